@@ -1,0 +1,113 @@
+"""Architecture: the whole machine, loaded from TOML, with the peaks that follow from it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from accel.description import Description, read_toml, with_overrides
+from accel.devices import DEVICES
+from accel.energy import ENERGY_TABLES
+from accel.engine import Engine
+from accel.errors import unknown_name
+from accel.memory import Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
+from accel.presets import MACHINES
+
+
+class Architecture(Description):
+    """A described machine.
+
+    Attributes
+    ----------
+    name, about
+        What it is called, and after what it is described.
+    engine, local, remote, dma
+        Its parts.
+    placement
+        Where it keeps weights, gradients and tape.
+    energy
+        Name of the table in ``accel/energy`` that prices its actions.
+    """
+
+    name: str
+    about: str
+    engine: Engine
+    local: Local
+    remote: Remote
+    dma: Dma
+    placement: Placement
+    energy: str
+
+    @classmethod
+    def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:
+        """Return the preset `name`, or the machine in the file if `name` ends in ``.toml``.
+
+        Parameters
+        ----------
+        name
+            A preset's name or a path.
+        overrides
+            Values for dotted fields, such as ``{"engine.lanes": 16}``.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such preset or file, or a field is wrong.
+        """
+        table = read_toml(Path(name)) if name.endswith(".toml") else MACHINES.load(name)
+        return cls.from_table(with_overrides(table, overrides or {}), name if name.endswith(".toml") else "")
+
+    @cached_property
+    def device(self) -> DramDevice | IdealDevice:
+        """The device of the off-chip memory."""
+        return load_device(self.remote.device)
+
+    @property
+    def peak_macs_per_second(self) -> int:
+        """Multiply-accumulates a second when every lane works every cycle."""
+        return self.engine.lanes * self.engine.clock_hz
+
+    @property
+    def weight_word_bytes(self) -> int:
+        """Bytes of one word of weights: one for each lane."""
+        return self.engine.lanes * self.engine.formats.weight.bytes
+
+    @property
+    def gradient_word_bytes(self) -> int:
+        """Bytes of one word of weight gradients: one for each lane."""
+        return self.engine.lanes * self.engine.formats.weight_gradient.bytes
+
+    @property
+    def remote_peak_bytes_per_second(self) -> float:
+        """Bytes a second that the off-chip memory delivers through the port at best."""
+        port = float(self.dma.bytes_per_cycle * self.engine.clock_hz)
+        if isinstance(self.device, DramDevice):
+            return min(port, self.device.peak_bytes_per_second(self.remote.bus_bits))
+        return port
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        for what, name, known in (
+            ("remote.device", self.remote.device, DEVICES.names()),
+            ("energy", self.energy, ENERGY_TABLES.names()),
+        ):
+            if name not in known:
+                raise ValueError(unknown_name(what, name, known))
+        if isinstance(self.device, DramDevice) and self.remote.bus_bits % self.device.device_bits:
+            width = self.device.device_bits
+            raise ValueError(
+                f"remote.bus_bits must be a multiple of the device's {width} bits, not {self.remote.bus_bits}"
+            )
+        if self.dma.buffer_bytes >= self.local.bytes:
+            raise ValueError(
+                f"dma.buffer_bytes must be less than local.bytes ({self.local.bytes}), not {self.dma.buffer_bytes}"
+            )
+        word = max(self.weight_word_bytes, self.gradient_word_bytes)
+        if self.dma.buffer_bytes < 2 * word:
+            raise ValueError(
+                f"dma.buffer_bytes must hold two words of the lanes ({2 * word} bytes), not {self.dma.buffer_bytes}"
+            )
+        return self

@@ -1,0 +1,144 @@
+"""What descriptions of machines and workloads share: strict fields, TOML in, digest out, errors with dotted paths."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from accel.errors import ConfigError
+
+PositiveInt = Annotated[int, Field(gt=0, strict=True)]
+NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+_ACCEPTED = {
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "finite_number": "must be a finite number",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "int_parsing": "must be an integer",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a text",
+    "literal_error": "must be one of {expected}",
+    "too_short": "must have at least {min_length} entries",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "dict_type": "must be a table",
+}
+
+
+class Description(BaseModel):
+    """A frozen description; unknown fields, wrong types and values out of range are refused.
+
+    Every subclass is loaded with `from_toml` or `from_table`, which turn all that is wrong into one `ConfigError`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any], source: str = "") -> Self:
+        """Return the description in `table`.
+
+        Parameters
+        ----------
+        table
+            Nested dictionaries as a TOML reader gives them.
+        source
+            Where the table came from, named in errors.
+
+        Raises
+        ------
+        ConfigError
+            With one line for each thing that is wrong, each starting with the field's dotted path.
+        """
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            lines = [_line(details, cls) for details in error.errors()]
+            prefix = f"{source}: " if source else ""
+            raise ConfigError("\n".join(prefix + line for line in dict.fromkeys(lines))) from None
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Return the description in the TOML file `path`; a file that cannot be read or parsed is a `ConfigError`."""
+        return cls.from_table(read_toml(path), str(path))
+
+    def digest(self) -> str:
+        """Return the first 16 hexadecimal digits of the SHA-256 of the description's canonical JSON."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the table in the TOML file `path`; a file that cannot be read or parsed is a `ConfigError`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path} cannot be read: {reason}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of `table` in which each dotted path of `overrides` has the value given there."""
+    copy: dict[str, Any] = json.loads(json.dumps(table))
+    for dotted, value in overrides.items():
+        *parents, leaf = dotted.split(".")
+        node = copy
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"{dotted} is not a field: {parent} is not a table")
+        node[leaf] = value
+    return copy
+
+
+def _line(details: ErrorDetails, model: type[BaseModel]) -> str:
+    location = [str(part) for part in details["loc"] if not _is_union_branch(part)]
+    path = ".".join(location) or "the description"
+    kind, value = details["type"], details["input"]
+    if kind == "missing":
+        return f"{path} is missing"
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(location[-1], _fields(model, location[:-1]), n=1)
+        return f"{path} is not a field" + (f", did you mean {near[0]!r}?" if near else "")
+    if kind in ("value_error", "assertion_error"):
+        return f"{path}: {details['ctx']['error']}" if location else str(details["ctx"]["error"])
+    if kind == "greater_than" and details["ctx"]["gt"] == 0:
+        return f"{path} must be a positive {'integer' if isinstance(value, int) else 'number'}, not {value!r}"
+    accepted = _ACCEPTED.get(kind, details["msg"]).format(**details.get("ctx", {}))
+    return f"{path} {accepted}, not {value!r}"
+
+
+def _is_union_branch(part: int | str) -> bool:
+    """Tell whether a location part names a branch of a union ("tuple[float, ...]", "float") and no field."""
+    return isinstance(part, str) and ("[" in part or part in ("float", "int", "str", "constrained-float"))
+
+
+def _fields(model: type[BaseModel], location: list[str]) -> list[str]:
+    current: type[BaseModel] = model
+    for part in location:
+        field = current.model_fields.get(part)
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        current = inner
+    return list(current.model_fields)

@@ -1,0 +1,114 @@
+"""The engine of a tile as data: lanes, widths of the units beside them, number formats."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from accel.description import Description, PositiveInt
+from accel.number import NumberFormat
+
+
+class Formats(Description):
+    """The number formats of the engine's values.
+
+    Products are exact, so the two accumulators have no fraction of their own: theirs is the sum of the factors'.
+
+    Attributes
+    ----------
+    weight
+        W, and W after the update.
+    activation
+        x, h, their held copies x-hat and h-hat, and the deltas.
+    gate
+        Outputs of sigmoid and tanh, in -1..1.
+    state
+        The LSTM's cell state c.
+    gradient
+        g(h), g(c), g(M), g(x-hat), g(h-hat) and the results of `matvec_t`.
+    memory_bits, memory_overflow
+        Width and overflow of the delta memory M and of the running sum of `matvec_t`. Wrapping lets M run backwards
+        exactly.
+    weight_gradient_bits, weight_gradient_overflow
+        Width and overflow of dW, the accumulator of `outer`.
+    learning_rate
+        The step size of the weight update.
+    """
+
+    weight: NumberFormat
+    activation: NumberFormat
+    gate: NumberFormat
+    state: NumberFormat
+    gradient: NumberFormat
+    memory_bits: PositiveInt
+    memory_overflow: Literal["saturate", "wrap"] = "wrap"
+    weight_gradient_bits: PositiveInt
+    weight_gradient_overflow: Literal["saturate", "wrap"] = "saturate"
+    learning_rate: NumberFormat
+
+    @property
+    def memory(self) -> NumberFormat:
+        """The delta memory M: exact products of weight and activation."""
+        fraction = self.weight.fraction_bits + self.activation.fraction_bits
+        return NumberFormat(bits=self.memory_bits, fraction_bits=fraction, overflow=self.memory_overflow)
+
+    @property
+    def backward_sum(self) -> NumberFormat:
+        """The running sum of `matvec_t`: exact products of weight and gradient."""
+        fraction = self.weight.fraction_bits + self.gradient.fraction_bits
+        return NumberFormat(bits=self.memory_bits, fraction_bits=fraction, overflow=self.memory_overflow)
+
+    @property
+    def weight_gradient(self) -> NumberFormat:
+        """The accumulator dW: exact products of gradient and activation."""
+        fraction = self.gradient.fraction_bits + self.activation.fraction_bits
+        overflow = self.weight_gradient_overflow
+        return NumberFormat(bits=self.weight_gradient_bits, fraction_bits=fraction, overflow=overflow)
+
+    @model_validator(mode="after")
+    def _accumulators_hold_a_product(self) -> Formats:
+        product_bits = self.weight.bits + max(self.activation.bits, self.gradient.bits)
+        if not product_bits <= self.memory_bits <= 48:
+            raise ValueError(f"memory_bits must be {product_bits} (one product) to 48, not {self.memory_bits}")
+        product_bits = self.gradient.bits + self.activation.bits
+        if not product_bits <= self.weight_gradient_bits <= 48:
+            raise ValueError(
+                f"weight_gradient_bits must be {product_bits} (one product) to 48, not {self.weight_gradient_bits}"
+            )
+        return self
+
+
+class Engine(Description):
+    """One tile's compute: multiply-accumulate lanes, a delta encoder and an element-wise unit.
+
+    Attributes
+    ----------
+    clock_hz
+        The clock; its period must be a whole number of picoseconds, because time is integer.
+    lanes
+        P, multiply-accumulate lanes. Row r of a matrix lives in lane r mod P.
+    encoder_elements
+        S, elements that the delta encoder looks at in one cycle.
+    elementwise_lanes
+        Neurons that the element-wise unit works on at once, one multiplier and one table port each.
+    """
+
+    clock_hz: PositiveInt
+    lanes: PositiveInt
+    encoder_elements: PositiveInt
+    elementwise_lanes: PositiveInt
+    formats: Formats
+
+    @property
+    def period_ps(self) -> int:
+        """One clock cycle in picoseconds."""
+        return 10**12 // self.clock_hz
+
+    @model_validator(mode="after")
+    def _period_is_whole(self) -> Engine:
+        if 10**12 % self.clock_hz:
+            raise ValueError(
+                f"clock_hz must divide 10**12, so that a cycle is a whole number of picoseconds, not {self.clock_hz}"
+            )
+        return self

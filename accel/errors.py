@@ -1,0 +1,36 @@
+"""What a user can get wrong, each said in one line that names the field, the value and what would be accepted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConfigError(Exception):
+    """A user's mistake or a user's machine in the way: the command line prints the message and exits with status 2."""
+
+
+class FitError(ConfigError):
+    """Something does not fit a memory; the message names the tensors, the memory and the missing bytes."""
+
+
+class NetworkError(ConfigError):
+    """A file must be fetched and cannot be; the message says how to go on without a network."""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> ConfigError:
+    """Return the error for an unknown name, with the nearest known one if there is one.
+
+    Parameters
+    ----------
+    what
+        What the name should have named, as in a sentence: "data set", "preset".
+    name
+        What was given.
+    known
+        What would have been accepted.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ""
+    return ConfigError(f"{what} {name!r} is not known{hint} (there are: {', '.join(names)})")

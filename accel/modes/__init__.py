@@ -1,0 +1,17 @@
+"""Family: one file for each thing a unit can be told to do, holding its exact integer result, cycle law and work.
+
+Every member has
+
+``UNIT``
+    the unit that runs it, one of `accel.program.UNITS`;
+``issue_cycles(count, words)``
+    cycles until the unit takes its next op, from arrays of the op table (`accel.program.Program`);
+``drain_cycles(engine)``
+    further cycles until the op's result may be used;
+``work(count, words, rows, engine)``
+    its actions, as `accel.work.Work`.
+"""
+
+from accel.family import ModuleFamily
+
+MODES = ModuleFamily("accel.modes", "mode")

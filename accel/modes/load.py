@@ -1,0 +1,23 @@
+"""Bulk transfer from remote memory into local SRAM; `count` is its bytes and the memory decides how long it takes."""
+
+from __future__ import annotations
+
+from accel.engine import Engine
+from accel.work import Counts, Work
+
+UNIT = "load"
+
+
+def issue_cycles(count: Counts, words: Counts) -> Counts:
+    """Return `words`, the beats at the port: a lower bound, because the memory's own time comes on top."""
+    return words
+
+
+def drain_cycles(engine: Engine) -> int:
+    """Return 0: the last byte's arrival ends the op."""
+    return 0
+
+
+def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
+    """Return the actions: every byte is written to local SRAM."""
+    return Work(local_write_bytes=count)

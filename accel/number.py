@@ -1,0 +1,138 @@
+"""Fixed-point numbers: the one definition of range, rounding and overflow that golden model and gates obey.
+
+Integers are carried in int64 arrays; a value v in a format with f fraction bits stands for v / 2**f.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from accel.description import Description, NonNegativeInt
+from accel.errors import ConfigError
+
+Integers = NDArray[np.int64]
+
+# A float64 holds every integer up to 2**53, so sums below that bound are exact in BLAS; NumPy has no integer BLAS.
+_EXACT_FLOAT_BITS = 53
+
+
+class NumberFormat(Description):
+    """A two's complement fixed-point format.
+
+    Attributes
+    ----------
+    bits
+        Width with the sign, 2 to 48: int64 then holds every product of 16-bit values and every sum on the way.
+    fraction_bits
+        Bits right of the binary point.
+    overflow
+        ``saturate`` clips to the nearest end of the range, ``wrap`` keeps the low `bits`.
+    """
+
+    bits: Annotated[int, Field(ge=2, le=48, strict=True)]
+    fraction_bits: NonNegativeInt
+    overflow: Literal["saturate", "wrap"] = "saturate"
+
+    @model_validator(mode="after")
+    def _fraction_fits(self) -> NumberFormat:
+        if self.fraction_bits > 60:
+            raise ValueError(f"fraction_bits must be at most 60, not {self.fraction_bits}")
+        return self
+
+    @property
+    def lowest(self) -> int:
+        """The most negative integer."""
+        return -(1 << (self.bits - 1))
+
+    @property
+    def highest(self) -> int:
+        """The most positive integer."""
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that one value takes in memory: whole bytes, as memories are addressed."""
+        return -(-self.bits // 8)
+
+
+def fit(values: Integers, number: NumberFormat) -> Integers:
+    """Return `values` brought into the range of `number` by its overflow rule."""
+    if number.overflow == "saturate":
+        return np.clip(values, number.lowest, number.highest)
+    span = 1 << number.bits
+    return ((values - number.lowest) & (span - 1)) + number.lowest
+
+
+def shift_right_nearest_even(values: Integers, shift: int) -> Integers:
+    """Return values / 2**shift rounded to the nearest integer, ties to even (IEEE 754-2019, 4.3.1); shift >= 0."""
+    if shift == 0:
+        return values
+    floor = values >> shift
+    rest = values - (floor << shift)
+    half = 1 << (shift - 1)
+    return floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+
+
+def rescale(values: Integers, fraction_bits: int, number: NumberFormat) -> Integers:
+    """Return `values`, which have `fraction_bits`, in the format `number`: rounded to nearest even, then fitted."""
+    shift = fraction_bits - number.fraction_bits
+    moved = shift_right_nearest_even(values, shift) if shift >= 0 else values << -shift
+    return fit(moved, number)
+
+
+def quantise(values: NDArray[np.floating], number: NumberFormat) -> Integers:
+    """Return the integers nearest to `values` in the format `number`, ties to even; NaN and infinity are refused."""
+    wide = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(wide).all():
+        raise ConfigError("a value to quantise must be finite, not NaN or infinite")
+    scaled = np.rint(np.ldexp(wide, number.fraction_bits))
+    return fit(np.clip(scaled, -(2.0**62), 2.0**62).astype(np.int64), number)
+
+
+def to_float(values: Integers, fraction_bits: int) -> NDArray[np.float64]:
+    """Return the real numbers that `values` stand for."""
+    return np.ldexp(np.asarray(values, dtype=np.float64), -fraction_bits)
+
+
+def matmul_exact(a: Integers, b: Integers, a_bits: int, b_bits: int) -> Integers:
+    """Return a @ b exactly, through float64 BLAS where every partial sum stays below 2**53, else in int64.
+
+    Parameters
+    ----------
+    a, b
+        Integer arrays of shapes (..., n, k) and (..., k, m) whose values fit `a_bits` and `b_bits` with the sign.
+    """
+    terms = max(1, a.shape[-1])
+    if a_bits + b_bits - 2 + terms.bit_length() <= _EXACT_FLOAT_BITS:
+        return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+    return a @ b
+
+
+def accumulate(start: Integers, terms: Integers, number: NumberFormat) -> Integers:
+    """Return `start` after adding terms[0], terms[1], ... in this order, fitted to `number` after every addition.
+
+    Parameters
+    ----------
+    start
+        Integers in the range of `number`, shape S.
+    terms
+        Integers of shape (n, *S).
+
+    Notes
+    -----
+    Wrapping commutes with addition, so one sum serves. Saturation does not: the plain sum serves only where no
+    running sum leaves the range, and the additions are made one by one where one does.
+    """
+    if number.overflow == "wrap" or len(terms) == 0:
+        return fit(start + terms.sum(axis=0), number)
+    running = start + np.cumsum(terms, axis=0)
+    if running.min() >= number.lowest and running.max() <= number.highest:
+        return np.asarray(running[-1])
+    total = start
+    for term in terms:
+        total = fit(total + term, number)
+    return total

@@ -1,0 +1,165 @@
+"""Program: what a machine is told to do, as a table of ops in the order in which each unit takes its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.architecture import Architecture
+from accel.modes import MODES
+from accel.work import Work
+
+UNITS = ("encoder", "engine", "elementwise", "load", "store")
+PHASES = ("FP", "BP", "WG", "WU")
+STREAMS = ("x", "h", "readout")
+MODE_NAMES = MODES.names()
+"""Mode m of the op table is MODE_NAMES[m]."""
+
+MOST_DEPENDENCIES = 3
+NO_OP = -1
+NO_TENSOR = -1
+
+
+class Tensor(NamedTuple):
+    """A matrix with a home.
+
+    Attributes
+    ----------
+    name
+        What it is, such as ``W_x[0]`` or ``dW_h[1]``.
+    remote
+        Whether it lives in off-chip memory; its columns are then fetched, and written back, as contiguous bursts.
+    address
+        First byte in its memory.
+    columns, words
+        Columns, and words of P entries in each.
+    word_bytes
+        Bytes of one word.
+    """
+
+    name: str
+    remote: bool
+    address: int
+    columns: int
+    words: int
+    word_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the whole matrix."""
+        return self.columns * self.words * self.word_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Ops:
+    """The op table: one row for each op, every column an array of shape (N,), `depends` of shape (N, 3).
+
+    Attributes
+    ----------
+    mode, phase, stream
+        Indices into MODE_NAMES, PHASES, STREAMS.
+    layer, step, sample
+        Where in the training step the op belongs.
+    count, words, rows
+        What the mode's law and work are reckoned from: fired columns, words a column and matrix rows for the engine's
+        modes; see each mode's file for the others.
+    dense_count
+        `count` if every delta had fired (matrix ops; 0 for the others).
+    tensor, second_tensor
+        The matrices whose columns the op reads (and, for `outer` and `update`, writes), or NO_TENSOR.
+    list_start
+        Where the op's column indices begin in `Program.columns`.
+    address
+        First remote byte of a `load` or `store`.
+    depends
+        Ops whose results the op needs, NO_OP where fewer than three.
+    list_from
+        The op after which the op's list of columns is known, so that fetching may begin; NO_OP if it always is.
+    """
+
+    mode: NDArray[np.int8]
+    phase: NDArray[np.int8]
+    stream: NDArray[np.int8]
+    layer: NDArray[np.int16]
+    step: NDArray[np.int32]
+    sample: NDArray[np.int32]
+    count: NDArray[np.int64]
+    words: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    dense_count: NDArray[np.int64]
+    tensor: NDArray[np.int16]
+    second_tensor: NDArray[np.int16]
+    list_start: NDArray[np.int64]
+    address: NDArray[np.int64]
+    depends: NDArray[np.int64]
+    list_from: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.mode)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Ops, the matrices they work on and the lists of columns they work through.
+
+    Attributes
+    ----------
+    architecture
+        The machine it was made for.
+    ops
+        The op table. An op depends on earlier rows only, so units that take their ops in table order cannot deadlock.
+    tensors
+        What `Ops.tensor` points at.
+    columns
+        Concatenated column indices; op i works through columns[list_start[i] : list_start[i] + count[i]].
+    local_bytes
+        What the program keeps in local SRAM, by use.
+    remote_bytes
+        What it keeps in off-chip memory, by use.
+    """
+
+    architecture: Architecture
+    ops: Ops
+    tensors: tuple[Tensor, ...]
+    columns: NDArray[np.int32]
+    local_bytes: dict[str, int]
+    remote_bytes: dict[str, int]
+
+    @cached_property
+    def unit(self) -> NDArray[np.int8]:
+        """The unit of each op, an index into UNITS."""
+        unit_of_mode = np.array([UNITS.index(MODES.load(name).UNIT) for name in MODE_NAMES], dtype=np.int8)
+        return unit_of_mode[self.ops.mode]
+
+    @cached_property
+    def issue_cycles(self) -> NDArray[np.int64]:
+        """Cycles of each op by its mode's law, without waiting for anything."""
+        ops, cycles = self.ops, np.zeros(len(self.ops), dtype=np.int64)
+        for code, name in enumerate(MODE_NAMES):
+            chosen = ops.mode == code
+            cycles[chosen] = MODES.load(name).issue_cycles(ops.count[chosen], ops.words[chosen])
+        return cycles
+
+    @cached_property
+    def drain_cycles(self) -> NDArray[np.int64]:
+        """Cycles from the end of each op's issue until its result may be used."""
+        engine = self.architecture.engine
+        of_mode = np.array([MODES.load(name).drain_cycles(engine) for name in MODE_NAMES], dtype=np.int64)
+        return of_mode[self.ops.mode]
+
+    def work(self, chosen: NDArray[np.bool_]) -> dict[str, int]:
+        """Return the summed actions of the ops where `chosen`, by name of `accel.work.Work`."""
+        ops, totals = self.ops, dict.fromkeys(Work._fields, 0)
+        for code, name in enumerate(MODE_NAMES):
+            rows = np.flatnonzero(chosen & (ops.mode == code))
+            if len(rows) == 0:
+                continue
+            law = MODES.load(name).work
+            actions = law(ops.count[rows], ops.words[rows], ops.rows[rows], self.architecture.engine)
+            for field, counts in zip(Work._fields, actions, strict=True):
+                totals[field] += int(np.sum(counts))
+        return totals

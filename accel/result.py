@@ -1,0 +1,204 @@
+"""What a simulation found: counters with names and units, the sums they must satisfy, and the file they are kept in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import ValidationError, model_validator
+
+from accel.description import Description
+from accel.errors import ConfigError
+from accel.files import replace_file
+
+SCHEMA: Literal[1] = 1
+
+Cause = Literal["encoder", "engine", "elementwise", "load", "store", "stream", "bound", "end"]
+"""What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"),
+whatever bounds the run where a fidelity does not tell ("bound"), or nothing more to do ("end")."""
+
+
+class UnitCounters(Description):
+    """Cycles of one unit: ``busy_cycles`` and the stalls add up to the run's cycles."""
+
+    busy_cycles: int
+    stall_cycles: dict[Cause, int]
+
+
+class PhaseCounters(Description):
+    """One phase of training: FP forward, BP backward, WG weight gradient, WU weight update.
+
+    Attributes
+    ----------
+    busy_cycles
+        Cycles in which the engine issued a word of this phase.
+    stall_cycles
+        Cycles in which the engine waited to go on with this phase, by what it waited for. Busy and stalled cycles of
+        all phases add up to the run's cycles.
+    macs, skipped_macs
+        Multiply-accumulates done, and those that a dense machine would have done on top.
+    fired, elements
+        Columns worked through, and columns that a dense machine would have worked through.
+    remote_bytes
+        Bytes moved between local and off-chip memory.
+    local_bytes
+        Bytes read from and written to local SRAM.
+    """
+
+    busy_cycles: int
+    stall_cycles: dict[Cause, int]
+    macs: int
+    skipped_macs: int
+    fired: int
+    elements: int
+    remote_bytes: int
+    local_bytes: int
+
+    @property
+    def cycles(self) -> int:
+        """The phase's share of the run, in engine cycles."""
+        return self.busy_cycles + sum(self.stall_cycles.values())
+
+    @property
+    def occupancy(self) -> float:
+        """Share of the columns that fired; 1 where there are none."""
+        return self.fired / self.elements if self.elements else 1.0
+
+    def utilisation(self, lanes: int) -> float:
+        """Return the multiply-accumulates done as a share of what `lanes` lanes could have done in the phase."""
+        return self.macs / (self.cycles * lanes) if self.cycles else 0.0
+
+
+class RemoteCounters(Description):
+    """The off-chip memory. Row counters are of bursts, and zero for a memory without rows.
+
+    Attributes
+    ----------
+    asked_bytes
+        Bytes that ops asked for; equal to read plus written bytes.
+    read_bytes, write_bytes
+        Bytes moved over the port.
+    row_hits, row_misses, row_conflicts
+        Requests (a contiguous piece of one row) that found their row open, their bank closed, another row open.
+    activates, refreshes
+        Commands.
+    busy_cycles
+        Engine cycles' worth of time in which the data bus moved data.
+    """
+
+    asked_bytes: int
+    read_bytes: int
+    write_bytes: int
+    row_hits: int
+    row_misses: int
+    row_conflicts: int
+    activates: int
+    refreshes: int
+    busy_cycles: int
+
+
+class Counters(Description):
+    """Everything that one simulated program counted.
+
+    Attributes
+    ----------
+    cycles
+        Engine cycles from the first op's start to the last result.
+    clock_hz
+        The engine's clock.
+    lanes
+        Multiply-accumulate lanes.
+    units
+        By unit; each adds up to `cycles`.
+    phases
+        By phase; together they add up to `cycles`.
+    remote
+        The off-chip memory.
+    work
+        Action counts (`accel.work.Work`).
+    """
+
+    cycles: int
+    clock_hz: int
+    lanes: int
+    units: dict[str, UnitCounters]
+    phases: dict[str, PhaseCounters]
+    remote: RemoteCounters
+    work: dict[str, int]
+
+    @property
+    def seconds(self) -> float:
+        """The simulated time."""
+        return self.cycles / self.clock_hz
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates done, all phases."""
+        return sum(phase.macs for phase in self.phases.values())
+
+    @model_validator(mode="after")
+    def _sums_close(self) -> Self:
+        for name, unit in self.units.items():
+            total = unit.busy_cycles + sum(unit.stall_cycles.values())
+            if total != self.cycles or min(unit.stall_cycles.values(), default=0) < 0:
+                raise ValueError(f"busy and stalled cycles of the {name} are {total}, not the run's {self.cycles}")
+        total = sum(phase.cycles for phase in self.phases.values())
+        if total != self.cycles:
+            raise ValueError(f"the phases' cycles are {total}, not the run's {self.cycles}")
+        moved = self.remote.read_bytes + self.remote.write_bytes
+        if moved != self.remote.asked_bytes or moved != sum(p.remote_bytes for p in self.phases.values()):
+            raise ValueError(f"{moved} remote bytes moved, {self.remote.asked_bytes} asked for")
+        return self
+
+
+class Result(Description):
+    """What one simulation of a workload on a machine found, beside the same workload with every delta fired.
+
+    Attributes
+    ----------
+    schema_version
+        Version of this file's layout.
+    workload, architecture
+        The two descriptions, as tables.
+    fidelity
+        How the cycles were found.
+    counters, dense
+        Of the recorded training step, and of the same step with every column fired.
+    energy_j, dense_energy_j
+        By component, from action counts and the energy table named in the architecture; modelled, not measured.
+    training
+        What training the workload showed: accuracy and matrix operations; empty for a workload without training.
+    provenance
+        Versions, digests, seed, host seconds.
+    """
+
+    schema_version: Literal[1] = SCHEMA
+    workload: dict[str, Any]
+    architecture: dict[str, Any]
+    fidelity: str
+    counters: Counters
+    dense: Counters
+    energy_j: dict[str, float]
+    dense_energy_j: dict[str, float]
+    training: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def speedup(self) -> float:
+        """Cycles of the dense run over cycles of this one."""
+        return self.dense.cycles / self.counters.cycles
+
+    def save(self, path: Path) -> None:
+        """Write the result to `path` as JSON, whole or not at all."""
+        replace_file(path, (self.model_dump_json(indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return the result in the file `path`; a file that is not one is a `ConfigError` of one line."""
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        except (ValueError, ValidationError):
+            raise ConfigError(f"{path} is not a result of deltatrain (schema {SCHEMA}), or it is damaged") from None

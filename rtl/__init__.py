@@ -1,0 +1,1 @@
+"""The machine as gates, in Amaranth."""

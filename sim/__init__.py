@@ -1,0 +1,1 @@
+"""Running programs on the machine: fidelities, memory, energy, studies and the command line."""

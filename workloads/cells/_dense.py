@@ -1,0 +1,70 @@
+"""The same cells without thresholds: what a dense network computes, equal to the delta network at theta = 0.
+
+Every column of every step is used, so M is a plain matrix product at each step and nothing is carried but the cell's
+own state. Dense pre-training runs this because it needs neither encoder nor accumulation.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from workloads.cells._weights import gather, spread
+from workloads.layer import Layer, LayerTape
+from workloads.packing import Array, Packing, led_starts, rows_before
+
+
+def forward(cell: ModuleType, layer: Layer, x: Array, packing: Packing) -> LayerTape:
+    """Run one layer over all its steps; parameters as in `_delta.forward`.
+
+    In the tape every element counts as fired but those of the recurrent stream into the first step, where there is
+    no h yet.
+    """
+    W_x = spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
+    W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
+    width, samples = layer.W_h.shape[1], packing.samples
+    memory = x @ W_x.T  # (N, A*H)
+    memory += layer.bias
+    values = np.zeros((len(cell.VALUES), samples + packing.rows, width), x.dtype)
+    h = values[cell.VALUES.index("h")]
+    memory_h = np.empty((samples, memory.shape[1]), x.dtype)
+    M = np.empty_like(memory_h)
+    starts = led_starts(packing)
+    for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
+        before, now = slice(starts[t], starts[t] + n), slice(starts[t + 1], starts[t + 1] + n)
+        np.dot(h[before], W_h.T, out=memory_h[:n])
+        np.add(memory[start : start + n], memory_h[:n], out=M[:n])
+        cell.forward(M[:n], values[:, before], values[:, now])
+    fired_h = np.ones((packing.rows, width), np.bool_)
+    fired_h[: packing.active[0]] = False
+    return LayerTape(x, np.ones(x.shape, np.bool_), h[rows_before(packing)], fired_h, values, M)
+
+
+def backward(cell: ModuleType, layer: Layer, tape: LayerTape, g_h: Array, packing: Packing) -> tuple[Layer, Array]:
+    """Run one layer backwards; parameters and results as in `_delta.backward`."""
+    W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
+    width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
+    factors = cell.backward_factors(tape.values, rows_before(packing), packing)
+    total = np.zeros((samples, width), g_h.dtype)
+    carry = np.zeros_like(total)
+    step_M = np.empty((blocks, samples, width), g_h.dtype)
+    g_M = np.empty((packing.rows, blocks * width), g_h.dtype)
+    for n, start in zip(reversed(packing.active), reversed(packing.start), strict=True):
+        rows = slice(start, start + n)
+        g = total[:n]
+        g += g_h[rows]
+        cell.backward(g, carry[:n], factors[:, rows], step_M[:, :n])
+        g_M[rows].reshape(n, blocks, width)[...] = step_M[:, :n].swapaxes(0, 1)
+        np.dot(g_M[rows], W_h, out=g)
+    gradients = Layer(
+        gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),
+        gather(g_M.T @ tape.delta_h, cell.TARGETS_H, cell.ACCUMULATORS),
+        g_M.sum(axis=0),
+    )
+    return gradients, g_M
+
+
+def input_gradient(cell: ModuleType, layer: Layer, g_M: Array) -> Array:
+    """Return the gradient of a layer's input, packed, shape (N, I), from g(M) of all steps, shape (N, A*H)."""
+    return g_M @ spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)

@@ -1,0 +1,25 @@
+"""Weights as the delta memory sees them: one row block for each accumulator, zero where a stream does not add."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workloads.packing import Array
+
+
+def spread(W: Array, targets: tuple[str, ...], accumulators: tuple[str, ...]) -> Array:
+    """Return `W`, shape (len(targets) * H, C), with its row blocks where they add, shape (len(accumulators) * H, C)."""
+    if targets == accumulators:
+        return W
+    blocks = W.reshape(len(targets), -1, W.shape[1])
+    wide = np.zeros((len(accumulators), *blocks.shape[1:]), W.dtype)
+    wide[[accumulators.index(name) for name in targets]] = blocks
+    return wide.reshape(-1, W.shape[1])
+
+
+def gather(W: Array, targets: tuple[str, ...], accumulators: tuple[str, ...]) -> Array:
+    """Return the row blocks of `W`, shape (len(accumulators) * H, C), that belong to `targets`; undoes `spread`."""
+    if targets == accumulators:
+        return W
+    blocks = W.reshape(len(accumulators), -1, W.shape[1])
+    return blocks[[accumulators.index(name) for name in targets]].reshape(-1, W.shape[1])
