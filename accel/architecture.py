@@ -105,9 +105,9 @@ class Architecture(Description):
             raise ValueError(
                 f"dma.buffer_bytes must be less than local.bytes ({self.local.bytes}), not {self.dma.buffer_bytes}"
             )
-        word = max(self.weight_word_bytes, self.gradient_word_bytes)
+        word = self.weight_word_bytes + self.gradient_word_bytes  # the update reads both
         if self.dma.buffer_bytes < 2 * word:
             raise ValueError(
-                f"dma.buffer_bytes must hold two words of the lanes ({2 * word} bytes), not {self.dma.buffer_bytes}"
+                f"dma.buffer_bytes must hold two words of W and dW ({2 * word} bytes), not {self.dma.buffer_bytes}"
             )
         return self

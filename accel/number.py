@@ -74,14 +74,26 @@ def shift_right_nearest_even(values: Integers, shift: int) -> Integers:
     floor = values >> shift
     rest = values - (floor << shift)
     half = 1 << (shift - 1)
-    return floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+    nearest: Integers = floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+    return nearest
+
+
+def move_point(values: Integers, fraction_bits: int, to_fraction_bits: int) -> Integers:
+    """Return `values`, which have `fraction_bits`, with `to_fraction_bits`, rounded to nearest even and not fitted."""
+    shift = fraction_bits - to_fraction_bits
+    return shift_right_nearest_even(values, shift) if shift >= 0 else values << -shift
 
 
 def rescale(values: Integers, fraction_bits: int, number: NumberFormat) -> Integers:
     """Return `values`, which have `fraction_bits`, in the format `number`: rounded to nearest even, then fitted."""
-    shift = fraction_bits - number.fraction_bits
-    moved = shift_right_nearest_even(values, shift) if shift >= 0 else values << -shift
-    return fit(moved, number)
+    return fit(move_point(values, fraction_bits, number.fraction_bits), number)
+
+
+def round_sum(number: NumberFormat, *terms: tuple[Integers, int]) -> Integers:
+    """Return the exact sum of `terms`, pairs (values, their fraction bits), rounded once and fitted to `number`."""
+    finest = max(fraction_bits for _, fraction_bits in terms)
+    aligned = [values << (finest - fraction_bits) for values, fraction_bits in terms]
+    return rescale(sum(aligned[1:], start=aligned[0]), finest, number)
 
 
 def quantise(values: NDArray[np.floating], number: NumberFormat) -> Integers:

@@ -101,6 +101,37 @@ class Ops:
     def __len__(self) -> int:
         return len(self.mode)
 
+    @staticmethod
+    def blank(size: int) -> dict[str, NDArray[np.signedinteger]]:
+        """Return the columns of a table of `size` ops that name no tensor and depend on nothing, to be filled."""
+        columns: dict[str, NDArray[np.signedinteger]] = {
+            name: np.zeros(size, dtype=dtype) for name, dtype in _COLUMN_TYPES.items()
+        }
+        columns["tensor"] -= 1
+        columns["second_tensor"] -= 1
+        columns["list_from"] += NO_OP
+        columns["depends"] = np.full((size, MOST_DEPENDENCIES), NO_OP, dtype=np.int64)
+        return columns
+
+
+_COLUMN_TYPES: dict[str, type[np.signedinteger]] = {
+    "mode": np.int8,
+    "phase": np.int8,
+    "stream": np.int8,
+    "layer": np.int16,
+    "step": np.int32,
+    "sample": np.int32,
+    "count": np.int64,
+    "words": np.int64,
+    "rows": np.int64,
+    "dense_count": np.int64,
+    "tensor": np.int16,
+    "second_tensor": np.int16,
+    "list_start": np.int64,
+    "address": np.int64,
+    "list_from": np.int64,
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -150,6 +181,28 @@ class Program:
         engine = self.architecture.engine
         of_mode = np.array([MODES.load(name).drain_cycles(engine) for name in MODE_NAMES], dtype=np.int64)
         return of_mode[self.ops.mode]
+
+    @cached_property
+    def column_bytes(self) -> NDArray[np.int64]:
+        """Bytes that each op fetches from off-chip memory for each of its columns."""
+        of_tensor = [tensor.words * tensor.word_bytes if tensor.remote else 0 for tensor in self.tensors]
+        bytes_of = np.array([*of_tensor, 0], dtype=np.int64)  # index NO_TENSOR = -1 is the last entry
+        fetched: NDArray[np.int64] = bytes_of[self.ops.tensor] + bytes_of[self.ops.second_tensor]
+        return fetched
+
+    @cached_property
+    def remote_read_bytes(self) -> NDArray[np.int64]:
+        """Bytes that each op asks of off-chip memory."""
+        loads = self.ops.mode == MODE_NAMES.index("load")
+        return np.where(loads, self.ops.count, self.ops.count * self.column_bytes)
+
+    @cached_property
+    def remote_write_bytes(self) -> NDArray[np.int64]:
+        """Bytes that each op hands to off-chip memory."""
+        writes_back = np.array([getattr(MODES.load(name), "WRITES_BACK", False) for name in MODE_NAMES])
+        stores = self.ops.mode == MODE_NAMES.index("store")
+        back = self.ops.count * self.column_bytes * writes_back[self.ops.mode]
+        return np.where(stores, self.ops.count, back)
 
     def work(self, chosen: NDArray[np.bool_]) -> dict[str, int]:
         """Return the summed actions of the ops where `chosen`, by name of `accel.work.Work`."""

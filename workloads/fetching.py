@@ -120,6 +120,8 @@ def _download(wheel: Wheel, folder: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE_S)
     except subprocess.TimeoutExpired:
         raise _unfetched(wheel, f"pip took longer than {_PATIENCE_S} s", by_hand) from None
+    except OSError as error:
+        raise _unfetched(wheel, f"pip cannot be run: {error.strerror}", by_hand) from None
     parcels = sorted(folder.glob(wheel.pattern))
     if done.returncode or not parcels:
         raise _unfetched(wheel, _complaint(done.stderr), by_hand)

@@ -17,7 +17,8 @@ class Layer(NamedTuple):
     W_h
         Recurrent weights, likewise for `TARGETS_H`, shape (len(TARGETS_H) * H, H).
     bias
-        One vector for the cell's `ACCUMULATORS`, the delta memory before the first step, shape (len(ACCUMULATORS) * H,).
+        One vector for the cell's `ACCUMULATORS`: the delta memory before the first step, shape
+        (len(ACCUMULATORS) * H,).
     """
 
     W_x: Array

@@ -34,17 +34,17 @@ class Parameters(NamedTuple):
     ----------
     layers
         The recurrent layers, the one next to the input first.
-    readout_W, readout_b
+    W_out, bias_out
         The linear readout, shapes (classes, H) and (classes,).
     """
 
     layers: tuple[Layer, ...]
-    readout_W: Array
-    readout_b: Array
+    W_out: Array
+    bias_out: Array
 
     def arrays(self) -> tuple[Array, ...]:
         """Return every array in a fixed order: W_x, W_h, bias of each layer, then the readout's."""
-        return (*(array for layer in self.layers for array in layer), self.readout_W, self.readout_b)
+        return (*(array for layer in self.layers for array in layer), self.W_out, self.bias_out)
 
     def flat(self) -> Array:
         """Return all parameters as one vector."""
@@ -53,7 +53,8 @@ class Parameters(NamedTuple):
 
 def shapes(sizes: Sizes) -> tuple[tuple[int, ...], ...]:
     """Return the shape of each of `Parameters.arrays`."""
-    cell, found = sizes.cell, []
+    cell = sizes.cell
+    found: list[tuple[int, ...]] = []
     for inputs, width in zip(sizes.inputs, sizes.hidden, strict=True):
         found += [(len(cell.TARGETS_X) * width, inputs), (len(cell.TARGETS_H) * width, width)]
         found += [(len(cell.ACCUMULATORS) * width,)]
@@ -156,13 +157,13 @@ def forward(network: Network, parameters: Parameters, x: Array, lengths: NDArray
         Steps of each sample, shape (B,).
     """
     packing = packing_of(lengths)
-    below, tapes = pack(x, packing).astype(parameters.readout_W.dtype, copy=False), []
+    below, tapes = pack(x, packing).astype(parameters.W_out.dtype, copy=False), []
     for number, layer in enumerate(parameters.layers):
         tape = _forward_layer(network, number, layer, below, packing)
         below = outputs(network, tape, packing)
         tapes.append(tape)
     rows, _, _ = _read(network.readout, packing)
-    logits = below[rows] @ parameters.readout_W.T + parameters.readout_b
+    logits = below[rows] @ parameters.W_out.T + parameters.bias_out
     return Forward(packing, tuple(tapes), logits)
 
 
@@ -181,7 +182,7 @@ def training_step(
     rows, _, _ = _read(network.readout, ran.packing)
     top = outputs(network, ran.tapes[-1], ran.packing)
     g_h = np.zeros_like(top)
-    g_h[rows] = g_logits @ parameters.readout_W
+    g_h[rows] = g_logits @ parameters.W_out
     layers, g_memory = [], []
     beta = network.beta / ran.packing.samples
     for number in reversed(range(len(parameters.layers))):
@@ -223,7 +224,8 @@ def decisions(network: Network, ran: Forward) -> NDArray[np.int64]:
     _, samples, _ = _read(network.readout, ran.packing)
     sums = np.zeros((ran.packing.samples, ran.logits.shape[1]))
     np.add.at(sums, samples, ran.logits)
-    return np.argmax(sums, axis=1)
+    best: NDArray[np.int64] = np.argmax(sums, axis=1)
+    return best
 
 
 def regulariser(network: Network, ran: Forward) -> float:

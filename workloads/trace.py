@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from accel.errors import ConfigError
+from accel.files import replace_file
+from workloads.workload import Workload
+
+FORMAT = "deltatrain trace"
+VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,3 +76,127 @@ class EpochCounts:
     fired_h: tuple[int, ...]
     steps_x: tuple[int, ...]
     steps_h: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A whole training run: what was recorded of single training steps, and the counts of every epoch.
+
+    Attributes
+    ----------
+    workload
+        What was trained; the file carries it whole, with its digest.
+    inputs, classes
+        Width of the data set's vectors, number of classes.
+    recorded
+        Single training steps, in the order they were made.
+    epochs
+        Counts of each epoch; empty for a workload without training.
+    """
+
+    workload: Workload
+    inputs: int
+    classes: int
+    recorded: tuple[RecordedStep, ...]
+    epochs: tuple[EpochCounts, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
+
+    def save(self, path: Path) -> None:
+        """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""
+        arrays = _arrays(self)
+        header = _header(self) | {"content": _digest(arrays)}
+        text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+        archive = io.BytesIO()
+        np.savez_compressed(archive, header=text, **arrays)
+        replace_file(path, archive.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return the trace in the file `path`.
+
+        Raises
+        ------
+        ConfigError
+            In one line, if the file cannot be read, is no trace, is of another version, or is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror or 'it is not a trace'}") from None
+        except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error):
+            raise ConfigError(f"{path} is not a trace of deltatrain, or it is damaged") from None
+        return cls._from_arrays(arrays, path)
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict[str, NDArray[Any]], path: Path) -> Self:
+        try:
+            header = json.loads(arrays.pop("header").tobytes())
+            kind, version = header["format"], header["version"]
+        except (KeyError, TypeError, ValueError):
+            raise ConfigError(f"{path} is not a trace of deltatrain, or it is damaged") from None
+        if kind != FORMAT or version != VERSION:
+            raise ConfigError(f"{path} is {kind!r} version {version!r}, not {FORMAT!r} version {VERSION}")
+        if header["content"] != _digest(arrays):
+            raise ConfigError(f"{path} is damaged: its masks are not those it was written with")
+        workload = Workload.from_table(header["workload"], str(path))
+        if workload.digest() != header["digest"]:
+            raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
+        layers = len(workload.hidden)
+        recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header["recorded"]))
+        epochs = tuple(
+            EpochCounts(**{name: tuple(v) if isinstance(v, list) else v for name, v in counts.items()})
+            for counts in header["epochs"]
+        )
+        return cls(workload, header["inputs"], header["classes"], recorded, epochs)
+
+
+def _header(trace: Trace) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "workload": trace.workload.model_dump(mode="json"),
+        "digest": trace.workload.digest(),
+        "inputs": trace.inputs,
+        "classes": trace.classes,
+        "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],
+        "epochs": [json.loads(json.dumps(asdict(counts))) for counts in trace.epochs],
+    }
+
+
+def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
+    """Return every array of the trace by its name in the file: masks packed to bits, with their shapes beside them."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for index, step in enumerate(trace.recorded):
+        arrays[f"{index}.lengths"] = step.lengths
+        for stream, masks in (("x", step.fired_x), ("h", step.fired_h)):
+            for layer, mask in enumerate(masks):
+                arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
+                arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
+    return arrays
+
+
+def _recorded_step(index: int, at: dict[str, int], arrays: dict[str, NDArray[Any]], layers: int) -> RecordedStep:
+    def masks(stream: str) -> tuple[NDArray[np.bool_], ...]:
+        return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(layers))
+
+    return RecordedStep(at["epoch"], at["update"], arrays[f"{index}.lengths"], masks("x"), masks("h"))
+
+
+def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:
+    shape = tuple(arrays[f"{name}.shape"])
+    return np.unpackbits(arrays[name], count=int(np.prod(shape))).astype(np.bool_).reshape(shape)
+
+
+def _digest(arrays: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name}:{arrays[name].dtype.str}:{arrays[name].shape};".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _same_arrays(one: Trace, other: Trace) -> bool:
+    return _digest(_arrays(one)) == _digest(_arrays(other))

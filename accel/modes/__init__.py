@@ -10,6 +10,8 @@ Every member has
     further cycles until the op's result may be used;
 ``work(count, words, rows, engine)``
     its actions, as `accel.work.Work`.
+
+A mode of the engine also has ``WRITES_BACK``: whether it writes the columns that it reads.
 """
 
 from accel.family import ModuleFamily

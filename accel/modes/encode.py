@@ -1,14 +1,90 @@
-"""Delta encoding: delta = x - x-hat where it reaches the threshold, and x-hat follows."""
+"""Delta encoding: delta = x - x-hat where it reaches the threshold, and x-hat follows; and what that means backward.
+
+The difference of two activations is exact in one more bit. The element fires if it is not zero and its magnitude is at
+least theta. The delta that is listed saturates to ``formats.activation``, whatever the overflow rule of that format,
+because a wrapped delta would point the wrong way. Then x-hat += delta ends between x-hat and x, so it needs no fitting;
+where the delta saturated x-hat has not arrived yet and the rest fires at a later step.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.engine import Engine
+from accel.engine import Engine, Formats
+from accel.errors import ConfigError
+from accel.number import Integers, fit
 from accel.work import Counts, Work
 
 UNIT = "encoder"
+
+
+class Fired(NamedTuple):
+    """A list of fired elements, as the encoder writes it and all three matrix modes read it.
+
+    Attributes
+    ----------
+    columns
+        Their indices in increasing order, shape (n,).
+    delta
+        Their deltas, in ``formats.activation``, shape (n,).
+    """
+
+    columns: NDArray[np.int64]
+    delta: Integers
+
+
+def threshold(theta: float, formats: Formats) -> int:
+    """Return the least integer difference that reaches `theta`, a finite number of at least 0."""
+    if not 0 <= theta < np.inf:
+        raise ConfigError(f"a threshold must be a finite number of at least 0, not {theta!r}")
+    return int(np.ceil(np.ldexp(theta, formats.activation.fraction_bits)))
+
+
+def result(value: Integers, held: Integers, least: int, formats: Formats) -> tuple[Fired, Integers]:
+    """Return what fired, and the held values after the op, shape (W,).
+
+    Parameters
+    ----------
+    value
+        x[t] or h[t-1], in ``formats.activation``, shape (W,).
+    held
+        x-hat or h-hat of the step before, in the same format, shape (W,); zero before step 0.
+    least
+        Theta as an integer, from `threshold`.
+    formats
+        The engine's formats.
+    """
+    difference = value - held
+    columns = np.flatnonzero((np.abs(difference) >= least) & (difference != 0))
+    delta = np.clip(difference[columns], formats.activation.lowest, formats.activation.highest)
+    after = held.copy()
+    after[columns] += delta
+    return Fired(columns, delta), after
+
+
+def adjoint(g_held: Integers, columns: NDArray[np.int64], s: Integers, formats: Formats) -> tuple[Integers, Integers]:
+    """Return the gradient of the values and that of the held values of the step before, both of shape (W,).
+
+    Where the element fired, g(x[t]) = g(x-hat[t]) + s and g(x-hat[t-1]) = -s; elsewhere g(x[t]) = 0 and g(x-hat) stays.
+
+    Parameters
+    ----------
+    g_held
+        Gradient of x-hat[t], in ``formats.gradient``, shape (W,); zero after the last step.
+    columns
+        What fired at step t, shape (n,).
+    s
+        Gradient of its deltas, the result of `matvec_t`, in ``formats.gradient``, shape (n,).
+    formats
+        The engine's formats.
+    """
+    g_value, before = np.zeros_like(g_held), g_held.copy()
+    g_value[columns] = fit(g_held[columns] + s, formats.gradient)
+    before[columns] = fit(-s, formats.gradient)
+    return g_value, before
 
 
 def scan_cycles(fired: NDArray[np.bool_], engine: Engine) -> Counts:

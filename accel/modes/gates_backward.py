@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
+from accel.engine import Formats
 from accel.modes import gates_forward
+from accel.number import Integers
 
 UNIT = "elementwise"
 
 issue_cycles = gates_forward.issue_cycles
 drain_cycles = gates_forward.drain_cycles
 work = gates_forward.work
+
+
+def result(
+    gates: ModuleType, g_h: Integers, carry: Integers, tape: Integers, g_memory: Integers, formats: Formats
+) -> tuple[Integers, Integers]:
+    """Return g(M) of this step, shape (A*H,), and what is carried to the step before, shape (H,).
+
+    Parameters
+    ----------
+    gates
+        A member of `accel.gates`.
+    g_h
+        Gradient of h, in ``formats.gradient``, shape (H,).
+    carry
+        What the step after returned, zero at the last step, shape (H,).
+    tape
+        What `gates_forward` left, shape (K, H).
+    g_memory
+        g(M) of the step after, zero at the last step, in ``formats.gradient``, shape (A*H,).
+    formats
+        The engine's formats.
+    """
+    blocks, before = gates.backward(g_h, carry, tape, g_memory.reshape(gates.ACCUMULATORS, -1), formats)
+    return blocks.ravel(), before

@@ -1,11 +1,38 @@
-"""Element-wise gates of one step, forward: what follows the matrix products for a layer's H neurons."""
+"""Element-wise gates of one step, forward: what follows the matrix products for a layer's H neurons.
+
+The arithmetic of each cell is a member of `accel.gates`.
+"""
 
 from __future__ import annotations
 
-from accel.engine import Engine
+from types import ModuleType
+
+from accel.engine import Engine, Formats
+from accel.number import Integers
 from accel.work import Counts, Work
 
 UNIT = "elementwise"
+
+
+def result(
+    gates: ModuleType, memory: Integers, state: Integers, formats: Formats
+) -> tuple[Integers, Integers, Integers]:
+    """Return the state, shape (S, H), h, shape (H,), and the tape, shape (K, H), of one step.
+
+    Parameters
+    ----------
+    gates
+        A member of `accel.gates`.
+    memory
+        The delta memory as it lies in the accumulators, block after block, shape (A*H,).
+    state
+        The state of the step before, shape (S, H).
+    formats
+        The engine's formats.
+    """
+    blocks = memory.reshape(gates.ACCUMULATORS, -1)
+    after: tuple[Integers, Integers, Integers] = gates.forward(blocks, state, formats)
+    return after
 
 
 def neuron_slots(lookups: int, multiplies: int) -> int:

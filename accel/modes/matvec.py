@@ -1,11 +1,51 @@
-"""Forward: y += W[:, j] * delta_j for each fired column j."""
+"""Forward: y += W[:, j] * delta_j for each fired column j.
+
+Products are exact. The columns come in the order of the list and y is fitted to ``formats.memory`` after each, as the
+accumulator has no more bits; the order matters only where it saturates.
+"""
 
 from __future__ import annotations
 
-from accel.engine import Engine
+from accel.engine import Engine, Formats
+from accel.number import Integers, accumulate
 from accel.work import Counts, Work
 
 UNIT = "engine"
+
+
+def result(memory: Integers, W_fired: Integers, delta: Integers, formats: Formats) -> Integers:
+    """Return the accumulators after the op.
+
+    Parameters
+    ----------
+    memory
+        Their values before, in ``formats.memory``, shape (R,).
+    W_fired
+        The fired columns of W in the order of the list, in ``formats.weight``, shape (R, n).
+    delta
+        Their deltas, in ``formats.activation``, shape (n,).
+    formats
+        The engine's formats.
+    """
+    return accumulate(memory, W_fired.T * delta[:, None], formats.memory)
+
+
+def undo(memory: Integers, W_fired: Integers, delta: Integers, formats: Formats) -> Integers:
+    """Return the accumulators before the op that left `memory`; arguments as in `result`.
+
+    A sum that wraps loses nothing, so M[t-1] = M[t] - W * delta[t] exactly, whatever left the range on the way.
+
+    Raises
+    ------
+    ValueError
+        If ``formats.memory`` saturates: what it cut off is gone.
+    """
+    if formats.memory.overflow != "wrap":
+        raise ValueError("formats.memory must wrap for M to run backwards, not saturate")
+    return accumulate(memory, -(W_fired.T * delta[:, None]), formats.memory)
+
+
+WRITES_BACK = False
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:

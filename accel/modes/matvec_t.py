@@ -1,14 +1,46 @@
-"""Backward: s_j = sum over r of W[r, j] * g_r for each fired j, from the same columns as `matvec`."""
+"""Backward: s_j = sum over r of W[r, j] * g_r for each fired j, from the same columns as `matvec`.
+
+Products are exact, and so is the sum over the lanes of one word, made by an adder tree. The sums of a column's words
+are added in their order in ``formats.backward_sum``; s_j is rounded once, to ``formats.gradient``, after the last.
+"""
 
 from __future__ import annotations
 
-from accel.engine import Engine
+import numpy as np
+
+from accel.engine import Engine, Formats
 from accel.modes import matvec
+from accel.number import Integers, accumulate, rescale
 from accel.work import Counts, Work
 
 UNIT = "engine"
+WRITES_BACK = False
 
 issue_cycles = matvec.issue_cycles
+
+
+def result(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: Formats) -> Integers:
+    """Return s of the fired columns, in ``formats.gradient``, shape (n,).
+
+    Parameters
+    ----------
+    W_fired
+        The fired columns of W in the order of the list, in ``formats.weight``, shape (R, n).
+    g
+        Gradient of the rows, in ``formats.gradient``, shape (R,).
+    blocks
+        Equal blocks of rows (gates) that a column has. Each begins with a new word.
+    lanes
+        P: word k of a block holds its rows k*P to (k+1)*P - 1.
+    formats
+        The engine's formats.
+    """
+    rows = len(g) // blocks
+    first = (np.arange(blocks)[:, None] * rows + np.arange(0, rows, lanes)).ravel()
+    words = np.add.reduceat(W_fired * g[:, None], first, axis=0)
+    start = np.zeros(W_fired.shape[1], dtype=np.int64)
+    total = accumulate(start, words, formats.backward_sum)
+    return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
 
 
 def drain_cycles(engine: Engine) -> int:

@@ -1,15 +1,39 @@
-"""Weight gradient: dW[:, j] += g * delta_j for each fired column j."""
+"""Weight gradient: dW[:, j] += g * delta_j for each fired column j.
+
+A list names a column once, so each accumulator takes one exact product an op and is fitted to
+``formats.weight_gradient``. The order of the ops (sample after sample, steps from the last to the first) matters only
+where it saturates.
+"""
 
 from __future__ import annotations
 
-from accel.engine import Engine
+from accel.engine import Engine, Formats
 from accel.modes import matvec
+from accel.number import Integers, fit
 from accel.work import Counts, Work
 
 UNIT = "engine"
+WRITES_BACK = True
 
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles
+
+
+def result(dW_fired: Integers, g: Integers, delta: Integers, formats: Formats) -> Integers:
+    """Return the fired columns of dW after the op, in ``formats.weight_gradient``, shape (R, n).
+
+    Parameters
+    ----------
+    dW_fired
+        The same columns before, shape (R, n).
+    g
+        Gradient of the rows, in ``formats.gradient``, shape (R,).
+    delta
+        Deltas of the columns, in ``formats.activation``, shape (n,).
+    formats
+        The engine's formats.
+    """
+    return fit(dW_fired + g[:, None] * delta, formats.weight_gradient)
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

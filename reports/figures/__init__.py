@@ -1,0 +1,8 @@
+"""The figures, one file each: `TITLE` and `draw(...)`, a pure function from numbers to a matplotlib Figure.
+
+The caller saves the figure (`Figure.savefig`) as PNG, SVG or PDF; nothing here opens a window or writes a file.
+"""
+
+from accel.family import ModuleFamily
+
+FIGURES = ModuleFamily("reports.figures", "figure")

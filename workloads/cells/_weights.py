@@ -1,4 +1,4 @@
-"""Weights as the delta memory sees them: one row block for each accumulator, zero where a stream does not add."""
+"""Row blocks: weights as the delta memory sees them, one block for each accumulator, and that memory itself."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def gather(W: Array, targets: tuple[str, ...], accumulators: tuple[str, ...]) ->
         return W
     blocks = W.reshape(len(accumulators), -1, W.shape[1])
     return blocks[[accumulators.index(name) for name in targets]].reshape(-1, W.shape[1])
+
+
+def blocks_of(M: Array, width: int) -> Array:
+    """Return a view of `M`, contiguous rows of shape (n, A*H), with its accumulators apart, shape (A, n, H)."""
+    return M.reshape(len(M), -1, width).swapaxes(0, 1)

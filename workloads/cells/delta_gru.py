@@ -1,13 +1,14 @@
 """The gated recurrent unit, reset after the matrix product (as in torch.nn.GRU).
 
-r = sigmoid(M_r), z = sigmoid(M_z), n = tanh(M_nx + r * M_nh), h[t] = (1 - z) * n + z * h[t-1]. The candidate's recurrent
-part M_nh has an accumulator of its own because r gates it (Neil et al., Delta Networks, ICML 2017).
+r = sigmoid(M_r), z = sigmoid(M_z), n = tanh(M_nx + r * M_nh), h[t] = (1 - z) * n + z * h[t-1]. The candidate's
+recurrent part M_nh has an accumulator of its own because r gates it (Neil et al., Delta Networks, ICML 2017).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from workloads.cells._weights import blocks_of
 from workloads.packing import Array, Packing
 
 ACCUMULATORS = ("r", "z", "nx", "nh")
@@ -28,8 +29,7 @@ def forward(M: Array, before: Array, now: Array) -> None:
     before, now
         The `VALUES` of the previous step and, written here, of this step, shape (5, n, H).
     """
-    n_samples, width = now.shape[1:]
-    blocks = M.reshape(n_samples, len(ACCUMULATORS), width).swapaxes(0, 1)
+    blocks = blocks_of(M, now.shape[-1])
     r, z, n, nh, h = now
     gates = now[:2]
     np.multiply(blocks[:2], 0.5, out=gates)  # sigmoid(v) = tanh(v / 2) / 2 + 1 / 2; tanh is vectorised, exp is not

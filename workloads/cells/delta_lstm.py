@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workloads.cells._weights import blocks_of
 from workloads.packing import Array, Packing
 
 ACCUMULATORS = ("i", "f", "g", "o")
@@ -12,10 +13,6 @@ TARGETS_H = ACCUMULATORS
 VALUES = ("i", "f", "g", "o", "c", "tanh_c", "h")
 TAPE = ("i", "f", "g", "o", "c_before", "tanh_c")
 STATE = ("h", "c")
-
-# sigmoid(v) = tanh(v / 2) / 2 + 1 / 2, so one tanh over one block serves all four gates
-_SCALE = np.array([0.5, 0.5, 1.0, 0.5], np.float32)[:, None, None]
-_OFFSET = np.array([0.5, 0.5, 0.0, 0.5], np.float32)[:, None, None]
 
 
 def forward(M: Array, before: Array, now: Array) -> None:
@@ -28,14 +25,15 @@ def forward(M: Array, before: Array, now: Array) -> None:
     before, now
         The `VALUES` of the previous step and, written here, of this step, shape (7, n, H).
     """
-    n_samples, width = now.shape[1:]
-    blocks = M.reshape(n_samples, len(ACCUMULATORS), width).swapaxes(0, 1)
+    blocks = blocks_of(M, now.shape[-1])
     i, f, g, o, c, tanh_c, h = now
-    gates = now[:4]
-    np.multiply(blocks, _SCALE, out=gates)
-    np.tanh(gates, out=gates)
-    gates *= _SCALE
-    gates += _OFFSET
+    scaled = np.array(blocks, order="C")  # a copy: M lives on
+    scaled[:2] *= 0.5  # sigmoid(v) = tanh(v / 2) / 2 + 1 / 2, so one vectorised tanh serves all four gates
+    scaled[3] *= 0.5
+    np.tanh(scaled, out=now[:4])
+    for sigmoids in (now[:2], o):
+        sigmoids *= 0.5
+        sigmoids += 0.5
     np.multiply(i, g, out=tanh_c)  # lent as scratch
     np.multiply(f, before[4], out=c)
     c += tanh_c

@@ -57,10 +57,10 @@ def intents(recipe: dict[str, Any]) -> tuple[Intent, ...]:
 
 
 def voice_groups(recipe: dict[str, Any], random: np.random.Generator) -> list[list[str]]:
-    """Return the names of the voices, those that sound alike together: each variant in one accent, and each accent."""
+    """Return the names of the voices, those that sound alike together: each variant in one accent, and the plain."""
     accents = recipe["voices"]["accents"]
     spoken = [[f"{random.choice(accents)}+{variant}" for variant in group] for group in recipe["voices"]["variants"]]
-    return [*spoken, accents]
+    return [*spoken, recipe["voices"]["plain"]]
 
 
 def unseen_voices(groups: list[list[str]], share: float, random: np.random.Generator) -> frozenset[str]:

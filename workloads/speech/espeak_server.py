@@ -8,9 +8,9 @@ Each utterance is spoken by a fork of the freshly initialised process: espeak-ng
 next, which neither changing the voice nor terminating and initialising again resets. With the random seed set as well,
 the sound depends on the request alone and not on what was spoken before.
 
-The greeting at the start is the sample rate, a signed 32-bit number. A request is one line of JSON with voice, text, rate
-(words a minute), pitch (0 to 100) and seed; its answer is a signed 32-bit number of bytes and the samples, 16 bits each.
-A number that is not positive says that it went wrong.
+The greeting at the start is the sample rate, a signed 32-bit number. A request is one line of JSON with voice, text,
+rate (words a minute), pitch (0 to 100) and seed; its answer is a signed 32-bit number of bytes and the samples, 16 bits
+each. A number that is not positive says that it went wrong.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Log-mel filterbank features: what the front end of the delta-RNN keyword spotters computes, at another sample rate.
 
 16 channels from 100 to 8,000 Hz, frame and stride of 16.384 ms, FFT of 1,024 points (features of the public training
-code of the RENETA repository, SensorsINI/RENETA). There the sound is at 16 kHz; here the filters are laid directly over the
-spectrum at the synthesiser's 22.05 kHz, which covers the same band and saves resampling. A frame is then 361 samples,
-16.372 ms. The 12-bit microphone of that front end is left out: the added noise is far above its rounding.
+code of the RENETA repository, SensorsINI/RENETA). There the sound is at 16 kHz; here the filters are laid directly
+over the spectrum at the synthesiser's 22.05 kHz, which covers the same band and saves resampling. A frame is then 361
+samples, 16.372 ms. The 12-bit microphone of that front end is left out: the added noise is far above its rounding.
 """
 
 from __future__ import annotations

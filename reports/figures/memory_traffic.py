@@ -1,0 +1,89 @@
+"""Bytes moved in local SRAM and over the off-chip port, for each phase, beside the dense run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accel.result import Result
+from reports.figures import _style as style
+from reports.quantity import quantity, times
+from reports.table import ratio
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Memory traffic"
+
+_BAR = 0.36
+_LEVELS = {"remote_bytes": "Off-chip memory", "local_bytes": "Local SRAM"}
+_RUNS = {"delta": (-0.2, style.DELTA), "dense": (0.2, style.DENSE)}
+
+
+def draw(result: Result) -> Figure:
+    """Return a figure with one panel for each memory, and in it two bars for each phase, delta above dense.
+
+    Bars are linear from zero; each panel has its own scale. Every bar carries the label ``<level> <phase> <run>``,
+    for example ``remote_bytes FP dense``.
+
+    Parameters
+    ----------
+    result
+        What to draw.
+    """
+    phases = list(result.counters.phases)
+    figure = style.blank(1.55 + 0.62 * len(phases), TITLE, f"{style.setting(result)}  ·  bytes of one training step")
+    margins = style.inches(figure, left=1.25, right=1.2, top=1.05, bottom=0.5)
+    grid = figure.add_gridspec(1, 2, wspace=0.72, **margins)
+    for column, (level, heading) in enumerate(_LEVELS.items()):
+        axes = figure.add_subplot(grid[0, column])
+        _panel(axes, result, level, phases)
+        style.heading(axes, heading)
+        if column == 0:
+            labels = [f"{name}\n{style.PHASE_NAMES.get(name, '')}" for name in phases]
+            axes.set_yticks(range(len(phases)), labels, color=style.INK)
+        else:
+            axes.set_yticks([])
+    _key(figure)
+    return figure
+
+
+def _panel(axes: Axes, result: Result, level: str, phases: list[str]) -> None:
+    longest = 0
+    for position, name in enumerate(phases):
+        moved = {
+            "delta": getattr(result.counters.phases[name], level),
+            "dense": getattr(result.dense.phases[name], level),
+        }
+        for run, (offset, colour) in _RUNS.items():
+            axes.barh(position + offset, moved[run], _BAR, color=colour, label=f"{level} {name} {run}", linewidth=0)
+            text = quantity(moved[run], "B")
+            if run == "delta" and moved["dense"] > moved["delta"]:
+                text += f"  ÷{times(ratio(moved['dense'], moved['delta'])).rstrip('×')}"
+            style.bar_label(axes, text, (moved[run], position + offset), strong=run == "delta")
+        longest = max(longest, *moved.values())
+    style.frame(axes, grid="x")
+    axes.set_ylim(len(phases) - 0.45, -0.55)
+    axes.set_xlim(0, longest or 1)
+    axes.locator_params(axis="x", nbins=4)
+    axes.xaxis.set_major_formatter(lambda moved, _: quantity(moved, "B"))
+
+
+def _key(figure: Figure) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(color=style.DELTA, label="delta: columns that fired"),
+        Patch(color=style.DENSE, label="dense: every column"),
+    ]
+    figure.legend(
+        handles=handles,
+        loc="upper right",
+        bbox_to_anchor=(0.99, 1 - 0.08 / figure.get_size_inches()[1]),
+        ncols=1,
+        frameon=False,
+        fontsize=style.SMALL,
+        labelcolor=style.INK,
+        handlelength=1.0,
+        handleheight=1.0,
+    )

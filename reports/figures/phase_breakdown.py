@@ -1,0 +1,136 @@
+"""Where the engine's cycles went: busy and stalled by cause, for each phase, beside the dense run on the same scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accel.result import PhaseCounters, Result
+from reports.figures import _style as style
+from reports.quantity import quantity, times
+from reports.table import by_cause, ratio
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Where the cycles went"
+
+_BAR = 0.36
+_LEGEND_COLUMNS = 3
+_OFFSETS = {"delta": -0.2, "dense": 0.2}
+
+
+def draw(result: Result) -> Figure:
+    """Return a figure with two stacked bars of engine cycles for each phase, delta above dense.
+
+    Every bar carries the label ``<phase> <run>`` for each of its parts: ``FP delta busy``, ``FP dense stream``.
+
+    Parameters
+    ----------
+    result
+        What to draw.
+    """
+    phases = list(result.counters.phases)
+    parts = _present(result)
+    legend_inches = 0.2 * -(-len(parts) // _LEGEND_COLUMNS)
+    figure = style.blank(1.55 + legend_inches + 0.72 * len(phases), TITLE, _caption(result))
+    margins = style.inches(figure, left=1.75, right=1.15, top=0.85 + legend_inches, bottom=0.55)
+    axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
+    for position, name in enumerate(phases):
+        for run, counters in (("delta", result.counters), ("dense", result.dense)):
+            _stack(axes, position + _OFFSETS[run], counters.phases[name], f"{name} {run}")
+        _annotate(axes, position, result.counters.phases[name], result.dense.phases[name])
+    style.frame(axes, grid="x")
+    axes.set_yticks([p + o for p in range(len(phases)) for o in _OFFSETS.values()], list(_OFFSETS) * len(phases))
+    axes.set_ylim(len(phases) - 0.45, -0.55)
+    axes.set_xlim(0, _longest(result) or 1)
+    axes.set_xlabel("engine cycles")
+    axes.xaxis.set_major_formatter(lambda cycles, _: quantity(cycles))
+    for position, name in enumerate(phases):
+        _name_phase(axes, position, name)
+    _legend(figure, parts)
+    return figure
+
+
+def _stack(axes: Axes, position: float, phase: PhaseCounters, label: str) -> None:
+    """Draw one bar from its parts; parts of no cycles are left out."""
+    left = 0
+    for part, cycles in _parts(phase).items():
+        if cycles:
+            axes.barh(position, cycles, _BAR, left, color=_colour(part), label=f"{label} {part}", linewidth=0)
+            left += cycles
+
+
+def _annotate(axes: Axes, position: int, delta: PhaseCounters, dense: PhaseCounters) -> None:
+    for run, phase in (("delta", delta), ("dense", dense)):
+        text = quantity(phase.cycles)
+        if run == "delta":
+            text += f"   {times(ratio(dense.cycles, delta.cycles))}"
+        style.bar_label(axes, text, (phase.cycles, position + _OFFSETS[run]), strong=run == "delta")
+
+
+def _name_phase(axes: Axes, position: int, name: str) -> None:
+    for text, offset, size, colour in (
+        (name, -0.12, style.TEXT, style.INK),
+        (style.PHASE_NAMES.get(name, ""), 0.18, style.SMALL, style.QUIET),
+    ):
+        axes.annotate(
+            text,
+            (0, position + offset),
+            xytext=(-118, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=size,
+            fontweight="bold" if text == name else "normal",
+            color=colour,
+            annotation_clip=False,
+        )
+
+
+def _present(result: Result) -> list[str]:
+    """Return the parts that occur, in the order in which they are stacked."""
+    phases = [*result.counters.phases.values(), *result.dense.phases.values()]
+    return [part for part in ("busy", *style.CAUSE_COLOURS) if any(_parts(phase)[part] for phase in phases)]
+
+
+def _legend(figure: Figure, parts: list[str]) -> None:
+    """Name the colours under the caption."""
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=_colour(part), label=style.CAUSE_LABELS.get(part, "multiplies")) for part in parts]
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.012, 1 - 0.6 / figure.get_size_inches()[1]),
+        ncols=_LEGEND_COLUMNS,
+        frameon=False,
+        fontsize=style.SMALL,
+        labelcolor=style.INK,
+        handlelength=1.0,
+        handleheight=1.0,
+        columnspacing=1.6,
+    )
+
+
+def _parts(phase: PhaseCounters) -> dict[str, int]:
+    """Return the parts of a bar in the order of stacking."""
+    stalls = by_cause(phase.stall_cycles)
+    return {"busy": phase.busy_cycles} | {cause: stalls[cause] for cause in style.CAUSE_COLOURS}
+
+
+def _colour(part: str) -> str:
+    return style.BUSY_COLOUR if part == "busy" else style.CAUSE_COLOURS[part]
+
+
+def _longest(result: Result) -> int:
+    runs = (result.counters, result.dense)
+    return max((phase.cycles for run in runs for phase in run.phases.values()), default=0)
+
+
+def _caption(result: Result) -> str:
+    run, dense = result.counters, result.dense
+    return (
+        f"{style.setting(result)}  ·  {run.lanes} lanes at {quantity(run.clock_hz, 'Hz')}  ·  "
+        f"one training step: {quantity(run.seconds, 's')}, dense {quantity(dense.seconds, 's')} "
+        f"({times(ratio(dense.cycles, run.cycles))})"
+    )

@@ -1,0 +1,149 @@
+"""Results as rows: dictionaries whose keys name the quantity and its unit, ready for a screen, CSV or a data frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+from accel.result import Cause, Counters, PhaseCounters, Result
+
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+"""Stall causes, in the order of the columns."""
+
+Cell = int | float | str
+Row = dict[str, Cell]
+
+TOTAL = "total"
+"""What the last row of a table of parts is called."""
+
+
+def ratio(dense: float, delta: float) -> float:
+    """Return `dense` over `delta`: 1 if both are zero, infinite if only `delta` is."""
+    if delta:
+        return dense / delta
+    return math.inf if dense else 1.0
+
+
+def phase_rows(result: Result) -> list[Row]:
+    """Return one row for each phase, FP, BP, WG, WU, and their total.
+
+    Columns: cycles (engine cycles of the phase) and their ``share`` of the run, ``time_s``, ``busy_cycles``,
+    ``stall_<cause>_cycles``, ``utilisation`` (multiply-accumulates done over what the lanes could do), ``occupancy``
+    (``fired`` over ``elements``, both counts of columns), ``macs`` and ``skipped_macs``, ``remote_bytes`` and
+    ``local_bytes`` moved, ``dense_cycles`` of the same phase with every column fired, and ``speedup`` over it.
+    """
+    delta, dense = result.counters, result.dense
+    pairs = [(name, phase, dense.phases[name]) for name, phase in delta.phases.items()]
+    pairs.append((TOTAL, _summed(delta.phases.values()), _summed(dense.phases.values())))
+    return [{"phase": name, **_phase_row(ours, theirs, delta)} for name, ours, theirs in pairs]
+
+
+def _phase_row(delta: PhaseCounters, dense: PhaseCounters, run: Counters) -> Row:
+    return {
+        "cycles": delta.cycles,
+        "share": delta.cycles / run.cycles if run.cycles else 0.0,
+        "time_s": delta.cycles / run.clock_hz,
+        "busy_cycles": delta.busy_cycles,
+        **_stalls(delta.stall_cycles),
+        "utilisation": delta.utilisation(run.lanes),
+        "occupancy": delta.occupancy,
+        "fired": delta.fired,
+        "elements": delta.elements,
+        "macs": delta.macs,
+        "skipped_macs": delta.skipped_macs,
+        "remote_bytes": delta.remote_bytes,
+        "local_bytes": delta.local_bytes,
+        "dense_cycles": dense.cycles,
+        "speedup": ratio(dense.cycles, delta.cycles),
+    }
+
+
+def unit_rows(counters: Counters) -> list[Row]:
+    """Return one row for each unit: ``busy_cycles``, ``busy`` (their share of the run), ``stall_<cause>_cycles``."""
+    return [
+        {
+            "unit": name,
+            "busy_cycles": unit.busy_cycles,
+            "busy": unit.busy_cycles / counters.cycles if counters.cycles else 0.0,
+            **_stalls(unit.stall_cycles),
+        }
+        for name, unit in counters.units.items()
+    ]
+
+
+def memory_rows(result: Result) -> list[Row]:
+    """Return the off-chip memory's counters, one row for the run (``delta``) and one for the dense run (``dense``).
+
+    Columns besides those of `RemoteCounters`: ``bytes_per_second`` over the whole run, ``row_hit_share`` of all
+    requests, ``bus_busy`` (share of the run in which the data bus moved data), ``local_bytes`` of all phases.
+    """
+    return [{"run": name, **_memory_row(run)} for name, run in (("delta", result.counters), ("dense", result.dense))]
+
+
+def _memory_row(run: Counters) -> Row:
+    remote = run.remote
+    requests = remote.row_hits + remote.row_misses + remote.row_conflicts
+    return {
+        "read_bytes": remote.read_bytes,
+        "write_bytes": remote.write_bytes,
+        "bytes_per_second": remote.asked_bytes / run.seconds if run.cycles else 0.0,
+        "row_hits": remote.row_hits,
+        "row_misses": remote.row_misses,
+        "row_conflicts": remote.row_conflicts,
+        "row_hit_share": remote.row_hits / requests if requests else 0.0,
+        "activates": remote.activates,
+        "refreshes": remote.refreshes,
+        "bus_busy": remote.busy_cycles / run.cycles if run.cycles else 0.0,
+        "local_bytes": sum(phase.local_bytes for phase in run.phases.values()),
+    }
+
+
+def energy_rows(result: Result) -> list[Row]:
+    """Return ``energy_j`` and ``dense_energy_j`` by component, and their total; ``saving`` is dense over delta."""
+    components = list(dict.fromkeys([*result.energy_j, *result.dense_energy_j]))
+    pairs = [(name, result.energy_j.get(name, 0.0), result.dense_energy_j.get(name, 0.0)) for name in components]
+    pairs.append((TOTAL, sum(result.energy_j.values()), sum(result.dense_energy_j.values())))
+    return [
+        {"component": name, "energy_j": delta, "dense_energy_j": dense, "saving": ratio(dense, delta)}
+        for name, delta, dense in pairs
+    ]
+
+
+def flat(result: Result) -> dict[str, Cell]:
+    """Return the whole result as one row under dotted names, with what follows from it: one line of a CSV file.
+
+    Lists are counted from 0 (``workload.hidden.0``). What follows is ``speedup``, and under ``phase.<name>.`` the
+    columns of `phase_rows`.
+    """
+    row = dict(_dotted("", result.model_dump(mode="json")))
+    row["speedup"] = result.speedup
+    for phase in phase_rows(result):
+        name = phase.pop("phase")
+        row |= {f"phase.{name}.{column}": value for column, value in phase.items()}
+    return row
+
+
+def _dotted(path: str, value: Any) -> Iterator[tuple[str, Cell]]:
+    if isinstance(value, dict | list):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in entries:
+            yield from _dotted(f"{path}.{key}" if path else str(key), inner)
+    elif value is not None:
+        yield path, value
+
+
+def by_cause(stall_cycles: Mapping[Cause, int]) -> dict[str, int]:
+    """Return the stall cycles of every cause, in the order of `CAUSES`, those of no cycles included."""
+    return {str(cause): stall_cycles.get(cause, 0) for cause in CAUSES}
+
+
+def _stalls(stall_cycles: Mapping[Cause, int]) -> Row:
+    return {f"stall_{cause}_cycles": cycles for cause, cycles in by_cause(stall_cycles).items()}
+
+
+def _summed(phases: Iterable[PhaseCounters]) -> PhaseCounters:
+    tables = [phase.model_dump() for phase in phases]
+    stalls = {cause: sum(table["stall_cycles"].get(cause, 0) for table in tables) for cause in CAUSES}
+    fields = [field for field in PhaseCounters.model_fields if field != "stall_cycles"]
+    return PhaseCounters(stall_cycles=stalls, **{field: sum(table[field] for table in tables) for field in fields})

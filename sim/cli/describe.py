@@ -1,0 +1,180 @@
+"""`deltatrain describe`: what a machine or a workload is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import RenderableType
+
+from accel.errors import ConfigError, unknown_name
+from sim.cli import options
+
+if TYPE_CHECKING:
+    from accel.architecture import Architecture
+    from workloads.placement import Placed
+    from workloads.workload import Workload
+
+
+def describe(
+    name: Annotated[str, Parameter(name="NAME", help="A machine or workload, or its TOML file.")],
+    /,
+    *,
+    workload: Annotated[
+        str | None, Parameter(name=["--workload", "-w"], help="Show where the machine keeps this workload's matrices.")
+    ] = None,
+    changes: options.Changes = None,
+    toml: Annotated[bool, Parameter(help="Print its TOML file, to be copied and edited.", show_default=False)] = False,
+) -> None:
+    """Show what a machine is made of and what it can do at best, or what a workload trains and how.
+
+    A name that is both a machine's and a workload's is written machine.NAME or workload.NAME.
+
+    For example:
+
+      deltatrain describe edge
+      deltatrain describe edge --workload digits
+      deltatrain describe workload.digits
+      deltatrain describe edge --toml > mine.toml
+    """
+    from sim.cli.screen import show
+
+    kind, plain = _kind(name)
+    if toml:
+        _print_toml(kind, plain)
+        return
+    changed = options.overrides(changes)
+    if kind == "workload":
+        if workload is not None or changed.machine:
+            raise ConfigError(f"{plain} is a workload: describe the machine and name the workload with --workload")
+        show(*_of_workload(plain, changed.workload))
+        return
+    from accel.architecture import Architecture
+
+    machine = Architecture.named(plain, changed.machine)
+    parts = _of_machine(machine)
+    if workload is not None:
+        from workloads.workload import Workload
+
+        parts += _placement(machine, Workload.named(workload, changed.workload))
+    show(*parts)
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """Return "machine" or "workload", and the name or path without a prefix that says so."""
+    from accel.description import read_toml
+    from accel.presets import MACHINES
+    from workloads.presets import PRESETS
+
+    if name.endswith(".toml"):
+        from pathlib import Path
+
+        return ("machine" if "engine" in read_toml(Path(name)) else "workload"), name
+    families = {"machine": MACHINES.names(), "workload": PRESETS.names()}
+    prefix, dot, rest = name.partition(".")
+    if dot and prefix in families:
+        return prefix, rest
+    kinds = [kind for kind, names in families.items() if name in names]
+    if not kinds:
+        raise unknown_name("machine or workload", name, {*families["machine"], *families["workload"]})
+    if len(kinds) > 1:
+        raise ConfigError(f"{name} is a machine and a workload: write machine.{name} or workload.{name}")
+    return kinds[0], name
+
+
+def _print_toml(kind: str, name: str) -> None:
+    import sys
+    from pathlib import Path
+
+    from accel.presets import MACHINES
+    from workloads.presets import PRESETS
+
+    if name.endswith(".toml"):
+        sys.stdout.write(Path(name).read_text(encoding="utf-8"))
+    else:
+        sys.stdout.write((MACHINES if kind == "machine" else PRESETS).text(name))
+
+
+def _of_machine(machine: Architecture) -> list[RenderableType]:
+    from reports.quantity import quantity
+    from sim.cli.screen import fields
+
+    described = machine.model_dump(mode="json")
+    formats = described["engine"].pop("formats")
+    parts = [fields(part, _values(described[part])) for part in ("engine", "local", "remote", "dma", "placement")]
+    device = machine.device.model_dump(mode="json")
+    macs, rate = machine.peak_macs_per_second, machine.remote_peak_bytes_per_second
+    peaks = [
+        ("multiply-accumulates", quantity(macs, "MAC/s")),
+        ("off-chip bytes", quantity(rate, "B/s")),
+        ("balance", f"{macs / rate:.3g} multiply-accumulates for each off-chip byte keep both busy"),
+        ("word of weights", f"{machine.weight_word_bytes} bytes, one weight for each lane"),
+        ("word of gradients", f"{machine.gradient_word_bytes} bytes"),
+    ]
+    return [
+        fields(f"{machine.name}: {machine.about}", [("energy table", machine.energy)]),
+        *parts,
+        fields("number formats", [(name, _format(entry)) for name, entry in formats.items()]),
+        fields(f"memory device {machine.remote.device}", _values(device)),
+        fields("at best", peaks),
+    ]
+
+
+def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
+    from sim.cli.screen import fields
+    from workloads.datasets import DATASETS
+    from workloads.workload import Workload
+
+    workload = Workload.named(name, changed)
+    described = workload.model_dump(mode="json", exclude_none=True)
+    tables = {part: described.pop(part) for part in ("training", "synthetic") if part in described}
+    parts = [fields(str(described.pop("name")), _values(described))]
+    parts += [fields(part, _values(values)) for part, values in tables.items()]
+    if workload.synthetic is None:
+        dataset = DATASETS.load(workload.dataset)
+        parts.append(fields("data set", [("source", dataset.SOURCE), ("licence", dataset.LICENCE)]))
+    return list(parts)
+
+
+def _placement(machine: Architecture, workload: Workload) -> list[RenderableType]:
+    """Return where the matrices live and how full the memories are."""
+    from sim import flow
+    from sim.cli.progress import Stages
+    from sim.cli.screen import table
+
+    recordings = None
+    if workload.synthetic is None:
+        with Stages() as stages:
+            recordings = flow.recordings_of(workload.dataset, stages)
+    placed = flow.fitted(machine, workload, recordings)
+    rows = [
+        [t.name, "remote" if t.remote else "local", f"{t.columns:,}", f"{t.words:,}", f"{t.bytes:,}"]
+        for t in placed.tensors
+    ]
+    columns = ["matrix", "home", "columns", "words a column", "bytes"]
+    note = "Tape and inputs come on top; how large they are depends on the recordings."
+    return [table(f"{workload.name} on {machine.name}", columns, rows, note, text_columns=2), _filling(machine, placed)]
+
+
+def _filling(machine: Architecture, placed: Placed) -> RenderableType:
+    from sim.cli.screen import table
+
+    rows = []
+    for memory, uses, capacity in (
+        ("local", placed.local_bytes, machine.local.bytes),
+        ("remote", placed.remote_bytes, machine.remote.bytes),
+    ):
+        rows += [[memory, use, f"{size:,}", f"{100 * size / capacity:.1f} %"] for use, size in uses.items() if size]
+    return table("Memories", ["memory", "use", "bytes", "of its capacity"], rows, text_columns=2)
+
+
+def _values(table: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in table.items()]
+
+
+def _format(entry: Any) -> str:
+    """Return a number format in words; widths of accumulators stand alone."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    bits, fraction = entry["bits"], entry["fraction_bits"]
+    return f"{bits} bits, {fraction} of fraction: below ±2^{bits - fraction - 1} in steps of 2^-{fraction}"

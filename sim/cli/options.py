@@ -1,0 +1,69 @@
+"""Options that several commands share, each with its help."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from cyclopts import Parameter
+
+from accel.errors import ConfigError
+
+Workload = Annotated[
+    str, Parameter(name=["--workload", "-w"], help="What to train: a name from `list workloads`, or a TOML file.")
+]
+Machine = Annotated[
+    str, Parameter(name=["--on", "-m"], help="The machine: a name from `list machines`, or a TOML file.")
+]
+Fidelity = Annotated[
+    str, Parameter(name=["--fidelity", "-f"], help="How cycles are found: `cycle` simulates, `analytic` bounds.")
+]
+Out = Annotated[
+    Path | None,
+    Parameter(name=["--out", "-o"], help="Folder for the files, made if needed. [default: out/WORKLOAD-MACHINE]"),
+]
+Changes = Annotated[
+    list[str] | None,
+    Parameter(
+        name=["--set", "-s"],
+        help="Change a field: machine.FIELD=VALUE or workload.FIELD=VALUE, VALUE as in TOML. May be repeated.",
+    ),
+]
+Resume = Annotated[bool, Parameter(help="Go on with a training that was interrupted.", show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", help="Print the result as JSON, nothing else.", show_default=False)]
+
+
+class Overrides(NamedTuple):
+    """Values by dotted field, of the machine and of the workload."""
+
+    machine: dict[str, Any]
+    workload: dict[str, Any]
+
+
+def overrides(changes: Sequence[str] | None) -> Overrides:
+    """Return what the values of ``--set`` say.
+
+    Raises
+    ------
+    ConfigError
+        If one has not the form ``machine.FIELD=VALUE`` or ``workload.FIELD=VALUE``.
+    """
+    found = Overrides({}, {})
+    for change in changes or ():
+        path, equals, text = change.partition("=")
+        whose, _, field = path.strip().partition(".")
+        if not equals or whose not in found._fields or not all(field.split(".")):
+            raise ConfigError(f"--set takes machine.FIELD=VALUE or workload.FIELD=VALUE, not {change!r}")
+        getattr(found, whose)[field] = _value(text.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    """Return a TOML value, or the text itself if it is none: names need no quotes."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if len(table) == 1 else text

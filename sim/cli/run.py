@@ -1,0 +1,51 @@
+"""`deltatrain run`: the main job, end to end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sim.cli import options
+from sim.cli.interruption import interruptible
+
+
+def run(
+    *,
+    workload: options.Workload = "digits",
+    on: options.Machine = "edge",
+    fidelity: options.Fidelity = "cycle",
+    out: options.Out = None,
+    resume: options.Resume = False,
+    changes: options.Changes = None,
+    json: options.Json = False,
+) -> None:
+    """Train a workload, simulate one training step of it on a machine, and draw what that cost.
+
+    Beside it the same step is simulated with every column fired, as a dense machine would work.
+    Writes result.json, trace.npz, training.json and figures/*.png to the output folder.
+
+    For example:
+
+      deltatrain run
+      deltatrain run --workload synthetic --on reneta
+      deltatrain run --set machine.engine.lanes=16 --set workload.theta_h=0.2 --out out/wide
+      deltatrain run --resume
+      deltatrain run --workload my.toml --on edge --json > result.json
+    """
+    from accel.architecture import Architecture
+    from sim import flow
+    from sim.cli.progress import Stages
+    from sim.cli.screen import show
+    from sim.cli.summary import summary
+    from sim.output_folder import OutputFolder
+    from workloads.workload import Workload
+
+    changed = options.overrides(changes)
+    described, machine = Workload.named(workload, changed.workload), Architecture.named(on, changed.machine)
+    folder = out or Path("out") / f"{described.name}-{machine.name}"
+    with interruptible(OutputFolder(folder).state), Stages() as stages:
+        result, _ = flow.run(described, machine, fidelity, folder, resume=resume, progress=stages)
+    if json:
+        sys.stdout.write(result.model_dump_json(indent=1) + "\n")
+    else:
+        show(*summary(result), f"Written to {folder}: result.json, trace.npz, figures")

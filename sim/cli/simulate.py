@@ -1,0 +1,75 @@
+"""`deltatrain simulate`: a trace that is already there, on another machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from accel.errors import ConfigError
+from sim.cli import options
+from sim.cli.interruption import interruptible
+
+
+def simulate(
+    trace: Annotated[Path | None, Parameter(name="TRACE", help="A trace.npz that `train` or `run` wrote.")] = None,
+    /,
+    *,
+    workload: Annotated[
+        str | None,
+        Parameter(name=["--workload", "-w"], help="Instead of a trace: a synthetic workload, or its TOML file."),
+    ] = None,
+    on: options.Machine = "edge",
+    fidelity: options.Fidelity = "cycle",
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--out", "-o"], help="Folder for result.json and figures; without it none are written."),
+    ] = None,
+    changes: options.Changes = None,
+    json: options.Json = False,
+) -> None:
+    """Simulate the training step recorded in a trace, or one made of statistics, on a machine.
+
+    For example:
+
+      deltatrain simulate out/digits-edge/trace.npz --on reneta
+      deltatrain simulate --workload synthetic --set workload.synthetic.occupancy_h=0.05
+      deltatrain simulate out/digits/trace.npz --set machine.placement.weights=local --fidelity analytic
+    """
+    from accel.architecture import Architecture
+    from sim import flow
+    from sim.cli.progress import Stages
+    from sim.cli.screen import show
+    from sim.cli.summary import summary
+
+    changed = options.overrides(changes)
+    step = _step(trace, workload, changed)
+    machine = Architecture.named(on, changed.machine)
+    with interruptible(), Stages() as stages:
+        result = flow.simulate(machine, step, fidelity, out, stages)
+    if json:
+        sys.stdout.write(result.model_dump_json(indent=1) + "\n")
+    else:
+        show(*summary(result), *([f"Written to {out}: result.json, figures"] if out else []))
+
+
+def _step(path: Path | None, workload: str | None, changed: options.Overrides):  # type: ignore[no-untyped-def]
+    """Return the trace in the file, or that of a synthetic workload."""
+    from sim.flow import synthetic_trace
+    from workloads.trace import Trace
+    from workloads.workload import Workload
+
+    if (path is None) == (workload is None):
+        raise ConfigError("simulate takes either a trace file or --workload with a synthetic workload")
+    if path is not None:
+        if changed.workload:
+            raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
+        return Trace.load(path)
+    described = Workload.named(str(workload), changed.workload)
+    if described.synthetic is None:
+        raise ConfigError(
+            f"workload {described.name!r} must be trained first: use `deltatrain run` or `deltatrain train`"
+        )
+    return synthetic_trace(described)

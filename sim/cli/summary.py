@@ -1,0 +1,173 @@
+"""What a simulation found, as tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from accel.result import Result
+from reports.quantity import quantity, share, times
+from reports.table import CAUSES, Cell, Row, energy_rows, memory_rows, phase_rows, unit_rows
+from sim.cli.screen import table
+
+_PROMISES = {"analytic": "analytic: a lower bound", "cycle": "simulated cycle by cycle", "rtl": "the gates themselves"}
+
+
+def summary(result: Result) -> list[RenderableType]:
+    """Return the tables of a result, under a headline."""
+    parts: list[RenderableType] = [_headline(result), _phases(result), _stalls(result), _units(result), _memory(result)]
+    if result.energy_j:
+        parts.append(_energy(result))
+    if result.training:
+        parts.append(training(result.training))
+    return parts
+
+
+def _headline(result: Result) -> Text:
+    run, dense = result.counters, result.dense
+    promise = _PROMISES.get(result.fidelity, result.fidelity)
+    text = Text(f"{result.workload['name']} on {result.architecture['name']}", style="bold")
+    text.append(f"  one training step, {promise}\n", style="dim")
+    text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
+    text.append(f": {times(result.speedup)} faster\n")
+    return text
+
+
+def _phases(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        return [
+            str(row["phase"]),
+            quantity(_number(row["cycles"])),
+            quantity(_number(row["time_s"]), "s"),
+            share(_number(row["utilisation"])),
+            share(_number(row["occupancy"])) if row["elements"] else "–",
+            f"{quantity(_number(row['fired']))} of {quantity(_number(row['elements']))}" if row["elements"] else "–",
+            quantity(_number(row["remote_bytes"]), "B"),
+            quantity(_number(row["local_bytes"]), "B"),
+            quantity(_number(row["dense_cycles"])),
+            times(_number(row["speedup"])),
+        ]
+
+    columns = [
+        "phase",
+        "cycles",
+        "time",
+        "utilisation",
+        "occupancy",
+        "columns",
+        "off-chip",
+        "local",
+        "dense cycles",
+        "speed-up",
+    ]
+    note = (
+        "FP forward, BP backward, WG weight gradient, WU weight update. Utilisation: multiply-accumulates done, "
+        "of what all lanes could do. Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
+    )
+    return table("Phases", columns, map(cells, phase_rows(result)), note)
+
+
+def _stalls(result: Result) -> RenderableType:
+    rows = phase_rows(result)
+    causes = _present(rows)
+    cells = ([str(row["phase"]), *_shares(row, _number(row["cycles"]), causes)] for row in rows)
+    return table(
+        "The engine's cycles", ["phase", "busy", *causes], cells, "Busy, or waiting for what the column names."
+    )
+
+
+def _units(result: Result) -> RenderableType:
+    rows = unit_rows(result.counters)
+    causes = _present(rows)
+    cells = ([str(row["unit"]), *_shares(row, result.counters.cycles, causes)] for row in rows)
+    return table("Units", ["unit", "busy", *causes], cells, "Shares of the run's cycles.")
+
+
+def _memory(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        return [
+            str(row["run"]),
+            quantity(_number(row["read_bytes"]), "B"),
+            quantity(_number(row["write_bytes"]), "B"),
+            quantity(_number(row["bytes_per_second"]), "B/s"),
+            share(_number(row["bus_busy"])),
+            *(
+                quantity(_number(row[name]))
+                for name in ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
+            ),
+        ]
+
+    columns = [
+        "run",
+        "read",
+        "written",
+        "mean rate",
+        "bus busy",
+        "row hits",
+        "misses",
+        "conflicts",
+        "activates",
+        "refreshes",
+    ]
+    return table("Off-chip memory", columns, map(cells, memory_rows(result)))
+
+
+def _energy(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        delta, dense = _number(row["energy_j"]), _number(row["dense_energy_j"])
+        return [str(row["component"]), quantity(delta, "J"), quantity(dense, "J"), times(_number(row["saving"]))]
+
+    note = f"Modelled from action counts with the table {result.architecture.get('energy', '')}, not measured."
+    return table("Energy", ["component", "delta", "dense", "dense / delta"], map(cells, energy_rows(result)), note)
+
+
+def training(found: Mapping[str, Any]) -> RenderableType:
+    """Return the table of what training showed (`sim.learned.summary`)."""
+    cells = [
+        quantity(found["parameters"]),
+        str(found["epochs"]),
+        share(found["accuracy"]),
+        share(found["occupancy_x"]),
+        share(found["occupancy_h"]),
+        quantity(found["macs"]),
+        quantity(found["dense_macs"]),
+        share(found["saved"]),
+    ]
+    columns = ["parameters", "epochs", "accuracy", "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
+    note = "Accuracy on the test part, occupancy in the last epoch, matrix operations (FP + BP + WG) over all epochs."
+    return table("Training", columns, [cells], note, text_columns=0)
+
+
+def epochs(rows: list[Row]) -> RenderableType:
+    """Return the table of a training's epochs (`sim.learned.epoch_rows`)."""
+
+    def cells(row: Row) -> list[str]:
+        return [
+            str(row["epoch"]),
+            str(row["trained"]),
+            f"{row['loss']:.4f}",
+            *(share(_number(row[name])) for name in ("accuracy", "occupancy_x", "occupancy_h")),
+            *(quantity(_number(row[name])) for name in ("macs", "dense_macs")),
+            share(_number(row["saved"])),
+        ]
+
+    columns = ["epoch", "network", "loss", "accuracy", "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
+    return table("Epochs", columns, map(cells, rows), text_columns=2)
+
+
+def _present(rows: list[Row]) -> list[str]:
+    """Return the stall causes that occur in `rows`."""
+    return [cause for cause in CAUSES if any(row[f"stall_{cause}_cycles"] for row in rows)]
+
+
+def _shares(row: Row, cycles: float, causes: list[str]) -> list[str]:
+    parts = [row["busy_cycles"], *(row[f"stall_{cause}_cycles"] for cause in causes)]
+    return [share(_number(part) / cycles) if cycles else "–" for part in parts]
+
+
+def _number(cell: Cell) -> float:
+    assert not isinstance(cell, str)
+    return cell

@@ -1,0 +1,54 @@
+"""`deltatrain train`: training alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from accel.errors import ConfigError
+from sim.cli import options
+from sim.cli.interruption import interruptible
+
+
+def train(
+    *,
+    workload: options.Workload = "digits",
+    out: options.Out = None,
+    resume: options.Resume = False,
+    changes: options.Changes = None,
+    json: options.Json = False,
+) -> None:
+    """Train a workload and leave the trace of what fired, to be simulated on any machine.
+
+    Writes trace.npz and training.json to the output folder (out/WORKLOAD if none is named), and after each epoch
+    the state from which --resume goes on.
+
+    For example:
+
+      deltatrain train
+      deltatrain train --workload commands --set workload.theta_x=0.4 --out out/commands-0.4
+      deltatrain train --resume
+    """
+    import json as json_format
+
+    from sim import flow, learned
+    from sim.cli.progress import Stages
+    from sim.cli.screen import show
+    from sim.cli.summary import epochs, training
+    from sim.output_folder import OutputFolder
+    from workloads.workload import Workload
+
+    changed = options.overrides(changes)
+    if changed.machine:
+        raise ConfigError("--set machine.… has no meaning here: training alone knows no machine")
+    described = Workload.named(workload, changed.workload)
+    if described.synthetic is not None:
+        raise ConfigError(f"workload {described.name!r} is made of statistics: there is nothing to train, use `run`")
+    folder = out or Path("out") / described.name
+    with interruptible(OutputFolder(folder).state), Stages() as stages:
+        trace = flow.train(described, folder, resume=resume, progress=stages)
+    found = learned.summary(trace)
+    if json:
+        sys.stdout.write(json_format.dumps(found, indent=1) + "\n")
+    else:
+        show(epochs(learned.epoch_rows(trace)), training(found), f"Written to {folder}: trace.npz, training.json")

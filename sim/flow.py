@@ -1,0 +1,164 @@
+"""The main job in its stages: recordings, training, trace, simulation, figures, and the files they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from accel.architecture import Architecture
+from accel.result import Result
+from sim import learned, occupancy
+from sim.output_folder import OutputFolder, open_folder
+from workloads.datasets import DATASETS
+from workloads.placement import Demand, Placed, Shape, place
+from workloads.recordings import Recordings
+from workloads.synthetic import synthetic_step
+from workloads.trace import Trace
+from workloads.workload import Workload
+
+Progress = Callable[[str, float, str], None]
+"""Told the stage, the share of it that is done (0 to 1), and what is being done."""
+
+
+def train(workload: Workload, out: Path, *, resume: bool, progress: Progress) -> Trace:
+    """Train, and leave trace, summary and state in the folder `out`; return the trace.
+
+    Raises
+    ------
+    ConfigError
+        If the recordings cannot be had, the folder cannot be written or belongs to another workload, or the state to
+        resume from is not this workload's.
+    """
+    recordings = _recordings(workload, progress)
+    return _traced(workload, recordings, open_folder(out, workload.name), resume, progress)
+
+
+def run(
+    workload: Workload, architecture: Architecture, fidelity: str, out: Path, *, resume: bool, progress: Progress
+) -> tuple[Result, Trace]:
+    """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
+    recordings = _recordings(workload, progress)
+    fitted(architecture, workload, recordings)
+    folder = open_folder(out, workload.name, architecture.name)
+    trace = _traced(workload, recordings, folder, resume, progress)
+    return _simulated(architecture, trace, fidelity, folder, progress), trace
+
+
+def simulate(architecture: Architecture, trace: Trace, fidelity: str, out: Path | None, progress: Progress) -> Result:
+    """Simulate a trace; with a folder `out` leave result and figures there.
+
+    Raises
+    ------
+    ConfigError
+        If the workload does not fit the machine, the fidelity is not known, or the folder cannot be written.
+    """
+    folder = open_folder(out, trace.workload.name, architecture.name) if out else None
+    return _simulated(architecture, trace, fidelity, folder, progress)
+
+
+def synthetic_trace(workload: Workload) -> Trace:
+    """Return the trace of a workload that is made of statistics alone."""
+    if workload.synthetic is None:
+        raise ValueError(f"workload {workload.name} has no table `synthetic`")
+    statistics = workload.synthetic
+    return Trace(workload, statistics.inputs, statistics.classes, (synthetic_step(workload),), ())
+
+
+def fitted(architecture: Architecture, workload: Workload, recordings: Recordings | None = None) -> Placed:
+    """Return where the machine keeps the workload's matrices, before any training.
+
+    Parameters
+    ----------
+    recordings
+        The workload's data set; None for a synthetic one.
+
+    Raises
+    ------
+    FitError
+        If they do not fit; the tape, whose size only a trace tells, may still not fit later.
+    """
+    if recordings is not None:
+        inputs, classes = recordings.train.features, recordings.classes
+    else:
+        assert workload.synthetic is not None
+        inputs, classes = workload.synthetic.inputs, workload.synthetic.classes
+    shape = Shape.of(workload.cell, inputs, workload.hidden, classes)
+    return place(architecture, shape, Demand(inputs=0, tape=0, tape_step=0))
+
+
+def recordings_of(name: str, progress: Progress) -> Recordings:
+    """Return the data set called `name`, fetched or synthesised when it is not in the cache folder."""
+    stage = f"data set {name}"
+    loaded: Recordings = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+    size = f"{len(loaded.train):,} training and {len(loaded.test):,} test recordings"
+    progress(stage, 1.0, size)
+    return loaded
+
+
+def _recordings(workload: Workload, progress: Progress) -> Recordings | None:
+    return None if workload.synthetic else recordings_of(workload.dataset, progress)
+
+
+def _traced(
+    workload: Workload, recordings: Recordings | None, folder: OutputFolder, resume: bool, progress: Progress
+) -> Trace:
+    if recordings is None:
+        trace = synthetic_trace(workload)
+    else:
+        trace = _trained(workload, recordings, folder, resume, progress)
+        epochs = [asdict(counts) for counts in trace.epochs]
+        table = workload.model_dump(mode="json")
+        folder.save_training({"workload": table, "training": learned.summary(trace), "epochs": epochs})
+    trace.save(folder.trace)
+    return trace
+
+
+def _trained(
+    workload: Workload, recordings: Recordings, folder: OutputFolder, resume: bool, progress: Progress
+) -> Trace:
+    from workloads import training
+
+    def tell(at: training.Progress) -> None:
+        accuracy = "" if at.accuracy is None else f", accuracy {100 * at.accuracy:.1f} %"
+        detail = f"epoch {at.epoch + 1} of {at.epochs}, loss {at.loss:.3f}{accuracy}"
+        progress("training", at.update / at.updates, detail)
+
+    done = training.train(workload, recordings, state_path=folder.state, resume=resume, on_progress=tell)
+    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs)
+
+
+def _simulated(
+    architecture: Architecture, trace: Trace, fidelity: str, folder: OutputFolder | None, progress: Progress
+) -> Result:
+    from sim import run as simulator
+
+    result = simulator.simulate(
+        architecture, trace, fidelity=fidelity, on_progress=lambda share: progress("simulation", share, fidelity)
+    )
+    if folder is not None:
+        result.save(folder.result)
+        _draw(result, trace, folder, progress)
+    return result
+
+
+def _draw(result: Result, trace: Trace, folder: OutputFolder, progress: Progress) -> None:
+    from reports.figures import memory_traffic, phase_breakdown
+    from reports.figures import occupancy as occupancy_figure
+
+    progress("figures", 0.0, "")
+    folder.save_figure("phase_breakdown", phase_breakdown.draw(result))
+    progress("figures", 1 / 3, "")
+    folder.save_figure("memory_traffic", memory_traffic.draw(result))
+    progress("figures", 2 / 3, "")
+    figure = occupancy_figure.draw(
+        occupancy.over_steps(trace.recorded[-1]),
+        occupancy.over_epochs(trace.epochs),
+        [counts.accuracy for counts in trace.epochs],
+        dense_epochs=int(np.sum([counts.dense for counts in trace.epochs])),
+        workload=trace.workload.name,
+    )
+    folder.save_figure("occupancy", figure)
+    progress("figures", 1.0, str(folder.figures))

@@ -1,0 +1,178 @@
+"""The machine's units as SimPy processes: each takes its ops in the program's order, waits, works, and tells the others.
+
+One rule of phases: what becomes known in a cycle is there for whoever looks in that cycle. A result of cycle t is used
+by an op that starts in cycle t; a request of cycle t sees every write handed over by cycle t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import get_args
+
+import numpy as np
+import simpy
+
+from accel.program import NO_OP, PHASES, UNITS, Program
+from accel.result import Cause
+from sim.columns import ColumnStream
+from sim.memory.port import RemotePort
+from sim.tally import ENGINE, UnitTally
+
+Waits = Generator[simpy.Event, None, None]
+
+_CAUSES = get_args(Cause)
+_PENDING = -1
+_PROGRESS_EVERY_OPS = 512
+
+
+class Machine:
+    """One run of one program.
+
+    Parameters
+    ----------
+    program
+        What to run.
+    on_progress
+        Called now and then with the share of ops that are done.
+
+    Attributes
+    ----------
+    units
+        What each unit did, in the order of `accel.program.UNITS`.
+    engine_phases
+        What the engine did in each phase, in the order of `accel.program.PHASES`.
+    port
+        The off-chip memory.
+    """
+
+    def __init__(self, program: Program, on_progress: Callable[[float], None] | None = None) -> None:
+        self.units = [UnitTally() for _ in UNITS]
+        self.engine_phases = [UnitTally() for _ in PHASES]
+        self.port = RemotePort(program.architecture)
+        self._env = simpy.Environment()
+        self._stream = ColumnStream(self._env, program, self.port)
+        self._program = program
+        self._on_progress = on_progress
+        ops = program.ops
+        self._unit: list[int] = program.unit.tolist()
+        self._phase: list[int] = ops.phase.tolist()
+        self._depends: list[list[int]] = ops.depends.tolist()
+        self._list_from: list[int] = ops.list_from.tolist()
+        self._issue: list[int] = program.issue_cycles.tolist()
+        self._drain: list[int] = program.drain_cycles.tolist()
+        self._streamed: list[bool] = ((program.unit == ENGINE) & (program.column_bytes * ops.count > 0)).tolist()
+        self._done_at = [_PENDING] * len(ops)
+        self._awaited: dict[int, simpy.Event] = {}
+        self._done_count = 0
+
+    def run(self) -> int:
+        """Run the program to its end and return its cycles."""
+        for number, name in enumerate(UNITS):
+            rows = np.flatnonzero(self._program.unit == number).tolist()
+            work = {"engine": self._engine, "load": self._load, "store": self._store}.get(name, self._issue_op)
+            self._env.process(self._take(number, rows, work))
+        self._env.process(self._fetch())
+        self._env.run()
+        self.port.finish()
+        assert self._done_count == len(self._done_at), "every op must finish"
+        return max([*self._done_at, self.port.last_cycle], default=0)
+
+    def _take(self, unit: int, rows: list[int], work: Callable[[int], Generator[simpy.Event, None, int]]) -> Waits:
+        """Run a unit: its ops one after the other, each when all it depends on is done."""
+        env, tally = self._env, self.units[unit]
+        for op in rows:
+            cause = yield from self._wait_for(self._depends[op])
+            if env.now > tally.free:
+                self._stalled(op, cause, env.now - tally.free)
+            start = env.now
+            busy = yield from work(op)
+            self._worked(op, busy, env.now - start - busy)
+            tally.free = env.now
+            drain = self._drain[op]
+            if drain:
+                env.timeout(drain, op).callbacks.append(self._complete)  # type: ignore[union-attr]
+            else:
+                self._completed(op)
+
+    def _wait_for(self, depends: list[int]) -> Generator[simpy.Event, None, Cause]:
+        """Wait until all of `depends` are done; return the unit that was last."""
+        last, at = NO_OP, _PENDING
+        for op in depends:
+            if op == NO_OP:
+                continue
+            if self._done_at[op] == _PENDING:
+                yield self._awaited.setdefault(op, self._env.event())
+            if self._done_at[op] >= at:
+                last, at = op, self._done_at[op]
+        cause: Cause = _CAUSES[self._unit[last]] if last != NO_OP else "end"
+        return cause
+
+    def _issue_op(self, op: int) -> Generator[simpy.Event, None, int]:
+        """Issue an op whose cycles follow from its mode's law alone."""
+        yield self._env.timeout(self._issue[op])
+        return self._issue[op]
+
+    def _engine(self, op: int) -> Generator[simpy.Event, None, int]:
+        """Issue a matrix op: at its law's pace, or as its columns arrive."""
+        if not self._streamed[op]:
+            return (yield from self._issue_op(op))
+        free = yield from self._stream.work_through(op, self._issue[op], self._drain[op])
+        yield self._env.timeout(free - self._env.now)
+        return self._issue[op]
+
+    def _fetch(self) -> Waits:
+        """Run the fetch ahead of the engine; columns that an op writes back are read after the op before wrote them."""
+        last_writer: dict[int, int] = {}
+        tensors = self._program.ops.tensor.tolist()
+        seconds = self._program.ops.second_tensor.tolist()
+        for op in np.flatnonzero(self._streamed).tolist():
+            written = [last_writer.get(tensor, NO_OP) for tensor in (tensors[op], seconds[op])]
+            yield from self._wait_for([self._list_from[op], *written])
+            yield from self._stream.fetch(op)
+            if self._stream.writes_back(op):
+                last_writer[tensors[op]] = op
+
+    def _load(self, op: int) -> Generator[simpy.Event, None, int]:
+        """Move bytes from off-chip memory; the unit is free for its next request when the last byte has come."""
+        size = int(self._program.ops.count[op])
+        if size == 0:
+            return 0
+        start = self._env.now
+        arrivals = self.port.read(start, int(self._program.ops.address[op]), size, size)
+        yield self._env.timeout(arrivals[-1].last + 1 - start)
+        return self._issue[op]
+
+    def _store(self, op: int) -> Generator[simpy.Event, None, int]:
+        """Move bytes to off-chip memory; the unit is free for its next op when the memory has taken them."""
+        size = int(self._program.ops.count[op])
+        if size == 0:
+            return 0
+        start = self._env.now
+        done = self.port.write(start, int(self._program.ops.address[op]), size)
+        yield self._env.timeout(done - start)
+        return self._issue[op]
+
+    def _stalled(self, op: int, cause: Cause, cycles: int) -> None:
+        self.units[self._unit[op]].stall(cause, cycles)
+        if self._unit[op] == ENGINE:
+            self.engine_phases[self._phase[op]].stall(cause, cycles)
+
+    def _worked(self, op: int, busy_cycles: int, starved_cycles: int) -> None:
+        tallies = [self.units[self._unit[op]]]
+        if self._unit[op] == ENGINE:
+            tallies.append(self.engine_phases[self._phase[op]])
+        for tally in tallies:
+            tally.busy_cycles += busy_cycles
+            tally.stall("stream", starved_cycles)
+
+    def _complete(self, event: simpy.Event) -> None:
+        self._completed(event.value)
+
+    def _completed(self, op: int) -> None:
+        self._done_at[op] = self._env.now
+        self._done_count += 1
+        waiting = self._awaited.pop(op, None)
+        if waiting is not None:
+            waiting.succeed()
+        if self._on_progress is not None and self._done_count % _PROGRESS_EVERY_OPS == 0:
+            self._on_progress(self._done_count / len(self._done_at))

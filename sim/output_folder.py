@@ -1,0 +1,119 @@
+"""The folder that a run writes to: what its files are called, and that nobody else's are replaced."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accel.errors import ConfigError
+from accel.files import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder that exists and can be written to; made by `open_folder`.
+
+    Every file in it is replaced whole or not at all, so a run over the same folder may be stopped at any time.
+    """
+
+    path: Path
+
+    @property
+    def result(self) -> Path:
+        """The result of the simulation, JSON."""
+        return self.path / "result.json"
+
+    @property
+    def trace(self) -> Path:
+        """What fired, a NumPy archive."""
+        return self.path / "trace.npz"
+
+    @property
+    def training(self) -> Path:
+        """What training showed, JSON."""
+        return self.path / "training.json"
+
+    @property
+    def state(self) -> Path:
+        """Where training stands, to be resumed from, a NumPy archive."""
+        return self.path / "training_state.npz"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of figures."""
+        return self.path / "figures"
+
+    def save_figure(self, name: str, figure: Figure) -> Path:
+        """Write `figure` as ``figures/<name>.png`` and return its path."""
+        image = io.BytesIO()
+        figure.savefig(image, format="png")
+        _make(self.figures)
+        path = self.figures / f"{name}.png"
+        replace_file(path, image.getvalue())
+        return path
+
+    def save_training(self, summary: dict[str, Any]) -> None:
+        """Write what training showed."""
+        replace_file(self.training, (json.dumps(summary, indent=1) + "\n").encode())
+
+
+def open_folder(path: Path, workload: str, machine: str | None = None) -> OutputFolder:
+    """Return the folder at `path`, made if it is not there.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    workload, machine
+        Names of what will be written there; no machine for training alone.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be made or written to, or holds the results of another workload or machine.
+    """
+    folder = OutputFolder(path)
+    _make(path)
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ConfigError(f"output folder {path} cannot be written to: {error.strerror}") from None
+    for file in (folder.result, folder.training):
+        _refuse_others(file, {"workload": workload, "architecture": machine})
+    return folder
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(f"output folder {path} cannot be made: there is a file of that name") from None
+    except OSError as error:
+        raise ConfigError(f"output folder {path} cannot be made: {error.strerror}") from None
+
+
+def _refuse_others(file: Path, names: dict[str, str | None]) -> None:
+    """Raise unless `file` is absent or is about what is named; what is not named may be anything."""
+    advice = "name another folder with --out, or remove it"
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+        found = {key: table[key]["name"] for key in names if key in table}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{file} was not written by deltatrain: {advice}") from None
+    for key, name in found.items():
+        wanted = names[key]
+        if wanted is not None and name != wanted:
+            what = {"workload": "workload", "architecture": "machine"}[key]
+            raise ConfigError(f"{file} is about the {what} {name!r}, not {wanted!r}: {advice}")

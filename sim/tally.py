@@ -1,0 +1,101 @@
+"""From what the units did to counters: the sums over phases and units that every fidelity shares."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.program import NO_OP, PHASES, UNITS, Program
+from accel.result import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
+
+Stalls = dict[Cause, int]
+
+ENGINE = UNITS.index("engine")
+
+
+class UnitTally:
+    """Busy and stalled cycles of one unit under way.
+
+    Attributes
+    ----------
+    free
+        Cycle from which the unit can take its next op.
+    """
+
+    def __init__(self) -> None:
+        self.busy_cycles = 0
+        self.stall_cycles: Stalls = {}
+        self.free = 0
+
+    def stall(self, cause: Cause, cycles: int) -> None:
+        """Add `cycles` of waiting for `cause`."""
+        if cycles:
+            self.stall_cycles[cause] = self.stall_cycles.get(cause, 0) + cycles
+
+    def counters(self, cycles: int) -> UnitCounters:
+        """Return the counters of a run of `cycles`, the rest of which the unit had nothing to do."""
+        stalls = dict(self.stall_cycles)
+        rest = cycles - self.busy_cycles - sum(stalls.values())
+        if rest:
+            stalls["end"] = stalls.get("end", 0) + rest
+        return UnitCounters(busy_cycles=self.busy_cycles, stall_cycles=stalls)
+
+
+def counters(
+    program: Program,
+    cycles: int,
+    units: dict[str, UnitTally],
+    engine_phases: dict[str, UnitTally],
+    remote: RemoteCounters,
+) -> Counters:
+    """Return the counters of a run.
+
+    Parameters
+    ----------
+    program
+        What was run.
+    cycles
+        How long it took.
+    units
+        By name.
+    engine_phases
+        The engine's busy and stalled cycles by phase; the cycles after its last op go to that op's phase.
+    remote
+        The off-chip memory's counters.
+    """
+    engine_ops = np.flatnonzero(program.unit == ENGINE)
+    last_phase = PHASES[program.ops.phase[engine_ops[-1]]] if len(engine_ops) else PHASES[-1]
+    rest = cycles - sum(tally.busy_cycles + sum(tally.stall_cycles.values()) for tally in engine_phases.values())
+    engine_phases[last_phase].stall("end", rest)
+    every_op = np.ones(len(program.ops), dtype=np.bool_)
+    return Counters(
+        cycles=cycles,
+        clock_hz=program.architecture.engine.clock_hz,
+        lanes=program.architecture.engine.lanes,
+        units={name: tally.counters(cycles) for name, tally in units.items()},
+        phases={name: _phase(program, number, engine_phases[name]) for number, name in enumerate(PHASES)},
+        remote=remote,
+        work=program.work(every_op),
+    )
+
+
+def asked_bytes(program: Program) -> int:
+    """Return the bytes that the program asks of off-chip memory, both ways."""
+    return int(program.remote_read_bytes.sum() + program.remote_write_bytes.sum())
+
+
+def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
+    ops = program.ops
+    chosen = ops.phase == number
+    work = program.work(chosen)
+    matrix = chosen & (ops.tensor != NO_OP)
+    skipped = (ops.dense_count - ops.count) * ops.rows
+    return PhaseCounters(
+        busy_cycles=tally.busy_cycles,
+        stall_cycles=tally.stall_cycles,
+        macs=work["macs"],
+        skipped_macs=int(skipped[matrix].sum()),
+        fired=int(ops.count[matrix].sum()),
+        elements=int(ops.dense_count[matrix].sum()),
+        remote_bytes=int((program.remote_read_bytes + program.remote_write_bytes)[chosen].sum()),
+        local_bytes=work["local_read_bytes"] + work["local_write_bytes"],
+    )

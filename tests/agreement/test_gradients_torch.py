@@ -1,0 +1,186 @@
+"""Outputs and gradients against PyTorch: autograd over a second statement of the thresholded network, and torch.nn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workloads.cells import CELLS
+from workloads.network import (
+    Network,
+    Parameters,
+    Sizes,
+    forward,
+    from_flat,
+    initial_parameters,
+    input_gradient,
+    outputs,
+    training_step,
+)
+from workloads.packing import Array, unpack
+
+torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[oracle]'")
+Tensor = Any
+
+LENGTHS = np.array([9, 4, 12, 1, 7])
+FEATURES, CLASSES = 5, 4
+
+
+def _chunks(vector: Tensor, width: int) -> list[Tensor]:
+    return list(torch.split(vector, width))
+
+
+def _rnn(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.tanh(m[0]), c
+
+
+def _gru(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    r, z = torch.sigmoid(m[0]), torch.sigmoid(m[1])
+    n = torch.tanh(m[2] + r * m[3])
+    return (1 - z) * n + z * h, c
+
+
+def _lstm(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    c = torch.sigmoid(m[1]) * c + torch.sigmoid(m[0]) * torch.tanh(m[2])
+    return torch.sigmoid(m[3]) * torch.tanh(c), c
+
+
+# the gates, and the accumulator that each row block of W_x and of W_h adds to
+STATED: dict[str, tuple[Callable[..., tuple[Tensor, Tensor]], list[int], list[int]]] = {
+    "delta_rnn": (_rnn, [0], [0]),
+    "delta_gru": (_gru, [0, 1, 2], [0, 1, 3]),
+    "delta_lstm": (_lstm, [0, 1, 2, 3], [0, 1, 2, 3]),
+}
+
+
+def _stated_layer(
+    cell: str, W_x: Tensor, W_h: Tensor, bias: Tensor, xs: list[Tensor], theta: tuple[float, float]
+) -> tuple[list[Tensor], Tensor]:
+    """One sample, one step after the other; returns every h and sum|delta|. Masks are detached."""
+    gates, to_x, to_h = STATED[cell]
+    width = W_h.shape[1]
+    memory = _chunks(bias, width)
+    x_hat, h_hat = torch.zeros_like(xs[0]), torch.zeros(width, dtype=W_h.dtype)
+    h, c = torch.zeros_like(h_hat), torch.zeros_like(h_hat)
+    spent, hs = torch.zeros((), dtype=W_h.dtype), []
+    for x in xs:
+        fired_x = (((x - x_hat).abs() >= theta[0]) & (x != x_hat)).detach()
+        fired_h = (((h - h_hat).abs() >= theta[1]) & (h != h_hat)).detach()
+        delta_x = torch.where(fired_x, x - x_hat, torch.zeros_like(x))
+        delta_h = torch.where(fired_h, h - h_hat, torch.zeros_like(h))
+        x_hat, h_hat = torch.where(fired_x, x, x_hat), torch.where(fired_h, h, h_hat)
+        for accumulator, part in zip(to_x, _chunks(W_x @ delta_x, width), strict=True):
+            memory[accumulator] = memory[accumulator] + part
+        for accumulator, part in zip(to_h, _chunks(W_h @ delta_h, width), strict=True):
+            memory[accumulator] = memory[accumulator] + part
+        h, c = gates(memory, h, c)
+        spent = spent + delta_x.abs().sum() + delta_h.abs().sum()
+        hs.append(h)
+    return hs, spent
+
+
+def _stated_loss(cell: str, tensors: list[Tensor], x: Tensor, labels: Array, network: Network) -> Tensor:
+    assert network.thresholds is not None
+    *recurrent, W, b = tensors
+    total = torch.zeros((), dtype=torch.float64)
+    for sample, length in enumerate(LENGTHS):
+        hs = [x[t, sample] for t in range(length)]
+        for layer, theta in enumerate(network.thresholds):
+            hs, spent = _stated_layer(cell, *recurrent[3 * layer : 3 * layer + 3], hs, theta)
+            total = total + network.beta * spent
+        read = hs if network.readout == "every" else hs[-1:]
+        logits = torch.stack([W @ h + b for h in read])
+        target = torch.full((len(read),), int(labels[sample]))
+        total = total + torch.nn.functional.cross_entropy(logits, target)
+    return total / len(LENGTHS)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.2])
+@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("hidden", [(7,), (6, 5)])
+@pytest.mark.parametrize("cell", CELLS.names())
+def test_gradients_equal_autograd_over_a_second_statement(
+    cell: str, hidden: tuple[int, ...], readout: str, beta: float
+) -> None:
+    rng = np.random.default_rng(11)
+    sizes = Sizes(CELLS.load(cell), FEATURES, hidden, CLASSES)
+    network = Network(sizes, ((0.4, 0.1), (0.05, 0.1))[: len(hidden)], readout, beta)
+    parameters = from_flat(2 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
+    x = rng.standard_normal((LENGTHS.max(), len(LENGTHS), FEATURES))
+    labels = rng.integers(0, CLASSES, len(LENGTHS))
+    step = training_step(network, parameters, x, LENGTHS, labels)
+
+    tensors = [torch.tensor(array, requires_grad=True) for array in parameters.arrays()]
+    inputs = torch.tensor(x, requires_grad=True)
+    loss = _stated_loss(cell, tensors, inputs, labels, network)
+    loss.backward()
+    assert step.loss == pytest.approx(loss.item(), abs=1e-12)
+    for found, tensor in zip(step.gradients.arrays(), tensors, strict=True):
+        np.testing.assert_allclose(found, tensor.grad.numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(input_gradient(network, parameters, step), inputs.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+TORCH_CELLS = {"delta_rnn": "RNN", "delta_gru": "GRU", "delta_lstm": "LSTM"}
+
+
+def _torch_network(cell: str, parameters: Parameters, hidden: tuple[int, ...]) -> Any:
+    """The same weights in torch.nn, whose second bias matters to the GRU's candidate only."""
+    kind, inputs = getattr(torch.nn, TORCH_CELLS[cell]), (FEATURES, *hidden[:-1])
+    stacks = [kind(i, h).double() for i, h in zip(inputs, hidden, strict=True)]
+    for stack, layer in zip(stacks, parameters.layers, strict=True):
+        second = np.zeros(len(layer.W_h))
+        first = layer.bias
+        if cell == "delta_gru":
+            width = layer.W_h.shape[1]
+            first, second[2 * width :] = layer.bias[: 3 * width], layer.bias[3 * width :]
+        state = {"weight_ih_l0": layer.W_x, "weight_hh_l0": layer.W_h, "bias_ih_l0": first, "bias_hh_l0": second}
+        stack.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    return stacks
+
+
+def _bias_gradient(cell: str, stack: Any) -> Array:
+    first, second = stack.bias_ih_l0.grad.numpy(), stack.bias_hh_l0.grad.numpy()
+    if cell != "delta_gru":
+        np.testing.assert_array_equal(first, second)
+        return first
+    return np.concatenate([first, second[2 * stack.hidden_size :]])
+
+
+@pytest.mark.parametrize("thresholds", [None, 0.0])
+@pytest.mark.parametrize("hidden", [(7,), (6, 5)])
+@pytest.mark.parametrize("cell", CELLS.names())
+def test_without_thresholds_it_is_the_network_of_torch(
+    cell: str, hidden: tuple[int, ...], thresholds: float | None
+) -> None:
+    rng = np.random.default_rng(5)
+    sizes = Sizes(CELLS.load(cell), FEATURES, hidden, CLASSES)
+    network = Network(sizes, None if thresholds is None else ((0.0, 0.0),) * len(hidden), "last", 0.0)
+    parameters = initial_parameters(sizes, rng, np.dtype(np.float64))
+    x = rng.standard_normal((LENGTHS.max(), len(LENGTHS), FEATURES))
+    labels = rng.integers(0, CLASSES, len(LENGTHS))
+    ran = forward(network, parameters, x, LENGTHS)
+    step = training_step(network, parameters, x, LENGTHS, labels)
+
+    inputs = torch.tensor(x, requires_grad=True)
+    h = torch.nn.utils.rnn.pack_padded_sequence(inputs, torch.tensor(LENGTHS), enforce_sorted=False)
+    stacks = _torch_network(cell, parameters, hidden)
+    for stack in stacks:
+        h, last = stack(h)
+    every, _ = torch.nn.utils.rnn.pad_packed_sequence(h)
+    found = unpack(outputs(network, ran.tapes[-1], ran.packing), ran.packing)
+    np.testing.assert_allclose(found, every.detach().numpy(), rtol=0, atol=1e-12)
+
+    W, b = (torch.tensor(array, requires_grad=True) for array in (parameters.W_out, parameters.bias_out))
+    final = (last[0] if cell == "delta_lstm" else last)[0]
+    loss = torch.nn.functional.cross_entropy(final @ W.T + b, torch.tensor(labels))
+    loss.backward()
+    assert step.loss == pytest.approx(loss.item(), abs=1e-12)
+    for gradient, stack in zip(step.gradients.layers, stacks, strict=True):
+        np.testing.assert_allclose(gradient.W_x, stack.weight_ih_l0.grad.numpy(), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(gradient.W_h, stack.weight_hh_l0.grad.numpy(), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(gradient.bias, _bias_gradient(cell, stack), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(step.gradients.W_out, W.grad.numpy(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(input_gradient(network, parameters, step), inputs.grad.numpy(), rtol=0, atol=1e-12)

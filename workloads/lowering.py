@@ -1,0 +1,314 @@
+"""Lowering: a recorded training step and a described machine become a program."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.architecture import Architecture
+from accel.modes import gates_forward
+from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
+from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
+from workloads.placement import Demand, Shape, matrices, place
+from workloads.schedule import Cells, Schedule
+from workloads.trace import RecordedStep
+
+Columns = dict[str, NDArray[np.signedinteger] | int | list[NDArray[np.int64]]]
+"""Values for some columns of the op table, for all ops of one kind."""
+
+
+def lower(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Program:
+    """Return the program of one training step: forward, backward, weight gradient of every sample, then the update.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    shape
+        The network's sizes.
+    step
+        What fired.
+    readout
+        "last" or "every": which steps are classified.
+
+    Raises
+    ------
+    FitError
+        If something does not fit the memory it must live in.
+    """
+    return _Lowering(architecture, shape, fired_lists(step, shape, architecture.engine), readout).program()
+
+
+def lower_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> Program:
+    """Return the program of the same training step on the same machine with every column worked through."""
+    return _Lowering(architecture, shape, dense_lists(lengths, shape, architecture.engine), readout).program()
+
+
+class _Lowering:
+    """One lowering under way. A method named after a kind of op gives that kind's columns of the op table."""
+
+    def __init__(self, architecture: Architecture, shape: Shape, lists: Lists, readout: str) -> None:
+        self._architecture = architecture
+        self._shape = shape
+        self._lists = lists
+        self._matrices = matrices(shape, architecture)
+        self._tape_bytes = _tape_bytes(architecture, shape, lists)
+        self._placed = place(architecture, shape, self._demand())
+        self._schedule = self._kinds(readout)
+        self._schedule.rank()
+
+    def program(self) -> Program:
+        """Return the program."""
+        table = Ops.blank(self._schedule.size + len(self._matrices))
+        for kind, cells in self._schedule.kinds():
+            verb, _, stream = kind.rpartition("_")
+            method = getattr(self, f"_{kind}", None)
+            columns = method(cells) if method else getattr(self, f"_{verb}")(cells, stream)
+            self._enter(table, self._schedule.rows(kind, cells), cells, columns)
+        self._enter_updates(table)
+        placed = self._placed
+        ops = Ops(**table)  # type: ignore[arg-type]
+        return Program(
+            self._architecture, ops, placed.tensors, self._lists.columns, placed.local_bytes, placed.remote_bytes
+        )
+
+    def _demand(self) -> Demand:
+        per_step = self._tape_bytes.sum(axis=0)  # (B, T), all layers
+        inputs = int(self._lists.lengths.sum()) * self._input_bytes
+        return Demand(inputs, int(per_step.sum(axis=-1).max(initial=0)), int(per_step.max(initial=0)))
+
+    @property
+    def _input_bytes(self) -> int:
+        return self._shape.inputs[0] * self._architecture.engine.formats.activation.bytes
+
+    def _kinds(self, readout: str) -> Schedule:
+        """Return the schedule with every op that this training step has."""
+        lengths, layers = self._lists.lengths, len(self._shape.hidden)
+        step = np.arange(int(lengths.max(initial=0)))
+        steps = np.broadcast_to(step < lengths[:, None], (layers, len(lengths), len(step)))
+        first = np.arange(layers)[:, None, None] == 0
+        last = np.arange(layers)[:, None, None] == layers - 1
+        read = steps & last & (step == lengths[:, None] - 1 if readout == "last" else True)
+        recurrent = steps & (step > 0)
+        with_bias = steps if self._shape.gates.BIAS_H else recurrent
+        schedule = Schedule(layers, lengths)
+        for kind, exists in {
+            "load_x": steps & first,
+            "encode_x": steps,
+            "encode_h": recurrent,
+            "matvec_x": steps,
+            "matvec_h": with_bias,
+            "gates": steps,
+            "read": read,
+            "loss": read,
+            "read_t": read,
+            "read_outer": read,
+            "gates_backward": steps,
+            "matvec_t_h": recurrent,
+            "matvec_t_x": steps & ~first,  # nobody asks for the gradient of the data
+            "outer_h": with_bias,
+            "outer_x": steps,
+        }.items():
+            schedule.add(kind, exists)
+        if self._placed.tape_remote:
+            schedule.add("store_tape", steps)
+            schedule.add("load_tape", steps)
+        return schedule
+
+    @staticmethod
+    def _enter(table: dict[str, NDArray[np.signedinteger]], rows: NDArray[np.int64], cells: Cells, c: Columns) -> None:
+        table["layer"][rows], table["sample"][rows], table["step"][rows] = cells
+        for place_in_row, dependency in enumerate(c.pop("depends", [])):  # type: ignore[arg-type]
+            table["depends"][rows, place_in_row] = dependency
+        for name, values in c.items():
+            table[name][rows] = values
+
+    def _at(self, kind: str, cells: Cells, *, layer: int = 0, step: int = 0) -> NDArray[np.int64]:
+        return self._schedule.rows(kind, cells, layer=layer, step=step)
+
+    # --- input and encoder
+
+    def _load_x(self, cells: Cells) -> Columns:
+        lengths = self._lists.lengths
+        before = np.cumsum(lengths) - lengths
+        address = self._placed.input_address + (before[cells[1]] + cells[2]) * self._input_bytes
+        # Two vectors may be on their way while a third is in use.
+        return self._transfer("load", "FP", self._input_bytes, address) | {
+            "depends": [self._at("encode_x", cells, step=-2)]
+        }
+
+    def _encode(self, cells: Cells, stream: str) -> Columns:
+        lists = self._streams(stream)
+        before = (
+            [self._at("load_x", cells), self._at("gates", cells, layer=-1)]
+            if stream == "x"
+            else [self._at("gates", cells, step=-1)]
+        )
+        return _kind("encode", "FP", stream) | {
+            "count": _gather(lists, "fired", cells),
+            "words": _gather(lists, "scan_cycles", cells),
+            "rows": _by_layer(cells, [one.width for one in lists]),
+            "depends": before,
+        }
+
+    # --- matrix products of the layers
+
+    def _matvec(self, cells: Cells, stream: str) -> Columns:
+        listed = self._at(f"encode_{stream}", cells)
+        return self._with_columns("matvec", "FP", cells, stream) | {"depends": [listed], "list_from": listed}
+
+    def _outer(self, cells: Cells, stream: str) -> Columns:
+        return self._with_columns("outer", "WG", cells, stream) | {
+            "depends": [self._at("gates_backward", cells)],
+            "list_from": self._list_from(cells, stream),
+        }
+
+    def _matvec_t(self, cells: Cells, stream: str) -> Columns:
+        lists = self._streams(stream)
+        return self._matrix("matvec_t", "BP", cells, stream) | {
+            "count": _gather(lists, "fired", cells),  # the bias column has no gradient to give
+            "dense_count": _by_layer(cells, [one.width for one in lists]),
+            "depends": [self._at("gates_backward", cells)],
+            "list_from": self._list_from(cells, stream),
+        }
+
+    def _with_columns(self, mode: str, phase: str, cells: Cells, stream: str) -> Columns:
+        step = np.arange(self._lists.x[0].fired.shape[1])
+        lists = self._streams(stream)
+        count = np.stack([one.columns(step) for one in lists])
+        dense = np.stack([one.dense_columns(step, recurrent=stream == "h") + 0 * one.fired for one in lists])
+        return self._matrix(mode, phase, cells, stream) | {"count": count[cells], "dense_count": dense[cells]}
+
+    def _matrix(self, mode: str, phase: str, cells: Cells, stream: str) -> Columns:
+        names = [f"W_{stream}[{layer}]" for layer in range(len(self._shape.hidden))]
+        gradient = "d" if mode == "outer" else ""
+        return _kind(mode, phase, stream) | {
+            "words": _by_layer(cells, [self._matrices[name][1] for name in names]),
+            "rows": _by_layer(cells, [self._matrices[name][0] for name in names]),
+            "tensor": _by_layer(cells, [self._placed.index(gradient + name) for name in names]),
+            "list_start": _gather(self._streams(stream), "start", cells),
+        }
+
+    def _list_from(self, cells: Cells, stream: str) -> NDArray[np.int64]:
+        """Return after which op the backward pass has the list: its load, or its making if it stayed local."""
+        loaded = self._at("load_tape", cells)
+        return np.where(loaded == NO_OP, self._at(f"encode_{stream}", cells), loaded)
+
+    # --- element-wise gates and the tape
+
+    def _gates(self, cells: Cells) -> Columns:
+        gates = self._shape.gates
+        slots = gates_forward.neuron_slots(gates.LOOKUPS, gates.FORWARD_MULTIPLIES)
+        read = gates.ACCUMULATORS + len(gates.STATE)
+        return self._elementwise("gates_forward", "FP", cells, slots, gates.FORWARD_MULTIPLIES, read) | {
+            "depends": [
+                self._at("matvec_x", cells),
+                self._at("matvec_h", cells),
+                self._at("store_tape", cells, step=-2),  # the buffer holds two steps
+            ]
+        }
+
+    def _gates_backward(self, cells: Cells) -> Columns:
+        multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
+        above = np.maximum(self._at("read_t", cells), self._at("matvec_t_x", cells, layer=1))
+        slots = gates_forward.neuron_slots(0, multiplies)
+        return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
+            "depends": [above, self._at("matvec_t_h", cells, step=1), self._at("load_tape", cells)]
+        }
+
+    def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:
+        width = _by_layer(cells, list(self._shape.hidden))
+        chunks = -(-width // self._architecture.engine.elementwise_lanes)
+        return _kind(mode, phase, "h") | {"count": multiplies * width, "words": slots * chunks, "rows": read * width}
+
+    def _store_tape(self, cells: Cells) -> Columns:
+        return self._tape("store", "FP", cells) | {"depends": [self._at("gates", cells)]}
+
+    def _load_tape(self, cells: Cells) -> Columns:
+        return self._tape("load", "BP", cells) | {
+            "depends": [self._at("store_tape", cells), self._at("outer_x", cells, step=2)]
+        }
+
+    def _tape(self, mode: str, phase: str, cells: Cells) -> Columns:
+        """Return a move of one step's tape of one layer; steps lie one after the other, the layers within a step."""
+        by_step = self._tape_bytes.transpose(1, 2, 0)  # (B, T, L)
+        ends = np.cumsum(by_step.reshape(len(by_step), -1), axis=1).reshape(by_step.shape)
+        offset = (ends - by_step).transpose(2, 0, 1)[cells]
+        return self._transfer(mode, phase, self._tape_bytes[cells], self._placed.tape_address + offset)
+
+    def _transfer(
+        self, mode: str, phase: str, size_bytes: NDArray[np.int64] | int, address: NDArray[np.int64]
+    ) -> Columns:
+        beats = -(-size_bytes // self._architecture.dma.bytes_per_cycle)
+        return _kind(mode, phase, "x") | {"count": size_bytes, "words": beats, "address": address}
+
+    # --- read-out and update
+
+    def _read(self, cells: Cells) -> Columns:
+        return self._readout("matvec", "FP", 1) | {"depends": [self._at("gates", cells)]}
+
+    def _loss(self, cells: Cells) -> Columns:
+        return _kind("loss", "BP", "readout") | {"count": self._shape.classes, "depends": [self._at("read", cells)]}
+
+    def _read_t(self, cells: Cells) -> Columns:
+        return self._readout("matvec_t", "BP", 0) | {"depends": [self._at("loss", cells)]}
+
+    def _read_outer(self, cells: Cells) -> Columns:
+        return self._readout("outer", "WG", 1) | {"depends": [self._at("loss", cells)]}
+
+    def _readout(self, mode: str, phase: str, bias: int) -> Columns:
+        """Return an op on the read-out, which is dense: its h is what the step ends with, not a delta."""
+        rows, words, _ = self._matrices["W_readout"]
+        columns = self._shape.hidden[-1] + bias
+        return _kind(mode, phase, "readout") | {
+            "count": columns,
+            "dense_count": columns,
+            "words": words,
+            "rows": rows,
+            "tensor": self._placed.index("dW_readout" if mode == "outer" else "W_readout"),
+        }
+
+    def _enter_updates(self, table: dict[str, NDArray[np.signedinteger]]) -> None:
+        """Enter one update for each matrix behind everything else, each after the last op on its gradient."""
+        for row, (name, (rows, words, columns)) in enumerate(self._matrices.items(), self._schedule.size):
+            gradient = self._placed.index("d" + name)
+            on_it = np.flatnonzero(table["tensor"][:row] == gradient)
+            values = _kind("update", "WU", "readout" if "readout" in name else name[2]) | {
+                "count": columns,
+                "dense_count": columns,
+                "words": words,
+                "rows": rows,
+                "tensor": self._placed.index(name),
+                "second_tensor": gradient,
+            }
+            for column, value in values.items():
+                table[column][row] = value
+            table["depends"][row, 0] = on_it[-1] if len(on_it) else NO_OP
+
+    def _streams(self, stream: str) -> tuple[StreamLists, ...]:
+        return self._lists.x if stream == "x" else self._lists.h
+
+
+def _kind(mode: str, phase: str, stream: str) -> Columns:
+    return {"mode": MODE_NAMES.index(mode), "phase": PHASES.index(phase), "stream": STREAMS.index(stream)}
+
+
+def _gather(lists: tuple[StreamLists, ...], name: str, cells: Cells) -> NDArray[np.int64]:
+    """Return the values called `name` of the lists at `cells`."""
+    values: NDArray[np.int64] = np.stack([getattr(one, name) for one in lists])[cells]
+    return values
+
+
+def _by_layer(cells: Cells, values: list[int]) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)[cells[0]]
+
+
+def _tape_bytes(architecture: Architecture, shape: Shape, lists: Lists) -> NDArray[np.int64]:
+    """Return the bytes of the tape of each layer, sample and step: gate values dense, lists as long as they are."""
+    value_bytes = architecture.engine.formats.gate.bytes
+    steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
+    per_layer = [
+        steps * (len(shape.gates.TAPE) * width * value_bytes) + (x.fired + h.fired) * lists.entry_bytes
+        for width, x, h in zip(shape.hidden, lists.x, lists.h, strict=True)
+    ]
+    return np.stack(per_layer)

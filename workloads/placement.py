@@ -1,0 +1,181 @@
+"""Placement: a home and an address for every tensor of a training step on a described machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from accel.architecture import Architecture
+from accel.errors import FitError
+from accel.gates import GATES
+from accel.program import Tensor
+from workloads.cells import CELLS
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a network that the machine sees.
+
+    Attributes
+    ----------
+    gates
+        The module in ``accel/gates`` of its cell.
+    inputs
+        Width of each layer's input, I_l.
+    hidden
+        Width of each layer, H_l.
+    classes
+        Rows of the read-out.
+    """
+
+    gates: ModuleType
+    inputs: tuple[int, ...]
+    hidden: tuple[int, ...]
+    classes: int
+
+    @classmethod
+    def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int) -> Shape:
+        """Return the shape of a network of `cell`, a name in ``workloads/cells``, on vectors of `features`."""
+        gates = GATES.load(CELLS.load(cell).GATES)
+        return cls(gates, (features, *hidden[:-1]), hidden, classes)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a training step needs room for besides the matrices, in bytes.
+
+    Attributes
+    ----------
+    inputs
+        All samples' input vectors.
+    tape
+        The whole tape of the sample whose tape is largest.
+    tape_step
+        The largest tape of one step of all layers.
+    """
+
+    inputs: int
+    tape: int
+    tape_step: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Homes and addresses.
+
+    Attributes
+    ----------
+    tensors
+        The matrices W and dW.
+    tape_remote
+        Whether the tape lives in off-chip memory.
+    tape_address, input_address
+        First remote byte of the tape and of the input vectors.
+    local_bytes, remote_bytes
+        What each memory holds, by use.
+    """
+
+    tensors: tuple[Tensor, ...]
+    tape_remote: bool
+    tape_address: int
+    input_address: int
+    local_bytes: dict[str, int]
+    remote_bytes: dict[str, int]
+
+    def index(self, name: str) -> int:
+        """Return the number of the tensor called `name`."""
+        return next(i for i, tensor in enumerate(self.tensors) if tensor.name == name)
+
+
+def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, int, int]]:
+    """Return rows, words a column and columns of each weight matrix by name.
+
+    Rows of a gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a last
+    column that fires once, at step 0.
+    """
+    lanes, gates = architecture.engine.lanes, shape.gates
+    found: dict[str, tuple[int, int, int]] = {}
+    for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
+        chunks = -(-width // lanes)
+        for name, blocks, columns, bias in (
+            (f"W_x[{layer}]", len(gates.BLOCKS_X), inputs, gates.BIAS_X),
+            (f"W_h[{layer}]", len(gates.BLOCKS_H), width, gates.BIAS_H),
+        ):
+            found[name] = (blocks * width, blocks * chunks, columns + bias)
+    found["W_readout"] = (shape.classes, -(-shape.classes // lanes), shape.hidden[-1] + 1)
+    return found
+
+
+def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
+    """Return a home for every tensor, in the order state, weights, gradients, tape.
+
+    Raises
+    ------
+    FitError
+        If something does not fit the memory it must live in; the message names it and the missing bytes.
+    """
+    local = {"state": state_bytes(architecture, shape), "column buffer": architecture.dma.buffer_bytes}
+    _check("the neurons' state and the column buffer", sum(local.values()), architecture.local.bytes, "local")
+    remote: dict[str, int] = {}
+    tensors: list[Tensor] = []
+    placement = architecture.placement
+    for use, prefix, home, word_bytes in (
+        ("weights", "", placement.weights, architecture.weight_word_bytes),
+        ("gradients", "d", placement.gradients, architecture.gradient_word_bytes),
+    ):
+        sizes = matrices(shape, architecture)
+        needed = sum(words * columns for _, words, columns in sizes.values()) * word_bytes
+        is_remote = _settle(use, needed, home, architecture, local, remote)
+        address = sum(remote.values()) - needed if is_remote else 0
+        for name, (_, words, columns) in sizes.items():
+            tensors.append(Tensor(prefix + name, is_remote, address, columns, words, word_bytes))
+            address += tensors[-1].bytes
+    tape_remote = _settle("tape", demand.tape, placement.tape, architecture, local, remote)
+    tape_address = sum(remote.values()) - demand.tape if tape_remote else 0
+    if tape_remote:
+        # Two steps on their way out or in: one being moved while the other is used.
+        local["tape buffer"] = 2 * demand.tape_step
+        _check("the buffer for two steps of the tape", sum(local.values()), architecture.local.bytes, "local")
+    remote["inputs"] = demand.inputs
+    _check("weights, gradients, tape and inputs", sum(remote.values()), architecture.remote.bytes, "remote")
+    input_address = sum(remote.values()) - demand.inputs
+    return Placed(tuple(tensors), tape_remote, tape_address, input_address, local, remote)
+
+
+def state_bytes(architecture: Architecture, shape: Shape) -> int:
+    """Return the local bytes of what every step works on, forward and backward, double-buffered where design asks.
+
+    M and g(M) have two banks, so that input deltas of the next step may be accumulated while the gates of this one
+    are read; h and g(h) have two, so that the layer above may read one while the next is written.
+    """
+    lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
+    total = 3 * shape.inputs[0] * formats.activation.bytes  # input vectors: one in use, two on their way
+    for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
+        padded = -(-width // lanes) * lanes
+        total += 2 * gates.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
+        total += (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, their gradients
+        total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
+        total += len(gates.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
+    return total + shape.classes * (formats.memory.bytes + formats.gradient.bytes)
+
+
+def _settle(
+    use: str, needed: int, home: str, architecture: Architecture, local: dict[str, int], remote: dict[str, int]
+) -> bool:
+    """Book `needed` bytes in the memory that `home` asks for and tell whether it is the remote one."""
+    taken = sum(local.values())
+    if home == "local":
+        _check(f"{use} (placement.{use} = 'local')", taken + needed, architecture.local.bytes, "local")
+    if home == "remote" or (home == "auto" and taken + needed > architecture.local.bytes):
+        remote[use] = needed
+        return True
+    local[use] = needed
+    return False
+
+
+def _check(what: str, needed: int, capacity: int, memory: str) -> None:
+    if needed > capacity:
+        raise FitError(
+            f"{memory}.bytes = {capacity} is too small: with {what}, {needed} bytes must fit, "
+            f"{needed - capacity} bytes are missing"
+        )

@@ -1,0 +1,315 @@
+"""Training a network on recordings: epochs of mini-batches, records of what fired, a state to resume from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from workloads import learning_state
+from workloads.batches import epoch_batches, evaluation_batches
+from workloads.cells import CELLS
+from workloads.host_memory import reuse_freed_memory
+from workloads.learning_state import LearningState
+from workloads.network import (
+    Forward,
+    Network,
+    Parameters,
+    Sizes,
+    Step,
+    cross_entropy,
+    decisions,
+    forward,
+    from_flat,
+    initial_parameters,
+    training_step,
+)
+from workloads.operations import MatrixMacs, matrix_macs
+from workloads.optimisers import OPTIMISERS
+from workloads.packing import Array, unpack
+from workloads.recordings import Recordings, Sequences
+from workloads.schedules import SCHEDULES
+from workloads.trace import EpochCounts, RecordedStep
+from workloads.workload import Training, Workload
+
+EVALUATION_BATCH = 256  # samples at a time; the result does not depend on it but for rounding
+
+# what a generator is drawn for; each purpose has a stream of its own
+_INITIAL, _ORDER, _RECORD = range(3)
+
+
+class Progress(NamedTuple):
+    """Where training stands: told after each update and, with the new accuracy, after each epoch.
+
+    Attributes
+    ----------
+    epoch, epochs
+        The running epoch, from 0, and how many there are.
+    update, updates
+        Updates done and how many there are, over all epochs.
+    loss
+        Mean training loss a sample so far in this epoch.
+    accuracy
+        Test accuracy after the last finished epoch, None before.
+    """
+
+    epoch: int
+    epochs: int
+    update: int
+    updates: int
+    loss: float
+    accuracy: float | None
+
+
+class Fired(NamedTuple):
+    """How many deltas fired and could have, for each layer; as in `EpochCounts`."""
+
+    fired_x: tuple[int, ...]
+    fired_h: tuple[int, ...]
+    steps_x: tuple[int, ...]
+    steps_h: tuple[int, ...]
+
+    def __add__(self, other: object) -> Fired:
+        """Return the counts of both."""
+        if not isinstance(other, Fired):
+            return NotImplemented
+        return Fired(*(tuple(a + b for a, b in zip(x, y, strict=True)) for x, y in zip(self, other, strict=True)))
+
+    @property
+    def occupancy_x(self) -> float:
+        """Share of input deltas that fired, all layers together."""
+        return sum(self.fired_x) / max(1, sum(self.steps_x))
+
+    @property
+    def occupancy_h(self) -> float:
+        """Share of recurrent deltas that fired, all layers together."""
+        return sum(self.fired_h) / max(1, sum(self.steps_h))
+
+
+class Evaluation(NamedTuple):
+    """How well a network does on some sequences.
+
+    Attributes
+    ----------
+    accuracy
+        Share of samples decided rightly.
+    loss
+        Mean cross-entropy a sample.
+    fired
+        What fired meanwhile.
+    """
+
+    accuracy: float
+    loss: float
+    fired: Fired
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished training run.
+
+    Attributes
+    ----------
+    workload
+        What was asked for.
+    sizes
+        Of the network.
+    parameters
+        What was learned.
+    epochs
+        Counts of each epoch.
+    recorded
+        Recorded steps, the last epoch's last.
+    evaluation
+        On the test part, after the last epoch.
+    """
+
+    workload: Workload
+    sizes: Sizes
+    parameters: Parameters
+    epochs: tuple[EpochCounts, ...]
+    recorded: tuple[RecordedStep, ...]
+    evaluation: Evaluation
+
+    def macs(self) -> MatrixMacs:
+        """Return the matrix products' multiply-accumulates of the whole training, dense epochs counted as dense."""
+        parts = [matrix_macs(counts, self.sizes, self.workload.readout) for counts in self.epochs]
+        return sum(parts[1:], parts[0])
+
+
+def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
+    """Return the network's sizes."""
+    return Sizes(CELLS.load(workload.cell), recordings.train.features, workload.hidden, recordings.classes)
+
+
+def network_of(workload: Workload, sizes: Sizes, epoch: int) -> Network:
+    """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
+    thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
+    return Network(sizes, thresholds, workload.readout, workload.training.beta)
+
+
+def train(
+    workload: Workload,
+    recordings: Recordings,
+    *,
+    state_path: Path | None = None,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Trained:
+    """Train a network.
+
+    Parameters
+    ----------
+    workload
+        What to train and how.
+    recordings
+        The data set it names, loaded.
+    state_path
+        Where the state is kept after each epoch, so that an interrupted run can go on; None keeps none.
+    resume
+        Go on from `state_path` if it is there; a run that was never interrupted gives the same bits.
+    on_progress
+        Told after each update and each epoch.
+
+    Returns
+    -------
+    Trained
+        The same on the same machine for the same workload and recordings.
+
+    Raises
+    ------
+    ConfigError
+        When the state is damaged, belongs to another workload or cannot be written.
+    """
+    reuse_freed_memory()
+    sizes = sizes_of(workload, recordings)
+    state = _initial_state(workload, sizes)
+    if resume and state_path is not None and state_path.exists():
+        state = learning_state.load(state_path, workload.digest())
+    accuracy = state.epochs[-1].accuracy if state.epochs else None
+    for epoch in range(len(state.epochs), workload.training.epochs):
+        state = _epoch(workload, recordings, sizes, state, epoch, accuracy, on_progress)
+        accuracy = state.epochs[-1].accuracy
+        if state_path is not None:
+            learning_state.save(state, state_path)
+    parameters = from_flat(state.parameters, sizes)
+    final = evaluate(network_of(workload, sizes, workload.training.epochs - 1), parameters, recordings.test)
+    return Trained(workload, sizes, parameters, state.epochs, state.recorded, final)
+
+
+def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> Evaluation:
+    """Return accuracy, loss and what fired on `sequences`."""
+    right, loss, fired = 0, 0.0, _nothing(network.sizes)
+    for indices in evaluation_batches(sequences.lengths, EVALUATION_BATCH):
+        labels = sequences.labels[indices]
+        ran = forward(network, parameters, *sequences.padded(indices))
+        right += int((decisions(network, ran) == labels).sum())
+        loss += cross_entropy(network, ran, labels)[0] * len(indices)
+        fired += fired_in(ran)
+    return Evaluation(right / len(sequences), loss / len(sequences), fired)
+
+
+def fired_in(ran: Forward) -> Fired:
+    """Return how many deltas fired in a forward pass and how many could have."""
+    rows, samples, tapes = ran.packing.rows, ran.packing.samples, ran.tapes
+    return Fired(
+        tuple(int(np.count_nonzero(tape.fired_x)) for tape in tapes),
+        tuple(int(np.count_nonzero(tape.fired_h)) for tape in tapes),
+        tuple(rows * tape.fired_x.shape[1] for tape in tapes),
+        tuple((rows - samples) * tape.fired_h.shape[1] for tape in tapes),
+    )
+
+
+def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
+    """Return the fired masks of a forward pass, padded, samples in the caller's order."""
+    packing = ran.packing
+    lengths = np.empty_like(packing.lengths)
+    lengths[packing.order] = packing.lengths
+    return RecordedStep(
+        epoch=epoch,
+        update=update,
+        lengths=lengths,
+        fired_x=tuple(unpack(tape.fired_x, packing) for tape in ran.tapes),
+        fired_h=tuple(unpack(tape.fired_h, packing) for tape in ran.tapes),
+    )
+
+
+def clipped(gradient: Array, norm: float) -> Array:
+    """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger."""
+    own = float(np.linalg.norm(gradient))
+    return gradient if own <= norm else gradient * gradient.dtype.type(norm / own)
+
+
+def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:
+    """Return the learning rate of update number `update` (from 0) of `updates`, after epochs with these losses."""
+    factor: float = SCHEDULES.load(training.schedule).factor(update / updates, losses)
+    rising = training.warm_up * updates
+    return training.learning_rate * factor * (min(1.0, (update + 1) / rising) if rising else 1.0)
+
+
+def _epoch(
+    workload: Workload,
+    recordings: Recordings,
+    sizes: Sizes,
+    state: LearningState,
+    epoch: int,
+    accuracy: float | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> LearningState:
+    """Return the state after one more epoch."""
+    training, part = workload.training, recordings.train
+    network = network_of(workload, sizes, epoch)
+    optimiser = OPTIMISERS.load(training.optimiser)
+    losses = tuple(counts.loss for counts in state.epochs)
+    batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
+    updates = len(batches) * training.epochs
+    vector, memory, update = state.parameters, state.optimiser, state.updates
+    total, seen, fired = 0.0, 0, _nothing(sizes)
+    for indices in batches:
+        step = _step(network, from_flat(vector, sizes), part, indices)
+        gradient = clipped(step.gradients.flat(), training.clip_norm)
+        rate = learning_rate(training, update, updates, losses)
+        vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
+        update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
+        fired += fired_in(step.forward)
+        if on_progress:
+            on_progress(Progress(epoch, training.epochs, update, updates, total / seen, accuracy))
+    parameters = from_flat(vector, sizes)
+    tested = evaluate(network, parameters, recordings.test).accuracy
+    if on_progress:
+        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, tested))
+    counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested, *fired)
+    recorded = state.recorded
+    if (training.epochs - 1 - epoch) % training.record_every == 0:
+        recorded = (*recorded, _record(workload, network, parameters, part, epoch, update))
+    return LearningState(state.workload_digest, update, vector, memory, (*state.epochs, counts), recorded)
+
+
+def _step(network: Network, parameters: Parameters, part: Sequences, indices: Array) -> Step:
+    return training_step(network, parameters, *part.padded(indices), part.labels[indices])
+
+
+def _record(
+    workload: Workload, network: Network, parameters: Parameters, part: Sequences, epoch: int, update: int
+) -> RecordedStep:
+    """Return what fires in the forward pass of the recorded samples, the same ones in each epoch."""
+    chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
+    return recorded_step(forward(network, parameters, *part.padded(chosen)), epoch, update)
+
+
+def _initial_state(workload: Workload, sizes: Sizes) -> LearningState:
+    parameters = initial_parameters(sizes, _generator(workload.training, _INITIAL, 0), workload.dtype).flat()
+    optimiser = OPTIMISERS.load(workload.training.optimiser)
+    return LearningState(workload.digest(), 0, parameters, optimiser.start(parameters), (), ())
+
+
+def _nothing(sizes: Sizes) -> Fired:
+    zeros = (0,) * len(sizes.hidden)
+    return Fired(zeros, zeros, zeros, zeros)
+
+
+def _generator(training: Training, purpose: int, epoch: int) -> np.random.Generator:
+    return np.random.default_rng([training.seed, purpose, epoch])
