@@ -1,4 +1,4 @@
-"""The machine's units as SimPy processes: each takes its ops in the program's order, waits, works, and tells the others.
+"""The machine's units as SimPy processes: each takes its ops in the program's order, waits, works, tells the others.
 
 One rule of phases: what becomes known in a cycle is there for whoever looks in that cycle. A result of cycle t is used
 by an op that starts in cycle t; a request of cycle t sees every write handed over by cycle t.

@@ -136,7 +136,9 @@ def _unfetched(wheel: Wheel, reason: str, by_hand: str) -> NetworkError:
 
 
 def _complaint(stderr: str) -> str:
-    """Return the line of pip's output that tells most: the first error, or else the last line."""
+    """Return what of pip's output tells most: that there was no connection, or the first error, or the last line."""
+    if "connection broken" in stderr:
+        return "the package index cannot be reached"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
     return (errors or lines[-1:] or ["pip fetched nothing"])[0].rstrip(".")

@@ -28,7 +28,8 @@ def describe(
 ) -> None:
     """Show what a machine is made of and what it can do at best, or what a workload trains and how.
 
-    A name that is both a machine's and a workload's is written machine.NAME or workload.NAME.
+    A name that is both a machine's and a workload's is written machine.NAME
+    or workload.NAME.
 
     For example:
 

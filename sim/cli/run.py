@@ -21,14 +21,16 @@ def run(
 ) -> None:
     """Train a workload, simulate one training step of it on a machine, and draw what that cost.
 
-    Beside it the same step is simulated with every column fired, as a dense machine would work.
-    Writes result.json, trace.npz, training.json and figures/*.png to the output folder.
+    Beside it the same step is simulated with every column fired, as a dense
+    machine would work. Writes result.json, trace.npz, training.json and
+    figures/*.png to the output folder.
 
     For example:
 
       deltatrain run
       deltatrain run --workload synthetic --on reneta
-      deltatrain run --set machine.engine.lanes=16 --set workload.theta_h=0.2 --out out/wide
+      deltatrain run --set machine.engine.lanes=16 --out out/wide
+      deltatrain run --set workload.theta_h=0.2 --out out/sparser
       deltatrain run --resume
       deltatrain run --workload my.toml --on edge --json > result.json
     """

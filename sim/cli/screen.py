@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +20,7 @@ def show(*parts: RenderableType) -> None:
     with console.capture() as captured:
         for part in parts:
             console.print(part)
-    sys.stdout.write(captured.get())
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def table(
@@ -36,11 +36,9 @@ def table(
     return shown
 
 
-def fields(title: str, values: Iterable[tuple[str, str]]) -> Table:
+def fields(title: str, values: Iterable[tuple[str, str]]) -> RenderableType:
     """Return names and values in two columns under a heading."""
-    shown = Table(
-        title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0)
-    )
+    shown = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in values:
         shown.add_row(Text(name, style="dim"), Text(value))
-    return shown
+    return Group(Text(title, style="bold"), shown)

@@ -35,8 +35,8 @@ def simulate(
     For example:
 
       deltatrain simulate out/digits-edge/trace.npz --on reneta
-      deltatrain simulate --workload synthetic --set workload.synthetic.occupancy_h=0.05
-      deltatrain simulate out/digits/trace.npz --set machine.placement.weights=local --fidelity analytic
+      deltatrain simulate out/digits/trace.npz --set machine.engine.lanes=16
+      deltatrain simulate -w synthetic --set workload.synthetic.occupancy_h=0.1
     """
     from accel.architecture import Architecture
     from sim import flow

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from accel.errors import ConfigError
 from sim.cli import options
@@ -13,20 +16,23 @@ from sim.cli.interruption import interruptible
 def train(
     *,
     workload: options.Workload = "digits",
-    out: options.Out = None,
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--out", "-o"], help="Folder for the files, made if needed. [default: out/WORKLOAD]"),
+    ] = None,
     resume: options.Resume = False,
     changes: options.Changes = None,
     json: options.Json = False,
 ) -> None:
     """Train a workload and leave the trace of what fired, to be simulated on any machine.
 
-    Writes trace.npz and training.json to the output folder (out/WORKLOAD if none is named), and after each epoch
-    the state from which --resume goes on.
+    Writes trace.npz and training.json to the output folder, and after each
+    epoch the state from which --resume goes on.
 
     For example:
 
       deltatrain train
-      deltatrain train --workload commands --set workload.theta_x=0.4 --out out/commands-0.4
+      deltatrain train -w commands --set workload.training.seed=2 --out out/two
       deltatrain train --resume
     """
     import json as json_format

@@ -76,7 +76,7 @@ class RemotePort:
         return self._write(cycle, address, size_bytes)
 
     def post(self, cycle: int, address: int, size_bytes: int) -> None:
-        """Enter a write that will be handed over in `cycle`, which may lie ahead; posts come in order of their cycles."""
+        """Enter a write that will be handed over in `cycle`, which may lie ahead; posts come in order."""
         self._posted.append((cycle, address, size_bytes))
 
     def settle(self, cycle: int) -> None:

@@ -1,4 +1,4 @@
-"""The data sets, one file each; see README.md."""
+"""The data sets, one file each."""
 
 from accel.family import ModuleFamily
 

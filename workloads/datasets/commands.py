@@ -40,7 +40,7 @@ def load(progress: Progress | None = None) -> Recordings:
     accel.errors.ConfigError
         When there is no synthesiser for this platform, it fails, or the cache folder cannot be written.
     """
-    text = resources.files("workloads.datasets").joinpath("commands.toml").read_bytes()
+    text = recipe_text()
     recipe = tomllib.loads(text.decode())
     kept = cache_folder() / f"commands-{_digest(text)}.npz"
     parts = _read(kept)
@@ -48,6 +48,11 @@ def load(progress: Progress | None = None) -> Recordings:
         parts = _synthesised(recipe, progress)
         _write(kept, parts)
     return standardised(Recordings("commands", LICENCE, SOURCE, len(intents(recipe)), *parts))
+
+
+def recipe_text() -> bytes:
+    """Return the recipe as it stands in its file."""
+    return resources.files("workloads.datasets").joinpath("commands.toml").read_bytes()
 
 
 def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:
@@ -80,7 +85,7 @@ def _read(path: Path) -> tuple[Sequences, Sequences] | None:
                 Sequences(*(file[f"{part}_{array}"] for array in ("values", "lengths", "labels")))
                 for part in ("train", "test")
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
         return None
     return train, test
 

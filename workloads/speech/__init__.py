@@ -1,1 +1,1 @@
-"""Synthesised speech as a microphone in a room would hear it, and the features of it; see README.md."""
+"""Synthesised speech as a microphone in a room would hear it, and the features of it."""

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -117,7 +117,8 @@ class Synthesiser:
     def close(self) -> None:
         """End the process and wait for its end."""
         for stream in (self._process.stdin, self._process.stdout):
-            _pipe(stream).close()
+            with suppress(BrokenPipeError):  # a request that a dead process never read
+                _pipe(stream).close()
         self._process.wait()
 
     def _number(self) -> int:

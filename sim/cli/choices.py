@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from accel.family import ModuleFamily, TableFamily
 
 
-def list_(
+def list_choices(
     family: Annotated[
         str | None, Parameter(name="FAMILY", help="One of them, such as machines; all if left out.")
     ] = None,

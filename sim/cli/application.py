@@ -1,0 +1,127 @@
+"""The command `deltatrain`: its commands, one file each, and what every one of them does with errors.
+
+Exit status: 0 done; 2 the user's mistake or the user's machine in the way, said on standard error in lines that start
+with ``deltatrain:``; 130 interrupted. Only what a command uses is imported, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from accel.errors import ConfigError
+from sim.cli.choices import list_choices
+from sim.cli.data import data
+from sim.cli.describe import describe
+from sim.cli.interruption import StoppedError
+from sim.cli.run import run
+from sim.cli.simulate import simulate
+from sim.cli.train import train
+
+MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell reports signals 2 and 13
+
+_ABOUT = """Simulate, cycle by cycle, what it costs to train a recurrent network that computes on changes only.
+
+For example:
+
+  deltatrain run                         spoken digits on the edge machine
+  deltatrain run --workload synthetic    without training, without a network
+  deltatrain describe edge               what the machine is made of
+  deltatrain list                        everything there is to choose from
+"""
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    return metadata.version("deltatrain")
+
+
+def application() -> App:
+    """Return the command with all its commands."""
+    app = App(
+        name="deltatrain",
+        help=_ABOUT,
+        help_format="plaintext",
+        version=_version,
+        default_parameter=Parameter(negative=()),
+    )
+    commands = {
+        "run": run,
+        "train": train,
+        "simulate": simulate,
+        "describe": describe,
+        "list": list_choices,
+        "data": data,
+    }
+    for position, (name, command) in enumerate(commands.items()):
+        app.command(command, name=name, sort_key=position)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; None takes the process's own.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")  # a library's warnings are for developers, who ask for them with -W
+        try:
+            _execute(given)
+            sys.stdout.flush()
+        except (ConfigError, CycloptsError) as error:
+            return _complain(_lines(error))
+        except StoppedError as stop:
+            return _complain([_how_to_go_on(stop, given)], INTERRUPTED)
+        except KeyboardInterrupt:
+            return _complain(["interrupted; nothing was changed"], INTERRUPTED)
+        except BrokenPipeError:
+            _forget_stdout()
+            return BROKEN_PIPE
+        except OSError as error:
+            _forget_stdout()
+            return _complain([f"{error.filename or 'standard output'} cannot be used: {error.strerror}"])
+        except MemoryError as error:
+            return _complain([f"this machine's memory is too small: {error or 'make the workload smaller'}"])
+    return 0
+
+
+def _execute(arguments: list[str]) -> None:
+    command, bound, _ = application().parse_args(arguments, print_error=False, exit_on_error=False)
+    command(*bound.args, **bound.kwargs)
+
+
+def _complain(lines: Sequence[str], status: int = MISTAKE) -> int:
+    sys.stderr.write("".join(f"deltatrain: {line}\n" for line in lines))
+    return status
+
+
+def _lines(error: Exception) -> list[str]:
+    """Return the lines of an error: of a description one for each fault, of the arguments' parser always one."""
+    text = str(error).strip()
+    return text.splitlines() if isinstance(error, ConfigError) else [" ".join(text.split())]
+
+
+def _how_to_go_on(stop: StoppedError, arguments: list[str]) -> str:
+    if stop.state is None or not stop.state.exists():
+        return "interrupted; nothing was kept"
+    again = shlex.join(["deltatrain", *(word for word in arguments if word != "--resume"), "--resume"])
+    return f"interrupted; {stop.state} keeps what was trained up to the last whole epoch, go on with `{again}`"
+
+
+def _forget_stdout() -> None:
+    """Let nothing that is still buffered be written when the interpreter ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # standard output is no file, as under a test's capture
+        return

@@ -1,0 +1,147 @@
+"""The four matrix modes against loops over single elements in Python's integers."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accel.engine import Formats
+from accel.modes import matvec, matvec_t, outer, update
+
+any_formats = st.from_type(Formats)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def cases(draw):
+    """Draw formats, a generator, rows a block, blocks, columns fired and lanes."""
+    return (draw(any_formats), np.random.default_rng(draw(seeds)), draw(st.integers(1, 7)), draw(st.integers(1, 4)),
+            draw(st.integers(0, 9)), draw(st.sampled_from([1, 2, 3, 4, 8])))
+
+
+@given(cases())
+def test_matvec(exact, integers_in, case):
+    formats, rng, width, blocks, fired, _ = case
+    W = integers_in(rng, formats.weight, (width * blocks, fired))
+    delta = integers_in(rng, formats.activation, (fired,))
+    memory = integers_in(rng, formats.memory, (width * blocks,))
+    expected = memory.tolist()
+    for j in range(fired):
+        for r in range(len(expected)):
+            expected[r] = exact.fit(expected[r] + int(W[r, j]) * int(delta[j]), formats.memory)
+    assert matvec.result(memory, W, delta, formats).tolist() == expected
+
+
+@given(cases())
+def test_memory_runs_backwards_exactly_where_it_wraps(integers_in, case):
+    formats, rng, width, blocks, fired, _ = case
+    formats = formats.model_copy(update={"memory_overflow": "wrap"})
+    W = integers_in(rng, formats.weight, (width * blocks, fired))
+    delta = integers_in(rng, formats.activation, (fired,))
+    memory = integers_in(rng, formats.memory, (width * blocks,))
+    assert (matvec.undo(matvec.result(memory, W, delta, formats), W, delta, formats) == memory).all()
+
+
+@given(any_formats)
+def test_memory_that_saturates_cannot_run_backwards(formats):
+    saturating = formats.model_copy(update={"memory_overflow": "saturate"})
+    nothing = np.zeros(1, dtype=np.int64)
+    with pytest.raises(ValueError, match="must wrap"):
+        matvec.undo(nothing, np.zeros((1, 1), dtype=np.int64), nothing, saturating)
+
+
+@given(cases())
+def test_matvec_t(exact, integers_in, case):
+    formats, rng, width, blocks, fired, lanes = case
+    W = integers_in(rng, formats.weight, (width * blocks, fired))
+    g = integers_in(rng, formats.gradient, (width * blocks,))
+    expected = []
+    for j in range(fired):
+        total = 0
+        for block in range(blocks):
+            for chunk in range(0, width, lanes):
+                rows = range(block * width + chunk, block * width + min(chunk + lanes, width))
+                total = exact.fit(total + sum(int(W[r, j]) * int(g[r]) for r in rows), formats.backward_sum)
+        expected.append(exact.store(exact.real(total, formats.backward_sum), formats.gradient))
+    assert matvec_t.result(W, g, blocks, lanes, formats).tolist() == expected
+
+
+@given(cases())
+def test_blocks_padded_to_whole_words_change_nothing(integers_in, case):
+    formats, rng, width, blocks, fired, lanes = case
+    W = integers_in(rng, formats.weight, (blocks, width, fired))
+    g = integers_in(rng, formats.gradient, (blocks, width))
+    padding = -width % lanes
+    padded_W = np.pad(W, ((0, 0), (0, padding), (0, 0))).reshape(-1, fired)
+    padded_g = np.pad(g, ((0, 0), (0, padding))).ravel()
+    plain = matvec_t.result(W.reshape(-1, fired), g.ravel(), blocks, lanes, formats)
+    assert (matvec_t.result(padded_W, padded_g, 1, lanes, formats) == plain).all()
+
+
+@given(cases())
+def test_outer(exact, integers_in, case):
+    formats, rng, width, blocks, fired, _ = case
+    dW = integers_in(rng, formats.weight_gradient, (width * blocks, fired))
+    g = integers_in(rng, formats.gradient, (width * blocks,))
+    delta = integers_in(rng, formats.activation, (fired,))
+    expected = [
+        [exact.fit(int(dW[r, j]) + int(g[r]) * int(delta[j]), formats.weight_gradient) for j in range(fired)]
+        for r in range(len(g))
+    ]
+    assert outer.result(dW, g, delta, formats).tolist() == expected
+
+
+@given(cases())
+def test_update(exact, integers_in, case):
+    formats, rng, width, blocks, columns, _ = case
+    W = integers_in(rng, formats.weight, (width * blocks, columns))
+    dW = integers_in(rng, formats.weight_gradient, (width * blocks, columns))
+    rate = int(integers_in(rng, formats.learning_rate, ()))
+    expected = []
+    for w, g in zip(W.ravel().tolist(), dW.ravel().tolist(), strict=True):
+        step = exact.real(rate, formats.learning_rate) * exact.real(g, formats.weight_gradient)
+        expected.append(exact.fit(w - round(step * 2**formats.weight.fraction_bits), formats.weight))
+    after, cleared = update.result(W, dW, rate, formats)
+    assert after.ravel().tolist() == expected
+    assert cleared.shape == dW.shape and not cleared.any()
+
+
+@given(cases())
+def test_what_is_returned_is_in_its_format_and_arguments_are_left_alone(integers_in, case):
+    formats, rng, width, blocks, fired, lanes = case
+    W = integers_in(rng, formats.weight, (width * blocks, fired))
+    g = integers_in(rng, formats.gradient, (width * blocks,))
+    delta = integers_in(rng, formats.activation, (fired,))
+    memory = integers_in(rng, formats.memory, (width * blocks,))
+    dW = integers_in(rng, formats.weight_gradient, W.shape)
+    given_arguments = [W, g, delta, memory, dW]
+    before = [array.copy() for array in given_arguments]
+    for values, number in (
+        (matvec.result(memory, W, delta, formats), formats.memory),
+        (matvec_t.result(W, g, blocks, lanes, formats), formats.gradient),
+        (outer.result(dW, g, delta, formats), formats.weight_gradient),
+        (update.result(W, dW, 1, formats)[0], formats.weight),
+    ):
+        assert values.dtype == np.int64
+        assert ((values >= number.lowest) & (values <= number.highest)).all()
+    assert all((now == then).all() for now, then in zip(given_arguments, before, strict=True))
+
+
+def test_an_update_of_exactly_half_a_unit_goes_to_even():
+    formats = Formats(
+        weight={"bits": 8, "fraction_bits": 2},
+        activation={"bits": 8, "fraction_bits": 2},
+        gate={"bits": 8, "fraction_bits": 6},
+        state={"bits": 8, "fraction_bits": 3},
+        gradient={"bits": 8, "fraction_bits": 2},
+        learning_rate={"bits": 8, "fraction_bits": 3},
+        memory_bits=20,
+        weight_gradient_bits=20,
+    )
+    # 4 units of the rate are 0.5; dW has 4 fraction bits, so 4, 12 and 20 units of it are steps of 0.5, 1.5 and 2.5
+    # units of the weight.
+    assert Fraction(4, 8) * Fraction(4, 16) * 4 == Fraction(1, 2)
+    after, _ = update.result(np.array([[0, 0, 0]]), np.array([[4, 12, 20]]), 4, formats)
+    assert after.tolist() == [[0, -2, -2]]

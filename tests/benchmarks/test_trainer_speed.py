@@ -1,0 +1,66 @@
+"""The NumPy training step beside torch.nn.LSTM forward and backward on the same shapes, CPU seconds on one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# in a process of its own, because the number of BLAS threads is fixed when NumPy is loaded
+_MEASURE = """
+import json, sys, time
+import numpy as np
+import torch
+from workloads.cells import CELLS
+from workloads.host_memory import reuse_freed_memory
+from workloads.network import Network, Sizes, initial_parameters, training_step
+
+steps = int(sys.argv[1])
+torch.set_num_threads(1)
+reuse_freed_memory()
+rng = np.random.default_rng(0)
+sizes = Sizes(CELLS.load("delta_lstm"), 13, (64, 64), 10)
+parameters = initial_parameters(sizes, rng, np.dtype(np.float32))
+network = Network(sizes, ((0.3, 0.1), (0.1, 0.1)), "last", 0.0)
+x = rng.standard_normal((steps, 32, 13)).astype(np.float32)
+lengths, labels = np.full(32, steps), rng.integers(0, 10, 32)
+lstm, readout = torch.nn.LSTM(13, 64, 2), torch.nn.Linear(64, 10)
+their_x, their_labels = torch.from_numpy(x), torch.from_numpy(labels)
+
+def ours():
+    training_step(network, parameters, x, lengths, labels)
+
+def theirs():
+    lstm.zero_grad()
+    readout.zero_grad()
+    out, _ = lstm(their_x)
+    torch.nn.functional.cross_entropy(readout(out[-1]), their_labels).backward()
+
+def seconds(function):
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+for function in (ours, theirs) * 3:
+    function()
+times = [(seconds(ours), seconds(theirs)) for _ in range(40)]  # side by side: both meet the same neighbours
+print(json.dumps([min(column) for column in zip(*times)]))
+"""
+
+
+@pytest.mark.parametrize("steps", [18, 40])
+def test_a_training_step_takes_at_most_twice_that_of_torch(steps: int) -> None:
+    pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[oracle]'")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, str(steps)], env=environment, capture_output=True, text=True, check=True
+    )
+    ours, theirs = json.loads(done.stdout)
+    assert ours <= 2 * theirs, f"{1e3 * ours:.2f} ms against {1e3 * theirs:.2f} ms of torch"

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import io
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.figures import FIGURES, memory_traffic, occupancy, phase_breakdown
+from reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
+from reports.quantity import quantity
+from reports.table import CAUSES
+
+SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+def _bars(figure):
+    """Width and left end of each labelled bar, read back from what is drawn."""
+    found = {}
+    for axes in figure.axes:
+        for container in axes.containers:
+            (bar,) = container.patches
+            found[container.get_label()] = (bar.get_width(), bar.get_x())
+    return found
+
+
+def _texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts] + [text.get_text() for text in figure.texts]
+
+
+def _occupancy_figure(steps=5, epochs=3):
+    random = np.random.default_rng(0)
+    streams = [f"layer {layer} {stream}" for layer in range(2) for stream in "xh"]
+    over_steps = {name: random.random(steps) for name in streams}
+    over_epochs = {name: random.random(epochs) for name in streams}
+    return occupancy.draw(over_steps, over_epochs, list(random.random(epochs)), dense_epochs=1, workload="digits")
+
+
+def test_every_figure_has_title_and_draw():
+    assert {"phase_breakdown", "occupancy", "memory_traffic"} <= set(FIGURES.names())
+    for name in FIGURES.names():
+        module = FIGURES.load(name)
+        assert module.TITLE and callable(module.draw)
+
+
+def test_every_stall_cause_has_colour_and_words():
+    assert set(CAUSE_COLOURS) == set(CAUSE_LABELS) == set(CAUSES)
+    assert len(set(CAUSE_COLOURS.values())) == len(CAUSES)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10**6))
+def test_phase_bars_are_the_counters(random_result, seed):
+    result = random_result(seed)
+    bars = _bars(phase_breakdown.draw(result))
+    drawn = 0
+    for run, counters in (("delta", result.counters), ("dense", result.dense)):
+        for name, phase in counters.phases.items():
+            parts = {"busy": phase.busy_cycles, **phase.stall_cycles}
+            for part, cycles in parts.items():
+                assert bars.get(f"{name} {run} {part}", (0, 0))[0] == cycles
+            ends = [left + width for label, (width, left) in bars.items() if label.startswith(f"{name} {run} ")]
+            assert max(ends, default=0) == phase.cycles  # the stack is gapless and as long as the phase
+            drawn += phase.cycles
+    assert drawn == sum(width for width, _ in bars.values()) == result.counters.cycles + result.dense.cycles
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10**6))
+def test_memory_bars_are_the_counters(random_result, seed):
+    result = random_result(seed)
+    bars = _bars(memory_traffic.draw(result))
+    for run, counters in (("delta", result.counters), ("dense", result.dense)):
+        remote = sum(bars[f"remote_bytes {name} {run}"][0] for name in counters.phases)
+        assert remote == counters.remote.read_bytes + counters.remote.write_bytes
+        for name, phase in counters.phases.items():
+            assert bars[f"local_bytes {name} {run}"] == (phase.local_bytes, 0)
+
+
+def test_figures_say_workload_machine_fidelity_and_speedup(random_result):
+    result = random_result(7, 10**6, 5 * 10**6)
+    for module in (phase_breakdown, memory_traffic):
+        texts = " ".join(_texts(module.draw(result)))
+        assert "digits on edge" in texts and "cycle: simulated" in texts and module.TITLE in texts
+    texts = " ".join(_texts(phase_breakdown.draw(result)))
+    assert "5×" in texts
+    for phase in result.dense.phases.values():
+        assert quantity(phase.cycles) in texts
+    bound = result.model_copy(update={"fidelity": "analytic"})
+    assert "analytic: lower bound" in " ".join(_texts(phase_breakdown.draw(bound)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(SHARES, SHARES)
+def test_occupancy_curves_are_the_numbers(steps, epochs):
+    figure = occupancy.draw({"layer 0 x": steps}, {"layer 0 x": epochs}, epochs[::-1], workload="digits")
+    first, second = figure.axes
+    (curve,) = first.get_lines()
+    assert curve.get_label() == "layer 0 x" and list(curve.get_ydata()) == steps
+    drawn = {line.get_label(): list(line.get_ydata()) for line in second.get_lines()}
+    assert drawn == {"layer 0 x": epochs, "accuracy": epochs[::-1]}
+
+
+def test_occupancy_without_training_is_one_panel():
+    figure = occupancy.draw({"layer 0 h": [np.nan, 0.5]}, {}, [], workload="synthetic")
+    assert len(figure.axes) == 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.floats(0.01, 0.1))
+def test_labels_keep_their_distance_and_order(values, gap):
+    places = occupancy.spread(values, gap)
+    assert min(places) >= 0
+    order = sorted(range(len(values)), key=lambda i: (values[i], places[i]))
+    for below, above in itertools.pairwise(order):
+        assert places[above] - places[below] >= gap * (1 - 1e-9)
+
+
+@given(st.floats(0, 1))
+def test_a_lone_label_stays_at_its_value(value):
+    assert occupancy.spread([value], 0.1) == [value]
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_figures_are_saved_without_a_warning(random_result, form):
+    result = random_result(3)
+    for figure in (phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure()):
+        file = io.BytesIO()
+        figure.savefig(file, format=form)
+        assert len(file.getvalue()) > 5_000
+
+
+@pytest.mark.parametrize(("cycles", "dense"), [(0, 0), (1, 10**15)])
+def test_figures_of_extremes_are_drawn(random_result, cycles, dense):
+    result = random_result(3, cycles, dense)
+    for module in (phase_breakdown, memory_traffic):
+        module.draw(result).savefig(io.BytesIO(), format="png")
+
+
+def test_nothing_drawn_lies_outside_the_page(random_result):
+    result = random_result(11)
+    for figure in (phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12)):
+        figure.canvas.draw()
+        page = figure.bbox
+        for text in [text for axes in figure.axes for text in axes.texts] + list(figure.texts):
+            box = text.get_window_extent()
+            assert box.x0 >= page.x0 and box.x1 <= page.x1 and box.y0 >= page.y0 and box.y1 <= page.y1, text.get_text()
+
+
+def test_the_modules_import_no_drawing_library():
+    code = (
+        "import sys, reports.table; from reports.figures import FIGURES; "
+        "[FIGURES.load(name) for name in FIGURES.names()]; assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

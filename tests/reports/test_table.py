@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.table import CAUSES, energy_rows, flat, memory_rows, phase_rows, ratio, unit_rows
+
+SEEDS = st.integers(0, 10**6)
+CYCLES = st.integers(0, 10**9)
+
+
+@given(SEEDS, CYCLES, CYCLES)
+def test_phases_add_up_to_the_run(random_result, seed, cycles, dense_cycles):
+    result = random_result(seed, cycles, dense_cycles)
+    *phases, total = phase_rows(result)
+    assert [row["phase"] for row in phases] == list(result.counters.phases)
+    assert total["phase"] == "total"
+    assert total["cycles"] == cycles and total["dense_cycles"] == dense_cycles
+    assert total["macs"] == result.counters.macs
+    assert total["remote_bytes"] == result.counters.remote.asked_bytes
+    columns = ("cycles", "busy_cycles", "fired", "elements", "macs", "skipped_macs", "remote_bytes", "local_bytes")
+    for column in (*columns, "dense_cycles", *(f"stall_{cause}_cycles" for cause in CAUSES)):
+        assert total[column] == sum(row[column] for row in phases)
+    for column in ("time_s", "share"):
+        assert total[column] == pytest.approx(sum(row[column] for row in phases))
+
+
+@given(SEEDS, st.integers(1, 10**9))
+def test_each_row_closes_in_itself(random_result, seed, cycles):
+    result = random_result(seed, cycles)
+    for row in phase_rows(result):
+        assert row["cycles"] == row["busy_cycles"] + sum(row[f"stall_{cause}_cycles"] for cause in CAUSES)
+        assert row["time_s"] * result.counters.clock_hz == pytest.approx(row["cycles"])
+        assert row["utilisation"] * row["cycles"] * result.counters.lanes == pytest.approx(row["macs"])
+        assert row["occupancy"] * row["elements"] == pytest.approx(row["fired"])
+        assert 0 <= row["utilisation"] <= 1 and 0 <= row["occupancy"] <= 1
+    for row in unit_rows(result.counters):
+        assert row["busy_cycles"] + sum(row[f"stall_{cause}_cycles"] for cause in CAUSES) == cycles
+        assert row["busy"] * cycles == pytest.approx(row["busy_cycles"])
+
+
+@given(SEEDS, st.integers(1, 10**9), st.integers(0, 10**9))
+def test_speedups_are_dense_cycles_over_cycles(random_result, seed, cycles, dense_cycles):
+    result = random_result(seed, cycles, dense_cycles)
+    assert phase_rows(result)[-1]["speedup"] == pytest.approx(result.speedup)
+    # the phases' speed-ups, weighted with their cycles, give the whole run's
+    *phases, _ = phase_rows(result)
+    weighted = sum(row["speedup"] * row["cycles"] for row in phases if row["cycles"])
+    hidden = sum(row["dense_cycles"] for row in phases if not row["cycles"])
+    assert (weighted + hidden) / cycles == pytest.approx(result.speedup)
+
+
+@pytest.mark.parametrize(("dense", "delta", "expected"), [(8, 2, 4.0), (0, 0, 1.0), (5, 0, math.inf), (0, 5, 0.0)])
+def test_ratio(dense, delta, expected):
+    assert ratio(dense, delta) == expected
+
+
+@given(SEEDS, CYCLES)
+def test_memory_rows_hold_the_remote_counters(random_result, seed, cycles):
+    result = random_result(seed, cycles)
+    for row, run in zip(memory_rows(result), (result.counters, result.dense), strict=True):
+        assert row["read_bytes"] + row["write_bytes"] == run.remote.asked_bytes
+        assert row["bytes_per_second"] * run.seconds == pytest.approx(run.remote.asked_bytes if run.cycles else 0)
+        assert row["local_bytes"] == sum(phase["local_bytes"] for phase in run.model_dump()["phases"].values())
+        requests = row["row_hits"] + row["row_misses"] + row["row_conflicts"]
+        assert row["row_hit_share"] * requests == pytest.approx(row["row_hits"])
+
+
+@given(SEEDS)
+def test_energy_adds_up(random_result, seed):
+    result = random_result(seed)
+    *components, total = energy_rows(result)
+    assert total["energy_j"] == pytest.approx(sum(row["energy_j"] for row in components))
+    assert total["dense_energy_j"] == pytest.approx(sum(result.dense_energy_j.values()))
+    assert total["saving"] * total["energy_j"] == pytest.approx(total["dense_energy_j"])
+
+
+@given(SEEDS)
+def test_flat_survives_csv_and_pandas(random_result, seed):
+    result = random_result(seed)
+    row = flat(result)
+    assert row["counters.phases.FP.busy_cycles"] == result.counters.phases["FP"].busy_cycles
+    assert row["workload.hidden.1"] == 64 and row["phase.total.cycles"] == result.counters.cycles
+    assert all(isinstance(value, int | float | str) for value in row.values())
+    file = io.StringIO()
+    writer = csv.DictWriter(file, row)
+    writer.writeheader()
+    writer.writerow(row)
+    read = pd.read_csv(io.StringIO(file.getvalue())).iloc[0]
+    for name, value in row.items():
+        assert read[name] == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+def test_flat_has_the_same_columns_for_every_result_of_a_machine_and_workload(random_result):
+    assert list(flat(random_result(1))) == list(flat(random_result(2, 5, 0)))

