@@ -97,12 +97,21 @@ def round_sum(number: NumberFormat, *terms: tuple[Integers, int]) -> Integers:
 
 
 def quantise(values: NDArray[np.floating], number: NumberFormat) -> Integers:
-    """Return the integers nearest to `values` in the format `number`, ties to even; NaN and infinity are refused."""
+    """Return the integers nearest to `values` in the format `number`, ties to even.
+
+    What is out of range becomes the nearest end, also where `number` wraps: that rule is for the machine's sums, while
+    a value from outside must not change its sign.
+
+    Raises
+    ------
+    ConfigError
+        If a value is NaN or infinite.
+    """
     wide = np.asarray(values, dtype=np.float64)
     if not np.isfinite(wide).all():
         raise ConfigError("a value to quantise must be finite, not NaN or infinite")
-    scaled = np.rint(np.ldexp(wide, number.fraction_bits))
-    return fit(np.clip(scaled, -(2.0**62), 2.0**62).astype(np.int64), number)
+    lowest, highest = np.ldexp([number.lowest, number.highest], -number.fraction_bits)
+    return np.rint(np.ldexp(np.clip(wide, lowest, highest), number.fraction_bits)).astype(np.int64)
 
 
 def to_float(values: Integers, fraction_bits: int) -> NDArray[np.float64]:
@@ -132,14 +141,14 @@ def accumulate(start: Integers, terms: Integers, number: NumberFormat) -> Intege
     start
         Integers in the range of `number`, shape S.
     terms
-        Integers of shape (n, *S).
+        Integers of shape (n, *S); n times the largest must stay below 2**62.
 
     Notes
     -----
     Wrapping commutes with addition, so one sum serves. Saturation does not: the plain sum serves only where no
     running sum leaves the range, and the additions are made one by one where one does.
     """
-    if number.overflow == "wrap" or len(terms) == 0:
+    if number.overflow == "wrap" or terms.size == 0:
         return fit(start + terms.sum(axis=0), number)
     running = start + np.cumsum(terms, axis=0)
     if running.min() >= number.lowest and running.max() <= number.highest:

@@ -16,6 +16,7 @@ import simpy
 
 from accel.modes import MODES
 from accel.program import MODE_NAMES, Program, Tensor
+from sim.clock import Clock
 from sim.memory.port import Arrival, RemotePort
 
 Waits = Generator[simpy.Event, None, None]
@@ -60,7 +61,7 @@ class ColumnStream:
         The off-chip memory.
     """
 
-    def __init__(self, env: simpy.Environment, program: Program, port: RemotePort) -> None:
+    def __init__(self, env: Clock, program: Program, port: RemotePort) -> None:
         self._env = env
         self._port = port
         self._capacity = program.architecture.dma.buffer_bytes
@@ -68,8 +69,8 @@ class ColumnStream:
         self._list_start = program.ops.list_start.tolist()
         self._count = program.ops.count.tolist()
         self._matrices = _remote_matrices(program)
-        back = [bool(getattr(MODES.load(name), "WRITES_BACK", False)) for name in MODE_NAMES]
-        self._op_writes_back = [back[mode] for mode in program.ops.mode.tolist()]
+        back: list[bool] = [bool(getattr(MODES.load(name), "WRITES_BACK", False)) for name in MODE_NAMES]
+        self._op_writes_back: list[bool] = [back[mode] for mode in program.ops.mode.tolist()]
         self._used_bytes = 0
         self._leaving: deque[tuple[int, int]] = deque()  # cycle from which bytes of the buffer are free again
         self._arrived: deque[Fetched] = deque()
@@ -80,7 +81,7 @@ class ColumnStream:
 
     def fetch(self, op: int) -> Waits:
         """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them."""
-        self._request_cycle = max(self._request_cycle, self._env.now)
+        self._request_cycle = max(self._request_cycle, self._env.cycle)
         for words, bursts, word_bytes in self._runs(op):
             size = sum(size for _, size in bursts)
             while self._used_bytes + size > self._capacity:
@@ -100,7 +101,7 @@ class ColumnStream:
 
     def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:
         """Let the lanes take the `words` words of `op` from now on, as they arrive; return the cycle after the last."""
-        self._op, self._left, self._free, self._drain = op, words, self._env.now, drain_cycles
+        self._op, self._left, self._free, self._drain = op, words, self._env.cycle, drain_cycles
         self._finished = self._env.event()
         self._consume()
         if self._left:
@@ -141,12 +142,12 @@ class ColumnStream:
         elif not self._port.has_posts:
             self._progress = self._env.event()
             yield self._progress
-            self._request_cycle = max(self._request_cycle, self._env.now)
+            self._request_cycle = max(self._request_cycle, self._env.cycle)
 
     def _reach(self, cycle: int) -> Waits:
         """Let simulated time come to `cycle`, unless no other unit has anything to do before or in it."""
-        if self._env.now < cycle >= self._env.peek():
-            yield self._env.timeout(cycle - self._env.now)
+        if self._env.cycle < cycle >= self._env.peek():
+            yield self._env.timeout(cycle - self._env.cycle)
 
     def _consume(self) -> None:
         """Let the running op take what has been fetched for it, in its order."""

@@ -11,11 +11,12 @@ import numpy as np
 from accel.architecture import Architecture
 from accel.result import Result
 from sim import learned, occupancy
+from sim import run as simulator
+from sim.fidelity import FIDELITIES
 from sim.output_folder import OutputFolder, open_folder
 from workloads.datasets import DATASETS
 from workloads.placement import Demand, Placed, Shape, place
 from workloads.recordings import Recordings
-from workloads.synthetic import synthetic_step
 from workloads.trace import Trace
 from workloads.workload import Workload
 
@@ -40,6 +41,7 @@ def run(
     workload: Workload, architecture: Architecture, fidelity: str, out: Path, *, resume: bool, progress: Progress
 ) -> tuple[Result, Trace]:
     """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
+    FIDELITIES.load(fidelity)
     recordings = _recordings(workload, progress)
     fitted(architecture, workload, recordings)
     folder = open_folder(out, workload.name, architecture.name)
@@ -55,16 +57,9 @@ def simulate(architecture: Architecture, trace: Trace, fidelity: str, out: Path 
     ConfigError
         If the workload does not fit the machine, the fidelity is not known, or the folder cannot be written.
     """
+    FIDELITIES.load(fidelity)
     folder = open_folder(out, trace.workload.name, architecture.name) if out else None
     return _simulated(architecture, trace, fidelity, folder, progress)
-
-
-def synthetic_trace(workload: Workload) -> Trace:
-    """Return the trace of a workload that is made of statistics alone."""
-    if workload.synthetic is None:
-        raise ValueError(f"workload {workload.name} has no table `synthetic`")
-    statistics = workload.synthetic
-    return Trace(workload, statistics.inputs, statistics.classes, (synthetic_step(workload),), ())
 
 
 def fitted(architecture: Architecture, workload: Workload, recordings: Recordings | None = None) -> Placed:
@@ -106,7 +101,7 @@ def _traced(
     workload: Workload, recordings: Recordings | None, folder: OutputFolder, resume: bool, progress: Progress
 ) -> Trace:
     if recordings is None:
-        trace = synthetic_trace(workload)
+        trace = simulator.synthetic_trace(workload)
     else:
         trace = _trained(workload, recordings, folder, resume, progress)
         epochs = [asdict(counts) for counts in trace.epochs]
@@ -133,8 +128,6 @@ def _trained(
 def _simulated(
     architecture: Architecture, trace: Trace, fidelity: str, folder: OutputFolder | None, progress: Progress
 ) -> Result:
-    from sim import run as simulator
-
     result = simulator.simulate(
         architecture, trace, fidelity=fidelity, on_progress=lambda share: progress("simulation", share, fidelity)
     )
@@ -148,10 +141,11 @@ def _draw(result: Result, trace: Trace, folder: OutputFolder, progress: Progress
     from reports.figures import memory_traffic, phase_breakdown
     from reports.figures import occupancy as occupancy_figure
 
+    label = FIDELITIES.load(result.fidelity).LABEL
     progress("figures", 0.0, "")
-    folder.save_figure("phase_breakdown", phase_breakdown.draw(result))
+    folder.save_figure("phase_breakdown", phase_breakdown.draw(result, label))
     progress("figures", 1 / 3, "")
-    folder.save_figure("memory_traffic", memory_traffic.draw(result))
+    folder.save_figure("memory_traffic", memory_traffic.draw(result, label))
     progress("figures", 2 / 3, "")
     figure = occupancy_figure.draw(
         occupancy.over_steps(trace.recorded[-1]),

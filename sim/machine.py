@@ -14,6 +14,7 @@ import simpy
 
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
+from sim.clock import Clock
 from sim.columns import ColumnStream
 from sim.memory.port import RemotePort
 from sim.tally import ENGINE, UnitTally
@@ -49,7 +50,7 @@ class Machine:
         self.units = [UnitTally() for _ in UNITS]
         self.engine_phases = [UnitTally() for _ in PHASES]
         self.port = RemotePort(program.architecture)
-        self._env = simpy.Environment()
+        self._env = Clock()
         self._stream = ColumnStream(self._env, program, self.port)
         self._program = program
         self._on_progress = on_progress
@@ -82,15 +83,15 @@ class Machine:
         env, tally = self._env, self.units[unit]
         for op in rows:
             cause = yield from self._wait_for(self._depends[op])
-            if env.now > tally.free:
-                self._stalled(op, cause, env.now - tally.free)
-            start = env.now
+            if env.cycle > tally.free:
+                self._stalled(op, cause, env.cycle - tally.free)
+            start = env.cycle
             busy = yield from work(op)
-            self._worked(op, busy, env.now - start - busy)
-            tally.free = env.now
+            self._worked(op, busy, env.cycle - start - busy)
+            tally.free = env.cycle
             drain = self._drain[op]
             if drain:
-                env.timeout(drain, op).callbacks.append(self._complete)  # type: ignore[union-attr]
+                env.timeout(drain, op).callbacks.append(self._complete)
             else:
                 self._completed(op)
 
@@ -117,7 +118,7 @@ class Machine:
         if not self._streamed[op]:
             return (yield from self._issue_op(op))
         free = yield from self._stream.work_through(op, self._issue[op], self._drain[op])
-        yield self._env.timeout(free - self._env.now)
+        yield self._env.timeout(free - self._env.cycle)
         return self._issue[op]
 
     def _fetch(self) -> Waits:
@@ -137,7 +138,7 @@ class Machine:
         size = int(self._program.ops.count[op])
         if size == 0:
             return 0
-        start = self._env.now
+        start = self._env.cycle
         arrivals = self.port.read(start, int(self._program.ops.address[op]), size, size)
         yield self._env.timeout(arrivals[-1].last + 1 - start)
         return self._issue[op]
@@ -147,7 +148,7 @@ class Machine:
         size = int(self._program.ops.count[op])
         if size == 0:
             return 0
-        start = self._env.now
+        start = self._env.cycle
         done = self.port.write(start, int(self._program.ops.address[op]), size)
         yield self._env.timeout(done - start)
         return self._issue[op]
@@ -166,10 +167,11 @@ class Machine:
             tally.stall("stream", starved_cycles)
 
     def _complete(self, event: simpy.Event) -> None:
+        assert event.value is not None, "the event carries its op"
         self._completed(event.value)
 
     def _completed(self, op: int) -> None:
-        self._done_at[op] = self._env.now
+        self._done_at[op] = self._env.cycle
         self._done_count += 1
         waiting = self._awaited.pop(op, None)
         if waiting is not None:

@@ -90,7 +90,7 @@ def load(path: Path, workload_digest: str) -> LearningState:
         When the file cannot be read, is damaged, is no learning state, or belongs to another workload.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         about = json.loads(arrays.pop("about").tobytes())
         if about["kind"] != _KIND or about["version"] != VERSION:

@@ -42,12 +42,14 @@ class StreamLists:
 
     def columns(self, step: Grid) -> Grid:
         """Return the columns of each list, bias counted, for the steps `step` of shape (B, T)."""
-        return self.fired + (self.bias & (step == 0))
+        columns: Grid = self.fired + (self.bias & (step == 0))
+        return columns
 
     def dense_columns(self, step: Grid, *, recurrent: bool) -> Grid:
         """Return the columns a dense machine works through: at step 0 a recurrent stream has none but the bias."""
         elements = np.where(recurrent & (step == 0), 0, self.width)
-        return elements + (self.bias & (step == 0))
+        columns: Grid = elements + (self.bias & (step == 0))
+        return columns
 
 
 @dataclass(frozen=True, eq=False)

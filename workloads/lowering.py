@@ -67,7 +67,7 @@ class _Lowering:
             self._enter(table, self._schedule.rows(kind, cells), cells, columns)
         self._enter_updates(table)
         placed = self._placed
-        ops = Ops(**table)  # type: ignore[arg-type]
+        ops = Ops(**table)
         return Program(
             self._architecture, ops, placed.tensors, self._lists.columns, placed.local_bytes, placed.remote_bytes
         )

@@ -52,4 +52,4 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         table[name][:] = values
     listed = (np.flatnonzero(fired) % width).astype(np.int32)
     local, remote = ({}, {"matrix": matrix.bytes}) if matrix.remote else ({"matrix": matrix.bytes}, {})
-    return Program(architecture, Ops(**table), (matrix,), listed, local, remote)  # type: ignore[arg-type]
+    return Program(architecture, Ops(**table), (matrix,), listed, local, remote)

@@ -109,7 +109,8 @@ class Trace:
         header = _header(self) | {"content": _digest(arrays)}
         text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
         archive = io.BytesIO()
-        np.savez_compressed(archive, header=text, **arrays)
+        contents: dict[str, Any] = {"header": text, **arrays}
+        np.savez_compressed(archive, **contents)
         replace_file(path, archive.getvalue())
 
     @classmethod
@@ -146,10 +147,7 @@ class Trace:
             raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         layers = len(workload.hidden)
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header["recorded"]))
-        epochs = tuple(
-            EpochCounts(**{name: tuple(v) if isinstance(v, list) else v for name, v in counts.items()})
-            for counts in header["epochs"]
-        )
+        epochs = tuple(_epoch_counts(counts) for counts in header["epochs"])
         return cls(workload, header["inputs"], header["classes"], recorded, epochs)
 
 
@@ -176,6 +174,11 @@ def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
                 arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
                 arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
     return arrays
+
+
+def _epoch_counts(counts: dict[str, Any]) -> EpochCounts:
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in counts.items()}
+    return EpochCounts(**values)
 
 
 def _recorded_step(index: int, at: dict[str, int], arrays: dict[str, NDArray[Any]], layers: int) -> RecordedStep:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from accel.description import (
     Description,
@@ -26,7 +26,18 @@ from workloads.optimisers import OPTIMISERS
 from workloads.presets import PRESETS
 from workloads.schedules import SCHEDULES
 
-Thresholds = NonNegativeFloat | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)]
+
+
+def _kind(theta: object) -> str:
+    return "tuple[float, ...]" if isinstance(theta, (list, tuple)) else "float"
+
+
+# told apart before validation, so that a fault is reported for the form that was meant, not for both
+Thresholds = Annotated[
+    Annotated[NonNegativeFloat, Tag("float")]
+    | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Tag("tuple[float, ...]")],
+    Discriminator(_kind),
+]
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
 
 

@@ -45,12 +45,6 @@ LINES = ("#2f5d9f", "#e0823d", "#2c8c7c", "#a8442a", "#7f6fb5", "#8a6d1d", "#5aa
 
 PHASE_NAMES = {"FP": "forward", "BP": "backward", "WG": "weight gradient", "WU": "weight update"}
 
-_FIDELITIES = {
-    "analytic": "analytic: lower bound",
-    "cycle": "cycle: simulated",
-    "rtl": "rtl: gates simulated",
-}
-
 WIDTH_INCHES = 8.0
 DPI = 160
 TEXT, SMALL, LARGE = 10.0, 9.0, 13.0
@@ -109,13 +103,8 @@ def bar_label(axes: Axes, text: str, end: tuple[float, float], strong: bool) -> 
     )
 
 
-def setting(result: Result) -> str:
-    """Return the line under a title: workload, machine, fidelity."""
-    workload = str(result.workload.get("name", "unnamed workload"))
-    machine = str(result.architecture.get("name", "unnamed machine"))
-    return described(workload, machine, result.fidelity)
-
-
-def described(workload: str, machine: str, fidelity: str) -> str:
-    """Return the line under a title from names."""
-    return f"{workload} on {machine}  ·  {_FIDELITIES.get(fidelity, fidelity)}"
+def setting(result: Result, fidelity: str) -> str:
+    """Return the line under a title: workload, machine, and how the numbers were found."""
+    workload = result.workload.get("name", "unnamed workload")
+    machine = result.architecture.get("name", "unnamed machine")
+    return f"{workload} on {machine}  ·  {fidelity or result.fidelity}"

@@ -20,7 +20,7 @@ _LEVELS = {"remote_bytes": "Off-chip memory", "local_bytes": "Local SRAM"}
 _RUNS = {"delta": (-0.2, style.DELTA), "dense": (0.2, style.DENSE)}
 
 
-def draw(result: Result) -> Figure:
+def draw(result: Result, fidelity: str = "") -> Figure:
     """Return a figure with one panel for each memory, and in it two bars for each phase, delta above dense.
 
     Bars are linear from zero; each panel has its own scale. Every bar carries the label ``<level> <phase> <run>``,
@@ -30,9 +30,13 @@ def draw(result: Result) -> Figure:
     ----------
     result
         What to draw.
+    fidelity
+        How the bytes were found, in words; the fidelity's bare name if left out.
     """
     phases = list(result.counters.phases)
-    figure = style.blank(1.55 + 0.62 * len(phases), TITLE, f"{style.setting(result)}  ·  bytes of one training step")
+    figure = style.blank(
+        1.55 + 0.62 * len(phases), TITLE, f"{style.setting(result, fidelity)}  ·  bytes of one training step"
+    )
     margins = style.inches(figure, left=1.25, right=1.2, top=1.05, bottom=0.5)
     grid = figure.add_gridspec(1, 2, wspace=0.72, **margins)
     for column, (level, heading) in enumerate(_LEVELS.items()):

@@ -20,7 +20,7 @@ _LEGEND_COLUMNS = 3
 _OFFSETS = {"delta": -0.2, "dense": 0.2}
 
 
-def draw(result: Result) -> Figure:
+def draw(result: Result, fidelity: str = "") -> Figure:
     """Return a figure with two stacked bars of engine cycles for each phase, delta above dense.
 
     Every bar carries the label ``<phase> <run>`` for each of its parts: ``FP delta busy``, ``FP dense stream``.
@@ -29,11 +29,13 @@ def draw(result: Result) -> Figure:
     ----------
     result
         What to draw.
+    fidelity
+        How the cycles were found, in words; the fidelity's bare name if left out.
     """
     phases = list(result.counters.phases)
     parts = _present(result)
     legend_inches = 0.2 * -(-len(parts) // _LEGEND_COLUMNS)
-    figure = style.blank(1.55 + legend_inches + 0.72 * len(phases), TITLE, _caption(result))
+    figure = style.blank(1.55 + legend_inches + 0.72 * len(phases), TITLE, _caption(result, fidelity))
     margins = style.inches(figure, left=1.75, right=1.15, top=0.85 + legend_inches, bottom=0.55)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
     for position, name in enumerate(phases):
@@ -127,10 +129,10 @@ def _longest(result: Result) -> int:
     return max((phase.cycles for run in runs for phase in run.phases.values()), default=0)
 
 
-def _caption(result: Result) -> str:
+def _caption(result: Result, fidelity: str) -> str:
     run, dense = result.counters, result.dense
     return (
-        f"{style.setting(result)}  ·  {run.lanes} lanes at {quantity(run.clock_hz, 'Hz')}  ·  "
+        f"{style.setting(result, fidelity)}  ·  {run.lanes} lanes at {quantity(run.clock_hz, 'Hz')}  ·  "
         f"one training step: {quantity(run.seconds, 's')}, dense {quantity(dense.seconds, 's')} "
         f"({times(ratio(dense.cycles, run.cycles))})"
     )

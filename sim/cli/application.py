@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -51,7 +51,7 @@ def application() -> App:
         version=_version,
         default_parameter=Parameter(negative=()),
     )
-    commands = {
+    commands: dict[str, Callable[..., None]] = {
         "run": run,
         "train": train,
         "simulate": simulate,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from accel.errors import ConfigError
 from sim.cli import options
 from sim.cli.interruption import interruptible
+
+if TYPE_CHECKING:
+    from workloads.trace import Trace
 
 
 def simulate(
@@ -55,9 +58,9 @@ def simulate(
         show(*summary(result), *([f"Written to {out}: result.json, figures"] if out else []))
 
 
-def _step(path: Path | None, workload: str | None, changed: options.Overrides):  # type: ignore[no-untyped-def]
+def _step(path: Path | None, workload: str | None, changed: options.Overrides) -> Trace:
     """Return the trace in the file, or that of a synthetic workload."""
-    from sim.flow import synthetic_trace
+    from sim.run import synthetic_trace
     from workloads.trace import Trace
     from workloads.workload import Workload
 
@@ -67,9 +70,4 @@ def _step(path: Path | None, workload: str | None, changed: options.Overrides): 
         if changed.workload:
             raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
         return Trace.load(path)
-    described = Workload.named(str(workload), changed.workload)
-    if described.synthetic is None:
-        raise ConfigError(
-            f"workload {described.name!r} must be trained first: use `deltatrain run` or `deltatrain train`"
-        )
-    return synthetic_trace(described)
+    return synthetic_trace(Workload.named(str(workload), changed.workload))

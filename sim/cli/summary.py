@@ -12,8 +12,7 @@ from accel.result import Result
 from reports.quantity import quantity, share, times
 from reports.table import CAUSES, Cell, Row, energy_rows, memory_rows, phase_rows, unit_rows
 from sim.cli.screen import table
-
-_PROMISES = {"analytic": "analytic: a lower bound", "cycle": "simulated cycle by cycle", "rtl": "the gates themselves"}
+from sim.fidelity import FIDELITIES
 
 
 def summary(result: Result) -> list[RenderableType]:
@@ -28,9 +27,8 @@ def summary(result: Result) -> list[RenderableType]:
 
 def _headline(result: Result) -> Text:
     run, dense = result.counters, result.dense
-    promise = _PROMISES.get(result.fidelity, result.fidelity)
     text = Text(f"{result.workload['name']} on {result.architecture['name']}", style="bold")
-    text.append(f"  one training step, {promise}\n", style="dim")
+    text.append(f"  one training step, {FIDELITIES.load(result.fidelity).LABEL}\n", style="dim")
     text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
     text.append(f": {times(result.speedup)} faster\n")
     return text

@@ -74,9 +74,9 @@ def test_blocks_padded_to_whole_words_change_nothing(integers_in, case):
     W = integers_in(rng, formats.weight, (blocks, width, fired))
     g = integers_in(rng, formats.gradient, (blocks, width))
     padding = -width % lanes
-    padded_W = np.pad(W, ((0, 0), (0, padding), (0, 0))).reshape(-1, fired)
+    padded_W = np.pad(W, ((0, 0), (0, padding), (0, 0))).reshape(blocks * (width + padding), fired)
     padded_g = np.pad(g, ((0, 0), (0, padding))).ravel()
-    plain = matvec_t.result(W.reshape(-1, fired), g.ravel(), blocks, lanes, formats)
+    plain = matvec_t.result(W.reshape(blocks * width, fired), g.ravel(), blocks, lanes, formats)
     assert (matvec_t.result(padded_W, padded_g, 1, lanes, formats) == plain).all()
 
 

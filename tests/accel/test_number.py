@@ -101,16 +101,10 @@ def test_matmul_is_exact_on_both_paths(data, a_bits, b_bits):
     assert (matmul_exact(a, b, a_bits, b_bits) == expected).all()
 
 
-@given(value=st.floats(-1e6, 1e6), number=numbers)
-def test_quantise_is_the_nearest_integer_then_overflow(exact, value, number):
-    if abs(value) * 2**number.fraction_bits < 2**52:  # where a float64 still has the fraction
-        assert quantise(np.array([value]), number) == exact.store(Fraction(value), number)
-
-
 @given(value=st.floats(allow_nan=False, allow_infinity=False), number=numbers)
-def test_quantise_saturates_what_is_far_outside(value, number):
-    if number.overflow == "saturate" and abs(value) > 2.0**number.bits:
-        assert quantise(np.array([value]), number) == (number.highest if value > 0 else number.lowest)
+def test_quantise_is_the_nearest_integer_or_the_nearest_end(value, number):
+    nearest = round(Fraction(value) * 2**number.fraction_bits)
+    assert quantise(np.array([value]), number) == sorted((number.lowest, nearest, number.highest))[1]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -163,6 +157,6 @@ def test_rescale_agrees_with_apytypes(data, fraction):
         quantization=apytypes.QuantizationMode.TIES_EVEN,
         overflow=mode,
     )
-    assert rescale(np.array(values), fraction, number).tolist() == (
-        np.ldexp(cast.to_numpy(), number.fraction_bits).astype(np.int64).tolist()
-    )
+    # Bit patterns: the value that apytypes 0.5.1 gives for a wrapped number lacks the extension of its sign.
+    mask = (1 << number.bits) - 1
+    assert [v & mask for v in rescale(np.array(values), fraction, number).tolist()] == [b & mask for b in cast.to_bits()]

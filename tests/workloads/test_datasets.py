@@ -17,7 +17,6 @@ from workloads.fetching import fetched, member_of
 from workloads.recordings import Recordings, Sequences
 from workloads.speech.synthesis import parcel
 
-
 RECIPE = commands.recipe_text()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from workloads.cells._weights import blocks_of
 from workloads.packing import Array, Packing
 
+GATES = "gru"  # its integer twin in accel.gates
 ACCUMULATORS = ("r", "z", "nx", "nh")
 TARGETS_X = ("r", "z", "nx")
 TARGETS_H = ("r", "z", "nh")

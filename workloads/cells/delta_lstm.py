@@ -7,6 +7,7 @@ import numpy as np
 from workloads.cells._weights import blocks_of
 from workloads.packing import Array, Packing
 
+GATES = "lstm"  # its integer twin in accel.gates
 ACCUMULATORS = ("i", "f", "g", "o")
 TARGETS_X = ACCUMULATORS
 TARGETS_H = ACCUMULATORS

@@ -6,6 +6,7 @@ import numpy as np
 
 from workloads.packing import Array, Packing
 
+GATES = "rnn"  # its integer twin in accel.gates
 ACCUMULATORS = ("h",)
 TARGETS_X = ("h",)
 TARGETS_H = ("h",)

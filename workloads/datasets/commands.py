@@ -80,7 +80,7 @@ def _digest(recipe: bytes) -> str:
 def _read(path: Path) -> tuple[Sequences, Sequences] | None:
     """Return the two parts kept at `path`, or None when they are not there or damaged (every array has a checksum)."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             train, test = (
                 Sequences(*(file[f"{part}_{array}"] for array in ("values", "lengths", "labels")))
                 for part in ("train", "test")

@@ -1,0 +1,120 @@
+"""Simulating a training step: the one entry, from a machine and what fired to a result."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from accel.program import Program
+from accel.result import Result
+from sim import learned
+from sim.energy import energy_j
+from sim.fidelity import FIDELITIES
+from workloads.lowering import lower, lower_dense
+from workloads.placement import Shape
+from workloads.synthetic import synthetic_step
+from workloads.trace import RecordedStep, Trace
+from workloads.workload import SYNTHETIC, Workload
+
+
+def simulate(
+    architecture: Architecture,
+    what: Workload | Trace,
+    *,
+    fidelity: str = "cycle",
+    recorded: int = -1,
+    on_progress: Callable[[float], None] | None = None,
+) -> Result:
+    """Return what one training step costs on a machine, beside the same step with every delta fired.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    what
+        A trace, or a synthetic workload, of which a trace is drawn.
+    fidelity
+        A name in ``sim/fidelity``.
+    recorded
+        Which of the trace's recorded training steps; the last by default.
+    on_progress
+        Told now and then the share of the work that is done.
+
+    Raises
+    ------
+    ConfigError
+        If the workload has no trace yet, the fidelity is unknown, or something does not fit a memory.
+    """
+    started = time.process_time()
+    count = FIDELITIES.load(fidelity).count
+    trace = what if isinstance(what, Trace) else synthetic_trace(what)
+    workload, step = trace.workload, _chosen(trace, recorded)
+    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
+    delta = lower(architecture, shape, step, workload.readout)
+    dense = lower_dense(architecture, shape, step.lengths, workload.readout)
+    tell = on_progress or (lambda share: None)
+    boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
+    delta_counters = count(delta, lambda share: tell(share * boundary))
+    dense_counters = count(dense, lambda share: tell(boundary + share * (1 - boundary)))
+    return Result(
+        workload=workload.model_dump(mode="json"),
+        architecture=architecture.model_dump(mode="json"),
+        fidelity=fidelity,
+        counters=delta_counters,
+        dense=dense_counters,
+        energy_j=energy_j(delta_counters, architecture),
+        dense_energy_j=energy_j(dense_counters, architecture),
+        training=learned.summary(trace),
+        provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started),
+    )
+
+
+def synthetic_trace(workload: Workload) -> Trace:
+    """Return the trace of a synthetic workload: one recorded training step, no epochs.
+
+    Raises
+    ------
+    ConfigError
+        If the workload must be trained to know what fires.
+    """
+    if workload.synthetic is None:
+        raise ConfigError(
+            f"workload {workload.name!r} must be trained before it can be simulated: give its trace, "
+            f"or a workload whose dataset is {SYNTHETIC!r}"
+        )
+    statistics = workload.synthetic
+    return Trace(workload, statistics.inputs, statistics.classes, (synthetic_step(workload),), ())
+
+
+def _chosen(trace: Trace, recorded: int) -> RecordedStep:
+    try:
+        return trace.recorded[recorded]
+    except IndexError:
+        raise ConfigError(
+            f"the trace has {len(trace.recorded)} recorded training steps, so there is none with number {recorded}"
+        ) from None
+
+
+def _host_work(program: Program) -> int:
+    """Return a measure of how long the host will be busy: ops, and columns that come from off-chip memory."""
+    streamed = program.column_bytes > 0
+    return len(program.ops) + int(program.ops.count[streamed].sum())
+
+
+def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_seconds: float) -> dict[str, Any]:
+    return {
+        "deltatrain": metadata.version("deltatrain"),
+        "python": platform.python_version(),
+        "workload_digest": trace.workload.digest(),
+        "architecture_digest": architecture.digest(),
+        "seed": trace.workload.training.seed,
+        "recorded_step": recorded,
+        "recorded_epoch": trace.recorded[recorded].epoch,
+        "samples": len(trace.recorded[recorded].lengths),
+        "host_cpu_seconds": round(cpu_seconds, 3),
+    }
