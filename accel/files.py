@@ -9,6 +9,16 @@ from pathlib import Path
 from accel.errors import ConfigError
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder `path`, and those above it, if they are not there; a `ConfigError` says why it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(f"folder {path} cannot be made: there is a file of that name") from None
+    except OSError as error:
+        raise ConfigError(f"folder {path} cannot be made: {error.strerror}") from None
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader, or a crash, sees the old file or the new one and nothing between.
 

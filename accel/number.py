@@ -16,9 +16,6 @@ from accel.errors import ConfigError
 
 Integers = NDArray[np.int64]
 
-# A float64 holds every integer up to 2**53, so sums below that bound are exact in BLAS; NumPy has no integer BLAS.
-_EXACT_FLOAT_BITS = 53
-
 
 class NumberFormat(Description):
     """A two's complement fixed-point format.
@@ -117,20 +114,6 @@ def quantise(values: NDArray[np.floating], number: NumberFormat) -> Integers:
 def to_float(values: Integers, fraction_bits: int) -> NDArray[np.float64]:
     """Return the real numbers that `values` stand for."""
     return np.ldexp(np.asarray(values, dtype=np.float64), -fraction_bits)
-
-
-def matmul_exact(a: Integers, b: Integers, a_bits: int, b_bits: int) -> Integers:
-    """Return a @ b exactly, through float64 BLAS where every partial sum stays below 2**53, else in int64.
-
-    Parameters
-    ----------
-    a, b
-        Integer arrays of shapes (..., n, k) and (..., k, m) whose values fit `a_bits` and `b_bits` with the sign.
-    """
-    terms = max(1, a.shape[-1])
-    if a_bits + b_bits - 2 + terms.bit_length() <= _EXACT_FLOAT_BITS:
-        return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
-    return a @ b
 
 
 def accumulate(start: Integers, terms: Integers, number: NumberFormat) -> Integers:

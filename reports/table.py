@@ -31,7 +31,8 @@ def phase_rows(result: Result) -> list[Row]:
     Columns: cycles (engine cycles of the phase) and their ``share`` of the run, ``time_s``, ``busy_cycles``,
     ``stall_<cause>_cycles``, ``utilisation`` (multiply-accumulates done over what the lanes could do), ``occupancy``
     (``fired`` over ``elements``, both counts of columns), ``macs`` and ``skipped_macs``, ``remote_bytes`` and
-    ``local_bytes`` moved, ``dense_cycles`` of the same phase with every column fired, and ``speedup`` over it.
+    ``local_bytes`` moved, ``dense_cycles``, ``dense_remote_bytes``, ``dense_local_bytes`` of the same phase with every
+    column fired, and ``speedup``, dense cycles over cycles.
     """
     delta, dense = result.counters, result.dense
     pairs = [(name, phase, dense.phases[name]) for name, phase in delta.phases.items()]
@@ -55,6 +56,8 @@ def _phase_row(delta: PhaseCounters, dense: PhaseCounters, run: Counters) -> Row
         "remote_bytes": delta.remote_bytes,
         "local_bytes": delta.local_bytes,
         "dense_cycles": dense.cycles,
+        "dense_remote_bytes": dense.remote_bytes,
+        "dense_local_bytes": dense.local_bytes,
         "speedup": ratio(dense.cycles, delta.cycles),
     }
 

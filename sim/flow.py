@@ -128,9 +128,11 @@ def _trained(
 def _simulated(
     architecture: Architecture, trace: Trace, fidelity: str, folder: OutputFolder | None, progress: Progress
 ) -> Result:
+    progress("simulation", 0.0, "")
     result = simulator.simulate(
-        architecture, trace, fidelity=fidelity, on_progress=lambda share: progress("simulation", share, fidelity)
+        architecture, trace, fidelity=fidelity, on_progress=lambda share: progress("simulation", share, "")
     )
+    progress("simulation", 1.0, FIDELITIES.load(fidelity).LABEL)
     if folder is not None:
         result.save(folder.result)
         _draw(result, trace, folder, progress)

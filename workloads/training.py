@@ -10,18 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from workloads import learning_state
-from workloads.batches import epoch_batches, evaluation_batches
+from workloads.batches import epoch_batches
 from workloads.cells import CELLS
+from workloads.evaluation import Evaluation, evaluate, fired_in, nothing_fired, recorded_step
 from workloads.host_memory import reuse_freed_memory
 from workloads.learning_state import LearningState
 from workloads.network import (
-    Forward,
     Network,
     Parameters,
     Sizes,
     Step,
-    cross_entropy,
-    decisions,
     forward,
     from_flat,
     initial_parameters,
@@ -29,13 +27,11 @@ from workloads.network import (
 )
 from workloads.operations import MatrixMacs, matrix_macs
 from workloads.optimisers import OPTIMISERS
-from workloads.packing import Array, unpack
+from workloads.packing import Array
 from workloads.recordings import Recordings, Sequences
 from workloads.schedules import SCHEDULES
 from workloads.trace import EpochCounts, RecordedStep
 from workloads.workload import Training, Workload
-
-EVALUATION_BATCH = 256  # samples at a time; the result does not depend on it but for rounding
 
 # what a generator is drawn for; each purpose has a stream of its own
 _INITIAL, _ORDER, _RECORD = range(3)
@@ -62,49 +58,6 @@ class Progress(NamedTuple):
     updates: int
     loss: float
     accuracy: float | None
-
-
-class Fired(NamedTuple):
-    """How many deltas fired and could have, for each layer; as in `EpochCounts`."""
-
-    fired_x: tuple[int, ...]
-    fired_h: tuple[int, ...]
-    steps_x: tuple[int, ...]
-    steps_h: tuple[int, ...]
-
-    def __add__(self, other: object) -> Fired:
-        """Return the counts of both."""
-        if not isinstance(other, Fired):
-            return NotImplemented
-        return Fired(*(tuple(a + b for a, b in zip(x, y, strict=True)) for x, y in zip(self, other, strict=True)))
-
-    @property
-    def occupancy_x(self) -> float:
-        """Share of input deltas that fired, all layers together."""
-        return sum(self.fired_x) / max(1, sum(self.steps_x))
-
-    @property
-    def occupancy_h(self) -> float:
-        """Share of recurrent deltas that fired, all layers together."""
-        return sum(self.fired_h) / max(1, sum(self.steps_h))
-
-
-class Evaluation(NamedTuple):
-    """How well a network does on some sequences.
-
-    Attributes
-    ----------
-    accuracy
-        Share of samples decided rightly.
-    loss
-        Mean cross-entropy a sample.
-    fired
-        What fired meanwhile.
-    """
-
-    accuracy: float
-    loss: float
-    fired: Fired
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,43 +153,6 @@ def train(
     return Trained(workload, sizes, parameters, state.epochs, state.recorded, final)
 
 
-def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> Evaluation:
-    """Return accuracy, loss and what fired on `sequences`."""
-    right, loss, fired = 0, 0.0, _nothing(network.sizes)
-    for indices in evaluation_batches(sequences.lengths, EVALUATION_BATCH):
-        labels = sequences.labels[indices]
-        ran = forward(network, parameters, *sequences.padded(indices))
-        right += int((decisions(network, ran) == labels).sum())
-        loss += cross_entropy(network, ran, labels)[0] * len(indices)
-        fired += fired_in(ran)
-    return Evaluation(right / len(sequences), loss / len(sequences), fired)
-
-
-def fired_in(ran: Forward) -> Fired:
-    """Return how many deltas fired in a forward pass and how many could have."""
-    rows, samples, tapes = ran.packing.rows, ran.packing.samples, ran.tapes
-    return Fired(
-        tuple(int(np.count_nonzero(tape.fired_x)) for tape in tapes),
-        tuple(int(np.count_nonzero(tape.fired_h)) for tape in tapes),
-        tuple(rows * tape.fired_x.shape[1] for tape in tapes),
-        tuple((rows - samples) * tape.fired_h.shape[1] for tape in tapes),
-    )
-
-
-def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
-    """Return the fired masks of a forward pass, padded, samples in the caller's order."""
-    packing = ran.packing
-    lengths = np.empty_like(packing.lengths)
-    lengths[packing.order] = packing.lengths
-    return RecordedStep(
-        epoch=epoch,
-        update=update,
-        lengths=lengths,
-        fired_x=tuple(unpack(tape.fired_x, packing) for tape in ran.tapes),
-        fired_h=tuple(unpack(tape.fired_h, packing) for tape in ran.tapes),
-    )
-
-
 def clipped(gradient: Array, norm: float) -> Array:
     """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger."""
     own = float(np.linalg.norm(gradient))
@@ -267,7 +183,7 @@ def _epoch(
     batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
     updates = len(batches) * training.epochs
     vector, memory, update = state.parameters, state.optimiser, state.updates
-    total, seen, fired = 0.0, 0, _nothing(sizes)
+    total, seen, fired = 0.0, 0, nothing_fired(sizes)
     for indices in batches:
         step = _step(network, from_flat(vector, sizes), part, indices)
         gradient = clipped(step.gradients.flat(), training.clip_norm)
@@ -304,11 +220,6 @@ def _initial_state(workload: Workload, sizes: Sizes) -> LearningState:
     parameters = initial_parameters(sizes, _generator(workload.training, _INITIAL, 0), workload.dtype).flat()
     optimiser = OPTIMISERS.load(workload.training.optimiser)
     return LearningState(workload.digest(), 0, parameters, optimiser.start(parameters), (), ())
-
-
-def _nothing(sizes: Sizes) -> Fired:
-    zeros = (0,) * len(sizes.hidden)
-    return Fired(zeros, zeros, zeros, zeros)
 
 
 def _generator(training: Training, purpose: int, epoch: int) -> np.random.Generator:

@@ -27,7 +27,6 @@ from workloads.presets import PRESETS
 from workloads.schedules import SCHEDULES
 
 
-
 def _kind(theta: object) -> str:
     return "tuple[float, ...]" if isinstance(theta, (list, tuple)) else "float"
 

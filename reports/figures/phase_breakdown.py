@@ -46,7 +46,8 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     axes.set_yticks([p + o for p in range(len(phases)) for o in _OFFSETS.values()], list(_OFFSETS) * len(phases))
     axes.set_ylim(len(phases) - 0.45, -0.55)
     axes.set_xlim(0, _longest(result) or 1)
-    axes.set_xlabel("engine cycles")
+    lanes, clock = result.counters.lanes, quantity(result.counters.clock_hz, "Hz")
+    axes.set_xlabel(f"engine cycles, {lanes} lanes at {clock}")
     axes.xaxis.set_major_formatter(lambda cycles, _: quantity(cycles))
     for position, name in enumerate(phases):
         _name_phase(axes, position, name)
@@ -131,8 +132,5 @@ def _longest(result: Result) -> int:
 
 def _caption(result: Result, fidelity: str) -> str:
     run, dense = result.counters, result.dense
-    return (
-        f"{style.setting(result, fidelity)}  ·  {run.lanes} lanes at {quantity(run.clock_hz, 'Hz')}  ·  "
-        f"one training step: {quantity(run.seconds, 's')}, dense {quantity(dense.seconds, 's')} "
-        f"({times(ratio(dense.cycles, run.cycles))})"
-    )
+    seconds = f"{quantity(run.seconds, 's')}, dense {quantity(dense.seconds, 's')}"
+    return f"{style.setting(result, fidelity)}  ·  {seconds} ({times(ratio(dense.cycles, run.cycles))})"

@@ -21,6 +21,7 @@ from sim.cli.describe import describe
 from sim.cli.interruption import StoppedError
 from sim.cli.run import run
 from sim.cli.simulate import simulate
+from sim.cli.study import study
 from sim.cli.train import train
 
 MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell reports signals 2 and 13
@@ -58,6 +59,7 @@ def application() -> App:
         "describe": describe,
         "list": list_choices,
         "data": data,
+        "study": study,
     }
     for position, (name, command) in enumerate(commands.items()):
         app.command(command, name=name, sort_key=position)

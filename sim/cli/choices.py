@@ -30,7 +30,7 @@ def list_choices(
     if family is not None and family not in families:
         raise unknown_name("family", family, families)
     for name in [family] if family else families:
-        show(fields(name, _members(families[name])), "")
+        show(fields(name, _members(families[name])))
 
 
 def _families() -> dict[str, ModuleFamily | TableFamily]:
@@ -40,6 +40,7 @@ def _families() -> dict[str, ModuleFamily | TableFamily]:
     from accel.presets import MACHINES
     from reports.figures import FIGURES
     from sim.fidelity import FIDELITIES
+    from sim.studies import STUDIES
     from workloads.cells import CELLS
     from workloads.datasets import DATASETS
     from workloads.optimisers import OPTIMISERS
@@ -58,6 +59,7 @@ def _families() -> dict[str, ModuleFamily | TableFamily]:
         "devices": DEVICES,
         "energy": ENERGY_TABLES,
         "figures": FIGURES,
+        "studies": STUDIES,
     }
 
 

@@ -42,7 +42,7 @@ def data(
             ("source", module.SOURCE),
             ("licence", module.LICENCE),
         ]
-        show(fields(known, about), "")
+        show(fields(known, about))
     kept = sorted(file for file in cache_folder().glob("*") if file.is_file())
     sizes = [(file.name, f"{file.stat().st_size / 1e6:.1f} MB") for file in kept]
     show(fields(f"kept in {cache_folder()}", sizes or [("nothing yet", "")]))

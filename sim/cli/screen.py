@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH = 140
+from reports.table import TOTAL
+
+_WIDTH = 100
 """Columns of a table that goes to a file or a pipe, where there is no terminal to ask."""
 
 
@@ -25,20 +27,28 @@ def show(*parts: RenderableType) -> None:
 
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], note: str = "", text_columns: int = 1
-) -> Table:
-    """Return a table whose first `text_columns` columns are text and whose others are numbers, set to the right."""
-    shown = Table(title=title, title_justify="left", title_style="bold", caption=note or None, caption_justify="left")
-    shown.box = box.SIMPLE_HEAD
+) -> RenderableType:
+    """Return a table under its heading and over its note, and a blank line.
+
+    The first `text_columns` columns are text, the others numbers, set to the right. A last row called "total" is set
+    apart.
+    """
+    shown = Table(box=box.SIMPLE_HEAD, collapse_padding=True)
     for position, name in enumerate(columns):
-        shown.add_column(name, justify="left" if position < text_columns else "right", no_wrap=position >= text_columns)
+        heading = name.replace(" ", "\n")  # narrow columns: a table should fit 80 characters
+        justify: JustifyMethod = "left" if position < text_columns else "right"
+        shown.add_column(heading, vertical="bottom", justify=justify, no_wrap=True)
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    return shown
+        if row[0] == TOTAL:
+            shown.add_section()
+        shown.add_row(*(Text(cell) for cell in row), style="bold" if row[0] == TOTAL else None)
+    notes: list[RenderableType] = [Text(note, style="dim"), ""] if note else []
+    return Group(Text(title, style="bold"), shown, *notes)
 
 
 def fields(title: str, values: Iterable[tuple[str, str]]) -> RenderableType:
-    """Return names and values in two columns under a heading."""
-    shown = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    """Return names and values in two columns under a heading, and a blank line."""
+    shown = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
     for name, value in values:
         shown.add_row(Text(name, style="dim"), Text(value))
-    return Group(Text(title, style="bold"), shown)
+    return Group(Text(title, style="bold"), shown, "")

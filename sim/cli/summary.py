@@ -11,13 +11,16 @@ from rich.text import Text
 from accel.result import Result
 from reports.quantity import quantity, share, times
 from reports.table import CAUSES, Cell, Row, energy_rows, memory_rows, phase_rows, unit_rows
-from sim.cli.screen import table
+from sim.cli.screen import fields, table
 from sim.fidelity import FIDELITIES
+
+_COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
+_NONE = "–"
 
 
 def summary(result: Result) -> list[RenderableType]:
     """Return the tables of a result, under a headline."""
-    parts: list[RenderableType] = [_headline(result), _phases(result), _stalls(result), _units(result), _memory(result)]
+    parts = [_headline(result), *(part(result) for part in (_phases, _stalls, _units, _bytes, _memory))]
     if result.energy_j:
         parts.append(_energy(result))
     if result.training:
@@ -41,31 +44,30 @@ def _phases(result: Result) -> RenderableType:
             quantity(_number(row["cycles"])),
             quantity(_number(row["time_s"]), "s"),
             share(_number(row["utilisation"])),
-            share(_number(row["occupancy"])) if row["elements"] else "–",
-            f"{quantity(_number(row['fired']))} of {quantity(_number(row['elements']))}" if row["elements"] else "–",
-            quantity(_number(row["remote_bytes"]), "B"),
-            quantity(_number(row["local_bytes"]), "B"),
+            share(_number(row["occupancy"])) if row["elements"] else _NONE,
+            quantity(_number(row["fired"])) if row["elements"] else _NONE,
             quantity(_number(row["dense_cycles"])),
             times(_number(row["speedup"])),
         ]
 
-    columns = [
-        "phase",
-        "cycles",
-        "time",
-        "utilisation",
-        "occupancy",
-        "columns",
-        "off-chip",
-        "local",
-        "dense cycles",
-        "speed-up",
-    ]
+    columns = ["phase", "cycles", "time", "utilisation", "occupancy", "fired", "dense cycles", "speed-up"]
     note = (
-        "FP forward, BP backward, WG weight gradient, WU weight update. Utilisation: multiply-accumulates done, "
-        "of what all lanes could do. Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
+        "FP forward, BP backward, WG weight gradient, WU weight update.\n"
+        "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
+        "Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
     )
     return table("Phases", columns, map(cells, phase_rows(result)), note)
+
+
+def _bytes(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        moved = [
+            _number(row[name]) for name in ("remote_bytes", "dense_remote_bytes", "local_bytes", "dense_local_bytes")
+        ]
+        return [str(row["phase"]), *(quantity(size, "B") for size in moved)]
+
+    columns = ["phase", "off-chip", "dense off-chip", "local", "dense local"]
+    return table("Bytes moved", columns, map(cells, phase_rows(result)))
 
 
 def _stalls(result: Result) -> RenderableType:
@@ -87,30 +89,16 @@ def _units(result: Result) -> RenderableType:
 def _memory(result: Result) -> RenderableType:
     def cells(row: Row) -> list[str]:
         return [
-            str(row["run"]),
             quantity(_number(row["read_bytes"]), "B"),
             quantity(_number(row["write_bytes"]), "B"),
             quantity(_number(row["bytes_per_second"]), "B/s"),
             share(_number(row["bus_busy"])),
-            *(
-                quantity(_number(row[name]))
-                for name in ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
-            ),
+            *(quantity(_number(row[name])) for name in _COMMANDS),
         ]
 
-    columns = [
-        "run",
-        "read",
-        "written",
-        "mean rate",
-        "bus busy",
-        "row hits",
-        "misses",
-        "conflicts",
-        "activates",
-        "refreshes",
-    ]
-    return table("Off-chip memory", columns, map(cells, memory_rows(result)))
+    names = ["read", "written", "mean rate", "data bus busy", *(name.replace("_", " ") for name in _COMMANDS)]
+    columns = [cells(row) for row in memory_rows(result)]
+    return table("Off-chip memory", ["", "delta", "dense"], zip(names, *columns, strict=True))
 
 
 def _energy(result: Result) -> RenderableType:
@@ -119,24 +107,20 @@ def _energy(result: Result) -> RenderableType:
         return [str(row["component"]), quantity(delta, "J"), quantity(dense, "J"), times(_number(row["saving"]))]
 
     note = f"Modelled from action counts with the table {result.architecture.get('energy', '')}, not measured."
-    return table("Energy", ["component", "delta", "dense", "dense / delta"], map(cells, energy_rows(result)), note)
+    return table("Energy", ["component", "delta", "dense", "saving"], map(cells, energy_rows(result)), note)
 
 
 def training(found: Mapping[str, Any]) -> RenderableType:
-    """Return the table of what training showed (`sim.learned.summary`)."""
-    cells = [
-        quantity(found["parameters"]),
-        str(found["epochs"]),
-        share(found["accuracy"]),
-        share(found["occupancy_x"]),
-        share(found["occupancy_h"]),
-        quantity(found["macs"]),
-        quantity(found["dense_macs"]),
-        share(found["saved"]),
+    """Return what training showed (`sim.learned.summary`)."""
+    values = [
+        ("parameters", f"{found['parameters']:,}"),
+        ("epochs", str(found["epochs"])),
+        ("test accuracy", share(found["accuracy"])),
+        ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the last epoch"),
+        ("multiply-accumulates", f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG)"),
+        ("saved", f"{share(found['saved'])} of the {quantity(found['dense_macs'])} of the dense network"),
     ]
-    columns = ["parameters", "epochs", "accuracy", "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
-    note = "Accuracy on the test part, occupancy in the last epoch, matrix operations (FP + BP + WG) over all epochs."
-    return table("Training", columns, [cells], note, text_columns=0)
+    return fields("Training", values)
 
 
 def epochs(rows: list[Row]) -> RenderableType:
@@ -162,8 +146,8 @@ def _present(rows: list[Row]) -> list[str]:
 
 
 def _shares(row: Row, cycles: float, causes: list[str]) -> list[str]:
-    parts = [row["busy_cycles"], *(row[f"stall_{cause}_cycles"] for cause in causes)]
-    return [share(_number(part) / cycles) if cycles else "–" for part in parts]
+    parts = [_number(row["busy_cycles"]), *(_number(row[f"stall_{cause}_cycles"]) for cause in causes)]
+    return [share(part / cycles) if part else _NONE for part in parts]
 
 
 def _number(cell: Cell) -> float:

@@ -25,7 +25,13 @@ def test_phases_add_up_to_the_run(random_result, seed, cycles, dense_cycles):
     assert total["macs"] == result.counters.macs
     assert total["remote_bytes"] == result.counters.remote.asked_bytes
     columns = ("cycles", "busy_cycles", "fired", "elements", "macs", "skipped_macs", "remote_bytes", "local_bytes")
-    for column in (*columns, "dense_cycles", *(f"stall_{cause}_cycles" for cause in CAUSES)):
+    for column in (
+        *columns,
+        "dense_cycles",
+        "dense_remote_bytes",
+        "dense_local_bytes",
+        *(f"stall_{cause}_cycles" for cause in CAUSES),
+    ):
         assert total[column] == sum(row[column] for row in phases)
     for column in ("time_s", "share"):
         assert total[column] == pytest.approx(sum(row[column] for row in phases))

@@ -25,7 +25,7 @@ def drifts() -> Recordings:
     return Recordings("drifts", "none", "drawn for the test", CLASSES, _drifting(90, rng), _drifting(40, rng))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def drift_workload() -> Workload:
     return Workload.from_table(
         {

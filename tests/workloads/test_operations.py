@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloads.cells import CELLS
+from workloads.evaluation import fired_in, recorded_step
 from workloads.network import Network, Sizes, forward, initial_parameters
 from workloads.operations import MatrixMacs, matrix_macs
 from workloads.trace import EpochCounts
-from workloads.training import fired_in, recorded_step
 
 
 def _counted(masks_x: list, masks_h: list, sizes: Sizes, readouts: int) -> tuple[int, int, int]:

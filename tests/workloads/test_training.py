@@ -13,14 +13,21 @@ import pytest
 
 from accel.errors import ConfigError
 from workloads import learning_state
+from workloads.evaluation import evaluate
 from workloads.recordings import Recordings
 from workloads.schedules import SCHEDULES, plateau
-from workloads.training import Progress, Trained, clipped, evaluate, learning_rate, network_of, train
+from workloads.training import Progress, Trained, clipped, learning_rate, network_of, train
 from workloads.workload import Training, Workload
 
 
 class _InterruptionError(Exception):
     pass
+
+
+@pytest.fixture(scope="module")
+def whole(drift_workload: Workload, drifts: Recordings) -> Trained:
+    """One uninterrupted run."""
+    return train(drift_workload, drifts)
 
 
 def _same(one: Trained, other: Trained) -> None:
@@ -49,10 +56,9 @@ def test_it_learns(drift_workload: Workload, drifts: Recordings, cell: str, opti
     assert trained.evaluation.accuracy == trained.epochs[-1].accuracy
 
 
-def test_counts_add_up_over_the_epoch(drift_workload: Workload, drifts: Recordings) -> None:
-    trained = train(drift_workload, drifts)
+def test_counts_add_up_over_the_epoch(whole: Trained, drifts: Recordings) -> None:
     steps, samples = int(drifts.train.lengths.sum()), len(drifts.train)
-    for epoch, counts in enumerate(trained.epochs):
+    for epoch, counts in enumerate(whole.epochs):
         assert counts.epoch == epoch
         assert counts.dense == (epoch < 2)
         assert counts.steps_x == (4 * steps, 6 * steps)
@@ -87,11 +93,12 @@ def test_a_recorded_step_is_what_the_final_network_fires(drift_workload: Workloa
     assert found.fired_h == tuple(int(mask.sum()) for mask in trained.recorded[-1].fired_h)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_does_not(drift_workload: Workload, drifts: Recordings) -> None:
-    once = train(drift_workload, drifts)
-    _same(once, train(drift_workload, drifts))
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(
+    drift_workload: Workload, drifts: Recordings, whole: Trained
+) -> None:
+    _same(whole, train(drift_workload, drifts))
     other = train(drift_workload.with_changes(training__seed=5), drifts)
-    assert not np.array_equal(once.parameters.flat(), other.parameters.flat())
+    assert not np.array_equal(whole.parameters.flat(), other.parameters.flat())
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
@@ -134,7 +141,9 @@ train(Workload.named(sys.argv[2]), recordings, state_path=Path(sys.argv[3]), on_
 """
 
 
-def test_a_killed_process_loses_at_most_one_epoch(drift_workload: Workload, drifts: Recordings, tmp_path: Path) -> None:
+def test_a_killed_process_loses_at_most_one_epoch(
+    drift_workload: Workload, drifts: Recordings, whole: Trained, tmp_path: Path
+) -> None:
     arrays = {}
     for name, part in (("train", drifts.train), ("test", drifts.test)):
         arrays |= {name + "v": part.values, name + "n": part.lengths, name + "l": part.labels}
@@ -162,20 +171,27 @@ def test_a_killed_process_loses_at_most_one_epoch(drift_workload: Workload, drif
         child.send_signal(signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
     assert len(learning_state.load(path, drift_workload.digest()).epochs) == 2
-    _same(train(drift_workload, drifts, state_path=path, resume=True), train(drift_workload, drifts))
+    _same(train(drift_workload, drifts, state_path=path, resume=True), whole)
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
 
 def test_resume_without_a_state_starts_from_the_beginning(
-    drift_workload: Workload, drifts: Recordings, tmp_path: Path
+    drift_workload: Workload, drifts: Recordings, whole: Trained, tmp_path: Path
 ) -> None:
-    _same(train(drift_workload, drifts, state_path=tmp_path / "s.npz", resume=True), train(drift_workload, drifts))
+    _same(train(drift_workload, drifts, state_path=tmp_path / "s.npz", resume=True), whole)
+
+
+@pytest.fixture(scope="module")
+def state(drift_workload: Workload, drifts: Recordings, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("state") / "state.npz"
+    train(drift_workload, drifts, state_path=path)
+    return path.read_bytes()
 
 
 @pytest.fixture
-def state_path(drift_workload: Workload, drifts: Recordings, tmp_path: Path) -> Path:
+def state_path(state: bytes, tmp_path: Path) -> Path:
     path = tmp_path / "state.npz"
-    train(drift_workload, drifts, state_path=path)
+    path.write_bytes(state)
     return path
 
 

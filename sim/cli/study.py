@@ -1,0 +1,68 @@
+"""`deltatrain study`: a published result, measured again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json as json_format
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from sim.cli import options
+from sim.cli.interruption import interruptible
+
+if TYPE_CHECKING:
+    from sim.studies._table import Row
+
+
+def study(
+    name: Annotated[str, Parameter(name="NAME", help="A name from `list studies`.")],
+    /,
+    *,
+    small: Annotated[bool, Parameter(help="A minute's worth of it, to try.", show_default=False)] = False,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="Folder for table.csv and finished work. [default: out/NAME]")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Measure a published result again, and print the table beside what was published.
+
+    Finished parts are kept in the output folder: started again, a study goes
+    on where it was stopped.
+
+    For example:
+
+      deltatrain study speedup
+      deltatrain study thresholds --small
+      deltatrain study operations --out out/operations
+    """
+    from accel.files import make_folder, replace_file
+    from sim.cli.progress import Stages
+    from sim.cli.screen import show, table
+    from sim.studies import STUDIES
+
+    member = STUDIES.load(name)
+    folder = out or Path("out") / name
+    make_folder(folder)
+    with interruptible(), Stages() as stages:
+        rows = member.rows(member.SMALL_SETTINGS if small else member.SETTINGS, folder, stages)
+    replace_file(folder / "table.csv", _csv(rows))
+    if json:
+        sys.stdout.write(json_format.dumps(rows, indent=1) + "\n")
+        return
+    columns = list(rows[0])
+    text_columns = sum(isinstance(cell, str) for cell in rows[0].values())
+    cells = [[str(row[column]) for column in columns] for row in rows]
+    headings = [column.replace("_", " ") for column in columns]
+    show(table(name, headings, cells, member.ABOUT, text_columns), f"Written to {folder}: table.csv")
+
+
+def _csv(rows: list[Row]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()

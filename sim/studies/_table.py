@@ -1,0 +1,11 @@
+"""What every study gives and takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Row = dict[str, int | float | str]
+"""One row of a study's table; the unit is in the column's name."""
+
+Progress = Callable[[str, float, str], None]
+"""Told the stage, the share of it that is done, and what is being done."""

@@ -1,0 +1,8 @@
+"""What tests of several folders share lies in `tests/support`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent / "support"))

@@ -1,0 +1,350 @@
+"""Whatever is wrong with the input or the machine: clear lines, the right exit status, nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from accel.errors import ConfigError
+from accel.result import Result
+
+ROOT = Path(__file__).parents[2]
+TINY = "run --workload tiny --on tiny --out {out}"
+DIGITS = "run --on tiny --out {out}"
+
+# (name of the case, command line, what the one line on standard error must say)
+CASES = [
+    # names
+    ("unknown workload", "run --workload digit --out {out}", "'digit' did you mean 'digits'?"),
+    ("unknown machine", "run --workload tiny --on egde --out {out}", "'egde' did you mean 'edge'?"),
+    ("unknown fidelity", TINY + " --fidelity cicle", "'cicle' did you mean 'cycle'?"),
+    ("unknown data set", TINY + " --set workload.dataset=digts", "'digts' did you mean 'digits'?"),
+    ("unknown cell", TINY + " --set workload.cell=delta_lsmt", "'delta_lsmt' did you mean 'delta_lstm'?"),
+    ("unknown optimiser", TINY + " --set workload.training.optimiser=adamv", "'adamv' did you mean 'adamw'?"),
+    ("unknown schedule", TINY + " --set workload.training.schedule=cosin", "'cosin' did you mean 'cosine'?"),
+    ("unknown memory device", TINY + " --set machine.remote.device=ddr3l", "'ddr3l' ddr3l_1600"),
+    ("unknown energy table", TINY + " --set machine.energy=horowitz", "'horowitz' horowitz_45nm"),
+    ("unknown family", "list machine", "'machine' did you mean 'machines'?"),
+    ("unknown thing to describe", "describe edg", "'edg' did you mean 'edge'?"),
+    ("ambiguous thing to describe", "describe tiny", "machine.tiny workload.tiny"),
+    ("unknown data set to fetch", "data digit", "'digit' did you mean 'digits'?"),
+    # arguments
+    ("unknown command", "simulat", 'Unknown command "simulat" "simulate"'),
+    ("unknown option", TINY + " --machine edge", "Unknown option --machine"),
+    ("option without its value", TINY + " --fidelity", "--fidelity requires an argument"),
+    ("option given twice", TINY + " --on edge", "--on multiple times"),
+    ("argument too many", TINY + " more", "more"),
+    ("no argument", "describe", "NAME"),
+    ("no assignment", TINY + " --set machine.engine.lanes", "--set machine.FIELD=VALUE 'machine.engine.lanes'"),
+    ("field of nothing", TINY + " --set engine.lanes=4", "--set machine.FIELD=VALUE 'engine.lanes=4'"),
+    ("field without a name", TINY + " --set machine.=4", "--set machine.FIELD=VALUE 'machine.=4'"),
+    ("nothing to simulate", "simulate", "trace file --workload"),
+    ("two things to simulate", "simulate {trace} --workload tiny", "trace file --workload"),
+    ("machine in training", "train --set machine.engine.lanes=4 --out {out}", "machine"),
+    ("workload of a trace", "simulate {trace} --set workload.theta_x=1", "the trace has its workload"),
+    ("simulation before training", "simulate --workload digits", "'digits' must be trained"),
+    ("training of statistics", "train --workload tiny --out {out}", "'tiny' nothing to train"),
+    # fields of the machine
+    ("zero lanes", TINY + " --set machine.engine.lanes=0", "engine.lanes positive integer 0"),
+    ("negative capacity", TINY + " --set machine.local.bytes=-1", "local.bytes positive integer -1"),
+    ("a word for a number", TINY + " --set machine.engine.lanes=many", "engine.lanes integer 'many'"),
+    ("a fraction of a lane", TINY + " --set machine.engine.lanes=2.5", "engine.lanes integer 2.5"),
+    ("a number for a table", TINY + " --set machine.dma=3", "dma table 3"),
+    ("a field in a number", TINY + " --set machine.energy.pj=3", "energy.pj not a field"),
+    ("misspelt field", TINY + " --set machine.engine.lane=3", "engine.lane 'lanes'"),
+    ("clock that has no whole period", TINY + " --set machine.engine.clock_hz=3", "clock_hz picoseconds 3"),
+    ("home nowhere", TINY + " --set machine.placement.tape=cloud", "placement.tape 'local' 'remote' 'auto' 'cloud'"),
+    ("narrow accumulator", TINY + " --set machine.engine.formats.memory_bits=8", "memory_bits 8"),
+    ("bus of no devices", TINY + " --set machine.remote.bus_bits=12", "remote.bus_bits multiple 8 12"),
+    ("buffer larger than its memory", TINY + " --set machine.dma.buffer_bytes=65536", "dma.buffer_bytes 65536"),
+    # fields of the workload
+    ("negative layer", TINY + " --set workload.hidden=[4,-4]", "hidden.1 positive integer -4"),
+    ("layer that is no list", TINY + " --set workload.hidden=4", "hidden list 4"),
+    ("no layers", TINY + " --set workload.hidden=[]", "hidden at least 1"),
+    ("theta not a number", TINY + " --set workload.theta_x=nan", "theta_x finite nan"),
+    ("theta infinite", TINY + " --set workload.theta_h=inf", "theta_h finite inf"),
+    ("theta negative", TINY + " --set workload.theta_x=-0.1", "theta_x at least 0 -0.1"),
+    ("thetas for other layers", TINY + " --set workload.theta_x=[0.1,0.2,0.3]", "theta_x 2 layers 3"),
+    ("no samples", TINY + " --set workload.training.batch=0", "training.batch positive integer 0"),
+    ("no epochs", TINY + " --set workload.training.epochs=0", "training.epochs positive integer 0"),
+    ("more dense epochs than epochs", TINY + " --set workload.training.dense_epochs=9", "dense_epochs epochs (2) 9"),
+    ("learning rate not a number", TINY + " --set workload.training.learning_rate=nan", "learning_rate nan"),
+    ("occupancy above one", TINY + " --set workload.synthetic.occupancy_x=1.5", "synthetic.occupancy_x at most 1.5"),
+    ("unknown precision", TINY + " --set workload.training.precision=half", "precision 'float32' 'half'"),
+    ("statistics of a real set", TINY + " --set workload.dataset=digits", "synthetic 'digits'"),
+    # what does not fit
+    (
+        "weights too large",
+        TINY + " --set machine.local.bytes=2000 --set machine.placement.weights=local",
+        "bytes missing",
+    ),
+    (
+        "state too large",
+        TINY + " --set workload.hidden=[60000] --set machine.placement.weights=remote",
+        "bytes missing",
+    ),
+    (
+        "too large for any memory",
+        TINY + " --set machine.remote.bytes=64 --set machine.local.bytes=1500",
+        "bytes missing",
+    ),
+    ("more than this computer holds", TINY + " --set workload.synthetic.steps=1000000000000000", "memory"),
+    # files
+    ("no such machine file", "run --workload tiny --on {tmp}/none.toml --out {out}", "none.toml No such file"),
+    ("no such workload file", "run --workload {tmp}/none.toml --out {out}", "none.toml No such file"),
+    ("broken TOML", "run --workload {tmp}/broken.toml --out {out}", "broken.toml TOML line 1"),
+    ("TOML that is no text", "run --workload {tmp}/noise.toml --out {out}", "noise.toml UTF-8"),
+    (
+        "machine with an unknown field",
+        "run -w tiny --on {tmp}/extra.toml --out {out}",
+        "extra.toml engine.lane 'lanes'",
+    ),
+    ("machine without a field", "run -w tiny --on {tmp}/less.toml --out {out}", "less.toml dma missing"),
+    ("no such trace", "simulate {tmp}/none.npz", "none.npz No such file"),
+    ("folder for a trace", "simulate {tmp}", "directory"),
+    ("noise for a trace", "simulate {tmp}/noise.npz", "noise.npz"),
+    ("empty trace", "simulate {tmp}/empty.npz", "empty.npz"),
+    ("truncated trace", "simulate {tmp}/truncated.npz", "truncated.npz"),
+    ("trace with a flipped bit", "simulate {tmp}/flipped.npz", "flipped.npz"),
+    ("foreign archive", "simulate {tmp}/foreign.npz", "foreign.npz not a trace"),
+    ("trace of another version", "simulate {tmp}/newer.npz", "newer.npz version 99 version 1"),
+    # the output folder
+    ("file for a folder", "run -w tiny --on tiny --out {tmp}/noise.toml", "noise.toml a file of that name"),
+    ("folder in a file", "run -w tiny --on tiny --out {tmp}/noise.toml/out", "noise.toml/out Not a directory"),
+    ("folder that cannot be made", "run -w tiny --on tiny --out /proc/deltatrain", "/proc/deltatrain cannot be made"),
+    ("folder that cannot be written to", "run -w tiny --on tiny --out /proc/self", "/proc/self cannot be written"),
+    ("result of another machine", "run -w tiny --on reneta --out {tmp}/done", "'tiny' 'reneta' --out"),
+    ("result of another workload", DIGITS.replace("{out}", "{tmp}/done"), "'tiny' 'digits' --out"),
+    ("result of somebody else", "run -w tiny --on tiny --out {tmp}/foreign", "result.json not written by deltatrain"),
+    ("state of another workload", "train --out {tmp}/started --resume --set workload.theta_x=0.9", "another workload"),
+    ("damaged state", "train --out {tmp}/damaged --resume", "training_state.npz damaged"),
+]
+
+
+@pytest.fixture
+def prepared(tmp_path, deltatrain, few_digits):
+    """A folder with files good and bad, and the words that stand for them in command lines."""
+    done = tmp_path / "done"
+    assert deltatrain("run", "-w", "tiny", "--on", "tiny", "--out", done).status == 0
+    whole = (done / "trace.npz").read_bytes()
+    middle = len(whole) // 2
+    (tmp_path / "truncated.npz").write_bytes(whole[:middle])
+    (tmp_path / "flipped.npz").write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    (tmp_path / "noise.npz").write_bytes(bytes(range(256)) * 8)
+    (tmp_path / "noise.toml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "empty.npz").touch()
+    np.savez(tmp_path / "foreign.npz", weights=np.ones(3))
+    _with_version(done / "trace.npz", tmp_path / "newer.npz", 99)
+    (tmp_path / "broken.toml").write_text("name = ")
+    machine = deltatrain("describe", "machine.tiny", "--toml").stdout
+    (tmp_path / "extra.toml").write_text(machine.replace("lanes = 4", "lanes = 4\nlane = 4", 1))
+    (tmp_path / "less.toml").write_text("".join(part for part in machine.partition("[dma]")[:1]) + _PLACEMENT)
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "result.json").write_text('{"score": 3}')
+    assert deltatrain("train", "--out", tmp_path / "started", *_short(1)).status == 0
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "training_state.npz").write_bytes(b"PK\x03\x04 and no more")
+    return {"tmp": tmp_path, "out": tmp_path / "out", "trace": done / "trace.npz"}
+
+
+_PLACEMENT = '[placement]\nweights = "auto"\ngradients = "auto"\ntape = "auto"\n'
+
+
+@pytest.mark.parametrize(("command", "said"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_one_clear_line_and_nothing_written(prepared, deltatrain, command, said):
+    before = _contents(prepared["tmp"])
+    ran = deltatrain(*(word.format(**prepared) for word in command.split()))
+    assert ran.status == 2
+    lines = ran.stderr.splitlines()
+    complaints = [line for line in lines if line.startswith("deltatrain: ")]
+    stages = [line for line in lines if line.startswith("data set digits: ")]  # done before training went wrong
+    assert len(complaints) == 1 and len(lines) == len(complaints) + len(stages), ran.stderr
+    assert ran.stdout == ""
+    _says(complaints[0], said)
+    assert _contents(prepared["tmp"]) == before
+
+
+def test_there_are_many_cases_and_each_has_its_name():
+    assert len({case[0] for case in CASES}) == len(CASES) >= 30
+
+
+def test_each_wrong_field_has_its_line(deltatrain, tmp_path):
+    changes = ["machine.engine.lanes=0", "machine.dma.request_cycles=-1", "machine.remote.bytes=x"]
+    ran = deltatrain("run", "-w", "tiny", "--out", tmp_path / "out", *(w for c in changes for w in ("--set", c)))
+    assert ran.status == 2
+    said = [line.removeprefix("deltatrain: ").split()[0] for line in ran.stderr.splitlines()]
+    assert said == ["engine.lanes", "remote.bytes", "dma.request_cycles"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', "null", '"result"'])
+def test_what_is_no_result_of_this_version_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        Result.load(path)
+    assert str(path) in str(refused.value) and len(str(refused.value).splitlines()) == 1
+
+
+def test_a_result_of_another_schema_is_refused(prepared):
+    path = prepared["tmp"] / "done" / "result.json"
+    table = json.loads(path.read_text())
+    assert Result.load(path).schema_version == table["schema_version"]
+    path.write_text(json.dumps(table | {"schema_version": 2}))
+    with pytest.raises(ConfigError, match="schema 1"):
+        Result.load(path)
+
+
+@pytest.mark.parametrize("words", ["run", "train", "data digits", "describe edge --workload digits"])
+def test_without_a_network_it_says_how_to_go_on(deltatrain, tmp_path, monkeypatch, words):
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for name in ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    ran = deltatrain(*words.split())
+    assert ran.status == 2 and ran.stdout == ""
+    (line,) = ran.stderr.splitlines()
+    _says(line, f"deltatrain: cannot be fetched pip download {tmp_path / 'cache'} --workload synthetic")
+    assert _contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("written", ["trace.npz", "result.json", "phase_breakdown.png", "training_state.npz"])
+def test_a_full_disk_leaves_the_old_files_whole(deltatrain, tmp_path, monkeypatch, few_digits, written):
+    words = ("run", "--on", "tiny", "--out", tmp_path / "out", *_short(2))
+    assert deltatrain(*words).status == 0
+    before = _contents(tmp_path)
+    flush = os.fsync
+
+    def full(handle: int) -> None:
+        if written in os.readlink(f"/proc/self/fd/{handle}"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    ran = deltatrain(*words)
+    assert ran.status == 2 and "Traceback" not in ran.stderr
+    (line,) = [line for line in ran.stderr.splitlines() if line.startswith("deltatrain: ")]
+    _says(line, f"{written} cannot be written: No space left on device")
+    after = _contents(tmp_path)
+    assert set(after) == set(before), "no temporary file stays behind"
+    assert next(content for name, content in after.items() if name.endswith(written)) == before[_named(before, written)]
+
+
+def test_interrupted_training_is_kept_and_resumed(tmp_path):
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    words = ["train", *_short(60)]
+    assert _process([*words, "--out", str(whole)]).wait(timeout=300) == 0
+    interrupted = _process([*words, "--out", str(halves)])
+    state = halves / "training_state.npz"
+    _until(state.exists)
+    interrupted.send_signal(signal.SIGINT)
+    stdout, stderr = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130 and stdout == ""
+    last = stderr.splitlines()[-1]
+    _says(last, f"deltatrain: interrupted; {state} go on with `deltatrain train --resume`")
+    assert "Traceback" not in stderr and sum(line.startswith("deltatrain: ") for line in stderr.splitlines()) == 1
+    assert [path.name for path in halves.iterdir()] == ["training_state.npz"]
+    resumed = _process([*words, "--out", str(halves), "--resume"])
+    assert resumed.wait(timeout=300) == 0
+    for name in ("training.json",):
+        assert (halves / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_interrupted_before_anything_was_kept(tmp_path):
+    process = _process(["simulate", "-w", "tiny", "--set", "workload.synthetic.steps=100000"])
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.splitlines()[-1].startswith("deltatrain: interrupted; nothing was")
+    assert "Traceback" not in stderr
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    process = _process(["list"])
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 141
+
+
+@pytest.mark.parametrize("words", [["list"], ["describe", "edge", "--toml"], ["--help"]])
+def test_a_full_disk_behind_standard_output_is_said(words):
+    with Path("/dev/full").open("w") as full:
+        process = _process(words, stdout=full)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert stderr == "deltatrain: standard output cannot be used: No space left on device\n"
+
+
+# Training on few digits, in a process of its own: the data set is replaced before the command line starts.
+_MAIN = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT)!r})
+import numpy as np
+from workloads.datasets import DATASETS
+from workloads.recordings import Recordings, Sequences
+def part(samples, seed):
+    random = np.random.default_rng(seed)
+    lengths = random.integers(3, 7, samples).astype(np.int64)
+    values = random.standard_normal((int(lengths.sum()), 4)).astype(np.float32)
+    return Sequences(values, lengths, random.integers(0, 3, samples))
+few = Recordings("digits", "none", "random numbers", 3, part(24, 1), part(12, 2))
+DATASETS.load("digits").load = lambda progress=None: few
+from sim.cli import main
+sys.exit(main())
+"""
+
+
+def _process(words: list[str], stdout: object = subprocess.PIPE) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _MAIN, *words], stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+
+
+def _until(condition: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def _says(line: str, said: str) -> None:
+    """Check that `line` holds all words of `said`, in their order."""
+    at = 0
+    for word in said.split():
+        found = line.find(word, at)
+        assert found >= 0, f"{word!r} is missing in {line!r}"
+        at = found + len(word)
+
+
+def _with_version(source: Path, target: Path, version: int) -> None:
+    with np.load(source) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes()) | {"version": version}
+    np.savez(target, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+
+
+def _short(epochs: int) -> list[str]:
+    changes = {"training.epochs": epochs, "training.dense_epochs": 1, "training.batch": 8, "hidden": "[6]"}
+    return [word for field, value in changes.items() for word in ("--set", f"workload.{field}={value}")]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Return every file below `folder`, temporary ones included, and what it holds."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _named(contents: dict[str, bytes], name: str) -> str:
+    return next(path for path in contents if path.endswith(name))

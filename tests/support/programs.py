@@ -1,0 +1,77 @@
+"""Random machines, networks and recorded steps, small enough to follow cycle by cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from accel.architecture import Architecture
+from accel.gates import GATES
+from accel.program import Program
+from workloads.lowering import lower, lower_dense
+from workloads.placement import Shape
+from workloads.trace import RecordedStep
+
+HOMES = st.sampled_from(["local", "remote"])
+
+
+def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int) -> RecordedStep:
+    """Return masks in which every delta that can fire does so with probability `occupancy`."""
+    random = np.random.default_rng(seed)
+    steps = int(lengths.max())
+    valid = np.arange(steps)[:, None] < lengths
+    recurrent = valid & (np.arange(steps) > 0)[:, None]
+
+    def masks(widths: tuple[int, ...], possible: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple((random.random((*possible.shape, w)) < occupancy) & possible[:, :, None] for w in widths)
+
+    return RecordedStep(0, 0, lengths, masks(shape.inputs, valid), masks(shape.hidden, recurrent))
+
+
+@st.composite
+def shapes(draw: st.DrawFn, widest: int = 20) -> Shape:
+    hidden = tuple(draw(st.lists(st.integers(1, widest), min_size=1, max_size=3)))
+    gates = GATES.load(draw(st.sampled_from(GATES.names())))
+    return Shape(gates, (draw(st.integers(1, widest)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    """Return a preset with other lanes, ports, clocks and homes; always with room enough."""
+    lanes = draw(st.integers(1, 9))
+    formats: dict[str, Any] = {
+        "engine.lanes": lanes,
+        "engine.clock_hz": draw(st.sampled_from([100_000_000, 125_000_000, 500_000_000, 1_000_000_000])),
+        "engine.encoder_elements": draw(st.integers(1, 8)),
+        "engine.elementwise_lanes": draw(st.integers(1, 8)),
+        "local.bytes": 2**21,
+        "remote.bytes": 2**24,
+        "dma.bytes_per_cycle": draw(st.sampled_from([1, 2, 3, 4, 8, 12, 16, 32, 64])),
+        "dma.buffer_bytes": 12 * lanes + draw(st.sampled_from([0, 1, 7, 40, 300, 3000])),
+        "dma.request_cycles": draw(st.integers(0, 8)),
+        "placement.weights": draw(HOMES),
+        "placement.gradients": draw(HOMES),
+        "placement.tape": draw(HOMES),
+    }
+    return Architecture.named(draw(st.sampled_from(["tiny", "edge", "reneta"])), formats)
+
+
+@st.composite
+def recordings(draw: st.DrawFn, shape: Shape, most_steps: int = 6) -> RecordedStep:
+    lengths = np.array(draw(st.lists(st.integers(1, most_steps), min_size=1, max_size=3)))
+    return recorded_step(shape, lengths, draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])), draw(st.integers(0, 2**16)))
+
+
+READOUTS = st.sampled_from(["last", "every"])
+
+
+@st.composite
+def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6) -> Program:
+    """Return the program of a random training step, dense or of what fired."""
+    architecture, shape = draw(architectures()), draw(shapes(widest))
+    step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
+    if draw(st.booleans()):
+        return lower_dense(architecture, shape, step.lengths, readout)
+    return lower(architecture, shape, step, readout)
