@@ -1,8 +1,12 @@
-"""Simulated time in whole engine cycles."""
+"""Simulated time in whole engine cycles, and whose turn it is within one."""
 
 from __future__ import annotations
 
 import simpy
+from simpy.events import NORMAL
+
+LOAD = NORMAL + 1
+FETCH = NORMAL + 2
 
 
 class Clock(simpy.Environment):
@@ -12,3 +16,23 @@ class Clock(simpy.Environment):
     def cycle(self) -> int:
         """The cycle it is."""
         return int(self.now)
+
+
+class Turn(simpy.Event):
+    """A wait until `cycle`, and then until everything more urgent in that cycle has happened.
+
+    Parameters
+    ----------
+    clock
+        The time.
+    cycle
+        When, not before now.
+    urgency
+        `LOAD` or `FETCH`; all other events come before both.
+    """
+
+    def __init__(self, clock: Clock, cycle: int, urgency: int) -> None:
+        super().__init__(clock)
+        self._ok = True
+        self._value = None
+        clock.schedule(self, priority=urgency, delay=cycle - clock.cycle)  # type: ignore[arg-type]

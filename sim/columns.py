@@ -8,15 +8,18 @@ another unit: that changes nothing in what it finds, and saves an event for each
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from heapq import heappop, heappush
 from typing import NamedTuple
 
+import numpy as np
 import simpy
 
 from accel.modes import MODES
 from accel.program import MODE_NAMES, Program, Tensor
-from sim.clock import Clock
+from sim.clock import FETCH, Clock, Turn
 from sim.memory.port import Arrival, RemotePort
 
 Waits = Generator[simpy.Event, None, None]
@@ -29,6 +32,8 @@ class Fetched(NamedTuple):
     ----------
     words
         Words of each matrix; the lanes take one of each a cycle.
+    bytes
+        Room in the buffer.
     bursts
         Address and bytes of the run in each matrix.
     arrivals
@@ -36,13 +41,9 @@ class Fetched(NamedTuple):
     """
 
     words: int
-    bursts: tuple[tuple[int, int], ...]
-    arrivals: tuple[list[Arrival], ...]
-
-    @property
-    def bytes(self) -> int:
-        """Room in the buffer."""
-        return sum(size for _, size in self.bursts)
+    bytes: int
+    bursts: list[tuple[int, int]]
+    arrivals: list[list[Arrival]]
 
 
 class ColumnStream:
@@ -72,9 +73,8 @@ class ColumnStream:
         back: list[bool] = [bool(getattr(MODES.load(name), "WRITES_BACK", False)) for name in MODE_NAMES]
         self._op_writes_back: list[bool] = [back[mode] for mode in program.ops.mode.tolist()]
         self._used_bytes = 0
-        self._leaving: deque[tuple[int, int]] = deque()  # cycle from which bytes of the buffer are free again
+        self._leaving: list[tuple[int, int]] = []  # a heap: cycle from which bytes of the buffer are free again
         self._arrived: deque[Fetched] = deque()
-        self._progress = env.event()
         self._finished = env.event()
         self._request_cycle = 0
         self._op, self._left, self._free, self._drain = -1, 0, 0, 0
@@ -82,17 +82,21 @@ class ColumnStream:
     def fetch(self, op: int) -> Waits:
         """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them."""
         self._request_cycle = max(self._request_cycle, self._env.cycle)
-        for words, bursts, word_bytes in self._runs(op):
-            size = sum(size for _, size in bursts)
-            while self._used_bytes + size > self._capacity:
-                yield from self._make_room()
+        env, read = self._env, self._port.read
+        word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
+        for words, bursts in self._runs(op):
+            size = words * sum(word_bytes)
+            if self._used_bytes + size > self._capacity:
+                yield from self._make_room(size)
             self._used_bytes += size
             arrivals = []
-            for (address, size_bytes), word in zip(bursts, word_bytes, strict=True):
-                yield from self._reach(self._request_cycle)
-                arrivals.append(self._port.read(self._request_cycle, address, size_bytes, word))
-                self._request_cycle += 1
-            self._arrived.append(Fetched(words, bursts, tuple(arrivals)))
+            for (address, size_bytes), one_word in zip(bursts, word_bytes, strict=True):
+                cycle = self._request_cycle
+                if env.peek() <= cycle:  # another unit has something to do before or in that cycle
+                    yield Turn(env, cycle, FETCH)
+                arrivals.append(read(cycle, address, size_bytes, one_word))
+                self._request_cycle = cycle + 1
+            self._arrived.append(Fetched(words, size, bursts, arrivals))
             self._consume()
 
     def writes_back(self, op: int) -> bool:
@@ -108,62 +112,53 @@ class ColumnStream:
             yield self._finished
         return self._free
 
-    def _runs(self, op: int) -> Iterator[tuple[int, tuple[tuple[int, int], ...], tuple[int, ...]]]:
-        """Yield words, (address, bytes) and bytes of a word in each matrix, column after column of `op`.
+    def _runs(self, op: int) -> list[tuple[int, list[tuple[int, int]]]]:
+        """Return words, and (address, bytes) in each matrix, of every run of `op`, column after column.
 
         A run is a whole column, or less, so that two runs fit the buffer.
         """
-        matrices = self._matrices[op]
+        matrices, start = self._matrices[op], self._list_start[op]
         column_words = matrices[0].words
-        word_bytes = tuple(matrix.word_bytes for matrix in matrices)
-        most = min(column_words, self._capacity // 2 // sum(word_bytes))
-        start = self._list_start[op]
-        for column in self._columns[start : start + self._count[op]].tolist():
-            for first in range(0, column_words, most):
-                words = min(most, column_words - first)
-                word = column * column_words + first
-                yield (
-                    words,
-                    tuple((m.address + word * m.word_bytes, words * m.word_bytes) for m in matrices),
-                    word_bytes,
-                )
+        most = min(column_words, self._capacity // 2 // sum(matrix.word_bytes for matrix in matrices))
+        columns = self._columns[start : start + self._count[op], None].astype(np.int64)
+        begin = np.arange(0, column_words, most)
+        words = np.broadcast_to(np.minimum(most, column_words - begin), (len(columns), len(begin))).ravel()
+        first_words = (columns * column_words + begin).ravel()
+        of_matrix = [
+            zip((m.address + first_words * m.word_bytes).tolist(), (words * m.word_bytes).tolist(), strict=True)
+            for m in matrices
+        ]
+        return list(zip(words.tolist(), map(list, zip(*of_matrix, strict=True)), strict=True))
 
-    def _make_room(self) -> Waits:
-        """Free the room that frees itself next, and put the next request off until then."""
-        if not self._leaving and self._port.has_posts:
-            cycle = max(self._request_cycle, self._port.next_post)
-            yield from self._reach(cycle)
-            self._port.settle(cycle)
-            self._leaving.extend(self._port.take_completions())
-        if self._leaving:
-            cycle, freed = self._leaving.popleft()
-            self._used_bytes -= freed
-            self._request_cycle = max(self._request_cycle, cycle)
-        elif not self._port.has_posts:
-            self._progress = self._env.event()
-            yield self._progress
-            self._request_cycle = max(self._request_cycle, self._env.cycle)
-
-    def _reach(self, cycle: int) -> Waits:
-        """Let simulated time come to `cycle`, unless no other unit has anything to do before or in it."""
-        if self._env.cycle < cycle >= self._env.peek():
-            yield self._env.timeout(cycle - self._env.cycle)
+    def _make_room(self, size: int) -> Waits:
+        """Put the next request off until the buffer has room for `size` bytes more."""
+        env, port, leaving = self._env, self._port, self._leaving
+        while self._used_bytes + size > self._capacity:
+            for completion in port.take_completions():
+                heappush(leaving, completion)
+            freed = leaving[0][0] if leaving else math.inf
+            if freed <= self._request_cycle:
+                self._used_bytes -= heappop(leaving)[1]
+                continue
+            soonest = max(min(freed, port.next_post), self._request_cycle)
+            if env.peek() <= soonest:  # an op that starts until then may free room sooner
+                yield Turn(env, int(env.peek()), FETCH)
+            elif port.next_post < freed:
+                port.settle(int(soonest))
+            else:
+                self._request_cycle = int(freed)
 
     def _consume(self) -> None:
         """Let the running op take what has been fetched for it, in its order."""
-        before = self._left
         while self._left and self._arrived:
-            fetched = self._arrived.popleft()
-            self._free = max(_after(arrivals, self._free) for arrivals in fetched.arrivals)
-            self._left -= fetched.words
-            if self.writes_back(self._op):
-                for address, size in fetched.bursts:
-                    self._port.post(self._free + self._drain, address, size)
+            words, size, bursts, arrivals = self._arrived.popleft()
+            self._free = max([_after(one, self._free) for one in arrivals])
+            self._left -= words
+            if self._op_writes_back[self._op]:
+                for address, size_bytes in bursts:
+                    self._port.post(self._free + self._drain, address, size_bytes)
             else:
-                self._leaving.append((self._free, fetched.bytes))
-        if self._left < before:
-            if not self._progress.triggered:
-                self._progress.succeed()
+                heappush(self._leaving, (self._free, size))
             if not self._left and not self._finished.triggered:
                 self._finished.succeed()
 

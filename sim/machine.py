@@ -1,7 +1,8 @@
 """The machine's units as SimPy processes: each takes its ops in the program's order, waits, works, tells the others.
 
 One rule of phases: what becomes known in a cycle is there for whoever looks in that cycle. A result of cycle t is used
-by an op that starts in cycle t; a request of cycle t sees every write handed over by cycle t.
+by an op that starts in cycle t; a request of cycle t sees every write handed over by cycle t. Requests of one cycle
+come to the memory in the order store, load, fetch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import simpy
 
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
-from sim.clock import Clock
+from sim.clock import FETCH, LOAD, Clock, Turn
 from sim.columns import ColumnStream
 from sim.memory.port import RemotePort
 from sim.tally import ENGINE, UnitTally
@@ -129,6 +130,7 @@ class Machine:
         for op in np.flatnonzero(self._streamed).tolist():
             written = [last_writer.get(tensor, NO_OP) for tensor in (tensors[op], seconds[op])]
             yield from self._wait_for([self._list_from[op], *written])
+            yield Turn(self._env, self._env.cycle, FETCH)  # whoever else waited for the same goes first
             yield from self._stream.fetch(op)
             if self._stream.writes_back(op):
                 last_writer[tensors[op]] = op
@@ -139,6 +141,7 @@ class Machine:
         if size == 0:
             return 0
         start = self._env.cycle
+        yield Turn(self._env, start, LOAD)
         arrivals = self.port.read(start, int(self._program.ops.address[op]), size, size)
         yield self._env.timeout(arrivals[-1].last + 1 - start)
         return self._issue[op]

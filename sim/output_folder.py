@@ -105,7 +105,7 @@ def _refuse_others(file: Path, names: dict[str, str | None]) -> None:
     advice = "name another folder with --out, or remove it"
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
-        found = {key: table[key]["name"] for key in names if key in table}
+        found = {key: table[key]["name"] for key in names if key == "workload" or key in table}
     except FileNotFoundError:
         return
     except OSError as error:

@@ -16,11 +16,13 @@ class Piece(NamedTuple):
     bytes
         Its size.
     first_ps
-        When its first `step_bytes` are complete.
+        When its first burst is complete.
     last_ps
         When all of it is.
     step_bytes, step_ps
-        It moves this many bytes at a time, so far apart.
+        It moves in bursts of this many bytes, so far apart.
+    lead_bytes
+        Bytes of its first burst that lie before it.
     """
 
     bytes: int
@@ -28,6 +30,7 @@ class Piece(NamedTuple):
     last_ps: int
     step_bytes: int
     step_ps: int
+    lead_bytes: int
 
 
 class RowCounts:
@@ -124,7 +127,7 @@ class Dram:
             self._next_write_ps = last_command + self._read_to_write_ps
         self._precharge_from[bank] = max(self._precharge_from[bank], held)
         self.counts.busy_ps += bursts * self._data_ps
-        return Piece(stop - address, first, last, burst, self._burst_ps)
+        return Piece(stop - address, first, last, burst, self._burst_ps, address % burst)
 
     def _open(self, bank: int, row: int, now_ps: int) -> None:
         activate = max(now_ps, self._activate_from[bank])

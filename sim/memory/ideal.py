@@ -22,4 +22,4 @@ class Ideal:
     def access(self, now_ps: int, address: int, size_bytes: int, write: bool) -> list[Piece]:
         """Return the one piece of a request: all of it, `latency_ps` after `now_ps`."""
         there = now_ps + self._latency_ps
-        return [Piece(size_bytes, there, there, size_bytes, 0)]
+        return [Piece(size_bytes, there, there, size_bytes, 0, 0)]

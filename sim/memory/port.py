@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -12,14 +13,14 @@ from sim.memory.ideal import Ideal
 
 
 class Arrival(NamedTuple):
-    """When words of one piece are there, in engine cycles; the words between come at an even pace.
+    """When the words of one piece may be taken, in engine cycles; those between come at an even pace.
 
     Attributes
     ----------
     words
         Whole words that this piece completes.
     first, last
-        Cycle in which the first and the last of them may be used.
+        Cycle in which lanes that take one word a cycle can take the first and the last of them.
     """
 
     words: int
@@ -53,21 +54,25 @@ class RemotePort:
         self.last_cycle = 0
 
     def read(self, cycle: int, address: int, size_bytes: int, word_bytes: int) -> list[Arrival]:
-        """Ask for bytes in `cycle`, not before the request made last, and return when their words arrive."""
+        """Ask for bytes in `cycle`, not before the request made last, and return when their words may be taken."""
         self.settle(cycle)
         self.read_bytes += size_bytes
-        arrivals, period, carried = [], self._period_ps, 0
-        for piece in self.memory.access((cycle + self._delay) * period, address, size_bytes, write=False):
-            words, rest = divmod(carried + piece.bytes, word_bytes)
-            # The first word is there with the burst that completes it, and not before the port has passed it on.
-            needed = min(word_bytes - carried, piece.bytes)
-            steps = -(-needed // piece.step_bytes) - 1
-            begin = max(self._read_free, -(-(piece.first_ps + min(steps, 10**9) * piece.step_ps) // period))
-            first = begin + -(-needed // self._width) - 1
-            last = max(begin + -(-piece.bytes // self._width) - 1, -(-piece.last_ps // period))
-            self._read_free = last + 1
-            carried = rest
-            arrivals.append(Arrival(words, first, last))
+        width, period, arrivals, carried = self._width, self._period_ps, [], 0
+        at_once = min(width, word_bytes)
+        pieces = self.memory.access((cycle + self._delay) * period, address, size_bytes, write=False)
+        for piece_bytes, first_ps, last_ps, step_bytes, step_ps, lead_bytes in pieces:
+            # A piece begins to pass the port with the burst that completes its first word, and passes without a gap
+            # unless its last burst comes later than that.
+            needed = min(word_bytes - carried, piece_bytes)
+            bursts_before = (lead_bytes + needed - 1) // step_bytes
+            begin = max(self._read_free, -(-(first_ps + bursts_before * step_ps) // period))
+            there = -(-last_ps // period)
+            tail = min(piece_bytes - 1, (lead_bytes + piece_bytes - 1) % step_bytes)  # of the last burst, less a byte
+            passed = max(begin + (piece_bytes - 1) // width, there + tail // width)
+            self._read_free = passed + 1
+            words, carried = divmod(carried + piece_bytes, word_bytes)
+            last = max(passed, there + tail // at_once)
+            arrivals.append(Arrival(words, begin + (needed - 1) // width, last))
         return arrivals
 
     def write(self, cycle: int, address: int, size_bytes: int) -> int:
@@ -93,14 +98,9 @@ class RemotePort:
         return completions
 
     @property
-    def has_posts(self) -> bool:
-        """Whether posted writes wait, or have been taken without anybody having asked."""
-        return bool(self._posted or self._completions)
-
-    @property
-    def next_post(self) -> int:
-        """Cycle of the oldest posted write, or 0 if all have been taken."""
-        return self._posted[0][0] if self._posted else 0
+    def next_post(self) -> float:
+        """Cycle of the oldest write that is posted and not yet handed over, infinite if there is none."""
+        return self._posted[0][0] if self._posted else math.inf
 
     def finish(self) -> None:
         """Serve every posted write."""

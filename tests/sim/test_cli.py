@@ -137,7 +137,7 @@ def test_data_shows_sources_licences_and_the_cache(deltatrain, monkeypatch, tmp_
     assert "kept.whl" in shown and "2.0 MB" in shown and "CC BY-SA 4.0" in shown
 
 
-def test_data_loads_a_set(deltatrain, few_digits):
+def test_data_loads_a_set(deltatrain, few):
     ran = deltatrain("data", "digits")
     assert ran.status == 0
     (row,) = [line.split() for line in ran.stdout.splitlines() if line.strip().startswith("digits")]
@@ -224,8 +224,8 @@ def test_a_bare_word_needs_no_quotes(word):
     assert overrides([f"machine.energy = {word}"]).machine == {"energy": word}
 
 
-def test_training_leaves_trace_and_table(deltatrain, tmp_path, few_digits):
-    ran = deltatrain("train", "--out", tmp_path, *_short(4))
+def test_training_leaves_trace_and_table(deltatrain, tmp_path, few):
+    ran = deltatrain("train", "-w", few, "--out", tmp_path)
     assert ran.status == 0
     assert _files(tmp_path) == {"trace.npz", "training.json", "training_state.npz"}
     trace = Trace.load(tmp_path / "trace.npz")
@@ -234,12 +234,12 @@ def test_training_leaves_trace_and_table(deltatrain, tmp_path, few_digits):
     assert kept["training"]["accuracy"] == trace.epochs[-1].accuracy
     rows = [line.split() for line in ran.stdout.splitlines() if line.split()[:1] and line.split()[0].isdigit()]
     assert [row[1] for row in rows] == ["dense", "delta", "delta", "delta"]
-    printed = json.loads(deltatrain("train", "--out", tmp_path, "--json", *_short(4)).stdout)
+    printed = json.loads(deltatrain("train", "-w", few, "--out", tmp_path, "--json").stdout)
     assert printed == kept["training"]
 
 
-def test_run_trains_simulates_and_reports_accuracy(deltatrain, tmp_path, few_digits):
-    ran = deltatrain("run", "--on", "tiny", "--out", tmp_path, *_short(3))
+def test_run_trains_simulates_and_reports_accuracy(deltatrain, tmp_path, few):
+    ran = deltatrain("run", "-w", few, "--on", "tiny", "--out", tmp_path)
     assert ran.status == 0
     stages = [line.split(":")[0] for line in ran.stderr.splitlines()]
     assert stages == ["data set digits", "training", "simulation", "figures"]
@@ -282,12 +282,6 @@ def test_a_terminal_shows_a_bar_with_the_time_left(tmp_path):
     assert process.returncode == 0 and json.loads(stdout)["fidelity"] == "cycle"
     text = shown.decode()
     assert "simulation" in text and "figures" in text and "100%" in text and "00:0" in text
-
-
-def _short(epochs: int) -> list[str]:
-    """Return the options that make training on few digits short."""
-    changes = {"training.epochs": epochs, "training.dense_epochs": 1, "training.batch": 8, "hidden": "[6]"}
-    return [word for field, value in changes.items() for word in ("--set", f"workload.{field}={value}")]
 
 
 def _files(folder: Path) -> set[str]:
