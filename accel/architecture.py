@@ -82,8 +82,8 @@ class Architecture(Description):
 
     @property
     def remote_peak_bytes_per_second(self) -> float:
-        """Bytes a second that the off-chip memory delivers through the port at best."""
-        port = float(self.dma.bytes_per_cycle * self.engine.clock_hz)
+        """Bytes a second to and from the off-chip memory at best: the port moves its width each way at once."""
+        port = 2.0 * self.dma.bytes_per_cycle * self.engine.clock_hz
         if isinstance(self.device, DramDevice):
             return min(port, self.device.peak_bytes_per_second(self.remote.bus_bits))
         return port

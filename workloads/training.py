@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from workloads import learning_state
 from workloads.batches import epoch_batches
@@ -138,6 +139,18 @@ def train(
         When the state is damaged, belongs to another workload or cannot be written.
     """
     reuse_freed_memory()
+    # A training step's products are too small to share: a second BLAS thread mostly waits, and costs a core.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _train(workload, recordings, state_path, resume, on_progress)
+
+
+def _train(
+    workload: Workload,
+    recordings: Recordings,
+    state_path: Path | None,
+    resume: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> Trained:
     sizes = sizes_of(workload, recordings)
     state = _initial_state(workload, sizes)
     if resume and state_path is not None and state_path.exists():

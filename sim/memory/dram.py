@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from accel.memory import DramDevice
 
+_CLOSED = -1
+
 
 class Piece(NamedTuple):
     """A contiguous piece of a request, which arrives (or is taken) at an even pace.
@@ -78,10 +80,10 @@ class Dram:
         self._tRTP, self._tWR, self._tWTR = device.tRTP * tck, device.tWR * tck, device.tWTR * tck
         # JESD79-3, read to write: RL + tCCD + 2 tCK - WL between the commands.
         self._read_to_write_ps = self._read_ps + self._burst_ps + 2 * tck - self._write_ps
-        self._open_row = [-1] * device.banks
+        self._open_row = [_CLOSED] * device.banks
         self._column_from = [0] * device.banks  # first time for a column command: activate + tRCD
         self._precharge_from = [0] * device.banks
-        self._activate_from = [0] * device.banks  # precharge + tRP, or the end of a refresh
+        self._refreshed_ps = 0  # end of the last refresh, before which no bank can be activated
         self._activates: deque[int] = deque([-self._tFAW] * 4, maxlen=4)
         self._next_read_ps = 0
         self._next_write_ps = 0
@@ -93,63 +95,71 @@ class Dram:
         For a write, a piece's times are when the memory has taken the data.
         """
         pieces = []
-        end = address + size_bytes
+        end, row_bytes = address + size_bytes, self._row_bytes
+        seen_ps = -(-now_ps // self._tck) * self._tck
         while address < end:
-            stop = min(end, (address // self._row_bytes + 1) * self._row_bytes)
-            pieces.append(self._piece(now_ps, address, stop, write))
+            number = address // row_bytes
+            stop = min(end, (number + 1) * row_bytes)
+            pieces.append(self._piece(seen_ps, number, address, stop, write))
             address = stop
         return pieces
 
-    def _piece(self, now_ps: int, address: int, stop: int, write: bool) -> Piece:
-        tck, burst = self._tck, self._burst_bytes
-        earliest = max(-(-now_ps // tck) * tck, self._next_write_ps if write else self._next_read_ps)
+    # Conditions instead of max() below, because this is where a simulation spends its time.
+
+    def _piece(self, seen_ps: int, number: int, address: int, stop: int, write: bool) -> Piece:
+        earliest = self._next_write_ps if write else self._next_read_ps
+        if earliest < seen_ps:
+            earliest = seen_ps
         while earliest >= self._next_refresh_ps:
             self._refresh()
-        number = address // self._row_bytes
-        bank, row = number % self._banks, number // self._banks
+        row, bank = divmod(number, self._banks)
         if self._open_row[bank] == row:
             self.counts.hits += 1
         else:
-            self._open(bank, row, -(-now_ps // tck) * tck)
-        command = max(earliest, self._column_from[bank])
+            self._open(bank, row, seen_ps)
+        command = self._column_from[bank]
+        if command < earliest:
+            command = earliest
+        burst, burst_ps = self._burst_bytes, self._burst_ps
         bursts = -(-stop // burst) - address // burst
-        last_command = command + (bursts - 1) * self._burst_ps
-        latency = self._write_ps if write else self._read_ps
-        first = command + latency + self._data_ps
-        last = last_command + latency + self._data_ps
+        last_command = command + (bursts - 1) * burst_ps
+        latency = (self._write_ps if write else self._read_ps) + self._data_ps
+        last = last_command + latency
         if write:
             held = last + self._tWR
-            self._next_write_ps = last_command + self._burst_ps
+            self._next_write_ps = last_command + burst_ps
             self._next_read_ps = last + self._tWTR
         else:
             held = last_command + self._tRTP
-            self._next_read_ps = last_command + self._burst_ps
+            self._next_read_ps = last_command + burst_ps
             self._next_write_ps = last_command + self._read_to_write_ps
-        self._precharge_from[bank] = max(self._precharge_from[bank], held)
+        if held > self._precharge_from[bank]:
+            self._precharge_from[bank] = held
         self.counts.busy_ps += bursts * self._data_ps
-        return Piece(stop - address, first, last, burst, self._burst_ps, address % burst)
+        return Piece(stop - address, command + latency, last, burst, burst_ps, address % burst)
 
-    def _open(self, bank: int, row: int, now_ps: int) -> None:
-        activate = max(now_ps, self._activate_from[bank])
-        if self._open_row[bank] < 0:
-            self.counts.misses += 1
+    def _open(self, bank: int, row: int, seen_ps: int) -> None:
+        """Activate a row as soon as its bank, and the activates before it, allow."""
+        counts, activates = self.counts, self._activates
+        activate = seen_ps
+        if self._open_row[bank] == _CLOSED:
+            counts.misses += 1
         else:
-            self.counts.conflicts += 1
-            activate = max(activate, max(now_ps, self._precharge_from[bank]) + self._tRP)
-        activate = max(activate, self._activates[-1] + self._tRRD, self._activates[0] + self._tFAW)
-        self._activates.append(activate)
-        self.counts.activates += 1
+            counts.conflicts += 1
+            if activate < self._precharge_from[bank]:
+                activate = self._precharge_from[bank]
+            activate += self._tRP
+        activate = max(activate, self._refreshed_ps, activates[-1] + self._tRRD, activates[0] + self._tFAW)
+        activates.append(activate)
+        counts.activates += 1
         self._open_row[bank] = row
         self._column_from[bank] = activate + self._tRCD
         self._precharge_from[bank] = activate + self._tRAS
 
     def _refresh(self) -> None:
         """Close every row and refresh all banks, as soon as it is due and the banks allow."""
-        start = self._next_refresh_ps
-        for bank, row in enumerate(self._open_row):
-            ready = self._activate_from[bank] if row < 0 else self._precharge_from[bank] + self._tRP
-            start = max(start, ready)
-        self._open_row = [-1] * self._banks
-        self._activate_from = [start + self._tRFC] * self._banks
+        start = max(self._next_refresh_ps, self._refreshed_ps, max(self._precharge_from) + self._tRP)
+        self._open_row = [_CLOSED] * self._banks
+        self._refreshed_ps = start + self._tRFC
         self._next_refresh_ps += self._tREFI
         self.counts.refreshes += 1

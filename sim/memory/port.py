@@ -55,24 +55,28 @@ class RemotePort:
 
     def read(self, cycle: int, address: int, size_bytes: int, word_bytes: int) -> list[Arrival]:
         """Ask for bytes in `cycle`, not before the request made last, and return when their words may be taken."""
-        self.settle(cycle)
+        if self._posted:
+            self.settle(cycle)
         self.read_bytes += size_bytes
-        width, period, arrivals, carried = self._width, self._period_ps, [], 0
+        width, period, free, missing, arrivals = self._width, self._period_ps, self._read_free, word_bytes, []
         at_once = min(width, word_bytes)
         pieces = self.memory.access((cycle + self._delay) * period, address, size_bytes, write=False)
         for piece_bytes, first_ps, last_ps, step_bytes, step_ps, lead_bytes in pieces:
             # A piece begins to pass the port with the burst that completes its first word, and passes without a gap
             # unless its last burst comes later than that.
-            needed = min(word_bytes - carried, piece_bytes)
-            bursts_before = (lead_bytes + needed - 1) // step_bytes
-            begin = max(self._read_free, -(-(first_ps + bursts_before * step_ps) // period))
-            there = -(-last_ps // period)
-            tail = min(piece_bytes - 1, (lead_bytes + piece_bytes - 1) % step_bytes)  # of the last burst, less a byte
-            passed = max(begin + (piece_bytes - 1) // width, there + tail // width)
-            self._read_free = passed + 1
-            words, carried = divmod(carried + piece_bytes, word_bytes)
-            last = max(passed, there + tail // at_once)
-            arrivals.append(Arrival(words, begin + (needed - 1) // width, last))
+            needed = missing if missing < piece_bytes else piece_bytes
+            begin = -((first_ps + (lead_bytes + needed - 1) // step_bytes * step_ps) // -period)
+            if begin < free:
+                begin = free
+            there = -(last_ps // -period)
+            tail = (lead_bytes + piece_bytes - 1) % step_bytes  # bytes of the last burst, less one
+            if tail >= piece_bytes:
+                tail = piece_bytes - 1
+            free = 1 + max(begin + (piece_bytes - 1) // width, there + tail // width)
+            words, rest = divmod(word_bytes - missing + piece_bytes, word_bytes)
+            missing = word_bytes - rest
+            arrivals.append(Arrival(words, begin + (needed - 1) // width, max(free - 1, there + tail // at_once)))
+        self._read_free = free
         return arrivals
 
     def write(self, cycle: int, address: int, size_bytes: int) -> int:

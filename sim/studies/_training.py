@@ -75,9 +75,8 @@ def _workloads(settings: Settings, trials: dict[str, dict[str, Any]]) -> dict[tu
 def _outcomes(
     workloads: dict[tuple[str, int], Workload], folder: Path, progress: Progress
 ) -> dict[tuple[str, int], Outcome]:
-    """Return the outcome of each training; one process for each core, each with one BLAS thread."""
+    """Return the outcome of each training; one process for each core."""
     outcomes: dict[tuple[str, int], Outcome] = {}
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read by the processes that are started below
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         running = {pool.submit(_outcome, workload, folder): key for key, workload in workloads.items()}

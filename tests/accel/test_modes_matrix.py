@@ -68,6 +68,31 @@ def test_matvec_t(exact, integers_in, case):
     assert matvec_t.result(W, g, blocks, lanes, formats).tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("signs", "lanes", "expected"), [("+++---", 6, 6), ("+++---", 3, -128), ("++-+--", 3, 6), ("++-+--", 1, 4)]
+)
+def test_a_word_is_summed_exactly_before_it_can_saturate(signs, lanes, expected):
+    """Three products of 16384 and three of -16256 in a sum of 16 bits; the result drops 6 of its fraction bits.
+
+    In one word their sum is 384, in units of the result 6. As two words of +++ and ---, 49152 is cut to 32767, less
+    48768 is -16001, which 8 bits cut to -128. As ++- and +-- nothing is cut, but one by one 32768 and 32895 are each
+    cut to 32767: 255 is left, nearest to 4 units.
+    """
+    formats = Formats(
+        weight={"bits": 8, "fraction_bits": 6},
+        activation={"bits": 8, "fraction_bits": 6},
+        gate={"bits": 8, "fraction_bits": 6},
+        state={"bits": 8, "fraction_bits": 3},
+        gradient={"bits": 8, "fraction_bits": 6},
+        learning_rate={"bits": 8, "fraction_bits": 6},
+        memory_bits=16,
+        memory_overflow="saturate",
+        weight_gradient_bits=16,
+    )
+    W = np.array([[-128 if sign == "+" else 127] for sign in signs])
+    assert matvec_t.result(W, np.array([-128] * 6), 1, lanes, formats) == expected
+
+
 @given(cases())
 def test_blocks_padded_to_whole_words_change_nothing(integers_in, case):
     formats, rng, width, blocks, fired, lanes = case

@@ -24,7 +24,7 @@ from accel.activation import SIGMOID_ERROR, SIGMOID_INPUT, TANH_ERROR, TANH_INPU
 from accel.engine import Engine, Formats
 from accel.gates import GATES
 from accel.modes import encode, loss, matvec, update
-from accel.number import quantise, to_float
+from accel.number import fit, quantise, to_float
 from workloads.cells import CELLS
 from workloads.integer_parameters import dequantised, quantised, zeros_like
 from workloads.integer_training import IntegerNetwork, recorded_step, training_step
@@ -50,6 +50,17 @@ NARROW = Formats(
     learning_rate={"bits": 16, "fraction_bits": 15},
     memory_bits=32,
     weight_gradient_bits=48,
+)
+TIGHT = Formats(
+    weight={"bits": 8, "fraction_bits": 10},
+    activation={"bits": 8, "fraction_bits": 7},
+    gate={"bits": 16, "fraction_bits": 14},
+    state={"bits": 16, "fraction_bits": 11},
+    gradient={"bits": 8, "fraction_bits": 9},
+    learning_rate={"bits": 16, "fraction_bits": 15},
+    memory_bits=16,
+    memory_overflow="saturate",
+    weight_gradient_bits=16,
 )
 every_cell = pytest.mark.parametrize("cell", GATES.names())
 every_readout = pytest.mark.parametrize("readout", ["last", "every"])
@@ -534,6 +545,55 @@ def test_weight_gradients_are_the_sums_over_the_lists(cell, seed):
                     rows = g.reshape(gates.ACCUMULATORS, -1)[list(blocks)].ravel()
                     expected[:, listed.columns] += rows[:, None].astype(object) * listed.delta
             assert (got == expected).all()
+
+
+@every_cell
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds)
+def test_where_sums_saturate_the_order_is_the_stated_one(cell, seed):
+    """In formats so tight that many sums saturate; the test after this one tells how many."""
+    tight = TIGHT
+    case = make_case(cell, tight, "every", seed, samples=3, shortest=4)
+    gates, replayed = case.network.gates, zeros_like(case.integers)
+    for record in case.step.samples:
+        for number, (layer, dW) in enumerate(zip(case.integers.layers, replayed.layers, strict=True)):
+            ran, g_memory = record.forward[number], record.backward[number].g_memory
+            streams = (
+                (layer.W_x, dW.W_x, gates.BLOCKS_X, ran.fired_x),
+                (layer.W_h, dW.W_h, gates.BLOCKS_H, ran.fired_h),
+            )
+            memory = np.zeros((gates.ACCUMULATORS, ran.h.shape[1]), dtype=np.int64)
+            for t in range(len(ran.h)):
+                for W, _, blocks, lists in streams:
+                    for column, delta in zip(*lists[t], strict=True):
+                        product = (W[:, column] * delta).reshape(len(blocks), -1)
+                        memory[list(blocks)] = fit(memory[list(blocks)] + product, tight.memory)
+                assert (memory.ravel() == ran.memory[t]).all()
+            for t in reversed(range(len(ran.h))):
+                for _, one, blocks, lists in streams:
+                    g = g_memory[t].reshape(gates.ACCUMULATORS, -1)[list(blocks)].ravel()
+                    for column, delta in zip(*lists[t], strict=True):
+                        one[:, column] = fit(one[:, column] + g * delta, tight.weight_gradient)
+        for h, g in reversed(list(zip(record.forward[-1].h, record.g_logits, strict=True))):
+            with_one = np.append(h, tight.activation.highest)  # 1.0 is out of reach by one unit
+            replayed.readout[:] = fit(replayed.readout + g[:, None] * with_one, tight.weight_gradient)
+    for expected, got in zip(replayed.matrices(), case.step.gradients.matrices(), strict=True):
+        assert (expected == got).all()
+
+
+@every_cell
+def test_the_tight_formats_do_saturate(cell):
+    def at_an_end(values, number):
+        return np.isin(values, (number.lowest, number.highest)).any()
+
+    cut = {"M": 0, "dW": 0, "dW of the readout": 0}
+    for seed in range(10):
+        step = make_case(cell, TIGHT, "every", seed, samples=3, shortest=4).step
+        cut["M"] += any(at_an_end(ran.memory, TIGHT.memory) for record in step.samples for ran in record.forward)
+        *matrices, readout = step.gradients.matrices()
+        cut["dW"] += any(at_an_end(dW, TIGHT.weight_gradient) for dW in matrices)
+        cut["dW of the readout"] += at_an_end(readout, TIGHT.weight_gradient)
+    assert min(cut.values()) > 0, cut
 
 
 @every_cell
