@@ -123,7 +123,8 @@ def _line(details: ErrorDetails, model: type[BaseModel]) -> str:
     if kind in ("value_error", "assertion_error"):
         return f"{path}: {details['ctx']['error']}" if location else str(details["ctx"]["error"])
     if kind == "greater_than" and details["ctx"]["gt"] == 0:
-        return f"{path} must be a positive {'integer' if isinstance(details['ctx']['gt'], int) else 'number'}, not {value!r}"
+        number = "integer" if isinstance(details["ctx"]["gt"], int) else "number"
+        return f"{path} must be a positive {number}, not {value!r}"
     accepted = _ACCEPTED.get(kind, details["msg"]).format(**details.get("ctx", {}))
     return f"{path} {accepted}, not {value!r}"
 

@@ -9,6 +9,12 @@ from pydantic import model_validator
 from accel.description import Description, PositiveInt
 from accel.number import NumberFormat
 
+QUOTIENT_BITS = 15
+"""Fraction bits of a probability that the divider of the loss makes; one more cycle gives the bit before the point."""
+
+_WIDEST_ACCUMULATOR_BITS = 48  # int64 then holds a sum of 2**15 of them
+_WIDEST_OPERAND_BITS = 28  # int64 then holds products of any two, and sums of 2**7 of them
+
 
 class Formats(Description):
     """The number formats of the engine's values.
@@ -68,13 +74,40 @@ class Formats(Description):
 
     @model_validator(mode="after")
     def _accumulators_hold_a_product(self) -> Formats:
-        product_bits = self.weight.bits + max(self.activation.bits, self.gradient.bits)
-        if not product_bits <= self.memory_bits <= 48:
-            raise ValueError(f"memory_bits must be {product_bits} (one product) to 48, not {self.memory_bits}")
-        product_bits = self.gradient.bits + self.activation.bits
-        if not product_bits <= self.weight_gradient_bits <= 48:
+        for name, bits, product_bits in (
+            ("memory_bits", self.memory_bits, self.weight.bits + max(self.activation.bits, self.gradient.bits)),
+            ("weight_gradient_bits", self.weight_gradient_bits, self.gradient.bits + self.activation.bits),
+        ):
+            if not product_bits <= bits <= _WIDEST_ACCUMULATOR_BITS:
+                widest = _WIDEST_ACCUMULATOR_BITS
+                raise ValueError(f"{name} must be {product_bits} (one product) to {widest}, not {bits}")
+        return self
+
+    @model_validator(mode="after")
+    def _int64_holds_every_product(self) -> Formats:
+        for name in ("weight", "activation", "gate", "state", "gradient"):
+            bits = getattr(self, name).bits
+            if bits > _WIDEST_OPERAND_BITS:
+                raise ValueError(f"{name}.bits must be at most {_WIDEST_OPERAND_BITS}, not {bits}")
+        most = 64 - self.weight_gradient_bits
+        if self.learning_rate.bits > most:
             raise ValueError(
-                f"weight_gradient_bits must be {product_bits} (one product) to 48, not {self.weight_gradient_bits}"
+                f"learning_rate.bits must be at most {most} beside weight_gradient_bits = {self.weight_gradient_bits}, "
+                f"not {self.learning_rate.bits}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ones_and_quotients_fit(self) -> Formats:
+        if self.activation.highest < 1 << self.activation.fraction_bits:
+            raise ValueError(
+                "activation must hold 1, the value of the bias column, so fraction_bits must be at most "
+                f"{self.activation.bits - 2}, not {self.activation.fraction_bits}"
+            )
+        if self.gradient.fraction_bits > QUOTIENT_BITS:
+            raise ValueError(
+                f"gradient.fraction_bits must be at most {QUOTIENT_BITS}, the bits that the loss divides to, "
+                f"not {self.gradient.fraction_bits}"
             )
         return self
 

@@ -90,6 +90,8 @@ def adjoint(g_held: Integers, columns: NDArray[np.int64], s: Integers, formats: 
 def scan_cycles(fired: NDArray[np.bool_], engine: Engine) -> Counts:
     """Return the cycles to scan each vector: a group of S elements takes one for each entry it emits, at least one.
 
+    A vector without elements takes one cycle too, as an op must pass.
+
     Parameters
     ----------
     fired
@@ -100,7 +102,7 @@ def scan_cycles(fired: NDArray[np.bool_], engine: Engine) -> Counts:
     padded = np.zeros((*fired.shape[:-1], -(-width // group) * group), dtype=np.uint8)
     padded[..., :width] = fired
     entries = padded.reshape(*fired.shape[:-1], -1, group).sum(axis=-1, dtype=np.int64)
-    return np.asarray(entries.clip(1).sum(axis=-1))
+    return np.asarray(entries.clip(1).sum(axis=-1).clip(1))
 
 
 def pass_cycles(width: int, engine: Engine) -> int:
@@ -114,7 +116,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 
 
 def drain_cycles(engine: Engine) -> int:
-    """Return the pipeline's depth: read, subtract and compare, emit."""
+    """Return the pipeline's depth, from taking a word to emitting: take, fetch, compare."""
     return 3
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS, power_of_two
-from accel.engine import Engine, Formats
+from accel.engine import QUOTIENT_BITS, Engine, Formats
 from accel.number import Integers, NumberFormat, fit, rescale
 from accel.work import Counts, Work
 
 UNIT = "elementwise"
 
 # A restoring divider makes one bit of the quotient a cycle.
-_DIVIDE_CYCLES = 16
+_DIVIDE_CYCLES = 1 + QUOTIENT_BITS
 
 LOGIT = NumberFormat(bits=16, fraction_bits=11)
 """What the logits are rounded to: -16..16."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from accel.memory import DramDevice
 from accel.modes import MODES
 from accel.program import MODE_NAMES, NO_OP, PHASES, UNITS, Program
-from sim.memory.dram import Dram
+from sim.memory.dram import Dram, Piece
 from sim.memory.ideal import Ideal
 
 
@@ -54,6 +54,8 @@ class NaiveMachine:
         self.units = {name: Unit([i for i, u in enumerate(self.unit_of) if u == name]) for name in UNITS}
         self.mode = [MODE_NAMES[m] for m in self.ops.mode]
         self.phase = [PHASES[p] for p in self.ops.phase]
+        self.depends = [[d for d in row if d != NO_OP] for row in self.ops.depends.tolist()]
+        self.last_phase = next((self.phase[i] for i in reversed(self.units["engine"].ops)), PHASES[-1])
         self.issue, self.drain = program.issue_cycles.tolist(), program.drain_cycles.tolist()
         self.done: dict[int, int] = {}
         self.start: dict[int, int] = {}
@@ -61,6 +63,7 @@ class NaiveMachine:
         self.phase_busy: Counter[str] = Counter()
         self.phase_stalls: dict[str, Counter[str]] = {name: Counter() for name in PHASES}
         self.requests: list[tuple[int, str, int, int]] = []
+        self.writing_modes = {name for name in MODE_NAMES if getattr(MODES.load(name), "WRITES_BACK", False)}
         # the port
         self.read_free = self.write_free = 0
         self.read_bytes = self.write_bytes = 0
@@ -73,7 +76,7 @@ class NaiveMachine:
         self.asking: list[tuple[int, int, int]] = []
         self.last_writer: dict[int, int] = {}
         self.used = 0
-        self.releases: list[tuple[int, int]] = []
+        self.releases: Counter[int] = Counter()
         self.arrived: deque[Run] = deque()
         self.words_left = 0
 
@@ -86,23 +89,22 @@ class NaiveMachine:
         total = max([*self.done.values(), self.last_write], default=0)
         for unit in self.units.values():
             unit.stalls["end"] += total - unit.busy - sum(unit.stalls.values())
-        engine_ops = self.units["engine"].ops
         spent = sum(self.phase_busy.values()) + sum(sum(s.values()) for s in self.phase_stalls.values())
-        last_phase = self.phase[engine_ops[-1]] if engine_ops else PHASES[-1]
-        self.phase_stalls[last_phase]["end"] += total - spent
+        self.phase_stalls[self.last_phase]["end"] += total - spent
         return total
 
     def one_cycle(self, now: int) -> None:
         for op in self.due.pop(now, []):
             self.done[op] = now
-        for size in [size for at, size in self.releases if at <= now]:
-            self.used -= size
-        self.releases = [(at, size) for at, size in self.releases if at > now]
-        while any([self.finish_or_start(name, now) for name in UNITS]):  # a list: every unit has its turn
-            pass
+        self.used -= self.releases.pop(now, 0)
+        changed = True
+        while changed:
+            changed = False
+            for name, unit in self.units.items():
+                changed |= self.finish_or_start(name, unit, now)
         while self.posts and self.posts[0][0] == now:
             _, address, size = self.posts.popleft()
-            self.releases.append((self.write(now, address, size), size))
+            self.releases[self.write(now, address, size)] += size
         for name in ("store", "load"):
             unit = self.units[name]
             if unit.op != NO_OP and unit.started == now:
@@ -115,8 +117,8 @@ class NaiveMachine:
 
     # --- units
 
-    def finish_or_start(self, name: str, now: int) -> bool:
-        unit, changed = self.units[name], False
+    def finish_or_start(self, name: str, unit: Unit, now: int) -> bool:
+        changed = False
         if unit.op != NO_OP and unit.ends == now:
             op = unit.op
             unit.busy += self.issue[op]
@@ -130,7 +132,7 @@ class NaiveMachine:
                 self.done[op] = now
             unit.op, changed = NO_OP, True
         if unit.op == NO_OP and unit.ops:
-            needed = [d for d in self.ops.depends[unit.ops[0]].tolist() if d != NO_OP]
+            needed = self.depends[unit.ops[0]]
             if all(d in self.done for d in needed):
                 self.begin(name, unit, needed, now)
                 changed = True
@@ -209,8 +211,8 @@ class NaiveMachine:
             left -= self.dma.bytes_per_cycle
             cycle += 1
         self.write_free = cycle
-        done = cycle + self.dma.request_cycles
-        while done * self.period < max(piece.last_ps for piece in pieces):
+        done, taken_ps = cycle + self.dma.request_cycles, max(piece.last_ps for piece in pieces)
+        while done * self.period < taken_ps:
             done += 1
         self.last_write = max(self.last_write, done)
         return done
@@ -222,7 +224,7 @@ class NaiveMachine:
         return [index for index in named if index >= 0 and self.program.tensors[index].remote]
 
     def writes_back(self, op: int) -> bool:
-        return bool(getattr(MODES.load(self.mode[op]), "WRITES_BACK", False))
+        return self.mode[op] in self.writing_modes
 
     def runs_of(self, op: int) -> list[Run]:
         tensors = [self.program.tensors[index] for index in self.matrices(op)]
@@ -277,13 +279,13 @@ class NaiveMachine:
             if self.writes_back(run.op):
                 self.posts += [(now + 1 + self.drain[run.op], *burst) for burst in run.bursts]
             else:
-                self.releases.append((now + 1, run.bytes))
+                self.releases[now + 1] += run.bytes
 
 
-def bursts_of(piece, period: int) -> list[tuple[int, int]]:  # type: ignore[no-untyped-def]
+def bursts_of(piece: Piece, period: int) -> list[tuple[int, int]]:
     """Return the cycle by which each burst of a piece has come, and its bytes."""
     found, left, at = [], piece.bytes, piece.first_ps
-    size = piece.step_bytes - getattr(piece, "lead_bytes", 0)
+    size = piece.step_bytes - piece.lead_bytes
     while left > 0:
         found.append((-(-at // period), min(left, size)))
         left, at, size = left - size, at + piece.step_ps, piece.step_bytes

@@ -1,0 +1,124 @@
+"""The cycle fidelity against a machine that is stepped cycle by cycle and word by word (`naive_machine`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from naive_machine import NaiveMachine
+from programs import architectures, programs
+
+from accel.program import PHASES, UNITS, Program
+from sim.fidelity import cycle
+from sim.machine import Machine
+from workloads.matrix import lower_matrix
+from workloads.synthetic import uniform_masks
+
+_SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _busy(stalls: Any) -> dict[str, int]:
+    return {cause: cycles for cause, cycles in stalls.items() if cycles}
+
+
+def _check_equal(program: Program) -> None:
+    naive = NaiveMachine(program)
+    total = naive.run()
+    counted = cycle.count(program)
+    assert counted.cycles == total
+    for name in UNITS:
+        assert counted.units[name].busy_cycles == naive.units[name].busy
+        assert _busy(counted.units[name].stall_cycles) == _busy(naive.units[name].stalls)
+    for name in PHASES:
+        assert counted.phases[name].busy_cycles == naive.phase_busy[name]
+        assert _busy(counted.phases[name].stall_cycles) == _busy(naive.phase_stalls[name])
+    rows, remote = naive.memory.counts, counted.remote
+    assert (remote.read_bytes, remote.write_bytes) == (naive.read_bytes, naive.write_bytes)
+    assert remote.asked_bytes == naive.read_bytes + naive.write_bytes
+    assert (remote.row_hits, remote.row_misses, remote.row_conflicts) == (rows.hits, rows.misses, rows.conflicts)
+    assert (remote.activates, remote.refreshes) == (rows.activates, rows.refreshes)
+
+
+class _Listener:
+    """A memory that writes down what it is asked for, and insists on the order of time."""
+
+    def __init__(self, memory: Any) -> None:
+        self._memory = memory
+        self.counts = memory.counts
+        self.requests: list[tuple[int, int, int, bool]] = []
+
+    def access(self, now_ps: int, address: int, size_bytes: int, write: bool) -> Any:
+        assert not self.requests or now_ps >= self.requests[-1][0]
+        self.requests.append((now_ps, address, size_bytes, write))
+        return self._memory.access(now_ps, address, size_bytes, write)
+
+
+@_SLOW
+@given(programs())
+def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
+    _check_equal(program)
+
+
+@settings(_SLOW, max_examples=25)
+@given(programs(widest=60, most_steps=3))
+def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None:
+    _check_equal(program)
+
+
+@settings(_SLOW, max_examples=60)
+@given(programs())
+def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Program) -> None:
+    naive, machine = NaiveMachine(program), Machine(program)
+    listener = _Listener(machine.port.memory)
+    machine.port.memory = listener  # type: ignore[assignment]
+    assert machine.run() == naive.run()
+    assert machine._done_at == [naive.done[op] for op in range(len(program.ops))]
+    delay, period = program.architecture.dma.request_cycles, program.architecture.engine.period_ps
+    assert listener.requests == [
+        ((now + delay) * period, address, size, kind == "write") for now, kind, address, size in naive.requests
+    ]
+
+
+@settings(_SLOW, max_examples=60)
+@given(
+    architectures(),
+    st.sampled_from(["matvec", "matvec_t", "outer"]),
+    st.integers(1, 12),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.floats(0, 1),
+)
+def test_plain_matrices(architecture: Any, mode: str, steps: int, columns: int, rows: int, occupancy: float) -> None:
+    _check_equal(lower_matrix(architecture, mode, uniform_masks(steps, columns, occupancy, 1), rows))
+
+
+@settings(_SLOW, max_examples=40)
+@given(programs())
+def test_no_column_is_read_before_it_has_been_written_back(program: Program) -> None:
+    machine = Machine(program)
+    listener = _Listener(machine.port.memory)
+    machine.port.memory = listener  # type: ignore[assignment]
+    machine.run()
+    gradients = [t for t in program.tensors if t.name.startswith("d") and t.remote]
+    for tensor in gradients:
+        reads: dict[int, int] = {}
+        writes: dict[int, int] = {}
+        for _, address, size, write in listener.requests:
+            if tensor.address <= address < tensor.address + tensor.bytes:
+                count = writes if write else reads
+                for byte in range(address, address + size, tensor.word_bytes):
+                    count[byte] = count.get(byte, 0) + 1
+                    # A word is fetched for the n-th time only after it has gone back n - 1 times, and the other way.
+                    assert 0 <= reads.get(byte, 0) - writes.get(byte, 0) <= 1
+        assert reads == writes
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_runs_are_the_same(seed: int) -> None:
+    from accel.architecture import Architecture
+
+    machine = Architecture.named("edge", {"placement.weights": "remote"})
+    program = lower_matrix(machine, "outer", uniform_masks(20, 40, 0.3, seed), 40)
+    assert cycle.count(program) == cycle.count(program)
