@@ -9,9 +9,6 @@ from pydantic import model_validator
 from accel.description import Description, PositiveInt
 from accel.number import NumberFormat
 
-QUOTIENT_BITS = 15
-"""Fraction bits of a probability that the divider of the loss makes; one more cycle gives the bit before the point."""
-
 _WIDEST_ACCUMULATOR_BITS = 48  # int64 then holds a sum of 2**15 of them
 _WIDEST_OPERAND_BITS = 28  # int64 then holds products of any two, and sums of 2**7 of them
 
@@ -94,20 +91,6 @@ class Formats(Description):
             raise ValueError(
                 f"learning_rate.bits must be at most {most} beside weight_gradient_bits = {self.weight_gradient_bits}, "
                 f"not {self.learning_rate.bits}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _ones_and_quotients_fit(self) -> Formats:
-        if self.activation.highest < 1 << self.activation.fraction_bits:
-            raise ValueError(
-                "activation must hold 1, the value of the bias column, so fraction_bits must be at most "
-                f"{self.activation.bits - 2}, not {self.activation.fraction_bits}"
-            )
-        if self.gradient.fraction_bits > QUOTIENT_BITS:
-            raise ValueError(
-                f"gradient.fraction_bits must be at most {QUOTIENT_BITS}, the bits that the loss divides to, "
-                f"not {self.gradient.fraction_bits}"
             )
         return self
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.architecture import Architecture
-from accel.modes import gates_forward
+from accel.modes import gates_forward, loss
 from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
 from workloads.placement import Demand, Shape, matrices, place
@@ -248,7 +248,11 @@ class _Lowering:
         return self._readout("matvec", "FP", 1) | {"depends": [self._at("gates", cells)]}
 
     def _loss(self, cells: Cells) -> Columns:
-        return _kind("loss", "BP", "readout") | {"count": self._shape.classes, "depends": [self._at("read", cells)]}
+        return _kind("loss", "BP", "readout") | {
+            "count": self._shape.classes,
+            "words": loss.class_cycles(self._architecture.engine.formats),
+            "depends": [self._at("read", cells)],
+        }
 
     def _read_t(self, cells: Cells) -> Columns:
         return self._readout("matvec_t", "BP", 0) | {"depends": [self._at("loss", cells)]}

@@ -10,14 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS, power_of_two
-from accel.engine import QUOTIENT_BITS, Engine, Formats
+from accel.engine import Engine, Formats
 from accel.number import Integers, NumberFormat, fit, rescale
 from accel.work import Counts, Work
 
 UNIT = "elementwise"
-
-# A restoring divider makes one bit of the quotient a cycle.
-_DIVIDE_CYCLES = 1 + QUOTIENT_BITS
 
 LOGIT = NumberFormat(bits=16, fraction_bits=11)
 """What the logits are rounded to: -16..16."""
@@ -59,9 +56,14 @@ def result(logits: Integers, label: int, formats: Formats) -> Integers:
     return fit(probability - one_hot, formats.gradient)
 
 
+def class_cycles(formats: Formats) -> int:
+    """Return the cycles of one class: one for its exponential, one for each bit of a quotient of at most 1."""
+    return 1 + (formats.gradient.fraction_bits + 1)
+
+
 def issue_cycles(count: Counts, words: Counts) -> Counts:
-    """Return for each of `count` classes one cycle for its exponential and one division by the sum."""
-    return count * (1 + _DIVIDE_CYCLES)
+    """Return `words`, which for this mode are the cycles of one class (`class_cycles`), for each of `count` classes."""
+    return count * words
 
 
 def drain_cycles(engine: Engine) -> int:

@@ -54,8 +54,11 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 
 
 def drain_cycles(engine: Engine) -> int:
-    """Return the pipeline's depth: list, address, weight read, product, sum, write-back."""
-    return 6
+    """Return the depth of the lanes' pipeline, with the adder tree of `matvec_t` and the storing of what it made.
+
+    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes`.
+    """
+    return 7 + (engine.lanes - 1).bit_length()
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

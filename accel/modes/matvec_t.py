@@ -17,6 +17,7 @@ UNIT = "engine"
 WRITES_BACK = False
 
 issue_cycles = matvec.issue_cycles
+drain_cycles = matvec.drain_cycles
 
 
 def result(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: Formats) -> Integers:
@@ -41,11 +42,6 @@ def result(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: For
     start = np.zeros(W_fired.shape[1], dtype=np.int64)
     total = accumulate(start, words, formats.backward_sum)
     return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
-
-
-def drain_cycles(engine: Engine) -> int:
-    """Return the depth of `matvec`'s pipeline and of the adder tree over the lanes."""
-    return matvec.drain_cycles(engine) + (engine.lanes - 1).bit_length()
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

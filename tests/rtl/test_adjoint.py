@@ -40,7 +40,8 @@ class Case(NamedTuple):
 
     def reads(self):
         """Return the addresses that are read after each op."""
-        return [range(op["value"], op["value"] + len(words)) for op, words in zip(self.ops, self.gradients, strict=True)]
+        places = zip(self.ops, self.gradients, strict=True)
+        return [range(op["value"], op["value"] + len(words)) for op, words in places]
 
 
 @st.composite
@@ -72,7 +73,8 @@ def cases(draw, most_ops=8, most_words=4):
                 "count": len(columns),
             }
         )
-        found.results.extend({"index": j, "value": value} for j, value in zip(columns.tolist(), s.tolist(), strict=True))
+        pairs = zip(columns.tolist(), s.tolist(), strict=True)
+        found.results.extend({"index": j, "value": value} for j, value in pairs)
         padded = np.zeros(words[vector] * lanes, dtype=np.int64)
         padded[: widths[vector]] = g_value
         found.gradients.append([tuple(one) for one in padded.reshape(-1, lanes).tolist()])
@@ -215,7 +217,7 @@ def test_one_column_in_cycle_after_cycle():
     taken_ops, taken, words = run(
         dut,
         lambda ctx: stream_put(ctx, dut.ops, ops),
-        lambda ctx: stream_put(ctx, dut.results, [{"index": 6, "value": value} for value in s]),
+        lambda ctx: stream_put(ctx, dut.results, [{"index": 2, "value": value} for value in s]),
         read,
     )
     assert taken_ops == taken == list(range(len(s)))
@@ -226,7 +228,10 @@ def test_one_column_in_cycle_after_cycle():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"lanes": 6}, "lanes must be a power of two, not 6"), ({"depth": 1}, "depth must be an integer of at least 2, not 1")],
+    [
+        ({"lanes": 6}, "lanes must be a power of two, not 6"),
+        ({"depth": 1}, "depth must be an integer of at least 2, not 1"),
+    ],
 )
 def test_bad_arguments_are_refused(arguments, message):
     gradient = NumberFormat(bits=16, fraction_bits=14)

@@ -12,8 +12,11 @@ from rtl.scatter import ScatterMemory
 DEPTH = 4
 
 
+shares = st.floats(0.05, 1)
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from([1, 2, 4]), st.integers(0, 2**32 - 1), st.floats(0.05, 1), st.floats(0.05, 1), st.floats(0.05, 1))
+@given(st.sampled_from([1, 2, 4]), st.integers(0, 2**32 - 1), shares, shares, shares)
 def test_every_element_is_given_once(lanes, seed, place_share, ask_share, ready_share):
     rng = np.random.default_rng(seed)
     dut = ScatterMemory(lanes=lanes, value_bits=5, depth=DEPTH)

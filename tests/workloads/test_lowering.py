@@ -20,7 +20,7 @@ from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape, state_bytes
 from workloads.trace import RecordedStep
 
-_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -41,9 +41,11 @@ class Table:
             if PHASES[ops.phase[i]] != "WU" and MODE_NAMES[ops.mode[i]] not in ("load", "store")
         }
         moves = [i for i in range(len(ops)) if MODE_NAMES[ops.mode[i]] in ("load", "store")]
-        self.load_x = {self._place(i): i for i in moves if MODE_NAMES[ops.mode[i]] == "load" and PHASES[ops.phase[i]] == "FP"}
-        self.load_tape = {self._place(i): i for i in moves if PHASES[ops.phase[i]] == "BP"}
-        self.store_tape = {self._place(i): i for i in moves if MODE_NAMES[ops.mode[i]] == "store"}
+        stores = {i for i in moves if MODE_NAMES[ops.mode[i]] == "store"}
+        backward = {i for i in moves if PHASES[ops.phase[i]] == "BP"}
+        self.store_tape = {self._place(i): i for i in stores}
+        self.load_tape = {self._place(i): i for i in backward}
+        self.load_x = {self._place(i): i for i in set(moves) - stores - backward}
         self.updates = [i for i in range(len(ops)) if MODE_NAMES[ops.mode[i]] == "update"]
 
     def _place(self, op: int) -> tuple[int, int, int]:
@@ -230,17 +232,16 @@ def test_recurrence_and_buffers_are_respected_when_run(
             earlier, later = table("outer", stream, *at, t + 2), backward
             if earlier is not None and later is not None:
                 assert machine.start[later] >= machine.start[earlier] + machine.issue[earlier]
-        if layer == top:
-            read, loss = table("matvec", "readout", 0, sample, t), table("loss", "readout", 0, sample, t)
-            read = table("matvec", "readout", top, sample, t) if read is None else read
-            loss = table("loss", "readout", top, sample, t) if loss is None else loss
+        if layer == top and (readout == "every" or t == step.lengths[sample] - 1):
+            read, loss, back = (table(m, "readout", top, sample, t) for m in ("matvec", "loss", "matvec_t"))
+            assert None not in (read, loss, back)
             follows(read, gates)
             follows(loss, read)
-            follows(table("matvec_t", "readout", top, sample, t), loss)
-            follows(backward, table("matvec_t", "readout", top, sample, t))
+            follows(back, loss)
+            follows(backward, back)
     for op in table.updates:
         for other in range(op):
-            if MODE_NAMES[program.ops.mode[other]] == "outer" and program.ops.tensor[other] == program.ops.second_tensor[op]:
+            if program.ops.tensor[other] == program.ops.second_tensor[op]:
                 follows(op, other)
 
 
@@ -268,10 +269,9 @@ def test_dense_is_all_fired_but_for_the_lists(
     fired, dense = lower(architecture, shape, step, readout), lower_dense(architecture, shape, step.lengths, readout)
     encodes = fired.ops.mode == MODE_NAMES.index("encode")
     tape = np.isin(fired.ops.mode, [MODE_NAMES.index("load"), MODE_NAMES.index("store")])
-    for name in ("mode", "phase", "stream", "layer", "step", "sample", "rows", "dense_count", "tensor", "second_tensor"):
+    same = ("mode", "phase", "stream", "layer", "step", "sample", "rows", "dense_count", "tensor", "second_tensor")
+    for name in (*same, "depends", "list_from"):
         assert (getattr(fired.ops, name) == getattr(dense.ops, name)).all(), name
-    assert (fired.ops.depends == dense.ops.depends).all()
-    assert (fired.ops.list_from == dense.ops.list_from).all()
     assert (fired.ops.count[~tape] == dense.ops.count[~tape]).all()
     assert (fired.ops.words[~tape & ~encodes] == dense.ops.words[~tape & ~encodes]).all()
     assert (fired.ops.words[encodes] >= dense.ops.words[encodes]).all()
@@ -288,8 +288,8 @@ def test_dense_is_all_fired_but_for_the_lists(
 def test_what_does_not_fit_is_named_with_the_memory_and_the_missing_bytes(what: str, memory: str) -> None:
     shape = Shape(GATES.load("gru"), (9,), (12,), 3)
     step = recorded_step(shape, np.array([5]), 0.5, 1)
-    others = {f"placement.{name}": "remote" if memory == "local" else "local" for name in ("weights", "gradients", "tape")}
-    homes = others | {f"placement.{what}": memory}
+    other = "remote" if memory == "local" else "local"
+    homes = {f"placement.{name}": memory if name == what else other for name in ("weights", "gradients", "tape")}
     roomy = lower(Architecture.named("tiny", homes | {"local.bytes": 2**20}), shape, step, "last")
     needed = sum((roomy.local_bytes if memory == "local" else roomy.remote_bytes).values())
     if memory == "local" and what != "tape":

@@ -1,0 +1,241 @@
+"""A trace's file: it loads back equal, and whatever else the file may be is refused in one line."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from programs import recorded_step
+
+from accel.errors import ConfigError
+from accel.gates import GATES
+from workloads.placement import Shape
+from workloads.trace import EpochCounts, Trace
+from workloads.workload import Workload
+
+_SLOW = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    hidden = tuple(draw(st.lists(st.integers(1, 12), min_size=1, max_size=3)))
+    cell = draw(st.sampled_from(["rnn", "gru", "lstm"]))
+    changes: dict[str, Any] = {
+        "cell": f"delta_{cell}",
+        "hidden": list(hidden),
+        "theta_x": draw(st.floats(0, 10) | st.lists(st.floats(0, 2), min_size=len(hidden), max_size=len(hidden))),
+        "name": draw(st.text(max_size=10)),
+        "training.seed": draw(st.integers(0, 2**40)),
+    }
+    inputs, classes = draw(st.integers(1, 20)), draw(st.integers(1, 12))
+    shape = Shape(GATES.load(cell), (inputs, *hidden[:-1]), hidden, classes)
+    steps = []
+    for number in range(draw(st.integers(0, 3))):
+        lengths = np.array(draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)))
+        one = recorded_step(shape, lengths, draw(st.floats(0, 1)), number)
+        steps.append(type(one)(number, draw(st.integers(0, 10**6)), lengths, one.fired_x, one.fired_h))
+    numbers = st.integers(0, 2**50)
+    counts = st.builds(
+        EpochCounts,
+        epoch=numbers,
+        dense=st.booleans(),
+        loss=st.floats(0, 100),
+        accuracy=st.floats(0, 1),
+        **{
+            name: st.tuples(*[numbers] * len(hidden))
+            for name in ("fired_x", "fired_h", "steps_x", "steps_h")
+        },
+    )
+    epochs = tuple(draw(st.lists(counts, max_size=3)))
+    return Trace(Workload.named("tiny", changes), inputs, classes, tuple(steps), epochs)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    shape = Shape(GATES.load("lstm"), (4, 6), (6, 5), 3)
+    step = recorded_step(shape, np.array([5, 3]), 0.4, 1)
+    path = tmp_path_factory.mktemp("trace") / "trace.npz"
+    Trace(Workload.named("tiny"), 4, 3, (step,), ()).save(path)
+    return path.read_bytes()
+
+
+def _refused(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        Trace.load(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+@_SLOW
+@given(traces())
+def test_a_trace_loads_back_equal(tmp_path: Path, trace: Trace) -> None:
+    path = tmp_path / "trace.npz"
+    trace.save(path)
+    again = Trace.load(path)
+    assert again == trace
+    assert again.workload == trace.workload
+    assert again.epochs == trace.epochs
+    for one, other in zip(trace.recorded, again.recorded, strict=True):
+        assert (one.epoch, one.update) == (other.epoch, other.update)
+        assert (one.lengths == other.lengths).all()
+        pairs = zip((*one.fired_x, *one.fired_h), (*other.fired_x, *other.fired_h), strict=True)
+        assert all(a.dtype == b.dtype and a.shape == b.shape and (a == b).all() for a, b in pairs)
+    assert [p.name for p in tmp_path.iterdir()] == ["trace.npz"], "nothing is left beside it"
+
+
+@_SLOW
+@given(st.data())
+def test_a_mask_that_differs_makes_a_trace_differ(data: st.DataObject) -> None:
+    trace = data.draw(traces().filter(lambda t: len(t.recorded) > 0))
+    step = trace.recorded[0]
+    flipped = step.fired_x[0].copy()
+    flipped[0, 0, 0] ^= True
+    other = type(step)(step.epoch, step.update, step.lengths, (flipped, *step.fired_x[1:]), step.fired_h)
+    assert Trace(trace.workload, trace.inputs, trace.classes, (other, *trace.recorded[1:]), trace.epochs) != trace
+
+
+def test_a_file_cut_short_at_any_byte_is_refused(tmp_path: Path, saved: bytes) -> None:
+    path = tmp_path / "cut.npz"
+    for size in range(len(saved)):
+        path.write_bytes(saved[:size])
+        _refused(path)
+
+
+def test_any_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path, saved: bytes) -> None:
+    """Some bytes of a zip file mean nothing to a reader, such as its time stamps; no other may change."""
+    whole, path = tmp_path / "whole.npz", tmp_path / "flipped.npz"
+    whole.write_bytes(saved)
+    trace = Trace.load(whole)
+    refused = 0
+    for place in range(len(saved)):
+        for bit in (0x01, 0x80, 0xFF):
+            path.write_bytes(saved[:place] + bytes([saved[place] ^ bit]) + saved[place + 1 :])
+            try:
+                again = Trace.load(path)
+            except ConfigError as error:
+                assert "\n" not in str(error)
+                refused += 1
+            else:
+                assert again == trace
+    assert refused > 2 * len(saved)
+
+
+@settings(_SLOW, max_examples=150)
+@given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
+def test_any_other_content_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "foreign"
+    path.write_bytes(content)
+    _refused(path)
+
+
+def _archive(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def _zip(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+def _header(text: str) -> bytes:
+    return _archive(header=np.frombuffer(text.encode(), np.uint8))
+
+
+FOREIGN = {
+    "an archive of NumPy": _archive(a=np.arange(3)),
+    "a single array": (lambda f: (np.save(f, np.arange(3)), f.getvalue())[1])(io.BytesIO()),
+    "a zip of a text": _zip("readme.txt", b"hello"),
+    "a zip of a broken array": _zip("header.npy", b"\x93NUMPY\x01\x00v\x00{'descr'"),
+    "an archive of an object": _zip("header.npy", (lambda f: (np.save(f, np.array([{}])), f.getvalue())[1])(io.BytesIO())),
+    "a header that is no JSON": _header("hello"),
+    "a header that is no table": _header("[1, 2]"),
+    "a header that is a number": _header("3"),
+    "a header of nothing": _header("{}"),
+    "another format": _header('{"format": "another", "version": 1}'),
+    "another version": _header('{"format": "deltatrain trace", "version": 99}'),
+    "a header without content": _header('{"format": "deltatrain trace", "version": 1}'),
+    "a header of wrong types": _header('{"format": "deltatrain trace", "version": 1, "content": 3, "workload": 5}'),
+    "a header of numbers": _archive(header=np.arange(5.0)),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_foreign_archives_are_refused(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "foreign.npz"
+    path.write_bytes(FOREIGN[what])
+    _refused(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    assert "No such file" in _refused(tmp_path / "missing.npz")
+    _refused(tmp_path)
+
+
+def test_a_header_with_the_right_digest_but_wrong_fields_is_refused(tmp_path: Path, saved: bytes) -> None:
+    """Whoever writes such a file by hand gets a line as well, whatever field is missing or of another type."""
+    import json
+
+    with np.load(io.BytesIO(saved)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    path = tmp_path / "edited.npz"
+    changes: list[dict[str, Any]] = [{name: wrong} for name in header for wrong in (None, 7, "x", [], [7], {"a": 1})]
+    for change in changes:
+        edited = header | change
+        if edited == header or (set(change) <= {"inputs", "classes"} and isinstance(*change.values(), int)):
+            continue
+        path.write_bytes(_archive(header=np.frombuffer(json.dumps(edited).encode(), np.uint8), **arrays))
+        try:
+            again = Trace.load(path)
+        except ConfigError as error:
+            assert "\n" not in str(error) or "workload" in change
+        else:
+            assert change in ({"epochs": []}, {"recorded": []}), f"{change} was taken for {again}"
+    for name in header:
+        path.write_bytes(
+            _archive(
+                header=np.frombuffer(json.dumps({k: v for k, v in header.items() if k != name}).encode(), np.uint8), **arrays
+            )
+        )
+        _refused(path)
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    trace = Trace(Workload.named("tiny"), 4, 3, (), ())
+    with pytest.raises(ConfigError, match="cannot be written"):
+        trace.save(tmp_path / "no such folder" / "trace.npz")
+    blocked = tmp_path / "blocked.npz"
+    blocked.mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        trace.save(blocked)
+    assert [p.name for p in tmp_path.iterdir()] == ["blocked.npz"]
+
+
+def test_an_interrupted_save_leaves_the_old_trace(tmp_path: Path, saved: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "trace.npz"
+    path.write_bytes(saved)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("accel.files.os.fsync", stop)
+    with pytest.raises(KeyboardInterrupt):
+        Trace(Workload.named("tiny"), 4, 3, (), ()).save(path)
+    assert path.read_bytes() == saved
+    assert [p.name for p in tmp_path.iterdir()] == ["trace.npz"]
