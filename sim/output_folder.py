@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.errors import ConfigError
-from accel.files import replace_file
+from accel.files import make_folder, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ class OutputFolder:
         """Write `figure` as ``figures/<name>.png`` and return its path."""
         image = io.BytesIO()
         figure.savefig(image, format="png")
-        _make(self.figures)
+        make_folder(self.figures)
         path = self.figures / f"{name}.png"
         replace_file(path, image.getvalue())
         return path
@@ -80,7 +80,7 @@ def open_folder(path: Path, workload: str, machine: str | None = None) -> Output
         If it cannot be made or written to, or holds the results of another workload or machine.
     """
     folder = OutputFolder(path)
-    _make(path)
+    make_folder(path)
     try:
         with tempfile.TemporaryFile(dir=path):
             pass
@@ -89,15 +89,6 @@ def open_folder(path: Path, workload: str, machine: str | None = None) -> Output
     for file in (folder.result, folder.training):
         _refuse_others(file, {"workload": workload, "architecture": machine})
     return folder
-
-
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise ConfigError(f"output folder {path} cannot be made: there is a file of that name") from None
-    except OSError as error:
-        raise ConfigError(f"output folder {path} cannot be made: {error.strerror}") from None
 
 
 def _refuse_others(file: Path, names: dict[str, str | None]) -> None:

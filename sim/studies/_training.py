@@ -23,16 +23,23 @@ class Settings(NamedTuple):
     ----------
     workload
         Name of the preset that all trainings start from.
+    changes
+        Fields in which all of them, the dense one too, differ from it.
     seeds
         Each setting is trained once with each.
     trials
-        By name, the fields in which a trial differs from the preset. Every trial is compared with the dense network
-        trained the same way, with the same seeds.
+        By name, the fields of a trial's own: thresholds and the weight of the regulariser, so that the dense network
+        it is compared with is trained the same way.
     """
 
     workload: str
+    changes: dict[str, Any]
     seeds: tuple[int, ...]
     trials: dict[str, dict[str, Any]]
+
+    def trained(self, changes: dict[str, Any]) -> Workload:
+        """Return the workload of a training that has `changes` of its own."""
+        return Workload.named(self.workload, self.changes | changes)
 
 
 class Outcome(NamedTuple):
@@ -52,21 +59,21 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     (FP + BP + WG, the whole training); ``fewer_times``, dense operations over those done; ``seeds``.
     """
     make_folder(folder)
-    dense = {"training.dense_epochs": Workload.named(settings.workload).training.epochs}
-    trials = {"dense": dense} | settings.trials
-    DATASETS.load(Workload.named(settings.workload).dataset).load(lambda what, share: progress("data set", share, what))
+    preset = settings.trained({})
+    trials = {"dense": {"training.dense_epochs": preset.training.epochs}} | settings.trials
+    DATASETS.load(preset.dataset).load(lambda what, share: progress("data set", share, what))
     outcomes = _outcomes(_workloads(settings, trials), folder, progress)
     mean_dense = statistics.fmean(outcomes["dense", seed].accuracy for seed in settings.seeds)
     table = []
     for name, changes in trials.items():
         of_trial = [outcomes[name, seed] for seed in settings.seeds]
-        table.append(_row(name, Workload.named(settings.workload, changes), of_trial, mean_dense))
+        table.append(_row(name, settings.trained(changes), of_trial, mean_dense))
     return table
 
 
 def _workloads(settings: Settings, trials: dict[str, dict[str, Any]]) -> dict[tuple[str, int], Workload]:
     return {
-        (name, seed): Workload.named(settings.workload, changes | {"training.seed": seed})
+        (name, seed): settings.trained(changes | {"training.seed": seed})
         for name, changes in trials.items()
         for seed in settings.seeds
     }

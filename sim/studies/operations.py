@@ -15,6 +15,7 @@ ABOUT = (
 
 SETTINGS = Settings(
     workload="commands",
+    changes={},
     seeds=(0, 1, 2),
     trials={
         "accurate": {"theta_x": [0.5, 0.2], "theta_h": 0.2, "training.beta": 0.0},
@@ -23,8 +24,9 @@ SETTINGS = Settings(
 )
 SMALL_SETTINGS = Settings(
     workload="vowels",
+    changes={"training.epochs": 20, "training.dense_epochs": 0},
     seeds=(1,),
-    trials={"small": {"theta_x": 0.5, "theta_h": 0.2, "training.dense_epochs": 0, "training.epochs": 20}},
+    trials={"small": {"theta_x": 0.5, "theta_h": 0.2}},
 )
 
 rows = _training.rows

@@ -13,6 +13,7 @@ ABOUT = (
 
 SETTINGS = Settings(
     workload="digits",
+    changes={},
     seeds=(1, 2, 3),
     trials={
         "accurate": {"theta_x": [0.5, 0.2], "theta_h": 0.2, "training.beta": 0.0},
@@ -22,7 +23,10 @@ SETTINGS = Settings(
     },
 )
 SMALL_SETTINGS = Settings(
-    workload="vowels", seeds=(1,), trials={"0.3/0.1": {"theta_x": 0.3, "theta_h": 0.1, "training.dense_epochs": 0}}
+    workload="vowels",
+    changes={"training.epochs": 20, "training.dense_epochs": 0},
+    seeds=(1,),
+    trials={"small": {"theta_x": 0.3, "theta_h": 0.1}},
 )
 
 rows = _training.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -74,19 +75,19 @@ def check(commands: list[Command], d: DramDevice) -> None:
     activates = sorted(c for c in commands if c.kind == "ACT")
     refreshes = sorted(c.ps for c in commands if c.kind == "REF")
     # rank: activates apart, at most four in a window
-    for one, other in zip(activates, activates[1:], strict=False):
+    for one, other in itertools.pairwise(activates):
         assert other.ps - one.ps >= ck["tRRD"]
     for first, fifth in zip(activates, activates[4:], strict=False):
         assert fifth.ps - first.ps >= ck["tFAW"]
     # rank: column commands apart, turn-rounds, one burst on the data bus
-    for one, other in zip(columns, columns[1:], strict=False):
+    for one, other in itertools.pairwise(columns):
         assert other.ps - one.ps >= ck["tCCD"]
         if (one.kind, other.kind) == ("WR", "RD"):
             assert other.ps >= one.ps + ck["CWL"] + data + ck["tWTR"]
         if (one.kind, other.kind) == ("RD", "WR"):
             assert other.ps >= one.ps + ck["CL"] + ck["tCCD"] + 2 * d.tck_ps - ck["CWL"]
     starts = sorted(c.ps + ck["CL" if c.kind == "RD" else "CWL"] for c in columns)
-    assert all(other - one >= data for one, other in zip(starts, starts[1:], strict=False))
+    assert all(other - one >= data for one, other in itertools.pairwise(starts))
     # every bank by itself
     for bank in range(d.banks):
         _check_bank([c for c in commands if c.bank == bank], refreshes, ck, data)

@@ -79,7 +79,11 @@ def test_lanes_finish_as_if_every_byte_were_followed(
 
 @settings(max_examples=200, deadline=None)
 @given(
-    CLOCKS, st.sampled_from([1, 2, 4, 8, 16, 32, 64]), st.sampled_from([1, 2, 4, 8]), st.integers(1, 100), st.integers(0, 90)
+    CLOCKS,
+    st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
+    st.sampled_from([1, 2, 4, 8]),
+    st.integers(1, 100),
+    st.integers(0, 90),
 )
 def test_whole_bursts_of_whole_words_are_followed_exactly(
     clock_hz: int, width: int, lanes: int, words: int, free: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -36,7 +37,13 @@ class Table:
         ops = program.ops
         self.program = program
         self.row = {
-            (MODE_NAMES[ops.mode[i]], STREAMS[ops.stream[i]], int(ops.layer[i]), int(ops.sample[i]), int(ops.step[i])): i
+            (
+                MODE_NAMES[ops.mode[i]],
+                STREAMS[ops.stream[i]],
+                int(ops.layer[i]),
+                int(ops.sample[i]),
+                int(ops.step[i]),
+            ): i
             for i in range(len(ops))
             if PHASES[ops.phase[i]] != "WU" and MODE_NAMES[ops.mode[i]] not in ("load", "store")
         }
@@ -164,7 +171,7 @@ def test_no_two_tensors_share_a_byte_and_all_lie_in_their_memory(
             used.append((int(ops.address[op]), int(ops.address[op] + ops.count[op]), f"tape {layer} {t}"))
     used.sort()
     assert used[0][0] >= 0
-    for (_, end, name), (begin, _, other) in zip(used, used[1:], strict=False):
+    for (_, end, name), (begin, _, other) in itertools.pairwise(used):
         assert end <= begin, (name, other)
     assert used[-1][1] <= sum(program.remote_bytes.values()) <= architecture.remote.bytes
     assert sum(program.local_bytes.values()) <= architecture.local.bytes
@@ -277,9 +284,7 @@ def test_dense_is_all_fired_but_for_the_lists(
     assert (fired.ops.words[encodes] >= dense.ops.words[encodes]).all()
     assert (fired.ops.count[tape] >= dense.ops.count[tape]).all()
     for op in np.flatnonzero(fired.ops.tensor != NO_TENSOR).tolist():
-        one, other = (
-            p.columns[p.ops.list_start[op] : p.ops.list_start[op] + p.ops.count[op]] for p in (fired, dense)
-        )
+        one, other = (p.columns[p.ops.list_start[op] : p.ops.list_start[op] + p.ops.count[op]] for p in (fired, dense))
         assert (one == other).all()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def test_tensors_lie_end_to_end_and_the_books_say_what_they_hold(shape: Shape, a
         assert {t.remote for t in tensors} == {home == "remote"}
         book = placed.remote_bytes if home == "remote" else placed.local_bytes
         assert book[use] == sum(t.columns * t.words * t.word_bytes for t in tensors)
-        for one, other in zip(tensors, tensors[1:], strict=False):
+        for one, other in itertools.pairwise(tensors):
             assert other.address == one.address + one.bytes
     assert placed.input_address + _DEMAND.inputs == sum(placed.remote_bytes.values())
 
@@ -55,10 +57,10 @@ def test_automatic_homes_are_local_until_the_memory_is_full() -> None:
     shape = Shape(GATES.load("rnn"), (8,), (8,), 4)
     machine = Architecture.named("tiny")
     uses = ("weights", "gradients", "tape")
+    entries = sum(words * columns for _, words, columns in matrices(shape, machine).values())
     sizes = {
-        "weights": sum(words * columns for _, words, columns in matrices(shape, machine).values()) * machine.weight_word_bytes,
-        "gradients": sum(words * columns for _, words, columns in matrices(shape, machine).values())
-        * machine.gradient_word_bytes,
+        "weights": entries * machine.weight_word_bytes,
+        "gradients": entries * machine.gradient_word_bytes,
         "tape": _DEMAND.tape,
     }
     base = state_bytes(machine, shape) + machine.dma.buffer_bytes

@@ -16,8 +16,6 @@ from workloads.cells._weights import blocks_of, gather, spread
 from workloads.layer import Layer, LayerTape
 from workloads.packing import Array, Packing, led_starts, rows_before
 
-STREAM_STATE = ("x_hat", "h_hat", "M")  # what a step restarts from besides the cell's own STATE
-
 
 def encode_step(value: Array, hat: Array, threshold: float, delta: Array, fired: Array) -> None:
     """Write one step's `delta` and `fired` and move `hat` to `value` where it fired; all of shape (n, W).

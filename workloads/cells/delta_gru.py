@@ -17,7 +17,6 @@ TARGETS_X = ("r", "z", "nx")
 TARGETS_H = ("r", "z", "nh")
 VALUES = ("r", "z", "n", "nh", "h")
 TAPE = ("r", "z", "n", "nh", "h_before")
-STATE = ("h",)
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

@@ -13,7 +13,6 @@ TARGETS_X = ACCUMULATORS
 TARGETS_H = ACCUMULATORS
 VALUES = ("i", "f", "g", "o", "c", "tanh_c", "h")
 TAPE = ("i", "f", "g", "o", "c_before", "tanh_c")
-STATE = ("h", "c")
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

@@ -12,7 +12,6 @@ TARGETS_X = ("h",)
 TARGETS_H = ("h",)
 VALUES = ("h",)
 TAPE = ("h",)
-STATE = ("h",)
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

@@ -1,0 +1,93 @@
+"""The column buffer's own rules; that its running ahead changes nothing is shown in `tests/agreement`."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from programs import architectures, programs
+
+from accel.architecture import Architecture
+from accel.program import Program
+from sim.clock import Clock
+from sim.columns import ColumnStream
+from sim.fidelity import cycle
+from sim.machine import Machine
+from sim.memory.port import RemotePort
+from workloads.matrix import lower_matrix
+from workloads.synthetic import uniform_masks
+
+_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@_SLOW
+@given(programs(widest=60))
+def test_the_runs_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(program: Program) -> None:
+    stream = ColumnStream(Clock(), program, RemotePort(program.architecture))
+    ops, room = program.ops, program.architecture.dma.buffer_bytes
+    for op in range(len(ops)):
+        tensors = [program.tensors[i] for i in (int(ops.tensor[op]), int(ops.second_tensor[op])) if i >= 0]
+        tensors = [t for t in tensors if t.remote]
+        if not tensors:
+            continue
+        wanted = []
+        for column in program.columns[ops.list_start[op] :][: ops.count[op]].tolist():
+            for word in range(column * tensors[0].words, (column + 1) * tensors[0].words):
+                wanted.append([(t.address + word * t.word_bytes, t.word_bytes) for t in tensors])
+        found = []
+        for words, bursts in stream._runs(op):
+            assert 0 < 2 * sum(size for _, size in bursts) <= room
+            for word in range(words):
+                found.append([(address + word * size // words, size // words) for address, size in bursts])
+        assert found == wanted
+
+
+@_SLOW
+@given(programs())
+def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) -> None:
+    machine = Machine(program)
+    stream, fullest = machine._stream, 0
+    read = machine.port.read
+
+    def watching(*request: int) -> object:
+        nonlocal fullest
+        fullest = max(fullest, stream._used_bytes)
+        return read(*request)
+
+    machine.port.read = watching  # type: ignore[assignment, method-assign]
+    machine.run()
+    assert fullest <= program.architecture.dma.buffer_bytes
+    left = sum(freed for _, freed in stream._leaving) + sum(size for _, size in machine.port.take_completions())
+    assert stream._used_bytes == left
+    assert not stream._arrived
+
+
+@_SLOW
+@given(architectures(), st.sampled_from(["matvec", "matvec_t", "outer"]), st.integers(1, 30), st.integers(1, 30))
+def test_a_column_costs_its_way_over_the_port(architecture: Architecture, mode: str, columns: int, rows: int) -> None:
+    """However the buffer is used, the bytes of all columns pass the port one width a cycle."""
+    home = "gradients" if mode == "outer" else "weights"
+    placement = architecture.placement.model_copy(update={home: "remote"})
+    remote = architecture.model_copy(update={"placement": placement})
+    program = lower_matrix(remote, mode, uniform_masks(4, columns, 0.5, 1), rows)
+    read = int(program.remote_read_bytes.sum())
+    assert cycle.count(program).cycles >= -(-read // remote.dma.bytes_per_cycle)
+
+
+def test_a_larger_buffer_hides_the_latency_of_columns() -> None:
+    """One column at a time costs a round trip each; with room for many, the lanes are the limit."""
+
+    def cycles(buffer_bytes: int) -> int:
+        machine = Architecture.named(
+            "edge",
+            {
+                "dma.buffer_bytes": buffer_bytes,
+                "dma.bytes_per_cycle": 32,
+                "remote.bus_bits": 64,
+                "placement.weights": "remote",
+            },
+        )
+        return cycle.count(lower_matrix(machine, "matvec", uniform_masks(10, 50, 0.5, 1), 64)).cycles
+
+    lanes = 10 * 25 * 8
+    assert cycles(16 * 8 * 64) < 1.1 * lanes
+    assert cycles(96) > 1.5 * lanes

@@ -1,0 +1,85 @@
+"""Conservation: what the units did adds up to the run, phase by phase and byte by byte, in every fidelity."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from programs import programs
+
+from accel.memory import DramDevice
+from accel.program import MODE_NAMES, NO_TENSOR, PHASES, UNITS, Program
+from sim.fidelity import FIDELITIES
+from sim.tally import UnitTally, asked_bytes
+
+_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FIDELITY = pytest.mark.parametrize("fidelity", FIDELITIES.names())
+
+
+@FIDELITY
+@_SLOW
+@given(program=programs())
+def test_busy_and_stalled_cycles_add_up_to_the_run(fidelity: str, program: Program) -> None:
+    counters = FIDELITIES.load(fidelity).count(program)
+    assert set(counters.units) == set(UNITS)
+    assert set(counters.phases) == set(PHASES)
+    for unit in counters.units.values():
+        assert unit.busy_cycles + sum(unit.stall_cycles.values()) == counters.cycles
+        assert unit.busy_cycles >= 0
+        assert all(cycles > 0 for cycles in unit.stall_cycles.values())
+    assert sum(p.busy_cycles + sum(p.stall_cycles.values()) for p in counters.phases.values()) == counters.cycles
+    assert sum(p.busy_cycles for p in counters.phases.values()) == counters.units["engine"].busy_cycles
+    for phase in counters.phases.values():
+        assert phase.macs <= phase.busy_cycles * counters.lanes
+        assert 0 <= phase.utilisation(counters.lanes) <= 1
+        assert all(cycles >= 0 for cycles in phase.stall_cycles.values())
+
+
+@FIDELITY
+@_SLOW
+@given(program=programs())
+def test_bytes_moved_are_the_bytes_asked_for(fidelity: str, program: Program) -> None:
+    """Asked for, op by op: columns of remote matrices, each way where the op writes them, inputs and tape."""
+    read = written = 0
+    ops = program.ops
+    for op in range(len(ops)):
+        mode, count = MODE_NAMES[ops.mode[op]], int(ops.count[op])
+        if mode == "load":
+            read += count
+        if mode == "store":
+            written += count
+        if mode not in ("matvec", "matvec_t", "outer", "update"):
+            continue
+        for index in (int(ops.tensor[op]), int(ops.second_tensor[op])):
+            if index != NO_TENSOR and program.tensors[index].remote:
+                moved = count * program.tensors[index].words * program.tensors[index].word_bytes
+                read += moved
+                written += moved * (mode in ("outer", "update"))
+    remote = FIDELITIES.load(fidelity).count(program).remote
+    assert (remote.read_bytes, remote.write_bytes) == (read, written)
+    assert remote.asked_bytes == asked_bytes(program) == read + written
+
+
+@_SLOW
+@given(programs())
+def test_the_data_bus_is_busy_for_every_byte_and_never_longer_than_the_run(program: Program) -> None:
+    counters = FIDELITIES.load("cycle").count(program)
+    architecture, remote = program.architecture, counters.remote
+    assert remote.activates == remote.row_misses + remote.row_conflicts
+    if isinstance(architecture.device, DramDevice):
+        seconds = remote.asked_bytes / architecture.device.peak_bytes_per_second(architecture.remote.bus_bits)
+        assert int(seconds * counters.clock_hz) <= remote.busy_cycles <= counters.cycles + 1
+        refreshes = counters.seconds * 1e12 / (architecture.device.tREFI * architecture.device.tck_ps)
+        assert remote.refreshes <= refreshes + 1
+    else:
+        assert remote.busy_cycles == remote.refreshes == remote.activates == 0
+
+
+def test_cycles_without_work_go_to_the_end() -> None:
+    tally = UnitTally()
+    tally.busy_cycles = 5
+    tally.stall("load", 3)
+    tally.stall("load", 4)
+    tally.stall("store", 0)
+    counters = tally.counters(20)
+    assert counters.stall_cycles == {"load": 7, "end": 8}
+    assert UnitTally().counters(0).stall_cycles == {}
