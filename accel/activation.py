@@ -36,8 +36,10 @@ POWER_FRACTION_BITS = 20
 POWER_INPUT_FRACTION_BITS = 16
 """Fraction bits of what `power_of_two` is asked."""
 
+TANH_ENTRY_FRACTION_BITS = 16
+"""Fraction bits of the entries of `tanh_table`."""
+
 _TANH_SEGMENT_BITS = 8
-_TANH_ENTRY_FRACTION_BITS = 16
 _POWER_SEGMENT_BITS = 6
 
 
@@ -73,7 +75,7 @@ def tanh_table() -> LineTable:
     # A chord lies below a concave curve by up to length**2 / 8 * |f''|; corners raised by half of that halve the error.
     raised = curve + (corner[1] ** 2 / 8) * curve * (1 - curve**2)  # f'' = -2 f (1 - f**2)
     step_bits = TANH_INPUT.bits - 1 - _TANH_SEGMENT_BITS
-    return _from_corners(np.minimum(raised, 1), _TANH_ENTRY_FRACTION_BITS, step_bits)
+    return _from_corners(np.minimum(raised, 1), TANH_ENTRY_FRACTION_BITS, step_bits)
 
 
 @cache
@@ -99,14 +101,14 @@ def sigmoid_input(values: Integers, fraction_bits: int) -> Integers:
 def tanh(v: Integers, gate: NumberFormat) -> Integers:
     """Return tanh of `v`, which is in `TANH_INPUT`, in the format `gate`; tanh(-v) is exactly -tanh(v)."""
     table = tanh_table()
-    magnitude = rescale(table.at(_magnitude(v)), _TANH_ENTRY_FRACTION_BITS + table.step_bits, gate)
+    magnitude = rescale(table.at(_magnitude(v)), TANH_ENTRY_FRACTION_BITS + table.step_bits, gate)
     return np.where(v < 0, -magnitude, magnitude)
 
 
 def sigmoid(v: Integers, gate: NumberFormat) -> Integers:
     """Return sigmoid of `v`, in `SIGMOID_INPUT`, in the format `gate`; sigmoid(-v) is exactly 1 - sigmoid(v)."""
     table = tanh_table()
-    fraction_bits = _TANH_ENTRY_FRACTION_BITS + table.step_bits
+    fraction_bits = TANH_ENTRY_FRACTION_BITS + table.step_bits
     upper = rescale((1 << fraction_bits) + table.at(_magnitude(v)), fraction_bits + 1, gate)
     return np.where(v < 0, (1 << gate.fraction_bits) - upper, upper)
 

@@ -107,7 +107,7 @@ class Engine(Description):
     encoder_elements
         S, elements that the delta encoder looks at in one cycle.
     elementwise_lanes
-        Neurons that the element-wise unit works on at once, one multiplier and one table port each.
+        Neurons that the element-wise unit works on at once, two multipliers and two table ports each.
     """
 
     clock_hz: PositiveInt

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.architecture import Architecture
-from accel.modes import gates_forward, loss
+from accel.modes import gates_backward, gates_forward, loss
 from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
 from workloads.placement import Demand, Shape, matrices, place
@@ -53,7 +53,7 @@ class _Lowering:
         self._lists = lists
         self._matrices = matrices(shape, architecture)
         self._tape_bytes = _tape_bytes(architecture, shape, lists)
-        self._placed = place(architecture, shape, self._demand())
+        self._placed = place(architecture, shape, self._demand(readout))
         self._schedule = self._kinds(readout)
         self._schedule.rank()
 
@@ -72,10 +72,15 @@ class _Lowering:
             self._architecture, ops, placed.tensors, self._lists.columns, placed.local_bytes, placed.remote_bytes
         )
 
-    def _demand(self) -> Demand:
+    def _demand(self, readout: str) -> Demand:
         per_step = self._tape_bytes.sum(axis=0)  # (B, T), all layers
-        inputs = int(self._lists.lengths.sum()) * self._input_bytes
-        return Demand(inputs, int(per_step.sum(axis=-1).max(initial=0)), int(per_step.max(initial=0)))
+        readouts = 1 if readout == "last" else int(self._lists.lengths.max(initial=0))
+        return Demand(
+            inputs=int(self._lists.lengths.sum()) * self._input_bytes,
+            tape=int(per_step.sum(axis=-1).max(initial=0)),
+            tape_step=int(per_step.max(initial=0)),
+            loss=readouts * self._shape.classes * self._architecture.engine.formats.gradient.bytes,
+        )
 
     @property
     def _input_bytes(self) -> int:
@@ -159,7 +164,8 @@ class _Lowering:
 
     def _outer(self, cells: Cells, stream: str) -> Columns:
         return self._with_columns("outer", "WG", cells, stream) | {
-            "depends": [self._at("gates_backward", cells)],
+            # Lanes do not pass dW on from one op to the next: what it reads must have been written.
+            "depends": [self._at("gates_backward", cells), self._at(f"outer_{stream}", cells, step=1)],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -198,7 +204,7 @@ class _Lowering:
 
     def _gates(self, cells: Cells) -> Columns:
         gates = self._shape.gates
-        slots = gates_forward.neuron_slots(gates.LOOKUPS, gates.FORWARD_MULTIPLIES)
+        slots = gates_forward.neuron_slots(gates)
         read = gates.ACCUMULATORS + len(gates.STATE)
         return self._elementwise("gates_forward", "FP", cells, slots, gates.FORWARD_MULTIPLIES, read) | {
             "depends": [
@@ -211,7 +217,7 @@ class _Lowering:
     def _gates_backward(self, cells: Cells) -> Columns:
         multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
         above = np.maximum(self._at("read_t", cells), self._at("matvec_t_x", cells, layer=1))
-        slots = gates_forward.neuron_slots(0, multiplies)
+        slots = gates_backward.neuron_slots(self._shape.gates)
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
             "depends": [above, self._at("matvec_t_h", cells, step=1), self._at("load_tape", cells)]
         }

@@ -8,6 +8,7 @@ from types import ModuleType
 from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.gates import GATES
+from accel.modes import encode
 from accel.program import Tensor
 from workloads.cells import CELLS
 
@@ -52,11 +53,15 @@ class Demand:
         The whole tape of the sample whose tape is largest.
     tape_step
         The largest tape of one step of all layers.
+    loss
+        The gradients of all logits of the sample that has most: the loss makes them forward, and the backward pass
+        uses them from the last to the first.
     """
 
     inputs: int
     tape: int
     tape_step: int
+    loss: int
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,10 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     FitError
         If something does not fit the memory it must live in; the message names it and the missing bytes.
     """
-    local = {"state": state_bytes(architecture, shape), "column buffer": architecture.dma.buffer_bytes}
+    local = {
+        "state": state_bytes(architecture, shape) + demand.loss,
+        "column buffer": architecture.dma.buffer_bytes,
+    }
     _check("the neurons' state and the column buffer", sum(local.values()), architecture.local.bytes, "local")
     remote: dict[str, int] = {}
     tensors: list[Tensor] = []
@@ -146,17 +154,19 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
     """Return the local bytes of what every step works on, forward and backward, double-buffered where design asks.
 
     M and g(M) have two banks, so that input deltas of the next step may be accumulated while the gates of this one
-    are read; h and g(h) have two, so that the layer above may read one while the next is written.
+    are read; h and g(h) have two, so that the layer above may read one while the next is written. Two lists of input
+    deltas of the next sample may be made while the tape still holds this one's.
     """
     lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
     total = 3 * shape.inputs[0] * formats.activation.bytes  # input vectors: one in use, two on their way
+    total += 2 * shape.inputs[0] * encode.list_entry_bytes(architecture.engine)
     for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
         padded = -(-width // lanes) * lanes
         total += 2 * gates.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
         total += (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, their gradients
         total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
         total += len(gates.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
-    return total + shape.classes * (formats.memory.bytes + formats.gradient.bytes)
+    return total + shape.classes * formats.memory.bytes  # logits
 
 
 def _settle(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
 
+from accel.description import NonNegativeInt, PositiveInt
 from accel.errors import ConfigError
 from accel.files import replace_file
 from workloads.workload import Workload
@@ -123,32 +123,58 @@ class Trace:
             In one line, if the file cannot be read, is no trace, is of another version, or is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            content = path.read_bytes()
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror or 'it is not a trace'}") from None
-        except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error):
-            raise ConfigError(f"{path} is not a trace of deltatrain, or it is damaged") from None
-        return cls._from_arrays(arrays, path)
-
-    @classmethod
-    def _from_arrays(cls, arrays: dict[str, NDArray[Any]], path: Path) -> Self:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
         try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
             header = json.loads(arrays.pop("header").tobytes())
             kind, version = header["format"], header["version"]
-        except (KeyError, TypeError, ValueError):
+        except Exception:  # what NumPy, zipfile and zlib raise for a damaged file is listed nowhere
             raise ConfigError(f"{path} is not a trace of deltatrain, or it is damaged") from None
         if kind != FORMAT or version != VERSION:
             raise ConfigError(f"{path} is {kind!r} version {version!r}, not {FORMAT!r} version {VERSION}")
-        if header["content"] != _digest(arrays):
+        try:
+            return cls._from_parts(_Header.model_validate(header), arrays, path)
+        except (ValidationError, KeyError):
+            raise ConfigError(f"{path} is damaged: its header is not one that was written with it") from None
+
+    @classmethod
+    def _from_parts(cls, header: _Header, arrays: dict[str, NDArray[Any]], path: Path) -> Self:
+        if header.content != _digest(arrays):
             raise ConfigError(f"{path} is damaged: its masks are not those it was written with")
-        workload = Workload.from_table(header["workload"], str(path))
-        if workload.digest() != header["digest"]:
+        try:
+            workload = Workload.from_table(header.workload)
+        except ConfigError as error:
+            fault = str(error).splitlines()[0]
+            raise ConfigError(f"{path} holds a workload that this version does not accept: {fault}") from None
+        if workload.digest() != header.digest:
             raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         layers = len(workload.hidden)
-        recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header["recorded"]))
-        epochs = tuple(_epoch_counts(counts) for counts in header["epochs"])
-        return cls(workload, header["inputs"], header["classes"], recorded, epochs)
+        recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
+        return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+
+
+class _When(BaseModel, frozen=True, extra="forbid"):
+    """The entry of a recorded step in the header."""
+
+    epoch: NonNegativeInt
+    update: NonNegativeInt
+
+
+class _Header(BaseModel, frozen=True, extra="forbid"):
+    """The header of the file, field by field as `_header` writes it, with the digest of the arrays."""
+
+    format: str
+    version: int
+    workload: dict[str, Any]
+    digest: str
+    inputs: PositiveInt
+    classes: PositiveInt
+    recorded: tuple[_When, ...]
+    epochs: tuple[EpochCounts, ...]
+    content: str
 
 
 def _header(trace: Trace) -> dict[str, Any]:
@@ -181,11 +207,11 @@ def _epoch_counts(counts: dict[str, Any]) -> EpochCounts:
     return EpochCounts(**values)
 
 
-def _recorded_step(index: int, at: dict[str, int], arrays: dict[str, NDArray[Any]], layers: int) -> RecordedStep:
+def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layers: int) -> RecordedStep:
     def masks(stream: str) -> tuple[NDArray[np.bool_], ...]:
         return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(layers))
 
-    return RecordedStep(at["epoch"], at["update"], arrays[f"{index}.lengths"], masks("x"), masks("h"))
+    return RecordedStep(at.epoch, at.update, arrays[f"{index}.lengths"], masks("x"), masks("h"))
 
 
 def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:

@@ -10,6 +10,13 @@ from accel.number import Integers
 
 UNIT = "elementwise"
 
+
+def neuron_slots(gates: ModuleType) -> int:
+    """Return the cycles that one neuron holds its lane: its multiplications, shared out between two multipliers."""
+    multiplies: int = gates.BACKWARD_MULTIPLIES
+    return -(-multiplies // gates_forward.PORTS)
+
+
 issue_cycles = gates_forward.issue_cycles
 drain_cycles = gates_forward.drain_cycles
 work = gates_forward.work

@@ -13,6 +13,9 @@ from accel.work import Counts, Work
 
 UNIT = "elementwise"
 
+PORTS = 2
+"""Table ports, and multipliers, of a lane."""
+
 
 def result(
     gates: ModuleType, memory: Integers, state: Integers, formats: Formats
@@ -35,9 +38,17 @@ def result(
     return after
 
 
-def neuron_slots(lookups: int, multiplies: int) -> int:
-    """Return the cycles that one neuron holds its lane: one table port and one multiplier work side by side."""
-    return max(lookups, multiplies)
+def neuron_slots(gates: ModuleType) -> int:
+    """Return the cycles that one neuron holds its lane: what the busiest part of it needs.
+
+    Two table ports and two multipliers work side by side: what a cell looks up or multiplies last, such as tanh(c),
+    goes through the second, so that the first is free for the next neuron whenever that comes. M is read and the tape
+    is written a word a cycle. The state of the step before is on the tape too, but not written a second time: it stays
+    where the step before left it.
+    """
+    on_ports: int = -(-max(gates.LOOKUPS, gates.FORWARD_MULTIPLIES) // PORTS)
+    accumulators: int = gates.ACCUMULATORS
+    return max(on_ports, accumulators, len(gates.TAPE) - len(gates.STATE))
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:
@@ -46,8 +57,13 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 
 
 def drain_cycles(engine: Engine) -> int:
-    """Return the pipeline's depth: read, table, interpolate, product, sum, write, twice through for tanh(c)."""
-    return 8
+    """Return the pipeline's depth, one for all that the unit does, so that its ops are done in their order.
+
+    An LSTM's neuron is written whole 15 cycles after its first word is asked for, backward 18 (read 2, table 3, product
+    and sum 2, and so on along the chain that `rtl.gates` draws); `issue_cycles` counts 5 and 8 of them. The loss needs
+    all 10: word, lane, rounding, difference, exponential in 3, quotient, and the word that gathers P of them.
+    """
+    return 10
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

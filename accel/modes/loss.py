@@ -11,6 +11,7 @@ import numpy as np
 
 from accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS, power_of_two
 from accel.engine import Engine, Formats
+from accel.modes import gates_forward
 from accel.number import Integers, NumberFormat, fit, rescale
 from accel.work import Counts, Work
 
@@ -57,8 +58,8 @@ def result(logits: Integers, label: int, formats: Formats) -> Integers:
 
 
 def class_cycles(formats: Formats) -> int:
-    """Return the cycles of one class: one for its exponential, one for each bit of a quotient of at most 1."""
-    return 1 + (formats.gradient.fraction_bits + 1)
+    """Return the cycles of one class: to seek the largest, for the exponential, for each bit of a quotient up to 1."""
+    return 2 + (formats.gradient.fraction_bits + 1)
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:
@@ -66,9 +67,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
     return count * words
 
 
-def drain_cycles(engine: Engine) -> int:
-    """Return the pipeline's depth: read, table, sum, subtract, write."""
-    return 5
+drain_cycles = gates_forward.drain_cycles
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

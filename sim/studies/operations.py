@@ -9,8 +9,8 @@ ABOUT = (
     "How many matrix operations (FP + BP + WG, over the whole training) does a Delta LSTM of 56 k parameters need, and "
     "at what loss of accuracy against the dense LSTM trained the same way? Published on Fluent Speech Commands: about "
     "80 % fewer with negligible loss (Chen et al., AAAI 2024, arXiv 2312.09391, abstract). Ours is a synthesised set "
-    "with the same intents and front end, voices held out, so the accuracies do not compare with that set's; the "
-    "thresholds were chosen on training voices set apart."
+    "with the same intents and front end, voices held out, so the accuracies do not compare with that set's. The "
+    "thresholds are those of a first trial; beta was chosen on training voices set apart."
 )
 
 SETTINGS = Settings(

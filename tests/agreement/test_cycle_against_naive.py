@@ -16,7 +16,7 @@ from sim.machine import Machine
 from workloads.matrix import lower_matrix
 from workloads.synthetic import uniform_masks
 
-_SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _busy(stalls: Any) -> dict[str, int]:
@@ -61,13 +61,13 @@ def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
     _check_equal(program)
 
 
-@settings(_SLOW, max_examples=25)
+@settings(_SLOW, max_examples=15)
 @given(programs(widest=60, most_steps=3))
 def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None:
     _check_equal(program)
 
 
-@settings(_SLOW, max_examples=60)
+@settings(_SLOW, max_examples=40)
 @given(programs())
 def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Program) -> None:
     naive, machine = NaiveMachine(program), Machine(program)
@@ -81,7 +81,7 @@ def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Prog
     ]
 
 
-@settings(_SLOW, max_examples=60)
+@settings(_SLOW, max_examples=40)
 @given(
     architectures(),
     st.sampled_from(["matvec", "matvec_t", "outer"]),

@@ -194,10 +194,13 @@ def test_every_pair_of_values_and_every_threshold_of_three_bits():
 
 
 def test_one_group_again_and_again_is_not_read_before_it_is_written():
+    """Vectors of one group in every order within the pipeline, vectors without elements on the same place between."""
     engine = engine_of(4, NumberFormat(bits=8, fraction_bits=0))
     rng = np.random.default_rng(5)
-    bases = rng.integers(0, 2, 60).tolist()
-    case = case_of(engine, [(base, rng.integers(-2, 2, 4), 2, False) for base in bases])
+    requests = []
+    for base, width in zip(rng.integers(0, 2, 150).tolist(), rng.choice([0, 4, 4], 150).tolist(), strict=True):
+        requests.append((base, rng.integers(-2, 2, width), 2, width == 0))
+    case = case_of(engine, requests)
     told = case.run()[-1]
     assert told == (np.cumsum(case.scan) + encode.drain_cycles(engine)).tolist()
 

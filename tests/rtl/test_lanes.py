@@ -1,118 +1,46 @@
-"""The lane array against the integers of `accel.modes` bit for bit, and against the cycle law and its rule for stalls."""
+"""The lane array against the integers of `accel.modes`, bit for bit, and against the cycle law, stalls included."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from components import assert_refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lane_bench import LAW, SINKS, SOURCES, Job, Part, bits_of, golden, issue_cycles, run_lanes
+from lane_bench import LAW, Job, Part, issue_cycles, run_lanes
+from lane_jobs import (
+    PLACES,
+    a_small_engine,
+    check_done_after_the_last_was_taken,
+    check_values,
+    engines,
+    integers,
+    some_arrivals,
+    some_jobs,
+    some_pushing_back,
+)
 
-from accel.engine import Engine, Formats
 from rtl.lanes import Lanes
 from rtl.op import Mode
 
-PLACES = 12
-COLUMNS = 40
-
 few = settings(deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)
-overflows = st.sampled_from(["saturate", "wrap"])
-
-
-def number(bits, fraction_bits, overflow="saturate"):
-    return {"bits": bits, "fraction_bits": fraction_bits, "overflow": overflow}
-
-
-@st.composite
-def engines(draw, lanes=(1, 2, 3, 4, 5, 8)):
-    """Draw an engine with weights of 8 or 16 bits and activations of 16."""
-    weight_bits = draw(st.sampled_from([8, 16]))
-    formats = Formats(
-        weight=number(weight_bits, draw(st.integers(0, weight_bits - 1)), draw(overflows)),
-        activation=number(16, draw(st.integers(0, 15))),
-        gate=number(16, 14),
-        state=number(16, 11),
-        gradient=number(16, draw(st.integers(0, 15)), draw(overflows)),
-        learning_rate=number(16, draw(st.integers(0, 15))),
-        memory_bits=draw(st.integers(weight_bits + 16, 48)),
-        memory_overflow=draw(overflows),
-        weight_gradient_bits=draw(st.integers(32, 48)),
-        weight_gradient_overflow=draw(overflows),
-    )
-    return Engine(clock_hz=100_000_000, lanes=draw(st.sampled_from(lanes)), encoder_elements=1, elementwise_lanes=1,
-                  formats=formats)
-
-
-def integers(rng, number, shape):
-    """Return integers of a format: any, small ones, and its ends, each kind in a share drawn anew."""
-    anywhere = rng.integers(number.lowest, number.highest, shape, endpoint=True)
-    small = rng.integers(-3, 3, shape, endpoint=True)
-    ends = rng.choice([number.lowest, number.highest, 0], shape)
-    return np.choose(rng.choice(3, shape, p=rng.dirichlet([1, 1, 1])), [anywhere, small, ends])
-
-
-def a_job(rng, engine, modes=tuple(Mode), most_columns=4, most_words=3):
-    """Return a random op of few columns and words, in one part or in two."""
-    formats, lanes = engine.formats, engine.lanes
-    count, words = int(rng.integers(0, most_columns + 1)), int(rng.integers(1, most_words + 1))
-    edges = [words] if words == 1 or rng.random() < 0.5 else [int(rng.integers(1, words))]
-    sizes = [edges[0], words - edges[0]] if edges[0] < words else [words]
-    free = PLACES - words
-    first = int(rng.integers(0, free + 1))
-    addresses = [first, first + sizes[0] + int(rng.integers(0, free - first + 1))][: len(sizes)]
-    if len(sizes) == 2 and rng.random() < 0.5:  # the upper part may lie below the lower one
-        addresses = [addresses[1] + sizes[1] - sizes[0], first]
-    parts = tuple(
-        Part(address, size, *rng.integers(0, 2, 2).tolist(), bool(rng.random() < 0.3))
-        for address, size in zip(addresses, sizes, strict=True)
-    )
-    mode = modes[rng.integers(len(modes))]
-    shape = (words * lanes, count)
-    return Job(
-        mode,
-        parts,
-        np.arange(count) if mode is Mode.UPDATE else np.sort(rng.choice(COLUMNS, count, replace=False)),
-        integers(rng, formats.activation, count),
-        integers(rng, formats.weight, shape),
-        integers(rng, formats.weight_gradient, shape),
-    )
-
-
-def some_jobs(rng, engine, ops, **sizes):
-    """Return `ops` ops, g(M) and a learning rate."""
-    jobs = [a_job(rng, engine, **sizes) for _ in range(ops)]
-    g = integers(rng, engine.formats.gradient, (PLACES, 2, engine.lanes))
-    return jobs, g, int(integers(rng, engine.formats.learning_rate, ()))
-
-
-def some_arrivals(rng, jobs, slowness):
-    """Return when each item of each source arrives, with gaps of `slowness` cycles on average."""
-    counts = {name: sum(len(job.taken(1)[name]) for job in jobs) for name in ("ops", "entries")}
-    for name, modes in (("weights", "matvec matvec_t update"), ("weight_gradients", "outer update")):
-        counts[name] = sum(job.count * job.words for job in jobs if job.mode.name.lower() in modes.split())
-    return {name: np.cumsum(rng.poisson(rng.random() * slowness, count)) for name, count in counts.items()}
-
-
-def some_pushing_back(rng):
-    """Return for each sink a random pattern of when it is ready, at least once a period."""
-    patterns = {name: [*(rng.random(29) < rng.random()).tolist(), True] for name in SINKS}
-    return {name: (lambda cycle, p=pattern: p[cycle % len(p)]) for name, pattern in patterns.items()}
-
-
-def check_values(seen, engine, jobs, g, rate):
-    expected, bits = golden(engine, jobs, g, rate), bits_of(engine.formats)
-    for sink in SINKS:
-        assert seen.payloads(sink, engine.lanes, bits[sink]) == getattr(expected, sink), sink
-    assert (seen.memory == expected.memory).all()
-    assert len(seen.done) == len(jobs)
 
 
 @settings(few, max_examples=40)
 @given(engines(), seeds)
 def test_words_that_are_there_are_worked_through_at_the_law_s_pace(engine, seed):
+    check_pace(engine, *some_jobs(np.random.default_rng(seed), engine, 14))
+
+
+@settings(few, max_examples=12)
+@given(engines(lanes=(1, 2, 4)), seeds, st.sampled_from(Mode), st.integers(0, 1))
+def test_ops_of_at_most_one_word_follow_each_other_without_a_gap(engine, seed, mode, most_columns):
+    """More of them than are under way at once."""
     rng = np.random.default_rng(seed)
-    jobs, g, rate = some_jobs(rng, engine, 14)
+    check_pace(engine, *some_jobs(rng, engine, 30, modes=(mode,), most_columns=most_columns, most_words=1))
+
+
+def check_pace(engine, jobs, g, rate):
     seen = run_lanes(engine, jobs, g, rate)
     check_values(seen, engine, jobs, g, rate)
     law = np.array([LAW[job.mode].issue_cycles(np.array(job.count), job.words) for job in jobs])
@@ -148,21 +76,6 @@ def test_nothing_is_lost_or_done_too_soon_when_the_outputs_push_back(engine, see
     check_done_after_the_last_was_taken(seen, jobs)
 
 
-def check_done_after_the_last_was_taken(seen, jobs):
-    taken = dict.fromkeys(SINKS, 0)
-    for job, done in zip(jobs, seen.done, strict=True):
-        words = job.count * job.words
-        made = {
-            Mode.MATVEC: {},
-            Mode.MATVEC_T: {"results": job.count},
-            Mode.OUTER: {"new_weight_gradients": words},
-            Mode.UPDATE: {"new_weights": words, "new_weight_gradients": words},
-        }[job.mode]
-        for name, count in made.items():
-            taken[name] += count
-            assert count == 0 or seen.received[name][taken[name] - 1][0] < done
-
-
 @settings(few, max_examples=25)
 @given(engines(lanes=(2, 4)), seeds, st.integers(1, 4))
 def test_the_same_accumulators_may_be_used_again_at_every_distance(engine, seed, words):
@@ -184,41 +97,6 @@ def test_the_same_accumulators_may_be_used_again_at_every_distance(engine, seed,
     check_values(run_lanes(engine, jobs, g, 1, arrivals), engine, jobs, g, 1)
 
 
-def a_small_engine(lanes):
-    formats = Formats(
-        weight=number(8, 6), activation=number(16, 8), gate=number(16, 14), state=number(16, 11),
-        gradient=number(16, 14), learning_rate=number(16, 15), memory_bits=26, memory_overflow="saturate",
-        weight_gradient_bits=33,
-    )
-    return Engine(clock_hz=100_000_000, lanes=lanes, encoder_elements=1, elementwise_lanes=1, formats=formats)
-
-
-def check_many(ops, seed):
-    """Run `ops` short ops under random stalls on every port."""
-    engine, rng = a_small_engine(1), np.random.default_rng(seed)
-    jobs, g, rate = some_jobs(rng, engine, ops, most_columns=2, most_words=2)
-    ready = some_pushing_back(rng)
-    seen = run_lanes(engine, jobs, g, rate, some_arrivals(rng, jobs, 0.3), ready, most_cycles=100 * ops)
-    check_values(seen, engine, jobs, g, rate)
-    check_done_after_the_last_was_taken(seen, jobs)
-
-
-def test_ten_thousand_short_ops_under_stalls():
-    check_many(10_000, 1)
-
-
-@pytest.mark.long
-def test_a_hundred_thousand_short_ops_under_stalls():
-    check_many(100_000, 2)
-
-
 def test_arguments_are_checked():
-    engine = a_small_engine(2)
-    with pytest.raises(ValueError, match="accumulator_words must be an integer of at least 1, not 0"):
-        Lanes(engine=engine, accumulator_words=0)
-
-
-def test_sources_and_sinks_are_the_ports():
-    ports = dict(Lanes(engine=a_small_engine(2), accumulator_words=2).signature.members)
-    streams = {name for name, member in ports.items() if member.is_signature and "ready" in member.signature.members}
-    assert streams == {*SOURCES, *SINKS}
+    message = "accumulator_words must be an integer of at least 1, not 0"
+    assert_refused(Lanes, message, engine=a_small_engine(2), accumulator_words=0)

@@ -29,16 +29,15 @@ def test_the_runs_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(progra
         tensors = [t for t in tensors if t.remote]
         if not tensors:
             continue
-        wanted = []
-        for column in program.columns[ops.list_start[op] :][: ops.count[op]].tolist():
-            for word in range(column * tensors[0].words, (column + 1) * tensors[0].words):
-                wanted.append([(t.address + word * t.word_bytes, t.word_bytes) for t in tensors])
-        found = []
-        for words, bursts in stream._runs(op):
-            assert 0 < 2 * sum(size for _, size in bursts) <= room
-            for word in range(words):
-                found.append([(address + word * size // words, size // words) for address, size in bursts])
-        assert found == wanted
+        columns = program.columns[ops.list_start[op] :][: ops.count[op]].tolist()
+        words = [column * tensors[0].words + word for column in columns for word in range(tensors[0].words)]
+        runs = stream._runs(op)
+        assert all(0 < 2 * sum(size for _, size in bursts) <= room for _, bursts in runs)
+        assert [
+            [(address + word * size // count, size // count) for address, size in bursts]
+            for count, bursts in runs
+            for word in range(count)
+        ] == [[(t.address + word * t.word_bytes, t.word_bytes) for t in tensors] for word in words]
 
 
 @_SLOW

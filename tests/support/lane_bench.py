@@ -1,4 +1,4 @@
-"""The lanes on a bench: ops with their lists and words go in at given times, and what comes out is kept with its cycle."""
+"""The lanes on a bench: ops, lists and words go in at given times; what comes out is kept with its cycle."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Job:
     Attributes
     ----------
     parts
-        The accumulators of a column, in one part or two; K words together.
+        The accumulators of a column, in one part or two: K words together.
     columns, delta
         The list, shape (n,).
-    W, dW
-        Fired columns, padded to whole words, shape (K * P, n).
+    W, gradients
+        Fired columns of W, of dW, padded to whole words, shape (K * P, n).
     """
 
     mode: Mode
@@ -52,7 +52,7 @@ class Job:
     columns: NDArray[np.int64]
     delta: NDArray[np.int64]
     W: NDArray[np.int64]
-    dW: NDArray[np.int64]
+    gradients: NDArray[np.int64]
 
     @property
     def count(self) -> int:
@@ -92,7 +92,7 @@ class Job:
             "ops": [self.descriptor()],
             "entries": list(zip(self.columns.tolist(), self.delta.tolist(), strict=True)) if listed else [],
             "weights": words_of(self.W, lanes) if w else [],
-            "weight_gradients": words_of(self.dW, lanes) if dw else [],
+            "weight_gradients": words_of(self.gradients, lanes) if dw else [],
         }
 
 
@@ -125,9 +125,10 @@ def golden(engine: Engine, jobs: Sequence[Job], g: NDArray[np.int64], rate: int)
             s = matvec_t.result(job.W, gradient, 1, lanes, formats)
             found.results.extend(zip(job.columns.tolist(), s.tolist(), strict=True))
         elif job.mode is Mode.OUTER:
-            found.new_weight_gradients.extend(words_of(outer.result(job.dW, gradient, job.delta, formats), lanes))
+            after = outer.result(job.gradients, gradient, job.delta, formats)
+            found.new_weight_gradients.extend(words_of(after, lanes))
         elif job.mode is Mode.UPDATE:
-            W, dW = update.result(job.W, job.dW, rate, formats)
+            W, dW = update.result(job.W, job.gradients, rate, formats)
             found.new_weights.extend(words_of(W, lanes))
             found.new_weight_gradients.extend(words_of(dW, lanes))
     return found

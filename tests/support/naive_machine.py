@@ -111,7 +111,7 @@ class NaiveMachine:
                 self.transfer(name, unit, now)
         self.fetch(now)
         self.lanes(now)
-        for name, unit in self.units.items():
+        for unit in self.units.values():
             if unit.op == NO_OP and unit.ops:
                 unit.waited += 1
 

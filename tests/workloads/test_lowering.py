@@ -164,8 +164,7 @@ def test_no_two_tensors_share_a_byte_and_all_lie_in_their_memory(
     program = lower_dense(architecture, shape, step.lengths, readout) if dense else lower(*case)
     ops, table = program.ops, Table(program)
     used = [(t.address, t.address + t.bytes, t.name) for t in program.tensors if t.remote]
-    for op in table.load_x.values():
-        used.append((int(ops.address[op]), int(ops.address[op] + ops.count[op]), "input"))
+    used += [(int(ops.address[op]), int(ops.address[op] + ops.count[op]), "input") for op in table.load_x.values()]
     for (layer, sample, t), op in table.store_tape.items():
         if sample == int(np.argmax(step.lengths)):  # samples follow each other and use the same place
             used.append((int(ops.address[op]), int(ops.address[op] + ops.count[op]), f"tape {layer} {t}"))
@@ -313,6 +312,7 @@ def test_what_does_not_fit_is_named_with_the_memory_and_the_missing_bytes(what: 
 def test_state_that_does_not_fit_is_said_before_anything_else() -> None:
     shape = Shape(GATES.load("lstm"), (4,), (64,), 3)
     machine = Architecture.named("tiny", {"local.bytes": 1000})
-    missing = state_bytes(machine, shape) + machine.dma.buffer_bytes - 1000
+    loss = shape.classes * machine.engine.formats.gradient.bytes
+    missing = state_bytes(machine, shape) + loss + machine.dma.buffer_bytes - 1000
     with pytest.raises(FitError, match=rf"neurons' state.* {missing} bytes are missing"):
         lower(machine, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")

@@ -1,0 +1,19 @@
+"""Checks of constructor arguments: one clear line that names the argument, its value and what is accepted."""
+
+from __future__ import annotations
+
+__all__ = ["check_at_least", "check_power_of_two"]
+
+
+def check_at_least(name: str, value: object, lowest: int) -> None:
+    """Raise ValueError unless `value` is an integer of at least `lowest`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise ValueError(f"{name} must be an integer of at least {lowest}, not {value!r}")
+
+
+def check_power_of_two(name: str, value: object) -> None:
+    """Raise ValueError unless `value` is 1, 2, 4, 8, ...; element and word then share the bits of an index."""
+    check_at_least(name, value, 1)
+    assert isinstance(value, int)
+    if value & (value - 1):
+        raise ValueError(f"{name} must be a power of two, not {value!r}")

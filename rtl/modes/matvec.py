@@ -1,0 +1,129 @@
+"""Forward: M += W[:, j] * delta_j, in a memory of accumulators that takes a word in each cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data
+from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from accel.engine import Engine
+from rtl.delay import delayed
+from rtl.layouts import word
+from rtl.modes import Inputs
+from rtl.number import fit
+from rtl.op import BANKS, Mode, Underway
+
+__all__ = ["Matvec", "factors"]
+
+
+def factors(inputs: Inputs) -> tuple[Value, Value]:
+    """Return weight and delta."""
+    return inputs.weight, inputs.delta
+
+
+class Matvec(Component):
+    """The delta memory M, and the adders that accumulate into it.
+
+    Stages as in `rtl.lanes`, for a word that is issued in stage 0:
+
+        1  the address of its accumulators is read, and compared with those of the three words before it
+        2  M answers; a result of the second or third word before takes its place if it is newer
+        3  add, fit; the result of the word right before is used if it went to the same place (K = 1)
+        4  M is written
+
+    A read does not see the write of its own cycle, so the three words in stages 2 to 4 are those that M does not show.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    accumulator_words
+        Words of P accumulators in one bank.
+    product_bits
+        Width of a product.
+
+    Attributes
+    ----------
+    word : In(Underway)
+        The word in stage 1.
+    products : In(ArrayLayout(signed(product_bits), P))
+        Those of the word in stage 3.
+    memory : Out(ReadPort.Signature)
+        M, for the element-wise unit. Address: accumulator word times 2, plus bank.
+    """
+
+    def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int) -> None:
+        self._formats = engine.formats
+        self._lanes = engine.lanes
+        self._depth = BANKS * accumulator_words
+        shape = word(engine.formats.memory_bits, engine.lanes)
+        super().__init__(
+            {
+                "word": In(Underway(accumulator_words)),
+                "products": In(data.ArrayLayout(signed(product_bits), engine.lanes)),
+                "memory": Out(ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect M with what finds its newest value and with the adders."""
+        m = Module()
+        shape = word(self._formats.memory_bits, self._lanes)
+        m.submodules.accumulators = accumulators = Memory(shape=shape, depth=self._depth, init=[])
+        shown, read, write = accumulators.read_port(), accumulators.read_port(), accumulators.write_port()
+        connect(m, shown, flipped(self.memory))
+        under_way = self._under_way(m)
+        result, held, near = Signal(shape), Signal(shape), Signal()
+        m.d.comb += [
+            read.addr.eq(self.word.source),
+            write.addr.eq(under_way[-1].target),
+            write.en.eq(under_way[-1].active),
+            write.data.eq(result),
+        ]
+        self._read_newest(m, under_way, read.data, result, held, near)
+        self._add(m, Mux(near, result, held), result)
+        return m
+
+    def _under_way(self, m: Module) -> list[data.View]:
+        """Return whether there is a word, and where it goes, in stages 1 to 4."""
+        first = Signal(data.StructLayout({"active": 1, "target": self.word.target.shape()}), name="word")
+        m.d.comb += [
+            first.active.eq(self.word.work & (self.word.mode == Mode.MATVEC)),
+            first.target.eq(self.word.target),
+        ]
+        stages = [first]
+        for _ in range(3):
+            stages.append(delayed(m, stages[-1], 1))
+        return stages
+
+    def _read_newest(
+        self, m: Module, under_way: list[data.View], shown: data.View, result: data.View, held: data.View, near: Signal
+    ) -> None:
+        """Set `held` to the newest value that stage 2 can know, and `near` if stage 3 must take `result` instead."""
+        near_2, from_result, from_older, from_zero = Signal(), Signal(), Signal(), Signal()
+        older_result = delayed(m, result, 1)
+        for flag, before in zip((near_2, from_result, from_older), under_way[1:], strict=True):
+            same = before.active & (before.target == self.word.source) & ~self.word.from_zero
+            m.d.sync += flag.eq(same)
+        m.d.sync += [from_zero.eq(self.word.from_zero), near.eq(near_2)]
+        with m.If(from_zero):
+            m.d.sync += held.eq(0)
+        with m.Elif(from_result):
+            m.d.sync += held.eq(result)
+        with m.Elif(from_older):
+            m.d.sync += held.eq(older_result)
+        with m.Else():
+            m.d.sync += held.eq(shown)
+
+    def _add(self, m: Module, before: Value, result: data.View) -> None:
+        """Add the products to `before`, lane by lane."""
+        formats = self._formats
+        bits = formats.weight.bits + formats.activation.bits
+        base = Signal.like(result)
+        m.d.comb += base.eq(before)
+        for lane in range(self._lanes):
+            total = Signal(signed(formats.memory_bits + 1), name=f"total_{lane}")
+            m.d.comb += total.eq(base[lane] + self.products[lane][:bits].as_signed())
+            m.d.sync += result[lane].eq(fit(total, formats.memory))

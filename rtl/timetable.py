@@ -1,0 +1,117 @@
+"""What a lane of the element-wise unit does for one neuron: which part of it does what, in which cycle.
+
+Neurons follow each other without a common beat: the next may come any number of cycles after the last has had its
+slots. So that no two ever meet in a part of the lane, each part is used within a window that is as long as the slots
+and begins at the same cycle for every neuron, forward and backward. `Plan` checks it.
+
+    step        begins  operand is read     made                held until the part makes the next
+    Read        c       -                   c + 2               yes
+    LookUp      c       c                   c + 3               yes
+    Add         c       c                   c + 1               yes
+    Multiply    c       c, ``plus`` c + 1   c + 2 (exact c + 1) yes
+    Write       c       c                   in memory c + 1     -
+
+A value that is read when its part has already made the next one is kept in a register of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["ONE", "Add", "Difference", "LookUp", "Multiply", "OneMinus", "Read", "Timetable", "Write"]
+
+ONE = "1"
+"""1.0 as the addend of a product."""
+
+
+class OneMinus(NamedTuple):
+    """The operand 1 - v of a value in ``formats.gate``."""
+
+    value: str
+
+
+class Difference(NamedTuple):
+    """The operand a - b of two values in one format."""
+
+    value: str
+    less: str
+
+
+class Read(NamedTuple):
+    """Word `word` of the chunk is asked of memory port `port`; it is `value` in the format `stored`.
+
+    M is rounded to that format on its way in; other memories hold it already.
+    """
+
+    cycle: int
+    value: str
+    port: str
+    stored: str
+    word: int = 0
+
+
+class LookUp(NamedTuple):
+    """`value` is tanh of `of`, or its sigmoid where `of` is in ``sigmoid_input``, from table port `table`."""
+
+    cycle: int
+    value: str
+    of: str
+    table: int = 0
+
+
+class Add(NamedTuple):
+    """`value` is `left` + `right`, all three in the format `stored`, fitted."""
+
+    cycle: int
+    value: str
+    left: str
+    right: str
+    stored: str
+
+
+class Multiply(NamedTuple):
+    """`value` is `plus` + `left` * `right`, or `plus` - `left` * `right`, made by multiplier `on`.
+
+    It is rounded once to the format `stored`, or is the exact product where that is None. `plus` is a value, an exact
+    product, or ONE.
+    """
+
+    cycle: int
+    value: str
+    left: str | Difference
+    right: str | OneMinus
+    stored: str | None
+    plus: str | None = None
+    minus: bool = False
+    on: int = 0
+
+
+class Write(NamedTuple):
+    """`value` becomes word `word` of the chunk at memory port `port`, rounded to the format `stored` if not in it."""
+
+    cycle: int
+    value: str
+    port: str
+    stored: str
+    word: int = 0
+
+
+Step = Read | LookUp | Add | Multiply | Write
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The steps of one neuron, in one direction. A cycle counts from the chunk's first slot.
+
+    Attributes
+    ----------
+    steps
+        In any order.
+    """
+
+    steps: tuple[Step, ...]
+
+    def of_kind(self, kind: type) -> list:
+        """Return the steps that are a `kind`."""
+        return [step for step in self.steps if isinstance(step, kind)]

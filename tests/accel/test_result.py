@@ -1,0 +1,149 @@
+"""Counters must close, and a result's file loads back equal or is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from accel.program import PHASES, UNITS
+from accel.result import Counters, Result
+
+
+@st.composite
+def counters(draw: st.DrawFn, cycles: int | None = None) -> Counters:
+    total = draw(st.integers(1, 10**6)) if cycles is None else cycles
+
+    def shares(most: int, parts: int) -> list[int]:
+        cuts = sorted(draw(st.lists(st.integers(0, most), min_size=parts - 1, max_size=parts - 1)))
+        return [b - a for a, b in zip([0, *cuts], [*cuts, most], strict=True)]
+
+    units = {}
+    for name in UNITS:
+        busy, load, end = shares(total, 3)
+        units[name] = {"busy_cycles": busy, "stall_cycles": {"load": load, "end": end}}
+    spent = shares(total, 2 * len(PHASES))
+    read, written = draw(st.integers(0, 10**9)), draw(st.integers(0, 10**9))
+    moved = shares(read + written, len(PHASES))
+    phases = {
+        name: {
+            "busy_cycles": spent[2 * i],
+            "stall_cycles": {"stream": spent[2 * i + 1]},
+            "macs": draw(st.integers(0, 10**9)),
+            "skipped_macs": draw(st.integers(0, 10**9)),
+            "fired": draw(st.integers(0, 100)),
+            "elements": 100,
+            "remote_bytes": moved[i],
+            "local_bytes": draw(st.integers(0, 10**9)),
+        }
+        for i, name in enumerate(PHASES)
+    }
+    rows = dict.fromkeys(("row_hits", "row_misses", "row_conflicts", "activates", "refreshes", "busy_cycles"), 0)
+    remote = {"asked_bytes": read + written, "read_bytes": read, "write_bytes": written} | rows
+    table = {
+        "cycles": total,
+        "clock_hz": 10**8,
+        "lanes": 4,
+        "units": units,
+        "phases": phases,
+        "remote": remote,
+        "work": {"macs": sum(p["macs"] for p in phases.values())},
+    }
+    return Counters.model_validate(table)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Result:
+    return Result(
+        workload={"name": draw(st.text(max_size=5))},
+        architecture=Architecture.named("tiny").model_dump(mode="json"),
+        fidelity="cycle",
+        counters=draw(counters()),
+        dense=draw(counters()),
+        energy_j={"lanes": draw(st.floats(0, 1))},
+        dense_energy_j={"lanes": 1.0},
+        training={"accuracy": draw(st.floats(0, 1))},
+        provenance={"seed": draw(st.integers(0, 2**40))},
+    )
+
+
+@given(counters())
+def test_counters_that_close_are_accepted(one: Counters) -> None:
+    assert one.seconds == one.cycles / 10**8
+    assert sum(phase.cycles for phase in one.phases.values()) == one.cycles
+    for phase in one.phases.values():
+        assert phase.occupancy == phase.fired / 100
+
+
+def _first_unit(t: dict[str, Any]) -> dict[str, Any]:
+    unit: dict[str, Any] = t["units"]["engine"]
+    return unit
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a unit works a cycle more": lambda t: _first_unit(t).update(busy_cycles=_first_unit(t)["busy_cycles"] + 1),
+    "a unit stalls a cycle less than never": lambda t: _first_unit(t)["stall_cycles"].update(
+        load=-1, end=t["cycles"] + 1 - _first_unit(t)["busy_cycles"]
+    ),
+    "a phase takes a cycle more": lambda t: t["phases"]["BP"].update(busy_cycles=t["phases"]["BP"]["busy_cycles"] + 1),
+    "a byte more is read": lambda t: t["remote"].update(read_bytes=t["remote"]["read_bytes"] + 1),
+    "a byte more was asked for": lambda t: t["remote"].update(asked_bytes=t["remote"]["asked_bytes"] + 1),
+    "a phase moved a byte more": lambda t: t["phases"]["FP"].update(remote_bytes=t["phases"]["FP"]["remote_bytes"] + 1),
+    "an unknown stall": lambda t: _first_unit(t)["stall_cycles"].update(tea=0),
+    "the run is longer": lambda t: t.update(cycles=t["cycles"] + 1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@settings(max_examples=20)
+@given(one=counters())
+def test_counters_that_do_not_close_are_refused(change: str, one: Counters) -> None:
+    table = one.model_dump()
+    CHANGES[change](table)
+    with pytest.raises(ValidationError):
+        Counters.model_validate(table)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(results())
+def test_a_result_loads_back_equal(tmp_path: Path, result: Result) -> None:
+    path = tmp_path / "result.json"
+    result.save(path)
+    assert Result.load(path) == result
+    assert json.loads(path.read_text())["schema_version"] == 1
+    assert result.speedup == result.dense.cycles / result.counters.cycles
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"3", b"\xff", b"hello", b'{"schema_version": 2}', b"null"])
+def test_a_file_that_is_no_result_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "result.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="is not a result of deltatrain") as caught:
+        Result.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_result_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.json", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            Result.load(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@given(results())
+def test_a_result_cut_short_is_refused(tmp_path: Path, result: Result) -> None:
+    path = tmp_path / "result.json"
+    result.save(path)
+    whole = path.read_bytes()
+    for size in range(0, len(whole) - 2, 37):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ConfigError):
+            Result.load(path)

@@ -1,0 +1,63 @@
+"""The analytic fidelity is never above the cycle fidelity, and equals it where nothing can stall."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from programs import architectures, programs
+
+from accel.architecture import Architecture
+from accel.program import PHASES, Program
+from sim.fidelity import analytic, cycle
+from workloads.matrix import lower_matrix
+from workloads.synthetic import uniform_masks
+
+_SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MODES = st.sampled_from(["matvec", "matvec_t", "outer"])
+
+
+@_SLOW
+@given(programs())
+def test_the_closed_form_is_a_lower_bound(program: Program) -> None:
+    assert analytic.count(program).cycles <= cycle.count(program).cycles
+
+
+@settings(_SLOW, max_examples=25)
+@given(programs(widest=70, most_steps=12))
+def test_the_closed_form_is_a_lower_bound_of_larger_steps(program: Program) -> None:
+    assert analytic.count(program).cycles <= cycle.count(program).cycles
+
+
+@settings(_SLOW, max_examples=60)
+@given(programs())
+def test_what_is_counted_and_not_timed_is_the_same(program: Program) -> None:
+    bound, counted = analytic.count(program), cycle.count(program)
+    assert bound.work == counted.work
+    for moved in ("asked_bytes", "read_bytes", "write_bytes"):
+        assert getattr(bound.remote, moved) == getattr(counted.remote, moved)
+    for name in PHASES:
+        one, other = bound.phases[name], counted.phases[name]
+        for same in ("busy_cycles", "macs", "skipped_macs", "fired", "elements", "remote_bytes", "local_bytes"):
+            assert getattr(one, same) == getattr(other, same), same
+    for name, unit in bound.units.items():
+        assert unit.busy_cycles == counted.units[name].busy_cycles
+
+
+@settings(_SLOW, max_examples=60)
+@given(architectures(), MODES, st.integers(1, 20), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
+def test_a_local_matrix_takes_its_words_and_one_pipeline(
+    architecture: Architecture, mode: str, steps: int, columns: int, rows: int, occupancy: float
+) -> None:
+    """n * K cycles an op, one where nothing fired, ops back to back, and the last op's pipeline at the end."""
+    local = architecture.model_copy(
+        update={"placement": architecture.placement.model_copy(update={"weights": "local", "gradients": "local"})}
+    )
+    fired = uniform_masks(steps, columns, occupancy, 1)
+    program = lower_matrix(local, mode, fired, rows)
+    words = -(-rows // local.engine.lanes)
+    issue = int(np.maximum(fired.sum(axis=1) * words, 1).sum())
+    pipeline = cycle.count(program).cycles - issue
+    assert pipeline == int(program.drain_cycles[-1])
+    assert 0 < pipeline <= 12 + (local.engine.lanes - 1).bit_length()
+    assert issue <= analytic.count(program).cycles <= issue + pipeline

@@ -1,0 +1,111 @@
+"""Host speed of lowering and simulation in CPU seconds of one core, the best of three.
+
+The workload: one LSTM layer, H = I = 512, T = 100, 80 % of the deltas silent, one sample, forward, backward, weight
+gradient and update: 629 million dense multiply-accumulates without the update. The machine: `edge` with 16 lanes, a
+port of one word a cycle, 32 KiB for columns on their way and local memory for whatever is not placed off chip.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import recorded_step
+
+from accel.architecture import Architecture
+from accel.gates import GATES
+from accel.program import PHASES, Program
+from sim.fidelity import analytic, cycle
+from workloads.lowering import lower
+from workloads.placement import Shape
+
+ROOT = Path(__file__).parents[2]
+SHAPE = Shape(GATES.load("lstm"), (512,), (512,), 10)
+MOST_PEAK_BYTES = 500 * 10**6
+
+
+def _machine(weights: str, gradients: str) -> Architecture:
+    return Architecture.named(
+        "edge",
+        {
+            "engine.lanes": 16,
+            "engine.elementwise_lanes": 16,
+            "local.bytes": 2**28,
+            "dma.bytes_per_cycle": 32,
+            "dma.buffer_bytes": 2**15,
+            "placement.weights": weights,
+            "placement.gradients": gradients,
+        },
+    )
+
+
+def _program(steps: int, weights: str = "local", gradients: str = "local") -> Program:
+    step = recorded_step(SHAPE, np.array([steps]), 0.2, 0)
+    return lower(_machine(weights, gradients), SHAPE, step, "last")
+
+
+def _seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    found = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+def test_the_workload_is_the_one_that_is_stated() -> None:
+    ops = _program(100).ops
+    recurrent = (ops.phase != PHASES.index("WU")) & (ops.dense_count * ops.rows > 10 * 600)
+    dense_macs = int((ops.dense_count * ops.rows)[recurrent].sum())
+    # Three products with W_h and two with W_x (nobody asks for the gradient of the data), the bias once each way.
+    assert dense_macs == 4 * 512 * (3 * 512 * 99 + 2 * 512 * 100 + 2)
+
+
+@pytest.mark.parametrize(
+    ("weights", "gradients", "most_seconds"),
+    [("local", "local", 0.2), ("remote", "local", 2.0), ("remote", "remote", 3.0)],
+)
+def test_cycle_fidelity(weights: str, gradients: str, most_seconds: float) -> None:
+    program = _program(100, weights, gradients)
+    assert _seconds(lambda: cycle.count(program)) <= most_seconds
+
+
+def test_analytic_fidelity_with_the_lowering() -> None:
+    step = recorded_step(SHAPE, np.array([100]), 0.2, 0)
+    machine = _machine("remote", "remote")
+    assert _seconds(lambda: analytic.count(lower(machine, SHAPE, step, "last"))) <= 0.05
+
+
+@pytest.mark.parametrize("weights", ["local", "remote"])
+def test_cost_grows_linearly_in_steps(weights: str) -> None:
+    """Four times the steps take less than five times as long, lowering included."""
+
+    def seconds(steps: int) -> float:
+        return _seconds(lambda: cycle.count(_program(steps, weights)), repeats=2)
+
+    assert seconds(400) < 5 * seconds(100)
+
+
+_PEAK = """
+import resource, sys
+sys.path[:0] = sys.argv[2:]
+from test_simulator_speed import _program
+from sim.fidelity import cycle
+cycle.count(_program(int(sys.argv[1]), "remote"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("steps", [2000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_peak_memory(steps: int) -> None:
+    """In a process of its own, whose peak is its own; weights off chip, because their columns are the most there is."""
+    folders = [str(ROOT), str(Path(__file__).parent), str(ROOT / "tests" / "support")]
+    ran = subprocess.run(
+        [sys.executable, "-c", _PEAK, str(steps), *folders], capture_output=True, text=True, check=True, timeout=600
+    )
+    assert int(ran.stdout) * 1024 < MOST_PEAK_BYTES * steps / 10_000 + 100 * 10**6 * (steps < 10_000)

@@ -1,0 +1,386 @@
+"""The element-wise unit between memories: random ops, what `accel` says of them, and what the gates do with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from amaranth.hdl import Elaboratable, Module
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import connect
+from lane_jobs import integers, number
+from streams import run, stream_put
+
+from accel.architecture import Architecture
+from accel.engine import Engine, Formats
+from accel.gates import GATES
+from accel.modes import gates_backward, gates_forward, loss
+from accel.number import fit, quantise
+from rtl.banks import PARTS
+from rtl.elementwise import ElementwiseUnit
+from rtl.elementwise_op import ElementwiseMode as Mode
+
+MODES = {Mode.GATES_FORWARD: gates_forward, Mode.GATES_BACKWARD: gates_backward, Mode.LOSS: loss}
+MEMORIES = {
+    "memory": ("memory", None),
+    "gradient": ("gradient", "new_gradient"),
+    "state": ("state", "new_state"),
+    "tape": ("tape", "new_tape"),
+    "carry": ("carry", "new_carry"),
+    "h": (None, "new_h"),
+    "g_above": ("g_above", None),
+    "g_recurrent": ("g_recurrent", None),
+}
+"""Port that reads, and port that writes, of each memory."""
+
+
+def engine_of(lanes: int, formats: Formats | None = None) -> Engine:
+    units = dict.fromkeys(("lanes", "encoder_elements", "elementwise_lanes"), lanes)
+    engine = Architecture.named("tiny", {f"engine.{unit}": lanes for unit in units}).engine
+    return engine.model_copy(update={"formats": formats}) if formats else engine
+
+
+def random_formats(rng: np.random.Generator) -> Formats:
+    """Return formats from 8 bits up, with much and with little headroom, that saturate or wrap."""
+
+    def one(least: int, most: int, headroom: int):
+        bits = int(rng.integers(least, most + 1))
+        fraction_bits = max(0, bits - 1 - int(rng.integers(1, headroom + 1)))
+        return number(bits, min(15, fraction_bits) if headroom == 7 else fraction_bits, str(rng.choice(OVERFLOWS)))
+
+    weight, activation, gradient = one(8, 16, 4), one(8, 16, 7), one(8, 16, 7)
+    product = weight["bits"] + max(activation["bits"], gradient["bits"])
+    return Formats(
+        weight=weight,
+        activation=activation,
+        gradient=gradient,
+        gate=one(8, 18, 1),
+        state=one(8, 18, 5),
+        learning_rate=number(16, 15),
+        memory_bits=int(rng.integers(product, min(48, product + 8) + 1)),
+        memory_overflow=str(rng.choice(OVERFLOWS)),
+        weight_gradient_bits=40,
+    )
+
+
+OVERFLOWS = ("saturate", "wrap")
+
+
+class Job(NamedTuple):
+    """An op, and the jobs whose results it needs."""
+
+    op: dict
+    needs: tuple[int, ...] = ()
+
+
+@dataclass
+class Scene:
+    """Jobs and the memories that they find, arrays of shape (words, P); bank b of word w of M is in row 2 * w + b."""
+
+    engine: Engine
+    cell: str
+    jobs: list[Job] = field(default_factory=list)
+    rows: dict[str, list[np.ndarray]] = field(default_factory=lambda: {name: [] for name in MEMORIES})
+
+    @property
+    def gates(self):
+        return GATES.load(self.cell)
+
+    def place(self, memory: str, words: np.ndarray) -> int:
+        """Put `words`, of shape (n, P), behind what is in `memory`, and return where they begin."""
+        start = len(self.rows[memory])
+        self.rows[memory] += list(words)
+        return start
+
+    def banked(self, memory: str, words: np.ndarray, banks: list[int]) -> int:
+        """The same for words each in its bank, something else in the other."""
+        rows = np.stack([words, np.roll(words, 1, axis=0) ^ 1], axis=1)
+        rows[np.array(banks) == 1] = rows[np.array(banks) == 1, ::-1]
+        start = len(self.rows[memory]) // 2
+        self.rows[memory] += list(rows.reshape(-1, words.shape[1]))
+        return start
+
+    def issue_cycles(self, op: dict) -> int:
+        if op["mode"] == Mode.LOSS:
+            return int(loss.issue_cycles(np.array(op["count"]), loss.class_cycles(self.engine.formats)))
+        mode = MODES[op["mode"]]
+        return int(mode.issue_cycles(np.array(0), np.array(mode.neuron_slots(self.gates) * op["count"])))
+
+
+def parts_of(gates) -> list[int]:
+    """Return for each block of M whether W_x and W_h (0), W_x alone (1) or W_h alone (2) add to it."""
+    return [{(True, True): 0, (True, False): 1, (False, True): 2}[b in gates.BLOCKS_X, b in gates.BLOCKS_H]
+            for b in range(gates.ACCUMULATORS)]
+
+
+def tape_places(gates) -> list[int]:
+    """Return which of the cell's TAPE are written: not the state of the step before."""
+    return [k for k, name in enumerate(gates.TAPE) if name.removesuffix("_before") not in gates.STATE]
+
+
+def state_format(scene: Scene):
+    formats = scene.engine.formats
+    return formats.state if scene.gates.STATE == ("c",) else formats.gate
+
+
+def tape_formats(scene: Scene) -> list:
+    formats = scene.engine.formats
+    return [formats.state if scene.gates.TAPE[k] == "nh" else formats.gate for k in tape_places(scene.gates)]
+
+
+class Layer:
+    """Adds the jobs of one layer of one sample to a scene, step after step, forward and then backward."""
+
+    def __init__(self, scene: Scene, rng: np.random.Generator, width: int, steps: int) -> None:
+        self.scene, self.rng, self.width, self.steps = scene, rng, width, steps
+        self.lanes = scene.engine.elementwise_lanes
+        self.chunks = -(-width // self.lanes)
+        self.forward: list[int] = []
+        self.backward: list[int] = []
+        self.done = 0
+
+    @property
+    def is_finished(self) -> bool:
+        return self.done == 2 * self.steps
+
+    def words(self, number, blocks: int = 1) -> np.ndarray:
+        """Return `blocks` random vectors as words, most values near 1; lanes behind the last neuron are zero.
+
+        Where a sigmoid is 0 or 1 its slope is 0, and then the other factors of a gradient could be anything.
+        """
+        shape = (blocks, self.chunks * self.lanes)
+        anything = integers(self.rng, number, shape)
+        near_one = quantise(self.rng.normal(size=shape), number)
+        values = np.where(self.rng.random(shape) < self.rng.choice([0.0, 0.1, 0.5]), anything, near_one)
+        values[:, self.width :] = 0
+        return values.reshape(-1, self.lanes)
+
+    def add(self) -> None:
+        """Add the job of the next step."""
+        t = self.done if self.done < self.steps else 2 * self.steps - 1 - self.done
+        (self._add_forward if self.done < self.steps else self._add_backward)(t)
+        self.done += 1
+
+    def _add_forward(self, t: int) -> None:
+        scene, rng, gates = self.scene, self.rng, self.scene.gates
+        formats, parts = scene.engine.formats, parts_of(gates)
+        banks, blank = int(rng.integers(0, 1 << PARTS)), int(rng.choice([0, 0, rng.integers(0, 1 << PARTS)]))
+        bank_of = [banks >> parts[b] & 1 for b in range(gates.ACCUMULATORS) for _ in range(self.chunks)]
+        op = {
+            "mode": Mode.GATES_FORWARD,
+            "count": self.chunks,
+            "begins": int(t == 0),
+            "memory": scene.banked("memory", self.words(formats.memory, gates.ACCUMULATORS), bank_of),
+            "banks": banks,
+            "blank": blank,
+            "h": scene.place("h", self.words(formats.activation)),
+        }
+        count = len(tape_places(gates))
+        tape = np.stack([self.words(one).reshape(self.chunks, -1) for one in tape_formats(scene)], axis=1)
+        op["tape"] = scene.place("tape", tape.reshape(self.chunks * count, -1))
+        if gates.STATE:
+            before = scene.jobs[self.forward[-1]].op["new_state"] if t else None
+            op["state"] = before if t else scene.place("state", self.words(state_format(scene)))
+            op["new_state"] = scene.place("state", self.words(state_format(scene)))
+        scene.jobs.append(Job(op, (self.forward[-1],) if t else ()))
+        self.forward.append(len(scene.jobs) - 1)
+
+    def _add_backward(self, t: int) -> None:
+        scene, gradient = self.scene, self.scene.engine.formats.gradient
+        accumulators, last = scene.gates.ACCUMULATORS, t == self.steps - 1
+        bank = int(self.rng.integers(0, 2))
+        banks = [bank] * (accumulators * self.chunks)
+        ran, after = scene.jobs[self.forward[t]].op, None if last else scene.jobs[self.backward[-1]].op
+        later = after["gradient"] if after else scene.banked("gradient", self.words(gradient, accumulators), banks)
+        op = {
+            "mode": Mode.GATES_BACKWARD,
+            "count": self.chunks,
+            "begins": ran["begins"],
+            "ends": int(last),
+            "tape": ran["tape"],
+            "gradient": scene.banked("gradient", self.words(gradient, accumulators), banks),
+            "gradient_bank": bank,
+            "later_gradient": later,
+            "later_gradient_bank": after["gradient_bank"] if after else bank,
+            "g_above": scene.place("g_above", self.words(gradient)),
+            "g_recurrent": scene.place("g_recurrent", self.words(gradient)),
+            "carry": after["carry"] if after else scene.place("carry", self.words(gradient)),
+        }
+        if scene.gates.STATE:
+            op["state"] = ran["state"]
+        scene.jobs.append(Job(op, (self.forward[t], *self.backward[-1:])))
+        self.backward.append(len(scene.jobs) - 1)
+
+
+def add_loss(scene: Scene, rng: np.random.Generator, classes: int, spread: float) -> None:
+    """Add the job of a loss of random logits."""
+    formats, lanes = scene.engine.formats, scene.engine.elementwise_lanes
+    words = -(-classes // lanes)
+    logits = np.rint(np.ldexp(rng.normal(size=(words, lanes)) * spread, formats.memory.fraction_bits))
+    logits = np.clip(logits, formats.memory.lowest, formats.memory.highest).astype(np.int64)
+    bank, other = int(rng.integers(0, 2)), int(rng.integers(0, 2))
+    before = integers(rng, formats.gradient, (words, lanes))
+    op = {
+        "mode": Mode.LOSS,
+        "count": classes,
+        "label": int(rng.integers(0, classes)),
+        "memory": scene.banked("memory", logits, [bank] * words),
+        "banks": bank,
+        "gradient": scene.banked("gradient", before, [other] * words),
+        "gradient_bank": other,
+    }
+    scene.jobs.append(Job(op))
+
+
+# --- what accel says
+
+
+def golden(scene: Scene) -> tuple[list[dict[tuple[str, int], tuple[int, ...]]], dict[str, np.ndarray]]:
+    """Return for each job the rows that it writes, memory and row with the values, and what is in memory at the end."""
+    rows = {name: np.array(words).reshape(-1, scene.engine.elementwise_lanes) for name, words in scene.rows.items()}
+    written = []
+    for job in scene.jobs:
+        effect = {Mode.GATES_FORWARD: _forward, Mode.GATES_BACKWARD: _backward, Mode.LOSS: _loss}[job.op["mode"]]
+        changes = effect(scene, job.op, rows)
+        found = {}
+        for memory, start, stride, words in changes:
+            for k, word in enumerate(words):
+                rows[memory][start + stride * k] = word
+                found[memory, start + stride * k] = tuple(word.tolist())
+        written.append(found)
+    return written, rows
+
+
+def _forward(scene, op, rows):
+    gates, chunks = scene.gates, op["count"]
+    blocks = []
+    for block, part in enumerate(parts_of(gates)):
+        first = 2 * (op["memory"] + block * chunks) + (op["banks"] >> part & 1)
+        blocks.append(rows["memory"][first : first + 2 * chunks : 2].ravel() * (1 - (op["blank"] >> part & 1)))
+    width = chunks * scene.engine.elementwise_lanes
+    state = np.zeros((len(gates.STATE), width), dtype=np.int64)
+    if gates.STATE and not op["begins"]:
+        state[0] = rows["state"][op["state"] : op["state"] + chunks].ravel()
+    after, h, tape = gates_forward.result(gates, np.concatenate(blocks), state, scene.engine.formats)
+    kept = tape[tape_places(gates)].reshape(-1, chunks, scene.engine.elementwise_lanes).transpose(1, 0, 2)
+    yield "h", op["h"], 1, h.reshape(chunks, -1)
+    yield "tape", op["tape"], 1, kept.reshape(-1, kept.shape[-1])
+    if gates.STATE:
+        yield "state", op["new_state"], 1, after.reshape(chunks, -1)
+
+
+def _backward(scene, op, rows):
+    gates, chunks, formats = scene.gates, op["count"], scene.engine.formats
+    lanes, places = scene.engine.elementwise_lanes, tape_places(gates)
+    words = chunks * gates.ACCUMULATORS
+    tape = np.zeros((len(gates.TAPE), chunks * lanes), dtype=np.int64)
+    kept = rows["tape"][op["tape"] : op["tape"] + chunks * len(places)].reshape(chunks, len(places), lanes)
+    tape[places] = kept.transpose(1, 0, 2).reshape(len(places), -1)
+    if gates.STATE and not op["begins"]:
+        (before,) = set(range(len(gates.TAPE))) - set(places)
+        tape[before] = rows["state"][op["state"] : op["state"] + chunks].ravel()
+    above, recurrent = (rows[name][op[name] : op[name] + chunks].ravel() for name in ("g_above", "g_recurrent"))
+    later_start = 2 * op["later_gradient"] + op["later_gradient_bank"]
+    later = rows["gradient"][later_start : later_start + 2 * words : 2].ravel() * (1 - op["ends"])
+    carry = rows["carry"][op["carry"] : op["carry"] + chunks].ravel() * (1 - op["ends"])
+    g_h = fit(above + recurrent, formats.gradient)
+    g, before_carry = gates_backward.result(gates, g_h, carry, tape, later, formats)
+    yield "gradient", 2 * op["gradient"] + op["gradient_bank"], 2, g.reshape(words, lanes)
+    if scene.cell != "rnn":  # it hands its carry on as it is
+        yield "carry", op["carry"], 1, before_carry.reshape(chunks, lanes)
+
+
+def _loss(scene, op, rows):
+    lanes, classes = scene.engine.elementwise_lanes, op["count"]
+    words = -(-classes // lanes)
+    first = 2 * op["memory"] + op["banks"]
+    logits = rows["memory"][first : first + 2 * words : 2].ravel()[:classes]
+    padded = np.zeros(words * lanes, dtype=np.int64)
+    padded[:classes] = loss.result(logits, op["label"], scene.engine.formats)
+    yield "gradient", 2 * op["gradient"] + op["gradient_bank"], 2, padded.reshape(words, lanes)
+
+
+def law(scene: Scene, waits: list[int]) -> tuple[list[int], list[int]]:
+    """Return the cycle in which each job is issued first, and that from which its results may be used.
+
+    `waits` are cycles that each job becomes known after all that it needs is done; there may be fewer than jobs.
+    """
+    begun, done, free = [], [], 0
+    for job, wait in zip(scene.jobs, waits, strict=False):
+        known = max([done[other] for other in job.needs], default=0) + wait
+        begun.append(max(free, known))
+        free = begun[-1] + scene.issue_cycles(job.op)
+        done.append(free + MODES[job.op["mode"]].drain_cycles(scene.engine))
+    return begun, done
+
+
+# --- what the gates do
+
+
+class Bench(Elaboratable):
+    """The unit with its memories."""
+
+    def __init__(self, scene: Scene) -> None:
+        sizes = {name: max(1, len(words)) for name, words in scene.rows.items()}
+        for alike in (("memory", "gradient"), ("h", "g_above", "g_recurrent", "carry")):
+            sizes |= dict.fromkeys(alike, max(sizes[name] for name in alike))
+        self.unit = ElementwiseUnit(
+            engine=scene.engine,
+            cell=scene.cell,
+            accumulator_words=-(-sizes["memory"] // 2),
+            vector_words=sizes["h"],
+            state_words=sizes["state"],
+            tape_words=sizes["tape"],
+            most_classes=max([job.op["count"] for job in scene.jobs if job.op["mode"] == Mode.LOSS], default=1),
+        )
+        self.memories = {}
+        for name, ports in MEMORIES.items():
+            known = [getattr(self.unit, port) for port in ports if port and hasattr(self.unit, port)]
+            if known:
+                shape = known[0].signature.shape
+                words = [tuple(one.tolist()) for one in scene.rows[name]]
+                self.memories[name] = Memory(shape=shape, depth=sizes[name], init=words)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.unit = self.unit
+        for name, memory in self.memories.items():
+            m.submodules[name] = memory
+            read, write = MEMORIES[name]
+            if read and hasattr(self.unit, read):
+                connect(m, getattr(self.unit, read), memory.read_port())
+            if write and hasattr(self.unit, write):
+                connect(m, getattr(self.unit, write), memory.write_port())
+        return m
+
+    def row(self, ctx, memory: str, number: int) -> tuple[int, ...]:
+        word = ctx.get(self.memories[memory].data[number])
+        return tuple(word[lane] for lane in range(self.unit.new_h.signature.shape.length))
+
+
+def check(scene: Scene, waits: list[int]) -> None:
+    """Run the scene's jobs: when each is taken and done, and what it has written then, must be as `accel` says."""
+    begun, done = law(scene, waits)
+    effects, left = golden(scene)
+    bench = Bench(scene)
+
+    async def watch(ctx):
+        told, cycle = [], 0
+        while len(told) < len(done):
+            if ctx.get(bench.unit.done):
+                job = len(told)
+                told.append(cycle)
+                for (memory, row), values in effects[job].items():
+                    assert bench.row(ctx, memory, row) == values, (job, scene.jobs[job].op, memory, row)
+            await ctx.tick()
+            cycle += 1
+        for memory in bench.memories:  # nothing else was written
+            found = [bench.row(ctx, memory, row) for row in range(len(left[memory]))]
+            assert found == [tuple(row) for row in left[memory].tolist()], memory
+        return told
+
+    ops = [job.op for job in scene.jobs]
+    taken, told = run(bench, lambda ctx: stream_put(ctx, bench.unit.ops, ops, not_before=begun), watch)
+    assert taken == [cycle + scene.issue_cycles(op) - 1 for cycle, op in zip(begun, ops, strict=True)]
+    assert told == done
