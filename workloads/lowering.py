@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +15,8 @@ from workloads.placement import Demand, Shape, matrices, place
 from workloads.schedule import Cells, Schedule
 from workloads.trace import RecordedStep
 
-Columns = dict[str, NDArray[np.signedinteger] | int | list[NDArray[np.int64]]]
-"""Values for some columns of the op table, for all ops of one kind."""
+Columns = dict[str, Any]
+"""Values for columns of the op table, for all ops of one kind: arrays or numbers, and a list of arrays for `depends`."""
 
 
 def lower(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Program:
@@ -123,7 +125,7 @@ class _Lowering:
     @staticmethod
     def _enter(table: dict[str, NDArray[np.signedinteger]], rows: NDArray[np.int64], cells: Cells, c: Columns) -> None:
         table["layer"][rows], table["sample"][rows], table["step"][rows] = cells
-        for place_in_row, dependency in enumerate(c.pop("depends", [])):  # type: ignore[arg-type]
+        for place_in_row, dependency in enumerate(c.pop("depends", [])):
             table["depends"][rows, place_in_row] = dependency
         for name, values in c.items():
             table[name][rows] = values
