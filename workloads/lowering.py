@@ -16,7 +16,7 @@ from workloads.schedule import Cells, Schedule
 from workloads.trace import RecordedStep
 
 Columns = dict[str, Any]
-"""Values for columns of the op table, for all ops of one kind: arrays or numbers, and a list of arrays for `depends`."""
+"""Columns of the op table for all ops of one kind: arrays or numbers, and a list of arrays for `depends`."""
 
 
 def lower(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Program:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -17,12 +19,14 @@ _WIDTH = 100
 
 
 def show(*parts: RenderableType) -> None:
-    """Print `parts`; a broken pipe stays a `BrokenPipeError`."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    """Print `parts`; a broken pipe stays a `BrokenPipeError`, which rich would turn into an exit of its own."""
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else _WIDTH
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=terminal, width=width, highlight=False)
+    for part in parts:
+        console.print(part)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
 
 
 def table(
