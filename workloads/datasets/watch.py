@@ -12,11 +12,7 @@ from workloads.fetching import Progress, Wheel, member_of
 from workloads.recordings import Recordings, Sequences, standardised
 
 LICENCE = "BSD-3-Clause (the package that carries them)"
-SOURCE = (
-    "D. Burns, N. Leung, M. Hardisty, C. Whyne, P. Henry, S. McLachlin, 'Shoulder physiotherapy exercise recognition: "
-    "machine learning the inertial signals from a smartwatch', Physiological Measurement 39 (2018) 075007; "
-    "from seglearn 1.2.5"
-)
+SOURCE = "Sets of shoulder exercises with a smartwatch, D. Burns et al., arXiv:1802.01489; from seglearn 1.2.5"
 
 _WHEEL = Wheel("seglearn", "1.2.5", "ec6b952c85c9627050102854b372d85951563d3b990df677d7c55547e87413dd")
 _MEMBER = "seglearn/data/watch_dataset.npy"
