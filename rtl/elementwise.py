@@ -181,8 +181,9 @@ class ElementwiseUnit(Component):
 
     def _beats(self, m: Module, program: int, begin: Signal) -> list[Signal]:
         """Return whether a neuron is in its cycle 0, 1, 2, ... of `program`."""
-        last = max(action.cycle for actions in self._plan.actions.values() for action in actions
-                   if action.program == program)
+        last = max(
+            action.cycle for actions in self._plan.actions.values() for action in actions if action.program == program
+        )
         beats = [begin]
         for _ in range(last):
             beats.append(delayed(m, beats[-1], 1))
@@ -254,8 +255,10 @@ class ElementwiseUnit(Component):
         """Return the part of M, as `rtl.banks.PARTS` has them, that `block` belongs to; g(M) has only one."""
         if member != "memory":
             return 0
-        return 0 if block in self._gates.BLOCKS_X and block in self._gates.BLOCKS_H else (
-            1 if block in self._gates.BLOCKS_X else 2
+        return (
+            0
+            if block in self._gates.BLOCKS_X and block in self._gates.BLOCKS_H
+            else (1 if block in self._gates.BLOCKS_X else 2)
         )
 
     def _blank(self, m: Module, lines: _Lines, beats: list[list[Signal]], name: str) -> Value | int:

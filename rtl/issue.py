@@ -116,9 +116,7 @@ class Issue(Component):
             address.eq(Mux(now.column_begins, op.address, running)),
             now.target.eq(Cat(op.target.bit_select(upper, 1), address)),
             now.from_zero.eq(first_column & op.from_zero.bit_select(upper, 1)),
-            now.source.eq(
-                Cat(Mux(first_column | ~accumulates, op.source, op.target).bit_select(upper, 1), address)
-            ),
+            now.source.eq(Cat(Mux(first_column | ~accumulates, op.source, op.target).bit_select(upper, 1), address)),
         ]
         with m.If(work):
             m.d.sync += [

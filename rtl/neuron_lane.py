@@ -32,8 +32,9 @@ def port_bits(plan: Plan, kind: str, port: str) -> int:
 
 def code_layout(plan: Plan) -> data.StructLayout:
     """Return the shape of the codes of one cycle, one for each part of a lane."""
-    return data.StructLayout({part: unsigned(max(a.code for a in actions).bit_length())
-                              for part, actions in plan.actions.items()})
+    return data.StructLayout(
+        {part: unsigned(max(a.code for a in actions).bit_length()) for part, actions in plan.actions.items()}
+    )
 
 
 class NeuronLane(Component):
@@ -171,8 +172,10 @@ class NeuronLane(Component):
         """Describe a multiplier and, behind its product, addend, rounding and result."""
         plan = self._plan
         steps: list[tuple[int, int, Multiply]] = self._steps(("multiplier", which))
-        bits = {_operand_bits(plan, program, step.left) + _operand_bits(plan, program, step.right)
-                for _, program, step in steps}
+        bits = {
+            _operand_bits(plan, program, step.left) + _operand_bits(plan, program, step.right)
+            for _, program, step in steps
+        }
         product = Signal(signed(max(bits)), name=f"product_{which}")
         stored = [plan.number(step.stored).bits for _, _, step in steps if step.stored is not None]
         result = Signal(signed(max(stored)), name=f"result_{which}")
@@ -222,9 +225,7 @@ class NeuronLane(Component):
             products[number] = (step.minus, finest - fraction), factor.shift_left(finest - fraction)
             addends[number] = (key, finest - addend_fraction), addend.shift_left(finest - addend_fraction)
             rounded[number] = (finest, plan.number(step.stored))
-        total_of = (
-            _chosen(m, f"product_{which}_aligned", code, products) + _chosen(m, f"addend_{which}", code, addends)
-        )
+        total_of = _chosen(m, f"product_{which}_aligned", code, products) + _chosen(m, f"addend_{which}", code, addends)
         total = Signal(total_of.shape(), name=f"sum_{which}")
         m.d.comb += total.eq(total_of)
         alike = _grouped(

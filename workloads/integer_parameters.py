@@ -87,9 +87,7 @@ def dequantised(parameters: IntegerParameters, gates: ModuleType, formats: Forma
         if gates.BIAS_H:
             bias[accumulator_rows(gates.BLOCKS_H, width)] += to_float(W_h[:, -1], fraction_bits)
         inputs = W_x.shape[1] - gates.BIAS_X
-        layers.append(
-            Layer(to_float(W_x[:, :inputs], fraction_bits), to_float(W_h[:, :width], fraction_bits), bias)
-        )
+        layers.append(Layer(to_float(W_x[:, :inputs], fraction_bits), to_float(W_h[:, :width], fraction_bits), bias))
     readout = to_float(parameters.readout, fraction_bits)
     return Parameters(tuple(layers), readout[:, :-1], readout[:, -1])
 

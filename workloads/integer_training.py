@@ -204,9 +204,7 @@ def recorded_step(step: IntegerStep, widths: Sequence[int], epoch: int = 0, numb
     return RecordedStep(epoch, number, lengths, fired_x, fired_h)
 
 
-def _forward_layer(
-    network: IntegerNetwork, layer: IntegerLayer, least: tuple[int, int], x: Integers
-) -> LayerForward:
+def _forward_layer(network: IntegerNetwork, layer: IntegerLayer, least: tuple[int, int], x: Integers) -> LayerForward:
     gates, formats = network.gates, network.engine.formats
     width = len(layer.W_h) // len(gates.BLOCKS_H)
     rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)

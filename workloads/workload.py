@@ -241,5 +241,3 @@ def _member(family: ModuleFamily, what: str, name: str, extra: tuple[str, ...] =
     if name not in known:
         raise ValueError(str(unknown_name(what, name, known)))
     return name
-
-

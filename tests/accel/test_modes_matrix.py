@@ -17,8 +17,14 @@ seeds = st.integers(0, 2**32 - 1)
 @st.composite
 def cases(draw):
     """Draw formats, a generator, rows a block, blocks, columns fired and lanes."""
-    return (draw(any_formats), np.random.default_rng(draw(seeds)), draw(st.integers(1, 7)), draw(st.integers(1, 4)),
-            draw(st.integers(0, 9)), draw(st.sampled_from([1, 2, 3, 4, 8])))
+    return (
+        draw(any_formats),
+        np.random.default_rng(draw(seeds)),
+        draw(st.integers(1, 7)),
+        draw(st.integers(1, 4)),
+        draw(st.integers(0, 9)),
+        draw(st.sampled_from([1, 2, 3, 4, 8])),
+    )
 
 
 @given(cases())

@@ -71,11 +71,20 @@ def test_round_sum_is_the_exact_sum_rounded_once(exact, data, number, terms):
     assert got == exact.store(total, number)
 
 
-@given(data=st.data(), number=st.builds(NumberFormat, bits=st.integers(2, 48), fraction_bits=st.just(0),
-                                        overflow=st.sampled_from(["saturate", "wrap"])))
+@given(
+    data=st.data(),
+    number=st.builds(
+        NumberFormat, bits=st.integers(2, 48), fraction_bits=st.just(0), overflow=st.sampled_from(["saturate", "wrap"])
+    ),
+)
 def test_accumulate_adds_one_by_one(exact, data, number):
-    terms = data.draw(hnp.arrays(np.int64, st.tuples(st.integers(0, 12), st.integers(1, 4)),
-                                 elements=st.integers(2 * number.lowest, 2 * number.highest)))
+    terms = data.draw(
+        hnp.arrays(
+            np.int64,
+            st.tuples(st.integers(0, 12), st.integers(1, 4)),
+            elements=st.integers(2 * number.lowest, 2 * number.highest),
+        )
+    )
     start = data.draw(hnp.arrays(np.int64, terms.shape[1], elements=st.integers(number.lowest, number.highest)))
     expected = []
     for column, total in zip(terms.T.tolist(), start.tolist(), strict=True):

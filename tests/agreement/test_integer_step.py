@@ -326,8 +326,10 @@ def make_case(cell, formats, readout, seed, samples=1, hidden=(5, 4), shortest=1
     least = tuple((encode.threshold(a, formats), encode.threshold(b, formats)) for a, b in theta)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=formats)
     network = IntegerNetwork(gates, engine, least, readout)
-    xs = [quantise(0.3 * rng.normal(size=(rng.integers(shortest, 8), 3)).cumsum(axis=0), formats.activation)
-          for _ in range(samples)]
+    xs = [
+        quantise(0.3 * rng.normal(size=(rng.integers(shortest, 8), 3)).cumsum(axis=0), formats.activation)
+        for _ in range(samples)
+    ]
     labels = rng.integers(0, CLASSES, samples).tolist()
     step = training_step(network, integers, xs, labels, int(0.1 * 2**formats.learning_rate.fraction_bits))
     return Case(cell, network, integers, dequantised(integers, gates, formats), xs, labels, step)
@@ -526,8 +528,13 @@ def test_a_batch_is_its_samples_one_after_the_other(cell, readout, seed, formats
         assert (alone.samples[0].logits == record.logits).all()
         assert all((a == b).all() for a, b in zip(alone.updated.matrices(), case.integers.matrices(), strict=True))
     rate = int(0.1 * 2**formats.learning_rate.fraction_bits)
-    for W, dW, mine, after in zip(case.integers.matrices(), case.step.gradients.matrices(), total.matrices(),
-                                  case.step.updated.matrices(), strict=True):
+    for W, dW, mine, after in zip(
+        case.integers.matrices(),
+        case.step.gradients.matrices(),
+        total.matrices(),
+        case.step.updated.matrices(),
+        strict=True,
+    ):
         assert (dW == mine).all()
         assert (after == update.result(W, dW, rate, formats)[0]).all()
 
@@ -631,8 +638,10 @@ def test_the_recorded_step_is_the_lists(cell, seed):
     assert (recorded.epoch, recorded.update) == (2, 7)
     assert recorded.lengths.tolist() == [len(x) for x in case.samples]
     for number in range(2):
-        for masks, name, width in ((recorded.fired_x, "fired_x", widths[number]),
-                                   (recorded.fired_h, "fired_h", widths[number + 1])):
+        for masks, name, width in (
+            (recorded.fired_x, "fired_x", widths[number]),
+            (recorded.fired_h, "fired_h", widths[number + 1]),
+        ):
             assert masks[number].shape == (recorded.lengths.max(), 3, width)
             for b, record in enumerate(case.step.samples):
                 lists = getattr(record.forward[number], name)

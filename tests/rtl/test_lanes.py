@@ -87,11 +87,16 @@ def test_the_same_accumulators_may_be_used_again_at_every_distance(engine, seed,
         count = int(rng.integers(1, 5))
         source, target = rng.integers(0, 2, 2).tolist()
         shape = (words * lanes, count)
-        jobs.append(Job(
-            Mode.MATVEC, (Part(int(rng.integers(0, 2)), words, source, target, bool(rng.random() < 0.1)),),
-            np.arange(count), integers(rng, formats.activation, count), integers(rng, formats.weight, shape),
-            integers(rng, formats.weight_gradient, shape),
-        ))
+        jobs.append(
+            Job(
+                Mode.MATVEC,
+                (Part(int(rng.integers(0, 2)), words, source, target, bool(rng.random() < 0.1)),),
+                np.arange(count),
+                integers(rng, formats.activation, count),
+                integers(rng, formats.weight, shape),
+                integers(rng, formats.weight_gradient, shape),
+            )
+        )
     g = integers(rng, formats.gradient, (PLACES, 2, lanes))
     arrivals = some_arrivals(rng, jobs, 0.4)
     check_values(run_lanes(engine, jobs, g, 1, arrivals), engine, jobs, g, 1)

@@ -19,7 +19,8 @@ widths = st.integers(2, 60)
 @st.composite
 def formats(draw):
     return NumberFormat(
-        bits=draw(st.integers(2, 48)), fraction_bits=draw(st.integers(0, 20)),
+        bits=draw(st.integers(2, 48)),
+        fraction_bits=draw(st.integers(0, 20)),
         overflow=draw(st.sampled_from(["saturate", "wrap"])),
     )
 

@@ -110,8 +110,10 @@ class Scene:
 
 def parts_of(gates) -> list[int]:
     """Return for each block of M whether W_x and W_h (0), W_x alone (1) or W_h alone (2) add to it."""
-    return [{(True, True): 0, (True, False): 1, (False, True): 2}[b in gates.BLOCKS_X, b in gates.BLOCKS_H]
-            for b in range(gates.ACCUMULATORS)]
+    return [
+        {(True, True): 0, (True, False): 1, (False, True): 2}[b in gates.BLOCKS_X, b in gates.BLOCKS_H]
+        for b in range(gates.ACCUMULATORS)
+    ]
 
 
 def tape_places(gates) -> list[int]:

@@ -65,9 +65,7 @@ def _adjoint_step(g: Array, g_hat: Array, fired: Array) -> None:
     g_hat -= g
 
 
-def forward(
-    cell: ModuleType, layer: Layer, x: Array, theta_x: float, theta_h: float, packing: Packing
-) -> LayerTape:
+def forward(cell: ModuleType, layer: Layer, x: Array, theta_x: float, theta_h: float, packing: Packing) -> LayerTape:
     """Run one layer over all its steps.
 
     Parameters
@@ -157,9 +155,7 @@ def backward(
     return gradients, g_M
 
 
-def input_gradient(
-    cell: ModuleType, layer: Layer, tape: LayerTape, g_M: Array, beta: float, packing: Packing
-) -> Array:
+def input_gradient(cell: ModuleType, layer: Layer, tape: LayerTape, g_M: Array, beta: float, packing: Packing) -> Array:
     """Return the gradient of a layer's input, packed, shape (N, I), from g(M) of all steps, shape (N, A*H)."""
     g_delta = g_M @ spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
     if beta:
