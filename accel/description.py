@@ -47,7 +47,7 @@ _ACCEPTED = {
 class Description(BaseModel):
     """A frozen description; unknown fields, wrong types and values out of range are refused.
 
-    Every subclass is loaded with `from_toml` or `from_table`, which turn all that is wrong into one `ConfigError`.
+    Every subclass is loaded with `from_table`, which turns all that is wrong into one `ConfigError`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,11 +74,6 @@ class Description(BaseModel):
             lines = [_line(details, cls) for details in error.errors()]
             prefix = f"{source}: " if source else ""
             raise ConfigError("\n".join(prefix + line for line in dict.fromkeys(lines))) from None
-
-    @classmethod
-    def from_toml(cls, path: Path) -> Self:
-        """Return the description in the TOML file `path`; a file that cannot be read or parsed is a `ConfigError`."""
-        return cls.from_table(read_toml(path), str(path))
 
     def digest(self) -> str:
         """Return the first 16 hexadecimal digits of the SHA-256 of the description's canonical JSON."""

@@ -107,8 +107,8 @@ class Ops:
         columns: dict[str, NDArray[np.signedinteger]] = {
             name: np.zeros(size, dtype=dtype) for name, dtype in _COLUMN_TYPES.items()
         }
-        columns["tensor"] -= 1
-        columns["second_tensor"] -= 1
+        columns["tensor"] += NO_TENSOR
+        columns["second_tensor"] += NO_TENSOR
         columns["list_from"] += NO_OP
         columns["depends"] = np.full((size, MOST_DEPENDENCIES), NO_OP, dtype=np.int64)
         return columns

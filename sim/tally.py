@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.program import NO_OP, PHASES, UNITS, Program
+from accel.program import NO_TENSOR, PHASES, UNITS, Program
 from accel.result import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
 
 Stalls = dict[Cause, int]
@@ -87,7 +87,7 @@ def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
     ops = program.ops
     chosen = ops.phase == number
     work = program.work(chosen)
-    matrix = chosen & (ops.tensor != NO_OP)
+    matrix = chosen & (ops.tensor != NO_TENSOR)
     skipped = (ops.dense_count - ops.count) * ops.rows
     return PhaseCounters(
         busy_cycles=tally.busy_cycles,

@@ -72,7 +72,7 @@ def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None
 def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Program) -> None:
     naive, machine = NaiveMachine(program), Machine(program)
     listener = _Listener(machine.port.memory)
-    machine.port.memory = listener  # type: ignore[assignment]
+    machine.port.memory = listener
     assert machine.run() == naive.run()
     assert machine._done_at == [naive.done[op] for op in range(len(program.ops))]
     delay, period = program.architecture.dma.request_cycles, program.architecture.engine.period_ps
@@ -99,7 +99,7 @@ def test_plain_matrices(architecture: Any, mode: str, steps: int, columns: int, 
 def test_no_column_is_read_before_it_has_been_written_back(program: Program) -> None:
     machine = Machine(program)
     listener = _Listener(machine.port.memory)
-    machine.port.memory = listener  # type: ignore[assignment]
+    machine.port.memory = listener
     machine.run()
     gradients = [t for t in program.tensors if t.name.startswith("d") and t.remote]
     for tensor in gradients:

@@ -52,7 +52,7 @@ def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) ->
         fullest = max(fullest, stream._used_bytes)
         return read(*request)
 
-    machine.port.read = watching  # type: ignore[assignment, method-assign]
+    machine.port.read = watching
     machine.run()
     assert fullest <= program.architecture.dma.buffer_bytes
     left = sum(freed for _, freed in stream._leaving) + sum(size for _, size in machine.port.take_completions())

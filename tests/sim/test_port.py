@@ -69,7 +69,7 @@ def test_lanes_finish_as_if_every_byte_were_followed(
     word_bytes, period = lanes * value_bytes, machine.engine.period_ps
     address, size = start * word_bytes, words * word_bytes
     arrivals = RemotePort(machine).read(0, address, size, word_bytes)
-    pieces = Dram(machine.device, 16).access(8 * period, address, size, write=False)  # type: ignore[arg-type]
+    pieces = Dram(machine.device, 16).access(8 * period, address, size, write=False)
     truth = _taken(passed(pieces, period, width)[word_bytes - 1 :: word_bytes], free)
     late = _after(arrivals, free) - truth
     assert late >= -len(pieces) * -(-pieces[0].step_ps // period)
@@ -91,7 +91,7 @@ def test_whole_bursts_of_whole_words_are_followed_exactly(
     machine = _machine(lanes, clock_hz, width)
     period, word_bytes = machine.engine.period_ps, 2 * lanes
     arrivals = RemotePort(machine).read(0, 0, words * word_bytes, word_bytes)
-    pieces = Dram(machine.device, 16).access(8 * period, 0, words * word_bytes, write=False)  # type: ignore[arg-type]
+    pieces = Dram(machine.device, 16).access(8 * period, 0, words * word_bytes, write=False)
     truth = _taken(passed(pieces, period, width)[word_bytes - 1 :: word_bytes], free)
     assert _after(arrivals, free) == truth
 
@@ -106,7 +106,7 @@ def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     ((count, first, last),) = port.read(cycle, 0, words * word_bytes, word_bytes)
     assert count == words
     assert first == cycle + -(-word_bytes // width) - 1
-    assert _after([(count, first, last)], 0) == max(cycle + -(-words * word_bytes // width), first + words)  # type: ignore[list-item]
+    assert _after([(count, first, last)], 0) == max(cycle + -(-words * word_bytes // width), first + words)
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.integers(1, 200))
@@ -114,7 +114,7 @@ def test_words_at_an_even_pace_keep_the_lanes_waiting_most_at_an_end(first: int,
     last, free = first + more, 40
     times = [first + -(-n * more // max(1, words - 1)) for n in range(words)]
     times[-1] = last
-    assert _after([(words, first, last)], free) == _taken(times, free)  # type: ignore[list-item]
+    assert _after([(words, first, last)], free) == _taken(times, free)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 500), st.booleans()), max_size=30), WIDTHS)
@@ -145,7 +145,7 @@ def test_posted_writes_come_to_the_memory_in_their_cycle_before_the_requests_of_
         seen.append((now_ps // 8000, write))
         return access(now_ps, address, size_bytes, write)
 
-    port.memory.access = listening  # type: ignore[method-assign]
+    port.memory.access = listening
     port.post(5, 0, 16)
     port.post(9, 0, 16)
     port.post(30, 0, 16)

@@ -38,7 +38,7 @@ async def stream_put(
     A payload is first offered in a cycle of `may_offer`, and not before its cycle in `not_before`.
     """
     cycle, transfers = 0, []
-    for payload, earliest in zip(payloads, not_before or itertools.repeat(0)):  # noqa: B905 - repeat() has no end
+    for payload, earliest in zip(payloads, not_before or itertools.repeat(0), strict=False):
         while cycle < earliest or not may_offer(cycle):
             await ctx.tick()
             cycle += 1

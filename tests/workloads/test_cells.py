@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel.gates import GATES
 from workloads.cells import CELLS, _delta
 from workloads.network import (
     Forward,
@@ -55,6 +56,16 @@ def test_a_cell_declares_what_the_machine_needs_to_know(name: str) -> None:
         assert set(targets) <= set(cell.ACCUMULATORS)
     assert set(cell.TARGETS_X) | set(cell.TARGETS_H) == set(cell.ACCUMULATORS)
     assert {vector.removesuffix("_before") for vector in cell.TAPE} <= set(cell.VALUES)
+
+
+@pytest.mark.parametrize("name", CELLS.names())
+def test_a_cell_and_its_integer_twin_lay_out_the_same_matrices(name: str) -> None:
+    cell = CELLS.load(name)
+    twin = GATES.load(cell.GATES)
+    assert len(cell.ACCUMULATORS) == twin.ACCUMULATORS
+    assert tuple(map(cell.ACCUMULATORS.index, cell.TARGETS_X)) == twin.BLOCKS_X
+    assert tuple(map(cell.ACCUMULATORS.index, cell.TARGETS_H)) == twin.BLOCKS_H
+    assert len(cell.TAPE) == len(twin.TAPE)
 
 
 @pytest.mark.parametrize("name", CELLS.names())
