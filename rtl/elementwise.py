@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out, Signature
 
 from accel.engine import Engine
 from accel.gates import GATES
-from accel.modes import gates_forward
+from accel.modes import SOON_CYCLES, gates_forward
 from rtl.arguments import check_power_of_two
 from rtl.delay import delayed
 from rtl.elementwise_op import ElementwiseMode, ElementwiseOp
@@ -50,7 +50,7 @@ class ElementwiseUnit(Component):
     An op begins in the cycle in which it is offered, if the one before has had its cycles; it stays at the port while
     it is worked on and is taken in its last cycle, the next being offered in the cycle after without a gap. An op of K
     chunks of P neurons takes K times the cell's slots, a loss of C classes C times `accel.modes.loss.class_cycles`.
-    `done` is high ``drain_cycles`` = 10 cycles after the cycle that follows the last, for all ops alike, so that they
+    `done` is high ``drain_cycles`` = 12 cycles after the cycle that follows the last, for all ops alike, so that they
     are done in their order.
 
     The chunk's way through a lane is drawn in `rtl/gates`, the class's in `rtl.loss`. Lanes behind the last neuron make
@@ -71,6 +71,8 @@ class ElementwiseUnit(Component):
     -------
     ops : In(stream.Signature(ElementwiseOp))
         The ops.
+    soon : Out(1)
+        High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
         The oldest op that was not done yet is: what it made may be read from this cycle on.
     memory : In(ReadPort.Signature)
@@ -125,7 +127,7 @@ class ElementwiseUnit(Component):
         ports |= {name: In(self._signature(WritePort, "write", name)) for name in self._plan.ports("write")}
         g_h = ports.pop("g_h")
         ports |= dict.fromkeys(GRADIENTS_OF_H, g_h)
-        super().__init__({"ops": In(stream.Signature(self._op)), "done": Out(1), **ports})
+        super().__init__({"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports})
 
     def _signature(self, kind: type[ReadPort] | type[WritePort], direction: str, name: str) -> Signature:
         base = _BASES[GRADIENTS_OF_H[0] if name == "g_h" else name]
@@ -175,7 +177,8 @@ class ElementwiseUnit(Component):
             self._loss.op.eq(op),
             ended.eq(ends | self._loss.ends),
             self.ops.ready.eq(ended),
-            self.done.eq(delayed(m, ended, 1 + gates_forward.drain_cycles(self._engine))),
+            self.soon.eq(delayed(m, ended, 1 + gates_forward.drain_cycles(self._engine) - SOON_CYCLES)),
+            self.done.eq(delayed(m, self.soon, SOON_CYCLES)),
         ]
         return begins
 

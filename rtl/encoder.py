@@ -55,7 +55,7 @@ class DeltaEncoder(wiring.Component):
     """Compares a vector with its held copy, S elements a cycle, and lists what moved by the threshold or more.
 
     An op takes ``encode.scan_cycles``, at least one cycle, and the next may follow in the very next cycle, also on the
-    same vector. Its first word is taken in the cycle in which op and word are there. ``encode.drain_cycles`` after its
+    same vector. Its first word is taken in the cycle in which op and word are there. ``encode.PIPELINE_CYCLES`` after its
     last cycle its count is offered; all its entries have been handed over, and its held values written, by then.
 
     Parameters

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from accel.engine import Engine
+from accel.modes import SOON_CYCLES
 from rtl.adder_tree import levels
 from rtl.arguments import check_at_least
 from rtl.completion import Completion
@@ -25,7 +26,7 @@ from rtl.reserved_queue import ReservedQueue
 
 __all__ = ["RESULT_CYCLES", "Lanes"]
 
-RESULT_CYCLES = 3
+RESULT_CYCLES = 1 + SOON_CYCLES
 """From the cycle in which a result or word is taken to the first in which it may count as stored."""
 
 
@@ -76,6 +77,8 @@ class Lanes(Component):
         W after `update`, word for word.
     new_weight_gradients : Out(stream.Signature(word))
         dW after `outer`, and zeros after `update`, word for word.
+    soon : Out(1)
+        High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
         High for one cycle for each op: what it made may be read from now on.
     memory : Out(ReadPort.Signature)
@@ -105,6 +108,7 @@ class Lanes(Component):
                 "results": Out(stream.Signature(Entry(formats.gradient.bits))),
                 "new_weights": Out(stream.Signature(self._weights)),
                 "new_weight_gradients": Out(stream.Signature(self._weight_gradients)),
+                "soon": Out(1),
                 "done": Out(1),
                 "memory": Out(ReadPort.Signature(shape=word(formats.memory_bits, lanes), **port)),
                 "gradient": Out(ReadPort.Signature(shape=self._gradients, **port)),
@@ -242,5 +246,6 @@ class Lanes(Component):
             completion.awaits.eq(leaving.awaits),
             completion.last_taken.eq(Cat(queue.last_taken for queue in queues)),
             done.eq(completion.done),
-            self.done.eq(delayed(m, done, RESULT_CYCLES - 1)),
+            self.soon.eq(done),
+            self.done.eq(delayed(m, done, SOON_CYCLES)),
         ]

@@ -80,8 +80,11 @@ class ColumnStream:
         self._op, self._left, self._free, self._drain = -1, 0, 0, 0
 
     def fetch(self, op: int) -> Waits:
-        """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them."""
-        self._request_cycle = max(self._request_cycle, self._env.cycle)
+        """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them.
+
+        Each request takes a cycle, and so does finding that there is nothing to ask for.
+        """
+        self._request_cycle = max(self._request_cycle, self._env.cycle) + (self._count[op] == 0)
         env, read = self._env, self._port.read
         word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
         for words, bursts in self._runs(op):

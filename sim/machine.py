@@ -97,14 +97,14 @@ class Machine:
                 self._completed(op)
 
     def _wait_for(self, depends: list[int]) -> Generator[simpy.Event, None, Cause]:
-        """Wait until all of `depends` are done; return the unit that was last."""
+        """Wait until all of `depends` are done; return the unit that was last, of several the last in `UNITS`."""
         last, at = NO_OP, _PENDING
         for op in depends:
             if op == NO_OP:
                 continue
             if self._done_at[op] == _PENDING:
                 yield self._awaited.setdefault(op, self._env.event())
-            if self._done_at[op] >= at:
+            if (self._done_at[op], self._unit[op]) > (at, self._unit[last]):
                 last, at = op, self._done_at[op]
         cause: Cause = _CAUSES[self._unit[last]] if last != NO_OP else "end"
         return cause
@@ -123,11 +123,14 @@ class Machine:
         return self._issue[op]
 
     def _fetch(self) -> Waits:
-        """Run the fetch ahead of the engine; columns that an op writes back are read after the op before wrote them."""
+        """Run the fetch ahead of the engine; columns that an op writes back are read after the op before wrote them.
+
+        What fired is known when the list is, so an op without columns waits for its list too.
+        """
         last_writer: dict[int, int] = {}
         tensors = self._program.ops.tensor.tolist()
         seconds = self._program.ops.second_tensor.tolist()
-        for op in np.flatnonzero(self._streamed).tolist():
+        for op in np.flatnonzero(self._program.column_bytes).tolist():
             written = [last_writer.get(tensor, NO_OP) for tensor in (tensors[op], seconds[op])]
             yield from self._wait_for([self._list_from[op], *written])
             yield Turn(self._env, self._env.cycle, FETCH)  # whoever else waited for the same goes first

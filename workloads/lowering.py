@@ -82,6 +82,7 @@ class _Lowering:
             tape=int(per_step.sum(axis=-1).max(initial=0)),
             tape_step=int(per_step.max(initial=0)),
             loss=readouts * self._shape.classes * self._architecture.engine.formats.gradient.bytes,
+            read=(readouts - 1) * self._shape.hidden[-1] * self._architecture.engine.formats.activation.bytes,
         )
 
     @property
@@ -138,11 +139,13 @@ class _Lowering:
     def _load_x(self, cells: Cells) -> Columns:
         lengths = self._lists.lengths
         before = np.cumsum(lengths) - lengths
-        address = self._placed.input_address + (before[cells[1]] + cells[2]) * self._input_bytes
-        # Two vectors may be on their way while a third is in use.
-        return self._transfer("load", "FP", self._input_bytes, address) | {
-            "depends": [self._at("encode_x", cells, step=-2)]
-        }
+        number = before[cells[1]] + cells[2]
+        address = self._placed.input_address + number * self._input_bytes
+        # Two vectors may be on their way, of the next sample too, while a third is in use.
+        order = np.argsort(number)
+        third_last = np.full(len(order), NO_OP)
+        third_last[order[3:]] = self._at("encode_x", cells)[order[:-3]]
+        return self._transfer("load", "FP", self._input_bytes, address) | {"depends": [third_last]}
 
     def _encode(self, cells: Cells, stream: str) -> Columns:
         lists = self._streams(stream)

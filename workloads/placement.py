@@ -56,12 +56,15 @@ class Demand:
     loss
         The gradients of all logits of the sample that has most: the loss makes them forward, and the backward pass
         uses them from the last to the first.
+    read
+        h of the last layer at the steps that are classified, one of which is there anyway, as `state_bytes` counts.
     """
 
     inputs: int
     tape: int
     tape_step: int
     loss: int
+    read: int
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         If something does not fit the memory it must live in; the message names it and the missing bytes.
     """
     local = {
-        "state": state_bytes(architecture, shape) + demand.loss,
+        "state": state_bytes(architecture, shape) + demand.loss + demand.read,
         "column buffer": architecture.dma.buffer_bytes,
     }
     _check("the neurons' state and the column buffer", sum(local.values()), architecture.local.bytes, "local")

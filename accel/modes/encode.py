@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from accel.engine import Engine, Formats
 from accel.errors import ConfigError
+from accel.modes import SOON_CYCLES
 from accel.number import Integers, fit
 from accel.work import Counts, Work
 
 UNIT = "encoder"
+
+PIPELINE_CYCLES = 3
+"""From taking the last word of a vector to the cycle after its last entry."""
 
 
 class Fired(NamedTuple):
@@ -116,8 +120,8 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 
 
 def drain_cycles(engine: Engine) -> int:
-    """Return the pipeline's depth, from taking a word to emitting: take, fetch, compare."""
-    return 3
+    """Return the pipeline's depth: take, fetch, compare; the list's length is noted; and the list may be read."""
+    return PIPELINE_CYCLES + 1 + SOON_CYCLES
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accel.engine import Engine
+from accel.modes import SOON_CYCLES
 from accel.work import Counts, Work
 
 UNIT = "load"
@@ -14,8 +15,8 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 
 
 def drain_cycles(engine: Engine) -> int:
-    """Return 0: the last byte's arrival ends the op."""
-    return 0
+    """Return `SOON_CYCLES`: the unit is free when the last byte has come, which is in SRAM then."""
+    return SOON_CYCLES
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

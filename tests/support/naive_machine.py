@@ -70,8 +70,8 @@ class NaiveMachine:
         self.last_write = 0
         self.posts: deque[tuple[int, int, int]] = deque()
         # the fetch, the buffer and the lanes
-        self.to_fetch = [i for i in self.units["engine"].ops if self.matrices(i) and self.ops.count[i] > 0]
-        self.streamed = set(self.to_fetch)
+        self.to_fetch = [i for i in self.units["engine"].ops if self.matrices(i)]
+        self.streamed = {i for i in self.to_fetch if self.ops.count[i] > 0}
         self.fetching: deque[Run] = deque()
         self.asking: list[tuple[int, int, int]] = []
         self.last_writer: dict[int, int] = {}
@@ -143,7 +143,7 @@ class NaiveMachine:
         self.start[op] = unit.started = now
         if unit.waited:
             last = max(self.done[d] for d in needed)
-            cause = self.unit_of[[d for d in needed if self.done[d] == last][-1]]
+            cause = max((self.unit_of[d] for d in needed if self.done[d] == last), key=UNITS.index)
             unit.stalls[cause] += unit.waited
             if name == "engine":
                 self.phase_stalls[self.phase[op]][cause] += unit.waited
@@ -248,7 +248,7 @@ class NaiveMachine:
                 awaited = [int(self.ops.list_from[op])] + [self.last_writer.get(int(t), NO_OP) for t in tensors]
                 if all(w == NO_OP or w in self.done for w in awaited):
                     self.to_fetch.pop(0)
-                    self.fetching = deque(self.runs_of(op))
+                    self.fetching = deque(self.runs_of(op))  # none if nothing fired, which takes this cycle to find
                     if self.writes_back(op):
                         self.last_writer[int(tensors[0])] = op
             if self.fetching and self.used + self.fetching[0].bytes <= self.dma.buffer_bytes:

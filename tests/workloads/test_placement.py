@@ -14,7 +14,7 @@ from accel.errors import FitError
 from accel.gates import GATES
 from workloads.placement import Demand, Shape, matrices, place, state_bytes
 
-_DEMAND = Demand(inputs=100, tape=300, tape_step=40, loss=20)
+_DEMAND = Demand(inputs=100, tape=300, tape_step=40, loss=20, read=0)
 
 
 @settings(max_examples=60, deadline=None)
