@@ -39,18 +39,21 @@ class AdjointOp(data.StructLayout):
         after which g(x-hat) is zero, else none.
     count : unsigned(INDEX_BITS)
         Results that come: the length of the list.
+    direct : unsigned(1)
+        Whether the vector was never encoded, so that g(x_j) = s and there is no g(x-hat).
     """
 
     def __init__(self, depth: int) -> None:
         address = unsigned(ceil_log2(depth))
         counted = unsigned(INDEX_BITS)
-        super().__init__({"held": address, "value": address, "clear_words": counted, "count": counted})
+        super().__init__({"held": address, "value": address, "clear_words": counted, "count": counted, "direct": 1})
 
 
 class DeltaAdjoint(wiring.Component):
     """Turns s, the gradients of the fired deltas, into the gradients of the vector, and carries those of its held copy.
 
-    For each result (j, s): g(x_j) = g(x-hat_j) + s, then g(x-hat_j) = -s. An op takes clear_words + count cycles, at
+    For each result (j, s): g(x_j) = g(x-hat_j) + s, then g(x-hat_j) = -s, or only g(x_j) = s where a vector was never
+    encoded. An op takes clear_words + count cycles, at
     least one, if its results are there, and the next may follow in the very next cycle, on whatever vector. It never
     makes a result wait but to clear or for want of an op.
 
@@ -128,11 +131,12 @@ class DeltaAdjoint(wiring.Component):
             read.en.eq(takes),
             read.addr.eq(op.held + chunk),
             write.addr.eq(op.held + Mux(clears, cleared, chunk)),
-            *(write.en[k].eq(clears | (takes & (lane == k))) for k in range(self._lanes)),
+            *(write.en[k].eq(clears | (takes & ~op.direct & (lane == k))) for k in range(self._lanes)),
             *(write.data[k].eq(Mux(clears, 0, minus)) for k in range(self._lanes)),
         ]
 
         place, fetched_s, fetched_last = Signal.like(scatter.place), Signal(signed(bits)), Signal()
+        direct = Signal()
         g_held, s, last = Signal(signed(bits)), Signal(signed(bits)), Signal()
         m.d.sync += [
             place.valid.eq(takes),
@@ -140,7 +144,8 @@ class DeltaAdjoint(wiring.Component):
             place.lane.eq(lane),
             fetched_s.eq(result.value),
             fetched_last.eq(ends),
-            g_held.eq(read.data[place.lane]),
+            direct.eq(op.direct),
+            g_held.eq(Mux(direct, 0, read.data[place.lane])),
             s.eq(fetched_s),
             last.eq(fetched_last),
             self.done.eq(last),

@@ -53,12 +53,10 @@ class AccumulatorBanks(Component):
         Fields of the op (`rtl.op.Op`), while `region`, `recurrent`, `starts` are at the port.
     read_region : In(range(regions))
         Whose M the gates read.
-    read_part : In(range(3))
-        Which part.
-    read_bank : Out(1)
-        The bank in which it is.
-    read_zero : Out(1)
-        Whether it counts as zero, because nothing has been added since the sample began.
+    read_banks : Out(3)
+        For each part the bank in which it is.
+    read_zeros : Out(3)
+        For each part whether it counts as zero, because nothing has been added since the sample began.
     """
 
     def __init__(self, *, regions: int) -> None:
@@ -76,9 +74,8 @@ class AccumulatorBanks(Component):
                 "target": Out(2),
                 "from_zero": Out(2),
                 "read_region": In(range(regions)),
-                "read_part": In(range(PARTS)),
-                "read_bank": Out(1),
-                "read_zero": Out(1),
+                "read_banks": Out(PARTS),
+                "read_zeros": Out(PARTS),
             }
         )
 
@@ -119,7 +116,7 @@ class AccumulatorBanks(Component):
         read = Signal(layout)
         m.d.comb += [
             read.eq(Array(kept)[self.read_region]),
-            self.read_bank.eq(read[self.read_part].settled),
-            self.read_zero.eq(read[self.read_part].settled_empty),
+            self.read_banks.eq(Cat(read[part].settled for part in range(PARTS))),
+            self.read_zeros.eq(Cat(read[part].settled_empty for part in range(PARTS))),
         ]
         return m

@@ -55,8 +55,9 @@ class DeltaEncoder(wiring.Component):
     """Compares a vector with its held copy, S elements a cycle, and lists what moved by the threshold or more.
 
     An op takes ``encode.scan_cycles``, at least one cycle, and the next may follow in the very next cycle, also on the
-    same vector. Its first word is taken in the cycle in which op and word are there. ``encode.PIPELINE_CYCLES`` after its
-    last cycle its count is offered; all its entries have been handed over, and its held values written, by then.
+    same vector. Its first word is taken in the cycle in which op and word are there. The cycle after its last is the
+    first of ``encode.PIPELINE_CYCLES``, after which its count is offered; all its entries have been handed over, and
+    its held values written, by then.
 
     Parameters
     ----------
@@ -77,6 +78,9 @@ class DeltaEncoder(wiring.Component):
         The lists.
     counts : Out(stream.Signature(unsigned(INDEX_BITS)))
         The length of each list.
+    emits : Out(1)
+        Whether there is a group whose entries are handed over: what keeps an op from the next, as words are taken ahead
+        of it. This is so ``encode.scan_cycles`` cycles an op, ``encode.PIPELINE_CYCLES`` behind its start.
 
     Notes
     -----
@@ -105,6 +109,7 @@ class DeltaEncoder(wiring.Component):
                 "values": In(stream.Signature(word(value_bits, elements))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
+                "emits": Out(1),
             }
         )
 
@@ -120,6 +125,7 @@ class DeltaEncoder(wiring.Component):
         compared = Compared(self._elements, self._value_bits)
         m.submodules.queue = queue = ReservedQueue(shape=compared, depth=_IN_FLIGHT)
         wiring.connect(m, queue.o, emitter.groups)
+        m.d.comb += self.emits.eq(queue.o.valid)
 
         taken = Signal(_Taken(self._elements, self._value_bits, self._depth))
         self._take(m, taken, queue.free)

@@ -41,6 +41,8 @@ class Issue(Component):
         Whether there is room for a result, a word of W, a word of dW, one more op.
     reserve_result, reserve_weights, reserve_gradients, reserve_completion : Out(1)
         Room that the word of this cycle takes.
+    issues : Out(1)
+        A word is issued in this cycle, or an op that has none is passed over.
     place : Out(unsigned)
         Accumulator of the word of this cycle, for a memory that answers in the next.
     o : Out(Underway)
@@ -69,6 +71,7 @@ class Issue(Component):
                 "reserve_weights": Out(1),
                 "reserve_gradients": Out(1),
                 "reserve_completion": Out(1),
+                "issues": Out(1),
                 "place": Out(under_way["source"].shape),
                 "o": Out(under_way),
                 "o_delta": Out(signed(formats.activation.bits)),
@@ -88,6 +91,7 @@ class Issue(Component):
         m.d.comb += [
             now.mode.eq(self.ops.payload.mode),
             now.work.eq(work),
+            self.issues.eq(fire),
             now.index.eq(self.entries.payload.index),
             self.place.eq(now.source),
         ]

@@ -77,6 +77,8 @@ class Lanes(Component):
         W after `update`, word for word.
     new_weight_gradients : Out(stream.Signature(word))
         dW after `outer`, and zeros after `update`, word for word.
+    issues : Out(1)
+        A word is issued in this cycle, or an op that has none is passed over.
     soon : Out(1)
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
@@ -108,6 +110,7 @@ class Lanes(Component):
                 "results": Out(stream.Signature(Entry(formats.gradient.bits))),
                 "new_weights": Out(stream.Signature(self._weights)),
                 "new_weight_gradients": Out(stream.Signature(self._weight_gradients)),
+                "issues": Out(1),
                 "soon": Out(1),
                 "done": Out(1),
                 "memory": Out(ReadPort.Signature(shape=word(formats.memory_bits, lanes), **port)),
@@ -124,6 +127,7 @@ class Lanes(Component):
         connect(m, flipped(self.entries), issue.entries)
         connect(m, flipped(self.weights), issue.weights)
         connect(m, flipped(self.weight_gradients), issue.gradients)
+        m.d.comb += self.issues.eq(issue.issues)
         products = self._multiply(m, issue, self._held_gradients(m, issue))
         self._accumulate(m, issue, products)
         word_3 = delayed(m, issue.o, 2)

@@ -87,7 +87,9 @@ class _Lowering:
 
     @property
     def _input_bytes(self) -> int:
-        return self._shape.inputs[0] * self._architecture.engine.formats.activation.bytes
+        """Bytes of an input vector, padded to whole words so that each begins at one."""
+        engine = self._architecture.engine
+        return -(-self._shape.inputs[0] // engine.lanes) * engine.lanes * engine.formats.activation.bytes
 
     def _kinds(self, readout: str) -> Schedule:
         """Return the schedule with every op that this training step has."""

@@ -64,13 +64,19 @@ def cases(draw, most_ops=8, most_words=4):
         columns = np.flatnonzero(rng.random(widths[vector]) < rng.choice([0, 0.2, 0.6, 1]))
         fresh = rng.integers(*ends[:2], len(columns), endpoint=True)
         s = np.where(rng.random(len(columns)) < 0.5, rng.choice(ends, len(columns)), fresh)
-        g_value, held[vector] = encode.adjoint(before, columns, s, formats)
+        direct = draw(st.integers(0, 3)) == 0
+        if direct:  # the vector was not encoded: what comes is its gradient, and what is held stays
+            g_value, held[vector] = np.zeros_like(before), before
+            g_value[columns] = s
+        else:
+            g_value, held[vector] = encode.adjoint(before, columns, s, formats)
         found.ops.append(
             {
                 "held": bases[vector],
                 "value": number % 2 * DEPTH // 2,
                 "clear_words": words[vector] * clears,
                 "count": len(columns),
+                "direct": direct,
             }
         )
         pairs = zip(columns.tolist(), s.tolist(), strict=True)
@@ -200,7 +206,7 @@ def test_one_column_in_cycle_after_cycle():
     gradient = NumberFormat(bits=8, fraction_bits=0)
     dut = DeltaAdjoint(lanes=4, gradient=gradient, depth=DEPTH)
     s = [1, -2, 127, -128, 127, 0, 5]
-    ops = [{"held": 3, "value": number, "clear_words": 0, "count": 1} for number in range(len(s))]
+    ops = [{"held": 3, "value": number, "clear_words": 0, "count": 1, "direct": 0} for number in range(len(s))]
 
     async def read(ctx):
         for _ in range(len(s) + LATENCY_CYCLES):

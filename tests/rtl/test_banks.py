@@ -37,8 +37,7 @@ class Told:
 
     def read(self, region, part):
         self.ctx.set(self.dut.read_region, region)
-        self.ctx.set(self.dut.read_part, part)
-        bank, zero = self.ctx.get(self.dut.read_bank), self.ctx.get(self.dut.read_zero)
+        bank, zero = (self.ctx.get(port) >> part & 1 for port in (self.dut.read_banks, self.dut.read_zeros))
         return [] if zero else self.banks[region, part][bank]
 
 

@@ -1,0 +1,158 @@
+"""The encoder with what feeds it: vectors in, lists out, each op when all it waits for is done."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from accel.engine import Engine
+from accel.modes import encode
+from rtl.begin import Begin
+from rtl.delay import delayed
+from rtl.encoder import DeltaEncoder, EncoderOp
+from rtl.list_store import ListStore, ring_port, table_port
+from rtl.sizes import TileSizes
+from rtl.unit_counters import UnitCounters, spent_layout
+from rtl.value_feed import FeedOp, ValueFeed
+from rtl.waits import Gate, command, counts_layout
+
+__all__ = ["EncodeOp", "EncoderUnit"]
+
+_AHEAD = 4
+"""Ops whose vectors may be read before the encoder takes them."""
+
+
+class EncodeOp(data.StructLayout):
+    """One vector to encode.
+
+    Members
+    -------
+    feed : FeedOp
+        Where it is.
+    encoder : EncoderOp
+        What the encoder does with it.
+    list : unsigned
+        Number of the list that it becomes.
+    """
+
+    def __init__(self, engine: Engine, sizes: TileSizes) -> None:
+        super().__init__(
+            {
+                "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
+                "encoder": EncoderOp(engine.formats.activation.bits, sizes.held_words),
+                "list": unsigned(ceil_log2(sizes.lists)),
+            }
+        )
+
+
+class EncoderUnit(Component):
+    """Reads vectors from the cycle of `soon` on, so that the encoder has the first word when the op may start.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    sizes
+        Of the tile's memories.
+    readers
+        Readers of the lists.
+
+    Attributes
+    ----------
+    commands : In(stream.Signature(command(EncodeOp)))
+        What to encode.
+    soon_counts, done_counts : In(counts_layout)
+        From `rtl.waits.DoneCounts`.
+    running : In(1)
+        Whether ops may start.
+    x, h : In(ReadPort.Signature)
+        To the memories of vectors.
+    table, ring : Out(...).array(readers)
+        To read the lists, see `rtl.list_store`.
+    soon : Out(1)
+        The list of the oldest op that was not announced yet is written.
+    spent : Out(spent_layout)
+        Busy and stalled cycles.
+    """
+
+    def __init__(self, *, engine: Engine, sizes: TileSizes, readers: int) -> None:
+        bits, lanes = engine.formats.activation.bits, engine.lanes
+        self._op = EncodeOp(engine, sizes)
+        self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
+        self._encoder = DeltaEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words)
+        self._store = ListStore(value_bits=bits, entries=sizes.list_entries, lists=sizes.lists, readers=readers)
+        self._readers = readers
+        super().__init__(
+            {
+                "commands": In(stream.Signature(command(self._op))),
+                "soon_counts": In(counts_layout()),
+                "done_counts": In(counts_layout()),
+                "running": In(1),
+                "x": self._feed.signature.members["x"],
+                "h": self._feed.signature.members["h"],
+                "table": Out(table_port(entries=sizes.list_entries, lists=sizes.lists)).array(readers),
+                "ring": Out(ring_port(value_bits=bits, entries=sizes.list_entries)).array(readers),
+                "soon": Out(1),
+                "spent": Out(spent_layout(1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Let the feed begin early and the encoder start in time."""
+        m = Module()
+        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD)
+        m.submodules.feed = feed = self._feed
+        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.encoder = encoder = self._encoder
+        connect(m, flipped(self.commands), begin.commands)
+        connect(m, begin.later, gate.i)
+        connect(m, feed.values, encoder.values)
+        connect(m, flipped(self.x), feed.x)
+        connect(m, flipped(self.h), feed.h)
+        m.d.comb += [
+            begin.soon_counts.eq(self.soon_counts),
+            begin.has_room.eq(1),
+            begin.item.eq(begin.commands.payload),
+            feed.ops.payload.eq(begin.op.feed),
+            feed.ops.valid.eq(begin.reads),
+            begin.read.eq(feed.ops.ready),
+            gate.counts.eq(self.done_counts),
+            encoder.ops.payload.eq(gate.o.payload.encoder),
+            encoder.ops.valid.eq(gate.o.valid & self.running),
+            gate.o.ready.eq(encoder.ops.ready & self.running),
+        ]
+        self._list(m, gate, Cat(encoder.ops.valid & encoder.ops.ready))
+        self._count(m, gate)
+        return m
+
+    def _list(self, m: Module, gate: Gate, taken: Value) -> None:
+        """Store the lists under the numbers of their ops."""
+        m.submodules.store = store = self._store
+        m.submodules.numbers = numbers = SyncFIFO(width=len(store.lists.payload), depth=_AHEAD + 4)
+        connect(m, self._encoder.entries, store.entries)
+        connect(m, self._encoder.counts, store.counts)
+        m.d.comb += [
+            numbers.w_data.eq(gate.o.payload.list),
+            numbers.w_en.eq(taken),
+            store.lists.payload.eq(numbers.r_data),
+            store.lists.valid.eq(numbers.r_rdy),
+            numbers.r_en.eq(store.lists.ready),
+            self.soon.eq(store.written),
+        ]
+        for reader in range(self._readers):
+            connect(m, flipped(self.table[reader]), store.table[reader])
+            connect(m, flipped(self.ring[reader]), store.ring[reader])
+
+    def _count(self, m: Module, gate: Gate) -> None:
+        """Count as busy what keeps the next op from its turn, and that is the handing over of entries."""
+        m.submodules.counters = counters = UnitCounters()
+        m.d.comb += [
+            counters.running.eq(delayed(m, self.running, encode.PIPELINE_CYCLES)),
+            counters.active.eq(self._encoder.emits),
+            counters.works.eq(1),
+            counters.unmet.eq(delayed(m, gate.unmet, encode.PIPELINE_CYCLES)),
+            self.spent.eq(counters.spent),
+        ]

@@ -1,0 +1,139 @@
+"""The element-wise unit with the memories that are its own, each op when all it waits for is done."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from accel.engine import Engine
+from rtl.elementwise import ElementwiseUnit
+from rtl.sizes import TileSizes
+from rtl.unit_counters import UnitCounters, spent_layout
+from rtl.waits import Gate, command, counts_layout
+
+__all__ = ["GatesOp", "GatesUnit"]
+
+_OWN = {"state": "state_words", "tape": "tape_words", "carry": "vector_words"}
+"""Memories that nobody else reads, with the name of their size."""
+
+_SHARED = ("memory", "gradient", "new_gradient", "g_above", "g_recurrent", "new_h")
+"""Ports to the memories of others."""
+
+
+class GatesOp(data.StructLayout):
+    """One op of the element-wise unit.
+
+    Members
+    -------
+    op : ElementwiseOp
+        What to do; its banks of M are filled in when it starts.
+    region : unsigned
+        Whose M it reads, see `rtl.banks`.
+    """
+
+    def __init__(self, unit: ElementwiseUnit, sizes: TileSizes) -> None:
+        super().__init__({"op": unit.ops.payload.shape(), "region": range(sizes.regions)})
+
+
+class GatesUnit(Component):
+    """Keeps states, tape and what a backward step hands on, beside the unit that works on them.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    cell
+        A member of `accel.gates`.
+    sizes
+        Of the tile's memories.
+
+    Attributes
+    ----------
+    commands : In(stream.Signature(command(GatesOp)))
+        What to do.
+    done_counts : In(counts_layout)
+        From `rtl.waits.DoneCounts`.
+    running : In(1)
+        Whether ops may start.
+    memory, gradient, new_gradient, g_above, g_recurrent, new_h : In(...)
+        To memories of the other units, see `rtl.elementwise`.
+    read_region : Out(range), read_banks, read_zeros : In(3)
+        Whose M is read, and where it is, see `rtl.banks`.
+    soon : Out(1)
+        What the oldest op that was not announced yet made is stored.
+    spent : Out(spent_layout)
+        Busy and stalled cycles.
+    """
+
+    def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes) -> None:
+        self._sizes = sizes
+        self._unit = ElementwiseUnit(
+            engine=engine,
+            cell=cell,
+            accumulator_words=sizes.accumulator_words,
+            vector_words=sizes.vector_words,
+            state_words=sizes.state_words,
+            tape_words=sizes.tape_words,
+            most_classes=sizes.most_classes,
+        )
+        self._op = GatesOp(self._unit, sizes)
+        ports = self._unit.signature.members
+        parts = self._unit.ops.payload.shape()["banks"].shape
+        super().__init__(
+            {
+                "commands": In(stream.Signature(command(self._op))),
+                "done_counts": In(counts_layout()),
+                "running": In(1),
+                **{name: ports[name] for name in _SHARED},
+                "read_region": Out(range(sizes.regions)),
+                "read_banks": In(parts),
+                "read_zeros": In(parts),
+                "soon": Out(1),
+                "spent": Out(spent_layout(1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Start ops in time, with the banks of M as they are then."""
+        m = Module()
+        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.unit = unit = self._unit
+        connect(m, flipped(self.commands), gate.i)
+        active = Signal()
+        m.d.comb += [
+            gate.counts.eq(self.done_counts),
+            active.eq(gate.o.valid & self.running),
+            unit.ops.valid.eq(active),
+            gate.o.ready.eq(unit.ops.ready & self.running),
+            unit.ops.payload.eq(gate.o.payload.op),
+            unit.ops.payload.banks.eq(self.read_banks),
+            unit.ops.payload.blank.eq(self.read_zeros),
+            self.read_region.eq(gate.o.payload.region),
+            self.soon.eq(unit.soon),
+        ]
+        for name in _SHARED:
+            connect(m, flipped(getattr(self, name)), getattr(unit, name))
+        self._keep(m)
+        m.submodules.counters = counters = UnitCounters()
+        m.d.comb += [
+            counters.running.eq(self.running),
+            counters.active.eq(active),
+            counters.works.eq(active),
+            counters.unmet.eq(gate.unmet),
+            self.spent.eq(counters.spent),
+        ]
+        return m
+
+    def _keep(self, m: Module) -> None:
+        """Give the unit the memories that the cell needs."""
+        ports = self._unit.signature.members
+        for name, size in _OWN.items():
+            if name not in ports:
+                continue
+            shape = getattr(self._unit, name).data.shape()
+            memory = Memory(shape=shape, depth=getattr(self._sizes, size), init=[])
+            m.submodules[f"{name}_memory"] = memory
+            connect(m, memory.read_port(), getattr(self._unit, name))
+            connect(m, memory.write_port(), getattr(self._unit, f"new_{name}"))

@@ -1,0 +1,95 @@
+"""Where the results of `matvec_t` go: the gradient of h from the step after, and from the layer above."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.memory import ReadPort
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from accel.number import NumberFormat
+from rtl.adjoint import DeltaAdjoint
+from rtl.engine_op import ResultsOp, Stream
+from rtl.layouts import Entry, word
+from rtl.sizes import TileSizes
+
+__all__ = ["Gradients"]
+
+_OPS = 4
+
+
+class Gradients(Component):
+    """Gives each result to the adjoint of its op, in the order of the ops.
+
+    An op that clears g(x-hat) does so from the cycle after it entered, one word a cycle. The first result comes as many
+    cycles after as the lanes' pipeline and a column have, so clearing costs nothing unless a layer's input has more
+    words than that.
+
+    Parameters
+    ----------
+    lanes
+        P.
+    gradient
+        Format of gradients.
+    sizes
+        Of the tile's memories.
+
+    Attributes
+    ----------
+    op : In(ResultsOp)
+        Where the results of an op go.
+    enter : In(1)
+        Take it; only while `has_room`.
+    has_room : Out(1)
+        Whether another op can be taken.
+    results : In(stream.Signature(Entry(gradient.bits)))
+        The results of all ops.
+    g_recurrent, g_above : Out(ReadPort.Signature)
+        The gradients, given once: a word that was read is zero until it is written again.
+    """
+
+    def __init__(self, *, lanes: int, gradient: NumberFormat, sizes: TileSizes) -> None:
+        depth = sizes.vector_words
+        self._adjoints = {
+            stream_of: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for stream_of in Stream
+        }
+        port = ReadPort.Signature(addr_width=ceil_log2(depth), shape=word(gradient.bits, lanes))
+        super().__init__(
+            {
+                "op": In(ResultsOp(sizes)),
+                "enter": In(1),
+                "has_room": Out(1),
+                "results": In(stream.Signature(Entry(gradient.bits))),
+                "g_recurrent": Out(port),
+                "g_above": Out(port),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Queue the ops; connect ops and results with the adjoint of the op in front."""
+        m = Module()
+        shape = self.op.shape()
+        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_OPS)
+        op = data.View(shape, ops.r_data)
+        m.d.comb += [ops.w_data.eq(self.op), ops.w_en.eq(self.enter), self.has_room.eq(ops.w_rdy)]
+        for of, port in ((Stream.RECURRENT, self.g_recurrent), (Stream.ABOVE, self.g_above)):
+            adjoint = self._adjoints[of]
+            m.submodules[of.name.lower()] = adjoint
+            m.d.comb += [
+                adjoint.ops.payload.eq(op.adjoint),
+                adjoint.results.payload.eq(self.results.payload),
+                adjoint.addresses.payload.eq(port.addr),
+                adjoint.addresses.valid.eq(port.en),
+                Value.cast(port.data).eq(Value.cast(adjoint.words.payload)),
+                adjoint.words.ready.eq(1),
+            ]
+            with m.If(op.stream == of):
+                m.d.comb += [
+                    adjoint.ops.valid.eq(ops.r_rdy),
+                    ops.r_en.eq(adjoint.ops.ready),
+                    adjoint.results.valid.eq(self.results.valid),
+                    self.results.ready.eq(adjoint.results.ready),
+                ]
+        return m

@@ -1,0 +1,146 @@
+"""The encoder's lists: a ring of entries, and a table that says where in it each list is."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.utils import ceil_log2
+
+from rtl.arguments import check_at_least, check_power_of_two
+from rtl.layouts import INDEX_BITS, Entry
+
+__all__ = ["ListPlace", "ListStore", "ring_port", "table_port"]
+
+
+class ListPlace(data.StructLayout):
+    """Where a list is in the ring.
+
+    Parameters
+    ----------
+    entries
+        Depth of the ring, a power of two.
+
+    Members
+    -------
+    base : unsigned
+        Address of its first entry; the others follow, modulo the depth.
+    count : unsigned(INDEX_BITS)
+        Its length.
+    """
+
+    def __init__(self, entries: int) -> None:
+        super().__init__({"base": unsigned(ceil_log2(entries)), "count": unsigned(INDEX_BITS)})
+
+
+def table_port(*, entries: int, lists: int) -> Signature:
+    """Return a port to look up a list, seen from the table: `list`, its number, in; `place` out in the same cycle."""
+    return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries))})
+
+
+def ring_port(*, value_bits: int, entries: int) -> ReadPort.Signature:
+    """Return a port to read the ring, seen from the ring: `en` and `addr` in; `data` out in the next cycle."""
+    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
+
+
+class ListStore(Component):
+    """Appends the encoder's lists to a ring of entries, and notes first entry and length of each under its number.
+
+    Where a list ends is told by its length, which comes when all its entries have come; entries of later lists may
+    have come by then too, so each list is taken to begin where the list before it ended. An empty list has no entry.
+
+    Nothing tells when the ring overflows: a new entry takes the place of that which is `entries` older. Whoever starts
+    encode ops must hold them back until every list that may still be read, together with the whole vectors that are
+    being encoded, has at most `entries` elements. Likewise a number may be used again when its list is not read any
+    more.
+
+    Parameters
+    ----------
+    value_bits
+        Width of a value.
+    entries
+        Depth of the ring, a power of two of at least 2.
+    lists
+        Numbers of lists, at least 2.
+    readers
+        Read ports of ring and table.
+
+    Attributes
+    ----------
+    lists : In(stream.Signature(unsigned))
+        The number of each list, in the order of their writing, taken with the list's length. Should it come later,
+        then the length waits, and so does the encoder in the end; nothing is lost.
+    entries : In(stream.Signature(Entry(value_bits)))
+        The entries; one is taken in any cycle.
+    counts : In(stream.Signature(unsigned(INDEX_BITS)))
+        The length of each list, not before its last entry; taken in the cycle it is offered if the number is there.
+    written : Out(1)
+        High in the cycle after a length was taken: from this cycle on table and ring can be asked for the list.
+    table : Out(table_port).array(readers)
+        Looks up a list in the same cycle.
+    ring : Out(ring_port).array(readers)
+        Reads an entry in the next cycle.
+    """
+
+    def __init__(self, *, value_bits: int, entries: int, lists: int, readers: int) -> None:
+        check_at_least("value_bits", value_bits, 2)
+        check_at_least("entries", entries, 2)
+        check_power_of_two("entries", entries)
+        check_at_least("lists", lists, 2)
+        check_at_least("readers", readers, 1)
+        self._depth, self._lists, self._readers = entries, lists, readers
+        super().__init__(
+            {
+                "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
+                "entries": In(stream.Signature(Entry(value_bits))),
+                "counts": In(stream.Signature(unsigned(INDEX_BITS))),
+                "written": Out(1),
+                "table": Out(table_port(entries=entries, lists=lists)).array(readers),
+                "ring": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        self._append(m)
+        self._note(m)
+        return m
+
+    def _append(self, m: Module) -> None:
+        """Write entries one behind the other."""
+        m.submodules.ring = ring = Memory(shape=self.entries.payload.shape(), depth=self._depth, init=[])
+        for reader in range(self._readers):
+            connect(m, ring.read_port(), flipped(self.ring[reader]))
+        write = ring.write_port()
+        pointer = Signal.like(write.addr)
+        m.d.comb += [
+            self.entries.ready.eq(1),
+            write.en.eq(self.entries.valid),
+            write.addr.eq(pointer),
+            write.data.eq(self.entries.payload),
+        ]
+        m.d.sync += pointer.eq(pointer + self.entries.valid)
+
+    def _note(self, m: Module) -> None:
+        """Write the table when the length of a list comes."""
+        m.submodules.table = table = Memory(shape=ListPlace(self._depth), depth=self._lists, init=[])
+        for reader in range(self._readers):
+            read = table.read_port(domain="comb")
+            m.d.comb += [read.addr.eq(self.table[reader].list), self.table[reader].place.eq(read.data)]
+        write = table.write_port()
+        base = Signal.like(write.data.base)
+        ends = Signal()
+        m.d.comb += [
+            ends.eq(self.counts.valid & self.lists.valid),
+            self.counts.ready.eq(self.lists.valid),
+            self.lists.ready.eq(self.counts.valid),
+            write.en.eq(ends),
+            write.addr.eq(self.lists.payload),
+            write.data.base.eq(base),
+            write.data.count.eq(self.counts.payload),
+        ]
+        m.d.sync += self.written.eq(ends)
+        with m.If(ends):
+            m.d.sync += base.eq(base + self.counts.payload)

@@ -1,0 +1,202 @@
+"""One tile of the machine: its units, the memories they share, and who waits for whom."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from accel.architecture import Architecture
+from accel.modes import SOON_CYCLES
+from accel.program import PHASES, UNITS
+from rtl.delay import delayed
+from rtl.encoder_unit import EncoderUnit
+from rtl.engine_unit import EngineUnit
+from rtl.fetch_unit import FetchUnit
+from rtl.gates_unit import GatesUnit
+from rtl.layouts import word
+from rtl.load_unit import LoadUnit
+from rtl.sizes import TileSizes
+from rtl.unit_counters import spent_layout
+from rtl.waits import DoneCounts, counts_layout
+
+__all__ = ["RESET_CYCLES", "Tile"]
+
+RESET_CYCLES = SOON_CYCLES
+"""From `start` until the first op may start: what is read for it ahead of time."""
+
+_COMMANDED = ("encoder", "engine", "elementwise", "load")
+"""Units that have commands of their own, as has the fetch where a matrix lives off-chip."""
+
+
+class Tile(Component):
+    """Trains: runs the ops of a program, which each unit gets as a stream of commands, against off-chip memory.
+
+    Each unit takes its commands in their order, and each command says how many ops of every unit must be done before
+    (`rtl.waits`). So no unit knows of another, and the order of commands between units does not matter.
+
+    Parameters
+    ----------
+    architecture
+        The machine. Its port moves one word of activations a cycle, and its tape is local.
+    cell
+        A member of `accel.gates`.
+    sizes
+        Of the memories.
+
+    Attributes
+    ----------
+    start : In(1)
+        Rises once, when commands are there; cycle 0 of the program is `RESET_CYCLES` after that.
+    encoder, engine, elementwise, load, fetch : In(stream.Signature(command(...)))
+        The commands of each unit; ``fetch`` is there if a matrix lives off-chip.
+    learning_rate : In(signed)
+        In ``formats.learning_rate``.
+    load_requests, load_words
+        Vectors from off-chip memory, see `rtl.load_unit`.
+    fetch_requests, weights, weight_gradients, posts_weights, ...
+        Matrices in off-chip memory, see `rtl.fetch`. What ``posts_weights`` hands over are the oldest words that
+        ``new_weights`` gave and that were not handed over before; ``weights_written`` tells how many of them the memory
+        has taken, in the cycle from which on it has.
+    local_weights, local_gradients
+        The host's access to matrices that live here, see `rtl.matrix_store`.
+    finishes : In(counts_layout)
+        How many ops of each unit the program has.
+    finished : Out(1)
+        All of them are done.
+    done_counts : Out(counts_layout)
+        Ops that are done.
+    cycles : Out(32)
+        Cycles since the first op could start, up to the last result.
+    spent : Out(StructLayout)
+        Busy and stalled cycles of each unit, of the engine by phase, as in `accel.result.Counters`.
+    """
+
+    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
+        engine = architecture.engine
+        remote = not (sizes.weight_words and sizes.gradient_words)
+        self._engine_description, self._sizes = engine, sizes
+        self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote)
+        self._engine = EngineUnit(engine=engine, sizes=sizes)
+        self._gates = GatesUnit(engine=engine, cell=cell, sizes=sizes)
+        self._load = LoadUnit(engine=engine, sizes=sizes)
+        self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
+        self._units = dict(zip(_COMMANDED, (self._encoder, self._engine, self._gates, self._load), strict=True))
+        phases = {name: len(PHASES) if name == "engine" else 1 for name in self._units}
+        members = {
+            "start": In(1),
+            **{name: unit.signature.members["commands"] for name, unit in self._units.items()},
+            "learning_rate": self._engine.signature.members["learning_rate"],
+            "load_requests": self._load.signature.members["requests"],
+            "load_words": self._load.signature.members["words"],
+            **self._remote_members(),
+            **{name: member for name, member in self._engine.signature.members.items() if name.startswith("local_")},
+            "finishes": In(counts_layout()),
+            "finished": Out(1),
+            "done_counts": Out(counts_layout()),
+            "cycles": Out(32),
+            "spent": Out(data.StructLayout({name: spent_layout(count) for name, count in phases.items()})),
+        }
+        super().__init__(members)
+
+    def _remote_members(self) -> dict[str, object]:
+        """Return the ports to matrices in off-chip memory."""
+        if self._fetch is None:
+            return {}
+        fetch, engine = self._fetch.signature.members, self._engine.signature.members
+        passed = ("weights", "weight_gradients", "posts_weights", "posts_gradients")
+        written = ("weights_written", "gradients_written")
+        return {
+            "fetch": fetch["commands"],
+            "fetch_requests": fetch["requests"],
+            **{name: fetch[name] for name in passed if name in fetch},
+            **{name: In(stream.Signature(fetch[name].shape)) for name in written if name in fetch},
+            **{name: engine[name] for name in ("new_weights", "new_weight_gradients") if name in engine},
+        }
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect commands, memories, off-chip ports and counts."""
+        m = Module()
+        for name, unit in self._units.items():
+            m.submodules[f"{name}_unit"] = unit
+            connect(m, flipped(getattr(self, name)), unit.commands)
+        running = self._run(m)
+        if self._fetch is not None:
+            m.submodules.fetch_unit = self._fetch
+            connect(m, flipped(self.fetch), self._fetch.commands)
+            self._connect_fetch(m, self._fetch)
+        self._count(m, running)
+        self._connect_memories(m)
+        connect(m, self._load.requests, flipped(self.load_requests))
+        connect(m, flipped(self.load_words), self._load.words)
+        m.d.comb += self._engine.learning_rate.eq(self.learning_rate)
+        for name in self._engine.signature.members:
+            if name.startswith("local_"):
+                connect(m, flipped(getattr(self, name)), getattr(self._engine, name))
+        return m
+
+    def _run(self, m: Module) -> Signal:
+        """Return whether ops may start."""
+        running = delayed(m, self.start, RESET_CYCLES)
+        for unit in (*self._units.values(), self._fetch):
+            if unit is not None:
+                m.d.comb += unit.running.eq(running)
+        return running
+
+    def _count(self, m: Module, running: Signal) -> None:
+        """Tell all units what is done; nothing is stored or done for anybody before the start."""
+        m.submodules.counts = counts = DoneCounts()
+        soon = {name: unit.soon for name, unit in self._units.items()}
+        m.d.comb += [
+            counts.soon.eq(Cat(soon.get(name, 0) for name in UNITS)),
+            self.done_counts.eq(counts.done_counts),
+            self.finished.eq(running & (counts.done_counts.as_value() == self.finishes.as_value())),
+            *(self.spent[name].eq(unit.spent) for name, unit in self._units.items()),
+        ]
+        for unit in (*self._units.values(), self._fetch):
+            if unit is None:
+                continue
+            m.d.comb += unit.done_counts.eq(counts.done_counts)
+            if "soon_counts" in unit.signature.members:
+                m.d.comb += unit.soon_counts.eq(counts.soon_counts)
+        with m.If(running & ~self.finished):
+            m.d.sync += self.cycles.eq(self.cycles + 1)
+
+    def _connect_memories(self, m: Module) -> None:
+        """Join the units with the memories that they share."""
+        activations = word(self._engine_description.formats.activation.bits, self._engine_description.lanes)
+        m.submodules.x_memory = x = Memory(shape=activations, depth=self._sizes.input_words, init=[])
+        m.submodules.h_memory = h = Memory(shape=activations, depth=self._sizes.vector_words, init=[])
+        connect(m, x.write_port(), self._load.write)
+        connect(m, x.read_port(), self._encoder.x)
+        connect(m, h.write_port(), self._gates.new_h)
+        connect(m, h.read_port(), self._encoder.h)
+        connect(m, h.read_port(), self._engine.vectors)
+        connect(m, self._encoder.table[0], self._engine.table)
+        connect(m, self._encoder.ring[0], self._engine.ring)
+        for name in ("memory", "gradient", "new_gradient", "g_above", "g_recurrent"):
+            connect(m, getattr(self._engine, name), getattr(self._gates, name))
+        m.d.comb += [
+            self._engine.read_region.eq(self._gates.read_region),
+            self._gates.read_banks.eq(self._engine.read_banks),
+            self._gates.read_zeros.eq(self._engine.read_zeros),
+        ]
+
+    def _connect_fetch(self, m: Module, fetch: FetchUnit) -> None:
+        """Join fetch, lanes and the ports to off-chip memory."""
+        connect(m, self._encoder.table[1], fetch.table)
+        connect(m, self._encoder.ring[1], fetch.ring)
+        connect(m, fetch.requests, flipped(self.fetch_requests))
+        for kind, words in (("weights", "weights"), ("gradients", "weight_gradients")):
+            if not hasattr(fetch, words):
+                continue
+            connect(m, flipped(getattr(self, words)), getattr(fetch, words))
+            connect(m, getattr(fetch, f"{words}_out"), getattr(self._engine, words))
+            connect(m, getattr(self._engine, f"new_{words}"), flipped(getattr(self, f"new_{words}")))
+            connect(m, getattr(fetch, f"posts_{kind}"), flipped(getattr(self, f"posts_{kind}")))
+            written = getattr(self, f"{kind}_written")
+            m.d.comb += [
+                written.ready.eq(1),
+                getattr(fetch, f"{kind}_written").eq(Mux(written.valid, written.payload, 0)),
+            ]

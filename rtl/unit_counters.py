@@ -1,0 +1,89 @@
+"""What a unit's cycles went into: the gates' side of `accel.result.UnitCounters`."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from accel.program import UNITS
+
+__all__ = ["CAUSES", "UnitCounters", "spent_layout"]
+
+CAUSES = (*UNITS, "stream")
+"""What a unit waits for, as named in `accel.result.Cause`; what is left of a run is "end"."""
+
+_CYCLE_BITS = 32
+
+
+def spent_layout(phases: int) -> data.ArrayLayout:
+    """Return the shape of the counters: for each phase ``busy_cycles``, and ``stall_cycles`` by number of `CAUSES`."""
+    cycles = unsigned(_CYCLE_BITS)
+    spent = {"busy_cycles": cycles, "stall_cycles": data.ArrayLayout(cycles, len(CAUSES))}
+    return data.ArrayLayout(data.StructLayout(spent), phases)
+
+
+class UnitCounters(Component):
+    """Counts busy and stalled cycles; those before an op go to its phase, and to what it waited for last.
+
+    Of several units for which an op waited until the same cycle, the last in `UNITS` is the cause, as in `sim.machine`.
+    Cycles are counted from the first after reset in which `running` is high.
+
+    Parameters
+    ----------
+    phases
+        Phases to tell apart.
+
+    Attributes
+    ----------
+    running : In(1)
+        Whether cycles count.
+    active : In(1)
+        Whether the unit is on an op in this cycle.
+    works : In(1)
+        Whether it gets on with it, or waits for a stream.
+    unmet : In(unsigned(5))
+        Units for which the op in front still waits in this cycle.
+    phase : In(range(phases))
+        Of the op that it is on.
+    spent : Out(spent_layout(phases))
+        The counters.
+    """
+
+    def __init__(self, *, phases: int = 1) -> None:
+        self._phases = phases
+        super().__init__(
+            {
+                "running": In(1),
+                "active": In(1),
+                "works": In(1),
+                "unmet": In(len(UNITS)),
+                "phase": In(range(max(phases, 2))),
+                "spent": Out(spent_layout(phases)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Count waiting cycles apart until it is known which op they were for."""
+        m = Module()
+        waited, cause = Signal(_CYCLE_BITS), Signal(range(len(CAUSES)))
+        with m.If(self.running & ~self.active):
+            m.d.sync += waited.eq(waited + 1)
+            for unit in range(len(UNITS)):
+                with m.If(self.unmet[unit]):
+                    m.d.sync += cause.eq(unit)
+        with m.If(self.running & self.active):
+            m.d.sync += waited.eq(0)
+            for phase in range(self._phases):
+                with m.If((self.phase == phase) | (self._phases == 1)):
+                    self._spend(m, self.spent[phase], waited, cause)
+        return m
+
+    def _spend(self, m: Module, spent: data.View, waited: Signal, cause: Signal) -> None:
+        """Add this cycle, and those waited before, to the counters of one phase."""
+        m.d.sync += spent.busy_cycles.eq(spent.busy_cycles + self.works)
+        stream = CAUSES.index("stream")
+        for number in range(len(CAUSES)):
+            stalls = spent.stall_cycles[number]
+            more = ~self.works if number == stream else Mux(cause == number, waited, 0)
+            m.d.sync += stalls.eq(stalls + more)

@@ -1,0 +1,283 @@
+"""From a program to the commands of a tile's units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from accel.modes import MODES
+from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, STREAMS, UNITS
+from rtl.elementwise_op import ElementwiseMode
+from rtl.encoder import least_field
+from rtl.engine_op import Stream
+from rtl.list_source import SourceKind
+from rtl.op import Mode, column_parts
+from rtl.tile import Tile
+from rtl.value_feed import VectorMemory
+from sim.gates.layout import Layout
+from sim.gates.packing import pack
+from sim.gates.step import NumberedStep
+
+__all__ = ["Commands"]
+
+Fields = dict[str, Any]
+
+
+class Commands:
+    """The streams of commands of one training step.
+
+    Parameters
+    ----------
+    step
+        The training step.
+    layout
+        Where everything is in the tile's memories.
+
+    Attributes
+    ----------
+    of_unit
+        For each unit, and for the fetch, what it is told, as fields of the layouts in `rtl`, in order.
+    finishes
+        Ops of each unit, in the order of `accel.program.UNITS`.
+    """
+
+    def __init__(self, step: NumberedStep, layout: Layout) -> None:
+        self._step, self._layout, self._shape = step, layout, step.shape
+        program = step.program
+        ops = program.ops
+        self._tensors = program.tensors
+        columns = ("mode", "phase", "stream", "layer", "step", "sample", "words", "tensor", "second_tensor", "address")
+        self._columns: dict[str, list[int]] = {name: getattr(ops, name).tolist() for name in columns}
+        self._depends: list[list[int]] = ops.depends.tolist()
+        self._list_from: list[int] = ops.list_from.tolist()
+        self._unit: list[int] = program.unit.tolist()
+        self._lengths = [len(sample) for sample in step.samples]
+        self._number = self._count_by_unit()
+        self.finishes = [int(np.sum(program.unit == unit)) for unit in range(len(UNITS))]
+        self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*UNITS, "fetch")}
+        self._lists: dict[tuple[int, int, int, int], int] = {}
+        self._loads = 0
+        self._last_writer: dict[int, int] = {}
+        for row in range(len(ops)):
+            self._enter(row)
+
+    def packed(self, tile: Tile) -> dict[str, list[int]]:
+        """Return the payloads of the tile's command streams by the name of the port."""
+        ports = {name: getattr(tile, name, None) for name in self.of_unit}
+        return {
+            name: [pack(port.payload.shape(), fields) for fields in self.of_unit[name]]
+            for name, port in ports.items()
+            if port is not None
+        }
+
+    # --- who waits for whom
+
+    def _count_by_unit(self) -> list[int]:
+        """Return for each row its number among the ops of its unit."""
+        counts, numbers = [0] * len(UNITS), []
+        for unit in self._unit:
+            numbers.append(counts[unit])
+            counts[unit] += 1
+        return numbers
+
+    def _waits(self, rows: list[int]) -> list[int]:
+        """Return how many ops of each unit are done when the ops `rows` are."""
+        waits = [0] * len(UNITS)
+        for row in rows:
+            if row != NO_OP:
+                unit = self._unit[row]
+                waits[unit] = max(waits[unit], self._number[row] + 1)
+        return waits
+
+    # --- ops
+
+    def _enter(self, row: int) -> None:
+        mode = MODE_NAMES[self._columns["mode"][row]]
+        unit = UNITS[self._unit[row]]
+        of_unit: dict[str, Callable[[int, str], Fields]] = {
+            "encoder": self._encode,
+            "engine": self._engine,
+            "elementwise": self._elementwise,
+            "load": self._load,
+        }
+        fields = of_unit[unit](row, mode)
+        self.of_unit[unit].append({"waits": self._waits(self._depends[row]), "op": fields})
+        if unit == "engine":
+            self._fetch(row, mode, fields)
+
+    def _at(self, row: int, *names: str) -> list[int]:
+        return [self._columns[name][row] for name in names]
+
+    def _load(self, row: int, mode: str) -> Fields:
+        layout, number = self._layout, self._loads
+        self._loads += 1
+        request = {"address": self._columns["address"][row], "words": layout.input_chunks}
+        return {"request": request, "base": layout.x(number)}
+
+    def _encode(self, row: int, mode: str) -> Fields:
+        layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
+        layout, name = self._layout, STREAMS[stream]
+        number = len(self._lists) % layout.sizes.lists
+        self._lists[sample, layer, stream, step] = number
+        width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
+        if name == "h":
+            base = layout.h(layer, step - 1)
+        elif layer:
+            base = layout.h(layer - 1, step)
+        else:
+            base = layout.x(sum(self._lengths[:sample]) + step)
+        from_x = name == "x" and layer == 0
+        least = self._step.network.thresholds[layer][name == "h"]
+        activation = self._step.architecture.engine.formats.activation
+        return {
+            "feed": {
+                "memory": VectorMemory.X if from_x else VectorMemory.H,
+                "base": base,
+                "words": layout.words(width),
+            },
+            "encoder": {
+                "base": layout.held(layer, name),
+                "least": least_field(least, activation.bits),
+                "width": width,
+                "first": step == (name == "h"),
+            },
+            "list": number,
+        }
+
+    def _elementwise(self, row: int, mode: str) -> Fields:
+        layer, step, sample = self._at(row, "layer", "step", "sample")
+        layout = self._layout
+        if mode == "loss":
+            op = {
+                "mode": ElementwiseMode.LOSS,
+                "count": self._shape.classes,
+                "label": self._step.labels[sample],
+                "memory": layout.logits,
+                "gradient": layout.g_logits(step),
+            }
+            return {"op": op, "region": layout.region_of_logits}
+        op = {
+            "mode": ElementwiseMode.GATES_FORWARD if mode == "gates_forward" else ElementwiseMode.GATES_BACKWARD,
+            "count": layout.chunks[layer],
+            "begins": step == 0,
+            "ends": step == self._lengths[sample] - 1,
+            "memory": layout.memory(layer),
+            "gradient": layout.memory(layer),
+            "gradient_bank": step % 2,
+            "later_gradient": layout.memory(layer),
+            "later_gradient_bank": (step + 1) % 2,
+            "state": layout.state(layer, step - 1),
+            "new_state": layout.state(layer, step),
+            "tape": layout.tape(layer, step),
+            "h": layout.h(layer, step),
+            "g_above": layout.gradient_of_h(layer, step),
+            "g_recurrent": layout.gradient_of_h(layer, step),
+            "carry": layout.of_layer(layer),
+        }
+        return {"op": op, "region": layer}
+
+    def _engine(self, row: int, mode: str) -> Fields:
+        tensor, second, words = self._at(row, "tensor", "second_tensor", "words")
+        fields: Fields = {
+            "lanes": {
+                "phase": self._columns["phase"][row],
+                "mode": Mode[mode.upper()],
+                "words": words,
+                **self._accumulators(row, mode),
+            },
+            "source": self._source(row, mode),
+        }
+        for index in (tensor, second):
+            if index != NO_TENSOR:
+                kind = "gradients" if self._tensors[index].name.startswith("d") else "weights"
+                fields[kind] = self._layout.matrix(index)
+        if mode == "matvec_t":
+            fields["results"] = self._results(row)
+        return fields
+
+    def _accumulators(self, row: int, mode: str) -> Fields:
+        """Return what an op of the lanes reads and adds to."""
+        layer, step, stream = self._at(row, "layer", "step", "stream")
+        layout, gates, name = self._layout, self._shape.gates, STREAMS[stream]
+        if mode == "update":
+            return {}
+        if name == "readout":
+            if mode == "matvec":
+                return {"address": layout.logits, "region": layout.region_of_logits, "starts": 1, "ends": 1}
+            return {"address": layout.g_logits(step), "bank": 0}
+        blocks = gates.BLOCKS_X if name == "x" else gates.BLOCKS_H
+        parts = column_parts(gates, blocks, layout.chunks[layer])
+        base = layout.memory(layer)
+        fields: Fields = {"address": base, "bank": step % 2, "region": layer, "recurrent": name == "h"}
+        if len(parts) == 2:
+            fields |= {"split": parts[0][1], "upper_address": base + parts[1][0]}
+        if mode == "matvec":
+            # At step 0 nothing but a bias comes from h.
+            fields |= {"starts": name == "x" and step == 0, "ends": name == "h" or (step == 0 and not gates.BIAS_H)}
+        return fields
+
+    def _source(self, row: int, mode: str) -> Fields:
+        """Return where an op's columns and values come from."""
+        layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
+        if mode == "update":
+            return {"kind": SourceKind.ALL, "count": self._tensors[self._columns["tensor"][row]].columns}
+        top = len(self._shape.hidden) - 1
+        if STREAMS[stream] == "readout":
+            width = self._shape.hidden[top]
+            if mode == "matvec_t":
+                return {"kind": SourceKind.ALL, "count": width}
+            base = self._layout.h(top, step)
+            return {"kind": SourceKind.VECTOR, "base": base, "count": width, "bias": 1, "width": width}
+        gates, name = self._shape.gates, STREAMS[stream]
+        width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
+        biased = mode != "matvec_t" and step == 0 and (gates.BIAS_X if name == "x" else gates.BIAS_H)
+        listed = self._lists.get((sample, layer, stream, step))
+        if listed is None:
+            return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
+        return {"kind": SourceKind.FIRED, "list": listed, "bias": int(biased), "width": width}
+
+    def _results(self, row: int) -> Fields:
+        """Return where the results of a `matvec_t` go."""
+        layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
+        layout, name = self._layout, STREAMS[stream]
+        last = step == self._lengths[sample] - 1
+        if name == "readout":
+            value = layout.gradient_of_h(len(self._shape.hidden) - 1, step)
+            return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}}
+        if name == "h":
+            to, value, width = layer, layout.gradient_of_h(layer, step - 1), layout.chunks[layer]
+            stream_of = Stream.RECURRENT
+        else:
+            to, value, width = layer - 1, layout.gradient_of_h(layer - 1, step), layout.chunks[layer - 1]
+            stream_of = Stream.ABOVE
+        adjoint = {"held": layout.of_layer(to), "value": value, "clear_words": width * last}
+        return {"stream": stream_of, "adjoint": adjoint}
+
+    # --- the fetch
+
+    def _fetch(self, row: int, mode: str, fields: Fields) -> None:
+        """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine` does."""
+        indices = [index for index in self._at(row, "tensor", "second_tensor") if index != NO_TENSOR]
+        remote = [self._tensors[index] for index in indices if self._tensors[index].remote]
+        if not remote:
+            return
+        written = [self._last_writer.get(index, NO_OP) for index in indices]
+        capacity = self._step.architecture.dma.buffer_bytes
+        back = bool(getattr(MODES.load(mode), "WRITES_BACK", False))
+        fetch: Fields = {
+            "words": remote[0].words,
+            "run_words": min(remote[0].words, capacity // 2 // sum(tensor.word_bytes for tensor in remote)),
+            "writes_back": back,
+        }
+        for tensor in remote:
+            kind = "gradients" if tensor.name.startswith("d") else "weights"
+            fetch |= {kind: 1, f"{kind}_address": tensor.address}
+        source = fields["source"]
+        if source["kind"] == SourceKind.VECTOR:  # whose values the fetch does not need
+            source = source | {"kind": SourceKind.ALL, "base": 0}
+        op = {"source": source, "fetch": fetch}
+        self.of_unit["fetch"].append({"waits": self._waits([self._list_from[row], *written]), "op": op})
+        if back:
+            self._last_writer[indices[0]] = row

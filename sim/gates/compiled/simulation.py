@@ -1,0 +1,181 @@
+"""Gates compiled to a library, which keeps the queues of all ports, so that Python is woken at stops only."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from amaranth.lib.wiring import Component
+from numpy.typing import NDArray
+
+from sim.gates.compiled.library import library
+from sim.gates.compiled.tools import find_tool
+from sim.gates.ports import Port, Ports, changed, check_pulse
+from sim.gates.simulation import Simulation
+from sim.gates.waveform import open_waveform
+
+__all__ = ["CompiledSimulation"]
+
+_STOPPED, _CHANGED = 1, 2  # harness.hpp, Simulation::run; 2 + k says that sink k changed
+
+
+class CompiledSimulation(Simulation):
+    """A `Simulation` of compiled gates.
+
+    Parameters
+    ----------
+    component
+        The gates; they are elaborated once.
+    stops
+        Streams out of the component that stop `run` when they offer something.
+    halts
+        One-bit output that stops `run` in a cycle in which it is high.
+    waveform
+        Where to write what every signal did: a ``.vcd`` file, or ``.fst`` with Verilator.
+    tool
+        "verilator" or "cxxrtl"; None for the first of them that this machine has.
+
+    Raises
+    ------
+    ConfigError
+        If tools are missing or fail, or the waveform is of a kind that the tool does not write.
+    ValueError
+        If a port is not as described in `sim.gates.ports.Ports.of`, or a name is not that of a port of its kind.
+    """
+
+    def __init__(
+        self,
+        component: Component,
+        *,
+        stops: Sequence[str] = (),
+        halts: str | None = None,
+        waveform: Path | None = None,
+        tool: str | None = None,
+    ) -> None:
+        self._ports = ports = Ports.of(component)
+        stopping = [ports.sink(name).name for name in stops]
+        halt = -1 if halts is None else list(ports.outputs).index(ports.bit(ports.outputs, halts).name)
+        chosen = find_tool(tool)
+        if waveform is not None:
+            open_waveform(waveform, chosen.WAVEFORMS, chosen.NAME)
+        self._library = _opened(library(component, ports, chosen, waveform.suffix if waveform else None))
+        self._sources, self._sinks, self._inputs, self._outputs = (
+            {name: number for number, name in enumerate(kind)}
+            for kind in (ports.sources, ports.sinks, ports.inputs, ports.outputs)
+        )
+        self._last_pulse = dict.fromkeys(ports.inputs, -1)
+        mask = sum(1 << self._sinks[name] for name in set(stopping))
+        self._gates = ctypes.c_void_p(self._library.gates_open(mask, halt, str(waveform or "").encode()))
+        counters = (ctypes.c_uint64 * (1 + len(self._sinks))).from_address(self._library.gates_counters(self._gates))
+        self._counters = memoryview(counters).cast("B").cast("Q")  # a plain memory view reads fastest
+        for port in ports.inputs.values():
+            self.set(port.name, port.initial)
+
+    @property
+    def cycle(self) -> int:
+        """The cycle that is about to be clocked."""
+        return self._counters[0]
+
+    def offer(self, port: str, due: int, payload: int) -> None:
+        """Offer an item to a stream into the design."""
+        stream = self._ports.source(port)
+        stream.check(due, payload)
+        bits = payload.to_bytes(stream.payload_bytes, "little")
+        self._library.gates_offer_one(self._gates, self._sources[port], due, bits)
+
+    def offer_array(self, port: str, due: NDArray[np.integer], payloads: NDArray[np.generic]) -> None:
+        """Offer many items to a stream into the design."""
+        rows = self._ports.source(port).rows(due, payloads)
+        cycles = np.ascontiguousarray(due, dtype=np.uint64)
+        self._library.gates_offer(self._gates, self._sources[port], len(rows), cycles.ctypes.data, rows.ctypes.data)
+
+    def pulse(self, port: str, due: int) -> None:
+        """Let a one-bit input be high in cycle `due`."""
+        self._ports.bit(self._ports.inputs, port)
+        check_pulse(port, due, self._last_pulse[port], self.cycle)
+        self._last_pulse[port] = due
+        self._library.gates_pulse(self._gates, self._inputs[port], due)
+
+    def set(self, port: str, value: int) -> None:
+        """Drive a plain input from now on."""
+        signal = self._ports.input(port)
+        signal.check(value)
+        self._library.gates_set(self._gates, self._inputs[port], value.to_bytes(_padded_bytes(signal), "little"))
+
+    def value(self, port: str) -> int:
+        """Return a plain output now."""
+        bits = ctypes.create_string_buffer(_padded_bytes(self._ports.output(port)))
+        self._library.gates_value(self._gates, self._outputs[port], bits)
+        return int.from_bytes(bits.raw, "little")
+
+    def run(self, until: int) -> bool:
+        """Clock until `cycle` is `until`; return True if stopped before that."""
+        if until < self._counters[0]:
+            raise ValueError(f"cannot run until cycle {until}: cycle {self.cycle} is about to be clocked")
+        ended = self._library.gates_run(self._gates, until)
+        if ended >= _CHANGED:
+            raise RuntimeError(changed(list(self._sinks)[ended - _CHANGED], self.cycle))
+        return bool(ended == _STOPPED)
+
+    def taken(self, port: str) -> list[tuple[int, int]]:
+        """Return what a stream out of the design gave since last asked."""
+        size = _padded_bytes(self._ports.sink(port).payload)
+        rows = self._handed_out(port, 8 + size)
+        if size == 8:
+            numbers = iter(memoryview(rows).cast("Q"))
+            return list(zip(numbers, numbers, strict=True))
+        starts = range(0, len(rows), 8 + size)
+        return [
+            (int.from_bytes(rows[k : k + 8], "little"), int.from_bytes(rows[k + 8 : k + 8 + size], "little"))
+            for k in starts
+        ]
+
+    def taken_array(self, port: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Return what a stream out of the design gave since last asked, as arrays."""
+        stream = self._ports.sink(port)
+        size = 8 + _padded_bytes(stream.payload)
+        rows = np.frombuffer(self._handed_out(port, size), dtype=np.uint8).reshape(-1, size)
+        cycles = rows[:, :8].copy().view(np.int64).ravel()
+        return cycles, np.ascontiguousarray(rows[:, 8 : 8 + stream.payload_bytes])
+
+    def close(self) -> None:
+        """Free the gates and finish the waveform."""
+        if self._gates.value is not None:
+            self._counters.release()
+            self._library.gates_close(self._gates)
+            self._gates = ctypes.c_void_p(None)
+
+    def _handed_out(self, port: str, size: int) -> bytes:
+        """Return the items of a sink, `size` bytes each, and forget them in the library."""
+        number = self._sinks[port]
+        count = self._counters[1 + number]
+        return ctypes.string_at(self._library.gates_taken(self._gates, number), count * size) if count else b""
+
+
+def _padded_bytes(port: Port) -> int:
+    """Return the bytes of the 64-bit integers that hold the bits of `port`."""
+    return (port.width + 63) // 64 * 8
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    """Return the library with the types of its functions, which stand at the end of harness.hpp."""
+    opened = ctypes.CDLL(str(path))
+    gates, number, cycle, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_size_t
+    address, text = ctypes.c_void_p, ctypes.c_char_p
+    for name, result, arguments in (
+        ("open", gates, (cycle, number, text)),
+        ("close", None, (gates,)),
+        ("counters", address, (gates,)),
+        ("run", number, (gates, cycle)),
+        ("offer", None, (gates, number, size, address, address)),
+        ("offer_one", None, (gates, number, cycle, text)),
+        ("pulse", None, (gates, number, cycle)),
+        ("set", None, (gates, number, text)),
+        ("value", None, (gates, number, text)),
+        ("taken", address, (gates, number)),
+    ):
+        function = getattr(opened, f"gates_{name}")
+        function.restype, function.argtypes = result, arguments
+    return opened

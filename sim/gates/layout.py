@@ -1,0 +1,201 @@
+"""Where everything is in a tile's memories: the addresses behind the sizes that `workloads.placement` adds up."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import numpy as np
+
+from accel.errors import ConfigError
+from accel.program import MODE_NAMES, Program, Tensor
+from rtl.plan import FORWARD, Plan
+from rtl.sizes import TileSizes
+from rtl.timetable import Write
+from workloads.placement import Shape
+
+__all__ = ["Layout"]
+
+_INPUTS = 3
+"""Vectors in the memory of x: one in use, two on their way."""
+
+_LISTS_AHEAD = 2
+"""Lists of the next sample that are made while those of this one are still read."""
+
+
+class Layout:
+    """Word addresses in the memories of one tile.
+
+    Parameters
+    ----------
+    program
+        What will run; its longest sample and largest lists decide the sizes.
+    shape
+        The network's sizes.
+    readout
+        "last" or "every": which steps are classified.
+
+    Raises
+    ------
+    ConfigError
+        If the gates cannot be laid out for the machine.
+    """
+
+    def __init__(self, program: Program, shape: Shape, readout: str) -> None:
+        check(program)
+        engine, ops = program.architecture.engine, program.ops
+        self._shape, self._lanes, self._program = shape, engine.lanes, program
+        self._steps = int(ops.step.max(initial=0)) + 1
+        self._every = readout == "every"
+        self.input_chunks = self.words(shape.inputs[0])
+        self.chunks = [self.words(width) for width in shape.hidden]
+        self.class_chunks = self.words(shape.classes)
+        plan = Plan.of_cell(shape.gates.__name__.rpartition(".")[2], engine.formats)
+        writes = plan.programs[FORWARD].of_kind(Write)
+        self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
+        self._matrix_base = self._matrices()
+        self.sizes = self._sizes()
+
+    def words(self, values: int) -> int:
+        """Return the words that hold `values` values."""
+        return -(-values // self._lanes)
+
+    # --- M and g(M)
+
+    def memory(self, layer: int) -> int:
+        """Return the first word of a layer's M, and of its g(M)."""
+        return self._shape.gates.ACCUMULATORS * sum(self.chunks[:layer])
+
+    @property
+    def logits(self) -> int:
+        """The first word of the logits."""
+        return self.memory(len(self.chunks))
+
+    def g_logits(self, step: int) -> int:
+        """Return the first word of the gradient of a step's logits."""
+        return self.logits + self.class_chunks * (step if self._every else 0)
+
+    @property
+    def region_of_logits(self) -> int:
+        """Their number among the regions, behind the layers'."""
+        return len(self.chunks)
+
+    # --- vectors
+
+    def x(self, number: int) -> int:
+        """Return the first word of the input vector `number`, counted over samples and steps."""
+        return number % _INPUTS * self.input_chunks
+
+    def h(self, layer: int, step: int) -> int:
+        """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
+        kept = self.kept_h[layer]
+        return self._h_base[layer] + step % kept * self.chunks[layer]
+
+    @property
+    def kept_h(self) -> list[int]:
+        """How many steps' h each layer keeps."""
+        last = max(self._steps, 2) if self._every else 2
+        return [2] * (len(self.chunks) - 1) + [last]
+
+    @property
+    def _h_base(self) -> list[int]:
+        sizes = [kept * chunks for kept, chunks in zip(self.kept_h, self.chunks, strict=True)]
+        return [0, *accumulate(sizes)]
+
+    def held(self, layer: int, stream: str) -> int:
+        """Return the first word of x-hat or h-hat."""
+        sizes = [self.words(width) for pair in zip(self._shape.inputs, self._shape.hidden, strict=True) for width in pair]
+        return sum(sizes[: 2 * layer + (stream == "h")])
+
+    def gradient_of_h(self, layer: int, step: int) -> int:
+        """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""
+        return 2 * sum(self.chunks[:layer]) + step % 2 * self.chunks[layer]
+
+    def of_layer(self, layer: int) -> int:
+        """Return the first word of what a layer has one vector of: g(x-hat), g(h-hat), the carry."""
+        return sum(self.chunks[:layer])
+
+    # --- state and tape of every step
+
+    def state(self, layer: int, step: int) -> int:
+        """Return the first word of the state that a step leaves."""
+        return self._steps * sum(self.chunks[:layer]) + max(step, 0) * self.chunks[layer]
+
+    def tape(self, layer: int, step: int) -> int:
+        """Return the first word of a step's tape."""
+        return self._tape_words * self.state(layer, step)
+
+    # --- matrices
+
+    def matrix(self, tensor: int) -> int:
+        """Return the first word of a local matrix; 0 for one that lives off-chip."""
+        return self._matrix_base[tensor]
+
+    def _matrices(self) -> list[int]:
+        base, ends = [], {False: 0, True: 0}
+        for tensor in self._program.tensors:
+            of_gradients = is_gradient(tensor)
+            base.append(0 if tensor.remote else ends[of_gradients])
+            ends[of_gradients] += 0 if tensor.remote else tensor.columns * tensor.words
+        self._matrix_words = ends
+        return base
+
+    # --- sizes
+
+    def _sizes(self) -> TileSizes:
+        total, reads = sum(self.chunks), self._steps if self._every else 1
+        steps = self._steps
+        return TileSizes(
+            accumulator_words=self.logits + reads * self.class_chunks,
+            regions=len(self.chunks) + 1,
+            input_words=max(_INPUTS * self.input_chunks, 2),
+            vector_words=max(self._h_base[-1], 2 * total),
+            held_words=max(self.held(len(self.chunks), "x"), 2),
+            state_words=max(steps * total, 2),
+            tape_words=max(steps * total * self._tape_words, 2),
+            lists=max(self._most_lists(), 2),
+            list_entries=1 << (self._most_entries() - 1).bit_length(),
+            weight_words=self._matrix_words[False],
+            gradient_words=self._matrix_words[True],
+            most_classes=self._shape.classes,
+        )
+
+    def _most_lists(self) -> int:
+        """Return how many lists may be in use at once."""
+        encodes = self._program.ops.mode == MODE_NAMES.index("encode")
+        by_sample = np.bincount(self._program.ops.sample[encodes], minlength=1)
+        return int(by_sample.max()) + _LISTS_AHEAD
+
+    def _most_entries(self) -> int:
+        """Return how many entries may be in use at once: a sample's, the next one's first, a vector being encoded."""
+        ops = self._program.ops
+        encodes = ops.mode == MODE_NAMES.index("encode")
+        by_sample = np.bincount(ops.sample[encodes], ops.count[encodes], minlength=1)
+        widest = max(*self._shape.inputs, *self._shape.hidden)
+        return max(int(by_sample.max()) + _LISTS_AHEAD * self._shape.inputs[0] + widest, 2)
+
+
+def is_gradient(tensor: Tensor) -> bool:
+    """Tell whether a matrix is one of weight gradients."""
+    return tensor.name.startswith("d")
+
+
+def check(program: Program) -> None:
+    """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
+    architecture, engine = program.architecture, program.architecture.engine
+    lanes = engine.lanes
+    word_bytes = lanes * engine.formats.activation.bytes
+    if not lanes == engine.encoder_elements == engine.elementwise_lanes or lanes & (lanes - 1):
+        raise ConfigError(
+            "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
+            f"not {lanes}, {engine.encoder_elements} and {engine.elementwise_lanes}"
+        )
+    if architecture.dma.bytes_per_cycle != word_bytes:
+        raise ConfigError(
+            f"the gates need dma.bytes_per_cycle = {word_bytes}, one word of {lanes} activations, "
+            f"not {architecture.dma.bytes_per_cycle}"
+        )
+    if np.isin(program.ops.mode, [MODE_NAMES.index("store")]).any():
+        raise ConfigError(
+            "the gates keep the tape in local SRAM: placement.tape must be 'local', or 'auto' with local.bytes "
+            f"large enough, not {architecture.placement.tape!r} with {architecture.local.bytes}"
+        )

@@ -1,0 +1,131 @@
+"""The off-chip memory behind a tile's port, for lock-step runs: the timing of `sim.memory.port`, and the bytes too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from accel.architecture import Architecture
+from accel.number import NumberFormat
+from sim.memory.port import Arrival, RemotePort
+
+Kind = Literal["weights", "gradients", "vectors"]
+"""What the words of a request are: of W, of dW, of activations."""
+
+
+class DueWord(NamedTuple):
+    """A word on its way to the tile.
+
+    Attributes
+    ----------
+    cycle
+        Cycle in which it may be offered at the tile's port, if the words before it were.
+    payload
+        Its values, lane 0 lowest, each in as many bits as its format has.
+    """
+
+    cycle: int
+    payload: int
+
+
+class RemoteHost:
+    """The off-chip memory as the gates see it.
+
+    Requests come in the order of time, and those of one cycle in the order in which the law has them: posted writes (of
+    W, then of dW), store, load, fetch. The caller keeps that order, and offers the words of each kind one a cycle, in
+    the order of the requests, from the cycle on in which they are due.
+
+    Lanes that take one word a cycle then end exactly as `sim.columns` reckons. Let a piece complete n words, due in
+    cycles d_0 to d_(n-1), and the lanes be free from cycle f on. Each word is taken in the cycle after the one before
+    it or when it is due, so the cycle after the last is the largest of f + n and all d_k + n - k. The pace is even,
+    d_k = first + ceil(k * (last - first) / (n - 1)), so d_k - k is a straight line rounded up, which rises all the way
+    or falls all the way, and is largest at an end: only first + n and last + 1 count, and these are what the law has. A
+    single word is due at ``last``. Offering one word a cycle changes nothing, as no more are taken in one.
+
+    Values lie in memory one after the other, each in whole bytes, the lowest first, in two's complement.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    image
+        The off-chip memory from address 0 on, as far as it is used; read and written in place.
+
+    Attributes
+    ----------
+    port
+        The timing, which also counts the bytes moved.
+    """
+
+    def __init__(self, architecture: Architecture, image: bytearray) -> None:
+        formats = architecture.engine.formats
+        self.port = RemotePort(architecture)
+        self._lanes = architecture.engine.lanes
+        self._image = image
+        self._formats: dict[Kind, NumberFormat] = {
+            "weights": formats.weight,
+            "gradients": formats.weight_gradient,
+            "vectors": formats.activation,
+        }
+
+    def read(self, cycle: int, address: int, words: int, kind: Kind) -> list[DueWord]:
+        """Ask for `words` words from `address` on in `cycle`; return them as memory holds them now, in their order.
+
+        Of a vector only the last byte's arrival is of interest; its words come one a cycle, the last with that byte.
+        """
+        word_bytes = self.word_bytes(kind)
+        size = words * word_bytes
+        if kind == "vectors":
+            last = self.port.read(cycle, address, size, size)[-1].last
+            due = [max(cycle, last - later) for later in reversed(range(words))]
+        else:
+            due = _even_pace(self.port.read(cycle, address, size, word_bytes))
+        payloads = (self._payload(at, kind) for at in range(address, address + size, word_bytes))
+        return [DueWord(*pair) for pair in zip(due, payloads, strict=True)]
+
+    def write(self, cycle: int, address: int, payloads: Sequence[int], kind: Kind) -> int:
+        """Hand over words in `cycle`; return the first cycle in which the memory has taken them.
+
+        What is read in `cycle`, after this, is what was written.
+        """
+        data = b"".join(self._bytes(payload, kind) for payload in payloads)
+        self._image[self._checked(address, len(data))] = data
+        return self.port.write(cycle, address, len(data))
+
+    def word_bytes(self, kind: Kind) -> int:
+        """Return the bytes of one word: a value for each lane."""
+        return self._lanes * self._formats[kind].bytes
+
+    def _checked(self, address: int, size: int) -> slice:
+        end = address + size
+        if not 0 <= address <= end <= len(self._image):
+            raise IndexError(f"bytes {address} to {end} are outside of the image of {len(self._image)} bytes")
+        return slice(address, end)
+
+    def _payload(self, address: int, kind: Kind) -> int:
+        number = self._formats[kind]
+        data = self._image[self._checked(address, self.word_bytes(kind))]
+        if number.bits == 8 * number.bytes:  # values without a gap are in memory what they are in the word
+            return int.from_bytes(data, "little")
+        mask, size = (1 << number.bits) - 1, number.bytes
+        values = (int.from_bytes(data[lane * size : (lane + 1) * size], "little") & mask for lane in range(self._lanes))
+        return sum(value << (lane * number.bits) for lane, value in enumerate(values))
+
+    def _bytes(self, payload: int, kind: Kind) -> bytes:
+        number = self._formats[kind]
+        if number.bits == 8 * number.bytes:
+            return payload.to_bytes(self.word_bytes(kind), "little")
+        mask, sign = (1 << number.bits) - 1, 1 << (number.bits - 1)
+        values = (payload >> (lane * number.bits) & mask for lane in range(self._lanes))
+        return b"".join(((value ^ sign) - sign).to_bytes(number.bytes, "little", signed=True) for value in values)
+
+
+def _even_pace(arrivals: Sequence[Arrival]) -> list[int]:
+    """Return the cycle in which each word is due: a word of several pieces belongs to the one that completes it."""
+    due: list[int] = []
+    for words, first, last in arrivals:
+        if words == 1:
+            due.append(last)
+        elif words:
+            due.extend(first + -(-k * (last - first) // (words - 1)) for k in range(words))
+    return due

@@ -1,0 +1,287 @@
+"""A training step on the gates, in lock-step with off-chip memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from amaranth.hdl import Shape
+
+from accel.engine import Formats
+from accel.number import Integers, NumberFormat
+from accel.program import PHASES, UNITS, Tensor
+from accel.result import Counters, RemoteCounters
+from rtl.tile import RESET_CYCLES, Tile
+from rtl.unit_counters import CAUSES
+from sim import tally
+from sim.gates.commands import Commands
+from sim.gates.layout import Layout, is_gradient
+from sim.gates.packing import pack
+from sim.gates.remote_host import Kind, RemoteHost
+from sim.gates.simulation import Simulation
+from sim.gates.step import NumberedStep
+
+__all__ = ["STOPS", "GatesResult", "StepOnGates"]
+
+STOPS = ("posts_weights", "posts_gradients", "load_requests", "fetch_requests")
+"""Streams of requests, in the order in which those of one cycle reach the memory."""
+
+_PATIENCE_CYCLES = 10_000_000
+_STREAM_OF = {"weights": "weights", "gradients": "weight_gradients"}
+_PROGRESS_EVERY_STOPS = 256
+
+
+class GatesResult(NamedTuple):
+    """What the gates did.
+
+    Attributes
+    ----------
+    counters
+        As every fidelity gives them; cycles, busy and stalled cycles are the gates' own.
+    matrices
+        Every matrix W and dW by name as the run left it, shape (rows, columns).
+    """
+
+    counters: Counters
+    matrices: dict[str, Integers]
+
+
+class StepOnGates:
+    """One training step, laid out for a tile, ready to run on any simulator of the tile.
+
+    Parameters
+    ----------
+    step
+        The training step.
+
+    Attributes
+    ----------
+    tile
+        The gates.
+    stops
+        Those of `STOPS` that this tile has.
+    """
+
+    def __init__(self, step: NumberedStep) -> None:
+        self._step, self._program = step, step.program
+        self.layout = Layout(step.program, step.shape, step.network.readout)
+        self.commands = Commands(step, self.layout)
+        cell = step.shape.gates.__name__.rpartition(".")[2]
+        self.tile = Tile(architecture=step.architecture, cell=cell, sizes=self.layout.sizes)
+        self.stops = tuple(name for name in STOPS if hasattr(self.tile, name))
+
+    def run(self, simulation: Simulation, on_progress: Callable[[float], None] | None = None) -> GatesResult:
+        """Run to the end and return what was counted and computed."""
+        image = self._image()
+        host = RemoteHost(self._step.architecture, image)
+        self._fill_local(simulation)
+        origin = self._start(simulation)
+        total = sum(self.commands.finishes)
+        made: dict[str, deque[int]] = {name: deque() for name in _STREAM_OF}
+        for number in itertools.count():
+            if not simulation.run(simulation.cycle + _PATIENCE_CYCLES):
+                raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
+            self._serve(simulation, host, origin, made)
+            if simulation.value("finished"):
+                break
+            if on_progress is not None and number % _PROGRESS_EVERY_STOPS == 0:
+                done = simulation.value("done_counts")
+                on_progress(sum(_fields(done, len(UNITS))) / total)
+        cycles = max(simulation.cycle - origin, host.port.last_cycle)
+        return GatesResult(self._counters(simulation, host, cycles), self._matrices(simulation, image))
+
+    # --- before
+
+    def _image(self) -> bytearray:
+        """Return off-chip memory as the step finds it: weights and input vectors."""
+        program, formats = self._program, self._step.architecture.engine.formats
+        image = bytearray(sum(program.remote_bytes.values()))
+        for tensor, values in self._weights():
+            if tensor.remote:
+                data = _to_bytes(values, formats.weight)
+                image[tensor.address : tensor.address + len(data)] = data
+        loads = (op["op"]["request"]["address"] for op in self.commands.of_unit["load"])
+        vectors = (vector for sample in self._step.samples for vector in sample)
+        for address, vector in zip(loads, vectors, strict=True):
+            data = _to_bytes(vector, formats.activation)
+            image[address : address + len(data)] = data
+        return image
+
+    def _weights(self) -> list[tuple[Tensor, Integers]]:
+        """Return each matrix W with its words, shape (columns * words, P)."""
+        weights = [tensor for tensor in self._program.tensors if not is_gradient(tensor)]
+        matrices = self._step.parameters.matrices()
+        return [
+            (tensor, self._to_words(matrix, tensor)) for tensor, matrix in zip(weights, matrices, strict=True)
+        ]
+
+    def _to_words(self, matrix: Integers, tensor: Tensor) -> Integers:
+        """Return a matrix as it lies in memory: column after column, each block of rows padded to whole words."""
+        lanes, blocks = self._step.architecture.engine.lanes, self._blocks(tensor)
+        rows, columns = len(matrix) // blocks, matrix.shape[1]
+        padded = np.zeros((blocks, tensor.words // blocks * lanes, columns), dtype=np.int64)
+        padded[:, :rows] = matrix.reshape(blocks, rows, columns)
+        return padded.reshape(-1, columns).T.reshape(-1, lanes)
+
+    def _from_words(self, words: Integers, tensor: Tensor) -> Integers:
+        """Return the matrix whose words these are."""
+        blocks = self._blocks(tensor)
+        padded = words.reshape(tensor.columns, -1).T.reshape(blocks, -1, tensor.columns)
+        rows = self._rows(tensor) // blocks
+        return padded[:, :rows].reshape(-1, tensor.columns)
+
+    def _blocks(self, tensor: Tensor) -> int:
+        """Return how many blocks of rows (gates) a matrix has."""
+        gates = self._step.shape.gates
+        if "readout" in tensor.name:
+            return 1
+        return len(gates.BLOCKS_X if "W_x" in tensor.name else gates.BLOCKS_H)
+
+    def _rows(self, tensor: Tensor) -> int:
+        if "readout" in tensor.name:
+            return self._step.shape.classes
+        layer = int(tensor.name.rpartition("[")[2][:-1])
+        return self._blocks(tensor) * self._step.shape.hidden[layer]
+
+    def _fill_local(self, simulation: Simulation) -> None:
+        """Write the matrices W that live in the tile."""
+        if not self.layout.sizes.weight_words:
+            return
+        port = self.tile.local_weights.host_writes
+        shape, address = port.payload.shape(), 0
+        for _, words in self._weights():
+            for word in words.tolist():
+                simulation.offer("local_weights__host_writes", 0, pack(shape, {"address": address, "word": word}))
+                address += 1
+        simulation.run(simulation.cycle + address)
+
+    def _start(self, simulation: Simulation) -> int:
+        """Hand over commands and let the tile start; return the simulator's cycle that is the program's first."""
+        rate = Shape.cast(self.tile.learning_rate.shape()).width
+        simulation.set("learning_rate", self._step.learning_rate & ((1 << rate) - 1))
+        simulation.set("finishes", pack(self.tile.finishes.shape(), self.commands.finishes))
+        for name, payloads in self.commands.packed(self.tile).items():
+            for payload in payloads:
+                simulation.offer(name, simulation.cycle, payload)
+        simulation.set("start", 1)
+        return simulation.cycle + RESET_CYCLES
+
+    # --- meanwhile
+
+    def _serve(self, simulation: Simulation, host: RemoteHost, origin: int, made: dict[str, deque[int]]) -> None:
+        """Hand this cycle's requests to the memory, in its order, and its answers to the tile."""
+        cycle = simulation.cycle - origin
+        for name in self.stops:
+            for _, payload in simulation.taken(name):
+                if name == "fetch_requests":
+                    kind: Kind = "gradients" if payload & 1 else "weights"
+                    self._read(simulation, host, origin, _STREAM_OF[kind], payload >> 1, kind)
+                elif name == "load_requests":
+                    self._read(simulation, host, origin, "load_words", payload, "vectors")
+                else:
+                    kind = "weights" if name == "posts_weights" else "gradients"
+                    pending = made[kind]
+                    pending.extend(word for _, word in simulation.taken(f"new_{_STREAM_OF[kind]}"))
+                    address, words = _request(payload)
+                    taken = host.write(cycle, address, [pending.popleft() for _ in range(words)], kind)
+                    simulation.offer(f"{kind}_written", taken + origin, words)
+
+    def _read(
+        self, simulation: Simulation, host: RemoteHost, origin: int, port: str, payload: int, kind: Kind
+    ) -> None:
+        address, words = _request(payload)
+        for word in host.read(simulation.cycle - origin, address, words, kind):
+            simulation.offer(port, word.cycle + origin, word.payload)
+
+    # --- after
+
+    def _counters(self, simulation: Simulation, host: RemoteHost, cycles: int) -> Counters:
+        """Return the gates' counters beside those of the memory."""
+        program, port, rows = self._program, host.port, host.port.memory.counts
+        per_phase = 1 + len(CAUSES)
+        values = _fields(simulation.value("spent"), (len(UNITS) - 2 + len(PHASES)) * per_phase, 32)
+        spent = [_tally(values[at : at + per_phase]) for at in range(0, len(values), per_phase)]
+        engine = spent[1 : 1 + len(PHASES)]
+        units = {"encoder": spent[0], "engine": _sum(engine), "elementwise": spent[-2], "load": spent[-1]}
+        units["store"] = tally.UnitTally()
+        remote = RemoteCounters(
+            asked_bytes=tally.asked_bytes(program),
+            read_bytes=port.read_bytes,
+            write_bytes=port.write_bytes,
+            row_hits=rows.hits,
+            row_misses=rows.misses,
+            row_conflicts=rows.conflicts,
+            activates=rows.activates,
+            refreshes=rows.refreshes,
+            busy_cycles=-(-rows.busy_ps // program.architecture.engine.period_ps),
+        )
+        return tally.counters(program, cycles, units, dict(zip(PHASES, engine, strict=True)), remote)
+
+    def _matrices(self, simulation: Simulation, image: bytearray) -> dict[str, Integers]:
+        """Return what memory holds, here or off-chip."""
+        formats: Formats = self._step.architecture.engine.formats
+        lanes, found = self._step.architecture.engine.lanes, {}
+        for index, tensor in enumerate(self._program.tensors):
+            number = formats.weight_gradient if is_gradient(tensor) else formats.weight
+            words = tensor.columns * tensor.words
+            if tensor.remote:
+                data = image[tensor.address : tensor.address + tensor.bytes]
+                values = _from_bytes(data, number)
+            else:
+                port = "local_gradients" if is_gradient(tensor) else "local_weights"
+                for address in range(words):
+                    simulation.offer(f"{port}__host_addresses", 0, self.layout.matrix(index) + address)
+                read: list[int] = []
+                while len(read) < words:
+                    simulation.run(simulation.cycle + words)
+                    read += (word for _, word in simulation.taken(f"{port}__host_words"))
+                values = np.array([_signed(_fields(word, lanes, number.bits), number.bits) for word in read])
+            found[tensor.name] = self._from_words(values.reshape(words, lanes), tensor)
+        return found
+
+
+def _request(payload: int) -> tuple[int, int]:
+    """Return address and words of the bits of a `rtl.request.Request`."""
+    return payload & 0xFFFF_FFFF, payload >> 32
+
+
+def _fields(value: int, count: int, width: int = 24) -> list[int]:
+    """Return `count` unsigned integers of `width` bits, the lowest first."""
+    return [value >> (width * number) & ((1 << width) - 1) for number in range(count)]
+
+
+def _signed(values: list[int], bits: int) -> list[int]:
+    return [(value ^ (1 << (bits - 1))) - (1 << (bits - 1)) for value in values]
+
+
+def _tally(values: list[int]) -> tally.UnitTally:
+    found = tally.UnitTally()
+    found.busy_cycles = values[0]
+    for cause, cycles in zip(CAUSES, values[1:], strict=True):
+        found.stall(cause, cycles)
+    return found
+
+
+def _sum(parts: list[tally.UnitTally]) -> tally.UnitTally:
+    total = tally.UnitTally()
+    for part in parts:
+        total.busy_cycles += part.busy_cycles
+        for cause, cycles in part.stall_cycles.items():
+            total.stall(cause, cycles)
+    return total
+
+
+def _to_bytes(values: Integers, number: NumberFormat) -> bytes:
+    """Return values one after the other, each in whole bytes, little endian."""
+    raw = np.ascontiguousarray(values.astype("<i8")).reshape(-1, 1).view(np.uint8)
+    return raw[:, : number.bytes].tobytes()
+
+
+def _from_bytes(data: bytes | bytearray, number: NumberFormat) -> Integers:
+    raw = np.frombuffer(bytes(data), dtype=np.uint8).reshape(-1, number.bytes)
+    sign = np.where(raw[:, -1:] & 0x80, 0xFF, 0).astype(np.uint8)
+    wide = np.hstack([raw, np.repeat(sign, 8 - number.bytes, axis=1)])
+    return np.ascontiguousarray(wide).view("<i8").ravel().astype(np.int64)

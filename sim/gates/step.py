@@ -1,0 +1,60 @@
+"""A training step as the gates need it: not only what fires, but the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from accel.architecture import Architecture
+from accel.number import Integers
+from accel.program import Program
+from workloads.integer_parameters import IntegerParameters
+from workloads.integer_training import IntegerNetwork, IntegerStep, recorded_step, training_step
+from workloads.lowering import lower
+from workloads.placement import Shape
+
+__all__ = ["NumberedStep"]
+
+
+@dataclass(frozen=True, eq=False)
+class NumberedStep:
+    """One training step of a network in the machine's integers, with its golden result and its program.
+
+    Attributes
+    ----------
+    architecture
+        The machine.
+    network, parameters
+        What is trained, and its weights before.
+    samples
+        Input of each sample, in ``formats.activation``, shape (T_b, F).
+    labels
+        The wanted class of each.
+    learning_rate
+        In ``formats.learning_rate``.
+    """
+
+    architecture: Architecture
+    network: IntegerNetwork
+    parameters: IntegerParameters
+    samples: tuple[Integers, ...]
+    labels: tuple[int, ...]
+    learning_rate: int
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The sizes of the network."""
+        gates, features = self.network.gates, self.samples[0].shape[1]
+        hidden = tuple(len(layer.W_h) // len(gates.BLOCKS_H) for layer in self.parameters.layers)
+        return Shape(gates, (features, *hidden[:-1]), hidden, len(self.parameters.readout))
+
+    @cached_property
+    def golden(self) -> IntegerStep:
+        """What the gates must compute."""
+        return training_step(self.network, self.parameters, self.samples, self.labels, self.learning_rate)
+
+    @cached_property
+    def program(self) -> Program:
+        """What the machine is told to do, with the lists as the golden model found them."""
+        recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
+        return lower(self.architecture, self.shape, recorded, self.network.readout)

@@ -1,0 +1,49 @@
+"""Random training steps with all their numbers, for the gates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.architecture import Architecture
+from accel.gates import GATES
+from accel.number import NumberFormat
+from sim.gates.step import NumberedStep
+from workloads.integer_parameters import IntegerLayer, IntegerParameters
+from workloads.integer_training import IntegerNetwork
+
+
+def random_step(
+    architecture: Architecture,
+    cell: str,
+    *,
+    seed: int,
+    features: int = 4,
+    hidden: tuple[int, ...] = (6, 5),
+    classes: int = 3,
+    lengths: tuple[int, ...] = (3, 2),
+    thresholds: tuple[int, int] = (8, 8),
+    readout: str = "last",
+    scale: float = 0.5,
+) -> NumberedStep:
+    """Return a step on random weights and inputs; `scale` says how much of the formats' ranges they use."""
+    rng, engine, gates = np.random.default_rng(seed), architecture.engine, GATES.load(cell)
+    formats = engine.formats
+
+    def values(number: NumberFormat, *shape: int):
+        return rng.integers(int(number.lowest * scale), int(number.highest * scale), shape, endpoint=True)
+
+    layers = []
+    for inputs, width in zip((features, *hidden[:-1]), hidden, strict=True):
+        W_x = values(formats.weight, len(gates.BLOCKS_X) * width, inputs + gates.BIAS_X)
+        W_h = values(formats.weight, len(gates.BLOCKS_H) * width, width + gates.BIAS_H)
+        layers.append(IntegerLayer(W_x, W_h))
+    parameters = IntegerParameters(tuple(layers), values(formats.weight, classes, hidden[-1] + 1))
+    one = 1 << formats.activation.fraction_bits
+    samples = tuple(
+        np.where(rng.random((steps, features)) < 0.7, rng.integers(-one, one, (steps, features)), 0)
+        for steps in lengths
+    )
+    labels = tuple(int(label) for label in rng.integers(0, classes, len(lengths)))
+    network = IntegerNetwork(gates, engine, (thresholds,) * len(hidden), readout)
+    rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
+    return NumberedStep(architecture, network, parameters, samples, labels, rate)
