@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -159,6 +159,14 @@ class Program:
     columns: NDArray[np.int32]
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
+
+    def without(self, mode: str) -> Program:
+        """Return the program without its ops of `mode`, which must be behind all others."""
+        kept = self.ops.mode != MODE_NAMES.index(mode)
+        rows = int(kept.sum())
+        assert kept[:rows].all(), f"ops of mode {mode} must be last, because rows are referred to by number"
+        ops = Ops(**{name: getattr(self.ops, name)[:rows] for name in Ops.blank(0)})
+        return replace(self, ops=ops)
 
     @cached_property
     def unit(self) -> NDArray[np.int8]:

@@ -42,3 +42,7 @@ class TileSizes(NamedTuple):
     weight_words: int
     gradient_words: int
     most_classes: int
+
+    def covering(self, other: TileSizes) -> TileSizes:
+        """Return the sizes of a tile that has room for whatever fits either."""
+        return TileSizes(*map(max, self, other))

@@ -33,6 +33,13 @@ class Layout:
         The network's sizes.
     readout
         "last" or "every": which steps are classified.
+    least
+        Sizes that the tile has at least.
+
+    Attributes
+    ----------
+    sizes
+        Of the tile's memories.
 
     Raises
     ------
@@ -40,7 +47,7 @@ class Layout:
         If the gates cannot be laid out for the machine.
     """
 
-    def __init__(self, program: Program, shape: Shape, readout: str) -> None:
+    def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
         engine, ops = program.architecture.engine, program.ops
         self._shape, self._lanes, self._program = shape, engine.lanes, program
@@ -53,7 +60,8 @@ class Layout:
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
         self._matrix_base = self._matrices()
-        self.sizes = self._sizes()
+        needed = self._sizes()
+        self.sizes = needed.covering(least) if least else needed
 
     def words(self, values: int) -> int:
         """Return the words that hold `values` values."""
@@ -103,8 +111,9 @@ class Layout:
 
     def held(self, layer: int, stream: str) -> int:
         """Return the first word of x-hat or h-hat."""
-        sizes = [self.words(width) for pair in zip(self._shape.inputs, self._shape.hidden, strict=True) for width in pair]
-        return sum(sizes[: 2 * layer + (stream == "h")])
+        pairs = zip(self._shape.inputs, self._shape.hidden, strict=True)
+        widths = [width for pair in pairs for width in pair]
+        return sum(map(self.words, widths[: 2 * layer + (stream == "h")]))
 
     def gradient_of_h(self, layer: int, step: int) -> int:
         """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""

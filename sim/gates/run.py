@@ -14,6 +14,7 @@ from accel.engine import Formats
 from accel.number import Integers, NumberFormat
 from accel.program import PHASES, UNITS, Tensor
 from accel.result import Counters, RemoteCounters
+from rtl.sizes import TileSizes
 from rtl.tile import RESET_CYCLES, Tile
 from rtl.unit_counters import CAUSES
 from sim import tally
@@ -56,18 +57,22 @@ class StepOnGates:
     ----------
     step
         The training step.
+    tile_sizes
+        Sizes that the tile has at least, so that one tile may run several steps.
 
     Attributes
     ----------
+    layout, commands
+        Where everything is in the tile, and what its units are told.
     tile
         The gates.
     stops
         Those of `STOPS` that this tile has.
     """
 
-    def __init__(self, step: NumberedStep) -> None:
+    def __init__(self, step: NumberedStep, tile_sizes: TileSizes | None = None) -> None:
         self._step, self._program = step, step.program
-        self.layout = Layout(step.program, step.shape, step.network.readout)
+        self.layout = Layout(step.program, step.shape, step.network.readout, tile_sizes)
         self.commands = Commands(step, self.layout)
         cell = step.shape.gates.__name__.rpartition(".")[2]
         self.tile = Tile(architecture=step.architecture, cell=cell, sizes=self.layout.sizes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from accel.architecture import Architecture
 from accel.number import Integers
 from accel.program import Program
@@ -32,6 +34,8 @@ class NumberedStep:
         The wanted class of each.
     learning_rate
         In ``formats.learning_rate``.
+    updates
+        Whether the weights are updated at the end; otherwise dW is left for whoever goes on from there.
     """
 
     architecture: Architecture
@@ -40,6 +44,7 @@ class NumberedStep:
     samples: tuple[Integers, ...]
     labels: tuple[int, ...]
     learning_rate: int
+    updates: bool = True
 
     @cached_property
     def shape(self) -> Shape:
@@ -57,4 +62,14 @@ class NumberedStep:
     def program(self) -> Program:
         """What the machine is told to do, with the lists as the golden model found them."""
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
-        return lower(self.architecture, self.shape, recorded, self.network.readout)
+        program = lower(self.architecture, self.shape, recorded, self.network.readout)
+        return program if self.updates else program.without("update")
+
+    @property
+    def matrices(self) -> dict[str, Integers]:
+        """What every matrix W and dW must be after the step, by name."""
+        names = [tensor.name for tensor in self.program.tensors]
+        weights = (self.golden.updated if self.updates else self.parameters).matrices()
+        left = self.golden.gradients.matrices()
+        gradients = [np.zeros_like(dW) if self.updates else dW for dW in left]
+        return dict(zip(names, (*weights, *gradients), strict=True))

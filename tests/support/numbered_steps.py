@@ -24,6 +24,7 @@ def random_step(
     thresholds: tuple[int, int] = (8, 8),
     readout: str = "last",
     scale: float = 0.5,
+    updates: bool = True,
 ) -> NumberedStep:
     """Return a step on random weights and inputs; `scale` says how much of the formats' ranges they use."""
     rng, engine, gates = np.random.default_rng(seed), architecture.engine, GATES.load(cell)
@@ -46,4 +47,4 @@ def random_step(
     labels = tuple(int(label) for label in rng.integers(0, classes, len(lengths)))
     network = IntegerNetwork(gates, engine, (thresholds,) * len(hidden), readout)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
-    return NumberedStep(architecture, network, parameters, samples, labels, rate)
+    return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)

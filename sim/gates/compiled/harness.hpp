@@ -69,18 +69,19 @@ public:
 // What a stream out of the design gave, and a copy for the host to read.
 template <unsigned BITS> class Sink {
     std::vector<Item<BITS>> items, handed_out;
+    Item<BITS> last{};  // also when it was handed out
 
 public:
     template <class Payload> void keep(uint64_t cycle, const Payload &payload) {
-        Item<BITS> item{cycle, {}};
-        read<BITS>(payload, item.payload);
-        items.push_back(item);
+        last.cycle = cycle;
+        read<BITS>(payload, last.payload);
+        items.push_back(last);
     }
 
     template <class Payload> bool kept_last(const Payload &payload) const {
-        Item<BITS> item{0, {}};
-        read<BITS>(payload, item.payload);
-        return !std::memcmp(item.payload, items.back().payload, sizeof item.payload);
+        Item<BITS> now{};
+        read<BITS>(payload, now.payload);
+        return !std::memcmp(now.payload, last.payload, sizeof now.payload);
     }
 
     const void *hand_out() {

@@ -1,0 +1,120 @@
+"""The tile against the golden model and the law: whole training steps, every number and every cycle."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numbered_steps import random_step
+
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from sim.fidelity import cycle
+from sim.gates.amaranth_simulation import AmaranthSimulation
+from sim.gates.compiled.simulation import CompiledSimulation
+from sim.gates.compiled.tools import find_tool
+from sim.gates.layout import Layout
+from sim.gates.run import StepOnGates
+
+CELLS = ("rnn", "gru", "lstm")
+HOMES = {
+    "local": {"placement.weights": "local", "placement.gradients": "local"},
+    "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
+    "gradients_remote": {"placement.weights": "local", "placement.gradients": "remote"},
+    "weights_remote": {"placement.weights": "remote", "placement.gradients": "local"},
+}
+
+
+def check(step, simulation_of, sizes=None):
+    """Run `step`; every matrix must be the golden model's, every counter the law's."""
+    on_gates = StepOnGates(step, sizes)
+    simulation = simulation_of(on_gates.tile, stops=on_gates.stops, halts="finished")
+    try:
+        ran = on_gates.run(simulation)
+    finally:
+        simulation.close()
+    expected = step.matrices
+    assert list(ran.matrices) == list(expected)
+    for name, matrix in expected.items():
+        np.testing.assert_array_equal(ran.matrices[name], matrix, err_msg=name)
+    assert ran.counters == cycle.count(step.program)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_step_of_two_layers_on_tiny(cell):
+    check(random_step(Architecture.named("tiny"), cell, seed=1), AmaranthSimulation)
+
+
+def test_columns_from_dram_and_back_on_tiny():
+    step = random_step(Architecture.named("tiny", HOMES["remote"]), "gru", seed=2, lengths=(2,))
+    check(step, AmaranthSimulation)
+
+
+def test_a_step_on_edge_with_its_dram():
+    step = random_step(Architecture.named("edge"), "rnn", seed=3, hidden=(9, 8), lengths=(3,))
+    check(step, AmaranthSimulation)
+
+
+def compiler_missing():
+    try:
+        find_tool(None)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+compiled = pytest.mark.skipif(bool(compiler_missing()), reason=compiler_missing())
+
+MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
+
+
+@functools.cache
+def room(machine, home, cell, readout):
+    """Return sizes that fit every step drawn below, so that all of one kind run on one tile, compiled once."""
+    architecture = Architecture.named(machine, HOMES[home])
+    step = random_step(architecture, cell, seed=0, readout=readout, thresholds=(0, 0), **MOST)
+    layout = Layout(step.program, step.shape, readout)
+    most = sum(MOST["lengths"]) * 4 * (MOST["features"] + sum(MOST["hidden"]))
+    return layout.sizes._replace(list_entries=1 << most.bit_length())
+
+
+@st.composite
+def steps(draw, machine, home, cell, readout):
+    layers = draw(st.integers(1, 2))
+    return random_step(
+        Architecture.named(machine, HOMES[home]),
+        cell,
+        seed=draw(st.integers(0, 2**32 - 1)),
+        features=draw(st.integers(1, MOST["features"])),
+        hidden=tuple(draw(st.integers(1, width)) for width in MOST["hidden"][:layers]),
+        classes=draw(st.integers(1, MOST["classes"])),
+        lengths=tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))),
+        thresholds=(draw(st.sampled_from([0, 1, 8, 100, 1 << 20])), draw(st.sampled_from([0, 1, 8, 100, 1 << 20]))),
+        readout=readout,
+        scale=draw(st.sampled_from([0.02, 0.5, 1.0])),
+        updates=draw(st.booleans()),
+    )
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("machine", "home", "cell", "readout"),
+    [
+        ("tiny", "local", "lstm", "every"),
+        ("tiny", "remote", "gru", "last"),
+        ("tiny", "gradients_remote", "rnn", "every"),
+        ("edge", "remote", "lstm", "last"),
+    ],
+)
+def test_any_step_on_compiled_gates(machine, home, cell, readout):
+    sizes = room(machine, home, cell, readout)
+
+    @settings(deadline=None, max_examples=25)
+    @given(steps(machine, home, cell, readout))
+    def run(step):
+        check(step, CompiledSimulation, sizes)
+
+    run()
