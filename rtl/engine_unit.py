@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Iterable
+
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
@@ -264,15 +266,15 @@ _PORTS = {"weights": "weights", "gradients": "weight_gradients"}
 """The lanes' streams of words by kind of matrix."""
 
 
-def _all(bits: list[Signal]) -> Signal:
-    found = bits[0]
+def _all(bits: list[Signal]) -> Value:
+    found: Value = bits[0]
     for bit in bits[1:]:
         found = found & bit
     return found
 
 
-def _any(bits: object) -> Signal:
-    found = 0
+def _any(bits: Iterable[Value]) -> Value | int:
+    found: Value | int = 0
     for bit in bits:
         found = found | bit
     return found

@@ -74,8 +74,8 @@ class Fetch(Component):
     posts_weights, posts_gradients : Out(stream.Signature(Request()))
         What to write, with words that the lanes have handed out by then.
     weights_written, gradients_written : In(range)
-        Words of posted writes that the memory has taken and that were not told before: their room is free from this
-        cycle on.
+        Words of posted writes, of one or of several, that the memory has taken and that were not told before: their
+        room is free from this cycle on.
     """
 
     def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool) -> None:

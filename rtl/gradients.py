@@ -53,7 +53,7 @@ class Gradients(Component):
     def __init__(self, *, lanes: int, gradient: NumberFormat, sizes: TileSizes) -> None:
         depth = sizes.vector_words
         self._adjoints = {
-            stream_of: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for stream_of in Stream
+            name: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for name in ("recurrent", "above")
         }
         port = ReadPort.Signature(addr_width=ceil_log2(depth), shape=word(gradient.bits, lanes))
         super().__init__(
@@ -74,9 +74,9 @@ class Gradients(Component):
         m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_OPS)
         op = data.View(shape, ops.r_data)
         m.d.comb += [ops.w_data.eq(self.op), ops.w_en.eq(self.enter), self.has_room.eq(ops.w_rdy)]
-        for of, port in ((Stream.RECURRENT, self.g_recurrent), (Stream.ABOVE, self.g_above)):
-            adjoint = self._adjoints[of]
-            m.submodules[of.name.lower()] = adjoint
+        for name, adjoint in self._adjoints.items():
+            port = getattr(self, f"g_{name}")
+            m.submodules[name] = adjoint
             m.d.comb += [
                 adjoint.ops.payload.eq(op.adjoint),
                 adjoint.results.payload.eq(self.results.payload),
@@ -85,7 +85,7 @@ class Gradients(Component):
                 Value.cast(port.data).eq(Value.cast(adjoint.words.payload)),
                 adjoint.words.ready.eq(1),
             ]
-            with m.If(op.stream == of):
+            with m.If(op.stream == getattr(Stream, name.upper())):
                 m.d.comb += [
                     adjoint.ops.valid.eq(ops.r_rdy),
                     ops.r_en.eq(adjoint.ops.ready),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
@@ -47,6 +49,8 @@ class Tile(Component):
 
     Attributes
     ----------
+    sizes
+        As given.
     start : In(1)
         Rises once, when commands are there; cycle 0 of the program is `RESET_CYCLES` after that.
     encoder, engine, elementwise, load, fetch : In(stream.Signature(command(...)))
@@ -76,13 +80,16 @@ class Tile(Component):
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
         engine = architecture.engine
         remote = not (sizes.weight_words and sizes.gradient_words)
-        self._engine_description, self._sizes = engine, sizes
+        self._engine_description = engine
+        self.sizes = sizes
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote)
         self._engine = EngineUnit(engine=engine, sizes=sizes)
         self._gates = GatesUnit(engine=engine, cell=cell, sizes=sizes)
         self._load = LoadUnit(engine=engine, sizes=sizes)
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
-        self._units = dict(zip(_COMMANDED, (self._encoder, self._engine, self._gates, self._load), strict=True))
+        self._units: dict[str, Any] = dict(
+            zip(_COMMANDED, (self._encoder, self._engine, self._gates, self._load), strict=True)
+        )
         phases = {name: len(PHASES) if name == "engine" else 1 for name in self._units}
         members = {
             "start": In(1),
@@ -166,8 +173,8 @@ class Tile(Component):
     def _connect_memories(self, m: Module) -> None:
         """Join the units with the memories that they share."""
         activations = word(self._engine_description.formats.activation.bits, self._engine_description.lanes)
-        m.submodules.x_memory = x = Memory(shape=activations, depth=self._sizes.input_words, init=[])
-        m.submodules.h_memory = h = Memory(shape=activations, depth=self._sizes.vector_words, init=[])
+        m.submodules.x_memory = x = Memory(shape=activations, depth=self.sizes.input_words, init=[])
+        m.submodules.h_memory = h = Memory(shape=activations, depth=self.sizes.vector_words, init=[])
         connect(m, x.write_port(), self._load.write)
         connect(m, x.read_port(), self._encoder.x)
         connect(m, h.write_port(), self._gates.new_h)

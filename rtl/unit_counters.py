@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from accel.program import UNITS
+from accel.result import Cause
 
 __all__ = ["CAUSES", "UnitCounters", "spent_layout"]
 
-CAUSES = (*UNITS, "stream")
-"""What a unit waits for, as named in `accel.result.Cause`; what is left of a run is "end"."""
+CAUSES: tuple[Cause, ...] = get_args(Cause)[: len(UNITS) + 1]
+"""What a unit waits for: another, or the stream of words; what is left of a run is "end"."""
 
 _CYCLE_BITS = 32
 

@@ -57,15 +57,11 @@ class AmaranthSimulation(Simulation):
         self, component: Component, *, stops: Sequence[str] = (), halts: str | None = None, waveform: Path | None = None
     ) -> None:
         self._ports = ports = Ports.of(component)
-        self._sources = {name: _Source(port) for name, port in ports.sources.items()}
-        self._sinks = {name: _Sink(port) for name, port in ports.sinks.items()}
-        self._inputs = {name: _Input(port, port.initial, port.initial) for name, port in ports.inputs.items()}
-        self._stops = [self._sinks[ports.sink(name).name] for name in stops]
+        self._stopping = [ports.sink(name).name for name in stops]
         self._halt = None if halts is None else ports.bit(ports.outputs, halts)
-        self._halted = False
-        self._cycle = 0
-        self._request: Callable[[Any], Awaitable[int]] | None = None
-        self._answer: int | RuntimeError = 0
+        self._restartable = waveform is None
+        if waveform is not None:
+            open_waveform(waveform, (".vcd",), "Amaranth's simulator")
         design = Module()
         design.domains.sync = ClockDomain(reset_less=True)  # also where nothing is clocked
         design.submodules.design = component
@@ -74,8 +70,8 @@ class AmaranthSimulation(Simulation):
         self._simulator.add_testbench(self._serve)
         self._open = ExitStack()
         if waveform is not None:
-            open_waveform(waveform, (".vcd",), "Amaranth's simulator")
             self._open.enter_context(self._simulator.write_vcd(str(waveform)))
+        self._begin()
 
     @property
     def cycle(self) -> int:
@@ -128,9 +124,29 @@ class AmaranthSimulation(Simulation):
         cycles = np.array([cycle for cycle, _ in items], dtype=np.int64)
         return cycles, np.frombuffer(rows, dtype=np.uint8).reshape(len(items), size)
 
+    def restart(self) -> None:
+        """Go back to the first cycle and the first state."""
+        if not self._restartable:
+            raise ValueError("a simulation that writes a waveform cannot be restarted")
+        self._simulator.reset()
+        self._begin()
+
     def close(self) -> None:
         """Finish the waveform."""
         self._open.close()
+
+    def _begin(self) -> None:
+        """Let nothing have happened, and the testbench wait for the first request."""
+        ports = self._ports
+        self._sources = {name: _Source(port) for name, port in ports.sources.items()}
+        self._sinks = {name: _Sink(port) for name, port in ports.sinks.items()}
+        self._inputs = {name: _Input(port, port.initial, port.initial) for name, port in ports.inputs.items()}
+        self._stops = [self._sinks[name] for name in self._stopping]
+        self._halted = False
+        self._cycle = 0
+        self._request: Callable[[Any], Awaitable[int]] | None = None
+        self._answer: int | RuntimeError = 0
+        self._simulator.advance()
 
     def _ask(self, request: Callable[[Any], Awaitable[int]]) -> int:
         """Let the testbench do `request`."""

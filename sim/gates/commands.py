@@ -183,7 +183,7 @@ class Commands:
         fields: Fields = {
             "lanes": {
                 "phase": self._columns["phase"][row],
-                "mode": Mode[mode.upper()],
+                "mode": getattr(Mode, mode.upper()),
                 "words": words,
                 **self._accumulators(row, mode),
             },

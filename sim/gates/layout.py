@@ -71,7 +71,8 @@ class Layout:
 
     def memory(self, layer: int) -> int:
         """Return the first word of a layer's M, and of its g(M)."""
-        return self._shape.gates.ACCUMULATORS * sum(self.chunks[:layer])
+        accumulators: int = self._shape.gates.ACCUMULATORS
+        return accumulators * sum(self.chunks[:layer])
 
     @property
     def logits(self) -> int:

@@ -38,8 +38,9 @@ def pack(shape: ShapeLike, value: Any) -> int:
         width = Shape.cast(shape.elem_shape).width
         return sum(pack(shape.elem_shape, item) << (number * width) for number, item in enumerate(value))
     cast = Shape.cast(shape)
+    width = int(cast.width)
     number = int(getattr(value, "value", value))
-    lowest, highest = (-1 << (cast.width - 1), 1 << (cast.width - 1)) if cast.signed else (0, 1 << cast.width)
+    lowest, highest = (-1 << (width - 1), 1 << (width - 1)) if cast.signed else (0, 1 << width)
     if not lowest <= number < max(highest, 1):
         raise ValueError(f"{number} does not fit {cast}")
-    return number & ((1 << cast.width) - 1)
+    return number & ((1 << width) - 1)

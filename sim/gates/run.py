@@ -25,7 +25,7 @@ from sim.gates.remote_host import Kind, RemoteHost
 from sim.gates.simulation import Simulation
 from sim.gates.step import NumberedStep
 
-__all__ = ["STOPS", "GatesResult", "StepOnGates"]
+__all__ = ["STOPS", "GatesResult", "StepOnGates", "tile_for"]
 
 STOPS = ("posts_weights", "posts_gradients", "load_requests", "fetch_requests")
 """Streams of requests, in the order in which those of one cycle reach the memory."""
@@ -50,6 +50,12 @@ class GatesResult(NamedTuple):
     matrices: dict[str, Integers]
 
 
+def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile:
+    """Return a tile of these sizes for the machine and the cell of `step`."""
+    cell = step.shape.gates.__name__.rpartition(".")[2]
+    return Tile(architecture=step.architecture, cell=cell, sizes=sizes)
+
+
 class StepOnGates:
     """One training step, laid out for a tile, ready to run on any simulator of the tile.
 
@@ -57,8 +63,8 @@ class StepOnGates:
     ----------
     step
         The training step.
-    tile_sizes
-        Sizes that the tile has at least, so that one tile may run several steps.
+    tile
+        The gates, of the same machine and cell and large enough; without it a tile of just the size is made.
 
     Attributes
     ----------
@@ -70,12 +76,13 @@ class StepOnGates:
         Those of `STOPS` that this tile has.
     """
 
-    def __init__(self, step: NumberedStep, tile_sizes: TileSizes | None = None) -> None:
+    def __init__(self, step: NumberedStep, tile: Tile | None = None) -> None:
         self._step, self._program = step, step.program
-        self.layout = Layout(step.program, step.shape, step.network.readout, tile_sizes)
+        self.layout = Layout(step.program, step.shape, step.network.readout, tile.sizes if tile else None)
+        if tile is not None and self.layout.sizes != tile.sizes:
+            raise ValueError(f"the step needs a tile of at least {self.layout.sizes}, not {tile.sizes}")
         self.commands = Commands(step, self.layout)
-        cell = step.shape.gates.__name__.rpartition(".")[2]
-        self.tile = Tile(architecture=step.architecture, cell=cell, sizes=self.layout.sizes)
+        self.tile = tile or tile_for(step, self.layout.sizes)
         self.stops = tuple(name for name in STOPS if hasattr(self.tile, name))
 
     def run(self, simulation: Simulation, on_progress: Callable[[float], None] | None = None) -> GatesResult:
@@ -119,9 +126,7 @@ class StepOnGates:
         """Return each matrix W with its words, shape (columns * words, P)."""
         weights = [tensor for tensor in self._program.tensors if not is_gradient(tensor)]
         matrices = self._step.parameters.matrices()
-        return [
-            (tensor, self._to_words(matrix, tensor)) for tensor, matrix in zip(weights, matrices, strict=True)
-        ]
+        return [(tensor, self._to_words(matrix, tensor)) for tensor, matrix in zip(weights, matrices, strict=True)]
 
     def _to_words(self, matrix: Integers, tensor: Tensor) -> Integers:
         """Return a matrix as it lies in memory: column after column, each block of rows padded to whole words."""
@@ -194,9 +199,7 @@ class StepOnGates:
                     taken = host.write(cycle, address, [pending.popleft() for _ in range(words)], kind)
                     simulation.offer(f"{kind}_written", taken + origin, words)
 
-    def _read(
-        self, simulation: Simulation, host: RemoteHost, origin: int, port: str, payload: int, kind: Kind
-    ) -> None:
+    def _read(self, simulation: Simulation, host: RemoteHost, origin: int, port: str, payload: int, kind: Kind) -> None:
         address, words = _request(payload)
         for word in host.read(simulation.cycle - origin, address, words, kind):
             simulation.offer(port, word.cycle + origin, word.payload)

@@ -78,5 +78,14 @@ class Simulation(Protocol):
     def taken_array(self, port: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Return the same as arrays: cycles of shape (items,), payloads of shape (items, bytes) as in `offer_array`."""
 
+    def restart(self) -> None:
+        """Go back to the first cycle and the first state, with nothing offered, taken or set.
+
+        Raises
+        ------
+        ValueError
+            If a waveform is being written: it has one beginning.
+        """
+
     def close(self) -> None:
         """Free what the simulation holds and finish its waveform; nothing may be called after."""

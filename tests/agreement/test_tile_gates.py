@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numbered_steps import random_step
 
 from accel.architecture import Architecture
 from accel.errors import ConfigError
@@ -17,7 +14,8 @@ from sim.gates.amaranth_simulation import AmaranthSimulation
 from sim.gates.compiled.simulation import CompiledSimulation
 from sim.gates.compiled.tools import find_tool
 from sim.gates.layout import Layout
-from sim.gates.run import StepOnGates
+from sim.gates.random_step import random_step
+from sim.gates.run import StepOnGates, tile_for
 
 CELLS = ("rnn", "gru", "lstm")
 HOMES = {
@@ -28,9 +26,9 @@ HOMES = {
 }
 
 
-def check(step, simulation_of, sizes=None):
+def check(step, simulation_of, tile=None):
     """Run `step`; every matrix must be the golden model's, every counter the law's."""
-    on_gates = StepOnGates(step, sizes)
+    on_gates = StepOnGates(step, tile)
     simulation = simulation_of(on_gates.tile, stops=on_gates.stops, halts="finished")
     try:
         ran = on_gates.run(simulation)
@@ -71,14 +69,13 @@ compiled = pytest.mark.skipif(bool(compiler_missing()), reason=compiler_missing(
 MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
 
 
-@functools.cache
-def room(machine, home, cell, readout):
-    """Return sizes that fit every step drawn below, so that all of one kind run on one tile, compiled once."""
+def large_tile(machine, home, cell, readout):
+    """Return a tile that every step drawn below fits, compiled once."""
     architecture = Architecture.named(machine, HOMES[home])
     step = random_step(architecture, cell, seed=0, readout=readout, thresholds=(0, 0), **MOST)
     layout = Layout(step.program, step.shape, readout)
     most = sum(MOST["lengths"]) * 4 * (MOST["features"] + sum(MOST["hidden"]))
-    return layout.sizes._replace(list_entries=1 << most.bit_length())
+    return tile_for(step, layout.sizes._replace(list_entries=1 << most.bit_length()))
 
 
 @st.composite
@@ -110,11 +107,11 @@ def steps(draw, machine, home, cell, readout):
     ],
 )
 def test_any_step_on_compiled_gates(machine, home, cell, readout):
-    sizes = room(machine, home, cell, readout)
+    tile = large_tile(machine, home, cell, readout)
 
     @settings(deadline=None, max_examples=25)
     @given(steps(machine, home, cell, readout))
     def run(step):
-        check(step, CompiledSimulation, sizes)
+        check(step, CompiledSimulation, tile)
 
     run()

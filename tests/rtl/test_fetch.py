@@ -22,6 +22,7 @@ ENGINE = Architecture.named("tiny").engine
 WORD_BYTES = {"weights": 4 * 2, "gradients": 4 * 4}
 KINDS = tuple(WORD_BYTES)
 STREAM = {"weights": "weights", "gradients": "weight_gradients"}
+MOST_CYCLES = 4000
 BASE = {"weights": 0x1000, "gradients": 0x90000}
 
 
@@ -88,16 +89,16 @@ class Bench:
     last_taken: dict[str, list] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     begun: int = 0
 
-    def run(self, most_cycles: int = 4000) -> None:
+    def run(self) -> None:
         self._fetch = Fetch(
             engine=ENGINE, buffer_bytes=self.buffer_bytes, **{kind: kind in self.kinds for kind in KINDS}
         )
         simulator = Simulator(self._fetch)
         simulator.add_clock(1e-6)
-        simulator.add_testbench(lambda ctx: self._drive(ctx, most_cycles))
+        simulator.add_testbench(self._drive)
         simulator.run()
 
-    async def _drive(self, ctx, most_cycles: int) -> None:
+    async def _drive(self, ctx) -> None:
         fetch, self._random = self._fetch, np.random.default_rng(self.seed)
         self._ops, self._columns = deque(self.ops), deque(c for op in self.ops for c in op.columns)
         self._coming = {kind: deque() for kind in KINDS}
@@ -108,7 +109,7 @@ class Bench:
         self._written, self._held_bytes, self._word = dict.fromkeys(KINDS, 0), 0, 0
         self._freed_bytes = 0
         left = sum(op.writes_back * len(op.runs()) * len(op.fetched) for op in self.ops)
-        for now in range(most_cycles):
+        for now in range(MOST_CYCLES):
             done = self.begun == len(self.ops) and not self._taking and sum(map(len, self.posts.values())) == left
             if done and not self._held_bytes:
                 return
@@ -225,7 +226,9 @@ def test_stalls_lose_nothing(data, kinds, buffer_bytes, seed, readiness, posts_r
     delay = 1 + matvec.drain_cycles(ENGINE)
     for kind in kinds:
         written = [op for op in ops if op.writes_back and kind in op.fetched]
-        assert [post[1:] for post in bench.posts[kind]] == [op.request(kind, run) for op in written for run in op.runs()]
+        assert [post[1:] for post in bench.posts[kind]] == [
+            op.request(kind, run) for op in written for run in op.runs()
+        ]
         due = [taken + delay for taken in bench.last_taken[kind]]
         posted = [post[0] for post in bench.posts[kind]]
         if posts_readiness == 1.0:

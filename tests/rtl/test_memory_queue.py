@@ -15,7 +15,9 @@ from rtl.memory_queue import MemoryQueue
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 9), st.integers(0, 2**16), st.sampled_from([0.1, 0.5, 0.9, 1.0]), st.sampled_from([0.1, 0.5, 1.0]))
+@given(
+    st.integers(1, 9), st.integers(0, 2**16), st.sampled_from([0.1, 0.5, 0.9, 1.0]), st.sampled_from([0.1, 0.5, 1.0])
+)
 def test_items_fall_through_and_keep_their_order(depth: int, seed: int, offering: float, taking: float) -> None:
     random = np.random.default_rng(seed)
     queue = MemoryQueue(shape=8, depth=depth)

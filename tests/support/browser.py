@@ -42,7 +42,9 @@ class Tab:
 
     def screen(self, width: int, height: int = 900, dark: bool = False) -> None:
         """Set the size of the screen in CSS pixels and what the user prefers, light or dark."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 

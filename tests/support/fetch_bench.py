@@ -215,10 +215,11 @@ class FetchBench:
         self._engine, self._capacity = architecture.engine, architecture.dma.buffer_bytes
         self.host = RemoteHost(architecture, bytearray(operands.image))
         self.units = OtherUnits(program, self.host)
-        self._remote = [
-            kind for kind in KINDS if any(t.remote and kind_of(t.name) == kind for t in program.tensors)
-        ]
-        self._bits = {"weights": self._engine.formats.weight.bits, "gradients": self._engine.formats.weight_gradient.bits}
+        self._remote = [kind for kind in KINDS if any(t.remote and kind_of(t.name) == kind for t in program.tensors)]
+        self._bits = {
+            "weights": self._engine.formats.weight.bits,
+            "gradients": self._engine.formats.weight_gradient.bits,
+        }
         self._rows = np.flatnonzero(program.unit == UNITS.index("engine")).tolist()
         self._fetched = [op for op in self._rows if operands.matrices(op)]
         self._awaited = self._awaited_by_fetch()

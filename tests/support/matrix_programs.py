@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from programs import READOUTS, recorded_step
 
 from accel.architecture import Architecture
-from accel.modes import MODES
 from accel.gates import GATES
 from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program, Tensor
 from workloads.lowering import lower
@@ -34,7 +33,7 @@ def machines(draw: st.DrawFn, lanes: tuple[int, ...] = (4,)) -> Architecture:
         "remote.device": draw(st.sampled_from(["ddr3l_1600", "ddr3l_1600", "zero_latency"])),
         "dma.bytes_per_cycle": draw(st.sampled_from([1, 3, 4, 8, 12, 16, 64])),
         "dma.request_cycles": draw(st.integers(0, 6)),
-        "dma.buffer_bytes": 2 * word + draw(st.sampled_from([0, 1, 25, 60, 300, 1200])),
+        "dma.buffer_bytes": 2 * word + draw(st.sampled_from([0, 0, 0, 1, 25, 60, 300, 1200])),
         "placement.weights": homes[0],
         "placement.gradients": homes[1],
     }
@@ -106,22 +105,15 @@ def _some_list(random: np.random.Generator, table: dict[str, Any], row: int, wai
 
 
 def _in_order(table: dict[str, Any], row: int) -> None:
-    """Let an op whose list another makes wait for that one, and an op on a matrix for whatever last wrote it there.
+    """Let an op that reads a matrix which an update cleared, the one it names second, fetch after that update.
 
-    The fetch reads what the lanes wrote; only for the matrix that an op names first does the law say so of itself.
+    For the matrix that an op names first the law says so of itself.
     """
-    tensors = {int(table["tensor"][row]), int(table["second_tensor"][row])} - {NO_TENSOR}
-    last = [
-        i
-        for i in range(row)
-        if getattr(MODES.load(MODE_NAMES[table["mode"][i]]), "WRITES_BACK", False)
-        and tensors & {int(table["tensor"][i]), int(table["second_tensor"][i])}
-    ]
-    if last and table["list_from"][row] == NO_OP:
-        table["list_from"][row] = last[-1]
-    elif last:
-        table["list_from"][row] = max(last[-1], int(table["list_from"][row]))
-    table["depends"][row, 2] = table["list_from"][row]
+    named = {int(table["tensor"][row]), int(table["second_tensor"][row])} - {NO_TENSOR}
+    cleared = [i for i in range(row) if int(table["second_tensor"][i]) in named]
+    table["list_from"][row] = max([int(table["list_from"][row]), *cleared])
+    if table["list_from"][row] != NO_OP:
+        table["depends"][row, 2] = table["list_from"][row]
 
 
 @st.composite

@@ -10,7 +10,7 @@ __all__ = ["CLOCK", "NeverReset"]
 CLOCK = "clk"
 
 
-class NeverReset(Component):
+class NeverReset(Component):  # type: ignore[misc]  # Amaranth ships no types
     """Puts a component into a clock domain that is never reset; the ports are the component's, and the clock.
 
     Registers begin with their first values, as after a reset. A reset input would be a second way into every register:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,13 +66,12 @@ class CompiledSimulation(Simulation):
             {name: number for number, name in enumerate(kind)}
             for kind in (ports.sources, ports.sinks, ports.inputs, ports.outputs)
         )
-        self._last_pulse = dict.fromkeys(ports.inputs, -1)
         mask = sum(1 << self._sinks[name] for name in set(stopping))
-        self._gates = ctypes.c_void_p(self._library.gates_open(mask, halt, str(waveform or "").encode()))
-        counters = (ctypes.c_uint64 * (1 + len(self._sinks))).from_address(self._library.gates_counters(self._gates))
-        self._counters = memoryview(counters).cast("B").cast("Q")  # a plain memory view reads fastest
-        for port in ports.inputs.values():
-            self.set(port.name, port.initial)
+        self._restartable = waveform is None
+        self._opening = (mask, halt, os.fsencode(waveform or ""))
+        self._gates: ctypes.c_void_p
+        self._counters: memoryview
+        self._open()
 
     @property
     def cycle(self) -> int:
@@ -140,12 +140,28 @@ class CompiledSimulation(Simulation):
         cycles = rows[:, :8].copy().view(np.int64).ravel()
         return cycles, np.ascontiguousarray(rows[:, 8 : 8 + stream.payload_bytes])
 
+    def restart(self) -> None:
+        """Go back to the first cycle and the first state."""
+        if not self._restartable:
+            raise ValueError("a simulation that writes a waveform cannot be restarted")
+        self.close()
+        self._open()
+
     def close(self) -> None:
         """Free the gates and finish the waveform."""
         if self._gates.value is not None:
             self._counters.release()
             self._library.gates_close(self._gates)
             self._gates = ctypes.c_void_p(None)
+
+    def _open(self) -> None:
+        """Make new gates, in their first state."""
+        self._gates = ctypes.c_void_p(self._library.gates_open(*self._opening))
+        counters = (ctypes.c_uint64 * (1 + len(self._sinks))).from_address(self._library.gates_counters(self._gates))
+        self._counters = memoryview(counters).cast("B").cast("Q")  # a plain memory view reads fastest
+        self._last_pulse = dict.fromkeys(self._inputs, -1)
+        for port in self._ports.inputs.values():
+            self.set(port.name, port.initial)
 
     def _handed_out(self, port: str, size: int) -> bytes:
         """Return the items of a sink, `size` bytes each, and forget them in the library."""

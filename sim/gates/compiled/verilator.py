@@ -57,5 +57,5 @@ def recipe(component: Component, waveform: str | None) -> Recipe:
     convert = ["verilator", "--cc", "--exe", *flags, "--top-module", "top", "--prefix", "Vtop", "--Mdir", "objects"]
     convert += ["-CFLAGS", "-fPIC -std=c++17", "-LDFLAGS", "-shared", "-o", "../gates.so", "top.v", "design.cpp"]
     make = ["make", "-C", "objects", "-f", "Vtop.mk", f"-j{os.cpu_count()}"]
-    make += [f"OPT_FAST={_FAST}", f"OPT_SLOW={_SLOW}", "OPT_GLOBAL=-O2"]
+    make += [f"OPT_FAST={_FAST}", f"OPT_SLOW={_SLOW}", "OPT_GLOBAL=-O1"]
     return Recipe(text, "top.v", macros, (convert, make))

@@ -1,4 +1,4 @@
-"""Random training steps with all their numbers, for the gates."""
+"""Random training steps of any shape, with any numbers that the formats hold: what gates are compared on."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import numpy as np
 
 from accel.architecture import Architecture
 from accel.gates import GATES
-from accel.number import NumberFormat
+from accel.number import Integers, NumberFormat
 from sim.gates.step import NumberedStep
 from workloads.integer_parameters import IntegerLayer, IntegerParameters
 from workloads.integer_training import IntegerNetwork
+
+__all__ = ["random_step"]
 
 
 def random_step(
     architecture: Architecture,
     cell: str,
     *,
-    seed: int,
+    seed: int | list[int],
     features: int = 4,
     hidden: tuple[int, ...] = (6, 5),
     classes: int = 3,
@@ -26,11 +28,31 @@ def random_step(
     scale: float = 0.5,
     updates: bool = True,
 ) -> NumberedStep:
-    """Return a step on random weights and inputs; `scale` says how much of the formats' ranges they use."""
+    """Return a step on random weights and inputs.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    cell
+        A member of `accel.gates`.
+    seed
+        Of all that is drawn.
+    features, hidden, classes, lengths
+        Sizes of the network, and steps of each sample.
+    thresholds
+        Least differences that fire, of inputs and of h, in every layer.
+    readout
+        "last" or "every": which steps are classified.
+    scale
+        Share of the range of their format that weights use; at 1 sums saturate.
+    updates
+        See `NumberedStep`.
+    """
     rng, engine, gates = np.random.default_rng(seed), architecture.engine, GATES.load(cell)
     formats = engine.formats
 
-    def values(number: NumberFormat, *shape: int):
+    def values(number: NumberFormat, *shape: int) -> Integers:
         return rng.integers(int(number.lowest * scale), int(number.highest * scale), shape, endpoint=True)
 
     layers = []

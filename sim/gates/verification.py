@@ -1,0 +1,179 @@
+"""Randomised agreement: the gates against the golden model, number for number, and against the law, cycle for cycle."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from accel.architecture import Architecture
+from accel.program import MODE_NAMES
+from rtl.sizes import TileSizes
+from sim.fidelity import cycle
+from sim.gates.amaranth_simulation import AmaranthSimulation
+from sim.gates.engines import Engine
+from sim.gates.layout import Layout
+from sim.gates.random_step import random_step
+from sim.gates.run import GatesResult, StepOnGates, tile_for
+from sim.gates.step import NumberedStep
+
+__all__ = ["Mismatch", "Verified", "differences", "verify"]
+
+_STEPS = 4
+_SAMPLES = 2
+
+
+class Mismatch(NamedTuple):
+    """Where gates and model differ.
+
+    Attributes
+    ----------
+    case
+        Number of the case, from 0.
+    cell
+        Its cell.
+    what
+        One line: name, what was expected, what was found.
+    waveform
+        What every signal did, if it was asked for.
+    """
+
+    case: int
+    cell: str
+    what: str
+    waveform: Path | None
+
+
+class Verified(NamedTuple):
+    """What was compared for one cell.
+
+    Attributes
+    ----------
+    cell
+        The cell.
+    cases
+        Training steps.
+    cycles
+        Cycles of the gates in all of them.
+    ops
+        Ops of each mode.
+    values
+        Entries of W and dW that were compared.
+    mismatch
+        The first, with which comparing ended.
+    """
+
+    cell: str
+    cases: int
+    cycles: int
+    ops: dict[str, int]
+    values: int
+    mismatch: Mismatch | None
+
+
+def verify(
+    architecture: Architecture,
+    cells: tuple[str, ...],
+    *,
+    cases: int,
+    seed: int,
+    engine: Engine,
+    waveform: Path | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Iterator[Verified]:
+    """Run random training steps of networks of `cells` on gates; yield for each cell what was compared.
+
+    Parameters
+    ----------
+    cases
+        Training steps of each cell, all on one tile.
+    seed
+        Of all that is drawn.
+    engine
+        What runs the gates, see `sim.gates.engines`.
+    waveform
+        Where to write what the signals did in a case that differs, a ``.vcd`` file; it is run once more for that.
+    on_progress
+        Told now and then the share that is done.
+
+    Raises
+    ------
+    ConfigError
+        If the gates cannot be built for the machine.
+    """
+    for number, cell in enumerate(cells):
+        steps = [_drawn(architecture, cell, [seed, number, case]) for case in range(cases)]
+        sizes = (Layout(step.program, step.shape, step.network.readout).sizes for step in steps)
+        tile = tile_for(steps[0], functools.reduce(TileSizes.covering, sizes))
+        found = Verified(cell, 0, 0, dict.fromkeys(MODE_NAMES, 0), 0, None)
+        for case, step in enumerate(steps):
+            found = _compared(found, case, step, _run(StepOnGates(step, tile), engine, None))
+            if found.mismatch is not None:
+                if waveform is not None:
+                    _run(StepOnGates(step), AmaranthSimulation, waveform)
+                    found = found._replace(mismatch=found.mismatch._replace(waveform=waveform))
+                break
+            if on_progress is not None:
+                on_progress((number * cases + case + 1) / (len(cells) * cases))
+        yield found
+
+
+def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
+    """Yield a line for each matrix and each counter in which a run of `step` differs from golden model and law."""
+    for name, expected in step.matrices.items():
+        found = ran.matrices[name]
+        wrong = np.argwhere(found != expected)
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            yield (
+                f"{name}[{row}, {column}] must be {expected[row, column]}, not {found[row, column]} "
+                f"({len(wrong)} of {expected.size} values differ)"
+            )
+    law = cycle.count(step.program)
+    for name, value in law:
+        if getattr(ran.counters, name) != value:
+            yield f"{name} must be {value}, not {getattr(ran.counters, name)}"
+
+
+def _drawn(architecture: Architecture, cell: str, seed: list[int]) -> NumberedStep:
+    """Return a step of any shape and thresholds that a few words of each memory hold."""
+    rng, lanes = np.random.default_rng(seed), architecture.engine.lanes
+    layers, most = int(rng.integers(1, 3)), 2 * lanes + 1
+    return random_step(
+        architecture,
+        cell,
+        seed=int(rng.integers(1 << 32)),
+        features=int(rng.integers(1, most + 1)),
+        hidden=tuple(int(width) for width in rng.integers(1, most + 1, layers)),
+        classes=int(rng.integers(1, lanes + 2)),
+        lengths=tuple(int(steps) for steps in rng.integers(1, _STEPS + 1, rng.integers(1, _SAMPLES + 1))),
+        thresholds=(int(rng.choice([0, 1, 8, 100])), int(rng.choice([0, 1, 8, 100, 1 << 20]))),
+        readout=str(rng.choice(["last", "every"])),
+        scale=float(rng.choice([0.02, 0.5, 1.0])),
+        updates=bool(rng.integers(2)),
+    )
+
+
+def _run(on_gates: StepOnGates, engine: Engine, waveform: Path | None) -> GatesResult:
+    simulation = engine(on_gates.tile, stops=on_gates.stops, halts="finished", waveform=waveform)
+    try:
+        return on_gates.run(simulation)
+    finally:
+        simulation.close()
+
+
+def _compared(found: Verified, case: int, step: NumberedStep, ran: GatesResult) -> Verified:
+    """Return `found` with one more case."""
+    what = next(differences(step, ran), None)
+    modes = np.bincount(step.program.ops.mode, minlength=len(MODE_NAMES)).tolist()
+    return Verified(
+        cell=found.cell,
+        cases=found.cases + 1,
+        cycles=found.cycles + ran.counters.cycles,
+        ops={name: found.ops[name] + count for name, count in zip(MODE_NAMES, modes, strict=True)},
+        values=found.values + sum(matrix.size for matrix in ran.matrices.values()),
+        mismatch=None if what is None else Mismatch(case, found.cell, what, None),
+    )
