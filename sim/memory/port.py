@@ -116,6 +116,7 @@ class RemotePort:
         begin = max(cycle, self._write_free)
         self._write_free = begin + -(-size_bytes // self._width)
         pieces = self.memory.access((cycle + self._delay) * self._period_ps, address, size_bytes, write=True)
-        done = max(self._write_free + self._delay, -(-pieces[-1].last_ps // self._period_ps))
-        self.last_cycle = max(self.last_cycle, done)
+        # The port tells of one write a cycle that it was taken.
+        done = max(self._write_free + self._delay, -(-pieces[-1].last_ps // self._period_ps), self.last_cycle + 1)
+        self.last_cycle = done
         return done

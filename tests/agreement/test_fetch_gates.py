@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-import numpy as np
+import pytest
 from fetch_bench import FetchBench, Operands
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from matrix_programs import matrix_programs
+from matrix_programs import matrix_programs, training_steps
 
 from accel.program import Program
 from sim.machine import Machine
 
-_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class _Listener:
@@ -49,7 +47,20 @@ def check(program: Program, seed: int) -> None:
     assert (outcome.memory == golden.memory).all()
 
 
-@_SLOW
+@settings(_SLOW, max_examples=16)
 @given(matrix_programs(), st.integers(0, 2**16))
 def test_random_ops(program: Program, seed: int) -> None:
+    check(program, seed)
+
+
+@settings(_SLOW, max_examples=4)
+@given(training_steps(), st.integers(0, 2**16))
+def test_training_steps(program: Program, seed: int) -> None:
+    check(program, seed)
+
+
+@pytest.mark.long
+@settings(_SLOW, max_examples=400)
+@given(st.one_of(matrix_programs(), matrix_programs(), matrix_programs(), training_steps()), st.integers(0, 2**16))
+def test_many_of_both(program: Program, seed: int) -> None:
     check(program, seed)

@@ -212,9 +212,9 @@ class NaiveMachine:
             cycle += 1
         self.write_free = cycle
         done, taken_ps = cycle + self.dma.request_cycles, max(piece.last_ps for piece in pieces)
-        while done * self.period < taken_ps:
+        while done * self.period < taken_ps or done <= self.last_write:
             done += 1
-        self.last_write = max(self.last_write, done)
+        self.last_write = done
         return done
 
     # --- columns

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pages import parse, rows, value
+
+from accel.architecture import Architecture
+from reports import palette
+from reports.page import Contents, render
+from reports.quantity import quantity, share, times
+from reports.table import CAUSES, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
+
+FEW = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SEEDS = st.integers(0, 10**6)
+
+
+def _page(run):
+    return parse(render(Contents("page", [run], (), "0.1.0")))
+
+
+def _table(page, caption):
+    (table,) = [table for table in page.all("table") if table.one("caption").text == caption]
+    return rows(table)
+
+
+def _same(cells, numbers):
+    assert [value(cell) for cell in cells] == pytest.approx(numbers, nan_ok=True)
+
+
+@FEW
+@given(SEEDS)
+def test_tables_hold_the_numbers_of_the_result(make_run, seed):
+    run = make_run(seed)
+    page, result = _page(run), run.result
+    columns = ("time_s", "share", "cycles", "dense_cycles", "speedup", "utilisation", "occupancy", "macs", "skipped_macs")
+    for cells, row in zip(_table(page, "Phases"), phase_rows(result), strict=True):
+        assert cells[0].text == row["phase"]
+        _same(cells[1:], [row[column] for column in columns])
+    stalls = ["busy_cycles", *(f"stall_{cause}_cycles" for cause in CAUSES)]
+    for caption, expected in (
+        ("Cycles of each unit", unit_rows(result.counters)),
+        ("The lanes' cycles by phase", phase_rows(result)),
+    ):
+        for cells, row in zip(_table(page, caption), expected, strict=True):
+            _same(cells[1:], [row[column] for column in stalls])
+    for cells, row in zip(_table(page, "Energy"), energy_rows(result), strict=True):
+        _same(cells[1:], [row["energy_j"], row["dense_energy_j"], row["saving"]])
+    moved = ("remote_bytes", "dense_remote_bytes", "local_bytes", "dense_local_bytes")
+    for cells, row in zip(_table(page, "Bytes moved"), phase_rows(result), strict=True):
+        _same(cells[1:], [row[column] for column in moved])
+
+
+@FEW
+@given(SEEDS)
+def test_memory_and_provenance_are_the_results(make_run, seed):
+    run = make_run(seed)
+    page, result = _page(run), run.result
+    delta, dense = memory_rows(result)
+    counters = [key for key in delta if key not in ("run", "local_bytes")]
+    for cells, key in zip(_table(page, "Off-chip memory"), counters, strict=True):
+        _same(cells[1:], [delta[key], dense[key]])
+    held = [*run.held.local_bytes.values(), *run.held.remote_bytes.values()]
+    _same([cells[2] for cells in _table(page, "What each memory holds")], held)
+    known = {cells[0].text: cells[1].text for cells in _table(page, "Where the numbers come from")}
+    assert known == {"fidelity": run.fidelity, **{key: str(entry) for key, entry in result.provenance.items()}}
+    machine = {cells[0].text: cells[1].text for cells in _table(page, "Machine")}
+    assert machine["engine.clock_hz"] == "125,000,000 Hz" and machine["local.bytes"] == "262,144 B"
+    assert machine["engine.lanes"] == str(result.counters.lanes)
+
+
+@FEW
+@given(SEEDS)
+def test_headline_stands_beside_its_baseline(make_run, seed):
+    run = make_run(seed)
+    delta, dense = run.result.counters, run.result.dense
+    cards = {card.one("p", class_="card-name").text: card.text for card in _page(run).all("li", class_="card")}
+    time = cards["Training step simulated"]
+    assert quantity(delta.seconds, "s") in time and f"dense {quantity(dense.seconds, 's')}" in time
+    assert f"{times(dense.cycles / delta.cycles)} faster" in time
+    energy = cards["Energy of the step modelled"]
+    assert quantity(sum(run.result.energy_j.values()), "J") in energy
+    assert f"dense {quantity(sum(run.result.dense_energy_j.values()), 'J')}" in energy
+    assert quantity(delta.remote.asked_bytes, "B") in cards["Off-chip traffic simulated"]
+    accuracy = cards["Test accuracy measured"]
+    assert "98.0 %" in accuracy and f"{share(run.curves.accuracy[1])} after 2 dense epochs" in accuracy
+
+
+def test_analytic_times_are_called_modelled(make_run):
+    run = make_run(1)
+    run = replace(run, result=run.result.model_copy(update={"fidelity": "analytic"}))
+    names = [card.one("p", class_="card-name").text for card in _page(run).all("li", class_="card")]
+    assert "Training step modelled" in names and not any("simulated" in name for name in names)
+
+
+@pytest.mark.parametrize(("cycles", "dense", "words"), [(100, 50, "2× slower"), (100, 100, None), (100, 500, "5× faster")])
+def test_slower_than_dense_is_said(make_run, random_result, cycles, dense, words):
+    run = make_run(3)
+    drawn = random_result(3, cycles * 1000, dense * 1000)
+    result = run.result.model_copy(update={"counters": drawn.counters, "dense": drawn.dense})
+    card = _page(replace(run, result=result)).all("li", class_="card")[0]
+    assert words in card.text if words else not card.all("span", class_="gain")
+
+
+@FEW
+@given(SEEDS)
+def test_bars_are_as_long_as_their_numbers(make_run, seed):
+    run = make_run(seed)
+    time, *_ = _page(run).all("div", class_="bars")
+    lengths = [float(re.sub("--length:", "", bar.attributes["style"])) for bar in time.all("span", class_="bar")]
+    cycles = [number for row in phase_rows(run.result) for number in (row["cycles"], row["dense_cycles"])]
+    assert lengths == pytest.approx(np.array(cycles) / max(cycles), abs=1e-5)
+
+
+@FEW
+@given(SEEDS)
+def test_parts_of_stacked_bars_are_shares_of_the_cycles(make_run, seed):
+    run = make_run(seed)
+    units, phases, held = _page(run).all("div", class_="stacks")
+    for chart, expected in ((units, unit_rows(run.result.counters)), (phases, phase_rows(run.result))):
+        for row, numbers in zip(chart.all("div", class_="stack-row"), expected, strict=True):
+            widths = {part.attributes["class"].split()[1]: _per_cent(part) for part in row.all("span", class_="part")}
+            parts = {"busy": numbers["busy_cycles"]} | {cause: numbers[f"stall_{cause}_cycles"] for cause in CAUSES}
+            whole = sum(parts.values())
+            assert widths == pytest.approx({k: 100 * v / whole for k, v in parts.items() if v}, abs=1e-3)
+    local, _ = held.all("div", class_="stack-row")
+    sizes = [100 * size / 262_144 for size in run.held.local_bytes.values()]
+    assert [_per_cent(part) for part in local.all("span", class_="part")] == pytest.approx(sizes, abs=1e-3)
+
+
+def _per_cent(part):
+    return float(re.fullmatch(r"width:([\d.]+)%", part.attributes["style"])[1])
+
+
+@FEW
+@given(SEEDS)
+def test_roofline_points_read_back(make_run, seed):
+    """Places on a logarithmic axis are linear in the logarithm of the number: any two points fix the axis."""
+    run = make_run(seed)
+    expected = roofline_rows(run.result)
+    points = [point for point in _page(run).all("circle") if point.has("class", "phase-point")]
+    order = [row for ours in ("dense", "delta") for row in expected if row["run"] == ours]
+    for axis, key, sign in (("cx", "macs_per_remote_byte", 1), ("cy", "macs_per_second", -1)):
+        places = np.array([float(point.attributes[axis].rstrip("%")) for point in points])
+        numbers = np.log([row[key] for row in order])
+        slope, offset = np.polyfit(numbers, places, 1)
+        assert sign * slope > 0
+        assert places == pytest.approx(slope * numbers + offset, abs=2e-3)
+
+
+@FEW
+@given(SEEDS)
+def test_roofline_rows_obey_the_roof(make_run, seed):
+    run = make_run(seed)
+    machine, clock = Architecture.from_table(run.result.architecture), run.result.counters.clock_hz
+    for row in roofline_rows(run.result):
+        counters = run.result.counters if row["run"] == "delta" else run.result.dense
+        phases = counters.phases.values() if row["phase"] == "total" else [counters.phases[row["phase"]]]
+        macs, moved, cycles = (sum(getattr(p, k) for p in phases) for k in ("macs", "remote_bytes", "cycles"))
+        assert row["macs_per_second"] == pytest.approx(macs / cycles * clock)
+        assert row["macs_per_remote_byte"] == pytest.approx(macs / moved)
+        by_memory = machine.remote_peak_bytes_per_second * macs / moved
+        assert row["roof_macs_per_second"] == pytest.approx(min(counters.lanes * clock, by_memory))
+        assert row["roof"] == ("lanes" if counters.lanes * clock <= by_memory else "memory")
+
+
+def test_a_phase_without_remote_bytes_stands_at_the_right_edge(make_run):
+    run = make_run(1)
+    counters = run.result.counters.model_dump()
+    moved = counters["phases"]["FP"]["remote_bytes"]
+    counters["phases"]["FP"]["remote_bytes"] = 0
+    for name in ("asked_bytes", "read_bytes"):
+        counters["remote"][name] -= moved
+    result = run.result.model_copy(update={"counters": type(run.result.counters).from_table(counters)})
+    (fp,) = [row for row in roofline_rows(result) if (row["phase"], row["run"]) == ("FP", "delta")]
+    assert fp["macs_per_remote_byte"] == math.inf and fp["roof"] == "lanes"
+    points = _page(replace(run, result=result)).all("circle")
+    (point,) = [p for p in points if p.text.startswith("FP, delta")]
+    assert point.attributes["cx"] == "100%"
+
+
+@FEW
+@given(SEEDS)
+def test_blocks_say_how_busy_they_were(make_run, seed):
+    run = make_run(seed)
+    counters, machine = run.result.counters, Architecture.from_table(run.result.architecture)
+    wide, narrow = _page(run).one("div", class_="machine").all("svg")
+    for drawing in (wide, narrow):
+        words = [text.text for text in drawing.all("text", class_="gauge")]
+        for unit in ("encoder", "engine", "elementwise"):
+            assert f"{share(counters.units[unit].busy_cycles / counters.cycles)} busy" in words
+        assert f"bus {share(counters.remote.busy_cycles / counters.cycles)} busy" in words
+        width = machine.dma.bytes_per_cycle * counters.cycles
+        assert f"in {share(counters.remote.read_bytes / width)}" in words
+        held = sum(run.held.local_bytes.values())
+        assert f"{quantity(held, 'B')} of {quantity(262_144, 'B')} held" in words
+        tracks = [rect for rect in drawing.all("rect", class_="track") if rect.attributes["height"] == "6"]
+        fills = [rect for rect in drawing.all("rect", class_="fill") if rect.attributes["height"] == "6"]
+        drawn = {
+            text.text: float(fill.attributes["width"]) / float(track.attributes["width"])
+            for text, track, fill in zip(drawing.all("text", class_="gauge"), tracks, fills, strict=True)
+        }
+        busy = counters.units["engine"].busy_cycles / counters.cycles
+        assert drawn[f"{share(busy)} busy"] == pytest.approx(busy, abs=0.02)
+
+
+@settings(deadline=None, max_examples=5)
+@given(SEEDS)
+def test_a_sweeps_points_are_the_table(make_sweep, seed):
+    sweep = make_sweep(seed, 60, 3)
+    page = parse(render(Contents("sweep", (), [sweep], "0.1.0")))
+    found = json.loads(page.one("script", id="sweep-0-data").children[0])
+    columns = {column["key"]: column for column in found["columns"]}
+    table = sweep.table
+    assert found["front"] == [int(flag) for flag in table["on_front"]]
+    numbers = [name for name in table.columns if table[name].dtype.is_numeric() and name != "machine.local.bytes"]
+    for name in numbers:
+        values = [math.nan if entry is None else entry for entry in columns[name]["values"]]
+        expected = [math.nan if entry is None else entry for entry in table[name]]
+        assert values == pytest.approx(expected, rel=1e-8, nan_ok=True)
+    assert "machine.local.bytes" not in columns  # it is the same everywhere, and said once
+    assert columns["seconds"]["unit"] == "s" and columns["energy_j"]["unit"] == "J"
+    assert columns["machine.dma.buffer_bytes"]["unit"] == "B"
+    assert [c["role"] for c in columns.values()].count("objective") == len(sweep.objectives)
+    same = _table(page, "Points that failed")
+    assert sum(value(cells[1]) for cells in same) == table["failure"].drop_nulls().len()
+    kept = table.filter(table["feasible"])
+    texts = [card.one("p", class_="card-value").text for card in page.all("li", class_="card")]
+    assert texts == [quantity(kept["seconds"].min(), "s"), quantity(kept["energy_j"].min(), "J"), share(kept["accuracy"].max())]
+
+
+def _luminance(colour):
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def _contrast(one, other):
+    low, high = sorted([_luminance(one), _luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colours", [palette.LIGHT, palette.DARK])
+def test_text_and_controls_have_the_contrast_of_wcag_aa(colours):
+    for ground in ("paper", "panel"):
+        for text in ("ink", "quiet", "accent"):
+            assert _contrast(colours[text], colours[ground]) >= 4.5
+        assert _contrast(colours["edge"], colours[ground]) >= 3
+        assert _contrast(colours["delta"], colours[ground]) >= 3
+    for line in range(palette.LINES):
+        assert _contrast(colours[f"line-{line}"], colours["paper"]) >= 3
+    assert set(palette.LIGHT) == set(palette.DARK)

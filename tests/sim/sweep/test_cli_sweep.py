@@ -1,0 +1,202 @@
+"""The commands sweep, front and compare."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from spaces import tiny
+
+from sim.cli import main
+from sim.cli.application import application
+from sim.cli.fronts import cell, short, unit
+from sim.cli.options import space_overrides
+from sim.sweep import load_results
+from sim.sweep.results import front
+
+ROOT = Path(__file__).parents[3]
+SPACE = """
+name = "mine"
+machine = "tiny"
+workload = "tiny"
+[vary]
+machine.engine.lanes = [1, 2, 4]
+machine.local.bytes = [1000, 65536]
+[objectives]
+seconds = "minimise"
+local_bytes = "minimise"
+"""
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(SPACE)
+    return path
+
+
+@pytest.mark.parametrize("command", ["sweep", "front", "compare"])
+def test_help_shows_examples_that_are_accepted(deltatrain, command):
+    helped = deltatrain(command, "--help")
+    assert helped.status == 0 and helped.stderr == ""
+    examples = [line.strip() for line in helped.stdout.splitlines() if line.strip().startswith("deltatrain ")]
+    assert len(examples) >= 2
+    for example in examples:
+        words = shlex.split(example.partition(" > ")[0])[1:]
+        assert words[0] == command
+        application().parse_args(words, exit_on_error=False, print_error=False)
+
+
+def test_a_sweep_leaves_its_files_and_shows_its_front(deltatrain, space, tmp_path):
+    out = tmp_path / "out"
+    ran = deltatrain("sweep", space, "--out", out, "--workers", 1)
+    assert ran.status == 0, ran.stderr
+    names = {path.name for path in out.iterdir()}
+    assert names == {"journal.jsonl", "sweep.json", "sweep.lock", "table.csv", "table.parquet"}
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("grid: 6 of 6, ") and "3 failed" in line and "front " in line and "best seconds" in line
+    assert "Front of mine, analytic" in ran.stdout and "6 points, 3 of them not simulated" in ran.stdout
+    rows = [line.split() for line in ran.stdout.splitlines() if line.split()[:1] and line.split()[0].isdigit()]
+    assert [int(row[0]) for row in rows] == front(out)["point"].to_list()
+
+
+def test_json_is_the_front_and_nothing_else(deltatrain, space, tmp_path):
+    swept = deltatrain("sweep", space, "--out", tmp_path / "out", "--workers", 1, "--json")
+    again = deltatrain("front", tmp_path / "out", "--json")
+    assert json.loads(swept.stdout) == json.loads(again.stdout) == front(tmp_path / "out").to_dicts()
+
+
+def test_a_space_may_be_changed(deltatrain, space, tmp_path):
+    changes = ["--set", "search.kind=random", "-s", "search.points=4", "-s", "fixed.machine.engine.elementwise_lanes=2"]
+    ran = deltatrain("sweep", space, "-o", tmp_path / "out", "--workers", 1, *changes)
+    assert ran.status == 0 and ran.stderr.startswith("random: 4 of 4")
+    assert load_results(tmp_path / "out").height == 4
+
+
+def test_the_default_folder_is_named_after_the_space(deltatrain, space, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert deltatrain("sweep", space, "--workers", 1).status == 0
+    assert (tmp_path / "out" / "sweep-mine" / "table.csv").exists()
+
+
+def test_a_search_that_learns_is_shown_beside_random(deltatrain, tmp_path):
+    path = tmp_path / "space.toml"
+    path.write_text(
+        SPACE.replace("[1, 2, 4]", "{ low = 1, high = 16 }") + '[search]\nkind = "nsga2"\npoints = 10\nbatch = 5\n'
+    )
+    ran = deltatrain("sweep", path, "--out", tmp_path / "out", "--workers", 1)
+    assert [line.split(":")[0] for line in ran.stderr.splitlines()] == ["nsga2", "random"]
+    assert "hypervolume" in ran.stdout
+    shown = deltatrain("front", tmp_path / "out")
+    assert shown.status == 0 and "random" in shown.stdout
+
+
+def test_two_sweeps_are_compared(deltatrain, space, tmp_path):
+    deltatrain("sweep", space, "--out", tmp_path / "a", "--workers", 1)
+    deltatrain("sweep", space, "--out", tmp_path / "b", "--workers", 1, "-s", "fixed.machine.engine.clock_hz=200000000")
+    shown = deltatrain("compare", tmp_path / "a", tmp_path / "b")
+    assert shown.status == 0 and "hypervolume" in shown.stdout and "best seconds" in shown.stdout
+    found = json.loads(deltatrain("compare", tmp_path / "a", tmp_path / "b", "--json").stdout)
+    assert found["A"]["beaten"] > found["B"]["beaten"] == 0
+
+
+CASES = [
+    ("sweep nowhere.toml --out {out}", "nowhere.toml cannot be read"),
+    ("sweep edge_memori --out {out}", "space 'edge_memori' is not known, did you mean 'edge_memory'?"),
+    ("sweep {space} --out {out} --set search.kind=grd", "search.kind: search 'grd' is not known, did you mean 'grid'?"),
+    ("sweep {space} --out {out} --set search.kind", "--set takes FIELD=VALUE"),
+    ("sweep {space} --out {out} --set fidelity.x=1", "fidelity"),
+    ("sweep {space} --out {out} --workers 0", "--workers must be a positive integer, not 0"),
+    (
+        "sweep {space} --out {out} --set vary.machine.local.bytes=[1]",
+        "none of the 3 points could be simulated: dma.buffer_bytes",
+    ),
+    ("sweep {space} --out {file}", "folder {file} cannot be made: there is a file of that name"),
+    ("sweep", "SPACE"),
+    ("front {out}", "is not the folder of a sweep"),
+    ("compare {out} {out}", "is not the folder of a sweep"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), CASES, ids=[words for words, _ in CASES])
+def test_a_mistake_is_one_clear_line(deltatrain, space, tmp_path, words, said):
+    file = tmp_path / "file"
+    file.write_text("")
+    places = {"space": space, "out": tmp_path / "out", "file": file}
+    ran = deltatrain(*words.format(**places).split())
+    assert ran.status == 2 and ran.stdout == "" and "Traceback" not in ran.stderr
+    lines = [line for line in ran.stderr.splitlines() if line.startswith("deltatrain: ")]
+    assert len(lines) == 1 and said.format(**places) in lines[0]
+
+
+def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
+    table = tiny(fidelity="cycle", vary__workload__training__seed={"low": 1, "high": 20})
+    code = (
+        "import json, sys, sim.cli.sweep, sim.sweep.checks as c; from sim.cli import main; "
+        "c.named_space = lambda name, overrides: c.checked_space(json.loads(name)); sys.exit(main())"
+    )
+    words = ["sweep", json.dumps(table), "--out", str(tmp_path / "out"), "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    )
+    journal = tmp_path / "out" / "journal.jsonl"
+    end = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the workers too
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.splitlines() == [
+        f"deltatrain: interrupted; the finished points are kept in {tmp_path / 'out'}, "
+        "and the same command goes on from there"
+    ]
+    assert load_results(tmp_path / "out").height >= 4
+
+
+def test_a_second_sweep_in_the_folder_is_refused(tmp_path, space, capfd):
+    from sim.sweep.checks import named_space
+    from sim.sweep.journal import Journal
+
+    with Journal(tmp_path / "out", named_space(space).base.identity):
+        assert main(["sweep", str(space), "--out", str(tmp_path / "out"), "--workers", "1"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"another sweep writes to {tmp_path / 'out'} (process {os.getpid()} on " in line
+
+
+def test_units_follow_from_the_columns_names():
+    assert [unit(name) for name in ("seconds", "dense.seconds", "energy_j", "local_bytes", "cycles")] == [
+        "s",
+        "s",
+        "J",
+        "B",
+        "",
+    ]
+    assert cell("seconds", 1.5e-3) == "1.5 ms" and cell("machine.local.bytes", 4096) == "4.1 kB"
+    assert cell("machine.engine.lanes", 16) == "16" and cell("machine.placement.tape", "local") == "local"
+    assert cell("energy_j", None) == "–"
+
+
+def test_paths_are_shortened_as_far_as_they_stay_apart():
+    paths = ["machine.local.bytes", "machine.remote.bytes", "machine.engine.lanes"]
+    assert list(short(paths).values()) == ["local.bytes", "remote.bytes", "lanes"]
+    assert short(["a.b", "b"]) == {"a.b": "a.b", "b": "b"}
+
+
+def test_values_of_set_are_toml():
+    assert space_overrides(["vary.machine.engine.lanes=[1, 2]", "name=x"]) == {
+        "vary.machine.engine.lanes": [1, 2],
+        "name": "x",
+    }

@@ -1,0 +1,115 @@
+"""Killed at any moment, a sweep loses no finished point, repeats none, and leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from spaces import tiny
+
+from sim.sweep import load_results, sweep
+from sim.sweep.checks import checked_space
+from sim.sweep.journal import read
+
+ROOT = Path(__file__).parents[3]
+
+_SWEEP = """
+import json, sys
+from pathlib import Path
+from sim.sweep import sweep
+sweep(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], workers=int(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize(("workers", "kills"), [(1, 3), (2, 2)])
+def test_killed_at_random_moments(tmp_path: Path, workers: int, kills: int) -> None:
+    _kill_and_resume(tmp_path, workers, kills, seed=workers)
+
+
+@pytest.mark.long
+def test_killed_at_50_random_moments(tmp_path: Path) -> None:
+    _kill_and_resume(tmp_path, workers=2, kills=50, seed=1)
+
+
+def _kill_and_resume(tmp_path: Path, workers: int, kills: int, seed: int) -> None:
+    """Kill a sweep `kills` times, each time after some more points are in its journal, then let it end."""
+    table = tiny(
+        fidelity="cycle",
+        search__kind="nsga2",
+        search__batch=20,
+        search__points=60 if kills < 10 else 1000,
+        search__random_points=10,
+        vary__workload__training__seed={"low": 1, "high": 20},
+    )
+    whole = sweep(table, tmp_path / "whole", workers=1)
+    space, folder = tmp_path / "space.json", tmp_path / "killed"
+    space.write_text(json.dumps(table))
+    moments, journal = random.Random(seed), folder / "journal.jsonl"
+    finished: list[bytes] = []
+    for _ in range(kills):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SWEEP, str(space), str(folder), str(workers)],
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+        _wait(_more_lines(journal, _lines(journal) + moments.randrange(3), process))
+        time.sleep(moments.uniform(0, 0.1))
+        assert process.poll() is None, "nothing is left to be killed: the space is too small"
+        children = _children(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        content = journal.read_bytes()
+        lines = content.splitlines(keepends=True)
+        assert lines[: len(finished)] == finished, "a finished point is lost, or was written again"
+        finished = [line for line in lines if line.endswith(b"\n")]
+        assert len(list(read(journal))) == len(finished) - 1
+        _wait(_all_gone(children))
+    resumed = sweep(table, folder, workers=1)
+    assert journal.read_bytes().startswith(b"".join(finished))
+    digests = [row["digest"] for row in read(journal)]
+    assert len(digests) == len(set(digests)) == whole.height
+    assert resumed.equals(whole) and load_results(folder).equals(whole)
+
+
+def test_the_space_of_these_tests_is_large_enough() -> None:
+    assert (checked_space(tiny()).size or 0) >= 80
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _more_lines(path: Path, than: int, process: subprocess.Popen[bytes]) -> Callable[[], bool]:
+    return lambda: _lines(path) > than or process.poll() is not None
+
+
+def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _all_gone(pids: list[int]) -> Callable[[], bool]:
+    return lambda: not any(_alive(pid) for pid in pids)
+
+
+def _alive(pid: int) -> bool:
+    """Tell whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,96 @@
+"""The bytes and the due cycles of the memory behind a tile's port."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accel.architecture import Architecture
+from sim.columns import _after
+from sim.gates.remote_host import Kind, RemoteHost
+from sim.memory.port import RemotePort
+
+KINDS = st.sampled_from(["weights", "gradients"])
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Architecture:
+    return Architecture.named(
+        draw(st.sampled_from(["tiny", "edge", "reneta"])),
+        {
+            "engine.lanes": draw(st.integers(1, 9)),
+            "engine.clock_hz": draw(st.sampled_from([100_000_000, 500_000_000, 1_000_000_000])),
+            "engine.formats.weight.bits": draw(st.sampled_from([8, 11, 16])),
+            "engine.formats.weight.fraction_bits": 7,
+            "engine.formats.weight_gradient_bits": draw(st.sampled_from([32, 37])),
+            "dma.bytes_per_cycle": draw(st.sampled_from([1, 3, 8, 64])),
+            "dma.request_cycles": draw(st.integers(0, 8)),
+        },
+    )
+
+
+def _payloads(random: np.random.Generator, machine: Architecture, kind: Kind, words: int) -> list[int]:
+    formats = machine.engine.formats
+    bits = {"weights": formats.weight, "gradients": formats.weight_gradient, "vectors": formats.activation}[kind].bits
+    return [int.from_bytes(random.bytes(64), "little") % (1 << bits * machine.engine.lanes) for _ in range(words)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(machines(), st.sampled_from(["weights", "gradients", "vectors"]), st.integers(1, 9), st.integers(0, 2**16))
+def test_what_was_written_is_read(machine: Architecture, kind: Kind, words: int, seed: int) -> None:
+    host, random = RemoteHost(machine, bytearray(4096)), np.random.default_rng(seed)
+    size = host.word_bytes(kind)
+    first, second = _payloads(random, machine, kind, words), _payloads(random, machine, kind, 1)
+    address = int(random.integers(0, 4096 - words * size))
+    assert host.write(0, address, first, kind) > 0
+    read = host.read(5, address, words, kind)
+    host.write(5, address + (words - 1) * size, second, kind)
+    assert [word.payload for word in read] == first  # as it was at the request
+    assert [word.payload for word in host.read(6, address, words, kind)] == first[:-1] + second
+    assert host.port.write_bytes == (words + 1) * size
+
+
+@given(st.integers(-(2**12), 2**12 - 1), st.integers(-(2**12), 2**12 - 1))
+def test_values_lie_in_whole_bytes_lowest_first_and_sign_extended(low: int, high: int) -> None:
+    machine = Architecture.named("tiny", {"engine.lanes": 2, "engine.formats.weight.bits": 13})
+    image = bytearray(8)
+    host = RemoteHost(machine, image)
+    host.write(0, 3, [low % 2**13 | high % 2**13 << 13], "weights")
+    assert image == bytes(3) + np.array([low, high], "<i2").tobytes() + bytes(1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(machines(), KINDS, st.integers(1, 80), st.integers(0, 800), st.integers(0, 90), st.integers(0, 30))
+def test_lanes_that_take_a_word_a_cycle_end_as_the_law_says(
+    machine: Architecture, kind: Kind, words: int, start: int, free: int, cycle: int
+) -> None:
+    host, port = RemoteHost(machine, bytearray(100_000)), RemotePort(machine)
+    size = host.word_bytes(kind)
+    law, offered, taken = free, -1, free - 1
+    for request in (cycle, cycle + 1):  # the second follows the first through the port
+        law = _after(port.read(request, start * size, words * size, size), law)
+        for due, _ in host.read(request, start * size, words, kind):
+            offered = max(offered + 1, due)  # one a cycle
+            taken = max(taken + 1, offered)
+    assert taken + 1 == law
+
+
+@settings(max_examples=100, deadline=None)
+@given(machines(), st.integers(1, 40), st.integers(0, 20))
+def test_the_last_word_of_a_vector_comes_with_its_last_byte(machine: Architecture, words: int, cycle: int) -> None:
+    host, port = RemoteHost(machine, bytearray(4096)), RemotePort(machine)
+    size = words * host.word_bytes("vectors")
+    due = [word.cycle for word in host.read(cycle, 0, words, "vectors")]
+    assert due[-1] == port.read(cycle, 0, size, size)[-1].last
+    assert due == sorted(due)
+    assert due[0] >= cycle
+
+
+def test_bytes_outside_of_the_image_are_refused() -> None:
+    host = RemoteHost(Architecture.named("tiny"), bytearray(16))
+    with pytest.raises(IndexError, match="bytes 9 to 17 are outside of the image of 16 bytes"):
+        host.read(0, 9, 1, "weights")
+    with pytest.raises(IndexError, match="outside of the image"):
+        host.write(0, 16, [0], "weights")
