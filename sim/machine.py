@@ -150,13 +150,13 @@ class Machine:
         return self._issue[op]
 
     def _store(self, op: int) -> Generator[simpy.Event, None, int]:
-        """Move bytes to off-chip memory; the unit is free for its next op when the memory has taken them."""
+        """Move bytes to off-chip memory; the op ends with the cycle in which the memory tells that it has taken them."""
         size = int(self._program.ops.count[op])
         if size == 0:
             return 0
         start = self._env.cycle
         done = self.port.write(start, int(self._program.ops.address[op]), size)
-        yield self._env.timeout(done - start)
+        yield self._env.timeout(done + 1 - start)
         return self._issue[op]
 
     def _stalled(self, op: int, cause: Cause, cycles: int) -> None:

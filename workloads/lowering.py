@@ -13,6 +13,7 @@ from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
 from workloads.placement import Demand, Shape, matrices, place
 from workloads.schedule import Cells, Schedule
+from workloads.tape import Tape
 from workloads.trace import RecordedStep
 
 Columns = dict[str, Any]
@@ -54,7 +55,7 @@ class _Lowering:
         self._shape = shape
         self._lists = lists
         self._matrices = matrices(shape, architecture)
-        self._tape_bytes = _tape_bytes(architecture, shape, lists)
+        self._tape_of_steps = Tape(architecture, shape, lists)
         self._placed = place(architecture, shape, self._demand(readout))
         self._schedule = self._kinds(readout)
         self._schedule.rank()
@@ -75,12 +76,13 @@ class _Lowering:
         )
 
     def _demand(self, readout: str) -> Demand:
-        per_step = self._tape_bytes.sum(axis=0)  # (B, T), all layers
+        tape = self._tape_of_steps
         readouts = 1 if readout == "last" else int(self._lists.lengths.max(initial=0))
         return Demand(
             inputs=int(self._lists.lengths.sum()) * self._input_bytes,
-            tape=int(per_step.sum(axis=-1).max(initial=0)),
-            tape_step=int(per_step.max(initial=0)),
+            tape=tape.local_bytes,
+            tape_slots=tape.remote_bytes,
+            tape_buffer=tape.buffer_bytes,
             loss=readouts * self._shape.classes * self._architecture.engine.formats.gradient.bytes,
             read=(readouts - 1) * self._shape.hidden[-1] * self._architecture.engine.formats.activation.bytes,
         )
@@ -243,11 +245,9 @@ class _Lowering:
         }
 
     def _tape(self, mode: str, phase: str, cells: Cells) -> Columns:
-        """Return a move of one step's tape of one layer; steps lie one after the other, the layers within a step."""
-        by_step = self._tape_bytes.transpose(1, 2, 0)  # (B, T, L)
-        ends = np.cumsum(by_step.reshape(len(by_step), -1), axis=1).reshape(by_step.shape)
-        offset = (ends - by_step).transpose(2, 0, 1)[cells]
-        return self._transfer(mode, phase, self._tape_bytes[cells], self._placed.tape_address + offset)
+        """Return a move of one step's tape of one layer."""
+        tape, (layer, _, step) = self._tape_of_steps, cells
+        return self._transfer(mode, phase, tape.bytes[cells], self._placed.tape_address + tape.offset(layer, step))
 
     def _transfer(
         self, mode: str, phase: str, size_bytes: NDArray[np.int64] | int, address: NDArray[np.int64]
@@ -318,14 +318,3 @@ def _gather(lists: tuple[StreamLists, ...], name: str, cells: Cells) -> NDArray[
 
 def _by_layer(cells: Cells, values: list[int]) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64)[cells[0]]
-
-
-def _tape_bytes(architecture: Architecture, shape: Shape, lists: Lists) -> NDArray[np.int64]:
-    """Return the bytes of the tape of each layer, sample and step: gate values dense, lists as long as they are."""
-    value_bytes = architecture.engine.formats.gate.bytes
-    steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
-    per_layer = [
-        steps * (len(shape.gates.TAPE) * width * value_bytes) + (x.fired + h.fired) * lists.entry_bytes
-        for width, x, h in zip(shape.hidden, lists.x, lists.h, strict=True)
-    ]
-    return np.stack(per_layer)

@@ -51,8 +51,10 @@ class Demand:
         All samples' input vectors.
     tape
         The whole tape of the sample whose tape is largest.
-    tape_step
-        The largest tape of one step of all layers.
+    tape_slots
+        Room for the tape of every step in off-chip memory.
+    tape_buffer
+        Local room for the steps on their way out and in, where the tape lives off-chip.
     loss
         The gradients of all logits of the sample that has most: the loss makes them forward, and the backward pass
         uses them from the last to the first.
@@ -62,7 +64,8 @@ class Demand:
 
     inputs: int
     tape: int
-    tape_step: int
+    tape_slots: int
+    tape_buffer: int
     loss: int
     read: int
 
@@ -141,12 +144,11 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         for name, (_, words, columns) in sizes.items():
             tensors.append(Tensor(prefix + name, is_remote, address, columns, words, word_bytes))
             address += tensors[-1].bytes
-    tape_remote = _settle("tape", demand.tape, placement.tape, architecture, local, remote)
-    tape_address = sum(remote.values()) - demand.tape if tape_remote else 0
+    tape_remote = _settle("tape", demand.tape, placement.tape, architecture, local, remote, demand.tape_slots)
+    tape_address = sum(remote.values()) - demand.tape_slots if tape_remote else 0
     if tape_remote:
-        # Two steps on their way out or in: one being moved while the other is used.
-        local["tape buffer"] = 2 * demand.tape_step
-        _check("the buffer for two steps of the tape", sum(local.values()), architecture.local.bytes, "local")
+        local["tape buffer"] = demand.tape_buffer
+        _check("the buffer for steps of the tape", sum(local.values()), architecture.local.bytes, "local")
     remote["inputs"] = demand.inputs
     _check("weights, gradients, tape and inputs", sum(remote.values()), architecture.remote.bytes, "remote")
     input_address = sum(remote.values()) - demand.inputs
@@ -173,14 +175,23 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
 
 
 def _settle(
-    use: str, needed: int, home: str, architecture: Architecture, local: dict[str, int], remote: dict[str, int]
+    use: str,
+    needed: int,
+    home: str,
+    architecture: Architecture,
+    local: dict[str, int],
+    remote: dict[str, int],
+    needed_remote: int | None = None,
 ) -> bool:
-    """Book `needed` bytes in the memory that `home` asks for and tell whether it is the remote one."""
+    """Book the bytes in the memory that `home` asks for and tell whether it is the remote one.
+
+    `needed` bytes, or there `needed_remote` where that is not the same.
+    """
     taken = sum(local.values())
     if home == "local":
         _check(f"{use} (placement.{use} = 'local')", taken + needed, architecture.local.bytes, "local")
     if home == "remote" or (home == "auto" and taken + needed > architecture.local.bytes):
-        remote[use] = needed
+        remote[use] = needed if needed_remote is None else needed_remote
         return True
     local[use] = needed
     return False

@@ -160,7 +160,7 @@ class NaiveMachine:
     def transfer(self, name: str, unit: Unit, now: int) -> None:
         address, size = int(self.ops.address[unit.op]), int(self.ops.count[unit.op])
         if name == "store":
-            unit.ends = self.write(now, address, size)
+            unit.ends = self.write(now, address, size) + 1
         else:
             unit.ends = self.read(now, address, size, size)[-1] + 1
 

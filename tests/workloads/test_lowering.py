@@ -15,6 +15,7 @@ from programs import READOUTS, architectures, recorded_step, recordings, shapes
 from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.gates import GATES
+from accel.memory import Placement
 from accel.modes import encode
 from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, Program
 from workloads.lowering import lower, lower_dense
@@ -185,15 +186,57 @@ def test_a_load_of_the_tape_reads_what_the_store_wrote(case: tuple[Architecture,
     remote = case[0].placement.tape == "remote"
     places = set(_places(shape, step.lengths)) if remote else set()
     assert set(table.load_tape) == set(table.store_tape) == places
-    value = case[0].engine.formats.gate.bytes
+    engine = case[0].engine
+    value = max(getattr(engine.formats, name).bytes for name in ("gate", "state", "activation"))
+
+    def words(values_bytes: int) -> int:
+        return len(range(0, values_bytes, engine.lanes * value))
+
     for place, load in table.load_tape.items():
         store = table.store_tape[place]
         assert (ops.address[load], ops.count[load]) == (ops.address[store], ops.count[store])
         assert store in ops.depends[load]
         layer, sample, t = place
-        fired = int(step.fired_x[layer][t, sample].sum() + step.fired_h[layer][t, sample].sum())
-        gates = len(shape.gates.TAPE) * shape.hidden[layer] * value
-        assert ops.count[load] == gates + fired * encode.list_entry_bytes(case[0].engine)
+        moved = len(shape.gates.TAPE) * words(shape.hidden[layer] * value)
+        for fired in (step.fired_x, step.fired_h):
+            moved += words(int(fired[layer][t, sample].sum()) * encode.list_entry_bytes(engine))
+        assert ops.count[load] == moved * engine.lanes * value
+
+
+@_SLOW
+@given(cases())
+def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(case: tuple[Architecture, Shape, RecordedStep, str]) -> None:
+    architecture, shape, step, readout = case
+    program = lower(architecture.model_copy(update={"placement": _tape_remote(architecture)}), shape, step, readout)
+    machine, table, ops = NaiveMachine(program), Table(program), program.ops
+    machine.run()
+    last_gates = {
+        sample: max(machine.done[op] for (mode, *_, of, _), op in table.row.items() if (mode, of) == ("gates_forward", sample))
+        for sample in range(len(step.lengths))
+    }
+    for layer, sample, t in _places(shape, step.lengths):
+        at = (layer, sample)
+        stored, loaded = machine.done[table.store_tape[*at, t]], machine.start[table.load_tape[*at, t]]
+        later = table("gates_forward", "h", *at, t + 2)
+        assert later is None or machine.start[later] >= stored
+        assert loaded >= last_gates[sample]  # one write port serves gates and loads
+        for mode, stream in itertools.product(("matvec_t", "outer"), ("x", "h")):
+            reader = table(mode, stream, *at, t + 2)
+            assert reader is None or loaded >= machine.done[reader]
+        if t + 3 < step.lengths[sample]:  # of the state of the step before there are three
+            assert machine.start[table.store_tape[*at, t + 1]] >= stored
+    # Lists lie in a ring, one behind the other; none may be overwritten that was not stored.
+    encodes = [op for op in range(len(ops)) if machine.mode[op] == "encode"]
+    freed = [machine.done[table.store_tape[table._place(op)]] for op in encodes]
+    room, first = 4 * (sum(shape.inputs) + sum(shape.hidden)), 0
+    for number, op in enumerate(encodes):
+        while freed[first] <= machine.start[op]:
+            first += 1
+        assert int(ops.rows[encodes[first : number + 1]].sum()) <= room
+
+
+def _tape_remote(architecture: Architecture) -> Placement:
+    return architecture.placement.model_copy(update={"tape": "remote"})
 
 
 @_SLOW

@@ -14,7 +14,7 @@ from accel.errors import FitError
 from accel.gates import GATES
 from workloads.placement import Demand, Shape, matrices, place, state_bytes
 
-_DEMAND = Demand(inputs=100, tape=300, tape_step=40, loss=20, read=0)
+_DEMAND = Demand(inputs=100, tape=300, tape_slots=350, tape_buffer=80, loss=20, read=0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -65,7 +65,7 @@ def test_automatic_homes_are_local_until_the_memory_is_full() -> None:
     }
     base = state_bytes(machine, shape) + _DEMAND.loss + machine.dma.buffer_bytes
     for fitting in range(4):
-        room = base + sum(sizes[use] for use in uses[:fitting]) + 2 * _DEMAND.tape_step * (fitting < 3)
+        room = base + sum(sizes[use] for use in uses[:fitting]) + _DEMAND.tape_buffer * (fitting < 3)
         placed = place(Architecture.named("tiny", {"local.bytes": room}), shape, _DEMAND)
         assert [use for use in uses if use in placed.local_bytes] == list(uses[:fitting])
         assert [use for use in uses if use in placed.remote_bytes] == list(uses[fitting:])
