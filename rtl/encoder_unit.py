@@ -13,7 +13,7 @@ from accel.modes import encode
 from rtl.begin import Begin
 from rtl.delay import delayed
 from rtl.encoder import DeltaEncoder, EncoderOp
-from rtl.list_store import ListStore, ring_port, table_port
+from rtl.list_store import ListStore
 from rtl.sizes import TileSizes
 from rtl.unit_counters import UnitCounters, spent_layout
 from rtl.value_feed import FeedOp, ValueFeed
@@ -23,6 +23,9 @@ __all__ = ["EncodeOp", "EncoderUnit"]
 
 _AHEAD = 4
 """Ops whose vectors may be read before the encoder takes them."""
+
+_READ = ("table", "ring", "read_run")
+"""Ports to read the lists."""
 
 
 class EncodeOp(data.StructLayout):
@@ -59,6 +62,10 @@ class EncoderUnit(Component):
         Of the tile's memories.
     readers
         Readers of the lists.
+    lookups
+        Those who only ask for their lengths and places.
+    run
+        Entries that one further reader takes at once, 1 if there is none, see `rtl.entry_ring`.
 
     Attributes
     ----------
@@ -70,7 +77,7 @@ class EncoderUnit(Component):
         Whether ops may start.
     x, h : In(ReadPort.Signature)
         To the memories of vectors.
-    table, ring : Out(...).array(readers)
+    table : Out(table_port).array(readers + lookups), ring : Out(ring_port).array(readers), read_run : Out(run_port)
         To read the lists, see `rtl.list_store`.
     soon : Out(1)
         The list of the oldest op that was not announced yet is written.
@@ -78,13 +85,20 @@ class EncoderUnit(Component):
         Busy and stalled cycles.
     """
 
-    def __init__(self, *, engine: Engine, sizes: TileSizes, readers: int) -> None:
+    def __init__(self, *, engine: Engine, sizes: TileSizes, readers: int, lookups: int = 0, run: int = 1) -> None:
         bits, lanes = engine.formats.activation.bits, engine.lanes
         self._op = EncodeOp(engine, sizes)
         self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
         self._encoder = DeltaEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words)
-        self._store = ListStore(value_bits=bits, entries=sizes.list_entries, lists=sizes.lists, readers=readers)
-        self._readers = readers
+        self._store = ListStore(
+            value_bits=bits,
+            entries=sizes.list_entries,
+            lists=sizes.lists,
+            readers=readers,
+            lookups=lookups,
+            run=run,
+        )
+        self._read = {name: member for name, member in self._store.signature.members.items() if name in _READ}
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op))),
@@ -93,8 +107,7 @@ class EncoderUnit(Component):
                 "running": In(1),
                 "x": self._feed.signature.members["x"],
                 "h": self._feed.signature.members["h"],
-                "table": Out(table_port(entries=sizes.list_entries, lists=sizes.lists)).array(readers),
-                "ring": Out(ring_port(value_bits=bits, entries=sizes.list_entries)).array(readers),
+                **self._read,
                 "soon": Out(1),
                 "spent": Out(spent_layout(1)),
             }
@@ -142,9 +155,10 @@ class EncoderUnit(Component):
             numbers.r_en.eq(store.lists.ready),
             self.soon.eq(store.written),
         ]
-        for reader in range(self._readers):
-            connect(m, flipped(self.table[reader]), store.table[reader])
-            connect(m, flipped(self.ring[reader]), store.ring[reader])
+        for port, inside in zip((*self.table, *self.ring), (*store.table, *store.ring), strict=True):
+            connect(m, flipped(port), inside)
+        if hasattr(store, "read_run"):
+            connect(m, flipped(self.read_run), store.read_run)
 
     def _count(self, m: Module, gate: Gate) -> None:
         """Count as busy what keeps the next op from its turn, and that is the handing over of entries."""

@@ -87,8 +87,8 @@ class EngineUnit(Component):
         self._reader = EntryReader(
             value_bits=activation.bits,
             lanes=lanes,
-            ring_depth=sizes.list_entries,
-            lists=sizes.lists,
+            ring_depth=sizes.entry_places,
+            lists=sizes.list_numbers,
             vector_words=sizes.vector_words,
             one=min(1 << activation.fraction_bits, activation.highest),
         )

@@ -12,7 +12,8 @@ from rtl.arguments import check_at_least, check_power_of_two
 from rtl.fall_through_queue import FallThroughQueue
 from rtl.layouts import INDEX_BITS, Entry, word
 from rtl.list_source import ListSource, SourceKind
-from rtl.list_store import ring_port, table_port
+from rtl.entry_ring import ring_port
+from rtl.list_store import table_port
 
 __all__ = ["EntryReader"]
 

@@ -35,7 +35,7 @@ class ColumnsOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"source": ListSource(sizes.lists, sizes.vector_words), "fetch": FetchOp()})
+        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "fetch": FetchOp()})
 
 
 class FetchUnit(Component):
@@ -68,8 +68,8 @@ class FetchUnit(Component):
         self._reader = EntryReader(
             value_bits=activation.bits,
             lanes=engine.lanes,
-            ring_depth=sizes.list_entries,
-            lists=sizes.lists,
+            ring_depth=sizes.entry_places,
+            lists=sizes.list_numbers,
             vector_words=sizes.vector_words,
             one=min(1 << activation.fraction_bits, activation.highest),
         )

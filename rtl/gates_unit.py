@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -61,6 +61,11 @@ class GatesUnit(Component):
         To memories of the other units, see `rtl.elementwise`.
     read_region : Out(range), read_banks, read_zeros : In(3)
         Whose M is read, and where it is, see `rtl.banks`.
+    stored_tape, stored_state : Out(ReadPort.Signature)
+        For the store of the tape, where that lives off-chip; states if the cell has some.
+    loaded_tape, loaded_state : Out(WritePort.Signature)
+        For the load of the tape, which does not write in a cycle in which the unit does: before what is loaded is read
+        all that was made has been stored.
     soon : Out(1)
         What the oldest op that was not announced yet made is stored.
     spent : Out(spent_layout)
@@ -80,6 +85,8 @@ class GatesUnit(Component):
         )
         self._op = GatesOp(self._unit, sizes)
         ports = self._unit.signature.members
+        kept = ("tape", "state") if sizes.tape_is_remote else ()
+        self._moved = [name for name in kept if name in ports]
         parts = self._unit.ops.payload.shape()["banks"].shape
         super().__init__(
             {
@@ -87,6 +94,8 @@ class GatesUnit(Component):
                 "done_counts": In(counts_layout()),
                 "running": In(1),
                 **{name: ports[name] for name in _SHARED},
+                **{f"stored_{name}": ports[name].flip() for name in self._moved},
+                **{f"loaded_{name}": ports[f"new_{name}"].flip() for name in self._moved},
                 "read_region": Out(range(sizes.regions)),
                 "read_banks": In(parts),
                 "read_zeros": In(parts),
@@ -136,4 +145,14 @@ class GatesUnit(Component):
             memory = Memory(shape=shape, depth=getattr(self._sizes, size), init=[])
             m.submodules[f"{name}_memory"] = memory
             connect(m, memory.read_port(), getattr(self._unit, name))
-            connect(m, memory.write_port(), getattr(self._unit, f"new_{name}"))
+            write, made = memory.write_port(), getattr(self._unit, f"new_{name}")
+            if name not in self._moved:
+                connect(m, write, made)
+                continue
+            loaded = getattr(self, f"loaded_{name}")
+            connect(m, memory.read_port(), flipped(getattr(self, f"stored_{name}")))
+            m.d.comb += [
+                write.en.eq(made.en | loaded.en),
+                write.addr.eq(Mux(made.en, made.addr, loaded.addr)),
+                Value.cast(write.data).eq(Mux(made.en, made.data, loaded.data)),
+            ]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from amaranth.utils import ceil_log2
 
-from rtl.arguments import check_at_least, check_power_of_two
+from rtl.arguments import check_at_least
+from rtl.entry_ring import EntryRing, ring_port, run_port
 from rtl.layouts import INDEX_BITS, Entry
 
-__all__ = ["ListPlace", "ListStore", "ring_port", "table_port"]
+__all__ = ["ListPlace", "ListStore", "table_port"]
 
 
 class ListPlace(data.StructLayout):
@@ -39,11 +40,6 @@ def table_port(*, entries: int, lists: int) -> Signature:
     return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries))})
 
 
-def ring_port(*, value_bits: int, entries: int) -> ReadPort.Signature:
-    """Return a port to read the ring, seen from the ring: `en` and `addr` in; `data` out in the next cycle."""
-    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
-
-
 class ListStore(Component):
     """Appends the encoder's lists to a ring of entries, and notes first entry and length of each under its number.
 
@@ -65,6 +61,10 @@ class ListStore(Component):
         Numbers of lists, at least 2.
     readers
         Read ports of ring and table.
+    lookups
+        Further read ports of the table.
+    run
+        Entries that are read at once by one further port of the ring, see `rtl.entry_ring`; 1 if there is none.
 
     Attributes
     ----------
@@ -77,27 +77,31 @@ class ListStore(Component):
         The length of each list, not before its last entry; taken in the cycle it is offered if the number is there.
     written : Out(1)
         High in the cycle after a length was taken: from this cycle on table and ring can be asked for the list.
-    table : Out(table_port).array(readers)
+    table : Out(table_port).array(readers + lookups)
         Looks up a list in the same cycle.
     ring : Out(ring_port).array(readers)
         Reads an entry in the next cycle.
+    read_run : Out(run_port)
+        Reads `run` entries in the next cycle.
     """
 
-    def __init__(self, *, value_bits: int, entries: int, lists: int, readers: int) -> None:
-        check_at_least("value_bits", value_bits, 2)
-        check_at_least("entries", entries, 2)
-        check_power_of_two("entries", entries)
+    def __init__(
+        self, *, value_bits: int, entries: int, lists: int, readers: int, lookups: int = 0, run: int = 1
+    ) -> None:
         check_at_least("lists", lists, 2)
-        check_at_least("readers", readers, 1)
-        self._depth, self._lists, self._readers = entries, lists, readers
+        check_at_least("lookups", lookups, 0)
+        self._depth, self._lists = entries, lists
+        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, run=run)
+        runs = {"read_run": Out(run_port(value_bits=value_bits, entries=entries, run=run))} if run > 1 else {}
         super().__init__(
             {
                 "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
                 "entries": In(stream.Signature(Entry(value_bits))),
                 "counts": In(stream.Signature(unsigned(INDEX_BITS))),
                 "written": Out(1),
-                "table": Out(table_port(entries=entries, lists=lists)).array(readers),
+                "table": Out(table_port(entries=entries, lists=lists)).array(readers + lookups),
                 "ring": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
+                **runs,
             }
         )
 
@@ -110,10 +114,12 @@ class ListStore(Component):
 
     def _append(self, m: Module) -> None:
         """Write entries one behind the other."""
-        m.submodules.ring = ring = Memory(shape=self.entries.payload.shape(), depth=self._depth, init=[])
-        for reader in range(self._readers):
-            connect(m, ring.read_port(), flipped(self.ring[reader]))
-        write = ring.write_port()
+        m.submodules.ring = ring = self._ring
+        for port, inside in zip(self.ring, ring.read, strict=True):
+            connect(m, inside, flipped(port))
+        if hasattr(ring, "read_run"):
+            connect(m, ring.read_run, flipped(self.read_run))
+        write = ring.write
         pointer = Signal.like(write.addr)
         m.d.comb += [
             self.entries.ready.eq(1),
@@ -126,9 +132,9 @@ class ListStore(Component):
     def _note(self, m: Module) -> None:
         """Write the table when the length of a list comes."""
         m.submodules.table = table = Memory(shape=ListPlace(self._depth), depth=self._lists, init=[])
-        for reader in range(self._readers):
+        for port in self.table:
             read = table.read_port(domain="comb")
-            m.d.comb += [read.addr.eq(self.table[reader].list), self.table[reader].place.eq(read.data)]
+            m.d.comb += [read.addr.eq(port.list), port.place.eq(read.data)]
         write = table.write_port()
         base = Signal.like(write.data.base)
         ends = Signal()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from amaranth.utils import ceil_log2
+
 __all__ = ["TileSizes"]
 
 
@@ -21,11 +23,14 @@ class TileSizes(NamedTuple):
     held_words
         Memory of x-hat and h-hat.
     state_words, tape_words
-        States and tape of all steps.
+        States and tape of all steps, or of those in the buffer where the tape lives off-chip.
     lists, list_entries
         Lists, and entries of all lists, that may be in use at once; a power of two of entries.
     weight_words, gradient_words
         Local W and dW; 0 where they live off-chip.
+    loaded_lists, loaded_entries
+        Lists that come back from off-chip memory, an even number, and a power of two of entries of them; 0 where the
+        tape lives here.
     most_classes
         Classes of the loss.
     """
@@ -41,8 +46,32 @@ class TileSizes(NamedTuple):
     list_entries: int
     weight_words: int
     gradient_words: int
+    loaded_lists: int
+    loaded_entries: int
     most_classes: int
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for whatever fits either."""
         return TileSizes(*map(max, self, other))
+
+    @property
+    def tape_is_remote(self) -> bool:
+        """Whether the tape lives off-chip."""
+        return self.loaded_lists > 0
+
+    @property
+    def list_numbers(self) -> int:
+        """Numbers of lists that were made or loaded; the highest bit says which, see `rtl.list_choice`."""
+        if not self.tape_is_remote:
+            return self.lists
+        return self.loaded_base + self.loaded_lists
+
+    @property
+    def loaded_base(self) -> int:
+        """Number of the first loaded list among all."""
+        return 1 << ceil_log2(max(self.lists, self.loaded_lists))
+
+    @property
+    def entry_places(self) -> int:
+        """Addresses of entries of lists."""
+        return max(self.list_entries, self.loaded_entries)

@@ -18,8 +18,12 @@ from rtl.engine_unit import EngineUnit
 from rtl.fetch_unit import FetchUnit
 from rtl.gates_unit import GatesUnit
 from rtl.layouts import word
+from rtl.list_choice import ListChoice
 from rtl.load_unit import LoadUnit
+from rtl.loaded_lists import LoadedLists
 from rtl.sizes import TileSizes
+from rtl.store_unit import StoreUnit
+from rtl.tape_walk import entries_of_word
 from rtl.unit_counters import spent_layout
 from rtl.waits import DoneCounts, counts_layout
 
@@ -29,7 +33,10 @@ RESET_CYCLES = SOON_CYCLES
 """From `start` until the first op may start: what is read for it ahead of time."""
 
 _COMMANDED = ("encoder", "engine", "elementwise", "load")
-"""Units that have commands of their own, as has the fetch where a matrix lives off-chip."""
+"""Units that have commands of their own, as has the fetch where a matrix lives off-chip, and the store of a tape."""
+
+_LOOKUPS = 4
+"""The store and the load of a tape each look up two lists at once."""
 
 
 class Tile(Component):
@@ -41,7 +48,7 @@ class Tile(Component):
     Parameters
     ----------
     architecture
-        The machine. Its port moves one word of activations a cycle, and its tape is local.
+        The machine. Its port moves one word of activations a cycle.
     cell
         A member of `accel.gates`.
     sizes
@@ -53,12 +60,14 @@ class Tile(Component):
         As given.
     start : In(1)
         Rises once, when commands are there; cycle 0 of the program is `RESET_CYCLES` after that.
-    encoder, engine, elementwise, load, fetch : In(stream.Signature(command(...)))
-        The commands of each unit; ``fetch`` is there if a matrix lives off-chip.
+    encoder, engine, elementwise, load, fetch, store : In(stream.Signature(command(...)))
+        The commands of each unit; ``fetch`` is there if a matrix lives off-chip, ``store`` if the tape does.
     learning_rate : In(signed)
         In ``formats.learning_rate``.
     load_requests, load_words
         Vectors from off-chip memory, see `rtl.load_unit`.
+    load_is_tape, load_tape_words, store_requests, store_words, stored
+        The tape in off-chip memory, see `rtl.load_unit` and `rtl.store_unit`.
     fetch_requests, weights, weight_gradients, posts_weights, ...
         Matrices in off-chip memory, see `rtl.fetch`. What ``posts_weights`` hands over are the oldest words that
         ``new_weights`` gave and that were not handed over before; ``weights_written`` tells how many of them the memory
@@ -82,14 +91,17 @@ class Tile(Component):
         remote = not (sizes.weight_words and sizes.gradient_words)
         self._engine_description = engine
         self.sizes = sizes
-        self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote)
+        tape = {"lookups": _LOOKUPS, "run": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
+        self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         self._engine = EngineUnit(engine=engine, sizes=sizes)
         self._gates = GatesUnit(engine=engine, cell=cell, sizes=sizes)
-        self._load = LoadUnit(engine=engine, sizes=sizes)
+        self._load = LoadUnit(engine=engine, sizes=sizes, **self._memories("loaded"))
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         self._units: dict[str, Any] = dict(
             zip(_COMMANDED, (self._encoder, self._engine, self._gates, self._load), strict=True)
         )
+        if sizes.tape_is_remote:
+            self._units["store"] = StoreUnit(engine=engine, sizes=sizes, **self._memories("stored"))
         phases = {name: len(PHASES) if name == "engine" else 1 for name in self._units}
         members = {
             "start": In(1),
@@ -98,6 +110,7 @@ class Tile(Component):
             "load_requests": self._load.signature.members["requests"],
             "load_words": self._load.signature.members["words"],
             **self._remote_members(),
+            **self._tape_members(),
             **{name: member for name, member in self._engine.signature.members.items() if name.startswith("local_")},
             "finishes": In(counts_layout()),
             "finished": Out(1),
@@ -106,6 +119,29 @@ class Tile(Component):
             "spent": Out(data.StructLayout({name: spent_layout(count) for name, count in phases.items()})),
         }
         super().__init__(members)
+
+    def _memories(self, prefix: str) -> dict[str, Any]:
+        """Return the signatures of the ports to tape and states for who moves them."""
+        if not self.sizes.tape_is_remote:
+            return {}
+        ports = self._gates.signature.members
+        return {
+            name: ports[f"{prefix}_{name}"].signature if f"{prefix}_{name}" in ports else None
+            for name in ("tape", "state")
+        }
+
+    def _tape_members(self) -> dict[str, object]:
+        """Return the ports to a tape in off-chip memory."""
+        if not self.sizes.tape_is_remote:
+            return {}
+        load, store = self._load.signature.members, self._units["store"].signature.members
+        return {
+            "load_is_tape": load["is_tape"],
+            "load_tape_words": load["tape_words"],
+            "store_requests": store["requests"],
+            "store_words": store["words"],
+            "stored": store["stored"],
+        }
 
     def _remote_members(self) -> dict[str, object]:
         """Return the ports to matrices in off-chip memory."""
@@ -133,7 +169,10 @@ class Tile(Component):
             m.submodules.fetch_unit = self._fetch
             connect(m, flipped(self.fetch), self._fetch.commands)
             self._connect_fetch(m, self._fetch)
+        if self.sizes.tape_is_remote:
+            self._connect_tape(m, self._units["store"])
         self._count(m, running)
+        self._connect_lists(m)
         self._connect_memories(m)
         connect(m, self._load.requests, flipped(self.load_requests))
         connect(m, flipped(self.load_words), self._load.words)
@@ -180,8 +219,6 @@ class Tile(Component):
         connect(m, h.write_port(), self._gates.new_h)
         connect(m, h.read_port(), self._encoder.h)
         connect(m, h.read_port(), self._engine.vectors)
-        connect(m, self._encoder.table[0], self._engine.table)
-        connect(m, self._encoder.ring[0], self._engine.ring)
         for name in ("memory", "gradient", "new_gradient", "g_above", "g_recurrent"):
             connect(m, getattr(self._engine, name), getattr(self._gates, name))
         m.d.comb += [
@@ -190,10 +227,49 @@ class Tile(Component):
             self._gates.read_zeros.eq(self._engine.read_zeros),
         ]
 
+    def _connect_lists(self, m: Module) -> None:
+        """Let engine and fetch read the lists that were made, and those that were loaded."""
+        readers = [reader for reader in (self._engine, self._fetch) if reader is not None]
+        if not self.sizes.tape_is_remote:
+            for number, reader in enumerate(readers):
+                connect(m, self._encoder.table[number], reader.table)
+                connect(m, self._encoder.ring[number], reader.ring)
+            return
+        engine, sizes, load = self._engine_description, self.sizes, self._load
+        bits = engine.formats.activation.bits
+        m.submodules.loaded_lists = loaded = LoadedLists(
+            value_bits=bits,
+            entries=sizes.loaded_entries,
+            lists=sizes.loaded_lists,
+            readers=len(readers),
+            run=entries_of_word(engine.lanes),
+        )
+        connect(m, loaded.write, load.entries)
+        m.d.comb += [loaded.note.eq(load.note), loaded.pair.eq(load.pair), loaded.places.eq(load.places)]
+        for number, reader in enumerate(readers):
+            m.submodules[f"list_choice_{number}"] = choice = ListChoice(value_bits=bits, sizes=sizes)
+            for name in ("table", "ring"):
+                connect(m, getattr(self._encoder, name)[number], getattr(choice, f"made_{name}"))
+                connect(m, getattr(loaded, name)[number], getattr(choice, f"loaded_{name}"))
+                connect(m, getattr(choice, name), getattr(reader, name))
+
+    def _connect_tape(self, m: Module, store: StoreUnit) -> None:
+        """Join store and load with what they move, and with the ports to off-chip memory."""
+        load, gates, encoder = self._load, self._gates, self._encoder
+        connect(m, store.requests, flipped(self.store_requests))
+        connect(m, store.words, flipped(self.store_words))
+        connect(m, flipped(self.load_tape_words), load.tape_words)
+        m.d.comb += [store.stored.eq(self.stored), self.load_is_tape.eq(load.is_tape)]
+        connect(m, encoder.read_run, store.entries)
+        for table, looked_up in zip(encoder.table[-_LOOKUPS:], (*store.tables, *load.tables), strict=True):
+            connect(m, table, looked_up)
+        for name in ("tape", "state"):
+            if hasattr(gates, f"stored_{name}"):
+                connect(m, getattr(gates, f"stored_{name}"), getattr(store, name))
+                connect(m, getattr(gates, f"loaded_{name}"), getattr(load, name))
+
     def _connect_fetch(self, m: Module, fetch: FetchUnit) -> None:
         """Join fetch, lanes and the ports to off-chip memory."""
-        connect(m, self._encoder.table[1], fetch.table)
-        connect(m, self._encoder.ring[1], fetch.ring)
         connect(m, fetch.requests, flipped(self.fetch_requests))
         for kind, words in (("weights", "weights"), ("gradients", "weight_gradients")):
             if not hasattr(fetch, words):

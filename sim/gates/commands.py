@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from accel.modes import MODES
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, STREAMS, UNITS
+from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
 from rtl.elementwise_op import ElementwiseMode
 from rtl.encoder import least_field
 from rtl.engine_op import Stream
@@ -101,6 +101,7 @@ class Commands:
             "engine": self._engine,
             "elementwise": self._elementwise,
             "load": self._load,
+            "store": self._store,
         }
         fields = of_unit[unit](row, mode)
         self.of_unit[unit].append({"waits": self._waits(self._depends[row]), "op": fields})
@@ -110,11 +111,34 @@ class Commands:
     def _at(self, row: int, *names: str) -> list[int]:
         return [self._columns[name][row] for name in names]
 
+    def _store(self, row: int, mode: str) -> Fields:
+        return {"address": self._columns["address"][row], "step": self._tape_step(row)}
+
     def _load(self, row: int, mode: str) -> Fields:
         layout, number = self._layout, self._loads
+        if PHASES[self._columns["phase"][row]] == "BP":
+            layer, step = self._at(row, "layer", "step")
+            x, h = layout.loaded_words(layer, step)
+            tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
+            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": tape}
         self._loads += 1
         request = {"address": self._columns["address"][row], "words": layout.input_chunks}
         return {"request": request, "base": layout.x(number)}
+
+    def _tape_step(self, row: int) -> Fields:
+        """Return where a step's tape is, and its lists as they were made."""
+        layer, step, sample = self._at(row, "layer", "step", "sample")
+        layout = self._layout
+        x, h = (self._lists.get((sample, layer, STREAMS.index(name), step)) for name in ("x", "h"))
+        return {
+            "tape": layout.tape(layer, step),
+            "tape_words": layout.tape_words(layer),
+            "state": layout.state(layer, step - 1),
+            "state_words": layout.state_words(layer),
+            "x": x,
+            "h": h or 0,
+            "has_h": int(h is not None),
+        }
 
     def _encode(self, row: int, mode: str) -> Fields:
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
@@ -236,6 +260,8 @@ class Commands:
         listed = self._lists.get((sample, layer, stream, step))
         if listed is None:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
+        if mode != "matvec" and self._layout.tape_is_remote:
+            listed = self._layout.loaded_list(layer, step, name)
         return {"kind": SourceKind.FIRED, "list": listed, "bias": int(biased), "width": width}
 
     def _results(self, row: int) -> Fields:

@@ -6,17 +6,26 @@ from itertools import accumulate
 
 import numpy as np
 
+from accel.engine import Engine
 from accel.errors import ConfigError
 from accel.program import MODE_NAMES, Program, Tensor
 from rtl.plan import FORWARD, Plan
 from rtl.sizes import TileSizes
+from rtl.tape_walk import VALUE_BITS, entries_of_word
 from rtl.timetable import Write
 from workloads.placement import Shape
+from workloads.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
 
 __all__ = ["Layout"]
 
 _INPUTS = 3
 """Vectors in the memory of x: one in use, two on their way."""
+
+_STATE_STEPS = TAPE_STEPS + 1
+"""States in the buffer of a tape that lives off-chip: that of the step before is moved with each of its steps."""
+
+_LEAST_LANES = 4
+"""So that a word of the tape holds two entries."""
 
 _LISTS_AHEAD = 2
 """Lists of the next sample that are made while those of this one are still read."""
@@ -59,6 +68,7 @@ class Layout:
         plan = Plan.of_cell(shape.gates.__name__.rpartition(".")[2], engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
+        self.tape_is_remote = bool(np.isin(ops.mode, [MODE_NAMES.index("store")]).any())
         self._matrix_base = self._matrices()
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
@@ -127,12 +137,43 @@ class Layout:
     # --- state and tape of every step
 
     def state(self, layer: int, step: int) -> int:
-        """Return the first word of the state that a step leaves."""
-        return self._steps * sum(self.chunks[:layer]) + max(step, 0) * self.chunks[layer]
+        """Return the first word of the state that a step leaves; before step 0 it is never looked at."""
+        kept = _STATE_STEPS if self.tape_is_remote else self._steps
+        return kept * sum(self.chunks[:layer]) + step % kept * self.chunks[layer]
 
     def tape(self, layer: int, step: int) -> int:
         """Return the first word of a step's tape."""
-        return self._tape_words * self.state(layer, step)
+        kept = TAPE_STEPS if self.tape_is_remote else self._steps
+        return self._tape_words * (kept * sum(self.chunks[:layer]) + step % kept * self.chunks[layer])
+
+    def tape_words(self, layer: int) -> int:
+        """Return the words of a step's tape without the state of the step before."""
+        return self._tape_words * self.chunks[layer]
+
+    def state_words(self, layer: int) -> int:
+        """Return the words of a step's state."""
+        return len(self._shape.gates.STATE) * self.chunks[layer]
+
+    # --- lists that came back from off-chip memory
+
+    def loaded_pair(self, layer: int, step: int) -> int:
+        """Return the number of the pair of lists that those of a step become."""
+        return LOADED_STEPS * layer + step % LOADED_STEPS
+
+    def loaded_list(self, layer: int, step: int, stream: str) -> int:
+        """Return the number of a loaded list among all lists."""
+        return self.sizes.loaded_base + 2 * self.loaded_pair(layer, step) + (stream == "h")
+
+    def loaded_words(self, layer: int, step: int) -> tuple[int, int]:
+        """Return the first word of a step's loaded lists, of x and of h."""
+        words = [self._list_words(below) for below in range(layer + 1)]
+        first = LOADED_STEPS * sum(map(sum, words[:-1])) + step % LOADED_STEPS * sum(words[-1])
+        return first, first + words[-1][0]
+
+    def _list_words(self, layer: int) -> tuple[int, int]:
+        """Return the words that the lists of x and of h of one step may need."""
+        run = entries_of_word(self._lanes)
+        return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
 
     # --- matrices
 
@@ -153,19 +194,23 @@ class Layout:
 
     def _sizes(self) -> TileSizes:
         total, reads = sum(self.chunks), self._steps if self._every else 1
-        steps = self._steps
+        remote, layers = self.tape_is_remote, len(self.chunks)
+        states, tapes = (_STATE_STEPS, TAPE_STEPS) if remote else (self._steps, self._steps)
+        loaded = self.loaded_words(layers - 1, LOADED_STEPS - 1)[1] + self._list_words(layers - 1)[1]
         return TileSizes(
             accumulator_words=self.logits + reads * self.class_chunks,
             regions=len(self.chunks) + 1,
             input_words=max(_INPUTS * self.input_chunks, 2),
             vector_words=max(self._h_base[-1], 2 * total),
             held_words=max(self.held(len(self.chunks), "x"), 2),
-            state_words=max(steps * total, 2),
-            tape_words=max(steps * total * self._tape_words, 2),
+            state_words=max(states * total, 2),
+            tape_words=max(tapes * total * self._tape_words, 2),
             lists=max(self._most_lists(), 2),
-            list_entries=1 << (self._most_entries() - 1).bit_length(),
+            list_entries=max(_power_of_two(self._most_entries()), self._lanes if remote else 2),
             weight_words=self._matrix_words[False],
             gradient_words=self._matrix_words[True],
+            loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
+            loaded_entries=_power_of_two(loaded * entries_of_word(self._lanes)) if remote else 0,
             most_classes=self._shape.classes,
         )
 
@@ -176,11 +221,16 @@ class Layout:
         return int(by_sample.max()) + _LISTS_AHEAD
 
     def _most_entries(self) -> int:
-        """Return how many entries may be in use at once: a sample's, the next one's first, a vector being encoded."""
+        """Return how many entries may be in use at once: a sample's, the next one's first, a vector being encoded.
+
+        Of a tape that lives off-chip those of a few steps, see `workloads.tape`.
+        """
         ops = self._program.ops
         encodes = ops.mode == MODE_NAMES.index("encode")
         by_sample = np.bincount(ops.sample[encodes], ops.count[encodes], minlength=1)
         widest = max(*self._shape.inputs, *self._shape.hidden)
+        if self.tape_is_remote:
+            return MADE_STEPS * (sum(self._shape.inputs) + sum(self._shape.hidden))
         return max(int(by_sample.max()) + _LISTS_AHEAD * self._shape.inputs[0] + widest, 2)
 
 
@@ -205,7 +255,26 @@ def check(program: Program) -> None:
             f"not {architecture.dma.bytes_per_cycle}"
         )
     if np.isin(program.ops.mode, [MODE_NAMES.index("store")]).any():
+        _check_tape(engine)
+
+
+def _check_tape(engine: Engine) -> None:
+    """Raise ConfigError if the gates cannot move the tape of a machine."""
+    formats = engine.formats
+    if engine.lanes < _LEAST_LANES:
         raise ConfigError(
-            "the gates keep the tape in local SRAM: placement.tape must be 'local', or 'auto' with local.bytes "
-            f"large enough, not {architecture.placement.tape!r} with {architecture.local.bytes}"
+            f"the gates need engine.lanes of at least {_LEAST_LANES} for a tape off-chip (placement.tape), "
+            f"not {engine.lanes}"
         )
+    for name in ("activation", "gate", "state"):
+        bits = getattr(formats, name).bits
+        if bits > VALUE_BITS or (name == "activation" and formats.activation.bytes != VALUE_BITS // 8):
+            raise ConfigError(
+                f"the gates need engine.formats.{name} of {'9 to ' * (name == 'activation')}{VALUE_BITS} bits"
+                f"{' at most' * (name != 'activation')} for a tape off-chip (placement.tape), not {bits}"
+            )
+
+
+def _power_of_two(least: int) -> int:
+    """Return the next power of two."""
+    return 1 << (least - 1).bit_length()

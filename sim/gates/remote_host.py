@@ -9,8 +9,11 @@ from accel.architecture import Architecture
 from accel.number import NumberFormat
 from sim.memory.port import Arrival, RemotePort
 
-Kind = Literal["weights", "gradients", "vectors"]
-"""What the words of a request are: of W, of dW, of activations."""
+Kind = Literal["weights", "gradients", "vectors", "tape"]
+"""What the words of a request are: of W, of dW, of activations, of the tape."""
+
+_BULK: tuple[Kind, ...] = ("vectors", "tape")
+"""What is of use only when its last byte has come."""
 
 
 class DueWord(NamedTuple):
@@ -66,16 +69,18 @@ class RemoteHost:
             "weights": formats.weight,
             "gradients": formats.weight_gradient,
             "vectors": formats.activation,
+            "tape": NumberFormat(bits=8 * formats.activation.bytes, fraction_bits=0),  # whatever is in it
         }
 
     def read(self, cycle: int, address: int, words: int, kind: Kind) -> list[DueWord]:
         """Ask for `words` words from `address` on in `cycle`; return them as memory holds them now, in their order.
 
-        Of a vector only the last byte's arrival is of interest; its words come one a cycle, the last with that byte.
+        Of a vector, and of the tape, only the last byte's arrival is of interest; the words come one a cycle, the last
+        with that byte.
         """
         word_bytes = self.word_bytes(kind)
         size = words * word_bytes
-        if kind == "vectors":
+        if kind in _BULK:
             last = self.port.read(cycle, address, size, size)[-1].last
             due = [max(cycle, last - later) for later in reversed(range(words))]
         else:
@@ -88,9 +93,20 @@ class RemoteHost:
 
         What is read in `cycle`, after this, is what was written.
         """
+        self.place(address, payloads, kind)
+        return self.announce(cycle, address, len(payloads), kind)
+
+    def announce(self, cycle: int, address: int, words: int, kind: Kind) -> int:
+        """Say in `cycle` that words are being handed over; return the first cycle in which the memory has taken them.
+
+        They must have been placed before they are read.
+        """
+        return self.port.write(cycle, address, words * self.word_bytes(kind))
+
+    def place(self, address: int, payloads: Sequence[int], kind: Kind) -> None:
+        """Put words into memory, which takes no time; `announce` does."""
         data = b"".join(self._bytes(payload, kind) for payload in payloads)
         self._image[self._checked(address, len(data))] = data
-        return self.port.write(cycle, address, len(data))
 
     def word_bytes(self, kind: Kind) -> int:
         """Return the bytes of one word: a value for each lane."""

@@ -27,7 +27,7 @@ from sim.gates.step import NumberedStep
 
 __all__ = ["STOPS", "GatesResult", "StepOnGates", "tile_for"]
 
-STOPS = ("posts_weights", "posts_gradients", "load_requests", "fetch_requests")
+STOPS = ("posts_weights", "posts_gradients", "store_requests", "load_requests", "fetch_requests")
 """Streams of requests, in the order in which those of one cycle reach the memory."""
 
 _PATIENCE_CYCLES = 10_000_000
@@ -93,6 +93,7 @@ class StepOnGates:
         origin = self._start(simulation)
         total = sum(self.commands.finishes)
         made: dict[str, deque[int]] = {name: deque() for name in _STREAM_OF}
+        self._storing: deque[int] = deque()
         for number in itertools.count():
             if not simulation.run(simulation.cycle + _PATIENCE_CYCLES):
                 raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
@@ -115,7 +116,7 @@ class StepOnGates:
             if tensor.remote:
                 data = _to_bytes(values, formats.weight)
                 image[tensor.address : tensor.address + len(data)] = data
-        loads = (op["op"]["request"]["address"] for op in self.commands.of_unit["load"])
+        loads = (op["op"]["request"]["address"] for op in self.commands.of_unit["load"] if "base" in op["op"])
         vectors = (vector for sample in self._step.samples for vector in sample)
         for address, vector in zip(loads, vectors, strict=True):
             data = _to_bytes(vector, formats.activation)
@@ -190,7 +191,11 @@ class StepOnGates:
                     kind: Kind = "gradients" if payload & 1 else "weights"
                     self._read(simulation, host, origin, _STREAM_OF[kind], payload >> 1, kind)
                 elif name == "load_requests":
-                    self._read(simulation, host, origin, "load_words", payload, "vectors")
+                    self._load(simulation, host, origin, payload)
+                elif name == "store_requests":
+                    address, words = _request(payload)
+                    self._storing.extend(range(address, address + words * host.word_bytes("tape"), host.word_bytes("tape")))
+                    simulation.pulse("stored", host.announce(cycle, address, words, "tape") + origin)
                 else:
                     kind = "weights" if name == "posts_weights" else "gradients"
                     pending = made[kind]
@@ -198,6 +203,16 @@ class StepOnGates:
                     address, words = _request(payload)
                     taken = host.write(cycle, address, [pending.popleft() for _ in range(words)], kind)
                     simulation.offer(f"{kind}_written", taken + origin, words)
+
+    def _load(self, simulation: Simulation, host: RemoteHost, origin: int, payload: int) -> None:
+        """Read a vector, or the tape as far as it has been stored."""
+        if not self.layout.tape_is_remote:
+            self._read(simulation, host, origin, "load_words", payload, "vectors")
+            return
+        for _, word in simulation.taken("store_words"):
+            host.place(self._storing.popleft(), [word], "tape")
+        port, kind = ("load_tape_words", "tape") if simulation.value("load_is_tape") else ("load_words", "vectors")
+        self._read(simulation, host, origin, port, payload, kind)
 
     def _read(self, simulation: Simulation, host: RemoteHost, origin: int, port: str, payload: int, kind: Kind) -> None:
         address, words = _request(payload)
@@ -210,11 +225,12 @@ class StepOnGates:
         """Return the gates' counters beside those of the memory."""
         program, port, rows = self._program, host.port, host.port.memory.counts
         per_phase = 1 + len(CAUSES)
-        values = _fields(simulation.value("spent"), (len(UNITS) - 2 + len(PHASES)) * per_phase, 32)
+        count = len(UNITS) - 2 + len(PHASES) + self.layout.tape_is_remote
+        values = _fields(simulation.value("spent"), count * per_phase, 32)
         spent = [_tally(values[at : at + per_phase]) for at in range(0, len(values), per_phase)]
         engine = spent[1 : 1 + len(PHASES)]
-        units = {"encoder": spent[0], "engine": _sum(engine), "elementwise": spent[-2], "load": spent[-1]}
-        units["store"] = tally.UnitTally()
+        others = [spent[0], _sum(engine), *spent[1 + len(PHASES) :], tally.UnitTally()]
+        units = dict(zip(UNITS, others, strict=False))  # a tile without a store has no counters of it
         remote = RemoteCounters(
             asked_bytes=tally.asked_bytes(program),
             read_bytes=port.read_bytes,
