@@ -9,10 +9,10 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from rtl.arguments import check_at_least, check_power_of_two
+from rtl.entry_ring import ring_port
 from rtl.fall_through_queue import FallThroughQueue
 from rtl.layouts import INDEX_BITS, Entry, word
 from rtl.list_source import ListSource, SourceKind
-from rtl.entry_ring import ring_port
 from rtl.list_store import table_port
 
 __all__ = ["EntryReader"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.memory import Memory, ReadPort, WritePort
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from rtl.arguments import check_at_least, check_power_of_two

@@ -13,7 +13,7 @@ from rtl.entry_ring import ring_port
 from rtl.layouts import Entry
 from rtl.list_store import ListPlace, table_port
 
-__all__ = ["LoadedLists", "ListPair"]
+__all__ = ["ListPair", "LoadedLists"]
 
 
 class ListPair(data.StructLayout):

@@ -150,7 +150,7 @@ class Machine:
         return self._issue[op]
 
     def _store(self, op: int) -> Generator[simpy.Event, None, int]:
-        """Move bytes to off-chip memory; the op ends with the cycle in which the memory tells that it has taken them."""
+        """Move bytes to off-chip memory; the op ends with the cycle in which the memory tells that it took them."""
         size = int(self._program.ops.count[op])
         if size == 0:
             return 0

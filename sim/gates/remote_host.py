@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -65,6 +66,7 @@ class RemoteHost:
         self.port = RemotePort(architecture)
         self._lanes = architecture.engine.lanes
         self._image = image
+        self._announced: deque[int] = deque()
         self._formats: dict[Kind, NumberFormat] = {
             "weights": formats.weight,
             "gradients": formats.weight_gradient,
@@ -93,18 +95,21 @@ class RemoteHost:
 
         What is read in `cycle`, after this, is what was written.
         """
-        self.place(address, payloads, kind)
-        return self.announce(cycle, address, len(payloads), kind)
+        self._put(address, payloads, kind)
+        return self.port.write(cycle, address, len(payloads) * self.word_bytes(kind))
 
     def announce(self, cycle: int, address: int, words: int, kind: Kind) -> int:
-        """Say in `cycle` that words are being handed over; return the first cycle in which the memory has taken them.
+        """Say in `cycle` that words will be handed over; return the first cycle in which the memory has taken them."""
+        size = self.word_bytes(kind)
+        self._announced.extend(range(address, address + words * size, size))
+        return self.port.write(cycle, address, words * size)
 
-        They must have been placed before they are read.
-        """
-        return self.port.write(cycle, address, words * self.word_bytes(kind))
+    def hand_over(self, payloads: Sequence[int], kind: Kind) -> None:
+        """Put the next words that were announced into memory, which takes no time; that passed since `announce`."""
+        for payload in payloads:
+            self._put(self._announced.popleft(), [payload], kind)
 
-    def place(self, address: int, payloads: Sequence[int], kind: Kind) -> None:
-        """Put words into memory, which takes no time; `announce` does."""
+    def _put(self, address: int, payloads: Sequence[int], kind: Kind) -> None:
         data = b"".join(self._bytes(payload, kind) for payload in payloads)
         self._image[self._checked(address, len(data))] = data
 

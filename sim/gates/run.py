@@ -93,7 +93,6 @@ class StepOnGates:
         origin = self._start(simulation)
         total = sum(self.commands.finishes)
         made: dict[str, deque[int]] = {name: deque() for name in _STREAM_OF}
-        self._storing: deque[int] = deque()
         for number in itertools.count():
             if not simulation.run(simulation.cycle + _PATIENCE_CYCLES):
                 raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
@@ -193,9 +192,7 @@ class StepOnGates:
                 elif name == "load_requests":
                     self._load(simulation, host, origin, payload)
                 elif name == "store_requests":
-                    address, words = _request(payload)
-                    self._storing.extend(range(address, address + words * host.word_bytes("tape"), host.word_bytes("tape")))
-                    simulation.pulse("stored", host.announce(cycle, address, words, "tape") + origin)
+                    simulation.pulse("stored", host.announce(cycle, *_request(payload), "tape") + origin)
                 else:
                     kind = "weights" if name == "posts_weights" else "gradients"
                     pending = made[kind]
@@ -209,8 +206,7 @@ class StepOnGates:
         if not self.layout.tape_is_remote:
             self._read(simulation, host, origin, "load_words", payload, "vectors")
             return
-        for _, word in simulation.taken("store_words"):
-            host.place(self._storing.popleft(), [word], "tape")
+        host.hand_over([word for _, word in simulation.taken("store_words")], "tape")
         port, kind = ("load_tape_words", "tape") if simulation.value("load_is_tape") else ("load_words", "vectors")
         self._read(simulation, host, origin, port, payload, kind)
 

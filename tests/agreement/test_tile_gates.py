@@ -23,6 +23,8 @@ HOMES = {
     "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
     "gradients_remote": {"placement.weights": "local", "placement.gradients": "remote"},
     "weights_remote": {"placement.weights": "remote", "placement.gradients": "local"},
+    "tape_remote": {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "remote"},
+    "all_remote": {"placement.weights": "remote", "placement.gradients": "remote", "placement.tape": "remote"},
 }
 
 
@@ -54,6 +56,40 @@ def test_columns_from_dram_and_back_on_tiny():
 def test_a_step_on_edge_with_its_dram():
     step = random_step(Architecture.named("edge"), "rnn", seed=3, hidden=(9, 8), lengths=(3,))
     check(step, AmaranthSimulation)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_tape_to_dram_and_back(cell):
+    step = random_step(Architecture.named("tiny", HOMES["tape_remote"]), cell, seed=4, hidden=(6,), lengths=(4, 1))
+    check(step, AmaranthSimulation)
+
+
+def test_a_tape_to_a_memory_that_answers_at_once():
+    home = HOMES["all_remote"] | {"remote.device": "zero_latency", "dma.request_cycles": 0}
+    step = random_step(Architecture.named("tiny", home), "gru", seed=5, hidden=(3, 5), lengths=(3,), thresholds=(0, 0))
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("lanes", 2), "engine.lanes of at least 4 for a tape off-chip"),
+        (("activation", 8), "engine.formats.activation of 9 to 16 bits for a tape off-chip .*, not 8"),
+        (("state", 17), "engine.formats.state of 16 bits at most for a tape off-chip .*, not 17"),
+    ],
+)
+def test_a_tape_that_gates_cannot_move_is_refused(wrong, message):
+    what, value = wrong
+    machine = HOMES["tape_remote"]
+    if what == "lanes":
+        units = ("lanes", "encoder_elements", "elementwise_lanes")
+        machine = machine | {f"engine.{unit}": value for unit in units} | {"dma.bytes_per_cycle": 4}
+    else:
+        machine = machine | {f"engine.formats.{what}.bits": value}
+        machine |= {"engine.formats.activation.fraction_bits": 4, "dma.bytes_per_cycle": 4} if value == 8 else {}
+    step = random_step(Architecture.named("tiny", machine), "lstm", seed=6, hidden=(2,), lengths=(1,))
+    with pytest.raises(ConfigError, match=message):
+        StepOnGates(step)
 
 
 def compiler_missing():
@@ -104,6 +140,8 @@ def steps(draw, machine, home, cell, readout):
         ("tiny", "remote", "gru", "last"),
         ("tiny", "gradients_remote", "rnn", "every"),
         ("edge", "remote", "lstm", "last"),
+        ("tiny", "tape_remote", "gru", "every"),
+        ("edge", "all_remote", "lstm", "last"),
     ],
 )
 def test_any_step_on_compiled_gates(machine, home, cell, readout):

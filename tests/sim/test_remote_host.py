@@ -33,12 +33,15 @@ def machines(draw: st.DrawFn) -> Architecture:
 
 def _payloads(random: np.random.Generator, machine: Architecture, kind: Kind, words: int) -> list[int]:
     formats = machine.engine.formats
-    bits = {"weights": formats.weight, "gradients": formats.weight_gradient, "vectors": formats.activation}[kind].bits
+    widths = {"weights": formats.weight, "gradients": formats.weight_gradient, "vectors": formats.activation}
+    bits = widths[kind].bits if kind in widths else 8 * formats.activation.bytes
     return [int.from_bytes(random.bytes(64), "little") % (1 << bits * machine.engine.lanes) for _ in range(words)]
 
 
 @settings(max_examples=60, deadline=None)
-@given(machines(), st.sampled_from(["weights", "gradients", "vectors"]), st.integers(1, 9), st.integers(0, 2**16))
+@given(
+    machines(), st.sampled_from(["weights", "gradients", "vectors", "tape"]), st.integers(1, 9), st.integers(0, 2**16)
+)
 def test_what_was_written_is_read(machine: Architecture, kind: Kind, words: int, seed: int) -> None:
     host, random = RemoteHost(machine, bytearray(4096)), np.random.default_rng(seed)
     size = host.word_bytes(kind)
@@ -50,6 +53,27 @@ def test_what_was_written_is_read(machine: Architecture, kind: Kind, words: int,
     assert [word.payload for word in read] == first  # as it was at the request
     assert [word.payload for word in host.read(6, address, words, kind)] == first[:-1] + second
     assert host.port.write_bytes == (words + 1) * size
+
+
+@settings(max_examples=30, deadline=None)
+@given(machines(), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 2**16))
+def test_what_is_announced_takes_the_time_of_what_is_written_and_is_there_when_handed_over(
+    machine: Architecture, sizes: list[int], seed: int
+) -> None:
+    one, other, random = (
+        RemoteHost(machine, bytearray(4096)),
+        RemoteHost(machine, bytearray(4096)),
+        np.random.default_rng(seed),
+    )
+    words, address = [_payloads(random, machine, "tape", size) for size in sizes], 0
+    for cycle, payloads in enumerate(words):
+        taken = one.write(cycle, address, payloads, "tape")
+        assert other.announce(cycle, address, len(payloads), "tape") == taken
+        address += len(payloads) * one.word_bytes("tape") + 3
+    together = [payload for payloads in words for payload in payloads]
+    other.hand_over(together[:1], "tape")
+    other.hand_over(together[1:], "tape")
+    assert other._image == one._image
 
 
 @given(st.integers(-(2**12), 2**12 - 1), st.integers(-(2**12), 2**12 - 1))

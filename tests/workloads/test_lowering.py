@@ -205,13 +205,17 @@ def test_a_load_of_the_tape_reads_what_the_store_wrote(case: tuple[Architecture,
 
 @_SLOW
 @given(cases())
-def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(case: tuple[Architecture, Shape, RecordedStep, str]) -> None:
+def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(
+    case: tuple[Architecture, Shape, RecordedStep, str],
+) -> None:
     architecture, shape, step, readout = case
     program = lower(architecture.model_copy(update={"placement": _tape_remote(architecture)}), shape, step, readout)
     machine, table, ops = NaiveMachine(program), Table(program), program.ops
     machine.run()
     last_gates = {
-        sample: max(machine.done[op] for (mode, *_, of, _), op in table.row.items() if (mode, of) == ("gates_forward", sample))
+        sample: max(
+            machine.done[op] for place, op in table.row.items() if (place[0], place[3]) == ("gates_forward", sample)
+        )
         for sample in range(len(step.lengths))
     }
     for layer, sample, t in _places(shape, step.lengths):
