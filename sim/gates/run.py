@@ -207,8 +207,10 @@ class StepOnGates:
             self._read(simulation, host, origin, "load_words", payload, "vectors")
             return
         host.hand_over([word for _, word in simulation.taken("store_words")], "tape")
-        port, kind = ("load_tape_words", "tape") if simulation.value("load_is_tape") else ("load_words", "vectors")
-        self._read(simulation, host, origin, port, payload, kind)
+        if simulation.value("load_is_tape"):
+            self._read(simulation, host, origin, "load_tape_words", payload, "tape")
+        else:
+            self._read(simulation, host, origin, "load_words", payload, "vectors")
 
     def _read(self, simulation: Simulation, host: RemoteHost, origin: int, port: str, payload: int, kind: Kind) -> None:
         address, words = _request(payload)

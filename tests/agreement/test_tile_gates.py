@@ -140,8 +140,7 @@ def steps(draw, machine, home, cell, readout):
         ("tiny", "remote", "gru", "last"),
         ("tiny", "gradients_remote", "rnn", "every"),
         ("edge", "remote", "lstm", "last"),
-        ("tiny", "tape_remote", "gru", "every"),
-        ("edge", "all_remote", "lstm", "last"),
+        ("tiny", "all_remote", "gru", "every"),
     ],
 )
 def test_any_step_on_compiled_gates(machine, home, cell, readout):
