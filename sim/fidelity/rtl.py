@@ -52,9 +52,9 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None, 
         If the gates compute anything but what the golden model says.
     """
     from sim.gates.engines import engine_named
+    from sim.gates.golden import wrong_values
     from sim.gates.run import StepOnGates
     from sim.gates.step import NumberedProgram
-    from sim.gates.verification import differences
 
     if not isinstance(program, NumberedProgram):
         raise ConfigError("fidelity 'rtl' computes numbers, which only a single training step has: use 'cycle'")
@@ -64,6 +64,6 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None, 
         ran = on_gates.run(simulation, on_progress)
     finally:
         simulation.close()
-    for difference in differences(program.numbers, ran):
+    for difference in wrong_values(program.numbers, ran):
         raise RuntimeError(f"the gates are wrong, please report it: {difference}")
     return ran.counters
