@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
+from accel.architecture import Architecture
 from accel.result import Cause, Counters, PhaseCounters, Result
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
@@ -111,6 +112,43 @@ def energy_rows(result: Result) -> list[Row]:
         {"component": name, "energy_j": delta, "dense_energy_j": dense, "saving": ratio(dense, delta)}
         for name, delta, dense in pairs
     ]
+
+
+def roofline_rows(result: Result) -> list[Row]:
+    """Return one row for each phase with multiply-accumulates, and their total, of the run and of the dense run.
+
+    Columns: ``run`` (``delta``, ``dense``), ``phase``, ``macs_per_remote_byte`` (infinite where nothing was moved),
+    ``macs_per_second`` attained, ``roof_macs_per_second`` (what lanes and off-chip memory allow at that intensity),
+    ``roof`` (which of the two is the lower, ``lanes`` or ``memory``) and ``of_roof``, attained over allowed.
+
+    Notes
+    -----
+    Off-chip memory works ahead of the lanes, so that bytes of one phase may move during another; a short phase can
+    then stand above its roof. The total cannot.
+    """
+    machine = Architecture.from_table(result.architecture, "the result's machine")
+    rate = machine.remote_peak_bytes_per_second
+    rows: list[Row] = []
+    for run, counters in (("delta", result.counters), ("dense", result.dense)):
+        peak = counters.lanes * counters.clock_hz
+        for phase, counted in (*counters.phases.items(), (TOTAL, _summed(counters.phases.values()))):
+            if not counted.macs or not counted.cycles:
+                continue
+            intensity = counted.macs / counted.remote_bytes if counted.remote_bytes else math.inf
+            attained = counted.macs * counters.clock_hz / counted.cycles
+            roof = min(float(peak), rate * intensity)
+            rows.append(
+                {
+                    "run": run,
+                    "phase": phase,
+                    "macs_per_remote_byte": intensity,
+                    "macs_per_second": attained,
+                    "roof_macs_per_second": roof,
+                    "roof": "lanes" if roof == peak else "memory",
+                    "of_roof": attained / roof,
+                }
+            )
+    return rows
 
 
 def flat(result: Result) -> dict[str, Cell]:

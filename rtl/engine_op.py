@@ -102,7 +102,7 @@ class EngineOp(data.StructLayout):
     weights, gradients : unsigned
         First word of the matrix in the local memories of W, of dW, if it is there.
     results : ResultsOp
-        Where the results go, if there are any.
+        Where the results of a `matvec_t` go; a `matvec` may have something cleared.
     """
 
     def __init__(self, sizes: TileSizes) -> None:

@@ -175,8 +175,8 @@ class EngineUnit(Component):
             router.to_lanes.eq(mode != Mode.UPDATE),
             router.enter.eq(begin.begins & fires),
             gradients.op.eq(op.results),
-            gradients.op.adjoint.count.eq(reader.count),
-            gradients.enter.eq(begin.begins & (mode == Mode.MATVEC_T)),
+            gradients.op.adjoint.count.eq(Mux(mode == Mode.MATVEC_T, reader.count, 0)),
+            gradients.enter.eq(begin.begins & ((mode == Mode.MATVEC_T) | (op.results.adjoint.clear_words != 0))),
         ]
 
     def _feed(self, m: Module, begin: Begin, router: EntryRouter, name: str, fires: Signal) -> list[Signal]:

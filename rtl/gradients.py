@@ -17,15 +17,14 @@ from rtl.sizes import TileSizes
 
 __all__ = ["Gradients"]
 
-_OPS = 4
+_OPS = 8
 
 
 class Gradients(Component):
     """Gives each result to the adjoint of its op, in the order of the ops.
 
-    An op that clears g(x-hat) does so from the cycle after it entered, one word a cycle. The first result comes as many
-    cycles after as the lanes' pipeline and a column have, so clearing costs nothing unless a layer's input has more
-    words than that.
+    Clearing g(x-hat), one word a cycle, would keep results waiting. So ops of the forward pass, which have no results,
+    bring what must be cleared before the backward pass of their sample.
 
     Parameters
     ----------

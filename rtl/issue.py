@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
@@ -84,7 +86,8 @@ class Issue(Component):
         """Decide whether a word is issued; count words and columns; hand on."""
         m = Module()
         work, fire = Signal(), Signal()
-        now = Signal.like(self.o)
+        # Apart, because some follow from others: as one structure they would look like a loop to a simulator.
+        now = SimpleNamespace(**{name: Signal(field.shape, name=name) for name, field in self.o.shape()})
         m.d.comb += work.eq(fire & (self.ops.payload.count != 0))
         self._count(m, now, work)
         self._handshake(m, now, work, fire)
@@ -96,7 +99,7 @@ class Issue(Component):
             self.place.eq(now.source),
         ]
         m.d.sync += [
-            self.o.eq(now),
+            *(self.o[name].eq(value) for name, value in vars(now).items()),
             self.o.op_ends.eq(now.op_ends & fire),
             self.o_delta.eq(self.entries.payload.value),
             self.o_weights.eq(self.weights.payload),
@@ -104,7 +107,7 @@ class Issue(Component):
         ]
         return m
 
-    def _count(self, m: Module, now: Signal, work: Signal) -> None:
+    def _count(self, m: Module, now: SimpleNamespace, work: Signal) -> None:
         """Say where in its op the word is, and which accumulators it meets."""
         op = self.ops.payload
         column, number, running = Signal.like(op.count), Signal.like(op.words), Signal.like(op.address)
@@ -131,7 +134,7 @@ class Issue(Component):
             with m.If(now.column_ends):
                 m.d.sync += column.eq(Mux(now.op_ends, 0, column + 1))
 
-    def _handshake(self, m: Module, now: Signal, work: Signal, fire: Signal) -> None:
+    def _handshake(self, m: Module, now: SimpleNamespace, work: Signal, fire: Signal) -> None:
         """Say what a word of each mode takes and makes; issue it when all of that is there."""
         listed, takes_w, takes_g = Signal(), Signal(), Signal()
         makes_s, makes_w, makes_g = Signal(), Signal(), Signal()

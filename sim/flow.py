@@ -49,8 +49,15 @@ def run(
     return _simulated(architecture, trace, fidelity, folder, progress), trace
 
 
-def simulate(architecture: Architecture, trace: Trace, fidelity: str, out: Path | None, progress: Progress) -> Result:
-    """Simulate a trace; with a folder `out` leave result and figures there.
+def simulate(
+    architecture: Architecture,
+    trace: Trace,
+    fidelity: str,
+    out: Path | None,
+    progress: Progress,
+    engine: str | None = None,
+) -> Result:
+    """Simulate a trace; with a folder `out` leave result and figures there; `engine` as in `sim.run.simulate`.
 
     Raises
     ------
@@ -59,7 +66,7 @@ def simulate(architecture: Architecture, trace: Trace, fidelity: str, out: Path 
     """
     FIDELITIES.load(fidelity)
     folder = open_folder(out, trace.workload.name, architecture.name) if out else None
-    return _simulated(architecture, trace, fidelity, folder, progress)
+    return _simulated(architecture, trace, fidelity, folder, progress, engine)
 
 
 def fitted(architecture: Architecture, workload: Workload, recordings: Recordings | None = None) -> Placed:
@@ -126,11 +133,20 @@ def _trained(
 
 
 def _simulated(
-    architecture: Architecture, trace: Trace, fidelity: str, folder: OutputFolder | None, progress: Progress
+    architecture: Architecture,
+    trace: Trace,
+    fidelity: str,
+    folder: OutputFolder | None,
+    progress: Progress,
+    engine: str | None = None,
 ) -> Result:
     progress("simulation", 0.0, "")
     result = simulator.simulate(
-        architecture, trace, fidelity=fidelity, on_progress=lambda share: progress("simulation", share, "")
+        architecture,
+        trace,
+        fidelity=fidelity,
+        engine=engine,
+        on_progress=lambda share: progress("simulation", share, ""),
     )
     progress("simulation", 1.0, FIDELITIES.load(fidelity).LABEL)
     if folder is not None:

@@ -15,8 +15,6 @@ from accel.result import Result
 from sim import learned
 from sim.energy import energy_j
 from sim.fidelity import FIDELITIES
-from workloads.lowering import lower, lower_dense
-from workloads.placement import Shape
 from workloads.synthetic import synthetic_step
 from workloads.trace import RecordedStep, Trace
 from workloads.workload import SYNTHETIC, Workload
@@ -28,6 +26,7 @@ def simulate(
     *,
     fidelity: str = "cycle",
     recorded: int = -1,
+    engine: str | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Result:
     """Return what one training step costs on a machine, beside the same step with every delta fired.
@@ -42,6 +41,8 @@ def simulate(
         A name in ``sim/fidelity``.
     recorded
         Which of the trace's recorded training steps; the last by default.
+    engine
+        What runs the gates of fidelity "rtl": "amaranth", or "compiled", which is taken where tools for it are there.
     on_progress
         Told now and then the share of the work that is done.
 
@@ -51,16 +52,18 @@ def simulate(
         If the workload has no trace yet, the fidelity is unknown, or something does not fit a memory.
     """
     started = time.process_time()
-    count = FIDELITIES.load(fidelity).count
+    member = FIDELITIES.load(fidelity)
+    if engine is not None and engine not in member.ENGINES:
+        known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
+        raise ConfigError(f"the engine of fidelity {fidelity!r} must be {known}, not {engine!r}")
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
-    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
-    delta = lower(architecture, shape, step, workload.readout)
-    dense = lower_dense(architecture, shape, step.lengths, workload.readout)
+    delta, dense = member.programs(architecture, trace, step)
+    chosen = {} if engine is None else {"engine": engine}
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
-    delta_counters = count(delta, lambda share: tell(share * boundary))
-    dense_counters = count(dense, lambda share: tell(boundary + share * (1 - boundary)))
+    delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
+    dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
     return Result(
         workload=workload.model_dump(mode="json"),
         architecture=architecture.model_dump(mode="json"),

@@ -30,7 +30,7 @@ def test_wheel_holds_every_file_of_the_packages(wheel_names: list[str]) -> None:
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".toml"}
+        if path.is_file() and path.suffix in {".py", ".toml", ".html", ".css", ".js", ".hpp"}
     }
     assert there <= set(wheel_names)
 

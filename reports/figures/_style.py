@@ -1,49 +1,22 @@
-"""One look for all figures: ink, palette, frames, and the line that says what was simulated and how."""
+"""One look for all figures: ink, frames, and the line that says what was simulated and how."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from accel.result import Result
+from reports import palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#1f2430"
-QUIET = "#6b7280"  # contrast 4.8 on white, enough for small text
-RULE = "#e3e6ec"
-DELTA = "#2f5d9f"
-DENSE = "#b9c0cb"
-
-# Work in a strong blue; waiting by kind: the off-chip memory in warm colours, other units in green and violet, nothing
-# to do in greys. Neighbours differ in lightness, so that the figure also reads in print and with any colour vision.
-BUSY_COLOUR = DELTA
-CAUSE_COLOURS = {
-    "stream": "#e0823d",
-    "load": "#f5c16c",
-    "store": "#a8442a",
-    "encoder": "#7cc4a4",
-    "elementwise": "#2c8c7c",
-    "engine": "#9d8ec7",
-    "bound": "#aab2bf",
-    "end": "#dde1e7",
-}
-CAUSE_LABELS = {
-    "stream": "waits for matrix columns",
-    "load": "waits for loads",
-    "store": "waits for stores",
-    "encoder": "waits for the encoder",
-    "elementwise": "waits for element-wise work",
-    "engine": "waits for its own result",
-    "bound": "waits (bound by another unit)",
-    "end": "nothing left to do",
-}
-
-LINES = ("#2f5d9f", "#e0823d", "#2c8c7c", "#a8442a", "#7f6fb5", "#8a6d1d", "#5aa9d6", "#c2588a")
+INK, QUIET, RULE = palette.LIGHT["ink"], palette.LIGHT["quiet"], palette.LIGHT["rule"]
+DELTA, DENSE, BUSY_COLOUR = palette.LIGHT["delta"], palette.LIGHT["dense"], palette.LIGHT["delta"]
+CAUSE_LABELS, PHASE_NAMES = palette.CAUSE_LABELS, palette.PHASE_NAMES
+CAUSE_COLOURS = {cause: palette.LIGHT[f"cause-{cause}"] for cause in CAUSE_LABELS}
+LINES = tuple(palette.LIGHT[f"line-{number}"] for number in range(palette.LINES))
 """For curves: each stream or layer its own."""
-
-PHASE_NAMES = {"FP": "forward", "BP": "backward", "WG": "weight gradient", "WU": "weight update"}
 
 WIDTH_INCHES = 8.0
 DPI = 160
@@ -68,18 +41,25 @@ def inches(figure: Figure, left: float, right: float, top: float, bottom: float)
     return {"left": left / width, "right": 1 - right / width, "top": 1 - top / height, "bottom": bottom / height}
 
 
-def frame(axes: Axes, grid: str) -> None:
-    """Take the box away and leave a light grid along the axis `grid`, ``x`` or ``y``."""
+def frame(axes: Axes, grid: Literal["x", "y", "both"]) -> None:
+    """Take the box away and leave a light grid along the axis `grid`, ``x``, ``y`` or ``both``."""
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=SMALL, labelcolor=QUIET)
     axes.xaxis.label.set(fontsize=SMALL, color=QUIET)
     axes.yaxis.label.set(fontsize=SMALL, color=QUIET)
-    if grid == "x":
-        axes.xaxis.grid(True, color=RULE, linewidth=0.8)
-    else:
-        axes.yaxis.grid(True, color=RULE, linewidth=0.8)
+    axes.grid(True, axis=grid, color=RULE, linewidth=0.8)
+
+
+def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, marked at 1, 2 and 5 times the powers of ten."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
+    axis.set_minor_locator(NullLocator())
 
 
 def heading(axes: Axes, text: str) -> None:

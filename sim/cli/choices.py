@@ -35,13 +35,17 @@ def list_choices(
 
 def _families() -> dict[str, ModuleFamily | TableFamily]:
     from accel.devices import DEVICES
+    from accel.dram_parts import DRAM_PARTS
     from accel.energy import ENERGY_TABLES
     from accel.modes import MODES
     from accel.presets import MACHINES
     from reports.figures import FIGURES
     from sim.fidelity import FIDELITIES
     from sim.studies import STUDIES
+    from sim.sweep.searches import SEARCHES
+    from sim.sweep.spaces import SPACES
     from workloads.cells import CELLS
+    from workloads.checkpoint.policies import POLICIES
     from workloads.datasets import DATASETS
     from workloads.optimisers import OPTIMISERS
     from workloads.presets import PRESETS
@@ -52,14 +56,18 @@ def _families() -> dict[str, ModuleFamily | TableFamily]:
         "workloads": PRESETS,
         "datasets": DATASETS,
         "cells": CELLS,
+        "checkpoint": POLICIES,
         "optimisers": OPTIMISERS,
         "schedules": SCHEDULES,
         "fidelities": FIDELITIES,
         "modes": MODES,
         "devices": DEVICES,
+        "dram": DRAM_PARTS,
         "energy": ENERGY_TABLES,
         "figures": FIGURES,
         "studies": STUDIES,
+        "spaces": SPACES,
+        "searches": SEARCHES,
     }
 
 

@@ -26,6 +26,7 @@ def simulate(
     ] = None,
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
+    engine: options.Engine = None,
     out: Annotated[
         Path | None,
         Parameter(name=["--out", "-o"], help="Folder for result.json and figures; without it none are written."),
@@ -40,6 +41,7 @@ def simulate(
       deltatrain simulate out/digits-edge/trace.npz --on reneta
       deltatrain simulate out/digits/trace.npz --set machine.engine.lanes=16
       deltatrain simulate -w synthetic --set workload.synthetic.occupancy_h=0.1
+      deltatrain simulate -w tiny --on tiny --fidelity rtl --engine amaranth
     """
     from accel.architecture import Architecture
     from sim import flow
@@ -51,7 +53,7 @@ def simulate(
     step = _step(trace, workload, changed)
     machine = Architecture.named(on, changed.machine)
     with interruptible(), Stages() as stages:
-        result = flow.simulate(machine, step, fidelity, out, stages)
+        result = flow.simulate(machine, step, fidelity, out, stages, engine)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:

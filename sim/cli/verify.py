@@ -13,7 +13,7 @@ from sim.cli import options
 from sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
-    from sim.gates.verification import Verified
+    from sim.verification import Verified
 
 DIFFERENT = 1
 
@@ -51,7 +51,7 @@ def verify(
     from sim.cli.progress import Stages
     from sim.cli.screen import show, table
     from sim.gates.engines import engine_named
-    from sim.gates.verification import verify as compared
+    from sim.verification import verify as compared
 
     machine = Architecture.named(on, options.overrides(changes).machine)
     cells = (cell,) if cell else tuple(GATES.names())

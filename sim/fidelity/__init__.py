@@ -1,7 +1,17 @@
 """Family: one file for each fidelity.
 
-Every member has ``LABEL``, what its numbers are, in a few words for pages and pictures, and
-``count(program, on_progress) -> Counters``.
+Every member has
+
+``LABEL``
+    what its numbers are, in a few words for pages and pictures;
+``TWIN``
+    the fidelity in which the dense twin is counted;
+``ENGINES``
+    names of what may run it, where there is a choice;
+``programs(architecture, trace, recorded) -> tuple[Program, Program]``
+    the program of a recorded step, and that of its dense twin;
+``count(program, on_progress) -> Counters``
+    what running a program counted; with a third argument ``engine`` where there is a choice.
 """
 
 from accel.family import ModuleFamily

@@ -9,10 +9,14 @@ import numpy as np
 from accel.memory import DramDevice
 from accel.program import MODE_NAMES, PHASES, STREAMS, UNITS, Program
 from accel.result import Counters, RemoteCounters
-from sim import tally
+from sim import lowered, tally
 from sim.tally import ENGINE, UnitTally
 
 LABEL = "analytic: a lower bound"
+TWIN = "analytic"
+ENGINES: tuple[str, ...] = ()
+
+programs = lowered.programs
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None) -> Counters:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from accel.program import PHASES, UNITS, Program
 from accel.result import Counters, RemoteCounters
-from sim import tally
+from sim import lowered, tally
 from sim.machine import Machine
 
 LABEL = "cycle: simulated cycle by cycle"
+TWIN = "cycle"
+ENGINES: tuple[str, ...] = ()
+
+programs = lowered.programs
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None) -> Counters:

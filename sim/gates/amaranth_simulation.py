@@ -85,9 +85,10 @@ class AmaranthSimulation(Simulation):
 
     def offer_array(self, port: str, due: NDArray[np.integer], payloads: NDArray[np.generic]) -> None:
         """Offer many items to a stream into the design."""
-        rows = self._ports.source(port).rows(due, payloads)
-        for cycle, row in zip(due.tolist(), rows, strict=True):
-            self.offer(port, cycle, int.from_bytes(row.tobytes(), "little"))
+        stream = self._ports.source(port)
+        packed, size = stream.packed(due, payloads), stream.payload_bytes
+        for k, cycle in enumerate(due.tolist()):
+            self._sources[port].items.append((cycle, int.from_bytes(packed[k * size : (k + 1) * size], "little")))
 
     def pulse(self, port: str, due: int) -> None:
         """Let a one-bit input be high in cycle `due`."""

@@ -63,6 +63,12 @@ class Commands:
         for row in range(len(ops)):
             self._enter(row)
 
+    @property
+    def loads_of_vectors(self) -> list[Fields]:
+        """What the load unit is told of the input vectors, in their order."""
+        loads = [command["op"] for command in self.of_unit["load"]]
+        return [op for op in loads if not op.get("is_tape")]
+
     def packed(self, tile: Tile) -> dict[str, list[int]]:
         """Return the payloads of the tile's command streams by the name of the port."""
         ports = {name: getattr(tile, name, None) for name in self.of_unit}
@@ -219,6 +225,8 @@ class Commands:
                 fields[kind] = self._layout.matrix(index)
         if mode == "matvec_t":
             fields["results"] = self._results(row)
+        elif mode == "matvec" and STREAMS[self._columns["stream"][row]] == "x":
+            fields["results"] = self._clearing(row)
         return fields
 
     def _accumulators(self, row: int, mode: str) -> Fields:
@@ -266,20 +274,28 @@ class Commands:
 
     def _results(self, row: int) -> Fields:
         """Return where the results of a `matvec_t` go."""
-        layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
+        layer, step, stream = self._at(row, "layer", "step", "stream")
         layout, name = self._layout, STREAMS[stream]
-        last = step == self._lengths[sample] - 1
         if name == "readout":
             value = layout.gradient_of_h(len(self._shape.hidden) - 1, step)
             return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}}
         if name == "h":
-            to, value, width = layer, layout.gradient_of_h(layer, step - 1), layout.chunks[layer]
-            stream_of = Stream.RECURRENT
+            adjoint = {"held": layout.of_layer(layer), "value": layout.gradient_of_h(layer, step - 1)}
+            return {"stream": Stream.RECURRENT, "adjoint": adjoint}
+        adjoint = {"held": layout.of_layer(layer - 1), "value": layout.gradient_of_h(layer - 1, step)}
+        return {"stream": Stream.ABOVE, "adjoint": adjoint}
+
+    def _clearing(self, row: int) -> Fields:
+        """Return which g(x-hat) is cleared for the sample: forward, in steps that every sample that needs it has."""
+        layer, step = self._at(row, "layer", "step")
+        if step == 0 and layer:
+            stream, to = Stream.ABOVE, layer - 1
+        elif step == 1:
+            stream, to = Stream.RECURRENT, layer
         else:
-            to, value, width = layer - 1, layout.gradient_of_h(layer - 1, step), layout.chunks[layer - 1]
-            stream_of = Stream.ABOVE
-        adjoint = {"held": layout.of_layer(to), "value": value, "clear_words": width * last}
-        return {"stream": stream_of, "adjoint": adjoint}
+            return {}
+        held = {"held": self._layout.of_layer(to), "clear_words": self._layout.chunks[to]}
+        return {"stream": stream, "adjoint": held}
 
     # --- the fetch
 

@@ -11,14 +11,15 @@ import numpy as np
 from amaranth.hdl import Shape
 
 from accel.engine import Formats
-from accel.number import Integers, NumberFormat
-from accel.program import PHASES, UNITS, Tensor
+from accel.number import Integers
+from accel.program import PHASES, UNITS
 from accel.result import Counters, RemoteCounters
 from rtl.sizes import TileSizes
 from rtl.tile import RESET_CYCLES, Tile
 from rtl.unit_counters import CAUSES
 from sim import tally
 from sim.gates.commands import Commands
+from sim.gates.images import Images, from_bytes
 from sim.gates.layout import Layout, is_gradient
 from sim.gates.packing import pack
 from sim.gates.remote_host import Kind, RemoteHost
@@ -82,12 +83,13 @@ class StepOnGates:
         if tile is not None and self.layout.sizes != tile.sizes:
             raise ValueError(f"the step needs a tile of at least {self.layout.sizes}, not {tile.sizes}")
         self.commands = Commands(step, self.layout)
+        self._images = Images(step, self.layout, self.commands)
         self.tile = tile or tile_for(step, self.layout.sizes)
         self.stops = tuple(name for name in STOPS if hasattr(self.tile, name))
 
     def run(self, simulation: Simulation, on_progress: Callable[[float], None] | None = None) -> GatesResult:
         """Run to the end and return what was counted and computed."""
-        image = self._image()
+        image = self._images.remote(self._images.before)
         host = RemoteHost(self._step.architecture, image)
         self._fill_local(simulation)
         origin = self._start(simulation)
@@ -107,66 +109,15 @@ class StepOnGates:
 
     # --- before
 
-    def _image(self) -> bytearray:
-        """Return off-chip memory as the step finds it: weights and input vectors."""
-        program, formats = self._program, self._step.architecture.engine.formats
-        image = bytearray(sum(program.remote_bytes.values()))
-        for tensor, values in self._weights():
-            if tensor.remote:
-                data = _to_bytes(values, formats.weight)
-                image[tensor.address : tensor.address + len(data)] = data
-        loads = (op["op"]["request"]["address"] for op in self.commands.of_unit["load"] if "base" in op["op"])
-        vectors = (vector for sample in self._step.samples for vector in sample)
-        for address, vector in zip(loads, vectors, strict=True):
-            data = _to_bytes(vector, formats.activation)
-            image[address : address + len(data)] = data
-        return image
-
-    def _weights(self) -> list[tuple[Tensor, Integers]]:
-        """Return each matrix W with its words, shape (columns * words, P)."""
-        weights = [tensor for tensor in self._program.tensors if not is_gradient(tensor)]
-        matrices = self._step.parameters.matrices()
-        return [(tensor, self._to_words(matrix, tensor)) for tensor, matrix in zip(weights, matrices, strict=True)]
-
-    def _to_words(self, matrix: Integers, tensor: Tensor) -> Integers:
-        """Return a matrix as it lies in memory: column after column, each block of rows padded to whole words."""
-        lanes, blocks = self._step.architecture.engine.lanes, self._blocks(tensor)
-        rows, columns = len(matrix) // blocks, matrix.shape[1]
-        padded = np.zeros((blocks, tensor.words // blocks * lanes, columns), dtype=np.int64)
-        padded[:, :rows] = matrix.reshape(blocks, rows, columns)
-        return padded.reshape(-1, columns).T.reshape(-1, lanes)
-
-    def _from_words(self, words: Integers, tensor: Tensor) -> Integers:
-        """Return the matrix whose words these are."""
-        blocks = self._blocks(tensor)
-        padded = words.reshape(tensor.columns, -1).T.reshape(blocks, -1, tensor.columns)
-        rows = self._rows(tensor) // blocks
-        return padded[:, :rows].reshape(-1, tensor.columns)
-
-    def _blocks(self, tensor: Tensor) -> int:
-        """Return how many blocks of rows (gates) a matrix has."""
-        gates = self._step.shape.gates
-        if "readout" in tensor.name:
-            return 1
-        return len(gates.BLOCKS_X if "W_x" in tensor.name else gates.BLOCKS_H)
-
-    def _rows(self, tensor: Tensor) -> int:
-        if "readout" in tensor.name:
-            return self._step.shape.classes
-        layer = int(tensor.name.rpartition("[")[2][:-1])
-        return self._blocks(tensor) * self._step.shape.hidden[layer]
-
     def _fill_local(self, simulation: Simulation) -> None:
         """Write the matrices W that live in the tile."""
         if not self.layout.sizes.weight_words:
             return
-        port = self.tile.local_weights.host_writes
-        shape, address = port.payload.shape(), 0
-        for _, words in self._weights():
-            for word in words.tolist():
-                simulation.offer("local_weights__host_writes", 0, pack(shape, {"address": address, "word": word}))
-                address += 1
-        simulation.run(simulation.cycle + address)
+        shape = self.tile.local_weights.host_writes.payload.shape()
+        words = self._images.local(self._images.before, gradients=False).tolist()
+        for address, word in enumerate(words):
+            simulation.offer("local_weights__host_writes", 0, pack(shape, {"address": address, "word": word}))
+        simulation.run(simulation.cycle + len(words))
 
     def _start(self, simulation: Simulation) -> int:
         """Hand over commands and let the tile start; return the simulator's cycle that is the program's first."""
@@ -251,7 +202,7 @@ class StepOnGates:
             words = tensor.columns * tensor.words
             if tensor.remote:
                 data = image[tensor.address : tensor.address + tensor.bytes]
-                values = _from_bytes(data, number)
+                values = from_bytes(data, number)
             else:
                 port = "local_gradients" if is_gradient(tensor) else "local_weights"
                 for address in range(words):
@@ -261,7 +212,7 @@ class StepOnGates:
                     simulation.run(simulation.cycle + words)
                     read += (word for _, word in simulation.taken(f"{port}__host_words"))
                 values = np.array([_signed(_fields(word, lanes, number.bits), number.bits) for word in read])
-            found[tensor.name] = self._from_words(values.reshape(words, lanes), tensor)
+            found[tensor.name] = self._images.matrix(values.reshape(words, lanes), tensor)
         return found
 
 
@@ -294,16 +245,3 @@ def _sum(parts: list[tally.UnitTally]) -> tally.UnitTally:
         for cause, cycles in part.stall_cycles.items():
             total.stall(cause, cycles)
     return total
-
-
-def _to_bytes(values: Integers, number: NumberFormat) -> bytes:
-    """Return values one after the other, each in whole bytes, little endian."""
-    raw = np.ascontiguousarray(values.astype("<i8")).reshape(-1, 1).view(np.uint8)
-    return raw[:, : number.bytes].tobytes()
-
-
-def _from_bytes(data: bytes | bytearray, number: NumberFormat) -> Integers:
-    raw = np.frombuffer(bytes(data), dtype=np.uint8).reshape(-1, number.bytes)
-    sign = np.where(raw[:, -1:] & 0x80, 0xFF, 0).astype(np.uint8)
-    wide = np.hstack([raw, np.repeat(sign, 8 - number.bytes, axis=1)])
-    return np.ascontiguousarray(wide).view("<i8").ravel().astype(np.int64)

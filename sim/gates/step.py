@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from workloads.integer_training import IntegerNetwork, IntegerStep, recorded_ste
 from workloads.lowering import lower
 from workloads.placement import Shape
 
-__all__ = ["NumberedStep"]
+__all__ = ["NumberedProgram", "NumberedStep"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +73,21 @@ class NumberedStep:
         left = self.golden.gradients.matrices()
         gradients = [np.zeros_like(dW) if self.updates else dW for dW in left]
         return dict(zip(names, (*weights, *gradients), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class NumberedProgram(Program):
+    """A program together with the numbers that it works on.
+
+    Attributes
+    ----------
+    numbers
+        The training step whose program it is.
+    """
+
+    numbers: NumberedStep
+
+    @classmethod
+    def of(cls, step: NumberedStep) -> NumberedProgram:
+        """Return the program of a step."""
+        return cls(**{field.name: getattr(step.program, field.name) for field in fields(Program)}, numbers=step)

@@ -13,6 +13,7 @@ from sim.fidelity import cycle
 from sim.gates.amaranth_simulation import AmaranthSimulation
 from sim.gates.compiled.simulation import CompiledSimulation
 from sim.gates.compiled.tools import find_tool
+from sim.gates.export.files import exported
 from sim.gates.layout import Layout
 from sim.gates.random_step import random_step
 from sim.gates.run import StepOnGates, tile_for
@@ -90,6 +91,12 @@ def test_a_tape_that_gates_cannot_move_is_refused(wrong, message):
     step = random_step(Architecture.named("tiny", machine), "lstm", seed=6, hidden=(2,), lengths=(1,))
     with pytest.raises(ConfigError, match=message):
         StepOnGates(step)
+
+
+def test_a_tape_off_chip_has_no_test_bench():
+    step = random_step(Architecture.named("tiny", HOMES["tape_remote"]), "rnn", seed=7, hidden=(2,), lengths=(1,))
+    with pytest.raises(ConfigError, match=r"placement.tape must be 'local', .*, not 'remote' with 65536"):
+        exported(step, AmaranthSimulation)
 
 
 def compiler_missing():

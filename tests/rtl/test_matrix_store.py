@@ -210,6 +210,36 @@ def test_the_first_word_is_offered_two_cycles_after_soon():
     assert times.taken == [2 + soon + 2]
 
 
+@settings(few, max_examples=15)
+@given(seeds, st.integers(1, 4), st.integers(RETURN_CYCLES + 1, 4 * RETURN_CYCLES))
+def test_words_that_return_late_are_stored_where_they_were_read(seed, words, return_cycles):
+    """More are under way than places are kept for, so that reading has to wait; each op has words of its own."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 5, 8).tolist()
+    bases = [words * sum(counts[:number]) for number in range(len(counts))]
+    jobs = [
+        Job(base, words, tuple(range(count)), tuple(some_words(rng, count * words)))
+        for base, count in zip(bases, counts, strict=True)
+    ]
+    depth = words * sum(counts)
+    dut = MatrixStore(value_bits=BITS, lanes=LANES, words=depth)
+    memory = some_words(rng, depth)
+    loads = [{"address": address, "word": word} for address, word in enumerate(memory)]
+    columns = [column for job in jobs for column in job.columns]
+    end = depth * (return_cycles + 3) + return_cycles
+    _, _, received, _, _, final = run(
+        dut,
+        lambda ctx: stream_put(ctx, dut.ops, [job.descriptor for job in jobs], not_before=[depth] * len(jobs)),
+        lambda ctx: stream_put(ctx, dut.entries, columns),
+        lambda ctx: take_and_return(ctx, dut, jobs, always, return_cycles),
+        lambda ctx: stream_put(ctx, dut.host_writes, loads),
+        lambda ctx: stream_put(ctx, dut.host_addresses, range(depth), not_before=[end] * depth),
+        lambda ctx: stream_get(ctx, dut.host_words, depth, always),
+    )
+    assert [word for _, word in received] == golden(jobs, memory)
+    assert [word for _, word in final] == memory
+
+
 @settings(few, max_examples=25)
 @given(seeds, st.integers(2, 20))
 def test_the_host_may_read_beside_ops_that_write_nothing(seed, depth):

@@ -158,24 +158,20 @@ def test_two_simulations_of_one_design_know_nothing_of_each_other(kind):
 # --- widths, nested interfaces, arrays
 
 
-def turned(payload, width):
-    return int(f"{payload:0{width}b}"[::-1], 2)
-
-
 @pytest.mark.parametrize("in_arrays", [False, True])
 def test_wide_payloads_and_nested_ports(kind, in_arrays):
     rng = np.random.default_rng(1)
     simulation = simulation_of(kind, Wide)
     expected = {}
     for source, sink, width in (
-        ("pairs__0", "turned__0", 68),
-        ("pairs__1", "turned__1", 68),
+        ("pairs__0", "inverted__0", 68),
+        ("pairs__1", "inverted__1", 68),
         ("other__words", "back__words", 129),
     ):
         size = (width + 7) // 8
         payloads = [int.from_bytes(rng.bytes(size), "little") >> (8 * size - width) for _ in range(40)]
         due = np.cumsum(rng.integers(0, 3, 40))
-        expected[sink] = [turned(payload, width) for payload in payloads]
+        expected[sink] = [2**width - 1 - payload for payload in payloads]
         if in_arrays:
             rows = np.frombuffer(b"".join(p.to_bytes(size, "little") for p in payloads), np.uint8).reshape(-1, size)
             simulation.offer_array(source, due, rows)
@@ -199,7 +195,7 @@ def test_wide_payloads_and_nested_ports(kind, in_arrays):
 
 
 def test_words_of_numbers_go_in_and_come_out_as_arrays(kind):
-    simulation = simulation_of(kind, functools.partial(DeltaEncoder, elements=4, value_bits=16, depth=16))
+    simulation = simulation_of(kind, encoder)
     shape = EncoderOp(16, 16)
     op = shape.const({"base": 0, "least": 1, "width": 8, "first": 1}).as_bits()
     simulation.offer("ops", 0, op)
@@ -273,7 +269,7 @@ def lanes():
 
 
 def encoder():
-    return DeltaEncoder(elements=4, value_bits=8, depth=16)
+    return DeltaEncoder(elements=4, value_bits=16, depth=16)
 
 
 def packed(values, bits):
@@ -285,7 +281,7 @@ def random_script(rng, cycles):
 
 
 def encoder_sources(rng):
-    shape = EncoderOp(8, 16)
+    shape = EncoderOp(16, 16)
     widths = rng.integers(0, 13, 8)
     ops = [
         shape.const(
@@ -293,7 +289,7 @@ def encoder_sources(rng):
         )
         for k, width in enumerate(widths.tolist())
     ]
-    words = [packed(rng.integers(-128, 128, 4), 8) for width in widths for _ in range(-(-width // 4))]
+    words = [packed(rng.integers(-128, 128, 4), 16) for width in widths for _ in range(-(-width // 4))]
     return {
         "ops": (np.cumsum(rng.poisson(2, len(ops))), [op.as_bits() for op in ops]),
         "values": (np.cumsum(rng.poisson(rng.random() * 2, len(words))), words),
@@ -347,7 +343,7 @@ def with_gradients(simulation, g, rate):
     return len(words)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["amaranth", "verilator"])  # the other takes half a minute to build
 @settings(max_examples=4, deadline=None)
 @given(seed=seeds)
 def test_the_lanes_do_in_every_simulation_what_they_do_on_their_bench(kind, seed):
@@ -492,7 +488,7 @@ def changes(text, name):
     """Return when a signal of a VCD changes, in ns, and to what."""
     _, number, unit = re.search(r"\$timescale\s+((\d+)\s*(\w+))\s+\$end", text).groups()
     ticks_per_ns = {"fs": 10**6, "ps": 10**3, "ns": 1}[unit] // int(number)
-    code = re.search(rf"\$var \w+ \d+ (\S+) {name}(?: \[[^]]*\])? \$end", text)[1]
+    code = re.search(rf"\$var\s+\w+\s+\d+\s+(\S+)\s+{name}\s*(?:\[[^]]*\])?\s+\$end", text)[1]
     time, found = 0, []
     for line in text[text.index("$enddefinitions") :].splitlines():
         if line.startswith("#"):

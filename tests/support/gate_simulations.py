@@ -69,7 +69,7 @@ class Asker(Component):
 
 
 class Wide(Component):
-    """Ports of all widths, in arrays and in interfaces of interfaces; whatever comes in goes out, turned over."""
+    """Ports of all widths, in arrays and in interfaces of interfaces; whatever comes in goes out inverted."""
 
     def __init__(self):
         pair = data.StructLayout({"low": signed(33), "high": data.ArrayLayout(unsigned(7), 5)})
@@ -78,7 +78,7 @@ class Wide(Component):
             {
                 "pairs": In(stream.Signature(pair)).array(2),
                 "other": In(inner),
-                "turned": Out(stream.Signature(pair)).array(2),
+                "inverted": Out(stream.Signature(pair)).array(2),
                 "back": Out(inner),
                 "bus": In(unsigned(64)).array(2),
                 "both": Out(unsigned(128)),
@@ -87,10 +87,10 @@ class Wide(Component):
 
     def elaborate(self, platform):
         m = Module()
-        for source, sink in zip((*self.pairs, self.other.words), (*self.turned, self.back.words), strict=True):
+        for source, sink in zip((*self.pairs, self.other.words), (*self.inverted, self.back.words), strict=True):
             kept, full = Signal(len(Value.cast(source.payload))), Signal()
             m.d.comb += [source.ready.eq(~full | sink.ready), sink.valid.eq(full)]
-            m.d.comb += Value.cast(sink.payload).eq(kept[::-1])
+            m.d.comb += Value.cast(sink.payload).eq(~kept)
             with m.If(source.ready):
                 m.d.sync += [full.eq(source.valid), kept.eq(source.payload)]
         m.d.comb += [self.back.mark.eq(~self.other.mark), self.both.eq(Cat(*self.bus))]

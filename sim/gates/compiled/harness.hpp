@@ -21,6 +21,7 @@ constexpr unsigned bytes(unsigned bits) { return (bits + 7) / 8; }
 constexpr unsigned sinks = 0 SINKS(COUNT);
 constexpr unsigned inputs = 0 INPUTS(COUNT);
 #undef COUNT
+static_assert(sinks <= 64, "one bit of an integer for each stream out of the design");
 
 template <unsigned BITS> struct Item {
     uint64_t cycle;  // in which it was taken, or before which it is not offered
@@ -34,9 +35,10 @@ template <unsigned BITS> class Source {
     bool offering = false;
 
 public:
-    void add(size_t count, const uint64_t *due, const uint8_t *payloads) {
+    void add(size_t count, const uint8_t *due, const uint8_t *payloads) {
         for (size_t i = 0; i < count; i++) {
-            Item<BITS> item{due[i], {}};
+            Item<BITS> item{};
+            std::memcpy(&item.cycle, due + i * sizeof item.cycle, sizeof item.cycle);
             std::memcpy(item.payload, payloads + i * bytes(BITS), bytes(BITS));
             items.push_back(item);
         }
@@ -203,7 +205,7 @@ public:
         return ran;
     }
 
-    void offer(int source, size_t count, const uint64_t *due, const uint8_t *payloads) {
+    void offer(int source, size_t count, const uint8_t *due, const uint8_t *payloads) {
         switch (source) {
 #define X(k, bits, ...) \
     case k: source_##k.add(count, due, payloads); break;
@@ -254,11 +256,11 @@ Simulation *gates_open(uint64_t stops, int halts, const char *waveform) { return
 void gates_close(Simulation *simulation) { delete simulation; }
 uint64_t *gates_counters(Simulation *simulation) { return simulation->counters; }
 int gates_run(Simulation *simulation, uint64_t until) { return simulation->run(until); }
-void gates_offer(Simulation *simulation, int source, size_t count, const uint64_t *due, const uint8_t *payloads) {
+void gates_offer(Simulation *simulation, int source, size_t count, const uint8_t *due, const uint8_t *payloads) {
     simulation->offer(source, count, due, payloads);
 }
 void gates_offer_one(Simulation *simulation, int source, uint64_t due, const uint8_t *payload) {
-    simulation->offer(source, 1, &due, payload);
+    simulation->offer(source, 1, reinterpret_cast<const uint8_t *>(&due), payload);
 }
 void gates_pulse(Simulation *simulation, int input, uint64_t due) { simulation->pulse(input, due); }
 void gates_set(Simulation *simulation, int input, const uint64_t *bits) { simulation->set(input, bits); }

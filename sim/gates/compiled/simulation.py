@@ -87,9 +87,9 @@ class CompiledSimulation(Simulation):
 
     def offer_array(self, port: str, due: NDArray[np.integer], payloads: NDArray[np.generic]) -> None:
         """Offer many items to a stream into the design."""
-        rows = self._ports.source(port).rows(due, payloads)
-        cycles = np.ascontiguousarray(due, dtype=np.uint64)
-        self._library.gates_offer(self._gates, self._sources[port], len(rows), cycles.ctypes.data, rows.ctypes.data)
+        packed = self._ports.source(port).packed(due, payloads)
+        cycles = due.astype(np.uint64, copy=False).tobytes()
+        self._library.gates_offer(self._gates, self._sources[port], len(due), cycles, packed)
 
     def pulse(self, port: str, due: int) -> None:
         """Let a one-bit input be high in cycle `due`."""
@@ -185,7 +185,7 @@ def _opened(path: Path) -> ctypes.CDLL:
         ("close", None, (gates,)),
         ("counters", address, (gates,)),
         ("run", number, (gates, cycle)),
-        ("offer", None, (gates, number, size, address, address)),
+        ("offer", None, (gates, number, size, text, text)),
         ("offer_one", None, (gates, number, cycle, text)),
         ("pulse", None, (gates, number, cycle)),
         ("set", None, (gates, number, text)),

@@ -107,7 +107,7 @@ def test_words_stay_inside_their_blocks(tab, files, width):
     tab.screen(width)
     tab.open(files / "everything.html")
     out = tab.evaluate("""
-        [...document.querySelectorAll('.machine svg')].filter((svg) => svg.getBoundingClientRect().width).flatMap((svg) =>
+        [...document.querySelectorAll('.machine svg')].filter((svg) => svg.clientWidth).flatMap((svg) =>
           [...svg.querySelectorAll('g')].filter((g) => g.querySelector('.block')).flatMap((g) => {
             const block = g.querySelector('.block').getBBox();
             return [...g.querySelectorAll('text')].filter((text) => {
@@ -120,6 +120,36 @@ def test_words_stay_inside_their_blocks(tab, files, width):
     assert out == []
     shown = "[...document.querySelectorAll('.machine svg')].filter((svg) => svg.getBoundingClientRect().width)"
     assert tab.evaluate(f"new Set({shown}.map((svg) => svg.classList[0])).size") == 1
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_bars_are_drawn_on_one_scale(tab, files, width):
+    tab.screen(width)
+    tab.open(files / "everything.html")
+    charts = tab.evaluate("""
+        [...document.querySelectorAll('.bars')].map((chart) => [...chart.querySelectorAll('.bar')].map((bar) =>
+          [Number(getComputedStyle(bar).getPropertyValue('--length')), bar.getBoundingClientRect().width]))
+    """)
+    assert len(charts) == 8
+    for bars in charts:
+        longest = max(drawn for _, drawn in bars)
+        assert longest > 90
+        assert all(drawn == pytest.approx(max(2, share * longest), abs=0.5) for share, drawn in bars)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_stacked_bars_of_a_chart_begin_and_end_together(tab, files, width):
+    tab.screen(width)
+    tab.open(files / "everything.html")
+    charts = tab.evaluate("""
+        [...document.querySelectorAll('.stacks')].map((chart) => [...chart.querySelectorAll('.stack')].map((stack) => {
+          const { x, width } = stack.getBoundingClientRect();
+          return [x, width];
+        }))
+    """)
+    assert len(charts) == 5
+    for stacks in charts:
+        assert stacks == [stacks[0]] * len(stacks) and stacks[0][1] > 250
 
 
 def test_every_control_has_a_name_and_shows_its_focus(sweep_tab):
@@ -197,7 +227,9 @@ def test_filters_choose_points_of_chart_and_table(sweep_tab, table):
     _tick(sweep_tab, "machine.placement.weights", "remote")
     _write(sweep_tab, "seconds", 1, "0.005")
     chosen = table.filter(
-        (table["machine.engine.lanes"] != 2) & (table["machine.placement.weights"] != "remote") & (table["seconds"] <= 0.005)
+        (table["machine.engine.lanes"] != 2)
+        & (table["machine.placement.weights"] != "remote")
+        & (table["seconds"] <= 0.005)
     )
     assert 0 < len(chosen) < len(table)
     assert _circles(sweep_tab) == len(chosen)
@@ -241,7 +273,9 @@ def test_the_pointer_finds_the_point_under_it(sweep_tab, table):
     sweep_tab.move(x, y)
     tip = "document.querySelector('.explorer .tip')"
     assert sweep_tab.evaluate(f"{tip}.hidden") is False
-    words = sweep_tab.evaluate(f"[...{tip}.querySelectorAll('dt')].map((dt) => [dt.textContent, dt.nextSibling.textContent])")
+    words = sweep_tab.evaluate(
+        f"[...{tip}.querySelectorAll('dt')].map((dt) => [dt.textContent, dt.nextSibling.textContent])"
+    )
     row = table.row(best, named=True)
     assert dict(words) == {
         "time": quantity(row["seconds"], "s"),
@@ -274,7 +308,9 @@ def test_axes_and_colours_follow_the_choice(sweep_tab):
     assert names == ["energy", "dma.buffer_bytes"]
     key = sweep_tab.evaluate("[...document.querySelectorAll('.explorer .legend li')].map((e) => e.textContent)")
     assert key == ["local", "remote"]
-    colours = "new Set([...document.querySelectorAll('.point.line-0, .point.line-1')].map((c) => getComputedStyle(c).fill))"
+    colours = (
+        "new Set([...document.querySelectorAll('.point.line-0, .point.line-1')].map((c) => getComputedStyle(c).fill))"
+    )
     assert sweep_tab.evaluate(f"{colours}.size") == 2
     _choose(sweep_tab, "colour", "machine.dma.buffer_bytes")
     assert sweep_tab.evaluate("document.querySelectorAll('.explorer .legend li').length") == 5
@@ -287,7 +323,9 @@ def _script(*names):
 def test_the_scripts_numbers_are_the_reports_numbers(tab):
     random = np.random.default_rng(0)
     values = [*(10 ** random.uniform(-14, 17, 400)).tolist(), *random.integers(0, 10**9, 100).tolist(), 0]
-    there = tab.evaluate(f"(() => {{ {_script('words')}; return {json.dumps(values)}.map((v) => quantity(v, 'B')) }})()")
+    there = tab.evaluate(
+        f"(() => {{ {_script('words')}; return {json.dumps(values)}.map((v) => quantity(v, 'B')) }})()"
+    )
     assert there == [quantity(value, "B") for value in values]
 
 

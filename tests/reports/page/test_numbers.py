@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pages import parse, rows, value
 
@@ -17,7 +17,8 @@ from reports.page import Contents, render
 from reports.quantity import quantity, share, times
 from reports.table import CAUSES, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
 
-FEW = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# a smaller seed is no simpler a run, so there is nothing to shrink
+FEW = settings(deadline=None, max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 SEEDS = st.integers(0, 10**6)
 
 
@@ -39,7 +40,17 @@ def _same(cells, numbers):
 def test_tables_hold_the_numbers_of_the_result(make_run, seed):
     run = make_run(seed)
     page, result = _page(run), run.result
-    columns = ("time_s", "share", "cycles", "dense_cycles", "speedup", "utilisation", "occupancy", "macs", "skipped_macs")
+    columns = (
+        "time_s",
+        "share",
+        "cycles",
+        "dense_cycles",
+        "speedup",
+        "utilisation",
+        "occupancy",
+        "macs",
+        "skipped_macs",
+    )
     for cells, row in zip(_table(page, "Phases"), phase_rows(result), strict=True):
         assert cells[0].text == row["phase"]
         _same(cells[1:], [row[column] for column in columns])
@@ -99,7 +110,9 @@ def test_analytic_times_are_called_modelled(make_run):
     assert "Training step modelled" in names and not any("simulated" in name for name in names)
 
 
-@pytest.mark.parametrize(("cycles", "dense", "words"), [(100, 50, "2× slower"), (100, 100, None), (100, 500, "5× faster")])
+@pytest.mark.parametrize(
+    ("cycles", "dense", "words"), [(100, 50, "2× slower"), (100, 100, None), (100, 500, "5× faster")]
+)
 def test_slower_than_dense_is_said(make_run, random_result, cycles, dense, words):
     run = make_run(3)
     drawn = random_result(3, cycles * 1000, dense * 1000)
@@ -210,7 +223,19 @@ def test_blocks_say_how_busy_they_were(make_run, seed):
         assert drawn[f"{share(busy)} busy"] == pytest.approx(busy, abs=0.02)
 
 
-@settings(deadline=None, max_examples=5)
+@FEW
+@given(SEEDS)
+def test_curves_are_the_shares(make_run, seed):
+    run = make_run(seed)
+    drawn = [path for path in _page(run).all("path") if path.has("class", "curve") and not path.has("class", "way")]
+    curves = [*run.curves.over_steps.values(), *run.curves.over_epochs.values(), run.curves.accuracy]
+    for path, curve in zip([path for path in drawn if not path.has("class", "roof")], curves, strict=True):
+        places = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", path.attributes["d"])]
+        known = np.asarray(curve)[np.isfinite(curve)]
+        assert places == pytest.approx(1000 * (1 - known), abs=1e-3)
+
+
+@FEW
 @given(SEEDS)
 def test_a_sweeps_points_are_the_table(make_sweep, seed):
     sweep = make_sweep(seed, 60, 3)
@@ -232,7 +257,11 @@ def test_a_sweeps_points_are_the_table(make_sweep, seed):
     assert sum(value(cells[1]) for cells in same) == table["failure"].drop_nulls().len()
     kept = table.filter(table["feasible"])
     texts = [card.one("p", class_="card-value").text for card in page.all("li", class_="card")]
-    assert texts == [quantity(kept["seconds"].min(), "s"), quantity(kept["energy_j"].min(), "J"), share(kept["accuracy"].max())]
+    assert texts == [
+        quantity(kept["seconds"].min(), "s"),
+        quantity(kept["energy_j"].min(), "J"),
+        share(kept["accuracy"].max()),
+    ]
 
 
 def _luminance(colour):

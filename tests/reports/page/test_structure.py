@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -36,7 +37,7 @@ def page(pages, request):
 def test_one_first_heading_and_no_level_left_out(page):
     levels = [int(node.tag[1]) for node in page.walk() if re.fullmatch(r"h[1-6]", node.tag)]
     assert levels.count(1) == 1 and levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_landmarks_and_language(page):
@@ -110,6 +111,17 @@ def test_every_headline_number_says_how_it_was_found(page):
     for card in cards:
         assert card.one("span", class_="origin").text in said
         assert card.one("p", class_="card-baseline").text
+
+
+def test_every_section_with_numbers_says_how_they_were_found(pages):
+    page = pages["run"]
+    found = {name: page.one("section", id=f"run-0-{name}").all("span", class_="origin") for name in SECTIONS}
+    assert {name: [badge.text for badge in badges] for name, badges in found.items()} == {
+        **{name: ["simulated"] for name in ("machine", "phases", "roofline", "memory")},
+        "energy": ["modelled"],
+        "learning": ["measured"],
+        "provenance": [],
+    }
 
 
 def test_names_from_files_cannot_break_out(make_run, make_sweep):

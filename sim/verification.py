@@ -15,6 +15,7 @@ from rtl.sizes import TileSizes
 from sim.fidelity import cycle
 from sim.gates.amaranth_simulation import AmaranthSimulation
 from sim.gates.engines import Engine
+from sim.gates.golden import wrong_values
 from sim.gates.layout import Layout
 from sim.gates.random_step import random_step
 from sim.gates.run import GatesResult, StepOnGates, tile_for
@@ -123,17 +124,8 @@ def verify(
 
 def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
     """Yield a line for each matrix and each counter in which a run of `step` differs from golden model and law."""
-    for name, expected in step.matrices.items():
-        found = ran.matrices[name]
-        wrong = np.argwhere(found != expected)
-        if len(wrong):
-            row, column = wrong[0].tolist()
-            yield (
-                f"{name}[{row}, {column}] must be {expected[row, column]}, not {found[row, column]} "
-                f"({len(wrong)} of {expected.size} values differ)"
-            )
-    law = cycle.count(step.program)
-    for name, value in law:
+    yield from wrong_values(step, ran)
+    for name, value in cycle.count(step.program):
         if getattr(ran.counters, name) != value:
             yield f"{name} must be {value}, not {getattr(ran.counters, name)}"
 

@@ -1,0 +1,272 @@
+"""DRAM as data: the parts with their standards' constraints, and the controller before them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from accel.description import Description, NonNegativeInt, PositiveFloat, PositiveInt, read_toml, with_overrides
+from accel.dram_parts import DRAM_PARTS
+
+Standard = Literal["DDR3", "DDR4", "LPDDR4", "HBM2"]
+RowPolicy = Literal["open", "closed"]
+Refresh = Literal["all_bank", "per_bank"]
+FIELDS = ("Ro", "Ba", "Bg", "Ra", "Co", "Ch")
+
+
+class DramTiming(Description):
+    """The constraints of a part's standard, in clock cycles, under the names that JEDEC gives them.
+
+    What a standard does not know is zero, or left out where leaving out says that a feature is missing.
+
+    Attributes
+    ----------
+    CL, CWL
+        Read and write latency.
+    tDQSCK
+        What read data come later than CL (LPDDR4).
+    tDQSS
+        What write data come later than CWL (LPDDR4).
+    tRTW
+        Rest of the data bus between the last beat of a read and the first of a write.
+    tRTRS
+        Rest of the data bus between bursts of two ranks; left out if a channel has one rank only.
+    tRCDRD, tRCDWR
+        Activate to read, activate to write.
+    tRP, tRPab
+        Precharge of one bank; of all banks.
+    tRAS, tRC
+        Activate to precharge; activate to activate, both in one bank.
+    tRRD_S, tRRD_L, tFAW
+        Activate to activate in another bank group, in the same one; the window that holds at most four activates.
+    tCCD_S, tCCD_L
+        Column command to column command of one direction, other and same bank group.
+    tWTR_S, tWTR_L
+        End of write data to a read, other and same bank group.
+    tWR, tRTP, tPPD
+        End of write data to precharge; read to precharge; precharge to precharge in two banks.
+    tRFC, tREFI
+        A refresh of all banks of a rank; how often one is due.
+    tRFCpb, tREFIpb, tRREFD
+        A refresh of one bank; how often one is due; from it to an activate in another bank. Left out if the standard
+        has no refresh of one bank, or the sources do not tell.
+    """
+
+    CL: PositiveInt
+    CWL: PositiveInt
+    tDQSCK: NonNegativeInt = 0
+    tDQSS: NonNegativeInt = 0
+    tRTW: NonNegativeInt
+    tRTRS: NonNegativeInt | None = None
+    tRCDRD: PositiveInt
+    tRCDWR: PositiveInt
+    tRP: PositiveInt
+    tRPab: PositiveInt
+    tRAS: PositiveInt
+    tRC: PositiveInt
+    tRRD_S: PositiveInt
+    tRRD_L: PositiveInt
+    tFAW: PositiveInt
+    tCCD_S: PositiveInt
+    tCCD_L: PositiveInt
+    tWTR_S: PositiveInt
+    tWTR_L: PositiveInt
+    tWR: PositiveInt
+    tRTP: PositiveInt
+    tPPD: NonNegativeInt = 0
+    tRFC: PositiveInt
+    tREFI: PositiveInt
+    tRFCpb: PositiveInt | None = None
+    tREFIpb: PositiveInt | None = None
+    tRREFD: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for short, long in (("tRFC", "tREFI"), ("tRFCpb", "tREFIpb"), ("tRAS", "tRC")):
+            low, high = getattr(self, short), getattr(self, long)
+            if low is not None and high is not None and low >= high:
+                raise ValueError(f"{short} must be less than {long} ({high}), not {low}")
+        return self
+
+
+class DramCurrents(Description):
+    """Supply voltage and mean currents of one device, as datasheets name them.
+
+    Attributes
+    ----------
+    vdd_v
+        Supply voltage.
+    idd0_ma
+        One bank activated and precharged every tRC.
+    idd2n_ma, idd3n_ma
+        Standby with all banks closed; with a bank open.
+    idd4r_ma, idd4w_ma
+        Reading, writing without a gap.
+    idd5_ma
+        Refreshing all banks without a gap.
+    """
+
+    vdd_v: PositiveFloat
+    idd0_ma: PositiveFloat
+    idd2n_ma: PositiveFloat
+    idd3n_ma: PositiveFloat
+    idd4r_ma: PositiveFloat
+    idd4w_ma: PositiveFloat
+    idd5_ma: PositiveFloat
+
+
+class DramPart(Description):
+    """A DRAM part: geometry, timing and, where they are published, currents.
+
+    Attributes
+    ----------
+    about, source
+        What it is; where its values come from.
+    standard
+        Whose commands it takes.
+    tck_ps
+        Clock period; data move on both edges.
+    device_bits, device_row_bytes
+        Data width and row (page) size of one device.
+    rows, banks_per_group, bank_groups
+        Rows of a bank; banks of a group; groups of a rank, 1 if the standard has none.
+    burst_length
+        Beats of one burst.
+    usual_bus_bits
+        Data width of the channel it is usually built into.
+    row_bus
+        Whether row commands have a command bus of their own.
+    timing, currents
+        Constraints; currents, left out where no source publishes them.
+    """
+
+    about: str
+    source: str
+    standard: Standard
+    tck_ps: PositiveInt
+    device_bits: PositiveInt
+    device_row_bytes: PositiveInt
+    rows: PositiveInt
+    bank_groups: PositiveInt
+    banks_per_group: PositiveInt
+    burst_length: PositiveInt
+    usual_bus_bits: PositiveInt
+    row_bus: bool
+    timing: DramTiming
+    currents: DramCurrents | None = None
+
+    @classmethod
+    def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:
+        """Return the part in ``accel/dram_parts/<name>.toml``, or in a TOML file, with values by dotted field changed.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of that name (with a suggestion), or something in it is wrong.
+        """
+        table = read_toml(Path(name)) if name.endswith(".toml") else DRAM_PARTS.load(name)
+        return cls.from_table(with_overrides(table, overrides or {}), name)
+
+    @property
+    def banks(self) -> int:
+        """Banks of a rank."""
+        return self.bank_groups * self.banks_per_group
+
+    @property
+    def burst_cycles(self) -> int:
+        """Cycles for which one burst holds the data bus."""
+        return self.burst_length // 2
+
+    def devices(self, bus_bits: int) -> int:
+        """Return the number of devices side by side in a rank."""
+        return bus_bits // self.device_bits
+
+    def row_bytes(self, bus_bits: int) -> int:
+        """Return the bytes of one row over all devices of a rank."""
+        return self.device_row_bytes * self.devices(bus_bits)
+
+    def burst_bytes(self, bus_bits: int) -> int:
+        """Return the bytes of one burst."""
+        return self.burst_length * bus_bits // 8
+
+    def peak_bytes_per_second(self, bus_bits: int) -> float:
+        """Return the bytes a second when one channel's data bus never rests."""
+        return 2e12 / self.tck_ps * bus_bits / 8
+
+
+class DramController(Description):
+    """The controller before a DRAM and how many channels and ranks it has.
+
+    Attributes
+    ----------
+    channels, ranks
+        Channels; ranks of each channel.
+    bus_bits
+        Data width of a channel.
+    address_map
+        Fields from the highest address bits to the lowest, such as RoBaRaCoCh: Ro row, Ra rank, Bg bank group, Ba bank,
+        Co column, Ch channel. A map without Bg keeps the group right below the bank. RoBaRaCoBgCh sends neighbouring
+        bursts to different bank groups, and is the same as RoBaRaCoCh for a part without bank groups.
+    row_policy
+        ``open`` rows stay open until another row of the bank is wanted; ``closed`` rows are closed by the last queued
+        request for them.
+    refresh
+        ``all_bank``: all banks of a rank every tREFI; ``per_bank``: one bank after the other, every tREFIpb.
+    read_queue, write_queue
+        Entries of each queue of a channel.
+    write_high, write_low
+        Writes queued at which a channel turns from reads to writes; at which it turns back if reads wait.
+    most_bypasses
+        Requests for an open row that may be served before an older request for another row of the same bank.
+    """
+
+    channels: PositiveInt = 1
+    ranks: PositiveInt = 1
+    bus_bits: PositiveInt
+    address_map: str = "RoBaRaCoBgCh"
+    row_policy: RowPolicy = "open"
+    refresh: Refresh = "all_bank"
+    read_queue: PositiveInt = 32  # as in Ramulator 2.1 and DRAMsim3
+    write_queue: PositiveInt = 32
+    write_high: PositiveInt = 32  # DRAMsim3, controller.cpp: drained when full, until empty; Ramulator 2.1 has 26 and 6
+    write_low: NonNegativeInt = 0
+    most_bypasses: PositiveInt = 32  # assumption: one queue's worth
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.write_low < self.write_high <= self.write_queue:
+            found = f"{self.write_low}, {self.write_high} and {self.write_queue}"
+            raise ValueError(f"write_low < write_high <= write_queue must hold, not {found}")
+        fields_of(self.address_map)
+        return self
+
+    def fits(self, part: DramPart) -> str:
+        """Return what keeps this controller from driving `part`, in words; an empty text if nothing does."""
+        timing = part.timing
+        if self.bus_bits % part.device_bits:
+            return f"bus_bits must be a multiple of the part's {part.device_bits} bits, not {self.bus_bits}"
+        if self.ranks > 1 and timing.tRTRS is None:
+            return f"ranks must be 1: no source tells how {part.about} changes between ranks (tRTRS)"
+        if self.refresh == "per_bank" and None in (timing.tRFCpb, timing.tREFIpb, timing.tRREFD):
+            return f"refresh must be all_bank: {part.about} has no per-bank refresh that the sources describe"
+        return ""
+
+
+def fields_of(address_map: str) -> tuple[str, ...]:
+    """Return the fields of an address map from the highest to the lowest, Bg among them.
+
+    Raises
+    ------
+    ValueError
+        If it is not made of each field once.
+    """
+    fields = [address_map[at : at + 2] for at in range(0, len(address_map), 2)]
+    if "Bg" not in fields and "Ba" in fields:
+        fields.insert(fields.index("Ba") + 1, "Bg")
+    if sorted(fields) != sorted(FIELDS):
+        raise ValueError(
+            f"address_map must name Ro, Ba, Ra, Co and Ch once, Bg or not, as in RoBaRaCoCh, not {address_map!r}"
+        )
+    return tuple(fields)

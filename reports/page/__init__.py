@@ -1,0 +1,11 @@
+"""The page: `render` makes one self-contained HTML file of runs and sweeps.
+
+It reads results and tables and runs nothing. `templates` is its HTML; `style.css` and `scripts` are put into the
+file whole.
+"""
+
+from reports.page.contents import Contents, Curves, Held, Run, Sweep
+from reports.page.headline import origin_of
+from reports.page.page import render
+
+__all__ = ["Contents", "Curves", "Held", "Run", "Sweep", "origin_of", "render"]

@@ -1,0 +1,59 @@
+"""Bars of a run beside those of the dense run, and bars of cycles cut by what they were spent on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from reports.page.bars import Bar, grouped, legend, stacked
+from reports.page.headline import gain
+from reports.palette import CAUSE_LABELS
+from reports.quantity import quantity, share
+from reports.table import Row
+
+_RUNS = (("delta", "delta: columns that fired"), ("dense", "dense: every column"))
+
+
+def compared(groups: Mapping[str, Sequence[Bar]]) -> Markup:
+    """Return bars of pairs (`pair`) on one scale, under their key."""
+    words = (f"{name}: " + "; ".join(f"{bar.name} {bar.text}" for bar in bars) for name, bars in groups.items())
+    return Markup("").join([legend(_RUNS), grouped(groups, ". ".join(words))])
+
+
+def pair(delta: float, dense: float, unit: str, better: str = "less", worse: str = "more") -> list[Bar]:
+    """Return the bars of a run and of the dense run, the first with how many times less it is."""
+    words = ", ".join(filter(None, [quantity(delta, unit), gain(dense, delta, better, worse)]))
+    return [Bar("delta", delta, words, "delta"), Bar("dense", dense, quantity(dense, unit), "dense")]
+
+
+def parts(row: Row) -> list[Bar]:
+    """Return the parts of a unit's or a phase's cycles in the order of stacking."""
+    cycles = {"busy": float(row["busy_cycles"])}
+    cycles |= {cause: float(row[f"stall_{cause}_cycles"]) for cause in CAUSE_LABELS}
+    whole = sum(cycles.values()) or 1
+    words = {"busy": "at work"} | CAUSE_LABELS
+    return [
+        Bar(words[part], count, f"{quantity(count)} cycles, {share(count / whole)}", part)
+        for part, count in cycles.items()
+        if count
+    ]
+
+
+def cut(rows: Mapping[str, Sequence[Bar]], about: str) -> Markup:
+    """Return the bars of cycles under their key, each with its share at work."""
+    present = dict.fromkeys((part.kind, part.name) for parts in rows.values() for part in parts)
+    order = ["busy", *CAUSE_LABELS]
+    key = legend(sorted(present, key=lambda entry: order.index(entry[0])))
+    at_work = {
+        name: share(sum(p.value for p in parts if p.kind == "busy") / (sum(p.value for p in parts) or 1))
+        for name, parts in rows.items()
+    }
+    return Markup("").join([key, stacked(rows, at_work, told(about, rows))])
+
+
+def told(what: str, rows: Mapping[str, Sequence[Bar]]) -> str:
+    """Return what stacked bars show, for those who do not see them."""
+    return f"{what}. " + ". ".join(
+        f"{name}: " + "; ".join(f"{part.name} {part.text}" for part in parts) for name, parts in rows.items()
+    )

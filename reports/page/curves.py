@@ -1,0 +1,56 @@
+"""Curves over time steps and over epochs, with a key that says where each ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import ArrayLike, NDArray
+
+from reports.page.bars import legend
+from reports.page.markup import element, per_cent
+from reports.page.plot import Axis, counted, curve, frame, shares
+from reports.palette import LINES
+from reports.quantity import share
+
+ACCURACY = "test accuracy"
+Curves = dict[str, NDArray[np.float64]]
+
+
+def over_steps(streams: Mapping[str, ArrayLike]) -> Markup:
+    """Return the share of deltas that fired in each stream over the time steps, shape (T,) each."""
+    curves = _arrays(streams)
+    words = {stream: f"{share(float(np.nanmean(values)))} on average" for stream, values in curves.items()}
+    return _plot("Time step", "Share of deltas that fired", curves, words)
+
+
+def over_epochs(streams: Mapping[str, ArrayLike], accuracy: Sequence[float], dense_epochs: int) -> Markup:
+    """Return the share of deltas that fired, and test accuracy, over the epochs, shape (E,) each.
+
+    Epochs that trained the dense network, in which every delta counts as fired, are shaded.
+    """
+    curves = _arrays(streams) | {ACCURACY: np.asarray(accuracy, dtype=float)}
+    words = {stream: f"{share(float(values[-1]))} at the end" for stream, values in curves.items()}
+    return _plot("Epoch", "Share of deltas that fired; test accuracy", curves, words, dense_epochs)
+
+
+def _arrays(streams: Mapping[str, ArrayLike]) -> Curves:
+    return {stream: np.asarray(values, dtype=float) for stream, values in streams.items()}
+
+
+def _plot(what: str, name: str, curves: Curves, words: Mapping[str, str], shaded: int = 0) -> Markup:
+    kinds = {stream: f"line-{index % LINES}" for index, stream in enumerate(curves)} | {ACCURACY: "accuracy"}
+    last = max((len(values) for values in curves.values()), default=1) - 1
+    x, y = counted(what, last), shares(name)
+    marks = _shade(x, shaded)
+    marks += [curve(x, y, list(enumerate(values.tolist())), kinds[stream]) for stream, values in curves.items()]
+    key = [(kinds[stream], f"{stream}: {words[stream]}") for stream in curves]
+    about = f"{name} over {what.lower()}s 0 to {last}. " + ". ".join(entry for _, entry in key)
+    return Markup("").join([legend(key), frame(x, y, marks, about)])
+
+
+def _shade(x: Axis, epochs: int) -> list[Markup]:
+    if not epochs:
+        return []
+    return [element("rect", x="0%", y="0%", width=per_cent(x.place(epochs - 0.5)), height="100%", class_="shade")]

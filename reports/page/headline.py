@@ -1,0 +1,119 @@
+"""The numbers that a reader looks for first, each beside its baseline and with how it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.page.contents import Run
+from reports.quantity import quantity, share, times
+from reports.table import energy_rows, ratio
+
+MEASURED, MODELLED, SIMULATED = "measured", "modelled", "simulated"
+
+ORIGINS = {
+    SIMULATED: "cycles and bytes of a program run on the described machine, every cycle accounted for",
+    MODELLED: "reckoned: energy from action counts and a published table, analytic cycles from closed forms",
+    MEASURED: "counted while the network was trained in NumPy and tested on recordings it had not seen",
+}
+"""How numbers are found, in words."""
+
+_OF_FIDELITY = {"analytic": MODELLED, "cycle": SIMULATED, "rtl": SIMULATED}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One headline number.
+
+    Attributes
+    ----------
+    name
+        What it is.
+    value
+        The number with its unit.
+    gain
+        What is won against the baseline, in a word or two; empty where there is none.
+    baseline
+        What it is compared with.
+    origin
+        A key of ORIGINS.
+    design
+        Where it was found: names and values.
+    """
+
+    name: str
+    value: str
+    gain: str
+    baseline: str
+    origin: str
+    design: Sequence[tuple[str, str]] = ()
+
+
+def origin_of(fidelity: str) -> str:
+    """Return how cycles of a fidelity were found, a key of ORIGINS."""
+    return _OF_FIDELITY.get(fidelity, SIMULATED)
+
+
+def gain(dense: float, delta: float, better: str, worse: str) -> str:
+    """Return how many times less `delta` is than `dense`, as ``4.36× faster``; nothing if they read the same."""
+    if dense == delta or times(ratio(dense, delta)) == "1×":
+        return ""
+    return f"{times(ratio(dense, delta))} {better}" if dense > delta else f"{times(ratio(delta, dense))} {worse}"
+
+
+def headline(run: Run) -> list[Card]:
+    """Return the cards of a run: time, energy, traffic, lanes; of a trained network accuracy and matrix operations."""
+    result, origin = run.result, origin_of(run.result.fidelity)
+    delta, dense = result.counters, result.dense
+    cards = [
+        Card(
+            "Training step",
+            quantity(delta.seconds, "s"),
+            gain(dense.cycles, delta.cycles, "faster", "slower"),
+            f"dense {quantity(dense.seconds, 's')}, same machine",
+            origin,
+        )
+    ]
+    energy = energy_rows(result)[-1]
+    if energy["energy_j"]:
+        cards.append(
+            Card(
+                "Energy of the step",
+                quantity(float(energy["energy_j"]), "J"),
+                gain(float(energy["dense_energy_j"]), float(energy["energy_j"]), "less", "more"),
+                f"dense {quantity(float(energy['dense_energy_j']), 'J')}",
+                MODELLED,
+            )
+        )
+    moved, dense_moved = delta.remote.asked_bytes, dense.remote.asked_bytes
+    saved = gain(dense_moved, moved, "less", "more")
+    cards.append(Card("Off-chip traffic", quantity(moved, "B"), saved, f"dense {quantity(dense_moved, 'B')}", origin))
+    cards.append(_lanes(run, origin))
+    return cards + _learned(run)
+
+
+def _lanes(run: Run, origin: str) -> Card:
+    delta, dense = run.result.counters, run.result.dense
+    used, beside = (counters.macs / (counters.cycles * counters.lanes or 1) for counters in (delta, dense))
+    about = f"of what {delta.lanes} lanes could do; dense {share(beside)}"
+    return Card("Lanes used", share(used), "", about, origin)
+
+
+def _learned(run: Run) -> list[Card]:
+    found = run.result.training
+    if not {"accuracy", "macs", "dense_macs", "saved"} <= set(found):
+        return []
+    dense_epochs = run.curves.dense_epochs if run.curves else 0
+    beside = "no dense network was trained beside it"
+    if run.curves and dense_epochs:
+        beside = f"{share(run.curves.accuracy[dense_epochs - 1])} after {dense_epochs} dense epochs"
+    return [
+        Card("Test accuracy", share(found["accuracy"]), "", beside, MEASURED),
+        Card(
+            "Matrix operations",
+            quantity(found["macs"], "MAC"),
+            f"{share(found['saved'])} fewer",
+            f"dense {quantity(found['dense_macs'], 'MAC')}, FP + BP + WG of all epochs",
+            MEASURED,
+        ),
+    ]

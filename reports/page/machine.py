@@ -1,0 +1,72 @@
+"""The machine's blocks: what each is, and how busy it was in a run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from accel.architecture import Architecture
+from reports.page.contents import Run
+from reports.quantity import quantity, share
+
+
+class Gauge(NamedTuple):
+    """What a block did, as a share of what it could, and in words."""
+
+    words: str
+    filled: float
+
+
+class Block(NamedTuple):
+    """One block of the machine: what it is called, what it is made of, a line each, and what it did."""
+
+    title: str
+    about: tuple[str, ...]
+    gauges: tuple[Gauge, ...]
+
+
+def blocks(run: Run) -> dict[str, Block]:
+    """Return the blocks by name: ``remote``, ``port``, ``local``, ``encoder``, ``engine``, ``elementwise``."""
+    machine = Architecture.from_table(run.result.architecture, "the result's machine")
+    counters, engine = run.result.counters, machine.engine
+    cycles = counters.cycles or 1
+    busy = {name: unit.busy_cycles / cycles for name, unit in counters.units.items()}
+    width = machine.dma.bytes_per_cycle * cycles
+    ways = (("in", counters.remote.read_bytes / width), ("out", counters.remote.write_bytes / width))
+    return {
+        "remote": _remote(run, machine),
+        "port": Block(
+            "Port",
+            (f"{machine.dma.bytes_per_cycle} B a cycle", "each way"),
+            tuple(Gauge(f"{way} {share(used)}", used) for way, used in ways),
+        ),
+        "local": _local(run, machine),
+        "encoder": Block("Delta encoder", (f"{engine.encoder_elements} elements a cycle",), (_busy(busy["encoder"]),)),
+        "engine": Block(f"{engine.lanes} lanes", ("multiply-accumulate",), (_busy(busy["engine"]),)),
+        "elementwise": Block(
+            "Element-wise unit", (f"{engine.elementwise_lanes} neurons at once",), (_busy(busy["elementwise"]),)
+        ),
+    }
+
+
+def _busy(of_run: float, what: str = "") -> Gauge:
+    return Gauge(f"{what}{share(of_run)} busy", of_run)
+
+
+def _remote(run: Run, machine: Architecture) -> Block:
+    """Return the off-chip memory; a memory without banks has no data bus that could be busy."""
+    counters, size = run.result.counters, quantity(machine.remote.bytes, "B")
+    if machine.device.kind == "ideal":
+        return Block("Off-chip memory", (machine.remote.device, f"{size}, no banks"), ())
+    busy = _busy(counters.remote.busy_cycles / (counters.cycles or 1), "bus ")
+    return Block("Off-chip memory", (machine.remote.device, f"{size}, {machine.remote.bus_bits}-bit bus"), (busy,))
+
+
+def _local(run: Run, machine: Architecture) -> Block:
+    capacity, counters = machine.local.bytes, run.result.counters
+    moved = sum(phase.local_bytes for phase in counters.phases.values())
+    rate = f"{quantity(moved / (counters.cycles or 1), 'B')} a cycle moved"
+    if run.held is None:
+        return Block("Local SRAM", (quantity(capacity, "B"), rate), ())
+    held = sum(run.held.local_bytes.values())
+    words = f"{quantity(held, 'B')} of {quantity(capacity, 'B')} held"
+    return Block("Local SRAM", (rate,), (Gauge(words, held / capacity),))

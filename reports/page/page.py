@@ -1,0 +1,154 @@
+"""The page: one HTML file with everything in it, the same bytes for the same contents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import palette
+from reports.page import sweep as sweeps
+from reports.page.contents import Contents, Run, Sweep
+from reports.page.headline import ORIGINS, headline
+from reports.page.sections import sections
+from reports.page.table import Table, fields, of_rows
+from reports.table import ratio
+
+_STEPS = 8  # of the colours that stand for numbers
+
+# one module: a file may use what the files before it define
+_SCRIPTS = ("theme", "sorting")
+_SWEEP_SCRIPTS = ("words", "elements", "axis", "front", "colours", "filters", "chart", "listing", "explorer")
+
+
+def render(contents: Contents) -> str:
+    """Return the page as the text of one HTML file that needs nothing else: no network, no other file."""
+    runs = [_run(position, run) for position, run in enumerate(contents.runs)]
+    explored = [_sweep(position, sweep) for position, sweep in enumerate(contents.sweeps)]
+    origins = {card.origin for part in (*runs, *explored) for card in part["cards"]}
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            name=contents.title,
+            version=contents.version,
+            runs=runs,
+            sweeps=explored,
+            overview=_overview(contents.runs),
+            origins={name: words for name, words in ORIGINS.items() if name in origins},
+            style=Markup(f"{_colours()}{_text('style.css')}"),
+            script=_script(_SCRIPTS + (_SWEEP_SCRIPTS if explored else ())),
+        )
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("reports.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _run(position: int, run: Run) -> dict[str, Any]:
+    result = run.result
+    workload, machine = result.workload.get("name", "a workload"), result.architecture.get("name", "a machine")
+    samples = result.provenance.get("samples")
+    return {
+        "id": f"run-{position}",
+        "name": run.name,
+        "title": f"{workload} on {machine}",
+        "about": result.architecture.get("about", ""),
+        "what": f"One training step{f' of {samples} samples' if samples else ''}, {run.fidelity}",
+        "cards": headline(run),
+        "sections": sections(run),
+        "timeline": run.timeline,
+    }
+
+
+def _sweep(position: int, sweep: Sweep) -> dict[str, Any]:
+    view = sweeps.View(sweep)
+    tables = [sweeps.searches(view), sweeps.failures(view), sweeps.constants(view)]
+    tables.append(fields("Where the numbers come from", sweep.provenance))
+    return {
+        "id": f"sweep-{position}",
+        "name": sweep.name,
+        "title": f"Sweep {sweep.name}",
+        "about": sweep.about,
+        "summary": sweeps.summary(view),
+        "cards": sweeps.headline(view),
+        "data": sweeps.data(view),
+        "front": sweeps.front_table(view),
+        "tables": [table for table in tables if table.rows],
+    }
+
+
+def _overview(runs: Any) -> Table | None:
+    """Return the table of all runs beside each other; nothing for fewer than two."""
+    if len(runs) < 2:
+        return None
+    rows = []
+    for run in runs:
+        delta, dense = run.result.counters, run.result.dense
+        rows.append(
+            {
+                "name": run.name,
+                "workload": str(run.result.workload.get("name", "")),
+                "machine": str(run.result.architecture.get("name", "")),
+                "fidelity": run.result.fidelity,
+                "seconds": delta.seconds,
+                "dense_seconds": dense.seconds,
+                "speedup": ratio(dense.cycles, delta.cycles),
+                "energy_j": sum(run.result.energy_j.values()),
+                "remote_bytes": delta.remote.asked_bytes,
+                "utilisation": delta.macs / (delta.cycles * delta.lanes or 1),
+                "accuracy": float(run.result.training.get("accuracy", "nan")),
+            }
+        )
+    columns = {
+        "name": "Run",
+        "workload": "Workload",
+        "machine": "Machine",
+        "fidelity": "Fidelity",
+        "seconds": "Training step",
+        "dense_seconds": "Dense",
+        "speedup": "Speed-up",
+        "energy_j": "Energy, modelled",
+        "remote_bytes": "Off-chip",
+        "utilisation": "Lanes used",
+        "accuracy": "Test accuracy",
+    }
+    note = "Speed-up: cycles of the dense run on the same machine over cycles."
+    return replace(of_rows("All runs", rows, columns, note), unfolded=True)
+
+
+def _colours() -> str:
+    """Return the palettes as variables of the style sheet: light, dark where the screen or the reader asks for it."""
+    light, dark = (
+        "".join(f"--{name}:{colour};" for name, colour in colours.items()) for colours in (palette.LIGHT, palette.DARK)
+    )
+    kinds = [f".{kind}{{--colour:var(--{kind})}}" for kind in palette.LIGHT if kind.startswith("line-")]
+    kinds += [f".{cause}{{--colour:var(--cause-{cause})}}" for cause in palette.CAUSE_LABELS]
+    kinds += [f".{kind}{{--colour:var(--{kind})}}" for kind in ("delta", "dense")]
+    kinds += [
+        f".ramp-{step}{{--colour:color-mix(in oklab,var(--seq-high) {100 * step // (_STEPS - 1)}%,var(--seq-low))}}"
+        for step in range(_STEPS)
+    ]
+    return (
+        f":root{{{light}color-scheme:light}}"
+        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
+        f":root[data-theme=dark]{{{dark}color-scheme:dark}}" + "".join(kinds)
+    )
+
+
+def _script(names: tuple[str, ...]) -> Markup:
+    return Markup("\n").join(Markup(_text(f"scripts/{name}.js")) for name in names)
+
+
+def _text(name: str) -> str:
+    return resources.files("reports.page").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,276 @@
+"""The sections of a run: its charts, each with the tables that hold the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from accel.architecture import Architecture
+from reports.page import curves
+from reports.page.bars import Bar, legend, stacked
+from reports.page.block_diagram import block_diagram
+from reports.page.comparison import compared, cut, pair, parts, told
+from reports.page.contents import Run
+from reports.page.headline import MEASURED, MODELLED, origin_of
+from reports.page.roofline import roofline
+from reports.page.table import Cell, Table, cell, fields, of_rows
+from reports.palette import CAUSE_LABELS, LINES, PHASE_NAMES, UNIT_NAMES
+from reports.quantity import quantity, share
+from reports.table import (
+    CAUSES,
+    Row,
+    energy_rows,
+    memory_rows,
+    phase_rows,
+    roofline_rows,
+    unit_rows,
+)
+from reports.units import heading, unit_of
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart under its caption; a narrow one leaves room for another beside it."""
+
+    caption: str
+    drawn: Markup
+    narrow: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: `key` names it in links, `about` says what to look at, `origin` how its numbers were found."""
+
+    key: str
+    title: str
+    about: str
+    origin: str
+    drawings: Sequence[Drawing] = ()
+    tables: Sequence[Table] = ()
+
+
+def sections(run: Run) -> list[Section]:
+    """Return the sections of a run in the order of reading."""
+    found = [_machine(run), _phases(run), _roofline(run), _memory(run)]
+    if run.result.energy_j:
+        found.append(_energy(run))
+    if run.curves:
+        found.append(_learning(run))
+    return [*found, _provenance(run)]
+
+
+def _machine(run: Run) -> Section:
+    rows = unit_rows(run.result.counters)
+    cycles = {UNIT_NAMES.get(str(row["unit"]), str(row["unit"])): parts(row) for row in rows}
+    about = "Bars inside the blocks: what each did, of what it could have done in the time of this training step."
+    return Section(
+        "machine",
+        "The machine",
+        about,
+        origin_of(run.result.fidelity),
+        [
+            Drawing("Blocks, flows and how busy each was", block_diagram(run)),
+            Drawing("Each unit's cycles: at work, with its share, or waiting", cut(cycles, "Cycles of each unit")),
+        ],
+        [_stalls("Cycles of each unit", rows, "unit", "Unit")],
+    )
+
+
+def _phases(run: Run) -> Section:
+    rows = phase_rows(run.result)
+    clock = run.result.counters.clock_hz
+    times_of = {}
+    for row in rows:
+        delta, dense = float(row["time_s"]), float(row["dense_cycles"]) / clock
+        times_of[_phase(row)] = pair(delta, dense, "s", "faster", "slower")
+    cycles = {str(row["phase"]): parts(row) for row in rows}
+    note = (
+        "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Occupancy: columns that "
+        "fired, of all. Speed-up: dense cycles over cycles."
+    )
+    columns = {
+        "phase": "Phase",
+        "time_s": "Time",
+        "share": "Of run",
+        "cycles": "Cycles",
+        "dense_cycles": "Dense cycles",
+        "speedup": "Speed-up",
+        "utilisation": "Lanes used",
+        "occupancy": "Occupancy",
+        "macs": "MACs done",
+        "skipped_macs": "MACs skipped",
+    }
+    return Section(
+        "phases",
+        "Where the time went",
+        "One training step in its phases, beside the same step on the same machine with every column worked through.",
+        origin_of(run.result.fidelity),
+        [
+            Drawing("Time of each phase", compared(times_of)),
+            Drawing("The lanes' cycles: at work, with their share, or waiting", cut(cycles, "The lanes' cycles")),
+        ],
+        [
+            replace(of_rows("Phases", rows, columns, note), unfolded=True),
+            _stalls("The lanes' cycles by phase", rows, "phase", "Phase"),
+        ],
+    )
+
+
+def _roofline(run: Run) -> Section:
+    rows = roofline_rows(run.result)
+    columns = {
+        "phase": "Phase",
+        "run": "Run",
+        "macs_per_remote_byte": "Intensity",
+        "macs_per_second": "Attained",
+        "roof_macs_per_second": "Roof",
+        "of_roof": "Of roof",
+        "roof": "Roof set by",
+    }
+    entries = [[cell(row[key], unit_of(key)) for key in columns] for row in rows]
+    about = (
+        "What the lanes attained against what lanes and off-chip memory allow. Skipping "
+        "columns skips their multiply-accumulates and their bytes alike, so it buys time without moving the intensity."
+    )
+    note = (
+        "Off-chip memory works ahead of the lanes, so bytes of one phase may move during another: a single phase may "
+        "stand above its roof, the total cannot. A phase at the right edge moves no off-chip byte."
+    )
+    return Section(
+        "roofline",
+        "Roofline",
+        about,
+        origin_of(run.result.fidelity),
+        [Drawing("Attained multiply-accumulates a second", roofline(run.result))],
+        [Table("Roofline", list(columns.values()), entries, note=note)],
+    )
+
+
+def _memory(run: Run) -> Section:
+    rows = phase_rows(run.result)
+    drawings = []
+    for key, caption in (("remote_bytes", "Bytes moved off chip"), ("local_bytes", "Bytes moved in local SRAM")):
+        bars = {_phase(row): pair(float(row[key]), float(row[f"dense_{key}"]), "B") for row in rows}
+        drawings.append(Drawing(caption, compared(bars), narrow=True))
+    moved = {
+        "phase": "Phase",
+        "remote_bytes": "Off chip",
+        "dense_remote_bytes": "Off chip, dense",
+        "local_bytes": "Local",
+        "dense_local_bytes": "Local, dense",
+    }
+    tables = [of_rows("Bytes moved", rows, moved), _remote(run)]
+    if run.held:
+        drawings.append(_held(run))
+        tables.append(_held_table(run))
+    about = "Where the bytes went, and what lies where. A memory less than 5 % full is drawn without its free part."
+    return Section("memory", "Memory", about, origin_of(run.result.fidelity), drawings, tables)
+
+
+def _held(run: Run) -> Drawing:
+    assert run.held
+    machine = Architecture.from_table(run.result.architecture, "the result's machine")
+    rows: dict[str, list[Bar]] = {}
+    whole: dict[str, float] = {}
+    of_all: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+    for name, held, capacity in (
+        ("Local SRAM", run.held.local_bytes, machine.local.bytes),
+        ("Off-chip memory", run.held.remote_bytes, machine.remote.bytes),
+    ):
+        taken = sum(held.values())
+        for use in held:
+            kinds.setdefault(use, f"line-{len(kinds) % LINES}")
+        of_all[name] = f"{quantity(taken, 'B')} of {quantity(capacity, 'B')} ({share(taken / capacity)})"
+        rows[name] = [Bar(use, size, quantity(size, "B"), kinds[use]) for use, size in held.items()]
+        # a memory that is almost empty is drawn by what is in it, or there would be nothing to see
+        whole[name] = float(capacity) if taken > capacity / 20 else float(taken)
+    chart = stacked(rows, of_all, told("Bytes held", rows), whole=whole)
+    key = legend([(kind, use) for use, kind in kinds.items()])
+    return Drawing("What each memory holds, by purpose", Markup("").join([key, chart]))
+
+
+def _held_table(run: Run) -> Table:
+    assert run.held
+    rows = [
+        [Cell(memory), Cell(use), cell(size, "B")]
+        for memory, held in (("local", run.held.local_bytes), ("off chip", run.held.remote_bytes))
+        for use, size in held.items()
+    ]
+    return Table("What each memory holds", ["Memory", "Purpose", "Bytes"], rows)
+
+
+def _remote(run: Run) -> Table:
+    delta, dense = memory_rows(run.result)
+    machine = Architecture.from_table(run.result.architecture, "the result's machine")
+    unknown = {"run", "local_bytes"}
+    if machine.device.kind == "ideal":  # it has no rows, no commands and no data bus
+        unknown |= {key for key in delta if not key.endswith(("bytes", "second"))}
+    rows = [
+        [Cell(heading(key)), cell(delta[key], unit_of(key)), cell(dense[key], unit_of(key))]
+        for key in delta
+        if key not in unknown
+    ]
+    rows = [[Cell(row[0].text.replace("bus busy", "data bus busy")), *row[1:]] for row in rows]
+    return Table("Off-chip memory", ["Counter", "Delta", "Dense"], rows)
+
+
+def _energy(run: Run) -> Section:
+    rows = energy_rows(run.result)
+    bars = {str(row["component"]): pair(float(row["energy_j"]), float(row["dense_energy_j"]), "J") for row in rows}
+    table = run.result.architecture.get("energy", "a table")
+    columns = {"component": "Component", "energy_j": "Delta", "dense_energy_j": "Dense", "saving": "Dense over delta"}
+    return Section(
+        "energy",
+        "Energy",
+        f"Not measured: action counts times the table {table}; dynamic energy alone.",
+        MODELLED,
+        [Drawing("Energy of one training step", compared(bars))],
+        [of_rows("Energy", rows, columns)],
+    )
+
+
+def _learning(run: Run) -> Section:
+    assert run.curves
+    drawings = [Drawing("Deltas that fired, over the recorded training step", curves.over_steps(run.curves.over_steps))]
+    if len(run.curves.accuracy):
+        chart = curves.over_epochs(run.curves.over_epochs, run.curves.accuracy, run.curves.dense_epochs)
+        drawings.append(Drawing("Deltas that fired and test accuracy, over training", chart))
+    tables = []
+    if run.result.training:
+        known = [[Cell(heading(key)), cell(value, unit_of(key))] for key, value in run.result.training.items()]
+        tables.append(Table("What training showed", ["Quantity", "Value"], known))
+    about = "The deltas are those of the network itself: what fired was recorded while it learned."
+    origin = MEASURED
+    if not run.result.training:
+        about = "The deltas were drawn from the workload's statistics; nothing was trained."
+        origin = ""
+    return Section("learning", "Sparsity and learning", about, origin, drawings, tables)
+
+
+def _provenance(run: Run) -> Section:
+    result = run.result
+    tables = [
+        replace(fields("Where the numbers come from", {"fidelity": run.fidelity} | result.provenance), unfolded=True),
+        fields("Machine", result.architecture),
+        fields("Workload", result.workload),
+    ]
+    about = "The same description and seed give the same numbers."
+    return Section("provenance", "Provenance", about, "", (), tables)
+
+
+def _phase(row: Row) -> str:
+    phase = str(row["phase"])
+    return f"{phase} {PHASE_NAMES[phase]}" if phase in PHASE_NAMES else phase
+
+
+def _stalls(caption: str, rows: Sequence[Row], key: str, what: str) -> Table:
+    """Return the table of busy cycles and of every cause that occurs, with the colours of the bars as its key."""
+    causes = [cause for cause in CAUSES if any(row[f"stall_{cause}_cycles"] for row in rows)]
+    columns = {key: what, "busy_cycles": "At work"} | {f"stall_{cause}_cycles": f"Waits: {cause}" for cause in causes}
+    note = "Busy and waiting cycles add up to the cycles of the run. " + "; ".join(
+        f"{cause}: {CAUSE_LABELS[cause]}" for cause in causes
+    )
+    return of_rows(caption, rows, columns, note + ".")

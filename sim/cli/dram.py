@@ -1,0 +1,148 @@
+"""`deltatrain dram`: a DRAM on its own, driven by a trace or a pattern."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from accel.errors import ConfigError
+from sim.cli import options
+from sim.cli.interruption import interruptible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from accel.dram import DramController, DramPart
+    from sim.dram.replay import Replay
+    from sim.dram.requests import Requests
+
+
+def dram(
+    *,
+    device: Annotated[str, Parameter(name=["--device", "-d"], help="A name from `list dram`, or a TOML file.")],
+    trace: Annotated[
+        Path | None,
+        Parameter(name=["--trace", "-t"], help="Requests: lines '0xADDR READ|WRITE [cycle]' or 'LD|ST addr'."),
+    ] = None,
+    generate: Annotated[
+        str | None,
+        Parameter(name=["--generate", "-g"], help="Or a pattern: stream, stream_bank_group, random, mixed."),
+    ] = None,
+    requests: Annotated[
+        int | None, Parameter(name=["--requests", "-n"], help="How many are generated. [default: 1000000]")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        Parameter(name=["--set", "-s"], help="Change the controller: FIELD=VALUE, such as ranks=2. May be repeated."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Replay memory requests on a DRAM and show bandwidth, latency, rows, energy.
+
+    A request moves one burst; requests without a cycle are offered back to
+    back, one a clock. Fields of the controller: channels, ranks, bus_bits,
+    address_map (RoBaRaCoCh, RoBaRaCoBgCh, ...), row_policy (open, closed),
+    refresh (all_bank, per_bank), read_queue, write_queue, write_high,
+    write_low, most_bypasses.
+
+    For example:
+
+      deltatrain dram --device ddr4_2400 --generate stream
+      deltatrain dram --device ddr4_2400 --generate random --set ranks=2
+      deltatrain dram --device lpddr4_3200 --trace my.trace --set refresh=per_bank
+      deltatrain dram --device hbm2_2000 -g mixed -s channels=16 -n 200000 --json
+    """
+    from accel.dram import DramPart
+    from sim.cli.progress import Stages
+    from sim.cli.screen import show
+    from sim.dram.replay import replay
+
+    if (trace is None) == (generate is None):
+        raise ConfigError("give requests either with --trace FILE or with --generate PATTERN")
+    if requests is not None and (trace is not None or requests < 1):
+        raise ConfigError(f"--requests takes a positive number and goes with --generate, not {requests}")
+    part = DramPart.named(device)
+    controller = _controller(part, generate, changes)
+    pieces = _requests(part, controller, trace, generate, requests or 1_000_000)
+    with interruptible(), Stages() as stages:
+        found = replay(part, controller, _told(pieces, stages, requests or 1_000_000, trace is None))
+    if json:
+        sys.stdout.write(json_format.dumps(_plain(found), indent=1) + "\n")
+    else:
+        show(*_summary(part, controller, found))
+
+
+def _controller(part: DramPart, pattern: str | None, changes: Sequence[str] | None) -> DramController:
+    """Return the controller as the part usually has it, changed as asked."""
+    from accel.dram import DramController
+    from sim.dram.requests import map_of
+
+    table: dict[str, Any] = {"bus_bits": part.usual_bus_bits, **map_of(pattern or "")}
+    for change in changes or ():
+        field, equals, text = change.partition("=")
+        if not equals or not field.strip():
+            raise ConfigError(f"--set takes FIELD=VALUE, not {change!r}")
+        table[field.strip()] = options.toml_value(text.strip())
+    controller = DramController.from_table(table, "--set")
+    if problem := controller.fits(part):
+        raise ConfigError(problem)
+    return controller
+
+
+def _requests(
+    part: DramPart, controller: DramController, trace: Path | None, pattern: str | None, count: int
+) -> Iterable[Requests]:
+    from sim.dram.address_map import AddressMap
+    from sim.dram.requests import generated, recorded
+
+    layout = AddressMap(part, controller)
+    if trace is not None:
+        return recorded(trace, layout.capacity_bytes)
+    assert pattern is not None
+    return generated(pattern, count, layout.burst_bytes, layout.capacity_bytes)
+
+
+def _told(pieces: Iterable[Requests], progress: Any, count: int, known: bool) -> Iterable[Requests]:
+    """Yield the pieces and tell how far they are; how long a trace is, is not known before its end."""
+    done = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece.writes)
+        progress("requests", min(1.0, done / count) if known else 0.0, f"{done:,}")
+
+
+def _summary(part: DramPart, controller: DramController, found: Replay) -> list[RenderableType]:
+    from reports.quantity import quantity, share
+    from sim.cli.screen import fields
+
+    built = f"{controller.channels} x {controller.bus_bits} bits, ranks {controller.ranks}, {controller.address_map}"
+    served = f"{share(found.bytes_per_second / found.peak_bytes_per_second)} of the peak"
+    rates = [
+        ("requests", f"{found.requests:,}, {found.writes:,} of them writes"),
+        ("time", f"{quantity(found.seconds, 's')}, {found.cycles:,} cycles"),
+        ("bandwidth", f"{found.bytes_per_second / 1e9:.2f} GB/s, {served}"),
+    ]
+    names = {50: "half of the reads", 90: "90 %", 99: "99 %", 100: "all"}
+    waits = [("mean", quantity(found.mean_latency_s, "s"))] if found.latency_s else []
+    waits += [(f"{names[p]} within", quantity(latency, "s")) for p, latency in found.latency_s.items()]
+    rows = [(name.replace("_", " "), f"{value:,}") for name, value in found.rows._asdict().items()]
+    total = sum(found.energy_j.values())
+    energy = [(cause, f"{quantity(value, 'J')}, {share(value / total)}") for cause, value in found.energy_j.items()]
+    energy += [("a bit", f"{found.energy_pj_per_bit:.1f} pJ")] if energy else [("not known", found.energy_unknown)]
+    return [
+        fields(f"{part.about}: {built}, rows {controller.row_policy}", rates),
+        *([fields("latency of reads, from the controller to the last beat", waits)] if waits else []),
+        fields("rows and commands", rows),
+        fields("energy of the devices, without I/O", energy),
+    ]
+
+
+def _plain(found: Replay) -> dict[str, Any]:
+    plain = {**found._asdict(), "rows": found.rows._asdict()}
+    plain["latency_s"] = {str(percentile): value for percentile, value in found.latency_s.items()}
+    return plain

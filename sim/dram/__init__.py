@@ -1,0 +1,1 @@
+"""DRAM channels behind a reordering controller; see ``controller.py``."""

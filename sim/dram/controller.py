@@ -1,0 +1,252 @@
+"""DRAM channels behind a controller that reorders: FR-FCFS, bounded queues, read and write phases, refresh."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accel.dram import DramController, DramPart
+from accel.errors import ConfigError
+from sim.dram import kernel
+from sim.dram.address_map import AddressMap
+from sim.dram.layout import Layout, rules_of
+from sim.dram.rules import Integers, State
+
+_MOST_REQUESTS = 1 << 16  # handed to the kernel at once; bounds the memory whatever the trace's length
+_MOST_COMMANDS = 1 << 16
+_NOTHING, _NOWHERE = np.empty(0, np.int64), np.empty((4, 0), np.int64)
+
+
+class Finished(NamedTuple):
+    """Requests that were finished, one entry each, in the order in which their channel served them.
+
+    Attributes
+    ----------
+    ticket
+        Number of the request, counted from 0 in the order in which they were taken.
+    accepted
+        Cycle in which the controller took it.
+    done
+        Cycle from which all of its data has passed the data bus.
+    write
+        1 for a write.
+    """
+
+    ticket: Integers
+    accepted: Integers
+    done: Integers
+    write: Integers
+
+
+class Commands(NamedTuple):
+    """Commands on the command buses, one entry each; the entries of one channel are in the order of time.
+
+    Attributes
+    ----------
+    cycle
+        When.
+    command
+        Number of its name in `sim.dram.kernel.COMMANDS`.
+    channel, rank, group, bank, row
+        Where; -1 where a command goes to more than one. `group` counts within the rank, `bank` within the group.
+    """
+
+    cycle: Integers
+    command: Integers
+    channel: Integers
+    rank: Integers
+    group: Integers
+    bank: Integers
+    row: Integers
+
+
+class RowCounts(NamedTuple):
+    """What all channels did until now."""
+
+    hits: int
+    misses: int
+    conflicts: int
+    activates: int
+    precharges: int
+    refreshes: int
+    read_bursts: int
+    write_bursts: int
+    forwarded: int
+    merged: int
+
+
+class DramChannels:
+    """The channels of one memory. Times are cycles of the DRAM's clock, addresses bytes; a request is one burst.
+
+    *Many requests at once*: `serve` takes arrays of them, and `finish` empties the queues.
+
+    *In lock-step with something else*: in every cycle in which there is a request, `offer` it and learn whether it was
+    taken; `advance` to a later cycle and get what was finished on the way. Between its own requests the user may jump,
+    for `next_event` is the first cycle in which anything happens if no request comes before. A request that was not
+    taken cannot be in a cycle up to `next_event`, so offer it again in the one after. One process for all channels is
+    enough::
+
+        while True:
+            wait for a request or until next_event() + 1, whichever comes first
+            for ticket, _, done, _ in advance(now):  # done >= now: the command is out, its data come at a known time
+                schedule the arrival of that request's data in cycle done
+            if there is a request and offer(now, address, write):
+                remember its ticket: the tickets of requests that are taken count up from 0
+
+    A request is told finished when its command is issued, so `done` lies a fixed latency ahead and leaves time to make
+    an event of it; only reads that a queued write answers are done a cycle after they were taken, and told by the
+    `advance` that follows. Time cannot go back: `offer` and `serve` in a cycle before one advanced to count as of that.
+
+    Requests are taken in order and at most one a cycle. One that its channel's queue has no room for holds up those
+    behind it. A read of a burst that a write still queues for is answered from the queue a cycle later; a write to such
+    a burst takes the place of the older one; a write waits at the door while an older read of the same burst is queued.
+
+    Parameters
+    ----------
+    part, controller
+        What is built.
+    record
+        Whether to keep the commands, for `take_commands`.
+
+    Raises
+    ------
+    ConfigError
+        If the controller cannot drive the part.
+    """
+
+    def __init__(self, part: DramPart, controller: DramController, record: bool = False) -> None:
+        if problem := controller.fits(part):
+            raise ConfigError(problem)
+        self.part = part
+        self.controller = controller
+        self.map = AddressMap(part, controller)
+        self._layout = Layout(part, controller)
+        self._rules = rules_of(part, controller, self._layout)
+        most_finished = _MOST_REQUESTS + 2 * controller.channels * self._layout.depth
+        self._state = State(
+            words=self._layout.initial(part, self._rules.refresh_interval),
+            finished=np.empty((most_finished, 4), np.int64),
+            commands=np.empty((_MOST_COMMANDS if record else 0, 7), np.int64),
+        )
+        self._channels = self._layout.channel(np.arange(controller.channels))
+        self._finished: list[Integers] = []
+        self._commands: list[Integers] = []
+
+    def serve(self, cycles: Integers, addresses: Integers, writes: npt.NDArray[np.bool_]) -> Finished:
+        """Hand over requests in order and return those finished meanwhile, also of earlier calls.
+
+        Parameters
+        ----------
+        cycles
+            (N,) Cycle in which each is first offered; 0 for as soon as the ones before it are taken.
+        addresses
+            (N,) Any byte of the burst.
+        writes
+            (N,) True for a write.
+
+        Raises
+        ------
+        ConfigError
+            If an address lies beyond the memory.
+        """
+        self._check(addresses)
+        parts = []
+        for start in range(0, len(addresses), _MOST_REQUESTS):
+            stop = start + _MOST_REQUESTS
+            self._run(cycles[start:stop], self._places(addresses[start:stop]), writes[start:stop].astype(np.int64))
+            parts.append(self._take_finished())
+        return Finished(*np.concatenate(parts or [self._take_finished()], axis=1))
+
+    def finish(self) -> Finished:
+        """Serve all that is queued, let all channels come to the cycle of the last data, return what is finished."""
+        found = self._pass_time(kernel.NEVER)
+        self.advance(self.last_data)
+        return found
+
+    def offer(self, cycle: int, address: int, write: bool) -> bool:
+        """Offer one request in `cycle`; return whether it was taken. If not, it may be offered again in a later cycle.
+
+        What was finished before comes out of the next `advance`.
+        """
+        self._check(np.array([address]))
+        place = self._places(np.array([address]))[:, 0]
+        self._run(_NOTHING, _NOWHERE, _NOTHING, cycle)
+        return bool(kernel.offer(self._rules, self._state, cycle, place, int(write)))
+
+    def advance(self, cycle: int) -> Finished:
+        """Let time pass until `cycle`: issue every command of the cycles before it, and return what that finishes."""
+        return self._pass_time(cycle)
+
+    def next_event(self) -> int:
+        """Return the cycle of the next command if no request comes before; refreshes of an idle memory count too."""
+        return int(kernel.next_event(self._rules, self._state, self._channels))
+
+    def take_commands(self) -> Commands:
+        """Return the commands issued since the last call."""
+        self._keep_commands()
+        kept, self._commands = self._commands, []
+        return Commands(*np.concatenate([np.empty((0, 7), np.int64), *kept]).T)
+
+    @property
+    def counts(self) -> RowCounts:
+        """What the banks did until now."""
+        return RowCounts(*self._layout.channel_records(self._state.words)[:, kernel.HITS :].sum(axis=0).tolist())
+
+    @property
+    def last_data(self) -> int:
+        """Cycle from which the data bus has nothing more to move, for what was finished."""
+        return int(self._layout.channel_records(self._state.words)[:, kernel.DATA_UNTIL].max())
+
+    def active_cycles(self, end: int) -> int:
+        """Return in how many cycles before `end` a bank was open or all were refreshed, summed over ranks."""
+        ranks = self._layout.rank_records(self._state.words)
+        opened, closed = ranks[..., kernel.OPENED], ranks[..., kernel.LAST_CLOSED]
+        closed = np.where(ranks[..., kernel.OPEN_BANKS] > 0, end, closed)
+        current = np.maximum(np.minimum(closed, end) - opened, 0)
+        refreshing = 0 if self._rules.per_bank else self.counts.refreshes * self._rules.refresh
+        return int(ranks[..., kernel.ACTIVE_CYCLES].sum() + current.sum()) + refreshing
+
+    def _places(self, addresses: Integers) -> Integers:
+        """Return (4, N) burst, and the places of channel and bank in the words, and row."""
+        found = self.map.places(addresses)
+        bank = self._layout.bank(found.channel, found.bank)
+        return np.stack([found.burst, self._layout.channel(found.channel), bank, found.row])
+
+    def _check(self, addresses: Integers) -> None:
+        if len(addresses) and (addresses.min() < 0 or addresses.max() >= self.map.capacity_bytes):
+            address = int(addresses[(addresses < 0) | (addresses >= self.map.capacity_bytes)][0])
+            raise ConfigError(f"address {address:#x} lies beyond the memory's {self.map.capacity_bytes:#x} bytes")
+
+    def _pass_time(self, until: int) -> Finished:
+        self._run(_NOTHING, _NOWHERE, _NOTHING, until)
+        return Finished(*self._take_finished())
+
+    def _run(self, cycles: Integers, places: Integers, writes: Integers, until: int = 0) -> None:
+        """Call the kernel until it has done all, emptying its log in between."""
+        done = False
+        self._keep_finished()
+        while not done:
+            fixed = (self._rules, self._state, self._channels)
+            taken, done = kernel.run(*fixed, cycles, places, writes, until)
+            cycles, places, writes = cycles[taken:], places[:, taken:], writes[taken:]
+            self._keep_commands()
+
+    def _keep_commands(self) -> None:
+        used = self._state.words
+        if used[kernel.COMMANDS_USED]:
+            self._commands.append(self._state.commands[: used[kernel.COMMANDS_USED]].copy())
+            used[kernel.COMMANDS_USED] = 0
+
+    def _keep_finished(self) -> None:
+        """Make room for what the next call of the kernel finishes."""
+        used = self._state.words
+        if used[kernel.FINISHED_USED]:
+            self._finished.append(self._state.finished[: used[kernel.FINISHED_USED]].copy())
+            used[kernel.FINISHED_USED] = 0
+
+    def _take_finished(self) -> Integers:
+        self._keep_finished()
+        kept, self._finished = self._finished, []
+        return np.concatenate([np.empty((0, 4), np.int64), *kept]).T

@@ -1,0 +1,573 @@
+"""The controller's decisions, compiled: which command goes to which bank in which cycle.
+
+Time does not pass cycle by cycle. Every queued request tells the first cycle in which its next command could be issued;
+the least of these cycles is the next one in which anything happens, because no constraint gets looser in between and a
+request that comes in between is looked at when it comes. So the result is that of a controller that looks at its queue
+in every cycle, and the cost is that of the commands.
+
+`t` are the rules, `w` the words of all records; `ch`, `rank`, `group`, `bank` and `entry` are the places of records in
+`w`. All that is compiled lies in this one file, constants included, because what numba keeps on disk is thrown away
+when the function's own file changes, and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+from sim.dram.rules import Integers, Rules, State
+
+ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO, REFRESH, REFRESH_BANK = range(9)
+COMMANDS = ("ACT", "PRE", "PREA", "RD", "RDA", "WR", "WRA", "REF", "REFpb")
+
+NEVER = 1 << 61
+"""A cycle that does not come."""
+CLOSED = -1
+"""In the place of the row of a bank that has none open."""
+
+# All that is kept lies in one array of words, and a record is named by the place of its first word: `w[bank +
+# OPEN_ROW]`. That is one array to hand from function to function, whatever is built; compiled Python counts references
+# of every array that it hands on, which cost more than the controller's decisions.
+
+# First words of the array: the next ticket; the cycle of the last acceptance; rows of `finished` and `commands` in use.
+TICKETS, LAST_ACCEPTED, FINISHED_USED, COMMANDS_USED, SHARED_WORDS = range(5)
+
+# A bank, a group and a rank begin with the first cycles in which they may take a command of each kind.
+ACTIVATE_FROM, READ_FROM, WRITE_FROM, PRECHARGE_FROM, LIMITS = range(5)
+
+# A bank: number in its group, its group and rank; the open row; when its last write is recovered; requests for the open
+# row served before an older one for another row; whether it waits for a refresh; the last scans of the queue in which
+# a request for the open row was seen, for a closed bank, for another row.
+BANK_NUMBER, GROUP, RANK, OPEN_ROW, RECOVERED_FROM, BYPASSES, REFRESHING = range(LIMITS, LIMITS + 7)
+HIT_SCAN, CLOSED_SCAN, CONFLICT_SCAN, BANK_WORDS = range(REFRESHING + 1, REFRESHING + 5)
+
+# A group: its number in the rank.
+GROUP_NUMBER, GROUP_WORDS = range(LIMITS, LIMITS + 2)
+
+# A rank: its number and first bank; ring of the cycles of the last four activates, and the place of the first of them;
+# when the next refresh may begin, when one is due, whether it waits, the bank that it is for, and the banks that have
+# had their turn as bits; banks open; since when any was and until when, and for how many cycles before that.
+RANK_NUMBER, FIRST_BANK, WINDOW = range(LIMITS, LIMITS + 3)
+WINDOW_AT, REFRESH_FROM, REFRESH_DUE, REFRESH_WAITS, REFRESH_NEXT, REFRESHED = range(WINDOW + 4, WINDOW + 10)
+OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1, REFRESHED + 6)
+
+# A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
+# next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
+# wait can enter; end of the last burst; and what it counts.
+CHANNEL_NUMBER, NOW, COLUMN_BUS, ROW_BUS, WRITING, WROTE, READS, WRITES, SCAN, DOOR_FROM, DATA_UNTIL = range(11)
+HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(11, 17)
+READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED, CHANNEL_WORDS = range(17, 22)
+
+# A queued request; MET is how its row was found: hit, miss or conflict.
+TICKET, ACCEPTED, BURST, BANK, ROW, MET, ENTRY_WORDS = range(7)
+
+_HIT, _MISS, _CONFLICT = range(3)
+_NONE = -1
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _compiled(function: _Function) -> _Function:
+    """Compile a function at its first call, and keep what came out on disk."""
+    return cast(_Function, numba.njit(cache=True)(function))
+
+
+# ------------------------------------------------------------------------------------- what a command changes
+
+
+@_compiled
+def _raise(w: Integers, at: int, value: int) -> None:
+    if w[at] < value:
+        w[at] = value
+
+
+@_compiled
+def _issued(t: Rules, x: State, ch: int, at: int, command: int, rank: int, bank: int, row: int) -> None:
+    """Occupy the command bus in cycle `at`, and write the command down if that is wanted."""
+    w, log = x.words, x.commands
+    _raise(w, ch + NOW, at)  # the other bus is free, but not in the past
+    column = command in (READ, READ_AUTO, WRITE, WRITE_AUTO)
+    if column or not t.row_bus:
+        w[ch + COLUMN_BUS] = at + 1
+    if not column or not t.row_bus:
+        w[ch + ROW_BUS] = at + 1
+    if len(log):
+        n = w[COMMANDS_USED]
+        log[n, 0], log[n, 1], log[n, 2], log[n, 3] = at, command, w[ch + CHANNEL_NUMBER], w[rank + RANK_NUMBER]
+        log[n, 4] = _NONE if bank == _NONE else w[w[bank + GROUP] + GROUP_NUMBER]
+        log[n, 5] = _NONE if bank == _NONE else w[bank + BANK_NUMBER]
+        log[n, 6] = row
+        w[COMMANDS_USED] = n + 1
+
+
+@_compiled
+def _activate(t: Rules, w: Integers, ch: int, bank: int, row: int, at: int) -> None:
+    rank = w[bank + RANK]
+    w[bank + OPEN_ROW] = row
+    w[bank + READ_FROM] = at + t.tRCDRD
+    w[bank + WRITE_FROM] = at + t.tRCDWR
+    w[bank + PRECHARGE_FROM] = at + t.tRAS
+    w[bank + ACTIVATE_FROM] = at + t.tRC
+    w[bank + BYPASSES] = 0
+    w[w[bank + GROUP] + ACTIVATE_FROM] = at + t.tRRD_L
+    _raise(w, rank + ACTIVATE_FROM, at + t.tRRD_S)
+    w[rank + WINDOW + w[rank + WINDOW_AT]] = at
+    w[rank + WINDOW_AT] = (w[rank + WINDOW_AT] + 1) % 4
+    if w[rank + OPEN_BANKS] == 0 and at > w[rank + LAST_CLOSED]:
+        w[rank + ACTIVE_CYCLES] += w[rank + LAST_CLOSED] - w[rank + OPENED]
+        w[rank + OPENED] = at
+    w[rank + OPEN_BANKS] += 1
+    w[ch + ACTIVATES] += 1
+
+
+@_compiled
+def _close_row(w: Integers, ch: int, bank: int, at: int, free_from: int) -> None:
+    """Note that a bank's row is closed by a precharge that begins in cycle `at`."""
+    rank = w[bank + RANK]
+    w[bank + OPEN_ROW] = CLOSED
+    _raise(w, bank + ACTIVATE_FROM, free_from)
+    w[rank + OPEN_BANKS] -= 1
+    _raise(w, rank + LAST_CLOSED, at)
+    w[ch + PRECHARGES] += 1
+
+
+@_compiled
+def _precharge(t: Rules, w: Integers, ch: int, bank: int, at: int) -> None:
+    _close_row(w, ch, bank, at, at + t.tRP)
+    w[w[bank + RANK] + PRECHARGE_FROM] = at + t.tPPD
+
+
+@_compiled
+def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: int) -> None:
+    """Keep later commands away from a read or write in cycle `at`."""
+    rank, group = w[bank + RANK], w[bank + GROUP]
+    if writing:
+        same, other = WRITE_FROM, READ_FROM
+        turn_l, turn_s, turn_other = t.write_to_read_l, t.write_to_read_s, t.write_to_read_other
+        again_other, recovery = t.write_to_write_other, t.write_to_precharge
+        w[bank + RECOVERED_FROM] = at + recovery
+    else:
+        same, other = READ_FROM, WRITE_FROM
+        turn_l, turn_s, turn_other = t.read_to_write, t.read_to_write, t.read_to_write_other
+        again_other, recovery = t.read_to_read_other, t.tRTP
+    _raise(w, bank + PRECHARGE_FROM, at + recovery)
+    _raise(w, group + same, at + t.column_l)
+    _raise(w, group + other, at + turn_l)
+    for n in range(t.ranks):
+        each = ch + t.ranks_at + n * RANK_WORDS
+        _raise(w, each + same, at + (t.column_s if each == rank else again_other))
+        _raise(w, each + other, at + (turn_s if each == rank else turn_other))
+
+
+@_compiled
+def _first_place(t: Rules, ch: int, writing: int) -> int:
+    """Return where the list of a queue's entries begins."""
+    return ch + t.order_at + writing * t.depth
+
+
+@_compiled
+def _column(t: Rules, w: Integers, ch: int, place: int, at: int) -> int:
+    """Read or write a burst of the entry listed at `place`, unlist it, and return the command."""
+    writing = w[ch + WRITING]
+    end = _first_place(t, ch, writing) + w[ch + READS + writing]
+    entry = w[place]
+    bank, row = w[entry + BANK], w[entry + ROW]
+    more = False
+    for n in range(_first_place(t, ch, writing), end):
+        other = w[n]
+        if n != place and w[other + BANK] == bank:
+            if w[other + ROW] == row:
+                more = True
+            elif n < place:
+                w[bank + BYPASSES] += 1
+                break
+    command: int = WRITE if writing else READ
+    _column_timing(t, w, ch, bank, at, writing)
+    # An auto-precharge begins inside the part as soon as tRAS allows; that of a read must not meet a write's recovery.
+    if t.closed_policy and not more and (writing or w[bank + RECOVERED_FROM] <= at + t.tRTP):
+        command += 1
+        closes = w[bank + PRECHARGE_FROM]
+        _close_row(w, ch, bank, closes, closes + t.tRP)
+    w[ch + HITS + w[entry + MET]] += 1
+    w[ch + READ_BURSTS + writing] += 1
+    for n in range(place, end - 1):
+        w[n] = w[n + 1]
+    w[end - 1] = entry
+    w[ch + READS + writing] -= 1
+    return command
+
+
+@_compiled
+def _finish(x: State, ticket: int, accepted: int, done: int, write: int) -> None:
+    n = x.words[FINISHED_USED]
+    x.finished[n, 0], x.finished[n, 1], x.finished[n, 2], x.finished[n, 3] = ticket, accepted, done, write
+    x.words[FINISHED_USED] = n + 1
+
+
+@_compiled
+def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: int) -> int:
+    """Do the next step of a refresh and return its bank, or -1 if it is for all."""
+    first = w[rank + FIRST_BANK]
+    bank: int = first + w[rank + REFRESH_NEXT] * BANK_WORDS
+    if command == PRECHARGE:
+        _precharge(t, w, ch, bank, at)
+        return bank
+    if command == PRECHARGE_ALL:
+        for each in range(first, first + t.banks * BANK_WORDS, BANK_WORDS):
+            if w[each + OPEN_ROW] != CLOSED:
+                _close_row(w, ch, each, at, at + t.tRPab)
+        return _NONE
+    w[rank + REFRESH_DUE] += t.refresh_interval
+    w[rank + REFRESH_WAITS] = 0
+    w[ch + REFRESHES] += 1
+    if command == REFRESH_BANK:
+        w[bank + ACTIVATE_FROM] = at + t.refresh
+        w[bank + REFRESHING] = 0
+        _raise(w, rank + ACTIVATE_FROM, at + t.tRREFD)
+        w[rank + REFRESH_FROM] = at + t.refresh
+        w[rank + REFRESHED] += 1 << w[rank + REFRESH_NEXT]
+        if w[rank + REFRESHED] == (1 << t.banks) - 1:
+            w[rank + REFRESHED] = 0
+        return bank
+    for each in range(first, first + t.banks * BANK_WORDS, BANK_WORDS):
+        w[each + ACTIVATE_FROM] = at + t.refresh
+    return _NONE
+
+
+# ---------------------------------------------------------------------------------------- what comes next
+
+
+@_compiled
+def _turn(t: Rules, w: Integers, ch: int) -> None:
+    """Choose between reads and writes for the next command.
+
+    What was chosen last is what the last command was for, so that it does not matter how often this is asked.
+    """
+    reads, writes = w[ch + READS], w[ch + WRITES]
+    if w[ch + WROTE]:
+        w[ch + WRITING] = writes > t.write_low or (writes > 0 and reads == 0)
+    else:
+        w[ch + WRITING] = writes >= t.write_high or (writes > 0 and reads == 0)
+
+
+@_compiled
+def _refreshes(t: Rules, w: Integers, bank: int) -> bool:
+    """Tell whether a bank must wait for a refresh that is due."""
+    return w[bank + REFRESHING] != 0 or (w[w[bank + RANK] + REFRESH_WAITS] != 0 and not t.per_bank)
+
+
+@_compiled
+def _column_ready(w: Integers, bank: int, direction: int, bus: int) -> int:
+    at: int = max(w[bank + direction], w[w[bank + GROUP] + direction], w[w[bank + RANK] + direction], bus)
+    return at
+
+
+@_compiled
+def _activate_ready(t: Rules, w: Integers, bank: int, bus: int) -> int:
+    rank = w[bank + RANK]
+    window = w[rank + WINDOW + w[rank + WINDOW_AT]] + t.tFAW
+    at: int = max(w[bank + ACTIVATE_FROM], w[w[bank + GROUP] + ACTIVATE_FROM], w[rank + ACTIVATE_FROM], window, bus)
+    return at
+
+
+@_compiled
+def _precharge_ready(w: Integers, bank: int, bus: int) -> int:
+    at: int = max(w[bank + PRECHARGE_FROM], w[w[bank + RANK] + PRECHARGE_FROM], bus)
+    return at
+
+
+@_compiled
+def _first_ready(t: Rules, w: Integers, ch: int) -> tuple[int, int, int]:
+    """Return (cycle, command, place of the entry in the list) of the first command that a queued request can get.
+
+    Of those ready in the same cycle, reads and writes of open rows come first, then the oldest request.
+    """
+    direction = READ_FROM + w[ch + WRITING]
+    w[ch + SCAN] += 1
+    scan = w[ch + SCAN]
+    column_bus, row_bus = max(w[ch + NOW], w[ch + COLUMN_BUS]), max(w[ch + NOW], w[ch + ROW_BUS])
+    column_at, column_place, row_at, row_place, row_command = NEVER, 0, NEVER, 0, ACTIVATE
+    conflicts = ch + t.conflicts_at
+    first = _first_place(t, ch, w[ch + WRITING])
+    for place in range(first, first + w[ch + READS + w[ch + WRITING]]):
+        entry = w[place]
+        bank = w[entry + BANK]
+        open_row = w[bank + OPEN_ROW]
+        if open_row == w[entry + ROW]:
+            passed_over = w[bank + CONFLICT_SCAN] == scan and w[bank + BYPASSES] >= t.most_bypasses
+            if w[bank + HIT_SCAN] == scan or passed_over:
+                continue
+            w[bank + HIT_SCAN] = scan
+            at = _column_ready(w, bank, direction, column_bus)
+            if at < column_at and not _refreshes(t, w, bank):
+                column_at, column_place = at, place
+        elif open_row == CLOSED:
+            if w[bank + CLOSED_SCAN] == scan:
+                continue
+            w[bank + CLOSED_SCAN] = scan
+            at = _activate_ready(t, w, bank, row_bus)
+            if at < row_at and not _refreshes(t, w, bank):
+                row_at, row_place, row_command = at, place, ACTIVATE
+        elif w[bank + CONFLICT_SCAN] != scan:
+            w[bank + CONFLICT_SCAN] = scan
+            w[conflicts] = place
+            conflicts += 1
+    # Whether a row may be closed is known only when the whole queue has been looked for requests that want it.
+    for n in range(ch + t.conflicts_at, conflicts):
+        place = w[n]
+        bank = w[w[place] + BANK]
+        if w[bank + HIT_SCAN] != scan and not _refreshes(t, w, bank):
+            at = _precharge_ready(w, bank, row_bus)
+            if at < row_at or (at == row_at and place < row_place):
+                row_at, row_place, row_command = at, place, PRECHARGE
+    if column_at <= row_at:
+        return column_at, READ, column_place
+    return row_at, row_command, row_place
+
+
+@_compiled
+def _refresh_ready(t: Rules, w: Integers, ch: int, rank: int) -> tuple[int, int]:
+    """Return (cycle, command) of the next step of a rank whose refresh is due."""
+    at = max(max(w[ch + NOW], w[ch + ROW_BUS]), w[rank + REFRESH_DUE])
+    first = w[rank + FIRST_BANK]
+    if t.per_bank:
+        bank = first + w[rank + REFRESH_NEXT] * BANK_WORDS
+        if w[bank + OPEN_ROW] != CLOSED:
+            return _precharge_ready(w, bank, at), PRECHARGE
+        at = max(at, max(w[bank + ACTIVATE_FROM], w[rank + ACTIVATE_FROM]))
+        return max(at, w[rank + REFRESH_FROM]), REFRESH_BANK
+    at = max(at, w[rank + LAST_CLOSED])  # a precharge of all banks must not meet one that a bank makes by itself
+    for bank in range(first, first + t.banks * BANK_WORDS, BANK_WORDS):
+        if w[rank + OPEN_BANKS] == 0:
+            at = max(at, w[bank + ACTIVATE_FROM])
+        elif w[bank + OPEN_ROW] != CLOSED:
+            at = _precharge_ready(w, bank, at)
+    return at, PRECHARGE_ALL if w[rank + OPEN_BANKS] else REFRESH
+
+
+@_compiled
+def _choose_bank(t: Rules, w: Integers, ch: int, rank: int) -> None:
+    """Let the bank that the fewest requests want be refreshed next, of those that have not had their turn.
+
+    The standards leave the order to the controller, as long as each bank has its turn before any has its next one. A
+    fixed order can fall into step with a stream of addresses and be in its way all the time.
+    """
+    first, wanted = w[rank + FIRST_BANK], ch + t.conflicts_at
+    for n in range(t.banks):
+        w[wanted + n] = 0
+    for writing in range(2):
+        listed = _first_place(t, ch, writing)
+        for place in range(listed, listed + w[ch + READS + writing]):
+            n = (w[w[place] + BANK] - first) // BANK_WORDS
+            if 0 <= n < t.banks:
+                w[wanted + n] += 1
+    least = NEVER
+    for n in range(t.banks):
+        if not w[rank + REFRESHED] >> n & 1 and w[wanted + n] < least:
+            least = w[wanted + n]
+            w[rank + REFRESH_NEXT] = n
+    w[first + w[rank + REFRESH_NEXT] * BANK_WORDS + REFRESHING] = 1
+
+
+@_compiled
+def _next(t: Rules, w: Integers, ch: int, until: int) -> tuple[int, int, int, int]:
+    """Return (cycle, command, place in the list, rank of a refresh or -1) of the next command before cycle `until`.
+
+    A refresh that becomes due before then begins to wait, and keeps other commands from its banks.
+    """
+    while True:
+        _turn(t, w, ch)
+        at, command, place = _first_ready(t, w, ch)
+        refreshed, due_rank, due = _NONE, _NONE, NEVER
+        for n in range(t.ranks):
+            rank = ch + t.ranks_at + n * RANK_WORDS
+            if w[rank + REFRESH_WAITS]:
+                step_at, step = _refresh_ready(t, w, ch, rank)
+                if step_at <= at:  # a refresh goes before what is ready in the same cycle
+                    at, command, refreshed = step_at, step, rank
+            elif w[rank + REFRESH_DUE] < due:
+                due, due_rank = w[rank + REFRESH_DUE], rank
+        if due > at or due >= until:
+            return at, command, place, refreshed
+        w[due_rank + REFRESH_WAITS] = 1
+        if t.per_bank:
+            _choose_bank(t, w, ch, due_rank)
+
+
+@_compiled
+def _step(t: Rules, x: State, ch: int, until: int) -> int:
+    """Issue the next command of a channel if it comes before cycle `until`; return its cycle, or else `NEVER`."""
+    w = x.words
+    at, command, place, rank = _next(t, w, ch, until)
+    if at >= until:
+        return NEVER
+    if rank != _NONE:
+        row = _NONE
+        if command == PRECHARGE:
+            row = w[w[rank + FIRST_BANK] + w[rank + REFRESH_NEXT] * BANK_WORDS + OPEN_ROW]
+        bank = _refresh_step(t, w, ch, rank, command, at)
+        _issued(t, x, ch, at, command, rank, bank, row)
+        return at
+    w[ch + WROTE] = w[ch + WRITING]
+    entry = w[place]
+    bank, row = w[entry + BANK], w[entry + ROW]
+    if command == ACTIVATE:
+        _raise(w, entry + MET, _MISS)
+        _activate(t, w, ch, bank, row, at)
+    elif command == PRECHARGE:
+        w[entry + MET] = _CONFLICT
+        row = w[bank + OPEN_ROW]
+        _precharge(t, w, ch, bank, at)
+    else:
+        writing = w[ch + WRITING]
+        done = at + (t.write_latency if writing else t.read_latency)
+        _raise(w, ch + DATA_UNTIL, done)
+        _finish(x, w[entry + TICKET], w[entry + ACCEPTED], done, writing)
+        command = _column(t, w, ch, place, at)
+    _issued(t, x, ch, at, command, w[bank + RANK], bank, row)
+    return at
+
+
+# ---------------------------------------------------------------------------------------- requests come in
+
+
+@_compiled
+def _queued(t: Rules, w: Integers, ch: int, burst: int, write: int) -> bool:
+    """Tell whether a request for a burst is in the queue of reads or of writes."""
+    first = _first_place(t, ch, write)
+    found = False
+    for place in range(first, first + w[ch + READS + write]):
+        found = found or w[w[place] + BURST] == burst
+    return found
+
+
+@_compiled
+def _takes(t: Rules, w: Integers, ch: int, burst: int, write: int) -> bool:
+    """Tell whether a channel can take a request: room in its queue, and no older read that a write would overtake."""
+    if write and _queued(t, w, ch, burst, 0):
+        return False
+    most = t.writes_most if write else t.reads_most
+    return w[ch + READS + write] < most or _queued(t, w, ch, burst, 1)
+
+
+@_compiled
+def _enter(t: Rules, x: State, ch: int, at: int, burst: int, bank: int, row: int, write: int) -> None:
+    """Queue a request; what a queued write answers or takes over never reaches the banks."""
+    w = x.words
+    ticket = w[TICKETS]
+    w[TICKETS] = ticket + 1
+    w[LAST_ACCEPTED] = at
+    if _queued(t, w, ch, burst, 1):
+        w[ch + FORWARDED + write] += 1
+        _raise(w, ch + DATA_UNTIL, at + 1)
+        _finish(x, ticket, at, at + 1, write)
+        return
+    entry = w[_first_place(t, ch, write) + w[ch + READS + write]]
+    w[entry + TICKET], w[entry + ACCEPTED], w[entry + BURST] = ticket, at, burst
+    w[entry + BANK], w[entry + ROW], w[entry + MET] = bank, row, _HIT
+    w[ch + READS + write] += 1
+
+
+@_compiled
+def _has_room(x: State) -> bool:
+    """Tell whether a further command can be written down."""
+    return len(x.commands) == 0 or x.words[COMMANDS_USED] < len(x.commands)
+
+
+@_compiled
+def _serve(t: Rules, x: State, cycles: Integers, places: Integers, writes: Integers) -> int:
+    """Hand over requests in order, each as soon as its cycle has come and its channel can take it, one a cycle.
+
+    Return how many were taken: all of them, unless the log was full before.
+    """
+    w = x.words
+    for n in range(len(cycles)):
+        burst, ch, write = places[0, n], places[1, n], writes[n]
+        at = max(cycles[n], w[LAST_ACCEPTED] + 1, w[ch + DOOR_FROM], w[ch + NOW])
+        takes = _takes(t, w, ch, burst, write)
+        while True:
+            if not _has_room(x):
+                return n
+            issued = _step(t, x, ch, at if takes else NEVER)
+            if issued == NEVER:
+                _raise(w, ch + NOW, at)
+                break
+            takes = takes or _takes(t, w, ch, burst, write)
+            if issued >= at:
+                at = issued + 1
+                w[ch + DOOR_FROM] = at
+                if takes and not t.row_bus:
+                    break  # else the other bus may have a command in the cycle in which room was made
+        _enter(t, x, ch, at, burst, places[2, n], places[3, n], write)
+    return len(cycles)
+
+
+@_compiled
+def _let_pass(t: Rules, x: State, channels: Integers, until: int) -> bool:
+    """Issue all commands before cycle `until`, or all that queued requests need if that is `NEVER`.
+
+    Return False if the log was full before.
+    """
+    w = x.words
+    for ch in channels:
+        while until < NEVER or w[ch + READS] + w[ch + WRITES]:
+            if not _has_room(x):
+                return False
+            if _step(t, x, ch, until) == NEVER:
+                break
+        if until < NEVER:
+            _raise(w, ch + NOW, until)
+    return True
+
+
+@_compiled
+def run(
+    t: Rules, x: State, channels: Integers, cycles: Integers, places: Integers, writes: Integers, until: int
+) -> tuple[int, bool]:
+    """Hand over requests and then let time pass until a cycle, or until all is served if that is `NEVER`.
+
+    Parameters
+    ----------
+    t, x, channels
+        Rules, state, places of the channels.
+    cycles, places, writes
+        (N,) when each request is offered first; (4, N) burst, channel, bank, row; (N,) 1 for a write.
+    until
+        Zero lets no further time pass.
+
+    Returns
+    -------
+    How many requests were taken, and whether all was done. If not, the log was full: empty it and go on.
+    """
+    taken = _serve(t, x, cycles, places, writes)
+    return taken, taken == len(cycles) and (until == 0 or _let_pass(t, x, channels, until))
+
+
+@_compiled
+def offer(t: Rules, x: State, cycle: int, place: Integers, write: int) -> bool:
+    """Take one request in a cycle that was advanced to, if its channel can take it; tell whether it was taken."""
+    burst, ch, bank, row = place
+    at = max(cycle, x.words[ch + NOW])
+    if at <= x.words[LAST_ACCEPTED] or not _takes(t, x.words, ch, burst, write):
+        return False
+    _enter(t, x, ch, at, burst, bank, row, write)
+    return True
+
+
+@_compiled
+def next_event(t: Rules, x: State, channels: Integers) -> int:
+    """Return the first cycle in which a command is issued or a refresh becomes due, if no request comes before."""
+    w, found = x.words, NEVER
+    for ch in channels:
+        _turn(t, w, ch)
+        at, _, _ = _first_ready(t, w, ch)
+        found = min(found, at)
+        for n in range(t.ranks):
+            rank = ch + t.ranks_at + n * RANK_WORDS
+            if w[rank + REFRESH_WAITS]:
+                at, _ = _refresh_ready(t, w, ch, rank)
+                found = min(found, at)
+            else:
+                found = min(found, w[rank + REFRESH_DUE])
+    return found

@@ -1,0 +1,69 @@
+"""The gates themselves, in lock-step with the memory; what they compute must be the golden model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from accel.program import Program
+from accel.result import Counters
+from sim import lowered
+from workloads.trace import RecordedStep, Trace
+
+LABEL = "rtl: simulated as gates, cycle by cycle"
+TWIN = "cycle"
+"""The dense twin is counted by the laws that the gates keep: it has no lists, and gates that make none do not exist."""
+
+ENGINES = ("amaranth", "compiled")
+SEED = 0
+
+
+def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
+    """Return the program of a step with all its numbers, and that of its dense twin.
+
+    A trace says what fired, not the numbers. So weights are as training begins with, the input of the first layer fires
+    as recorded, and everything behind it as the network makes it (`sim.gates.drawn_step`).
+    """
+    from sim.gates.drawn_step import drawn_step
+    from sim.gates.step import NumberedProgram
+
+    step = drawn_step(architecture, trace, recorded, SEED)
+    return NumberedProgram.of(step), lowered.programs(architecture, trace, recorded)[1]
+
+
+def count(program: Program, on_progress: Callable[[float], None] | None = None, engine: str | None = None) -> Counters:
+    """Run a program on gates and return the counters.
+
+    Parameters
+    ----------
+    program
+        From `programs`.
+    on_progress
+        Called now and then with the share of ops that are done.
+    engine
+        One of `ENGINES`; without it the compiled, if this machine has a tool for it.
+
+    Raises
+    ------
+    ConfigError
+        If the program has no numbers, the gates cannot be built for its machine, or tools are missing.
+    RuntimeError
+        If the gates compute anything but what the golden model says.
+    """
+    from sim.gates.engines import engine_named
+    from sim.gates.golden import wrong_values
+    from sim.gates.run import StepOnGates
+    from sim.gates.step import NumberedProgram
+
+    if not isinstance(program, NumberedProgram):
+        raise ConfigError("fidelity 'rtl' computes numbers, which only a single training step has: use 'cycle'")
+    on_gates = StepOnGates(program.numbers)
+    simulation = engine_named(engine)(on_gates.tile, stops=on_gates.stops, halts="finished")
+    try:
+        ran = on_gates.run(simulation, on_progress)
+    finally:
+        simulation.close()
+    for difference in wrong_values(program.numbers, ran):
+        raise RuntimeError(f"the gates are wrong, please report it: {difference}")
+    return ran.counters

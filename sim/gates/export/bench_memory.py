@@ -1,0 +1,90 @@
+"""The off-chip memory of the test bench: bytes, and one task for each way of asking for them."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+from accel.number import NumberFormat
+from sim.gates.export.bench_plan import BenchPlan, Post
+from sim.gates.export.verilog_text import bits, block, task
+
+__all__ = ["memory"]
+
+
+def memory(plan: BenchPlan) -> str:
+    """Return arrays and tasks; ``serve`` looks at every stream of requests once in a cycle."""
+    arrays = "".join(f"reg [7:0] {name} [0:MEMORY_BYTES-1];\n" for name in ("memory", "memory_after"))
+    return "\n".join(
+        [
+            "// --- Off-chip memory: bytes. Values lie one after the other, each with its lowest byte first.\n",
+            arrays,
+            *(_read(plan, name, number) for name, number in plan.answers.items()),
+            *(_take(plan, name, post) for name, post in plan.posts.items()),
+            task("serve", "".join(_serve(plan, name) for name in plan.requests)),
+        ]
+    )
+
+
+def _read(plan: BenchPlan, name: str, number: NumberFormat) -> str:
+    """Return the task that answers a request: words as memory holds them now, each to be offered when it is due."""
+    size, width = number.bytes, number.bits
+    lane = block(
+        "for (lane = 0; lane < LANES; lane = lane + 1)",
+        f"for (part = 0; part < {size}; part = part + 1)\n"
+        f"  value[8 * part +: 8] = memory[address + (word * LANES + lane) * {size} + part];\n"
+        f"values[{width} * lane +: {width}] = value[{width - 1}:0];\n",
+    )
+    body = block("for (word = 0; word < words; word = word + 1)", lane + _push(plan, name, "values"))
+    return _memory_task(plan, f"read_{name}", body, number)
+
+
+def _take(plan: BenchPlan, name: str, post: Post) -> str:
+    """Return the task that takes words which the tile has given and acknowledges them."""
+    size, width = post.number.bytes, post.number.bits
+    value = f"values[{width} * lane +: {width}]"
+    if missing := 8 * size - width:
+        value = f"{{{{{missing}{{values[{width} * lane + {width - 1}]}}}}, {value}}}"
+    lane = block(
+        "for (lane = 0; lane < LANES; lane = lane + 1)",
+        f"value = {value};\n"
+        f"for (part = 0; part < {size}; part = part + 1)\n"
+        f"  memory[address + (word * LANES + lane) * {size} + part] = value[8 * part +: 8];\n",
+    )
+    oldest = f"values = {post.words}_items[{post.words}_written];\n{post.words}_written = {post.words}_written + 1;\n"
+    body = block("for (word = 0; word < words; word = word + 1)", oldest + lane)
+    count = plan.ports.sources[post.written].payload.width
+    return _memory_task(plan, f"take_{name}", body + _push(plan, post.written, f"words[{count - 1}:0]"), post.number)
+
+
+def _memory_task(plan: BenchPlan, name: str, body: str, number: NumberFormat) -> str:
+    declarations = (
+        "integer word, lane, part;\n"
+        f"reg {bits(number.bits * plan.lanes)} values;\n"
+        f"reg {bits(8 * number.bytes)} value;\n"
+    )
+    return task(name, body, inputs=("integer address", "integer words"), declarations=declarations)
+
+
+def _push(plan: BenchPlan, name: str, item: str) -> str:
+    """Queue an answer, if one is expected."""
+    return block(
+        f"if ({name}_asked == {plan.item_count(name)})",
+        f'if (!failed) $display("FAIL: cycle %0d: more is asked for than {name} must answer", cycle);\nfailed = 1;\n',
+    ).rstrip() + block(" else", f"{name}_items[{name}_asked] = {item};\n{name}_asked = {name}_asked + 1;\n")
+
+
+def _serve(plan: BenchPlan, name: str) -> str:
+    """Serve one stream of requests."""
+    first = 1 if name == "fetch_requests" else 0  # of that one the lowest bit says what it is for
+    address, words = f"{name}__payload[{first + 31}:{first}]", f"{name}__payload[{first + 47}:{first + 32}]"
+    arguments = f"({address}, {{16'h0000, {words}}});\n"
+    if name in plan.posts:
+        served = f"take_{name}{arguments}"
+    elif name == "load_requests":
+        served = f"read_load_words{arguments}"
+    else:
+        kinds = {"weights": f"!{name}__payload[0]", "weight_gradients": f"{name}__payload[0]"}
+        served = "".join(
+            f"if ({condition}) read_{kind}{arguments}" for kind, condition in kinds.items() if kind in plan.answers
+        )
+    return f"if ({name}__valid && !{name}_seen) begin\n  {name}_seen = 1;\n{indent(served, '  ')}end\n"

@@ -1,0 +1,156 @@
+"""The files of an export: Verilog, memory images, parameters, test bench, and what to do with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from accel.errors import ConfigError
+from accel.number import Integers
+from sim.gates.engines import Engine
+from sim.gates.export.bench import bench
+from sim.gates.export.bench_plan import LOCAL, BenchPlan
+from sim.gates.export.fields import fields_of
+from sim.gates.export.parameters import parameters
+from sim.gates.export.recording import Recording
+from sim.gates.export.verilog import verilog
+from sim.gates.golden import wrong_values
+from sim.gates.images import Images
+from sim.gates.packing import pack
+from sim.gates.ports import Ports
+from sim.gates.run import StepOnGates
+from sim.gates.step import NumberedStep
+
+__all__ = ["exported"]
+
+README = """\
+The tile of a machine in Verilog-2001 (tile.v, module tile, one clock, synchronous reset), and one training step for it.
+
+tile_tb.v        runs the step against off-chip memory, compares matrices, cycles and counters, prints PASS or FAIL
+*.hex            what it reads: commands of each unit, memory images before and after, when memory answers
+parameters.json  every parameter, every address, every field of every port, expected counters
+
+Run it in this folder.
+
+Icarus Verilog:  iverilog -g2001 -o tile_tb.vvp tile_tb.v tile.v && vvp -N tile_tb.vvp
+Verilator:       verilator --binary --timing -Wno-UNOPTFLAT -Wno-CMPCONST --top-module tile_tb tile_tb.v tile.v
+                 obj_dir/Vtile_tb
+Any other:       compile tile_tb.v and tile.v as Verilog-2001, top module tile_tb, and run until it stops.
+
++vcd on the simulation's command line writes tile.vcd (Verilator: only if built with --trace).
+FAIL ends with $stop, which both commands above turn into an exit status that is not 0.
+"""
+
+
+def exported(
+    step: NumberedStep, engine: Engine, on_progress: Callable[[str, float], None] | None = None
+) -> dict[str, bytes]:
+    """Return the content of each file by name: the same for the same step.
+
+    Parameters
+    ----------
+    step
+        The training step.
+    engine
+        What runs the gates, to find when off-chip memory answers.
+    on_progress
+        Told what is being done, and the share of it that is done.
+
+    Raises
+    ------
+    ConfigError
+        If the gates cannot be built for the machine, or a tool is missing.
+    RuntimeError
+        If the gates do not compute what the golden model does.
+    """
+    tell = on_progress or (lambda what, share: None)
+    if "tape" in step.program.remote_bytes:
+        raise ConfigError(
+            "the test bench has no memory for a tape: placement.tape must be 'local', or 'auto' with local.bytes large "
+            f"enough, not {step.architecture.placement.tape!r} with {step.architecture.local.bytes}"
+        )
+    on_gates = StepOnGates(step)
+    tell("Verilog", 0.0)
+    text = verilog(on_gates.tile, "tile")
+    tell("gates", 0.0)
+    fresh = StepOnGates(step)  # a component is elaborated once
+    recording = Recording(engine(fresh.tile, stops=fresh.stops, halts="finished"))
+    try:
+        ran = fresh.run(recording, lambda share: tell("gates", share))
+        cycles, spent = recording.value("cycles"), recording.value("spent")
+    finally:
+        recording.close()
+    for difference in wrong_values(step, ran):
+        raise RuntimeError(f"the gates are wrong, please report it: {difference}")
+    tell("files", 0.0)
+    return _Files(step, on_gates, recording, cycles, spent).all() | {
+        "tile.v": text.encode(),
+        "parameters.json": (json.dumps(parameters(step, on_gates, ran, cycles), indent=1) + "\n").encode(),
+        "README.txt": README.encode(),
+    }
+
+
+class _Files:
+    """Makes the files that the bench reads, and the bench that reads them."""
+
+    def __init__(self, step: NumberedStep, on_gates: StepOnGates, recording: Recording, cycles: int, spent: int):
+        self._step, self._engine = step, step.architecture.engine
+        self._images = Images(step, on_gates.layout, on_gates.commands)
+        self._recording = recording
+        tile, formats = on_gates.tile, self._engine.formats
+        ports = Ports.of(tile)
+        rate = (1 << ports.inputs["learning_rate"].width) - 1
+        self._plan = BenchPlan(
+            ports=ports,
+            formats=formats,
+            lanes=self._engine.lanes,
+            inputs={
+                "learning_rate": step.learning_rate & rate,
+                "finishes": pack(tile.finishes.shape(), on_gates.commands.finishes),
+            },
+            items={name: len(items) for name, items in recording.offers.items()},
+            taken=dict(recording.taken_items),
+            memory_bytes=sum(step.program.remote_bytes.values()),
+            cycles=cycles,
+            spent=spent,
+            counters=tuple(fields_of(tile.spent.shape())),
+        )
+
+    def all(self) -> dict[str, bytes]:
+        """Return them by name."""
+        images, matrices = self._images, self._step.matrices
+        found = {
+            "memory_before": _hex(images.remote(images.before), 8),
+            "memory_after": _hex(images.remote(matrices), 8),
+            **{name: self._payloads(name) for name in self._plan.commands},
+            **{f"{name}_due": self._due(name) for name in self._plan.timed},
+            **{f"{name}_after": self._local(name, matrices) for name in self._plan.local},
+        }
+        if "local_weights" in self._plan.local:
+            found["local_weights_before"] = self._payloads("local_weights__host_writes")
+        files = {f"{name}.hex": content for name, content in found.items()}
+        return files | {"tile_tb.v": bench(self._plan).encode()}
+
+    def _payloads(self, port: str) -> bytes:
+        """Return the items of a stream into the tile."""
+        items, width = self._recording.offers[port], self._plan.ports.source(port).payload.width
+        return _hex((payload for _, payload in items), width)
+
+    def _due(self, port: str) -> bytes:
+        """Return the cycle of the program in which each item of a stream into the tile is due."""
+        return _hex((due - self._recording.origin for due, _ in self._recording.offers[port]), 32)
+
+    def _local(self, name: str, matrices: Mapping[str, Integers]) -> bytes:
+        """Return the words of a memory of matrices in the tile."""
+        gradients, formats = LOCAL[name] == "gradients", self._engine.formats
+        width = (formats.weight_gradient if gradients else formats.weight).bits
+        words = self._images.local(matrices, gradients=gradients).tolist()
+        mask = (1 << width) - 1
+        packed = (sum((value & mask) << (width * lane) for lane, value in enumerate(word)) for word in words)
+        return _hex(packed, width * self._engine.lanes)
+
+
+def _hex(values: Iterable[int], bits: int) -> bytes:
+    """Return a file for $readmemh, a line for each value; one that nobody reads where there are none."""
+    digits = -(-bits // 4)
+    return "".join(f"{value & ((1 << bits) - 1):0{digits}x}\n" for value in [*values] or [0]).encode()

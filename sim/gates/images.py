@@ -1,0 +1,110 @@
+"""What memories hold before a training step and, by the golden model, after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from accel.number import Integers, NumberFormat
+from accel.program import Tensor
+from sim.gates.commands import Commands
+from sim.gates.layout import Layout, is_gradient
+from sim.gates.step import NumberedStep
+
+__all__ = ["Images", "from_bytes", "to_bytes"]
+
+
+class Images:
+    """The contents of off-chip memory and of the tile's memories of W and dW.
+
+    Parameters
+    ----------
+    step
+        The training step.
+    layout, commands
+        Where everything is, and what is loaded.
+    """
+
+    def __init__(self, step: NumberedStep, layout: Layout, commands: Commands) -> None:
+        self._step, self._layout, self._commands = step, layout, commands
+        self._tensors = step.program.tensors
+        self._formats = step.architecture.engine.formats
+
+    @property
+    def before(self) -> dict[str, Integers]:
+        """Every matrix by name before the step; dW are zero."""
+        weights = iter(self._step.parameters.matrices())
+        gradients = map(np.zeros_like, self._step.parameters.matrices())
+        return {tensor.name: next(gradients if is_gradient(tensor) else weights) for tensor in self._tensors}
+
+    def remote(self, matrices: Mapping[str, Integers]) -> bytearray:
+        """Return off-chip memory, as far as it is used, with `matrices` and the input vectors in it."""
+        program, formats = self._step.program, self._formats
+        image = bytearray(sum(program.remote_bytes.values()))
+        for tensor in self._tensors:
+            if tensor.remote:
+                data = to_bytes(self.words(matrices[tensor.name], tensor), self.number(tensor))
+                image[tensor.address : tensor.address + len(data)] = data
+        loads = (op["request"]["address"] for op in self._commands.loads_of_vectors)
+        vectors = (vector for sample in self._step.samples for vector in sample)
+        for address, vector in zip(loads, vectors, strict=True):
+            data = to_bytes(vector, formats.activation)
+            image[address : address + len(data)] = data
+        return image
+
+    def local(self, matrices: Mapping[str, Integers], *, gradients: bool) -> Integers:
+        """Return the words of the tile's memory of W or of dW, shape (words, P)."""
+        found = [
+            self.words(matrices[tensor.name], tensor)
+            for tensor in self._tensors
+            if not tensor.remote and is_gradient(tensor) == gradients
+        ]
+        return np.concatenate([np.zeros((0, self._step.architecture.engine.lanes), np.int64), *found])
+
+    def number(self, tensor: Tensor) -> NumberFormat:
+        """Return the format of a matrix."""
+        return self._formats.weight_gradient if is_gradient(tensor) else self._formats.weight
+
+    def words(self, matrix: Integers, tensor: Tensor) -> Integers:
+        """Return a matrix as it lies in memory, column after column, each block of rows padded; shape (words, P)."""
+        lanes, blocks = self._step.architecture.engine.lanes, self.blocks(tensor)
+        rows, columns = len(matrix) // blocks, matrix.shape[1]
+        padded = np.zeros((blocks, tensor.words // blocks * lanes, columns), dtype=np.int64)
+        padded[:, :rows] = matrix.reshape(blocks, rows, columns)
+        return padded.reshape(-1, columns).T.reshape(-1, lanes)
+
+    def matrix(self, words: Integers, tensor: Tensor) -> Integers:
+        """Return the matrix whose words these are; undoes `words`."""
+        blocks = self.blocks(tensor)
+        padded = words.reshape(tensor.columns, -1).T.reshape(blocks, -1, tensor.columns)
+        rows = self.rows(tensor) // blocks
+        return padded[:, :rows].reshape(-1, tensor.columns)
+
+    def blocks(self, tensor: Tensor) -> int:
+        """Return how many blocks of rows (gates) a matrix has."""
+        gates = self._step.shape.gates
+        if "readout" in tensor.name:
+            return 1
+        return len(gates.BLOCKS_X if "W_x" in tensor.name else gates.BLOCKS_H)
+
+    def rows(self, tensor: Tensor) -> int:
+        """Return how many rows a matrix has, over all its blocks."""
+        if "readout" in tensor.name:
+            return self._step.shape.classes
+        layer = int(tensor.name.rpartition("[")[2][:-1])
+        return self.blocks(tensor) * self._step.shape.hidden[layer]
+
+
+def to_bytes(values: Integers, number: NumberFormat) -> bytes:
+    """Return values one after the other, each in whole bytes, little endian."""
+    raw = np.ascontiguousarray(values.astype("<i8")).reshape(-1, 1).view(np.uint8)
+    return raw[:, : number.bytes].tobytes()
+
+
+def from_bytes(data: bytes | bytearray, number: NumberFormat) -> Integers:
+    """Return the values that `to_bytes` made `data` of, shape (values,)."""
+    raw = np.frombuffer(bytes(data), dtype=np.uint8).reshape(-1, number.bytes)
+    sign = np.where(raw[:, -1:] & 0x80, 0xFF, 0).astype(np.uint8)
+    wide = np.hstack([raw, np.repeat(sign, 8 - number.bytes, axis=1)])
+    return np.ascontiguousarray(wide).view("<i8").ravel().astype(np.int64)

@@ -1,0 +1,109 @@
+"""What a page shows of a folder: the results, traces and sweeps that lie in it."""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from accel.result import Result
+from reports.page import Contents, Curves, Held, Run, Sweep
+from sim import occupancy
+from sim.fidelity import FIDELITIES
+from sim.sweep.manifest import NAME as MANIFEST
+from sim.sweep.manifest import Manifest
+from sim.sweep.results import load_results
+from workloads.lowering import lower
+from workloads.placement import Shape
+from workloads.trace import Trace
+
+RESULT, TRACE, TIMELINES = "result.json", "trace.npz", "timeline.*"
+
+
+def gather(folder: Path, page: Path) -> Contents:
+    """Return what lies in `folder`, or in the folders right below it.
+
+    Parameters
+    ----------
+    folder
+        What `run`, `simulate` or `sweep` wrote to, or a folder of such folders.
+    page
+        The file that the page will be written to; links on it start there.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to show, or a file is damaged.
+    """
+    try:
+        below = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be read: {error.strerror}") from None
+    places = [folder, *below]
+    runs = [_run(place, page) for place in places if (place / RESULT).is_file()]
+    sweeps = [_sweep(place) for place in places if (place / MANIFEST).is_file()]
+    if not runs and not sweeps:
+        raise ConfigError(
+            f"{folder} holds no {RESULT} and no {MANIFEST}, nor does a folder in it: "
+            "name one that `deltatrain run`, `simulate --out` or `sweep` wrote"
+        )
+    return Contents(folder.resolve().name, runs, sweeps, metadata.version("deltatrain"))
+
+
+def _run(place: Path, page: Path) -> Run:
+    result = Result.load(place / RESULT)
+    trace = _trace_of(result, place / TRACE)
+    timelines = sorted(place.glob(TIMELINES))
+    return Run(
+        name=place.resolve().name,
+        result=result,
+        fidelity=FIDELITIES.load(result.fidelity).LABEL,
+        held=_held(result, trace) if trace else None,
+        curves=_curves(result, trace) if trace else None,
+        timeline=Path(os.path.relpath(timelines[0], page.parent)).as_posix() if timelines else "",
+    )
+
+
+def _trace_of(result: Result, path: Path) -> Trace | None:
+    """Return the trace that the result was simulated from; nothing if the folder has none, or another's."""
+    if not path.is_file():
+        return None
+    trace = Trace.load(path)
+    return trace if trace.workload.digest() == result.provenance.get("workload_digest") else None
+
+
+def _held(result: Result, trace: Trace) -> Held:
+    """Return what the training step keeps in each memory, found by lowering it again."""
+    workload = trace.workload
+    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
+    machine = Architecture.from_table(result.architecture, "the result's machine")
+    program = lower(machine, shape, trace.recorded[result.provenance["recorded_step"]], workload.readout)
+    return Held(program.local_bytes, program.remote_bytes)
+
+
+def _curves(result: Result, trace: Trace) -> Curves:
+    return Curves(
+        over_steps=occupancy.over_steps(trace.recorded[result.provenance["recorded_step"]]),
+        over_epochs=occupancy.over_epochs(trace.epochs),
+        accuracy=[counts.accuracy for counts in trace.epochs],
+        dense_epochs=int(np.sum([counts.dense for counts in trace.epochs])),
+    )
+
+
+def _sweep(place: Path) -> Sweep:
+    manifest = Manifest.load(place)
+    known = manifest.model_dump(mode="json", include={"machine", "workload", "traces", "fidelity", "constraints"})
+    return Sweep(
+        name=manifest.name,
+        about=manifest.about,
+        table=load_results(place),
+        fields=tuple(manifest.base),
+        objectives=manifest.objectives,
+        fidelity=manifest.fidelity,
+        searches=[searched.model_dump() for searched in manifest.searches],
+        provenance=known | manifest.provenance,
+    )

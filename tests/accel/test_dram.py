@@ -1,0 +1,86 @@
+"""DRAM parts: the standards' orders of size, sources beside every value, one truth where two files have a value."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accel.dram import FIELDS, DramController, DramPart, fields_of
+from accel.dram_parts import DRAM_PARTS
+from accel.errors import ConfigError
+from accel.memory import DramDevice, load_device
+
+# GB/s of the channel that a part is usually built into
+PEAKS = {
+    **{"ddr3_1600": 12.8, "ddr4_2400": 19.2, "ddr4_3200": 25.6, "lpddr4_3200": 12.8, "lpddr4_4266": 17.06},
+    **{"hbm2_2000": 16.0, "hbm2_legacy": 32.0},
+}
+
+
+@pytest.mark.parametrize("name", DRAM_PARTS.names())
+def test_values_stand_in_the_standards_order(name: str) -> None:
+    part = DramPart.named(name)
+    t = part.timing
+    assert part.peak_bytes_per_second(part.usual_bus_bits) / 1e9 == pytest.approx(PEAKS[name], rel=1e-3)
+    assert t.tRC == t.tRAS + t.tRP <= t.tRFC < t.tREFI
+    assert t.tRP <= t.tRPab and t.CWL <= t.CL
+    assert t.tRRD_S <= t.tRRD_L and t.tCCD_S <= t.tCCD_L and t.tWTR_S <= t.tWTR_L
+    assert t.tFAW >= 3 * t.tRRD_S
+    if t.tRFCpb is not None and t.tREFIpb is not None:
+        assert t.tRFCpb < t.tRFC
+        assert t.tREFI * 0.99 <= t.tREFIpb * part.banks <= t.tREFI
+    if part.bank_groups == 1:
+        assert (t.tRRD_S, t.tCCD_S, t.tWTR_S) == (t.tRRD_L, t.tCCD_L, t.tWTR_L)
+
+
+@pytest.mark.parametrize("name", DRAM_PARTS.names())
+def test_every_file_names_its_sources_with_a_commit(name: str) -> None:
+    text = DRAM_PARTS.text(name)
+    assert re.search(r"at [0-9a-f]{7}\)", text)
+    assert DramPart.named(name).source.split()[0] in text.partition("about =")[0]
+
+
+def test_the_device_of_the_presets_has_the_same_values() -> None:
+    """``accel/devices/ddr3l_1600.toml`` is the same part for the port that serves in order."""
+    part, device = DramPart.named("ddr3_1600"), load_device("ddr3l_1600")
+    assert isinstance(device, DramDevice)
+    t = part.timing
+    for name in ("CL", "CWL", "tRP", "tRAS", "tRFC", "tREFI", "tFAW", "tWR", "tRTP"):
+        assert getattr(t, name) == getattr(device, name)
+    assert (t.tRCDRD, t.tRRD_S, t.tCCD_S, t.tWTR_S) == (device.tRCD, device.tRRD, device.tCCD, device.tWTR)
+    assert (part.tck_ps, part.device_bits, part.device_row_bytes) == (1250, 8, device.device_row_bytes)
+    assert (part.banks, part.burst_length) == (device.banks, device.burst_length)
+
+
+@given(st.permutations(FIELDS))
+def test_any_order_of_fields_is_a_map(fields: list[str]) -> None:
+    assert fields_of("".join(fields)) == tuple(fields)
+    without = [field for field in fields if field != "Bg"]
+    place = without.index("Ba")
+    assert fields_of("".join(without)) == (*without[: place + 1], "Bg", *without[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"timing.tRFC": 6240}, "timing: tRFC must be less than tREFI (6240), not 6240"),
+        ({"timing.tRAS": 40}, "timing: tRAS must be less than tRC (39), not 40"),
+        ({"timing.tFAW": 0}, "timing.tFAW must be a positive integer, not 0"),
+        ({"timing.tFWA": 1}, "timing.tFWA is not a field, did you mean 'tFAW'?"),
+        ({"currents.vdd_v": -1.0}, "currents.vdd_v must be a positive number, not -1.0"),
+        ({"standard": "DDR6"}, "standard must be one of 'DDR3', 'DDR4', 'LPDDR4' or 'HBM2', not 'DDR6'"),
+    ],
+)
+def test_what_is_wrong_is_said(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        DramPart.named("ddr3_1600", changes)
+    assert str(error.value) == f"ddr3_1600: {said}"
+
+
+def test_defaults_fit_every_part() -> None:
+    for name in DRAM_PARTS.names():
+        part = DramPart.named(name)
+        assert DramController(bus_bits=part.usual_bus_bits).fits(part) == ""

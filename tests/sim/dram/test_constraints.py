@@ -1,0 +1,82 @@
+"""No constraint is ever violated: emitted commands of random workloads against a checker written separately."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dram_checker import as_list, check
+from dram_workloads import Case, cases
+from hypothesis import given, settings
+
+from accel.dram import DramController, DramPart
+from accel.dram_parts import DRAM_PARTS
+from sim.dram.controller import DramChannels
+from sim.dram.requests import generated
+
+CONSTRAINTS = {
+    "ddr4_2400": (
+        *("tRCDRD", "tRCDWR", "tRP", "tRC", "tRRD_S", "tRRD_L", "tFAW", "tCCD_L", "tWTR_S", "tWTR_L", "tWR", "tRTP"),
+        *("tRFC", "tRTW", "tRTRS", "CL"),
+    ),
+    "lpddr4_3200": ("tRPab", "tDQSCK", "tDQSS", "tPPD", "tRFCpb", "tRREFD", "tREFIpb"),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_every_command_obeys_every_constraint(case: Case) -> None:
+    memory = DramChannels(case.part, case.controller, record=True)
+    memory.serve(*case.requests)
+    memory.finish()
+    commands, counts = as_list(memory.take_commands()), memory.counts
+    check(commands, case.part, case.controller)
+    kinds = [c.kind for c in commands]
+    assert kinds.count("ACT") == counts.activates
+    assert kinds.count("RD") + kinds.count("RDA") == counts.read_bursts
+    assert kinds.count("WR") + kinds.count("WRA") == counts.write_bursts
+    assert kinds.count("REF") + kinds.count("REFpb") == counts.refreshes
+
+
+@pytest.mark.parametrize("name", DRAM_PARTS.names())
+@pytest.mark.parametrize("pattern", ["stream", "random", "mixed"])
+@pytest.mark.parametrize("row_policy", ["open", "closed"])
+def test_long_runs_obey_every_constraint(name: str, pattern: str, row_policy: str) -> None:
+    """Four thousand requests back to back: queues full, refreshes, turns between reads and writes."""
+    part = DramPart.named(name)
+    for refresh in ("all_bank", "per_bank") if part.timing.tRFCpb else ("all_bank",):
+        controller = DramController.from_table(
+            {"bus_bits": part.usual_bus_bits, "row_policy": row_policy, "refresh": refresh}
+        )
+        memory = DramChannels(part, controller, record=True)
+        for piece in generated(pattern, 4_000, memory.map.burst_bytes, memory.map.capacity_bytes):
+            memory.serve(*piece)
+        memory.finish()
+        check(as_list(memory.take_commands()), part, controller)
+
+
+@pytest.mark.parametrize(("name", "constraint"), [(name, c) for name, found in CONSTRAINTS.items() for c in found])
+def test_the_checker_notices_a_constraint_that_is_not_kept(name: str, constraint: str) -> None:
+    """A controller that believes a constraint to be a little weaker than it is, on traffic where every one binds."""
+    part = DramPart.named(name)
+    slack = {"tRTRS": 1, "tDQSS": 1, "tREFIpb": 40, "tCCD_L": 1, "tRRD_S": 1, "tRRD_L": 1, "tRC": 4}.get(constraint, 2)
+    values = part.model_dump()["timing"]
+    values[constraint] -= slack
+    if constraint == "tRC":
+        values |= {"tRAS": values["tRAS"] - 4}  # else tRAS + tRP keeps the distance
+    hasty = part.model_copy(update={"timing": part.timing.model_copy(update=values)})
+    controller = DramController(
+        bus_bits=part.usual_bus_bits,
+        ranks=2,
+        refresh="per_bank" if name.startswith("lp") and constraint != "tRPab" else "all_bank",
+        write_high=8,
+    )
+    memory = DramChannels(hasty, controller, record=True)
+    random = np.random.default_rng(1)
+    addresses = random.integers(0, 1 << 18, 6000) * memory.map.burst_bytes
+    near = random.random(6000) < 0.5
+    addresses[near] %= 1 << 15
+    memory.serve(np.zeros(6000, np.int64), addresses, random.random(6000) < 0.5)
+    memory.finish()
+    commands = as_list(memory.take_commands())
+    with pytest.raises(AssertionError):
+        check(commands, part, controller)

@@ -1,0 +1,90 @@
+"""Random budgets, costs and networks for the tests of checkpoint policies."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from accel.engine import Engine, Formats
+from accel.errors import FitError
+from accel.gates import GATES
+from accel.modes import encode
+from accel.number import quantise
+from workloads.cells import CELLS
+from workloads.checkpoint.float_replay import FloatReplay
+from workloads.checkpoint.integer_replay import IntegerReplay
+from workloads.checkpoint.policies import POLICIES
+from workloads.checkpoint.schedule import Budget, Costs
+from workloads.integer_parameters import quantised, zeros_like
+from workloads.integer_training import IntegerNetwork
+from workloads.network import Network, Sizes, initial_parameters
+
+FORMATS = Formats(
+    weight={"bits": 16, "fraction_bits": 13},
+    activation={"bits": 16, "fraction_bits": 8},
+    gate={"bits": 16, "fraction_bits": 14},
+    state={"bits": 16, "fraction_bits": 11},
+    gradient={"bits": 16, "fraction_bits": 12},
+    learning_rate={"bits": 16, "fraction_bits": 15},
+    memory_bits=40,
+    weight_gradient_bits=32,
+)
+"""Those of the preset `edge`."""
+
+CELL_NAMES = ("rnn", "gru", "lstm")
+
+
+@st.composite
+def cases(draw, most_steps=60, residues=True):
+    """Draw T, a budget and costs."""
+    steps = draw(st.integers(1, most_steps))
+    state, tape = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    local = draw(st.integers(1, 10) | st.integers(10, 60) | st.just(steps * tape))
+    remote = draw(st.just(0) | st.integers(0, 100) | st.just(10**6))
+    residue = draw(st.none() | st.integers(1, tape)) if residues else None
+    forward, backward, undo = draw(st.integers(1, 5)), draw(st.integers(1, 9)), draw(st.integers(1, 5))
+    moves = draw(st.tuples(*[st.integers(0, 20)] * 4))
+    own = draw(st.just((0, 0)) | st.tuples(st.integers(0, forward), st.integers(0, backward)))
+    return steps, Budget(state, tape, local, remote, residue), Costs(forward, backward, *moves, *own, undo)
+
+
+def schedule_of(name, steps, budget, costs):
+    """Return the schedule of a policy, None if it does not fit."""
+    try:
+        return POLICIES.load(name).schedule(steps, budget, costs)
+    except FitError:
+        return None
+
+
+def network_case(cell, steps, seed, samples=3, hidden=(5, 4), readout="every"):
+    """Return a float network, its parameters, a mini-batch whose longest sample has `steps` steps, and its labels."""
+    rng = np.random.default_rng(seed)
+    sizes = Sizes(CELLS.load(f"delta_{cell}"), 3, hidden, 4)
+    network = Network(sizes, ((0.3, 0.05),) * len(hidden), readout, 0.1)
+    parameters = initial_parameters(sizes, rng, np.dtype(np.float32))
+    lengths = rng.integers(1, steps + 1, samples)
+    lengths[rng.integers(samples)] = steps
+    x = rng.standard_normal((steps, samples, 3)).astype(np.float32)
+    return network, parameters, x, lengths, rng.integers(0, 4, samples)
+
+
+def float_replay(cell, steps, seed, **kwargs) -> FloatReplay:
+    return FloatReplay(*network_case(cell, steps, seed, **kwargs))
+
+
+def integer_case(cell, steps, seed, hidden=(5, 4), inputs=3, readout="last", theta=(0.1, 0.02)):
+    """Return an integer network, parameters, one sample of `steps` steps and its label."""
+    rng = np.random.default_rng(seed)
+    gates, sizes = GATES.load(cell), Sizes(CELLS.load(f"delta_{cell}"), inputs, hidden, 4)
+    parameters = quantised(initial_parameters(sizes, rng, np.dtype(np.float64)), gates, FORMATS)
+    least = tuple(encode.threshold(one, FORMATS) for one in theta)
+    engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=FORMATS)
+    network = IntegerNetwork(gates, engine, (least,) * len(hidden), readout)
+    walk = 0.1 * rng.normal(size=(steps, inputs)).cumsum(axis=0)
+    return network, parameters, quantise(np.sin(walk), FORMATS.activation), int(rng.integers(4))
+
+
+def integer_replay(network, parameters, x, label):
+    """Return the replay and the gradients that it adds to."""
+    gradients = zeros_like(parameters)
+    return IntegerReplay(network, parameters, x, label, gradients), gradients
