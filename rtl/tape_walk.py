@@ -121,16 +121,16 @@ class TapeWalk(Component):
             self.counts[0].eq(x.place.count),
             self.counts[1].eq(Mux(step.has_h, h.place.count, 0)),
         ]
-        begins, end = [], Signal(INDEX_BITS, name="begin")
+        ends = []
         of_lists = ((count + (self._run - 1)) >> ceil_log2(self._run) for count in self.counts)
         for part, words in enumerate((step.tape_words, step.state_words, *of_lists)):
-            begins.append(end)
-            end = Signal(INDEX_BITS, name=f"end_{part}")
-            m.d.comb += end.eq(begins[-1] + words)
-        for part, begin in zip(TapePart, begins, strict=True):
+            ends.append(Signal(INDEX_BITS, name=f"end_{part}"))
+            m.d.comb += ends[-1].eq(words + ends[-2] if part else words)
+        m.d.comb += self.offset.eq(number)
+        for part, begin in zip(list(TapePart)[1:], ends[:-1], strict=True):
             with m.If(number >= begin):  # parts without words are passed over, because the next begins there too
                 m.d.comb += [self.part.eq(part), self.offset.eq(number - begin)]
-        m.d.comb += [self.words.eq(end), self.last.eq(number + 1 == end)]
+        m.d.comb += [self.words.eq(ends[-1]), self.last.eq(number + 1 == ends[-1])]
         with m.If(self.take):
             m.d.sync += number.eq(Mux(self.last, 0, number + 1))
         return m
