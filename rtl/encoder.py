@@ -182,7 +182,7 @@ class DeltaEncoder(wiring.Component):
             taken.last.eq(last),
             taken.first.eq(op.first),
             taken.least.eq(op.least | (op.least == 0)),  # 0 asks for no more than 1: what did not move never fires
-            taken.present.eq(Cat(~partial | (k < rest) for k in range(self._elements))),
+            taken.present.eq(Cat(*(~partial | (k < rest) for k in range(self._elements - 1)), ~partial)),
             taken.value.eq(self.values.payload),
         ]
         with m.If(taken.valid):

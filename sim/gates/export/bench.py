@@ -183,11 +183,16 @@ def _compare(plan: BenchPlan) -> Iterator[str]:
             f"for (i = 0; i < {4 * count} && {words}_count < {count}; i = i + 1) begin clock; settle; end\n"
         )
         yield _compared(str(count), f"{words}_items", f"{name}_after", f"{LOCAL[name]} in the tile, word")
-    checks = [f'check("cycles", cycles, {constant(32, plan.cycles)});\n']
+    checks = [_check("cycles", "cycles", plan.cycles)]
     for field in plan.counters:
         part = f"spent[{field.offset + field.width - 1}:{field.offset}]"
-        checks.append(f'check("spent.{field.name}", {part}, {constant(32, field.of(plan.spent))});\n')
+        checks.append(_check(f"spent.{field.name}", part, field.of(plan.spent)))
     yield "".join(checks)
+
+
+def _check(name: str, signal: str, wanted: int) -> str:
+    """Return the comparison of a counter of 32 bits."""
+    return f'check("{name}", {signal}, 32\'d{wanted});\n'
 
 
 def _compared(count: str, found: str, wanted: str, what: str) -> str:

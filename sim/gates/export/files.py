@@ -33,7 +33,7 @@ parameters.json  every parameter, every address, every field of every port, expe
 Run it in this folder.
 
 Icarus Verilog:  iverilog -g2001 -o tile_tb.vvp tile_tb.v tile.v && vvp -N tile_tb.vvp
-Verilator:       verilator --binary --timing -Wno-UNOPTFLAT -Wno-CMPCONST --top-module tile_tb tile_tb.v tile.v
+Verilator:       verilator --binary --timing -Wno-UNOPTFLAT --top-module tile_tb tile_tb.v tile.v
                  obj_dir/Vtile_tb
 Any other:       compile tile_tb.v and tile.v as Verilog-2001, top module tile_tb, and run until it stops.
 

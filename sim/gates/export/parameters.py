@@ -7,7 +7,9 @@ from typing import Any
 from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import In
 
+from accel.program import PHASES, UNITS
 from rtl.tile import RESET_CYCLES
+from rtl.unit_counters import CAUSES
 from sim.gates.commands import Commands
 from sim.gates.export.fields import fields_of
 from sim.gates.images import Images
@@ -29,6 +31,11 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
         What a simulation of the gates counted.
     tile_cycles
         The tile's own count, which ends with the last op; the run's ends when off-chip memory has taken every write.
+
+    Notes
+    -----
+    ``names`` says in which order the ports have units (``waits``, ``finishes``, ``done_counts``), phases
+    (``spent.engine``) and what was waited for (``stall_cycles``).
     """
     return {
         "architecture": step.architecture.model_dump(mode="json"),
@@ -37,6 +44,7 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
         "matrices": _matrices(step, on_gates),
         "addresses": _addresses(step, on_gates.layout, on_gates.commands),
         "ports": _ports(on_gates),
+        "names": {"units": UNITS, "phases": PHASES, "causes": CAUSES},
         "expected": {"tile_cycles": tile_cycles, "counters": ran.counters.model_dump(mode="json")},
     }
 
