@@ -227,8 +227,9 @@ def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(
         for mode, stream in itertools.product(("matvec_t", "outer"), ("x", "h")):
             reader = table(mode, stream, *at, t + 2)
             assert reader is None or loaded >= machine.done[reader]
-        if t + 3 < step.lengths[sample]:  # of the state of the step before there are three
-            assert machine.start[table.store_tape[*at, t + 1]] >= stored
+        for ahead in (2, 3):  # of values there are two places, of the state of the step before three
+            reader = table("gates_backward", "h", *at, t + ahead)
+            assert reader is None or loaded >= machine.done[reader]
     # Lists lie in a ring, one behind the other; none may be overwritten that was not stored.
     encodes = [op for op in range(len(ops)) if machine.mode[op] == "encode"]
     freed = [machine.done[table.store_tape[table._place(op)]] for op in encodes]
