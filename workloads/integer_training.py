@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.engine import Engine
-from accel.gates import accumulator_rows
-from accel.modes import encode, gates_backward, gates_forward, loss, matvec, matvec_t, outer, update
+from accel.modes import loss, matvec, matvec_t, outer, update
 from accel.modes.encode import Fired
-from accel.number import Integers, fit
+from accel.number import Integers
+from workloads import integer_layer
+from workloads.integer_layer import Cell, LayerStep, with_one
 from workloads.integer_parameters import IntegerLayer, IntegerParameters, zeros_like
 from workloads.trace import RecordedStep
 
@@ -45,6 +46,11 @@ class IntegerNetwork(NamedTuple):
     engine: Engine
     thresholds: tuple[tuple[int, int], ...]
     readout: str
+
+    @property
+    def cell(self) -> Cell:
+        """What each layer computes with."""
+        return Cell(self.gates, self.engine)
 
 
 class LayerForward(NamedTuple):
@@ -174,7 +180,8 @@ def classify(network: IntegerNetwork, parameters: IntegerParameters, h: Integers
     """
     formats, W = network.engine.formats, parameters.readout
     start = np.zeros(len(W), dtype=np.int64)
-    return np.stack([matvec.result(start, W, _with_one(network, h[t]), formats) for t in _read_steps(network, len(h))])
+    read = (with_one(network.engine, h[t]) for t in read_steps(network, len(h)))
+    return np.stack([matvec.result(start, W, h_one, formats) for h_one in read])
 
 
 def recorded_step(step: IntegerStep, widths: Sequence[int], epoch: int = 0, number: int = 0) -> RecordedStep:
@@ -205,24 +212,10 @@ def recorded_step(step: IntegerStep, widths: Sequence[int], epoch: int = 0, numb
 
 
 def _forward_layer(network: IntegerNetwork, layer: IntegerLayer, least: tuple[int, int], x: Integers) -> LayerForward:
-    gates, formats = network.gates, network.engine.formats
-    width = len(layer.W_h) // len(gates.BLOCKS_H)
-    rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)
-    memory = np.zeros(gates.ACCUMULATORS * width, dtype=np.int64)
-    state, h = np.zeros((len(gates.STATE), width), dtype=np.int64), np.zeros(width, dtype=np.int64)
-    x_hat, h_hat = np.zeros(x.shape[1], dtype=np.int64), np.zeros(width, dtype=np.int64)
-    steps = []
+    state, steps = integer_layer.first_state(network.cell, layer), []
     for t, x_now in enumerate(x):
-        listed_x, x_hat = encode.result(x_now, x_hat, least[0], formats)
-        listed_h, h_hat = encode.result(h, h_hat, least[1], formats)
-        if t == 0:
-            listed_x = _with_bias(network, listed_x, x.shape[1]) if gates.BIAS_X else listed_x
-            listed_h = _with_bias(network, listed_h, width) if gates.BIAS_H else listed_h
-        memory = memory.copy()
-        memory[rows_x] = matvec.result(memory[rows_x], layer.W_x[:, listed_x.columns], listed_x.delta, formats)
-        memory[rows_h] = matvec.result(memory[rows_h], layer.W_h[:, listed_h.columns], listed_h.delta, formats)
-        state, h, tape = gates_forward.result(gates, memory, state, formats)
-        steps.append((listed_x, listed_h, memory, state, h, tape))
+        state, left = integer_layer.forward(network.cell, layer, least, state, x_now, first=t == 0)
+        steps.append((left.fired_x, left.fired_h, state.memory, state.gates, state.h, left.tape))
     lists_x, lists_h, *arrays = zip(*steps, strict=True)
     return LayerForward(lists_x, lists_h, *(np.stack(array) for array in arrays))
 
@@ -237,9 +230,9 @@ def _backward(
     """Run one sample backward and add to `gradients`."""
     formats, lanes, h = network.engine.formats, network.engine.lanes, ran[-1].h
     g_above = np.zeros_like(h)
-    for t, g in reversed(list(zip(_read_steps(network, len(h)), g_logits, strict=True))):
+    for t, g in reversed(list(zip(read_steps(network, len(h)), g_logits, strict=True))):
         g_above[t] = matvec_t.result(parameters.readout[:, :-1], g, 1, lanes, formats)
-        gradients.readout[:] = outer.result(gradients.readout, g, _with_one(network, h[t]), formats)
+        gradients.readout[:] = outer.result(gradients.readout, g, with_one(network.engine, h[t]), formats)
     found: list[LayerBackward] = []
     for number in reversed(range(len(ran))):
         layer, dW = parameters.layers[number], gradients.layers[number]
@@ -259,26 +252,15 @@ def _backward_layer(
     wants_input: bool,
 ) -> LayerBackward:
     """Run one layer backward and add to `dW`; `g_above` is the gradient of each h from above, shape (T, H)."""
-    gates, formats, lanes = network.gates, network.engine.formats, network.engine.lanes
-    width, inputs = ran.h.shape[1], layer.W_x.shape[1] - gates.BIAS_X
-    rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)
-    g_recurrent, g_h_hat, carry = np.zeros((3, width), dtype=np.int64)
-    g_x_hat, g_memory = np.zeros(inputs, dtype=np.int64), np.zeros(ran.memory.shape[1], dtype=np.int64)
-    g_hs, g_memories, g_xs = np.zeros_like(ran.h), np.zeros_like(ran.memory), np.zeros((len(ran.h), inputs), np.int64)
+    adjoint = integer_layer.last_adjoint(network.cell, layer)
+    g_hs, g_memories = np.zeros_like(ran.h), np.zeros_like(ran.memory)
+    g_xs = np.zeros((len(ran.h), len(adjoint.g_x_hat)), np.int64)
     for t in reversed(range(len(ran.h))):
-        g_hs[t] = fit(g_above[t] + g_recurrent, formats.gradient)
-        g_memory, carry = gates_backward.result(gates, g_hs[t], carry, ran.tape[t], g_memory, formats)
-        g_memories[t] = g_memory
-        g_rows_x, g_rows_h = g_memory[rows_x], g_memory[rows_h]
-        fired_h = ran.fired_h[t].columns[ran.fired_h[t].columns < width]
-        s = matvec_t.result(layer.W_h[:, fired_h], g_rows_h, len(gates.BLOCKS_H), lanes, formats)
-        g_recurrent, g_h_hat = encode.adjoint(g_h_hat, fired_h, s, formats)
+        step = LayerStep(ran.fired_x[t], ran.fired_h[t], ran.tape[t])
+        adjoint, g_hs[t] = integer_layer.backward(network.cell, layer, step, adjoint, g_above[t], dW)
+        g_memories[t] = adjoint.g_memory
         if wants_input:
-            fired_x = ran.fired_x[t].columns[ran.fired_x[t].columns < inputs]
-            s = matvec_t.result(layer.W_x[:, fired_x], g_rows_x, len(gates.BLOCKS_X), lanes, formats)
-            g_xs[t], g_x_hat = encode.adjoint(g_x_hat, fired_x, s, formats)
-        for matrix, g, listed in ((dW.W_h, g_rows_h, ran.fired_h[t]), (dW.W_x, g_rows_x, ran.fired_x[t])):
-            matrix[:, listed.columns] = outer.result(matrix[:, listed.columns], g, listed.delta, formats)
+            adjoint, g_xs[t] = integer_layer.input_gradient(network.cell, layer, step, adjoint)
     return LayerBackward(g_hs, g_memories, g_xs if wants_input else None)
 
 
@@ -295,22 +277,6 @@ def _update(
     return IntegerParameters(layers, moved(parameters.readout, gradients.readout))
 
 
-def _read_steps(network: IntegerNetwork, steps: int) -> range:
+def read_steps(network: IntegerNetwork, steps: int) -> range:
     """Return which of a sample's steps are classified."""
     return range(steps - 1, steps) if network.readout == "last" else range(steps)
-
-
-def _with_one(network: IntegerNetwork, h: Integers) -> Integers:
-    """Return `h` with the 1.0 of the bias column behind it, shape (H + 1,)."""
-    return np.append(h, _one(network))
-
-
-def _with_bias(network: IntegerNetwork, fired: Fired, column: int) -> Fired:
-    """Return the list with the bias column, which fires with the value 1.0, as its last entry."""
-    return Fired(np.append(fired.columns, column), np.append(fired.delta, _one(network)))
-
-
-def _one(network: IntegerNetwork) -> int:
-    """Return 1.0 in ``formats.activation``."""
-    activation = network.engine.formats.activation
-    return min(1 << activation.fraction_bits, activation.highest)

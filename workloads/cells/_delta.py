@@ -54,11 +54,11 @@ def encode_adjoint(g_delta: Array, fired: Array, packing: Packing) -> Array:
     g_x = g_delta  # overwritten step by step
     for n, start in zip(reversed(packing.active), reversed(packing.start), strict=True):
         rows = slice(start, start + n)
-        _adjoint_step(g_x[rows], g_hat[:n], fired[rows])
+        adjoint_step(g_x[rows], g_hat[:n], fired[rows])
     return g_x
 
 
-def _adjoint_step(g: Array, g_hat: Array, fired: Array) -> None:
+def adjoint_step(g: Array, g_hat: Array, fired: Array) -> None:
     """Turn `g` from g(delta[t]) into g(x[t]) and `g_hat` from g(x_hat[t]) into g(x_hat[t-1]); shapes (n, W)."""
     g += g_hat
     g *= fired
@@ -146,7 +146,7 @@ def backward(
         np.dot(memory, W_h, out=g)
         if beta:
             g += beta * np.sign(tape.delta_h[rows])
-        _adjoint_step(g, g_h_hat[:n], fired[rows])
+        adjoint_step(g, g_h_hat[:n], fired[rows])
     gradients = Layer(
         gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),
         gather(g_M.T @ tape.delta_h, cell.TARGETS_H, cell.ACCUMULATORS),

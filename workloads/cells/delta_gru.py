@@ -16,6 +16,7 @@ ACCUMULATORS = ("r", "z", "nx", "nh")
 TARGETS_X = ("r", "z", "nx")
 TARGETS_H = ("r", "z", "nh")
 VALUES = ("r", "z", "n", "nh", "h")
+STATE = ("h",)
 TAPE = ("r", "z", "n", "nh", "h_before")
 
 

@@ -12,6 +12,7 @@ ACCUMULATORS = ("i", "f", "g", "o")
 TARGETS_X = ACCUMULATORS
 TARGETS_H = ACCUMULATORS
 VALUES = ("i", "f", "g", "o", "c", "tanh_c", "h")
+STATE = ("c", "h")
 TAPE = ("i", "f", "g", "o", "c_before", "tanh_c")
 
 

@@ -11,6 +11,7 @@ ACCUMULATORS = ("h",)
 TARGETS_X = ("h",)
 TARGETS_H = ("h",)
 VALUES = ("h",)
+STATE = ("h",)
 TAPE = ("h",)
 
 
