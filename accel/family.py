@@ -26,6 +26,7 @@ class ModuleFamily:
     def __init__(self, package: str, what: str) -> None:
         self._package = package
         self._what = what
+        self._loaded: dict[str, ModuleType] = {}  # looking into the folder costs more than a small simulation
 
     def names(self) -> tuple[str, ...]:
         """Return the members' names in alphabetical order, without importing any of them."""
@@ -34,9 +35,11 @@ class ModuleFamily:
 
     def load(self, name: str) -> ModuleType:
         """Return the member called `name`; an unknown name is a `ConfigError` with a suggestion."""
-        if name not in self.names():
-            raise unknown_name(self._what, name, self.names())
-        return importlib.import_module(f"{self._package}.{name}")
+        if name not in self._loaded:
+            if name not in self.names():
+                raise unknown_name(self._what, name, self.names())
+            self._loaded[name] = importlib.import_module(f"{self._package}.{name}")
+        return self._loaded[name]
 
 
 class TableFamily:

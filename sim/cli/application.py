@@ -16,13 +16,21 @@ from cyclopts import App, CycloptsError, Parameter
 
 from accel.errors import ConfigError
 from sim.cli.choices import list_choices
+from sim.cli.compare import compare
 from sim.cli.data import data
 from sim.cli.describe import describe
+from sim.cli.dram import dram
+from sim.cli.front import front
 from sim.cli.interruption import StoppedError
+from sim.cli.plan import plan
+from sim.cli.report import report
 from sim.cli.run import run
 from sim.cli.simulate import simulate
 from sim.cli.study import study
+from sim.cli.sweep import sweep
 from sim.cli.train import train
+from sim.cli.verify import verify
+from sim.cli.verilog import verilog
 
 MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell reports signals 2 and 13
 
@@ -56,10 +64,18 @@ def application() -> App:
         "run": run,
         "train": train,
         "simulate": simulate,
+        "plan": plan,
         "describe": describe,
         "list": list_choices,
         "data": data,
+        "verify": verify,
+        "verilog": verilog,
         "study": study,
+        "dram": dram,
+        "sweep": sweep,
+        "front": front,
+        "compare": compare,
+        "report": report,
     }
     for position, (name, command) in enumerate(commands.items()):
         app.command(command, name=name, sort_key=position)
@@ -115,6 +131,8 @@ def _lines(error: Exception) -> list[str]:
 
 
 def _how_to_go_on(stop: StoppedError, arguments: list[str]) -> str:
+    if stop.advice:
+        return f"interrupted; {stop.advice}"
     if stop.state is None or not stop.state.exists():
         return "interrupted; nothing was kept"
     again = shlex.join(["deltatrain", *(word for word in arguments if word != "--resume"), "--resume"])

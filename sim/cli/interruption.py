@@ -14,11 +14,14 @@ class StoppedError(Exception):
     ----------
     state
         Where training that was under way has kept its state; None if there was nothing to keep.
+    advice
+        Where a command other than training has kept what it did, and how to go on; empty if it keeps nothing.
     """
 
-    def __init__(self, state: Path | None = None) -> None:
+    def __init__(self, state: Path | None = None, advice: str = "") -> None:
         super().__init__("interrupted")
         self.state = state
+        self.advice = advice
 
 
 @contextmanager

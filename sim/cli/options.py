@@ -18,7 +18,17 @@ Machine = Annotated[
     str, Parameter(name=["--on", "-m"], help="The machine: a name from `list machines`, or a TOML file.")
 ]
 Fidelity = Annotated[
-    str, Parameter(name=["--fidelity", "-f"], help="How cycles are found: `cycle` simulates, `analytic` bounds.")
+    str,
+    Parameter(
+        name=["--fidelity", "-f"], help="How cycles are found: `cycle` simulates, `analytic` bounds, `rtl` runs gates."
+    ),
+]
+Engine = Annotated[
+    str | None,
+    Parameter(
+        help="What runs the gates: `amaranth`, its own simulator, or `compiled`. "
+        "[default: compiled, if Verilator or a C++ compiler is there]"
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -56,11 +66,28 @@ def overrides(changes: Sequence[str] | None) -> Overrides:
         whose, _, field = path.strip().partition(".")
         if not equals or whose not in found._fields or not all(field.split(".")):
             raise ConfigError(f"--set takes machine.FIELD=VALUE or workload.FIELD=VALUE, not {change!r}")
-        getattr(found, whose)[field] = _value(text.strip())
+        getattr(found, whose)[field] = toml_value(text.strip())
     return found
 
 
-def _value(text: str) -> Any:
+def space_overrides(changes: Sequence[str] | None) -> dict[str, Any]:
+    """Return what the values of a sweep's ``--set`` say, by dotted path in the space.
+
+    Raises
+    ------
+    ConfigError
+        If one has not the form ``FIELD=VALUE``.
+    """
+    found: dict[str, Any] = {}
+    for change in changes or ():
+        path, equals, text = change.partition("=")
+        if not equals or not all(path.strip().split(".")):
+            raise ConfigError(f"--set takes FIELD=VALUE, FIELD a dotted path in the space, not {change!r}")
+        found[path.strip()] = toml_value(text.strip())
+    return found
+
+
+def toml_value(text: str) -> Any:
     """Return a TOML value, or the text itself if it is none: names need no quotes."""
     try:
         table = tomllib.loads(f"value = {text}")

@@ -1,11 +1,12 @@
 """Host speed of sweeps in CPU seconds, which do not depend on who else uses the machine.
 
 The workload: one sample of a 56 k LSTM (two layers of 64, 16 inputs, 31 classes), T = 60, a fifth of the deltas fired.
-The machines: `edge` with other lanes, widths, memories and placements.
+The machines: `edge` with other lanes, ports, memories and placements; 45 % of them are too small and refused.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import time
@@ -16,10 +17,11 @@ from typing import Any
 
 import pytest
 
+from accel.description import with_overrides
 from accel.errors import ConfigError
 from sim.sweep import sweep
 from sim.sweep.axis import Design
-from sim.sweep.checks import named_space
+from sim.sweep.checks import checked_space
 from sim.sweep.executors import InProcess
 from sim.sweep.exploration import Exploration, Progress, legs
 from sim.sweep.journal import Journal
@@ -30,6 +32,24 @@ MOST_OVERHEAD_SECONDS = 2e-3
 MOST_SECONDS_OF_10_000_ANALYTIC = 60
 MOST_SECONDS_OF_200_CYCLE = 120
 CORES = 2
+
+
+SPACE: dict[str, Any] = {
+    "name": "speed",
+    "machine": "edge",
+    "workload": "synthetic",
+    "fixed": {"workload.training.batch": 1},
+    "vary": {
+        "machine.engine.lanes": {"low": 1, "high": 48},
+        "machine.dma.bytes_per_cycle": [4, 8, 16],
+        "machine.local.bytes": {"low": 65_536, "high": 1_048_576, "count": 18, "scale": "log"},
+        "machine.placement.weights": ["local", "remote"],
+        "machine.placement.gradients": ["local", "remote"],
+        "machine.placement.tape": ["local", "remote"],
+    },
+    "objectives": {"seconds": "minimise", "energy_j": "minimise", "machine.local.bytes": "minimise"},
+}
+"""20,736 points."""
 
 
 class Known(InProcess):
@@ -46,27 +66,39 @@ class Known(InProcess):
         return future
 
 
-@pytest.mark.parametrize(("kind", "points"), [("grid", 2000), ("random", 2000), ("qmc", 2000), ("nsga2", 500)])
-def test_overhead_of_a_point(tmp_path: Path, kind: str, points: int) -> None:
-    changes = {"search.kind": kind, "search.points": points, "search.random_points": 0}
+@pytest.mark.parametrize("kind", ["grid", "random", "qmc"])
+def test_overhead_of_a_point(tmp_path: Path, kind: str) -> None:
+    """Proposed, sent, written down, told: all but its simulation."""
+    assert _overhead_seconds(kind, 2000, tmp_path) < MOST_OVERHEAD_SECONDS
+
+
+def test_overhead_of_a_point_that_is_proposed_by_learning(tmp_path: Path) -> None:
+    """Optuna's time is in it, which grows with the points that it knows, and is once more for each that it repeats."""
+    importlib.import_module("optuna")
+    assert _overhead_seconds("nsga2", 500, tmp_path) < 3 * MOST_OVERHEAD_SECONDS
+
+
+def _overhead_seconds(kind: str, points: int, folder: Path) -> float:
+    changes: dict[str, Any] = {"search.kind": kind, "search.points": points, "search.random_points": 0}
     if kind == "grid":
-        changes["vary.machine.engine.lanes"] = [8]  # 2,592 points
-    space = named_space("edge_wide", changes)
+        changes["vary"] = SPACE["vary"] | {"machine.engine.lanes": [4, 8, 16, 32, 48]}  # 2,160 points
+    space = _space(changes)
+    executor = Known(space)
     started = time.process_time()
-    simulated = _explore(space, tmp_path, Known(space))
-    seconds = (time.process_time() - started) / simulated
-    assert simulated >= points and seconds < MOST_OVERHEAD_SECONDS, f"{1e3 * seconds:.2f} ms"
+    simulated = _explore(space, folder, executor)
+    assert simulated >= points
+    return (time.process_time() - started) / simulated
 
 
 def test_analytic_points() -> None:
     """A sample of 10,000 points; the whole is a long test."""
-    mean = _mean_seconds(named_space("edge_wide", {"search.kind": "random"}), 150)
+    mean = _mean_seconds(_space({"search.kind": "random"}), 150)
     assert mean * 10_000 / CORES < MOST_SECONDS_OF_10_000_ANALYTIC, f"{1e3 * mean:.1f} ms"
 
 
 def test_cycle_points() -> None:
     """A sample of 200 points; the whole is a long test."""
-    mean = _mean_seconds(named_space("edge_wide", {"search.kind": "random", "fidelity": "cycle"}), 12)
+    mean = _mean_seconds(_space({"search.kind": "random", "fidelity": "cycle"}), 12)
     assert mean * 200 / CORES < MOST_SECONDS_OF_200_CYCLE, f"{1e3 * mean:.0f} ms"
 
 
@@ -79,7 +111,7 @@ def test_10_000_analytic_points_in_flat_memory(tmp_path: Path) -> None:
         seen.append((at.done, _resident_bytes()))
 
     started = time.monotonic()
-    space = named_space("edge_wide", {"search.kind": "random", "search.points": 10_000})
+    space = _space({"search.kind": "random", "search.points": 10_000})
     assert sweep(space, tmp_path, workers=CORES, on_progress=look).height == 10_000
     assert time.monotonic() - started < MOST_SECONDS_OF_10_000_ANALYTIC
     early = next(size for done, size in seen if done > 1000)
@@ -89,7 +121,7 @@ def test_10_000_analytic_points_in_flat_memory(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_200_cycle_points(tmp_path: Path) -> None:
     """Wall time, so on an idle machine."""
-    space = named_space("edge_wide", {"search.kind": "random", "search.points": 200, "fidelity": "cycle"})
+    space = _space({"search.kind": "random", "search.points": 200, "fidelity": "cycle"})
     started = time.monotonic()
     assert sweep(space, tmp_path, workers=CORES).height == 200
     assert time.monotonic() - started < MOST_SECONDS_OF_200_CYCLE
@@ -104,13 +136,17 @@ def test_two_workers_are_almost_twice_as_fast(tmp_path: Path) -> None:
     def rate(workers: int) -> float:
         ended: list[tuple[float, int]] = []
         changes = {"search.kind": "random", "search.points": 150, "fidelity": "cycle"}
-        space = named_space("edge_wide", changes)
+        space = _space(changes)
         folder = tmp_path / str(workers)
         sweep(space, folder, workers=workers, on_progress=lambda at: ended.append((time.monotonic(), at.simulated)))
         (begin, first), (end, last) = next(one for one in ended if one[1] >= 10), ended[-1]
         return (last - first) / (end - begin)
 
     assert rate(2) >= 1.8 * rate(1)
+
+
+def _space(changes: dict[str, Any]) -> Space:
+    return checked_space(with_overrides(SPACE, changes))
 
 
 def _explore(space: Space, folder: Path, executor: Any) -> int:

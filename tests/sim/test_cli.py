@@ -28,7 +28,22 @@ from workloads.trace import Trace
 from workloads.workload import Workload
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "train", "simulate", "verify", "verilog", "dram", "report", "describe", "list", "data")
+COMMANDS = (
+    "run",
+    "train",
+    "simulate",
+    "verify",
+    "verilog",
+    "dram",
+    "report",
+    "sweep",
+    "front",
+    "compare",
+    "plan",
+    "describe",
+    "list",
+    "data",
+)
 TINY = ("run", "--workload", "tiny", "--on", "tiny")
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -16,7 +16,7 @@ from spaces import tiny
 
 from sim.cli import main
 from sim.cli.application import application
-from sim.cli.fronts import cell, short, unit
+from sim.cli.fronts import cell, short
 from sim.cli.options import space_overrides
 from sim.sweep import load_results
 from sim.sweep.results import front
@@ -176,17 +176,11 @@ def test_a_second_sweep_in_the_folder_is_refused(tmp_path, space, capfd):
     assert f"another sweep writes to {tmp_path / 'out'} (process {os.getpid()} on " in line
 
 
-def test_units_follow_from_the_columns_names():
-    assert [unit(name) for name in ("seconds", "dense.seconds", "energy_j", "local_bytes", "cycles")] == [
-        "s",
-        "s",
-        "J",
-        "B",
-        "",
-    ]
+def test_values_are_shown_with_the_unit_that_their_columns_name_says():
     assert cell("seconds", 1.5e-3) == "1.5 ms" and cell("machine.local.bytes", 4096) == "4.1 kB"
     assert cell("machine.engine.lanes", 16) == "16" and cell("machine.placement.tape", "local") == "local"
-    assert cell("energy_j", None) == "–"
+    assert cell("utilisation", 0.5) == "50.0 %" and cell("speedup", 4.0) == "4×" and cell("cycles", 1234) == "1.23 k"
+    assert cell("energy_j", None) == "–" and cell("point", 1234) == "1234"
 
 
 def test_paths_are_shortened_as_far_as_they_stay_apart():

@@ -30,7 +30,7 @@ def cluster() -> Iterator[Any]:
 
 
 def test_two_workers_find_the_same_and_one_killed_costs_time_only(cluster: Any, tmp_path: Path) -> None:
-    table = tiny(fidelity="cycle", vary__workload__training__seed=[1, 2, 3])
+    table = tiny(fidelity="cycle", vary__workload__training__seed=[1, 2])
     expected = sweep(table, tmp_path / "here", workers=1)
     killed: list[int] = []
 

@@ -29,30 +29,31 @@ sweep(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], workers=int(sys.ar
 """
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(1, 3), (2, 2)])
-def test_killed_at_random_moments(tmp_path: Path, workers: int, kills: int) -> None:
-    _kill_and_resume(tmp_path, workers, kills, seed=workers)
+@pytest.mark.parametrize(("kind", "workers", "kills"), [("nsga2", 1, 2), ("random", 2, 2)])
+def test_killed_at_random_moments(tmp_path: Path, kind: str, workers: int, kills: int) -> None:
+    _kill_and_resume(tmp_path, kind, workers, kills, points=100)
 
 
 @pytest.mark.long
-def test_killed_at_50_random_moments(tmp_path: Path) -> None:
-    _kill_and_resume(tmp_path, workers=2, kills=50, seed=1)
+@pytest.mark.parametrize("kind", ["random", "nsga2"])
+def test_killed_at_50_random_moments(tmp_path: Path, kind: str) -> None:
+    _kill_and_resume(tmp_path, kind, workers=2, kills=50, points=3000 if kind == "random" else 1500)
 
 
-def _kill_and_resume(tmp_path: Path, workers: int, kills: int, seed: int) -> None:
+def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points: int) -> None:
     """Kill a sweep `kills` times, each time after some more points are in its journal, then let it end."""
     table = tiny(
         fidelity="cycle",
-        search__kind="nsga2",
+        search__kind=kind,
         search__batch=20,
-        search__points=60 if kills < 10 else 1000,
+        search__points=points,
         search__random_points=10,
-        vary__workload__training__seed={"low": 1, "high": 20},
+        vary__workload__training__seed={"low": 1, "high": 60},
     )
     whole = sweep(table, tmp_path / "whole", workers=1)
     space, folder = tmp_path / "space.json", tmp_path / "killed"
     space.write_text(json.dumps(table))
-    moments, journal = random.Random(seed), folder / "journal.jsonl"
+    moments, journal = random.Random(kills), folder / "journal.jsonl"
     finished: list[bytes] = []
     for _ in range(kills):
         process = subprocess.Popen(
@@ -62,7 +63,7 @@ def _kill_and_resume(tmp_path: Path, workers: int, kills: int, seed: int) -> Non
             start_new_session=True,
         )
         _wait(_more_lines(journal, _lines(journal) + moments.randrange(3), process))
-        time.sleep(moments.uniform(0, 0.1))
+        time.sleep(moments.uniform(0, 0.05))
         assert process.poll() is None, "nothing is left to be killed: the space is too small"
         children = _children(process.pid)
         process.send_signal(signal.SIGKILL)

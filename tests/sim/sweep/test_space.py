@@ -111,6 +111,7 @@ def test_equal_points_have_equal_digests_and_others_have_not() -> None:
 FAULTS = [
     ({"machine": "tini"}, ["machine 'tini' is not known, did you mean 'tiny'?"]),
     ({"fidelity": "cicle"}, ["fidelity: fidelity 'cicle' is not known, did you mean 'cycle'?"]),
+    ({"fidelity": "rtl"}, ["fidelity must be one of analytic, cycle in a sweep, not 'rtl'"]),
     ({"trace": "nowhere.npz"}, ["must have one of workload, trace and vary.trace", "nowhere.npz cannot be read"]),
     ({"search": {"kind": "nsga"}}, ["search.kind: search 'nsga' is not known, did you mean 'nsga2'?"]),
     ({"search": {"points": 0}}, ["search.points must be a positive integer, not 0"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from accel.errors import ConfigError
 from sim.run import simulate, synthetic_trace
 from sim.sweep import load_results, sweep
 from sim.sweep.checks import checked_space
+from sim.sweep.exploration import Progress
 from sim.sweep.results import compare, front
 from workloads.trace import EpochCounts
 from workloads.workload import Workload
@@ -72,7 +74,7 @@ def test_the_table_loads_everywhere_in_one_line(swept: Path) -> None:
 
 def test_the_table_loads_in_duckdb(swept: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
-    found = duckdb.sql(f"select count(*), min(seconds) from '{swept}/table.parquet'").fetchone()
+    (found,) = duckdb.sql(f"select count(*), min(seconds) from '{swept}/table.parquet'").fetchall()
     expected = load_results(swept)
     assert found == (expected.height, expected["seconds"].min())
 
@@ -235,3 +237,18 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     assert ran.stdout == "[]\n", ran.stderr
+
+
+def test_a_killed_worker_process_costs_time_only(tmp_path: Path) -> None:
+    table = tiny(fidelity="cycle")
+    expected = sweep(table, tmp_path / "here", workers=1)
+    killed: list[int] = []
+
+    def kill(progress: Progress) -> None:
+        if not killed and progress.simulated:
+            here = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+            killed.append(next(int(pid) for pid in here if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    assert sweep(table, tmp_path / "there", workers=2, on_progress=kill).equals(expected)
+    assert killed

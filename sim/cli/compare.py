@@ -1,0 +1,54 @@
+"""`deltatrain compare`: two sweeps beside each other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sim.cli import options
+
+
+def compare(
+    one: Annotated[Path, Parameter(name="A", help="The folder of a sweep.")],
+    other: Annotated[Path, Parameter(name="B", help="The folder of another sweep for the same objectives.")],
+    /,
+    *,
+    json: options.Json = False,
+) -> None:
+    """Compare two sweeps: the best of each objective, and whose front beats whose.
+
+    For example:
+
+      deltatrain compare out/sweep-edge_memory out/sweep-nsga2
+      deltatrain compare out/sweep-edge_memory out/sweep-nsga2 --json
+    """
+    import json as json_format
+
+    from reports.quantity import share
+    from sim.cli.fronts import cell
+    from sim.cli.screen import show, table
+    from sim.sweep.results import compare as compared
+
+    sides = compared(one, other)
+    if json:
+        folders = zip("AB", (one, other), sides, strict=True)
+        found = {letter: {"folder": str(folder)} | side._asdict() for letter, folder, side in folders}
+        sys.stdout.write(json_format.dumps(found, indent=1) + "\n")
+        return
+    names = dict.fromkeys(name for side in sides for name in side.best)
+    rows = [
+        ["points", *(f"{side.points:,}" for side in sides)],
+        ["feasible", *(f"{side.feasible:,}" for side in sides)],
+        ["on the front", *(f"{side.front:,}" for side in sides)],
+        *([f"best {name}", *(cell(name, side.best.get(name)) for side in sides)] for name in names),
+        ["hypervolume", *(f"{side.hypervolume:.4f}" for side in sides)],
+        ["front beaten", *(share(side.beaten) for side in sides)],
+    ]
+    note = (
+        "Hypervolume: scaled by the front of both together (best 0, worst 1, reference 1.1).\n"
+        "Front beaten: share of a front's points than which the other sweep has a better one."
+    )
+    show(table(f"A is {one}, B is {other}", ["", "A", "B"], rows, note))

@@ -1,0 +1,93 @@
+"""Sweeps as tables for a person, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from reports.quantity import quantity, share, times
+from reports.units import takes_prefix, unit_of
+from sim.cli.screen import table
+from sim.sweep import results
+from sim.sweep.manifest import Manifest
+
+_NONE = "–"
+_MOST_ROWS = 40
+
+
+def cell(column: str, value: Any) -> str:
+    """Return a value as it is shown: fields as they are written, what was found with its unit."""
+    if value is None:
+        return _NONE
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or column == "point":
+        return str(value)
+    unit = unit_of(column)
+    if unit == "%":
+        return share(value)
+    if unit == "×":
+        return times(value)
+    if takes_prefix(unit):
+        return quantity(value, unit)
+    return f"{value:g}" if column.startswith(("machine.", "workload.")) else quantity(value)
+
+
+def front_table(folder: Path) -> RenderableType:
+    """Return the front of a sweep, fields shortened to the last part of their path that tells them apart."""
+    found, manifest = results.front(folder), Manifest.load(folder)
+    rows = [[cell(name, value) for name, value in row.items()] for row in found.head(_MOST_ROWS).iter_rows(named=True)]
+    objectives = ", ".join(f"{way} {name}" for name, way in manifest.objectives.items())
+    more = (
+        f" The first {_MOST_ROWS} of {found.height} points; all of them: --json." if found.height > _MOST_ROWS else ""
+    )
+    note = f"{objectives}. No other point of the sweep is better in one and as good in all.{more}"
+    fields = [name for name in found.columns if name.startswith(("machine.", "workload."))]
+    names = short(fields)
+    return table(
+        f"Front of {manifest.name}, {manifest.fidelity}",
+        [names.get(name, name).replace("_", " ") for name in found.columns],
+        rows,
+        note,
+    )
+
+
+def searches_table(folder: Path) -> list[RenderableType]:
+    """Return how the searches of a sweep did; nothing where there is only one to show."""
+    searches = Manifest.load(folder).searches
+    if len(searches) < 2:
+        return []
+    rows = [
+        [
+            one.search,
+            f"{one.points:,}",
+            f"{one.feasible:,}",
+            f"{one.front:,}",
+            _NONE if one.hypervolume is None else f"{one.hypervolume:.4f}",
+        ]
+        for one in searches
+    ]
+    note = (
+        "Hypervolume: what the points of this search alone beat, each objective scaled by the front of the\n"
+        "whole sweep (best 0, worst 1, reference 1.1). Random points are what a search that learns must beat."
+    )
+    return [table("Searches", ["search", "points", "feasible", "front", "hypervolume"], rows, note)]
+
+
+def print_json(folder: Path) -> None:
+    """Print the front of a sweep as JSON: a list of points."""
+    sys.stdout.write(json.dumps(results.front(folder).to_dicts(), indent=1) + "\n")
+
+
+def short(paths: list[str]) -> dict[str, str]:
+    """Return for each dotted path the fewest of its last parts that no other of them ends in."""
+    found = {}
+    for path in paths:
+        parts = path.split(".")
+        endings = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+        found[path] = next(
+            end for end in endings if end == path or sum(f".{other}".endswith(f".{end}") for other in paths) == 1
+        )
+    return found

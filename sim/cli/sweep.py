@@ -1,0 +1,92 @@
+"""`deltatrain sweep`: the points of a design space, each simulated once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from accel.errors import ConfigError
+from sim.cli import options
+from sim.cli.interruption import StoppedError
+
+if TYPE_CHECKING:
+    from sim.cli.progress import Stages
+    from sim.sweep.exploration import Progress
+
+
+def sweep(
+    space: Annotated[str, Parameter(name="SPACE", help="A name from `list spaces`, or a TOML file.")],
+    /,
+    *,
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--out", "-o"], help="Folder for the points, made if needed. [default: out/sweep-SPACE]"),
+    ] = None,
+    workers: Annotated[
+        int | None, Parameter(help="Processes on this machine. [default: one on each core]", show_default=False)
+    ] = None,
+    cluster: Annotated[
+        str | None, Parameter(help="Instead of them the scheduler of a dask cluster, as tcp://HOST:PORT.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        Parameter(name=["--set", "-s"], help="Change the space: FIELD=VALUE, VALUE as in TOML. May be repeated."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Simulate the points of a design space and show those that no other beats.
+
+    Each point that is finished is kept at once in journal.jsonl: stopped and
+    started again, a sweep goes on where it was, and one with more points only
+    simulates the new ones. Writes table.parquet, table.csv and sweep.json.
+
+    For example:
+
+      deltatrain sweep edge_memory
+      deltatrain sweep edge_memory --set search.kind=nsga2 --set search.points=100
+      deltatrain sweep my_space.toml --out out/mine --workers 8
+      deltatrain sweep my_space.toml --out out/mine --cluster tcp://head:8786
+    """
+    from sim.cli.fronts import front_table, print_json, searches_table
+    from sim.cli.progress import Stages
+    from sim.cli.screen import show
+    from sim.sweep import sweep as run
+    from sim.sweep.checks import named_space
+
+    described = named_space(space, options.space_overrides(changes))
+    folder = out or Path("out") / f"sweep-{described.name}"
+    try:
+        with Stages() as stages:
+            frame = run(described, folder, workers=workers, cluster=cluster, on_progress=_teller(stages))
+    except KeyboardInterrupt:
+        advice = f"the finished points are kept in {folder}, and the same command goes on from there"
+        raise StoppedError(advice=advice) from None
+    if json:
+        print_json(folder)
+        return
+    failed = frame["failure"].drop_nulls()
+    if len(failed) == frame.height:
+        reasons = "; ".join(frame["reason"].drop_nulls().unique(maintain_order=True)[:3].to_list())
+        raise ConfigError(f"none of the {frame.height} points could be simulated: {reasons}")
+    show(*searches_table(folder), front_table(folder))
+    rows = f"{frame.height:,} points, {len(failed):,} of them not simulated for the reason in their row"
+    sys.stdout.write(f"Written to {folder}: table.parquet, table.csv, journal.jsonl, sweep.json ({rows})\n")
+
+
+def _teller(stages: Stages) -> Callable[[Progress], None]:
+    """Return what shows the progress of a sweep as one stage for each search."""
+    from sim.cli.fronts import cell
+
+    def tell(at: Progress) -> None:
+        best = ", ".join(f"{name} {cell(name, value)}" for name, value in at.best.items())
+        parts = [f"{at.done:,} of {at.points:,}", f"{at.points_per_second:.3g} a second"]
+        parts += [] if at.workers else ["waiting for workers"]
+        parts += [f"{at.failed:,} failed"] if at.failed else []
+        parts += [f"front {at.front}", f"best {best}"] if at.front else []
+        stages(at.search, at.done / at.points, ", ".join(parts))
+
+    return tell

@@ -1,0 +1,173 @@
+"""Reading a space: every name and value in it is tried before anything is simulated; all faults are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from accel.architecture import Architecture
+from accel.description import Description, read_toml, with_overrides
+from accel.errors import ConfigError, unknown_name
+from sim.fidelity import FIDELITIES
+from sim.sweep.axis import Axis
+from sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantities
+from sim.sweep.searches import SEARCHES
+from sim.sweep.space import Space
+from sim.sweep.spaces import SPACES
+from workloads.workload import Workload
+
+_SWEPT = ("analytic", "cycle")  # those that need a program alone; gates compute numbers and are built for a machine
+_TRIED = 64  # values of a list that are tried on what the sweep starts from
+
+
+def named_space(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Space:
+    """Return the space that comes with the project under a name, or that in a TOML file.
+
+    Files named in the file are looked for from its folder.
+
+    Parameters
+    ----------
+    name_or_path
+        A name from ``list spaces``, or a path that ends in ``.toml``.
+    overrides
+        Values by dotted path (``search.points``) that replace those of the file.
+
+    Raises
+    ------
+    ConfigError
+        With one line for each fault, each starting with its dotted path.
+    """
+    text = str(name_or_path)
+    if not text.endswith(".toml"):
+        return checked_space(with_overrides(SPACES.load(text), dict(overrides or {})), f"space {text}")
+    table = with_overrides(read_toml(Path(text)), dict(overrides or {}))
+    return checked_space(_beside(table, Path(text).parent), text)
+
+
+def checked_space(table: dict[str, Any], source: str = "space") -> Space:
+    """Return the space in `table`; errors as for `named_space`, each line behind `source`."""
+    space = Space.from_table(table, source)
+    faults = list(dict.fromkeys(_faults(space)))
+    if faults:
+        raise ConfigError("\n".join(f"{source}: {fault}" for fault in faults))
+    return space
+
+
+def _faults(space: Space) -> Iterator[str]:
+    """Yield every fault that the table alone does not show."""
+    structural = [*_faults_of_names(space), *_faults_of_search(space)]
+    yield from structural
+    try:
+        base = space.base
+    except ConfigError as error:
+        yield from str(error).splitlines()
+        return
+    for path, axis in space.vary.items():
+        yield from _faults_of_axis(path, axis, base)
+    try:
+        known = quantities(base)
+    except ConfigError as error:
+        yield from str(error).splitlines()
+        return
+    columns = (*known, *(path for path, axis in space.vary.items() if axis.ordered and not axis.when))
+    for table, names in (("objectives", space.objectives), ("constraints", space.constraints)):
+        yield from (_unknown_column(table, name, columns) for name in names if name not in columns)
+
+
+def _faults_of_names(space: Space) -> Iterator[str]:
+    if space.fidelity not in FIDELITIES.names():
+        yield f"fidelity: {unknown_name('fidelity', space.fidelity, FIDELITIES.names())}"
+    elif space.fidelity not in _SWEPT:
+        yield f"fidelity must be one of {', '.join(_SWEPT)} in a sweep, not {space.fidelity!r}"
+    given = [name for name in (WORKLOAD, TRACE) if getattr(space, name) is not None]
+    given += ["vary.trace"] if TRACE in space.vary else []
+    if len(given) != 1:
+        yield f"a space must have one of workload, trace and vary.trace, not {' and '.join(given) or 'none'}"
+    for table in ("fixed", "vary"):
+        for path in getattr(space, table):
+            whose, _, field = path.partition(".")
+            if not (path == TRACE and table == "vary") and (whose not in (MACHINE, WORKLOAD) or not field):
+                yield f"{table}.{path} is not a field: it must begin with machine. or workload."
+            elif whose == WORKLOAD and space.workload is None:
+                yield f"{table}.{path} has no meaning here: a trace has its workload"
+    for path, axis in space.vary.items():
+        for other in axis.when:
+            if other not in space.vary:
+                yield f"vary.{path}.when.{other} is not a varied field (there are: {', '.join(space.vary)})"
+
+
+def _faults_of_search(space: Space) -> Iterator[str]:
+    kind = space.search.kind
+    if kind not in SEARCHES.names():
+        yield f"search.kind: {unknown_name('search', kind, SEARCHES.names())}"
+    for path, axis in space.vary.items():
+        if axis.choices is None and (kind == "grid" or path == TRACE):
+            yield f"vary.{path} is continuous, and a grid has no end there: give step, factor or count"
+    try:
+        len(space.order)
+    except ConfigError as error:
+        yield str(error)
+
+
+def _faults_of_axis(path: str, axis: Axis, base: Base) -> Iterator[str]:
+    """Yield what is wrong with the values of a field alone; what does not fit other fields is found point by point."""
+    whose, _, field = path.partition(".")
+    kinds: dict[str, tuple[dict[str, Any] | None, type[Description]]] = {
+        MACHINE: (base.machine, Architecture),
+        WORKLOAD: (base.workload, Workload),
+    }
+    table, kind = kinds.get(whose, (None, Description))
+    if table is None or not field:
+        return
+    tried = axis.choices[:_TRIED] if axis.choices is not None else (axis.at(0.0), axis.at(0.999))
+    for value in tried:
+        changed = with_overrides(table, {field: value})
+        try:
+            kind.model_validate(changed)
+        except ValidationError as error:
+            if any(_is_own(details, field) for details in error.errors()):
+                lines = _lines_of(kind, changed)
+                yield from (f"vary.{whose}.{line}" for line in lines if line.startswith(field) or "not known" in line)
+                if any("is not a field" in line for line in lines):
+                    return
+
+
+def _is_own(details: ErrorDetails, field: str) -> bool:
+    """Tell whether an error says that the value of `field` is wrong, whatever the other fields are."""
+    parts = field.split(".")
+    return [str(part) for part in details["loc"][: len(parts)]] == parts or "is not known" in details["msg"]
+
+
+def _lines_of(kind: type[Description], table: dict[str, Any]) -> list[str]:
+    try:
+        kind.from_table(table)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
+
+
+def _unknown_column(table: str, name: str, known: tuple[str, ...]) -> str:
+    if name.startswith("area"):
+        return f"{table}.{name}: no table in accel/energy prices area, so there is no such column"
+    if name == "accuracy":
+        return f"{table}.accuracy: only the trace of a training has an accuracy, a synthetic workload has none"
+    if name == "speedup" or name.startswith("dense."):
+        return f"{table}.{name} is found only with dense = true"
+    return f"{table}.{name}: {unknown_name('column', name, known)}"
+
+
+def _beside(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a copy of `table` in which files are named from the working folder instead of from `folder`."""
+
+    def found(name: Any) -> Any:
+        return str(folder / name) if isinstance(name, str) and name.endswith((".toml", ".npz")) else name
+
+    placed = table | {key: found(table[key]) for key in (MACHINE, WORKLOAD, TRACE) if key in table}
+    traces = table["vary"].get(TRACE) if isinstance(table.get("vary"), dict) else None
+    if isinstance(traces, list):
+        placed["vary"] = table["vary"] | {TRACE: [found(name) for name in traces]}
+    return placed

@@ -1,0 +1,251 @@
+"""Where points are simulated: in this process, in processes on this machine, or on the workers of a dask cluster.
+
+An executor takes lists of points and gives futures of their rows. The base, traces included, goes to each process once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Protocol, Self
+
+from accel.errors import ConfigError
+from sim.sweep.axis import Design
+from sim.sweep.point import Base, Row, Simulator
+
+_CONNECT_SECONDS = 10
+_COUNT_EVERY_SECONDS = 1.0
+_TASKS_A_WORKER = 2  # one under way and one waiting
+
+
+class PointExecutor(Protocol):
+    """Simulates points somewhere."""
+
+    @property
+    def workers(self) -> int:
+        """How many points can be worked on at once; none while a cluster has no worker yet."""
+
+    @property
+    def most_tasks(self) -> int:
+        """How many lists of points it pays to hand in before the first comes back."""
+
+    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
+        """Return the future rows of `designs`, in their order."""
+
+    def lost(self, error: BaseException) -> bool:
+        """Tell whether a future's `error` means that its worker died; the executor then works again."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class InProcess:
+    """Simulates at once, in this process."""
+
+    workers = 1
+    most_tasks = 1
+
+    def __init__(self, base: Base) -> None:
+        self._simulator = Simulator(base)
+
+    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
+        """Simulate `designs`."""
+        future: Future[list[Row]] = Future()
+        future.set_result([self._simulator.row(design) for design in designs])
+        return future
+
+    def lost(self, error: BaseException) -> bool:
+        """There is no worker to lose."""
+        return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        return
+
+
+class Processes:
+    """Simulates in processes on this machine, each with one BLAS thread.
+
+    Parameters
+    ----------
+    base
+        Of the sweep.
+    workers
+        How many processes.
+    """
+
+    def __init__(self, base: Base, workers: int) -> None:
+        self.workers = workers
+        self.most_tasks = _TASKS_A_WORKER * workers + 1
+        self._base = base
+        self._pool = self._new()
+
+    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
+        """Return the future rows of `designs`."""
+        # Ctrl-C is for this process, which ends the others; they are started here and inherit what is blocked.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return self._pool.submit(_rows_here, list(designs))
+        except BrokenProcessPool as error:
+            future: Future[list[Row]] = Future()
+            future.set_exception(error)
+            return future
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def lost(self, error: BaseException) -> bool:
+        """Tell whether a process died, and if so start new ones."""
+        if not isinstance(error, BrokenProcessPool):
+            return False
+        self._alive.close()
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = self._new()
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is not None:
+            self._alive.close()  # a point may take minutes, and nothing of it would be kept
+        self._pool.shutdown(cancel_futures=True)
+        self._alive.close()
+
+    def _new(self) -> ProcessPoolExecutor:
+        # spawned, not forked: a fork would share the lock on the folder and whatever threads hold
+        context = multiprocessing.get_context("spawn")
+        parent, self._alive = context.Pipe(duplex=False)
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin, initargs=(self._base, parent))
+
+
+class Cluster:
+    """Simulates on the workers of a dask cluster.
+
+    Workers may come and go; points wait for the first.
+
+    Parameters
+    ----------
+    base
+        Of the sweep. It is the result of a task, so that workers get it from each other, once each, and the cluster
+        makes it anew should the last one that has it die.
+    address
+        Of the scheduler, such as ``tcp://host:8786``.
+
+    Raises
+    ------
+    ConfigError
+        If the extra is not installed or nobody answers.
+    """
+
+    def __init__(self, base: Base, address: str) -> None:
+        try:
+            distributed = importlib.import_module("distributed")
+        except ImportError:
+            raise ConfigError("--cluster needs dask.distributed: python -m pip install 'deltatrain[cluster]'") from None
+        try:
+            self._client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise ConfigError(f"--cluster {address}: no dask scheduler answers there ({error})") from None
+        self._base = self._client.submit(_base_there, base, pure=False)
+        self._executor = self._client.get_executor(pure=False)
+        self._counted, self._workers = -math.inf, 0
+
+    @property
+    def workers(self) -> int:
+        """Threads of all workers there are now."""
+        if time.monotonic() - self._counted > _COUNT_EVERY_SECONDS:
+            known = self._client.scheduler_info(n_workers=-1)["workers"]
+            self._counted, self._workers = time.monotonic(), sum(worker["nthreads"] for worker in known.values())
+        return self._workers
+
+    @property
+    def most_tasks(self) -> int:
+        """Two for each of them, and one."""
+        return _TASKS_A_WORKER * self.workers + 1
+
+    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
+        """Return the future rows of `designs`; the cluster gives those of a worker that dies to another."""
+        rows: Future[list[Row]] = self._executor.submit(_rows_there, self._base, list(designs))
+        return rows
+
+    def lost(self, error: BaseException) -> bool:
+        """Tell whether the cluster gave up on points whose workers died again and again."""
+        return type(error).__name__ == "KilledWorker"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._executor.shutdown(wait=kind is None)
+        self._client.close()
+
+
+def executor(base: Base, workers: int | None, cluster: str | None) -> PointExecutor:
+    """Return the executor for `workers` processes here (None for one on each core), or for the cluster named.
+
+    Raises
+    ------
+    ConfigError
+        If the cluster cannot be used, or the number makes no sense.
+    """
+    if cluster is not None:
+        return Cluster(base, cluster)
+    wanted = workers if workers is not None else _cores()
+    if wanted < 1:
+        raise ConfigError(f"--workers must be a positive integer, not {wanted}")
+    return InProcess(base) if wanted == 1 else Processes(base, wanted)
+
+
+def _cores() -> int:
+    """Return the cores that this process may use; where the system does not tell, all there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_simulators: dict[str, Simulator] = {}
+"""In a worker: one for each base that it was given."""
+
+
+def _begin(base: Base, parent: Connection) -> None:
+    """Prepare a process of `Processes`, which ends when the other end of `parent` does."""
+    from threadpoolctl import threadpool_limits
+
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threadpool_limits(1)
+    _simulators["here"] = Simulator(base)
+
+
+def _end_with(parent: Connection) -> None:
+    parent.poll(None)  # nothing is ever sent: it returns when the parent lets go or dies, however it dies
+    os._exit(1)
+
+
+def _rows_here(designs: list[Design]) -> list[Row]:
+    return [_simulators["here"].row(design) for design in designs]
+
+
+def _base_there(base: Base) -> Base:
+    return base
+
+
+def _rows_there(base: Base, designs: list[Design]) -> list[Row]:
+    if base.identity not in _simulators:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
+        _simulators[base.identity] = Simulator(base)
+    return [_simulators[base.identity].row(design) for design in designs]

@@ -1,0 +1,237 @@
+"""The loop of a sweep: ask a search for points, simulate those that nobody knows, write them down, tell the search."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from typing import NamedTuple, Protocol
+
+from sim.sweep.axis import Design
+from sim.sweep.executors import PointExecutor
+from sim.sweep.journal import Journal
+from sim.sweep.outcome import Outcome
+from sim.sweep.pareto import Front
+from sim.sweep.point import Row
+from sim.sweep.searches import SEARCHES
+from sim.sweep.space import Space
+
+_TASK_SECONDS = 0.1  # of work sent to a worker at a time: sending costs it below 1 %
+_MOST_IN_A_TASK = 64
+_TOLD_EVERY_SECONDS = 0.1
+
+
+class Search(Protocol):
+    """A member of `SEARCHES` under way."""
+
+    def ask(self) -> Design | None:
+        """Return the next point, or None if there is none before more is told."""
+
+    def tell(self, design: Design, outcome: Outcome) -> None:
+        """Learn how the point did that was asked for longest ago."""
+
+
+class Progress(NamedTuple):
+    """How far a sweep is.
+
+    Attributes
+    ----------
+    search
+        What is under way.
+    done, points
+        Different points that the search has had told, and how many it will have.
+    simulated, failed
+        In this run; the others were in the journal.
+    points_per_second
+        Simulated in this run.
+    seconds_left
+        At that rate; None before the first point.
+    best
+        The best feasible value of each objective, by name.
+    front
+        Points on the front.
+    workers
+        How many points are worked on at once.
+    """
+
+    search: str
+    done: int
+    points: int
+    simulated: int
+    failed: int
+    points_per_second: float
+    seconds_left: float | None
+    best: dict[str, float]
+    front: int
+    workers: int
+
+
+class Exploration:
+    """A sweep under way.
+
+    Parameters
+    ----------
+    space
+        What is swept.
+    journal
+        Where rows go, and where those of an earlier run are.
+    executor
+        Who simulates.
+    on_progress
+        Told now and then.
+    """
+
+    def __init__(
+        self, space: Space, journal: Journal, executor: PointExecutor, on_progress: Callable[[Progress], None] | None
+    ) -> None:
+        self._space, self._journal, self._executor = space, journal, executor
+        self._tell_progress = on_progress or (lambda progress: None)
+        self._outcomes: dict[str, Outcome] = {}
+        self._front = Front()
+        self._best: dict[str, float] = {}
+        self._running: dict[Future[list[Row]], list[tuple[int, str, Design]]] = {}
+        self._base_values = {path: space.base.value(path) for path in space.vary}
+        self._numbered = 0
+        self._simulated, self._failed, self._mean_seconds = 0, 0, _TASK_SECONDS
+        self._began = self._last_told = time.monotonic()
+        for row in journal.rows():
+            self._know(row)
+
+    def explore(self, kind: str, points: int) -> dict[str, Outcome]:
+        """Have `points` different points chosen by the search `kind` simulated; return their outcomes by digest."""
+        member, settings = SEARCHES.load(kind), self._space.search
+        search: Search = member.start(self._space, settings.seed, settings.batch)
+        asked: dict[str, None] = {}  # a set in the order of asking
+        untold: deque[tuple[str, Design]] = deque()
+        vain = 0
+        while True:
+            new: list[tuple[int, str, Design]] = []
+            while len(asked) < points and vain < member.PATIENCE and len(new) < self._room():
+                design = search.ask()
+                if design is None:
+                    break
+                digest = self._space.base.digest(design)
+                untold.append((digest, design))
+                vain = vain + 1 if digest in asked else 0
+                if digest not in asked and digest not in self._outcomes:
+                    new.append((self._numbered + len(asked), digest, design))
+                asked[digest] = None
+                if len(untold) >= settings.batch and not new and not self._running:
+                    break  # all known, as when a sweep is resumed: they need not wait here
+            self._submit(new)
+            if not self._told(search, untold) and not self._running:
+                break
+            self._collect(kind, len(asked) - len({d for d, _ in untold}), points)
+        self._numbered += points
+        self._report(kind, len(asked), len(asked))
+        return {digest: self._outcomes[digest] for digest in asked}
+
+    def _room(self) -> int:
+        """Return how many more points may be sent out now."""
+        return max(0, (self._executor.most_tasks - len(self._running)) * self._task_size())
+
+    def _task_size(self) -> int:
+        return max(1, min(_MOST_IN_A_TASK, round(_TASK_SECONDS / self._mean_seconds)))
+
+    def _submit(self, points: list[tuple[int, str, Design]]) -> None:
+        size = max(1, min(self._task_size(), -(-len(points) // max(1, self._executor.workers))))
+        for begin in range(0, len(points), size):
+            task = points[begin : begin + size]
+            self._running[self._executor.submit([design for _, _, design in task])] = task
+
+    def _told(self, search: Search, untold: deque[tuple[str, Design]]) -> int:
+        """Tell the search what is known, in the order of asking; return of how many points."""
+        told = 0
+        while untold and untold[0][0] in self._outcomes:
+            digest, design = untold.popleft()
+            search.tell(design, self._outcomes[digest])
+            told += 1
+        return told
+
+    def _collect(self, kind: str, done: int, points: int) -> None:
+        """Wait for a task that is running, and write down those that have ended."""
+        if self._running:
+            ended, _ = wait(self._running, timeout=_TOLD_EVERY_SECONDS, return_when=FIRST_COMPLETED)
+            for future in ended:
+                if future in self._running:
+                    self._finish(self._running.pop(future), future)
+        if time.monotonic() - self._last_told > _TOLD_EVERY_SECONDS:
+            self._report(kind, done, points)
+
+    def _finish(self, task: list[tuple[int, str, Design]], future: Future[list[Row]]) -> None:
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            self._write(task, future.result())
+        elif self._executor.lost(error):
+            # Of the points that were with dying workers, one may be what they die of: each now alone.
+            suspects = list(task)
+            for other in [other for other in self._running if other.done()]:
+                points = self._running.pop(other)
+                if other.cancelled() or other.exception() is not None:
+                    suspects += points
+                else:
+                    self._write(points, other.result())
+            for point in suspects:
+                self._write([point], self._alone(point[2]))
+        else:
+            raise error
+
+    def _alone(self, design: Design) -> list[Row]:
+        future = self._executor.submit([design])
+        error = future.exception()
+        if error is None:
+            return future.result()
+        if not self._executor.lost(error):
+            raise error
+        return [{"failure": "WorkerLost", "reason": "the process that simulated it died, perhaps of too little memory"}]
+
+    def _write(self, task: list[tuple[int, str, Design]], found: list[Row]) -> None:
+        rows = [
+            {"point": number, "digest": digest, **design, **row}
+            for (number, digest, design), row in zip(task, found, strict=True)
+        ]
+        self._journal.append(rows)
+        for row in rows:
+            self._know(row)
+            self._simulated += 1
+            self._failed += "failure" in row
+            self._mean_seconds += 0.1 * (row.get("host_cpu_s", 0.0) - self._mean_seconds)
+
+    def _know(self, row: Row) -> None:
+        if "failure" in row:
+            self._outcomes[row["digest"]] = Outcome(None)
+            return
+        values = self._base_values | row  # a field that is not varied at this point has its base's value
+        outcome = Outcome(self._space.losses(values), self._space.excesses(values))
+        self._outcomes[row["digest"]] = outcome
+        if outcome.feasible and outcome.losses is not None:
+            self._front.add(outcome.losses)
+            for name, way in self._space.objectives.items():
+                better = min if way == "minimise" else max
+                self._best[name] = better(values[name], self._best.get(name, values[name]))
+
+    def _report(self, kind: str, done: int, points: int) -> None:
+        self._last_told = time.monotonic()
+        rate = self._simulated / (self._last_told - self._began) if self._simulated else 0.0
+        left = (points - done) / rate if rate else None
+        simulated, failed, front = self._simulated, self._failed, len(self._front)
+        workers = self._executor.workers
+        self._tell_progress(
+            Progress(kind, done, points, simulated, failed, rate, left, dict(self._best), front, workers)
+        )
+
+
+def legs(space: Space) -> Iterator[tuple[str, int]]:
+    """Yield each search of a sweep and how many points it looks at: its own, and random ones beside one that learns."""
+    settings, size = space.search, space.size
+    if settings.kind == "grid":
+        assert size is not None, "a grid over a continuous field is refused"
+        yield settings.kind, size
+        return
+    points = settings.points if size is None else min(settings.points, size)
+    yield settings.kind, points
+    if SEARCHES.load(settings.kind).LEARNS:
+        beside = points if settings.random_points is None else settings.random_points
+        if beside:
+            yield "random", beside if size is None else min(beside, size)

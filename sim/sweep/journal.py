@@ -1,0 +1,216 @@
+"""The journal of a sweep: one JSON line for each finished point, appended by one writer, whole or not at all.
+
+A line is there when its line feed is. Whatever ends a run (a signal, a full disk, the power) can tear the last line
+only; that line is dropped when the journal is opened again, and its point is simulated again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from accel.errors import ConfigError
+from accel.files import make_folder
+from sim.sweep.point import Row
+
+NAME, LOCK = "journal.jsonl", "sweep.lock"
+
+_KIND, _VERSION = "deltatrain sweep", 1
+_SYNC_EVERY_SECONDS = 1.0  # what a failure of the power may cost; a signal costs nothing that was written
+
+
+class Journal:
+    """The journal of the sweep in one folder, open for appending; use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    folder
+        Of the sweep; made if it is not there.
+    base
+        Identity of what all points share.
+
+    Raises
+    ------
+    ConfigError
+        If the folder cannot be written to, another process writes to it, or it holds another sweep.
+    """
+
+    def __init__(self, folder: Path, base: str) -> None:
+        make_folder(folder)
+        self.path = folder / NAME
+        self._lock = _locked(folder / LOCK)
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            self._unlock()
+            raise ConfigError(f"{self.path} cannot be written: {error.strerror}") from None
+        self._synced = time.monotonic()
+        try:
+            self._end = whole_bytes(self.path)
+            os.ftruncate(self._file, self._end)
+            self.count = 0
+            if self._end == 0:
+                self._write([{"journal": _KIND, "version": _VERSION, "base": base}])
+            else:
+                _check_header(self.path, base)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close()
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows that are there, in the order in which they were finished."""
+        for row in read(self.path):
+            self.count += 1
+            yield row
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows, all or none.
+
+        Raises
+        ------
+        ConfigError
+            If they cannot be written; the journal is then as it was before.
+        """
+        self._write(rows)
+        self.count += len(rows)
+
+    def close(self) -> None:
+        """Leave the folder to others."""
+        with suppress(OSError):
+            os.fsync(self._file)
+        os.close(self._file)
+        self._unlock()
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        lines = "".join(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows).encode()
+        try:
+            written = 0
+            while written < len(lines):
+                written += os.write(self._file, lines[written:])
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._end)
+            raise ConfigError(
+                f"{self.path} cannot be written: {error.strerror}; the {self.count} finished points in it are safe, "
+                "and the same command goes on from there"
+            ) from None
+        self._end += len(lines)
+        if time.monotonic() - self._synced > _SYNC_EVERY_SECONDS:
+            with suppress(OSError):
+                os.fsync(self._file)
+            self._synced = time.monotonic()
+
+    def _unlock(self) -> None:
+        with suppress(OSError):
+            os.ftruncate(self._lock, 0)
+        os.close(self._lock)
+
+
+def read(path: Path) -> Iterator[Row]:
+    """Yield the rows of the journal at `path`; a torn last line is left out.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or is damaged elsewhere than at its end.
+    """
+    lines = _lines(path)
+    header = next(lines, {})
+    if header.get("journal") != _KIND or header.get("version") != _VERSION:
+        raise ConfigError(f"{path} is not the journal of a sweep of this version")
+    yield from lines
+
+
+def whole_bytes(path: Path) -> int:
+    """Return the bytes of `path` up to the end of its last whole line."""
+    end = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            if _parsed(line) is None:
+                if file.read(1):
+                    raise _damaged(path, number)
+                break
+            end += len(line)
+    return end
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file):
+                row = _parsed(line)
+                if row is not None:
+                    yield row
+                elif file.read(1):
+                    raise _damaged(path, number)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """Return what a line says; None if it is torn."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _damaged(path: Path, number: int) -> ConfigError:
+    return ConfigError(f"{path} is damaged in line {number + 1}: remove that line, its point is then simulated again")
+
+
+def _check_header(path: Path, base: str) -> None:
+    header = next(_lines(path), {})
+    if header.get("journal") != _KIND or header.get("version") != _VERSION:
+        raise ConfigError(f"{path} is not the journal of a sweep of this version: name another folder with --out")
+    if header.get("base") != base:
+        raise ConfigError(
+            f"{path.parent} holds the points of another machine, workload, fidelity or version of deltatrain: "
+            "name another folder with --out, or remove it"
+        )
+
+
+def _locked(path: Path) -> int:
+    """Return the descriptor of the lock file, locked; the system lets go of it when the process ends, however it ends.
+
+    Raises
+    ------
+    ConfigError
+        If another process has it.
+    """
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 200).decode(errors="replace").strip() or "a process that has just begun"
+        os.close(lock)
+        raise ConfigError(
+            f"another sweep writes to {path.parent} ({holder}): wait for it, or name another folder with --out"
+        ) from None
+    except OSError as error:
+        os.close(lock)
+        raise ConfigError(f"{path} cannot be locked: {error.strerror}") from None
+    with suppress(OSError):  # on a full disk the lock holds all the same, it only does not say whose it is
+        os.ftruncate(lock, 0)
+        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    return lock

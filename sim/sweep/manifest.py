@@ -1,0 +1,121 @@
+"""The file beside a journal that says what was swept, from where, for what and how."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from accel.description import Description
+from accel.errors import ConfigError
+from accel.files import replace_file
+from sim.sweep.space import Bound, Direction, Space
+
+NAME = "sweep.json"
+
+
+class Searched(Description):
+    """How well one search of a sweep did.
+
+    Attributes
+    ----------
+    search
+        A member of `sim.sweep.searches`.
+    points, failed, feasible
+        Different points looked at; of them not simulated; of them simulated and within all constraints.
+    front
+        Points on the front of its own points.
+    hypervolume
+        Of its own points, each objective scaled so that the best of the whole sweep's front is 0 and the worst 1, with
+        1.1 in each objective for reference; None if no point of the sweep is feasible.
+    """
+
+    search: str
+    points: int
+    failed: int
+    feasible: int
+    front: int
+    hypervolume: float | None
+
+
+class Manifest(Description):
+    """What the points in a folder have in common.
+
+    Attributes
+    ----------
+    name, about, machine, workload, traces, fidelity, dense
+        As in the space; the names of machine and workload are those that they give themselves.
+    base
+        The value that each varied field has at points where it is not varied.
+    objectives, constraints
+        By column.
+    searches
+        What has been looked at; empty until the sweep has ended.
+    provenance
+        Version of deltatrain, identity of the base, seed.
+    """
+
+    schema_version: int = 1
+    name: str
+    about: str
+    machine: str
+    workload: str | None
+    traces: tuple[str, ...]
+    fidelity: str
+    dense: bool
+    base: dict[str, Any]
+    objectives: dict[str, Direction]
+    constraints: dict[str, Bound]
+    searches: tuple[Searched, ...]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def of(cls, space: Space, searches: tuple[Searched, ...], before: Manifest | None) -> Manifest:
+        """Return the manifest of `space`; fields that an earlier sweep in the same folder varied stay known."""
+        base = space.base
+        fields = {path: base.value(path) for path in (*(before.base if before else ()), *space.vary)}
+        if space.trace is not None or base.traces:
+            fields = {path: base.traces[0][0] if path == "trace" else value for path, value in fields.items()}
+        return cls(
+            name=space.name,
+            about=space.about,
+            machine=base.machine["name"],
+            workload=base.workload["name"] if base.workload else None,
+            traces=tuple(name for name, _ in base.traces),
+            fidelity=space.fidelity,
+            dense=space.dense,
+            base=fields,
+            objectives=space.objectives,
+            constraints=space.constraints,
+            searches=searches,
+            provenance={
+                "deltatrain": metadata.version("deltatrain"),
+                "base": base.identity,
+                "seed": space.search.seed,
+            },
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the manifest, whole or not at all."""
+        replace_file(folder / NAME, (self.model_dump_json(indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """Return the manifest in `folder`.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        path = folder / NAME
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"{folder} is not the folder of a sweep: it has no {NAME}") from None
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        except ValueError:
+            raise ConfigError(f"{path} is damaged: run the sweep again, its points are kept") from None
+        return cls.from_table(table, str(path))

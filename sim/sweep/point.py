@@ -1,0 +1,212 @@
+"""One design point: what it starts from, its digest, and the row that simulating it gives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, get_args
+
+from accel.architecture import Architecture
+from accel.description import with_overrides
+from accel.errors import ConfigError
+from accel.program import Program
+from accel.result import Cause, Counters
+from sim import learned
+from sim.energy import energy_j
+from sim.fidelity import FIDELITIES
+from sim.run import synthetic_trace
+from sim.sweep.axis import Design
+from workloads.lowering import lower, lower_dense
+from workloads.placement import Shape
+from workloads.trace import Trace
+from workloads.workload import Workload
+
+MACHINE, WORKLOAD, TRACE = "machine", "workload", "trace"
+"""What the dotted path of a field begins with."""
+
+Row = dict[str, Any]
+"""What is known of one point, by column, the unit in the column's name."""
+
+_KEPT_TRACES = 8  # of synthetic workloads, in each process: a grid comes back to few, one after the other
+
+
+@dataclass(frozen=True)
+class Base:
+    """What all points of a sweep share; sent once to each process that simulates.
+
+    Attributes
+    ----------
+    machine, workload
+        The two descriptions as tables; no workload where a trace takes its place.
+    traces
+        Name and content of the trace files.
+    fidelity
+        A member of `sim.fidelity`.
+    dense
+        Whether the dense twin is simulated too.
+    """
+
+    machine: dict[str, Any]
+    workload: dict[str, Any] | None
+    traces: tuple[tuple[str, bytes], ...]
+    fidelity: str
+    dense: bool
+
+    def tables(self, design: Design) -> tuple[dict[str, Any], dict[str, Any] | None, str | None]:
+        """Return the tables of the machine and the workload of a point, and the name of its trace."""
+        changes: dict[str, dict[str, Any]] = {MACHINE: {}, WORKLOAD: {}}
+        for path, value in design.items():
+            whose, _, field = path.partition(".")
+            if whose in changes:
+                changes[whose][field] = value
+        trace = str(design.get(TRACE, self.traces[0][0])) if self.traces else None
+        workload = with_overrides(self.workload, changes[WORKLOAD]) if self.workload is not None else None
+        return with_overrides(self.machine, changes[MACHINE]), workload, trace
+
+    def digest(self, design: Design) -> str:
+        """Return the first 16 hexadecimal digits of the SHA-256 of everything that the point's row follows from."""
+        machine, workload, trace = self.tables(design)
+        content = self._trace_digests[trace] if trace is not None else None
+        return _digest([self.fidelity, self.dense, machine, workload, content])
+
+    def value(self, path: str) -> Any:
+        """Return the value of a field that is not varied; None if there is none."""
+        whose, _, field = path.partition(".")
+        node: Any = {MACHINE: self.machine, WORKLOAD: self.workload}.get(whose)
+        for name in field.split("."):
+            node = node.get(name) if isinstance(node, dict) else None
+        return node
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of the base: rows of different bases, or of another version of the simulator, are not comparable."""
+        version = metadata.version("deltatrain")
+        traces = sorted(self._trace_digests.values())
+        return _digest([version, self.fidelity, self.dense, self.machine, self.workload, traces])
+
+    @cached_property
+    def _trace_digests(self) -> dict[str, str]:
+        return {name: hashlib.sha256(content).hexdigest() for name, content in self.traces}
+
+
+class Simulator:
+    """Simulates the points of one base, one after the other.
+
+    Parameters
+    ----------
+    base
+        What they share.
+    """
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        self._contents = dict(base.traces)
+        self._count = FIDELITIES.load(base.fidelity).count
+        self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
+
+    def row(self, design: Design) -> Row:
+        """Return what was found at a point, or why nothing could be: ``failure``, its kind, and ``reason``.
+
+        Whatever goes wrong is a row, so that one point never costs the others.
+        """
+        started = time.process_time()
+        try:
+            found = self._found(design)
+        except Exception as error:
+            what = "" if isinstance(error, ConfigError) else "internal error: "
+            found = {"failure": type(error).__name__, "reason": what + "; ".join(str(error).splitlines())}
+        return found | {"host_cpu_s": round(time.process_time() - started, 6)}
+
+    def _found(self, design: Design) -> Row:
+        machine_table, workload_table, trace_name = self._base.tables(design)
+        machine = Architecture.from_table(machine_table)
+        trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True))
+        workload, step = trace.workload, trace.recorded[-1]
+        shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
+        program = lower(machine, shape, step, workload.readout)
+        run = self._count(program, None)
+        found = _columns(program, run, machine)
+        if self._base.dense:
+            found |= _beside_dense(run, self._count(lower_dense(machine, shape, step.lengths, workload.readout), None))
+        return found | _learned(trace)
+
+    def _load(self, name: str | None, workload: str) -> Trace:
+        if name is not None:
+            return _trace(name, self._contents[name])
+        return synthetic_trace(Workload.from_table(json.loads(workload)))
+
+
+def quantities(base: Base) -> tuple[str, ...]:
+    """Return the columns with numbers that points of `base` will have, found on the smallest machine there is.
+
+    Raises
+    ------
+    ConfigError
+        If one of its traces is damaged.
+    """
+    workload = Workload.named("tiny").model_dump(mode="json", exclude_none=True)
+    tiny = Base(Architecture.named("tiny").model_dump(mode="json"), workload, (), "analytic", base.dense)
+    found = Simulator(tiny).row({})
+    trained = [_learned(_trace(*file)) for file in base.traces]
+    common = {name for name in trained[0] if all(name in one for one in trained)} if trained else set()
+    return (*(name for name, value in found.items() if isinstance(value, (int, float))), *sorted(common))
+
+
+def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
+    energy = energy_j(run, machine)
+    phases = run.phases.values()
+    stalled: dict[Cause, int] = {
+        cause: sum(phase.stall_cycles.get(cause, 0) for phase in phases) for cause in get_args(Cause)
+    }
+    moved = sum(phase.remote_bytes for phase in phases)
+    elements, macs = sum(phase.elements for phase in phases), run.macs
+    return {
+        "seconds": run.seconds,
+        "energy_j": sum(energy.values()),
+        "local_bytes": sum(program.local_bytes.values()),
+        "remote_bytes": sum(program.remote_bytes.values()),
+        "cycles": run.cycles,
+        "macs": macs,
+        "skipped_macs": sum(phase.skipped_macs for phase in phases),
+        "utilisation": macs / (run.cycles * run.lanes) if run.cycles else 0.0,
+        "occupancy": sum(phase.fired for phase in phases) / elements if elements else 1.0,
+        "moved.remote_bytes": moved,
+        "moved.local_bytes": sum(phase.local_bytes for phase in phases),
+        **{f"phase.{name}.cycles": phase.cycles for name, phase in run.phases.items()},
+        **{f"stall.{cause}_cycles": cycles for cause, cycles in stalled.items()},
+        **{f"unit.{name}.busy_cycles": unit.busy_cycles for name, unit in run.units.items()},
+        **{f"energy.{component.replace(' ', '_')}_j": joules for component, joules in energy.items()},
+    }
+
+
+def _beside_dense(run: Counters, dense: Counters) -> Row:
+    return {"dense.cycles": dense.cycles, "dense.seconds": dense.seconds, "speedup": dense.cycles / run.cycles}
+
+
+def _learned(trace: Trace) -> Row:
+    """Return what training showed, empty where nothing was trained."""
+    found = learned.summary(trace)
+    columns = {"accuracy": "accuracy", "saved": "training.macs_saved", "macs": "training.macs"}
+    return {column: found[name] for name, column in columns.items() if name in found}
+
+
+def _trace(name: str, content: bytes) -> Trace:
+    """Return the trace in the content of a file called `name`, which another machine's disk may hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "trace.npz"
+        copy.write_bytes(content)
+        try:
+            return Trace.load(copy)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(copy), name)) from None
+
+
+def _digest(parts: list[Any]) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,207 @@
+"""The table of a sweep: one row for each point, flat dotted columns, the unit in the name."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from accel.errors import ConfigError
+from accel.files import replace_file
+from sim.sweep import journal
+from sim.sweep.manifest import Manifest
+from sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
+
+if TYPE_CHECKING:
+    from polars import DataFrame, Series
+
+PARQUET, CSV = "table.parquet", "table.csv"
+
+_FIRST, _LAST = ("point", "digest"), ("failure", "reason")
+_HIDDEN = "host_cpu_s"  # differs from run to run
+
+
+def load_results(folder: str | Path) -> DataFrame:
+    """Return the table of the sweep in `folder`, also of one that is under way or was stopped.
+
+    Columns: ``point``, its number in the order of asking, and ``digest``; the varied fields by dotted path, a list as
+    JSON text; what was found, null where nothing could be; ``feasible``, whether it was simulated and keeps all
+    constraints; ``on_front``, whether no feasible point beats it; ``failure`` and ``reason`` where it could not be
+    simulated.
+
+    Raises
+    ------
+    ConfigError
+        If there is no sweep, or its journal is damaged.
+    """
+    folder = Path(folder)
+    manifest = Manifest.load(folder)
+    rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row["point"], row["digest"]))
+    return _frame(rows, manifest)
+
+
+def save_results(folder: Path, frame: DataFrame) -> None:
+    """Write the table to `folder` as Parquet and as CSV, each whole or not at all."""
+    parquet, csv = io.BytesIO(), io.BytesIO()
+    frame.write_parquet(parquet)
+    frame.write_csv(csv)
+    replace_file(folder / PARQUET, parquet.getvalue())
+    replace_file(folder / CSV, csv.getvalue())
+
+
+def front(folder: str | Path) -> DataFrame:
+    """Return fields and objectives of the points on the front of a sweep, the best of the first objective first.
+
+    Raises
+    ------
+    ConfigError
+        If there is no sweep.
+    """
+    manifest = Manifest.load(Path(folder))
+    frame = load_results(folder)
+    objectives = [name for name in manifest.objectives if name in frame.columns]
+    bounds = [name for name in manifest.constraints if name not in manifest.objectives and name in frame.columns]
+    names = dict.fromkeys(["point", *manifest.base, *objectives, *bounds])
+    first, way = next(iter(manifest.objectives.items()))
+    found = frame.filter(frame["on_front"]).select(list(names))
+    return found.sort(first, descending=way == "maximise", maintain_order=True) if first in objectives else found
+
+
+class Side(NamedTuple):
+    """One of two sweeps beside the other.
+
+    Attributes
+    ----------
+    name
+        Of its space.
+    points, feasible, front
+        How many it has.
+    best
+        Of each objective, the best feasible value; nothing where no point is feasible.
+    hypervolume
+        As in `sim.sweep.manifest.Searched`, scaled by the front of both together.
+    beaten
+        Share of its front that a point of the other sweep beats.
+    """
+
+    name: str
+    points: int
+    feasible: int
+    front: int
+    best: dict[str, float]
+    hypervolume: float
+    beaten: float
+
+
+def compare(one: str | Path, other: str | Path) -> tuple[Side, Side]:
+    """Return two sweeps for the same objectives beside each other.
+
+    Raises
+    ------
+    ConfigError
+        If one is no sweep, or they have different objectives, or neither has a feasible point.
+    """
+    manifests = [Manifest.load(Path(folder)) for folder in (one, other)]
+    objectives = manifests[0].objectives
+    if objectives != manifests[1].objectives:
+        texts = [", ".join(f"{way} {name}" for name, way in m.objectives.items()) for m in manifests]
+        raise ConfigError(
+            f"sweeps of different objectives cannot be compared: {texts[0]} in {one}, {texts[1]} in {other}"
+        )
+    frames = [load_results(folder) for folder in (one, other)]
+    losses = [losses_of(frame, manifests[0]) for frame in frames]
+    both = np.concatenate(losses)
+    if len(both) == 0:
+        raise ConfigError(f"neither {one} nor {other} has a feasible point")
+    joint = both[on_front(both)]
+    sides = [
+        Side(
+            name=manifest.name,
+            points=frame.height,
+            feasible=len(own),
+            front=int(on_front(own).sum()),
+            best=_best(own, manifest),
+            hypervolume=scaled_hypervolume(own, joint),
+            beaten=_beaten(own, theirs),
+        )
+        for manifest, frame, own, theirs in zip(manifests, frames, losses, reversed(losses), strict=True)
+    ]
+    return sides[0], sides[1]
+
+
+def losses_of(frame: DataFrame, manifest: Manifest) -> Losses:
+    """Return the objectives of the feasible points, signs changed where large is good, shape (N, M)."""
+    chosen = frame.filter(frame["feasible"])
+    if chosen.height == 0:
+        return np.empty((0, len(manifest.objectives)))
+    return np.stack([_loss(chosen[name], way) for name, way in manifest.objectives.items()], axis=1)
+
+
+def scaled_hypervolume(losses: Losses, joint: Losses) -> float:
+    """Return the hypervolume of `losses`, each objective scaled by the front `joint`."""
+    return hypervolume(scaled(losses, joint), [MARGIN] * losses.shape[1])
+
+
+def _frame(rows: list[dict[str, Any]], manifest: Manifest) -> DataFrame:
+    import polars as pl
+
+    names: dict[str, None] = dict.fromkeys(name for row in rows for name in row)
+    fields = [name for name in manifest.base if name in names]
+    found = [name for name in names if name not in {*_FIRST, *fields, *_LAST, _HIDDEN}]
+    columns = {name: _series(name, [row.get(name) for row in rows]) for name in _FIRST}
+    columns |= {name: _series(name, [row.get(name, manifest.base[name]) for row in rows]) for name in fields}
+    columns |= {name: _series(name, [row.get(name) for row in rows]) for name in found}
+    frame = pl.DataFrame(columns)
+    feasible = np.array([_feasible(row, manifest) for row in frame.iter_rows(named=True)], dtype=np.bool_)
+    frame = frame.with_columns(pl.Series("feasible", feasible))
+    best = np.zeros(frame.height, dtype=np.bool_)
+    if feasible.any():
+        best[feasible] = on_front(losses_of(frame, manifest))
+    last = {name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) for name in _LAST}
+    return frame.with_columns(pl.Series("on_front", best), **last)
+
+
+def _series(name: str, values: list[Any]) -> Series:
+    """Return a column of one type: integers, numbers, truth values, or text, as which everything else is written."""
+    import polars as pl
+
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pl.Series(name, values, dtype=pl.Boolean)
+    if kinds <= {int}:
+        return pl.Series(name, values, dtype=pl.Int64)
+    if kinds <= {int, float}:
+        return pl.Series(name, values, dtype=pl.Float64, strict=False)
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    return pl.Series(name, texts, dtype=pl.String)
+
+
+def _feasible(row: dict[str, Any], manifest: Manifest) -> bool:
+    if any(row.get(name) is None for name in manifest.objectives):
+        return False
+    return all(row.get(name) is not None and b.excess(row[name]) <= 0 for name, b in manifest.constraints.items())
+
+
+def _loss(column: Series, way: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    values = column.to_numpy().astype(np.float64)
+    return values if way == "minimise" else -values
+
+
+def _best(losses: Losses, manifest: Manifest) -> dict[str, float]:
+    if len(losses) == 0:
+        return {}
+    best = losses.min(axis=0).tolist()
+    ways = manifest.objectives.items()
+    return {name: value if way == "minimise" else -value for (name, way), value in zip(ways, best, strict=True)}
+
+
+def _beaten(own: Losses, theirs: Losses) -> float:
+    """Return the share of the front of `own` that a point of `theirs` beats."""
+    if len(own) == 0:
+        return 1.0
+    mine = own[on_front(own)]
+    beaten = [bool(((theirs <= point).all(axis=1) & (theirs < point).any(axis=1)).any()) for point in mine]
+    return sum(beaten) / len(beaten)

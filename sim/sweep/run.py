@@ -1,0 +1,108 @@
+"""A sweep from its space to its table: the one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from accel.errors import ConfigError
+from sim.sweep.checks import checked_space, named_space
+from sim.sweep.executors import executor
+from sim.sweep.exploration import Exploration, Progress, legs
+from sim.sweep.journal import Journal
+from sim.sweep.manifest import NAME, Manifest, Searched
+from sim.sweep.outcome import Outcome
+from sim.sweep.pareto import Losses, on_front
+from sim.sweep.results import load_results, save_results, scaled_hypervolume
+from sim.sweep.space import Space
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+
+def sweep(
+    space: Space | str | Path | dict[str, Any],
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> DataFrame:
+    """Simulate the points of a design space, each once, and return their table (`sim.sweep.results.load_results`).
+
+    Every finished point is in the journal at once: a sweep that was stopped, however, goes on where it was when it is
+    run again, and one with more points, another search or other fields simulates only what is new.
+
+    Parameters
+    ----------
+    space
+        A `Space`, the name of one that comes with the project, a TOML file, or its table.
+    out
+        Folder for ``journal.jsonl``, ``table.parquet``, ``table.csv`` and ``sweep.json``, made if it is not there.
+    workers
+        Processes on this machine; None for one on each core. With more than one, a script that calls this must have its
+        own code under ``if __name__ == "__main__":``, as `multiprocessing` asks for.
+    cluster
+        Instead of them the scheduler of a dask cluster, such as ``tcp://host:8786``.
+    on_progress
+        Told now and then.
+
+    Raises
+    ------
+    ConfigError
+        If the space is wrong (a line for each fault), the folder cannot be used, or the cluster does not answer.
+    """
+    chosen = _space(space)
+    folder = Path(out)
+    with Journal(folder, chosen.base.identity) as journal:
+        before = _before(folder)
+        Manifest.of(chosen, (), before).save(folder)
+        with executor(chosen.base, workers, cluster) as points:
+            exploration = Exploration(chosen, journal, points, on_progress)
+            outcomes = {kind: exploration.explore(kind, count) for kind, count in legs(chosen)}
+        Manifest.of(chosen, _searched(outcomes), before).save(folder)
+        frame = load_results(folder)
+        save_results(folder, frame)
+    return frame
+
+
+def _space(given: Space | str | Path | dict[str, Any]) -> Space:
+    if isinstance(given, Space):
+        return given
+    return checked_space(given) if isinstance(given, dict) else named_space(given)
+
+
+def _before(folder: Path) -> Manifest | None:
+    """Return the manifest of an earlier sweep in the same folder; one that is damaged is written anew."""
+    try:
+        return Manifest.load(folder) if (folder / NAME).exists() else None
+    except ConfigError:
+        return None
+
+
+def _searched(outcomes: dict[str, dict[str, Outcome]]) -> tuple[Searched, ...]:
+    losses = {kind: _losses(list(found.values())) for kind, found in outcomes.items()}
+    every = np.concatenate([own for own in losses.values() if own.size] or [np.empty((0, 1))])
+    joint = every[on_front(every)] if len(every) else None
+    return tuple(
+        Searched(
+            search=kind,
+            points=len(found),
+            failed=sum(outcome.losses is None for outcome in found.values()),
+            feasible=sum(outcome.feasible for outcome in found.values()),
+            front=int(on_front(losses[kind]).sum()) if losses[kind].size else 0,
+            hypervolume=None
+            if joint is None
+            else scaled_hypervolume(losses[kind], joint)
+            if losses[kind].size
+            else 0.0,
+        )
+        for kind, found in outcomes.items()
+    )
+
+
+def _losses(outcomes: list[Outcome]) -> Losses:
+    return np.array([outcome.losses for outcome in outcomes if outcome.feasible], dtype=np.float64)
