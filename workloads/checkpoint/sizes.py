@@ -63,7 +63,7 @@ def budget(architecture: Architecture, shape: Shape, fired: float) -> Budget:
     FitError
         If those alone do not fit.
     """
-    placed = place(architecture, shape, Demand(inputs=0, tape=0, tape_step=0, loss=0, read=0))
+    placed = place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
     engine = architecture.engine
     return Budget(
         state_bytes(shape, engine),
