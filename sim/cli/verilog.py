@@ -49,8 +49,7 @@ def verilog(
     from sim.cli.screen import show
     from sim.gates.drawn_step import drawn_step
     from sim.gates.engines import engine_named
-    from sim.gates.export.files import exported
-    from sim.gates.layout import check
+    from sim.gates.export.files import check, exported
     from sim.output_folder import open_folder
     from sim.run import synthetic_trace
     from workloads.workload import Workload

@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from accel.architecture import Architecture
 from accel.number import NumberFormat
 from sim.memory.port import Arrival, RemotePort
@@ -75,10 +78,24 @@ class RemoteHost:
         }
 
     def read(self, cycle: int, address: int, words: int, kind: Kind) -> list[DueWord]:
+        """Ask for words as in `read_rows`; return them one by one."""
+        due, rows = self.read_rows(cycle, address, words, kind)
+        payloads = (int.from_bytes(row.tobytes(), "little") for row in rows)
+        return [DueWord(*pair) for pair in zip(due.tolist(), payloads, strict=True)]
+
+    def read_rows(
+        self, cycle: int, address: int, words: int, kind: Kind
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Ask for `words` words from `address` on in `cycle`; return them as memory holds them now, in their order.
 
         Of a vector, and of the tape, only the last byte's arrival is of interest; the words come one a cycle, the last
         with that byte.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.uint8]]
+            The cycle in which each is due, shape (words,), and the bytes of its payload, lowest first, shape (words,
+            bytes), as `Simulation.offer_array` takes them.
         """
         word_bytes = self.word_bytes(kind)
         size = words * word_bytes
@@ -87,8 +104,7 @@ class RemoteHost:
             due = [max(cycle, last - later) for later in reversed(range(words))]
         else:
             due = _even_pace(self.port.read(cycle, address, size, word_bytes))
-        payloads = (self._payload(at, kind) for at in range(address, address + size, word_bytes))
-        return [DueWord(*pair) for pair in zip(due, payloads, strict=True)]
+        return np.array(due, dtype=np.int64), self._rows(address, words, kind)
 
     def write(self, cycle: int, address: int, payloads: Sequence[int], kind: Kind) -> int:
         """Hand over words in `cycle`; return the first cycle in which the memory has taken them.
@@ -97,6 +113,13 @@ class RemoteHost:
         """
         self._put(address, payloads, kind)
         return self.port.write(cycle, address, len(payloads) * self.word_bytes(kind))
+
+    def write_rows(self, cycle: int, address: int, rows: NDArray[np.uint8], kind: Kind) -> int:
+        """Hand over words as in `write`, given as the bytes of their payloads, shape (words, bytes)."""
+        if not self._is_dense(kind):
+            return self.write(cycle, address, [int.from_bytes(row.tobytes(), "little") for row in rows], kind)
+        self._image[self._checked(address, rows.size)] = rows.tobytes()
+        return self.port.write(cycle, address, rows.size)
 
     def announce(self, cycle: int, address: int, words: int, kind: Kind) -> int:
         """Say in `cycle` that words will be handed over; return the first cycle in which the memory has taken them."""
@@ -123,18 +146,32 @@ class RemoteHost:
             raise IndexError(f"bytes {address} to {end} are outside of the image of {len(self._image)} bytes")
         return slice(address, end)
 
+    def _is_dense(self, kind: Kind) -> bool:
+        """Tell whether values fill their bytes, so that a word is in memory what its payload is."""
+        number = self._formats[kind]
+        return number.bits == 8 * number.bytes
+
+    def _rows(self, address: int, words: int, kind: Kind) -> NDArray[np.uint8]:
+        """Return the payloads' bytes of words in memory, shape (words, bytes)."""
+        size = self.word_bytes(kind)
+        if self._is_dense(kind):
+            data = bytes(self._image[self._checked(address, words * size)])
+        else:
+            bits = self._lanes * self._formats[kind].bits
+            payloads = (self._payload(address + word * size, kind) for word in range(words))
+            data = b"".join(payload.to_bytes((bits + 7) // 8, "little") for payload in payloads)
+        return np.frombuffer(data, dtype=np.uint8).reshape(words, -1)
+
     def _payload(self, address: int, kind: Kind) -> int:
         number = self._formats[kind]
         data = self._image[self._checked(address, self.word_bytes(kind))]
-        if number.bits == 8 * number.bytes:  # values without a gap are in memory what they are in the word
-            return int.from_bytes(data, "little")
         mask, size = (1 << number.bits) - 1, number.bytes
         values = (int.from_bytes(data[lane * size : (lane + 1) * size], "little") & mask for lane in range(self._lanes))
         return sum(value << (lane * number.bits) for lane, value in enumerate(values))
 
     def _bytes(self, payload: int, kind: Kind) -> bytes:
         number = self._formats[kind]
-        if number.bits == 8 * number.bytes:
+        if self._is_dense(kind):
             return payload.to_bytes(self.word_bytes(kind), "little")
         mask, sign = (1 << number.bits) - 1, 1 << (number.bits - 1)
         values = (payload >> (lane * number.bits) & mask for lane in range(self._lanes))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from amaranth.hdl import Shape
+from numpy.typing import NDArray
 
 from accel.engine import Formats
 from accel.number import Integers
@@ -30,6 +30,9 @@ __all__ = ["STOPS", "GatesResult", "StepOnGates", "tile_for"]
 
 STOPS = ("posts_weights", "posts_gradients", "store_requests", "load_requests", "fetch_requests")
 """Streams of requests, in the order in which those of one cycle reach the memory."""
+
+Rows = NDArray[np.uint8]
+"""Words as the bytes of their payloads, shape (words, bytes)."""
 
 _PATIENCE_CYCLES = 10_000_000
 _STREAM_OF = {"weights": "weights", "gradients": "weight_gradients"}
@@ -94,7 +97,7 @@ class StepOnGates:
         self._fill_local(simulation)
         origin = self._start(simulation)
         total = sum(self.commands.finishes)
-        made: dict[str, deque[int]] = {name: deque() for name in _STREAM_OF}
+        made: dict[str, Rows] = {}
         for number in itertools.count():
             if not simulation.run(simulation.cycle + _PATIENCE_CYCLES):
                 raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
@@ -132,7 +135,7 @@ class StepOnGates:
 
     # --- meanwhile
 
-    def _serve(self, simulation: Simulation, host: RemoteHost, origin: int, made: dict[str, deque[int]]) -> None:
+    def _serve(self, simulation: Simulation, host: RemoteHost, origin: int, made: dict[str, Rows]) -> None:
         """Hand this cycle's requests to the memory, in its order, and its answers to the tile."""
         cycle = simulation.cycle - origin
         for name in self.stops:
@@ -146,10 +149,11 @@ class StepOnGates:
                     simulation.pulse("stored", host.announce(cycle, *_request(payload), "tape") + origin)
                 else:
                     kind = "weights" if name == "posts_weights" else "gradients"
-                    pending = made[kind]
-                    pending.extend(word for _, word in simulation.taken(f"new_{_STREAM_OF[kind]}"))
+                    new = simulation.taken_array(f"new_{_STREAM_OF[kind]}")[1]
+                    pending = np.concatenate([made[kind], new]) if kind in made else new
                     address, words = _request(payload)
-                    taken = host.write(cycle, address, [pending.popleft() for _ in range(words)], kind)
+                    made[kind] = pending[words:]
+                    taken = host.write_rows(cycle, address, pending[:words], kind)
                     simulation.offer(f"{kind}_written", taken + origin, words)
 
     def _load(self, simulation: Simulation, host: RemoteHost, origin: int, payload: int) -> None:
@@ -165,8 +169,8 @@ class StepOnGates:
 
     def _read(self, simulation: Simulation, host: RemoteHost, origin: int, port: str, payload: int, kind: Kind) -> None:
         address, words = _request(payload)
-        for word in host.read(simulation.cycle - origin, address, words, kind):
-            simulation.offer(port, word.cycle + origin, word.payload)
+        due, rows = host.read_rows(simulation.cycle - origin, address, words, kind)
+        simulation.offer_array(port, due + origin, rows)
 
     # --- after
 

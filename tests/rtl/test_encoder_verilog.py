@@ -22,7 +22,7 @@ def stream_ports(*names):
     [
         (
             lambda: DeltaEncoder(elements=4, value_bits=16, depth=64),
-            stream_ports("ops", "values", "entries", "counts"),
+            stream_ports("ops", "values", "entries", "counts") | {"emits"},
         ),
         (
             lambda: DeltaAdjoint(lanes=4, gradient=GRADIENT, depth=64),

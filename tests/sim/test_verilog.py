@@ -16,8 +16,9 @@ import pytest
 from accel.architecture import Architecture
 from accel.number import NumberFormat
 from sim.cli.application import application
+from sim.gates.commands import Commands
 from sim.gates.drawn_step import drawn_step
-from sim.gates.run import StepOnGates
+from sim.gates.layout import Layout
 from sim.run import synthetic_trace
 from workloads.workload import Workload
 
@@ -154,12 +155,13 @@ def test_parameters_tell_what_every_command_says(folder):
     parameters = json.loads((folder / "parameters.json").read_text())
     machine = Architecture.named("tiny", MACHINE | HOMES[folder.name])
     trace = synthetic_trace(Workload.named("tiny", WORKLOAD))
-    on_gates = StepOnGates(drawn_step(machine, trace, trace.recorded[-1], SEED))
+    step = drawn_step(machine, trace, trace.recorded[-1], SEED)
+    of_unit = Commands(step, Layout(step.program, step.shape, step.network.readout)).of_unit
     assert ("fetch__payload" in parameters["ports"]) == (folder.name == "remote")
     for unit in ("encoder", "engine", "elementwise", "load", *(["fetch"] if folder.name == "remote" else [])):
         fields = parameters["ports"][f"{unit}__payload"]["fields"]
         lines = (folder / f"{unit}.hex").read_text().split()
-        commands = on_gates.commands.of_unit[unit]
+        commands = of_unit[unit]
         assert len(lines) == len(commands)
         for line, told in zip(lines, commands, strict=True):
             for field in fields:

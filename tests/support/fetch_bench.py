@@ -200,7 +200,7 @@ class OtherUnits:
                 continue
             address, size = int(self._ops.address[op]), int(self._ops.count[op])
             if name == "store":
-                self._ends[op] = self._port.write(now, address, size)
+                self._ends[op] = self._port.write(now, address, size) + 1
             else:
                 self._ends[op] = self._port.read(now, address, size, size)[-1].last + 1
 

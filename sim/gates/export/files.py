@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from accel.errors import ConfigError
 from accel.number import Integers
+from accel.program import Program
+from sim.gates import layout
 from sim.gates.engines import Engine
 from sim.gates.export.bench import bench
 from sim.gates.export.bench_plan import LOCAL, BenchPlan
@@ -21,7 +23,7 @@ from sim.gates.ports import Ports
 from sim.gates.run import StepOnGates
 from sim.gates.step import NumberedStep
 
-__all__ = ["exported"]
+__all__ = ["check", "exported"]
 
 README = """\
 The tile of a machine in Verilog-2001 (tile.v, module tile, one clock, synchronous reset), and one training step for it.
@@ -64,11 +66,7 @@ def exported(
         If the gates do not compute what the golden model does.
     """
     tell = on_progress or (lambda what, share: None)
-    if "tape" in step.program.remote_bytes:
-        raise ConfigError(
-            "the test bench has no memory for a tape: placement.tape must be 'local', or 'auto' with local.bytes large "
-            f"enough, not {step.architecture.placement.tape!r} with {step.architecture.local.bytes}"
-        )
+    check(step.program)
     on_gates = StepOnGates(step)
     tell("Verilog", 0.0)
     text = verilog(on_gates.tile, "tile")
@@ -88,6 +86,17 @@ def exported(
         "parameters.json": (json.dumps(parameters(step, on_gates, ran, cycles), indent=1) + "\n").encode(),
         "README.txt": README.encode(),
     }
+
+
+def check(program: Program) -> None:
+    """Raise ConfigError if the gates cannot run `program`, or the test bench has no memory for it."""
+    layout.check(program)
+    architecture = program.architecture
+    if "tape" in program.remote_bytes:
+        raise ConfigError(
+            "the test bench has no memory for a tape: placement.tape must be 'local', or 'auto' with local.bytes large "
+            f"enough, not {architecture.placement.tape!r} with {architecture.local.bytes}"
+        )
 
 
 class _Files:

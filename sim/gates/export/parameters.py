@@ -111,9 +111,7 @@ def _addresses(step: NumberedStep, layout: Layout, commands: Commands) -> dict[s
             "region": layout.region_of_logits,
             "gradient": [layout.g_logits(t) for t in steps],
         },
-        "loads": [
-            {"remote": op["request"]["address"], "x": op["base"]} for op in commands.loads_of_vectors
-        ],
+        "loads": [{"remote": op["request"]["address"], "x": op["base"]} for op in commands.loads_of_vectors],
         "lists": [command["op"]["list"] for command in commands.of_unit["encoder"]],
     }
 
