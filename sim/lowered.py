@@ -9,17 +9,26 @@ from workloads.placement import Shape
 from workloads.trace import RecordedStep, Trace
 
 
-def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
-    """Return the program of one of a trace's recorded steps, and that of its dense twin.
+def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of one of a trace's recorded steps.
 
     Raises
     ------
     FitError
         If something does not fit the memory it must live in.
     """
-    workload = trace.workload
-    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
-    return (
-        lower(architecture, shape, recorded, workload.readout),
-        lower_dense(architecture, shape, recorded.lengths, workload.readout),
-    )
+    return lower(architecture, _shape(trace), recorded, trace.workload.readout)
+
+
+def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
+    return lower_dense(architecture, _shape(trace), recorded.lengths, trace.workload.readout)
+
+
+def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
+    """Return both."""
+    return recorded_program(architecture, trace, recorded), dense_program(architecture, trace, recorded)
+
+
+def _shape(trace: Trace) -> Shape:
+    return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)

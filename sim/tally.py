@@ -6,6 +6,7 @@ import numpy as np
 
 from accel.program import NO_TENSOR, PHASES, UNITS, Program
 from accel.result import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
+from sim.memory.port import RemotePort
 
 Stalls = dict[Cause, int]
 
@@ -75,6 +76,22 @@ def counters(
         phases={name: _phase(program, number, engine_phases[name]) for number, name in enumerate(PHASES)},
         remote=remote,
         work=program.work(every_op),
+    )
+
+
+def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
+    """Return the counters of the off-chip memory behind `port` after a run of `program`."""
+    rows = port.memory.counts
+    return RemoteCounters(
+        asked_bytes=asked_bytes(program),
+        read_bytes=port.read_bytes,
+        write_bytes=port.write_bytes,
+        row_hits=rows.hits,
+        row_misses=rows.misses,
+        row_conflicts=rows.conflicts,
+        activates=rows.activates,
+        refreshes=rows.refreshes,
+        busy_cycles=-(-rows.busy_ps // program.architecture.engine.period_ps),
     )
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from accel.architecture import Architecture
-from accel.program import MODE_NAMES
 from rtl.sizes import TileSizes
 from sim.fidelity import cycle
 from sim.gates.amaranth_simulation import AmaranthSimulation
@@ -57,10 +56,8 @@ class Verified(NamedTuple):
         The cell.
     cases
         Training steps.
-    cycles
-        Cycles of the gates in all of them.
-    ops
-        Ops of each mode.
+    ops, cycles
+        Ops of all of them, and cycles of the gates.
     values
         Entries of W and dW that were compared.
     mismatch
@@ -69,8 +66,8 @@ class Verified(NamedTuple):
 
     cell: str
     cases: int
+    ops: int
     cycles: int
-    ops: dict[str, int]
     values: int
     mismatch: Mismatch | None
 
@@ -109,7 +106,7 @@ def verify(
         steps = [_drawn(architecture, cell, [seed, number, case]) for case in range(cases)]
         sizes = (Layout(step.program, step.shape, step.network.readout).sizes for step in steps)
         tile = tile_for(steps[0], functools.reduce(TileSizes.covering, sizes))
-        found = Verified(cell, 0, 0, dict.fromkeys(MODE_NAMES, 0), 0, None)
+        found = Verified(cell, 0, 0, 0, 0, None)
         for case, step in enumerate(steps):
             found = _compared(found, case, step, _run(StepOnGates(step, tile), engine, None))
             if found.mismatch is not None:
@@ -160,12 +157,11 @@ def _run(on_gates: StepOnGates, engine: Engine, waveform: Path | None) -> GatesR
 def _compared(found: Verified, case: int, step: NumberedStep, ran: GatesResult) -> Verified:
     """Return `found` with one more case."""
     what = next(differences(step, ran), None)
-    modes = np.bincount(step.program.ops.mode, minlength=len(MODE_NAMES)).tolist()
     return Verified(
         cell=found.cell,
         cases=found.cases + 1,
+        ops=found.ops + len(step.program.ops),
         cycles=found.cycles + ran.counters.cycles,
-        ops={name: found.ops[name] + count for name, count in zip(MODE_NAMES, modes, strict=True)},
         values=found.values + sum(matrix.size for matrix in ran.matrices.values()),
         mismatch=None if what is None else Mismatch(case, found.cell, what, None),
     )

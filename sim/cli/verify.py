@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +14,12 @@ from sim.cli import options
 from sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
-    from sim.verification import Verified
+    from sim.verification import Mismatch, Verified
 
 DIFFERENT = 1
+
+_COLUMNS = ("cell", "steps", "ops", "cycles", "values", "differ")
+_NOTE = "Gates against the golden model, number for number, and against the law, cycle for cycle."
 
 
 def verify(
@@ -60,39 +64,23 @@ def verify(
     runner = engine_named(engine)
     rows: list[Verified] = []
     with interruptible(), Stages() as stages:
-        for verified in compared(
-            machine,
-            cells,
-            cases=cases,
-            seed=seed,
-            engine=runner,
-            waveform=waveform,
-            on_progress=lambda share: stages("comparing", share, ""),
-        ):
+        tell = partial(stages, "comparing", detail="")
+        found = compared(machine, cells, cases=cases, seed=seed, engine=runner, waveform=waveform, on_progress=tell)
+        for verified in found:
             rows.append(verified)
             if verified.mismatch:
                 break
-    columns = ("cell", "steps", "ops", "cycles", "values", "differ")
-    cell_rows = [
-        (
-            row.cell,
-            f"{row.cases:,}",
-            f"{sum(row.ops.values()):,}",
-            f"{row.cycles:,}",
-            f"{row.values:,}",
-            "yes" if row.mismatch else "none",
-        )
-        for row in rows
-    ]
-    note = "Gates against the golden model, number for number, and against the law, cycle for cycle."
-    show(table(f"{machine.name}: gates on random training steps", columns, cell_rows, note))
+    show(table(f"{machine.name}: gates on random training steps", _COLUMNS, map(_cells, rows), _NOTE))
     if rows[-1].mismatch:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(rows[-1])))
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(rows[-1].mismatch)))
         raise SystemExit(DIFFERENT)
 
 
-def _lines(verified: Verified) -> list[str]:
-    mismatch = verified.mismatch
-    assert mismatch is not None
+def _cells(verified: Verified) -> list[str]:
+    counts = (verified.cases, verified.ops, verified.cycles, verified.values)
+    return [verified.cell, *(f"{count:,}" for count in counts), "yes" if verified.mismatch else "none"]
+
+
+def _lines(mismatch: Mismatch) -> list[str]:
     lines = [f"{mismatch.cell}, case {mismatch.case}: {mismatch.what}"]
     return lines + ([f"Written: {mismatch.waveform}"] if mismatch.waveform else [])

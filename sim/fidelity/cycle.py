@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from accel.program import PHASES, UNITS, Program
-from accel.result import Counters, RemoteCounters
+from accel.result import Counters
 from sim import lowered, tally
 from sim.machine import Machine
 
@@ -28,18 +28,7 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
     """
     machine = Machine(program, on_progress)
     cycles = machine.run()
-    rows, port = machine.port.memory.counts, machine.port
-    remote = RemoteCounters(
-        asked_bytes=tally.asked_bytes(program),
-        read_bytes=port.read_bytes,
-        write_bytes=port.write_bytes,
-        row_hits=rows.hits,
-        row_misses=rows.misses,
-        row_conflicts=rows.conflicts,
-        activates=rows.activates,
-        refreshes=rows.refreshes,
-        busy_cycles=-(-rows.busy_ps // program.architecture.engine.period_ps),
-    )
+    remote = tally.remote_counters(program, machine.port)
     units = dict(zip(UNITS, machine.units, strict=True))
     phases = dict(zip(PHASES, machine.engine_phases, strict=True))
     return tally.counters(program, cycles, units, phases, remote)

@@ -9,13 +9,14 @@ from accel.errors import ConfigError
 from accel.program import Program
 from accel.result import Counters
 from sim import lowered
+from sim.gates import engines
 from workloads.trace import RecordedStep, Trace
 
 LABEL = "rtl: simulated as gates, cycle by cycle"
 TWIN = "cycle"
 """The dense twin is counted by the laws that the gates keep: it has no lists, and gates that make none do not exist."""
 
-ENGINES = ("amaranth", "compiled")
+ENGINES = engines.ENGINES
 SEED = 0
 
 
@@ -29,7 +30,7 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     from sim.gates.step import NumberedProgram
 
     step = drawn_step(architecture, trace, recorded, SEED)
-    return NumberedProgram.of(step), lowered.programs(architecture, trace, recorded)[1]
+    return NumberedProgram.of(step), lowered.dense_program(architecture, trace, recorded)
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None, engine: str | None = None) -> Counters:
@@ -51,7 +52,6 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None, 
     RuntimeError
         If the gates compute anything but what the golden model says.
     """
-    from sim.gates.engines import engine_named
     from sim.gates.golden import wrong_values
     from sim.gates.run import StepOnGates
     from sim.gates.step import NumberedProgram
@@ -59,7 +59,7 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None, 
     if not isinstance(program, NumberedProgram):
         raise ConfigError("fidelity 'rtl' computes numbers, which only a single training step has: use 'cycle'")
     on_gates = StepOnGates(program.numbers)
-    simulation = engine_named(engine)(on_gates.tile, stops=on_gates.stops, halts="finished")
+    simulation = engines.engine_named(engine)(on_gates.tile, stops=on_gates.stops, halts="finished")
     try:
         ran = on_gates.run(simulation, on_progress)
     finally:

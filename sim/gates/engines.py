@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from accel.errors import ConfigError, unknown_name
-from sim.gates.amaranth_simulation import AmaranthSimulation
-from sim.gates.compiled.simulation import CompiledSimulation
-from sim.gates.compiled.tools import find_tool
 from sim.gates.simulation import Simulation
 
-__all__ = ["ENGINES", "engine_named"]
+__all__ = ["ENGINES", "Engine", "engine_named"]
 
 Engine = Callable[..., Simulation]
 
-ENGINES: dict[str, Engine] = {"amaranth": AmaranthSimulation, "compiled": CompiledSimulation}
+ENGINES = ("amaranth", "compiled")
 
 
 def engine_named(name: str | None) -> Engine:
@@ -25,12 +22,17 @@ def engine_named(name: str | None) -> Engine:
     ConfigError
         If there is no such engine.
     """
-    if name is not None and name not in ENGINES:
-        raise ConfigError(unknown_name("engine", name, sorted(ENGINES)))
-    if name is None:
-        try:
-            find_tool(None)
-        except ConfigError:
-            return AmaranthSimulation
-        return CompiledSimulation
-    return ENGINES[name]
+    from sim.gates.amaranth_simulation import AmaranthSimulation
+    from sim.gates.compiled.simulation import CompiledSimulation
+    from sim.gates.compiled.tools import find_tool
+
+    of_name: dict[str, Engine] = dict(zip(ENGINES, (AmaranthSimulation, CompiledSimulation), strict=True))
+    if name is not None:
+        if name not in of_name:
+            raise unknown_name("engine", name, ENGINES)
+        return of_name[name]
+    try:
+        find_tool(None)
+    except ConfigError:
+        return AmaranthSimulation
+    return CompiledSimulation

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from accel.engine import Formats
 from accel.number import Integers
 from accel.program import PHASES, UNITS
-from accel.result import Counters, RemoteCounters
+from accel.result import Counters
 from rtl.sizes import TileSizes
 from rtl.tile import RESET_CYCLES, Tile
 from rtl.unit_counters import CAUSES
@@ -176,7 +176,7 @@ class StepOnGates:
 
     def _counters(self, simulation: Simulation, host: RemoteHost, cycles: int) -> Counters:
         """Return the gates' counters beside those of the memory."""
-        program, port, rows = self._program, host.port, host.port.memory.counts
+        program = self._program
         per_phase = 1 + len(CAUSES)
         count = len(UNITS) - 2 + len(PHASES) + self.layout.tape_is_remote
         values = _fields(simulation.value("spent"), count * per_phase, 32)
@@ -184,17 +184,7 @@ class StepOnGates:
         engine = spent[1 : 1 + len(PHASES)]
         others = [spent[0], _sum(engine), *spent[1 + len(PHASES) :], tally.UnitTally()]
         units = dict(zip(UNITS, others, strict=False))  # a tile without a store has no counters of it
-        remote = RemoteCounters(
-            asked_bytes=tally.asked_bytes(program),
-            read_bytes=port.read_bytes,
-            write_bytes=port.write_bytes,
-            row_hits=rows.hits,
-            row_misses=rows.misses,
-            row_conflicts=rows.conflicts,
-            activates=rows.activates,
-            refreshes=rows.refreshes,
-            busy_cycles=-(-rows.busy_ps // program.architecture.engine.period_ps),
-        )
+        remote = tally.remote_counters(program, host.port)
         return tally.counters(program, cycles, units, dict(zip(PHASES, engine, strict=True)), remote)
 
     def _matrices(self, simulation: Simulation, image: bytearray) -> dict[str, Integers]:

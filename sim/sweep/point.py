@@ -17,13 +17,11 @@ from accel.description import with_overrides
 from accel.errors import ConfigError
 from accel.program import Program
 from accel.result import Cause, Counters
-from sim import learned
+from sim import learned, lowered
 from sim.energy import energy_j
 from sim.fidelity import FIDELITIES
 from sim.run import synthetic_trace
 from sim.sweep.axis import Design
-from workloads.lowering import lower, lower_dense
-from workloads.placement import Shape
 from workloads.trace import Trace
 from workloads.workload import Workload
 
@@ -127,13 +125,12 @@ class Simulator:
         machine_table, workload_table, trace_name = self._base.tables(design)
         machine = Architecture.from_table(machine_table)
         trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True))
-        workload, step = trace.workload, trace.recorded[-1]
-        shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
-        program = lower(machine, shape, step, workload.readout)
+        step = trace.recorded[-1]
+        program = lowered.recorded_program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
-            found |= _beside_dense(run, self._count(lower_dense(machine, shape, step.lengths, workload.readout), None))
+            found |= _beside_dense(run, self._count(lowered.dense_program(machine, trace, step), None))
         return found | _learned(trace)
 
     def _load(self, name: str | None, workload: str) -> Trace:
