@@ -13,6 +13,7 @@ from typing import get_args
 import numpy as np
 import simpy
 
+from accel.observer import Observer, Span
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
 from sim.clock import FETCH, LOAD, Clock, Turn
@@ -36,6 +37,8 @@ class Machine:
         What to run.
     on_progress
         Called now and then with the share of ops that are done.
+    observer
+        Told what every unit does when, and how many of its ops are under way.
 
     Attributes
     ----------
@@ -47,7 +50,12 @@ class Machine:
         The off-chip memory.
     """
 
-    def __init__(self, program: Program, on_progress: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        on_progress: Callable[[float], None] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self.units = [UnitTally() for _ in UNITS]
         self.engine_phases = [UnitTally() for _ in PHASES]
         self.port = RemotePort(program.architecture)
@@ -55,6 +63,8 @@ class Machine:
         self._stream = ColumnStream(self._env, program, self.port)
         self._program = program
         self._on_progress = on_progress
+        self._observer = observer
+        self._under_way = [0] * len(UNITS)
         ops = program.ops
         self._unit: list[int] = program.unit.tolist()
         self._phase: list[int] = ops.phase.tolist()
@@ -77,7 +87,11 @@ class Machine:
         self._env.run()
         self.port.finish()
         assert self._done_count == len(self._done_at), "every op must finish"
-        return max([*self._done_at, self.port.last_cycle], default=0)
+        cycles = max([*self._done_at, self.port.last_cycle], default=0)
+        for unit, tally in enumerate(self.units):
+            if cycles > tally.free:
+                self._tell(unit, NO_OP, tally.free, cycles, False, {"end": cycles - tally.free})
+        return cycles
 
     def _take(self, unit: int, rows: list[int], work: Callable[[int], Generator[simpy.Event, None, int]]) -> Waits:
         """Run a unit: its ops one after the other, each when all it depends on is done."""
@@ -87,8 +101,9 @@ class Machine:
             if env.cycle > tally.free:
                 self._stalled(op, cause, env.cycle - tally.free)
             start = env.cycle
+            self._change_level(unit, 1)
             busy = yield from work(op)
-            self._worked(op, busy, env.cycle - start - busy)
+            self._worked(op, start, busy)
             tally.free = env.cycle
             drain = self._drain[op]
             if drain:
@@ -160,11 +175,16 @@ class Machine:
         return self._issue[op]
 
     def _stalled(self, op: int, cause: Cause, cycles: int) -> None:
+        start = self.units[self._unit[op]].free
+        self._tell(self._unit[op], op, start, start + cycles, False, {cause: cycles})
         self.units[self._unit[op]].stall(cause, cycles)
         if self._unit[op] == ENGINE:
             self.engine_phases[self._phase[op]].stall(cause, cycles)
 
-    def _worked(self, op: int, busy_cycles: int, starved_cycles: int) -> None:
+    def _worked(self, op: int, start: int, busy_cycles: int) -> None:
+        end = self._env.cycle
+        starved_cycles = end - start - busy_cycles
+        self._tell(self._unit[op], op, start, end, True, {"stream": starved_cycles} if starved_cycles else {})
         tallies = [self.units[self._unit[op]]]
         if self._unit[op] == ENGINE:
             tallies.append(self.engine_phases[self._phase[op]])
@@ -176,8 +196,18 @@ class Machine:
         assert event.value is not None, "the event carries its op"
         self._completed(event.value)
 
+    def _tell(self, unit: int, op: int, start: int, end: int, works: bool, stall_cycles: dict[Cause, int]) -> None:
+        if self._observer is not None:
+            self._observer.span(Span(unit, op, start, end, works, stall_cycles))
+
+    def _change_level(self, unit: int, change: int) -> None:
+        if self._observer is not None:
+            self._under_way[unit] += change
+            self._observer.level(f"{UNITS[unit]}, ops under way", self._env.cycle, self._under_way[unit])
+
     def _completed(self, op: int) -> None:
         self._done_at[op] = self._env.cycle
+        self._change_level(self._unit[op], -1)
         self._done_count += 1
         waiting = self._awaited.pop(op, None)
         if waiting is not None:
