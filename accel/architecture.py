@@ -12,9 +12,10 @@ from accel.description import Description, read_toml, with_overrides
 from accel.devices import DEVICES
 from accel.energy import ENERGY_TABLES
 from accel.engine import Engine
-from accel.errors import unknown_name
+from accel.errors import ConfigError, unknown_name
 from accel.memory import Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
 from accel.presets import MACHINES
+from accel.prices import JOIN, prices
 
 
 class Architecture(Description):
@@ -28,8 +29,9 @@ class Architecture(Description):
         Its parts.
     placement
         Where it keeps weights, gradients and tape.
-    energy
-        Name of the table in ``accel/energy`` that prices its actions.
+    energy, area
+        Names of the tables in ``accel/energy`` that price its actions and its parts, joined by ``+``: of those that
+        have a row the first one counts (`accel.prices`).
     """
 
     name: str
@@ -40,6 +42,7 @@ class Architecture(Description):
     dma: Dma
     placement: Placement
     energy: str
+    area: str = "cacti7_45nm_hp+aladdin_40nm"
 
     @classmethod
     def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:
@@ -92,10 +95,18 @@ class Architecture(Description):
     def _parts_fit_together(self) -> Self:
         for what, name, known in (
             ("remote.device", self.remote.device, DEVICES.names()),
-            ("energy", self.energy, ENERGY_TABLES.names()),
+            *(
+                (field, table.strip(), ENERGY_TABLES.names())
+                for field in ("energy", "area")
+                for table in getattr(self, field).split(JOIN)
+            ),
         ):
             if name not in known:
                 raise ValueError(unknown_name(what, name, known))
+        try:
+            prices(self.energy).check()
+        except ConfigError as error:
+            raise ValueError(f"energy: {error}") from None
         if isinstance(self.device, DramDevice) and self.remote.bus_bits % self.device.device_bits:
             width = self.device.device_bits
             raise ValueError(

@@ -10,12 +10,13 @@ from importlib import metadata
 from typing import Any
 
 from accel.architecture import Architecture
+from accel.area import area
 from accel.errors import ConfigError
 from accel.observer import Observer
 from accel.program import Program
 from accel.result import Result
 from sim import learned
-from sim.energy import energy_j
+from sim.energy import energy_j, not_priced
 from sim.fidelity import FIDELITIES
 from workloads.synthetic import synthetic_step
 from workloads.trace import RecordedStep, Trace
@@ -78,6 +79,7 @@ def simulate(
             chosen["observer"] = observer
         delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
+    known_area = area(architecture)
     return Result(
         workload=workload.model_dump(mode="json"),
         architecture=architecture.model_dump(mode="json"),
@@ -86,6 +88,8 @@ def simulate(
         dense=dense_counters,
         energy_j=energy_j(delta_counters, architecture),
         dense_energy_j=energy_j(dense_counters, architecture),
+        area_mm2=known_area.mm2,
+        not_priced={"energy": not_priced(architecture), "area": known_area.not_priced},
         training=learned.summary(trace),
         provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
         | ({"command": command} if command else {}),

@@ -118,7 +118,7 @@ def test_a_result_loads_back_equal(tmp_path: Path, result: Result) -> None:
     path = tmp_path / "result.json"
     result.save(path)
     assert Result.load(path) == result
-    assert json.loads(path.read_text())["schema_version"] == 1
+    assert json.loads(path.read_text())["schema_version"] == 2
     assert result.speedup == result.dense.cycles / result.counters.cycles
 
 

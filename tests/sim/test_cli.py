@@ -180,7 +180,7 @@ def test_run_leaves_result_trace_and_figures(deltatrain, tmp_path, fidelity):
 def test_json_is_the_result_file_and_nothing_else(deltatrain, tmp_path):
     ran = deltatrain(*TINY, "--out", tmp_path, "--json")
     assert ran.stdout == (tmp_path / "result.json").read_text()
-    assert json.loads(ran.stdout)["schema_version"] == 1
+    assert json.loads(ran.stdout)["schema_version"] == 2
 
 
 def test_the_default_folder_is_named_after_workload_and_machine(deltatrain, tmp_path, monkeypatch):

@@ -47,6 +47,8 @@ def test_a_row_is_what_simulate_finds(swept: Path) -> None:
         assert row["seconds"] == result.counters.seconds and row["cycles"] == result.counters.cycles
         assert row["energy_j"] == pytest.approx(sum(result.energy_j.values()))
         assert row["energy.local_memory_j"] == result.energy_j["local memory"]
+        assert row["area_mm2"] == pytest.approx(sum(result.area_mm2.values()))
+        assert row["area.local_memory_mm2"] == result.area_mm2["local memory"]
         assert row["speedup"] == result.speedup and row["dense.cycles"] == result.dense.cycles
         assert row["phase.WG.cycles"] == result.counters.phases["WG"].cycles
         assert row["unit.encoder.busy_cycles"] == result.counters.units["encoder"].busy_cycles
@@ -84,7 +86,7 @@ def test_every_column_says_its_unit_or_is_a_count_share_or_name(swept: Path) -> 
     plain |= {"feasible", "on_front", "failure", "reason"}
     for name in load_results(swept).columns:
         fine = name in plain or name.startswith(("machine.", "workload."))
-        assert fine or name.endswith(("_j", "_bytes", "cycles", "seconds")), name
+        assert fine or name.endswith(("_j", "_mm2", "_bytes", "cycles", "seconds")), name
 
 
 def test_a_field_that_is_not_varied_at_a_point_has_the_value_of_its_base(swept: Path) -> None:
