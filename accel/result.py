@@ -15,8 +15,9 @@ from accel.files import replace_file
 SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
 
-Cause = Literal["encoder", "engine", "elementwise", "load", "store", "stream", "bound", "end"]
-"""What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"),
+Cause = Literal["encoder", "engine", "elementwise", "load", "store", "stream", "sram", "bound", "end"]
+"""What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"), a
+bank of local SRAM that is written in the same cycle ("sram"),
 whatever bounds the run where a fidelity does not tell ("bound"), or nothing more to do ("end")."""
 
 

@@ -20,6 +20,7 @@ LIGHT = {
     "cause-encoder": "#7cc4a4",
     "cause-elementwise": "#2c8c7c",
     "cause-engine": "#9d8ec7",
+    "cause-sram": "#c9698c",
     "cause-bound": "#aab2bf",
     "cause-end": "#dde1e7",
     "line-0": "#2f5d9f",
@@ -53,6 +54,7 @@ DARK = {
     "cause-encoder": "#8bd0b2",
     "cause-elementwise": "#3fa391",
     "cause-engine": "#a99bd3",
+    "cause-sram": "#d884a3",
     "cause-bound": "#7b8494",
     "cause-end": "#39404c",
     "line-0": "#7fadf0",
@@ -76,6 +78,7 @@ CAUSE_LABELS = {
     "encoder": "waits for the encoder",
     "elementwise": "waits for element-wise work",
     "engine": "waits for the lanes' result",
+    "sram": "waits for a bank of local SRAM",
     "bound": "waits (bound by another unit)",
     "end": "nothing left to do",
 }

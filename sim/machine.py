@@ -18,6 +18,7 @@ from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
 from sim.clock import FETCH, LOAD, Clock, Turn
 from sim.columns import ColumnStream
+from sim.memory.banks import SinglePortBanks
 from sim.memory.port import RemotePort
 from sim.tally import ENGINE, UnitTally
 
@@ -73,6 +74,7 @@ class Machine:
         self._issue: list[int] = program.issue_cycles.tolist()
         self._drain: list[int] = program.drain_cycles.tolist()
         self._streamed: list[bool] = ((program.unit == ENGINE) & (program.column_bytes * ops.count > 0)).tolist()
+        self._banks = SinglePortBanks(program) if program.architecture.local.ports == 1 else None
         self._done_at = [_PENDING] * len(ops)
         self._awaited: dict[int, simpy.Event] = {}
         self._done_count = 0
@@ -132,7 +134,10 @@ class Machine:
     def _engine(self, op: int) -> Generator[simpy.Event, None, int]:
         """Issue a matrix op: at its law's pace, or as its columns arrive."""
         if not self._streamed[op]:
-            return (yield from self._issue_op(op))
+            if self._banks is None or not self._banks.writes_back(op):
+                return (yield from self._issue_op(op))
+            yield self._env.timeout(self._banks.take(op, self._env.cycle) - self._env.cycle)
+            return self._issue[op]
         free = yield from self._stream.work_through(op, self._issue[op], self._drain[op])
         yield self._env.timeout(free - self._env.cycle)
         return self._issue[op]
@@ -184,13 +189,14 @@ class Machine:
     def _worked(self, op: int, start: int, busy_cycles: int) -> None:
         end = self._env.cycle
         starved_cycles = end - start - busy_cycles
-        self._tell(self._unit[op], op, start, end, True, {"stream": starved_cycles} if starved_cycles else {})
+        cause: Cause = "sram" if self._unit[op] == ENGINE and not self._streamed[op] else "stream"
+        self._tell(self._unit[op], op, start, end, True, {cause: starved_cycles} if starved_cycles else {})
         tallies = [self.units[self._unit[op]]]
         if self._unit[op] == ENGINE:
             tallies.append(self.engine_phases[self._phase[op]])
         for tally in tallies:
             tally.busy_cycles += busy_cycles
-            tally.stall("stream", starved_cycles)
+            tally.stall(cause, starved_cycles)
 
     def _complete(self, event: simpy.Event) -> None:
         assert event.value is not None, "the event carries its op"

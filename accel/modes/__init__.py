@@ -14,7 +14,8 @@ Every member has
 ``work(count, words, rows, engine)``
     its actions, as `accel.work.Work`.
 
-A mode of the engine also has ``WRITES_BACK``: whether it writes the columns that it reads.
+A mode of the engine also has ``WRITES_BACK``: whether it writes the columns that it reads; and where it does
+``RETURN_CYCLES``, for each matrix that it names, from a word's address to the storing of what takes its place.
 """
 
 from accel.family import ModuleFamily

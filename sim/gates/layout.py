@@ -249,6 +249,10 @@ def check(program: Program) -> None:
             "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
             f"not {lanes}, {engine.encoder_elements} and {engine.elementwise_lanes}"
         )
+    if architecture.local.ports != 2:
+        raise ConfigError(
+            f"the gates read and write a word at once: they need local.ports = 2, not {architecture.local.ports}"
+        )
     if architecture.dma.bytes_per_cycle != word_bytes:
         raise ConfigError(
             f"the gates need dma.bytes_per_cycle = {word_bytes}, one word of {lanes} activations, "

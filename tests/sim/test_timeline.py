@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from observers import KeptSpans
 from programs import programs
 from vcd.reader import TokenKind, tokenize
 
@@ -30,23 +31,6 @@ from workloads.workload import Workload
 _SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-class _Kept:
-    """An observer that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.spans: dict[int, list[Span]] = defaultdict(list)
-        self.levels: dict[str, list[tuple[int, int]]] = defaultdict(list)
-
-    def span(self, span: Span) -> None:
-        self.spans[span.unit].append(span)
-
-    def level(self, track: str, cycle: int, value: int) -> None:
-        self.levels[track].append((cycle, value))
-
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
-        raise AssertionError("nothing has banks yet")
-
-
 def _nonzero(cycles: dict[Any, int]) -> dict[str, int]:
     return {cause: count for cause, count in cycles.items() if count}
 
@@ -54,7 +38,7 @@ def _nonzero(cycles: dict[Any, int]) -> dict[str, int]:
 @_SLOW
 @given(programs())
 def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) -> None:
-    kept = _Kept()
+    kept = KeptSpans()
     counters = cycle.count(program, None, kept)
     assert counters == cycle.count(program)  # watching changes nothing
     phases = {name: Counter[str]() for name in PHASES}
