@@ -254,3 +254,21 @@ def test_a_killed_worker_process_costs_time_only(tmp_path: Path) -> None:
 
     assert sweep(table, tmp_path / "there", workers=2, on_progress=kill).equals(expected)
     assert killed
+
+
+def test_area_is_an_objective_and_a_constraint(tmp_path: Path) -> None:
+    """64 kB in 1, 4 and 16 banks are as large as CACTI's 64, 16 and 4 kB times their number."""
+    space = {
+        "name": "area",
+        "machine": "tiny",
+        "workload": "tiny",
+        "vary": {"machine.engine.lanes": [2, 4, 8], "machine.local.banks": [1, 4, 16]},
+        "objectives": {"seconds": "minimise", "area_mm2": "minimise"},
+        "constraints": {"area_mm2": {"most": 0.27}},
+    }
+    frame = sweep(space, tmp_path, workers=1)
+    assert frame.height == 9 and frame["failure"].null_count() == 9
+    assert (frame["feasible"] == (frame["area_mm2"] <= 0.27)).all() and 0 < frame["feasible"].sum() < 9
+    by_banks = frame.sort("machine.local.banks").filter(polars.col("machine.engine.lanes") == 4)
+    assert by_banks["area.local_memory_mm2"].to_list() == pytest.approx([0.234, 4 * 0.055, 16 * 0.015])
+    assert by_banks["cycles"].n_unique() == 1
