@@ -155,7 +155,8 @@ def quantities(base: Base) -> tuple[str, ...]:
         If one of its traces is damaged.
     """
     workload = Workload.named("tiny").model_dump(mode="json", exclude_none=True)
-    tiny = Base(Architecture.named("tiny").model_dump(mode="json"), workload, (), "analytic", base.dense)
+    tables = {name: base.machine[name] for name in ("energy", "area")}
+    tiny = Base(Architecture.named("tiny", tables).model_dump(mode="json"), workload, (), "analytic", base.dense)
     found = Simulator(tiny).row({})
     numbers = (name for name, value in found.items() if isinstance(value, (int, float)))
     return (*numbers, *sorted(_learned_columns(base)))

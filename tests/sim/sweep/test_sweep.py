@@ -264,7 +264,8 @@ def test_area_is_an_objective_and_a_constraint(tmp_path: Path) -> None:
         "workload": "tiny",
         "vary": {"machine.engine.lanes": [2, 4, 8], "machine.local.banks": [1, 4, 16]},
         "objectives": {"seconds": "minimise", "area_mm2": "minimise"},
-        "constraints": {"area_mm2": {"most": 0.27}},
+        "constraints": {"area_mm2": {"most": 0.27}, "energy.local_leakage_j": {"most": 1.0}},
+        "fixed": {"machine.energy": "cacti7_45nm_hp+horowitz_45nm"},
     }
     frame = sweep(space, tmp_path, workers=1)
     assert frame.height == 9 and frame["failure"].null_count() == 9
