@@ -51,18 +51,25 @@ class TraceEvents:
         self._write("\n]}\n")
 
     def span(self, span: Span) -> None:
-        """Write an op, or a wait, as a slice of its unit's track."""
+        """Write an op, or a wait, as a slice of its unit's track.
+
+        Cycles that an op under way lost are slices inside its own, drawn together at its end wherever they fell, so
+        that a viewer which adds up slices by name finds the counters.
+        """
         args: dict[str, Any] = {}
         name, kind = f"waits: {next(iter(span.stall_cycles), '')}", "wait"
         if span.works:
             op = self._names[span.op]
             name, kind = str(op), "op"
             args = {"stream": op.stream, "sample": op.sample, "count": op.amount, "busy_cycles": span.busy_cycles}
-            args |= {f"waits_{cause}_cycles": cycles for cause, cycles in span.stall_cycles.items()}
         if span.op >= 0:
             args["op"] = span.op
         start_ps, end_ps = span.start * self._period_ps, span.end * self._period_ps
         self._slice(_TILE, span.unit, name, kind, start_ps, end_ps, args | {"cycle": span.start})
+        for cause, cycles in span.stall_cycles.items() if span.works else ():
+            begin_ps = end_ps - cycles * self._period_ps
+            self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", begin_ps, end_ps, {"op": span.op})
+            end_ps = begin_ps
 
     def level(self, track: str, cycle: int, value: int) -> None:
         """Write a level as a counter."""

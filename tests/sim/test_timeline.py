@@ -113,21 +113,24 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
     for event in by_kind["X"]:
         tracks[named[event["pid"], event["tid"]]].append(event)
     for unit, slices in tracks.items():
-        spent, at = Counter[str](), Decimal(0)
+        spent, at, busy = Counter[str](), Decimal(0), 0
         for event in slices:
-            assert event["ts"] == at, "slices of a track neither overlap nor leave gaps"
-            assert event["ts"] * 10**6 == event["args"]["cycle"] * period
             cycles = int(event["dur"] * 10**6) // period
             assert event["dur"] * 10**6 == cycles * period
-            at += event["dur"]
-            if event["cat"] == "wait":
+            if event["cat"] != "op":
                 spent[event["name"].removeprefix("waits: ")] += cycles
-            else:
-                args = event["args"]
-                inner = {k[6:-7]: v for k, v in args.items() if k.startswith("waits_")}
-                assert args["busy_cycles"] + sum(inner.values()) == cycles
-                spent.update({"busy": args["busy_cycles"], **inner})
+            if event["cat"] == "wait inside":
+                assert event["ts"] + event["dur"] == at, "it ends with its op"
+                spent["busy"] -= cycles
+                continue
+            assert event["ts"] == at, "slices of a track neither overlap nor leave gaps"
+            assert event["ts"] * 10**6 == event["args"]["cycle"] * period
+            at += event["dur"]
+            if event["cat"] == "op":
+                spent["busy"] += cycles
+                busy += event["args"]["busy_cycles"]
                 assert all(word in event["name"] for word in ("layer", "step"))
+        assert busy == spent["busy"]
         assert spent.pop("busy", 0) == counters.units[unit].busy_cycles
         assert _nonzero(spent) == _nonzero(dict(counters.units[unit].stall_cycles))
     assert {event["name"] for event in by_kind["C"]} == set(UNITS) - {"store"}
