@@ -93,13 +93,11 @@ class Architecture(Description):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
+        tables = ENERGY_TABLES.names()
         for what, name, known in (
             ("remote.device", self.remote.device, DEVICES.names()),
-            *(
-                (field, table.strip(), ENERGY_TABLES.names())
-                for field in ("energy", "area")
-                for table in getattr(self, field).split(JOIN)
-            ),
+            *(("energy", name.strip(), tables) for name in self.energy.split(JOIN)),
+            *(("area", name.strip(), tables) for name in self.area.split(JOIN)),
         ):
             if name not in known:
                 raise ValueError(unknown_name(what, name, known))

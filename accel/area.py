@@ -58,7 +58,7 @@ def _multiplier_cells(machine: Architecture) -> dict[str, float]:
     """Return how many of the table's multipliers each component is worth.
 
     A lane's multiplier takes the widest factors of any mode: weight, delta or dW, times delta, gradient or learning
-    rate.
+    rate. One of the element-wise unit takes two of the widest of gate, state and gradient.
     """
     engine, formats = machine.engine, machine.engine.formats
     first = max(formats.weight.bits, formats.activation.bits, formats.weight_gradient_bits)

@@ -14,7 +14,14 @@ from accel.errors import ConfigError
 JOIN = "+"
 """Between the names of tables: ``cacti7_45nm_lop+horowitz_45nm``."""
 
-NEEDED = {"multiply": "pj", "add": "pj", "compare": "pj", "local": "read_pj", "remote": "pj"}
+NEEDED = (
+    ("multiply", "pj"),
+    ("add", "pj"),
+    ("compare", "pj"),
+    ("local", "read_pj"),
+    ("local", "write_pj"),
+    ("remote", "pj"),
+)
 """Rows that pricing a run's actions needs, and what each must have."""
 
 
@@ -50,25 +57,25 @@ class Prices:
         ConfigError
             If it does not say it: what has no source is not guessed.
         """
-        self.check({row: quantity}.items())
+        self.check([(row, quantity)])
         return float(self._rows[row][quantity])
 
     def of_size(self, row: str, quantity: str, size_bytes: float) -> float:
         """Return what a row says of a memory of `size_bytes`; see `at_size`; errors as for calling."""
-        self.check({row: quantity}.items())
+        self.check([(row, quantity)])
         return at_size(size_bytes, self._rows[row]["bytes"], self._rows[row][quantity])
 
     def largest_bytes(self, row: str) -> int:
         """Return the size of the largest memory that a row knows."""
         return int(max(self._rows[row]["bytes"]))
 
-    def check(self, needed: Iterable[tuple[str, str]] = NEEDED.items()) -> None:
+    def check(self, needed: Iterable[tuple[str, str]] = NEEDED) -> None:
         """Raise a `ConfigError` that names the first row that is missing, and the tables that have it."""
         for row, quantity in needed:
             if not self.has(row, quantity):
                 others = {name: ENERGY_TABLES.load(name) for name in ENERGY_TABLES.names()}
                 having = [name for name, table in others.items() if quantity in table.get(row, {})]
-                best = max(having, key=lambda name: sum(wanted in others[name] for wanted in NEEDED))
+                best = max(having, key=lambda name: sum(wanted in others[name] for wanted, _ in NEEDED))
                 raise ConfigError(
                     f"table {JOIN.join(self.tables)!r} has no {quantity} in a row [{row}], "
                     f"{JOIN.join([*self.tables, best])!r} has (so have {', '.join(having)})"

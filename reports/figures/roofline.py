@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TITLE = "Roofline"
 
 _LIFT_POINTS = 6.0
+_NEAR = 0.2  # names of points closer than this, in the logarithm, stand on each other
 
 
 def draw(result: Result, fidelity: str = "") -> Figure:
@@ -55,7 +56,7 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     dense = {row["phase"]: float(row["macs_per_remote_byte"]) for row in rows if row["run"] == "dense"}
     named = [row for row in rows if row["run"] == "delta"]
     for row in named:
-        _name(axes, row, right, dense.get(row["phase"], 0.0), _lift_points(row, named))
+        _name(axes, row, right, dense.get(row["phase"], 0.0), _lift_points(row, named, right))
     speeds = [float(row["macs_per_second"]) for row in rows]
     axes.set_ylim(min(speeds, default=peak / 10) / 1.8, peak * 1.8)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -87,13 +88,15 @@ def _point(axes: Axes, row: Row, right: float) -> None:
     )
 
 
-def _lift_points(row: Row, named: list[Row]) -> float:
+def _lift_points(row: Row, named: list[Row], right: float) -> float:
     """Return how far a name must move up or down so as not to stand on that of a point close above or below."""
+    intensity, speed = min(float(row["macs_per_remote_byte"]), right), float(row["macs_per_second"])
     lift = 0.0
     for other in named:
-        apart = [math.log(float(row[key]) / float(other[key])) for key in ("macs_per_remote_byte", "macs_per_second")]
-        if other is not row and abs(apart[0]) < 0.2 and abs(apart[1]) < 0.2:
-            lift += math.copysign(_LIFT_POINTS, apart[1])
+        beside = abs(math.log(intensity / min(float(other["macs_per_remote_byte"]), right))) < _NEAR
+        above = math.log(speed / float(other["macs_per_second"]))
+        if other is not row and beside and abs(above) < _NEAR:
+            lift += math.copysign(_LIFT_POINTS, above)
     return lift
 
 

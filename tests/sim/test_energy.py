@@ -137,15 +137,15 @@ def test_of_several_tables_the_first_that_has_a_row_prices_it() -> None:
     assert Prices("horowitz_45nm+cacti7_22nm_hp").of_size("local", "read_pj", 2**20) == pytest.approx(100)
 
 
-@pytest.mark.parametrize("row", NEEDED)
-def test_what_is_not_priced_is_refused_with_the_table_and_the_row(row: str) -> None:
+@pytest.mark.parametrize(("row", "quantity"), NEEDED)
+def test_what_is_not_priced_is_refused_with_the_table_and_the_row(row: str, quantity: str) -> None:
     known = Prices("horowitz_45nm")
-    known._rows.pop(row)
-    with pytest.raises(ConfigError, match=rf"'horowitz_45nm' has no {NEEDED[row]} in a row \[{row}\], '") as refused:
+    del known._rows[row][quantity]
+    with pytest.raises(ConfigError, match=rf"'horowitz_45nm' has no {quantity} in a row \[{row}\], '") as refused:
         known.check()
     assert len(str(refused.value).splitlines()) == 1
     with pytest.raises(ConfigError, match=rf"\[{row}\]"):
-        known.of_size(row, "read_pj", 8_192) if row == "local" else known(row, "pj")
+        known.of_size(row, quantity, 8_192) if row == "local" else known(row, quantity)
 
 
 def test_a_machine_whose_tables_lack_a_row_is_refused_before_it_runs() -> None:
