@@ -24,8 +24,8 @@ class Local(Description):
         bank w mod `banks`.
     ports
         Of each bank for the lanes' matrices: 2, one to read and one to write, or a single one for both, so that lanes
-        that write a word back may have to wait (`sim.memory.banks`); accumulators, lists and the column
-        buffer have ports of their own.
+        that write a word back may have to wait (`sim.memory.banks`). Accumulators, lists and the column buffer have
+        ports of their own.
     """
 
     bytes: PositiveInt

@@ -17,8 +17,8 @@ SCHEMA: Literal[2] = 2
 
 Cause = Literal["encoder", "engine", "elementwise", "load", "store", "stream", "sram", "bound", "end"]
 """What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"), a
-bank of local SRAM that is written in the same cycle ("sram"),
-whatever bounds the run where a fidelity does not tell ("bound"), or nothing more to do ("end")."""
+bank of local SRAM that is written in the same cycle ("sram"), whatever bounds the run where a fidelity does not tell
+("bound"), or nothing more to do ("end")."""
 
 
 class UnitCounters(Description):
