@@ -51,8 +51,9 @@ def blocks(run: Run) -> dict[str, Block]:
     }
     tiles = machine.tiles
     if tiles.count > 1:
+        used = busy["exchange"]
         wires = f"exchange of {tiles.exchange_bytes_per_cycle} B a cycle"
-        found["tiles"] = Block(f"{tiles.count:,} tiles", (wires,), (_busy(busy["exchange"], "exchange "),))
+        found["tiles"] = Block(f"{tiles.count:,} tiles", (wires,), (Gauge(f"exchange {share(used)}", used),))
     return found
 
 
