@@ -144,9 +144,8 @@ def _block(key: str, block: Block, box: Box, run: Run) -> Markup:
     for line, words in enumerate(block.about):
         parts.append(element("text", words, x=left, y=box.y + 40 + 15 * line))
     if key == "engine":
-        parts.extend(
-            _lanes(run.result.architecture["engine"]["lanes"], block.gauges[0].filled, Box(left, box.y + 50, room, 16))
-        )
+        lanes = run.result.architecture["engine"]["lanes"]  # of one tile
+        parts.extend(_lanes(lanes, block.gauges[0].filled, Box(left, box.y + 50, room, 16)))
     for line, gauge in enumerate(reversed(block.gauges)):
         parts.extend(_gauge(gauge, Box(left, bottom - 16 - 32 * line, room, 6)))
     return element("g", *parts)

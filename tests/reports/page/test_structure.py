@@ -185,6 +185,6 @@ def test_several_tiles_are_drawn_as_one_with_the_exchange_between_them(make_run)
     one, many = (str(block_diagram(replace(run, result=found))) for found in (run.result, result))
     exchange = result.counters.units["exchange"].busy_cycles / result.counters.cycles
     assert "1,472 tiles at" in many and "tiles at" not in one and "Tile at" in one
-    assert many.count(f">exchange {share(exchange)} busy<") == 2  # on wide and on narrow screens
+    assert many.count(f">exchange {share(exchange)}<") == 2  # on wide and on narrow screens
     assert "exchange of 4 B a cycle" in many and "exchange" not in one
     assert many.count('class="track"') - one.count('class="track"') == 2 * (1 + 2 - min(run.result.counters.lanes, 32))
