@@ -38,8 +38,11 @@ class Area(NamedTuple):
 
 
 def area(machine: Architecture) -> Area:
-    """Return the area of the local SRAM, of the lanes and of the encoder, with the tables that `machine.area` names."""
-    known = prices(machine.area)
+    """Return the area of the local SRAM, of the lanes and of the encoder, with the tables that `machine.area` names.
+
+    All tiles are alike, so each component is that of one tile times their number.
+    """
+    known, tiles = prices(machine.area), machine.tiles.count
     local = sram.area_mm2(machine.local, known)
     found: dict[str, float] = {} if local is None else {"local memory": local}
     missing = ["local memory"] if local is None else []
@@ -51,7 +54,8 @@ def area(machine: Architecture) -> Area:
                 found[component] = cells * known(row, "um2") * 1e-6
             else:
                 missing.append(component)
-    return Area(found, (*missing, *_NEVER_PRICED))
+    missing += ["exchange between tiles"] if tiles > 1 else []
+    return Area({component: tiles * mm2 for component, mm2 in found.items()}, (*missing, *_NEVER_PRICED))
 
 
 def _multiplier_cells(machine: Architecture) -> dict[str, float]:

@@ -15,7 +15,7 @@ from accel.files import replace_file
 SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
 
-Cause = Literal["encoder", "engine", "elementwise", "load", "store", "stream", "sram", "bound", "end"]
+Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store", "stream", "sram", "bound", "end"]
 """What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"), a
 bank of local SRAM that is written in the same cycle ("sram"), whatever bounds the run where a fidelity does not tell
 ("bound"), or nothing more to do ("end")."""
@@ -110,7 +110,7 @@ class Counters(Description):
     clock_hz
         The engine's clock.
     lanes
-        Multiply-accumulate lanes.
+        Multiply-accumulate lanes, of all tiles.
     units
         By unit; each adds up to `cycles`.
     phases

@@ -21,6 +21,7 @@ LIGHT = {
     "cause-elementwise": "#2c8c7c",
     "cause-engine": "#9d8ec7",
     "cause-sram": "#c9698c",
+    "cause-exchange": "#5b7fc4",
     "cause-bound": "#aab2bf",
     "cause-end": "#dde1e7",
     "line-0": "#2f5d9f",
@@ -55,6 +56,7 @@ DARK = {
     "cause-elementwise": "#3fa391",
     "cause-engine": "#a99bd3",
     "cause-sram": "#d884a3",
+    "cause-exchange": "#7c9bd8",
     "cause-bound": "#7b8494",
     "cause-end": "#39404c",
     "line-0": "#7fadf0",
@@ -79,6 +81,7 @@ CAUSE_LABELS = {
     "elementwise": "waits for element-wise work",
     "engine": "waits for the lanes' result",
     "sram": "waits for a bank of local SRAM",
+    "exchange": "waits for the exchange between tiles",
     "bound": "waits (bound by another unit)",
     "end": "nothing left to do",
 }
@@ -88,6 +91,7 @@ UNIT_NAMES = {
     "encoder": "delta encoder",
     "engine": "lanes",
     "elementwise": "element-wise unit",
+    "exchange": "exchange between tiles",
     "load": "port, loads",
     "store": "port, stores",
 }

@@ -41,7 +41,7 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
     found = {component: pj * 1e-12 for component, pj in picojoules.items()}
     leakage_w = sram.leakage_w(local, price)
     if leakage_w is not None:
-        found[LEAKAGE] = leakage_w * counters.seconds
+        found[LEAKAGE] = architecture.tiles.count * leakage_w * counters.seconds
     return found
 
 
@@ -49,4 +49,5 @@ def not_priced(architecture: Architecture) -> tuple[str, ...]:
     """Return what is not in the energy of a run on the machine."""
     known = prices(architecture.energy).has("local", "leakage_mw")
     port = ("second port of the local memory",) if architecture.local.ports > 1 else ()
-    return (*(() if known else ("leakage of the local memory",)), *port, *_NEVER_PRICED)
+    exchange = ("exchange between tiles",) if architecture.tiles.count > 1 else ()
+    return (*(() if known else ("leakage of the local memory",)), *port, *exchange, *_NEVER_PRICED)

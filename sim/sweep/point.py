@@ -182,7 +182,7 @@ def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
         "seconds": run.seconds,
         "energy_j": sum(energy.values()),
         "area_mm2": sum(mm2.values()),
-        "local_bytes": sum(program.local_bytes.values()),
+        "local_bytes": program.architecture.tiles.count * sum(program.local_bytes.values()),
         "remote_bytes": sum(program.remote_bytes.values()),
         "cycles": run.cycles,
         "macs": macs,
