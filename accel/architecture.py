@@ -13,7 +13,7 @@ from accel.devices import DEVICES
 from accel.energy import ENERGY_TABLES
 from accel.engine import Engine
 from accel.errors import unknown_name
-from accel.memory import Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
+from accel.memory import Checkpoint, Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
 from accel.presets import MACHINES
 
 
@@ -28,6 +28,8 @@ class Architecture(Description):
         Its parts.
     placement
         Where it keeps weights, gradients and tape.
+    checkpoint
+        What it runs again instead of keeping it.
     energy
         Name of the table in ``accel/energy`` that prices its actions.
     """
@@ -40,6 +42,7 @@ class Architecture(Description):
     dma: Dma
     placement: Placement
     energy: str
+    checkpoint: Checkpoint = Checkpoint()
 
     @classmethod
     def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:

@@ -69,7 +69,8 @@ class Tape:
             return -(-entries * lists.entry_bytes // word_bytes) * word_bytes
 
         chunks = -(-np.array(shape.hidden, dtype=np.int64) // engine.lanes)
-        self._value_bytes = len(shape.gates.TAPE) * chunks * word_bytes
+        self._values, self._states = len(shape.gates.TAPE), len(shape.gates.STATE)
+        self._value_bytes = self._values * chunks * word_bytes
         pairs = list(zip(lists.x, lists.h, strict=True))
         self.bytes: NDArray[np.int64] = np.stack(
             [
@@ -91,6 +92,18 @@ class Tape:
     def remote_bytes(self) -> int:
         """Slots for every step of the longest sample; samples follow each other and use the same ones."""
         return self._longest * int(self.slot_bytes.sum())
+
+    @property
+    def residue(self) -> NDArray[np.int64]:
+        """What of `bytes` cannot be undone, the gates' state and the lists, shape (L, B, T)."""
+        share = self._value_bytes * (self._values - self._states) // self._values
+        residue: NDArray[np.int64] = self.bytes - np.where(self.bytes > 0, share[:, None, None], 0)
+        return residue
+
+    @property
+    def made_list_bytes(self) -> int:
+        """Local SRAM for the lists of runs that leave no tape."""
+        return int(MADE_STEPS * self._list_bytes.sum())
 
     @property
     def buffer_bytes(self) -> int:
