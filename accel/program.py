@@ -164,7 +164,7 @@ class Program:
     columns: NDArray[np.int32]
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
-    held: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
+    held: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64), kw_only=True)
 
     def without(self, mode: str) -> Program:
         """Return the program without its ops of `mode`, which must be behind all others."""

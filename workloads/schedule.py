@@ -95,7 +95,7 @@ class Schedule:
         slot = (FORWARD if place in FORWARD else BACKWARD).index(place)
         skew = np.where(forward, layer, self.layers - 1 - layer)
         # Forward, input before recurrent; backward, recurrent first, because the step before waits for it.
-        second = ((stream == "h") == forward.astype(np.bool_)).astype(np.int64)
+        second = np.where(forward, stream == "h", stream != "h")
         behind = int(kind in ("read", "loss"))  # the read-out follows the last layer's gates
         slots = np.full_like(layer, slot)
         self._keys[kind] = np.stack([sample, stage, macro + skew + behind, slots, order, 2 * skew + second])
