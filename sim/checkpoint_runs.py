@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from accel.architecture import Architecture
 from accel.description import with_overrides
+from accel.errors import FitError
 from accel.program import MODE_NAMES, PHASES
 from sim.fidelity import cycle
 from sim.lowered import program_of
@@ -65,6 +67,44 @@ def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, read
 def under(architecture: Architecture, policy: str, *, overlap: bool) -> Architecture:
     """Return the machine with a policy, its transfers beside other work or as barriers."""
     return changed(architecture, {"checkpoint.policy": policy, "checkpoint.overlap": overlap})
+
+
+class SimulatedPlan(NamedTuple):
+    """Every policy simulated.
+
+    Attributes
+    ----------
+    unlimited_cycles
+        Of keeping everything in local memory without end.
+    cycles
+        For each policy, with transfers blocking and beside other work; None where it does not fit.
+    """
+
+    unlimited_cycles: int
+    cycles: dict[str, tuple[int, int] | None]
+
+
+def simulated_plan(
+    architecture: Architecture,
+    shape: Shape,
+    step: RecordedStep,
+    readout: str,
+    policies: Sequence[str],
+    on_progress: Callable[[str, float], None] | None = None,
+) -> SimulatedPlan:
+    """Return what each of `policies` takes, simulated."""
+    base = simulated(without_end(architecture, shape, step, readout), shape, step, readout)
+    cycles: dict[str, tuple[int, int] | None] = {}
+    for number, policy in enumerate(policies):
+        if on_progress:
+            on_progress(policy, number / len(policies))
+        machines = (under(architecture, policy, overlap=overlap) for overlap in (False, True))
+        try:
+            blocking, beside = (simulated(machine, shape, step, readout).cycles for machine in machines)
+            cycles[policy] = blocking, beside
+        except FitError:
+            cycles[policy] = None
+    return SimulatedPlan(base.cycles, cycles)
 
 
 def without_end(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Architecture:

@@ -84,8 +84,8 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
     Columns: ``machine``; ``policy``; ``transfers``, beside compute or blocking; ``T``; ``wider``, the factor of the
     widths; ``time_x``, simulated, and ``predicted_x``, by `workloads.checkpoint.timing`; ``again_steps``, run forward
-    again or undone; ``local_kB`` and ``remote_kB`` of tapes and states; ``cpu_s`` of simulating. Empty where it does not
-    fit. A figure over lengths, and one over widths, are left in `folder`.
+    again or undone; ``local_kB`` and ``remote_kB`` of tapes and states; ``cpu_s`` of simulating. Empty where it does
+    not fit. A figure over lengths, and one over widths, are left in `folder`.
     """
     table: list[Row] = []
     points = [(pair, *size) for pair in settings.pairs for size in _sizes(pair)]
