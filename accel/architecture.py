@@ -13,7 +13,7 @@ from accel.devices import DEVICES
 from accel.energy import ENERGY_TABLES
 from accel.engine import Engine
 from accel.errors import ConfigError, unknown_name
-from accel.memory import Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
+from accel.memory import Checkpoint, Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
 from accel.presets import MACHINES
 from accel.prices import JOIN, prices
 from accel.tiles import ONE_TILE, Tiles
@@ -32,6 +32,8 @@ class Architecture(Description):
         How many tiles there are, and the exchange between them; one if left out.
     placement
         Where it keeps weights, gradients and tape.
+    checkpoint
+        What it runs again instead of keeping it.
     energy, area
         Names of the tables in ``accel/energy`` that price its actions and its parts, joined by ``+``: of those that
         have a row the first one counts (`accel.prices`).
@@ -47,6 +49,7 @@ class Architecture(Description):
     energy: str
     area: str = "cacti7_45nm_hp+aladdin_40nm"
     tiles: Tiles = ONE_TILE
+    checkpoint: Checkpoint = Checkpoint()
 
     @classmethod
     def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:

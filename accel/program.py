@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,12 +17,14 @@ UNITS = ("encoder", "engine", "elementwise", "exchange", "load", "store")
 TILE_UNITS = tuple(name for name in UNITS if name != "exchange")
 """Units of a machine of one tile."""
 
-PHASES = ("FP", "BP", "WG", "WU")
+PHASES = ("FP", "RF", "BP", "WG", "WU")
 STREAMS = ("x", "h", "readout")
 MODE_NAMES = MODES.names()
 """Mode m of the op table is MODE_NAMES[m]."""
 
 MOST_DEPENDENCIES = 3
+"""Of an op; where transfers are barriers (`workloads.barriers`) there are more."""
+
 NO_OP = -1
 NO_TENSOR = -1
 
@@ -59,7 +61,7 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Ops:
-    """The op table: one row for each op, every column an array of shape (N,), `depends` of shape (N, 3).
+    """The op table: one row for each op, every column an array of shape (N,), `depends` of shape (N, D).
 
     Attributes
     ----------
@@ -83,7 +85,7 @@ class Ops:
     address
         First remote byte of a `load` or `store`.
     depends
-        Ops whose results the op needs, NO_OP where fewer than three.
+        Ops whose results the op needs, NO_OP where there are fewer than D, which is 3 or more.
     list_from
         The op after which the op's list of columns is known, so that fetching may begin; NO_OP if it always is.
     """
@@ -172,6 +174,9 @@ class Program:
         What the program keeps in local SRAM, by use; of several tiles in the one that keeps most.
     remote_bytes
         What it keeps in off-chip memory, by use.
+    held
+        How local SRAM fills with tapes and states: rows of ops, in order, and the bytes held once each is done, shape
+        (M, 2). Empty where the tape lives off-chip, whose buffer never changes.
     """
 
     architecture: Architecture
@@ -180,6 +185,7 @@ class Program:
     columns: NDArray[np.int32]
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
+    held: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64), kw_only=True)
 
     def without(self, mode: str) -> Program:
         """Return the program without its ops of `mode`, which must be behind all others."""
@@ -244,12 +250,12 @@ class Program:
     def work(self, chosen: NDArray[np.bool_]) -> dict[str, int]:
         """Return the summed actions of the ops where `chosen`, by name of `accel.work.Work`."""
         ops, totals = self.ops, dict.fromkeys(Work._fields, 0)
-        for code, name in enumerate(MODE_NAMES):
+        for code, mode in enumerate(MODE_NAMES):
             rows = np.flatnonzero(chosen & (ops.mode == code))
             if len(rows) == 0:
                 continue
-            law = MODES.load(name).work
+            law = MODES.load(mode).work
             actions = law(ops.total_count[rows], ops.total_words[rows], ops.rows[rows], self.architecture.engine)
-            for field, counts in zip(Work._fields, actions, strict=True):
-                totals[field] += int(np.sum(counts))
+            for name, counts in zip(Work._fields, actions, strict=True):
+                totals[name] += int(np.sum(counts))
         return totals

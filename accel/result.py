@@ -29,7 +29,7 @@ class UnitCounters(Description):
 
 
 class PhaseCounters(Description):
-    """One phase of training: FP forward, BP backward, WG weight gradient, WU weight update.
+    """One phase of training: FP forward, RF forward again, BP backward, WG weight gradient, WU weight update.
 
     Attributes
     ----------

@@ -96,4 +96,10 @@ UNIT_NAMES = {
     "store": "port, stores",
 }
 
-PHASE_NAMES = {"FP": "forward", "BP": "backward", "WG": "weight gradient", "WU": "weight update"}
+PHASE_NAMES = {
+    "FP": "forward",
+    "RF": "forward again",
+    "BP": "backward",
+    "WG": "weight gradient",
+    "WU": "weight update",
+}

@@ -35,6 +35,8 @@ class StreamLists:
         Cycles of the encoder for each vector, shape (B, T).
     tape_bytes
         Bytes of each list on the tape, where each tile's part is padded to whole words, shape (B, T).
+    own_tape_bytes
+        Of that what the tile has that has most of the list, shape (B, T).
     kept_bytes
         Bytes of all of a sample's lists on the tape of each tile, shape (B, n).
     most_tape_bytes, most_own_bytes
@@ -47,6 +49,7 @@ class StreamLists:
     start: Grid
     scan_cycles: Grid
     tape_bytes: Grid
+    own_tape_bytes: Grid
     kept_bytes: Grid
     most_tape_bytes: int
     most_own_bytes: int
@@ -144,7 +147,7 @@ def _all_columns(shape: Shape) -> NDArray[np.int32]:
     return np.arange(max(*shape.inputs, *shape.hidden) + 1, dtype=np.int32)
 
 
-def _on_tape(own: NDArray[np.int64], width: int, entry_bytes: int, engine: Engine) -> tuple[Grid, Grid, int, int]:
+def _on_tape(own: NDArray[np.int64], width: int, entry_bytes: int, engine: Engine) -> tuple[Grid, Grid, Grid, int, int]:
     """Return `StreamLists.tape_bytes` and all behind it, of `own` entries of each tile, shape (B, T, n)."""
     word_bytes = engine.lanes * value_bytes(engine.formats)
 
@@ -152,7 +155,7 @@ def _on_tape(own: NDArray[np.int64], width: int, entry_bytes: int, engine: Engin
         return -(-entries * entry_bytes // word_bytes) * word_bytes
 
     kept, most = padded(own), padded(own_elements(width, engine.lanes, own.shape[-1]))
-    return kept.sum(axis=-1), kept.sum(axis=1), int(most.sum()), int(most.max())
+    return kept.sum(axis=-1), kept.max(axis=-1), kept.sum(axis=1), int(most.sum()), int(most.max())
 
 
 def _with_bias(fired: NDArray[np.bool_], bias: bool, order: NDArray[np.int64]) -> tuple[NDArray[np.int32], Grid]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Literal
 
@@ -88,8 +88,8 @@ class Placed:
         The matrices W and dW.
     tape_remote
         Whether the tape lives in off-chip memory.
-    tape_address, input_address
-        First remote byte of the tape and of the input vectors.
+    tape_address, input_address, state_address
+        First remote byte of the tape, of the input vectors and of the states kept.
     local_bytes, remote_bytes
         What each memory holds, by use.
     """
@@ -100,6 +100,7 @@ class Placed:
     input_address: int
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
+    state_address: int = 0
 
     def index(self, name: str) -> int:
         """Return the number of the tensor called `name`."""
@@ -163,7 +164,8 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         for name, (_, words, columns) in sizes.items():
             tensors.append(Tensor(prefix + name, is_remote, address, columns, words, word_bytes))
             address += tensors[-1].bytes
-    tape_remote = _settle("tape", demand.tape, placement.tape, architecture, local, remote, demand.tape_slots)
+    tape_home = architecture.checkpoint.tape_home or placement.tape
+    tape_remote = _settle("tape", demand.tape, tape_home, architecture, local, remote, demand.tape_slots)
     tape_address = sum(remote.values()) - demand.tape_slots if tape_remote else 0
     if tape_remote:
         local["tape buffer"] = demand.tape_buffer
@@ -172,6 +174,35 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     _check("weights, gradients, tape and inputs", sum(remote.values()), architecture, "remote")
     input_address = sum(remote.values()) - demand.inputs
     return Placed(tuple(tensors), tape_remote, tape_address, input_address, local, remote)
+
+
+def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int], remote: dict[str, int]) -> Placed:
+    """Return `placed` with what a checkpoint schedule keeps, by use: in each memory behind all else.
+
+    Parameters
+    ----------
+    placed
+        Everything else, with no tape.
+    local, remote
+        Bytes; remote ones of ``tape`` and ``checkpoints``, which lie in that order.
+
+    Raises
+    ------
+    FitError
+        If it does not fit.
+    """
+    address = sum(placed.remote_bytes.values())
+    local_bytes, remote_bytes = placed.local_bytes | local, placed.remote_bytes | remote
+    _check("tapes and checkpoints", sum(local_bytes.values()), architecture, "local")
+    _check("tapes and checkpoints", sum(remote_bytes.values()), architecture, "remote")
+    return replace(
+        placed,
+        tape_remote=remote["tape"] > 0,
+        tape_address=address,
+        state_address=address + remote["tape"],
+        local_bytes=local_bytes,
+        remote_bytes=remote_bytes,
+    )
 
 
 def state_bytes(architecture: Architecture, shape: Shape) -> int:

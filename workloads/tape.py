@@ -51,13 +51,16 @@ class Tape:
     ----------
     bytes
         What is moved of each layer, sample and step, 0 where there is none, shape (L, B, T).
+    own_bytes
+        What of it the tile keeps that keeps most, reckoned for each vector, shape (L, B, T).
     slot_bytes
         Bytes of each layer's slots, shape (L,).
     """
 
     def __init__(self, architecture: Architecture, shape: Shape, lists: Lists) -> None:
         engine = architecture.engine
-        word_bytes = len(shape.gates.TAPE) * engine.lanes * value_bytes(engine.formats)
+        self._values, self._states = len(shape.gates.TAPE), len(shape.gates.STATE)
+        word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
         steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
         width = np.array(shape.hidden, dtype=np.int64)
         self._value_bytes = -(-width // engine.lanes) * word_bytes
@@ -67,6 +70,12 @@ class Tape:
             [
                 steps * values + x.tape_bytes + h.tape_bytes
                 for values, (x, h) in zip(self._value_bytes, pairs, strict=True)
+            ]
+        )
+        self.own_bytes: NDArray[np.int64] = np.stack(
+            [
+                steps * values + x.own_tape_bytes + h.own_tape_bytes
+                for values, (x, h) in zip(self._own_value_bytes, pairs, strict=True)
             ]
         )
         self._list_bytes = np.array([x.most_tape_bytes + h.most_tape_bytes for x, h in pairs], dtype=np.int64)
@@ -85,6 +94,18 @@ class Tape:
     def remote_bytes(self) -> int:
         """Slots for every step of the longest sample; samples follow each other and use the same ones."""
         return self._longest * int(self.slot_bytes.sum())
+
+    @property
+    def residue(self) -> NDArray[np.int64]:
+        """What of `own_bytes` cannot be undone, the gates' state and the lists, shape (L, B, T)."""
+        share = self._own_value_bytes * (self._values - self._states) // self._values
+        residue: NDArray[np.int64] = self.own_bytes - np.where(self.own_bytes > 0, share[:, None, None], 0)
+        return residue
+
+    @property
+    def made_list_bytes(self) -> int:
+        """Local SRAM of a tile for the lists of runs that leave no tape."""
+        return int(MADE_STEPS * self._own_list_bytes.sum())
 
     @property
     def buffer_bytes(self) -> int:

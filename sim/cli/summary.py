@@ -54,7 +54,7 @@ def _phases(result: Result) -> RenderableType:
 
     columns = ["phase", "cycles", "time", "utilisation", "occupancy", "fired", "dense cycles", "speed-up"]
     note = (
-        "FP forward, BP backward, WG weight gradient, WU weight update.\n"
+        "FP forward, RF forward again, BP backward, WG weight gradient, WU weight update.\n"
         "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
         "Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
     )
