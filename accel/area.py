@@ -59,7 +59,7 @@ def area(machine: Architecture) -> Area:
 
 
 def _multiplier_cells(machine: Architecture) -> dict[str, float]:
-    """Return how many of the table's multipliers each component is worth.
+    """Return how many of the table's multipliers each component of a tile is worth.
 
     A lane's multiplier takes the widest factors of any mode: weight, delta or dW, times delta, gradient or learning
     rate. One of the element-wise unit takes two of the widest of gate, state and gradient.
@@ -76,7 +76,7 @@ def _multiplier_cells(machine: Architecture) -> dict[str, float]:
 
 
 def _adder_cells(machine: Architecture) -> dict[str, float]:
-    """Return how many of the table's adders each component is worth.
+    """Return how many of the table's adders each component of a tile is worth.
 
     A lane adds to M, to dW and to W; one tree with an accumulator behind it adds up all lanes' products for `matvec_t`;
     the encoder subtracts and compares each element that it looks at.

@@ -63,3 +63,11 @@ def test_what_no_table_prices_is_named_not_guessed(changes: dict[str, Any], comp
 def test_a_second_port_has_no_published_price() -> None:
     assert "second port of the local memory" in area(Architecture.named("edge")).not_priced
     assert "second port of the local memory" not in area(Architecture.named("edge", {"local.ports": 1})).not_priced
+
+
+@given(st.integers(2, 2000))
+def test_every_tile_takes_its_area(tiles: int) -> None:
+    exchange = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 9}
+    one, many = (area(Architecture.named("tiny", exchange | {"tiles.count": count})) for count in (1, tiles))
+    assert many.mm2 == pytest.approx({component: tiles * size for component, size in one.mm2.items()})
+    assert set(many.not_priced) - set(one.not_priced) == {"exchange between tiles"}

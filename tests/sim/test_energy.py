@@ -194,3 +194,10 @@ def test_leakage_is_power_times_time_and_known_only_where_the_table_tells() -> N
     assert not any("leakage of the local" in what for what in not_priced(leaky))
     plain = Architecture.named("tiny")
     assert LEAKAGE not in energy_j(counters, plain) and "leakage of the local memory" in not_priced(plain)
+
+
+def test_every_tile_leaks() -> None:
+    counters, exchange = _counters({}, 0), {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 9}
+    one, many = (Architecture.named("tiny", exchange | {"energy": CACTI_AT_45, "tiles.count": n}) for n in (1, 5))
+    assert energy_j(counters, many)[LEAKAGE] == pytest.approx(5 * energy_j(counters, one)[LEAKAGE])
+    assert set(not_priced(many)) - set(not_priced(one)) == {"exchange between tiles"}
