@@ -34,6 +34,10 @@ class Gradients(Component):
         Format of gradients.
     sizes
         Of the tile's memories.
+    streams
+        Whose gradients there are, names in `rtl.engine_op.Stream`; the ports of the others are left out.
+    ops
+        Ops that may wait.
 
     Attributes
     ----------
@@ -49,11 +53,17 @@ class Gradients(Component):
         The gradients, given once: a word that was read is zero until it is written again.
     """
 
-    def __init__(self, *, lanes: int, gradient: NumberFormat, sizes: TileSizes) -> None:
-        depth = sizes.vector_words
-        self._adjoints = {
-            name: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for name in ("recurrent", "above")
-        }
+    def __init__(
+        self,
+        *,
+        lanes: int,
+        gradient: NumberFormat,
+        sizes: TileSizes,
+        streams: tuple[str, ...] = ("recurrent", "above"),
+        ops: int = _OPS,
+    ) -> None:
+        depth, self._ops = sizes.vector_words, ops
+        self._adjoints = {name: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for name in streams}
         port = ReadPort.Signature(addr_width=ceil_log2(depth), shape=word(gradient.bits, lanes))
         super().__init__(
             {
@@ -61,8 +71,7 @@ class Gradients(Component):
                 "enter": In(1),
                 "has_room": Out(1),
                 "results": In(stream.Signature(Entry(gradient.bits))),
-                "g_recurrent": Out(port),
-                "g_above": Out(port),
+                **{f"g_{name}": Out(port) for name in streams},
             }
         )
 
@@ -70,7 +79,7 @@ class Gradients(Component):
         """Queue the ops; connect ops and results with the adjoint of the op in front."""
         m = Module()
         shape = self.op.shape()
-        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_OPS)
+        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=self._ops)
         op = data.View(shape, ops.r_data)
         m.d.comb += [ops.w_data.eq(self.op), ops.w_en.eq(self.enter), self.has_room.eq(ops.w_rdy)]
         for name, adjoint in self._adjoints.items():
