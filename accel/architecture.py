@@ -15,6 +15,7 @@ from accel.engine import Engine
 from accel.errors import unknown_name
 from accel.memory import Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
 from accel.presets import MACHINES
+from accel.tiles import ONE_TILE, Tiles
 
 
 class Architecture(Description):
@@ -25,7 +26,9 @@ class Architecture(Description):
     name, about
         What it is called, and after what it is described.
     engine, local, remote, dma
-        Its parts.
+        Its parts; of several tiles each has the engine, the local memory and the column buffer described.
+    tiles
+        How many tiles there are, and the exchange between them; one if left out.
     placement
         Where it keeps weights, gradients and tape.
     energy
@@ -40,6 +43,7 @@ class Architecture(Description):
     dma: Dma
     placement: Placement
     energy: str
+    tiles: Tiles = ONE_TILE
 
     @classmethod
     def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:
@@ -66,19 +70,29 @@ class Architecture(Description):
         return load_device(self.remote.device)
 
     @property
+    def lanes(self) -> int:
+        """Lanes of all tiles together."""
+        return self.tiles.count * self.engine.lanes
+
+    @property
     def peak_macs_per_second(self) -> int:
         """Multiply-accumulates a second when every lane works every cycle."""
-        return self.engine.lanes * self.engine.clock_hz
+        return self.lanes * self.engine.clock_hz
 
     @property
     def weight_word_bytes(self) -> int:
-        """Bytes of one word of weights: one for each lane."""
-        return self.engine.lanes * self.engine.formats.weight.bytes
+        """Bytes of one word of weights: one for each lane of every tile."""
+        return self.lanes * self.engine.formats.weight.bytes
 
     @property
     def gradient_word_bytes(self) -> int:
-        """Bytes of one word of weight gradients: one for each lane."""
-        return self.engine.lanes * self.engine.formats.weight_gradient.bytes
+        """Bytes of one word of weight gradients: one for each lane of every tile."""
+        return self.lanes * self.engine.formats.weight_gradient.bytes
+
+    @property
+    def column_buffer_bytes(self) -> int:
+        """Room for columns on their way to the lanes, in all tiles together."""
+        return self.tiles.count * self.dma.buffer_bytes
 
     @property
     def remote_peak_bytes_per_second(self) -> float:
@@ -105,7 +119,7 @@ class Architecture(Description):
             raise ValueError(
                 f"dma.buffer_bytes must be less than local.bytes ({self.local.bytes}), not {self.dma.buffer_bytes}"
             )
-        word = self.weight_word_bytes + self.gradient_word_bytes  # the update reads both
+        word = (self.weight_word_bytes + self.gradient_word_bytes) // self.tiles.count  # the update reads both
         if self.dma.buffer_bytes < 2 * word:
             raise ValueError(
                 f"dma.buffer_bytes must hold two words of W and dW ({2 * word} bytes), not {self.dma.buffer_bytes}"

@@ -14,7 +14,7 @@ from accel.files import replace_file
 
 SCHEMA: Literal[1] = 1
 
-Cause = Literal["encoder", "engine", "elementwise", "load", "store", "stream", "bound", "end"]
+Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store", "stream", "bound", "end"]
 """What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"),
 whatever bounds the run where a fidelity does not tell ("bound"), or nothing more to do ("end")."""
 
@@ -108,7 +108,7 @@ class Counters(Description):
     clock_hz
         The engine's clock.
     lanes
-        Multiply-accumulate lanes.
+        Multiply-accumulate lanes, of all tiles.
     units
         By unit; each adds up to `cycles`.
     phases

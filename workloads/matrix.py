@@ -30,7 +30,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
     SensorsINI/RENETA at 1a957c9, its performance bench.
     """
     steps, width = fired.shape
-    words = -(-rows // architecture.engine.lanes)
+    words = -(-rows // architecture.lanes)
     gradient = mode == "outer"
     home = architecture.placement.gradients if gradient else architecture.placement.weights
     word_bytes = architecture.gradient_word_bytes if gradient else architecture.weight_word_bytes
@@ -42,6 +42,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         "step": np.arange(steps),
         "count": count,
         "words": words,
+        "other_words": words * (architecture.tiles.count - 1),
         "rows": rows,
         "dense_count": width,
         "tensor": 0,

@@ -10,7 +10,7 @@ Every member has
 ``issue_cycles(count, words)``
     cycles until the unit takes its next op, from arrays of the op table (`accel.program.Program`);
 ``drain_cycles(engine)``
-    further cycles until the op's result may be used;
+    further cycles until the op's result may be used; modes of the exchange take ``(engine, tiles)``;
 ``work(count, words, rows, engine)``
     its actions, as `accel.work.Work`.
 

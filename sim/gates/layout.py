@@ -244,6 +244,8 @@ def check(program: Program) -> None:
     architecture, engine = program.architecture, program.architecture.engine
     lanes = engine.lanes
     word_bytes = lanes * engine.formats.activation.bytes
+    if architecture.tiles.count > 1:
+        raise ConfigError(f"the gates need tiles.count = 1, not {architecture.tiles.count}")
     if not lanes == engine.encoder_elements == engine.elementwise_lanes or lanes & (lanes - 1):
         raise ConfigError(
             "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
