@@ -36,8 +36,6 @@ class Gradients(Component):
         Of the tile's memories.
     streams
         Whose gradients there are, names in `rtl.engine_op.Stream`; the ports of the others are left out.
-    ops
-        Ops that may wait.
 
     Attributes
     ----------
@@ -60,9 +58,8 @@ class Gradients(Component):
         gradient: NumberFormat,
         sizes: TileSizes,
         streams: tuple[str, ...] = ("recurrent", "above"),
-        ops: int = _OPS,
     ) -> None:
-        depth, self._ops = sizes.vector_words, ops
+        depth = sizes.vector_words
         self._adjoints = {name: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for name in streams}
         port = ReadPort.Signature(addr_width=ceil_log2(depth), shape=word(gradient.bits, lanes))
         super().__init__(
@@ -79,7 +76,7 @@ class Gradients(Component):
         """Queue the ops; connect ops and results with the adjoint of the op in front."""
         m = Module()
         shape = self.op.shape()
-        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=self._ops)
+        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_OPS)
         op = data.View(shape, ops.r_data)
         m.d.comb += [ops.w_data.eq(self.op), ops.w_en.eq(self.enter), self.has_room.eq(ops.w_rdy)]
         for name, adjoint in self._adjoints.items():

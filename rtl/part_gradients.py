@@ -15,7 +15,7 @@ from rtl.sizes import TileSizes
 
 __all__ = ["PartGradients"]
 
-_ROUTES = 8
+_OPS = 8
 
 
 class PartGradients(Component):
@@ -55,10 +55,8 @@ class PartGradients(Component):
 
     def __init__(self, *, lanes: int, formats: Formats, sizes: TileSizes) -> None:
         self._formats, self._sizes = formats, sizes
-        ops = 4 * sizes.regions
-        self._summed = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes, ops=ops)
+        self._summed = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes)
         self._direct = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes, streams=("above",))
-        self._ops = ops
         members = dict(self._summed.signature.members)
         sums = stream.Signature(Entry(formats.memory_bits))
         super().__init__(
@@ -90,7 +88,7 @@ class PartGradients(Component):
 
     def _enter(self, m: Module) -> Signal:
         """Tell each adjoint of its ops, and the exchange how many sums will come; return whether some will."""
-        m.submodules.counts = counts = SyncFIFO(width=INDEX_BITS + 1, depth=self._ops)
+        m.submodules.counts = counts = SyncFIFO(width=INDEX_BITS + 1, depth=_OPS)
         direct, sums = Signal(), Signal()
         m.d.comb += [
             direct.eq(self.op.adjoint.direct),
@@ -111,7 +109,7 @@ class PartGradients(Component):
     def _route(self, m: Module, sums: Signal) -> None:
         """Follow the lanes' results: those of the read-out are rounded here, the others wait to be summed."""
         route = data.StructLayout({"direct": 1, "count": INDEX_BITS})
-        m.submodules.routes = routes = SyncFIFO(width=route.size, depth=_ROUTES)
+        m.submodules.routes = routes = SyncFIFO(width=route.size, depth=_OPS)
         width = self.sums.payload.shape().size
         m.submodules.waiting = waiting = SyncFIFOBuffered(width=width, depth=self._sizes.waiting_sums)
         entering, front = Signal(route), data.View(route, routes.r_data)
@@ -122,9 +120,7 @@ class PartGradients(Component):
             entering.count.eq(self.op.adjoint.count),
             routes.w_data.eq(entering),
             routes.w_en.eq(self.enter & (self.op.adjoint.count != 0)),
-            self.has_room.eq(
-                routes.w_rdy & self._direct.has_room & self._summed.has_room & m.submodules.counts.w_rdy
-            ),
+            self.has_room.eq(routes.w_rdy & self._direct.has_room & self._summed.has_room & m.submodules.counts.w_rdy),
             comes.eq(self.results.valid & routes.r_rdy),
             self._direct.results.valid.eq(comes & front.direct),
             self._direct.results.payload.index.eq(self.results.payload.index),

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from amaranth.utils import ceil_log2
 
+from accel.program import TILE_UNITS, UNITS
+
 __all__ = ["TileSizes"]
 
 
@@ -68,6 +70,16 @@ class TileSizes(NamedTuple):
     def is_part(self) -> bool:
         """Whether the tile is one of several."""
         return self.tiles > 1
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units of the machine, in the order in which they are counted."""
+        return UNITS if self.is_part else TILE_UNITS
+
+    @property
+    def all_input_words(self) -> int:
+        """Words of all tiles' memories of x."""
+        return self.input_words * self.tiles
 
     @property
     def tape_is_remote(self) -> bool:

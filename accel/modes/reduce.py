@@ -16,8 +16,8 @@ from accel.work import Counts, Work
 
 UNIT = "exchange"
 
-PIPELINE_CYCLES = 3
-"""Beside the exchange's latency and the stages of the adders: read, round, write."""
+PIPELINE_CYCLES = 2
+"""Beside the exchange's latency and the stages of the adders: the registers behind the tiles, and rounding."""
 
 
 def result(partial: Integers, total: NumberFormat, rounded: NumberFormat) -> Integers:

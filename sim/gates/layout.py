@@ -1,4 +1,4 @@
-"""Where everything is in a tile's memories: the addresses behind the sizes that `workloads.placement` adds up."""
+"""Where everything is in the memories of tiles: the addresses behind the sizes that `workloads.placement` adds up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtl.plan import FORWARD, Plan
 from rtl.sizes import TileSizes
 from rtl.tape_walk import VALUE_BITS, entries_of_word
 from rtl.timetable import Write
-from workloads.placement import Shape
+from workloads.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
 from workloads.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
 
 __all__ = ["Layout"]
@@ -32,7 +32,7 @@ _LISTS_AHEAD = 2
 
 
 class Layout:
-    """Word addresses in the memories of one tile.
+    """Word addresses in the memories of one tile; of several, in those of each, which are alike.
 
     Parameters
     ----------
@@ -60,11 +60,12 @@ class Layout:
         check(program)
         engine, ops = program.architecture.engine, program.ops
         self._shape, self._lanes, self._program = shape, engine.lanes, program
+        self._tiles = program.architecture.tiles.count
         self._steps = int(ops.step.max(initial=0)) + 1
         self._every = readout == "every"
         self.input_chunks = self.words(shape.inputs[0])
         self.chunks = [self.words(width) for width in shape.hidden]
-        self.class_chunks = self.words(shape.classes)
+        self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
         plan = Plan.of_cell(shape.gates.__name__.rpartition(".")[2], engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
@@ -74,8 +75,8 @@ class Layout:
         self.sizes = needed.covering(least) if least else needed
 
     def words(self, values: int) -> int:
-        """Return the words that hold `values` values."""
-        return -(-values // self._lanes)
+        """Return the words that hold `values` values, or those of them that are the tile's that has most."""
+        return -(-values // (self._tiles * self._lanes))
 
     # --- M and g(M)
 
@@ -103,6 +104,10 @@ class Layout:
     def x(self, number: int) -> int:
         """Return the first word of the input vector `number`, counted over samples and steps."""
         return number % _INPUTS * self.input_chunks
+
+    def all_x(self, number: int) -> int:
+        """Return the same, where the words of all tiles are counted."""
+        return self._tiles * self.x(number)
 
     def h(self, layer: int, step: int) -> int:
         """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
@@ -175,6 +180,19 @@ class Layout:
         run = entries_of_word(self._lanes)
         return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
 
+    # --- lists that came from all of several tiles
+
+    def received_list(self, layer: int, stream: str, sent: int) -> int:
+        """Return the number that the list has which was `sent` as such of its stream, counted from 0."""
+        return LISTS_RECEIVED * (2 * layer + (stream == "h")) + sent % LISTS_RECEIVED
+
+    def received_place(self, layer: int, stream: str, sent: int) -> int:
+        """Return where its first entry is."""
+        pairs = list(zip(self._shape.inputs, self._shape.hidden, strict=True))
+        widths = [width for pair in pairs for width in pair]
+        number = 2 * layer + (stream == "h")
+        return LISTS_RECEIVED * sum(widths[:number]) + sent % LISTS_RECEIVED * widths[number]
+
     # --- matrices
 
     def matrix(self, tensor: int) -> int:
@@ -212,7 +230,18 @@ class Layout:
             loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
             loaded_entries=_power_of_two(loaded * entries_of_word(self._lanes)) if remote else 0,
             most_classes=self._shape.classes,
+            tiles=self._tiles,
+            **(self._exchange_sizes() if self._tiles > 1 else {}),
         )
+
+    def _exchange_sizes(self) -> dict[str, int]:
+        """Return the sizes of what several tiles have besides."""
+        shape = self._shape
+        return {
+            "received_lists": LISTS_RECEIVED * 2 * len(shape.hidden),
+            "received_entries": _power_of_two(LISTS_RECEIVED * (sum(shape.inputs) + sum(shape.hidden))),
+            "waiting_sums": max(SUMS_WAITING * max(shape.hidden), 4),
+        }
 
     def _most_lists(self) -> int:
         """Return how many lists may be in use at once."""
@@ -245,7 +274,7 @@ def check(program: Program) -> None:
     lanes = engine.lanes
     word_bytes = lanes * engine.formats.activation.bytes
     if architecture.tiles.count > 1:
-        raise ConfigError(f"the gates need tiles.count = 1, not {architecture.tiles.count}")
+        _check_tiles(program)
     if not lanes == engine.encoder_elements == engine.elementwise_lanes or lanes & (lanes - 1):
         raise ConfigError(
             "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
@@ -258,6 +287,19 @@ def check(program: Program) -> None:
         )
     if np.isin(program.ops.mode, [MODE_NAMES.index("store")]).any():
         _check_tape(engine)
+
+
+def _check_tiles(program: Program) -> None:
+    """Raise ConfigError if the gates cannot be several tiles that run `program`."""
+    architecture = program.architecture
+    if architecture.tiles.count & (architecture.tiles.count - 1):
+        raise ConfigError(f"the gates need tiles.count to be a power of two, not {architecture.tiles.count}")
+    for use in ("weights", "gradients", "tape"):
+        if use in program.remote_bytes:
+            raise ConfigError(
+                f"the gates of several tiles need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
+                f"not {getattr(architecture.placement, use)!r} with {architecture.local.bytes}"
+            )
 
 
 def _check_tape(engine: Engine) -> None:

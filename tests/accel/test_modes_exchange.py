@@ -124,7 +124,7 @@ def test_items_pass_one_after_the_other(count, item_bytes, width, latency, tiles
         level, stages = -(-level // 2), stages + 1
     for mode in (broadcast, reduce):
         assert mode.issue_cycles(np.array([count]), np.array([wires.beats(item_bytes)])).tolist() == [max(1, cycles)]
-        assert mode.drain_cycles(engine, wires) == latency + stages + 5
+        assert mode.drain_cycles(engine, wires) == latency + stages + 4
 
 
 def test_work_of_the_exchange():
