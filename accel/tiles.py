@@ -59,3 +59,13 @@ def own_elements(width: int, lanes: int, tiles: int) -> NDArray[np.int64]:
 def by_tile(width: int, lanes: int, tiles: int) -> NDArray[np.int64]:
     """Return the elements 0 to `width` - 1 in the order of the tiles that have them, shape (width,)."""
     return np.argsort(tile_of(np.arange(width), lanes, tiles), kind="stable")
+
+
+def dealt(values: NDArray[np.bool_], lanes: int, tiles: int) -> NDArray[np.bool_]:
+    """Return vectors of shape (..., width) as each tile's own elements in order, False beyond, shape (..., n, most)."""
+    width = values.shape[-1]
+    turns = -(-width // (lanes * tiles))
+    padded = np.zeros((*values.shape[:-1], turns * tiles * lanes), dtype=np.bool_)
+    padded[..., :width] = values
+    words = padded.reshape(*values.shape[:-1], turns, tiles, lanes)
+    return np.moveaxis(words, -3, -2).reshape(*values.shape[:-1], tiles, turns * lanes)

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from accel.architecture import Architecture
 from accel.modes import gates_backward, gates_forward, loss
 from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
+from accel.tiles import ONE_TILE
+from workloads.exchange import wait_for_room
 from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
-from workloads.placement import Demand, Shape, matrices, place
+from workloads.placement import Demand, Shape, matrices, own_most, place
 from workloads.schedule import Cells, Schedule
 from workloads.tape import Tape
 from workloads.trace import RecordedStep
@@ -39,12 +41,14 @@ def lower(architecture: Architecture, shape: Shape, step: RecordedStep, readout:
     FitError
         If something does not fit the memory it must live in.
     """
-    return _Lowering(architecture, shape, fired_lists(step, shape, architecture.engine), readout).program()
+    lists = fired_lists(step, shape, architecture.engine, architecture.tiles.count)
+    return _Lowering(architecture, shape, lists, readout).program()
 
 
 def lower_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> Program:
     """Return the program of the same training step on the same machine with every column worked through."""
-    return _Lowering(architecture, shape, dense_lists(lengths, shape, architecture.engine), readout).program()
+    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    return _Lowering(architecture, shape, lists, readout).program()
 
 
 class _Lowering:
@@ -54,7 +58,9 @@ class _Lowering:
         self._architecture = architecture
         self._shape = shape
         self._lists = lists
+        self._tiles = architecture.tiles.count
         self._matrices = matrices(shape, architecture)
+        self._of_all_tiles = matrices(shape, architecture.model_copy(update={"tiles": ONE_TILE}))
         self._tape_of_steps = Tape(architecture, shape, lists)
         self._placed = place(architecture, shape, self._demand(readout))
         self._schedule = self._kinds(readout)
@@ -69,6 +75,7 @@ class _Lowering:
             columns = method(cells) if method else getattr(self, f"_{verb}")(cells, stream)
             self._enter(table, self._schedule.rows(kind, cells), cells, columns)
         self._enter_updates(table)
+        wait_for_room(table)
         placed = self._placed
         ops = Ops(**table)
         return Program(
@@ -84,7 +91,9 @@ class _Lowering:
             tape_slots=tape.remote_bytes,
             tape_buffer=tape.buffer_bytes,
             loss=readouts * self._shape.classes * self._architecture.engine.formats.gradient.bytes,
-            read=(readouts - 1) * self._shape.hidden[-1] * self._architecture.engine.formats.activation.bytes,
+            read=(readouts - 1)
+            * own_most(self._architecture, self._shape.hidden[-1])
+            * self._architecture.engine.formats.activation.bytes,
         )
 
     @property
@@ -122,6 +131,14 @@ class _Lowering:
             "outer_x": steps,
         }.items():
             schedule.add(kind, exists)
+        if self._tiles > 1:
+            schedule.add("broadcast_x", steps)
+            schedule.add("broadcast_h", recurrent)
+            schedule.add("read_reduce", read)
+            schedule.add("resend_x", steps)
+            schedule.add("resend_h", recurrent)
+            schedule.add("reduce_h", recurrent)
+            schedule.add("reduce_x", steps & ~first)
         if self._placed.tape_remote:
             schedule.add("store_tape", steps)
             schedule.add("load_tape", steps)
@@ -168,13 +185,17 @@ class _Lowering:
     # --- matrix products of the layers
 
     def _matvec(self, cells: Cells, stream: str) -> Columns:
-        listed = self._at(f"encode_{stream}", cells)
+        listed = self._at(f"{'broadcast' if self._tiles > 1 else 'encode'}_{stream}", cells)
         return self._with_columns("matvec", "FP", cells, stream) | {"depends": [listed], "list_from": listed}
 
     def _outer(self, cells: Cells, stream: str) -> Columns:
         return self._with_columns("outer", "WG", cells, stream) | {
             # Lanes do not pass dW on from one op to the next: what it reads must have been written.
-            "depends": [self._at("gates_backward", cells), self._at(f"outer_{stream}", cells, step=1)],
+            "depends": [
+                self._at("gates_backward", cells),
+                self._at(f"outer_{stream}", cells, step=1),
+                self._at(f"resend_{stream}", cells),
+            ],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -183,7 +204,7 @@ class _Lowering:
         return self._matrix("matvec_t", "BP", cells, stream) | {
             "count": _gather(lists, "fired", cells),  # the bias column has no gradient to give
             "dense_count": _by_layer(cells, [one.width for one in lists]),
-            "depends": [self._at("gates_backward", cells)],
+            "depends": [self._at("gates_backward", cells), self._at(f"resend_{stream}", cells)],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -199,15 +220,55 @@ class _Lowering:
         gradient = "d" if mode == "outer" else ""
         return _kind(mode, phase, stream) | {
             "words": _by_layer(cells, [self._matrices[name][1] for name in names]),
+            "other_words": _by_layer(cells, [self._beside(name)["other_words"] for name in names]),
             "rows": _by_layer(cells, [self._matrices[name][0] for name in names]),
             "tensor": _by_layer(cells, [self._placed.index(gradient + name) for name in names]),
             "list_start": _gather(self._streams(stream), "start", cells),
         }
 
     def _list_from(self, cells: Cells, stream: str) -> NDArray[np.int64]:
-        """Return after which op the backward pass has the list: its load, or its making if it stayed local."""
+        """Return after which op the lanes have the list of the backward pass: when it was sent to all tiles again."""
+        resent = self._at(f"resend_{stream}", cells)
+        return np.where(resent == NO_OP, self._kept(cells, stream), resent)
+
+    def _kept(self, cells: Cells, stream: str) -> NDArray[np.int64]:
+        """Return after which op a tile has the list that it made: its load, or its making if it stayed local."""
         loaded = self._at("load_tape", cells)
         return np.where(loaded == NO_OP, self._at(f"encode_{stream}", cells), loaded)
+
+    def _beside(self, name: str) -> Columns:
+        """Return what tiles other than the one that has most add to the words and columns of a matrix."""
+        (_, own_words, own_columns), (_, words, columns) = self._matrices[name], self._of_all_tiles[name]
+        return {"other_words": words - own_words, "other_count": columns - own_columns}
+
+    # --- the exchange between tiles
+
+    def _broadcast(self, cells: Cells, stream: str) -> Columns:
+        return self._send("FP", cells, stream) | {"depends": [self._at(f"encode_{stream}", cells)]}
+
+    def _resend(self, cells: Cells, stream: str) -> Columns:
+        return self._send("BP", cells, stream) | {"depends": [self._kept(cells, stream)]}
+
+    def _send(self, phase: str, cells: Cells, stream: str) -> Columns:
+        count = _gather(self._streams(stream), "fired", cells)
+        return self._exchange("broadcast", phase, stream, count, self._lists.entry_bytes)
+
+    def _reduce(self, cells: Cells, stream: str) -> Columns:
+        count = _gather(self._streams(stream), "fired", cells)
+        sum_bytes = self._architecture.engine.formats.backward_sum.bytes
+        return self._exchange("reduce", "BP", stream, count, sum_bytes) | {
+            "depends": [self._at(f"matvec_t_{stream}", cells)]
+        }
+
+    def _read_reduce(self, cells: Cells) -> Columns:
+        sum_bytes = self._architecture.engine.formats.memory.bytes
+        return self._exchange("reduce", "FP", "readout", self._shape.classes, sum_bytes) | {
+            "depends": [self._at("read", cells)]
+        }
+
+    def _exchange(self, mode: str, phase: str, stream: str, count: NDArray[np.int64] | int, item_bytes: int) -> Columns:
+        beats = self._architecture.tiles.beats(item_bytes)
+        return _kind(mode, phase, stream) | {"count": count, "words": beats, "rows": self._tiles}
 
     # --- element-wise gates and the tape
 
@@ -225,15 +286,17 @@ class _Lowering:
 
     def _gates_backward(self, cells: Cells) -> Columns:
         multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
-        above = np.maximum(self._at("read_t", cells), self._at("matvec_t_x", cells, layer=1))
+        summed = "reduce" if self._tiles > 1 else "matvec_t"
+        above = np.maximum(self._at("read_t", cells), self._at(f"{summed}_x", cells, layer=1))
         slots = gates_backward.neuron_slots(self._shape.gates)
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
-            "depends": [above, self._at("matvec_t_h", cells, step=1), self._at("load_tape", cells)]
+            "depends": [above, self._at(f"{summed}_h", cells, step=1), self._at("load_tape", cells)]
         }
 
     def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:
         width = _by_layer(cells, list(self._shape.hidden))
-        chunks = -(-width // self._architecture.engine.elementwise_lanes)
+        own = _by_layer(cells, [own_most(self._architecture, width) for width in self._shape.hidden])
+        chunks = -(-own // self._architecture.engine.elementwise_lanes)
         return _kind(mode, phase, "h") | {"count": multiplies * width, "words": slots * chunks, "rows": read * width}
 
     def _store_tape(self, cells: Cells) -> Columns:
@@ -263,8 +326,9 @@ class _Lowering:
     def _loss(self, cells: Cells) -> Columns:
         return _kind("loss", "BP", "readout") | {
             "count": self._shape.classes,
+            "other_count": self._shape.classes * (self._tiles - 1),  # every tile computes it for itself
             "words": loss.class_cycles(self._architecture.engine.formats),
-            "depends": [self._at("read", cells)],
+            "depends": [self._at("read_reduce" if self._tiles > 1 else "read", cells)],
         }
 
     def _read_t(self, cells: Cells) -> Columns:
@@ -275,11 +339,11 @@ class _Lowering:
 
     def _readout(self, mode: str, phase: str, bias: int) -> Columns:
         """Return an op on the read-out, which is dense: its h is what the step ends with, not a delta."""
-        rows, words, _ = self._matrices["W_readout"]
-        columns = self._shape.hidden[-1] + bias
+        rows, words, columns = self._matrices["W_readout"]
         return _kind(mode, phase, "readout") | {
-            "count": columns,
-            "dense_count": columns,
+            "count": columns - 1 + bias,
+            "dense_count": self._shape.hidden[-1] + bias,
+            **self._beside("W_readout"),
             "words": words,
             "rows": rows,
             "tensor": self._placed.index("dW_readout" if mode == "outer" else "W_readout"),
@@ -292,7 +356,8 @@ class _Lowering:
             on_it = np.flatnonzero(table["tensor"][:row] == gradient)
             values = _kind("update", "WU", "readout" if "readout" in name else name[2]) | {
                 "count": columns,
-                "dense_count": columns,
+                "dense_count": self._of_all_tiles[name][2],
+                **self._beside(name),
                 "words": words,
                 "rows": rows,
                 "tensor": self._placed.index(name),

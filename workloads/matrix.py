@@ -42,7 +42,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         "step": np.arange(steps),
         "count": count,
         "words": words,
-        "other_words": words * (architecture.tiles.count - 1),
+        "other_words": -(-rows // architecture.engine.lanes) - words,
         "rows": rows,
         "dense_count": width,
         "tensor": 0,

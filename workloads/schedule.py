@@ -9,7 +9,8 @@ the layer it depends on, so that one layer's gates are computed while the lanes 
 
 Within a macro step every unit takes its ops in the order of `FORWARD` or `BACKWARD`. Input deltas come before
 recurrent deltas, so they run ahead of the recurrence; weight gradients come after everything that the recurrence waits
-for, so they fill the lanes while the gates work.
+for, so they fill the lanes while the gates work. With several tiles the lists of the backward pass are sent to all of
+them once more while the lanes work on the weight gradients of the step before (``resend``).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from accel.program import NO_OP
 Cells = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Layer, sample and step of the ops of one kind."""
 
-FORWARD = ("load_x", "read", "loss", "encode", "matvec", "gates", "store_tape")
-BACKWARD = ("load_tape", "read_t", "gates_backward", "matvec_t", "outer", "read_outer")
+FORWARD = ("load_x", "read", "encode", "broadcast", "read_reduce", "loss", "matvec", "gates", "store_tape")
+BACKWARD = ("read_t", "gates_backward", "matvec_t", "load_tape", "resend", "outer", "read_outer")
 
 _FORWARD_PASS, _BACKWARD_PASS = 0, 1
 
@@ -54,17 +55,22 @@ class Schedule:
         layer, sample, step = np.nonzero(exists)
         self._cells[kind] = (layer, sample, step)
         verb, _, stream = kind.rpartition("_")
-        place = verb if verb in ("encode", "matvec", "matvec_t", "outer") else kind
+        place = verb if stream in ("x", "h") and verb != "load" else kind
+        reduces = place == "reduce"  # each sum over the tiles is made right after its product
+        place = "matvec_t" if reduces else place
         forward = place in FORWARD
         skew = layer if forward else self.layers - 1 - layer
         macro = (step if forward else self.lengths[sample] - 1 - step) + skew
-        if kind in ("read", "loss"):  # the read-out follows the last layer's gates
+        if kind in ("read", "read_reduce", "loss"):  # the read-out follows the last layer's gates
             macro = macro + 1
+        if place in ("load_tape", "resend"):  # what is needed of a step comes during the one before
+            macro = macro - 1
         slot = (FORWARD if forward else BACKWARD).index(place)
         # Forward, input before recurrent; backward, recurrent first, because the step before waits for it.
         second = int((stream == "h") == forward)
         half = np.full_like(layer, _FORWARD_PASS if forward else _BACKWARD_PASS)
-        self._keys[kind] = np.stack([sample, half, macro, np.full_like(layer, slot), 2 * skew + second])
+        within = 2 * (2 * skew + second) + reduces
+        self._keys[kind] = np.stack([sample, half, macro, np.full_like(layer, slot), within])
 
     def rank(self) -> None:
         """Give every op its row, in the order of the keys."""
