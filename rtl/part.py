@@ -55,7 +55,8 @@ class Part(NamedTuple):
         """Return how many elements of a vector of `width` are this tile's."""
         begin, end = self._split
         rest, last, rounds = width[:begin], width[begin:end], width[end:]
-        words = rounds + (last > self.number)
+        # No word of a round is behind that of the last tile.
+        words = rounds + ((last > self.number) if self.number < self.count - 1 else Const(0, 1))
         return Cat(Mux(last == self.number, rest, 0)[:begin], words)
 
     def own_words(self, width: Value) -> Value:
