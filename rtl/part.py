@@ -11,30 +11,30 @@ __all__ = ["Part"]
 
 
 class Part(NamedTuple):
-    """One tile of `count`, a power of two, so that all of this is wires, a comparison and one small adder.
+    """One tile of several, a power of two, so that all of this is wires, a comparison and one small adder.
 
-        bits of an element's index    above      | log2 count       | log2 P
+        bits of an element's index    above      | log2 tiles       | log2 P
                                       local word | number of a tile | lane
 
     Attributes
     ----------
     number
         Which one it is, from 0.
-    count
-        How many tiles share the work.
+    tiles
+        How many share the work.
     lanes
         P, a power of two.
     """
 
     number: int
-    count: int
+    tiles: int
     lanes: int
 
     @property
     def _split(self) -> tuple[int, int]:
         """Where the bits of the tile begin, and where they end."""
         lane_bits = ceil_log2(self.lanes)
-        return lane_bits, lane_bits + ceil_log2(self.count)
+        return lane_bits, lane_bits + ceil_log2(self.tiles)
 
     def owns(self, index: Value) -> Value:
         """Return whether an element is this tile's."""
@@ -56,7 +56,7 @@ class Part(NamedTuple):
         begin, end = self._split
         rest, last, rounds = width[:begin], width[begin:end], width[end:]
         # No word of a round is behind that of the last tile.
-        words = rounds + ((last > self.number) if self.number < self.count - 1 else Const(0, 1))
+        words = rounds + ((last > self.number) if self.number < self.tiles - 1 else Const(0, 1))
         return Cat(Mux(last == self.number, rest, 0)[:begin], words)
 
     def own_words(self, width: Value) -> Value:

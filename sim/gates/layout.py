@@ -296,8 +296,8 @@ def _check_tiles(program: Program) -> None:
         raise ConfigError(f"the gates need tiles.count to be a power of two, not {architecture.tiles.count}")
     if architecture.engine.formats.memory_overflow != "wrap":
         raise ConfigError(
-            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', because sums that saturate depend on "
-            f"how the rows are shared out, not {architecture.engine.formats.memory_overflow!r}"
+            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
+            f"rows are shared out, not {architecture.engine.formats.memory_overflow!r}"
         )
     for use in ("weights", "gradients", "tape"):
         if use in program.remote_bytes:
