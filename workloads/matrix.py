@@ -14,7 +14,8 @@ PHASE_OF_MODE = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}
 def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_], rows: int) -> Program:
     """Return a program of one matrix op for each step and nothing else, all lists known from the start.
 
-    The matrix lives where the architecture places weights (gradients for ``outer``); ``auto`` is local.
+    The matrix lives where the architecture places weights (gradients for ``outer``); ``auto`` is local. Several tiles
+    share its rows; all have the lists, and the sums of ``matvec_t`` stay where they are made.
 
     Parameters
     ----------

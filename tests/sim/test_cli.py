@@ -114,9 +114,10 @@ def test_describe_shows_a_machine_and_its_peaks(deltatrain, name):
     shown = deltatrain("describe", f"machine.{name}").stdout
     assert machine.about in shown and machine.remote.device in shown
     assert f"{machine.local.bytes:,}" in shown
-    number, prefix = re.search(r"([\d.]+) ([MG])MAC/s", shown).groups()
-    peak = machine.engine.lanes * machine.engine.clock_hz
-    assert float(number) * {"M": 1e6, "G": 1e9}[prefix] == pytest.approx(peak, rel=5e-3)
+    number, prefix = re.search(r"([\d.]+) ([MGT])MAC/s", shown).groups()
+    peak = machine.tiles.count * machine.engine.lanes * machine.engine.clock_hz
+    assert (f"{machine.tiles.count:,}" in shown) or machine.tiles.count == 1
+    assert float(number) * {"M": 1e6, "G": 1e9, "T": 1e12}[prefix] == pytest.approx(peak, rel=5e-3)
 
 
 def test_describe_prints_a_file_that_can_be_edited_and_used(deltatrain, tmp_path):
