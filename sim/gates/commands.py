@@ -10,12 +10,12 @@ from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
 from rtl.elementwise_op import ElementwiseMode
 from rtl.encoder import least_field
 from rtl.engine_op import Stream
-from rtl.exchange_op import ExchangeKind
 from rtl.list_source import SourceKind
 from rtl.machine import Machine
 from rtl.op import Mode, column_parts
 from rtl.tile import Tile
 from rtl.value_feed import VectorMemory
+from sim.gates.between_tiles import ExchangeCommands
 from sim.gates.layout import Layout
 from sim.gates.packing import pack
 from sim.gates.step import NumberedStep
@@ -63,9 +63,9 @@ class Commands:
         self.finishes = [self._unit.count(unit) for unit in range(len(self._units))]
         self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*self._units, "fetch")}
         self._lists: dict[tuple[int, int, int, int], int] = {}
-        self._sent: dict[tuple[int, int], int] = {}
+        self._between = ExchangeCommands(step.shape, layout.logits)
         self._received: dict[tuple[int, int, int, int], int] = {}
-        self._loads = self._reads = 0
+        self._loads = 0
         self._last_writer: dict[int, int] = {}
         for row in range(len(ops)):
             self._enter(row)
@@ -186,21 +186,12 @@ class Commands:
         }
 
     def _exchange(self, row: int, mode: str) -> Fields:
-        """Return what passes between tiles: a list as it was made, or sums as they come."""
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
-        layout, name = self._layout, STREAMS[stream]
         if mode == "broadcast":
-            sent = self._sent.get((layer, stream), 0)
-            self._sent[layer, stream] = sent + 1
-            number = layout.received_list(layer, name, sent)
-            self._received[sample, layer, stream, step] = number
-            fragment, place = self._lists[sample, layer, stream, step], layout.received_place(layer, name, sent)
-            return {"kind": ExchangeKind.LIST, "fragment": fragment, "list": number, "place": place}
-        if name != "readout":
-            return {"kind": ExchangeKind.SUMS}
-        self._reads += 1  # each fires, if only its bias, and so changes the bank (`rtl.banks`)
-        logits = {"logits": layout.logits, "classes": self._shape.classes, "bank": self._reads % 2}
-        return {"kind": ExchangeKind.LOGITS, **logits}
+            sent = self._between.send(layer, STREAMS[stream], self._lists[sample, layer, stream, step])
+            self._received[sample, layer, stream, step] = sent["list"]
+            return sent
+        return self._between.add_logits() if STREAMS[stream] == "readout" else self._between.add()
 
     def _elementwise(self, row: int, mode: str) -> Fields:
         layer, step, sample = self._at(row, "layer", "step", "sample")

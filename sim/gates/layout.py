@@ -13,7 +13,8 @@ from rtl.plan import FORWARD, Plan
 from rtl.sizes import TileSizes
 from rtl.tape_walk import VALUE_BITS, entries_of_word
 from rtl.timetable import Write
-from workloads.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
+from sim.gates.between_tiles import exchange_sizes
+from workloads.placement import Shape
 from workloads.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
 
 __all__ = ["Layout"]
@@ -180,19 +181,6 @@ class Layout:
         run = entries_of_word(self._lanes)
         return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
 
-    # --- lists that came from all of several tiles
-
-    def received_list(self, layer: int, stream: str, sent: int) -> int:
-        """Return the number that the list has which was `sent` as such of its stream, counted from 0."""
-        return LISTS_RECEIVED * (2 * layer + (stream == "h")) + sent % LISTS_RECEIVED
-
-    def received_place(self, layer: int, stream: str, sent: int) -> int:
-        """Return where its first entry is."""
-        pairs = list(zip(self._shape.inputs, self._shape.hidden, strict=True))
-        widths = [width for pair in pairs for width in pair]
-        number = 2 * layer + (stream == "h")
-        return LISTS_RECEIVED * sum(widths[:number]) + sent % LISTS_RECEIVED * widths[number]
-
     # --- matrices
 
     def matrix(self, tensor: int) -> int:
@@ -231,17 +219,8 @@ class Layout:
             loaded_entries=_power_of_two(loaded * entries_of_word(self._lanes)) if remote else 0,
             most_classes=self._shape.classes,
             tiles=self._tiles,
-            **(self._exchange_sizes() if self._tiles > 1 else {}),
+            **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
         )
-
-    def _exchange_sizes(self) -> dict[str, int]:
-        """Return the sizes of what several tiles have besides."""
-        shape = self._shape
-        return {
-            "received_lists": LISTS_RECEIVED * 2 * len(shape.hidden),
-            "received_entries": _power_of_two(LISTS_RECEIVED * (sum(shape.inputs) + sum(shape.hidden))),
-            "waiting_sums": max(SUMS_WAITING * max(shape.hidden), 4),
-        }
 
     def _most_lists(self) -> int:
         """Return how many lists may be in use at once."""
