@@ -7,6 +7,7 @@ from amaranth.lib import stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from accel.program import TILE_UNITS
 from rtl.arguments import check_at_least
 from rtl.waits import Gate, command, counts_layout
 
@@ -30,6 +31,8 @@ class Begin(Component):
         Ops that may have begun and not started.
     later
         Shape of what is handed on, with its waits; as `op` unless something becomes known when an op begins.
+    units
+        The machine's units.
 
     Attributes
     ----------
@@ -53,14 +56,21 @@ class Begin(Component):
         What has begun.
     """
 
-    def __init__(self, op: ShapeLike, *, ahead: int, later: ShapeLike | None = None) -> None:
+    def __init__(
+        self,
+        op: ShapeLike,
+        *,
+        ahead: int,
+        later: ShapeLike | None = None,
+        units: tuple[str, ...] = TILE_UNITS,
+    ) -> None:
         check_at_least("ahead", ahead, 3)
-        self._op, self._ahead = op, ahead
-        handed = command(op if later is None else later)
+        self._op, self._ahead, self._units = op, ahead, units
+        handed = command(op if later is None else later, units)
         super().__init__(
             {
-                "commands": In(stream.Signature(command(op))),
-                "soon_counts": In(counts_layout()),
+                "commands": In(stream.Signature(command(op, units))),
+                "soon_counts": In(counts_layout(units)),
                 "op": Out(op),
                 "has_room": In(1),
                 "begins": Out(1),
@@ -74,7 +84,7 @@ class Begin(Component):
     def elaborate(self, platform: object) -> Module:
         """Queue what has begun; remember whether the op in front has."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.gate = gate = Gate(self._op, self._units)
         m.submodules.queue = queue = SyncFIFO(width=Shape.cast(self.item.shape()).width, depth=self._ahead)
         connect(m, flipped(self.commands), gate.i)
         begun = Signal()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort, WritePort
-from amaranth.lib.wiring import Component, In, Out, Signature
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from accel.engine import Engine
 from accel.gates import GATES
@@ -66,6 +66,8 @@ class ElementwiseUnit(Component):
         Sizes of the memories that it works on; see `ElementwiseOp`.
     most_classes
         Most classes of a loss.
+    is_part
+        Whether logits come from all of several tiles.
 
     Members
     -------
@@ -75,6 +77,8 @@ class ElementwiseUnit(Component):
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
         The oldest op that was not done yet is: what it made may be read from this cycle on.
+    logits : In(ReadPort.Signature)
+        The logits, if they are not in M; likewise.
     memory : In(ReadPort.Signature)
         M and the logits. Whoever is asked in a cycle answers in the next.
     state, new_state : In(ReadPort.Signature), In(WritePort.Signature)
@@ -106,6 +110,7 @@ class ElementwiseUnit(Component):
         state_words: int,
         tape_words: int,
         most_classes: int,
+        is_part: bool = False,
     ) -> None:
         lanes = engine.elementwise_lanes
         check_power_of_two("elementwise_lanes", lanes)
@@ -127,6 +132,8 @@ class ElementwiseUnit(Component):
         ports |= {name: In(self._signature(WritePort, "write", name)) for name in self._plan.ports("write")}
         g_h = ports.pop("g_h")
         ports |= dict.fromkeys(GRADIENTS_OF_H, g_h)
+        if is_part:
+            ports["logits"] = self._loss.signature.members["memory"]
         super().__init__({"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports})
 
     def _signature(self, kind: type[ReadPort] | type[WritePort], direction: str, name: str) -> Signature:
@@ -279,9 +286,12 @@ class ElementwiseUnit(Component):
     def _share_with_loss(self, m: Module) -> None:
         """Let the loss use the memory ports in its cycles; no gates use them then."""
         loss = self._loss
-        m.d.comb += [loss.memory.data.eq(self.memory.data)]
-        with m.If(loss.memory.en):
-            m.d.comb += [self.memory.en.eq(1), self.memory.addr.eq(loss.memory.addr)]
+        if hasattr(self, "logits"):
+            connect(m, flipped(self.logits), loss.memory)
+        else:
+            m.d.comb += loss.memory.data.eq(self.memory.data)
+            with m.If(loss.memory.en):
+                m.d.comb += [self.memory.en.eq(1), self.memory.addr.eq(loss.memory.addr)]
         with m.If(loss.new_gradient.en):
             m.d.comb += [
                 self.new_gradient.en.eq(1),

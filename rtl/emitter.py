@@ -53,6 +53,8 @@ class EntryEmitter(wiring.Component):
         S, elements of a group, a power of two.
     value_bits
         Width of a delta.
+    is_part
+        Whether other emitters work on parts of the same vectors: then all begin a vector in the same cycle.
 
     Members
     -------
@@ -62,9 +64,11 @@ class EntryEmitter(wiring.Component):
         What fired.
     counts : Out(stream.Signature(unsigned(INDEX_BITS)))
         How many entries the list of each vector has.
+    ended : Out(1), all_ended : In(1)
+        Whether a vector's last group could leave, and whether it can in all parts; only if `is_part`.
     """
 
-    def __init__(self, *, elements: int, value_bits: int) -> None:
+    def __init__(self, *, elements: int, value_bits: int, is_part: bool = False) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         self._elements = elements
@@ -73,6 +77,7 @@ class EntryEmitter(wiring.Component):
                 "groups": In(stream.Signature(Compared(elements, value_bits))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
+                **({"ended": Out(1), "all_ended": In(1)} if is_part else {}),
             }
         )
 
@@ -91,12 +96,17 @@ class EntryEmitter(wiring.Component):
             entries.payload.value.eq(_selected(lowest, group.delta)),
         ]
 
-        sends, drained, count_free = Signal(), Signal(), Signal()
+        sends, drained, count_free, may_end = Signal(), Signal(), Signal(), Signal(init=1)
+        if hasattr(self, "ended"):
+            m.d.comb += [
+                self.ended.eq(self.groups.valid & group.last & drained & count_free),
+                may_end.eq(self.all_ended),
+            ]
         m.d.comb += [
             sends.eq(entries.valid & entries.ready),
             drained.eq((left == 0) | (sends & (left == lowest))),
             count_free.eq(~counts.valid | counts.ready),
-            self.groups.ready.eq(drained & (count_free | ~group.last)),
+            self.groups.ready.eq(drained & ((count_free & may_end) | ~group.last)),
         ]
         leaves, total, count = Signal(), Signal(INDEX_BITS), Signal(INDEX_BITS)
         m.d.comb += [leaves.eq(self.groups.valid & self.groups.ready), total.eq(count + sends)]

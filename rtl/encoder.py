@@ -67,6 +67,8 @@ class DeltaEncoder(wiring.Component):
         Width of an activation.
     depth
         Words of the memory of held values.
+    is_part
+        Whether other encoders work on parts of the same vectors: then an op takes as long as it takes the slowest.
 
     Members
     -------
@@ -81,6 +83,9 @@ class DeltaEncoder(wiring.Component):
     emits : Out(1)
         Whether there is a group whose entries are handed over: what keeps an op from the next, as words are taken ahead
         of it. This is so ``encode.scan_cycles`` cycles an op, ``encode.PIPELINE_CYCLES`` behind its start.
+
+    ended : Out(1), all_ended : In(1)
+        Whether all of an op has been handed over but its count, and whether that is so in all encoders.
 
     Notes
     -----
@@ -98,11 +103,13 @@ class DeltaEncoder(wiring.Component):
     Only the queue waits: no stall reaches the registers of the stages.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, depth: int) -> None:
+    def __init__(self, *, elements: int, value_bits: int, depth: int, is_part: bool = False) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         check_at_least("depth", depth, 2)
         self._elements, self._value_bits, self._depth = elements, value_bits, depth
+        self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part)
+        meeting = {name: self._emitter.signature.members[name] for name in ("ended", "all_ended") if is_part}
         super().__init__(
             {
                 "ops": In(stream.Signature(EncoderOp(value_bits, depth))),
@@ -110,6 +117,7 @@ class DeltaEncoder(wiring.Component):
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
                 "emits": Out(1),
+                **meeting,
             }
         )
 
@@ -119,7 +127,9 @@ class DeltaEncoder(wiring.Component):
         shape = word(self._value_bits, self._elements)
         m.submodules.memory = memory = Memory(shape=shape, depth=self._depth, init=[])
         read, write = memory.read_port(), memory.write_port()
-        m.submodules.emitter = emitter = EntryEmitter(elements=self._elements, value_bits=self._value_bits)
+        m.submodules.emitter = emitter = self._emitter
+        if hasattr(self, "ended"):
+            m.d.comb += [self.ended.eq(emitter.ended), emitter.all_ended.eq(self.all_ended)]
         wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
         wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
         compared = Compared(self._elements, self._value_bits)

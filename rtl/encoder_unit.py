@@ -79,6 +79,8 @@ class EncoderUnit(Component):
         To the memories of vectors.
     table : Out(table_port).array(readers + lookups), ring : Out(ring_port).array(readers), read_run : Out(run_port)
         To read the lists, see `rtl.list_store`.
+    ended : Out(1), all_ended : In(1)
+        Of one tile of several, see `rtl.encoder`.
     soon : Out(1)
         The list of the oldest op that was not announced yet is written.
     spent : Out(spent_layout)
@@ -87,9 +89,9 @@ class EncoderUnit(Component):
 
     def __init__(self, *, engine: Engine, sizes: TileSizes, readers: int, lookups: int = 0, run: int = 1) -> None:
         bits, lanes = engine.formats.activation.bits, engine.lanes
-        self._op = EncodeOp(engine, sizes)
+        self._op, self._sizes = EncodeOp(engine, sizes), sizes
         self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
-        self._encoder = DeltaEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words)
+        self._encoder = DeltaEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
         self._store = ListStore(
             value_bits=bits,
             entries=sizes.list_entries,
@@ -99,26 +101,28 @@ class EncoderUnit(Component):
             run=run,
         )
         self._read = {name: member for name, member in self._store.signature.members.items() if name in _READ}
+        meeting = {name: self._encoder.signature.members[name] for name in ("ended", "all_ended") if sizes.is_part}
         super().__init__(
             {
-                "commands": In(stream.Signature(command(self._op))),
-                "soon_counts": In(counts_layout()),
-                "done_counts": In(counts_layout()),
+                "commands": In(stream.Signature(command(self._op, sizes.units))),
+                "soon_counts": In(counts_layout(sizes.units)),
+                "done_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
                 "x": self._feed.signature.members["x"],
                 "h": self._feed.signature.members["h"],
                 **self._read,
+                **meeting,
                 "soon": Out(1),
-                "spent": Out(spent_layout(1)),
+                "spent": Out(spent_layout(1, sizes.units)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Let the feed begin early and the encoder start in time."""
         m = Module()
-        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD)
+        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, units=self._sizes.units)
         m.submodules.feed = feed = self._feed
-        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.gate = gate = Gate(self._op, self._sizes.units)
         m.submodules.encoder = encoder = self._encoder
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, gate.i)
@@ -137,6 +141,8 @@ class EncoderUnit(Component):
             encoder.ops.valid.eq(gate.o.valid & self.running),
             gate.o.ready.eq(encoder.ops.ready & self.running),
         ]
+        if self._sizes.is_part:
+            m.d.comb += [self.ended.eq(encoder.ended), encoder.all_ended.eq(self.all_ended)]
         self._list(m, gate, Cat(encoder.ops.valid & encoder.ops.ready))
         self._count(m, gate)
         return m
@@ -162,7 +168,7 @@ class EncoderUnit(Component):
 
     def _count(self, m: Module, gate: Gate) -> None:
         """Count as busy what keeps the next op from its turn, and that is the handing over of entries."""
-        m.submodules.counters = counters = UnitCounters()
+        m.submodules.counters = counters = UnitCounters(units=self._sizes.units)
         m.d.comb += [
             counters.running.eq(delayed(m, self.running, encode.PIPELINE_CYCLES)),
             counters.active.eq(self._encoder.emits),

@@ -20,6 +20,7 @@ from rtl.gradients import Gradients
 from rtl.lanes import Lanes
 from rtl.matrix_store import MatrixStore
 from rtl.op import Mode
+from rtl.part_gradients import PartGradients
 from rtl.sizes import TileSizes
 from rtl.unit_counters import UnitCounters, spent_layout
 from rtl.waits import Gate, command, counts_layout
@@ -73,6 +74,8 @@ class EngineUnit(Component):
         The two parts of the gradient of h, likewise; a word that was read is zero until it is written again.
     read_region, read_banks, read_zeros
         Where M is, see `rtl.banks`.
+    own, sums, sum_counts, reduced, partial
+        Of one tile of several, see `rtl.part_gradients` and `rtl.lanes`.
     soon : Out(1)
         What the oldest op that was not announced yet made is stored.
     spent : Out(spent_layout)
@@ -82,7 +85,7 @@ class EngineUnit(Component):
     def __init__(self, *, engine: Engine, sizes: TileSizes) -> None:
         formats, lanes = engine.formats, engine.lanes
         self._sizes = sizes
-        self._lanes = Lanes(engine=engine, accumulator_words=sizes.accumulator_words)
+        self._lanes = Lanes(engine=engine, accumulator_words=sizes.accumulator_words, is_part=sizes.is_part)
         activation = formats.activation
         self._reader = EntryReader(
             value_bits=activation.bits,
@@ -93,7 +96,11 @@ class EngineUnit(Component):
             one=min(1 << activation.fraction_bits, activation.highest),
         )
         self._banks = AccumulatorBanks(regions=sizes.regions)
-        self._gradients = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes)
+        self._gradients: Gradients | PartGradients = (
+            PartGradients(lanes=lanes, formats=formats, sizes=sizes)
+            if sizes.is_part
+            else Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes)
+        )
         of_kind = {
             "weights": (sizes.weight_words, formats.weight.bits),
             "gradients": (sizes.gradient_words, formats.weight_gradient_bits),
@@ -108,17 +115,20 @@ class EngineUnit(Component):
     def _members(self) -> dict[str, object]:
         lanes, reader, banks = (part.signature.members for part in (self._lanes, self._reader, self._banks))
         members: dict[str, object] = {
-            "commands": In(stream.Signature(command(EngineOp(self._sizes)))),
-            "soon_counts": In(counts_layout()),
-            "done_counts": In(counts_layout()),
+            "commands": In(stream.Signature(command(EngineOp(self._sizes), self._sizes.units))),
+            "soon_counts": In(counts_layout(self._sizes.units)),
+            "done_counts": In(counts_layout(self._sizes.units)),
             "running": In(1),
             **{name: reader[name] for name in ("table", "ring", "vectors")},
             **{name: lanes[name] for name in ("learning_rate", "memory", "gradient", "new_gradient")},
             **{name: self._gradients.signature.members[name] for name in ("g_above", "g_recurrent")},
             **{name: banks[name] for name in ("read_region", "read_banks", "read_zeros")},
             "soon": Out(1),
-            "spent": Out(spent_layout(len(PHASES))),
+            "spent": Out(spent_layout(len(PHASES), self._sizes.units)),
         }
+        if self._sizes.is_part:
+            members |= {name: self._gradients.signature.members[name] for name in _BETWEEN}
+            members["partial"] = lanes["partial"]
         for name, store in self._stores.items():
             host = {k: store.signature.members[k] for k in ("host_writes", "host_addresses", "host_words")}
             members[f"local_{name}"] = Out(Signature(host))
@@ -130,8 +140,10 @@ class EngineUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect the parts in the order of an op's way through them."""
         m = Module()
-        m.submodules.begin = begin = Begin(EngineOp(self._sizes), ahead=_AHEAD, later=ReadyOp(self._sizes))
-        m.submodules.gate = gate = Gate(ReadyOp(self._sizes))
+        m.submodules.begin = begin = Begin(
+            EngineOp(self._sizes), ahead=_AHEAD, later=ReadyOp(self._sizes), units=self._sizes.units
+        )
+        m.submodules.gate = gate = Gate(ReadyOp(self._sizes), self._sizes.units)
         m.submodules.lanes = self._lanes
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, gate.i)
@@ -243,7 +255,7 @@ class EngineUnit(Component):
         self._count(m, gate)
 
     def _count(self, m: Module, gate: Gate) -> None:
-        m.submodules.counters = counters = UnitCounters(phases=len(PHASES))
+        m.submodules.counters = counters = UnitCounters(phases=len(PHASES), units=self._sizes.units)
         m.d.comb += [
             counters.running.eq(self.running),
             counters.active.eq(self._lanes.ops.valid),
@@ -260,7 +272,17 @@ class EngineUnit(Component):
         connect(m, self._lanes.results, self._gradients.results)
         for port in ("g_above", "g_recurrent"):
             connect(m, flipped(getattr(self, port)), getattr(self._gradients, port))
+        if not self._sizes.is_part:
+            return
+        connect(m, self._lanes.partial, flipped(self.partial))
+        connect(m, flipped(self.reduced), self._gradients.reduced)
+        connect(m, self._gradients.sums, flipped(self.sums))
+        connect(m, self._gradients.sum_counts, flipped(self.sum_counts))
+        m.d.comb += self._gradients.own.eq(self.own)
 
+
+_BETWEEN = ("own", "sums", "sum_counts", "reduced")
+"""Ports for what one of several tiles gives and takes."""
 
 _PORTS = {"weights": "weights", "gradients": "weight_gradients"}
 """The lanes' streams of words by kind of matrix."""

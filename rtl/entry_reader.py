@@ -109,7 +109,7 @@ class EntryReader(Component):
         """Say what the entry of this cycle is, address it, and move on to the next."""
         source, place = self.sources.payload, self.table.place
         listed, columns, column = Signal(), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
-        empty, at_bias, last = Signal(), Signal(), Signal()
+        empty, at_bias, last, shares = Signal(), Signal(), Signal(), source.kind == SourceKind.SHARE
         m.d.comb += [
             self.table.list.eq(source.list),
             listed.eq(source.kind == SourceKind.FIRED),
@@ -120,8 +120,8 @@ class EntryReader(Component):
             last.eq(column + 1 == self.count),
             asked.valid.eq(self.sources.valid & ~empty & queue.free),
             asked.from_ring.eq(listed & ~at_bias),
-            asked.from_vector.eq((source.kind == SourceKind.VECTOR) & ~at_bias),
-            asked.one.eq(at_bias & (source.kind != SourceKind.ALL)),
+            asked.from_vector.eq(((source.kind == SourceKind.VECTOR) | shares) & ~at_bias),
+            asked.one.eq(at_bias & (source.kind != SourceKind.ALL) & ~shares),
             asked.index.eq(Mux(at_bias, source.width, column)),
             queue.reserve.eq(asked.valid),
             self.sources.ready.eq(self.sources.valid & (empty | (asked.valid & last))),

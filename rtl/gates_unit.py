@@ -57,7 +57,7 @@ class GatesUnit(Component):
         From `rtl.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
-    memory, gradient, new_gradient, g_above, g_recurrent, new_h : In(...)
+    memory, gradient, new_gradient, g_above, g_recurrent, new_h, logits : In(...)
         To memories of the other units, see `rtl.elementwise`.
     read_region : Out(range), read_banks, read_zeros : In(3)
         Whose M is read, and where it is, see `rtl.banks`.
@@ -82,32 +82,34 @@ class GatesUnit(Component):
             state_words=sizes.state_words,
             tape_words=sizes.tape_words,
             most_classes=sizes.most_classes,
+            is_part=sizes.is_part,
         )
         self._op = GatesOp(self._unit, sizes)
         ports = self._unit.signature.members
         kept = ("tape", "state") if sizes.tape_is_remote else ()
         self._moved = [name for name in kept if name in ports]
+        self._given = _SHARED + ("logits",) * sizes.is_part
         parts = self._unit.ops.payload.shape()["banks"].shape
         super().__init__(
             {
-                "commands": In(stream.Signature(command(self._op))),
-                "done_counts": In(counts_layout()),
+                "commands": In(stream.Signature(command(self._op, sizes.units))),
+                "done_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
-                **{name: ports[name] for name in _SHARED},
+                **{name: ports[name] for name in self._given},
                 **{f"stored_{name}": ports[name].flip() for name in self._moved},
                 **{f"loaded_{name}": ports[f"new_{name}"].flip() for name in self._moved},
                 "read_region": Out(range(sizes.regions)),
                 "read_banks": In(parts),
                 "read_zeros": In(parts),
                 "soon": Out(1),
-                "spent": Out(spent_layout(1)),
+                "spent": Out(spent_layout(1, sizes.units)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Start ops in time, with the banks of M as they are then."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.gate = gate = Gate(self._op, self._sizes.units)
         m.submodules.unit = unit = self._unit
         connect(m, flipped(self.commands), gate.i)
         active = Signal()
@@ -122,10 +124,10 @@ class GatesUnit(Component):
             self.read_region.eq(gate.o.payload.region),
             self.soon.eq(unit.soon),
         ]
-        for name in _SHARED:
+        for name in self._given:
             connect(m, flipped(getattr(self, name)), getattr(unit, name))
         self._keep(m)
-        m.submodules.counters = counters = UnitCounters()
+        m.submodules.counters = counters = UnitCounters(units=self._sizes.units)
         m.d.comb += [
             counters.running.eq(self.running),
             counters.active.eq(active),

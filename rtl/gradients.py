@@ -34,6 +34,8 @@ class Gradients(Component):
         Format of gradients.
     sizes
         Of the tile's memories.
+    streams
+        Whose gradients there are, names in `rtl.engine_op.Stream`; the ports of the others are left out.
 
     Attributes
     ----------
@@ -49,11 +51,16 @@ class Gradients(Component):
         The gradients, given once: a word that was read is zero until it is written again.
     """
 
-    def __init__(self, *, lanes: int, gradient: NumberFormat, sizes: TileSizes) -> None:
+    def __init__(
+        self,
+        *,
+        lanes: int,
+        gradient: NumberFormat,
+        sizes: TileSizes,
+        streams: tuple[str, ...] = ("recurrent", "above"),
+    ) -> None:
         depth = sizes.vector_words
-        self._adjoints = {
-            name: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for name in ("recurrent", "above")
-        }
+        self._adjoints = {name: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for name in streams}
         port = ReadPort.Signature(addr_width=ceil_log2(depth), shape=word(gradient.bits, lanes))
         super().__init__(
             {
@@ -61,8 +68,7 @@ class Gradients(Component):
                 "enter": In(1),
                 "has_room": Out(1),
                 "results": In(stream.Signature(Entry(gradient.bits))),
-                "g_recurrent": Out(port),
-                "g_above": Out(port),
+                **{f"g_{name}": Out(port) for name in streams},
             }
         )
 

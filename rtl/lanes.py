@@ -58,6 +58,9 @@ class Lanes(Component):
         Lanes and formats.
     accumulator_words
         Words of P accumulators in one bank of M, and of g(M).
+    is_part
+        Whether these are the lanes of one of several tiles: then results are not rounded, because they are sums over
+        some of the rows only, and M may be read for the sum over the tiles.
 
     Attributes
     ----------
@@ -72,7 +75,7 @@ class Lanes(Component):
     learning_rate : In(signed)
         In ``formats.learning_rate``; steady during an `update`.
     results : Out(stream.Signature(Entry))
-        Column and gradient, the results of `matvec_t`.
+        Column and gradient, the results of `matvec_t`; of a part the sum in ``formats.backward_sum``.
     new_weights : Out(stream.Signature(word))
         W after `update`, word for word.
     new_weight_gradients : Out(stream.Signature(word))
@@ -85,16 +88,22 @@ class Lanes(Component):
         High for one cycle for each op: what it made may be read from now on.
     memory : Out(ReadPort.Signature)
         M, for the element-wise unit. Address: accumulator word times 2, plus bank; data in the next cycle.
+    partial : Out(ReadPort.Signature)
+        M, for the exchange between tiles, likewise.
     gradient : Out(ReadPort.Signature)
         g(M), for the element-wise unit, likewise.
     new_gradient : Out(WritePort.Signature)
         Where the element-wise unit writes g(M); no op that reads the word may be under way.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int) -> None:
+    def __init__(self, *, engine: Engine, accumulator_words: int, is_part: bool = False) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
         formats, lanes = engine.formats, engine.lanes
-        self._engine = engine
+        self._engine, self._is_part = engine, is_part
+        self._result = formats.backward_sum if is_part else formats.gradient
+        memory = ReadPort.Signature(
+            shape=word(formats.memory_bits, lanes), addr_width=ceil_log2(BANKS * accumulator_words)
+        )
         self._accumulator_words = accumulator_words
         self._weights = word(formats.weight.bits, lanes)
         self._weight_gradients = word(formats.weight_gradient_bits, lanes)
@@ -107,13 +116,14 @@ class Lanes(Component):
                 "weights": In(stream.Signature(self._weights)),
                 "weight_gradients": In(stream.Signature(self._weight_gradients)),
                 "learning_rate": In(signed(formats.learning_rate.bits)),
-                "results": Out(stream.Signature(Entry(formats.gradient.bits))),
+                "results": Out(stream.Signature(Entry(self._result.bits))),
                 "new_weights": Out(stream.Signature(self._weights)),
                 "new_weight_gradients": Out(stream.Signature(self._weight_gradients)),
                 "issues": Out(1),
                 "soon": Out(1),
                 "done": Out(1),
-                "memory": Out(ReadPort.Signature(shape=word(formats.memory_bits, lanes), **port)),
+                "memory": Out(memory),
+                **({"partial": Out(memory)} if is_part else {}),
                 "gradient": Out(ReadPort.Signature(shape=self._gradients, **port)),
                 "new_gradient": Out(WritePort.Signature(shape=self._gradients, **port)),
             }
@@ -172,15 +182,23 @@ class Lanes(Component):
     def _accumulate(self, m: Module, issue: Issue, products: Signal) -> None:
         """Let `matvec` add to M."""
         m.submodules.matvec = matvec = Matvec(
-            engine=self._engine, accumulator_words=self._accumulator_words, product_bits=sum(self._factor_bits)
+            engine=self._engine,
+            accumulator_words=self._accumulator_words,
+            product_bits=sum(self._factor_bits),
+            is_part=self._is_part,
         )
         connect(m, matvec.memory, flipped(self.memory))
+        if self._is_part:
+            connect(m, matvec.partial, flipped(self.partial))
         m.d.comb += [matvec.word.eq(issue.o), matvec.products.eq(products)]
 
     def _reduce(self, m: Module, issue: Issue, word_3: data.View, products: Signal) -> ReservedQueue:
         """Let `matvec_t` make gradients; return their queue. `word_3` is the word in stage 3."""
         m.submodules.matvec_t = matvec_t = MatvecT(
-            engine=self._engine, accumulator_words=self._accumulator_words, product_bits=sum(self._factor_bits)
+            engine=self._engine,
+            accumulator_words=self._accumulator_words,
+            product_bits=sum(self._factor_bits),
+            result=self._result,
         )
         stage = 4 + levels(self._engine.lanes)
         m.submodules.results = queue = ReservedQueue(shape=self.results.payload.shape(), depth=stage + 2)

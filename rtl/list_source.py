@@ -20,6 +20,8 @@ class SourceKind(enum.Enum, shape=unsigned(2)):
     """Every element of a vector that was never encoded."""
     ALL = 2
     """Every column, for ops that need no values; they are 0, that of the bias too."""
+    SHARE = 3
+    """Like VECTOR in one of several tiles which share out the elements; the bias is 0, because another tile has it."""
 
 
 class ListSource(data.StructLayout):
@@ -39,9 +41,9 @@ class ListSource(data.StructLayout):
     list : unsigned
         FIRED: number of the list.
     base : unsigned
-        VECTOR: the vector's first word.
+        VECTOR and SHARE: the vector's first word.
     count : unsigned(INDEX_BITS + 1)
-        VECTOR and ALL: columns without the bias, at most 2**INDEX_BITS. A FIRED list knows its own length.
+        All but FIRED: columns without the bias, at most 2**INDEX_BITS. A FIRED list knows its own length.
     bias : unsigned(1)
         Whether one more entry follows: column `width`, whose value is 1.0.
     width : unsigned(INDEX_BITS)

@@ -34,7 +34,7 @@ class LoadOp(data.StructLayout):
 
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
         tape = {"is_tape": 1, "tape": TapeLoadOp(sizes, lanes)} if sizes.tape_is_remote else {}
-        super().__init__({"request": Request(), "base": unsigned(ceil_log2(sizes.input_words)), **tape})
+        super().__init__({"request": Request(), "base": unsigned(ceil_log2(sizes.all_input_words)), **tape})
 
 
 class LoadUnit(Component):
@@ -68,7 +68,7 @@ class LoadUnit(Component):
     tape_words : In(stream.Signature(word))
         Those of a tape; always ready.
     write : In(WritePort.Signature)
-        To the memory of x.
+        To the memory of x, of all tiles where there are several.
     tape, state, tables, entries, note, pair, places
         To where a tape goes, see `rtl.tape_load`.
     soon : Out(1)
@@ -85,7 +85,7 @@ class LoadUnit(Component):
         tape: WritePort.Signature | None = None,
         state: WritePort.Signature | None = None,
     ) -> None:
-        self._op = LoadOp(sizes, engine.lanes)
+        self._op, self._sizes = LoadOp(sizes, engine.lanes), sizes
         self._tape = None if tape is None else TapeLoad(engine=engine, sizes=sizes, tape=tape, state=state)
         members: dict[str, object] = {}
         if self._tape is not None:
@@ -96,22 +96,22 @@ class LoadUnit(Component):
         shape = word(engine.formats.activation.bits, engine.lanes)
         super().__init__(
             {
-                "commands": In(stream.Signature(command(self._op))),
-                "done_counts": In(counts_layout()),
+                "commands": In(stream.Signature(command(self._op, sizes.units))),
+                "done_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
                 "requests": Out(stream.Signature(Request())),
                 "words": In(stream.Signature(shape)),
                 **members,
-                "write": In(WritePort.Signature(addr_width=ceil_log2(sizes.input_words), shape=shape)),
+                "write": In(WritePort.Signature(addr_width=ceil_log2(sizes.all_input_words), shape=shape)),
                 "soon": Out(1),
-                "spent": Out(spent_layout(1)),
+                "spent": Out(spent_layout(1, sizes.units)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Ask once, count what comes, and store it."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.gate = gate = Gate(self._op, self._sizes.units)
         connect(m, flipped(self.commands), gate.i)
         op, active, asked, last, comes = gate.o.payload, Signal(), Signal(), Signal(), Signal()
         words, ends = Signal(INDEX_BITS), Signal()
@@ -141,7 +141,7 @@ class LoadUnit(Component):
                 ends.eq(last | self._tape.last),
                 comes.eq(self.words.valid | self.tape_words.valid),
             ]
-        m.submodules.counters = counters = UnitCounters()
+        m.submodules.counters = counters = UnitCounters(units=self._sizes.units)
         m.d.comb += [
             counters.running.eq(self.running),
             counters.active.eq(active),

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from amaranth.utils import ceil_log2
 
+from accel.program import TILE_UNITS, UNITS
+
 __all__ = ["TileSizes"]
 
 
@@ -33,6 +35,12 @@ class TileSizes(NamedTuple):
         tape lives here.
     most_classes
         Classes of the loss.
+    tiles
+        Tiles that share the work; a power of two.
+    received_lists, received_entries
+        Lists that came from all of several tiles, and entries of them; 0 where there is only one.
+    waiting_sums
+        What `matvec_t` summed in one of several tiles and has not been added over all of them.
     """
 
     accumulator_words: int
@@ -49,10 +57,29 @@ class TileSizes(NamedTuple):
     loaded_lists: int
     loaded_entries: int
     most_classes: int
+    tiles: int = 1
+    received_lists: int = 0
+    received_entries: int = 0
+    waiting_sums: int = 0
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for whatever fits either."""
         return TileSizes(*map(max, self, other))
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the tile is one of several."""
+        return self.tiles > 1
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units of the machine, in the order in which they are counted."""
+        return UNITS if self.is_part else TILE_UNITS
+
+    @property
+    def all_input_words(self) -> int:
+        """Words of all tiles' memories of x."""
+        return self.input_words * self.tiles
 
     @property
     def tape_is_remote(self) -> bool:
@@ -61,7 +88,12 @@ class TileSizes(NamedTuple):
 
     @property
     def list_numbers(self) -> int:
-        """Numbers of lists that were made or loaded; the highest bit says which, see `rtl.list_choice`."""
+        """Numbers of lists that were made or loaded; the highest bit says which, see `rtl.list_choice`.
+
+        Of several tiles, those that were received.
+        """
+        if self.is_part:
+            return self.received_lists
         if not self.tape_is_remote:
             return self.lists
         return self.loaded_base + self.loaded_lists
@@ -73,5 +105,7 @@ class TileSizes(NamedTuple):
 
     @property
     def entry_places(self) -> int:
-        """Addresses of entries of lists."""
+        """Addresses of entries of the lists that the engine reads."""
+        if self.is_part:
+            return self.received_entries
         return max(self.list_entries, self.loaded_entries)

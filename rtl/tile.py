@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from accel.architecture import Architecture
 from accel.modes import SOON_CYCLES
-from accel.program import PHASES, TILE_UNITS
+from accel.program import PHASES
 from rtl.delay import delayed
 from rtl.encoder_unit import EncoderUnit
 from rtl.engine_unit import EngineUnit
@@ -112,11 +112,12 @@ class Tile(Component):
             **self._remote_members(),
             **self._tape_members(),
             **{name: member for name, member in self._engine.signature.members.items() if name.startswith("local_")},
-            "finishes": In(counts_layout()),
+            "finishes": In(counts_layout(sizes.units)),
             "finished": Out(1),
-            "done_counts": Out(counts_layout()),
+            "done_counts": Out(counts_layout(sizes.units)),
             "cycles": Out(32),
-            "spent": Out(data.StructLayout({name: spent_layout(count) for name, count in phases.items()})),
+            "spent": Out(data.StructLayout({name: spent_layout(phases[name], sizes.units) for name in phases})),
+            **self._exchange_members(),
         }
         super().__init__(members)
 
@@ -143,6 +144,10 @@ class Tile(Component):
             "stored": store["stored"],
         }
 
+    def _exchange_members(self) -> dict[str, object]:
+        """Return the ports to other tiles."""
+        return {}
+
     def _remote_members(self) -> dict[str, object]:
         """Return the ports to matrices in off-chip memory."""
         if self._fetch is None:
@@ -163,7 +168,7 @@ class Tile(Component):
         m = Module()
         for name, unit in self._units.items():
             m.submodules[f"{name}_unit"] = unit
-            connect(m, flipped(getattr(self, name)), unit.commands)
+            self._command(m, name, unit)
         running = self._run(m)
         if self._fetch is not None:
             m.submodules.fetch_unit = self._fetch
@@ -182,6 +187,10 @@ class Tile(Component):
                 connect(m, flipped(getattr(self, name)), getattr(self._engine, name))
         return m
 
+    def _command(self, m: Module, name: str, unit: Any) -> None:
+        """Hand a unit its commands."""
+        connect(m, flipped(getattr(self, name)), unit.commands)
+
     def _run(self, m: Module) -> Signal:
         """Return whether ops may start."""
         running = delayed(m, self.start, RESET_CYCLES)
@@ -192,10 +201,10 @@ class Tile(Component):
 
     def _count(self, m: Module, running: Signal) -> None:
         """Tell all units what is done; nothing is stored or done for anybody before the start."""
-        m.submodules.counts = counts = DoneCounts()
-        soon = {name: unit.soon for name, unit in self._units.items()}
+        m.submodules.counts = counts = DoneCounts(self.sizes.units)
+        soon = self._soon()
         m.d.comb += [
-            counts.soon.eq(Cat(soon.get(name, 0) for name in TILE_UNITS)),
+            counts.soon.eq(Cat(soon.get(name, 0) for name in self.sizes.units)),
             self.done_counts.eq(counts.done_counts),
             self.finished.eq(running & (counts.done_counts.as_value() == self.finishes.as_value())),
             *(self.spent[name].eq(unit.spent) for name, unit in self._units.items()),
@@ -209,12 +218,16 @@ class Tile(Component):
         with m.If(running & ~self.finished):
             m.d.sync += self.cycles.eq(self.cycles + 1)
 
+    def _soon(self) -> dict[str, Value]:
+        """Return by unit whether an op of it is stored in this cycle."""
+        return {name: unit.soon for name, unit in self._units.items()}
+
     def _connect_memories(self, m: Module) -> None:
         """Join the units with the memories that they share."""
         activations = word(self._engine_description.formats.activation.bits, self._engine_description.lanes)
         m.submodules.x_memory = x = Memory(shape=activations, depth=self.sizes.input_words, init=[])
         m.submodules.h_memory = h = Memory(shape=activations, depth=self.sizes.vector_words, init=[])
-        connect(m, x.write_port(), self._load.write)
+        self._write_inputs(m, x.write_port())
         connect(m, x.read_port(), self._encoder.x)
         connect(m, h.write_port(), self._gates.new_h)
         connect(m, h.read_port(), self._encoder.h)
@@ -226,6 +239,10 @@ class Tile(Component):
             self._gates.read_banks.eq(self._engine.read_banks),
             self._gates.read_zeros.eq(self._engine.read_zeros),
         ]
+
+    def _write_inputs(self, m: Module, port: WritePort) -> None:
+        """Let what is loaded go to the memory of x."""
+        connect(m, port, self._load.write)
 
     def _connect_lists(self, m: Module) -> None:
         """Let engine and fetch read the lists that were made, and those that were loaded."""

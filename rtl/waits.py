@@ -16,41 +16,45 @@ COUNT_BITS = 24
 """Width of a count of ops; a program has fewer than 2**24 ops of each unit."""
 
 
-def counts_layout() -> data.ArrayLayout:
-    """Return the shape of a count for each unit, in the order of `accel.program.TILE_UNITS`."""
-    return data.ArrayLayout(unsigned(COUNT_BITS), len(TILE_UNITS))
+def counts_layout(units: tuple[str, ...] = TILE_UNITS) -> data.ArrayLayout:
+    """Return the shape of a count for each of the machine's units, in their order."""
+    return data.ArrayLayout(unsigned(COUNT_BITS), len(units))
 
 
-def command(op: ShapeLike) -> data.StructLayout:
+def command(op: ShapeLike, units: tuple[str, ...] = TILE_UNITS) -> data.StructLayout:
     """Return the shape of `op` with what it waits for.
 
     Members: ``waits``, for each unit how many of its ops must be done, since units are done with their ops in their
     order; ``op``.
     """
-    return data.StructLayout({"waits": counts_layout(), "op": op})
+    return data.StructLayout({"waits": counts_layout(units), "op": op})
 
 
 class DoneCounts(Component):
     """Counts the ops that each unit is done with, and those that it soon will be.
 
+    Parameters
+    ----------
+    units
+        The machine's units.
+
     Attributes
     ----------
-    soon : In(unsigned(5))
+    soon : In(len(units))
         A bit for each unit, high for one cycle for each op, `SOON_CYCLES` before the op is done.
     soon_counts, done_counts : Out(counts_layout)
         How many ops' results are stored, and how many ops are done, those that become so in this cycle included.
     """
 
-    def __init__(self) -> None:
-        super().__init__(
-            {"soon": In(len(TILE_UNITS)), "soon_counts": Out(counts_layout()), "done_counts": Out(counts_layout())}
-        )
+    def __init__(self, units: tuple[str, ...] = TILE_UNITS) -> None:
+        counts = counts_layout(units)
+        super().__init__({"soon": In(len(units)), "soon_counts": Out(counts), "done_counts": Out(counts)})
 
     def elaborate(self, platform: object) -> Module:
         """Count; what is done follows what soon is."""
         m = Module()
         before = Signal.like(self.soon_counts)
-        for unit in range(len(TILE_UNITS)):
+        for unit in range(len(self.soon)):
             m.d.comb += self.soon_counts[unit].eq(before[unit] + self.soon[unit])
         m.d.sync += before.eq(self.soon_counts)
         m.d.comb += self.done_counts.eq(delayed(m, self.soon_counts, SOON_CYCLES))
@@ -64,6 +68,8 @@ class Gate(Component):
     ----------
     op
         Shape of what is commanded.
+    units
+        The machine's units.
 
     Attributes
     ----------
@@ -73,17 +79,17 @@ class Gate(Component):
         Commands in their order.
     o : Out(stream.Signature(op))
         The op in front, offered from the very cycle on in which the last that it waits for is counted.
-    unmet : Out(unsigned(5))
+    unmet : Out(len(units))
         Units that the op in front still waits for.
     """
 
-    def __init__(self, op: ShapeLike) -> None:
+    def __init__(self, op: ShapeLike, units: tuple[str, ...] = TILE_UNITS) -> None:
         super().__init__(
             {
-                "counts": In(counts_layout()),
-                "i": In(stream.Signature(command(op))),
+                "counts": In(counts_layout(units)),
+                "i": In(stream.Signature(command(op, units))),
                 "o": Out(stream.Signature(op)),
-                "unmet": Out(len(TILE_UNITS)),
+                "unmet": Out(len(units)),
             }
         )
 
@@ -91,9 +97,9 @@ class Gate(Component):
         """Compare."""
         m = Module()
         waits = self.i.payload.waits
-        unmet = Cat(self.counts[unit] < waits[unit] for unit in range(len(TILE_UNITS)))
+        unmet = Cat(self.counts[unit] < waits[unit] for unit in range(len(self.unmet)))
         m.d.comb += [
-            self.unmet.eq(unmet & self.i.valid.replicate(len(TILE_UNITS))),
+            self.unmet.eq(unmet & self.i.valid.replicate(len(self.unmet))),
             self.o.valid.eq(self.i.valid & ~unmet.any()),
             self.o.payload.eq(self.i.payload.op),
             self.i.ready.eq(self.o.valid & self.o.ready),

@@ -87,7 +87,7 @@ def verify(
     Parameters
     ----------
     cases
-        Training steps of each cell, all on one tile.
+        Training steps of each cell, all on the same gates.
     seed
         Of all that is drawn.
     engine
@@ -130,7 +130,7 @@ def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
 def _drawn(architecture: Architecture, cell: str, seed: list[int]) -> NumberedStep:
     """Return a step of any shape and thresholds that a few words of each memory hold."""
     rng, lanes = np.random.default_rng(seed), architecture.engine.lanes
-    layers, most = int(rng.integers(1, 3)), 2 * lanes + 1
+    layers, most = int(rng.integers(1, 3)), 2 * architecture.lanes + 1
     return random_step(
         architecture,
         cell,

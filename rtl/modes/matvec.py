@@ -43,6 +43,8 @@ class Matvec(Component):
         Words of P accumulators in one bank.
     product_bits
         Width of a product.
+    is_part
+        Whether M is also read to be added to that of other tiles.
 
     Attributes
     ----------
@@ -52,18 +54,22 @@ class Matvec(Component):
         Those of the word in stage 3.
     memory : Out(ReadPort.Signature)
         M, for the element-wise unit. Address: accumulator word times 2, plus bank.
+    partial : Out(ReadPort.Signature)
+        M, for the exchange, likewise; only if `is_part`.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int) -> None:
+    def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int, is_part: bool = False) -> None:
         self._formats = engine.formats
         self._lanes = engine.lanes
         self._depth = BANKS * accumulator_words
         shape = word(engine.formats.memory_bits, engine.lanes)
+        port = ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)
         super().__init__(
             {
                 "word": In(Underway(accumulator_words)),
                 "products": In(data.ArrayLayout(signed(product_bits), engine.lanes)),
-                "memory": Out(ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)),
+                "memory": Out(port),
+                **({"partial": Out(port)} if is_part else {}),
             }
         )
 
@@ -74,6 +80,8 @@ class Matvec(Component):
         m.submodules.accumulators = accumulators = Memory(shape=shape, depth=self._depth, init=[])
         shown, read, write = accumulators.read_port(), accumulators.read_port(), accumulators.write_port()
         connect(m, shown, flipped(self.memory))
+        if hasattr(self, "partial"):
+            connect(m, accumulators.read_port(), flipped(self.partial))
         under_way = self._under_way(m)
         result, held, near = Signal(shape), Signal(shape), Signal()
         m.d.comb += [

@@ -7,6 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from accel.engine import Engine
+from accel.number import NumberFormat
 from rtl.adder_tree import AdderTree, sum_bits
 from rtl.layouts import INDEX_BITS, Entry
 from rtl.modes import Inputs
@@ -38,6 +39,8 @@ class MatvecT(Component):
         Words of P accumulators in one bank.
     product_bits
         Width of a product.
+    result
+        What sums are rounded to.
 
     Attributes
     ----------
@@ -53,15 +56,15 @@ class MatvecT(Component):
         Whether it is the op's last.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int) -> None:
-        self._formats = engine.formats
+    def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int, result: NumberFormat) -> None:
+        self._formats, self._rounded = engine.formats, result
         self._lanes = engine.lanes
         super().__init__(
             {
                 "word": In(Underway(accumulator_words)),
                 "products": In(data.ArrayLayout(signed(product_bits), engine.lanes)),
                 "push": Out(1),
-                "result": Out(Entry(engine.formats.gradient.bits)),
+                "result": Out(Entry(result.bits)),
                 "last": Out(1),
             }
         )
@@ -91,5 +94,5 @@ class MatvecT(Component):
             self.last.eq(tree.sum_tag.last),
             self.result.index.eq(tree.sum_tag.index),
         ]
-        m.d.comb += self.result.value.eq(rescale(held, formats.backward_sum.fraction_bits, formats.gradient))
+        m.d.comb += self.result.value.eq(rescale(held, formats.backward_sum.fraction_bits, self._rounded))
         return m

@@ -1,4 +1,4 @@
-"""From a program to the commands of a tile's units."""
+"""From a program to the commands of a tile's units, or of those of several tiles."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from accel.modes import MODES
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, TILE_UNITS, UNITS
+from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
 from rtl.elementwise_op import ElementwiseMode
 from rtl.encoder import least_field
 from rtl.engine_op import Stream
 from rtl.list_source import SourceKind
+from rtl.machine import Machine
 from rtl.op import Mode, column_parts
 from rtl.tile import Tile
 from rtl.value_feed import VectorMemory
+from sim.gates.between_tiles import ExchangeCommands
 from sim.gates.layout import Layout
 from sim.gates.packing import pack
 from sim.gates.step import NumberedStep
@@ -38,7 +40,7 @@ class Commands:
     of_unit
         For each unit, and for the fetch, what it is told, as fields of the layouts in `rtl`, in order.
     finishes
-        Ops of each unit, in the order of `accel.program.TILE_UNITS`.
+        Ops of each unit, in the order of ``program.units``.
     """
 
     def __init__(self, step: NumberedStep, layout: Layout) -> None:
@@ -46,16 +48,23 @@ class Commands:
         program = step.program
         ops = program.ops
         self._tensors = program.tensors
-        columns = ("mode", "phase", "stream", "layer", "step", "sample", "words", "tensor", "second_tensor", "address")
-        self._columns: dict[str, list[int]] = {name: getattr(ops, name).tolist() for name in columns}
+        columns = ("mode", "phase", "stream", "layer", "step", "sample", "count", "words", "address")
+        self._columns: dict[str, list[int]] = {
+            name: getattr(ops, name).tolist() for name in (*columns, "tensor", "second_tensor")
+        }
         self._depends: list[list[int]] = ops.depends.tolist()
         self._list_from: list[int] = ops.list_from.tolist()
-        self._unit: list[int] = [TILE_UNITS.index(UNITS[unit]) for unit in program.unit.tolist()]
+        self._units = program.units
+        self._unit: list[int] = [self._units.index(UNITS[unit]) for unit in program.unit.tolist()]
+        engine = program.architecture.engine
+        self._word_bytes = engine.lanes * engine.formats.activation.bytes
         self._lengths = [len(sample) for sample in step.samples]
         self._number = self._count_by_unit()
-        self.finishes = [self._unit.count(unit) for unit in range(len(TILE_UNITS))]
-        self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*TILE_UNITS, "fetch")}
+        self.finishes = [self._unit.count(unit) for unit in range(len(self._units))]
+        self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*self._units, "fetch")}
         self._lists: dict[tuple[int, int, int, int], int] = {}
+        self._between = ExchangeCommands(step.shape, layout.logits)
+        self._received: dict[tuple[int, int, int, int], int] = {}
         self._loads = 0
         self._last_writer: dict[int, int] = {}
         for row in range(len(ops)):
@@ -67,7 +76,7 @@ class Commands:
         loads = [command["op"] for command in self.of_unit["load"]]
         return [op for op in loads if not op.get("is_tape")]
 
-    def packed(self, tile: Tile) -> dict[str, list[int]]:
+    def packed(self, tile: Tile | Machine) -> dict[str, list[int]]:
         """Return the payloads of the tile's command streams by the name of the port."""
         ports = {name: getattr(tile, name, None) for name in self.of_unit}
         return {
@@ -80,7 +89,7 @@ class Commands:
 
     def _count_by_unit(self) -> list[int]:
         """Return for each row its number among the ops of its unit."""
-        counts, numbers = [0] * len(TILE_UNITS), []
+        counts, numbers = [0] * len(self._units), []
         for unit in self._unit:
             numbers.append(counts[unit])
             counts[unit] += 1
@@ -88,7 +97,7 @@ class Commands:
 
     def _waits(self, rows: list[int]) -> list[int]:
         """Return how many ops of each unit are done when the ops `rows` are."""
-        waits = [0] * len(TILE_UNITS)
+        waits = [0] * len(self._units)
         for row in rows:
             if row != NO_OP:
                 unit = self._unit[row]
@@ -99,11 +108,12 @@ class Commands:
 
     def _enter(self, row: int) -> None:
         mode = MODE_NAMES[self._columns["mode"][row]]
-        unit = TILE_UNITS[self._unit[row]]
+        unit = self._units[self._unit[row]]
         of_unit: dict[str, Callable[[int, str], Fields]] = {
             "encoder": self._encode,
             "engine": self._engine,
             "elementwise": self._elementwise,
+            "exchange": self._exchange,
             "load": self._load,
             "store": self._store,
         }
@@ -126,8 +136,9 @@ class Commands:
             tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
             return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": tape}
         self._loads += 1
-        request = {"address": self._columns["address"][row], "words": layout.input_chunks}
-        return {"request": request, "base": layout.x(number)}
+        words = self._columns["count"][row] // self._word_bytes
+        request = {"address": self._columns["address"][row], "words": words}
+        return {"request": request, "base": layout.all_x(number)}
 
     def _tape_step(self, row: int) -> Fields:
         """Return where a step's tape is, and its lists as they were made."""
@@ -174,6 +185,14 @@ class Commands:
             "list": number,
         }
 
+    def _exchange(self, row: int, mode: str) -> Fields:
+        layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
+        if mode == "broadcast":
+            sent = self._between.send(layer, STREAMS[stream], self._lists[sample, layer, stream, step])
+            self._received[sample, layer, stream, step] = sent["list"]
+            return sent
+        return self._between.add_logits() if STREAMS[stream] == "readout" else self._between.add()
+
     def _elementwise(self, row: int, mode: str) -> Fields:
         layer, step, sample = self._at(row, "layer", "step", "sample")
         layout = self._layout
@@ -182,7 +201,7 @@ class Commands:
                 "mode": ElementwiseMode.LOSS,
                 "count": self._shape.classes,
                 "label": self._step.labels[sample],
-                "memory": layout.logits,
+                "memory": 0 if layout.sizes.is_part else layout.logits,  # of several tiles they have their own memory
                 "gradient": layout.g_logits(step),
             }
             return {"op": op, "region": layout.region_of_logits}
@@ -255,18 +274,21 @@ class Commands:
             return {"kind": SourceKind.ALL, "count": self._tensors[self._columns["tensor"][row]].columns}
         top = len(self._shape.hidden) - 1
         if STREAMS[stream] == "readout":
-            width = self._shape.hidden[top]
+            width = self._tensors[self._columns["tensor"][row]].columns - 1
             if mode == "matvec_t":
                 return {"kind": SourceKind.ALL, "count": width}
+            kind = SourceKind.SHARE if self._layout.sizes.is_part else SourceKind.VECTOR
             base = self._layout.h(top, step)
-            return {"kind": SourceKind.VECTOR, "base": base, "count": width, "bias": 1, "width": width}
+            return {"kind": kind, "base": base, "count": width, "bias": 1, "width": width}
         gates, name = self._shape.gates, STREAMS[stream]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
         biased = mode != "matvec_t" and step == 0 and (gates.BIAS_X if name == "x" else gates.BIAS_H)
         listed = self._lists.get((sample, layer, stream, step))
         if listed is None:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
-        if mode != "matvec" and self._layout.tape_is_remote:
+        if self._layout.sizes.is_part:
+            listed = self._received[sample, layer, stream, step]
+        elif mode != "matvec" and self._layout.tape_is_remote:
             listed = self._layout.loaded_list(layer, step, name)
         return {"kind": SourceKind.FIRED, "list": listed, "bias": int(biased), "width": width}
 

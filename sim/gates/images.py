@@ -8,6 +8,7 @@ import numpy as np
 
 from accel.number import Integers, NumberFormat
 from accel.program import Tensor
+from sim.gates import shares
 from sim.gates.commands import Commands
 from sim.gates.layout import Layout, is_gradient
 from sim.gates.step import NumberedStep
@@ -16,7 +17,7 @@ __all__ = ["Images", "from_bytes", "to_bytes"]
 
 
 class Images:
-    """The contents of off-chip memory and of the tile's memories of W and dW.
+    """The contents of off-chip memory and of the tiles' memories of W and dW.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class Images:
         image = bytearray(sum(program.remote_bytes.values()))
         for tensor in self._tensors:
             if tensor.remote:
-                data = to_bytes(self.words(matrices[tensor.name], tensor), self.number(tensor))
+                data = to_bytes(self.words(matrices[tensor.name], tensor)[0], self.number(tensor))
                 image[tensor.address : tensor.address + len(data)] = data
         loads = (op["request"]["address"] for op in self._commands.loads_of_vectors)
         vectors = (vector for sample in self._step.samples for vector in sample)
@@ -53,10 +54,10 @@ class Images:
             image[address : address + len(data)] = data
         return image
 
-    def local(self, matrices: Mapping[str, Integers], *, gradients: bool) -> Integers:
-        """Return the words of the tile's memory of W or of dW, shape (words, P)."""
+    def local(self, matrices: Mapping[str, Integers], *, gradients: bool, tile: int = 0) -> Integers:
+        """Return the words of a tile's memory of W or of dW, shape (words, P)."""
         found = [
-            self.words(matrices[tensor.name], tensor)
+            self.words(matrices[tensor.name], tensor)[tile]
             for tensor in self._tensors
             if not tensor.remote and is_gradient(tensor) == gradients
         ]
@@ -67,19 +68,18 @@ class Images:
         return self._formats.weight_gradient if is_gradient(tensor) else self._formats.weight
 
     def words(self, matrix: Integers, tensor: Tensor) -> Integers:
-        """Return a matrix as it lies in memory, column after column, each block of rows padded; shape (words, P)."""
-        lanes, blocks = self._step.architecture.engine.lanes, self.blocks(tensor)
-        rows, columns = len(matrix) // blocks, matrix.shape[1]
-        padded = np.zeros((blocks, tensor.words // blocks * lanes, columns), dtype=np.int64)
-        padded[:, :rows] = matrix.reshape(blocks, rows, columns)
-        return padded.reshape(-1, columns).T.reshape(-1, lanes)
+        """Return a matrix as it lies in the memory of each tile, column after column; shape (n, words, P)."""
+        lanes, tiles = self._step.architecture.engine.lanes, self._step.architecture.tiles.count
+        if "readout" in tensor.name:
+            return shares.of_columns(matrix, lanes, tiles)
+        return shares.of_rows(matrix, self.blocks(tensor), lanes, tiles)
 
     def matrix(self, words: Integers, tensor: Tensor) -> Integers:
-        """Return the matrix whose words these are; undoes `words`."""
-        blocks = self.blocks(tensor)
-        padded = words.reshape(tensor.columns, -1).T.reshape(blocks, -1, tensor.columns)
-        rows = self.rows(tensor) // blocks
-        return padded[:, :rows].reshape(-1, tensor.columns)
+        """Return the matrix whose words these are, shape (n, words, P); undoes `words`."""
+        rows = self.rows(tensor)
+        if "readout" in tensor.name:
+            return shares.whole_columns(words, rows, self._step.shape.hidden[-1] + 1)
+        return shares.whole_rows(words, rows, tensor.columns, self.blocks(tensor))
 
     def blocks(self, tensor: Tensor) -> int:
         """Return how many blocks of rows (gates) a matrix has."""

@@ -1,4 +1,4 @@
-"""Where everything is in a tile's memories: the addresses behind the sizes that `workloads.placement` adds up."""
+"""Where everything is in the memories of tiles: the addresses behind the sizes that `workloads.placement` adds up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rtl.plan import FORWARD, Plan
 from rtl.sizes import TileSizes
 from rtl.tape_walk import VALUE_BITS, entries_of_word
 from rtl.timetable import Write
+from sim.gates.between_tiles import exchange_sizes
 from workloads.placement import Shape
 from workloads.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
 
@@ -32,7 +33,7 @@ _LISTS_AHEAD = 2
 
 
 class Layout:
-    """Word addresses in the memories of one tile.
+    """Word addresses in the memories of one tile; of several, in those of each, which are alike.
 
     Parameters
     ----------
@@ -60,11 +61,12 @@ class Layout:
         check(program)
         engine, ops = program.architecture.engine, program.ops
         self._shape, self._lanes, self._program = shape, engine.lanes, program
+        self._tiles = program.architecture.tiles.count
         self._steps = int(ops.step.max(initial=0)) + 1
         self._every = readout == "every"
         self.input_chunks = self.words(shape.inputs[0])
         self.chunks = [self.words(width) for width in shape.hidden]
-        self.class_chunks = self.words(shape.classes)
+        self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
         plan = Plan.of_cell(shape.gates.__name__.rpartition(".")[2], engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
@@ -74,8 +76,8 @@ class Layout:
         self.sizes = needed.covering(least) if least else needed
 
     def words(self, values: int) -> int:
-        """Return the words that hold `values` values."""
-        return -(-values // self._lanes)
+        """Return the words that hold `values` values, or those of them that are the tile's that has most."""
+        return -(-values // (self._tiles * self._lanes))
 
     # --- M and g(M)
 
@@ -103,6 +105,10 @@ class Layout:
     def x(self, number: int) -> int:
         """Return the first word of the input vector `number`, counted over samples and steps."""
         return number % _INPUTS * self.input_chunks
+
+    def all_x(self, number: int) -> int:
+        """Return the same, where the words of all tiles are counted."""
+        return self._tiles * self.x(number)
 
     def h(self, layer: int, step: int) -> int:
         """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
@@ -212,6 +218,8 @@ class Layout:
             loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
             loaded_entries=_power_of_two(loaded * entries_of_word(self._lanes)) if remote else 0,
             most_classes=self._shape.classes,
+            tiles=self._tiles,
+            **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
         )
 
     def _most_lists(self) -> int:
@@ -245,7 +253,7 @@ def check(program: Program) -> None:
     lanes = engine.lanes
     word_bytes = lanes * engine.formats.activation.bytes
     if architecture.tiles.count > 1:
-        raise ConfigError(f"the gates need tiles.count = 1, not {architecture.tiles.count}")
+        _check_tiles(program)
     if not lanes == engine.encoder_elements == engine.elementwise_lanes or lanes & (lanes - 1):
         raise ConfigError(
             "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
@@ -262,6 +270,24 @@ def check(program: Program) -> None:
         )
     if np.isin(program.ops.mode, [MODE_NAMES.index("store")]).any():
         _check_tape(engine)
+
+
+def _check_tiles(program: Program) -> None:
+    """Raise ConfigError if the gates cannot be several tiles that run `program`."""
+    architecture = program.architecture
+    if architecture.tiles.count & (architecture.tiles.count - 1):
+        raise ConfigError(f"the gates need tiles.count to be a power of two, not {architecture.tiles.count}")
+    if architecture.engine.formats.memory_overflow != "wrap":
+        raise ConfigError(
+            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
+            f"rows are shared out, not {architecture.engine.formats.memory_overflow!r}"
+        )
+    for use in ("weights", "gradients", "tape"):
+        if use in program.remote_bytes:
+            raise ConfigError(
+                f"the gates of several tiles need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
+                f"not {getattr(architecture.placement, use)!r} with {architecture.local.bytes}"
+            )
 
 
 def _check_tape(engine: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from amaranth.hdl import Shape
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from accel.engine import Formats
 from accel.number import Integers
-from accel.program import PHASES, TILE_UNITS
-from accel.result import Counters
+from accel.program import PHASES
+from accel.result import Cause, Counters
+from rtl.machine import Machine
 from rtl.sizes import TileSizes
 from rtl.tile import RESET_CYCLES, Tile
-from rtl.unit_counters import CAUSES
+from rtl.unit_counters import causes
 from sim import tally
 from sim.gates.commands import Commands
 from sim.gates.images import Images, from_bytes
@@ -54,10 +55,11 @@ class GatesResult(NamedTuple):
     matrices: dict[str, Integers]
 
 
-def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile:
-    """Return a tile of these sizes for the machine and the cell of `step`."""
+def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | Machine:
+    """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
     cell = step.shape.gates.__name__.rpartition(".")[2]
-    return Tile(architecture=step.architecture, cell=cell, sizes=sizes)
+    kind = Machine if sizes.is_part else Tile
+    return kind(architecture=step.architecture, cell=cell, sizes=sizes)
 
 
 class StepOnGates:
@@ -68,7 +70,7 @@ class StepOnGates:
     step
         The training step.
     tile
-        The gates, of the same machine and cell and large enough; without it a tile of just the size is made.
+        The gates, of the same machine and cell and large enough; without it gates of just the size are made.
 
     Attributes
     ----------
@@ -80,7 +82,7 @@ class StepOnGates:
         Those of `STOPS` that this tile has.
     """
 
-    def __init__(self, step: NumberedStep, tile: Tile | None = None) -> None:
+    def __init__(self, step: NumberedStep, tile: Tile | Machine | None = None) -> None:
         self._step, self._program = step, step.program
         self.layout = Layout(step.program, step.shape, step.network.readout, tile.sizes if tile else None)
         if tile is not None and self.layout.sizes != tile.sizes:
@@ -106,7 +108,7 @@ class StepOnGates:
                 break
             if on_progress is not None and number % _PROGRESS_EVERY_STOPS == 0:
                 done = simulation.value("done_counts")
-                on_progress(sum(_fields(done, len(TILE_UNITS))) / total)
+                on_progress(sum(_fields(done, len(self.layout.sizes.units))) / total)
         cycles = max(simulation.cycle - origin, host.port.last_cycle)
         return GatesResult(self._counters(simulation, host, cycles), self._matrices(simulation, image))
 
@@ -116,11 +118,23 @@ class StepOnGates:
         """Write the matrices W that live in the tile."""
         if not self.layout.sizes.weight_words:
             return
-        shape = self.tile.local_weights.host_writes.payload.shape()
-        words = self._images.local(self._images.before, gradients=False).tolist()
-        for address, word in enumerate(words):
-            simulation.offer("local_weights__host_writes", 0, pack(shape, {"address": address, "word": word}))
+        before = self._images.before
+        for tile, port in enumerate(self._local("weights")):
+            shape = self._inside("local_weights", tile).host_writes.payload.shape()
+            words = self._images.local(before, gradients=False, tile=tile).tolist()
+            for address, word in enumerate(words):
+                simulation.offer(f"{port}__host_writes", 0, pack(shape, {"address": address, "word": word}))
         simulation.run(simulation.cycle + len(words))
+
+    def _local(self, kind: str) -> list[str]:
+        """Return for each tile the name of the host's port to its memory of weights or of gradients."""
+        tiles = self.layout.sizes.tiles
+        return [f"local_{kind}" if tiles == 1 else f"local_{kind}__{tile}" for tile in range(tiles)]
+
+    def _inside(self, port: str, tile: int) -> Any:
+        """Return a port that each tile has."""
+        found = getattr(self.tile, port)
+        return found if self.layout.sizes.tiles == 1 else found[tile]
 
     def _start(self, simulation: Simulation) -> int:
         """Hand over commands and let the tile start; return the simulator's cycle that is the program's first."""
@@ -176,14 +190,15 @@ class StepOnGates:
 
     def _counters(self, simulation: Simulation, host: RemoteHost, cycles: int) -> Counters:
         """Return the gates' counters beside those of the memory."""
-        program = self._program
-        per_phase = 1 + len(CAUSES)
-        count = len(TILE_UNITS) - 2 + len(PHASES) + self.layout.tape_is_remote
+        program, sizes = self._program, self.layout.sizes
+        waited = causes(sizes.units)
+        per_phase = 1 + len(waited)
+        count = len(sizes.units) - 2 + len(PHASES) + sizes.tape_is_remote
         values = _fields(simulation.value("spent"), count * per_phase, 32)
-        spent = [_tally(values[at : at + per_phase]) for at in range(0, len(values), per_phase)]
+        spent = [_tally(values[at : at + per_phase], waited) for at in range(0, len(values), per_phase)]
         engine = spent[1 : 1 + len(PHASES)]
         others = [spent[0], _sum(engine), *spent[1 + len(PHASES) :], tally.UnitTally()]
-        units = dict(zip(TILE_UNITS, others, strict=False))  # a tile without a store has no counters of it
+        units = dict(zip(sizes.units, others, strict=False))  # a tile without a store has no counters of it
         remote = tally.remote_counters(program, host.port)
         return tally.counters(program, cycles, units, dict(zip(PHASES, engine, strict=True)), remote)
 
@@ -198,16 +213,21 @@ class StepOnGates:
                 data = image[tensor.address : tensor.address + tensor.bytes]
                 values = from_bytes(data, number)
             else:
-                port = "local_gradients" if is_gradient(tensor) else "local_weights"
-                for address in range(words):
-                    simulation.offer(f"{port}__host_addresses", 0, self.layout.matrix(index) + address)
-                read: list[int] = []
-                while len(read) < words:
-                    simulation.run(simulation.cycle + words)
-                    read += (word for _, word in simulation.taken(f"{port}__host_words"))
+                ports = self._local("gradients" if is_gradient(tensor) else "weights")
+                read = [word for port in ports for word in self._read_local(simulation, port, index, words)]
                 values = np.array([_signed(_fields(word, lanes, number.bits), number.bits) for word in read])
-            found[tensor.name] = self._images.matrix(values.reshape(words, lanes), tensor)
+            found[tensor.name] = self._images.matrix(values.reshape(-1, words, lanes), tensor)
         return found
+
+    def _read_local(self, simulation: Simulation, port: str, index: int, words: int) -> list[int]:
+        """Return the words of one matrix in a tile."""
+        for address in range(words):
+            simulation.offer(f"{port}__host_addresses", 0, self.layout.matrix(index) + address)
+        read: list[int] = []
+        while len(read) < words:
+            simulation.run(simulation.cycle + words)
+            read += (word for _, word in simulation.taken(f"{port}__host_words"))
+        return read
 
 
 def _request(payload: int) -> tuple[int, int]:
@@ -224,10 +244,10 @@ def _signed(values: list[int], bits: int) -> list[int]:
     return [(value ^ (1 << (bits - 1))) - (1 << (bits - 1)) for value in values]
 
 
-def _tally(values: list[int]) -> tally.UnitTally:
+def _tally(values: list[int], waited: tuple[Cause, ...]) -> tally.UnitTally:
     found = tally.UnitTally()
     found.busy_cycles = values[0]
-    for cause, cycles in zip(CAUSES, values[1:], strict=True):
+    for cause, cycles in zip(waited, values[1:], strict=True):
         found.stall(cause, cycles)
     return found
 

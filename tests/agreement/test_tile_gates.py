@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from components import unelaborated
+from gate_steps import CELLS, check, compiled, large_tile, steps
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from accel.architecture import Architecture
 from accel.errors import ConfigError
-from sim.fidelity import cycle
 from sim.gates.amaranth_simulation import AmaranthSimulation
 from sim.gates.compiled.simulation import CompiledSimulation
-from sim.gates.compiled.tools import find_tool
 from sim.gates.export.files import exported
-from sim.gates.layout import Layout
 from sim.gates.random_step import random_step
-from sim.gates.run import StepOnGates, tile_for
+from sim.gates.run import StepOnGates
 
-CELLS = ("rnn", "gru", "lstm")
 HOMES = {
     "local": {"placement.weights": "local", "placement.gradients": "local"},
     "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
@@ -28,21 +23,6 @@ HOMES = {
     "tape_remote": {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "remote"},
     "all_remote": {"placement.weights": "remote", "placement.gradients": "remote", "placement.tape": "remote"},
 }
-
-
-def check(step, simulation_of, tile=None):
-    """Run `step`; every matrix must be the golden model's, every counter the law's."""
-    on_gates = StepOnGates(step, tile)
-    simulation = simulation_of(on_gates.tile, stops=on_gates.stops, halts="finished")
-    try:
-        ran = on_gates.run(simulation)
-    finally:
-        simulation.close()
-    expected = step.matrices
-    assert list(ran.matrices) == list(expected)
-    for name, matrix in expected.items():
-        np.testing.assert_array_equal(ran.matrices[name], matrix, err_msg=name)
-    assert ran.counters == cycle.count(step.program)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -100,44 +80,7 @@ def test_a_tape_off_chip_has_no_test_bench():
         exported(step, AmaranthSimulation)
 
 
-def compiler_missing():
-    try:
-        find_tool(None)
-    except ConfigError as error:
-        return str(error)
-    return ""
-
-
-compiled = pytest.mark.skipif(bool(compiler_missing()), reason=compiler_missing())
-
 MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
-
-
-def large_tile(machine, home, cell, readout):
-    """Return a tile that every step drawn below fits, compiled once."""
-    architecture = Architecture.named(machine, HOMES[home])
-    step = random_step(architecture, cell, seed=0, readout=readout, thresholds=(0, 0), **MOST)
-    layout = Layout(step.program, step.shape, readout)
-    most = sum(MOST["lengths"]) * 4 * (MOST["features"] + sum(MOST["hidden"]))
-    return tile_for(step, layout.sizes._replace(list_entries=1 << most.bit_length()))
-
-
-@st.composite
-def steps(draw, machine, home, cell, readout):
-    layers = draw(st.integers(1, 2))
-    return random_step(
-        Architecture.named(machine, HOMES[home]),
-        cell,
-        seed=draw(st.integers(0, 2**32 - 1)),
-        features=draw(st.integers(1, MOST["features"])),
-        hidden=tuple(draw(st.integers(1, width)) for width in MOST["hidden"][:layers]),
-        classes=draw(st.integers(1, MOST["classes"])),
-        lengths=tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))),
-        thresholds=(draw(st.sampled_from([0, 1, 8, 100, 1 << 20])), draw(st.sampled_from([0, 1, 8, 100, 1 << 20]))),
-        readout=readout,
-        scale=draw(st.sampled_from([0.02, 0.5, 1.0])),
-        updates=draw(st.booleans()),
-    )
 
 
 @compiled
@@ -152,10 +95,11 @@ def steps(draw, machine, home, cell, readout):
     ],
 )
 def test_any_step_on_compiled_gates(machine, home, cell, readout):
-    tile = large_tile(machine, home, cell, readout)
+    architecture = Architecture.named(machine, HOMES[home])
+    tile = large_tile(architecture, cell, readout, MOST)
 
     @settings(deadline=None, max_examples=25)
-    @given(steps(machine, home, cell, readout))
+    @given(steps(architecture, cell, readout, MOST))
     def run(step):
         check(step, CompiledSimulation, tile)
 

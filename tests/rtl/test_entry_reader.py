@@ -25,7 +25,7 @@ REST_CYCLES = 6  # after all is read, in which nothing more may come
 
 patterns = st.lists(st.booleans(), min_size=1, max_size=12).filter(any).map(pattern)
 seeds = st.integers(0, 2**32 - 1)
-FIRED, VECTOR, ALL = SourceKind.FIRED, SourceKind.VECTOR, SourceKind.ALL
+FIRED, VECTOR, ALL, SHARE = SourceKind.FIRED, SourceKind.VECTOR, SourceKind.ALL, SourceKind.SHARE
 
 
 class Case(NamedTuple):
@@ -58,12 +58,12 @@ class Case(NamedTuple):
         if kind is FIRED:
             first, length = self.places[list]
             found = [self.ring[(first + k) % RING] for k in range(length)]
-        elif kind is VECTOR:
+        elif kind in (VECTOR, SHARE):
             flat = [value for one in self.vectors[base:] for value in one]
             found = [(j, flat[j]) for j in range(count)]
         else:
             found = [(j, 0) for j in range(count)]
-        return found + [(width, 0 if kind is ALL else self.one)] * bias
+        return found + [(width, 0 if kind in (ALL, SHARE) else self.one)] * bias
 
     def gates(self):
         """Return the reader, and it with memories that hold what the case says."""
@@ -129,7 +129,7 @@ def cases(draw, least=0, most_sources=10):
     lowest, highest = -(1 << bits - 1), (1 << bits - 1) - 1
     indices, values = rng.integers(1 << 16, size=RING), rng.integers(lowest, highest + 1, RING)
     lengths = [least, *rng.integers(least, RING + 1, LISTS - 1).tolist()]
-    kinds = st.sampled_from([FIRED, FIRED, VECTOR, VECTOR, ALL])
+    kinds = st.sampled_from([FIRED, FIRED, VECTOR, VECTOR, ALL, SHARE])
     sources = []
     for _ in range(draw(st.integers(1, most_sources))):
         base = draw(st.integers(0, WORDS - 1))

@@ -92,6 +92,8 @@ def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot run `program`, or the test bench has no memory for it."""
     layout.check(program)
     architecture = program.architecture
+    if architecture.tiles.count > 1:
+        raise ConfigError(f"the test bench is for one tile: tiles.count must be 1, not {architecture.tiles.count}")
     if "tape" in program.remote_bytes:
         raise ConfigError(
             "the test bench has no memory for a tape: placement.tape must be 'local', or 'auto' with local.bytes large "

@@ -1,0 +1,70 @@
+"""What passes between tiles: where received lists lie, and what the exchange is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rtl.exchange_op import ExchangeKind
+from workloads.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
+
+__all__ = ["ExchangeCommands", "exchange_sizes"]
+
+Fields = dict[str, Any]
+
+_STREAMS = ("x", "h")
+
+_LEAST_SUMS = 4
+
+
+def exchange_sizes(shape: Shape) -> dict[str, int]:
+    """Return the sizes, by name of `rtl.sizes.TileSizes`, of what each of several tiles has besides."""
+    entries = LISTS_RECEIVED * (sum(shape.inputs) + sum(shape.hidden))
+    return {
+        "received_lists": LISTS_RECEIVED * len(_STREAMS) * len(shape.hidden),
+        "received_entries": 1 << max(entries - 1, 1).bit_length(),
+        "waiting_sums": max(SUMS_WAITING * max(shape.hidden), _LEAST_SUMS),
+    }
+
+
+class ExchangeCommands:
+    """Says op by op what the exchange does, and where what was sent is then.
+
+    Of each stream of each layer there is room for `LISTS_RECEIVED` lists, in the order of their sending, forward and
+    backward (`workloads.exchange`).
+
+    Parameters
+    ----------
+    shape
+        The network's sizes.
+    logits
+        Their first word in M.
+    """
+
+    def __init__(self, shape: Shape, logits: int) -> None:
+        self._shape, self._logits = shape, logits
+        self._sent: dict[tuple[int, str], int] = {}
+        self._reads = 0
+
+    def send(self, layer: int, stream: str, fragment: int) -> Fields:
+        """Return how the list `fragment` of every tile goes to all; ``list`` is its number there."""
+        sent = self._sent.get((layer, stream), 0)
+        self._sent[layer, stream] = sent + 1
+        number, turn = 2 * layer + _STREAMS.index(stream), sent % LISTS_RECEIVED
+        pairs = zip(self._shape.inputs, self._shape.hidden, strict=True)
+        widths = [width for pair in pairs for width in pair]
+        return {
+            "kind": ExchangeKind.LIST,
+            "fragment": fragment,
+            "list": LISTS_RECEIVED * number + turn,
+            "place": LISTS_RECEIVED * sum(widths[:number]) + turn * widths[number],
+        }
+
+    def add(self) -> Fields:
+        """Return how what `matvec_t` made is added over the tiles."""
+        return {"kind": ExchangeKind.SUMS}
+
+    def add_logits(self) -> Fields:
+        """Return how logits are. Each read-out fires, if only its bias, and so changes the bank (`rtl.banks`)."""
+        self._reads += 1
+        bank = self._reads % 2
+        return {"kind": ExchangeKind.LOGITS, "logits": self._logits, "classes": self._shape.classes, "bank": bank}

@@ -1,0 +1,104 @@
+"""Several tiles against the golden model of one and the law: whole training steps, every number and every cycle."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from components import unelaborated
+from gate_steps import check, compiled, large_tile, steps
+from hypothesis import given, settings
+
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from sim.gates.amaranth_simulation import AmaranthSimulation
+from sim.gates.compiled.simulation import CompiledSimulation
+from sim.gates.export.files import exported
+from sim.gates.export.verilog import verilog
+from sim.gates.random_step import random_step
+from sim.gates.run import StepOnGates
+
+FEW_LANES = {
+    "engine.lanes": 2,
+    "engine.encoder_elements": 2,
+    "engine.elementwise_lanes": 2,
+    "dma.bytes_per_cycle": 4,
+}
+
+
+def machine(tiles, bytes_per_cycle=4, latency_cycles=1, **described):
+    wires = {"tiles.exchange_bytes_per_cycle": bytes_per_cycle, "tiles.exchange_latency_cycles": latency_cycles}
+    return Architecture.named("tiny", {"tiles.count": tiles} | wires | described)
+
+
+@pytest.mark.parametrize(
+    ("cell", "tiles", "bytes_per_cycle", "latency_cycles"), [("rnn", 4, 1, 0), ("gru", 2, 8, 3), ("lstm", 2, 4, 1)]
+)
+def test_a_step_of_two_layers_on_tiles_of_two_lanes(cell, tiles, bytes_per_cycle, latency_cycles):
+    architecture = machine(tiles, bytes_per_cycle, latency_cycles, **FEW_LANES)
+    step = random_step(architecture, cell, seed=8, features=5, hidden=(5, 3), lengths=(2, 1), readout="every")
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "described", "message"),
+    [
+        (3, {}, "the gates need tiles.count to be a power of two, not 3"),
+        (
+            2,
+            {"engine.formats.memory_overflow": "saturate"},
+            "need engine.formats.memory_overflow = 'wrap', .* 'saturate'",
+        ),
+        (2, {"placement.weights": "remote"}, r"several tiles need placement.weights = 'local', .*, not 'remote' with"),
+        (2, {"placement.gradients": "remote"}, r"need placement.gradients = 'local', .*, not 'remote' with 65536"),
+        (2, {"placement.tape": "remote"}, r"several tiles need placement.tape = 'local', .*, not 'remote' with 65536"),
+    ],
+)
+def test_tiles_that_gates_cannot_be(tiles, described, message):
+    step = random_step(machine(tiles, **described), "rnn", seed=9, hidden=(2,), lengths=(1,))
+    with unelaborated(), pytest.raises(ConfigError, match=message):
+        StepOnGates(step)
+
+
+def test_several_tiles_have_no_test_bench():
+    step = random_step(machine(2), "rnn", seed=10, hidden=(2,), lengths=(1,))
+    with pytest.raises(ConfigError, match=r"the test bench is for one tile: tiles\.count must be 1, not 2"):
+        exported(step, AmaranthSimulation)
+
+
+def test_verilog_of_two_tiles_has_no_lint_and_passes_the_checks_of_yosys(tmp_path):
+    step = random_step(machine(2, **FEW_LANES), "rnn", seed=11, hidden=(3,), lengths=(1,))
+    (tmp_path / "machine.v").write_text(verilog(StepOnGates(step).tile, "machine"))
+    ignored = [f"-Wno-{kind}" for kind in ("DECLFILENAME", "UNUSEDSIGNAL", "UNOPTFLAT")]
+    script = "read_verilog machine.v; hierarchy -check -top machine; proc; check -assert"
+    commands = (
+        ["verilator", "--lint-only", "-Wall", *ignored, "--top-module", "machine", "machine.v"],
+        ["yosys", "-q", "-p", script],
+    )
+    found = [command for command in commands if shutil.which(command[0])]
+    for command in found:
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (ran.returncode, ran.stderr) == (0, ""), command[0]
+    if not found:
+        pytest.skip("neither verilator nor yosys is installed: the Verilog is not run through them")
+
+
+MOST = {"features": 20, "hidden": (18, 13), "classes": 5, "lengths": (5, 5, 5)}
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("cell", "readout", "tiles", "bytes_per_cycle", "latency_cycles"),
+    [("lstm", "every", 2, 2, 0), ("gru", "last", 4, 8, 4)],
+)
+def test_any_step_on_compiled_tiles(cell, readout, tiles, bytes_per_cycle, latency_cycles):
+    architecture = machine(tiles, bytes_per_cycle, latency_cycles)
+    tile = large_tile(architecture, cell, readout, MOST)
+
+    @settings(deadline=None, max_examples=25)
+    @given(steps(architecture, cell, readout, MOST))
+    def run(step):
+        check(step, CompiledSimulation, tile)
+
+    run()

@@ -1,0 +1,69 @@
+"""Whole training steps on gates, against the golden model and the law."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from accel.errors import ConfigError
+from sim.fidelity import cycle
+from sim.gates.compiled.tools import find_tool
+from sim.gates.layout import Layout
+from sim.gates.random_step import random_step
+from sim.gates.run import StepOnGates, tile_for
+
+CELLS = ("rnn", "gru", "lstm")
+
+
+def check(step, simulation_of, tile=None):
+    """Run `step`; every matrix must be the golden model's, every counter the law's."""
+    on_gates = StepOnGates(step, tile)
+    simulation = simulation_of(on_gates.tile, stops=on_gates.stops, halts="finished")
+    try:
+        ran = on_gates.run(simulation)
+    finally:
+        simulation.close()
+    expected = step.matrices
+    assert list(ran.matrices) == list(expected)
+    for name, matrix in expected.items():
+        np.testing.assert_array_equal(ran.matrices[name], matrix, err_msg=name)
+    assert ran.counters == cycle.count(step.program)
+
+
+def compiler_missing():
+    try:
+        find_tool(None)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+compiled = pytest.mark.skipif(bool(compiler_missing()), reason=compiler_missing())
+
+
+def large_tile(architecture, cell, readout, most):
+    """Return gates that every step of `steps` fits, compiled once."""
+    step = random_step(architecture, cell, seed=0, readout=readout, thresholds=(0, 0), **most)
+    layout = Layout(step.program, step.shape, readout)
+    entries = sum(most["lengths"]) * 4 * (most["features"] + sum(most["hidden"]))
+    return tile_for(step, layout.sizes._replace(list_entries=1 << entries.bit_length()))
+
+
+@st.composite
+def steps(draw, architecture, cell, readout, most):
+    """Return a step no larger than `most` in features, hidden, classes and lengths."""
+    layers, longest = draw(st.integers(1, len(most["hidden"]))), max(most["lengths"])
+    return random_step(
+        architecture,
+        cell,
+        seed=draw(st.integers(0, 2**32 - 1)),
+        features=draw(st.integers(1, most["features"])),
+        hidden=tuple(draw(st.integers(1, width)) for width in most["hidden"][:layers]),
+        classes=draw(st.integers(1, most["classes"])),
+        lengths=tuple(draw(st.lists(st.integers(1, longest), min_size=1, max_size=len(most["lengths"])))),
+        thresholds=(draw(st.sampled_from([0, 1, 8, 100, 1 << 20])), draw(st.sampled_from([0, 1, 8, 100, 1 << 20]))),
+        readout=readout,
+        scale=draw(st.sampled_from([0.02, 0.5, 1.0])),
+        updates=draw(st.booleans()),
+    )
