@@ -2,7 +2,7 @@
 //
 // Before this file come: a simulator's `Gates` (verilator.hpp, cxxrtl.hpp) and the design's ports, as macros
 //     SOURCES(X)  X(number, bits, payload, valid, ready)     streams into the design
-//     SINKS(X)    X(number, bits, payload, valid, ready)     streams out of it
+//     SINKS(X)    X(number, bits, payload, valid)            streams out of it, taken at once
 //     INPUTS(X)   X(number, bits, port)                      plain inputs
 //     OUTPUTS(X)  X(number, bits, port)                      plain outputs
 // Counters, items and values that Python reads are rows of 64-bit integers: the low bits first, as on little-endian hosts.
@@ -152,7 +152,7 @@ private:
 
     bool stops_here() {
         bool stop = false;
-#define X(k, bits, payload, valid, ready)                                       \
+#define X(k, bits, payload, valid)                                              \
     if ((stops & ~reported) >> k & 1 && read_bit(gates.top.valid)) {            \
         sink_##k.keep(counters[0], gates.top.payload);                          \
         counters[1 + k]++;                                                      \
@@ -170,7 +170,7 @@ private:
     }
 
     int take() {
-#define X(k, bits, payload, valid, ready)                                       \
+#define X(k, bits, payload, valid)                                              \
     if (reported >> k & 1) {                                                    \
         if (!read_bit(gates.top.valid) || !sink_##k.kept_last(gates.top.payload)) return changed + k; \
     } else if (read_bit(gates.top.valid)) {                                     \
@@ -188,11 +188,7 @@ private:
     }
 
 public:
-    Simulation(uint64_t stops, int halts, const char *waveform) : gates(waveform), stops(stops), halts(halts) {
-#define X(k, bits, payload, valid, ready) write_bit(gates.top.ready, true);
-        SINKS(X)
-#undef X
-    }
+    Simulation(uint64_t stops, int halts, const char *waveform) : gates(waveform), stops(stops), halts(halts) {}
 
     int run(uint64_t until) {
         while (counters[0] < until) {

@@ -75,16 +75,19 @@ def _design(ports: Ports, recipe: Recipe, tool: Tool) -> str:
             entries.append(f" X({k}, {bits}, {', '.join(tool.member(port.name) for port in members)})")
         return " \\\n   ".join([f"#define {name}(X)", *entries])
 
-    def streams(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
+    def sources(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
         return ((stream.payload.width, [stream.payload, stream.valid, stream.ready]) for stream in of)
+
+    def sinks(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
+        return ((stream.payload.width, [stream.payload, stream.valid]) for stream in of)
 
     def signals(of: Iterable[Port]) -> Iterable[tuple[int, list[Port]]]:
         return ((port.width, [port]) for port in of)
 
     lines = [
         *(f"#define {name} {value}" for name, value in recipe.macros.items()),
-        table("SOURCES", streams(ports.sources.values())),
-        table("SINKS", streams(ports.sinks.values())),
+        table("SOURCES", sources(ports.sources.values())),
+        table("SINKS", sinks(ports.sinks.values())),
         table("INPUTS", signals(ports.inputs.values())),
         table("OUTPUTS", signals(ports.outputs.values())),
         f'#include "{tool.HEADER}"',
