@@ -102,6 +102,7 @@ def test_a_library_that_was_deleted_is_made_again(conversions):
 def test_a_tile_says_all_that_it_was_given():
     sizes = TileSizes(**dict.fromkeys(TileSizes._fields, 16) | {"loaded_lists": 0, "loaded_entries": 0})
     tiny = Architecture.named("tiny")
+    saturating = Architecture.named("tiny", {"engine.formats.memory_overflow": "saturate"})
     tiles = [
         Tile(architecture=tiny, cell="gru", sizes=sizes),
         Tile(architecture=tiny, cell="rnn", sizes=sizes),
