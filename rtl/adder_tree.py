@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, ShapeLike, Signal, signed
-from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from rtl.arguments import check_at_least
+from rtl.delay import delayed
 
 __all__ = ["AdderTree", "levels", "sum_bits"]
 
@@ -35,12 +35,16 @@ class AdderTree(Component):
 
     Attributes
     ----------
-    terms : In(ArrayLayout(signed(bits), terms))
+    terms : In(signed(bits)).array(terms)
         What to add.
+    active : In(1)
+        Whether there are terms. Where there are none nothing is added: registers keep what they have.
     tag : In(tag)
         What belongs to `terms`.
     sum : Out(signed(sum_bits(bits, terms)))
         Their sum.
+    sum_active : Out(1)
+        Whether there is a sum.
     sum_tag : Out(tag)
         What belongs to `sum`.
     """
@@ -51,9 +55,11 @@ class AdderTree(Component):
         self._terms = terms
         super().__init__(
             {
-                "terms": In(data.ArrayLayout(signed(bits), terms)),
+                "terms": In(signed(bits)).array(terms),
+                "active": In(1),
                 "tag": In(tag),
                 "sum": Out(signed(sum_bits(bits, terms))),
+                "sum_active": Out(1),
                 "sum_tag": Out(tag),
             }
         )
@@ -61,16 +67,17 @@ class AdderTree(Component):
     def elaborate(self, platform: object) -> Module:
         """Add in pairs, level after level; who is left over waits for the next level."""
         m = Module()
-        level, tag = [self.terms[i] for i in range(self._terms)], self.tag
+        level, active, tag = list(self.terms), self.active, self.tag
         while len(level) > 1:
             pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
             level = []
             for number, pair in enumerate(pairs):
                 added = Signal(signed(max(len(term) for term in pair) + 1), name=f"sum_of_{len(pairs)}_{number}")
-                m.d.sync += added.eq(sum(pair[1:], start=pair[0]))
+                with m.If(active):
+                    m.d.sync += added.eq(sum(pair[1:], start=pair[0]))
                 level.append(added)
             later = Signal.like(tag, name=f"tag_of_{len(pairs)}")
             m.d.sync += later.eq(tag)
-            tag = later
-        m.d.comb += [self.sum.eq(level[0]), self.sum_tag.eq(tag)]
+            active, tag = delayed(m, active, 1), later
+        m.d.comb += [self.sum.eq(level[0]), self.sum_active.eq(active), self.sum_tag.eq(tag)]
         return m

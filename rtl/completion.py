@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from rtl.arguments import check_at_least
@@ -61,7 +60,7 @@ class Completion(Component):
         m = Module()
         outlets = len(self.awaits)
         m.submodules.markers = markers = ReservedQueue(shape=outlets, depth=self._depth)
-        taken = Signal(data.ArrayLayout(range(self._depth + 1), outlets))
+        taken = [Signal(range(self._depth + 1), name=f"taken_{outlet}") for outlet in range(outlets)]
         missing = Signal(outlets)
         m.d.comb += [
             self.free.eq(markers.free),
@@ -71,7 +70,7 @@ class Completion(Component):
             self.done.eq(markers.o.valid & ~missing.any()),
             markers.o.ready.eq(self.done),
         ]
-        for i in range(outlets):
-            m.d.comb += missing[i].eq(markers.o.payload[i] & (taken[i] == 0))
-            m.d.sync += taken[i].eq(taken[i] + self.last_taken[i] - (self.done & markers.o.payload[i]))
+        for i, count in enumerate(taken):
+            m.d.comb += missing[i].eq(markers.o.payload[i] & (count == 0))
+            m.d.sync += count.eq(count + self.last_taken[i] - (self.done & markers.o.payload[i]))
         return m

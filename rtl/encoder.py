@@ -178,15 +178,17 @@ class DeltaEncoder(wiring.Component):
         op, lane_bits = self.ops.payload, ceil_log2(self._elements)
         whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
         group, partial, last, may, empty = Signal.like(taken.group), Signal(), Signal(), Signal(), Signal()
+        valid = Signal()  # apart from `taken`, within which nothing may follow from another field
         m.d.comb += [
             empty.eq(op.width == 0),
             partial.eq(group == whole),
             last.eq(partial | ((group + 1 == whole) & (rest == 0))),
             may.eq(self.ops.valid & free),
             self.values.ready.eq(may & ~empty),
-            self.ops.ready.eq(taken.valid & last),
-            taken.valid.eq(may & (self.values.valid | empty)),
-            taken.writes.eq(taken.valid & ~empty),
+            self.ops.ready.eq(valid & last),
+            valid.eq(may & (self.values.valid | empty)),
+            taken.valid.eq(valid),
+            taken.writes.eq(valid & ~empty),
             taken.address.eq(op.base + group),
             taken.group.eq(group),
             taken.last.eq(last),
@@ -195,7 +197,7 @@ class DeltaEncoder(wiring.Component):
             taken.present.eq(Cat(*(~partial | (k < rest) for k in range(self._elements - 1)), ~partial)),
             taken.value.eq(self.values.payload),
         ]
-        with m.If(taken.valid):
+        with m.If(valid):
             m.d.sync += group.eq(Mux(last, 0, group + 1))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -162,10 +164,10 @@ class Lanes(Component):
         m.d.comb += read.addr.eq(issue.place)
         return read.data
 
-    def _multiply(self, m: Module, issue: Issue, gradients: data.View) -> Signal:
+    def _multiply(self, m: Module, issue: Issue, gradients: data.View) -> list[Signal]:
         """Choose each lane's factors in stage 1, multiply in stage 2; return the products of stage 3."""
         bits = self._factor_bits
-        products = Signal(data.ArrayLayout(signed(sum(bits)), self._engine.lanes))
+        products: list[Signal] = []
         for lane in range(self._engine.lanes):
             weight, weight_gradient = issue.o_weights[lane], issue.o_gradients[lane]
             inputs = Inputs(weight, weight_gradient, gradients[lane], issue.o_delta, self.learning_rate)
@@ -176,10 +178,12 @@ class Lanes(Component):
                     with m.Case(getattr(Mode, name.upper())):
                         chosen = LANE_MODES.load(name).factors(inputs)
                         m.d.sync += [first.eq(chosen[0]), second.eq(chosen[1])]
-            m.d.sync += products[lane].eq(first * second)
+            product = Signal(signed(sum(bits)), name=f"product_{lane}")
+            m.d.sync += product.eq(first * second)
+            products.append(product)
         return products
 
-    def _accumulate(self, m: Module, issue: Issue, products: Signal) -> None:
+    def _accumulate(self, m: Module, issue: Issue, products: list[Signal]) -> None:
         """Let `matvec` add to M."""
         m.submodules.matvec = matvec = Matvec(
             engine=self._engine,
@@ -190,9 +194,10 @@ class Lanes(Component):
         connect(m, matvec.memory, flipped(self.memory))
         if self._is_part:
             connect(m, matvec.partial, flipped(self.partial))
-        m.d.comb += [matvec.word.eq(issue.o), matvec.products.eq(products)]
+        _give(m, products, matvec.products)
+        m.d.comb += matvec.word.eq(issue.o)
 
-    def _reduce(self, m: Module, issue: Issue, word_3: data.View, products: Signal) -> ReservedQueue:
+    def _reduce(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
         """Let `matvec_t` make gradients; return their queue. `word_3` is the word in stage 3."""
         m.submodules.matvec_t = matvec_t = MatvecT(
             engine=self._engine,
@@ -203,9 +208,9 @@ class Lanes(Component):
         stage = 4 + levels(self._engine.lanes)
         m.submodules.results = queue = ReservedQueue(shape=self.results.payload.shape(), depth=stage + 2)
         connect(m, queue.o, flipped(self.results))
+        _give(m, products, matvec_t.products)
         m.d.comb += [
             matvec_t.word.eq(word_3),
-            matvec_t.products.eq(products),
             issue.result_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_result),
             queue.push.eq(matvec_t.push),
@@ -214,15 +219,16 @@ class Lanes(Component):
         ]
         return queue
 
-    def _write_weights(self, m: Module, issue: Issue, word_3: data.View, products: Signal) -> ReservedQueue:
+    def _write_weights(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
         """Let `update` make words of W in stage 4; return their queue."""
         m.submodules.update = update = Update(engine=self._engine, product_bits=sum(self._factor_bits))
         m.submodules.new_weights = queue = ReservedQueue(shape=self._weights, depth=4 + 2)
         connect(m, queue.o, flipped(self.new_weights))
+        _give(m, products, update.products)
         word_4 = delayed(m, word_3, 1)
         m.d.comb += [
+            update.active.eq(word_3.work & (word_3.mode == Mode.UPDATE)),
             update.weights.eq(delayed(m, issue.o_weights, 2)),
-            update.products.eq(products),
             issue.weights_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_weights),
             queue.push.eq(word_4.work & (word_4.mode == Mode.UPDATE)),
@@ -231,20 +237,21 @@ class Lanes(Component):
         ]
         return queue
 
-    def _write_gradients(self, m: Module, issue: Issue, word_3: data.View, products: Signal) -> ReservedQueue:
+    def _write_gradients(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
         """Let `outer` make words of dW in stage 3, and `update` clear them; return their queue."""
         m.submodules.outer = outer = Outer(engine=self._engine, product_bits=sum(self._factor_bits))
         m.submodules.new_gradients = queue = ReservedQueue(shape=self._weight_gradients, depth=3 + 2)
         connect(m, queue.o, flipped(self.new_weight_gradients))
+        _give(m, products, outer.products)
         clears = Signal()
         m.d.comb += [
             clears.eq(word_3.mode == Mode.UPDATE),
+            outer.active.eq(word_3.work & (word_3.mode == Mode.OUTER)),
             outer.weight_gradients.eq(delayed(m, issue.o_gradients, 2)),
-            outer.products.eq(products),
             issue.gradients_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_gradients),
-            queue.push.eq(word_3.work & (clears | (word_3.mode == Mode.OUTER))),
-            queue.item.eq(Mux(clears, 0, outer.result)),
+            queue.push.eq((word_3.work & clears) | outer.active),
+            queue.item.eq(outer.result),  # zeros in `update`
             queue.last.eq(word_3.op_ends),
         ]
         return queue
@@ -271,3 +278,8 @@ class Lanes(Component):
             self.soon.eq(done),
             self.done.eq(delayed(m, done, SOON_CYCLES)),
         ]
+
+
+def _give(m: Module, products: list[Signal], ports: Sequence[Signal]) -> None:
+    """Connect the lanes' products with what makes results of them."""
+    m.d.comb += [port.eq(product) for port, product in zip(ports, products, strict=True)]

@@ -140,7 +140,8 @@ class Loss(Component):
         round_ = Signal(range(3))
         number, chunk = Signal.like(op.count), Signal(range((1 << len(op.count)) // self._lanes + 1))
         bit = Signal(range(self._divide_cycles))
-        last_class, last_lane = number == op.count - 1, look.lane == self._lanes - 1
+        lane = number[: len(look.lane)]
+        last_class, last_lane = number == op.count - 1, lane == self._lanes - 1
         waits = (round_ == divide) & (bit != self._divide_cycles - 1)
         m.d.comb += [
             look.seeks.eq(self.valid & (round_ == seek)),
@@ -148,7 +149,7 @@ class Loss(Component):
             look.divides.eq(self.valid & (round_ == divide) & (bit == 0)),
             look.first.eq(number == 0),
             look.is_label.eq(number == op.label),
-            look.lane.eq(number[: len(look.lane)]),
+            look.lane.eq(lane),
             look.ends_word.eq(last_class | last_lane),
             chunk.eq(number[len(look.lane) :]),
             look.place.eq(Cat(op.gradient_bank, (op.gradient + chunk)[: len(op.gradient)])),

@@ -52,6 +52,8 @@ class Machine(Component):
     ----------
     sizes
         As given.
+    made_from
+        As of `rtl.tile.Tile`.
     encoder, engine, elementwise, exchange, load : In(stream.Signature(command(...)))
         The commands of each unit.
     local_weights, local_gradients : Out(Signature).array(n)
@@ -68,6 +70,7 @@ class Machine(Component):
             raise ValueError(f"tiles must be those of the machine, a power of two of at least 2, not {n}")
         if sizes.tape_is_remote or not (sizes.weight_words and sizes.gradient_words):
             raise ValueError("weights, gradients and tape of several tiles must be local")
+        self.made_from = f"{architecture.digest()} {cell} {sizes}"
         self.sizes = sizes
         parts = [Part(number, n, architecture.engine.lanes) for number in range(n)]
         self._tiles = [PartTile(architecture=architecture, cell=cell, sizes=sizes, part=part) for part in parts]

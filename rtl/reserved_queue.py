@@ -68,13 +68,13 @@ class ReservedQueue(Component):
         held = Signal(range(self._depth + 1))
         taken = Signal()
         m.d.comb += [
-            queue.w_data.eq(Cat(self.last, self.item)),
+            queue.w_data.eq(Cat(self.item, self.last)),
             queue.w_en.eq(self.push),
-            Value.cast(self.o.payload).eq(queue.r_data[1:]),
+            Value.cast(self.o.payload).eq(queue.r_data[:-1]),
             self.o.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.o.ready),
             taken.eq(self.o.valid & self.o.ready),
-            self.last_taken.eq(taken & queue.r_data[0]),
+            self.last_taken.eq(taken & queue.r_data[-1]),
             self.free.eq(held != self._depth),
         ]
         m.d.sync += held.eq(held + self.reserve - taken)

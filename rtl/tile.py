@@ -58,6 +58,8 @@ class Tile(Component):
     ----------
     sizes
         As given.
+    made_from
+        The arguments as a text: tiles of the same text are the same gates.
     start : In(1)
         Rises once, when commands are there; cycle 0 of the program is `RESET_CYCLES` after that.
     encoder, engine, elementwise, load, fetch, store : In(stream.Signature(command(...)))
@@ -88,6 +90,7 @@ class Tile(Component):
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
         engine = architecture.engine
+        self.made_from = f"{architecture.digest()} {cell} {sizes}"
         remote = not (sizes.weight_words and sizes.gradient_words)
         self._engine_description = engine
         self.sizes = sizes

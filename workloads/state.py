@@ -40,8 +40,10 @@ class State:
         neuron_bytes += 2 * formats.activation.bytes
 
         def bytes_of(inputs: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
-            padded_inputs, padded = (-(-each // engine.lanes) * engine.lanes for each in (inputs, widths))
-            return padded * neuron_bytes + padded_inputs * formats.activation.bytes
+            words_of_inputs, words = -(-inputs // engine.lanes), -(-widths // engine.lanes)
+            of_all: NDArray[np.int64] = words * neuron_bytes + words_of_inputs * formats.activation.bytes
+            of_all *= engine.lanes
+            return of_all
 
         own_inputs = np.array([own_most(architecture, width) for width in shape.inputs], dtype=np.int64)
         own_widths = np.array([own_most(architecture, width) for width in shape.hidden], dtype=np.int64)

@@ -11,6 +11,7 @@ from reports.figures import _style as style
 from reports.table import Row
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -55,9 +56,8 @@ def draw(rows: Sequence[Row], axis: str, setting: str) -> Figure:
         style.logarithmic(axes, "x")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     memory.set_xlabel(_AXES[axis])
-    times.legend(
-        *_first_of_each(times), loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=style.SMALL
-    )
+    handles, labels = _first_of_each(times)
+    times.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=style.SMALL)
     return figure
 
 
@@ -67,7 +67,7 @@ def _line(axes: Axes, rows: Sequence[Row], axis: str, value: str, colour: str, d
     axes.plot(x, y, dashes, color=colour, linewidth=1.8, marker="o", markersize=3, label=label, clip_on=False)
 
 
-def _first_of_each(axes: Axes) -> tuple[list[object], list[str]]:
+def _first_of_each(axes: Axes) -> tuple[list[Artist], list[str]]:
     """Return the handles and names of the solid lines."""
     handles, labels = axes.get_legend_handles_labels()
     chosen = [(handle, label) for handle, label in zip(handles, labels, strict=True) if not label.endswith("blocking")]

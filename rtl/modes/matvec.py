@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -50,7 +50,7 @@ class Matvec(Component):
     ----------
     word : In(Underway)
         The word in stage 1.
-    products : In(ArrayLayout(signed(product_bits), P))
+    products : In(signed(product_bits)).array(P)
         Those of the word in stage 3.
     memory : Out(ReadPort.Signature)
         M, for the element-wise unit. Address: accumulator word times 2, plus bank.
@@ -67,7 +67,7 @@ class Matvec(Component):
         super().__init__(
             {
                 "word": In(Underway(accumulator_words)),
-                "products": In(data.ArrayLayout(signed(product_bits), engine.lanes)),
+                "products": In(signed(product_bits)).array(engine.lanes),
                 "memory": Out(port),
                 **({"partial": Out(port)} if is_part else {}),
             }
@@ -83,15 +83,14 @@ class Matvec(Component):
         if hasattr(self, "partial"):
             connect(m, accumulators.read_port(), flipped(self.partial))
         under_way = self._under_way(m)
-        result, held, near = Signal(shape), Signal(shape), Signal()
+        result = [Signal(signed(self._formats.memory_bits), name=f"result_{lane}") for lane in range(self._lanes)]
         m.d.comb += [
             read.addr.eq(self.word.source),
             write.addr.eq(under_way[-1].target),
             write.en.eq(under_way[-1].active),
-            write.data.eq(result),
+            write.data.eq(Cat(result)),
         ]
-        self._read_newest(m, under_way, read.data, result, held, near)
-        self._add(m, Mux(near, result, held), result)
+        self._add(m, under_way[2].active, self._newest(m, under_way, read.data, result), result)
         return m
 
     def _under_way(self, m: Module) -> list[data.View]:
@@ -106,32 +105,28 @@ class Matvec(Component):
             stages.append(delayed(m, stages[-1], 1))
         return stages
 
-    def _read_newest(
-        self, m: Module, under_way: list[data.View], shown: data.View, result: data.View, held: data.View, near: Signal
-    ) -> None:
-        """Set `held` to the newest value that stage 2 can know, and `near` if stage 3 must take `result` instead."""
-        near_2, from_result, from_older, from_zero = Signal(), Signal(), Signal(), Signal()
-        older_result = delayed(m, result, 1)
+    def _newest(self, m: Module, under_way: list[data.View], shown: data.View, result: list[Signal]) -> list[Value]:
+        """Return each lane's newest value in stage 3; what stage 2 can know of it is held, `shown` or a result."""
+        near_2, near, from_result, from_older, from_zero = Signal(), Signal(), Signal(), Signal(), Signal()
         for flag, before in zip((near_2, from_result, from_older), under_way[1:], strict=True):
             same = before.active & (before.target == self.word.source) & ~self.word.from_zero
             m.d.sync += flag.eq(same)
         m.d.sync += [from_zero.eq(self.word.from_zero), near.eq(near_2)]
-        with m.If(from_zero):
-            m.d.sync += held.eq(0)
-        with m.Elif(from_result):
-            m.d.sync += held.eq(result)
-        with m.Elif(from_older):
-            m.d.sync += held.eq(older_result)
-        with m.Else():
-            m.d.sync += held.eq(shown)
+        newest: list[Value] = []
+        for lane, value in enumerate(result):
+            held, older = Signal.like(value, name=f"held_{lane}"), delayed(m, value, 1)
+            known = Mux(from_result, value, Mux(from_older, older, shown[lane]))
+            with m.If(under_way[1].active):
+                m.d.sync += held.eq(Mux(from_zero, 0, known))
+            newest.append(Mux(near, value, held))
+        return newest
 
-    def _add(self, m: Module, before: Value, result: data.View) -> None:
-        """Add the products to `before`, lane by lane."""
+    def _add(self, m: Module, active: Value, before: list[Value], result: list[Signal]) -> None:
+        """Add the products to `before`, lane by lane, where there is a word."""
         formats = self._formats
         bits = formats.weight.bits + formats.activation.bits
-        base = Signal.like(result)
-        m.d.comb += base.eq(before)
-        for lane in range(self._lanes):
+        for lane, value in enumerate(result):
             total = Signal(signed(formats.memory_bits + 1), name=f"total_{lane}")
-            m.d.comb += total.eq(base[lane] + self.products[lane][:bits].as_signed())
-            m.d.sync += result[lane].eq(fit(total, formats.memory))
+            m.d.comb += total.eq(before[lane] + self.products[lane][:bits].as_signed())
+            with m.If(active):
+                m.d.sync += value.eq(fit(total, formats.memory))

@@ -46,7 +46,7 @@ class MatvecT(Component):
     ----------
     word : In(Underway)
         The word in stage 3.
-    products : In(ArrayLayout(signed(product_bits), P))
+    products : In(signed(product_bits)).array(P)
         Its products.
     push : Out(1)
         Whether there is a result; its column's last word is in stage 4 + L.
@@ -62,7 +62,7 @@ class MatvecT(Component):
         super().__init__(
             {
                 "word": In(Underway(accumulator_words)),
-                "products": In(data.ArrayLayout(signed(product_bits), engine.lanes)),
+                "products": In(signed(product_bits)).array(engine.lanes),
                 "push": Out(1),
                 "result": Out(Entry(result.bits)),
                 "last": Out(1),
@@ -74,10 +74,10 @@ class MatvecT(Component):
         m = Module()
         formats, lanes = self._formats, self._lanes
         bits = formats.weight.bits + formats.gradient.bits
-        tag = data.StructLayout({"active": 1, "begins": 1, "ends": 1, "last": 1, "index": INDEX_BITS})
+        tag = data.StructLayout({"begins": 1, "ends": 1, "last": 1, "index": INDEX_BITS})
         m.submodules.tree = tree = AdderTree(bits=bits, terms=lanes, tag=tag)
         m.d.comb += [
-            tree.tag.active.eq(self.word.work & (self.word.mode == Mode.MATVEC_T)),
+            tree.active.eq(self.word.work & (self.word.mode == Mode.MATVEC_T)),
             tree.tag.begins.eq(self.word.column_begins),
             tree.tag.ends.eq(self.word.column_ends),
             tree.tag.last.eq(self.word.op_ends),
@@ -87,10 +87,10 @@ class MatvecT(Component):
         held = Signal(signed(formats.memory_bits))
         total = Signal(signed(max(formats.memory_bits, sum_bits(bits, lanes)) + 1))
         m.d.comb += total.eq(Mux(tree.sum_tag.begins, 0, held) + tree.sum)
-        with m.If(tree.sum_tag.active):
+        with m.If(tree.sum_active):
             m.d.sync += held.eq(fit(total, formats.backward_sum))
         m.d.sync += [
-            self.push.eq(tree.sum_tag.active & tree.sum_tag.ends),
+            self.push.eq(tree.sum_active & tree.sum_tag.ends),
             self.last.eq(tree.sum_tag.last),
             self.result.index.eq(tree.sum_tag.index),
         ]

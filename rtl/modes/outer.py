@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value, signed
-from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from accel.engine import Engine
@@ -35,10 +34,12 @@ class Outer(Component):
     ----------
     weight_gradients : In(word)
         The word of dW.
-    products : In(ArrayLayout(signed(product_bits), P))
+    products : In(signed(product_bits)).array(P)
         What to add.
+    active : In(1)
+        Whether there are words; else nothing is added.
     result : Out(word)
-        The word after the op.
+        The word after the op; zeros if there is none.
     """
 
     def __init__(self, *, engine: Engine, product_bits: int) -> None:
@@ -48,7 +49,8 @@ class Outer(Component):
         super().__init__(
             {
                 "weight_gradients": In(shape),
-                "products": In(data.ArrayLayout(signed(product_bits), engine.lanes)),
+                "products": In(signed(product_bits)).array(engine.lanes),
+                "active": In(1),
                 "result": Out(shape),
             }
         )
@@ -60,8 +62,9 @@ class Outer(Component):
         bits = formats.gradient.bits + formats.activation.bits
         for lane in range(self._lanes):
             total = Signal(signed(formats.weight_gradient_bits + 1), name=f"total_{lane}")
-            m.d.comb += [
-                total.eq(self.weight_gradients[lane] + self.products[lane][:bits].as_signed()),
-                self.result[lane].eq(fit(total, formats.weight_gradient)),
-            ]
+            with m.If(self.active):
+                m.d.comb += [
+                    total.eq(self.weight_gradients[lane] + self.products[lane][:bits].as_signed()),
+                    self.result[lane].eq(fit(total, formats.weight_gradient)),
+                ]
         return m

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value, signed
-from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from accel.engine import Engine
@@ -34,8 +33,10 @@ class Update(Component):
     ----------
     weights : In(word)
         The word of W in stage 3.
-    products : In(ArrayLayout(signed(product_bits), P))
+    products : In(signed(product_bits)).array(P)
         Learning rate times the word of dW in stage 3.
+    active : In(1)
+        Whether there are words in stage 3; else nothing is rounded.
     result : Out(word)
         The word of W after the op, in stage 4.
     """
@@ -47,7 +48,8 @@ class Update(Component):
         super().__init__(
             {
                 "weights": In(shape),
-                "products": In(data.ArrayLayout(signed(product_bits), engine.lanes)),
+                "products": In(signed(product_bits)).array(engine.lanes),
+                "active": In(1),
                 "result": Out(shape),
             }
         )
@@ -58,12 +60,14 @@ class Update(Component):
         formats = self._formats
         bits = formats.learning_rate.bits + formats.weight_gradient_bits
         product_fraction_bits = formats.learning_rate.fraction_bits + formats.weight_gradient.fraction_bits
-        weights = delayed(m, self.weights, 1)
+        weights, active = delayed(m, self.weights, 1), delayed(m, self.active, 1)
         for lane in range(self._lanes):
             product = self.products[lane][:bits].as_signed()
             rounded = move_point(product, product_fraction_bits, formats.weight.fraction_bits)
             step = Signal(rounded.shape(), name=f"step_{lane}")
-            m.d.sync += step.eq(rounded)
+            with m.If(self.active):
+                m.d.sync += step.eq(rounded)
             total = Signal((weights[lane] - step).shape(), name=f"total_{lane}")
-            m.d.comb += [total.eq(weights[lane] - step), self.result[lane].eq(fit(total, formats.weight))]
+            with m.If(active):
+                m.d.comb += [total.eq(weights[lane] - step), self.result[lane].eq(fit(total, formats.weight))]
         return m

@@ -17,7 +17,7 @@ from rtl.tile import Tile
 from rtl.value_feed import VectorMemory
 from sim.gates.between_tiles import ExchangeCommands
 from sim.gates.layout import Layout
-from sim.gates.packing import pack
+from sim.gates.packing import packer
 from sim.gates.step import NumberedStep
 
 __all__ = ["Commands"]
@@ -80,7 +80,7 @@ class Commands:
         """Return the payloads of the tile's command streams by the name of the port."""
         ports = {name: getattr(tile, name, None) for name in self.of_unit}
         return {
-            name: [pack(port.payload.shape(), fields) for fields in self.of_unit[name]]
+            name: list(map(packer(port.payload.shape()), self.of_unit[name]))
             for name, port in ports.items()
             if port is not None
         }

@@ -2,45 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from amaranth.hdl import Shape, ShapeLike
 from amaranth.lib import data
 
-__all__ = ["pack"]
+__all__ = ["pack", "packer"]
 
 
 def pack(shape: ShapeLike, value: Any) -> int:
-    """Return the bits of `value`, an unsigned integer.
+    """Return the bits of `value`, an unsigned integer, as `packer` describes it."""
+    return packer(shape)(value)
+
+
+def packer(shape: ShapeLike) -> Callable[[Any], int]:
+    """Return what makes the bits of a value, an unsigned integer; it is made once for many values of a shape.
 
     Parameters
     ----------
     shape
-        An amaranth shape or layout.
-    value
-        An integer; for an array a sequence; for a structure a mapping, in which members that
-        are left out are zero.
+        An amaranth shape or layout. The value is an integer; for an array a sequence; for a structure a mapping, in
+        which members that are left out are zero.
 
     Raises
     ------
     KeyError
-        If a member is not in the structure.
+        From what is returned, if a member is not in the structure.
     ValueError
-        If an integer does not fit its shape.
+        From what is returned, if an integer does not fit its shape.
     """
     if isinstance(shape, data.StructLayout):
-        assert isinstance(value, Mapping)
-        fields = (shape[name] for name in value)
-        return sum(pack(field.shape, item) << field.offset for field, item in zip(fields, value.values(), strict=True))
+        return _structure({str(name): (packer(field.shape), field.offset) for name, field in shape})
     if isinstance(shape, data.ArrayLayout):
-        assert isinstance(value, Sequence)
-        width = Shape.cast(shape.elem_shape).width
-        return sum(pack(shape.elem_shape, item) << (number * width) for number, item in enumerate(value))
-    cast = Shape.cast(shape)
-    width = int(cast.width)
-    number = int(getattr(value, "value", value))
-    lowest, highest = (-1 << (width - 1), 1 << (width - 1)) if cast.signed else (0, 1 << width)
-    if not lowest <= number < max(highest, 1):
-        raise ValueError(f"{number} does not fit {cast}")
-    return number & ((1 << width) - 1)
+        return _array(packer(shape.elem_shape), Shape.cast(shape.elem_shape).width)
+    return _integer(Shape.cast(shape))
+
+
+def _structure(members: Mapping[str, tuple[Callable[[Any], int], int]]) -> Callable[[Any], int]:
+    def packed(value: Mapping[str, Any]) -> int:
+        bits = 0
+        for name, item in value.items():
+            member, offset = members[name]
+            bits |= member(item) << offset
+        return bits
+
+    return packed
+
+
+def _array(element: Callable[[Any], int], width: int) -> Callable[[Any], int]:
+    def packed(value: Sequence[Any]) -> int:
+        bits = 0
+        for number, item in enumerate(value):
+            bits |= element(item) << (number * width)
+        return bits
+
+    return packed
+
+
+def _integer(shape: Shape) -> Callable[[Any], int]:
+    width = int(shape.width)
+    mask = (1 << width) - 1
+    lowest, highest = (-1 << (width - 1), 1 << (width - 1)) if shape.signed else (0, 1 << width)
+
+    def packed(value: Any) -> int:
+        number = int(getattr(value, "value", value))
+        if not lowest <= number < max(highest, 1):
+            raise ValueError(f"{number} does not fit {shape}")
+        return number & mask
+
+    return packed

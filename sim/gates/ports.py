@@ -73,13 +73,17 @@ class Stream:
             raise ValueError(f"an item of {self.name} cannot be due in cycle {due}")
         self.payload.check(payload)
 
-    def packed(self, due: NDArray[np.integer], payloads: NDArray[np.generic]) -> bytes:
-        """Return the bytes of an array of items, `payload_bytes` each, or raise ValueError."""
+    def check_shapes(self, due: NDArray[np.integer], payloads: NDArray[np.generic]) -> None:
+        """Raise ValueError if these cannot be the cycles and payloads of items."""
         if due.ndim != 1 or len(payloads) != len(due) or payloads.nbytes != len(due) * self.payload_bytes:
             raise ValueError(
                 f"{self.name} takes {self.payload_bytes} bytes an item and as many items as cycles they are due in, "
                 f"not payloads of shape {payloads.shape} and type {payloads.dtype} for due of shape {due.shape}"
             )
+
+    def packed(self, due: NDArray[np.integer], payloads: NDArray[np.generic]) -> bytes:
+        """Return the bytes of an array of items, `payload_bytes` each, or raise ValueError."""
+        self.check_shapes(due, payloads)
         if len(due) and min(due.tolist()) < 0:  # faster than NumPy's for the few words of a burst
             raise ValueError(f"an item of {self.name} cannot be due in cycle {due.min()}")
         packed = payloads.tobytes()

@@ -22,7 +22,7 @@ from sim import tally
 from sim.gates.commands import Commands
 from sim.gates.images import Images, from_bytes
 from sim.gates.layout import Layout, is_gradient
-from sim.gates.packing import pack
+from sim.gates.packing import pack, packer
 from sim.gates.remote_host import Kind, RemoteHost
 from sim.gates.simulation import Simulation
 from sim.gates.step import NumberedStep
@@ -103,8 +103,9 @@ class StepOnGates:
         for number in itertools.count():
             if not simulation.run(simulation.cycle + _PATIENCE_CYCLES):
                 raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
+            finished = simulation.value("finished")  # asked first: after an answer the design has to settle anew
             self._serve(simulation, host, origin, made)
-            if simulation.value("finished"):
+            if finished:
                 break
             if on_progress is not None and number % _PROGRESS_EVERY_STOPS == 0:
                 done = simulation.value("done_counts")
@@ -120,10 +121,10 @@ class StepOnGates:
             return
         before = self._images.before
         for tile, port in enumerate(self._local("weights")):
-            shape = self._inside("local_weights", tile).host_writes.payload.shape()
+            packed = packer(self._inside("local_weights", tile).host_writes.payload.shape())
             words = self._images.local(before, gradients=False, tile=tile).tolist()
             for address, word in enumerate(words):
-                simulation.offer(f"{port}__host_writes", 0, pack(shape, {"address": address, "word": word}))
+                simulation.offer(f"{port}__host_writes", 0, packed({"address": address, "word": word}))
         simulation.run(simulation.cycle + len(words))
 
     def _local(self, kind: str) -> list[str]:

@@ -14,8 +14,9 @@ from rtl.adder_tree import AdderTree, levels
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(2, 17), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_a_sum_a_cycle_after_as_many_cycles_as_levels(terms, bits, seed):
+def test_a_sum_as_many_cycles_after_its_terms_as_there_are_levels(terms, bits, seed):
     rng, words = np.random.default_rng(seed), 12
+    active = (rng.random(words) < rng.random()).tolist()
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     values = np.where(
         rng.random((words, terms)) < rng.random(),
@@ -29,14 +30,16 @@ def test_a_sum_a_cycle_after_as_many_cycles_as_levels(terms, bits, seed):
         for cycle in range(words + levels(terms)):
             if cycle < words:
                 ctx.set(tree.tag, cycle + 1)
+                ctx.set(tree.active, active[cycle])
                 for lane, value in enumerate(values[cycle]):
                     ctx.set(tree.terms[lane], value)
-            _, _, total, tag = await ctx.tick().sample(tree.sum, tree.sum_tag)
+            _, _, total, there, tag = await ctx.tick().sample(tree.sum, tree.sum_active, tree.sum_tag)
             if cycle >= levels(terms):
-                sums.append((tag, total))
+                sums.append((tag, total if there else None))
         return sums
 
-    assert run(tree, bench)[0] == [(number + 1, sum(word)) for number, word in enumerate(values)]
+    expected = [sum(word) if there else None for word, there in zip(values, active, strict=True)]
+    assert run(tree, bench)[0] == list(enumerate(expected, start=1))
 
 
 @pytest.mark.parametrize(("terms", "expected"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (16, 4), (17, 5)])

@@ -2,7 +2,7 @@
 //
 // Before this file come: a simulator's `Gates` (verilator.hpp, cxxrtl.hpp) and the design's ports, as macros
 //     SOURCES(X)  X(number, bits, payload, valid, ready)     streams into the design
-//     SINKS(X)    X(number, bits, payload, valid, ready)     streams out of it
+//     SINKS(X)    X(number, bits, payload, valid)            streams out of it, taken at once
 //     INPUTS(X)   X(number, bits, port)                      plain inputs
 //     OUTPUTS(X)  X(number, bits, port)                      plain outputs
 // Counters, items and values that Python reads are rows of 64-bit integers: the low bits first, as on little-endian hosts.
@@ -35,6 +35,16 @@ template <unsigned BITS> class Source {
     bool offering = false;
 
 public:
+    // Whether `count` items may be added: their cycles are not negative, and no bit is set above the last of a payload.
+    static bool fits(size_t count, const uint8_t *due, const uint8_t *payloads) {
+        unsigned above = 0;
+        for (size_t i = 0; i < count; i++) {
+            above |= due[(i + 1) * sizeof(uint64_t) - 1] >> 7;
+            if constexpr (BITS % 8) above |= payloads[(i + 1) * bytes(BITS) - 1] >> BITS % 8;
+        }
+        return !above;
+    }
+
     void add(size_t count, const uint8_t *due, const uint8_t *payloads) {
         for (size_t i = 0; i < count; i++) {
             Item<BITS> item{};
@@ -128,6 +138,7 @@ private:
     const int halts;        // the number of the output that stops a run, or -1
     uint64_t reported = 0;  // bit k: what sink k offers in this cycle is kept already
     bool halted = false;    // the output was seen to be high in this cycle
+    bool settled = false;   // what is driven is what is due in this cycle, and the design has settled with it
 
 #define X(k, bits, ...) Source<bits> source_##k;
     SOURCES(X)
@@ -138,6 +149,8 @@ private:
     Pulses pulses[inputs + 1];
 
     void settle() {
+        if (settled) return;
+        settled = true;
         const uint64_t cycle = counters[0];
         (void)cycle;
 #define X(k, bits, payload, valid, ready) source_##k.drive(cycle, gates.top.payload, gates.top.valid);
@@ -152,7 +165,7 @@ private:
 
     bool stops_here() {
         bool stop = false;
-#define X(k, bits, payload, valid, ready)                                       \
+#define X(k, bits, payload, valid)                                              \
     if ((stops & ~reported) >> k & 1 && read_bit(gates.top.valid)) {            \
         sink_##k.keep(counters[0], gates.top.payload);                          \
         counters[1 + k]++;                                                      \
@@ -170,7 +183,7 @@ private:
     }
 
     int take() {
-#define X(k, bits, payload, valid, ready)                                       \
+#define X(k, bits, payload, valid)                                              \
     if (reported >> k & 1) {                                                    \
         if (!read_bit(gates.top.valid) || !sink_##k.kept_last(gates.top.payload)) return changed + k; \
     } else if (read_bit(gates.top.valid)) {                                     \
@@ -188,11 +201,7 @@ private:
     }
 
 public:
-    Simulation(uint64_t stops, int halts, const char *waveform) : gates(waveform), stops(stops), halts(halts) {
-#define X(k, bits, payload, valid, ready) write_bit(gates.top.ready, true);
-        SINKS(X)
-#undef X
-    }
+    Simulation(uint64_t stops, int halts, const char *waveform) : gates(waveform), stops(stops), halts(halts) {}
 
     int run(uint64_t until) {
         while (counters[0] < until) {
@@ -201,22 +210,32 @@ public:
             if (int failure = take()) return failure;
             gates.tick(counters[0]);
             counters[0]++;
+            settled = false;
         }
         return ran;
     }
 
-    void offer(int source, size_t count, const uint8_t *due, const uint8_t *payloads) {
+    bool offer(int source, size_t count, const uint8_t *due, const uint8_t *payloads) {
+        settled = false;
         switch (source) {
-#define X(k, bits, ...) \
-    case k: source_##k.add(count, due, payloads); break;
+#define X(k, bits, ...)                                                         \
+    case k:                                                                     \
+        if (!source_##k.fits(count, due, payloads)) return false;               \
+        source_##k.add(count, due, payloads);                                   \
+        break;
             SOURCES(X)
 #undef X
         }
+        return true;
     }
 
-    void pulse(int input, uint64_t due) { pulses[input].add(due); }
+    void pulse(int input, uint64_t due) {
+        settled = false;
+        pulses[input].add(due);
+    }
 
     void set(int input, const uint64_t *bits_of_value) {
+        settled = false;
         switch (input) {
 #define X(k, bits, port)                                                        \
     case k:                                                                     \
@@ -256,11 +275,11 @@ Simulation *gates_open(uint64_t stops, int halts, const char *waveform) { return
 void gates_close(Simulation *simulation) { delete simulation; }
 uint64_t *gates_counters(Simulation *simulation) { return simulation->counters; }
 int gates_run(Simulation *simulation, uint64_t until) { return simulation->run(until); }
-void gates_offer(Simulation *simulation, int source, size_t count, const uint8_t *due, const uint8_t *payloads) {
-    simulation->offer(source, count, due, payloads);
+int gates_offer(Simulation *simulation, int source, size_t count, const uint8_t *due, const uint8_t *payloads) {
+    return simulation->offer(source, count, due, payloads);
 }
-void gates_offer_one(Simulation *simulation, int source, uint64_t due, const uint8_t *payload) {
-    simulation->offer(source, 1, reinterpret_cast<const uint8_t *>(&due), payload);
+int gates_offer_one(Simulation *simulation, int source, uint64_t due, const uint8_t *payload) {
+    return simulation->offer(source, 1, reinterpret_cast<const uint8_t *>(&due), payload);
 }
 void gates_pulse(Simulation *simulation, int input, uint64_t due) { simulation->pulse(input, due); }
 void gates_set(Simulation *simulation, int input, const uint64_t *bits) { simulation->set(input, bits); }

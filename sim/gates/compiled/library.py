@@ -15,6 +15,7 @@ from amaranth.lib.wiring import Component
 
 from accel.errors import ConfigError
 from accel.files import make_folder, replace_file
+from sim.gates.compiled.known import key, known_library, remember_library
 from sim.gates.compiled.recipe import Recipe
 from sim.gates.compiled.tools import Tool
 from sim.gates.ports import Port, Ports, Stream
@@ -31,7 +32,8 @@ _found: weakref.WeakKeyDictionary[Component, dict[tuple[str, str | None], Path]]
 def library(component: Component, ports: Ports, tool: Tool, waveform: str | None) -> Path:
     """Return the library of `component`, building it if it is not in the cache folder.
 
-    To know whether it is there costs a conversion to Verilog, so it is remembered for as long as the component is.
+    To know whether it is there costs a conversion to Verilog, so it is remembered for as long as the component is, and
+    in the folder for a component that says what it is made from (`sim.gates.compiled.known`).
 
     Parameters
     ----------
@@ -50,6 +52,18 @@ def library(component: Component, ports: Ports, tool: Tool, waveform: str | None
     places = _found.setdefault(component, {})
     if (tool.NAME, waveform) in places:
         return places[tool.NAME, waveform]
+    folder, design = cache_folder() / "compiled", key(component, tool, waveform)
+    place = known_library(folder, design) if design else None
+    if place is None:
+        place = _converted(component, ports, tool, waveform, folder)
+        if design:
+            remember_library(place, design)
+    places[tool.NAME, waveform] = place
+    return place
+
+
+def _converted(component: Component, ports: Ports, tool: Tool, waveform: str | None, folder: Path) -> Path:
+    """Return the library that `component` converts to, in `folder`; build it if it is not there."""
     recipe = tool.recipe(component, waveform)
     sources = {
         recipe.file: recipe.text,
@@ -58,11 +72,10 @@ def library(component: Component, ports: Ports, tool: Tool, waveform: str | None
     }
     made_of = [platform.machine(), tool.version(), *map(str, recipe.commands), *sources.values()]
     digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
-    place = cache_folder() / "compiled" / f"{tool.NAME}-{digest[:24]}.so"
+    place = folder / f"{tool.NAME}-{digest[:24]}.so"
     if not place.exists():
-        make_folder(place.parent)
+        make_folder(folder)
         _build(place, sources, recipe)
-    places[tool.NAME, waveform] = place
     return place
 
 
@@ -75,16 +88,19 @@ def _design(ports: Ports, recipe: Recipe, tool: Tool) -> str:
             entries.append(f" X({k}, {bits}, {', '.join(tool.member(port.name) for port in members)})")
         return " \\\n   ".join([f"#define {name}(X)", *entries])
 
-    def streams(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
+    def sources(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
         return ((stream.payload.width, [stream.payload, stream.valid, stream.ready]) for stream in of)
+
+    def sinks(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
+        return ((stream.payload.width, [stream.payload, stream.valid]) for stream in of)
 
     def signals(of: Iterable[Port]) -> Iterable[tuple[int, list[Port]]]:
         return ((port.width, [port]) for port in of)
 
     lines = [
         *(f"#define {name} {value}" for name, value in recipe.macros.items()),
-        table("SOURCES", streams(ports.sources.values())),
-        table("SINKS", streams(ports.sinks.values())),
+        table("SOURCES", sources(ports.sources.values())),
+        table("SINKS", sinks(ports.sinks.values())),
         table("INPUTS", signals(ports.inputs.values())),
         table("OUTPUTS", signals(ports.outputs.values())),
         f'#include "{tool.HEADER}"',

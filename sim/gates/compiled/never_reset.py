@@ -1,9 +1,11 @@
-"""A component as it runs after power-up: with a clock and no reset."""
+"""A component as it runs under a host: with a clock, no reset, and whatever it gives taken at once."""
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, Module
-from amaranth.lib.wiring import Component, In
+from amaranth.hdl import ClockDomain, Module, Value
+from amaranth.lib.wiring import Component, In, Out
+
+from sim.gates.ports import Ports
 
 __all__ = ["CLOCK", "NeverReset"]
 
@@ -11,10 +13,11 @@ CLOCK = "clk"
 
 
 class NeverReset(Component):  # type: ignore[misc]  # Amaranth ships no types
-    """Puts a component into a clock domain that is never reset; the ports are the component's, and the clock.
+    """Puts a component into a clock domain that is never reset; the ports are the clock and the component's, by name.
 
     Registers begin with their first values, as after a reset. A reset input would be a second way into every register:
-    Verilator then works out all that depends on registers anew whenever any input may have changed, twice a cycle.
+    Verilator then works out all that depends on registers anew whenever any input may have changed, twice a cycle. The
+    same holds for ``ready`` of streams out of the component, which a host keeps high: here it is a constant, no port.
 
     Parameters
     ----------
@@ -29,7 +32,12 @@ class NeverReset(Component):  # type: ignore[misc]  # Amaranth ships no types
 
     def __init__(self, component: Component) -> None:
         self._component = component
-        super().__init__({CLOCK: In(1), **dict(component.signature.members)})
+        self._always_ready = {stream.ready.name for stream in Ports.of(component).sinks.values()}
+        members = {CLOCK: In(1)}
+        for path, member, value in component.signature.flatten(component):
+            if (name := "__".join(map(str, path))) not in self._always_ready:
+                members[name] = (In if member.flow == In else Out)(Value.cast(value).shape())
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         """Connect clock and ports."""
@@ -38,8 +46,10 @@ class NeverReset(Component):  # type: ignore[misc]  # Amaranth ships no types
         m.d.comb += domain.clk.eq(self.clk)
         m.submodules.gates = component = self._component
         for path, member, inner in component.signature.flatten(component):
-            outer = self
-            for name in path:
-                outer = outer[name] if isinstance(name, int) else getattr(outer, name)
-            m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+            name = "__".join(map(str, path))
+            if name in self._always_ready:
+                m.d.comb += Value.cast(inner).eq(1)
+                continue
+            outer = getattr(self, name)
+            m.d.comb += Value.cast(inner).eq(outer) if member.flow == In else outer.eq(inner)
         return m

