@@ -22,6 +22,8 @@ class Fired(NamedTuple):
     fired_h: tuple[int, ...]
     steps_x: tuple[int, ...]
     steps_h: tuple[int, ...]
+    asked_x: tuple[int, ...]
+    asked_h: tuple[int, ...]
 
     def __add__(self, other: object) -> Fired:
         """Return the counts of both."""
@@ -78,6 +80,8 @@ def fired_in(ran: Forward) -> Fired:
         tuple(int(np.count_nonzero(tape.fired_h)) for tape in tapes),
         tuple(rows * tape.fired_x.shape[1] for tape in tapes),
         tuple((rows - samples) * tape.fired_h.shape[1] for tape in tapes),
+        tuple(int(np.count_nonzero(tape.asked_x)) for tape in tapes),
+        tuple(int(np.count_nonzero(tape.asked_h)) for tape in tapes),
     )
 
 
@@ -92,10 +96,12 @@ def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
         lengths=lengths,
         fired_x=tuple(unpack(tape.fired_x, packing) for tape in ran.tapes),
         fired_h=tuple(unpack(tape.fired_h, packing) for tape in ran.tapes),
+        asked_x=tuple(unpack(tape.asked_x, packing) for tape in ran.tapes if tape.asked_x is not tape.fired_x),
+        asked_h=tuple(unpack(tape.asked_h, packing) for tape in ran.tapes if tape.asked_h is not tape.fired_h),
     )
 
 
 def nothing_fired(sizes: Sizes) -> Fired:
     """Return the counts of no steps at all."""
     zeros = (0,) * len(sizes.hidden)
-    return Fired(zeros, zeros, zeros, zeros)
+    return Fired(zeros, zeros, zeros, zeros, zeros, zeros)

@@ -30,6 +30,8 @@ class StreamLists:
         Elements that fired, bias not counted, shape (B, T).
     start
         Where each list begins in `Lists.columns`, shape (B, T).
+    asked, asked_start
+        Likewise all elements that are listed, which `matvec_t` works through.
     scan_cycles
         Cycles of the encoder for each vector, shape (B, T).
     """
@@ -38,6 +40,8 @@ class StreamLists:
     bias: bool
     fired: Grid
     start: Grid
+    asked: Grid
+    asked_start: Grid
     scan_cycles: Grid
 
     def columns(self, step: Grid) -> Grid:
@@ -77,23 +81,28 @@ class Lists:
 
 
 def fired_lists(step: RecordedStep, shape: Shape, engine: Engine) -> Lists:
-    """Return the lists of what fired in `step`; an entry is an index and a value."""
+    """Return the lists of what fired in `step`; how long an entry is, the mode knows that makes them."""
     parts = [_all_columns(shape)]
     streams: dict[str, list[StreamLists]] = {"x": [], "h": []}
     begin = len(parts[0])
-    for stream, masks, bias in (
-        ("x", step.fired_x, shape.gates.BIAS_X),
-        ("h", step.fired_h, shape.gates.BIAS_H),
+    for stream, masks, asked_masks, bias in (
+        ("x", step.fired_x, step.asked_x or step.fired_x, shape.gates.BIAS_X),
+        ("h", step.fired_h, step.asked_h or step.fired_h, shape.gates.BIAS_H),
     ):
-        for mask in masks:
-            by_sample = np.ascontiguousarray(mask.transpose(1, 0, 2))  # (B, T, width)
-            fired = by_sample.sum(axis=-1, dtype=np.int64)
-            columns, offsets = _with_bias(by_sample, bias)
+        for mask, asked_mask in zip(masks, asked_masks, strict=True):
+            columns, fired, start = _listed(mask, bias)
+            start += begin
             parts.append(columns)
-            scan = encode.scan_cycles(by_sample, engine)
-            streams[stream].append(StreamLists(mask.shape[-1], bias, fired, begin + offsets, scan))
             begin += len(columns)
-    entry = encode.list_entry_bytes(engine)
+            asked, asked_start = fired, start
+            if asked_mask is not mask:
+                columns, asked, asked_start = _listed(asked_mask, bias=False)
+                asked_start += begin
+                parts.append(columns)
+                begin += len(columns)
+            scan = encode.scan_cycles(asked_mask.transpose(1, 0, 2), engine)
+            streams[stream].append(StreamLists(mask.shape[-1], bias, fired, start, asked, asked_start, scan))
+    entry = shape.encoder.list_entry_bytes(engine)
     columns = np.concatenate(parts)
     return Lists(step.lengths, tuple(streams["x"]), tuple(streams["h"]), columns, entry)
 
@@ -112,15 +121,24 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine) -> Lists:
         scan = zero + encode.pass_cycles(width, engine)
         # At step 0 a recurrent stream's only entry is the bias, the column after the last element.
         start = np.where(recurrent & (np.arange(steps) == 0), width, 0) + zero
-        return StreamLists(width, bias, moves * np.int64(width), start, scan)
+        every = moves * np.int64(width)
+        return StreamLists(width, bias, every, start, every, start, scan)
 
     x = tuple(stream(width, shape.gates.BIAS_X, recurrent=False) for width in shape.inputs)
-    h = tuple(stream(width, shape.gates.BIAS_H, recurrent=True) for width in shape.hidden)
+    recurrent = [width if shape.gates.BLOCKS_H else 0 for width in shape.hidden]
+    h = tuple(stream(width, shape.gates.BIAS_H, recurrent=True) for width in recurrent)
     return Lists(lengths, x, h, _all_columns(shape), engine.formats.activation.bytes)
 
 
 def _all_columns(shape: Shape) -> NDArray[np.int32]:
     return np.arange(max(*shape.inputs, *shape.hidden) + 1, dtype=np.int32)
+
+
+def _listed(mask: NDArray[np.bool_], bias: bool) -> tuple[NDArray[np.int32], Grid, Grid]:
+    """Return the lists of a mask of shape (T, B, width), elements of each without the bias, and where each begins."""
+    by_sample = np.ascontiguousarray(mask.transpose(1, 0, 2))
+    columns, start = _with_bias(by_sample, bias)
+    return columns, by_sample.sum(axis=-1, dtype=np.int64), start
 
 
 def _with_bias(fired: NDArray[np.bool_], bias: bool) -> tuple[NDArray[np.int32], Grid]:

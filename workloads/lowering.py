@@ -101,7 +101,7 @@ class _Lowering:
         first = np.arange(layers)[:, None, None] == 0
         last = np.arange(layers)[:, None, None] == layers - 1
         read = steps & last & (step == lengths[:, None] - 1 if readout == "last" else True)
-        recurrent = steps & (step > 0)
+        recurrent = steps & (step > 0) & bool(self._shape.gates.BLOCKS_H)
         with_bias = steps if self._shape.gates.BIAS_H else recurrent
         schedule = Schedule(layers, lengths)
         for kind, exists in {
@@ -121,7 +121,8 @@ class _Lowering:
             "outer_h": with_bias,
             "outer_x": steps,
         }.items():
-            schedule.add(kind, exists)
+            if exists.any():
+                schedule.add(kind, exists)
         if self._placed.tape_remote:
             schedule.add("store_tape", steps)
             schedule.add("load_tape", steps)
@@ -158,8 +159,8 @@ class _Lowering:
             if stream == "x"
             else [self._at("gates", cells, step=-1)]
         )
-        return _kind("encode", "FP", stream) | {
-            "count": _gather(lists, "fired", cells),
+        return _kind(self._shape.gates.ENCODER, "FP", stream) | {
+            "count": _gather(lists, "asked", cells),
             "words": _gather(lists, "scan_cycles", cells),
             "rows": _by_layer(cells, [one.width for one in lists]),
             "depends": before,
@@ -181,7 +182,8 @@ class _Lowering:
     def _matvec_t(self, cells: Cells, stream: str) -> Columns:
         lists = self._streams(stream)
         return self._matrix("matvec_t", "BP", cells, stream) | {
-            "count": _gather(lists, "fired", cells),  # the bias column has no gradient to give
+            "count": _gather(lists, "asked", cells),  # the bias column has no gradient to give
+            "list_start": _gather(lists, "asked_start", cells),
             "dense_count": _by_layer(cells, [one.width for one in lists]),
             "depends": [self._at("gates_backward", cells)],
             "list_from": self._list_from(cells, stream),
@@ -218,7 +220,8 @@ class _Lowering:
         return self._elementwise("gates_forward", "FP", cells, slots, gates.FORWARD_MULTIPLIES, read) | {
             "depends": [
                 self._at("matvec_x", cells),
-                self._at("matvec_h", cells),
+                # where nothing comes back, the state alone ties a step to the one before
+                np.maximum(self._at("matvec_h", cells), self._at("gates", cells, step=-1)),
                 self._at("store_tape", cells, step=-2),  # the buffer holds two steps
             ]
         }
@@ -227,8 +230,9 @@ class _Lowering:
         multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
         above = np.maximum(self._at("read_t", cells), self._at("matvec_t_x", cells, layer=1))
         slots = gates_backward.neuron_slots(self._shape.gates)
+        later = np.maximum(self._at("matvec_t_h", cells, step=1), self._at("gates_backward", cells, step=1))
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
-            "depends": [above, self._at("matvec_t_h", cells, step=1), self._at("load_tape", cells)]
+            "depends": [above, later, self._at("load_tape", cells)]
         }
 
     def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.cells import _delta, _dense
+from workloads.cells import _dense, _recurrence
 from workloads.layer import Layer, LayerTape
 from workloads.packing import Array, Packing, last_rows, pack, packing_of, sample_of_rows, unpack
 
@@ -251,7 +251,7 @@ def _forward_layer(network: Network, number: int, layer: Layer, x: Array, packin
     if network.thresholds is None:
         return _dense.forward(network.sizes.cell, layer, x, packing)
     theta_x, theta_h = network.thresholds[number]
-    return _delta.forward(network.sizes.cell, layer, x, theta_x, theta_h, packing)
+    return _recurrence.forward(network.sizes.cell, layer, x, theta_x, theta_h, packing)
 
 
 def _backward_layer(
@@ -259,7 +259,7 @@ def _backward_layer(
 ) -> tuple[Layer, Array]:
     if network.thresholds is None:
         return _dense.backward(network.sizes.cell, layer, tape, g_h, packing)
-    return _delta.backward(network.sizes.cell, layer, tape, g_h, beta, packing)
+    return _recurrence.backward(network.sizes.cell, layer, tape, g_h, beta, packing)
 
 
 def _input_gradient(
@@ -267,4 +267,4 @@ def _input_gradient(
 ) -> Array:
     if network.thresholds is None:
         return _dense.input_gradient(network.sizes.cell, layer, g_M)
-    return _delta.input_gradient(network.sizes.cell, layer, tape, g_M, beta, packing)
+    return _recurrence.input_gradient(network.sizes.cell, layer, tape, g_M, beta, packing)

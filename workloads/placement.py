@@ -8,7 +8,7 @@ from types import ModuleType
 from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.gates import GATES
-from accel.modes import encode
+from accel.modes import MODES
 from accel.program import Tensor
 from workloads.cells import CELLS
 
@@ -33,6 +33,11 @@ class Shape:
     inputs: tuple[int, ...]
     hidden: tuple[int, ...]
     classes: int
+
+    @property
+    def encoder(self) -> ModuleType:
+        """The mode that lists its streams."""
+        return MODES.load(self.gates.ENCODER)
 
     @classmethod
     def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int) -> Shape:
@@ -112,7 +117,8 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, i
             (f"W_x[{layer}]", len(gates.BLOCKS_X), inputs, gates.BIAS_X),
             (f"W_h[{layer}]", len(gates.BLOCKS_H), width, gates.BIAS_H),
         ):
-            found[name] = (blocks * width, blocks * chunks, columns + bias)
+            if blocks:
+                found[name] = (blocks * width, blocks * chunks, columns + bias)
     found["W_readout"] = (shape.classes, -(-shape.classes // lanes), shape.hidden[-1] + 1)
     return found
 
@@ -163,12 +169,13 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
     deltas of the next sample may be made while the tape still holds this one's.
     """
     lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
+    held = shape.encoder.HELD
     total = 3 * shape.inputs[0] * formats.activation.bytes  # input vectors: one in use, two on their way
-    total += 2 * shape.inputs[0] * encode.list_entry_bytes(architecture.engine)
+    total += 2 * shape.inputs[0] * shape.encoder.list_entry_bytes(architecture.engine)
     for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
         padded = -(-width // lanes) * lanes
         total += 2 * gates.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
-        total += (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, their gradients
+        total += held * (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, g's
         total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
         total += len(gates.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
     return total + shape.classes * formats.memory.bytes  # logits

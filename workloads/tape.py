@@ -73,7 +73,7 @@ class Tape:
         pairs = list(zip(lists.x, lists.h, strict=True))
         self.bytes: NDArray[np.int64] = np.stack(
             [
-                steps * values + of_lists(x.fired) + of_lists(h.fired)
+                steps * values + of_lists(x.asked) + of_lists(h.asked)
                 for values, (x, h) in zip(self._value_bytes, pairs, strict=True)
             ]
         )

@@ -148,7 +148,8 @@ class Workload(Description):
     hidden
         Width of each layer, the one next to the input first.
     theta_x, theta_h
-        Thresholds of the input and the recurrent stream: one number for all layers, or one for each.
+        Thresholds of the input and the recurrent stream: one number for all layers, or one for each. A spiking cell has
+        none, and they may be left out.
     readout
         "last" classifies from h of a sample's last step. "every" classifies from h of every step: the loss is the mean
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
@@ -214,6 +215,26 @@ class Workload(Description):
     def _known_cell(cls, name: str) -> str:
         return _member(CELLS, "cell", name)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_thresholds_where_nothing_is_held(cls, table: Any) -> Any:
+        if isinstance(table, dict) and table.get("cell") in CELLS.names() and not _holds(table["cell"]):
+            return {"theta_x": 0.0, "theta_h": 0.0} | table
+        return table
+
+    @model_validator(mode="after")
+    def _spikes_are_all_or_nothing(self) -> Self:
+        if _holds(self.cell):
+            return self
+        for field in ("theta_x", "theta_h"):
+            if any(self._each_layer(getattr(self, field))):
+                raise ValueError(f"{field} must be 0 or left out: cell {self.cell!r} has no thresholds of deltas")
+        if self.training.dense_epochs:
+            raise ValueError(
+                f"training.dense_epochs must be 0, not {self.training.dense_epochs}: cell {self.cell!r} only spikes"
+            )
+        return self
+
     @model_validator(mode="after")
     def _thresholds_for_each_layer(self) -> Self:
         for field in ("theta_x", "theta_h"):
@@ -234,6 +255,11 @@ class Workload(Description):
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
         return theta if isinstance(theta, tuple) else (theta,) * len(self.hidden)
+
+
+def _holds(cell: str) -> bool:
+    """Return whether the cell's streams hold what last fired, with which thresholds compare."""
+    return bool(CELLS.load(cell).STREAMS.HELD)
 
 
 def _member(family: ModuleFamily, what: str, name: str, extra: tuple[str, ...] = ()) -> str:

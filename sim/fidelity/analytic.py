@@ -78,8 +78,9 @@ def recurrence_cycles(program: Program) -> int:
     gates = mode["gates_forward"] | mode["gates_backward"]
     if not gates.any():
         return 0
+    listing = program.unit == UNITS.index("encoder")
     recurrent = (ops.stream == STREAMS.index("h")) & (ops.step > 0)
-    chain = gates | (recurrent & (mode["encode"] | mode["matvec"] | mode["matvec_t"]))
+    chain = gates | (recurrent & (listing | mode["matvec"] | mode["matvec_t"]))
     last_step = np.zeros(samples, dtype=np.int64)
     np.maximum.at(last_step, ops.sample[gates], ops.step[gates])
     update = mode["update"]
