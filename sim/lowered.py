@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from accel.architecture import Architecture
+from accel.errors import ConfigError
 from accel.program import Program
+from workloads.datasets import DATASETS
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
 from workloads.trace import RecordedStep, Trace
+from workloads.workload import BPTT, SYNTHETIC
 
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -16,6 +19,8 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
     ------
     FitError
         If something does not fit the memory it must live in.
+    ConfigError
+        If no program does what was trained.
     """
     return lower(architecture, _shape(trace), recorded, trace.workload.readout)
 
@@ -31,4 +36,20 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 
 
 def _shape(trace: Trace) -> Shape:
-    return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
+    """Return the sizes; a `ConfigError` where no program does what was trained."""
+    workload = trace.workload
+    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
+    if workload.training.rule != BPTT:
+        raise ConfigError(
+            f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}"
+        )
+    if not shape.encoder.HELD and workload.dataset != SYNTHETIC and not _spikes(workload.dataset):
+        raise ConfigError(
+            f"cell {workload.cell!r} lists spikes by their index alone, and data set {workload.dataset!r} has other "
+            "values: to simulate, take a data set of spikes"
+        )
+    return shape
+
+
+def _spikes(dataset: str) -> bool:
+    return bool(getattr(DATASETS.load(dataset), "SPIKES", False))

@@ -170,7 +170,7 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
     """
     lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
     held = shape.encoder.HELD
-    total = 3 * shape.inputs[0] * formats.activation.bytes  # input vectors: one in use, two on their way
+    total: int = 3 * shape.inputs[0] * formats.activation.bytes  # input vectors: one in use, two on their way
     total += 2 * shape.inputs[0] * shape.encoder.list_entry_bytes(architecture.engine)
     for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
         padded = -(-width // lanes) * lanes

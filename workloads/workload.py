@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from accel.description import (
     Description,
@@ -24,6 +32,7 @@ from workloads.cells import CELLS
 from workloads.datasets import DATASETS
 from workloads.optimisers import OPTIMISERS
 from workloads.presets import PRESETS
+from workloads.rules import RULES
 from workloads.schedules import SCHEDULES
 
 
@@ -37,6 +46,7 @@ Thresholds = Annotated[
     | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Tag("tuple[float, ...]")],
     Discriminator(_kind),
 ]
+BPTT = "bptt"  # the training rule that needs no word
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
 
 
@@ -53,6 +63,8 @@ class Training(Description):
         0 trains the delta network from the start, `epochs` a dense network.
     batch
         Samples in a mini-batch; the last of an epoch may be smaller.
+    rule
+        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt" is for spiking cells.
     optimiser
         A member of `workloads.optimisers`.
     learning_rate
@@ -81,6 +93,7 @@ class Training(Description):
     epochs: PositiveInt
     dense_epochs: NonNegativeInt = 0
     batch: PositiveInt = 32
+    rule: str = BPTT
     optimiser: str = "adamw"
     learning_rate: PositiveFloat = 1e-3
     schedule: str = "cosine"
@@ -93,6 +106,11 @@ class Training(Description):
     precision: Literal["float32", "float64"] = "float32"
     record_every: PositiveInt = 1
 
+    @field_validator("rule")
+    @classmethod
+    def _known_rule(cls, name: str) -> str:
+        return _member(RULES, "training rule", name)
+
     @field_validator("optimiser")
     @classmethod
     def _known_optimiser(cls, name: str) -> str:
@@ -102,6 +120,12 @@ class Training(Description):
     @classmethod
     def _known_schedule(cls, name: str) -> str:
         return _member(SCHEDULES, "schedule", name)
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_rules(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the default rule out, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        return table if self.rule != BPTT else {name: value for name, value in table.items() if name != "rule"}
 
     @model_validator(mode="after")
     def _dense_within_epochs(self) -> Self:
@@ -233,6 +257,16 @@ class Workload(Description):
             raise ValueError(
                 f"training.dense_epochs must be 0, not {self.training.dense_epochs}: cell {self.cell!r} only spikes"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _rule_fits_the_cell(self) -> Self:
+        if not RULES.load(self.training.rule).SPIKES_ONLY:
+            return self
+        if _holds(self.cell):
+            raise ValueError(f"training.rule {self.training.rule!r} is for spiking cells, not for {self.cell!r}")
+        if self.training.beta:
+            raise ValueError(f"training.beta must be 0 with rule {self.training.rule!r}, not {self.training.beta}")
         return self
 
     @model_validator(mode="after")

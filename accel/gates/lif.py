@@ -86,7 +86,9 @@ def surrogate_table() -> LineTable:
     """Return the table of `GAIN` / (beta * GAIN * d + 1)^2 on distances 0 <= d < 4: 256 segments."""
     corners = np.arange((1 << _SEGMENT_BITS) + 1) * 2.0 ** (DISTANCE.bits - 1 - DISTANCE.fraction_bits - _SEGMENT_BITS)
     return from_corners(
-        GAIN / (SHARPNESS * GAIN * corners + 1) ** 2, _ENTRY_FRACTION_BITS, DISTANCE.bits - 1 - _SEGMENT_BITS
+        np.asarray(GAIN / (SHARPNESS * GAIN * corners + 1) ** 2, np.float64),
+        _ENTRY_FRACTION_BITS,
+        DISTANCE.bits - 1 - _SEGMENT_BITS,
     )
 
 

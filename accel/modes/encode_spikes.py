@@ -2,8 +2,8 @@
 
 A neuron hands on one of three words: 0, silent; 1.0, a spike; and `MARK`, which stands for 0 and asks for a gradient
 (gradient-only, after the public code of Finkbeiner et al., AAAI 2024, jrfinkbeiner/graphcore_snn, branch aaai24).
-Spikes and marks are listed by a 16-bit index alone: a spike's value is 1.0, a mark's 0. On the machine spikes come first
-and `matvec` and `outer` stop behind them, while `matvec_t` works through all of the list; here the order does not
+Spikes and marks are listed by a 16-bit index alone: a spike's value is 1.0, a mark's 0. On the machine spikes come
+first and `matvec` and `outer` stop behind them, while `matvec_t` works through all of the list; here the order does not
 matter, as adding 0 changes nothing.
 
 Without held values the way back is short: g(x) is what `matvec_t` gives where it was asked, and 0 elsewhere.

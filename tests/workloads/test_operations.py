@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloads.cells import CELLS
-from workloads.evaluation import fired_in, recorded_step
+from workloads.evaluation import recorded_step
+from workloads.fired import fired_in
 from workloads.network import Network, Sizes, forward, initial_parameters
 from workloads.operations import MatrixMacs, matrix_macs
 from workloads.trace import EpochCounts

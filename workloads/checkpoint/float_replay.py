@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from workloads.cells._weights import blocks_of, gather, spread
 from workloads.layer import Layer
-from workloads.network import Network, Parameters
-from workloads.packing import Array, last_rows, pack, packing_of, sample_of_rows
+from workloads.network import Network, Parameters, row_weights, softmax_loss
+from workloads.packing import Array, pack, packing_of, sample_of_rows
 
 
 class LayerState(NamedTuple):
@@ -96,7 +96,7 @@ class FloatReplay:
         self._W_x = [spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS) for layer in parameters.layers]
         self._W_h = [spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS) for layer in parameters.layers]
         self._owner, self._labels = sample_of_rows(self._packing), labels
-        self._weights = self._loss_weights(network.readout, lengths)
+        self._weights = row_weights(network.readout, self._packing).astype(dtype)
         self._adjoints = [self._no_adjoint(layer) for layer in parameters.layers]
         self._dW_x = [np.zeros_like(W) for W in self._W_x]
         self._dW_h = [np.zeros_like(W) for W in self._W_h]
@@ -228,24 +228,8 @@ class FloatReplay:
         rows = np.flatnonzero(weights)
         read, weights = h[rows], weights[rows]
         logits = read @ self._parameters.W_out.T + self._parameters.bias_out
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        exponentials = np.exp(shifted)
-        sums = exponentials.sum(axis=1, keepdims=True)
-        wanted = (np.arange(len(rows)), self._labels[self._owner[begin + rows]])
-        loss = float((np.log(sums[:, 0]) - shifted[wanted]) @ weights)
-        g_logits = exponentials / sums
-        g_logits[wanted] -= 1
-        g_logits *= weights[:, None]
+        loss, g_logits = softmax_loss(logits, self._labels[self._owner[begin + rows]], weights)
         return StepTape(steps, rows, read, g_logits, loss)
-
-    def _loss_weights(self, readout: str, lengths: NDArray[np.int64]) -> Array:
-        """Return the weight of each packed row in the loss, 0 where it is not read, shape (N,)."""
-        weights = np.zeros(self._packing.rows, self._x.dtype)
-        if readout == "last":
-            weights[last_rows(self._packing)] = 1 / self._packing.samples
-        else:
-            weights[:] = 1 / (lengths[self._owner] * self._packing.samples)
-        return weights
 
     def _first(self, layer: Layer) -> LayerState:
         samples, dtype, width = self._packing.samples, layer.bias.dtype, layer.W_h.shape[1]
