@@ -155,7 +155,11 @@ class _Lowering:
     def _encode(self, cells: Cells, stream: str) -> Columns:
         lists = self._streams(stream)
         before = (
-            [self._at("load_x", cells), self._at("gates", cells, layer=-1)]
+            [
+                self._at("load_x", cells),
+                self._at("gates", cells, layer=-1),
+                self._without_recurrence("gates", cells, -2),
+            ]
             if stream == "x"
             else [self._at("gates", cells, step=-1)]
         )
@@ -232,8 +236,22 @@ class _Lowering:
         slots = gates_backward.neuron_slots(self._shape.gates)
         later = np.maximum(self._at("matvec_t_h", cells, step=1), self._at("gates_backward", cells, step=1))
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
-            "depends": [above, later, self._at("load_tape", cells)]
+            "depends": [
+                above,
+                later,
+                # a load follows the same weight gradient, so one place holds either
+                np.maximum(self._at("load_tape", cells), self._without_recurrence("outer_x", cells, 2)),
+            ]
         }
+
+    def _without_recurrence(self, kind: str, cells: Cells, step: int) -> NDArray[np.int64]:
+        """Return the rows of `kind` so many steps away in a layer whose own spikes hold nothing back, else NO_OP.
+
+        Where a recurrent product waits for the gates, no bank of M, g(M) or the lists is written too early; without one
+        the ops that would run ahead wait for what frees their bank.
+        """
+        none = np.full(len(cells[0]), NO_OP, dtype=np.int64)
+        return none if self._shape.gates.BLOCKS_H else self._at(kind, cells, step=step)
 
     def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:
         width = _by_layer(cells, list(self._shape.hidden))
