@@ -75,7 +75,7 @@ def tanh_table() -> LineTable:
     # A chord lies below a concave curve by up to length**2 / 8 * |f''|; corners raised by half of that halve the error.
     raised = curve + (corner[1] ** 2 / 8) * curve * (1 - curve**2)  # f'' = -2 f (1 - f**2)
     step_bits = TANH_INPUT.bits - 1 - _TANH_SEGMENT_BITS
-    return _from_corners(np.minimum(raised, 1), TANH_ENTRY_FRACTION_BITS, step_bits)
+    return from_corners(np.minimum(raised, 1), TANH_ENTRY_FRACTION_BITS, step_bits)
 
 
 @cache
@@ -85,7 +85,7 @@ def power_table() -> LineTable:
     # A chord lies above this convex curve; corners are lowered by half of the most, except 2**0, which stays exact.
     lowered = 2.0**-corner * (1 - (corner[1] * np.log(2)) ** 2 / 16)
     lowered[0] = 1
-    return _from_corners(lowered, POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS - _POWER_SEGMENT_BITS)
+    return from_corners(lowered, POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS - _POWER_SEGMENT_BITS)
 
 
 def tanh_input(values: Integers, fraction_bits: int) -> Integers:
@@ -137,6 +137,7 @@ def _magnitude(v: Integers) -> Integers:
     return np.minimum(np.abs(v), TANH_INPUT.highest)
 
 
-def _from_corners(corners: NDArray[np.float64], fraction_bits: int, step_bits: int) -> LineTable:
+def from_corners(corners: NDArray[np.float64], fraction_bits: int, step_bits: int) -> LineTable:
+    """Return the table whose segments, each 2**step_bits inputs long, begin and end at `corners`."""
     entries = np.rint(np.ldexp(corners, fraction_bits)).astype(np.int64)
     return LineTable(entries[:-1], np.diff(entries), step_bits)

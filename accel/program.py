@@ -22,7 +22,7 @@ STREAMS = ("x", "h", "readout")
 MODE_NAMES = MODES.names()
 """Mode m of the op table is MODE_NAMES[m]."""
 
-MOST_DEPENDENCIES = 3
+MOST_DEPENDENCIES = 4
 """Of an op; where transfers are barriers (`workloads.barriers`) there are more."""
 
 NO_OP = -1
@@ -85,7 +85,7 @@ class Ops:
     address
         First remote byte of a `load` or `store`.
     depends
-        Ops whose results the op needs, NO_OP where there are fewer than D, which is 3 or more.
+        Ops whose results the op needs, NO_OP where there are fewer than D, which is `MOST_DEPENDENCIES` or more.
     list_from
         The op after which the op's list of columns is known, so that fetching may begin; NO_OP if it always is.
     """

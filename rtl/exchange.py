@@ -218,7 +218,7 @@ class Exchange(Component):
         bits, tag = formats.memory_bits, delayed(m, taken.tag, 1)
         m.submodules.values = values = AdderTree(bits=bits, terms=self._sizes.tiles, tag=tag.shape())
         m.submodules.indices = indices = AdderTree(bits=INDEX_BITS + 1, terms=self._sizes.tiles, tag=0)
-        m.d.comb += values.tag.eq(tag)
+        m.d.comb += [values.tag.eq(tag), values.active.eq(tag.work), indices.active.eq(tag.work)]
         for number, item in enumerate(self.items):
             value, index = Signal.like(values.terms[0]), Signal(INDEX_BITS)
             m.d.sync += [

@@ -13,7 +13,7 @@ from accel.gates import GATES
 from accel.modes import gates_backward, gates_forward
 from accel.number import NumberFormat
 from rtl.activation import LATENCY_CYCLES
-from rtl.gates import TIMETABLES
+from rtl.gates import timetables
 from rtl.timetable import ONE, Add, Difference, LookUp, Multiply, OneMinus, Read, Step, Timetable, Write
 
 __all__ = ["BACKWARD", "FORWARD", "Action", "Plan", "Register"]
@@ -73,10 +73,16 @@ class Plan:
 
     @classmethod
     def of_cell(cls, cell: str, formats: Formats) -> Plan:
-        """Return the plan of a member of `accel.gates`."""
-        gates, timetables = GATES.load(cell), TIMETABLES.load(cell)
+        """Return the plan of a member of `accel.gates`.
+
+        Raises
+        ------
+        ConfigError
+            If nobody has drawn the gates of that cell.
+        """
+        gates, drawn = GATES.load(cell), timetables(cell)
         slots = (gates_forward.neuron_slots(gates), gates_backward.neuron_slots(gates))
-        return cls((timetables.FORWARD, timetables.BACKWARD), slots, formats)
+        return cls((drawn.FORWARD, drawn.BACKWARD), slots, formats)
 
     # --- values
 

@@ -34,8 +34,9 @@ def recurrence_cycles(program: Program) -> int:
     if not gates.any():
         return 0
     recurrent = (ops.stream == STREAMS.index("h")) & (ops.step > 0)
+    listing = (program.unit == UNITS.index("encoder")) & first
     exchanged = mode["reduce"] | (mode["broadcast"] & (ops.phase == PHASES.index("FP")))
-    chain = gates | (recurrent & (mode["encode"] | mode["matvec"] | mode["matvec_t"] | exchanged))
+    chain = gates | (recurrent & (listing | mode["matvec"] | mode["matvec_t"] | exchanged))
     last_step = np.zeros(samples, dtype=np.int64)
     np.maximum.at(last_step, ops.sample[gates], ops.step[gates])
     update = mode["update"]

@@ -7,15 +7,18 @@ from collections.abc import Callable
 import numpy as np
 
 from accel.architecture import Architecture
+from accel.errors import ConfigError
 from accel.program import Program
 from sim.step_costs import keeping_all, step_costs
 from workloads.checkpoint.policies import POLICIES
 from workloads.checkpoint.schedule import Budget, Schedule
 from workloads.checkpoint.timing import overlapped
+from workloads.datasets import DATASETS
 from workloads.keeping import Checkpointing
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
 from workloads.trace import RecordedStep, Trace
+from workloads.workload import BPTT, SYNTHETIC
 
 _COSTED_STEPS = 64
 """What a step costs is found from the first steps of the samples."""
@@ -27,7 +30,7 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
     Raises
     ------
     ConfigError
-        If there is no such checkpoint policy.
+        If there is no such checkpoint policy, or no program does what was trained.
     FitError
         If something does not fit the memory it must live in.
     """
@@ -59,8 +62,23 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 
 
 def shape_of(trace: Trace) -> Shape:
-    """Return the sizes of a trace's network."""
-    return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
+    """Return the sizes of a trace's network; a `ConfigError` where no program does what was trained."""
+    workload = trace.workload
+    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
+    if workload.training.rule != BPTT:
+        raise ConfigError(
+            f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}"
+        )
+    if not shape.encoder.HELD and workload.dataset != SYNTHETIC and not _spikes(workload.dataset):
+        raise ConfigError(
+            f"cell {workload.cell!r} lists spikes by their index alone, and data set {workload.dataset!r} has other "
+            "values: to simulate, take a data set of spikes"
+        )
+    return shape
+
+
+def _spikes(dataset: str) -> bool:
+    return bool(getattr(DATASETS.load(dataset), "SPIKES", False))
 
 
 def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Program]) -> Checkpointing | None:

@@ -104,11 +104,12 @@ def _preference(plan: PolicyPlan) -> tuple[int, int, int, bool]:
 
 
 def occupancy_of(step: RecordedStep) -> Occupancy:
-    """Return what share of the elements fired, over all steps and samples; the first step has no recurrent delta."""
+    """Return what share of elements is listed, over all steps and samples; the first step has no recurrent delta."""
     steps = int(step.lengths.sum())
-    x = tuple(float(mask.sum()) / (steps * mask.shape[-1]) for mask in step.fired_x)
+    x = tuple(float(mask.sum()) / (steps * mask.shape[-1]) for mask in step.asked_x or step.fired_x)
     later = max(1, steps - len(step.lengths))
-    return Occupancy(x, tuple(float(mask.sum()) / (later * mask.shape[-1]) for mask in step.fired_h))
+    h = tuple(float(mask.sum()) / (later * mask.shape[-1]) for mask in step.asked_h or step.fired_h)
+    return Occupancy(x, h)
 
 
 def plan(

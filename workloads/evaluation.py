@@ -7,37 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from workloads.batches import evaluation_batches
-from workloads.network import Forward, Network, Parameters, Sizes, cross_entropy, decisions, forward
+from workloads.fired import Fired, fired_in, nothing_fired
+from workloads.network import Forward, Network, Parameters, cross_entropy, decisions, forward
 from workloads.packing import unpack
 from workloads.recordings import Sequences
 from workloads.trace import RecordedStep
 
 EVALUATION_BATCH = 256  # samples at a time; the result does not depend on it but for rounding
-
-
-class Fired(NamedTuple):
-    """How many deltas fired and could have, for each layer; as in `EpochCounts`."""
-
-    fired_x: tuple[int, ...]
-    fired_h: tuple[int, ...]
-    steps_x: tuple[int, ...]
-    steps_h: tuple[int, ...]
-
-    def __add__(self, other: object) -> Fired:
-        """Return the counts of both."""
-        if not isinstance(other, Fired):
-            return NotImplemented
-        return Fired(*(tuple(a + b for a, b in zip(x, y, strict=True)) for x, y in zip(self, other, strict=True)))
-
-    @property
-    def occupancy_x(self) -> float:
-        """Share of input deltas that fired, all layers together."""
-        return sum(self.fired_x) / max(1, sum(self.steps_x))
-
-    @property
-    def occupancy_h(self) -> float:
-        """Share of recurrent deltas that fired, all layers together."""
-        return sum(self.fired_h) / max(1, sum(self.steps_h))
 
 
 class Evaluation(NamedTuple):
@@ -70,17 +46,6 @@ def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> 
     return Evaluation(right / len(sequences), loss / len(sequences), fired)
 
 
-def fired_in(ran: Forward) -> Fired:
-    """Return how many deltas fired in a forward pass and how many could have."""
-    rows, samples, tapes = ran.packing.rows, ran.packing.samples, ran.tapes
-    return Fired(
-        tuple(int(np.count_nonzero(tape.fired_x)) for tape in tapes),
-        tuple(int(np.count_nonzero(tape.fired_h)) for tape in tapes),
-        tuple(rows * tape.fired_x.shape[1] for tape in tapes),
-        tuple((rows - samples) * tape.fired_h.shape[1] for tape in tapes),
-    )
-
-
 def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
     """Return the fired masks of a forward pass, padded, samples in the caller's order."""
     packing = ran.packing
@@ -92,10 +57,6 @@ def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
         lengths=lengths,
         fired_x=tuple(unpack(tape.fired_x, packing) for tape in ran.tapes),
         fired_h=tuple(unpack(tape.fired_h, packing) for tape in ran.tapes),
+        asked_x=tuple(unpack(tape.asked_x, packing) for tape in ran.tapes if tape.asked_x is not tape.fired_x),
+        asked_h=tuple(unpack(tape.asked_h, packing) for tape in ran.tapes if tape.asked_h is not tape.fired_h),
     )
-
-
-def nothing_fired(sizes: Sizes) -> Fired:
-    """Return the counts of no steps at all."""
-    zeros = (0,) * len(sizes.hidden)
-    return Fired(zeros, zeros, zeros, zeros)

@@ -116,11 +116,13 @@ class Grid:
         layer = np.arange(layers)[:, None, None]
         first, last = layer == 0, layer == layers - 1
         ran = np.broadcast_to(runs.step != NONE, (layers, *runs.step.shape))
-        recurrent, with_bias = ran & (runs.step > 0), ran if self._shape.gates.BIAS_H else ran & (runs.step > 0)
+        returns, bias = bool(self._shape.gates.BLOCKS_H), self._shape.gates.BIAS_H
+        recurrent = ran & (runs.step > 0) & returns
+        with_bias = ran if bias else recurrent
         number = np.arange(steps.run.shape[1])
         back = np.broadcast_to(steps.run != NONE, (layers, *steps.run.shape))
-        recurrent_back = back & (number > 0)
-        with_bias_back = back if self._shape.gates.BIAS_H else recurrent_back
+        recurrent_back = back & (number > 0) & returns
+        with_bias_back = back if bias else recurrent_back
         classified = last & (runs.leaves > 0) & (runs.step == last_step if readout == "last" else True)
         classified_back = back & last & (number == last_step if readout == "last" else True)
         forward, backward = Position(runs.stage, runs.macro, True), Position(steps.stage, steps.macro, False)
@@ -151,7 +153,8 @@ class Grid:
             ("outer_x", back, backward),
             *(passed_on if tiles > 1 else ()),
         ):
-            self.schedule.add(kind, exists, position)
+            if exists.any():
+                self.schedule.add(kind, exists, position)
         self._add_moves(ran, back)
 
     def _add_moves(self, ran: NDArray[np.bool_], back: NDArray[np.bool_]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from accel.engine import Engine
 from accel.gates import accumulator_rows
-from accel.modes import encode, gates_backward, gates_forward, matvec, matvec_t, outer
+from accel.modes import MODES, gates_backward, gates_forward, matvec, matvec_t, outer
 from accel.modes.encode import Fired
 from accel.number import Integers, fit
 from workloads.integer_parameters import IntegerLayer
@@ -32,6 +32,11 @@ class Cell(NamedTuple):
 
     gates: ModuleType
     engine: Engine
+
+    @property
+    def encoder(self) -> ModuleType:
+        """The mode that lists its streams."""
+        return MODES.load(self.gates.ENCODER)
 
 
 class LayerState(NamedTuple):
@@ -126,15 +131,16 @@ def forward(
     first
         Whether this is step 0, at which the bias columns fire.
     """
-    gates, formats = cell.gates, cell.engine.formats
+    gates, encoder, formats = cell.gates, cell.encoder, cell.engine.formats
     width, inputs = _sizes(cell, layer)
     rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)
-    fired_x, x_hat = encode.result(x, state.x_hat, least[0], formats)
-    fired_h, h_hat = encode.result(state.h, state.h_hat, least[1], formats)
+    fired_x, x_hat = encoder.result(x, state.x_hat, least[0], formats)
+    returning = state.h[: width if gates.BLOCKS_H else 0]  # without a recurrent matrix nobody lists it
+    fired_h, h_hat = encoder.result(returning, state.h_hat, least[1], formats)
     if first:
         fired_x = _with_bias(cell, fired_x, inputs) if gates.BIAS_X else fired_x
         fired_h = _with_bias(cell, fired_h, width) if gates.BIAS_H else fired_h
-    memory = state.memory.copy()
+    memory = gates.KEPT * state.memory
     memory[rows_x] = matvec.result(memory[rows_x], layer.W_x[:, fired_x.columns], fired_x.delta, formats)
     memory[rows_h] = matvec.result(memory[rows_h], layer.W_h[:, fired_h.columns], fired_h.delta, formats)
     carried, h, tape = gates_forward.result(gates, memory, state.gates, formats)
@@ -166,9 +172,11 @@ def undo(
     Raises
     ------
     ValueError
-        If ``formats.memory`` saturates.
+        If ``formats.memory`` saturates, or the cell keeps no M.
     """
     gates, formats = cell.gates, cell.engine.formats
+    if not gates.KEPT:
+        raise ValueError("a cell that keeps no M cannot be run backwards: what it forgets is gone")
     width, inputs = _sizes(cell, layer)
     rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)
     _, h, tape = gates_forward.result(gates, state.memory, gates_before, formats)
@@ -209,8 +217,10 @@ def backward(
     g_h = fit(g_above + adjoint.g_h, formats.gradient)
     g_memory, carry = gates_backward.result(gates, g_h, adjoint.carry, step.tape, adjoint.g_memory, formats)
     fired_h = step.fired_h.columns[step.fired_h.columns < width]
-    s = matvec_t.result(layer.W_h[:, fired_h], g_memory[rows_h], len(gates.BLOCKS_H), lanes, formats)
-    g_recurrent, g_h_hat = encode.adjoint(adjoint.g_h_hat, fired_h, s, formats)
+    s = np.zeros(0, dtype=np.int64)
+    if gates.BLOCKS_H:
+        s = matvec_t.result(layer.W_h[:, fired_h], g_memory[rows_h], len(gates.BLOCKS_H), lanes, formats)
+    g_recurrent, g_h_hat = cell.encoder.adjoint(adjoint.g_h_hat, fired_h, s, formats)
     rows_x = accumulator_rows(gates.BLOCKS_X, width)
     for matrix, rows, listed in ((dW.W_h, rows_h, step.fired_h), (dW.W_x, rows_x, step.fired_x)):
         matrix[:, listed.columns] = outer.result(matrix[:, listed.columns], g_memory[rows], listed.delta, formats)
@@ -229,7 +239,7 @@ def input_gradient(
     rows_x = accumulator_rows(gates.BLOCKS_X, width)
     fired_x = step.fired_x.columns[step.fired_x.columns < inputs]
     s = matvec_t.result(layer.W_x[:, fired_x], adjoint.g_memory[rows_x], len(gates.BLOCKS_X), lanes, formats)
-    g_x, g_x_hat = encode.adjoint(adjoint.g_x_hat, fired_x, s, formats)
+    g_x, g_x_hat = cell.encoder.adjoint(adjoint.g_x_hat, fired_x, s, formats)
     return adjoint._replace(g_x_hat=g_x_hat), g_x
 
 
@@ -240,7 +250,7 @@ def with_one(engine: Engine, values: Integers) -> Integers:
 
 def _sizes(cell: Cell, layer: IntegerLayer) -> tuple[int, int]:
     """Return H and I."""
-    return len(layer.W_h) // len(cell.gates.BLOCKS_H), layer.W_x.shape[1] - cell.gates.BIAS_X
+    return layer.W_h.shape[1] - cell.gates.BIAS_H, layer.W_x.shape[1] - cell.gates.BIAS_X
 
 
 def _held_before(held: Integers, fired: Fired, width: int) -> Integers:

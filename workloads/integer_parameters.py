@@ -80,7 +80,7 @@ def dequantised(parameters: IntegerParameters, gates: ModuleType, formats: Forma
     """Return the numbers that `parameters` stand for, float64; undoes `quantised` but for its rounding."""
     fraction_bits, layers = formats.weight.fraction_bits, []
     for W_x, W_h in parameters.layers:
-        width = len(W_h) // len(gates.BLOCKS_H)
+        width = W_h.shape[1] - gates.BIAS_H
         bias = np.zeros(gates.ACCUMULATORS * width)
         if gates.BIAS_X:
             bias[accumulator_rows(gates.BLOCKS_X, width)] += to_float(W_x[:, -1], fraction_bits)

@@ -180,12 +180,13 @@ def classify(network: IntegerNetwork, parameters: IntegerParameters, h: Integers
     """
     formats, W = network.engine.formats, parameters.readout
     start = np.zeros(len(W), dtype=np.int64)
-    read = (with_one(network.engine, h[t]) for t in read_steps(network, len(h)))
+    emitted = network.cell.encoder.emitted(h)
+    read = (with_one(network.engine, emitted[t]) for t in read_steps(network, len(h)))
     return np.stack([matvec.result(start, W, h_one, formats) for h_one in read])
 
 
 def recorded_step(step: IntegerStep, widths: Sequence[int], epoch: int = 0, number: int = 0) -> RecordedStep:
-    """Return the fired masks of `step`, bias columns left out.
+    """Return the masks of `step`, bias columns left out; entries of value 0 are listed and did not fire.
 
     Parameters
     ----------
@@ -198,17 +199,22 @@ def recorded_step(step: IntegerStep, widths: Sequence[int], epoch: int = 0, numb
     """
     lengths = np.array([len(record.forward[0].fired_x) for record in step.samples], dtype=np.int64)
 
-    def masks(layer: int, stream: str, width: int) -> NDArray[np.bool_]:
+    def masks(layer: int, stream: str, width: int, least: int) -> NDArray[np.bool_]:
         found = np.zeros((int(lengths.max()), len(lengths), width + 1), dtype=np.bool_)  # the last one for the bias
         for b, record in enumerate(step.samples):
             for t, fired in enumerate(getattr(record.forward[layer], stream)):
-                found[t, b, fired.columns] = True
+                found[t, b, fired.columns[np.abs(fired.delta) >= least]] = True
         return found[:, :, :width]
 
     layers = range(len(widths) - 1)
-    fired_x = tuple(masks(layer, "fired_x", widths[layer]) for layer in layers)
-    fired_h = tuple(masks(layer, "fired_h", widths[layer + 1]) for layer in layers)
-    return RecordedStep(epoch, number, lengths, fired_x, fired_h)
+    streams = (("fired_x", widths[:-1]), ("fired_h", widths[1:]))
+    (fired_x, asked_x), (fired_h, asked_h) = (
+        [tuple(masks(layer, name, of[layer], least) for layer in layers) for least in (1, 0)] for name, of in streams
+    )
+    pairs = zip((*fired_x, *fired_h), (*asked_x, *asked_h), strict=True)
+    if all(np.array_equal(*pair) for pair in pairs):
+        return RecordedStep(epoch, number, lengths, fired_x, fired_h)
+    return RecordedStep(epoch, number, lengths, fired_x, fired_h, asked_x, asked_h)
 
 
 def _forward_layer(network: IntegerNetwork, layer: IntegerLayer, least: tuple[int, int], x: Integers) -> LayerForward:
@@ -228,7 +234,7 @@ def _backward(
     gradients: IntegerParameters,
 ) -> tuple[LayerBackward, ...]:
     """Run one sample backward and add to `gradients`."""
-    formats, lanes, h = network.engine.formats, network.engine.lanes, ran[-1].h
+    formats, lanes, h = network.engine.formats, network.engine.lanes, network.cell.encoder.emitted(ran[-1].h)
     g_above = np.zeros_like(h)
     for t, g in reversed(list(zip(read_steps(network, len(h)), g_logits, strict=True))):
         g_above[t] = matvec_t.result(parameters.readout[:, :-1], g, 1, lanes, formats)

@@ -92,7 +92,7 @@ def as_scheduled(
     free = architecture.local.bytes - sum(placed.local_bytes.values()) - tape.made_list_bytes
     local = min(free, architecture.checkpoint.local_bytes or free)
     remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
-    room = _budget(architecture, sizes, local, remote, int(tape.slot_bytes.sum()), int(state.bytes.sum()))
+    room = _budget(architecture, shape, sizes, local, remote, int(tape.slot_bytes.sum()), int(state.bytes.sum()))
     lengths = lists.lengths.tolist()
     of_length = {steps: timeline(schedule_of(steps, room)) for steps in sorted(set(lengths))}
     samples = [of_length[steps] for steps in lengths]
@@ -106,7 +106,13 @@ def as_scheduled(
 
 
 def _budget(
-    architecture: Architecture, sizes: Sizes, local: int, remote: int, slot_bytes: int, state_bytes: int
+    architecture: Architecture,
+    shape: Shape,
+    sizes: Sizes,
+    local: int,
+    remote: int,
+    slot_bytes: int,
+    state_bytes: int,
 ) -> Budget:
     """Return sizes of a step of which each layer fires as much as it ever does, so that what fits them fits.
 
@@ -117,7 +123,8 @@ def _budget(
     state = int(sizes.state.sum())
     tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())
     residue = int((sizes.residue + sizes.loss).max(axis=(1, 2), initial=0).sum())
-    undoes = architecture.engine.formats.memory.overflow == "wrap" and architecture.tiles.count == 1
+    wraps = architecture.engine.formats.memory.overflow == "wrap" and bool(shape.gates.KEPT)
+    undoes = wraps and architecture.tiles.count == 1
     share = min(1.0, tape / slot_bytes, state / state_bytes)
     return Budget(state, tape, max(0, local), int(remote * share), residue if undoes else None)
 

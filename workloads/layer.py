@@ -36,6 +36,8 @@ class LayerTape(NamedTuple):
         recurrent delta into that step. In a dense pass they are x[t] and h[t-1] themselves.
     fired_x, fired_h
         Which of them fired, boolean, same shapes.
+    asked_x, asked_h
+        Which of them get a gradient in the backward pass: what fired, and gradient-only neurons; boolean, same shapes.
     values
         The cell's `VALUES` led by B zero rows for the time before the first step, shape (len(VALUES), B + N, H).
     M
@@ -46,5 +48,7 @@ class LayerTape(NamedTuple):
     fired_x: Array
     delta_h: Array
     fired_h: Array
+    asked_x: Array
+    asked_h: Array
     values: Array
     M: Array

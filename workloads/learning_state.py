@@ -130,11 +130,14 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
 
 
 def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
-    streams = {"x": step.fired_x, "h": step.fired_h}
-    masks = {f"{prefix}.{name}.{layer}": mask for name, of in streams.items() for layer, mask in enumerate(of)}
+    streams = step.masks().items()
+    masks = {f"{prefix}.{name}.{layer}": mask for name, of in streams for layer, mask in enumerate(of)}
     return {f"{prefix}.lengths": step.lengths, **masks}
 
 
 def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
-    fired_x, fired_h = (tuple(arrays[f"{prefix}.{name}.{layer}"] for layer in range(layers)) for name in ("x", "h"))
-    return RecordedStep(when["epoch"], when["update"], arrays[f"{prefix}.lengths"], fired_x, fired_h)
+    streams = (
+        tuple(arrays[f"{prefix}.{name}.{layer}"] for layer in range(layers) if f"{prefix}.{name}.{layer}" in arrays)
+        for name in ("x", "h", "asked_x", "asked_h")
+    )
+    return RecordedStep(when["epoch"], when["update"], arrays[f"{prefix}.lengths"], *streams)

@@ -31,6 +31,8 @@ class StreamLists:
         Elements that fired, bias not counted, shape (B, T).
     start
         Where each list begins in `Lists.columns`, shape (B, T).
+    asked, asked_start
+        Likewise all elements that are listed, which `matvec_t` works through.
     scan_cycles
         Cycles of the encoder for each vector, shape (B, T).
     tape_bytes
@@ -47,6 +49,8 @@ class StreamLists:
     bias: bool
     fired: Grid
     start: Grid
+    asked: Grid
+    asked_start: Grid
     scan_cycles: Grid
     tape_bytes: Grid
     own_tape_bytes: Grid
@@ -96,25 +100,33 @@ def value_bytes(formats: Formats) -> int:
 
 
 def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
-    """Return the lists of what fired in `step`; an entry is an index and a value."""
-    entry = encode.list_entry_bytes(engine)
+    """Return the lists of what fired in `step`; how long an entry is, the mode knows that makes them."""
+    entry = shape.encoder.list_entry_bytes(engine)
     parts = [_all_columns(shape)]
     streams: dict[str, list[StreamLists]] = {"x": [], "h": []}
     begin = len(parts[0])
-    for stream, masks, bias in (
-        ("x", step.fired_x, shape.gates.BIAS_X),
-        ("h", step.fired_h, shape.gates.BIAS_H),
+    for stream, masks, asked_masks, bias in (
+        ("x", step.fired_x, step.asked_x or step.fired_x, shape.gates.BIAS_X),
+        ("h", step.fired_h, step.asked_h or step.fired_h, shape.gates.BIAS_H),
     ):
-        for mask in masks:
-            by_sample = np.ascontiguousarray(mask.transpose(1, 0, 2))  # (B, T, width)
-            fired = by_sample.sum(axis=-1, dtype=np.int64)
-            columns, offsets = _with_bias(by_sample, bias, by_tile(mask.shape[-1], engine.lanes, tiles))
+        for mask, asked_mask in zip(masks, asked_masks, strict=True):
+            order = by_tile(mask.shape[-1], engine.lanes, tiles)
+            columns, fired, start = _listed(mask, bias, order)
+            start += begin
             parts.append(columns)
+            begin += len(columns)
+            asked, asked_start = fired, start
+            if asked_mask is not mask:
+                columns, asked, asked_start = _listed(asked_mask, False, order)
+                asked_start += begin
+                parts.append(columns)
+                begin += len(columns)
+            by_sample = asked_mask.transpose(1, 0, 2)
             scan = encode.scan_cycles(by_sample, engine, tiles)
             own = dealt(by_sample, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
             on_tape = _on_tape(own, mask.shape[-1], entry, engine)
-            streams[stream].append(StreamLists(mask.shape[-1], bias, fired, begin + offsets, scan, *on_tape))
-            begin += len(columns)
+            listed = StreamLists(mask.shape[-1], bias, fired, start, asked, asked_start, scan, *on_tape)
+            streams[stream].append(listed)
     columns = np.concatenate(parts)
     return Lists(step.lengths, tuple(streams["x"]), tuple(streams["h"]), columns, entry)
 
@@ -136,10 +148,12 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
         # At step 0 a recurrent stream's only entry is the bias, the column after the last element.
         start = np.where(recurrent & (np.arange(steps) == 0), width, 0) + zero
         on_tape = _on_tape(moves[:, :, None] * own, width, entry, engine)
-        return StreamLists(width, bias, moves * np.int64(width), start, scan, *on_tape)
+        every = moves * np.int64(width)
+        return StreamLists(width, bias, every, start, every, start, scan, *on_tape)
 
     x = tuple(stream(width, shape.gates.BIAS_X, recurrent=False) for width in shape.inputs)
-    h = tuple(stream(width, shape.gates.BIAS_H, recurrent=True) for width in shape.hidden)
+    recurrent = [width if shape.gates.BLOCKS_H else 0 for width in shape.hidden]
+    h = tuple(stream(width, shape.gates.BIAS_H, recurrent=True) for width in recurrent)
     return Lists(lengths, x, h, _all_columns(shape), entry)
 
 
@@ -156,6 +170,13 @@ def _on_tape(own: NDArray[np.int64], width: int, entry_bytes: int, engine: Engin
 
     kept, most = padded(own), padded(own_elements(width, engine.lanes, own.shape[-1]))
     return kept.sum(axis=-1), kept.max(axis=-1), kept.sum(axis=1), int(most.sum()), int(most.max())
+
+
+def _listed(mask: NDArray[np.bool_], bias: bool, order: NDArray[np.int64]) -> tuple[NDArray[np.int32], Grid, Grid]:
+    """Return the lists of a mask of shape (T, B, width), elements of each without the bias, and where each begins."""
+    by_sample = np.ascontiguousarray(mask.transpose(1, 0, 2))
+    columns, start = _with_bias(by_sample, bias, order)
+    return columns, by_sample.sum(axis=-1, dtype=np.int64), start
 
 
 def _with_bias(fired: NDArray[np.bool_], bias: bool, order: NDArray[np.int64]) -> tuple[NDArray[np.int32], Grid]:

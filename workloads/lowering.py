@@ -156,16 +156,18 @@ class _Lowering:
         lists, at = self._streams(stream), self._grid.in_steps(cells)
         restored = self._at("restore_state", cells)
         if stream == "x":
+            # all on the element-wise unit, which is done with the last of them last
             kept = np.maximum(restored, self._at("copy_state", cells))
+            kept = np.maximum(kept, self._without_recurrence("gates", cells, -2))
             before = [self._at("load_x", cells), self._at("gates", cells, layer=-1), kept]
         else:
             restarts = self._grid.of_run("restarts", cells) > 0
             before = [np.where(restarts, restored, self._at("gates", cells, step=-1))]
         return (
-            kind_of("encode", "FP", stream)
+            kind_of(self._shape.gates.ENCODER, "FP", stream)
             | self._grid.phase(cells)
             | {
-                "count": _gather(lists, "fired", at),
+                "count": _gather(lists, "asked", at),
                 "words": _gather(lists, "scan_cycles", at),
                 "rows": _by_layer(cells, [one.width for one in lists]),
                 "depends": before,
@@ -193,7 +195,8 @@ class _Lowering:
     def _matvec_t(self, cells: Cells, stream: str) -> Columns:
         lists = self._streams(stream)
         return self._matrix("matvec_t", "BP", cells, stream) | {
-            "count": _gather(lists, "fired", cells),  # the bias column has no gradient to give
+            "count": _gather(lists, "asked", cells),  # the bias column has no gradient to give
+            "list_start": _gather(lists, "asked_start", cells),
             "dense_count": _by_layer(cells, [one.width for one in lists]),
             "depends": [self._at("gates_backward", cells), self._at(f"resend_{stream}", cells)],
             "list_from": self._list_from(cells, stream),
@@ -243,11 +246,11 @@ class _Lowering:
         return self._send("BP", cells, stream) | {"depends": [self._kept(cells, stream)]}
 
     def _send(self, phase: str, cells: Cells, stream: str) -> Columns:
-        count = _gather(self._streams(stream), "fired", cells)
+        count = _gather(self._streams(stream), "asked", cells)
         return self._exchange("broadcast", phase, stream, count, self._lists.entry_bytes)
 
     def _reduce(self, cells: Cells, stream: str) -> Columns:
-        count = _gather(self._streams(stream), "fired", cells)
+        count = _gather(self._streams(stream), "asked", cells)
         sum_bytes = self._architecture.engine.formats.backward_sum.bytes
         return self._exchange("reduce", "BP", stream, count, sum_bytes) | {
             "depends": [self._at(f"matvec_t_{stream}", cells)]
@@ -268,10 +271,12 @@ class _Lowering:
     def _gates(self, cells: Cells) -> Columns:
         stored = self._grid.stored_before(cells, self._grid.of_run("stored", cells), self._grid.of_run("saved", cells))
         room = np.where(self._grid.of_run("leaves", cells) > 0, stored, NO_OP)
+        # Where nothing comes back, the state alone ties a step to the one before.
+        before = np.maximum(self._at("matvec_h", cells), self._at("gates", cells, step=-1))
         return (
             self._gates_forward(cells)
             | self._grid.phase(cells)
-            | {"depends": [self._at("matvec_x", cells), self._at("matvec_h", cells), room]}
+            | {"depends": [self._at("matvec_x", cells), before, room]}
         )
 
     def _gates_forward(self, cells: Cells) -> Columns:
@@ -284,11 +289,21 @@ class _Lowering:
         multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
         summed = "reduce" if self._tiles > 1 else "matvec_t"
         above = np.maximum(self._at("read_t", cells), self._at(f"{summed}_x", cells, layer=1))
+        later = np.maximum(self._at(f"{summed}_h", cells, step=1), self._at("gates_backward", cells, step=1))
         made = np.maximum(self._at("load_tape", cells), self._at("undo_gates", cells))
         slots = gates_backward.neuron_slots(self._shape.gates)
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
-            "depends": [above, self._at(f"{summed}_h", cells, step=1), made]
+            "depends": [above, later, made, self._without_recurrence("outer_x", cells, 2)]
         }
+
+    def _without_recurrence(self, kind: str, cells: Cells, step: int) -> NDArray[np.int64]:
+        """Return the rows of `kind` so many steps away in a layer whose own spikes hold nothing back, else NO_OP.
+
+        Where a recurrent product waits for the gates, no bank of M, g(M) or the lists is written too early; without one
+        the ops that would run ahead wait for what frees their bank.
+        """
+        none = np.full(len(cells[0]), NO_OP, dtype=np.int64)
+        return none if self._shape.gates.BLOCKS_H else self._at(kind, cells, step=step)
 
     def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:
         width = _by_layer(cells, list(self._shape.hidden))

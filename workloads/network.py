@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.cells import _delta, _dense
+from workloads.cells import _dense, _recurrence
 from workloads.layer import Layer, LayerTape
 from workloads.packing import Array, Packing, last_rows, pack, packing_of, sample_of_rows, unpack
 
@@ -207,16 +207,28 @@ def input_gradient(network: Network, parameters: Parameters, step: Step) -> Arra
 def cross_entropy(network: Network, ran: Forward, labels: NDArray[np.int64]) -> tuple[float, Array]:
     """Return the mean cross-entropy a sample and its gradient with respect to `ran.logits`."""
     _, samples, weights = _read(network.readout, ran.packing)
-    weights = weights.astype(ran.logits.dtype)
-    shifted = ran.logits - ran.logits.max(axis=1, keepdims=True)
+    return softmax_loss(ran.logits, labels[samples], weights.astype(ran.logits.dtype))
+
+
+def softmax_loss(logits: Array, labels: NDArray[np.int64], weights: Array) -> tuple[float, Array]:
+    """Return the cross-entropy of `logits`, shape (R, classes), summed with `weights`, (R,), and its gradient."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
     exponentials = np.exp(shifted)
     sums = exponentials.sum(axis=1, keepdims=True)
-    wanted = (np.arange(len(samples)), labels[samples])
+    wanted = (np.arange(len(labels)), labels)
     losses = np.log(sums[:, 0]) - shifted[wanted]
     g_logits = exponentials / sums
     g_logits[wanted] -= 1
     g_logits *= weights[:, None]
     return float(losses @ weights), g_logits
+
+
+def row_weights(readout: str, packing: Packing) -> NDArray[np.float64]:
+    """Return the weight of each packed row in the loss, 0 where it is not read, shape (N,)."""
+    rows, _, weights = _read(readout, packing)
+    every = np.zeros(packing.rows)
+    every[rows] = weights
+    return every
 
 
 def decisions(network: Network, ran: Forward) -> NDArray[np.int64]:
@@ -251,7 +263,7 @@ def _forward_layer(network: Network, number: int, layer: Layer, x: Array, packin
     if network.thresholds is None:
         return _dense.forward(network.sizes.cell, layer, x, packing)
     theta_x, theta_h = network.thresholds[number]
-    return _delta.forward(network.sizes.cell, layer, x, theta_x, theta_h, packing)
+    return _recurrence.forward(network.sizes.cell, layer, x, theta_x, theta_h, packing)
 
 
 def _backward_layer(
@@ -259,7 +271,7 @@ def _backward_layer(
 ) -> tuple[Layer, Array]:
     if network.thresholds is None:
         return _dense.backward(network.sizes.cell, layer, tape, g_h, packing)
-    return _delta.backward(network.sizes.cell, layer, tape, g_h, beta, packing)
+    return _recurrence.backward(network.sizes.cell, layer, tape, g_h, beta, packing)
 
 
 def _input_gradient(
@@ -267,4 +279,4 @@ def _input_gradient(
 ) -> Array:
     if network.thresholds is None:
         return _dense.input_gradient(network.sizes.cell, layer, g_M)
-    return _delta.input_gradient(network.sizes.cell, layer, tape, g_M, beta, packing)
+    return _recurrence.input_gradient(network.sizes.cell, layer, tape, g_M, beta, packing)

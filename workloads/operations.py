@@ -4,7 +4,8 @@ A fired delta costs one column of its weight matrix: one multiply-accumulate for
 columns: FP (W * delta), BP (the fired entries of W^T * g(M)) and WG (g(M) * delta^T); the gradient of the network's own
 input is not needed, so BP has no input stream in layer 0. The linear readout has no deltas and counts in full in both
 columns, in each phase. Element-wise work is not counted, and neither is the recurrent stream of a sample's first step,
-where there is no h yet: a dense network need not multiply by zero either.
+where there is no h yet: a dense network need not multiply by zero either. BP works through
+all that is listed, a spiking network's gradient-only neurons among it.
 """
 
 from __future__ import annotations
@@ -64,11 +65,12 @@ def matrix_macs(counts: EpochCounts, sizes: Sizes, readout: str) -> MatrixMacs:
     steps = counts.steps_x[0] // sizes.features
     samples = steps - counts.steps_h[0] // sizes.hidden[0]  # the recurrent stream has length - 1 steps a sample
     readouts = (samples if readout == "last" else steps) * sizes.classes * sizes.hidden[-1]
-    forward, inputs = _stream_macs(counts.fired_x, counts.fired_h, sizes)
+    forward, _ = _stream_macs(counts.fired_x, counts.fired_h, sizes)
+    asked, asked_inputs = _stream_macs(counts.asked_x or counts.fired_x, counts.asked_h or counts.fired_h, sizes)
     dense_forward, dense_inputs = _stream_macs(counts.steps_x, counts.steps_h, sizes)
     return MatrixMacs(
         fp=forward + readouts,
-        bp=forward - inputs + readouts,
+        bp=asked - asked_inputs + readouts,
         wg=forward + readouts,
         dense_fp=dense_forward + readouts,
         dense_bp=dense_forward - dense_inputs + readouts,

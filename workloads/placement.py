@@ -9,7 +9,7 @@ from typing import Literal
 from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.gates import GATES
-from accel.modes import encode
+from accel.modes import MODES
 from accel.program import Tensor
 from accel.tiles import own_elements
 from workloads.cells import CELLS
@@ -41,6 +41,11 @@ class Shape:
     inputs: tuple[int, ...]
     hidden: tuple[int, ...]
     classes: int
+
+    @property
+    def encoder(self) -> ModuleType:
+        """The mode that lists its streams."""
+        return MODES.load(self.gates.ENCODER)
 
     @classmethod
     def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int) -> Shape:
@@ -122,7 +127,8 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, i
             (f"W_x[{layer}]", len(gates.BLOCKS_X), inputs, gates.BIAS_X),
             (f"W_h[{layer}]", len(gates.BLOCKS_H), width, gates.BIAS_H),
         ):
-            found[name] = (blocks * width, blocks * chunks, columns + bias)
+            if blocks:
+                found[name] = (blocks * width, blocks * chunks, columns + bias)
     own = own_most(architecture, shape.hidden[-1])
     found["W_readout"] = (shape.classes, -(-shape.classes // architecture.engine.lanes), own + 1)
     return found
@@ -215,13 +221,14 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
     deltas of the next sample may be made while the tape still holds this one's.
     """
     lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
+    held = shape.encoder.HELD
     inputs_of = [own_most(architecture, inputs) for inputs in shape.inputs]
-    total = 3 * inputs_of[0] * formats.activation.bytes  # input vectors: one in use, two on their way
-    total += 2 * inputs_of[0] * encode.list_entry_bytes(architecture.engine)
+    total: int = 3 * inputs_of[0] * formats.activation.bytes  # input vectors: one in use, two on their way
+    total += 2 * inputs_of[0] * shape.encoder.list_entry_bytes(architecture.engine)
     for inputs, width in zip(inputs_of, (own_most(architecture, one) for one in shape.hidden), strict=True):
         padded = -(-width // lanes) * lanes
         total += 2 * gates.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
-        total += (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, their gradients
+        total += held * (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, g's
         total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
         total += len(gates.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
     return total + shape.classes * formats.memory.bytes  # logits
@@ -234,7 +241,8 @@ def exchange_bytes(architecture: Architecture, shape: Shape) -> int:
     products, and as many steps' logits.
     """
     engine = architecture.engine
-    lists = LISTS_RECEIVED * (sum(shape.inputs) + sum(shape.hidden)) * encode.list_entry_bytes(engine)
+    recurrent = sum(shape.hidden) if shape.gates.BLOCKS_H else 0
+    lists: int = LISTS_RECEIVED * (sum(shape.inputs) + recurrent) * shape.encoder.list_entry_bytes(engine)
     sums = max(shape.hidden) * engine.formats.backward_sum.bytes
     return lists + SUMS_WAITING * (sums + shape.classes * engine.formats.memory.bytes)
 

@@ -1,6 +1,7 @@
 """The state: what restarts a step of a layer, how many bytes that is, and how long copying it takes.
 
-M, the gates' own state, h, h-hat and x-hat, each vector padded to whole words of P values, as the tape is.
+The gates' own state and h, and M, h-hat and x-hat where the cell keeps them, each vector padded to whole words of P
+values, as the tape is.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ class State:
 
     def __init__(self, architecture: Architecture, shape: Shape) -> None:
         engine, formats, gates = architecture.engine, architecture.engine.formats, shape.gates
-        neuron_bytes = gates.ACCUMULATORS * formats.memory.bytes + len(gates.STATE) * formats.state.bytes
-        neuron_bytes += 2 * formats.activation.bytes
+        held, sums = shape.encoder.HELD, gates.KEPT * gates.ACCUMULATORS
+        neuron_bytes = sums * formats.memory.bytes + len(gates.STATE) * formats.state.bytes
+        neuron_bytes += (1 + held) * formats.activation.bytes
 
         def bytes_of(inputs: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
             words_of_inputs, words = -(-inputs // engine.lanes), -(-widths // engine.lanes)
-            of_all: NDArray[np.int64] = words * neuron_bytes + words_of_inputs * formats.activation.bytes
+            of_all: NDArray[np.int64] = words * neuron_bytes + held * words_of_inputs * formats.activation.bytes
             of_all *= engine.lanes
             return of_all
 
@@ -49,9 +51,9 @@ class State:
         own_widths = np.array([own_most(architecture, width) for width in shape.hidden], dtype=np.int64)
         self.bytes = bytes_of(np.array(shape.inputs, dtype=np.int64), np.array(shape.hidden, dtype=np.int64))
         self.own_bytes = bytes_of(own_inputs, own_widths)
-        vectors = gates.ACCUMULATORS + len(gates.STATE) + 2
+        vectors = sums + len(gates.STATE) + 1 + held
         copied = engine.elementwise_lanes
-        self.copy_words: NDArray[np.int64] = -(-own_widths // copied) * vectors + -(-own_inputs // copied)
+        self.copy_words: NDArray[np.int64] = -(-own_widths // copied) * vectors + held * -(-own_inputs // copied)
 
     def offset(self, layer: NDArray[np.int64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where a layer's state lies in off-chip memory, from the first slot on: the layers within a slot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.cells import CELLS
 from workloads.trace import RecordedStep
 from workloads.workload import Synthetic, Workload
 
@@ -35,6 +36,7 @@ def synthetic_step(workload: Workload) -> RecordedStep:
 
     def recurrent(layer: int) -> NDArray[np.bool_]:
         fired = stream(layer, _RECURRENT, steps - 1, widths[layer + 1], statistics.occupancy_h)
+        fired &= bool(CELLS.load(workload.cell).TARGETS_H)  # without a recurrent matrix nothing is listed
         return np.concatenate([np.zeros((1, *fired.shape[1:]), bool), fired])
 
     return RecordedStep(

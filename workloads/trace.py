@@ -38,6 +38,9 @@ class RecordedStep:
     fired_h
         For each layer the mask of its recurrent deltas, boolean, shape (T, B, H_l): entry t tells which elements of
         h[t-1] fired into step t, so entry 0 is False everywhere.
+    asked_x, asked_h
+        Likewise, which elements the backward pass gives a gradient to, and so which are listed: what fired, and a
+        spiking network's gradient-only neurons. Empty where it is no more than what fired.
     """
 
     epoch: int
@@ -45,6 +48,13 @@ class RecordedStep:
     lengths: NDArray[np.int64]
     fired_x: tuple[NDArray[np.bool_], ...]
     fired_h: tuple[NDArray[np.bool_], ...]
+    asked_x: tuple[NDArray[np.bool_], ...] = ()
+    asked_h: tuple[NDArray[np.bool_], ...] = ()
+
+    def masks(self) -> dict[str, tuple[NDArray[np.bool_], ...]]:
+        """Return all masks by a short name, those that are not there left out."""
+        named = {"x": self.fired_x, "h": self.fired_h, "asked_x": self.asked_x, "asked_h": self.asked_h}
+        return {name: masks for name, masks in named.items() if masks}
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,8 @@ class EpochCounts:
     steps_x, steps_h
         For each layer, how many could have: the sum over samples of length times width (fired_h: length - 1, because
         the first step has no recurrent delta).
+    asked_x, asked_h
+        For each layer, how many elements the backward pass gave a gradient to; empty if just those that fired.
     """
 
     epoch: int
@@ -76,6 +88,8 @@ class EpochCounts:
     fired_h: tuple[int, ...]
     steps_x: tuple[int, ...]
     steps_h: tuple[int, ...]
+    asked_x: tuple[int, ...] = ()
+    asked_h: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +209,7 @@ def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     for index, step in enumerate(trace.recorded):
         arrays[f"{index}.lengths"] = step.lengths
-        for stream, masks in (("x", step.fired_x), ("h", step.fired_h)):
+        for stream, masks in step.masks().items():
             for layer, mask in enumerate(masks):
                 arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
                 arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
@@ -211,7 +225,8 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
     def masks(stream: str) -> tuple[NDArray[np.bool_], ...]:
         return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(layers))
 
-    return RecordedStep(at.epoch, at.update, arrays[f"{index}.lengths"], masks("x"), masks("h"))
+    asked = [masks(stream) if f"{index}.{stream}0" in arrays else () for stream in ("asked_x", "asked_h")]
+    return RecordedStep(at.epoch, at.update, arrays[f"{index}.lengths"], masks("x"), masks("h"), *asked)
 
 
 def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:

@@ -13,23 +13,23 @@ from threadpoolctl import threadpool_limits
 from workloads import learning_state
 from workloads.batches import epoch_batches
 from workloads.cells import CELLS
-from workloads.evaluation import Evaluation, evaluate, fired_in, nothing_fired, recorded_step
+from workloads.evaluation import Evaluation, evaluate, recorded_step
+from workloads.fired import nothing_fired
 from workloads.host_memory import reuse_freed_memory
 from workloads.learning_state import LearningState
 from workloads.network import (
     Network,
     Parameters,
     Sizes,
-    Step,
     forward,
     from_flat,
     initial_parameters,
-    training_step,
 )
 from workloads.operations import MatrixMacs, matrix_macs
 from workloads.optimisers import OPTIMISERS
 from workloads.packing import Array
 from workloads.recordings import Recordings, Sequences
+from workloads.rules import RULES
 from workloads.schedules import SCHEDULES
 from workloads.trace import EpochCounts, RecordedStep
 from workloads.workload import Training, Workload
@@ -191,19 +191,19 @@ def _epoch(
     """Return the state after one more epoch."""
     training, part = workload.training, recordings.train
     network = network_of(workload, sizes, epoch)
-    optimiser = OPTIMISERS.load(training.optimiser)
+    rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
     losses = tuple(counts.loss for counts in state.epochs)
     batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
     updates = len(batches) * training.epochs
     vector, memory, update = state.parameters, state.optimiser, state.updates
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
     for indices in batches:
-        step = _step(network, from_flat(vector, sizes), part, indices)
+        step = rule.training_step(network, from_flat(vector, sizes), *part.padded(indices), part.labels[indices])
         gradient = clipped(step.gradients.flat(), training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
         vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
         update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
-        fired += fired_in(step.forward)
+        fired += step.fired
         if on_progress:
             on_progress(Progress(epoch, training.epochs, update, updates, total / seen, accuracy))
     parameters = from_flat(vector, sizes)
@@ -215,10 +215,6 @@ def _epoch(
     if (training.epochs - 1 - epoch) % training.record_every == 0:
         recorded = (*recorded, _record(workload, network, parameters, part, epoch, update))
     return LearningState(state.workload_digest, update, vector, memory, (*state.epochs, counts), recorded)
-
-
-def _step(network: Network, parameters: Parameters, part: Sequences, indices: Array) -> Step:
-    return training_step(network, parameters, *part.padded(indices), part.labels[indices])
 
 
 def _record(

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from accel.description import (
     Description,
@@ -24,6 +32,7 @@ from workloads.cells import CELLS
 from workloads.datasets import DATASETS
 from workloads.optimisers import OPTIMISERS
 from workloads.presets import PRESETS
+from workloads.rules import RULES
 from workloads.schedules import SCHEDULES
 
 
@@ -37,6 +46,7 @@ Thresholds = Annotated[
     | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Tag("tuple[float, ...]")],
     Discriminator(_kind),
 ]
+BPTT = "bptt"  # the training rule that needs no word
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
 
 
@@ -53,6 +63,8 @@ class Training(Description):
         0 trains the delta network from the start, `epochs` a dense network.
     batch
         Samples in a mini-batch; the last of an epoch may be smaller.
+    rule
+        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt" is for spiking cells.
     optimiser
         A member of `workloads.optimisers`.
     learning_rate
@@ -81,6 +93,7 @@ class Training(Description):
     epochs: PositiveInt
     dense_epochs: NonNegativeInt = 0
     batch: PositiveInt = 32
+    rule: str = BPTT
     optimiser: str = "adamw"
     learning_rate: PositiveFloat = 1e-3
     schedule: str = "cosine"
@@ -93,6 +106,11 @@ class Training(Description):
     precision: Literal["float32", "float64"] = "float32"
     record_every: PositiveInt = 1
 
+    @field_validator("rule")
+    @classmethod
+    def _known_rule(cls, name: str) -> str:
+        return _member(RULES, "training rule", name)
+
     @field_validator("optimiser")
     @classmethod
     def _known_optimiser(cls, name: str) -> str:
@@ -102,6 +120,12 @@ class Training(Description):
     @classmethod
     def _known_schedule(cls, name: str) -> str:
         return _member(SCHEDULES, "schedule", name)
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_rules(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the default rule out, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        return table if self.rule != BPTT else {name: value for name, value in table.items() if name != "rule"}
 
     @model_validator(mode="after")
     def _dense_within_epochs(self) -> Self:
@@ -148,7 +172,8 @@ class Workload(Description):
     hidden
         Width of each layer, the one next to the input first.
     theta_x, theta_h
-        Thresholds of the input and the recurrent stream: one number for all layers, or one for each.
+        Thresholds of the input and the recurrent stream: one number for all layers, or one for each. A spiking cell has
+        none, and they may be left out.
     readout
         "last" classifies from h of a sample's last step. "every" classifies from h of every step: the loss is the mean
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
@@ -214,6 +239,36 @@ class Workload(Description):
     def _known_cell(cls, name: str) -> str:
         return _member(CELLS, "cell", name)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_thresholds_where_nothing_is_held(cls, table: Any) -> Any:
+        if isinstance(table, dict) and table.get("cell") in CELLS.names() and not _holds(table["cell"]):
+            return {"theta_x": 0.0, "theta_h": 0.0} | table
+        return table
+
+    @model_validator(mode="after")
+    def _spikes_are_all_or_nothing(self) -> Self:
+        if _holds(self.cell):
+            return self
+        for field in ("theta_x", "theta_h"):
+            if any(self._each_layer(getattr(self, field))):
+                raise ValueError(f"{field} must be 0 or left out: cell {self.cell!r} has no thresholds of deltas")
+        if self.training.dense_epochs:
+            raise ValueError(
+                f"training.dense_epochs must be 0, not {self.training.dense_epochs}: cell {self.cell!r} only spikes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rule_fits_the_cell(self) -> Self:
+        if not RULES.load(self.training.rule).SPIKES_ONLY:
+            return self
+        if _holds(self.cell):
+            raise ValueError(f"training.rule {self.training.rule!r} is for spiking cells, not for {self.cell!r}")
+        if self.training.beta:
+            raise ValueError(f"training.beta must be 0 with rule {self.training.rule!r}, not {self.training.beta}")
+        return self
+
     @model_validator(mode="after")
     def _thresholds_for_each_layer(self) -> Self:
         for field in ("theta_x", "theta_h"):
@@ -234,6 +289,11 @@ class Workload(Description):
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
         return theta if isinstance(theta, tuple) else (theta,) * len(self.hidden)
+
+
+def _holds(cell: str) -> bool:
+    """Return whether the cell's streams hold what last fired, with which thresholds compare."""
+    return bool(CELLS.load(cell).STREAMS.HELD)
 
 
 def _member(family: ModuleFamily, what: str, name: str, extra: tuple[str, ...] = ()) -> str:

@@ -4,14 +4,19 @@ Every member has
 
 ``ACCUMULATORS``
     how many H-blocks the delta memory M has;
+``KEPT``
+    the share of M with which the next step begins: 1 where deltas are added up, 0 where each step's sum is its own;
+``ENCODER``
+    the mode that lists what its streams bring, `accel.modes.encode` or `accel.modes.encode_spikes`;
 ``BLOCKS_X``, ``BLOCKS_H``
-    for each H-row block of W_x and W_h the block of M that it adds to (`accumulator_rows`);
+    for each H-row block of W_x and W_h the block of M that it adds to (`accumulator_rows`); without any in
+    ``BLOCKS_H`` the cell has no recurrent matrix;
 ``BIAS_X``, ``BIAS_H``
     whether the bias is an extra last column of W_x, of W_h. M starts at zero; that column fires at step 0 only, with
     the value 1.0, so that `outer` makes the gradient of the bias, which is g(M) of step 0, like any other;
 ``STATE``
     the H-vectors that the gates of a step take from the step before, all zero before step 0. Every cell also carries
-    M, x-hat, h-hat and h, which the delta encoder reads;
+    h, and M, x-hat and h-hat if it keeps them;
 ``TAPE``
     the H-vectors of a step that its backward pass needs;
 ``LOOKUPS``, ``FORWARD_MULTIPLIES``, ``BACKWARD_MULTIPLIES``
@@ -47,4 +52,4 @@ def accumulator_rows(blocks: tuple[int, ...], width: int) -> NDArray[np.int64]:
     width
         H.
     """
-    return (np.array(blocks)[:, None] * width + np.arange(width)).ravel()
+    return (np.array(blocks, dtype=np.int64)[:, None] * width + np.arange(width)).ravel()

@@ -18,6 +18,8 @@ from accel.engine import Formats
 from accel.number import Integers, fit, rescale, round_sum
 
 ACCUMULATORS = 4  # r, z, nx, nh: the candidate's recurrent part is kept apart because r gates it
+KEPT = 1
+ENCODER = "encode"
 BLOCKS_X = (0, 1, 2)
 BLOCKS_H = (0, 1, 3)
 BIAS_X = True

@@ -9,6 +9,8 @@ from accel.engine import Formats
 from accel.number import Integers, rescale, round_sum
 
 ACCUMULATORS = 4  # i, f, g, o
+KEPT = 1
+ENCODER = "encode"
 BLOCKS_X = (0, 1, 2, 3)
 BLOCKS_H = (0, 1, 2, 3)
 BIAS_X = True

@@ -12,6 +12,8 @@ from accel.engine import Formats
 from accel.number import Integers, rescale, round_sum
 
 ACCUMULATORS = 1
+KEPT = 1
+ENCODER = "encode"
 BLOCKS_X = (0,)
 BLOCKS_H = (0,)
 BIAS_X = True

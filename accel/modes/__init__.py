@@ -6,7 +6,7 @@ Every member has
     the unit that runs it, one of `accel.program.UNITS`;
 ``result(...)``
     the exact integers it computes, in the formats of the engine; what golden model and gates must agree on (the modes
-    of the element-wise unit, and `encode`, name theirs in their file; `load` and `store` compute nothing);
+    of the element-wise unit and of the encoder name theirs in their file; `load` and `store` compute nothing);
 ``issue_cycles(count, words)``
     cycles until the unit takes its next op, from arrays of the op table (`accel.program.Program`);
 ``drain_cycles(engine)``

@@ -22,6 +22,9 @@ from accel.work import Counts, Work
 
 UNIT = "encoder"
 
+HELD = 1
+"""Vectors that the encoder holds for each stream: x-hat, h-hat."""
+
 PIPELINE_CYCLES = 3
 """From taking the last word of a vector to the cycle after its last entry."""
 
@@ -68,6 +71,11 @@ def result(value: Integers, held: Integers, least: int, formats: Formats) -> tup
     after = held.copy()
     after[columns] += delta
     return Fired(columns, delta), after
+
+
+def emitted(value: Integers) -> Integers:
+    """Return the numbers that h, shape (..., H), stands for to a reader that takes all of it: h itself."""
+    return value
 
 
 def adjoint(g_held: Integers, columns: NDArray[np.int64], s: Integers, formats: Formats) -> tuple[Integers, Integers]:

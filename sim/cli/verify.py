@@ -52,15 +52,17 @@ def verify(
     """
     from accel.architecture import Architecture
     from accel.gates import GATES
+    from rtl.gates import TIMETABLES, timetables
     from sim.cli.progress import Stages
     from sim.cli.screen import show, table
     from sim.gates.engines import engine_named
     from sim.verification import verify as compared
 
     machine = Architecture.named(on, options.overrides(changes).machine)
-    cells = (cell,) if cell else tuple(GATES.names())
+    cells = (cell,) if cell else TIMETABLES.names()
     for name in cells:
         GATES.load(name)
+        timetables(name)
     runner = engine_named(engine)
     rows: list[Verified] = []
     with interruptible(), Stages() as stages:

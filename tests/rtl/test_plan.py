@@ -12,7 +12,7 @@ from rtl.plan import Plan
 from rtl.timetable import LookUp, Multiply, Read, Timetable, Write
 
 FORMATS = Architecture.named("tiny").engine.formats
-every_cell = pytest.mark.parametrize("cell", GATES.names())
+every_cell = pytest.mark.parametrize("cell", TIMETABLES.names())
 
 LINE = (
     Read(0, "M", "memory", "tanh_input"),

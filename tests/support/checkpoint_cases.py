@@ -17,7 +17,7 @@ from workloads.checkpoint.policies import POLICIES
 from workloads.checkpoint.schedule import Budget, Costs
 from workloads.integer_parameters import quantised, zeros_like
 from workloads.integer_training import IntegerNetwork
-from workloads.network import Network, Sizes, initial_parameters
+from workloads.network import Network, Sizes, from_flat, initial_parameters
 
 FORMATS = Formats(
     weight={"bits": 16, "fraction_bits": 13},
@@ -31,7 +31,18 @@ FORMATS = Formats(
 )
 """Those of the preset `edge`."""
 
-CELL_NAMES = ("rnn", "gru", "lstm")
+CELL_NAMES = ("rnn", "gru", "lstm", "lif", "lif_recurrent")
+"""Members of `accel.gates`."""
+
+
+def cell_of(gates):
+    """Return the member of `workloads.cells` with this arithmetic."""
+    return next(cell for cell in map(CELLS.load, CELLS.names()) if gates == cell.GATES)
+
+
+def spikes(random, shape):
+    """Return about a third of ones, the rest zeros."""
+    return (random.random(shape) < 0.35).astype(np.float32)
 
 
 @st.composite
@@ -59,9 +70,11 @@ def schedule_of(name, steps, budget, costs):
 def network_case(cell, steps, seed, samples=3, hidden=(5, 4), readout="every"):
     """Return a float network, its parameters, a mini-batch whose longest sample has `steps` steps, and its labels."""
     rng = np.random.default_rng(seed)
-    sizes = Sizes(CELLS.load(f"delta_{cell}"), 3, hidden, 4)
+    sizes = Sizes(cell_of(cell), 3, hidden, 4)
     network = Network(sizes, ((0.3, 0.05),) * len(hidden), readout, 0.1)
     parameters = initial_parameters(sizes, rng, np.dtype(np.float32))
+    if not sizes.cell.STREAMS.HELD:  # neurons so few must be louder to be heard
+        parameters = from_flat(6 * parameters.flat(), sizes)
     lengths = rng.integers(1, steps + 1, samples)
     lengths[rng.integers(samples)] = steps
     x = rng.standard_normal((steps, samples, 3)).astype(np.float32)
@@ -75,13 +88,16 @@ def float_replay(cell, steps, seed, **kwargs) -> FloatReplay:
 def integer_case(cell, steps, seed, hidden=(5, 4), inputs=3, readout="last", theta=(0.1, 0.02)):
     """Return an integer network, parameters, one sample of `steps` steps and its label."""
     rng = np.random.default_rng(seed)
-    gates, sizes = GATES.load(cell), Sizes(CELLS.load(f"delta_{cell}"), inputs, hidden, 4)
-    parameters = quantised(initial_parameters(sizes, rng, np.dtype(np.float64)), gates, FORMATS)
+    gates, sizes = GATES.load(cell), Sizes(cell_of(cell), inputs, hidden, 4)
+    louder = 1 if gates.KEPT else 6  # spiking neurons so few must be louder to be heard
+    drawn = from_flat(louder * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
+    parameters = quantised(drawn, gates, FORMATS)
     least = tuple(encode.threshold(one, FORMATS) for one in theta)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=FORMATS)
     network = IntegerNetwork(gates, engine, (least,) * len(hidden), readout)
     walk = 0.1 * rng.normal(size=(steps, inputs)).cumsum(axis=0)
-    return network, parameters, quantise(np.sin(walk), FORMATS.activation), int(rng.integers(4))
+    x = np.sin(walk) if gates.KEPT else spikes(rng, walk.shape)
+    return network, parameters, quantise(x, FORMATS.activation), int(rng.integers(4))
 
 
 def integer_replay(network, parameters, x, label):

@@ -18,7 +18,10 @@ HOMES = st.sampled_from(["local", "remote"])
 
 
 def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int) -> RecordedStep:
-    """Return masks in which every delta that can fire does so with probability `occupancy`."""
+    """Return masks in which every delta that can fire does so with probability `occupancy`.
+
+    Of a spiking network as many elements again are gradient-only.
+    """
     random = np.random.default_rng(seed)
     steps = int(lengths.max())
     valid = np.arange(steps)[:, None] < lengths
@@ -27,7 +30,15 @@ def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int
     def masks(widths: tuple[int, ...], possible: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple((random.random((*possible.shape, w)) < occupancy) & possible[:, :, None] for w in widths)
 
-    return RecordedStep(0, 0, lengths, masks(shape.inputs, valid), masks(shape.hidden, recurrent))
+    recurrent &= bool(shape.gates.BLOCKS_H)
+    fired_x, fired_h = masks(shape.inputs, valid), masks(shape.hidden, recurrent)
+    if shape.encoder.HELD:
+        return RecordedStep(0, 0, lengths, fired_x, fired_h)
+    asked_x, asked_h = (
+        tuple(one | other for one, other in zip(fired, masks(widths, possible), strict=True))
+        for fired, widths, possible in ((fired_x, shape.inputs, valid), (fired_h, shape.hidden, recurrent))
+    )
+    return RecordedStep(0, 0, lengths, fired_x, fired_h, asked_x, asked_h)
 
 
 @st.composite

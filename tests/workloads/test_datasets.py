@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from accel.errors import ConfigError, NetworkError
-from workloads.datasets import DATASETS, commands, digits, vowels, watch
+from workloads.datasets import DATASETS, commands, digits, spikes, vowels, watch
 from workloads.fetching import fetched, member_of
 from workloads.recordings import Recordings, Sequences
+from workloads.speech.keeping import made_by
 from workloads.speech.synthesis import parcel
 
-RECIPE = commands.recipe_text()
+RECIPE, SPIKES = commands.recipe_text(), spikes.recipe_text()
 
 
 def loaded(name: str) -> Recordings:
@@ -53,17 +55,38 @@ def small_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def small_spikes() -> bytes:
+    """Five voices and three words in each language: 30 lines."""
+    text = re.sub(
+        r"variants = \[.*?\n\]", 'variants = [["f2"], ["m3"], ["m4"], ["f5"], ["m1"]]', SPIKES.decode(), flags=re.S
+    )
+    return re.sub(r'("\w+", "\w+", "\w+"), .*\]', r"\1]", text).encode()
+
+
+@pytest.fixture
+def small_spoken_spikes(small_commands: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The spikes likewise, beside the commands."""
+    monkeypatch.setattr(spikes, "recipe_text", small_spikes)
+    return small_commands
+
+
+SMALL = {"commands": "small_commands", "spikes": "small_spoken_spikes"}
+
+
 @pytest.mark.parametrize("name", DATASETS.names())
 def test_every_data_set_keeps_the_contract(name: str, request: pytest.FixtureRequest) -> None:
-    if name == "commands":
-        request.getfixturevalue("small_commands")
+    if name in SMALL:
+        request.getfixturevalue(SMALL[name])
     recordings, again = loaded(name), loaded(name)
     module = DATASETS.load(name)
     assert (recordings.name, recordings.licence, recordings.source) == (name, module.LICENCE, module.SOURCE)
     assert recordings.licence and recordings.source and "\n" not in recordings.licence + recordings.source
     assert same(recordings.train, again.train) and same(recordings.test, again.test)
-    assert_allclose(recordings.train.values.mean(axis=0), 0, atol=1e-4)
-    assert_allclose(recordings.train.values.std(axis=0), 1, atol=1e-4)
+    if name == "spikes":
+        assert_array_equal(np.unique(recordings.train.values), [0, 1])
+    else:
+        assert_allclose(recordings.train.values.mean(axis=0), 0, atol=1e-4)
+        assert_allclose(recordings.train.values.std(axis=0), 1, atol=1e-4)
     for part in (recordings.train, recordings.test):
         assert np.isfinite(part.values).all()
         assert_array_equal(np.unique(part.labels), np.arange(recordings.classes))
@@ -72,8 +95,8 @@ def test_every_data_set_keeps_the_contract(name: str, request: pytest.FixtureReq
 @pytest.mark.parametrize("name", DATASETS.names())
 def test_progress_is_told_in_words_and_shares(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From an empty cache folder, so that there is something to tell."""
-    if name == "commands":
-        monkeypatch.setattr(commands, "recipe_text", small_recipe)
+    monkeypatch.setattr(commands, "recipe_text", small_recipe)
+    monkeypatch.setattr(spikes, "recipe_text", small_spikes)
     monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path))
     told: list[tuple[str, float]] = []
     try:
@@ -180,10 +203,21 @@ def test_damaged_commands_are_made_again(small_commands: Path, damage: str) -> N
     assert kept.read_bytes() == whole
 
 
+def test_spikes_are_made_once_and_split_by_voice(small_spoken_spikes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = spikes.load()
+    assert first.classes == 6
+    assert len(first.train) + len(first.test) == 5 * 6
+    lines = spikes.cast(tomllib.loads(small_spikes().decode()))
+    heard, unheard = ({one.utterance.voice[3:] for one in lines if one.unseen is unseen} for unseen in (False, True))
+    assert heard and unheard and not heard & unheard
+    monkeypatch.setattr(spikes, "analysed", None)  # whoever synthesises again fails
+    assert same(spikes.load().test, first.test)
+
+
 def test_commands_change_their_name_with_the_recipe() -> None:
     text = commands.recipe_text()
-    assert commands._digest(text) == commands._digest(text)
-    assert commands._digest(text) != commands._digest(text.replace(b"rounds = 2", b"rounds = 3"))
+    assert made_by(text) == made_by(text)
+    assert made_by(text) != made_by(text.replace(b"rounds = 2", b"rounds = 3"))
 
 
 def test_commands_that_cannot_be_kept_are_told(small_commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,19 @@ def test_a_list_is_what_fired_in_order_and_the_bias_at_step_0(case: tuple[Archit
 
 @settings(max_examples=60, deadline=None)
 @given(cases())
+def test_what_is_asked_is_what_fired_or_listed_for_its_gradient(case: tuple[Architecture, Shape, RecordedStep]) -> None:
+    architecture, shape, step = case
+    lists = fired_lists(step, shape, architecture.engine)
+    for streams, masks in ((lists.x, step.asked_x or step.fired_x), (lists.h, step.asked_h or step.fired_h)):
+        for stream, mask in zip(streams, masks, strict=True):
+            for sample, length in enumerate(step.lengths.tolist()):
+                for t in range(length):
+                    start, count = int(stream.asked_start[sample, t]), int(stream.asked[sample, t])
+                    assert lists.columns[start : start + count].tolist() == np.flatnonzero(mask[t, sample]).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
 def test_the_dense_lists_hold_every_column(case: tuple[Architecture, Shape, RecordedStep]) -> None:
     architecture, shape, step = case
     lists = dense_lists(step.lengths, shape, architecture.engine)
@@ -53,7 +66,8 @@ def test_the_dense_lists_hold_every_column(case: tuple[Architecture, Shape, Reco
         (lists.x, shape.inputs, shape.gates.BIAS_X, False),
         (lists.h, shape.hidden, shape.gates.BIAS_H, True),
     ):
-        for stream, width in zip(streams, widths, strict=True):
+        for stream, columns in zip(streams, widths, strict=True):
+            width = 0 if recurrent and not shape.gates.BLOCKS_H else columns
             steps = np.arange(stream.fired.shape[1])
             for sample, length in enumerate(step.lengths.tolist()):
                 for t in range(length):
@@ -72,7 +86,7 @@ def test_a_scan_takes_a_cycle_for_each_group_and_for_each_entry_more_than_one_in
     architecture, shape, step = case
     group = architecture.engine.encoder_elements
     lists = fired_lists(step, shape, architecture.engine)
-    for streams, masks in ((lists.x, step.fired_x), (lists.h, step.fired_h)):
+    for streams, masks in ((lists.x, step.asked_x or step.fired_x), (lists.h, step.asked_h or step.fired_h)):
         for stream, mask in zip(streams, masks, strict=True):
             for t, sample in np.ndindex(mask.shape[:2]):
                 cycles = 0

@@ -132,25 +132,26 @@ def test_the_columns_of_every_op_are_those_that_fired(case: tuple[Architecture, 
         return program.columns[ops.list_start[op] : ops.list_start[op] + ops.count[op]].tolist()
 
     for layer, sample, t in _places(shape, step.lengths):
-        for stream, mask, bias in (
-            ("x", step.fired_x[layer], shape.gates.BIAS_X),
-            ("h", step.fired_h[layer], shape.gates.BIAS_H),
+        for stream, mask, listed, bias in (
+            ("x", step.fired_x[layer], (step.asked_x or step.fired_x)[layer], shape.gates.BIAS_X),
+            ("h", step.fired_h[layer], (step.asked_h or step.fired_h)[layer], shape.gates.BIAS_H),
         ):
-            fired = np.flatnonzero(mask[t, sample]).tolist()
+            none = stream == "h" and not shape.gates.BLOCKS_H
+            fired, asked = np.flatnonzero(mask[t, sample]).tolist(), np.flatnonzero(listed[t, sample]).tolist()
             with_bias = fired + ([mask.shape[-1]] if bias and t == 0 else [])
             for mode in ("matvec", "outer"):
                 op = table(mode, stream, layer, sample, t)
-                assert (op is None) == (stream == "h" and t == 0 and not bias)
+                assert (op is None) == (none or (stream == "h" and t == 0 and not bias))
                 if op is not None:
                     assert columns(op) == with_bias
             op = table("matvec_t", stream, layer, sample, t)
-            assert (op is None) == ((stream == "h" and t == 0) or (stream == "x" and layer == 0))
+            assert (op is None) == (none or (stream == "h" and t == 0) or (stream == "x" and layer == 0))
             if op is not None:
-                assert columns(op) == fired
-            op = table("encode", stream, layer, sample, t)
-            assert (op is None) == (stream == "h" and t == 0)
+                assert columns(op) == asked
+            op = table(shape.gates.ENCODER, stream, layer, sample, t)
+            assert (op is None) == (none or (stream == "h" and t == 0))
             if op is not None:
-                assert int(ops.words[op]) == int(encode.scan_cycles(mask[t, sample], architecture.engine))
+                assert int(ops.words[op]) == int(encode.scan_cycles(listed[t, sample], architecture.engine))
                 assert int(ops.rows[op]) == mask.shape[-1]
     for op in table.updates:
         assert columns(op) == list(range(program.tensors[ops.tensor[op]].columns))
@@ -198,8 +199,8 @@ def test_a_load_of_the_tape_reads_what_the_store_wrote(case: tuple[Architecture,
         assert store in ops.depends[load]
         layer, sample, t = place
         moved = len(shape.gates.TAPE) * words(shape.hidden[layer] * value)
-        for fired in (step.fired_x, step.fired_h):
-            moved += words(int(fired[layer][t, sample].sum()) * encode.list_entry_bytes(engine))
+        for listed in (step.asked_x or step.fired_x, step.asked_h or step.fired_h):
+            moved += words(int(listed[layer][t, sample].sum()) * shape.encoder.list_entry_bytes(engine))
         assert ops.count[load] == moved * engine.lanes * value
 
 
@@ -231,7 +232,7 @@ def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(
             reader = table("gates_backward", "h", *at, t + ahead)
             assert reader is None or loaded >= machine.done[reader]
     # Lists lie in a ring, one behind the other; none may be overwritten that was not stored.
-    encodes = [op for op in range(len(ops)) if machine.mode[op] == "encode"]
+    encodes = [op for op in range(len(ops)) if machine.mode[op] == shape.gates.ENCODER]
     freed = [machine.done[table.store_tape[table._place(op)]] for op in encodes]
     room, first = 4 * (sum(shape.inputs) + sum(shape.hidden)), 0
     for number, op in enumerate(encodes):
@@ -263,13 +264,13 @@ def test_recurrence_and_buffers_are_respected_when_run(
         at = (layer, sample)
         gates, backward = table("gates_forward", "h", *at, t), table("gates_backward", "h", *at, t)
         # forward
-        follows(table("encode", "h", *at, t), table("gates_forward", "h", *at, t - 1))
+        follows(table(shape.gates.ENCODER, "h", *at, t), table("gates_forward", "h", *at, t - 1))
         if layer == 0:
-            follows(table("encode", "x", *at, t), table.load_x[0, sample, t])
+            follows(table(shape.gates.ENCODER, "x", *at, t), table.load_x[0, sample, t])
         else:
-            follows(table("encode", "x", *at, t), table("gates_forward", "h", layer - 1, sample, t))
+            follows(table(shape.gates.ENCODER, "x", *at, t), table("gates_forward", "h", layer - 1, sample, t))
         for stream in ("x", "h"):
-            follows(table("matvec", stream, *at, t), table("encode", stream, *at, t))
+            follows(table("matvec", stream, *at, t), table(shape.gates.ENCODER, stream, *at, t))
             follows(gates, table("matvec", stream, *at, t))
         # backward
         follows(backward, table("matvec_t", "h", *at, t + 1))
@@ -281,7 +282,7 @@ def test_recurrence_and_buffers_are_respected_when_run(
                 follows(table(mode, stream, *at, t), backward)
         # M, g(M) and h have two banks each: nobody writes one that is still read
         follows(table("matvec", "x", *at, t + 2), gates)
-        follows(table("gates_forward", "h", *at, t + 2), table("encode", "x", layer + 1, sample, t))
+        follows(table("gates_forward", "h", *at, t + 2), table(shape.gates.ENCODER, "x", layer + 1, sample, t))
         for stream in ("x", "h"):
             earlier, later = table("outer", stream, *at, t + 2), backward
             if earlier is not None and later is not None:
@@ -307,7 +308,7 @@ def test_input_deltas_run_ahead_of_the_recurrence() -> None:
     machine.run()
     ahead = 0
     for t in range(1, 12):
-        encoded, gates = table("encode", "x", 0, 0, t), table("gates_forward", "h", 0, 0, t - 1)
+        encoded, gates = table(shape.gates.ENCODER, "x", 0, 0, t), table("gates_forward", "h", 0, 0, t - 1)
         assert encoded is not None
         assert gates is not None
         ahead += machine.done[encoded] < machine.done[gates]
@@ -321,7 +322,7 @@ def test_dense_is_all_fired_but_for_the_lists(
 ) -> None:
     step = recorded_step(shape, np.array(lengths), 2.0, 0)
     fired, dense = lower(architecture, shape, step, readout), lower_dense(architecture, shape, step.lengths, readout)
-    encodes = fired.ops.mode == MODE_NAMES.index("encode")
+    encodes = fired.ops.mode == MODE_NAMES.index(shape.gates.ENCODER)
     tape = np.isin(fired.ops.mode, [MODE_NAMES.index("load"), MODE_NAMES.index("store")])
     same = ("mode", "phase", "stream", "layer", "step", "sample", "rows", "dense_count", "tensor", "second_tensor")
     for name in (*same, "depends", "list_from"):

@@ -8,22 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloads.cells import CELLS
-from workloads.evaluation import fired_in, recorded_step
+from workloads.evaluation import recorded_step
+from workloads.fired import fired_in
 from workloads.network import Network, Sizes, forward, initial_parameters
 from workloads.operations import MatrixMacs, matrix_macs
 from workloads.trace import EpochCounts
 
 
-def _counted(masks_x: list, masks_h: list, sizes: Sizes, readouts: int) -> tuple[int, int, int]:
+def _counted(
+    masks_x: list, masks_h: list, asked_x: list, asked_h: list, sizes: Sizes, readouts: int
+) -> tuple[int, int, int]:
     """FP, BP, WG by walking over every step of every sample."""
     fp = bp = wg = 0
     for layer, width in enumerate(sizes.hidden):
         rows_x, rows_h = (len(targets) * width for targets in (sizes.cell.TARGETS_X, sizes.cell.TARGETS_H))
-        for mask, rows, backward in ((masks_x[layer], rows_x, layer > 0), (masks_h[layer], rows_h, True)):
-            for step in mask.reshape(-1, mask.shape[-1]):
+        for mask, asked, rows, backward in (
+            (masks_x[layer], asked_x[layer], rows_x, layer > 0),
+            (masks_h[layer], asked_h[layer], rows_h, True),
+        ):
+            for step, wanted in zip(*(one.reshape(-1, one.shape[-1]) for one in (mask, asked)), strict=True):
                 columns = int(step.sum())
                 fp, wg = fp + rows * columns, wg + rows * columns
-                bp += rows * columns if backward else 0
+                bp += rows * int(wanted.sum()) if backward else 0
     readout = readouts * sizes.classes * sizes.hidden[-1]
     return fp + readout, bp + readout, wg + readout
 
@@ -46,12 +52,14 @@ def test_counts_equal_a_walk_over_the_masks(cell, hidden, readout, lengths, seed
     macs = matrix_macs(counts, sizes, readout)
     step = recorded_step(ran, 0, 0)
     readouts = len(lengths) if readout == "last" else int(lengths.sum())
-    assert (macs.fp, macs.bp, macs.wg) == _counted(step.fired_x, step.fired_h, sizes, readouts)
+    assert (macs.fp, macs.bp, macs.wg) == _counted(
+        step.fired_x, step.fired_h, step.asked_x or step.fired_x, step.asked_h or step.fired_h, sizes, readouts
+    )
     running = (np.arange(lengths.max())[:, None] < lengths)[:, :, None]
     after_first = running & (np.arange(lengths.max()) > 0)[:, None, None]
     all_x = [np.broadcast_to(running, mask.shape) for mask in step.fired_x]
     all_h = [np.broadcast_to(after_first, mask.shape) for mask in step.fired_h]
-    assert (macs.dense_fp, macs.dense_bp, macs.dense_wg) == _counted(all_x, all_h, sizes, readouts)
+    assert (macs.dense_fp, macs.dense_bp, macs.dense_wg) == _counted(all_x, all_h, all_x, all_h, sizes, readouts)
 
 
 def test_totals_add_and_the_saving_is_a_share_of_dense() -> None:

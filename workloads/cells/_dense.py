@@ -16,7 +16,7 @@ from workloads.packing import Array, Packing, led_starts, rows_before
 
 
 def forward(cell: ModuleType, layer: Layer, x: Array, packing: Packing) -> LayerTape:
-    """Run one layer over all its steps; parameters as in `_delta.forward`.
+    """Run one layer over all its steps; parameters as in `_recurrence.forward`.
 
     In the tape every element counts as fired but those of the recurrent stream into the first step, where there is
     no h yet.
@@ -38,11 +38,12 @@ def forward(cell: ModuleType, layer: Layer, x: Array, packing: Packing) -> Layer
         cell.forward(M[:n], values[:, before], values[:, now])
     fired_h = np.ones((packing.rows, width), np.bool_)
     fired_h[: packing.active[0]] = False
-    return LayerTape(x, np.ones(x.shape, np.bool_), h[rows_before(packing)], fired_h, values, M)
+    fired_x = np.ones(x.shape, np.bool_)
+    return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M)
 
 
 def backward(cell: ModuleType, layer: Layer, tape: LayerTape, g_h: Array, packing: Packing) -> tuple[Layer, Array]:
-    """Run one layer backwards; parameters and results as in `_delta.backward`."""
+    """Run one layer backwards; parameters and results as in `_recurrence.backward`."""
     W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
     width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
     factors = cell.backward_factors(tape.values, rows_before(packing), packing)

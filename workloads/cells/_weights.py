@@ -11,7 +11,8 @@ def spread(W: Array, targets: tuple[str, ...], accumulators: tuple[str, ...]) ->
     """Return `W`, shape (len(targets) * H, C), with its row blocks where they add, shape (len(accumulators) * H, C)."""
     if targets == accumulators:
         return W
-    blocks = W.reshape(len(targets), -1, W.shape[1])
+    width = len(W) // len(targets) if targets else W.shape[1]  # a recurrent matrix without rows has H columns
+    blocks = W.reshape(len(targets), width, W.shape[1])
     wide = np.zeros((len(accumulators), *blocks.shape[1:]), W.dtype)
     wide[[accumulators.index(name) for name in targets]] = blocks
     return wide.reshape(-1, W.shape[1])
@@ -22,7 +23,8 @@ def gather(W: Array, targets: tuple[str, ...], accumulators: tuple[str, ...]) ->
     if targets == accumulators:
         return W
     blocks = W.reshape(len(accumulators), -1, W.shape[1])
-    return blocks[[accumulators.index(name) for name in targets]].reshape(-1, W.shape[1])
+    chosen = [accumulators.index(name) for name in targets]
+    return blocks[chosen].reshape(len(targets) * blocks.shape[1], W.shape[1])
 
 
 def blocks_of(M: Array, width: int) -> Array:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from workloads.cells import _delta
 from workloads.cells._weights import blocks_of
 from workloads.packing import Array, Packing
 
 GATES = "gru"  # its integer twin in accel.gates
+STREAMS = _delta
 ACCUMULATORS = ("r", "z", "nx", "nh")
 TARGETS_X = ("r", "z", "nx")
 TARGETS_H = ("r", "z", "nh")

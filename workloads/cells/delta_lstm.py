@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from workloads.cells import _delta
 from workloads.cells._weights import blocks_of
 from workloads.packing import Array, Packing
 
 GATES = "lstm"  # its integer twin in accel.gates
+STREAMS = _delta
 ACCUMULATORS = ("i", "f", "g", "o")
 TARGETS_X = ACCUMULATORS
 TARGETS_H = ACCUMULATORS

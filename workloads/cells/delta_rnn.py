@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from workloads.cells import _delta
 from workloads.packing import Array, Packing
 
 GATES = "rnn"  # its integer twin in accel.gates
+STREAMS = _delta
 ACCUMULATORS = ("h",)
 TARGETS_X = ("h",)
 TARGETS_H = ("h",)

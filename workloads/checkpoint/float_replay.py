@@ -1,4 +1,4 @@
-"""The float delta network step by step: restarted from any state, reversed from any tape.
+"""The float network step by step: restarted from any state, reversed from any tape.
 
 The same equations as `workloads.network`, whose products take all steps at once. Sums are made step by step here, so
 the two agree to rounding, while all checkpoint policies agree with each other bit for bit.
@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.cells._delta import adjoint_step, encode_step, lowest_threshold
 from workloads.cells._weights import blocks_of, gather, spread
 from workloads.layer import Layer
-from workloads.network import Network, Parameters
-from workloads.packing import Array, last_rows, pack, packing_of, sample_of_rows
+from workloads.network import Network, Parameters, row_weights, softmax_loss
+from workloads.packing import Array, pack, packing_of, sample_of_rows
 
 
 class LayerState(NamedTuple):
@@ -28,7 +27,7 @@ class LayerState(NamedTuple):
 
 
 class FiredList(NamedTuple):
-    """What fired in one stream at one step: places in the n rows laid end to end, and the deltas there."""
+    """What is listed of one stream at one step: places in the n rows laid end to end, and the values there."""
 
     places: NDArray[np.int32]
     delta: Array
@@ -73,7 +72,7 @@ class _Adjoint(NamedTuple):
 
 
 class FloatReplay:
-    """A delta network on one mini-batch; a `workloads.checkpoint.execution.Replay`.
+    """A network on one mini-batch; a `workloads.checkpoint.execution.Replay`.
 
     Parameters
     ----------
@@ -89,13 +88,15 @@ class FloatReplay:
         self._cell, self._parameters, self._packing = network.sizes.cell, parameters, packing_of(lengths)
         dtype = parameters.W_out.dtype
         self._x = pack(x, self._packing).astype(dtype, copy=False)
-        self._thresholds = [tuple(lowest_threshold(theta, dtype) for theta in pair) for pair in network.thresholds]
+        self._thresholds = [
+            tuple(self._cell.STREAMS.lowest_threshold(theta, dtype) for theta in pair) for pair in network.thresholds
+        ]
         self._beta = network.beta / self._packing.samples
         cell = self._cell
         self._W_x = [spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS) for layer in parameters.layers]
         self._W_h = [spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS) for layer in parameters.layers]
         self._owner, self._labels = sample_of_rows(self._packing), labels
-        self._weights = self._loss_weights(network.readout, lengths)
+        self._weights = row_weights(network.readout, self._packing).astype(dtype)
         self._adjoints = [self._no_adjoint(layer) for layer in parameters.layers]
         self._dW_x = [np.zeros_like(W) for W in self._W_x]
         self._dW_h = [np.zeros_like(W) for W in self._W_h]
@@ -173,10 +174,9 @@ class FloatReplay:
         M, x_hat, h_hat, carried = (array.copy() for array in state)
         threshold_x, threshold_h = self._thresholds[number]
         h = carried[cell.STATE.index("h"), :n]
-        delta_x, delta_h = np.empty_like(x), np.empty_like(h)
-        encode_step(x, x_hat[:n], threshold_x, delta_x, np.empty(x.shape, np.bool_))
-        encode_step(h, h_hat[:n], threshold_h, delta_h, np.empty(h.shape, np.bool_))
+        delta_x, list_x = self._listed(x, x_hat[:n], threshold_x)
         M[:n] += delta_x @ self._W_x[number].T
+        delta_h, list_h = self._listed(h if cell.TARGETS_H else np.zeros_like(h), h_hat[:n], threshold_h)
         M[:n] += delta_h @ self._W_h[number].T
         before, now = np.zeros((2, len(cell.VALUES), *h.shape), h.dtype)
         for name, values in zip(cell.STATE, carried, strict=True):
@@ -185,15 +185,22 @@ class FloatReplay:
         tape = np.stack([_named(name, before, now, cell.VALUES) for name in cell.TAPE])
         for name, values in zip(cell.STATE, carried, strict=True):
             values[:n] = now[cell.VALUES.index(name)]
-        left = LayerStep(_listed(delta_x), _listed(delta_h), tape)
+        left = LayerStep(list_x, list_h, tape)
         return LayerState(M, x_hat, h_hat, carried), left, now[cell.VALUES.index("h")]
+
+    def _listed(self, value: Array, hat: Array, threshold: float) -> tuple[Array, FiredList]:
+        """Return what enters the product, shape (n, W), and the same as a list; `hat` is moved."""
+        delta, fired = np.empty_like(value), np.empty(value.shape, np.bool_)
+        self._cell.STREAMS.encode_step(value, hat, threshold, delta, fired)
+        places = np.flatnonzero(self._cell.STREAMS.asked(value, fired))
+        return delta, FiredList(places.astype(np.int32), delta.ravel()[places])
 
     def _reverse_layer(self, number: int, step: LayerStep, g_above: Array, n: int) -> Array:
         """Reverse one layer by one step and return the gradient of its input, shape (n, I)."""
         cell, W_x, W_h = self._cell, self._W_x[number], self._W_h[number]
         g, g_h_hat, carry, memory, g_x_hat = (array[:n] for array in self._adjoints[number])
-        delta_x = _dense(step.fired_x, (n, W_x.shape[1]), g.dtype)
-        delta_h = _dense(step.fired_h, (n, W_h.shape[1]), g.dtype)
+        delta_x, asked_x = _dense(step.fired_x, (n, W_x.shape[1]), g.dtype)
+        delta_h, asked_h = _dense(step.fired_h, (n, W_h.shape[1]), g.dtype)
         values = np.zeros((len(cell.VALUES), 2 * n, g.shape[1]), g.dtype)
         for name, array in zip(cell.TAPE, step.values, strict=True):
             base = name.removesuffix("_before")
@@ -202,16 +209,16 @@ class FloatReplay:
         g += g_above
         step_M = np.empty_like(memory)
         cell.backward(g, carry, factors, blocks_of(step_M, g.shape[1]))
-        memory += step_M
+        cell.STREAMS.accumulate(memory, step_M)
         self._dW_x[number] += memory.T @ delta_x
         self._dW_h[number] += memory.T @ delta_h
         g_x = memory @ W_x
         np.dot(memory, W_h, out=g)
-        for g_delta, delta, g_hat in ((g_x, delta_x, g_x_hat), (g, delta_h, g_h_hat)):
+        for g_delta, delta, asked, g_hat in ((g_x, delta_x, asked_x, g_x_hat), (g, delta_h, asked_h, g_h_hat)):
             if self._beta:
                 g_delta += self._beta * np.sign(delta)
                 self._loss += self._beta * float(np.abs(delta).sum())
-            adjoint_step(g_delta, g_hat, delta != 0)
+            cell.STREAMS.adjoint_step(g_delta, g_hat, asked)
         return g_x
 
     def _read(self, t: int, steps: tuple[LayerStep, ...], h: Array) -> StepTape:
@@ -221,31 +228,16 @@ class FloatReplay:
         rows = np.flatnonzero(weights)
         read, weights = h[rows], weights[rows]
         logits = read @ self._parameters.W_out.T + self._parameters.bias_out
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        exponentials = np.exp(shifted)
-        sums = exponentials.sum(axis=1, keepdims=True)
-        wanted = (np.arange(len(rows)), self._labels[self._owner[begin + rows]])
-        loss = float((np.log(sums[:, 0]) - shifted[wanted]) @ weights)
-        g_logits = exponentials / sums
-        g_logits[wanted] -= 1
-        g_logits *= weights[:, None]
+        loss, g_logits = softmax_loss(logits, self._labels[self._owner[begin + rows]], weights)
         return StepTape(steps, rows, read, g_logits, loss)
-
-    def _loss_weights(self, readout: str, lengths: NDArray[np.int64]) -> Array:
-        """Return the weight of each packed row in the loss, 0 where it is not read, shape (N,)."""
-        weights = np.zeros(self._packing.rows, self._x.dtype)
-        if readout == "last":
-            weights[last_rows(self._packing)] = 1 / self._packing.samples
-        else:
-            weights[:] = 1 / (lengths[self._owner] * self._packing.samples)
-        return weights
 
     def _first(self, layer: Layer) -> LayerState:
         samples, dtype, width = self._packing.samples, layer.bias.dtype, layer.W_h.shape[1]
+        held = self._cell.STREAMS.HELD
         return LayerState(
             np.tile(layer.bias, (samples, 1)),
-            np.zeros((samples, layer.W_x.shape[1]), dtype),
-            np.zeros((samples, width), dtype),
+            np.zeros((samples, held * layer.W_x.shape[1]), dtype),
+            np.zeros((samples, held * width), dtype),
             np.zeros((len(self._cell.STATE), samples, width), dtype),
         )
 
@@ -262,12 +254,9 @@ def _named(name: str, before: Array, now: Array, names: tuple[str, ...]) -> Arra
     return value
 
 
-def _listed(delta: Array) -> FiredList:
-    places = np.flatnonzero(delta)
-    return FiredList(places.astype(np.int32), delta.ravel()[places])
-
-
-def _dense(fired: FiredList, shape: tuple[int, int], dtype: np.dtype[np.floating]) -> Array:
-    delta = np.zeros(shape, dtype)
+def _dense(fired: FiredList, shape: tuple[int, int], dtype: np.dtype[np.floating]) -> tuple[Array, Array]:
+    """Return the listed values and which elements are listed, both of `shape`."""
+    delta, asked = np.zeros(shape, dtype), np.zeros(shape, np.bool_)
     delta.ravel()[fired.places] = fired.delta
-    return delta
+    asked.ravel()[fired.places] = True
+    return delta, asked

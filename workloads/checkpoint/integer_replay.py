@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel.modes import encode, loss, matvec, matvec_t, outer
+from accel.modes import loss, matvec, matvec_t, outer
 from accel.modes.encode import Fired
 from accel.number import Integers
 from workloads import integer_layer
@@ -98,7 +98,7 @@ class IntegerReplay:
             after.append(now)
             steps.append(step)
             below = now.h
-        h, g_logits = self._classified(t, below)
+        h, g_logits = self._classified(t, self._cell.encoder.emitted(below))
         return tuple(after), StepTape(tuple(steps), tuple(layer.gates for layer in state), h, g_logits)
 
     def residue(self, tape: StepTape) -> StepResidue:
@@ -139,20 +139,20 @@ class IntegerReplay:
 
     def state_bytes(self, state: tuple[LayerState, ...]) -> int:
         """Return the bytes of a state in the engine's formats."""
-        formats = self._engine.formats
+        formats, held = self._engine.formats, self._cell.encoder.HELD
         return sum(
-            layer.memory.size * formats.memory.bytes
+            self._cell.gates.KEPT * layer.memory.size * formats.memory.bytes
             + layer.gates.size * formats.state.bytes
-            + (layer.h.size + layer.x_hat.size + layer.h_hat.size) * formats.activation.bytes
+            + (layer.h.size + held * (layer.x_hat.size + layer.h_hat.size)) * formats.activation.bytes
             for layer in state
         )
 
     def tape_bytes(self, tape: StepTape | StepResidue) -> int:
         """Return the bytes of lists and gate values in the engine's formats; what the loss needs is no tape.
 
-        A list's entry is an index and a value (`accel.modes.encode.list_entry_bytes`). The bias column is known.
+        How long a list's entry is, the mode knows that lists. The bias column is known.
         """
-        formats, entry = self._engine.formats, encode.list_entry_bytes(self._engine)
+        formats, entry = self._engine.formats, self._cell.encoder.list_entry_bytes(self._engine)
         total = 0
         left: tuple[LayerStep | LayerResidue, ...] = tape.layers
         for layer, step in zip(self._parameters.layers, left, strict=True):

@@ -6,38 +6,40 @@ from collections.abc import Sequence
 
 from accel.architecture import Architecture
 from accel.engine import Engine
-from accel.modes import encode
 from workloads.checkpoint.schedule import Budget
 from workloads.placement import Demand, Shape, place
 
 
 def state_bytes(shape: Shape, engine: Engine) -> int:
-    """Return the bytes that restart a step: M, the gates' own state, h, h-hat and x-hat of each layer."""
-    formats, gates = engine.formats, shape.gates
+    """Return the bytes that restart a step: h and the gates' own state of each layer, M, x-hat and h-hat if kept."""
+    formats, gates, held = engine.formats, shape.gates, shape.encoder.HELD
     return sum(
-        width * (gates.ACCUMULATORS * formats.memory.bytes + len(gates.STATE) * formats.state.bytes)
-        + (2 * width + inputs) * formats.activation.bytes
+        width * (gates.KEPT * gates.ACCUMULATORS * formats.memory.bytes + len(gates.STATE) * formats.state.bytes)
+        + (width + held * (width + inputs)) * formats.activation.bytes
         for inputs, width in zip(shape.inputs, shape.hidden, strict=True)
     )
 
 
-def list_bytes(fired: float, engine: Engine) -> int:
-    """Return the bytes of lists of `fired` entries in all, each an index and a value; rounded up."""
-    return -int(-fired * encode.list_entry_bytes(engine) // 1)
+def list_bytes(shape: Shape, engine: Engine, fired: float) -> int:
+    """Return the bytes of lists of `fired` entries in all, as long as the cell's encoder makes them; rounded up."""
+    return -int(-fired * shape.encoder.list_entry_bytes(engine) // 1)
 
 
 def tape_bytes(shape: Shape, engine: Engine, fired: float) -> int:
     """Return the bytes of a step's tape: the gates' values of each layer, dense, and the lists of what fired."""
     dense = sum(shape.hidden) * len(shape.gates.TAPE) * engine.formats.gate.bytes
-    return dense + list_bytes(fired, engine)
+    return dense + list_bytes(shape, engine, fired)
 
 
 def residue_bytes(shape: Shape, engine: Engine, fired: float) -> int | None:
-    """Return the bytes of what of a tape cannot be run backwards: lists and the gates' state; None if M saturates."""
-    if engine.formats.memory.overflow != "wrap":
+    """Return the bytes of what of a tape cannot be run backwards: lists and the gates' state; None if all must be kept.
+
+    M can be run backwards if it wraps and is kept from step to step: a spiking cell's reset forgets.
+    """
+    if engine.formats.memory.overflow != "wrap" or not shape.gates.KEPT:
         return None
     kept = sum(shape.hidden) * len(shape.gates.STATE) * engine.formats.state.bytes
-    return kept + list_bytes(fired, engine)
+    return kept + list_bytes(shape, engine, fired)
 
 
 def fired_of(shape: Shape, occupancy_x: Sequence[float], occupancy_h: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from queue import SimpleQueue
 from typing import Any
@@ -23,10 +23,7 @@ _REPORT_EVERY = 50
 def features_of(
     lines: Sequence[Line], recipe: dict[str, Any], progress: Progress | None = None
 ) -> list[NDArray[np.float32]]:
-    """Return the log-mel features of each line, shape (frames, channels), in the order of `lines`.
-
-    Each processor has a speech process, driven by a thread of this one, which does the rest of the work on its sound;
-    NumPy's transforms let other threads run meanwhile.
+    """Return the log-mel features of each line heard in a room, shape (frames, channels), in the order of `lines`.
 
     Raises
     ------
@@ -34,6 +31,41 @@ def features_of(
         When the speech synthesiser cannot be had or fails.
     """
     room = Room(**{name: tuple(span) for name, span in recipe["room"].items()})
+
+    def heard(line: Line, sound: NDArray[np.float64]) -> NDArray[np.float32]:
+        random = np.random.default_rng([recipe["seed"], line.number])
+        return log_mel(recorded(sound, SAMPLE_RATE_HZ, room, random), SAMPLE_RATE_HZ)
+
+    return analysed(lines, heard, "synthesising spoken commands", progress)
+
+
+def analysed(
+    lines: Sequence[Line],
+    analyse: Callable[[Line, NDArray[np.float64]], NDArray[np.float32]],
+    what: str,
+    progress: Progress | None = None,
+) -> list[NDArray[np.float32]]:
+    """Return what `analyse` makes of the sound of each line, in the order of `lines`.
+
+    Each processor has a speech process, driven by a thread of this one, which does the rest of the work on its sound;
+    NumPy's transforms let other threads run meanwhile.
+
+    Parameters
+    ----------
+    lines
+        What is said.
+    analyse
+        Gets a line and its sound at `SAMPLE_RATE_HZ`; the result must not depend on anything else.
+    what
+        What progress is told, such as "synthesising spoken commands".
+    progress
+        Told now and then the share that is done.
+
+    Raises
+    ------
+    ConfigError
+        When the speech synthesiser cannot be had or fails.
+    """
     workers = os.cpu_count() or 1
     with synthesisers(workers, progress) as voices, ThreadPoolExecutor(workers) as threads:
         idle: SimpleQueue[Synthesiser] = SimpleQueue()
@@ -46,15 +78,14 @@ def features_of(
                 sound = voice.say(line.utterance)
             finally:
                 idle.put(voice)
-            random = np.random.default_rng([recipe["seed"], line.number])
-            return log_mel(recorded(sound, SAMPLE_RATE_HZ, room, random), SAMPLE_RATE_HZ)
+            return analyse(line, sound)
 
         jobs = [threads.submit(record, line) for line in lines]
         try:
             for done, job in enumerate(as_completed(jobs), 1):
                 job.result()
                 if progress and (done % _REPORT_EVERY == 0 or done == len(jobs)):
-                    progress("synthesising spoken commands", done / len(jobs))
+                    progress(what, done / len(jobs))
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise

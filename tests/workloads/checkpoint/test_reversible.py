@@ -8,13 +8,18 @@ from checkpoint_cases import CELL_NAMES, FORMATS, integer_case, integer_replay
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from accel.gates import GATES
 from workloads import integer_layer
 from workloads.checkpoint.execution import execute
 from workloads.checkpoint.policies import reversible, store_all
 from workloads.checkpoint.schedule import Budget, Costs, check
+from workloads.checkpoint.sizes import budget as budget_of
+from workloads.placement import Shape
 
 COSTS = Costs(1, 1, 1, 1, 1, 1, 0, 0, 1)
-every_cell = pytest.mark.parametrize("cell", CELL_NAMES)
+every_cell = pytest.mark.parametrize("cell", [name for name in CELL_NAMES if GATES.load(name).KEPT])
 
 
 @every_cell
@@ -57,6 +62,18 @@ def test_a_memory_that_saturates_is_refused():
     replay, _ = integer_replay(network, parameters, x, label)
     with pytest.raises(ValueError, match="must wrap"):
         execute(reversible.schedule(3, Budget(1, 2, 10, 0, 1), COSTS), replay)
+
+
+@pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
+def test_a_reset_is_not_run_backwards_and_the_policy_says_so(cell):
+    network, parameters, x, label = integer_case(cell, 3, 0)
+    replay, _ = integer_replay(network, parameters, x, label)
+    with pytest.raises(ValueError, match="what it forgets is gone"):
+        execute(reversible.schedule(3, Budget(1, 2, 10, 0, 1), COSTS), replay)
+    room = budget_of(Architecture.named("edge"), Shape.of(cell, 3, (5, 4), 4), fired=4.0)
+    for ask in (reversible.demand, reversible.schedule):
+        with pytest.raises(ConfigError, match="reset of a spiking neuron"):
+            ask(3, room, COSTS)
 
 
 @given(steps=st.integers(1, 300), residue=st.integers(1, 5), more=st.integers(0, 9), room=st.integers(12, 400))

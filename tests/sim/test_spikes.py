@@ -1,0 +1,73 @@
+"""Spiking networks on a machine: laws count them, gates refuse them; what no program does is refused in one line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from accel.architecture import Architecture
+from accel.errors import ConfigError
+from accel.program import MODE_NAMES
+from sim.lowered import recorded_program
+from sim.run import simulate, synthetic_trace
+from workloads.trace import RecordedStep, Trace
+from workloads.workload import Workload
+
+SPIKING = ("lif", "lif_recurrent")
+SYNTHETIC = {"hidden": [9, 6], "training.batch": 2, "theta_x": 0, "theta_h": 0}
+
+
+def _workload(cell: str) -> Workload:
+    return Workload.named("tiny", SYNTHETIC | {"cell": cell})
+
+
+@pytest.mark.parametrize("cell", SPIKING)
+def test_the_laws_count_a_spiking_network(cell: str) -> None:
+    tiny = Architecture.named("tiny")
+    bound, counted = (simulate(tiny, _workload(cell), fidelity=name) for name in ("analytic", "cycle"))
+    assert 0 < bound.counters.cycles <= counted.counters.cycles < counted.dense.cycles
+    assert counted.counters.phases.keys() == bound.counters.phases.keys()
+
+
+@pytest.mark.parametrize("cell", SPIKING)
+def test_gates_refuse_a_spiking_network(cell: str) -> None:
+    with pytest.raises(ConfigError, match=f"cell arithmetic '{cell}' has a law but no gates: take fidelity 'cycle'"):
+        simulate(Architecture.named("tiny"), _workload(cell), fidelity="rtl")
+
+
+def test_a_layer_without_a_recurrent_matrix_has_no_ops_on_one() -> None:
+    trace = synthetic_trace(_workload("lif"))
+    program = recorded_program(Architecture.named("tiny"), trace, trace.recorded[0])
+    kinds = {MODE_NAMES[mode] for mode in program.ops.mode[program.ops.stream == 1]}
+    assert kinds == {"gates_forward", "gates_backward"}
+    assert not [tensor.name for tensor in program.tensors if "W_h" in tensor.name]
+
+
+def test_gradient_only_neurons_cost_the_backward_pass_alone() -> None:
+    trace = synthetic_trace(_workload("lif_recurrent"))
+    (step,) = trace.recorded
+    valid = [np.ones_like(mask) for mask in step.fired_x]
+    back = [np.broadcast_to((np.arange(len(mask)) > 0)[:, None, None], mask.shape).copy() for mask in step.fired_h]
+    more = RecordedStep(0, 0, step.lengths, step.fired_x, step.fired_h, tuple(valid), tuple(back))
+    one, other = (recorded_program(Architecture.named("tiny"), trace, each) for each in (step, more))
+    for name in MODE_NAMES:
+        chosen = one.ops.mode == MODE_NAMES.index(name)
+        counts = [int(each.ops.count[chosen].sum()) for each in (one, other)]
+        if name in ("matvec_t", "encode_spikes"):
+            assert counts[0] < counts[1]
+        elif name not in ("load", "store"):  # of the tape, which lies in local memory here
+            assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"training.rule": "ottt"}, "training.rule 'ottt' has no program yet"),
+        ({"dataset": "digits"}, "data set 'digits' has other values"),
+    ],
+)
+def test_what_no_program_does_is_refused(changes: dict[str, str], fault: str) -> None:
+    drawn = synthetic_trace(_workload("lif"))
+    workload = Workload.named("spikes", {"cell": "lif", "hidden": [9, 6], **changes})
+    with pytest.raises(ConfigError, match=fault):
+        simulate(Architecture.named("tiny"), Trace(workload, drawn.inputs, drawn.classes, drawn.recorded, ()))

@@ -1,0 +1,162 @@
+"""Training rules: what OTTT is by its own equations, said naively, and where it is back-propagation through time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accel.errors import ConfigError
+from workloads.cells import CELLS
+from workloads.fired import fired_in
+from workloads.network import Network, Sizes, forward, from_flat, initial_parameters
+from workloads.packing import Array
+from workloads.rules import RULES, bptt, ottt
+from workloads.workload import Workload
+
+ALPHA, K, BETA = 0.95, 10 * (1 - 0.95), 10.0
+CLASSES = 3
+seeds = st.integers(0, 2**32 - 1)
+readouts = st.sampled_from(["last", "every"])
+
+
+def _case(cell: str, hidden: tuple[int, ...], readout: str, seed: int):
+    rng = np.random.default_rng(seed)
+    sizes = Sizes(CELLS.load(cell), 5, hidden, CLASSES)
+    network = Network(sizes, ((0.0, 0.0),) * len(hidden), readout, 0.0)
+    parameters = from_flat(5 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
+    lengths = rng.integers(1, 9, 4)
+    x = (rng.random((lengths.max(), 4, 5)) < 0.5).astype(np.float64)
+    return network, parameters, x, lengths, rng.integers(0, CLASSES, 4)
+
+
+def _neurons(parameters, x: Array) -> list[tuple[list[Array], list[Array]]]:
+    """Return for each layer potentials in published units and spikes, of one sample, step after step."""
+    found, below = [], list(x)
+    for layer in parameters.layers:
+        width = len(layer.bias)
+        most = max(2, int(0.25 * width) // 2 * 2)
+        us, spikes, u, s = [], [], np.zeros(width), np.zeros(width)
+        for t, seen in enumerate(below):
+            current = layer.W_x @ seen + (layer.W_h @ s if len(layer.W_h) else 0) + (layer.bias if t == 0 else 0)
+            u = np.where(u > 1, 0, ALPHA * u) + K * current
+            s = np.zeros(width)
+            s[np.flatnonzero(u > 1)[:most]] = 1
+            us.append(u)
+            spikes.append(s)
+        found.append((us, spikes))
+        below = spikes
+    return found
+
+
+def _slope(u: Array) -> Array:
+    """The derivative of a spike with respect to the sum of its currents; 0 for neurons that are not listed."""
+    most = max(2, int(0.25 * len(u)) // 2 * 2)
+    above, near = np.flatnonzero(u > 1), np.flatnonzero((u > 0.9) & (u <= 1))
+    slope = np.zeros(len(u))
+    for j in [*above[:most], *near[: max(0, most - len(above))]]:
+        slope[j] = K / (BETA * abs(u[j] - 1) + 1) ** 2
+    return slope
+
+
+def _stated(network: Network, parameters, x: Array, lengths: Array, labels: Array) -> list[Array]:
+    """Return the gradients of OTTT with each trace written out as its sum over the past."""
+    total = [np.zeros_like(array) for array in parameters.arrays()]
+    for sample, length in enumerate(lengths):
+        layers = _neurons(parameters, x[:length, sample])
+        for t in range(length):
+            if network.readout == "last" and t < length - 1:
+                continue
+            logits = parameters.W_out @ layers[-1][1][t] + parameters.bias_out
+            power = np.exp(logits - logits.max())
+            g_logits = power / power.sum() - (np.arange(CLASSES) == labels[sample])
+            g_logits = g_logits / (len(lengths) * (1 if network.readout == "last" else length))
+            total[-2] += np.outer(g_logits, layers[-1][1][t])
+            total[-1] += g_logits
+            g = parameters.W_out.T @ g_logits
+            for number in reversed(range(len(layers))):
+                us, spikes = layers[number]
+                g = g * _slope(us[t])
+                below = list(x[:length, sample]) if number == 0 else layers[number - 1][1]
+                for past in range(t + 1):
+                    leak = ALPHA ** (t - past)
+                    total[3 * number] += leak * np.outer(g, below[past])
+                    if past and len(parameters.layers[number].W_h):
+                        total[3 * number + 1] += leak * np.outer(g, spikes[past - 1])
+                total[3 * number + 2] += ALPHA**t * g
+                g = parameters.layers[number].W_x.T @ g
+    return total
+
+
+@pytest.mark.parametrize("hidden", [(8,), (12, 8)])
+@pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
+@given(seed=seeds, readout=readouts)
+@settings(deadline=None, max_examples=10)
+def test_ottt_is_its_equations(cell: str, hidden: tuple[int, ...], seed: int, readout: str) -> None:
+    case = _case(cell, hidden, readout, seed)
+    learned = ottt.training_step(*case)
+    for found, wanted in zip(learned.gradients.arrays(), _stated(*case), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@given(seed=seeds, readout=readouts)
+@settings(deadline=None, max_examples=20)
+def test_ottt_is_exact_in_a_single_layer_whose_spikes_do_not_come_back(seed: int, readout: str) -> None:
+    case = _case("lif", (8,), readout, seed)
+    online, through_time = ottt.training_step(*case), bptt.training_step(*case)
+    assert online.loss == pytest.approx(through_time.loss, rel=1e-12)
+    for found, wanted in zip(online.gradients.arrays(), through_time.gradients.arrays(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
+def test_ottt_is_biased_where_time_and_space_mix(cell: str) -> None:
+    differ = 0
+    for seed in range(5):
+        case = _case(cell, (12, 8), "every", seed)
+        one, other = (rule.training_step(*case).gradients.flat() for rule in (ottt, bptt))
+        differ += not np.allclose(one, other, rtol=1e-6, atol=1e-12)
+    assert differ
+
+
+@pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
+@given(seed=seeds)
+@settings(deadline=None, max_examples=10)
+def test_ottt_counts_what_fires(cell: str, seed: int) -> None:
+    network, parameters, x, lengths, labels = _case(cell, (12, 8), "every", seed)
+    assert ottt.training_step(network, parameters, x, lengths, labels).fired == fired_in(
+        forward(network, parameters, x, lengths)
+    )
+
+
+@pytest.mark.parametrize("name", RULES.names())
+def test_a_rule_says_for_whom_it_is(name: str) -> None:
+    rule, delta = RULES.load(name), {"training.rule": name, "cell": "delta_gru", "theta_x": 0.1, "theta_h": 0.1}
+    if rule.SPIKES_ONLY:
+        with pytest.raises(ConfigError, match=f"training.rule '{name}' is for spiking cells, not for 'delta_gru'"):
+            Workload.named("spikes", delta)
+    else:
+        Workload.named("spikes", delta)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"theta_h": 0.1}, "theta_h must be 0 or left out"),
+        ({"training.dense_epochs": 1}, "training.dense_epochs must be 0, not 1"),
+        ({"training.rule": "ottt", "training.beta": 0.1}, "training.beta must be 0 with rule 'ottt'"),
+        ({"training.rule": "otttt"}, "training rule 'otttt' is not known, did you mean 'ottt'?"),
+    ],
+)
+def test_what_does_not_fit_a_spiking_cell_is_refused_in_one_line(changes: dict, fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault) as caught:
+        Workload.named("spikes", changes)
+    assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_the_default_rule_leaves_digests_as_they_were() -> None:
+    assert "rule" not in Workload.named("spikes").model_dump(mode="json")["training"]
+    other = Workload.named("spikes", {"training.rule": "ottt"})
+    assert Workload.from_table(other.model_dump(mode="json", exclude_none=True), "again") == other
+    assert other.digest() != Workload.named("spikes").digest()

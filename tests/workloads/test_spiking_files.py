@@ -1,0 +1,67 @@
+"""What a training of spikes leaves in files: masks of what is listed beside those of what fired, and a way to go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workloads.recordings import Recordings, Sequences
+from workloads.trace import Trace
+from workloads.training import Progress, Trained, train
+from workloads.workload import Workload
+
+
+def _recordings() -> Recordings:
+    rng = np.random.default_rng(2)
+
+    def part(samples: int) -> Sequences:
+        lengths = rng.integers(3, 9, samples)
+        spikes = (rng.random((int(lengths.sum()), 10)) < 0.4).astype(np.float32)
+        return Sequences(spikes, lengths, rng.integers(0, 3, samples))
+
+    return Recordings("noise", "none", "drawn for the test", 3, part(24), part(9))
+
+
+def _workload(rule: str) -> Workload:
+    changes = {"cell": "lif_recurrent", "hidden": [12, 8], "training.epochs": 3, "training.batch": 8}
+    return Workload.named("spikes", changes | {"training.rule": rule})
+
+
+def _same(one: Trained, other: Trained) -> bool:
+    return np.array_equal(one.parameters.flat(), other.parameters.flat()) and one.epochs == other.epochs
+
+
+@pytest.mark.parametrize("rule", ["bptt", "ottt"])
+def test_an_interrupted_training_goes_on_with_the_same_bits(rule: str, tmp_path: Path) -> None:
+    workload, recordings, kept = _workload(rule), _recordings(), tmp_path / "state.npz"
+    whole = train(workload, recordings)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 1 and progress.update > 4:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(workload, recordings, state_path=kept, on_progress=stop)
+    resumed = train(workload, recordings, state_path=kept, resume=True)
+    assert _same(resumed, whole)
+    for one, other in zip(resumed.recorded, whole.recorded, strict=True):
+        for name, masks in one.masks().items():
+            assert all(np.array_equal(a, b) for a, b in zip(masks, other.masks()[name], strict=True))
+
+
+def test_a_trace_keeps_what_is_listed(tmp_path: Path) -> None:
+    trained = train(_workload("bptt"), _recordings())
+    trace = Trace(trained.workload, 10, 3, trained.recorded, trained.epochs)
+    trace.save(tmp_path / "trace.npz")
+    loaded = Trace.load(tmp_path / "trace.npz")
+    assert loaded == trace
+    (*_, step) = loaded.recorded
+    assert set(step.masks()) == {"x", "h", "asked_x", "asked_h"}
+    for fired, asked in zip((*step.fired_x, *step.fired_h), (*step.asked_x, *step.asked_h), strict=True):
+        assert not (fired & ~asked).any()
+    assert sum(int(asked.sum()) for asked in step.asked_x) > sum(int(fired.sum()) for fired in step.fired_x)

@@ -1,0 +1,120 @@
+"""The recurrence of any cell: streams listed, M made of them, g(M) of what comes back.
+
+What a list is, what holds from step to step and how M adds up is the affair of the cell's `STREAMS` (`_delta` or
+`_spikes`); what follows from M is the cell's own.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from workloads.cells._weights import blocks_of, gather, spread
+from workloads.layer import Layer, LayerTape
+from workloads.packing import Array, Packing, led_starts, rows_before
+
+
+def forward(cell: ModuleType, layer: Layer, x: Array, theta_x: float, theta_h: float, packing: Packing) -> LayerTape:
+    """Run one layer over all its steps.
+
+    Parameters
+    ----------
+    cell
+        A member of `workloads.cells`.
+    layer
+        Parameters.
+    x
+        Input of all steps, packed, shape (N, I).
+    theta_x, theta_h
+        Thresholds of the input and the recurrent stream, at least 0; spikes have none.
+    packing
+        Where the steps lie.
+    """
+    W_x = spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
+    W_h_T = np.ascontiguousarray(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS).T)  # BLAS is twice as fast on it
+    width, samples = layer.W_h.shape[1], packing.samples
+    streams = cell.STREAMS
+    delta_x, fired_x = streams.encode(x, theta_x, packing)
+    # x does not depend on this layer's own recurrence, so one product serves all steps
+    memory_x = delta_x @ W_x.T  # (N, A*H)
+    delta_h, fired_h = np.zeros((packing.rows, width), x.dtype), np.zeros((packing.rows, width), np.bool_)
+    values = np.zeros((len(cell.VALUES), samples + packing.rows, width), x.dtype)
+    h = values[cell.VALUES.index("h")]
+    h_hat = np.zeros((samples, width), x.dtype)
+    M = np.tile(layer.bias, (samples, 1))
+    memory_h = np.empty_like(M)
+    threshold = streams.lowest_threshold(theta_h, x.dtype)
+    starts = led_starts(packing)
+    for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
+        rows = slice(start, start + n)
+        before, now = slice(starts[t], starts[t] + n), slice(starts[t + 1], starts[t + 1] + n)
+        M[:n] += memory_x[rows]
+        if cell.TARGETS_H:
+            streams.encode_step(h[before], h_hat[:n], threshold, delta_h[rows], fired_h[rows])
+            np.dot(delta_h[rows], W_h_T, out=memory_h[:n])
+            M[:n] += memory_h[:n]
+        cell.forward(M[:n], values[:, before], values[:, now])
+    asked_x, asked_h = streams.asked(x, fired_x), streams.asked(delta_h, fired_h)
+    return LayerTape(delta_x, fired_x, delta_h, fired_h, asked_x, asked_h, values, M)
+
+
+def backward(
+    cell: ModuleType, layer: Layer, tape: LayerTape, g_h: Array, beta: float, packing: Packing
+) -> tuple[Layer, Array]:
+    """Run one layer backwards over all its steps.
+
+    Parameters
+    ----------
+    cell, layer, packing
+        As in `forward`.
+    tape
+        What `forward` returned.
+    g_h
+        Gradient of every h[t] from above (readout or next layer), packed, shape (N, H).
+    beta
+        Weight of sum|delta| in what is differentiated.
+
+    Returns
+    -------
+    tuple[Layer, Array]
+        Gradients of the parameters, and g(M) of all steps, shape (N, A*H), from which `input_gradient` goes on.
+    """
+    W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
+    width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
+    factors = cell.backward_factors(tape.values, rows_before(packing), packing)
+    asked = tape.asked_h.astype(g_h.dtype)
+    total = np.zeros((samples, width), g_h.dtype)  # g(h[t]) through the recurrent stream
+    g_h_hat, carry = np.zeros_like(total), np.zeros_like(total)
+    step_M = np.empty((samples, blocks * width), g_h.dtype)
+    carried_M = np.zeros((samples, blocks * width), g_h.dtype)
+    g_M = np.empty((packing.rows, blocks * width), g_h.dtype)
+    for n, start in zip(reversed(packing.active), reversed(packing.start), strict=True):
+        rows = slice(start, start + n)
+        g, memory = total[:n], carried_M[:n]
+        g += g_h[rows]
+        cell.backward(g, carry[:n], factors[:, rows], blocks_of(step_M[:n], width))
+        cell.STREAMS.accumulate(memory, step_M[:n])
+        g_M[rows] = memory
+        if not cell.TARGETS_H:
+            g[...] = 0
+            continue
+        np.dot(memory, W_h, out=g)
+        if beta:
+            g += beta * np.sign(tape.delta_h[rows])
+        cell.STREAMS.adjoint_step(g, g_h_hat[:n], asked[rows])
+    gradients = Layer(
+        gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),
+        gather(g_M.T @ tape.delta_h, cell.TARGETS_H, cell.ACCUMULATORS),
+        carried_M.sum(axis=0),
+    )
+    return gradients, g_M
+
+
+def input_gradient(cell: ModuleType, layer: Layer, tape: LayerTape, g_M: Array, beta: float, packing: Packing) -> Array:
+    """Return the gradient of a layer's input, packed, shape (N, I), from g(M) of all steps, shape (N, A*H)."""
+    g_delta = g_M @ spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
+    if beta:
+        g_delta += beta * np.sign(tape.delta_x)
+    adjoint: Array = cell.STREAMS.encode_adjoint(g_delta, tape.asked_x, packing)
+    return adjoint

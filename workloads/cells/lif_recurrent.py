@@ -1,0 +1,32 @@
+"""Leaky integrate-and-fire neurons whose spikes also come back to their own layer a step later; as `lif` otherwise."""
+
+from __future__ import annotations
+
+from workloads.cells.lif import (
+    ACCUMULATORS,
+    STATE,
+    STREAMS,
+    TAPE,
+    TARGETS_X,
+    VALUES,
+    backward,
+    backward_factors,
+    forward,
+)
+
+__all__ = [
+    "ACCUMULATORS",
+    "GATES",
+    "STATE",
+    "STREAMS",
+    "TAPE",
+    "TARGETS_H",
+    "TARGETS_X",
+    "VALUES",
+    "backward",
+    "backward_factors",
+    "forward",
+]
+
+GATES = "lif_recurrent"
+TARGETS_H: tuple[str, ...] = ("I",)

@@ -1,0 +1,85 @@
+"""Spoken digits as spike trains, like the Spiking Heidelberg Digits, synthetic: zero to nine in English and German.
+
+Said by espeak-ng, heard by the cochlea of `workloads.speech.cochlea`, with neither room nor noise, as that set was
+recorded. It is made on first use, which takes a minute or two, and kept as `commands` is.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from workloads.fetching import Progress, cache_folder
+from workloads.recordings import Recordings, Sequences
+from workloads.speech.casting import Line, unseen_voices
+from workloads.speech.cochlea import spike_train
+from workloads.speech.keeping import keep, made_by, read
+from workloads.speech.recording import analysed
+from workloads.speech.synthesis import SAMPLE_RATE_HZ, Utterance
+
+LICENCE = "Apache-2.0 (recipe); spoken by espeak-ng 1.52, which is GPL-3.0-or-later"
+SPIKES = True  # every value is 0 or 1
+SOURCE = (
+    "SHD-like, synthetic: the words of the Spiking Heidelberg Digits (Cramer et al., IEEE TNNLS 2020), synthesised "
+    "with espeak-ng 1.52 and turned into the spikes of 70 channels"
+)
+
+
+def load(progress: Progress | None = None) -> Recordings:
+    """Return the spoken digits as spikes of 70 channels in bins of 10 ms, 0 or 1, split by voice; not standardised.
+
+    Raises
+    ------
+    accel.errors.NetworkError
+        When the set is not in the cache folder and the synthesiser cannot be fetched.
+    accel.errors.ConfigError
+        When there is no synthesiser for this platform, it fails, or the cache folder cannot be written.
+    """
+    text = recipe_text()
+    recipe = tomllib.loads(text.decode())
+    kept = cache_folder() / f"spikes-{made_by(text)}.npz"
+    parts = read(kept)
+    if parts is None:
+        parts = _synthesised(recipe, progress)
+        keep(kept, parts)
+    return Recordings("spikes", LICENCE, SOURCE, sum(len(one["words"]) for one in recipe["languages"]), *parts)
+
+
+def recipe_text() -> bytes:
+    """Return the recipe as it stands in its file."""
+    return resources.files("workloads.datasets").joinpath("spikes.toml").read_bytes()
+
+
+def cast(recipe: dict[str, Any]) -> list[Line]:
+    """Return all lines: each voice says each word of each language once, a little differently."""
+    manner, random = recipe["casting"], np.random.default_rng(recipe["seed"])
+    groups = recipe["voices"]["variants"]
+    unseen = unseen_voices(groups, manner["test_share"], random)
+    words = [(one["voice"], word) for one in recipe["languages"] for word in one["words"]]
+    lines: list[Line] = []
+    for variant in (variant for group in groups for variant in group):
+        own_rate, own_pitch = random.uniform(*manner["rate_words_a_minute"]), random.uniform(*manner["pitch"])
+        for number, (language, word) in enumerate(words):
+            rate = own_rate * (1 + manner["rate_jitter"] * random.uniform(-1, 1))
+            pitch = own_pitch + manner["pitch_jitter"] * random.uniform(-1, 1)
+            said = Utterance(f"{language}+{variant}", word, round(rate), round(pitch), seed=len(lines) + 1)
+            lines.append(Line(len(lines), said, number, variant in unseen))
+    return lines
+
+
+def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:
+    """Return the training and the test part."""
+    lines = cast(recipe)
+    trains = analysed(
+        lines, lambda _, sound: spike_train(sound, SAMPLE_RATE_HZ), "synthesising spoken digits", progress
+    )
+    everything = Sequences(
+        np.concatenate(trains),
+        np.array([len(steps) for steps in trains], np.int64),
+        np.array([line.intent for line in lines], np.int64),
+    )
+    unseen = np.array([line.unseen for line in lines])
+    return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))

@@ -1,0 +1,122 @@
+"""Online training through time: no tape at all; each step learns from what it sees and from traces of what it saw.
+
+Xiao et al., NeurIPS 2022 (arXiv 2210.04195), the variant that updates after all steps (OTTT_A). Every presynaptic
+neuron leaves a trace a[t] = alpha * a[t-1] + s[t], which is all that remembers; the gradient at a potential is the
+instantaneous one, through the layers of the same step and never through time:
+
+    dW += g(u[t]) a[t]^T,   g(u[t]) = sg(u[t]) * (gradient of the loss of step t with respect to s[t]).
+
+So memory does not grow with T, and the gradient is biased, except in a single layer whose spikes do not come back:
+there a leak that lets everything through makes the two sums over time the same.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.gates.lif import ALPHA
+from workloads.fired import Fired, nothing_fired
+from workloads.layer import Layer
+from workloads.network import Network, Parameters, Sizes, row_weights, softmax_loss
+from workloads.packing import Array, Packing, pack, packing_of, sample_of_rows
+from workloads.rules import Learned
+
+SPIKES_ONLY = True
+
+
+class _LayerNow(NamedTuple):
+    """What a layer carries from step to step, changed in place: its `VALUES`, (V, B, H), and its traces, (B, ...)."""
+
+    values: Array
+    trace_x: Array
+    trace_h: Array
+    trace_one: Array
+
+
+def training_step(
+    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
+) -> Learned:
+    """Return the loss and the gradients of the rule, of one mini-batch of a spiking network; beta is not looked at."""
+    packing = packing_of(lengths)
+    packed = pack(x, packing).astype(parameters.W_out.dtype, copy=False)
+    owner, weights = sample_of_rows(packing), row_weights(network.readout, packing).astype(packed.dtype)
+    layers = [_first(network.sizes, layer, packing) for layer in parameters.layers]
+    gradients = Parameters(
+        tuple(Layer(*map(np.zeros_like, layer)) for layer in parameters.layers),
+        np.zeros_like(parameters.W_out),
+        np.zeros_like(parameters.bias_out),
+    )
+    loss, fired = 0.0, nothing_fired(network.sizes)
+    for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
+        below, slopes = packed[start : start + n], []
+        for layer, now in zip(parameters.layers, layers, strict=True):
+            before_h = now.values[network.sizes.cell.VALUES.index("h"), :n].copy()
+            slopes.append(_forward(network.sizes, layer, now, below, before_h, first=t == 0))
+            fired += _fired(network.sizes, len(slopes) - 1, below, before_h, first=t == 0)
+            below = now.values[network.sizes.cell.VALUES.index("h"), :n]
+        rows = np.flatnonzero(weights[start : start + n])
+        at = start + rows
+        logits = below[rows] @ parameters.W_out.T + parameters.bias_out
+        of_step, g_logits = softmax_loss(logits, labels[owner[at]], weights[at])
+        loss += of_step
+        gradients.W_out[...] += g_logits.T @ below[rows]
+        gradients.bias_out[...] += g_logits.sum(axis=0)
+        g = np.zeros_like(below)
+        g[rows] = g_logits @ parameters.W_out
+        for number in reversed(range(len(layers))):
+            g *= slopes[number]
+            _learn(gradients.layers[number], layers[number], g)
+            g = g @ parameters.layers[number].W_x
+    return Learned(loss, gradients, fired)
+
+
+def _first(sizes: Sizes, layer: Layer, packing: Packing) -> _LayerNow:
+    width, samples, dtype = layer.W_h.shape[1], packing.samples, layer.bias.dtype
+    shapes = ((len(sizes.cell.VALUES), samples, width), (samples, layer.W_x.shape[1]), (samples, width), (samples, 1))
+    return _LayerNow(*(np.zeros(shape, dtype) for shape in shapes))
+
+
+def _forward(sizes: Sizes, layer: Layer, now: _LayerNow, below: Array, before_h: Array, *, first: bool) -> Array:
+    """Move one layer on by a step and return the slope of each of its spikes, shape (n, H)."""
+    n, cell = len(below), sizes.cell
+    M = below @ layer.W_x.T
+    if cell.TARGETS_H:
+        M += before_h @ layer.W_h.T
+    if first:
+        M += layer.bias
+    for trace, seen in ((now.trace_x, below), (now.trace_h, before_h), (now.trace_one, float(first))):
+        trace[:n] *= ALPHA
+        trace[:n] += seen
+    after = np.zeros((len(cell.VALUES), 2 * n, M.shape[1]), M.dtype)
+    cell.forward(M, now.values[:, :n], after[:, n:])
+    now.values[:, :n] = after[:, n:]
+    factors: Array = cell.backward_factors(after, np.arange(n), packing_of(np.ones(n, np.int64)))
+    slope: Array = factors[0]
+    return slope
+
+
+def _learn(gradient: Layer, now: _LayerNow, g_u: Array) -> None:
+    """Add the products of gradients at the potentials, shape (n, H), and traces."""
+    n = len(g_u)
+    gradient.W_x[...] += g_u.T @ now.trace_x[:n]
+    if len(gradient.W_h):
+        gradient.W_h[...] += g_u.T @ now.trace_h[:n]
+    gradient.bias[...] += (g_u * now.trace_one[:n]).sum(axis=0)
+
+
+def _fired(sizes: Sizes, number: int, below: Array, before_h: Array, *, first: bool) -> Fired:
+    """Return the counts of one layer at one step, those of the other layers zero."""
+    returning = before_h if sizes.cell.TARGETS_H else before_h[:0]
+    counts = (
+        np.count_nonzero(below),
+        np.count_nonzero(returning),
+        below.size,
+        0 if first else before_h.size,
+        np.count_nonzero(below) + np.count_nonzero(np.signbit(below) & (below == 0)),
+        np.count_nonzero(returning) + np.count_nonzero(np.signbit(returning) & (returning == 0)),
+    )
+    layers = range(len(sizes.hidden))
+    return Fired(*(tuple(int(count) if layer == number else 0 for layer in layers) for count in counts))
