@@ -31,6 +31,7 @@ class Case(NamedTuple):
     program: Program
     schedules: list[Schedule]
     budget: Budget
+    costs: Costs
 
     def __repr__(self) -> str:
         placed, hidden = self.architecture.placement.model_dump(), self.shape.hidden
@@ -52,7 +53,7 @@ def checkpointed(
 
     program = lower(architecture, shape, step, readout, schedule_of)
     schedules = [found[steps] for steps in step.lengths.tolist()]
-    return Case(architecture, shape, step, readout, policy, program, schedules, budgets[0])
+    return Case(architecture, shape, step, readout, policy, program, schedules, budgets[0], costs)
 
 
 def step_bytes(architecture: Architecture, shape: Shape) -> int:

@@ -16,6 +16,7 @@ from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.gates import GATES
 from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
+from workloads.checkpoint.policies import POLICIES
 from workloads.checkpoint.schedule import RUNS_FORWARD, Action, Costs, Schedule
 from workloads.checkpoint.segments import taped
 from workloads.lowering import lower
@@ -113,6 +114,23 @@ def test_ops_are_those_of_the_schedule(case: Case) -> None:
     found = counted(case)
     found = Counter({kind: count for kind, count in found.items() if kind[1] != "WU"})
     assert found == +wanted
+
+
+@_SLOW
+@given(cases())
+def test_steps_run_are_those_of_the_closed_forms(case: Case) -> None:
+    ops = case.program.ops
+    gates = (ops.mode == MODE_NAMES.index("gates_forward")) & (ops.layer == 0)
+    demand, lengths = POLICIES.load(case.policy).demand, case.step.lengths.tolist()
+    steps = sum(demand(length, case.budget, case.costs).forward_steps for length in lengths)
+    undone = int(
+        sum(
+            s.stop[s.action == Action.BACKTRACK].sum() - s.start[s.action == Action.BACKTRACK].sum()
+            for s in case.schedules
+        )
+    )
+    assert gates.sum() == steps + undone
+    assert (gates & (ops.phase == PHASES.index("FP"))).sum() == sum(lengths)
 
 
 @_SLOW
