@@ -19,9 +19,23 @@ class Local(Description):
     ----------
     bytes
         Capacity.
+    banks
+        Equal parts that it is made of, each priced as a memory of its own. Word w of the matrices W, and of dW, is in
+        bank w mod `banks`.
+    ports
+        Of each bank for the lanes' matrices: 2, one to read and one to write, or a single one for both, so that lanes
+        that write a word back may have to wait (`sim.memory.banks`). Accumulators, lists and the column buffer have
+        ports of their own.
     """
 
     bytes: PositiveInt
+    banks: PositiveInt = 1
+    ports: Literal[1, 2] = 2
+
+    @property
+    def bank_bytes(self) -> float:
+        """Bytes of one bank."""
+        return self.bytes / self.banks
 
 
 class Remote(Description):

@@ -13,7 +13,10 @@ from accel.architecture import Architecture
 from accel.modes import MODES
 from accel.work import Work
 
-UNITS = ("encoder", "engine", "elementwise", "load", "store")
+UNITS = ("encoder", "engine", "elementwise", "exchange", "load", "store")
+TILE_UNITS = tuple(name for name in UNITS if name != "exchange")
+"""Units of a machine of one tile."""
+
 PHASES = ("FP", "RF", "BP", "WG", "WU")
 STREAMS = ("x", "h", "readout")
 MODE_NAMES = MODES.names()
@@ -38,9 +41,9 @@ class Tensor(NamedTuple):
     address
         First byte in its memory.
     columns, words
-        Columns, and words of P entries in each.
+        Columns, and words in each; of the read-out, whose columns are shared out, those of the tile that has most.
     word_bytes
-        Bytes of one word.
+        Bytes of one word: of P entries in each tile that has a part of a column.
     """
 
     name: str
@@ -66,11 +69,15 @@ class Ops:
         Indices into MODE_NAMES, PHASES, STREAMS.
     layer, step, sample
         Where in the training step the op belongs.
-    count, words, rows
-        What the mode's law and work are reckoned from: fired columns, words a column and matrix rows for the engine's
-        modes; see each mode's file for the others.
+    count, words
+        What the mode's law is reckoned from, of the tile that has most to do: fired columns and words a column for the
+        engine's modes; see each mode's file for the others.
+    other_count, other_words
+        What the other tiles add to `count` and to `words`; 0 with one tile.
+    rows
+        Matrix rows, or what a mode's work asks for in their place; of all tiles.
     dense_count
-        `count` if every delta had fired (matrix ops; 0 for the others).
+        `total_count` if every delta had fired (matrix ops; 0 for the others).
     tensor, second_tensor
         The matrices whose columns the op reads (and, for `outer` and `update`, writes), or NO_TENSOR.
     list_start
@@ -91,6 +98,8 @@ class Ops:
     sample: NDArray[np.int32]
     count: NDArray[np.int64]
     words: NDArray[np.int64]
+    other_count: NDArray[np.int64]
+    other_words: NDArray[np.int64]
     rows: NDArray[np.int64]
     dense_count: NDArray[np.int64]
     tensor: NDArray[np.int16]
@@ -102,6 +111,16 @@ class Ops:
 
     def __len__(self) -> int:
         return len(self.mode)
+
+    @property
+    def total_count(self) -> NDArray[np.int64]:
+        """`count` over all tiles."""
+        return self.count + self.other_count
+
+    @property
+    def total_words(self) -> NDArray[np.int64]:
+        """`words` over all tiles that have a part of the column."""
+        return self.words + self.other_words
 
     @staticmethod
     def blank(size: int) -> dict[str, NDArray[np.signedinteger]]:
@@ -125,6 +144,8 @@ _COLUMN_TYPES: dict[str, type[np.signedinteger]] = {
     "sample": np.int32,
     "count": np.int64,
     "words": np.int64,
+    "other_count": np.int64,
+    "other_words": np.int64,
     "rows": np.int64,
     "dense_count": np.int64,
     "tensor": np.int16,
@@ -150,7 +171,7 @@ class Program:
     columns
         Concatenated column indices; op i works through columns[list_start[i] : list_start[i] + count[i]].
     local_bytes
-        What the program keeps in local SRAM, by use.
+        What the program keeps in local SRAM, by use; of several tiles in the one that keeps most.
     remote_bytes
         What it keeps in off-chip memory, by use.
     held
@@ -174,6 +195,11 @@ class Program:
         ops = Ops(**{name: getattr(self.ops, name)[:rows] for name in Ops.blank(0)})
         return replace(self, ops=ops)
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Names of the units of the machine."""
+        return UNITS if self.architecture.tiles.count > 1 else TILE_UNITS
+
     @cached_property
     def unit(self) -> NDArray[np.int8]:
         """The unit of each op, an index into UNITS."""
@@ -192,8 +218,11 @@ class Program:
     @cached_property
     def drain_cycles(self) -> NDArray[np.int64]:
         """Cycles from the end of each op's issue until its result may be used."""
-        engine = self.architecture.engine
-        of_mode = np.array([MODES.load(name).drain_cycles(engine) for name in MODE_NAMES], dtype=np.int64)
+        engine, tiles = self.architecture.engine, self.architecture.tiles
+        of_mode = np.zeros(len(MODE_NAMES), dtype=np.int64)
+        for code, name in enumerate(MODE_NAMES):
+            mode = MODES.load(name)
+            of_mode[code] = mode.drain_cycles(engine, *[tiles] * (mode.UNIT == "exchange"))
         return of_mode[self.ops.mode]
 
     @cached_property
@@ -226,7 +255,7 @@ class Program:
             if len(rows) == 0:
                 continue
             law = MODES.load(mode).work
-            actions = law(ops.count[rows], ops.words[rows], ops.rows[rows], self.architecture.engine)
+            actions = law(ops.total_count[rows], ops.total_words[rows], ops.rows[rows], self.architecture.engine)
             for name, counts in zip(Work._fields, actions, strict=True):
                 totals[name] += int(np.sum(counts))
         return totals

@@ -120,6 +120,13 @@ def energy_rows(result: Result) -> list[Row]:
     ]
 
 
+def area_rows(result: Result) -> list[Row]:
+    """Return ``area_mm2`` by component and its ``share`` of what is priced, and their total."""
+    total = sum(result.area_mm2.values())
+    sizes = [*result.area_mm2.items(), (TOTAL, total)]
+    return [{"component": name, "area_mm2": size, "share": size / total if total else 0.0} for name, size in sizes]
+
+
 def roofline_rows(result: Result) -> list[Row]:
     """Return one row for each phase with multiply-accumulates, and their total, of the run and of the dense run.
 

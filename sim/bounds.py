@@ -23,7 +23,8 @@ def recurrence_cycles(program: Program) -> int:
     follow, to its last weight gradient, which follows all its other ops; so the samples' spans add up. The span of one
     is at least the engine's own work on it, and at least the way through its recurrence in the layer where that is
     longest: forward, the encoder, the recurrent product and the gates of every step; then the read-out of the last step
-    and the loss; backward, the gates and the recurrent product of every step. What is run again is left out of the way.
+    and the loss; backward, the gates and the recurrent product of every step; with several tiles their exchange too.
+    What is run again is left out of the way.
     """
     ops, cost = program.ops, program.issue_cycles + program.drain_cycles
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
@@ -33,7 +34,8 @@ def recurrence_cycles(program: Program) -> int:
     if not gates.any():
         return 0
     recurrent = (ops.stream == STREAMS.index("h")) & (ops.step > 0)
-    chain = gates | (recurrent & (mode["encode"] | mode["matvec"] | mode["matvec_t"]))
+    exchanged = mode["reduce"] | (mode["broadcast"] & (ops.phase == PHASES.index("FP")))
+    chain = gates | (recurrent & (mode["encode"] | mode["matvec"] | mode["matvec_t"] | exchanged))
     last_step = np.zeros(samples, dtype=np.int64)
     np.maximum.at(last_step, ops.sample[gates], ops.step[gates])
     update = mode["update"]

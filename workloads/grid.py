@@ -21,6 +21,7 @@ TRANSFERS = ("store_tape", "load_tape", "store_state", "load_state")
 
 _BY_RUN = {
     *("load_x", "encode_x", "encode_h", "matvec_x", "matvec_h", "gates", "read", "loss"),
+    *("broadcast_x", "broadcast_h", "read_reduce"),
     *("store_tape", "copy_state", "restore_state"),
 }
 """Kinds of ops of which there is one each time a step is run forward."""
@@ -44,6 +45,8 @@ class Grid:
         Steps of each sample, shape (B,).
     readout
         Which steps are classified.
+    tiles
+        Of the machine: several pass on what they make.
 
     Attributes
     ----------
@@ -53,11 +56,11 @@ class Grid:
         As given.
     """
 
-    def __init__(self, shape: Shape, way: Timeline, lengths: NDArray[np.int64], readout: str) -> None:
+    def __init__(self, shape: Shape, way: Timeline, lengths: NDArray[np.int64], readout: str, tiles: int) -> None:
         self._shape, self._lengths = shape, lengths
         self.way = way
         self.schedule = Schedule(len(shape.hidden))
-        self._add_all(readout)
+        self._add_all(readout, tiles)
         self.schedule.rank()
 
     def at(self, kind: str, cells: Cells, *, layer: int = 0, step: int = 0) -> NDArray[np.int64]:
@@ -106,7 +109,7 @@ class Grid:
         """Return the last op of undoing steps, NO_OP where they are not."""
         return np.maximum(self.at("undo_x", cells), self.at("undo_h", cells))
 
-    def _add_all(self, readout: str) -> None:
+    def _add_all(self, readout: str, tiles: int) -> None:
         """Enter every op that the training step has."""
         runs, steps, layers = self.way.runs, self.way.steps, len(self._shape.hidden)
         last_step = self._lengths[:, None] - 1
@@ -121,6 +124,15 @@ class Grid:
         classified = last & (runs.leaves > 0) & (runs.step == last_step if readout == "last" else True)
         classified_back = back & last & (number == last_step if readout == "last" else True)
         forward, backward = Position(runs.stage, runs.macro, True), Position(steps.stage, steps.macro, False)
+        passed_on = (
+            ("broadcast_x", ran, forward),
+            ("broadcast_h", recurrent, forward),
+            ("read_reduce", ran & classified, forward),
+            ("resend_x", back, backward),
+            ("resend_h", recurrent_back, backward),
+            ("reduce_h", recurrent_back, backward),
+            ("reduce_x", back & ~first, backward),
+        )
         for kind, exists, position in (
             ("load_x", ran & first, forward),
             ("encode_x", ran, forward),
@@ -137,6 +149,7 @@ class Grid:
             ("matvec_t_x", back & ~first, backward),  # nobody asks for the gradient of the data
             ("outer_h", with_bias_back, backward),
             ("outer_x", back, backward),
+            *(passed_on if tiles > 1 else ()),
         ):
             self.schedule.add(kind, exists, position)
         self._add_moves(ran, back)

@@ -12,7 +12,7 @@ from workloads.checkpoint.holding import Sizes, kept
 from workloads.checkpoint.schedule import Budget, Schedule
 from workloads.checkpoint.timeline import Timeline, kept_whole, sent_whole, timeline
 from workloads.lists import Lists
-from workloads.placement import Demand, Placed, Shape, place, place_kept
+from workloads.placement import Demand, Placed, Shape, own_most, place, place_kept
 from workloads.state import State
 from workloads.tape import Tape
 
@@ -59,7 +59,7 @@ def all_of_it(architecture: Architecture, shape: Shape, lists: Lists, readout: s
     placed = place(architecture, shape, demand)
     whole = sent_whole if placed.tape_remote else kept_whole
     nothing = np.zeros_like(tape.bytes)  # for the loss there is room elsewhere
-    sizes = Sizes(tape.bytes, tape.residue, nothing, State(architecture, shape).bytes)
+    sizes = Sizes(tape.own_bytes, tape.residue, nothing, State(architecture, shape).own_bytes)
     return Keeping(placed, [whole(steps) for steps in lists.lengths.tolist()], sizes)
 
 
@@ -87,11 +87,12 @@ def as_scheduled(
     placed = place(architecture.model_copy(update={"placement": tapeless}), shape, frame)
     of_loss = np.zeros_like(tape.bytes)
     of_loss[-1] = (tape.bytes[-1] > 0) * every * (_logits_bytes(architecture, shape) + _h_bytes(architecture, shape))
-    sizes = Sizes(tape.bytes, tape.residue, of_loss, State(architecture, shape).bytes)
+    state = State(architecture, shape)
+    sizes = Sizes(tape.own_bytes, tape.residue, of_loss, state.own_bytes)
     free = architecture.local.bytes - sum(placed.local_bytes.values()) - tape.made_list_bytes
     local = min(free, architecture.checkpoint.local_bytes or free)
     remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
-    room = _budget(architecture, sizes, local, remote, int(tape.slot_bytes.sum()))
+    room = _budget(architecture, sizes, local, remote, int(tape.slot_bytes.sum()), int(state.bytes.sum()))
     lengths = lists.lengths.tolist()
     of_length = {steps: timeline(schedule_of(steps, room)) for steps in sorted(set(lengths))}
     samples = [of_length[steps] for steps in lengths]
@@ -99,21 +100,26 @@ def as_scheduled(
     local_use = {"lists": tape.made_list_bytes, "tape": most.tape_bytes, "checkpoints": most.state_bytes}
     remote_use = {
         "tape": most.tape_slots * int(tape.slot_bytes.sum()),
-        "checkpoints": most.state_slots * int(sizes.state.sum()),
+        "checkpoints": most.state_slots * int(state.bytes.sum()),
     }
     return Keeping(place_kept(placed, architecture, local_use, remote_use), samples, sizes)
 
 
-def _budget(architecture: Architecture, sizes: Sizes, local: int, remote: int, slot_bytes: int) -> Budget:
+def _budget(
+    architecture: Architecture, sizes: Sizes, local: int, remote: int, slot_bytes: int, state_bytes: int
+) -> Budget:
     """Return sizes of a step of which each layer fires as much as it ever does, so that what fits them fits.
 
-    Off-chip a tape takes a whole slot, so there is as much less room for tapes there.
+    They are those of the tile that keeps most. Off-chip a tape takes a whole slot of `slot_bytes`, and a state the
+    `state_bytes` of all tiles, so there is as much less room for them there. Lists that are to undo a step would have
+    to pass between the tiles once more, so with several no step is undone.
     """
+    state = int(sizes.state.sum())
     tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())
     residue = int((sizes.residue + sizes.loss).max(axis=(1, 2), initial=0).sum())
-    undoes = architecture.engine.formats.memory.overflow == "wrap"
-    share = min(1.0, tape / slot_bytes)
-    return Budget(int(sizes.state.sum()), tape, max(0, local), int(remote * share), residue if undoes else None)
+    undoes = architecture.engine.formats.memory.overflow == "wrap" and architecture.tiles.count == 1
+    share = min(1.0, tape / slot_bytes, state / state_bytes)
+    return Budget(state, tape, max(0, local), int(remote * share), residue if undoes else None)
 
 
 def input_bytes(architecture: Architecture, shape: Shape) -> int:
@@ -127,4 +133,4 @@ def _logits_bytes(architecture: Architecture, shape: Shape) -> int:
 
 
 def _h_bytes(architecture: Architecture, shape: Shape) -> int:
-    return shape.hidden[-1] * architecture.engine.formats.activation.bytes
+    return own_most(architecture, shape.hidden[-1]) * architecture.engine.formats.activation.bytes

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from accel.architecture import Architecture
 from accel.modes import gates_backward, gates_forward, loss
 from accel.program import NO_OP, PHASES, UNITS, Ops, Program
+from accel.tiles import ONE_TILE
 from workloads.barriers import with_barriers
 from workloads.checkpoint.holding import held_over_ops
 from workloads.checkpoint.timeline import batch
+from workloads.exchange import wait_for_room
 from workloads.grid import Grid, numbered
 from workloads.keeping import Checkpointing, Keeping, all_of_it, as_scheduled, input_bytes
 from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
 from workloads.moves import Columns, Moves, kind_of
-from workloads.placement import Shape, matrices
+from workloads.placement import Shape, matrices, own_most
 from workloads.schedule import Cells
 from workloads.tape import Tape
 from workloads.trace import RecordedStep
@@ -50,7 +52,8 @@ def lower(
     FitError
         If something does not fit the memory it must live in.
     """
-    return _lowered(architecture, shape, fired_lists(step, shape, architecture.engine), readout, checkpointing)
+    lists = fired_lists(step, shape, architecture.engine, architecture.tiles.count)
+    return _lowered(architecture, shape, lists, readout, checkpointing)
 
 
 def lower_dense(
@@ -61,7 +64,8 @@ def lower_dense(
     checkpointing: Checkpointing | None = None,
 ) -> Program:
     """Return the program of the same training step on the same machine with every column worked through."""
-    return _lowered(architecture, shape, dense_lists(lengths, shape, architecture.engine), readout, checkpointing)
+    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    return _lowered(architecture, shape, lists, readout, checkpointing)
 
 
 def _lowered(
@@ -82,9 +86,11 @@ class _Lowering:
         self._architecture = architecture
         self._shape = shape
         self._lists = lists
+        self._tiles = architecture.tiles.count
         self._matrices = matrices(shape, architecture)
+        self._of_all_tiles = matrices(shape, architecture.model_copy(update={"tiles": ONE_TILE}))
         self._keeping, self._placed = keeping, keeping.placed
-        self._grid = Grid(shape, batch(keeping.samples), lists.lengths, readout)
+        self._grid = Grid(shape, batch(keeping.samples), lists.lengths, readout, self._tiles)
         self._moves = Moves(architecture, shape, keeping.placed, Tape(architecture, shape, lists), self._grid)
 
     def program(self) -> Program:
@@ -96,6 +102,7 @@ class _Lowering:
             columns = method(cells) if method else getattr(self, f"_{verb}")(cells, stream)
             self._enter(table, self._grid.schedule.rows(kind, cells), kind, cells, columns)
         self._enter_updates(table)
+        wait_for_room(table)
         placed, ops = self._placed, Ops(**table)
         program = Program(
             *(self._architecture, ops, placed.tensors, self._lists.columns, placed.local_bytes, placed.remote_bytes),
@@ -168,14 +175,18 @@ class _Lowering:
     # --- matrix products of the layers
 
     def _matvec(self, cells: Cells, stream: str) -> Columns:
-        listed = self._at(f"encode_{stream}", cells)
+        listed = self._at(f"{'broadcast' if self._tiles > 1 else 'encode'}_{stream}", cells)
         columns = self._with_columns("matvec", "FP", self._grid.in_steps(cells), stream)
         return columns | self._grid.phase(cells) | {"depends": [listed], "list_from": listed}
 
     def _outer(self, cells: Cells, stream: str) -> Columns:
         return self._with_columns("outer", "WG", cells, stream) | {
             # Lanes do not pass dW on from one op to the next: what it reads must have been written.
-            "depends": [self._at("gates_backward", cells), self._at(f"outer_{stream}", cells, step=1)],
+            "depends": [
+                self._at("gates_backward", cells),
+                self._at(f"outer_{stream}", cells, step=1),
+                self._at(f"resend_{stream}", cells),
+            ],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -184,7 +195,7 @@ class _Lowering:
         return self._matrix("matvec_t", "BP", cells, stream) | {
             "count": _gather(lists, "fired", cells),  # the bias column has no gradient to give
             "dense_count": _by_layer(cells, [one.width for one in lists]),
-            "depends": [self._at("gates_backward", cells)],
+            "depends": [self._at("gates_backward", cells), self._at(f"resend_{stream}", cells)],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -200,16 +211,57 @@ class _Lowering:
         gradient = "d" if mode == "outer" else ""
         return kind_of(mode, phase, stream) | {
             "words": _by_layer(cells, [self._matrices[name][1] for name in names]),
+            "other_words": _by_layer(cells, [self._beside(name)["other_words"] for name in names]),
             "rows": _by_layer(cells, [self._matrices[name][0] for name in names]),
             "tensor": _by_layer(cells, [self._placed.index(gradient + name) for name in names]),
             "list_start": _gather(self._streams(stream), "start", cells),
         }
 
     def _list_from(self, cells: Cells, stream: str) -> NDArray[np.int64]:
-        """Return after which op the backward pass has the list: its load, or its making if it stayed local."""
+        """Return after which op the lanes have the list of the backward pass: when it was sent to all tiles again."""
+        resent = self._at(f"resend_{stream}", cells)
+        return np.where(resent == NO_OP, self._kept(cells, stream), resent)
+
+    def _kept(self, cells: Cells, stream: str) -> NDArray[np.int64]:
+        """Return after which op a tile has the list that it made: its load, or its making if it stayed local."""
         loaded = self._at("load_tape", cells)
         made = self._at(f"encode_{stream}", numbered(cells, self._grid.of_step("run", cells)))
         return np.where(loaded == NO_OP, made, loaded)
+
+    def _beside(self, name: str) -> Columns:
+        """Return what tiles other than the one that has most add to the words and columns of a matrix."""
+        (_, own_words, own_columns), (_, words, columns) = self._matrices[name], self._of_all_tiles[name]
+        return {"other_words": words - own_words, "other_count": columns - own_columns}
+
+    # --- the exchange between tiles
+
+    def _broadcast(self, cells: Cells, stream: str) -> Columns:
+        sent = self._send("FP", self._grid.in_steps(cells), stream)
+        return sent | self._grid.phase(cells) | {"depends": [self._at(f"encode_{stream}", cells)]}
+
+    def _resend(self, cells: Cells, stream: str) -> Columns:
+        return self._send("BP", cells, stream) | {"depends": [self._kept(cells, stream)]}
+
+    def _send(self, phase: str, cells: Cells, stream: str) -> Columns:
+        count = _gather(self._streams(stream), "fired", cells)
+        return self._exchange("broadcast", phase, stream, count, self._lists.entry_bytes)
+
+    def _reduce(self, cells: Cells, stream: str) -> Columns:
+        count = _gather(self._streams(stream), "fired", cells)
+        sum_bytes = self._architecture.engine.formats.backward_sum.bytes
+        return self._exchange("reduce", "BP", stream, count, sum_bytes) | {
+            "depends": [self._at(f"matvec_t_{stream}", cells)]
+        }
+
+    def _read_reduce(self, cells: Cells) -> Columns:
+        sum_bytes = self._architecture.engine.formats.memory.bytes
+        return self._exchange("reduce", "FP", "readout", self._shape.classes, sum_bytes) | {
+            "depends": [self._at("read", cells)]
+        }
+
+    def _exchange(self, mode: str, phase: str, stream: str, count: NDArray[np.int64] | int, item_bytes: int) -> Columns:
+        beats = self._architecture.tiles.beats(item_bytes)
+        return kind_of(mode, phase, stream) | {"count": count, "words": beats, "rows": self._tiles}
 
     # --- element-wise gates
 
@@ -230,16 +282,18 @@ class _Lowering:
 
     def _gates_backward(self, cells: Cells) -> Columns:
         multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
-        above = np.maximum(self._at("read_t", cells), self._at("matvec_t_x", cells, layer=1))
+        summed = "reduce" if self._tiles > 1 else "matvec_t"
+        above = np.maximum(self._at("read_t", cells), self._at(f"{summed}_x", cells, layer=1))
         made = np.maximum(self._at("load_tape", cells), self._at("undo_gates", cells))
         slots = gates_backward.neuron_slots(self._shape.gates)
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
-            "depends": [above, self._at("matvec_t_h", cells, step=1), made]
+            "depends": [above, self._at(f"{summed}_h", cells, step=1), made]
         }
 
     def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:
         width = _by_layer(cells, list(self._shape.hidden))
-        chunks = -(-width // self._architecture.engine.elementwise_lanes)
+        own = _by_layer(cells, [own_most(self._architecture, width) for width in self._shape.hidden])
+        chunks = -(-own // self._architecture.engine.elementwise_lanes)
         return kind_of(mode, phase, "h") | {"count": multiplies * width, "words": slots * chunks, "rows": read * width}
 
     # --- steps undone: M[t-1] = M[t] - W delta[t], after the gates of step t were made again from M[t]
@@ -264,8 +318,9 @@ class _Lowering:
     def _loss(self, cells: Cells) -> Columns:
         return kind_of("loss", "BP", "readout") | {
             "count": self._shape.classes,
+            "other_count": self._shape.classes * (self._tiles - 1),  # every tile computes it for itself
             "words": loss.class_cycles(self._architecture.engine.formats),
-            "depends": [self._at("read", cells)],
+            "depends": [self._at("read_reduce" if self._tiles > 1 else "read", cells)],
         }
 
     def _read_t(self, cells: Cells) -> Columns:
@@ -279,11 +334,11 @@ class _Lowering:
 
     def _readout(self, mode: str, phase: str, bias: int) -> Columns:
         """Return an op on the read-out, which is dense: its h is what the step ends with, not a delta."""
-        rows, words, _ = self._matrices["W_readout"]
-        columns = self._shape.hidden[-1] + bias
+        rows, words, columns = self._matrices["W_readout"]
         return kind_of(mode, phase, "readout") | {
-            "count": columns,
-            "dense_count": columns,
+            "count": columns - 1 + bias,
+            "dense_count": self._shape.hidden[-1] + bias,
+            **self._beside("W_readout"),
             "words": words,
             "rows": rows,
             "tensor": self._placed.index("dW_readout" if mode == "outer" else "W_readout"),
@@ -296,7 +351,8 @@ class _Lowering:
             on_it = np.flatnonzero(table["tensor"][:row] == gradient)
             values = kind_of("update", "WU", "readout" if "readout" in name else name[2]) | {
                 "count": columns,
-                "dense_count": columns,
+                "dense_count": self._of_all_tiles[name][2],
+                **self._beside(name),
                 "words": words,
                 "rows": rows,
                 "tensor": self._placed.index(name),

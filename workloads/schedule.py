@@ -19,7 +19,8 @@ transfers run beside it, each behind what freed its room (`workloads.checkpoint.
 
 Within a macro step every unit takes its ops in the order of `FORWARD` or `BACKWARD`. Input deltas come before
 recurrent deltas, so they run ahead of the recurrence; weight gradients come after everything that the recurrence waits
-for, so they fill the lanes while the gates work.
+for, so they fill the lanes while the gates work. With several tiles the lists of the backward pass are sent to all of
+them once more (``resend``), which the lanes' work on the weight gradients of the step before leaves time for.
 """
 
 from __future__ import annotations
@@ -36,14 +37,19 @@ from accel.program import NO_OP
 Cells = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Layer, sample and number of the ops of one kind: the number of a run forward, of a step, of a state on its way."""
 
-FORWARD = ("between", "load_x", "read", "loss", "encode", "matvec", "gates", "store_tape")
-BACKWARD = ("between", "read_t", "gates_backward", "matvec_t", "outer", "read_outer")
+FORWARD = (
+    *("between", "load_x", "read", "encode", "broadcast", "read_reduce", "loss", "matvec", "gates", "store_tape"),
+)
+BACKWARD = ("between", "resend", "read_t", "gates_backward", "matvec_t", "outer", "read_outer")
 
 BETWEEN = (
     *("load_tape", "copy_state", "restore_state", "store_state", "load_state"),
     *("undo_gates", "undo_x", "undo_h"),
 )
 """What happens between two runs, before the later one, in an order of its own."""
+
+_BY_STREAM = ("encode", "broadcast", "matvec", "matvec_t", "reduce", "resend", "outer")
+"""What there is of each stream, x and h."""
 
 
 class Position(NamedTuple):
@@ -91,14 +97,17 @@ class Schedule:
             np.broadcast_to(np.asarray(part, dtype=np.int64), exists.shape[1:])[sample, number] for part in position
         )
         verb, _, stream = kind.rpartition("_")
-        place = "between" if kind in BETWEEN else verb if verb in ("encode", "matvec", "matvec_t", "outer") else kind
+        place = "between" if kind in BETWEEN else verb if verb in _BY_STREAM else kind
+        reduces = int(place == "reduce")  # each sum over the tiles is made right after its product
+        place = "matvec_t" if reduces else place
         slot = (FORWARD if place in FORWARD else BACKWARD).index(place)
         skew = np.where(forward, layer, self.layers - 1 - layer)
         # Forward, input before recurrent; backward, recurrent first, because the step before waits for it.
         second = np.where(forward, stream == "h", stream != "h")
-        behind = int(kind in ("read", "loss"))  # the read-out follows the last layer's gates
+        behind = int(kind in ("read", "read_reduce", "loss"))  # the read-out follows the last layer's gates
         slots = np.full_like(layer, slot)
-        self._keys[kind] = np.stack([sample, stage, macro + skew + behind, slots, order, 2 * skew + second])
+        within = 2 * (2 * skew + second) + reduces
+        self._keys[kind] = np.stack([sample, stage, macro + skew + behind, slots, order, within])
 
     def rank(self) -> None:
         """Give every op its row, in the order of the keys."""

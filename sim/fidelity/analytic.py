@@ -15,6 +15,7 @@ from sim.tally import ENGINE, UnitTally
 LABEL = "analytic: a lower bound"
 TWIN = "analytic"
 ENGINES: tuple[str, ...] = ()
+OBSERVES = False
 
 programs = lowered.programs
 
