@@ -134,7 +134,7 @@ def test_steps_run_are_those_of_the_closed_forms(case: Case) -> None:
 
 
 @_SLOW
-@given(cases())
+@given(cases(most_tiles=3))
 def test_work_but_for_what_is_run_again_is_that_of_the_plain_program(case: Case) -> None:
     plain = lower(case.architecture, case.shape, case.step, case.readout)
     for number, phase in enumerate(PHASES):
@@ -193,7 +193,7 @@ def test_dependencies_point_backwards_and_tapes_and_states_do_not_share_a_byte(c
 
 
 @_SLOW
-@given(cases())
+@given(cases(most_tiles=3))
 def test_local_memory_never_holds_more_than_is_booked_at_any_cycle(case: Case) -> None:
     """Taken when the op that fills it starts, given back when the op that empties it is done."""
     machine, program = NaiveMachine(case.program), case.program
@@ -267,7 +267,7 @@ class WorkingState:
 
 
 @_SLOW
-@given(cases())
+@given(cases(most_tiles=3))
 def test_every_run_starts_from_its_state(case: Case) -> None:
     """In the order of time; a copy that came too late, or too early, would leave the next run with another state."""
     machine, state = NaiveMachine(case.program), WorkingState(case)
