@@ -41,7 +41,8 @@ class State:
 
         def bytes_of(inputs: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
             padded_inputs, padded = (-(-each // engine.lanes) * engine.lanes for each in (inputs, widths))
-            return padded * neuron_bytes + padded_inputs * formats.activation.bytes
+            total: NDArray[np.int64] = padded * neuron_bytes + padded_inputs * formats.activation.bytes
+            return total
 
         own_inputs = np.array([own_most(architecture, width) for width in shape.inputs], dtype=np.int64)
         own_widths = np.array([own_most(architecture, width) for width in shape.hidden], dtype=np.int64)
