@@ -259,7 +259,9 @@ def _settle(
     """Book `needed` bytes locally or `needed_remote` remotely, as `home` asks for; tell whether it is the latter."""
     taken = sum(local.values())
     if home == "local":
-        _check(f"{use} (placement.{use} = 'local')", taken + needed, architecture, "local")
+        policy = architecture.checkpoint.policy if use == "tape" else None
+        asked = f"checkpoint.policy = {policy!r}" if policy else f"placement.{use} = 'local'"
+        _check(f"{use} ({asked})", taken + needed, architecture, "local")
     if home == "remote" or (home == "auto" and taken + needed > architecture.local.bytes):
         remote[use] = needed_remote
         return True

@@ -42,10 +42,9 @@ class State:
         neuron_bytes += (1 + held) * formats.activation.bytes
 
         def bytes_of(inputs: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
-            words_of_inputs, words = -(-inputs // engine.lanes), -(-widths // engine.lanes)
-            of_all: NDArray[np.int64] = words * neuron_bytes + held * words_of_inputs * formats.activation.bytes
-            of_all *= engine.lanes
-            return of_all
+            padded_inputs, padded = (-(-each // engine.lanes) * engine.lanes for each in (inputs, widths))
+            total: NDArray[np.int64] = padded * neuron_bytes + held * padded_inputs * formats.activation.bytes
+            return total
 
         own_inputs = np.array([own_most(architecture, width) for width in shape.inputs], dtype=np.int64)
         own_widths = np.array([own_most(architecture, width) for width in shape.hidden], dtype=np.int64)

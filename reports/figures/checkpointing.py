@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from reports.figures import _style as style
 from reports.table import Row
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TITLE = "Checkpoint policies: time and memory"
+
+_MARKERS = "osv^"
+"""Where there are more lines than colours."""
 
 _AXES = {"T": "steps of a sequence", "wider": "times as wide"}
 
@@ -40,14 +40,14 @@ def draw(rows: Sequence[Row], axis: str, setting: str) -> Figure:
     grid = figure.add_gridspec(2, 1, hspace=0.42, **margins)
     times, memory = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
     policies = list(dict.fromkeys(str(row["policy"]) for row in rows))
-    colours = dict(zip(policies, np.resize(np.array(style.LINES), len(policies)).tolist(), strict=True))
-    for policy, colour in colours.items():
+    for number, policy in enumerate(policies):
+        look = style.LINES[number % len(style.LINES)], _MARKERS[number // len(style.LINES) % len(_MARKERS)]
         for transfers in ("beside", "blocking"):
             mine = [row for row in rows if (row["policy"], row["transfers"]) == (policy, transfers)]
             dashes, label = ("-", policy) if transfers == "beside" else ("--", f"{policy} blocking")
-            _line(times, mine, axis, "time_x", colour, dashes, label)
+            _line(times, mine, (axis, "time_x"), look, dashes, label)
             if transfers == "beside":
-                _line(memory, mine, axis, "local_kB", colour, dashes, label)
+                _line(memory, mine, (axis, "local_kB"), look, dashes, label)
     style.heading(times, "Time, over that of local memory without end; dashed where transfers block")
     style.heading(memory, "Local memory of tapes and states")
     for axes, unit in ((times, "times"), (memory, "kB")):
@@ -56,18 +56,27 @@ def draw(rows: Sequence[Row], axis: str, setting: str) -> Figure:
         style.logarithmic(axes, "x")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     memory.set_xlabel(_AXES[axis])
-    handles, labels = _first_of_each(times)
-    times.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=style.SMALL)
+    times.legend(
+        *_first_of_each(times),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        frameon=False,
+        fontsize=style.SMALL,
+        labelcolor=style.INK,
+    )
     return figure
 
 
-def _line(axes: Axes, rows: Sequence[Row], axis: str, value: str, colour: str, dashes: str, label: str) -> None:
-    points = sorted((float(row[axis]), float(row[value])) for row in rows)
+def _line(
+    axes: Axes, rows: Sequence[Row], columns: tuple[str, str], look: tuple[str, str], dashes: str, label: str
+) -> None:
+    points = sorted(tuple(float(row[column]) for column in columns) for row in rows)
     x, y = [point[0] for point in points], [point[1] for point in points]
-    axes.plot(x, y, dashes, color=colour, linewidth=1.8, marker="o", markersize=3, label=label, clip_on=False)
+    colour, marker = look
+    axes.plot(x, y, dashes, color=colour, linewidth=1.8, marker=marker, markersize=4, label=label, clip_on=False)
 
 
-def _first_of_each(axes: Axes) -> tuple[list[Artist], list[str]]:
+def _first_of_each(axes: Axes) -> tuple[list[Any], list[str]]:
     """Return the handles and names of the solid lines."""
     handles, labels = axes.get_legend_handles_labels()
     chosen = [(handle, label) for handle, label in zip(handles, labels, strict=True) if not label.endswith("blocking")]

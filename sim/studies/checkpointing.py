@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,7 +76,7 @@ SETTINGS = Settings(
     seed=1,
 )
 SMALL_SETTINGS = SETTINGS._replace(
-    pairs=(Setting("edge", "digits", 13, 10, (60, 150), (), 60),),
+    pairs=(Setting("edge", "digits", 13, 10, (20, 130), (), 20),),
     policies=("store_all", "segment_dram", "optimal"),
 )
 
@@ -107,7 +109,8 @@ def _sizes(pair: Setting) -> Iterator[tuple[int, int]]:
 
 def _point(settings: Settings, pair: Setting, steps: int, wider: int, folder: Path) -> list[Row]:
     machine, workload = Architecture.named(pair.machine), _workload(settings, pair, steps, wider)
-    path = folder / f"{machine.digest()}-{workload.digest()}-{'-'.join(settings.policies)[:80]}.json"
+    named = sha256("-".join((metadata.version("deltatrain"), *settings.policies)).encode()).hexdigest()[:8]
+    path = folder / f"{machine.digest()}-{workload.digest()}-{named}.json"
     if path.is_file():
         kept: list[Row] = json.loads(path.read_text(encoding="utf-8"))
         return kept

@@ -45,7 +45,7 @@ def _check_equal(program: Program) -> None:
 
 
 @settings(_SLOW, max_examples=25)
-@given(cases(widest=14))
+@given(cases(widest=14, most_tiles=3))
 def test_a_checkpointed_step_too(case: Case) -> None:
     _check_equal(case.program)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.figures import FIGURES, memory_traffic, occupancy, phase_breakdown
+from reports.figures import FIGURES, checkpointing, memory_traffic, occupancy, phase_breakdown
 from reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
 from reports.quantity import quantity
 from reports.table import CAUSES
@@ -155,3 +155,20 @@ def test_the_modules_import_no_drawing_library():
         "[FIGURES.load(name) for name in FIGURES.names()]; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_every_policy_has_its_lines_over_the_axis_and_ends_where_it_no_longer_fits():
+    def row(policy, steps, transfers):
+        slower = 0.1 * (transfers == "blocking")
+        return {"policy": policy, "transfers": transfers, "T": steps, "time_x": 1 + slower, "local_kB": steps / 2}
+
+    sizes = {"store_all": (10, 20), "segment": (10, 20, 40)}
+    rows = [row(p, steps, way) for p, lengths in sizes.items() for steps in lengths for way in ("beside", "blocking")]
+    times, memory = checkpointing.draw(rows, "T", "tiny on edge").axes
+    lines = {line.get_label(): line for line in times.get_lines()}
+    assert set(lines) == {"store_all", "segment", "store_all blocking", "segment blocking"}
+    np.testing.assert_allclose(lines["store_all"].get_xdata(), [10, 20])
+    np.testing.assert_allclose(lines["segment"].get_xdata(), [10, 20, 40])
+    np.testing.assert_allclose(lines["segment blocking"].get_ydata(), [1.1, 1.1, 1.1])
+    assert [line.get_label() for line in memory.get_lines()] == ["store_all", "segment"]
+    assert [text.get_text() for text in times.get_legend().get_texts()] == ["store_all", "segment"]

@@ -31,6 +31,7 @@ class Case(NamedTuple):
     program: Program
     schedules: list[Schedule]
     budget: Budget
+    costs: Costs
 
     def __repr__(self) -> str:
         placed, hidden = self.architecture.placement.model_dump(), self.shape.hidden
@@ -52,7 +53,7 @@ def checkpointed(
 
     program = lower(architecture, shape, step, readout, schedule_of)
     schedules = [found[steps] for steps in step.lengths.tolist()]
-    return Case(architecture, shape, step, readout, policy, program, schedules, budgets[0])
+    return Case(architecture, shape, step, readout, policy, program, schedules, budgets[0], costs)
 
 
 def step_bytes(architecture: Architecture, shape: Shape) -> int:
@@ -62,8 +63,12 @@ def step_bytes(architecture: Architecture, shape: Shape) -> int:
 
 
 @st.composite
-def cases(draw: st.DrawFn, most_steps: int = 9, widest: int = 9, overlap: bool | None = None) -> Case:
-    machine, shape = draw(architectures()), draw(shapes(widest))
+def cases(
+    draw: st.DrawFn, most_steps: int = 9, widest: int = 9, overlap: bool | None = None, most_tiles: int = 1
+) -> Case:
+    """Return a case; with several tiles on a third of the machines if there may be more than one."""
+    machine = draw(architectures(draw(st.sampled_from([1, 1, most_tiles]))))
+    shape = draw(shapes(widest))
     lengths = np.array(draw(st.lists(st.integers(1, most_steps), min_size=1, max_size=2)))
     step = recorded_step(shape, lengths, draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])), draw(st.integers(0, 2**16)))
     table: dict[str, Any] = {

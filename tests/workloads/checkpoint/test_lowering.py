@@ -16,6 +16,7 @@ from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.gates import GATES
 from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
+from workloads.checkpoint.policies import POLICIES
 from workloads.checkpoint.schedule import RUNS_FORWARD, Action, Costs, Schedule
 from workloads.checkpoint.segments import taped
 from workloads.lowering import lower
@@ -117,6 +118,23 @@ def test_ops_are_those_of_the_schedule(case: Case) -> None:
 
 @_SLOW
 @given(cases())
+def test_steps_run_are_those_of_the_closed_forms(case: Case) -> None:
+    ops = case.program.ops
+    gates = (ops.mode == MODE_NAMES.index("gates_forward")) & (ops.layer == 0)
+    demand, lengths = POLICIES.load(case.policy).demand, case.step.lengths.tolist()
+    steps = sum(demand(length, case.budget, case.costs).forward_steps for length in lengths)
+    undone = int(
+        sum(
+            s.stop[s.action == Action.BACKTRACK].sum() - s.start[s.action == Action.BACKTRACK].sum()
+            for s in case.schedules
+        )
+    )
+    assert gates.sum() == steps + undone
+    assert (gates & (ops.phase == PHASES.index("FP"))).sum() == sum(lengths)
+
+
+@_SLOW
+@given(cases(most_tiles=3))
 def test_work_but_for_what_is_run_again_is_that_of_the_plain_program(case: Case) -> None:
     plain = lower(case.architecture, case.shape, case.step, case.readout)
     for number, phase in enumerate(PHASES):
@@ -175,7 +193,7 @@ def test_dependencies_point_backwards_and_tapes_and_states_do_not_share_a_byte(c
 
 
 @_SLOW
-@given(cases())
+@given(cases(most_tiles=3))
 def test_local_memory_never_holds_more_than_is_booked_at_any_cycle(case: Case) -> None:
     """Taken when the op that fills it starts, given back when the op that empties it is done."""
     machine, program = NaiveMachine(case.program), case.program
@@ -249,7 +267,7 @@ class WorkingState:
 
 
 @_SLOW
-@given(cases())
+@given(cases(most_tiles=3))
 def test_every_run_starts_from_its_state(case: Case) -> None:
     """In the order of time; a copy that came too late, or too early, would leave the next run with another state."""
     machine, state = NaiveMachine(case.program), WorkingState(case)
