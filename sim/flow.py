@@ -13,6 +13,7 @@ from accel.result import Result
 from sim import learned, occupancy
 from sim import run as simulator
 from sim.fidelity import FIDELITIES
+from sim.lowered import check_lowered
 from sim.output_folder import OutputFolder, open_folder
 from workloads.datasets import DATASETS
 from workloads.placement import Demand, Placed, Shape, place
@@ -79,9 +80,12 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
 
     Raises
     ------
+    ConfigError
+        If the machine cannot run such a workload.
     FitError
         If they do not fit; the tape, whose size only a trace tells, may still not fit later.
     """
+    check_lowered(workload)
     if recordings is not None:
         inputs, classes = recordings.train.features, recordings.classes
     else:

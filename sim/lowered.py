@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 from accel.architecture import Architecture
+from accel.errors import ConfigError
 from accel.program import Program
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
 from workloads.trace import RecordedStep, Trace
+from workloads.workload import Workload
+
+
+def check_lowered(workload: Workload) -> None:
+    """Refuse a workload that trains what the machine cannot run.
+
+    Raises
+    ------
+    ConfigError
+        If its weights are sparse or its tape holds codes.
+    """
+    if workload.sparsity.rule != "dense":
+        raise ConfigError(
+            f"sparsity.rule must be 'dense' for a machine, whose columns hold all weights, "
+            f"not {workload.sparsity.rule!r}: only `train` and the studies take sparse weights"
+        )
+    if workload.few_bit is not None:
+        raise ConfigError(
+            "few_bit must be left out for a machine, whose tape holds values: only `train` and the studies take codes"
+        )
 
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:

@@ -54,6 +54,7 @@ def plan(
     from sim import planning
     from sim.cli.progress import Stages
     from sim.cli.screen import show
+    from sim.lowered import check_lowered
     from workloads.placement import Shape
 
     changed = options.overrides(changes)
@@ -62,6 +63,7 @@ def plan(
     machine = Architecture.named(on, changed.machine)
     with interruptible(), Stages() as stages:
         what, step, inputs, classes = _step(trace, workload, occupancy, changed, stages)
+        check_lowered(what)
         shape = Shape.of(what.cell, inputs, what.hidden, classes)
         length = steps if steps is not None else int(step.lengths.max())
         found = planning.plan(

@@ -85,6 +85,14 @@ CASES = [
     ("learning rate not a number", TINY + " --set workload.training.learning_rate=nan", "learning_rate nan"),
     ("occupancy above one", TINY + " --set workload.synthetic.occupancy_x=1.5", "synthetic.occupancy_x at most 1.5"),
     ("unknown precision", TINY + " --set workload.training.precision=half", "precision 'float32' 'half'"),
+    (
+        "sparse weights on a machine",
+        TINY + " --set workload.sparsity.rule=static --set workload.sparsity.density=0.5",
+        "sparsity.rule 'dense' 'static'",
+    ),
+    ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
+    ("codes on a machine", TINY + " --set workload.few_bit.bits=3", "few_bit left out"),
+    ("too many bits", TINY + " --set workload.few_bit.bits=5", "few_bit.bits at most 4 5"),
     ("statistics of a real set", TINY + " --set workload.dataset=digits", "synthetic 'digits'"),
     # what does not fit
     (
