@@ -70,11 +70,17 @@ class ValueCode(NamedTuple):
         return values
 
 
+def used_grid() -> Array:
+    """Return the grid of |x| on which the codes' borders are sought."""
+    grid: Array = np.linspace(0, DOMAIN, _GRID_STEPS + 1)
+    return grid
+
+
 @cache
 def value_code(function: str, bits: int, sided: bool) -> ValueCode:
     """Return the code of `function`, "sigmoid" or "tanh", with `bits` bits for the piece, and one for the side."""
     activation, centre, steepest = _SQUASHINGS[function]
-    best = codebook(activation, np.linspace(0, DOMAIN, _GRID_STEPS + 1), 2**bits)
+    best = codebook(activation, used_grid(), 2**bits)
     distances = np.sqrt(steepest - best.levels)
     below = [centre - distances] if sided else []
     borders = activation.value(best.borders[1:-1]) - centre

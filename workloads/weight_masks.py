@@ -14,6 +14,7 @@ import numpy as np
 from workloads.network import Sizes, from_flat, shapes
 from workloads.packing import Array
 from workloads.sparsity import SPARSITY
+from workloads.sparsity._matrix import Matrix
 from workloads.workload import Sparsity
 
 LAST_RATE = 0.005
@@ -41,8 +42,8 @@ def first_mask(sizes: Sizes, sparsity: Sparsity, rng: np.random.Generator) -> Ar
     """Return which parameters exist before training, boolean, shape (n,)."""
     rule = SPARSITY.load(sparsity.rule)
     masks = [
-        rule.first(shape, count, rng) if len(shape) == 2 else np.ones(shape, np.bool_)
-        for shape, count in zip(shapes(sizes), counts(sizes, sparsity), strict=True)
+        np.ones(count, np.bool_) if matrix is None else rule.first(matrix, count, rng)
+        for matrix, count in zip(_matrices(sizes, sparsity), counts(sizes, sparsity), strict=True)
     ]
     return np.concatenate([mask.ravel() for mask in masks])
 
@@ -66,8 +67,8 @@ def next_mask(
     rule, rate = SPARSITY.load(sparsity.rule), pruning_rate(sparsity.prune_rate, progress)
     weights, before = from_flat(vector, sizes).arrays(), from_flat(mask, sizes).arrays()
     masks = [
-        rule.moved(W, M, gates, rate, rng) if M.ndim == 2 else M
-        for W, M, gates in zip(weights, before, _gates(sizes), strict=True)
+        M if matrix is None else rule.moved(matrix, W, M, rate, rng)
+        for matrix, W, M in zip(_matrices(sizes, sparsity), weights, before, strict=True)
     ]
     return np.concatenate([moved.ravel() for moved in masks])
 
@@ -78,11 +79,14 @@ def pruning_rate(first: float, progress: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def _gates(sizes: Sizes) -> tuple[int, ...]:
-    """Return of how many gates each of `Parameters.arrays` is made."""
+def _matrices(sizes: Sizes, sparsity: Sparsity) -> list[Matrix | None]:
+    """Return each of `Parameters.arrays` as a rule knows it, None for a bias."""
     cell = sizes.cell
-    of_layer = (len(cell.TARGETS_X), len(cell.TARGETS_H), len(cell.ACCUMULATORS))
-    return (*of_layer * len(sizes.hidden), 1, 1)
+    gates = (*(len(cell.TARGETS_X), len(cell.TARGETS_H), 1) * len(sizes.hidden), 1, 1)
+    return [
+        Matrix(*shape, of_matrix, sparsity.lanes) if len(shape) == 2 else None
+        for shape, of_matrix in zip(shapes(sizes), gates, strict=True)
+    ]
 
 
 def _erdos_renyi(matrices: Sequence[tuple[int, ...]], whole: Array, density: float) -> list[int]:

@@ -151,6 +151,8 @@ class Sparsity(Description):
         Share of the weights that a rule takes away and lets grow elsewhere at first; it falls along half a cosine.
     update_epochs
         Epochs from one such move to the next; there is none after the last epoch.
+    lanes
+        Of the engine whose lanes a rule that looks at them is to keep equally busy.
     """
 
     rule: str = "dense"
@@ -158,6 +160,7 @@ class Sparsity(Description):
     distribution: Literal["uniform", "erdos_renyi"] = "uniform"
     prune_rate: Share = 0.8
     update_epochs: PositiveInt = 1
+    lanes: PositiveInt = 8
 
     @field_validator("rule")
     @classmethod

@@ -17,7 +17,9 @@ from workloads.network import Sizes, from_flat, shapes
 from workloads.operations import matrix_macs
 from workloads.optimisers import OPTIMISERS
 from workloads.recordings import Recordings
-from workloads.sparsity import SPARSITY, selfish, selfish_gates
+from workloads.sparse_columns import column_words, lane_weights, matrix_bytes, whole_words, word_bytes
+from workloads.sparsity import SPARSITY, balanced, selfish, selfish_gates
+from workloads.sparsity._matrix import Matrix
 from workloads.sparsity._pruning import pruned
 from workloads.training import Progress, Trained, train
 from workloads.weight_masks import LAST_RATE, counts, first_mask, next_mask, pruning_rate
@@ -78,14 +80,13 @@ def test_a_move_keeps_the_count_and_takes_the_smallest_away(
     rule: str, gates: int, shape: tuple[int, int], share: float, rate: float, seed: int
 ) -> None:
     rng, member = np.random.default_rng(seed), SPARSITY.load(rule)
-    whole = (gates * shape[0], shape[1])
-    size = whole[0] * whole[1]
-    mask = member.first(whole, size if rule == "dense" else round(share * size), rng)
-    weights = rng.standard_normal(whole) * mask
+    matrix = Matrix(gates * shape[0], shape[1], gates, lanes=3)
+    mask = member.first(matrix, matrix.size if rule == "dense" else round(share * matrix.size), rng)
+    weights = rng.standard_normal(matrix.shape) * mask
     before = mask.copy()
-    moved = member.moved(weights, mask, gates, rate, rng)
+    moved = member.moved(matrix, weights, mask, rate, rng)
     np.testing.assert_array_equal(mask, before)  # nothing in place
-    assert moved.shape == whole
+    assert moved.shape == matrix.shape
     assert moved.sum() == mask.sum()
     gone = mask & ~moved
     if rule in ("dense", "static"):
@@ -110,12 +111,65 @@ def test_shares_are_as_even_as_the_room_allows(total: int, room: list[int], seed
     assert all(most - n <= 1 for n, places in zip(given_, room, strict=True) if n < places)
 
 
+@given(
+    gates=st.integers(1, 4),
+    width=st.integers(1, 20),
+    columns=st.integers(1, 9),
+    lanes=st.integers(1, 8),
+    share=st.floats(0, 1),
+    rate=st.floats(0, 1),
+    seed=seeds,
+)
+@settings(deadline=None, max_examples=100)
+def test_balanced_lanes_differ_by_at_most_one_weight_a_column(
+    gates: int, width: int, columns: int, lanes: int, share: float, rate: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = Matrix(gates * width, columns, gates, lanes)
+    mask = balanced.first(matrix, round(share * matrix.size), rng)
+    room = lane_weights(np.ones(matrix.shape, np.bool_), gates, lanes)
+    for _ in range(3):
+        of_lanes = lane_weights(mask, gates, lanes)
+        assert of_lanes.sum() == round(share * matrix.size)
+        assert np.ptp(of_lanes.sum(axis=0)) <= 1
+        for column, places in zip(of_lanes.T, room.T, strict=True):
+            open_lanes = column[column < places]
+            assert not len(open_lanes) or column.max() - open_lanes.min() <= 1
+        mask = balanced.moved(matrix, rng.standard_normal(matrix.shape) * mask, mask, rate, rng)
+
+
+@given(
+    gates=st.integers(1, 4), width=st.integers(1, 20), columns=st.integers(1, 5), lanes=st.integers(1, 8), seed=seeds
+)
+@settings(deadline=None)
+def test_compressed_columns_are_as_long_as_their_longest_lane(
+    gates: int, width: int, columns: int, lanes: int, seed: int
+) -> None:
+    """Against putting each weight into its lane's queue, one by one."""
+    rng = np.random.default_rng(seed)
+    mask = rng.random((gates * width, columns)) < rng.random()
+    words = column_words(mask, gates, lanes)
+    for column in range(columns):
+        queues: list[list[int]] = [[] for _ in range(lanes)]
+        for row in np.flatnonzero(mask[:, column]):
+            gate, neuron = divmod(int(row), width)
+            queues[neuron % lanes].append(gate * -(-width // lanes) + neuron // lanes)
+        assert words[column] == max(map(len, queues))
+        assert max((n for queue in queues for n in queue), default=0) < whole_words(mask, gates, lanes)
+    assert np.all(words <= whole_words(mask, gates, lanes))
+    one_word = word_bytes(mask, gates, lanes, 16)
+    assert 8 * one_word - 8 < lanes * (16 + math.ceil(math.log2(whole_words(mask, gates, lanes)))) <= 8 * one_word
+    assert matrix_bytes(mask, gates, lanes, 16) == words.sum() * one_word + 4 * (columns + 1)
+
+
 def test_gates_with_larger_weights_gain_under_equal_regrowth() -> None:
     """The cell gate redistribution: gate 0 has ten times the weights, so the others lose and all get the same."""
     rng = np.random.default_rng(0)
-    mask = selfish_gates.first((4 * 50, 40), 4000, rng)
+    matrix = Matrix(4 * 50, 40, gates=4, lanes=8)
+    mask = selfish_gates.first(matrix, 4000, rng)
     weights = rng.standard_normal(mask.shape) * np.repeat([10.0, 1.0, 1.0, 1.0], 50)[:, None] * mask
-    before, after = (m.reshape(4, -1).sum(axis=1) for m in (mask, selfish_gates.moved(weights, mask, 4, 0.3, rng)))
+    moved = selfish_gates.moved(matrix, weights, mask, 0.3, rng)
+    before, after = (m.reshape(4, -1).sum(axis=1) for m in (mask, moved))
     lost = before - pruned(weights, mask, 0.3).reshape(4, -1).sum(axis=1)
     np.testing.assert_array_equal(after, before - lost + 300)  # 1,200 pruned, 300 grown in each
     assert after[0] > before[0] + 200
@@ -123,12 +177,13 @@ def test_gates_with_larger_weights_gain_under_equal_regrowth() -> None:
 
 def test_uniform_regrowth_is_uniform_over_the_empty_places() -> None:
     rng = np.random.default_rng(1)
-    mask = selfish.first((60, 100), 3000, rng)
+    matrix = Matrix(60, 100, gates=4, lanes=8)
+    mask = selfish.first(matrix, 3000, rng)
     weights = rng.standard_normal(mask.shape) * mask
     left = pruned(weights, mask, 0.5)
     grown = np.zeros(mask.shape)
     for _ in range(300):
-        grown += selfish.moved(weights, mask, 4, 0.5, rng) & ~left
+        grown += selfish.moved(matrix, weights, mask, 0.5, rng) & ~left
     assert not grown[left].any()
     rate = 1500 / (~left).sum()
     np.testing.assert_allclose(grown[~left].mean() / 300, rate, rtol=1e-12)
@@ -239,7 +294,7 @@ def test_a_move_of_a_network_is_that_of_each_matrix(thin: Trained) -> None:
     again, rate = np.random.default_rng(9), pruning_rate(0.5, 0.25)
     before, weights = from_flat(thin.mask, thin.sizes).arrays(), thin.parameters.arrays()
     for after, mask, W in zip(from_flat(moved, thin.sizes).arrays(), before, weights, strict=True):
-        expected = selfish.moved(W, mask, 1, rate, again) if mask.ndim == 2 else mask
+        expected = selfish.moved(Matrix(*mask.shape, 1, 8), W, mask, rate, again) if mask.ndim == 2 else mask
         np.testing.assert_array_equal(after, expected)
 
 

@@ -2,12 +2,12 @@
 
 Every member has
 
-``first(shape, count, rng)``
-    the mask before training: `count` weights of a matrix of `shape` exist;
-``moved(weights, mask, gates, rate, rng)``
+``first(matrix, count, rng)``
+    the mask before training, in which `count` weights exist;
+``moved(matrix, weights, mask, rate, rng)``
     the mask from now on: as many weights as before, the rule may take `rate` of them away and let others grow.
 
-Masks are boolean and of the matrix's shape, (gates * H, C): the row blocks of a matrix are its gates.
+Masks are boolean and of the matrix's shape, (gates * H, C): its row blocks are the gates (`_matrix.Matrix`).
 """
 
 from accel.family import ModuleFamily

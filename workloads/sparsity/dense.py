@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from workloads.packing import Array
+from workloads.sparsity._matrix import Matrix
 
 
-def first(shape: tuple[int, int], count: int, rng: np.random.Generator) -> Array:
+def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
     """Return a mask that is True everywhere; `count` must be the size of the matrix."""
-    if count != shape[0] * shape[1]:
-        raise ValueError(f"a dense matrix of shape {shape} has {shape[0] * shape[1]} weights, not {count}")
-    return np.ones(shape, np.bool_)
+    if count != matrix.size:
+        raise ValueError(f"a dense matrix of shape {matrix.shape} has {matrix.size} weights, not {count}")
+    return np.ones(matrix.shape, np.bool_)
 
 
-def moved(weights: Array, mask: Array, gates: int, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask as it is."""
     return mask

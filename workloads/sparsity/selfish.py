@@ -11,12 +11,13 @@ import numpy as np
 
 from workloads.packing import Array
 from workloads.sparsity import static
+from workloads.sparsity._matrix import Matrix
 from workloads.sparsity._pruning import pruned
 
 first = static.first
 
 
-def moved(weights: Array, mask: Array, gates: int, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask after pruning over all gates and growing as many weights at random empty places.
 
     A place that was emptied just now may be drawn again: its weight then keeps its value.

@@ -11,18 +11,19 @@ import numpy as np
 
 from workloads.packing import Array
 from workloads.sparsity import static
+from workloads.sparsity._matrix import Matrix
 from workloads.sparsity._pruning import pruned
 
 first = static.first
 
 
-def moved(weights: Array, mask: Array, gates: int, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask after pruning over all gates and growing an equal number in each, at random empty places.
 
     What does not divide evenly goes to gates drawn at random, what a full gate has no place for to the others.
     """
     left = pruned(weights, mask, rate)
-    blocks = left.reshape(gates, -1)
+    blocks = left.reshape(matrix.gates, -1)
     free = (~blocks).sum(axis=1)
     for block, count in zip(blocks, shares(int(mask.sum() - left.sum()), free, rng), strict=True):
         block[rng.choice(np.flatnonzero(~block), count, replace=False)] = True

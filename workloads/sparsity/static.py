@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from workloads.packing import Array
+from workloads.sparsity._matrix import Matrix
 
 
-def first(shape: tuple[int, int], count: int, rng: np.random.Generator) -> Array:
+def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
     """Return a mask with exactly `count` True entries, every place equally likely."""
-    mask = np.zeros(shape[0] * shape[1], np.bool_)
+    mask = np.zeros(matrix.size, np.bool_)
     mask[rng.choice(mask.size, count, replace=False)] = True
-    return mask.reshape(shape)
+    return mask.reshape(matrix.shape)
 
 
-def moved(weights: Array, mask: Array, gates: int, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask as it is."""
     return mask
