@@ -22,6 +22,7 @@ from sim.energy import energy_j
 from sim.fidelity import FIDELITIES
 from sim.run import synthetic_trace
 from sim.sweep.axis import Design
+from sim.sweep.trained import trained_trace
 from workloads.trace import Trace
 from workloads.workload import Workload
 
@@ -31,7 +32,11 @@ MACHINE, WORKLOAD, TRACE = "machine", "workload", "trace"
 Row = dict[str, Any]
 """What is known of one point, by column, the unit in the column's name."""
 
-_KEPT_TRACES = 8  # of synthetic workloads, in each process: a grid comes back to few, one after the other
+_KEPT_TRACES = 8  # in each process: a grid comes back to few, one after the other
+
+
+_LEARNED = {"accuracy": "accuracy", "training.macs_saved": "saved", "training.macs": "macs"}
+"""Columns about training, and what `sim.learned.summary` calls them."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,8 @@ class Simulator:
     def _load(self, name: str | None, workload: str) -> Trace:
         if name is not None:
             return _trace(name, self._contents[name])
-        return synthetic_trace(Workload.from_table(json.loads(workload)))
+        described = Workload.from_table(json.loads(workload))
+        return synthetic_trace(described) if described.synthetic else trained_trace(described)
 
 
 def quantities(base: Base) -> tuple[str, ...]:
@@ -150,9 +156,16 @@ def quantities(base: Base) -> tuple[str, ...]:
     workload = Workload.named("tiny").model_dump(mode="json", exclude_none=True)
     tiny = Base(Architecture.named("tiny").model_dump(mode="json"), workload, (), "analytic", base.dense)
     found = Simulator(tiny).row({})
-    trained = [_learned(_trace(*file)) for file in base.traces]
-    common = {name for name in trained[0] if all(name in one for one in trained)} if trained else set()
-    return (*(name for name, value in found.items() if isinstance(value, (int, float))), *sorted(common))
+    numbers = (name for name, value in found.items() if isinstance(value, (int, float)))
+    return (*numbers, *sorted(_learned_columns(base)))
+
+
+def _learned_columns(base: Base) -> set[str]:
+    """Return the columns about training that all points of `base` will have."""
+    if base.workload is not None:
+        return set() if base.workload.get("synthetic") else set(_LEARNED)
+    trained = [_learned(_trace(*file)).keys() for file in base.traces]
+    return set.intersection(*map(set, trained)) if trained else set()
 
 
 def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
@@ -189,8 +202,7 @@ def _beside_dense(run: Counters, dense: Counters) -> Row:
 def _learned(trace: Trace) -> Row:
     """Return what training showed, empty where nothing was trained."""
     found = learned.summary(trace)
-    columns = {"accuracy": "accuracy", "saved": "training.macs_saved", "macs": "training.macs"}
-    return {column: found[name] for name, column in columns.items() if name in found}
+    return {column: found[name] for column, name in _LEARNED.items() if name in found}
 
 
 def _trace(name: str, content: bytes) -> Trace:

@@ -125,7 +125,7 @@ FAULTS = [
         ["objectives.second: column 'second' is not known, did you mean 'seconds'?"],
     ),
     ({"objectives": {"area_mm2": "minimise"}}, ["objectives.area_mm2: no table in accel/energy prices area"]),
-    ({"objectives": {"accuracy": "maximise"}}, ["objectives.accuracy: only the trace of a training has an accuracy"]),
+    ({"objectives": {"accuracy": "maximise"}}, ["objectives.accuracy: only what is trained has an accuracy"]),
     ({"objectives": {"speedup": "maximise"}}, ["objectives.speedup is found only with dense = true"]),
     ({"constraints": {"local_byte": {"most": 1}}}, ["constraints.local_byte: column 'local_byte' is not known"]),
     ({"constraints": {"local_bytes": {}}}, ["constraints.local_bytes: must have most, or least, or both"]),
