@@ -7,6 +7,7 @@ from accel.errors import ConfigError
 from accel.program import Program
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
+from workloads.sparse_columns import compressed
 from workloads.trace import RecordedStep, Trace
 from workloads.workload import Workload
 
@@ -17,28 +18,30 @@ def check_lowered(workload: Workload) -> None:
     Raises
     ------
     ConfigError
-        If its weights are sparse or its tape holds codes.
+        If its tape holds codes.
     """
-    if workload.sparsity.rule != "dense":
-        raise ConfigError(
-            f"sparsity.rule must be 'dense' for a machine, whose columns hold all weights, "
-            f"not {workload.sparsity.rule!r}: only `train` and the studies take sparse weights"
-        )
     if workload.few_bit is not None:
         raise ConfigError(
             "few_bit must be left out for a machine, whose tape holds values: only `train` and the studies take codes"
         )
 
 
+def check_dense(workload: Workload, what: str) -> None:
+    """Refuse a workload with sparse weights where `what` knows whole columns only, by a `ConfigError`."""
+    if workload.sparsity.rule != "dense":
+        raise ConfigError(f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}")
+
+
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
-    """Return the program of one of a trace's recorded steps.
+    """Return the program of one of a trace's recorded steps, on compressed columns if its weights are sparse.
 
     Raises
     ------
     FitError
         If something does not fit the memory it must live in.
     """
-    return lower(architecture, _shape(trace), recorded, trace.workload.readout)
+    program = lower(architecture, _shape(trace), recorded, trace.workload.readout)
+    return compressed(program, _shape(trace), recorded.weights) if recorded.weights else program
 
 
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:

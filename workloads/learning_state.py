@@ -135,11 +135,12 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
 
 
 def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
-    streams = {"x": step.fired_x, "h": step.fired_h}
-    masks = {f"{prefix}.{name}.{layer}": mask for name, of in streams.items() for layer, mask in enumerate(of)}
+    streams = {"x": step.fired_x, "h": step.fired_h, "w": step.weights}
+    masks = {f"{prefix}.{name}.{number}": mask for name, of in streams.items() for number, mask in enumerate(of)}
     return {f"{prefix}.lengths": step.lengths, **masks}
 
 
 def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
-    fired_x, fired_h = (tuple(arrays[f"{prefix}.{name}.{layer}"] for layer in range(layers)) for name in ("x", "h"))
-    return RecordedStep(when["epoch"], when["update"], arrays[f"{prefix}.lengths"], fired_x, fired_h)
+    numbers = {"x": layers, "h": layers, "w": 2 * layers + 1 if f"{prefix}.w.0" in arrays else 0}
+    masks = (tuple(arrays[f"{prefix}.{name}.{n}"] for n in range(number)) for name, number in numbers.items())
+    return RecordedStep(when["epoch"], when["update"], arrays[f"{prefix}.lengths"], *masks)

@@ -38,6 +38,9 @@ class RecordedStep:
     fired_h
         For each layer the mask of its recurrent deltas, boolean, shape (T, B, H_l): entry t tells which elements of
         h[t-1] fired into step t, so entry 0 is False everywhere.
+    weights
+        Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out.
+        Empty if all do.
     """
 
     epoch: int
@@ -45,6 +48,7 @@ class RecordedStep:
     lengths: NDArray[np.int64]
     fired_x: tuple[NDArray[np.bool_], ...]
     fired_h: tuple[NDArray[np.bool_], ...]
+    weights: tuple[NDArray[np.bool_], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,7 @@ def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     for index, step in enumerate(trace.recorded):
         arrays[f"{index}.lengths"] = step.lengths
-        for stream, masks in (("x", step.fired_x), ("h", step.fired_h)):
+        for stream, masks in (("x", step.fired_x), ("h", step.fired_h), ("w", step.weights)):
             for layer, mask in enumerate(masks):
                 arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
                 arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
@@ -208,10 +212,13 @@ def _epoch_counts(counts: dict[str, Any]) -> EpochCounts:
 
 
 def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layers: int) -> RecordedStep:
-    def masks(stream: str) -> tuple[NDArray[np.bool_], ...]:
-        return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(layers))
+    def masks(stream: str, number: int) -> tuple[NDArray[np.bool_], ...]:
+        return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(number))
 
-    return RecordedStep(at.epoch, at.update, arrays[f"{index}.lengths"], masks("x"), masks("h"))
+    weights = masks("w", 2 * layers + 1) if f"{index}.w0" in arrays else ()
+    return RecordedStep(
+        at.epoch, at.update, arrays[f"{index}.lengths"], masks("x", layers), masks("h", layers), weights
+    )
 
 
 def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:

@@ -32,7 +32,7 @@ from workloads.packing import Array
 from workloads.recordings import Recordings, Sequences
 from workloads.schedules import SCHEDULES
 from workloads.trace import EpochCounts, RecordedStep
-from workloads.weight_masks import first_mask, next_mask
+from workloads.weight_masks import first_mask, next_mask, recorded_weights
 from workloads.workload import Training, Workload
 
 # what a generator is drawn for; each purpose has a stream of its own
@@ -219,7 +219,8 @@ def _epoch(
     counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested, *fired)
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
-        recorded = (*recorded, _record(workload, network, parameters, part, epoch, update))
+        step_recorded = _record(workload, network, parameters, part, epoch, update)
+        recorded = (*recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
     learned = LearningState(
         state.workload_digest, update, vector, state.mask, memory, (*state.epochs, counts), recorded
     )

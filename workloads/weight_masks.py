@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workloads.network import Sizes, from_flat, shapes
 from workloads.packing import Array
@@ -71,6 +72,13 @@ def next_mask(
         for matrix, W, M in zip(_matrices(sizes, sparsity), weights, before, strict=True)
     ]
     return np.concatenate([moved.ravel() for moved in masks])
+
+
+def recorded_weights(mask: Array, sizes: Sizes) -> tuple[NDArray[np.bool_], ...]:
+    """Return which weights exist in each matrix, for a `RecordedStep`: none if all do."""
+    if mask.all():
+        return ()
+    return tuple(matrix.copy() for matrix in from_flat(mask, sizes).arrays() if matrix.ndim == 2)
 
 
 def pruning_rate(first: float, progress: float) -> float:

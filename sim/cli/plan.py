@@ -54,7 +54,7 @@ def plan(
     from sim import planning
     from sim.cli.progress import Stages
     from sim.cli.screen import show
-    from sim.lowered import check_lowered
+    from sim.lowered import check_dense, check_lowered
     from workloads.placement import Shape
 
     changed = options.overrides(changes)
@@ -64,6 +64,7 @@ def plan(
     with interruptible(), Stages() as stages:
         what, step, inputs, classes = _step(trace, workload, occupancy, changed, stages)
         check_lowered(what)
+        check_dense(what, "a plan of checkpoints")
         shape = Shape.of(what.cell, inputs, what.hidden, classes)
         length = steps if steps is not None else int(step.lengths.max())
         found = planning.plan(

@@ -29,6 +29,7 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     from sim.gates.drawn_step import drawn_step
     from sim.gates.step import NumberedProgram
 
+    lowered.check_dense(trace.workload, "fidelity 'rtl', whose gates have whole columns")
     step = drawn_step(architecture, trace, recorded, SEED)
     return NumberedProgram.of(step), lowered.dense_program(architecture, trace, recorded)
 

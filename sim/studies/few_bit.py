@@ -33,7 +33,7 @@ _EXACT = "exact"
 def _settings(
     workload: str, changes: dict[str, Any], seeds: tuple[int, ...], cells: dict[str, tuple[int, ...]]
 ) -> Settings:
-    trials = {}
+    trials: dict[str, dict[str, Any]] = {}
     for cell, bits in cells.items():
         trials[f"{cell} {_EXACT}"] = {"cell": cell}
         trials |= {f"{cell} {k} bits": {"cell": cell, "few_bit.bits": k} for k in bits}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from programs import architectures, programs
+from programs import architectures, programs, sparse_programs
 
 from accel.architecture import Architecture
 from accel.program import PHASES, Program
@@ -27,6 +29,15 @@ def test_the_closed_form_is_a_lower_bound(program: Program) -> None:
 @given(programs(widest=70, most_steps=12))
 def test_the_closed_form_is_a_lower_bound_of_larger_steps(program: Program) -> None:
     assert analytic.count(program).cycles <= cycle.count(program).cycles
+
+
+@settings(_SLOW, max_examples=60)
+@given(sparse_programs())
+def test_the_closed_form_is_a_lower_bound_on_compressed_columns(case: Any) -> None:
+    bound, counted = analytic.count(case[0]), cycle.count(case[0])
+    assert bound.cycles <= counted.cycles
+    assert bound.work == counted.work
+    assert bound.remote.asked_bytes == counted.remote.asked_bytes
 
 
 @settings(_SLOW, max_examples=60)

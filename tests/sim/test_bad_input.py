@@ -86,9 +86,14 @@ CASES = [
     ("occupancy above one", TINY + " --set workload.synthetic.occupancy_x=1.5", "synthetic.occupancy_x at most 1.5"),
     ("unknown precision", TINY + " --set workload.training.precision=half", "precision 'float32' 'half'"),
     (
-        "sparse weights on a machine",
-        TINY + " --set workload.sparsity.rule=static --set workload.sparsity.density=0.5",
+        "sparse weights as gates",
+        TINY + " --fidelity rtl --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
         "sparsity.rule 'dense' 'static'",
+    ),
+    (
+        "weights too many to compress",
+        TINY + " --set workload.sparsity.rule=static --set workload.sparsity.density=0.99",
+        "sparsity.density compress bytes",
     ),
     ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
     ("codes on a machine", TINY + " --set workload.few_bit.bits=3", "few_bit left out"),
