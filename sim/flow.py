@@ -42,7 +42,7 @@ def run(
     workload: Workload, architecture: Architecture, fidelity: str, out: Path, *, resume: bool, progress: Progress
 ) -> tuple[Result, Trace]:
     """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
-    FIDELITIES.load(fidelity)
+    FIDELITIES.load(fidelity).check(workload)
     recordings = _recordings(workload, progress)
     fitted(architecture, workload, recordings)
     folder = open_folder(out, workload.name, architecture.name)

@@ -37,9 +37,12 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
 
     Raises
     ------
+    ConfigError
+        If the machine cannot run such a workload.
     FitError
         If something does not fit the memory it must live in.
     """
+    check_lowered(trace.workload)
     program = lower(architecture, _shape(trace), recorded, trace.workload.readout)
     return compressed(program, _shape(trace), recorded.weights) if recorded.weights else program
 

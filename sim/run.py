@@ -15,7 +15,6 @@ from accel.result import Result
 from sim import learned
 from sim.energy import energy_j
 from sim.fidelity import FIDELITIES
-from sim.lowered import check_lowered
 from workloads.synthetic import synthetic_step
 from workloads.trace import RecordedStep, Trace
 from workloads.workload import SYNTHETIC, Workload
@@ -57,7 +56,7 @@ def simulate(
     if engine is not None and engine not in member.ENGINES:
         known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
         raise ConfigError(f"the engine of fidelity {fidelity!r} must be {known}, not {engine!r}")
-    check_lowered(what.workload if isinstance(what, Trace) else what)
+    member.check(what.workload if isinstance(what, Trace) else what)
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
     delta, dense = member.programs(architecture, trace, step)

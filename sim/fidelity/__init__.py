@@ -8,6 +8,8 @@ Every member has
     the fidelity in which the dense twin is counted;
 ``ENGINES``
     names of what may run it, where there is a choice;
+``check(workload)``
+    refuses, by a `ConfigError`, a workload that its machine cannot run;
 ``programs(architecture, trace, recorded) -> tuple[Program, Program]``
     the program of a recorded step, and that of its dense twin;
 ``count(program, on_progress) -> Counters``

@@ -16,6 +16,7 @@ LABEL = "analytic: a lower bound"
 TWIN = "analytic"
 ENGINES: tuple[str, ...] = ()
 
+check = lowered.check_lowered
 programs = lowered.programs
 
 

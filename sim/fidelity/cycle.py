@@ -13,6 +13,7 @@ LABEL = "cycle: simulated cycle by cycle"
 TWIN = "cycle"
 ENGINES: tuple[str, ...] = ()
 
+check = lowered.check_lowered
 programs = lowered.programs
 
 

@@ -11,6 +11,7 @@ from accel.result import Counters
 from sim import lowered
 from sim.gates import engines
 from workloads.trace import RecordedStep, Trace
+from workloads.workload import Workload
 
 LABEL = "rtl: simulated as gates, cycle by cycle"
 TWIN = "cycle"
@@ -18,6 +19,12 @@ TWIN = "cycle"
 
 ENGINES = engines.ENGINES
 SEED = 0
+
+
+def check(workload: Workload) -> None:
+    """Refuse what the gates cannot run, by a `ConfigError`."""
+    lowered.check_lowered(workload)
+    lowered.check_dense(workload, "fidelity 'rtl', whose gates have whole columns")
 
 
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
@@ -29,7 +36,6 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     from sim.gates.drawn_step import drawn_step
     from sim.gates.step import NumberedProgram
 
-    lowered.check_dense(trace.workload, "fidelity 'rtl', whose gates have whole columns")
     step = drawn_step(architecture, trace, recorded, SEED)
     return NumberedProgram.of(step), lowered.dense_program(architecture, trace, recorded)
 

@@ -90,11 +90,6 @@ CASES = [
         TINY + " --fidelity rtl --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
         "sparsity.rule 'dense' 'static'",
     ),
-    (
-        "weights too many to compress",
-        TINY + " --set workload.sparsity.rule=static --set workload.sparsity.density=0.99",
-        "sparsity.density compress bytes",
-    ),
     ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
     ("codes on a machine", TINY + " --set workload.few_bit.bits=3", "few_bit left out"),
     ("too many bits", TINY + " --set workload.few_bit.bits=5", "few_bit.bits at most 4 5"),
