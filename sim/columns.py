@@ -70,8 +70,9 @@ class ColumnStream:
         self._columns = program.columns
         self._list_start = program.ops.list_start.tolist()
         self._count = program.ops.count.tolist()
-        self._matrices = _remote_matrices(program)
-        self._runs_of_columns = _runs_of_columns(program, self._capacity)
+        remote = _remote_tensors(program)
+        self._matrices = [tuple(program.tensors[index] for index in indices) for indices in remote]
+        self._runs_of_columns = _runs_of_columns(program, remote, self._capacity)
         back: list[bool] = [bool(getattr(MODES.load(name), "WRITES_BACK", False)) for name in MODE_NAMES]
         self._op_writes_back: list[bool] = [back[mode] for mode in program.ops.mode.tolist()]
         self._used_bytes = 0
@@ -175,24 +176,19 @@ def _remote_tensors(program: Program) -> list[tuple[int, ...]]:
     return [tuple(index for index in pair if index >= 0 and program.tensors[index].remote) for pair in pairs]
 
 
-def _remote_matrices(program: Program) -> list[tuple[Tensor, ...]]:
-    """Return for each op the matrices in off-chip memory that it reads."""
-    return [tuple(program.tensors[index] for index in indices) for indices in _remote_tensors(program)]
-
-
-def _runs_of_columns(program: Program, capacity: int) -> list[list[list[Run]]]:
-    """Return for each op the runs of every column of its matrices.
+def _runs_of_columns(program: Program, remote: list[tuple[int, ...]], capacity: int) -> list[list[list[Run]]]:
+    """Return for each op the runs of every column of its matrices, whose numbers are in `remote`.
 
     A run is a whole column, or less, so that two runs fit a buffer of `capacity` bytes.
     """
     of_tensors: dict[tuple[int, ...], list[list[Run]]] = {(): []}
-    for indices in _remote_tensors(program):
-        if indices not in of_tensors:
+    for indices in set(remote):
+        if indices:
             tensors = [program.tensors[index] for index in indices]
             most = capacity // 2 // sum(tensor.word_bytes for tensor in tensors)
             spans = zip(*(values.tolist() for values in program.spans(indices[0])), strict=True)
             of_tensors[indices] = [_runs_of_span(first, words, most, tensors) for first, words in spans]
-    return [of_tensors[indices] for indices in _remote_tensors(program)]
+    return [of_tensors[indices] for indices in remote]
 
 
 def _runs_of_span(first: int, words: int, most: int, tensors: list[Tensor]) -> list[Run]:

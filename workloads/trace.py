@@ -19,7 +19,7 @@ from accel.files import replace_file
 from workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -129,7 +129,7 @@ CASES = [
     ("truncated trace", "simulate {tmp}/truncated.npz", "truncated.npz"),
     ("trace with a flipped bit", "simulate {tmp}/flipped.npz", "flipped.npz"),
     ("foreign archive", "simulate {tmp}/foreign.npz", "foreign.npz not a trace"),
-    ("trace of another version", "simulate {tmp}/newer.npz", "newer.npz version 99 version 1"),
+    ("trace of another version", "simulate {tmp}/newer.npz", "newer.npz version 99 version 2"),
     # the output folder
     ("file for a folder", "run -w tiny --on tiny --out {tmp}/noise.toml", "noise.toml a file of that name"),
     ("folder in a file", "run -w tiny --on tiny --out {tmp}/noise.toml/out", "noise.toml/out Not a directory"),
