@@ -142,5 +142,6 @@ def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
 
 def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
     numbers = {"x": layers, "h": layers, "w": 2 * layers + 1 if f"{prefix}.w.0" in arrays else 0}
-    masks = (tuple(arrays[f"{prefix}.{name}.{n}"] for n in range(number)) for name, number in numbers.items())
-    return RecordedStep(when["epoch"], when["update"], arrays[f"{prefix}.lengths"], *masks)
+    masks = {name: tuple(arrays[f"{prefix}.{name}.{n}"] for n in range(number)) for name, number in numbers.items()}
+    lengths = arrays[f"{prefix}.lengths"]
+    return RecordedStep(when["epoch"], when["update"], lengths, masks["x"], masks["h"], weights=masks["w"])

@@ -216,9 +216,8 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
         return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(number))
 
     weights = masks("w", 2 * layers + 1) if f"{index}.w0" in arrays else ()
-    return RecordedStep(
-        at.epoch, at.update, arrays[f"{index}.lengths"], masks("x", layers), masks("h", layers), weights
-    )
+    fired_x, fired_h = masks("x", layers), masks("h", layers)
+    return RecordedStep(at.epoch, at.update, arrays[f"{index}.lengths"], fired_x, fired_h, weights=weights)
 
 
 def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:
