@@ -28,7 +28,7 @@ def check_lowered(workload: Workload) -> None:
 
 def check_dense(workload: Workload, what: str) -> None:
     """Refuse a workload with sparse weights where `what` knows whole columns only, by a `ConfigError`."""
-    if workload.sparsity.rule != "dense":
+    if workload.sparsity.density < 1:
         raise ConfigError(f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}")
 
 

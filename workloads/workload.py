@@ -143,7 +143,7 @@ class Sparsity(Description):
     rule
         A member of `workloads.sparsity`.
     density
-        Share of the weights that exist, biases apart; 1 if and only if the rule is "dense".
+        Share of the weights that exist, biases apart; 1 with the rule "dense".
     distribution
         How they are spread over the matrices: "uniform", every matrix has that density; "erdos_renyi", a matrix has
         weights in proportion to the sum of its rows and columns, so that small ones are denser.
@@ -168,9 +168,9 @@ class Sparsity(Description):
         return _member(SPARSITY, "sparsity rule", name)
 
     @model_validator(mode="after")
-    def _dense_if_and_only_if_all_exist(self) -> Self:
-        if (self.rule == "dense") != (self.density == 1):
-            raise ValueError(f"density must be 1 with the rule 'dense' and less with another, not {self.density}")
+    def _dense_has_all(self) -> Self:
+        if self.rule == "dense" and self.density != 1:
+            raise ValueError(f"density must be 1 with the rule 'dense', not {self.density}")
         return self
 
 

@@ -303,7 +303,6 @@ def test_a_move_of_a_network_is_that_of_each_matrix(thin: Trained) -> None:
     [
         ({"rule": "selfsh", "density": 0.5}, "did you mean 'selfish'"),
         ({"rule": "dense", "density": 0.5}, "density must be 1 with the rule 'dense'"),
-        ({"rule": "static"}, "density must be 1 with the rule 'dense'"),
         ({"rule": "static", "density": 0}, "sparsity.density must be"),
         ({"rule": "static", "density": 0.5, "prune_rate": 1.5}, "sparsity.prune_rate must be at most 1"),
         ({"rule": "static", "density": 0.5, "distribution": "even"}, "sparsity.distribution must be one of"),
