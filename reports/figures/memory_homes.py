@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TITLE = "Homes of matrices and tape"
 
-_CAPTION = "times what a machine takes that keeps all in local SRAM"
+_CAPTION = "all in local SRAM is 1"
 
 
 def draw(
