@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from accel.errors import NetworkError
+from sim.cli.study import study
 from sim.studies import STUDIES, _sparse, _training, combined, few_bit, memory, sparse_weights, speedup
 from sim.studies._training import Settings
 from workloads import learning_state
@@ -130,3 +131,9 @@ def test_wider_buses_bring_remote_homes_closer(tmp_path: Path) -> None:
         assert row["close_bus_bits"] == (close[0] if close else "none")
     least = {str(row["home"]): float(row["sram_kB"]) for row in rows}
     assert least["all remote"] < min(least[home] for home in memory.HOMES if home != "all remote")
+
+
+def test_the_command_lists_every_study(capsys: pytest.CaptureFixture[str]) -> None:
+    study("list")
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in STUDIES.names())
