@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from accel.architecture import Architecture
 from accel.errors import ConfigError
 from accel.program import Program
+from sim.step_costs import keeping_all, step_costs
+from workloads.checkpoint.policies import POLICIES
+from workloads.checkpoint.schedule import Budget, Schedule
+from workloads.checkpoint.timing import overlapped
+from workloads.keeping import Checkpointing
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
 from workloads.sparse_columns import compressed
 from workloads.trace import RecordedStep, Trace
 from workloads.workload import Workload
+
+_COSTED_STEPS = 64
+"""What a step costs is found from the first steps of the samples."""
 
 
 def check_lowered(workload: Workload) -> None:
@@ -32,24 +44,49 @@ def check_dense(workload: Workload, what: str) -> None:
         raise ConfigError(f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}")
 
 
+def check_machine(architecture: Architecture, workload: Workload) -> None:
+    """Refuse a workload that this machine cannot run, by a `ConfigError`."""
+    check_lowered(workload)
+    if architecture.tiles.count > 1:
+        check_dense(workload, "a machine of several tiles")
+    if architecture.local.ports == 1:
+        check_dense(workload, "a local memory of one port")
+
+
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
-    """Return the program of one of a trace's recorded steps, on compressed columns if its weights are sparse.
+    """Return the program of one of a trace's recorded steps, checkpointed as the machine says.
+
+    Sparse weights are in compressed columns.
 
     Raises
     ------
     ConfigError
-        If the machine cannot run such a workload.
+        If there is no such checkpoint policy, or the machine cannot run such a workload.
     FitError
         If something does not fit the memory it must live in.
     """
-    check_lowered(trace.workload)
-    program = lower(architecture, _shape(trace), recorded, trace.workload.readout)
-    return compressed(program, _shape(trace), recorded.weights) if recorded.weights else program
+    check_machine(architecture, trace.workload)
+    program = program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
+    return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
+
+
+def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
+    """Return the same of a network's shape and what fired, all weights being there."""
+
+    def plain(machine: Architecture) -> Program:
+        return lower(machine, shape, _first_steps(recorded), readout)
+
+    return lower(architecture, shape, recorded, readout, checkpointing(architecture, plain))
 
 
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
-    return lower_dense(architecture, _shape(trace), recorded.lengths, trace.workload.readout)
+    shape, readout = shape_of(trace), trace.workload.readout
+
+    def plain(machine: Architecture) -> Program:
+        return lower_dense(machine, shape, np.minimum(recorded.lengths, _COSTED_STEPS), readout)
+
+    return lower_dense(architecture, shape, recorded.lengths, readout, checkpointing(architecture, plain))
 
 
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
@@ -57,5 +94,42 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     return recorded_program(architecture, trace, recorded), dense_program(architecture, trace, recorded)
 
 
-def _shape(trace: Trace) -> Shape:
+def shape_of(trace: Trace) -> Shape:
+    """Return the sizes of a trace's network."""
     return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
+
+
+def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Program]) -> Checkpointing | None:
+    """Return how the machine's policy makes schedules; None if it runs nothing again.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    plain
+        The program, of some steps, of a machine that runs nothing again; only asked for if it is needed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such policy.
+    """
+    wanted = architecture.checkpoint
+    if wanted.policy is None:
+        return None
+    policy = POLICIES.load(wanted.policy)
+    if not wanted.runs_again:
+        return None
+    costed = plain(keeping_all(architecture))
+
+    def schedule_of(steps: int, budget: Budget) -> Schedule:
+        schedule: Schedule = policy.schedule(steps, budget, step_costs(costed, budget))
+        return overlapped(schedule, budget) if wanted.overlap else schedule
+
+    return schedule_of
+
+
+def _first_steps(recorded: RecordedStep) -> RecordedStep:
+    lengths = np.minimum(recorded.lengths, _COSTED_STEPS)
+    x, h = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in (recorded.fired_x, recorded.fired_h))
+    return RecordedStep(recorded.epoch, recorded.update, lengths, x, h)

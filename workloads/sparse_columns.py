@@ -110,7 +110,14 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
     _check(program.architecture, tensors, sum(local.values()))
     both = (*columns, *columns)
     return SparseProgram(
-        program.architecture, program.ops, tuple(tensors), program.columns, local, remote, compressed=both
+        program.architecture,
+        program.ops,
+        tuple(tensors),
+        program.columns,
+        local,
+        remote,
+        held=program.held,
+        compressed=both,
     )
 
 

@@ -25,6 +25,10 @@ from workloads.trace import Trace
 
 ROOT = Path(__file__).parents[2]
 TINY = "run --workload tiny --on tiny --out {out}"
+TILES = (
+    TINY + " --set machine.tiles.count=2 --set machine.tiles.exchange_bytes_per_cycle=8"
+    " --set machine.tiles.exchange_latency_cycles=4"
+)
 
 # (name of the case, command line, what the one line on standard error must say)
 CASES = [
@@ -37,6 +41,11 @@ CASES = [
     ("unknown optimiser", TINY + " --set workload.training.optimiser=adamv", "'adamv' did you mean 'adamw'?"),
     ("unknown schedule", TINY + " --set workload.training.schedule=cosin", "'cosin' did you mean 'cosine'?"),
     ("unknown memory device", TINY + " --set machine.remote.device=ddr3l", "'ddr3l' ddr3l_1600"),
+    (
+        "energy table without a row",
+        TINY + " --set machine.energy=cacti7_22nm_hp",
+        "cacti7_22nm_hp multiply horowitz_45nm",
+    ),
     ("unknown energy table", TINY + " --set machine.energy=horowitz", "'horowitz' horowitz_45nm"),
     ("unknown family", "list machine", "'machine' did you mean 'machines'?"),
     ("unknown thing to describe", "describe edg", "'edg' did you mean 'edge'?"),
@@ -89,6 +98,11 @@ CASES = [
         "sparse weights as gates",
         TINY + " --fidelity rtl --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
         "sparsity.rule 'dense' 'static'",
+    ),
+    (
+        "sparse weights on several tiles",
+        TILES + " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
+        "sparsity.rule 'dense' several tiles 'static'",
     ),
     ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
     ("codes on a machine", TINY + " --set workload.few_bit.bits=3", "few_bit left out"),
@@ -226,8 +240,8 @@ def test_a_result_of_another_schema_is_refused(prepared):
     path = prepared["tmp"] / "done" / "result.json"
     table = json.loads(path.read_text())
     assert Result.load(path).schema_version == table["schema_version"]
-    path.write_text(json.dumps(table | {"schema_version": 2}))
-    with pytest.raises(ConfigError, match="schema 1"):
+    path.write_text(json.dumps(table | {"schema_version": 3}))
+    with pytest.raises(ConfigError, match="schema 2"):
         Result.load(path)
 
 

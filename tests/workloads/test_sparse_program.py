@@ -92,6 +92,8 @@ def test_a_quarter_of_the_weights_takes_a_quarter_of_the_matrix_cycles(sparse: W
     whole = simulate(machine, sparse.with_changes(sparsity__rule="dense", sparsity__density=1.0))
     assert result.dense == whole.dense
     for phase, counters in result.counters.phases.items():
+        if phase == "RF":  # nothing is run again
+            continue
         assert counters.busy_cycles / whole.counters.phases[phase].busy_cycles == pytest.approx(0.26, abs=0.04)
         assert counters.macs / whole.counters.phases[phase].macs == pytest.approx(0.26, abs=0.04)
         assert counters.macs + counters.skipped_macs == result.dense.phases[phase].macs
