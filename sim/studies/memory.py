@@ -17,11 +17,12 @@ from workloads.placement import Shape
 from workloads.workload import Workload
 
 ABOUT = (
-    "Where does training from DRAM cost what training from local SRAM costs? Published: many-core trainers keep all in "
-    "distributed SRAM, edge parts all weights in DRAM (EdgeDRNN, arXiv 2012.13600: up to 10 times fewer weight fetches "
-    "by deltas); where they meet is not published. Ours: an LSTM layer on machines like edge with as much SRAM as the "
-    "home needs, DDR3L on ever wider buses, cycle fidelity, masks by statistics; dynamic energy of the table "
-    "horowitz_45nm, no leakage. SRAM is priced as one memory, and as tiles of 32 kB."
+    "Where does training from DRAM cost what training from local SRAM costs? Published: many-core trainers keep all "
+    "in distributed SRAM, edge parts all weights in DRAM (EdgeDRNN, arXiv 2012.13600: up to 10 times fewer weight "
+    "fetches by deltas); where they meet is not published. Ours: an LSTM layer on machines like edge with as much "
+    "SRAM as the home needs, DDR3L on ever wider buses, cycle fidelity, masks by statistics. Energy: SRAM with "
+    "leakage by CACTI 7 (45 nm, low operating power), as one memory and as tiles of about 32 kB; an access to DRAM by "
+    "Horowitz, no standby."
 )
 
 HOMES = {
@@ -38,6 +39,9 @@ TILE_BYTES = 32_768
 
 BUS_BITS = (16, 64, 256, 1024)
 """Of the DDR3L devices side by side; the port is as wide as needed."""
+
+ENERGY = "cacti7_45nm_lop+horowitz_45nm"
+"""SRAM with leakage after CACTI, DRAM and arithmetic after Horowitz."""
 
 _ENOUGH_BYTES = 2**30
 _CLOSE = 1.1
@@ -105,11 +109,11 @@ def run(settings: Settings, lanes: int, occupancy: float, home: str, bus_bits: i
     sram_bytes = sum(lower(machine, shape, trace.recorded[0], workload.readout).local_bytes.values())
     machine = _machine(lanes, home, bus_bits, sram_bytes)
     counters = cycle.count(lower(machine, shape, trace.recorded[0], workload.readout))
-    tiled = _machine(lanes, home, bus_bits, TILE_BYTES)
+    tiled = _machine(lanes, home, bus_bits, sram_bytes, banks=-(-sram_bytes // TILE_BYTES))
     return Run(counters.cycles, sram_bytes, _joules(counters, machine), _joules(counters, tiled))
 
 
-def _machine(lanes: int, home: str, bus_bits: int, local_bytes: int) -> Architecture:
+def _machine(lanes: int, home: str, bus_bits: int, local_bytes: int, banks: int = 1) -> Architecture:
     """Return a machine like `edge` with so many lanes and a port that is narrower than neither bus nor lanes."""
     weights, gradients, tape = HOMES[home]
     return Architecture.named(
@@ -118,7 +122,9 @@ def _machine(lanes: int, home: str, bus_bits: int, local_bytes: int) -> Architec
             "engine.lanes": lanes,
             "engine.elementwise_lanes": lanes,
             "engine.encoder_elements": lanes,
+            "energy": ENERGY,
             "local.bytes": local_bytes,
+            "local.banks": banks,
             "remote.bus_bits": bus_bits,
             "dma.bytes_per_cycle": max(2 * bus_bits, 4 * lanes),
             "dma.buffer_bytes": 512 * lanes,
