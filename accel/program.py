@@ -206,6 +206,11 @@ class Program:
         unit_of_mode = np.array([UNITS.index(MODES.load(name).UNIT) for name in MODE_NAMES], dtype=np.int8)
         return unit_of_mode[self.ops.mode]
 
+    def spans(self, tensor: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the first word and the words of each column of a tensor, shapes (C,)."""
+        matrix = self.tensors[tensor]
+        return np.arange(matrix.columns) * matrix.words, np.full(matrix.columns, matrix.words)
+
     @cached_property
     def issue_cycles(self) -> NDArray[np.int64]:
         """Cycles of each op by its mode's law, without waiting for anything."""

@@ -14,7 +14,6 @@ from collections.abc import Generator
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-import numpy as np
 import simpy
 
 from accel.modes import MODES
@@ -23,6 +22,8 @@ from sim.clock import FETCH, Clock, Turn
 from sim.memory.port import Arrival, RemotePort
 
 Waits = Generator[simpy.Event, None, None]
+Run = tuple[int, list[tuple[int, int]]]
+"""Words, and (address, bytes) in each matrix."""
 
 
 class Fetched(NamedTuple):
@@ -69,7 +70,9 @@ class ColumnStream:
         self._columns = program.columns
         self._list_start = program.ops.list_start.tolist()
         self._count = program.ops.count.tolist()
-        self._matrices = _remote_matrices(program)
+        remote = _remote_tensors(program)
+        self._matrices = [tuple(program.tensors[index] for index in indices) for indices in remote]
+        self._runs_of_columns = _runs_of_columns(program, remote, self._capacity)
         back: list[bool] = [bool(getattr(MODES.load(name), "WRITES_BACK", False)) for name in MODE_NAMES]
         self._op_writes_back: list[bool] = [back[mode] for mode in program.ops.mode.tolist()]
         self._used_bytes = 0
@@ -84,10 +87,11 @@ class ColumnStream:
 
         Each request takes a cycle, and so does finding that there is nothing to ask for.
         """
-        self._request_cycle = max(self._request_cycle, self._env.cycle) + (self._count[op] == 0)
+        runs = self._runs(op)
+        self._request_cycle = max(self._request_cycle, self._env.cycle) + (not runs)
         env, read = self._env, self._port.read
         word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
-        for words, bursts in self._runs(op):
+        for words, bursts in runs:
             size = words * sum(word_bytes)
             if self._used_bytes + size > self._capacity:
                 yield from self._make_room(size)
@@ -115,23 +119,12 @@ class ColumnStream:
             yield self._finished
         return self._free
 
-    def _runs(self, op: int) -> list[tuple[int, list[tuple[int, int]]]]:
-        """Return words, and (address, bytes) in each matrix, of every run of `op`, column after column.
-
-        A run is a whole column, or less, so that two runs fit the buffer.
-        """
-        matrices, start = self._matrices[op], self._list_start[op]
-        column_words = matrices[0].words
-        most = min(column_words, self._capacity // 2 // sum(matrix.word_bytes for matrix in matrices))
-        columns = self._columns[start : start + self._count[op], None].astype(np.int64)
-        begin = np.arange(0, column_words, most)
-        words = np.broadcast_to(np.minimum(most, column_words - begin), (len(columns), len(begin))).ravel()
-        first_words = (columns * column_words + begin).ravel()
-        of_matrix = [
-            zip((m.address + first_words * m.word_bytes).tolist(), (words * m.word_bytes).tolist(), strict=True)
-            for m in matrices
-        ]
-        return list(zip(words.tolist(), map(list, zip(*of_matrix, strict=True)), strict=True))
+    def _runs(self, op: int) -> list[Run]:
+        """Return words, and (address, bytes) in each matrix, of every run of `op`, column after column."""
+        start = self._list_start[op]
+        of_columns = self._runs_of_columns[op]
+        columns = self._columns[start : start + self._count[op]].tolist()
+        return [run for column in columns for run in of_columns[column]]
 
     def _make_room(self, size: int) -> Waits:
         """Put the next request off until the buffer has room for `size` bytes more."""
@@ -177,14 +170,33 @@ def _after(arrivals: list[Arrival], free: int) -> int:
     return free
 
 
-def _remote_matrices(program: Program) -> list[tuple[Tensor, ...]]:
-    """Return for each op the matrices in off-chip memory that it reads."""
+def _remote_tensors(program: Program) -> list[tuple[int, ...]]:
+    """Return for each op the numbers of the matrices in off-chip memory that it reads."""
     pairs = zip(program.ops.tensor.tolist(), program.ops.second_tensor.tolist(), strict=True)
-    of_pair: dict[tuple[int, int], tuple[Tensor, ...]] = {}
-    found = []
-    for pair in pairs:
-        if pair not in of_pair:
-            named = (program.tensors[index] for index in pair if index >= 0)
-            of_pair[pair] = tuple(tensor for tensor in named if tensor.remote)
-        found.append(of_pair[pair])
-    return found
+    return [tuple(index for index in pair if index >= 0 and program.tensors[index].remote) for pair in pairs]
+
+
+def _runs_of_columns(program: Program, remote: list[tuple[int, ...]], capacity: int) -> list[list[list[Run]]]:
+    """Return for each op the runs of every column of its matrices, whose numbers are in `remote`.
+
+    A run is a whole column, or less, so that two runs fit a buffer of `capacity` bytes.
+    """
+    of_tensors: dict[tuple[int, ...], list[list[Run]]] = {(): []}
+    for indices in set(remote):
+        if indices:
+            tensors = [program.tensors[index] for index in indices]
+            most = capacity // 2 // sum(tensor.word_bytes for tensor in tensors)
+            spans = zip(*(values.tolist() for values in program.spans(indices[0])), strict=True)
+            of_tensors[indices] = [_runs_of_span(first, words, most, tensors) for first, words in spans]
+    return [of_tensors[indices] for indices in remote]
+
+
+def _runs_of_span(first: int, words: int, most: int, tensors: list[Tensor]) -> list[Run]:
+    """Return the runs of at most `most` words of a column of `words` words that begins with word `first`."""
+    return [
+        (
+            min(most, first + words - begin),
+            [(t.address + begin * t.word_bytes, min(most, first + words - begin) * t.word_bytes) for t in tensors],
+        )
+        for begin in range(first, first + words, most)
+    ]

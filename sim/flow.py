@@ -13,6 +13,7 @@ from accel.result import Result
 from sim import learned, occupancy
 from sim import run as simulator
 from sim.fidelity import FIDELITIES
+from sim.lowered import check_machine
 from sim.output_folder import OutputFolder, open_folder
 from sim.timeline import Recorder
 from workloads.datasets import DATASETS
@@ -49,7 +50,7 @@ def run(
     command: str = "",
 ) -> tuple[Result, Trace]:
     """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
-    FIDELITIES.load(fidelity)
+    FIDELITIES.load(fidelity).check(workload)
     recordings = _recordings(workload, progress)
     fitted(architecture, workload, recordings)
     folder = open_folder(out, workload.name, architecture.name)
@@ -91,9 +92,12 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
 
     Raises
     ------
+    ConfigError
+        If the machine cannot run such a workload.
     FitError
         If they do not fit; the tape, whose size only a trace tells, may still not fit later.
     """
+    check_machine(architecture, workload)
     if recordings is not None:
         inputs, classes = recordings.train.features, recordings.classes
     else:

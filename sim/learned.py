@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from workloads.cells import CELLS
-from workloads.network import Sizes, parameter_count
+from workloads.network import Sizes
 from workloads.operations import matrix_macs
 from workloads.trace import Trace
+from workloads.weight_masks import counts as weight_counts
 
 Row = dict[str, int | float | str]
 
@@ -26,7 +27,7 @@ def epoch_rows(trace: Trace) -> list[Row]:
     """
     sizes, rows = sizes_of(trace), []
     for counts in trace.epochs:
-        macs = matrix_macs(counts, sizes, trace.workload.readout)
+        macs = matrix_macs(counts, sizes, trace.workload.readout, trace.workload.sparsity)
         rows.append(
             {
                 "epoch": counts.epoch,
@@ -49,13 +50,14 @@ def epoch_rows(trace: Trace) -> list[Row]:
 def summary(trace: Trace) -> dict[str, Any]:
     """Return what the whole training showed; empty for a workload without training.
 
-    Keys: ``parameters`` learned, ``epochs``, ``accuracy`` on the test part and ``loss`` after the last epoch,
-    ``occupancy_x`` and ``occupancy_h`` in it, ``macs``, ``dense_macs`` and ``saved`` over all epochs.
+    Keys: ``parameters`` learned, weights that do not exist left out; ``epochs``; ``accuracy`` on the test part and
+    ``loss`` after the last epoch, ``occupancy_x`` and ``occupancy_h`` in it; ``macs``, ``dense_macs`` and ``saved``
+    over all epochs.
     """
     rows = epoch_rows(trace)
     if not rows:
         return {}
     macs, dense = (sum(int(row[column]) for row in rows) for column in ("macs", "dense_macs"))
     last = {column: rows[-1][column] for column in ("accuracy", "loss", "occupancy_x", "occupancy_h")}
-    counts = {"parameters": parameter_count(sizes_of(trace)), "epochs": len(rows)}
+    counts = {"parameters": sum(weight_counts(sizes_of(trace), trace.workload.sparsity)), "epochs": len(rows)}
     return {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}

@@ -17,28 +17,62 @@ from workloads.datasets import DATASETS
 from workloads.keeping import Checkpointing
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
+from workloads.sparse_columns import compressed
 from workloads.trace import RecordedStep, Trace
-from workloads.workload import BPTT, SYNTHETIC
+from workloads.workload import BPTT, SYNTHETIC, Workload
 
 _COSTED_STEPS = 64
 """What a step costs is found from the first steps of the samples."""
 
 
-def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
-    """Return the program of one of a trace's recorded steps, checkpointed as the machine says.
+def check_lowered(workload: Workload) -> None:
+    """Refuse a workload that trains what the machine cannot run.
 
     Raises
     ------
     ConfigError
-        If there is no such checkpoint policy, or no program does what was trained.
+        If its tape holds codes.
+    """
+    if workload.few_bit is not None:
+        raise ConfigError(
+            "few_bit must be left out for a machine, whose tape holds values: only `train` and the studies take codes"
+        )
+
+
+def check_dense(workload: Workload, what: str) -> None:
+    """Refuse a workload with sparse weights where `what` knows whole columns only, by a `ConfigError`."""
+    if workload.sparsity.density < 1:
+        raise ConfigError(f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}")
+
+
+def check_machine(architecture: Architecture, workload: Workload) -> None:
+    """Refuse a workload that this machine cannot run, by a `ConfigError`."""
+    check_lowered(workload)
+    if architecture.tiles.count > 1:
+        check_dense(workload, "a machine of several tiles")
+    if architecture.local.ports == 1:
+        check_dense(workload, "a local memory of one port")
+
+
+def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of one of a trace's recorded steps, checkpointed as the machine says.
+
+    Sparse weights are in compressed columns.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such checkpoint policy, or the machine cannot run such a workload.
     FitError
         If something does not fit the memory it must live in.
     """
-    return program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
+    check_machine(architecture, trace.workload)
+    program = program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
+    return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
 
 
 def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
-    """Return the same of a network's shape and what fired."""
+    """Return the same of a network's shape and what fired, all weights being there."""
 
     def plain(machine: Architecture) -> Program:
         return lower(machine, shape, _first_steps(recorded), readout)

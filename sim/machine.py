@@ -73,7 +73,7 @@ class Machine:
         self._list_from: list[int] = ops.list_from.tolist()
         self._issue: list[int] = program.issue_cycles.tolist()
         self._drain: list[int] = program.drain_cycles.tolist()
-        self._streamed: list[bool] = ((program.unit == ENGINE) & (program.column_bytes * ops.count > 0)).tolist()
+        self._streamed: list[bool] = ((program.unit == ENGINE) & (program.remote_read_bytes > 0)).tolist()
         self._banks = SinglePortBanks(program) if program.architecture.local.ports == 1 else None
         self._done_at = [_PENDING] * len(ops)
         self._awaited: dict[int, simpy.Event] = {}

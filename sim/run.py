@@ -68,6 +68,7 @@ def simulate(
         raise ConfigError(f"the engine of fidelity {fidelity!r} must be {known}, not {engine!r}")
     if observe is not None and not member.OBSERVES:
         raise ConfigError(f"fidelity {fidelity!r} has no timeline, as it does not tell when things happen: use 'cycle'")
+    member.check(what.workload if isinstance(what, Trace) else what)
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
     delta, dense = member.programs(architecture, trace, step)

@@ -105,12 +105,11 @@ def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
     chosen = ops.phase == number
     work = program.work(chosen)
     matrix = chosen & (ops.tensor != NO_TENSOR)
-    skipped = (ops.dense_count - ops.total_count) * ops.rows
     return PhaseCounters(
         busy_cycles=tally.busy_cycles,
         stall_cycles=tally.stall_cycles,
         macs=work["macs"],
-        skipped_macs=int(skipped[matrix].sum()),
+        skipped_macs=int((ops.dense_count * ops.rows)[matrix].sum()) - work["macs"],
         fired=int(ops.total_count[matrix].sum()),
         elements=int(ops.dense_count[matrix].sum()),
         remote_bytes=int((program.remote_read_bytes + program.remote_write_bytes)[chosen].sum()),

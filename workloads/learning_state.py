@@ -21,7 +21,7 @@ from accel.files import replace_file
 from workloads.packing import Array
 from workloads.trace import EpochCounts, RecordedStep
 
-VERSION = 1
+VERSION = 2
 _KIND = "deltatrain learning state"
 
 
@@ -37,6 +37,8 @@ class LearningState:
         Optimiser steps taken.
     parameters
         All of them as one vector, shape (n,).
+    mask
+        Which of them exist, boolean, shape (n,).
     optimiser
         The optimiser's own state, arrays by name.
     epochs
@@ -48,6 +50,7 @@ class LearningState:
     workload_digest: str
     updates: int
     parameters: Array
+    mask: Array
     optimiser: dict[str, Array]
     epochs: tuple[EpochCounts, ...]
     recorded: tuple[RecordedStep, ...]
@@ -72,6 +75,7 @@ def save(state: LearningState, path: Path) -> None:
     arrays: dict[str, Any] = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         "parameters": state.parameters,
+        "mask": state.mask,
     }
     arrays |= {f"optimiser.{name}": array for name, array in state.optimiser.items()}
     for number, step in enumerate(state.recorded):
@@ -123,6 +127,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
         workload_digest=about["workload_digest"],
         updates=about["updates"],
         parameters=arrays["parameters"],
+        mask=arrays["mask"],
         optimiser=optimiser,
         epochs=tuple(EpochCounts(**epoch) for epoch in counts),
         recorded=tuple(recorded),
@@ -131,13 +136,22 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
 
 def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
     streams = step.masks().items()
-    masks = {f"{prefix}.{name}.{layer}": mask for name, of in streams for layer, mask in enumerate(of)}
+    masks = {f"{prefix}.{name}.{number}": mask for name, of in streams for number, mask in enumerate(of)}
     return {f"{prefix}.lengths": step.lengths, **masks}
 
 
 def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
-    streams = (
-        tuple(arrays[f"{prefix}.{name}.{layer}"] for layer in range(layers) if f"{prefix}.{name}.{layer}" in arrays)
-        for name in ("x", "h", "asked_x", "asked_h")
+    def masks(name: str, number: int) -> tuple[Array, ...]:
+        names = (f"{prefix}.{name}.{n}" for n in range(number))
+        return tuple(arrays[one] for one in names if one in arrays)
+
+    return RecordedStep(
+        when["epoch"],
+        when["update"],
+        arrays[f"{prefix}.lengths"],
+        masks("x", layers),
+        masks("h", layers),
+        masks("asked_x", layers),
+        masks("asked_h", layers),
+        masks("w", 2 * layers + 1),
     )
-    return RecordedStep(when["epoch"], when["update"], arrays[f"{prefix}.lengths"], *streams)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.cells import _dense, _recurrence
+from workloads.few_bit import approximated
 from workloads.layer import Layer, LayerTape
 from workloads.packing import Array, Packing, last_rows, pack, packing_of, sample_of_rows, unpack
 
@@ -61,11 +62,6 @@ def shapes(sizes: Sizes) -> tuple[tuple[int, ...], ...]:
     return (*found, (sizes.classes, sizes.hidden[-1]), (sizes.classes,))
 
 
-def parameter_count(sizes: Sizes) -> int:
-    """Return how many numbers training learns."""
-    return sum(int(np.prod(shape)) for shape in shapes(sizes))
-
-
 def from_flat(vector: Array, sizes: Sizes) -> Parameters:
     """Return the parameters in `vector` as views of it; undoes `Parameters.flat`."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes(sizes)])
@@ -97,12 +93,15 @@ class Network(NamedTuple):
         largest sum of log-probabilities, because the normalisation of a step is the same for all classes).
     beta
         Weight of the mean over samples of sum|delta|, both streams of all layers, in the loss; unused if dense.
+    few_bit
+        Bits of the codes that the tape keeps of sigmoids and tanhs (`workloads.few_bit`); None keeps their values.
     """
 
     sizes: Sizes
     thresholds: tuple[tuple[float, float], ...] | None
     readout: str
     beta: float
+    few_bit: int | None = None
 
 
 class Forward(NamedTuple):
@@ -124,7 +123,7 @@ class Forward(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Loss and gradients of one mini-batch.
+    """Loss and gradients of one mini-batch; with few-bit codes the gradients are approximations.
 
     Attributes
     ----------
@@ -186,7 +185,7 @@ def training_step(
     layers, g_memory = [], []
     beta = network.beta / ran.packing.samples
     for number in reversed(range(len(parameters.layers))):
-        layer, tape = parameters.layers[number], ran.tapes[number]
+        layer, tape = parameters.layers[number], _read_back(network, ran.tapes[number])
         gradient, g_M = _backward_layer(network, layer, tape, g_h, beta, ran.packing)
         layers.append(gradient)
         g_memory.append(g_M)
@@ -264,6 +263,11 @@ def _forward_layer(network: Network, number: int, layer: Layer, x: Array, packin
         return _dense.forward(network.sizes.cell, layer, x, packing)
     theta_x, theta_h = network.thresholds[number]
     return _recurrence.forward(network.sizes.cell, layer, x, theta_x, theta_h, packing)
+
+
+def _read_back(network: Network, tape: LayerTape) -> LayerTape:
+    """Return the tape as the backward pass finds it."""
+    return tape._replace(values=approximated(network.sizes.cell, tape.values, network.few_bit))
 
 
 def _backward_layer(

@@ -3,9 +3,10 @@
 A fired delta costs one column of its weight matrix: one multiply-accumulate for each row. The three phases use the same
 columns: FP (W * delta), BP (the fired entries of W^T * g(M)) and WG (g(M) * delta^T); the gradient of the network's own
 input is not needed, so BP has no input stream in layer 0. The linear readout has no deltas and counts in full in both
-columns, in each phase. Element-wise work is not counted, and neither is the recurrent stream of a sample's first step,
-where there is no h yet: a dense network need not multiply by zero either. BP works through
-all that is listed, a spiking network's gradient-only neurons among it.
+columns, in each phase. With sparse weights a column costs as many as it has weights, taken here as the mean of its
+matrix; a dense network has them all. Element-wise work is not counted, and neither is the recurrent stream of a
+sample's first step, where there is no h yet: a dense network need not multiply by zero either. BP works through all
+that is listed, a spiking network's gradient-only neurons among it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from dataclasses import dataclass
 
 from workloads.network import Sizes
 from workloads.trace import EpochCounts
+from workloads.weight_masks import counts as weight_counts
+from workloads.workload import Sparsity
+
+_DENSE = Sparsity()
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class MatrixMacs:
         return self.fp, self.bp, self.wg, self.dense_fp, self.dense_bp, self.dense_wg
 
 
-def matrix_macs(counts: EpochCounts, sizes: Sizes, readout: str) -> MatrixMacs:
+def matrix_macs(counts: EpochCounts, sizes: Sizes, readout: str, sparsity: Sparsity = _DENSE) -> MatrixMacs:
     """Return the multiply-accumulates behind the fired counts of an epoch.
 
     Parameters
@@ -61,26 +66,29 @@ def matrix_macs(counts: EpochCounts, sizes: Sizes, readout: str) -> MatrixMacs:
         The network's.
     readout
         "last": one readout for each sample. "every": one for each step.
+    sparsity
+        How the weights are thinned.
     """
     steps = counts.steps_x[0] // sizes.features
     samples = steps - counts.steps_h[0] // sizes.hidden[0]  # the recurrent stream has length - 1 steps a sample
-    readouts = (samples if readout == "last" else steps) * sizes.classes * sizes.hidden[-1]
-    forward, _ = _stream_macs(counts.fired_x, counts.fired_h, sizes)
-    asked, asked_inputs = _stream_macs(counts.asked_x or counts.fired_x, counts.asked_h or counts.fired_h, sizes)
-    dense_forward, dense_inputs = _stream_macs(counts.steps_x, counts.steps_h, sizes)
+    readouts = samples if readout == "last" else steps
+    asked_x, asked_h = counts.asked_x or counts.fired_x, counts.asked_h or counts.fired_h
+    forward, _ = _macs(counts.fired_x, counts.fired_h, readouts, sizes, sparsity)
+    asked, asked_inputs = _macs(asked_x, asked_h, readouts, sizes, sparsity)
+    dense_forward, dense_inputs = _macs(counts.steps_x, counts.steps_h, readouts, sizes, _DENSE)
     return MatrixMacs(
-        fp=forward + readouts,
-        bp=asked - asked_inputs + readouts,
-        wg=forward + readouts,
-        dense_fp=dense_forward + readouts,
-        dense_bp=dense_forward - dense_inputs + readouts,
-        dense_wg=dense_forward + readouts,
+        fp=forward,
+        bp=asked - asked_inputs,
+        wg=forward,
+        dense_fp=dense_forward,
+        dense_bp=dense_forward - dense_inputs,
+        dense_wg=dense_forward,
     )
 
 
-def _stream_macs(x: tuple[int, ...], h: tuple[int, ...], sizes: Sizes) -> tuple[int, int]:
-    """Return the multiply-accumulates of all streams, and those of layer 0's input stream alone."""
-    rows_x = [len(sizes.cell.TARGETS_X) * width for width in sizes.hidden]
-    rows_h = [len(sizes.cell.TARGETS_H) * width for width in sizes.hidden]
-    every = sum(c * r for c, r in zip(x, rows_x, strict=True)) + sum(c * r for c, r in zip(h, rows_h, strict=True))
-    return every, x[0] * rows_x[0]
+def _macs(x: tuple[int, ...], h: tuple[int, ...], readouts: int, sizes: Sizes, sparsity: Sparsity) -> tuple[int, int]:
+    """Return the multiply-accumulates of all streams and the readout, and those of layer 0's input stream alone."""
+    weights = weight_counts(sizes, sparsity)
+    of_x = [fired * n / columns for fired, n, columns in zip(x, weights[:-2:3], sizes.inputs, strict=True)]
+    of_h = [fired * n / columns for fired, n, columns in zip(h, weights[1:-2:3], sizes.hidden, strict=True)]
+    return round(sum(of_x) + sum(of_h)) + readouts * weights[-2], round(of_x[0])

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.cells import CELLS
+from workloads.network import Sizes
 from workloads.trace import RecordedStep
+from workloads.weight_masks import first_mask, recorded_weights
 from workloads.workload import Synthetic, Workload
 
-_INPUT, _RECURRENT = 0, 1  # the streams, in seeds
+_INPUT, _RECURRENT, _WEIGHTS = 0, 1, 2  # what is drawn, in seeds
 _NO_SPREAD = 1e-12  # a skew below this is none: the Beta distribution's parameters would overflow
 
 
@@ -48,7 +50,15 @@ def synthetic_step(workload: Workload) -> RecordedStep:
             for layer in range(len(workload.hidden))
         ),
         fired_h=tuple(recurrent(layer) for layer in range(len(workload.hidden))),
+        weights=_weights(workload, statistics),
     )
+
+
+def _weights(workload: Workload, statistics: Synthetic) -> tuple[NDArray[np.bool_], ...]:
+    """Return the weights that the workload's sparsity rule begins with."""
+    sizes = Sizes(CELLS.load(workload.cell), statistics.inputs, workload.hidden, statistics.classes)
+    random = np.random.default_rng([workload.training.seed, len(workload.hidden), _WEIGHTS])
+    return recorded_weights(first_mask(sizes, workload.sparsity, random), sizes)
 
 
 def stream_masks(

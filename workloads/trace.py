@@ -19,7 +19,7 @@ from accel.files import replace_file
 from workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,9 @@ class RecordedStep:
     asked_x, asked_h
         Likewise, which elements the backward pass gives a gradient to, and so which are listed: what fired, and a
         spiking network's gradient-only neurons. Empty where it is no more than what fired.
+    weights
+        Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out.
+        Empty if all do.
     """
 
     epoch: int
@@ -50,10 +53,17 @@ class RecordedStep:
     fired_h: tuple[NDArray[np.bool_], ...]
     asked_x: tuple[NDArray[np.bool_], ...] = ()
     asked_h: tuple[NDArray[np.bool_], ...] = ()
+    weights: tuple[NDArray[np.bool_], ...] = ()
 
     def masks(self) -> dict[str, tuple[NDArray[np.bool_], ...]]:
         """Return all masks by a short name, those that are not there left out."""
-        named = {"x": self.fired_x, "h": self.fired_h, "asked_x": self.asked_x, "asked_h": self.asked_h}
+        named = {
+            "x": self.fired_x,
+            "h": self.fired_h,
+            "asked_x": self.asked_x,
+            "asked_h": self.asked_h,
+            "w": self.weights,
+        }
         return {name: masks for name, masks in named.items() if masks}
 
 
@@ -222,11 +232,22 @@ def _epoch_counts(counts: dict[str, Any]) -> EpochCounts:
 
 
 def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layers: int) -> RecordedStep:
-    def masks(stream: str) -> tuple[NDArray[np.bool_], ...]:
-        return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(layers))
+    def masks(stream: str, number: int) -> tuple[NDArray[np.bool_], ...]:
+        return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(number))
 
-    asked = [masks(stream) if f"{index}.{stream}0" in arrays else () for stream in ("asked_x", "asked_h")]
-    return RecordedStep(at.epoch, at.update, arrays[f"{index}.lengths"], masks("x"), masks("h"), *asked)
+    def if_there(stream: str, number: int) -> tuple[NDArray[np.bool_], ...]:
+        return masks(stream, number) if f"{index}.{stream}0" in arrays else ()
+
+    return RecordedStep(
+        at.epoch,
+        at.update,
+        arrays[f"{index}.lengths"],
+        masks("x", layers),
+        masks("h", layers),
+        if_there("asked_x", layers),
+        if_there("asked_h", layers),
+        if_there("w", 2 * layers + 1),
+    )
 
 
 def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,10 +32,11 @@ from workloads.recordings import Recordings, Sequences
 from workloads.rules import RULES
 from workloads.schedules import SCHEDULES
 from workloads.trace import EpochCounts, RecordedStep
+from workloads.weight_masks import first_mask, next_mask, recorded_weights
 from workloads.workload import Training, Workload
 
 # what a generator is drawn for; each purpose has a stream of its own
-_INITIAL, _ORDER, _RECORD = range(3)
+_INITIAL, _ORDER, _RECORD, _MASK = range(4)
 
 
 class Progress(NamedTuple):
@@ -73,6 +74,8 @@ class Trained:
         Of the network.
     parameters
         What was learned.
+    mask
+        Which of them exist, boolean, shape (n,); the others are zero.
     epochs
         Counts of each epoch.
     recorded
@@ -84,13 +87,16 @@ class Trained:
     workload: Workload
     sizes: Sizes
     parameters: Parameters
+    mask: Array
     epochs: tuple[EpochCounts, ...]
     recorded: tuple[RecordedStep, ...]
     evaluation: Evaluation
 
     def macs(self) -> MatrixMacs:
         """Return the matrix products' multiply-accumulates of the whole training, dense epochs counted as dense."""
-        parts = [matrix_macs(counts, self.sizes, self.workload.readout) for counts in self.epochs]
+        parts = [
+            matrix_macs(counts, self.sizes, self.workload.readout, self.workload.sparsity) for counts in self.epochs
+        ]
         return sum(parts[1:], parts[0])
 
 
@@ -102,7 +108,7 @@ def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
 def network_of(workload: Workload, sizes: Sizes, epoch: int) -> Network:
     """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
     thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
-    return Network(sizes, thresholds, workload.readout, workload.training.beta)
+    return Network(sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits)
 
 
 def train(
@@ -163,7 +169,7 @@ def _train(
             learning_state.save(state, state_path)
     parameters = from_flat(state.parameters, sizes)
     final = evaluate(network_of(workload, sizes, workload.training.epochs - 1), parameters, recordings.test)
-    return Trained(workload, sizes, parameters, state.epochs, state.recorded, final)
+    return Trained(workload, sizes, parameters, state.mask, state.epochs, state.recorded, final)
 
 
 def clipped(gradient: Array, norm: float) -> Array:
@@ -199,7 +205,7 @@ def _epoch(
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
     for indices in batches:
         step = rule.training_step(network, from_flat(vector, sizes), *part.padded(indices), part.labels[indices])
-        gradient = clipped(step.gradients.flat(), training.clip_norm)
+        gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
         vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
         update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
@@ -213,8 +219,22 @@ def _epoch(
     counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested, *fired)
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
-        recorded = (*recorded, _record(workload, network, parameters, part, epoch, update))
-    return LearningState(state.workload_digest, update, vector, memory, (*state.epochs, counts), recorded)
+        step_recorded = _record(workload, network, parameters, part, epoch, update)
+        recorded = (*recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
+    learned = LearningState(
+        state.workload_digest, update, vector, state.mask, memory, (*state.epochs, counts), recorded
+    )
+    if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
+        return learned
+    return _moved(learned, workload, sizes, update / updates)
+
+
+def _moved(state: LearningState, workload: Workload, sizes: Sizes, progress: float) -> LearningState:
+    """Return the state with the weights where the sparsity rule has them, and no memory in the optimiser of others."""
+    rng = _generator(workload.training, _MASK, len(state.epochs))
+    mask = next_mask(state.parameters, state.mask, sizes, workload.sparsity, progress, rng)
+    memory = {name: array * mask if array.shape == mask.shape else array for name, array in state.optimiser.items()}
+    return replace(state, parameters=state.parameters * mask, mask=mask, optimiser=memory)
 
 
 def _record(
@@ -226,9 +246,11 @@ def _record(
 
 
 def _initial_state(workload: Workload, sizes: Sizes) -> LearningState:
-    parameters = initial_parameters(sizes, _generator(workload.training, _INITIAL, 0), workload.dtype).flat()
+    mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
+    drawn = initial_parameters(sizes, _generator(workload.training, _INITIAL, 0), workload.dtype).flat()
+    parameters = drawn * mask
     optimiser = OPTIMISERS.load(workload.training.optimiser)
-    return LearningState(workload.digest(), 0, parameters, optimiser.start(parameters), (), ())
+    return LearningState(workload.digest(), 0, parameters, mask, optimiser.start(parameters), (), ())
 
 
 def _generator(training: Training, purpose: int, epoch: int) -> np.random.Generator:

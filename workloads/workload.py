@@ -1,4 +1,4 @@
-"""What is trained and how, as a description: cell, sizes, thresholds, data set, training schedule, precision, seed."""
+"""What is trained and how, as a description: cell, sizes, thresholds, data set, training, sparse weights, seed."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from workloads.optimisers import OPTIMISERS
 from workloads.presets import PRESETS
 from workloads.rules import RULES
 from workloads.schedules import SCHEDULES
+from workloads.sparsity import SPARSITY
 
 
 def _kind(theta: object) -> str:
@@ -158,6 +159,57 @@ class Synthetic(Description):
     skew: Share = 0.0
 
 
+class Sparsity(Description):
+    """Which weights exist.
+
+    Attributes
+    ----------
+    rule
+        A member of `workloads.sparsity`.
+    density
+        Share of the weights that exist, biases apart; 1 with the rule "dense".
+    distribution
+        How they are spread over the matrices: "uniform", every matrix has that density; "erdos_renyi", a matrix has
+        weights in proportion to the sum of its rows and columns, so that small ones are denser.
+    prune_rate
+        Share of the weights that a rule takes away and lets grow elsewhere at first; it falls along half a cosine.
+    update_epochs
+        Epochs from one such move to the next; there is none after the last epoch.
+    lanes
+        Of the engine whose lanes a rule that looks at them is to keep equally busy.
+    """
+
+    rule: str = "dense"
+    density: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+    distribution: Literal["uniform", "erdos_renyi"] = "uniform"
+    prune_rate: Share = 0.8
+    update_epochs: PositiveInt = 1
+    lanes: PositiveInt = 8
+
+    @field_validator("rule")
+    @classmethod
+    def _known_rule(cls, name: str) -> str:
+        return _member(SPARSITY, "sparsity rule", name)
+
+    @model_validator(mode="after")
+    def _dense_has_all(self) -> Self:
+        if self.rule == "dense" and self.density != 1:
+            raise ValueError(f"density must be 1 with the rule 'dense', not {self.density}")
+        return self
+
+
+class FewBit(Description):
+    """What the tape keeps of sigmoids and tanhs.
+
+    Attributes
+    ----------
+    bits
+        Of a code that tells the derivative; gated cells need one more for the side of zero.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=4, strict=True)]
+
+
 class Workload(Description):
     """One training run.
 
@@ -179,6 +231,10 @@ class Workload(Description):
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
     training
         How it learns.
+    sparsity
+        Which weights exist; all of them if the table is left out.
+    few_bit
+        What the tape keeps of sigmoids and tanhs; their values if the table is left out.
     synthetic
         Statistics of the deltas; there if and only if the data set is "synthetic".
     """
@@ -191,6 +247,8 @@ class Workload(Description):
     theta_h: Thresholds
     readout: Literal["last", "every"] = "last"
     training: Training
+    sparsity: Sparsity = Sparsity()
+    few_bit: FewBit | None = None
     synthetic: Synthetic | None = None
 
     @classmethod
@@ -223,6 +281,11 @@ class Workload(Description):
     def dtype(self) -> np.dtype[np.floating]:
         """Number format of the arithmetic on the host."""
         return np.dtype(np.float32 if self.training.precision == "float32" else np.float64)
+
+    @property
+    def code_bits(self) -> int | None:
+        """`few_bit.bits`, None where the tape keeps values."""
+        return self.few_bit.bits if self.few_bit else None
 
     def with_changes(self, **overrides: Any) -> Self:
         """Return this workload with other values; a field of the table `training` is given as ``training__seed=1``."""

@@ -50,6 +50,7 @@ def _families() -> dict[str, ModuleFamily | TableFamily]:
     from workloads.optimisers import OPTIMISERS
     from workloads.presets import PRESETS
     from workloads.schedules import SCHEDULES
+    from workloads.sparsity import SPARSITY
 
     return {
         "machines": MACHINES,
@@ -59,6 +60,7 @@ def _families() -> dict[str, ModuleFamily | TableFamily]:
         "checkpoint": POLICIES,
         "optimisers": OPTIMISERS,
         "schedules": SCHEDULES,
+        "sparsity": SPARSITY,
         "fidelities": FIDELITIES,
         "modes": MODES,
         "devices": DEVICES,

@@ -131,7 +131,9 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
 
     workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
-    tables = {part: described.pop(part) for part in ("training", "synthetic") if part in described}
+    tables = {
+        part: described.pop(part) for part in ("training", "sparsity", "few_bit", "synthetic") if part in described
+    }
     parts = [fields(str(described.pop("name")), _values(described))]
     parts += [fields(part, _values(values)) for part, values in tables.items()]
     if workload.synthetic is None:

@@ -62,6 +62,7 @@ def plan(
     from sim import checkpoint_runs, planning
     from sim.cli.progress import Stages
     from sim.cli.screen import show
+    from sim.lowered import check_dense, check_lowered
     from workloads.placement import Shape
 
     changed = options.overrides(changes)
@@ -71,6 +72,8 @@ def plan(
     ran = None
     with interruptible(), Stages() as stages:
         what, step, inputs, classes = _step(trace, workload, occupancy, changed, stages)
+        check_lowered(what)
+        check_dense(what, "a plan of checkpoints")
         shape = Shape.of(what.cell, inputs, what.hidden, classes)
         length = steps if steps is not None else int(step.lengths.max())
         found = planning.plan(

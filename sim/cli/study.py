@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from sim.cli import options
+from sim.cli.choices import list_choices
 from sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def study(
-    name: Annotated[str, Parameter(name="NAME", help="A name from `list studies`.")],
+    name: Annotated[str, Parameter(name="NAME", help="A study's name, or `list` for all of them.")],
     /,
     *,
     small: Annotated[bool, Parameter(help="A minute's worth of it, to try.", show_default=False)] = False,
@@ -35,6 +36,7 @@ def study(
 
     For example:
 
+      deltatrain study list
       deltatrain study speedup
       deltatrain study thresholds --small
       deltatrain study operations --out out/operations
@@ -44,6 +46,9 @@ def study(
     from sim.cli.screen import show, table
     from sim.studies import STUDIES
 
+    if name == "list":
+        list_choices("studies")
+        return
     member = STUDIES.load(name)
     folder = out or Path("out") / name
     make_folder(folder)

@@ -10,6 +10,8 @@ Every member has
     names of what may run it, where there is a choice;
 ``OBSERVES``
     whether it can tell when everything happened: its ``count`` then takes an ``observer`` (`accel.observer`);
+``check(workload)``
+    refuses, by a `ConfigError`, a workload that its machine cannot run;
 ``programs(architecture, trace, recorded) -> tuple[Program, Program]``
     the program of a recorded step, and that of its dense twin;
 ``count(program, on_progress) -> Counters``

@@ -17,6 +17,7 @@ TWIN = "analytic"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 
+check = lowered.check_lowered
 programs = lowered.programs
 
 

@@ -15,6 +15,7 @@ TWIN = "cycle"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = True
 
+check = lowered.check_lowered
 programs = lowered.programs
 
 

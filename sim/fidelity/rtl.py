@@ -12,6 +12,7 @@ from sim import lowered
 from sim.gates import engines
 from workloads.cells import CELLS
 from workloads.trace import RecordedStep, Trace
+from workloads.workload import Workload
 
 LABEL = "rtl: simulated as gates, cycle by cycle"
 TWIN = "cycle"
@@ -20,6 +21,12 @@ TWIN = "cycle"
 ENGINES = engines.ENGINES
 OBSERVES = False
 SEED = 0
+
+
+def check(workload: Workload) -> None:
+    """Refuse what the gates cannot run, by a `ConfigError`."""
+    lowered.check_lowered(workload)
+    lowered.check_dense(workload, "fidelity 'rtl', whose gates have whole columns")
 
 
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:

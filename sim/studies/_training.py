@@ -1,10 +1,11 @@
-"""Training one workload with several thresholds and seeds beside its dense twin, several trainings at a time."""
+"""Training one workload in several ways and with several seeds, several trainings at a time."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import statistics
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,8 +29,7 @@ class Settings(NamedTuple):
     seeds
         Each setting is trained once with each.
     trials
-        By name, the fields of a trial's own: thresholds and the weight of the regulariser, so that the dense network
-        it is compared with is trained the same way.
+        By name, the fields of a trial's own, such as thresholds; all else is the same for all.
     """
 
     workload: str
@@ -41,14 +41,36 @@ class Settings(NamedTuple):
         """Return the workload of a training that has `changes` of its own."""
         return Workload.named(self.workload, self.changes | changes)
 
+    def trial(self, name: str, seed: int) -> Workload:
+        """Return the workload of the trial called `name`."""
+        return self.trained(self.trials[name] | {"training.seed": seed})
+
 
 class Outcome(NamedTuple):
-    """What one training showed; `saved` is the share of the matrix operations of the whole training not needed."""
+    """What one training showed.
+
+    Attributes
+    ----------
+    accuracy, occupancy_x, occupancy_h
+        On the test part, at the end.
+    fired_a_step
+        How many elements fired a step there, all streams of all layers.
+    saved
+        Share of the matrix operations of the whole training that was not needed.
+    forward
+        Those of FP, as a share of all matrix operations of a dense training.
+    """
 
     accuracy: float
     occupancy_x: float
     occupancy_h: float
+    fired_a_step: float
     saved: float
+    forward: float
+
+
+Outcomes = dict[tuple[str, int], Outcome]
+"""By trial and seed."""
 
 
 def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
@@ -58,32 +80,47 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     ``lost_points``, dense minus this; ``occupancy_x_%``, ``occupancy_h_%``; ``saved_%`` of the matrix operations
     (FP + BP + WG, the whole training); ``fewer_times``, dense operations over those done; ``seeds``.
     """
+    dense = {"dense": {"training.dense_epochs": settings.trained({}).training.epochs}}
+    settings = settings._replace(trials=dense | settings.trials)
+    outcomes = trained(settings, folder, progress)
+    return [_row(name, settings, outcomes) for name in settings.trials]
+
+
+def trained(settings: Settings, folder: Path, progress: Progress) -> Outcomes:
+    """Return the outcome of each trial with each seed; their states stay in `folder` (`state_path`)."""
     make_folder(folder)
-    preset = settings.trained({})
-    trials = {"dense": {"training.dense_epochs": preset.training.epochs}} | settings.trials
-    DATASETS.load(preset.dataset).load(lambda what, share: progress("data set", share, what))
-    outcomes = _outcomes(_workloads(settings, trials), folder, progress)
-    mean_dense = statistics.fmean(outcomes["dense", seed].accuracy for seed in settings.seeds)
-    table = []
-    for name, changes in trials.items():
-        of_trial = [outcomes[name, seed] for seed in settings.seeds]
-        table.append(_row(name, settings.trained(changes), of_trial, mean_dense))
-    return table
+    DATASETS.load(settings.trained({}).dataset).load(lambda what, share: progress("data set", share, what))
+    workloads = {(name, seed): settings.trial(name, seed) for name in settings.trials for seed in settings.seeds}
+    return _outcomes(workloads, folder, progress)
 
 
-def _workloads(settings: Settings, trials: dict[str, dict[str, Any]]) -> dict[tuple[str, int], Workload]:
+def state_path(workload: Workload, folder: Path) -> Path:
+    """Return where the state of a finished training is."""
+    return folder / f"{workload.digest()}.npz"
+
+
+def accuracy_columns(name: str, baseline: str, settings: Settings, outcomes: Outcomes) -> Row:
+    """Return the columns that tell how accurate a trial was: ``accuracy_%``, ``accuracy_sd_%``, ``lost_points``.
+
+    Mean and standard deviation over the seeds, and the mean of `baseline` minus this one.
+    """
+    found, expected = ([outcomes[trial, seed].accuracy for seed in settings.seeds] for trial in (name, baseline))
+    deviation = statistics.stdev(found) if len(found) > 1 else 0.0
     return {
-        (name, seed): settings.trained(changes | {"training.seed": seed})
-        for name, changes in trials.items()
-        for seed in settings.seeds
+        "accuracy_%": round(100 * statistics.fmean(found), 2),
+        "accuracy_sd_%": round(100 * deviation, 2),
+        "lost_points": round(100 * (statistics.fmean(expected) - statistics.fmean(found)), 2),
     }
 
 
-def _outcomes(
-    workloads: dict[tuple[str, int], Workload], folder: Path, progress: Progress
-) -> dict[tuple[str, int], Outcome]:
+def mean(values: Iterable[float]) -> float:
+    """Return the mean over the seeds."""
+    return statistics.fmean(values)
+
+
+def _outcomes(workloads: dict[tuple[str, int], Workload], folder: Path, progress: Progress) -> Outcomes:
     """Return the outcome of each training; one process for each core."""
-    outcomes: dict[tuple[str, int], Outcome] = {}
+    outcomes: Outcomes = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         running = {pool.submit(_outcome, workload, folder): key for key, workload in workloads.items()}
@@ -100,33 +137,35 @@ def _outcomes(
 
 def _outcome(workload: Workload, folder: Path) -> Outcome:
     recordings = DATASETS.load(workload.dataset).load()
-    done = train(workload, recordings, state_path=folder / f"{workload.digest()}.npz", resume=True)
+    done = train(workload, recordings, state_path=state_path(workload, folder), resume=True)
     fired = done.evaluation.fired
-    if workload.training.dense_epochs == workload.training.epochs:
-        return Outcome(done.evaluation.accuracy, 1.0, 1.0, 0.0)
-    return Outcome(done.evaluation.accuracy, fired.occupancy_x, fired.occupancy_h, done.macs().saved)
+    steps = int(recordings.test.lengths.sum())
+    fired_a_step = (sum(fired.fired_x) + sum(fired.fired_h)) / steps
+    macs = done.macs()
+    return Outcome(
+        done.evaluation.accuracy,
+        fired.occupancy_x,
+        fired.occupancy_h,
+        fired_a_step,
+        macs.saved,
+        macs.fp / macs.dense_total,
+    )
 
 
-def _row(name: str, workload: Workload, outcomes: list[Outcome], dense_accuracy: float) -> Row:
-    def mean(values: list[float]) -> float:
-        return statistics.fmean(values)
-
-    accuracies = [outcome.accuracy for outcome in outcomes]
-    saved = mean([outcome.saved for outcome in outcomes])
-    deviation = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+def _row(name: str, settings: Settings, outcomes: Outcomes) -> Row:
+    workload, of_trial = settings.trained(settings.trials[name]), [outcomes[name, seed] for seed in settings.seeds]
+    saved = mean(outcome.saved for outcome in of_trial)
     dense = name == "dense"
     return {
         "trial": name,
         "theta_x": "-" if dense else _text(workload.theta_x),
         "theta_h": "-" if dense else _text(workload.theta_h),
-        "accuracy_%": round(100 * mean(accuracies), 2),
-        "accuracy_sd_%": round(100 * deviation, 2),
-        "lost_points": round(100 * (dense_accuracy - mean(accuracies)), 2),
-        "occupancy_x_%": round(100 * mean([outcome.occupancy_x for outcome in outcomes]), 1),
-        "occupancy_h_%": round(100 * mean([outcome.occupancy_h for outcome in outcomes]), 1),
+        **accuracy_columns(name, "dense", settings, outcomes),
+        "occupancy_x_%": round(100 * mean(outcome.occupancy_x for outcome in of_trial), 1),
+        "occupancy_h_%": round(100 * mean(outcome.occupancy_h for outcome in of_trial), 1),
         "saved_%": round(100 * saved, 1),
         "fewer_times": round(1 / (1 - saved), 2),
-        "seeds": len(outcomes),
+        "seeds": len(of_trial),
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from programs import architectures, programs
+from programs import architectures, programs, sparse_programs
 
 from accel.architecture import Architecture
 from accel.program import PHASES, Program
@@ -36,6 +38,15 @@ def test_the_closed_form_is_a_lower_bound_of_larger_steps(program: Program) -> N
 @given(cases(widest=14, most_tiles=3))
 def test_the_closed_form_is_a_lower_bound_of_checkpointed_steps(case: Case) -> None:
     assert analytic.count(case.program).cycles <= cycle.count(case.program).cycles
+
+
+@settings(_SLOW, max_examples=60)
+@given(sparse_programs())
+def test_the_closed_form_is_a_lower_bound_on_compressed_columns(case: Any) -> None:
+    bound, counted = analytic.count(case[0]), cycle.count(case[0])
+    assert bound.cycles <= counted.cycles
+    assert bound.work == counted.work
+    assert bound.remote.asked_bytes == counted.remote.asked_bytes
 
 
 @settings(_SLOW, max_examples=60)

@@ -9,7 +9,7 @@ from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveMachine
-from programs import architectures, programs
+from programs import architectures, programs, sparse_programs
 
 from accel.program import PHASES, Program
 from sim.fidelity import cycle
@@ -68,6 +68,12 @@ class _Listener:
 @given(programs())
 def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
     _check_equal(program)
+
+
+@settings(_SLOW, max_examples=40)
+@given(sparse_programs())
+def test_compressed_columns_take_as_long_as_on_the_naive_machine(case: Any) -> None:
+    _check_equal(case[0])
 
 
 @settings(_SLOW, max_examples=15)

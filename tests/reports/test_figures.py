@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.figures import FIGURES, checkpointing, memory_traffic, occupancy, phase_breakdown
+from reports.figures import FIGURES, checkpointing, memory_homes, memory_traffic, occupancy, phase_breakdown
 from reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
 from reports.quantity import quantity
 from reports.table import CAUSES
@@ -109,6 +109,29 @@ def test_occupancy_without_training_is_one_panel():
     assert len(figure.axes) == 1
 
 
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.floats(1, 20), min_size=4, max_size=4))
+def test_lines_of_homes_are_the_rows(times):
+    rows = [
+        {
+            "lanes": 8,
+            "occupancy_%": 10.0 * (1 + n // 2),
+            "home": "ab"[n % 2],
+            "slower_times_16": t,
+            "energy_times": 2 * t,
+        }
+        for n, t in enumerate(times)
+    ]
+    figure = memory_homes.draw(rows, setting="a layer")
+    for axes, factor in zip(figure.axes, (1, 2), strict=True):
+        drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.get_lines()}
+        assert drawn == {
+            "a": ([10.0, 20.0], [factor * times[0], factor * times[2]]),
+            "b": ([10.0, 20.0], [factor * times[1], factor * times[3]]),
+        }
+    assert any("a layer" in text for text in _texts(figure))
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.floats(0.01, 0.1))
 def test_labels_keep_their_distance_and_order(values, gap):
     places = occupancy.spread(values, gap)
@@ -141,7 +164,12 @@ def test_figures_of_extremes_are_drawn(random_result, cycles, dense):
 
 def test_nothing_drawn_lies_outside_the_page(random_result):
     result = random_result(11)
-    for figure in (phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12)):
+    setting = "LSTM layer of 128, DDR3L on 16 bits, cycle: simulated cycle by cycle"
+    homes = memory_homes.draw(
+        [{"lanes": 8, "occupancy_%": 10.0, "home": "gradients remote", "slower_times_16": 2.0, "energy_times": 9.0}],
+        setting=setting,
+    )
+    for figure in (phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12), homes):
         figure.canvas.draw()
         page = figure.bbox
         for text in [text for axes in figure.axes for text in axes.texts] + list(figure.texts):

@@ -25,6 +25,10 @@ from workloads.trace import Trace
 
 ROOT = Path(__file__).parents[2]
 TINY = "run --workload tiny --on tiny --out {out}"
+TILES = (
+    TINY + " --set machine.tiles.count=2 --set machine.tiles.exchange_bytes_per_cycle=8"
+    " --set machine.tiles.exchange_latency_cycles=4"
+)
 
 # (name of the case, command line, what the one line on standard error must say)
 CASES = [
@@ -90,6 +94,19 @@ CASES = [
     ("learning rate not a number", TINY + " --set workload.training.learning_rate=nan", "learning_rate nan"),
     ("occupancy above one", TINY + " --set workload.synthetic.occupancy_x=1.5", "synthetic.occupancy_x at most 1.5"),
     ("unknown precision", TINY + " --set workload.training.precision=half", "precision 'float32' 'half'"),
+    (
+        "sparse weights as gates",
+        TINY + " --fidelity rtl --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
+        "sparsity.rule 'dense' 'static'",
+    ),
+    (
+        "sparse weights on several tiles",
+        TILES + " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
+        "sparsity.rule 'dense' several tiles 'static'",
+    ),
+    ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
+    ("codes on a machine", TINY + " --set workload.few_bit.bits=3", "few_bit left out"),
+    ("too many bits", TINY + " --set workload.few_bit.bits=5", "few_bit.bits at most 4 5"),
     ("statistics of a real set", TINY + " --set workload.dataset=digits", "synthetic 'digits'"),
     # what does not fit
     (
@@ -126,7 +143,7 @@ CASES = [
     ("truncated trace", "simulate {tmp}/truncated.npz", "truncated.npz"),
     ("trace with a flipped bit", "simulate {tmp}/flipped.npz", "flipped.npz"),
     ("foreign archive", "simulate {tmp}/foreign.npz", "foreign.npz not a trace"),
-    ("trace of another version", "simulate {tmp}/newer.npz", "newer.npz version 99 version 1"),
+    ("trace of another version", "simulate {tmp}/newer.npz", "newer.npz version 99 version 2"),
     # the output folder
     ("file for a folder", "run -w tiny --on tiny --out {tmp}/noise.toml", "noise.toml a file of that name"),
     ("folder in a file", "run -w tiny --on tiny --out {tmp}/noise.toml/out", "noise.toml/out Not a directory"),

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from accel.errors import NetworkError
-from sim.studies import STUDIES, _training, speedup
+from sim.cli.study import study
+from sim.studies import STUDIES, _sparse, _training, combined, few_bit, memory, sparse_weights, speedup
 from sim.studies._training import Settings
+from workloads import learning_state
 from workloads.datasets import DATASETS
+from workloads.network import from_flat
+from workloads.training import sizes_of
 
 
 def _silent(stage: str, share: float, detail: str) -> None:
@@ -51,3 +55,85 @@ def test_finished_trainings_are_kept_and_give_the_same_rows(tmp_path: Path) -> N
     assert float(quiet["fewer_times"]) == pytest.approx(1 / (1 - float(quiet["saved_%"]) / 100), rel=0.01)
     lost = float(dense["accuracy_%"]) - float(quiet["accuracy_%"])
     np.testing.assert_allclose(float(quiet["lost_points"]), lost, atol=0.011)
+
+
+def _fetched(name: str) -> None:
+    try:
+        DATASETS.load(name).load()
+    except NetworkError as error:
+        pytest.skip(str(error))
+
+
+def test_sparse_columns_are_counted_as_a_walk_over_the_recorded_step_counts_them(tmp_path: Path) -> None:
+    _fetched("vowels")
+    settings = sparse_weights.SMALL_SETTINGS._replace(
+        changes={"training.epochs": 2, "training.dense_epochs": 1},
+        trials={"thin": {"sparsity.rule": "selfish", "sparsity.density": 0.3}},
+    )
+    outcome = _training.trained(settings, tmp_path, _silent)["thin", 1]
+    workload = settings.trial("thin", 1)
+    found = _sparse.columns(workload, tmp_path)
+    state = learning_state.load(_training.state_path(workload, tmp_path), workload.digest())
+    (layer,) = from_flat(state.mask, sizes_of(workload, DATASETS.load("vowels").load())).layers
+    macs = words = 0
+    step = state.recorded[-1]
+    for mask, fired, phases in ((layer.W_x, step.fired_x[0], 2), (layer.W_h, step.fired_h[0], 3)):
+        lane = np.tile(np.arange(48) % 8, 3)
+        for j in np.nonzero(fired)[2]:
+            rows = np.flatnonzero(mask[:, j])
+            macs += phases * len(rows)
+            words += phases * np.bincount(lane[rows], minlength=8).max()
+    assert (found.macs, found.words) == (macs, words)
+    assert found.macs < found.whole_macs and found.words < found.whole_words and found.bytes < found.whole_bytes
+    assert found.macs / found.whole_macs == pytest.approx(0.3, abs=0.03)
+    assert 0.7 < outcome.saved < 1  # 70 % of the weights are gone, and in the second epoch deltas are thresholded
+
+
+def test_few_bit_rows_are_of_the_same_errors_and_smaller_tapes(tmp_path: Path) -> None:
+    _fetched("vowels")
+    settings = few_bit.SMALL_SETTINGS._replace(changes={"training.epochs": 1, "training.dense_epochs": 0})
+    exact, three, one = few_bit.rows(settings, tmp_path, _silent)
+    assert [row["neuron_bits"] for row in (exact, three, one)] == [80, 44, 38]
+    assert float(exact["tape_B"]) > float(three["tape_B"]) > float(one["tape_B"])
+    assert float(three["tanh_error"]) <= float(three["published_tanh_error"]) * 1.0001
+    assert float(three["used_tanh_error"]) < float(three["tanh_error"]) / 3  # all levels on one side
+    assert float(one["sigmoid_error"]) > 40 * float(three["sigmoid_error"])
+
+
+def test_combined_savings_are_those_of_the_parts(tmp_path: Path) -> None:
+    _fetched("vowels")
+    settings = combined.SMALL_SETTINGS._replace(
+        changes={"training.epochs": 2, "training.dense_epochs": 0},
+        trials=combined.SMALL_SETTINGS.trials | {"dense": {"training.dense_epochs": 2}},
+    )
+    rows = {str(row["trial"]): row for row in combined.rows(settings, tmp_path, _silent)}
+    dense, delta, thin, coded, everything, checkpoints = rows.values()
+    assert (dense["saved_%"], dense["smaller_times"], dense["lost_points"]) == (0.0, 1.0, 0.0)
+    values_and_x, h = (48 * 5 + 12) * 2, 48 * 2
+    assert values_and_x + 0.9 * h < float(dense["tape_B"]) < values_and_x + h  # no h comes into the first step
+    assert float(thin["saved_%"]) > float(delta["saved_%"]) > 0
+    assert float(coded["tape_B"]) < float(delta["tape_B"])
+    assert checkpoints["accuracy_%"] == everything["accuracy_%"]
+    assert float(checkpoints["kept_kB"]) < float(everything["kept_kB"]) / 5
+    assert 1000 < int(checkpoints["forward_steps"]) < 2000
+    assert float(checkpoints["saved_%"]) < float(everything["saved_%"])
+
+
+def test_wider_buses_bring_remote_homes_closer(tmp_path: Path) -> None:
+    rows = memory.rows(memory.SMALL_SETTINGS, tmp_path, _silent)
+    assert len(rows) == 2 * len(memory.HOMES)
+    assert (tmp_path / "figures" / "memory_homes.png").stat().st_size > 5_000
+    for row in rows:
+        slower = [float(row[f"slower_times_{bits}"]) for bits in memory.BUS_BITS]
+        assert slower == sorted(slower, reverse=True)
+        assert (row["home"] == "all local") <= (slower[0] == float(row["energy_times"]) == 1)
+        close = [bits for bits, times in zip(memory.BUS_BITS, slower, strict=True) if times <= 1.1]
+        assert row["close_bus_bits"] == (close[0] if close else "none")
+    least = {str(row["home"]): float(row["sram_kB"]) for row in rows}
+    assert least["all remote"] < min(least[home] for home in memory.HOMES if home != "all remote")
+
+
+def test_the_command_lists_every_study(capsys: pytest.CaptureFixture[str]) -> None:
+    study("list")
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in STUDIES.names())

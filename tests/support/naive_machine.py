@@ -72,7 +72,7 @@ class NaiveMachine:
         self.posts: deque[tuple[int, int, int]] = deque()
         # the fetch, the buffer and the lanes
         self.to_fetch = [i for i in self.units["engine"].ops if self.matrices(i)]
-        self.streamed = {i for i in self.to_fetch if self.ops.count[i] > 0}
+        self.streamed = {i for i in self.to_fetch if self.runs_of(i)}
         self.fetching: deque[Run] = deque()
         self.asking: list[tuple[int, int, int]] = []
         self.last_writer: dict[int, int] = {}
@@ -233,7 +233,8 @@ class NaiveMachine:
         runs = []
         begin = int(self.ops.list_start[op])
         for column in self.program.columns[begin : begin + int(self.ops.count[op])].tolist():
-            words = list(range(column * tensors[0].words, (column + 1) * tensors[0].words))
+            first, length = (int(values[column]) for values in self.program.spans(self.matrices(op)[0]))
+            words = list(range(first, first + length))
             most = self.buffer_bytes // 2 // together
             while words:
                 now, words = words[:most], words[most:]

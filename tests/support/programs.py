@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from accel.architecture import Architecture
+from accel.errors import FitError
 from accel.gates import GATES
 from accel.program import Program
+from accel.sparse_program import SparseProgram
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
+from workloads.sparse_columns import compressed
 from workloads.trace import RecordedStep
 
 HOMES = st.sampled_from(["local", "remote"])
@@ -80,6 +84,25 @@ def recordings(draw: st.DrawFn, shape: Shape, most_steps: int = 6) -> RecordedSt
 
 
 READOUTS = st.sampled_from(["last", "every"])
+
+
+@st.composite
+def sparse_programs(
+    draw: st.DrawFn, widest: int = 20, most_steps: int = 4
+) -> tuple[SparseProgram, Shape, list[np.ndarray]]:
+    """Return the program of a random training step on compressed columns, its shape, and which weights exist."""
+    architecture, shape = draw(architectures()), draw(shapes(widest))
+    step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
+    random, density = np.random.default_rng(draw(st.integers(0, 2**16))), draw(st.sampled_from([0.0, 0.1, 0.3]))
+    gates = shape.gates
+    sizes = []
+    for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
+        sizes += [(len(gates.BLOCKS_X) * width, inputs), (len(gates.BLOCKS_H) * width, width)]
+    weights = [random.random(size) < density for size in (*sizes, (shape.classes, shape.hidden[-1]))]
+    try:
+        return compressed(lower(architecture, shape, step, readout), shape, weights), shape, weights
+    except FitError:
+        reject()
 
 
 @st.composite

@@ -97,7 +97,7 @@ def test_what_passes_between_tiles_waits_and_is_waited_for(case: Case, dense: bo
         ): i
         for i in range(len(ops))
     }
-    started, done = machine.start, machine.done
+    started, done, encoder = machine.start, machine.done, case[1].gates.ENCODER
 
     def follows(later: int | None, earlier: int | None) -> None:
         if later is not None and earlier is not None:
@@ -106,7 +106,7 @@ def test_what_passes_between_tiles_waits_and_is_waited_for(case: Case, dense: bo
     for (mode, phase, stream, layer, sample, step), op in at.items():
         if mode == "broadcast" and phase == "FP":
             here = layer, sample, step
-            again, encoded = at["broadcast", "BP", stream, *here], at["encode", "FP", stream, *here]
+            again, encoded = at["broadcast", "BP", stream, *here], at[encoder, "FP", stream, *here]
             follows(op, encoded)
             follows(at["matvec", "FP", stream, *here], op)
             follows(again, encoded)
@@ -177,12 +177,12 @@ def test_what_does_not_fit_is_named_with_the_bytes_missing_in_each_tile(what: st
         lower(Architecture.named("tiny", homes | wires | {"local.bytes": needed - 7}), shape, step, "last")
 
 
-def test_gates_of_one_tile_refuse_several() -> None:
+def test_gates_refuse_what_is_no_power_of_two() -> None:
     from accel.errors import ConfigError
     from sim.gates.layout import check
 
     shape = Shape(GATES.load("gru"), (9,), (12,), 3)
     wires = {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
     program = lower(Architecture.named("tiny", wires), shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
-    with pytest.raises(ConfigError, match=r"tiles\.count = 1, not 3"):
+    with pytest.raises(ConfigError, match=r"tiles\.count to be a power of two, not 3"):
         check(program)

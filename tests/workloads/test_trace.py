@@ -173,8 +173,8 @@ FOREIGN = {
     "a header of nothing": _header("{}"),
     "another format": _header('{"format": "another", "version": 1}'),
     "another version": _header('{"format": "deltatrain trace", "version": 99}'),
-    "a header without content": _header('{"format": "deltatrain trace", "version": 1}'),
-    "a header of wrong types": _header('{"format": "deltatrain trace", "version": 1, "content": 3, "workload": 5}'),
+    "a header without content": _header('{"format": "deltatrain trace", "version": 2}'),
+    "a header of wrong types": _header('{"format": "deltatrain trace", "version": 2, "content": 3, "workload": 5}'),
     "a header of numbers": _archive(header=np.arange(5.0)),
 }
 

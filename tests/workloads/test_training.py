@@ -149,8 +149,10 @@ def test_a_killed_process_loses_at_most_one_epoch(
         arrays |= {name + "v": part.values, name + "n": part.lengths, name + "l": part.labels}
     np.savez(tmp_path / "recordings.npz", **arrays)
     table = drift_workload.model_dump(mode="json", exclude_none=True)
-    training = table.pop("training")
-    lines = [f"{k} = {v!r}" for k, v in table.items()] + ["[training]"] + [f"{k} = {v!r}" for k, v in training.items()]
+    tables = {name: table.pop(name) for name in list(table) if isinstance(table[name], dict)}
+    lines = [f"{k} = {v!r}" for k, v in table.items()]
+    for name, fields in tables.items():
+        lines += [f"[{name}]", *(f"{k} = {v!r}" for k, v in fields.items())]
     (tmp_path / "drifts.toml").write_text("\n".join(lines))
     path = tmp_path / "state.npz"
     files = [str(tmp_path / "recordings.npz"), str(tmp_path / "drifts.toml"), str(path)]
@@ -223,7 +225,7 @@ def test_a_damaged_state_is_refused_in_one_line(
     elif damage == "archive":
         np.savez(state_path, something=np.zeros(3))
     elif damage == "version":
-        state_path.write_bytes(content.replace(b'"version": 1', b'"version": 9'))
+        state_path.write_bytes(content.replace(b'"version": 2', b'"version": 9'))
     else:
         state_path.unlink()
         state_path.mkdir()

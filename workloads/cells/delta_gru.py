@@ -20,6 +20,7 @@ TARGETS_H = ("r", "z", "nh")
 VALUES = ("r", "z", "n", "nh", "h")
 STATE = ("h",)
 TAPE = ("r", "z", "n", "nh", "h_before")
+SQUASHED = {"r": "sigmoid", "z": "sigmoid", "n": "tanh"}
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

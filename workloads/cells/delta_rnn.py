@@ -15,6 +15,8 @@ TARGETS_H = ("h",)
 VALUES = ("h",)
 STATE = ("h",)
 TAPE = ("h",)
+SQUASHED = {"h": "tanh"}
+SQUARED = ("h",)
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.cells._weights import blocks_of, gather, spread
+from workloads.few_bit import KeptValues, keep, value_codes
 from workloads.layer import Layer
 from workloads.network import Network, Parameters, row_weights, softmax_loss
 from workloads.packing import Array, pack, packing_of, sample_of_rows
@@ -34,11 +35,11 @@ class FiredList(NamedTuple):
 
 
 class LayerStep(NamedTuple):
-    """A layer's tape of one step: two lists, and the cell's ``TAPE``, shape (K, n, H)."""
+    """A layer's tape of one step: two lists, and the cell's ``TAPE``, each of shape (n, H)."""
 
     fired_x: FiredList
     fired_h: FiredList
-    values: Array
+    values: KeptValues
 
 
 class StepTape(NamedTuple):
@@ -97,6 +98,7 @@ class FloatReplay:
         self._W_h = [spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS) for layer in parameters.layers]
         self._owner, self._labels = sample_of_rows(self._packing), labels
         self._weights = row_weights(network.readout, self._packing).astype(dtype)
+        self._codes = value_codes(cell, network.few_bit)
         self._adjoints = [self._no_adjoint(layer) for layer in parameters.layers]
         self._dW_x = [np.zeros_like(W) for W in self._W_x]
         self._dW_h = [np.zeros_like(W) for W in self._W_h]
@@ -182,7 +184,7 @@ class FloatReplay:
         for name, values in zip(cell.STATE, carried, strict=True):
             before[cell.VALUES.index(name)] = values[:n]
         cell.forward(M[:n], before, now)
-        tape = np.stack([_named(name, before, now, cell.VALUES) for name in cell.TAPE])
+        tape = keep({name: _named(name, before, now, cell.VALUES) for name in cell.TAPE}, self._codes)
         for name, values in zip(cell.STATE, carried, strict=True):
             values[:n] = now[cell.VALUES.index(name)]
         left = LayerStep(list_x, list_h, tape)
@@ -202,7 +204,7 @@ class FloatReplay:
         delta_x, asked_x = _dense(step.fired_x, (n, W_x.shape[1]), g.dtype)
         delta_h, asked_h = _dense(step.fired_h, (n, W_h.shape[1]), g.dtype)
         values = np.zeros((len(cell.VALUES), 2 * n, g.shape[1]), g.dtype)
-        for name, array in zip(cell.TAPE, step.values, strict=True):
+        for name, array in step.values.read(self._codes, g.dtype).items():
             base = name.removesuffix("_before")
             values[cell.VALUES.index(base), slice(0, n) if base != name else slice(n, None)] = array
         factors = cell.backward_factors(values, np.arange(n), packing_of(np.ones(n, np.int64)))

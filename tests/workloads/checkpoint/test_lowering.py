@@ -68,7 +68,8 @@ def counted(case: Case) -> Counter[tuple[str, str, str]]:
 @_SLOW
 @given(cases())
 def test_ops_are_those_of_the_schedule(case: Case) -> None:
-    layers, bias_h = len(case.shape.hidden), case.shape.gates.BIAS_H
+    gates = case.shape.gates
+    layers, bias_h, returns, encoder = len(case.shape.hidden), gates.BIAS_H, bool(gates.BLOCKS_H), gates.ENCODER
     wanted: Counter[tuple[str, str, str]] = Counter()
     for schedule in case.schedules:
         seen: set[int] = set()
@@ -78,16 +79,16 @@ def test_ops_are_those_of_the_schedule(case: Case) -> None:
                 phase = "RF" if t in seen else "FP"
                 seen.add(t)
                 wanted["load", phase, "x"] += 1
-                for kind in (("encode", "x"), ("matvec", "x"), ("gates_forward", "h")):
+                for kind in ((encoder, "x"), ("matvec", "x"), ("gates_forward", "h")):
                     wanted[kind[0], phase, kind[1]] += layers
-                wanted["encode", phase, "h"] += layers * (t > 0)
-                wanted["matvec", phase, "h"] += layers * (t > 0 or bias_h)
+                wanted[encoder, phase, "h"] += layers * (t > 0) * returns
+                wanted["matvec", phase, "h"] += layers * ((t > 0) * returns or bias_h)
             for t in steps if action == Action.REVERSE else ():
                 wanted["gates_backward", "BP", "h"] += layers
-                wanted["matvec_t", "BP", "h"] += layers * (t > 0)
+                wanted["matvec_t", "BP", "h"] += layers * (t > 0) * returns
                 wanted["matvec_t", "BP", "x"] += layers - 1
                 wanted["outer", "WG", "x"] += layers
-                wanted["outer", "WG", "h"] += layers * (t > 0 or bias_h)
+                wanted["outer", "WG", "h"] += layers * ((t > 0) * returns or bias_h)
             for t in steps if action == Action.BACKTRACK else ():
                 wanted["gates_forward", "RF", "h"] += layers
                 wanted["matvec", "RF", "x"] += layers
@@ -221,6 +222,7 @@ class WorkingState:
     def kind(self, op: int) -> tuple[str, str]:
         ops = self.ops
         mode, stream = MODE_NAMES[ops.mode[op]], STREAMS[ops.stream[op]]
+        mode = "encode" if mode == "encode_spikes" else mode
         first = int(ops.depends[op, 0])
         undoes = mode == "matvec" and first != NO_OP and MODE_NAMES[ops.mode[first]] == "gates_forward"
         if mode == "gates_forward" and self.remakes(op):

@@ -1,0 +1,102 @@
+"""What a training with sparse weights left behind, counted column by column on an engine of so many lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.studies._training import state_path
+from workloads import learning_state
+from workloads.datasets import DATASETS
+from workloads.network import from_flat
+from workloads.packing import Array
+from workloads.sparse_columns import column_words, matrix_bytes, whole_words
+from workloads.trace import RecordedStep
+from workloads.training import sizes_of
+from workloads.workload import Workload
+
+LANES = 8
+"""Of the preset `edge`."""
+
+WEIGHT_BITS = 16
+"""Of the preset `edge`."""
+
+
+class Stream(NamedTuple):
+    """A matrix of a layer and what went through it in the recorded step.
+
+    Attributes
+    ----------
+    mask
+        Which weights exist, shape (gates * H, C).
+    gates
+        Row blocks of it.
+    fired
+        How often each column fired, shape (C,).
+    phases
+        In how many of FP, BP and WG.
+    """
+
+    mask: Array
+    gates: int
+    fired: Array
+    phases: int
+
+
+class Columns(NamedTuple):
+    """Sums over FP, BP and WG of the last recorded step, without the read-out.
+
+    Attributes
+    ----------
+    macs, whole_macs
+        Multiply-accumulates of the columns that fired: with the weights that exist, with all.
+    words, whole_words
+        Issue cycles of those columns: compressed, whole.
+    bytes, whole_bytes
+        Of the matrices: compressed with index and table, whole.
+    gate_density
+        Share of weights in each gate of the recurrent matrices, all layers, shape (gates,).
+    """
+
+    macs: int
+    whole_macs: int
+    words: int
+    whole_words: int
+    bytes: int
+    whole_bytes: int
+    gate_density: Array
+
+
+def columns(workload: Workload, folder: Path) -> Columns:
+    """Return the sums of a finished training, whose state is in `folder`."""
+    sizes = sizes_of(workload, DATASETS.load(workload.dataset).load())
+    state = learning_state.load(state_path(workload, folder), workload.digest())
+    layers, gates = from_flat(state.mask, sizes).layers, len(sizes.cell.TARGETS_H)
+    streams = [
+        stream
+        for number, layer in enumerate(layers)
+        for stream in _streams(number, layer.W_x, layer.W_h, len(sizes.cell.TARGETS_X), gates, state.recorded[-1])
+    ]
+    recurrent = np.concatenate([layer.W_h.reshape(gates, -1) for layer in layers], axis=1)
+    return Columns(
+        macs=sum(int(s.fired @ s.mask.sum(axis=0)) * s.phases for s in streams),
+        whole_macs=sum(int(s.fired.sum()) * len(s.mask) * s.phases for s in streams),
+        words=sum(int(s.fired @ column_words(s.mask, s.gates, LANES)) * s.phases for s in streams),
+        whole_words=sum(int(s.fired.sum()) * whole_words(s.mask, s.gates, LANES) * s.phases for s in streams),
+        bytes=sum(matrix_bytes(s.mask, s.gates, LANES, WEIGHT_BITS) for s in streams),
+        whole_bytes=sum(
+            whole_words(s.mask, s.gates, LANES) * s.mask.shape[1] * LANES * WEIGHT_BITS // 8 for s in streams
+        ),
+        gate_density=recurrent.mean(axis=1),
+    )
+
+
+def _streams(
+    number: int, mask_x: Array, mask_h: Array, gates_x: int, gates_h: int, step: RecordedStep
+) -> Iterator[Stream]:
+    """Yield the two matrices of a layer; nobody asks for the gradient of the network's own input."""
+    yield Stream(mask_x, gates_x, step.fired_x[number].sum(axis=(0, 1)), 3 if number else 2)
+    yield Stream(mask_h, gates_h, step.fired_h[number].sum(axis=(0, 1)), 3)
