@@ -107,11 +107,7 @@ def test_a_tile_says_all_that_it_was_given():
         Tile(architecture=tiny, cell="gru", sizes=sizes),
         Tile(architecture=tiny, cell="rnn", sizes=sizes),
         Tile(architecture=tiny, cell="gru", sizes=sizes._replace(most_classes=3)),
-        Tile(
-            architecture=Architecture.named("tiny", {"engine.formats.memory_overflow": "saturate"}),
-            cell="gru",
-            sizes=sizes,
-        ),
+        Tile(architecture=saturating, cell="gru", sizes=sizes),
     ]
     assert len({tile.made_from for tile in tiles}) == len(tiles)
     assert Tile(architecture=tiny, cell="gru", sizes=sizes).made_from == tiles[0].made_from
