@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from accel.architecture import Architecture
 from accel.program import Program
+from sim.step_costs import keeping_all, step_costs
+from workloads.checkpoint.policies import POLICIES
+from workloads.checkpoint.schedule import Budget, Schedule
+from workloads.checkpoint.timing import overlapped
+from workloads.keeping import Checkpointing
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
 from workloads.trace import RecordedStep, Trace
 
+_COSTED_STEPS = 64
+"""What a step costs is found from the first steps of the samples."""
+
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
-    """Return the program of one of a trace's recorded steps.
+    """Return the program of one of a trace's recorded steps, checkpointed as the machine says.
 
     Raises
     ------
+    ConfigError
+        If there is no such checkpoint policy.
     FitError
         If something does not fit the memory it must live in.
     """
-    return lower(architecture, _shape(trace), recorded, trace.workload.readout)
+    return program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
+
+
+def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
+    """Return the same of a network's shape and what fired."""
+
+    def plain(machine: Architecture) -> Program:
+        return lower(machine, shape, _first_steps(recorded), readout)
+
+    return lower(architecture, shape, recorded, readout, checkpointing(architecture, plain))
 
 
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
-    return lower_dense(architecture, _shape(trace), recorded.lengths, trace.workload.readout)
+    shape, readout = shape_of(trace), trace.workload.readout
+
+    def plain(machine: Architecture) -> Program:
+        return lower_dense(machine, shape, np.minimum(recorded.lengths, _COSTED_STEPS), readout)
+
+    return lower_dense(architecture, shape, recorded.lengths, readout, checkpointing(architecture, plain))
 
 
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
@@ -30,5 +58,42 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     return recorded_program(architecture, trace, recorded), dense_program(architecture, trace, recorded)
 
 
-def _shape(trace: Trace) -> Shape:
+def shape_of(trace: Trace) -> Shape:
+    """Return the sizes of a trace's network."""
     return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
+
+
+def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Program]) -> Checkpointing | None:
+    """Return how the machine's policy makes schedules; None if it runs nothing again.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    plain
+        The program, of some steps, of a machine that runs nothing again; only asked for if it is needed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such policy.
+    """
+    wanted = architecture.checkpoint
+    if wanted.policy is None:
+        return None
+    policy = POLICIES.load(wanted.policy)
+    if not wanted.runs_again:
+        return None
+    costed = plain(keeping_all(architecture))
+
+    def schedule_of(steps: int, budget: Budget) -> Schedule:
+        schedule: Schedule = policy.schedule(steps, budget, step_costs(costed, budget))
+        return overlapped(schedule, budget) if wanted.overlap else schedule
+
+    return schedule_of
+
+
+def _first_steps(recorded: RecordedStep) -> RecordedStep:
+    lengths = np.minimum(recorded.lengths, _COSTED_STEPS)
+    x, h = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in (recorded.fired_x, recorded.fired_h))
+    return RecordedStep(recorded.epoch, recorded.update, lengths, x, h)

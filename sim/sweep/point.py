@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from accel.architecture import Architecture
+from accel.area import area
 from accel.description import with_overrides
 from accel.errors import ConfigError
 from accel.program import Program
@@ -22,6 +23,7 @@ from sim.energy import energy_j
 from sim.fidelity import FIDELITIES
 from sim.run import synthetic_trace
 from sim.sweep.axis import Design
+from sim.sweep.trained import trained_trace
 from workloads.trace import Trace
 from workloads.workload import Workload
 
@@ -31,7 +33,11 @@ MACHINE, WORKLOAD, TRACE = "machine", "workload", "trace"
 Row = dict[str, Any]
 """What is known of one point, by column, the unit in the column's name."""
 
-_KEPT_TRACES = 8  # of synthetic workloads, in each process: a grid comes back to few, one after the other
+_KEPT_TRACES = 8  # in each process: a grid comes back to few, one after the other
+
+
+_LEARNED = {"accuracy": "accuracy", "training.macs_saved": "saved", "training.macs": "macs"}
+"""Columns about training, and what `sim.learned.summary` calls them."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,8 @@ class Simulator:
     def _load(self, name: str | None, workload: str) -> Trace:
         if name is not None:
             return _trace(name, self._contents[name])
-        return synthetic_trace(Workload.from_table(json.loads(workload)))
+        described = Workload.from_table(json.loads(workload))
+        return synthetic_trace(described) if described.synthetic else trained_trace(described)
 
 
 def quantities(base: Base) -> tuple[str, ...]:
@@ -148,15 +155,23 @@ def quantities(base: Base) -> tuple[str, ...]:
         If one of its traces is damaged.
     """
     workload = Workload.named("tiny").model_dump(mode="json", exclude_none=True)
-    tiny = Base(Architecture.named("tiny").model_dump(mode="json"), workload, (), "analytic", base.dense)
+    tables = {name: base.machine[name] for name in ("energy", "area")}
+    tiny = Base(Architecture.named("tiny", tables).model_dump(mode="json"), workload, (), "analytic", base.dense)
     found = Simulator(tiny).row({})
-    trained = [_learned(_trace(*file)) for file in base.traces]
-    common = {name for name in trained[0] if all(name in one for one in trained)} if trained else set()
-    return (*(name for name, value in found.items() if isinstance(value, (int, float))), *sorted(common))
+    numbers = (name for name, value in found.items() if isinstance(value, (int, float)))
+    return (*numbers, *sorted(_learned_columns(base)))
+
+
+def _learned_columns(base: Base) -> set[str]:
+    """Return the columns about training that all points of `base` will have."""
+    if base.workload is not None:
+        return set() if base.workload.get("synthetic") else set(_LEARNED)
+    trained = [_learned(_trace(*file)).keys() for file in base.traces]
+    return set.intersection(*map(set, trained)) if trained else set()
 
 
 def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
-    energy = energy_j(run, machine)
+    energy, mm2 = energy_j(run, machine), area(machine).mm2
     phases = run.phases.values()
     stalled: dict[Cause, int] = {
         cause: sum(phase.stall_cycles.get(cause, 0) for phase in phases) for cause in get_args(Cause)
@@ -166,7 +181,8 @@ def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
     return {
         "seconds": run.seconds,
         "energy_j": sum(energy.values()),
-        "local_bytes": sum(program.local_bytes.values()),
+        "area_mm2": sum(mm2.values()),
+        "local_bytes": program.architecture.tiles.count * sum(program.local_bytes.values()),
         "remote_bytes": sum(program.remote_bytes.values()),
         "cycles": run.cycles,
         "macs": macs,
@@ -179,6 +195,7 @@ def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
         **{f"stall.{cause}_cycles": cycles for cause, cycles in stalled.items()},
         **{f"unit.{name}.busy_cycles": unit.busy_cycles for name, unit in run.units.items()},
         **{f"energy.{component.replace(' ', '_')}_j": joules for component, joules in energy.items()},
+        **{f"area.{component.replace(' ', '_').replace('-', '_')}_mm2": size for component, size in mm2.items()},
     }
 
 
@@ -189,8 +206,7 @@ def _beside_dense(run: Counters, dense: Counters) -> Row:
 def _learned(trace: Trace) -> Row:
     """Return what training showed, empty where nothing was trained."""
     found = learned.summary(trace)
-    columns = {"accuracy": "accuracy", "saved": "training.macs_saved", "macs": "training.macs"}
-    return {column: found[name] for name, column in columns.items() if name in found}
+    return {column: found[name] for column, name in _LEARNED.items() if name in found}
 
 
 def _trace(name: str, content: bytes) -> Trace:

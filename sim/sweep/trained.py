@@ -1,0 +1,79 @@
+"""Traces of workloads that must be trained: each trained once, whoever asks and however often, and kept.
+
+They lie in the cache folder under the digest of the workload and of the code that trains, so that a sweep over machines
+trains once, and one that was killed in a training goes on after its last whole epoch.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from accel.errors import ConfigError
+from accel.files import make_folder
+from workloads.datasets import DATASETS
+from workloads.fetching import cache_folder
+from workloads.recordings import Recordings
+from workloads.trace import Trace
+from workloads.workload import Workload
+
+
+def trained_trace(workload: Workload) -> Trace:
+    """Return the trace of training `workload`, from the cache folder if it is there.
+
+    Raises
+    ------
+    ConfigError
+        If its data set cannot be had, or the cache folder not be written.
+    """
+    folder = cache_folder() / "trained"
+    make_folder(folder)
+    name = hashlib.sha256(f"{workload.digest()} {_code_digest()}".encode()).hexdigest()[:24]
+    path = folder / f"{name}.npz"
+    with _alone(folder / f"{name}.lock"):
+        if not path.exists():
+            _train(workload, folder / f"{name}.state.npz").save(path)
+        return Trace.load(path)
+
+
+def _train(workload: Workload, state: Path) -> Trace:
+    from workloads import training
+
+    recordings = _recordings(workload.dataset)
+    done = training.train(workload, recordings, state_path=state, resume=True)
+    state.unlink(missing_ok=True)
+    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs)
+
+
+@lru_cache(maxsize=2)
+def _recordings(dataset: str) -> Recordings:
+    recordings: Recordings = DATASETS.load(dataset).load(lambda what, share: None)
+    return recordings
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Keep out other processes that want the same; the lock goes with its process, however that ends."""
+    try:
+        with lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise ConfigError(f"{lock} cannot be written: {error.strerror}") from None
+
+
+@cache
+def _code_digest() -> str:
+    """Return a digest of what training follows from: our code for it, and the NumPy that runs it."""
+    digest = hashlib.sha256(np.__version__.encode())
+    package = Path(str(resources.files("workloads")))
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()

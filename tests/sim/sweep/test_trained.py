@@ -1,0 +1,82 @@
+"""Sweeps over workloads that must be trained: the accuracy of what was trained, each workload trained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+from spaces import tiny
+
+from accel.errors import ConfigError
+from sim import learned
+from sim.sweep import sweep
+from sim.sweep.checks import checked_space
+from sim.sweep.trained import trained_trace
+from workloads import training
+from workloads.datasets import DATASETS
+from workloads.workload import Workload
+
+SHORT = {"training.epochs": 2, "training.dense_epochs": 1, "hidden": [8]}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep data sets where they are, and traces where this test alone sees them."""
+    try:
+        DATASETS.load("vowels").load(lambda what, share: None)
+    except ConfigError as error:
+        pytest.skip(f"the data set cannot be had: {error}")
+    monkeypatch.setattr("sim.sweep.trained.cache_folder", lambda: tmp_path / "cache")
+
+
+def _space(**changes: Any) -> dict[str, Any]:
+    table: dict[str, Any] = tiny(
+        workload="vowels",
+        vary__workload__theta_h=[0.0, 0.3],
+        objectives={"accuracy": "maximise", "seconds": "minimise"},
+        fixed={f"workload.{path}": value for path, value in SHORT.items()},
+        **changes,
+    )
+    table["vary"] = {path: axis for path, axis in table["vary"].items() if "synthetic" not in path}
+    table["vary"]["machine.engine.lanes"] = [4, 8]
+    return table
+
+
+def test_a_row_has_the_accuracy_of_its_own_training(tmp_path: Path) -> None:
+    table = sweep(_space(machine="edge"), tmp_path / "out", workers=1).filter(polars.col("failure").is_null())
+    assert table.height > 4
+    recordings = DATASETS.load("vowels").load(lambda what, share: None)
+    for theta in (0.0, 0.3):
+        workload = Workload.named("vowels", {**SHORT, "theta_h": theta})
+        done = training.train(workload, recordings)
+        rows = table.filter(**{"workload.theta_h": theta})
+        assert rows["accuracy"].unique().to_list() == [done.epochs[-1].accuracy]
+        assert rows["training.macs_saved"].unique().to_list() == pytest.approx([done.macs().saved])
+
+
+def test_each_workload_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[Workload] = []
+    train = training.train
+
+    def noted(workload: Workload, *args: Any, **named: Any) -> training.Trained:
+        trained.append(workload)
+        return train(workload, *args, **named)
+
+    monkeypatch.setattr(training, "train", noted)
+    sweep(_space(machine="edge"), tmp_path / "first", workers=1)
+    sweep(_space(machine="edge", vary__machine__engine__lanes=[2]), tmp_path / "second", workers=1)
+    assert len(trained) == 2
+
+
+def test_what_was_kept_is_what_was_trained() -> None:
+    workload = Workload.named("vowels", SHORT)
+    first, second = trained_trace(workload), trained_trace(workload)
+    assert learned.epoch_rows(first) == learned.epoch_rows(second)
+    assert learned.summary(first)["epochs"] == 2
+
+
+def test_only_what_is_trained_has_an_accuracy() -> None:
+    with pytest.raises(ConfigError, match="a synthetic workload has none"):
+        checked_space(tiny(objectives={"accuracy": "maximise"}))
