@@ -9,6 +9,7 @@ import pytest
 from amaranth.lib.wiring import Component, In
 
 from accel.architecture import Architecture
+from accel.errors import ConfigError
 from rtl.sizes import TileSizes
 from rtl.tile import Tile
 from sim.gates.compiled import known, library
@@ -68,6 +69,21 @@ def test_another_design_is_converted(conversions, other):
 
 def test_a_design_that_does_not_say_what_it_is_made_from_is_converted(conversions):
     library_of(Made(None)), library_of(Made(None))
+    assert len(conversions) == 2
+
+
+def test_what_cannot_be_remembered_is_converted_again(conversions, monkeypatch):
+    def refuse(path, content):
+        raise ConfigError(f"{path} cannot be written")
+
+    monkeypatch.setattr(known, "replace_file", refuse)
+    assert [library_of(Made()), library_of(Made())] == conversions
+    assert len(conversions) == 2
+
+
+def test_where_a_package_is_missing_nothing_is_known(conversions, monkeypatch):
+    monkeypatch.setattr(known, "_PACKAGES", ("no-such-package",))
+    library_of(Made()), library_of(Made())
     assert len(conversions) == 2
 
 

@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import platform
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from amaranth.lib.wiring import Component
@@ -45,13 +45,18 @@ _LOADED = digest_of(SOURCES)
 
 
 def key(component: Component, tool: Tool, waveform: str | None) -> str | None:
-    """Return what the library of `component` is kept under; None if the component does not say what it is made from."""
+    """Return what the library of `component` is kept under.
+
+    None if the component does not say what it is made from, or a package is missing, of which the conversion tells.
+    """
     made_from: str | None = getattr(component, "made_from", None)
     if made_from is None:
         return None
-    kind = type(component)
-    found = hashlib.sha256()
-    versions = (platform.python_version(), *map(version, _PACKAGES), tool.version())
+    try:
+        versions = (platform.python_version(), *map(version, _PACKAGES), tool.version())
+    except PackageNotFoundError:
+        return None
+    kind, found = type(component), hashlib.sha256()
     sources = (_LOADED, digest_of([Path(inspect.getfile(kind))]))
     for part in (kind.__qualname__, made_from, waveform or "", platform.machine(), *versions, *sources):
         found.update(part.encode() + b"\0")

@@ -93,8 +93,9 @@ class CompiledSimulation(Simulation):
         """Offer many items to a stream into the design."""
         stream = self._ports.source(port)
         stream.check_shapes(due, payloads)
-        cycles, packed = due.astype(np.int64, copy=False).tobytes(), payloads.tobytes()
-        if not self._library.gates_offer(self._gates, self._sources[port], len(due), cycles, packed):
+        due = due.astype(np.int64, copy=False)
+        packed = payloads.tobytes()
+        if not self._library.gates_offer(self._gates, self._sources[port], len(due), due.tobytes(), packed):
             stream.packed(due, payloads)  # says what is wrong with them
 
     def pulse(self, port: str, due: int) -> None:
