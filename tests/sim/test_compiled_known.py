@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from amaranth.lib.wiring import Component, In
 
 from accel.architecture import Architecture
+from accel.errors import ConfigError
 from rtl.sizes import TileSizes
 from rtl.tile import Tile
 from sim.gates.compiled import known, library
@@ -70,28 +72,47 @@ def test_a_design_that_does_not_say_what_it_is_made_from_is_converted(conversion
     assert len(conversions) == 2
 
 
-def test_a_changed_a_new_and_a_lost_source_are_seen(conversions, monkeypatch, tmp_path):
-    sources = tmp_path / "sources"
-    (sources / "inner").mkdir(parents=True)
-    (sources / "lanes.py").write_text("P = 8\n")
-    monkeypatch.setattr(known, "_SOURCES", (sources,))
+def test_what_cannot_be_remembered_is_converted_again(conversions, monkeypatch):
+    def refuse(path, content):
+        raise ConfigError(f"{path} cannot be written")
+
+    monkeypatch.setattr(known, "replace_file", refuse)
+    assert [library_of(Made()), library_of(Made())] == conversions
+    assert len(conversions) == 2
+
+
+def test_where_a_package_is_missing_nothing_is_known(conversions, monkeypatch):
+    monkeypatch.setattr(known, "_PACKAGES", ("no-such-package",))
+    library_of(Made()), library_of(Made())
+    assert len(conversions) == 2
+
+
+def test_other_sources_are_another_design(conversions, monkeypatch):
     library_of(Made())
-    for file, text in (("lanes.py", "P = 9\n"), ("inner/more.py", ""), ("harness.hpp", "")):
-        (sources / file).write_text(text)
-        before = len(conversions)
-        library_of(Made()), library_of(Made())
-        assert len(conversions) == before + 1, file
-    (sources / "lanes.py").unlink()
-    library_of(Made())
-    assert len(conversions) == 5
-    (sources / "README.md").write_text("not a source")
-    library_of(Made())
-    assert len(conversions) == 5
+    monkeypatch.setattr(known, "_LOADED", "of other sources")
+    library_of(Made()), library_of(Made())
+    assert len(conversions) == 2
+
+
+def test_a_changed_a_new_and_a_lost_source_are_seen(tmp_path):
+    (tmp_path / "inner").mkdir()
+    digests = [known.digest_of([tmp_path])]
+    for file, text in (("lanes.py", "P = 8\n"), ("lanes.py", "P = 9\n"), ("inner/more.py", ""), ("harness.hpp", "")):
+        (tmp_path / file).write_text(text)
+        digests.append(known.digest_of([tmp_path]))
+    (tmp_path / "lanes.py").unlink()
+    digests.append(known.digest_of([tmp_path]))
+    assert len(set(digests)) == len(digests) == 6
+    (tmp_path / "README.md").write_text("not a source")
+    assert known.digest_of([tmp_path]) == digests[-1]
 
 
 def test_the_gates_and_their_conversion_are_sources():
-    found = {path.name for path in known._source_files()}
-    assert {"tile.py", "lanes.py", "activation.py", "never_reset.py", "verilator.hpp", "ports.py"} <= found
+    assert known.digest_of(known.SOURCES) == known._LOADED
+    for file in ("rtl/tile.py", "accel/activation.py", "sim/gates/compiled/verilator.hpp", "sim/gates/ports.py"):
+        path = Path(known.__file__).parents[3] / file
+        assert path.is_file()
+        assert any(path == place or place in path.parents for place in known.SOURCES)
 
 
 def test_a_library_that_was_deleted_is_made_again(conversions):

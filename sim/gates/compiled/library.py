@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import weakref
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def library(component: Component, ports: Ports, tool: Tool, waveform: str | None
     if place is None:
         place = _converted(component, ports, tool, waveform, folder)
         if design:
-            remember_library(place, design)
+            with suppress(ConfigError):  # a folder that may be read only: the next run converts again
+                remember_library(place, design)
     places[tool.NAME, waveform] = place
     return place
 

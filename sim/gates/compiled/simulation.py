@@ -7,7 +7,7 @@ import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 from amaranth.lib.wiring import Component
@@ -93,8 +93,9 @@ class CompiledSimulation(Simulation):
         """Offer many items to a stream into the design."""
         stream = self._ports.source(port)
         stream.check_shapes(due, payloads)
-        cycles, packed = due.astype(np.int64, copy=False).tobytes(), payloads.tobytes()
-        if not self._library.gates_offer(self._gates, self._sources[port], len(due), cycles, packed):
+        due = due.astype(np.int64, copy=False)
+        packed = payloads.tobytes()
+        if not self._library.gates_offer(self._gates, self._sources[port], len(due), due.tobytes(), packed):
             stream.packed(due, payloads)  # says what is wrong with them
 
     def pulse(self, port: str, due: int) -> None:
@@ -187,10 +188,11 @@ def _padded_bytes(port: Port) -> int:
     return (port.width + 63) // 64 * 8
 
 
-def _opened(path: Path) -> Any:
-    """Return the library with the types of its functions, which stand at the end of harness.hpp."""
-    opened: Any = ctypes.PyDLL(str(path))  # which keeps Python's lock: that costs less than a call of these
-    opened.gates_run = ctypes.CDLL(str(path)).gates_run  # may be long
+def _opened(path: Path) -> SimpleNamespace:
+    """Return the functions of the library, with their types; they stand at the end of harness.hpp."""
+    # Python's lock is let go for runs only, which may be long; to let it go costs as much as the other calls do.
+    brief, long = ctypes.PyDLL(str(path)), ctypes.CDLL(str(path))
+    opened = SimpleNamespace()
     gates, number, cycle, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_size_t
     address, text = ctypes.c_void_p, ctypes.c_char_p
     for name, result, arguments in (
@@ -205,6 +207,7 @@ def _opened(path: Path) -> Any:
         ("value", None, (gates, number, text)),
         ("taken", address, (gates, number)),
     ):
-        function = getattr(opened, f"gates_{name}")
+        function = getattr(long if name == "run" else brief, f"gates_{name}")
         function.restype, function.argtypes = result, arguments
+        setattr(opened, f"gates_{name}", function)
     return opened
