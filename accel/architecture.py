@@ -12,9 +12,11 @@ from accel.description import Description, read_toml, with_overrides
 from accel.devices import DEVICES
 from accel.energy import ENERGY_TABLES
 from accel.engine import Engine
-from accel.errors import unknown_name
-from accel.memory import Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
+from accel.errors import ConfigError, unknown_name
+from accel.memory import Checkpoint, Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
 from accel.presets import MACHINES
+from accel.prices import JOIN, prices
+from accel.tiles import ONE_TILE, Tiles
 
 
 class Architecture(Description):
@@ -25,11 +27,16 @@ class Architecture(Description):
     name, about
         What it is called, and after what it is described.
     engine, local, remote, dma
-        Its parts.
+        Its parts; of several tiles each has the engine, the local memory and the column buffer described.
+    tiles
+        How many tiles there are, and the exchange between them; one if left out.
     placement
         Where it keeps weights, gradients and tape.
-    energy
-        Name of the table in ``accel/energy`` that prices its actions.
+    checkpoint
+        What it runs again instead of keeping it.
+    energy, area
+        Names of the tables in ``accel/energy`` that price its actions and its parts, joined by ``+``: of those that
+        have a row the first one counts (`accel.prices`).
     """
 
     name: str
@@ -40,6 +47,9 @@ class Architecture(Description):
     dma: Dma
     placement: Placement
     energy: str
+    area: str = "cacti7_45nm_hp+aladdin_40nm"
+    tiles: Tiles = ONE_TILE
+    checkpoint: Checkpoint = Checkpoint()
 
     @classmethod
     def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:
@@ -66,19 +76,29 @@ class Architecture(Description):
         return load_device(self.remote.device)
 
     @property
+    def lanes(self) -> int:
+        """Lanes of all tiles together."""
+        return self.tiles.count * self.engine.lanes
+
+    @property
     def peak_macs_per_second(self) -> int:
         """Multiply-accumulates a second when every lane works every cycle."""
-        return self.engine.lanes * self.engine.clock_hz
+        return self.lanes * self.engine.clock_hz
 
     @property
     def weight_word_bytes(self) -> int:
-        """Bytes of one word of weights: one for each lane."""
-        return self.engine.lanes * self.engine.formats.weight.bytes
+        """Bytes of one word of weights: one for each lane of every tile."""
+        return self.lanes * self.engine.formats.weight.bytes
 
     @property
     def gradient_word_bytes(self) -> int:
-        """Bytes of one word of weight gradients: one for each lane."""
-        return self.engine.lanes * self.engine.formats.weight_gradient.bytes
+        """Bytes of one word of weight gradients: one for each lane of every tile."""
+        return self.lanes * self.engine.formats.weight_gradient.bytes
+
+    @property
+    def column_buffer_bytes(self) -> int:
+        """Room for columns on their way to the lanes, in all tiles together."""
+        return self.tiles.count * self.dma.buffer_bytes
 
     @property
     def remote_peak_bytes_per_second(self) -> float:
@@ -90,12 +110,18 @@ class Architecture(Description):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
+        tables = ENERGY_TABLES.names()
         for what, name, known in (
             ("remote.device", self.remote.device, DEVICES.names()),
-            ("energy", self.energy, ENERGY_TABLES.names()),
+            *(("energy", name.strip(), tables) for name in self.energy.split(JOIN)),
+            *(("area", name.strip(), tables) for name in self.area.split(JOIN)),
         ):
             if name not in known:
                 raise ValueError(unknown_name(what, name, known))
+        try:
+            prices(self.energy).check()
+        except ConfigError as error:
+            raise ValueError(f"energy: {error}") from None
         if isinstance(self.device, DramDevice) and self.remote.bus_bits % self.device.device_bits:
             width = self.device.device_bits
             raise ValueError(
@@ -105,7 +131,7 @@ class Architecture(Description):
             raise ValueError(
                 f"dma.buffer_bytes must be less than local.bytes ({self.local.bytes}), not {self.dma.buffer_bytes}"
             )
-        word = self.weight_word_bytes + self.gradient_word_bytes  # the update reads both
+        word = (self.weight_word_bytes + self.gradient_word_bytes) // self.tiles.count  # the update reads both
         if self.dma.buffer_bytes < 2 * word:
             raise ValueError(
                 f"dma.buffer_bytes must hold two words of W and dW ({2 * word} bytes), not {self.dma.buffer_bytes}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from accel.errors import ConfigError
 
@@ -19,8 +22,11 @@ def make_folder(path: Path) -> None:
         raise ConfigError(f"folder {path} cannot be made: {error.strerror}") from None
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader, or a crash, sees the old file or the new one and nothing between.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends, and vanishes when the block raises.
+
+    A reader, or a crash, sees the old file or the new one and nothing between.
 
     Raises
     ------
@@ -31,7 +37,7 @@ def replace_file(path: Path, content: bytes) -> None:
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(content)
+            yield cast("BinaryIO", file)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
@@ -41,3 +47,9 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all; errors as for `replacing`."""
+    with replacing(path) as file:
+        file.write(content)

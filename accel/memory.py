@@ -19,9 +19,23 @@ class Local(Description):
     ----------
     bytes
         Capacity.
+    banks
+        Equal parts that it is made of, each priced as a memory of its own. Word w of the matrices W, and of dW, is in
+        bank w mod `banks`.
+    ports
+        Of each bank for the lanes' matrices: 2, one to read and one to write, or a single one for both, so that lanes
+        that write a word back may have to wait (`sim.memory.banks`). Accumulators, lists and the column buffer have
+        ports of their own.
     """
 
     bytes: PositiveInt
+    banks: PositiveInt = 1
+    ports: Literal[1, 2] = 2
+
+    @property
+    def bank_bytes(self) -> float:
+        """Bytes of one bank."""
+        return self.bytes / self.banks
 
 
 class Remote(Description):
@@ -74,6 +88,35 @@ class Placement(Description):
     weights: Home
     gradients: Home
     tape: Home
+
+
+class Checkpoint(Description):
+    """What is kept of a forward pass and what is run again; without a policy all is kept where `Placement.tape` says.
+
+    Attributes
+    ----------
+    policy
+        A member of ``workloads/checkpoint/policies``; it takes the place of `Placement.tape`.
+    overlap
+        Whether tapes and states are moved beside the other units' work; otherwise all wait for each of them.
+    local_bytes
+        Local SRAM for tapes and states; whatever is left if not given.
+    """
+
+    policy: str | None = None
+    overlap: bool = True
+    local_bytes: PositiveInt | None = None
+
+    @property
+    def tape_home(self) -> Home | None:
+        """Where a policy that runs nothing again keeps the tape; None for all others, and without a policy."""
+        homes: dict[str | None, Home] = {"store_all": "local", "tape_to_dram": "remote"}
+        return homes.get(self.policy)
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether a policy may run steps again, so that a schedule is needed."""
+        return self.policy is not None and self.tape_home is None
 
 
 class DramDevice(Description):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,13 +13,18 @@ from accel.architecture import Architecture
 from accel.modes import MODES
 from accel.work import Work
 
-UNITS = ("encoder", "engine", "elementwise", "load", "store")
-PHASES = ("FP", "BP", "WG", "WU")
+UNITS = ("encoder", "engine", "elementwise", "exchange", "load", "store")
+TILE_UNITS = tuple(name for name in UNITS if name != "exchange")
+"""Units of a machine of one tile."""
+
+PHASES = ("FP", "RF", "BP", "WG", "WU")
 STREAMS = ("x", "h", "readout")
 MODE_NAMES = MODES.names()
 """Mode m of the op table is MODE_NAMES[m]."""
 
 MOST_DEPENDENCIES = 3
+"""Of an op; where transfers are barriers (`workloads.barriers`) there are more."""
+
 NO_OP = -1
 NO_TENSOR = -1
 
@@ -36,9 +41,9 @@ class Tensor(NamedTuple):
     address
         First byte in its memory.
     columns, words
-        Columns, and words of P entries in each.
+        Columns, and words in each; of the read-out, whose columns are shared out, those of the tile that has most.
     word_bytes
-        Bytes of one word.
+        Bytes of one word: of P entries in each tile that has a part of a column.
     """
 
     name: str
@@ -56,7 +61,7 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Ops:
-    """The op table: one row for each op, every column an array of shape (N,), `depends` of shape (N, 3).
+    """The op table: one row for each op, every column an array of shape (N,), `depends` of shape (N, D).
 
     Attributes
     ----------
@@ -64,11 +69,15 @@ class Ops:
         Indices into MODE_NAMES, PHASES, STREAMS.
     layer, step, sample
         Where in the training step the op belongs.
-    count, words, rows
-        What the mode's law and work are reckoned from: fired columns, words a column and matrix rows for the engine's
-        modes; see each mode's file for the others.
+    count, words
+        What the mode's law is reckoned from, of the tile that has most to do: fired columns and words a column for the
+        engine's modes; see each mode's file for the others.
+    other_count, other_words
+        What the other tiles add to `count` and to `words`; 0 with one tile.
+    rows
+        Matrix rows, or what a mode's work asks for in their place; of all tiles.
     dense_count
-        `count` if every delta had fired (matrix ops; 0 for the others).
+        `total_count` if every delta had fired (matrix ops; 0 for the others).
     tensor, second_tensor
         The matrices whose columns the op reads (and, for `outer` and `update`, writes), or NO_TENSOR.
     list_start
@@ -76,7 +85,7 @@ class Ops:
     address
         First remote byte of a `load` or `store`.
     depends
-        Ops whose results the op needs, NO_OP where fewer than three.
+        Ops whose results the op needs, NO_OP where there are fewer than D, which is 3 or more.
     list_from
         The op after which the op's list of columns is known, so that fetching may begin; NO_OP if it always is.
     """
@@ -89,6 +98,8 @@ class Ops:
     sample: NDArray[np.int32]
     count: NDArray[np.int64]
     words: NDArray[np.int64]
+    other_count: NDArray[np.int64]
+    other_words: NDArray[np.int64]
     rows: NDArray[np.int64]
     dense_count: NDArray[np.int64]
     tensor: NDArray[np.int16]
@@ -100,6 +111,16 @@ class Ops:
 
     def __len__(self) -> int:
         return len(self.mode)
+
+    @property
+    def total_count(self) -> NDArray[np.int64]:
+        """`count` over all tiles."""
+        return self.count + self.other_count
+
+    @property
+    def total_words(self) -> NDArray[np.int64]:
+        """`words` over all tiles that have a part of the column."""
+        return self.words + self.other_words
 
     @staticmethod
     def blank(size: int) -> dict[str, NDArray[np.signedinteger]]:
@@ -123,6 +144,8 @@ _COLUMN_TYPES: dict[str, type[np.signedinteger]] = {
     "sample": np.int32,
     "count": np.int64,
     "words": np.int64,
+    "other_count": np.int64,
+    "other_words": np.int64,
     "rows": np.int64,
     "dense_count": np.int64,
     "tensor": np.int16,
@@ -148,9 +171,12 @@ class Program:
     columns
         Concatenated column indices; op i works through columns[list_start[i] : list_start[i] + count[i]].
     local_bytes
-        What the program keeps in local SRAM, by use.
+        What the program keeps in local SRAM, by use; of several tiles in the one that keeps most.
     remote_bytes
         What it keeps in off-chip memory, by use.
+    held
+        How local SRAM fills with tapes and states: rows of ops, in order, and the bytes held once each is done, shape
+        (M, 2). Empty where the tape lives off-chip, whose buffer never changes.
     """
 
     architecture: Architecture
@@ -159,6 +185,7 @@ class Program:
     columns: NDArray[np.int32]
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
+    held: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64), kw_only=True)
 
     def without(self, mode: str) -> Program:
         """Return the program without its ops of `mode`, which must be behind all others."""
@@ -167,6 +194,11 @@ class Program:
         assert kept[:rows].all(), f"ops of mode {mode} must be last, because rows are referred to by number"
         ops = Ops(**{name: getattr(self.ops, name)[:rows] for name in Ops.blank(0)})
         return replace(self, ops=ops)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Names of the units of the machine."""
+        return UNITS if self.architecture.tiles.count > 1 else TILE_UNITS
 
     @cached_property
     def unit(self) -> NDArray[np.int8]:
@@ -186,8 +218,11 @@ class Program:
     @cached_property
     def drain_cycles(self) -> NDArray[np.int64]:
         """Cycles from the end of each op's issue until its result may be used."""
-        engine = self.architecture.engine
-        of_mode = np.array([MODES.load(name).drain_cycles(engine) for name in MODE_NAMES], dtype=np.int64)
+        engine, tiles = self.architecture.engine, self.architecture.tiles
+        of_mode = np.zeros(len(MODE_NAMES), dtype=np.int64)
+        for code, name in enumerate(MODE_NAMES):
+            mode = MODES.load(name)
+            of_mode[code] = mode.drain_cycles(engine, *[tiles] * (mode.UNIT == "exchange"))
         return of_mode[self.ops.mode]
 
     @cached_property
@@ -215,12 +250,12 @@ class Program:
     def work(self, chosen: NDArray[np.bool_]) -> dict[str, int]:
         """Return the summed actions of the ops where `chosen`, by name of `accel.work.Work`."""
         ops, totals = self.ops, dict.fromkeys(Work._fields, 0)
-        for code, name in enumerate(MODE_NAMES):
+        for code, mode in enumerate(MODE_NAMES):
             rows = np.flatnonzero(chosen & (ops.mode == code))
             if len(rows) == 0:
                 continue
-            law = MODES.load(name).work
-            actions = law(ops.count[rows], ops.words[rows], ops.rows[rows], self.architecture.engine)
-            for field, counts in zip(Work._fields, actions, strict=True):
-                totals[field] += int(np.sum(counts))
+            law = MODES.load(mode).work
+            actions = law(ops.total_count[rows], ops.total_words[rows], ops.rows[rows], self.architecture.engine)
+            for name, counts in zip(Work._fields, actions, strict=True):
+                totals[name] += int(np.sum(counts))
         return totals

@@ -6,17 +6,19 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from accel.description import Description
 from accel.errors import ConfigError
 from accel.files import replace_file
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
+"""Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
 
-Cause = Literal["encoder", "engine", "elementwise", "load", "store", "stream", "bound", "end"]
-"""What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"),
-whatever bounds the run where a fidelity does not tell ("bound"), or nothing more to do ("end")."""
+Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store", "stream", "sram", "bound", "end"]
+"""What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"), a
+bank of local SRAM that is written in the same cycle ("sram"), whatever bounds the run where a fidelity does not tell
+("bound"), or nothing more to do ("end")."""
 
 
 class UnitCounters(Description):
@@ -27,7 +29,7 @@ class UnitCounters(Description):
 
 
 class PhaseCounters(Description):
-    """One phase of training: FP forward, BP backward, WG weight gradient, WU weight update.
+    """One phase of training: FP forward, RF forward again, BP backward, WG weight gradient, WU weight update.
 
     Attributes
     ----------
@@ -108,7 +110,7 @@ class Counters(Description):
     clock_hz
         The engine's clock.
     lanes
-        Multiply-accumulate lanes.
+        Multiply-accumulate lanes, of all tiles.
     units
         By unit; each adds up to `cycles`.
     phases
@@ -167,13 +169,17 @@ class Result(Description):
         Of the recorded training step, and of the same step with every column fired.
     energy_j, dense_energy_j
         By component, from action counts and the energy table named in the architecture; modelled, not measured.
+    area_mm2
+        Area of the machine by component, from published areas of memories and arithmetic.
+    not_priced
+        What the sums of ``energy`` and of ``area`` do not include.
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
         Versions, digests, seed, host seconds.
     """
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1, 2] = SCHEMA
     workload: dict[str, Any]
     architecture: dict[str, Any]
     fidelity: str
@@ -181,6 +187,8 @@ class Result(Description):
     dense: Counters
     energy_j: dict[str, float]
     dense_energy_j: dict[str, float]
+    area_mm2: dict[str, float] = Field(default_factory=dict)
+    not_priced: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
     training: dict[str, Any]
     provenance: dict[str, Any]
 

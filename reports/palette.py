@@ -20,6 +20,8 @@ LIGHT = {
     "cause-encoder": "#7cc4a4",
     "cause-elementwise": "#2c8c7c",
     "cause-engine": "#9d8ec7",
+    "cause-sram": "#c9698c",
+    "cause-exchange": "#5b7fc4",
     "cause-bound": "#aab2bf",
     "cause-end": "#dde1e7",
     "line-0": "#2f5d9f",
@@ -53,6 +55,8 @@ DARK = {
     "cause-encoder": "#8bd0b2",
     "cause-elementwise": "#3fa391",
     "cause-engine": "#a99bd3",
+    "cause-sram": "#d884a3",
+    "cause-exchange": "#7c9bd8",
     "cause-bound": "#7b8494",
     "cause-end": "#39404c",
     "line-0": "#7fadf0",
@@ -76,6 +80,8 @@ CAUSE_LABELS = {
     "encoder": "waits for the encoder",
     "elementwise": "waits for element-wise work",
     "engine": "waits for the lanes' result",
+    "sram": "waits for a bank of local SRAM",
+    "exchange": "waits for the exchange between tiles",
     "bound": "waits (bound by another unit)",
     "end": "nothing left to do",
 }
@@ -85,8 +91,15 @@ UNIT_NAMES = {
     "encoder": "delta encoder",
     "engine": "lanes",
     "elementwise": "element-wise unit",
+    "exchange": "exchange between tiles",
     "load": "port, loads",
     "store": "port, stores",
 }
 
-PHASE_NAMES = {"FP": "forward", "BP": "backward", "WG": "weight gradient", "WU": "weight update"}
+PHASE_NAMES = {
+    "FP": "forward",
+    "RF": "forward again",
+    "BP": "backward",
+    "WG": "weight gradient",
+    "WU": "weight update",
+}

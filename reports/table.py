@@ -26,8 +26,14 @@ def ratio(dense: float, delta: float) -> float:
     return math.inf if dense else 1.0
 
 
+def phases_of(result: Result) -> list[str]:
+    """Return the phases of a result but for those that neither run has: a step that runs nothing again has no RF."""
+    runs = result.counters.phases, result.dense.phases
+    return [name for name in runs[0] if name != "RF" or any(run[name].cycles + run[name].remote_bytes for run in runs)]
+
+
 def phase_rows(result: Result) -> list[Row]:
-    """Return one row for each phase, FP, BP, WG, WU, and their total.
+    """Return one row for each phase, FP, RF, BP, WG, WU, and their total.
 
     Columns: cycles (engine cycles of the phase) and their ``share`` of the run, ``time_s``, ``busy_cycles``,
     ``stall_<cause>_cycles``, ``utilisation`` (multiply-accumulates done over what the lanes could do), ``occupancy``
@@ -36,7 +42,7 @@ def phase_rows(result: Result) -> list[Row]:
     column fired, and ``speedup``, dense cycles over cycles.
     """
     delta, dense = result.counters, result.dense
-    pairs = [(name, phase, dense.phases[name]) for name, phase in delta.phases.items()]
+    pairs = [(name, delta.phases[name], dense.phases[name]) for name in phases_of(result)]
     pairs.append((TOTAL, _summed(delta.phases.values()), _summed(dense.phases.values())))
     return [{"phase": name, **_phase_row(ours, theirs, delta)} for name, ours, theirs in pairs]
 
@@ -114,6 +120,13 @@ def energy_rows(result: Result) -> list[Row]:
     ]
 
 
+def area_rows(result: Result) -> list[Row]:
+    """Return ``area_mm2`` by component and its ``share`` of what is priced, and their total."""
+    total = sum(result.area_mm2.values())
+    sizes = [*result.area_mm2.items(), (TOTAL, total)]
+    return [{"component": name, "area_mm2": size, "share": size / total if total else 0.0} for name, size in sizes]
+
+
 def roofline_rows(result: Result) -> list[Row]:
     """Return one row for each phase with multiply-accumulates, and their total, of the run and of the dense run.
 
@@ -131,7 +144,8 @@ def roofline_rows(result: Result) -> list[Row]:
     rows: list[Row] = []
     for run, counters in (("delta", result.counters), ("dense", result.dense)):
         peak = counters.lanes * counters.clock_hz
-        for phase, counted in (*counters.phases.items(), (TOTAL, _summed(counters.phases.values()))):
+        phases = [(name, counters.phases[name]) for name in phases_of(result)]
+        for phase, counted in (*phases, (TOTAL, _summed(counters.phases.values()))):
             if not counted.macs or not counted.cycles:
                 continue
             intensity = counted.macs / counted.remote_bytes if counted.remote_bytes else math.inf

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from accel.architecture import Architecture
 from accel.modes import SOON_CYCLES
-from accel.program import PHASES, UNITS
+from accel.program import PHASES, TILE_UNITS
 from rtl.delay import delayed
 from rtl.encoder_unit import EncoderUnit
 from rtl.engine_unit import EngineUnit
@@ -195,7 +195,7 @@ class Tile(Component):
         m.submodules.counts = counts = DoneCounts()
         soon = {name: unit.soon for name, unit in self._units.items()}
         m.d.comb += [
-            counts.soon.eq(Cat(soon.get(name, 0) for name in UNITS)),
+            counts.soon.eq(Cat(soon.get(name, 0) for name in TILE_UNITS)),
             self.done_counts.eq(counts.done_counts),
             self.finished.eq(running & (counts.done_counts.as_value() == self.finishes.as_value())),
             *(self.spent[name].eq(unit.spent) for name, unit in self._units.items()),

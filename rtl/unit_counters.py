@@ -8,12 +8,12 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
-from accel.program import UNITS
+from accel.program import TILE_UNITS
 from accel.result import Cause
 
 __all__ = ["CAUSES", "UnitCounters", "spent_layout"]
 
-CAUSES: tuple[Cause, ...] = get_args(Cause)[: len(UNITS) + 1]
+CAUSES: tuple[Cause, ...] = tuple(cause for cause in get_args(Cause) if cause in (*TILE_UNITS, "stream"))
 """What a unit waits for: another, or the stream of words; what is left of a run is "end"."""
 
 _CYCLE_BITS = 32
@@ -29,7 +29,8 @@ def spent_layout(phases: int) -> data.ArrayLayout:
 class UnitCounters(Component):
     """Counts busy and stalled cycles; those before an op go to its phase, and to what it waited for last.
 
-    Of several units for which an op waited until the same cycle, the last in `UNITS` is the cause, as in `sim.machine`.
+    Of several units for which an op waited until the same cycle, the last in `TILE_UNITS` is the cause, as in
+    `sim.machine`.
     Cycles are counted from the first after reset in which `running` is high.
 
     Parameters
@@ -60,7 +61,7 @@ class UnitCounters(Component):
                 "running": In(1),
                 "active": In(1),
                 "works": In(1),
-                "unmet": In(len(UNITS)),
+                "unmet": In(len(TILE_UNITS)),
                 "phase": In(range(max(phases, 2))),
                 "spent": Out(spent_layout(phases)),
             }
@@ -72,7 +73,7 @@ class UnitCounters(Component):
         waited, cause = Signal(_CYCLE_BITS), Signal(range(len(CAUSES)))
         with m.If(self.running & ~self.active):
             m.d.sync += waited.eq(waited + 1)
-            for unit in range(len(UNITS)):
+            for unit in range(len(TILE_UNITS)):
                 with m.If(self.unmet[unit]):
                     m.d.sync += cause.eq(unit)
         with m.If(self.running & self.active):

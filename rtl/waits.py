@@ -7,7 +7,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from accel.modes import SOON_CYCLES
-from accel.program import UNITS
+from accel.program import TILE_UNITS
 from rtl.delay import delayed
 
 __all__ = ["COUNT_BITS", "DoneCounts", "Gate", "command", "counts_layout"]
@@ -17,8 +17,8 @@ COUNT_BITS = 24
 
 
 def counts_layout() -> data.ArrayLayout:
-    """Return the shape of a count for each unit, in the order of `accel.program.UNITS`."""
-    return data.ArrayLayout(unsigned(COUNT_BITS), len(UNITS))
+    """Return the shape of a count for each unit, in the order of `accel.program.TILE_UNITS`."""
+    return data.ArrayLayout(unsigned(COUNT_BITS), len(TILE_UNITS))
 
 
 def command(op: ShapeLike) -> data.StructLayout:
@@ -43,14 +43,14 @@ class DoneCounts(Component):
 
     def __init__(self) -> None:
         super().__init__(
-            {"soon": In(len(UNITS)), "soon_counts": Out(counts_layout()), "done_counts": Out(counts_layout())}
+            {"soon": In(len(TILE_UNITS)), "soon_counts": Out(counts_layout()), "done_counts": Out(counts_layout())}
         )
 
     def elaborate(self, platform: object) -> Module:
         """Count; what is done follows what soon is."""
         m = Module()
         before = Signal.like(self.soon_counts)
-        for unit in range(len(UNITS)):
+        for unit in range(len(TILE_UNITS)):
             m.d.comb += self.soon_counts[unit].eq(before[unit] + self.soon[unit])
         m.d.sync += before.eq(self.soon_counts)
         m.d.comb += self.done_counts.eq(delayed(m, self.soon_counts, SOON_CYCLES))
@@ -83,7 +83,7 @@ class Gate(Component):
                 "counts": In(counts_layout()),
                 "i": In(stream.Signature(command(op))),
                 "o": Out(stream.Signature(op)),
-                "unmet": Out(len(UNITS)),
+                "unmet": Out(len(TILE_UNITS)),
             }
         )
 
@@ -91,9 +91,9 @@ class Gate(Component):
         """Compare."""
         m = Module()
         waits = self.i.payload.waits
-        unmet = Cat(self.counts[unit] < waits[unit] for unit in range(len(UNITS)))
+        unmet = Cat(self.counts[unit] < waits[unit] for unit in range(len(TILE_UNITS)))
         m.d.comb += [
-            self.unmet.eq(unmet & self.i.valid.replicate(len(UNITS))),
+            self.unmet.eq(unmet & self.i.valid.replicate(len(TILE_UNITS))),
             self.o.valid.eq(self.i.valid & ~unmet.any()),
             self.o.payload.eq(self.i.payload.op),
             self.i.ready.eq(self.o.valid & self.o.ready),

@@ -65,7 +65,7 @@ class ColumnStream:
     def __init__(self, env: Clock, program: Program, port: RemotePort) -> None:
         self._env = env
         self._port = port
-        self._capacity = program.architecture.dma.buffer_bytes
+        self._capacity = program.architecture.column_buffer_bytes
         self._columns = program.columns
         self._list_start = program.ops.list_start.tolist()
         self._count = program.ops.count.tolist()

@@ -1,48 +1,53 @@
-"""Energy: action counts times the table that the architecture names."""
+"""Energy: action counts times the tables that the architecture names, and leakage times time."""
 
 from __future__ import annotations
 
-import numpy as np
-
+from accel import sram
 from accel.architecture import Architecture
-from accel.energy import ENERGY_TABLES
+from accel.prices import prices
 from accel.result import Counters
 
-_ACCESS_BYTES = 8  # the table's memories are read and written 64 bits at a time
+LEAKAGE = "local leakage"
+"""The component that grows with time, not with actions."""
+
+_NEVER_PRICED = ("leakage of the logic", "registers, control and wires", "clock tree", "off-chip input and output")
 
 
 def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]:
-    """Return the modelled dynamic energy of a run in joules, by component.
+    """Return the modelled energy of a run in joules, by component.
 
     Parameters
     ----------
     counters
         What was done.
     architecture
-        The machine; its energy table prices the actions.
+        The machine; its energy tables price the actions.
 
     Notes
     -----
-    A multiply-accumulate is one multiplication and one addition. The local memory is priced as one memory of its whole
-    size, which is pessimistic for a banked one.
+    A multiply-accumulate is one multiplication and one addition. The local memory is priced by its banks
+    (`accel.sram`); it leaks all the time, which is a component of its own where the table tells how much.
     """
-    table = ENERGY_TABLES.load(architecture.energy)
-    work = counters.work
-    local_accesses = (work["local_read_bytes"] + work["local_write_bytes"]) / _ACCESS_BYTES
-    remote_accesses = (counters.remote.read_bytes + counters.remote.write_bytes) / _ACCESS_BYTES
+    price, local, work = prices(architecture.energy), architecture.local, counters.work
+    reads, writes = (work[f"local_{way}_bytes"] / sram.ACCESS_BYTES for way in ("read", "write"))
+    remote_accesses = (counters.remote.read_bytes + counters.remote.write_bytes) / sram.ACCESS_BYTES
     picojoules = {
-        "lanes": work["macs"] * (table["multiply"]["pj"] + table["add"]["pj"]),
-        "gates": work["multiplies"] * table["multiply"]["pj"],
-        "encoder": work["compares"] * table["compare"]["pj"],
-        "local memory": local_accesses * access_pj(architecture.local.bytes, table["local"]),
-        "remote memory": remote_accesses * table["remote"]["pj"],
+        "lanes": work["macs"] * (price("multiply", "pj") + price("add", "pj")),
+        "gates": work["multiplies"] * price("multiply", "pj"),
+        "encoder": work["compares"] * price("compare", "pj"),
+        "local memory": reads * sram.access_pj(local, price, "read") + writes * sram.access_pj(local, price, "write"),
+        "remote memory": remote_accesses * price("remote", "pj"),
     }
-    return {component: pj * 1e-12 for component, pj in picojoules.items()}
+    found = {component: pj * 1e-12 for component, pj in picojoules.items()}
+    leakage_w = sram.leakage_w(local, price)
+    if leakage_w is not None:
+        found[LEAKAGE] = architecture.tiles.count * leakage_w * counters.seconds
+    return found
 
 
-def access_pj(size_bytes: int, row: dict[str, list[float]]) -> float:
-    """Return the energy of one access to a memory of `size_bytes`: a power law between the two nearest sizes.
-
-    Beyond the smallest and the largest size in the table their own value holds.
-    """
-    return float(np.exp(np.interp(np.log(size_bytes), np.log(row["bytes"]), np.log(row["pj"]))))
+def not_priced(architecture: Architecture) -> tuple[str, ...]:
+    """Return what is not in the energy of a run on the machine."""
+    known = prices(architecture.energy).has("local", "leakage_mw")
+    port = ("second port of the local memory",) if architecture.local.ports > 1 else ()
+    exchange = ("exchange between tiles",) if architecture.tiles.count > 1 else ()
+    return (*(() if known else ("leakage of the local memory",)), *port, *exchange, *_NEVER_PRICED)

@@ -14,6 +14,7 @@ from sim import learned, occupancy
 from sim import run as simulator
 from sim.fidelity import FIDELITIES
 from sim.output_folder import OutputFolder, open_folder
+from sim.timeline import Recorder
 from workloads.datasets import DATASETS
 from workloads.placement import Demand, Placed, Shape, place
 from workloads.recordings import Recordings
@@ -38,7 +39,14 @@ def train(workload: Workload, out: Path, *, resume: bool, progress: Progress) ->
 
 
 def run(
-    workload: Workload, architecture: Architecture, fidelity: str, out: Path, *, resume: bool, progress: Progress
+    workload: Workload,
+    architecture: Architecture,
+    fidelity: str,
+    out: Path,
+    *,
+    resume: bool,
+    progress: Progress,
+    command: str = "",
 ) -> tuple[Result, Trace]:
     """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
     FIDELITIES.load(fidelity)
@@ -46,7 +54,7 @@ def run(
     fitted(architecture, workload, recordings)
     folder = open_folder(out, workload.name, architecture.name)
     trace = _traced(workload, recordings, folder, resume, progress)
-    return _simulated(architecture, trace, fidelity, folder, progress), trace
+    return _simulated(architecture, trace, fidelity, folder, progress, command=command), trace
 
 
 def simulate(
@@ -56,8 +64,12 @@ def simulate(
     out: Path | None,
     progress: Progress,
     engine: str | None = None,
+    recorder: Recorder | None = None,
+    command: str = "",
 ) -> Result:
-    """Simulate a trace; with a folder `out` leave result and figures there; `engine` as in `sim.run.simulate`.
+    """Simulate a trace; with a folder `out` leave result and figures there, with a `recorder` its timelines.
+
+    `engine` and `command` are those of `sim.run.simulate`.
 
     Raises
     ------
@@ -66,7 +78,7 @@ def simulate(
     """
     FIDELITIES.load(fidelity)
     folder = open_folder(out, trace.workload.name, architecture.name) if out else None
-    return _simulated(architecture, trace, fidelity, folder, progress, engine)
+    return _simulated(architecture, trace, fidelity, folder, progress, engine, recorder, command)
 
 
 def fitted(architecture: Architecture, workload: Workload, recordings: Recordings | None = None) -> Placed:
@@ -139,6 +151,8 @@ def _simulated(
     folder: OutputFolder | None,
     progress: Progress,
     engine: str | None = None,
+    recorder: Recorder | None = None,
+    command: str = "",
 ) -> Result:
     progress("simulation", 0.0, "")
     result = simulator.simulate(
@@ -146,6 +160,8 @@ def _simulated(
         trace,
         fidelity=fidelity,
         engine=engine,
+        observe=recorder,
+        command=command,
         on_progress=lambda share: progress("simulation", share, ""),
     )
     progress("simulation", 1.0, FIDELITIES.load(fidelity).LABEL)

@@ -14,11 +14,10 @@ from accel.result import Result
 from reports.page import Contents, Curves, Held, Run, Sweep
 from sim import occupancy
 from sim.fidelity import FIDELITIES
+from sim.lowered import recorded_program
 from sim.sweep.manifest import NAME as MANIFEST
 from sim.sweep.manifest import Manifest
 from sim.sweep.results import load_results
-from workloads.lowering import lower
-from workloads.placement import Shape
 from workloads.trace import Trace
 
 RESULT, TRACE, TIMELINES = "result.json", "trace.npz", "timeline.*"
@@ -78,10 +77,8 @@ def _trace_of(result: Result, path: Path) -> Trace | None:
 
 def _held(result: Result, trace: Trace) -> Held:
     """Return what the training step keeps in each memory, found by lowering it again."""
-    workload = trace.workload
-    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
     machine = Architecture.from_table(result.architecture, "the result's machine")
-    program = lower(machine, shape, trace.recorded[result.provenance["recorded_step"]], workload.readout)
+    program = recorded_program(machine, trace, trace.recorded[result.provenance["recorded_step"]])
     return Held(program.local_bytes, program.remote_bytes)
 
 

@@ -13,10 +13,12 @@ from typing import get_args
 import numpy as np
 import simpy
 
+from accel.observer import Observer, Span
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
 from sim.clock import FETCH, LOAD, Clock, Turn
 from sim.columns import ColumnStream
+from sim.memory.banks import SinglePortBanks
 from sim.memory.port import RemotePort
 from sim.tally import ENGINE, UnitTally
 
@@ -36,6 +38,8 @@ class Machine:
         What to run.
     on_progress
         Called now and then with the share of ops that are done.
+    observer
+        Told what every unit does when, and how many of its ops are under way.
 
     Attributes
     ----------
@@ -47,7 +51,12 @@ class Machine:
         The off-chip memory.
     """
 
-    def __init__(self, program: Program, on_progress: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        on_progress: Callable[[float], None] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self.units = [UnitTally() for _ in UNITS]
         self.engine_phases = [UnitTally() for _ in PHASES]
         self.port = RemotePort(program.architecture)
@@ -55,6 +64,8 @@ class Machine:
         self._stream = ColumnStream(self._env, program, self.port)
         self._program = program
         self._on_progress = on_progress
+        self._observer = observer
+        self._under_way = [0] * len(UNITS)
         ops = program.ops
         self._unit: list[int] = program.unit.tolist()
         self._phase: list[int] = ops.phase.tolist()
@@ -63,6 +74,7 @@ class Machine:
         self._issue: list[int] = program.issue_cycles.tolist()
         self._drain: list[int] = program.drain_cycles.tolist()
         self._streamed: list[bool] = ((program.unit == ENGINE) & (program.column_bytes * ops.count > 0)).tolist()
+        self._banks = SinglePortBanks(program) if program.architecture.local.ports == 1 else None
         self._done_at = [_PENDING] * len(ops)
         self._awaited: dict[int, simpy.Event] = {}
         self._done_count = 0
@@ -77,7 +89,11 @@ class Machine:
         self._env.run()
         self.port.finish()
         assert self._done_count == len(self._done_at), "every op must finish"
-        return max([*self._done_at, self.port.last_cycle], default=0)
+        cycles = max([*self._done_at, self.port.last_cycle], default=0)
+        for unit, tally in enumerate(self.units):
+            if cycles > tally.free:
+                self._tell(unit, NO_OP, tally.free, cycles, False, {"end": cycles - tally.free})
+        return cycles
 
     def _take(self, unit: int, rows: list[int], work: Callable[[int], Generator[simpy.Event, None, int]]) -> Waits:
         """Run a unit: its ops one after the other, each when all it depends on is done."""
@@ -87,8 +103,9 @@ class Machine:
             if env.cycle > tally.free:
                 self._stalled(op, cause, env.cycle - tally.free)
             start = env.cycle
+            self._change_level(unit, 1)
             busy = yield from work(op)
-            self._worked(op, busy, env.cycle - start - busy)
+            self._worked(op, start, busy)
             tally.free = env.cycle
             drain = self._drain[op]
             if drain:
@@ -117,7 +134,10 @@ class Machine:
     def _engine(self, op: int) -> Generator[simpy.Event, None, int]:
         """Issue a matrix op: at its law's pace, or as its columns arrive."""
         if not self._streamed[op]:
-            return (yield from self._issue_op(op))
+            if self._banks is None or not self._banks.writes_back(op):
+                return (yield from self._issue_op(op))
+            yield self._env.timeout(self._banks.take(op, self._env.cycle) - self._env.cycle)
+            return self._issue[op]
         free = yield from self._stream.work_through(op, self._issue[op], self._drain[op])
         yield self._env.timeout(free - self._env.cycle)
         return self._issue[op]
@@ -160,24 +180,40 @@ class Machine:
         return self._issue[op]
 
     def _stalled(self, op: int, cause: Cause, cycles: int) -> None:
+        start = self.units[self._unit[op]].free
+        self._tell(self._unit[op], op, start, start + cycles, False, {cause: cycles})
         self.units[self._unit[op]].stall(cause, cycles)
         if self._unit[op] == ENGINE:
             self.engine_phases[self._phase[op]].stall(cause, cycles)
 
-    def _worked(self, op: int, busy_cycles: int, starved_cycles: int) -> None:
+    def _worked(self, op: int, start: int, busy_cycles: int) -> None:
+        end = self._env.cycle
+        starved_cycles = end - start - busy_cycles
+        cause: Cause = "sram" if self._unit[op] == ENGINE and not self._streamed[op] else "stream"
+        self._tell(self._unit[op], op, start, end, True, {cause: starved_cycles} if starved_cycles else {})
         tallies = [self.units[self._unit[op]]]
         if self._unit[op] == ENGINE:
             tallies.append(self.engine_phases[self._phase[op]])
         for tally in tallies:
             tally.busy_cycles += busy_cycles
-            tally.stall("stream", starved_cycles)
+            tally.stall(cause, starved_cycles)
 
     def _complete(self, event: simpy.Event) -> None:
         assert event.value is not None, "the event carries its op"
         self._completed(event.value)
 
+    def _tell(self, unit: int, op: int, start: int, end: int, works: bool, stall_cycles: dict[Cause, int]) -> None:
+        if self._observer is not None:
+            self._observer.span(Span(unit, op, start, end, works, stall_cycles))
+
+    def _change_level(self, unit: int, change: int) -> None:
+        if self._observer is not None:
+            self._under_way[unit] += change
+            self._observer.level(f"{UNITS[unit]}, ops under way", self._env.cycle, self._under_way[unit])
+
     def _completed(self, op: int) -> None:
         self._done_at[op] = self._env.cycle
+        self._change_level(self._unit[op], -1)
         self._done_count += 1
         waiting = self._awaited.pop(op, None)
         if waiting is not None:

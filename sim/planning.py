@@ -7,17 +7,12 @@ time is predicted with compute and the port as two resources (`workloads.checkpo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from accel.architecture import Architecture
 from accel.errors import FitError
-from accel.memory import DramDevice
-from accel.program import MODE_NAMES, PHASES, UNITS, Ops, Program
-from sim.fidelity import analytic
+from sim.step_costs import keeping_all, step_costs
 from workloads.checkpoint.policies import POLICIES
 from workloads.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of
 from workloads.checkpoint.sizes import budget, fired_of
@@ -146,7 +141,7 @@ def plan(
     """
     occupancy = occupancy_of(step)
     room = budget(architecture, shape, fired_of(shape, *occupancy))
-    costs = step_costs(architecture, shape, step, readout, room)
+    costs = step_costs(lower(keeping_all(architecture), shape, step, readout), room)
     unlimited = steps * (
         max(costs.forward_cycles, costs.forward_port_cycles) + max(costs.backward_cycles, costs.backward_port_cycles)
     )
@@ -162,63 +157,6 @@ def plan(
     if on_progress:
         on_progress(OPTIMAL, 1.0)
     return Plan(steps, room, costs, unlimited, tuple(sorted(plans, key=lambda one: one.policy)))
-
-
-def step_costs(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str, room: Budget) -> Costs:
-    """Return the cycles of a step forward and backward, of running it backwards, and of moving a state or a tape."""
-    program = lower(architecture, shape, step, readout)
-    steps = int(step.lengths.sum())
-    phase, mode = program.ops.phase, program.ops.mode
-    tape = (mode == MODE_NAMES.index("store")) | (
-        (mode == MODE_NAMES.index("load")) & (phase == PHASES.index("BP"))
-    )  # moving tapes is what a policy decides
-    forward = _only(program, (phase == PHASES.index("FP")) & ~tape)
-    backward = _only(program, np.isin(phase, [PHASES.index("BP"), PHASES.index("WG")]) & ~tape)
-    undone = np.isin(mode, [MODE_NAMES.index("matvec"), MODE_NAMES.index("gates_forward")])
-    undo = _only(program, undone & (program.ops.phase == PHASES.index("FP")))
-
-    def moved(size_bytes: int) -> int:
-        return architecture.dma.request_cycles + _transfer_cycles(architecture, size_bytes)
-
-    return Costs(
-        forward_cycles=_per_step(analytic.count(forward).cycles, steps),
-        backward_cycles=_per_step(analytic.count(backward).cycles, steps),
-        save_state_cycles=moved(room.state_bytes),
-        load_state_cycles=moved(room.state_bytes),
-        save_tape_cycles=moved(room.tape_bytes),
-        load_tape_cycles=moved(room.tape_bytes),
-        forward_port_cycles=_per_step(_own_port_cycles(forward), steps),
-        backward_port_cycles=_per_step(_own_port_cycles(backward), steps),
-        undo_cycles=_per_step(max(_busiest_unit_cycles(undo), _own_port_cycles(undo)), steps),
-    )
-
-
-def _only(program: Program, chosen: NDArray[np.bool_]) -> Program:
-    """Return the program with the chosen ops only, as far as the analytic fidelity reads it."""
-    ops = Ops(**{name: getattr(program.ops, name)[chosen] for name in Ops.__dataclass_fields__})
-    return replace(program, ops=ops)
-
-
-def _per_step(cycles: int, steps: int) -> int:
-    return -(-cycles // steps)
-
-
-def _own_port_cycles(program: Program) -> int:
-    return max(analytic.port_cycles(program), analytic.bus_cycles(program))
-
-
-def _busiest_unit_cycles(program: Program) -> int:
-    of_unit = np.bincount(program.unit, weights=program.issue_cycles, minlength=len(UNITS))
-    return int(of_unit.max())
-
-
-def _transfer_cycles(architecture: Architecture, size_bytes: int) -> int:
-    """Return the cycles of port and data bus for `size_bytes`, whichever takes longer."""
-    port = -(-size_bytes // architecture.dma.bytes_per_cycle)
-    if not isinstance(architecture.device, DramDevice):
-        return port
-    seconds = size_bytes / architecture.device.peak_bytes_per_second(architecture.remote.bus_bits)
-    return max(port, int(np.ceil(seconds * architecture.engine.clock_hz)))
 
 
 def _policy_plan(name: str, steps: int, room: Budget, costs: Costs, longest: int, widest: float) -> PolicyPlan:

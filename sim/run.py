@@ -5,15 +5,18 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from typing import Any
 
 from accel.architecture import Architecture
+from accel.area import area
 from accel.errors import ConfigError
+from accel.observer import Observer
 from accel.program import Program
 from accel.result import Result
 from sim import learned
-from sim.energy import energy_j
+from sim.energy import energy_j, not_priced
 from sim.fidelity import FIDELITIES
 from workloads.synthetic import synthetic_step
 from workloads.trace import RecordedStep, Trace
@@ -27,6 +30,8 @@ def simulate(
     fidelity: str = "cycle",
     recorded: int = -1,
     engine: str | None = None,
+    observe: Callable[[Program], AbstractContextManager[Observer]] | None = None,
+    command: str = "",
     on_progress: Callable[[float], None] | None = None,
 ) -> Result:
     """Return what one training step costs on a machine, beside the same step with every delta fired.
@@ -43,27 +48,38 @@ def simulate(
         Which of the trace's recorded training steps; the last by default.
     engine
         What runs the gates of fidelity "rtl": "amaranth", or "compiled", which is taken where tools for it are there.
+    observe
+        Gives, for the program of the recorded step, whom to tell what every unit does when (`sim.timeline`).
+    command
+        The command line that asked for this, for the result's provenance.
     on_progress
         Told now and then the share of the work that is done.
 
     Raises
     ------
     ConfigError
-        If the workload has no trace yet, the fidelity is unknown, or something does not fit a memory.
+        If the workload has no trace yet, the fidelity is unknown or cannot be observed, or something does not fit a
+        memory.
     """
     started = time.process_time()
     member = FIDELITIES.load(fidelity)
     if engine is not None and engine not in member.ENGINES:
         known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
         raise ConfigError(f"the engine of fidelity {fidelity!r} must be {known}, not {engine!r}")
+    if observe is not None and not member.OBSERVES:
+        raise ConfigError(f"fidelity {fidelity!r} has no timeline, as it does not tell when things happen: use 'cycle'")
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
     delta, dense = member.programs(architecture, trace, step)
-    chosen = {} if engine is None else {"engine": engine}
+    chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
-    delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
+    with nullcontext() if observe is None else observe(delta) as observer:
+        if observer is not None:
+            chosen["observer"] = observer
+        delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
+    known_area = area(architecture)
     return Result(
         workload=workload.model_dump(mode="json"),
         architecture=architecture.model_dump(mode="json"),
@@ -72,8 +88,11 @@ def simulate(
         dense=dense_counters,
         energy_j=energy_j(delta_counters, architecture),
         dense_energy_j=energy_j(dense_counters, architecture),
+        area_mm2=known_area.mm2,
+        not_priced={"energy": not_priced(architecture), "area": known_area.not_priced},
         training=learned.summary(trace),
-        provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started),
+        provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
+        | ({"command": command} if command else {}),
     )
 
 

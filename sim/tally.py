@@ -57,7 +57,7 @@ def counters(
     cycles
         How long it took.
     units
-        By name.
+        By name; those that the machine does not have are left out.
     engine_phases
         The engine's busy and stalled cycles by phase; the cycles after its last op go to that op's phase.
     remote
@@ -71,8 +71,8 @@ def counters(
     return Counters(
         cycles=cycles,
         clock_hz=program.architecture.engine.clock_hz,
-        lanes=program.architecture.engine.lanes,
-        units={name: tally.counters(cycles) for name, tally in units.items()},
+        lanes=program.architecture.lanes,
+        units={name: units[name].counters(cycles) for name in program.units},
         phases={name: _phase(program, number, engine_phases[name]) for number, name in enumerate(PHASES)},
         remote=remote,
         work=program.work(every_op),
@@ -105,13 +105,13 @@ def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
     chosen = ops.phase == number
     work = program.work(chosen)
     matrix = chosen & (ops.tensor != NO_TENSOR)
-    skipped = (ops.dense_count - ops.count) * ops.rows
+    skipped = (ops.dense_count - ops.total_count) * ops.rows
     return PhaseCounters(
         busy_cycles=tally.busy_cycles,
         stall_cycles=tally.stall_cycles,
         macs=work["macs"],
         skipped_macs=int(skipped[matrix].sum()),
-        fired=int(ops.count[matrix].sum()),
+        fired=int(ops.total_count[matrix].sum()),
         elements=int(ops.dense_count[matrix].sum()),
         remote_bytes=int((program.remote_read_bytes + program.remote_write_bytes)[chosen].sum()),
         local_bytes=work["local_read_bytes"] + work["local_write_bytes"],

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accel.architecture import Architecture
 from accel.modes import gates_backward, gates_forward, loss
-from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
+from accel.program import NO_OP, PHASES, UNITS, Ops, Program
+from accel.tiles import ONE_TILE
+from workloads.barriers import with_barriers
+from workloads.checkpoint.holding import held_over_ops
+from workloads.checkpoint.timeline import batch
+from workloads.exchange import wait_for_room
+from workloads.grid import Grid, numbered
+from workloads.keeping import Checkpointing, Keeping, all_of_it, as_scheduled, input_bytes
 from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
-from workloads.placement import Demand, Shape, matrices, place
-from workloads.schedule import Cells, Schedule
+from workloads.moves import Columns, Moves, kind_of
+from workloads.placement import Shape, matrices, own_most
+from workloads.schedule import Cells
 from workloads.tape import Tape
 from workloads.trace import RecordedStep
 
-Columns = dict[str, Any]
-"""Columns of the op table for all ops of one kind: arrays or numbers, and a list of arrays for `depends`."""
 
-
-def lower(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Program:
+def lower(
+    architecture: Architecture,
+    shape: Shape,
+    step: RecordedStep,
+    readout: str,
+    checkpointing: Checkpointing | None = None,
+) -> Program:
     """Return the program of one training step: forward, backward, weight gradient of every sample, then the update.
 
     Parameters
@@ -33,153 +44,152 @@ def lower(architecture: Architecture, shape: Shape, step: RecordedStep, readout:
         What fired.
     readout
         "last" or "every": which steps are classified.
+    checkpointing
+        What of each sample is kept and what is run again; if left out everything is kept, where the machine places it.
 
     Raises
     ------
     FitError
         If something does not fit the memory it must live in.
     """
-    return _Lowering(architecture, shape, fired_lists(step, shape, architecture.engine), readout).program()
+    lists = fired_lists(step, shape, architecture.engine, architecture.tiles.count)
+    return _lowered(architecture, shape, lists, readout, checkpointing)
 
 
-def lower_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> Program:
+def lower_dense(
+    architecture: Architecture,
+    shape: Shape,
+    lengths: NDArray[np.int64],
+    readout: str,
+    checkpointing: Checkpointing | None = None,
+) -> Program:
     """Return the program of the same training step on the same machine with every column worked through."""
-    return _Lowering(architecture, shape, dense_lists(lengths, shape, architecture.engine), readout).program()
+    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    return _lowered(architecture, shape, lists, readout, checkpointing)
+
+
+def _lowered(
+    architecture: Architecture, shape: Shape, lists: Lists, readout: str, checkpointing: Checkpointing | None
+) -> Program:
+    keeping = (
+        all_of_it(architecture, shape, lists, readout)
+        if checkpointing is None
+        else as_scheduled(architecture, shape, lists, readout, checkpointing)
+    )
+    return _Lowering(architecture, shape, lists, readout, keeping).program()
 
 
 class _Lowering:
     """One lowering under way. A method named after a kind of op gives that kind's columns of the op table."""
 
-    def __init__(self, architecture: Architecture, shape: Shape, lists: Lists, readout: str) -> None:
+    def __init__(self, architecture: Architecture, shape: Shape, lists: Lists, readout: str, keeping: Keeping) -> None:
         self._architecture = architecture
         self._shape = shape
         self._lists = lists
+        self._tiles = architecture.tiles.count
         self._matrices = matrices(shape, architecture)
-        self._tape_of_steps = Tape(architecture, shape, lists)
-        self._placed = place(architecture, shape, self._demand(readout))
-        self._schedule = self._kinds(readout)
-        self._schedule.rank()
+        self._of_all_tiles = matrices(shape, architecture.model_copy(update={"tiles": ONE_TILE}))
+        self._keeping, self._placed = keeping, keeping.placed
+        self._grid = Grid(shape, batch(keeping.samples), lists.lengths, readout, self._tiles)
+        self._moves = Moves(architecture, shape, keeping.placed, Tape(architecture, shape, lists), self._grid)
 
     def program(self) -> Program:
         """Return the program."""
-        table = Ops.blank(self._schedule.size + len(self._matrices))
-        for kind, cells in self._schedule.kinds():
+        table = Ops.blank(self._grid.schedule.size + len(self._matrices))
+        for kind, cells in self._grid.schedule.kinds():
             verb, _, stream = kind.rpartition("_")
-            method = getattr(self, f"_{kind}", None)
+            method = getattr(self, f"_{kind}", None) or getattr(self._moves, kind, None)
             columns = method(cells) if method else getattr(self, f"_{verb}")(cells, stream)
-            self._enter(table, self._schedule.rows(kind, cells), cells, columns)
+            self._enter(table, self._grid.schedule.rows(kind, cells), kind, cells, columns)
         self._enter_updates(table)
-        placed = self._placed
-        ops = Ops(**table)
-        return Program(
-            self._architecture, ops, placed.tensors, self._lists.columns, placed.local_bytes, placed.remote_bytes
+        wait_for_room(table)
+        placed, ops = self._placed, Ops(**table)
+        program = Program(
+            *(self._architecture, ops, placed.tensors, self._lists.columns, placed.local_bytes, placed.remote_bytes),
+            held=self._held(),
         )
+        return program if self._architecture.checkpoint.overlap else self._blocking(program)
 
-    def _demand(self, readout: str) -> Demand:
-        tape = self._tape_of_steps
-        readouts = 1 if readout == "last" else int(self._lists.lengths.max(initial=0))
-        return Demand(
-            inputs=int(self._lists.lengths.sum()) * self._input_bytes,
-            tape=tape.local_bytes,
-            tape_slots=tape.remote_bytes,
-            tape_buffer=tape.buffer_bytes,
-            loss=readouts * self._shape.classes * self._architecture.engine.formats.gradient.bytes,
-            read=(readouts - 1) * self._shape.hidden[-1] * self._architecture.engine.formats.activation.bytes,
-        )
+    def _held(self) -> NDArray[np.int64]:
+        def row_of(kind: str, layer: NDArray[np.int64], sample: int, number: NDArray[np.int64]) -> NDArray[np.int64]:
+            cells = layer, np.full_like(layer, sample), number
+            return self._grid.undone(cells) if kind == "undo" else self._grid.schedule.rows(kind, cells)
 
-    @property
-    def _input_bytes(self) -> int:
-        """Bytes of an input vector, padded to whole words so that each begins at one."""
-        engine = self._architecture.engine
-        return -(-self._shape.inputs[0] // engine.lanes) * engine.lanes * engine.formats.activation.bytes
+        return held_over_ops(self._keeping.samples, self._keeping.sizes, row_of)
 
-    def _kinds(self, readout: str) -> Schedule:
-        """Return the schedule with every op that this training step has."""
-        lengths, layers = self._lists.lengths, len(self._shape.hidden)
-        step = np.arange(int(lengths.max(initial=0)))
-        steps = np.broadcast_to(step < lengths[:, None], (layers, len(lengths), len(step)))
-        first = np.arange(layers)[:, None, None] == 0
-        last = np.arange(layers)[:, None, None] == layers - 1
-        read = steps & last & (step == lengths[:, None] - 1 if readout == "last" else True)
-        recurrent = steps & (step > 0) & bool(self._shape.gates.BLOCKS_H)
-        with_bias = steps if self._shape.gates.BIAS_H else recurrent
-        schedule = Schedule(layers, lengths)
-        for kind, exists in {
-            "load_x": steps & first,
-            "encode_x": steps,
-            "encode_h": recurrent,
-            "matvec_x": steps,
-            "matvec_h": with_bias,
-            "gates": steps,
-            "read": read,
-            "loss": read,
-            "read_t": read,
-            "read_outer": read,
-            "gates_backward": steps,
-            "matvec_t_h": recurrent,
-            "matvec_t_x": steps & ~first,  # nobody asks for the gradient of the data
-            "outer_h": with_bias,
-            "outer_x": steps,
-        }.items():
-            if exists.any():
-                schedule.add(kind, exists)
-        if self._placed.tape_remote:
-            schedule.add("store_tape", steps)
-            schedule.add("load_tape", steps)
-        return schedule
+    def _blocking(self, program: Program) -> Program:
+        """Return `program` with every move of a tape or state a barrier."""
+        depends = with_barriers(program.ops.depends, program.unit, len(UNITS), self._grid.transfers())
+        return replace(program, ops=replace(program.ops, depends=depends))
 
-    @staticmethod
-    def _enter(table: dict[str, NDArray[np.signedinteger]], rows: NDArray[np.int64], cells: Cells, c: Columns) -> None:
-        table["layer"][rows], table["sample"][rows], table["step"][rows] = cells
+    def _enter(
+        self, table: dict[str, NDArray[np.signedinteger]], rows: NDArray[np.int64], kind: str, cells: Cells, c: Columns
+    ) -> None:
+        table["layer"][rows], table["sample"][rows] = cells[:2]
+        table["step"][rows] = self._grid.step_of(kind, cells)
         for place_in_row, dependency in enumerate(c.pop("depends", [])):
             table["depends"][rows, place_in_row] = dependency
         for name, values in c.items():
             table[name][rows] = values
 
     def _at(self, kind: str, cells: Cells, *, layer: int = 0, step: int = 0) -> NDArray[np.int64]:
-        return self._schedule.rows(kind, cells, layer=layer, step=step)
+        return self._grid.at(kind, cells, layer=layer, step=step)
 
     # --- input and encoder
 
     def _load_x(self, cells: Cells) -> Columns:
         lengths = self._lists.lengths
         before = np.cumsum(lengths) - lengths
-        number = before[cells[1]] + cells[2]
-        address = self._placed.input_address + number * self._input_bytes
+        number = before[cells[1]] + self._grid.of_run("step", cells)
+        address = self._placed.input_address + number * input_bytes(self._architecture, self._shape)
         # Two vectors may be on their way, of the next sample too, while a third is in use.
-        order = np.argsort(number)
-        third_last = np.full(len(order), NO_OP)
-        third_last[order[3:]] = self._at("encode_x", cells)[order[:-3]]
-        return self._transfer("load", "FP", self._input_bytes, address) | {"depends": [third_last]}
+        third_last = np.full(len(number), NO_OP)
+        third_last[3:] = self._at("encode_x", cells)[:-3]
+        size_bytes = input_bytes(self._architecture, self._shape)
+        return (
+            self._moves.transfer("load", "FP", size_bytes, address)
+            | self._grid.phase(cells)
+            | {"depends": [third_last]}
+        )
 
     def _encode(self, cells: Cells, stream: str) -> Columns:
-        lists = self._streams(stream)
-        before = (
-            [
-                self._at("load_x", cells),
-                self._at("gates", cells, layer=-1),
-                self._without_recurrence("gates", cells, -2),
-            ]
-            if stream == "x"
-            else [self._at("gates", cells, step=-1)]
+        lists, at = self._streams(stream), self._grid.in_steps(cells)
+        restored = self._at("restore_state", cells)
+        if stream == "x":
+            kept = np.maximum(restored, self._at("copy_state", cells))
+            made = [self._at("load_x", cells), self._at("gates", cells, layer=-1)]  # one or the other
+            before = [*made, kept]
+            if not self._shape.gates.BLOCKS_H:
+                before = [np.maximum(*made), kept, self._without_recurrence("gates", cells, -2)]
+        else:
+            restarts = self._grid.of_run("restarts", cells) > 0
+            before = [np.where(restarts, restored, self._at("gates", cells, step=-1))]
+        return (
+            kind_of(self._shape.gates.ENCODER, "FP", stream)
+            | self._grid.phase(cells)
+            | {
+                "count": _gather(lists, "asked", at),
+                "words": _gather(lists, "scan_cycles", at),
+                "rows": _by_layer(cells, [one.width for one in lists]),
+                "depends": before,
+            }
         )
-        return _kind(self._shape.gates.ENCODER, "FP", stream) | {
-            "count": _gather(lists, "asked", cells),
-            "words": _gather(lists, "scan_cycles", cells),
-            "rows": _by_layer(cells, [one.width for one in lists]),
-            "depends": before,
-        }
 
     # --- matrix products of the layers
 
     def _matvec(self, cells: Cells, stream: str) -> Columns:
-        listed = self._at(f"encode_{stream}", cells)
-        return self._with_columns("matvec", "FP", cells, stream) | {"depends": [listed], "list_from": listed}
+        listed = self._at(f"{'broadcast' if self._tiles > 1 else 'encode'}_{stream}", cells)
+        columns = self._with_columns("matvec", "FP", self._grid.in_steps(cells), stream)
+        return columns | self._grid.phase(cells) | {"depends": [listed], "list_from": listed}
 
     def _outer(self, cells: Cells, stream: str) -> Columns:
         return self._with_columns("outer", "WG", cells, stream) | {
             # Lanes do not pass dW on from one op to the next: what it reads must have been written.
-            "depends": [self._at("gates_backward", cells), self._at(f"outer_{stream}", cells, step=1)],
+            "depends": [
+                self._at("gates_backward", cells),
+                self._at(f"outer_{stream}", cells, step=1),
+                self._at(f"resend_{stream}", cells),
+            ],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -189,7 +199,7 @@ class _Lowering:
             "count": _gather(lists, "asked", cells),  # the bias column has no gradient to give
             "list_start": _gather(lists, "asked_start", cells),
             "dense_count": _by_layer(cells, [one.width for one in lists]),
-            "depends": [self._at("gates_backward", cells)],
+            "depends": [self._at("gates_backward", cells), self._at(f"resend_{stream}", cells)],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -203,44 +213,92 @@ class _Lowering:
     def _matrix(self, mode: str, phase: str, cells: Cells, stream: str) -> Columns:
         names = [f"W_{stream}[{layer}]" for layer in range(len(self._shape.hidden))]
         gradient = "d" if mode == "outer" else ""
-        return _kind(mode, phase, stream) | {
+        return kind_of(mode, phase, stream) | {
             "words": _by_layer(cells, [self._matrices[name][1] for name in names]),
+            "other_words": _by_layer(cells, [self._beside(name)["other_words"] for name in names]),
             "rows": _by_layer(cells, [self._matrices[name][0] for name in names]),
             "tensor": _by_layer(cells, [self._placed.index(gradient + name) for name in names]),
             "list_start": _gather(self._streams(stream), "start", cells),
         }
 
     def _list_from(self, cells: Cells, stream: str) -> NDArray[np.int64]:
-        """Return after which op the backward pass has the list: its load, or its making if it stayed local."""
-        loaded = self._at("load_tape", cells)
-        return np.where(loaded == NO_OP, self._at(f"encode_{stream}", cells), loaded)
+        """Return after which op the lanes have the list of the backward pass: when it was sent to all tiles again."""
+        resent = self._at(f"resend_{stream}", cells)
+        return np.where(resent == NO_OP, self._kept(cells, stream), resent)
 
-    # --- element-wise gates and the tape
+    def _kept(self, cells: Cells, stream: str) -> NDArray[np.int64]:
+        """Return after which op a tile has the list that it made: its load, or its making if it stayed local."""
+        loaded = self._at("load_tape", cells)
+        made = self._at(f"encode_{stream}", numbered(cells, self._grid.of_step("run", cells)))
+        return np.where(loaded == NO_OP, made, loaded)
+
+    def _beside(self, name: str) -> Columns:
+        """Return what tiles other than the one that has most add to the words and columns of a matrix."""
+        (_, own_words, own_columns), (_, words, columns) = self._matrices[name], self._of_all_tiles[name]
+        return {"other_words": words - own_words, "other_count": columns - own_columns}
+
+    # --- the exchange between tiles
+
+    def _broadcast(self, cells: Cells, stream: str) -> Columns:
+        sent = self._send("FP", self._grid.in_steps(cells), stream, "fired")
+        return sent | self._grid.phase(cells) | {"depends": [self._at(f"encode_{stream}", cells)]}
+
+    def _resend(self, cells: Cells, stream: str) -> Columns:
+        return self._send("BP", cells, stream, "asked") | {"depends": [self._kept(cells, stream)]}
+
+    def _send(self, phase: str, cells: Cells, stream: str, entries: str) -> Columns:
+        count = _gather(self._streams(stream), entries, cells)
+        return self._exchange("broadcast", phase, stream, count, self._lists.entry_bytes)
+
+    def _reduce(self, cells: Cells, stream: str) -> Columns:
+        count = _gather(self._streams(stream), "asked", cells)
+        sum_bytes = self._architecture.engine.formats.backward_sum.bytes
+        return self._exchange("reduce", "BP", stream, count, sum_bytes) | {
+            "depends": [self._at(f"matvec_t_{stream}", cells)]
+        }
+
+    def _read_reduce(self, cells: Cells) -> Columns:
+        sum_bytes = self._architecture.engine.formats.memory.bytes
+        return self._exchange("reduce", "FP", "readout", self._shape.classes, sum_bytes) | {
+            "depends": [self._at("read", cells)]
+        }
+
+    def _exchange(self, mode: str, phase: str, stream: str, count: NDArray[np.int64] | int, item_bytes: int) -> Columns:
+        beats = self._architecture.tiles.beats(item_bytes)
+        return kind_of(mode, phase, stream) | {"count": count, "words": beats, "rows": self._tiles}
+
+    # --- element-wise gates
 
     def _gates(self, cells: Cells) -> Columns:
+        stored = self._grid.stored_before(cells, self._grid.of_run("stored", cells), self._grid.of_run("saved", cells))
+        room = np.where(self._grid.of_run("leaves", cells) > 0, stored, NO_OP)
+        before = np.maximum(self._at("matvec_h", cells), self._without_recurrence("gates", cells, -1))
+        return (
+            self._gates_forward(cells)
+            | self._grid.phase(cells)
+            | {"depends": [self._at("matvec_x", cells), before, room]}
+        )
+
+    def _gates_forward(self, cells: Cells) -> Columns:
         gates = self._shape.gates
         slots = gates_forward.neuron_slots(gates)
         read = gates.ACCUMULATORS + len(gates.STATE)
-        return self._elementwise("gates_forward", "FP", cells, slots, gates.FORWARD_MULTIPLIES, read) | {
-            "depends": [
-                self._at("matvec_x", cells),
-                # where nothing comes back, the state alone ties a step to the one before
-                np.maximum(self._at("matvec_h", cells), self._at("gates", cells, step=-1)),
-                self._at("store_tape", cells, step=-2),  # the buffer holds two steps
-            ]
-        }
+        return self._elementwise("gates_forward", "FP", cells, slots, gates.FORWARD_MULTIPLIES, read)
 
     def _gates_backward(self, cells: Cells) -> Columns:
         multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
-        above = np.maximum(self._at("read_t", cells), self._at("matvec_t_x", cells, layer=1))
+        summed = "reduce" if self._tiles > 1 else "matvec_t"
+        above = np.maximum(self._at("read_t", cells), self._at(f"{summed}_x", cells, layer=1))
+        made = np.maximum(self._at("load_tape", cells), self._at("undo_gates", cells))
         slots = gates_backward.neuron_slots(self._shape.gates)
-        later = np.maximum(self._at("matvec_t_h", cells, step=1), self._at("gates_backward", cells, step=1))
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
             "depends": [
-                above,
-                later,
-                # a load follows the same weight gradient, so one place holds either
-                np.maximum(self._at("load_tape", cells), self._without_recurrence("outer_x", cells, 2)),
+                # what comes from above follows the weight gradients of two steps later, so one place holds either
+                np.maximum(above, self._without_recurrence("outer_x", cells, 2)),
+                np.maximum(
+                    self._at(f"{summed}_h", cells, step=1), self._without_recurrence("gates_backward", cells, 1)
+                ),
+                made,
             ]
         }
 
@@ -255,27 +313,23 @@ class _Lowering:
 
     def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:
         width = _by_layer(cells, list(self._shape.hidden))
-        chunks = -(-width // self._architecture.engine.elementwise_lanes)
-        return _kind(mode, phase, "h") | {"count": multiplies * width, "words": slots * chunks, "rows": read * width}
+        own = _by_layer(cells, [own_most(self._architecture, width) for width in self._shape.hidden])
+        chunks = -(-own // self._architecture.engine.elementwise_lanes)
+        return kind_of(mode, phase, "h") | {"count": multiplies * width, "words": slots * chunks, "rows": read * width}
 
-    def _store_tape(self, cells: Cells) -> Columns:
-        return self._tape("store", "FP", cells) | {"depends": [self._at("gates", cells)]}
+    # --- steps undone: M[t-1] = M[t] - W delta[t], after the gates of step t were made again from M[t]
 
-    def _load_tape(self, cells: Cells) -> Columns:
-        return self._tape("load", "BP", cells) | {
-            "depends": [self._at("store_tape", cells), self._at("outer_x", cells, step=2)]
+    def _undo_gates(self, cells: Cells) -> Columns:
+        freed = self._at("outer_x", numbered(cells, self._grid.of_step("undo_reversed", cells)))
+        depends = [self._grid.undone(numbered(cells, cells[2] + 1)), freed]
+        return self._gates_forward(cells) | {"phase": PHASES.index("RF"), "depends": depends}
+
+    def _undo(self, cells: Cells, stream: str) -> Columns:
+        made = self._at(f"encode_{stream}", numbered(cells, self._grid.of_step("run", cells)))
+        return self._with_columns("matvec", "RF", cells, stream) | {
+            "depends": [self._at("undo_gates", cells)],
+            "list_from": made,
         }
-
-    def _tape(self, mode: str, phase: str, cells: Cells) -> Columns:
-        """Return a move of one step's tape of one layer."""
-        tape, (layer, _, step) = self._tape_of_steps, cells
-        return self._transfer(mode, phase, tape.bytes[cells], self._placed.tape_address + tape.offset(layer, step))
-
-    def _transfer(
-        self, mode: str, phase: str, size_bytes: NDArray[np.int64] | int, address: NDArray[np.int64]
-    ) -> Columns:
-        beats = -(-size_bytes // self._architecture.dma.bytes_per_cycle)
-        return _kind(mode, phase, "x") | {"count": size_bytes, "words": beats, "address": address}
 
     # --- read-out and update
 
@@ -283,25 +337,29 @@ class _Lowering:
         return self._readout("matvec", "FP", 1) | {"depends": [self._at("gates", cells)]}
 
     def _loss(self, cells: Cells) -> Columns:
-        return _kind("loss", "BP", "readout") | {
+        return kind_of("loss", "BP", "readout") | {
             "count": self._shape.classes,
+            "other_count": self._shape.classes * (self._tiles - 1),  # every tile computes it for itself
             "words": loss.class_cycles(self._architecture.engine.formats),
-            "depends": [self._at("read", cells)],
+            "depends": [self._at("read_reduce" if self._tiles > 1 else "read", cells)],
         }
 
     def _read_t(self, cells: Cells) -> Columns:
-        return self._readout("matvec_t", "BP", 0) | {"depends": [self._at("loss", cells)]}
+        return self._readout("matvec_t", "BP", 0) | {"depends": [self._loss_of(cells)]}
 
     def _read_outer(self, cells: Cells) -> Columns:
-        return self._readout("outer", "WG", 1) | {"depends": [self._at("loss", cells)]}
+        return self._readout("outer", "WG", 1) | {"depends": [self._loss_of(cells)]}
+
+    def _loss_of(self, cells: Cells) -> NDArray[np.int64]:
+        return self._at("loss", numbered(cells, self._grid.of_step("run", cells)))
 
     def _readout(self, mode: str, phase: str, bias: int) -> Columns:
         """Return an op on the read-out, which is dense: its h is what the step ends with, not a delta."""
-        rows, words, _ = self._matrices["W_readout"]
-        columns = self._shape.hidden[-1] + bias
-        return _kind(mode, phase, "readout") | {
-            "count": columns,
-            "dense_count": columns,
+        rows, words, columns = self._matrices["W_readout"]
+        return kind_of(mode, phase, "readout") | {
+            "count": columns - 1 + bias,
+            "dense_count": self._shape.hidden[-1] + bias,
+            **self._beside("W_readout"),
             "words": words,
             "rows": rows,
             "tensor": self._placed.index("dW_readout" if mode == "outer" else "W_readout"),
@@ -309,12 +367,13 @@ class _Lowering:
 
     def _enter_updates(self, table: dict[str, NDArray[np.signedinteger]]) -> None:
         """Enter one update for each matrix behind everything else, each after the last op on its gradient."""
-        for row, (name, (rows, words, columns)) in enumerate(self._matrices.items(), self._schedule.size):
+        for row, (name, (rows, words, columns)) in enumerate(self._matrices.items(), self._grid.schedule.size):
             gradient = self._placed.index("d" + name)
             on_it = np.flatnonzero(table["tensor"][:row] == gradient)
-            values = _kind("update", "WU", "readout" if "readout" in name else name[2]) | {
+            values = kind_of("update", "WU", "readout" if "readout" in name else name[2]) | {
                 "count": columns,
-                "dense_count": columns,
+                "dense_count": self._of_all_tiles[name][2],
+                **self._beside(name),
                 "words": words,
                 "rows": rows,
                 "tensor": self._placed.index(name),
@@ -326,10 +385,6 @@ class _Lowering:
 
     def _streams(self, stream: str) -> tuple[StreamLists, ...]:
         return self._lists.x if stream == "x" else self._lists.h
-
-
-def _kind(mode: str, phase: str, stream: str) -> Columns:
-    return {"mode": MODE_NAMES.index(mode), "phase": PHASES.index(phase), "stream": STREAMS.index(stream)}
 
 
 def _gather(lists: tuple[StreamLists, ...], name: str, cells: Cells) -> NDArray[np.int64]:

@@ -14,7 +14,8 @@ PHASE_OF_MODE = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}
 def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_], rows: int) -> Program:
     """Return a program of one matrix op for each step and nothing else, all lists known from the start.
 
-    The matrix lives where the architecture places weights (gradients for ``outer``); ``auto`` is local.
+    The matrix lives where the architecture places weights (gradients for ``outer``); ``auto`` is local. Several tiles
+    share its rows; all have the lists, and the sums of ``matvec_t`` stay where they are made.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
     SensorsINI/RENETA at 1a957c9, its performance bench.
     """
     steps, width = fired.shape
-    words = -(-rows // architecture.engine.lanes)
+    words = -(-rows // architecture.lanes)
     gradient = mode == "outer"
     home = architecture.placement.gradients if gradient else architecture.placement.weights
     word_bytes = architecture.gradient_word_bytes if gradient else architecture.weight_word_bytes
@@ -42,6 +43,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         "step": np.arange(steps),
         "count": count,
         "words": words,
+        "other_words": -(-rows // architecture.engine.lanes) - words,
         "rows": rows,
         "dense_count": width,
         "tensor": 0,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import Literal
 
 from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.gates import GATES
 from accel.modes import MODES
 from accel.program import Tensor
+from accel.tiles import own_elements
 from workloads.cells import CELLS
+
+LISTS_RECEIVED = 2
+"""Steps of each stream whose received lists a tile holds: one is worked through while the next comes."""
+
+SUMS_WAITING = 2
+"""Products with sums over the tiles that a tile holds: one is made while the other is added up."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Demand:
-    """What a training step needs room for besides the matrices, in bytes.
+    """What a training step needs room for besides the matrices, in bytes; locally in the tile that needs most.
 
     Attributes
     ----------
@@ -85,8 +93,8 @@ class Placed:
         The matrices W and dW.
     tape_remote
         Whether the tape lives in off-chip memory.
-    tape_address, input_address
-        First remote byte of the tape and of the input vectors.
+    tape_address, input_address, state_address
+        First remote byte of the tape, of the input vectors and of the states kept.
     local_bytes, remote_bytes
         What each memory holds, by use.
     """
@@ -97,6 +105,7 @@ class Placed:
     input_address: int
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
+    state_address: int = 0
 
     def index(self, name: str) -> int:
         """Return the number of the tensor called `name`."""
@@ -104,12 +113,13 @@ class Placed:
 
 
 def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, int, int]]:
-    """Return rows, words a column and columns of each weight matrix by name.
+    """Return rows, words a column and columns of each weight matrix by name, the latter two of the tile with most.
 
     Rows of a gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a last
-    column that fires once, at step 0.
+    column that fires once, at step 0. Several tiles share the rows; of the read-out, whose rows are few, they share the
+    columns, each those of its own neurons, and the first has the bias.
     """
-    lanes, gates = architecture.engine.lanes, shape.gates
+    lanes, gates = architecture.lanes, shape.gates
     found: dict[str, tuple[int, int, int]] = {}
     for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
         chunks = -(-width // lanes)
@@ -119,8 +129,14 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, i
         ):
             if blocks:
                 found[name] = (blocks * width, blocks * chunks, columns + bias)
-    found["W_readout"] = (shape.classes, -(-shape.classes // lanes), shape.hidden[-1] + 1)
+    own = own_most(architecture, shape.hidden[-1])
+    found["W_readout"] = (shape.classes, -(-shape.classes // architecture.engine.lanes), own + 1)
     return found
+
+
+def own_most(architecture: Architecture, width: int) -> int:
+    """Return how many of `width` neurons, or elements of a vector, the tile has that has most."""
+    return int(own_elements(width, architecture.engine.lanes, architecture.tiles.count).max())
 
 
 def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
@@ -135,7 +151,11 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         "state": state_bytes(architecture, shape) + demand.loss + demand.read,
         "column buffer": architecture.dma.buffer_bytes,
     }
-    _check("the neurons' state and the column buffer", sum(local.values()), architecture.local.bytes, "local")
+    first = "the neurons' state and the column buffer"
+    if architecture.tiles.count > 1:
+        local["exchange buffers"] = exchange_bytes(architecture, shape)
+        first = "the neurons' state, the column buffer and the exchange buffers"
+    _check(first, sum(local.values()), architecture, "local")
     remote: dict[str, int] = {}
     tensors: list[Tensor] = []
     placement = architecture.placement
@@ -145,24 +165,56 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     ):
         sizes = matrices(shape, architecture)
         needed = sum(words * columns for _, words, columns in sizes.values()) * word_bytes
-        is_remote = _settle(use, needed, home, architecture, local, remote)
+        is_remote = _settle(use, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0
         for name, (_, words, columns) in sizes.items():
             tensors.append(Tensor(prefix + name, is_remote, address, columns, words, word_bytes))
             address += tensors[-1].bytes
-    tape_remote = _settle("tape", demand.tape, placement.tape, architecture, local, remote, demand.tape_slots)
+    tape_home = architecture.checkpoint.tape_home or placement.tape
+    tape_remote = _settle("tape", demand.tape, tape_home, architecture, local, remote, demand.tape_slots)
     tape_address = sum(remote.values()) - demand.tape_slots if tape_remote else 0
     if tape_remote:
         local["tape buffer"] = demand.tape_buffer
-        _check("the buffer for steps of the tape", sum(local.values()), architecture.local.bytes, "local")
+        _check("the buffer for steps of the tape", sum(local.values()), architecture, "local")
     remote["inputs"] = demand.inputs
-    _check("weights, gradients, tape and inputs", sum(remote.values()), architecture.remote.bytes, "remote")
+    _check("weights, gradients, tape and inputs", sum(remote.values()), architecture, "remote")
     input_address = sum(remote.values()) - demand.inputs
     return Placed(tuple(tensors), tape_remote, tape_address, input_address, local, remote)
 
 
+def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int], remote: dict[str, int]) -> Placed:
+    """Return `placed` with what a checkpoint schedule keeps, by use: in each memory behind all else.
+
+    Parameters
+    ----------
+    placed
+        Everything else, with no tape.
+    local, remote
+        Bytes; remote ones of ``tape`` and ``checkpoints``, which lie in that order.
+
+    Raises
+    ------
+    FitError
+        If it does not fit.
+    """
+    address = sum(placed.remote_bytes.values())
+    local_bytes, remote_bytes = placed.local_bytes | local, placed.remote_bytes | remote
+    _check("tapes and checkpoints", sum(local_bytes.values()), architecture, "local")
+    _check("tapes and checkpoints", sum(remote_bytes.values()), architecture, "remote")
+    return replace(
+        placed,
+        tape_remote=remote["tape"] > 0,
+        tape_address=address,
+        state_address=address + remote["tape"],
+        local_bytes=local_bytes,
+        remote_bytes=remote_bytes,
+    )
+
+
 def state_bytes(architecture: Architecture, shape: Shape) -> int:
     """Return the local bytes of what every step works on, forward and backward, double-buffered where design asks.
+
+    They are those of the tile that has most neurons.
 
     M and g(M) have two banks, so that input deltas of the next step may be accumulated while the gates of this one
     are read; h and g(h) have two, so that the layer above may read one while the next is written. Two lists of input
@@ -170,15 +222,28 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
     """
     lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
     held = shape.encoder.HELD
-    total: int = 3 * shape.inputs[0] * formats.activation.bytes  # input vectors: one in use, two on their way
-    total += 2 * shape.inputs[0] * shape.encoder.list_entry_bytes(architecture.engine)
-    for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
+    inputs_of = [own_most(architecture, inputs) for inputs in shape.inputs]
+    total: int = 3 * inputs_of[0] * formats.activation.bytes  # input vectors: one in use, two on their way
+    total += 2 * inputs_of[0] * shape.encoder.list_entry_bytes(architecture.engine)
+    for inputs, width in zip(inputs_of, (own_most(architecture, one) for one in shape.hidden), strict=True):
         padded = -(-width // lanes) * lanes
         total += 2 * gates.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
         total += held * (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, g's
         total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
         total += len(gates.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
     return total + shape.classes * formats.memory.bytes  # logits
+
+
+def exchange_bytes(architecture: Architecture, shape: Shape) -> int:
+    """Return the local bytes that a tile needs for what comes from the others, and for sums on their way to them.
+
+    Lists of `LISTS_RECEIVED` steps of each stream, forward and backward using the same room; the sums of `SUMS_WAITING`
+    products, and as many steps' logits.
+    """
+    engine = architecture.engine
+    lists: int = LISTS_RECEIVED * (sum(shape.inputs) + sum(shape.hidden)) * shape.encoder.list_entry_bytes(engine)
+    sums = max(shape.hidden) * engine.formats.backward_sum.bytes
+    return lists + SUMS_WAITING * (sums + shape.classes * engine.formats.memory.bytes)
 
 
 def _settle(
@@ -188,25 +253,24 @@ def _settle(
     architecture: Architecture,
     local: dict[str, int],
     remote: dict[str, int],
-    needed_remote: int | None = None,
+    needed_remote: int,
 ) -> bool:
-    """Book the bytes in the memory that `home` asks for and tell whether it is the remote one.
-
-    `needed` bytes, or there `needed_remote` where that is not the same.
-    """
+    """Book `needed` bytes locally or `needed_remote` remotely, as `home` asks for; tell whether it is the latter."""
     taken = sum(local.values())
     if home == "local":
-        _check(f"{use} (placement.{use} = 'local')", taken + needed, architecture.local.bytes, "local")
+        _check(f"{use} (placement.{use} = 'local')", taken + needed, architecture, "local")
     if home == "remote" or (home == "auto" and taken + needed > architecture.local.bytes):
-        remote[use] = needed if needed_remote is None else needed_remote
+        remote[use] = needed_remote
         return True
     local[use] = needed
     return False
 
 
-def _check(what: str, needed: int, capacity: int, memory: str) -> None:
+def _check(what: str, needed: int, architecture: Architecture, memory: Literal["local", "remote"]) -> None:
+    capacity = getattr(architecture, memory).bytes
+    each = " in each tile" if memory == "local" and architecture.tiles.count > 1 else ""
     if needed > capacity:
         raise FitError(
-            f"{memory}.bytes = {capacity} is too small: with {what}, {needed} bytes must fit, "
+            f"{memory}.bytes = {capacity} is too small: with {what}, {needed} bytes must fit{each}, "
             f"{needed - capacity} bytes are missing"
         )

@@ -1,7 +1,8 @@
 """The tape: what the backward pass needs of a step, how many bytes that is, and where it lies off-chip.
 
 A step of a layer is moved in whole words of P values, as wide as an activation or wider: the values of the cell's
-``TAPE``, each vector padded to whole words; then the list of what fired in x, then that of h, each padded likewise.
+``TAPE``, each vector padded to whole words; then the list of what fired in x, then that of h, each padded likewise. Of
+several tiles each keeps, and moves, the values of its own neurons and its own part of the lists.
 
 Off-chip each step of each layer has a slot in which it fits if everything fires: where a step lies is known before it
 is known what fires. Only what fired is moved.
@@ -19,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.architecture import Architecture
-from accel.engine import Formats
-from workloads.lists import Lists
+from workloads.lists import Lists, value_bytes
 from workloads.placement import Shape
 
 __all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "value_bytes"]
@@ -33,11 +33,6 @@ MADE_STEPS = 4
 
 LOADED_STEPS = 2
 """Steps whose lists are loaded for the backward pass at once."""
-
-
-def value_bytes(formats: Formats) -> int:
-    """Return the bytes of one value in a word of the tape, the same for all, so that each stays in its lane."""
-    return max(formats.activation.bytes, formats.gate.bytes, formats.state.bytes)
 
 
 class Tape:
@@ -56,36 +51,44 @@ class Tape:
     ----------
     bytes
         What is moved of each layer, sample and step, 0 where there is none, shape (L, B, T).
+    own_bytes
+        What of it the tile keeps that keeps most, reckoned for each vector, shape (L, B, T).
     slot_bytes
         Bytes of each layer's slots, shape (L,).
     """
 
     def __init__(self, architecture: Architecture, shape: Shape, lists: Lists) -> None:
         engine = architecture.engine
-        word_bytes = engine.lanes * value_bytes(engine.formats)
+        self._values, self._states = len(shape.gates.TAPE), len(shape.gates.STATE)
+        word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
         steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
-
-        def of_lists(entries: NDArray[np.int64]) -> NDArray[np.int64]:
-            return -(-entries * lists.entry_bytes // word_bytes) * word_bytes
-
-        chunks = -(-np.array(shape.hidden, dtype=np.int64) // engine.lanes)
-        self._value_bytes = len(shape.gates.TAPE) * chunks * word_bytes
+        width = np.array(shape.hidden, dtype=np.int64)
+        self._value_bytes = -(-width // engine.lanes) * word_bytes
+        self._own_value_bytes = -(-width // architecture.lanes) * word_bytes  # of the tile that has most
         pairs = list(zip(lists.x, lists.h, strict=True))
         self.bytes: NDArray[np.int64] = np.stack(
             [
-                steps * values + of_lists(x.asked) + of_lists(h.asked)
+                steps * values + x.tape_bytes + h.tape_bytes
                 for values, (x, h) in zip(self._value_bytes, pairs, strict=True)
             ]
         )
-        widths = np.array([(x.width, h.width) for x, h in pairs], dtype=np.int64)
-        self._list_bytes = of_lists(widths).sum(axis=1)
+        self.own_bytes: NDArray[np.int64] = np.stack(
+            [
+                steps * values + x.own_tape_bytes + h.own_tape_bytes
+                for values, (x, h) in zip(self._own_value_bytes, pairs, strict=True)
+            ]
+        )
+        self._list_bytes = np.array([x.most_tape_bytes + h.most_tape_bytes for x, h in pairs], dtype=np.int64)
+        self._own_list_bytes = np.array([x.most_own_bytes + h.most_own_bytes for x, h in pairs], dtype=np.int64)
         self.slot_bytes: NDArray[np.int64] = self._value_bytes + self._list_bytes
         self._longest = int(lists.lengths.max(initial=0))
+        kept = sum(x.kept_bytes + h.kept_bytes for x, h in pairs)
+        self._kept_bytes = np.max(kept, axis=1) + lists.lengths * self._own_value_bytes.sum()
 
     @property
     def local_bytes(self) -> int:
-        """The whole tape of the sample whose tape is largest."""
-        return int(self.bytes.sum(axis=(0, 2)).max(initial=0))
+        """The whole tape of the sample whose tape is largest, in the tile that keeps most of it."""
+        return int(self._kept_bytes.max(initial=0))
 
     @property
     def remote_bytes(self) -> int:
@@ -93,10 +96,22 @@ class Tape:
         return self._longest * int(self.slot_bytes.sum())
 
     @property
+    def residue(self) -> NDArray[np.int64]:
+        """What of `own_bytes` cannot be undone, the gates' state and the lists, shape (L, B, T)."""
+        share = self._own_value_bytes * (self._values - self._states) // self._values
+        residue: NDArray[np.int64] = self.own_bytes - np.where(self.own_bytes > 0, share[:, None, None], 0)
+        return residue
+
+    @property
+    def made_list_bytes(self) -> int:
+        """Local SRAM of a tile for the lists of runs that leave no tape."""
+        return int(MADE_STEPS * self._own_list_bytes.sum())
+
+    @property
     def buffer_bytes(self) -> int:
-        """Local SRAM for what is on its way out or in, or not on its way yet."""
-        lists = (MADE_STEPS + LOADED_STEPS) * self._list_bytes
-        return int((TAPE_STEPS * self._value_bytes + lists).sum())
+        """Local SRAM of a tile for what is on its way out or in, or not on its way yet."""
+        lists = (MADE_STEPS + LOADED_STEPS) * self._own_list_bytes
+        return int((TAPE_STEPS * self._own_value_bytes + lists).sum())
 
     def offset(self, layer: NDArray[np.int64], step: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where slots begin, from the first on: step after step, the layers within a step."""

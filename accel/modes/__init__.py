@@ -10,11 +10,12 @@ Every member has
 ``issue_cycles(count, words)``
     cycles until the unit takes its next op, from arrays of the op table (`accel.program.Program`);
 ``drain_cycles(engine)``
-    further cycles until the op's result may be used;
+    further cycles until the op's result may be used; modes of the exchange take ``(engine, tiles)``;
 ``work(count, words, rows, engine)``
     its actions, as `accel.work.Work`.
 
-A mode of the engine also has ``WRITES_BACK``: whether it writes the columns that it reads.
+A mode of the engine also has ``WRITES_BACK``: whether it writes the columns that it reads; and where it does
+``RETURN_CYCLES``, for each matrix that it names, from a word's address to the storing of what takes its place.
 """
 
 from accel.family import ModuleFamily

@@ -17,6 +17,7 @@ from accel.engine import Engine, Formats
 from accel.errors import ConfigError
 from accel.modes import SOON_CYCLES
 from accel.number import Integers, fit
+from accel.tiles import dealt, own_elements
 from accel.work import Counts, Work
 
 UNIT = "encoder"
@@ -99,22 +100,24 @@ def adjoint(g_held: Integers, columns: NDArray[np.int64], s: Integers, formats: 
     return g_value, before
 
 
-def scan_cycles(fired: NDArray[np.bool_], engine: Engine) -> Counts:
+def scan_cycles(fired: NDArray[np.bool_], engine: Engine, tiles: int = 1) -> Counts:
     """Return the cycles to scan each vector: a group of S elements takes one for each entry it emits, at least one.
 
-    A vector without elements takes one cycle too, as an op must pass.
+    A vector without elements takes one cycle too, as an op must pass. Of several tiles each scans its own elements, and
+    the one counts that takes longest.
 
     Parameters
     ----------
     fired
         Masks of shape (..., n).
     """
-    group = engine.encoder_elements
-    width = fired.shape[-1]
-    padded = np.zeros((*fired.shape[:-1], -(-width // group) * group), dtype=np.uint8)
-    padded[..., :width] = fired
-    entries = padded.reshape(*fired.shape[:-1], -1, group).sum(axis=-1, dtype=np.int64)
-    return np.asarray(entries.clip(1).sum(axis=-1).clip(1))
+    group, own = engine.encoder_elements, dealt(fired, engine.lanes, tiles)
+    groups = -(-own.shape[-1] // group)
+    padded = np.zeros((*own.shape[:-1], groups * group), dtype=np.uint8)
+    padded[..., : own.shape[-1]] = own
+    entries = padded.reshape(*own.shape[:-1], groups, group).sum(axis=-1, dtype=np.int64)
+    exists = np.arange(groups) * group < own_elements(fired.shape[-1], engine.lanes, tiles)[:, None]
+    return np.asarray(np.maximum(entries, exists).sum(axis=-1).max(axis=-1).clip(1))
 
 
 def pass_cycles(width: int, engine: Engine) -> int:

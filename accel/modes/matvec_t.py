@@ -21,7 +21,13 @@ drain_cycles = matvec.drain_cycles
 
 
 def result(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: Formats) -> Integers:
-    """Return s of the fired columns, in ``formats.gradient``, shape (n,).
+    """Return s of the fired columns, in ``formats.gradient``, shape (n,); parameters as of `partial`."""
+    total = partial(W_fired, g, blocks, lanes, formats)
+    return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
+
+
+def partial(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: Formats) -> Integers:
+    """Return the sums that s is rounded from, in ``formats.backward_sum``, shape (n,); of one tile of several its own.
 
     Parameters
     ----------
@@ -40,8 +46,7 @@ def result(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: For
     first = (np.arange(blocks)[:, None] * rows + np.arange(0, rows, lanes)).ravel()
     words = np.add.reduceat(W_fired * g[:, None], first, axis=0)
     start = np.zeros(W_fired.shape[1], dtype=np.int64)
-    total = accumulate(start, words, formats.backward_sum)
-    return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
+    return accumulate(start, words, formats.backward_sum)
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

@@ -14,6 +14,9 @@ from accel.work import Counts, Work
 
 UNIT = "engine"
 WRITES_BACK = True
+RETURN_CYCLES = (5,)
+"""From the cycle in which a word of dW is addressed to that in which what takes its place is stored: one to read it,
+and the lanes' stages 0 to 4 (`rtl.lanes`, `rtl.matrix_store`)."""
 
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles

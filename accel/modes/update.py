@@ -15,6 +15,8 @@ from accel.work import Counts, Work
 
 UNIT = "engine"
 WRITES_BACK = True
+RETURN_CYCLES = (6, 5)
+"""Of W, whose stage is one later, and of dW; see `accel.modes.outer`."""
 
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles

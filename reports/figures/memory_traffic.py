@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from accel.result import Result
 from reports.figures import _style as style
 from reports.quantity import quantity, times
-from reports.table import ratio
+from reports.table import phases_of, ratio
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     fidelity
         How the bytes were found, in words; the fidelity's bare name if left out.
     """
-    phases = list(result.counters.phases)
+    phases = phases_of(result)
     figure = style.blank(
         1.55 + 0.62 * len(phases), TITLE, f"{style.setting(result, fidelity)}  ·  bytes of one training step"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from accel.result import PhaseCounters, Result
 from reports.figures import _style as style
 from reports.quantity import quantity, times
-from reports.table import by_cause, ratio
+from reports.table import by_cause, phases_of, ratio
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     fidelity
         How the cycles were found, in words; the fidelity's bare name if left out.
     """
-    phases = list(result.counters.phases)
+    phases = phases_of(result)
     parts = _present(result)
     legend_inches = 0.2 * -(-len(parts) // _LEGEND_COLUMNS)
     figure = style.blank(1.55 + legend_inches + 0.72 * len(phases), TITLE, _caption(result, fidelity))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 TITLE = "Roofline"
 
+_LIFT_POINTS = 6.0
+_NEAR = 0.2  # names of points closer than this, in the logarithm, stand on each other
+
 
 def draw(result: Result, fidelity: str = "") -> Figure:
     """Return a figure with the machine's roof, and each phase of the run (filled) and of the dense run (hollow).
@@ -51,8 +54,9 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     for row in rows:
         _point(axes, row, right)
     dense = {row["phase"]: float(row["macs_per_remote_byte"]) for row in rows if row["run"] == "dense"}
-    for row in (row for row in rows if row["run"] == "delta"):
-        _name(axes, row, right, dense.get(row["phase"], 0.0))
+    named = [row for row in rows if row["run"] == "delta"]
+    for row in named:
+        _name(axes, row, right, dense.get(row["phase"], 0.0), _lift_points(row, named, right))
     speeds = [float(row["macs_per_second"]) for row in rows]
     axes.set_ylim(min(speeds, default=peak / 10) / 1.8, peak * 1.8)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -84,14 +88,26 @@ def _point(axes: Axes, row: Row, right: float) -> None:
     )
 
 
-def _name(axes: Axes, row: Row, right: float, dense: float) -> None:
+def _lift_points(row: Row, named: list[Row], right: float) -> float:
+    """Return how far a name must move up or down so as not to stand on that of a point close above or below."""
+    intensity, speed = min(float(row["macs_per_remote_byte"]), right), float(row["macs_per_second"])
+    lift = 0.0
+    for other in named:
+        beside = abs(math.log(intensity / min(float(other["macs_per_remote_byte"]), right))) < _NEAR
+        above = math.log(speed / float(other["macs_per_second"]))
+        if other is not row and beside and abs(above) < _NEAR:
+            lift += math.copysign(_LIFT_POINTS, above)
+    return lift
+
+
+def _name(axes: Axes, row: Row, right: float, dense: float, lift_points: float) -> None:
     """Write the phase's name on that side of its point where the dense run's point is not."""
     place = (min(float(row["macs_per_remote_byte"]), right), float(row["macs_per_second"]))
     left = dense > place[0] or place[0] > 0.8 * right
     axes.annotate(
         str(row["phase"]),
         place,
-        xytext=(-8 if left else 8, 0),
+        xytext=(-8 if left else 8, lift_points),
         textcoords="offset points",
         ha="right" if left else "left",
         va="center",
@@ -121,7 +137,7 @@ def _say_roofs(axes: Axes, right: float, peak: float, rate: float) -> None:
     axes.annotate(
         text,
         (right, peak),
-        xytext=(0, 5),
+        xytext=(0, 5 + 2 * _LIFT_POINTS),  # above the names of points on the roof
         textcoords="offset points",
         ha="right",
         va="bottom",

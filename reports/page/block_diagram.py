@@ -17,6 +17,7 @@ Point = tuple[float, float]
 
 _MARGIN = 10
 _MOST_LANES = 32  # more are drawn as so many
+_EXCHANGE_WIDTH = 130.0
 
 
 class Box(NamedTuple):
@@ -116,17 +117,16 @@ def _draw(run: Run, layout: Layout, found: Mapping[str, Block], about: str) -> M
         "write": quantity(counters.remote.write_bytes, "B"),
     }
     tile = element("rect", **_corner(layout.tile), rx=14, class_="tile")
-    name = element(
-        "text",
-        f"Tile at {quantity(counters.clock_hz, 'Hz')}",
-        x=layout.tile.x + 16,
-        y=layout.tile.y + 28,
-        class_="title",
-    )
+    left, right, line = layout.tile.x + 16, layout.tile.x + layout.tile.width - 16, layout.tile.y + 28
+    tiles = found.get("tiles", Block("Tile", (), ()))
+    words = f"{tiles.title} at {quantity(counters.clock_hz, 'Hz')}"
+    name = [element("text", words, x=left, y=line, class_="title")]
+    for gauge in tiles.gauges:  # the exchange between them
+        name.extend(_gauge(gauge, Box(right - _EXCHANGE_WIDTH, line, _EXCHANGE_WIDTH, 6)))
     shapes = [_block(key, found[key], box, run) for key, box in layout.boxes.items()]
     arrows = [_arrow(arrow, flows) for arrow in layout.arrows]
     size = f"0 0 {layout.width:g} {layout.height:g}"
-    return element("svg", tile, name, *arrows, *shapes, viewBox=size, role="img", aria_label=about, class_=layout.name)
+    return element("svg", tile, *name, *arrows, *shapes, viewBox=size, role="img", aria_label=about, class_=layout.name)
 
 
 def _corner(box: Box) -> dict[str, float]:
@@ -144,7 +144,8 @@ def _block(key: str, block: Block, box: Box, run: Run) -> Markup:
     for line, words in enumerate(block.about):
         parts.append(element("text", words, x=left, y=box.y + 40 + 15 * line))
     if key == "engine":
-        parts.extend(_lanes(run.result.counters.lanes, block.gauges[0].filled, Box(left, box.y + 50, room, 16)))
+        lanes = run.result.architecture["engine"]["lanes"]  # of one tile
+        parts.extend(_lanes(lanes, block.gauges[0].filled, Box(left, box.y + 50, room, 16)))
     for line, gauge in enumerate(reversed(block.gauges)):
         parts.extend(_gauge(gauge, Box(left, bottom - 16 - 32 * line, room, 6)))
     return element("g", *parts)

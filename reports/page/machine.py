@@ -25,14 +25,17 @@ class Block(NamedTuple):
 
 
 def blocks(run: Run) -> dict[str, Block]:
-    """Return the blocks by name: ``remote``, ``port``, ``local``, ``encoder``, ``engine``, ``elementwise``."""
+    """Return the blocks by name: ``remote``, ``port``, ``local``, ``encoder``, ``engine``, ``elementwise``.
+
+    With several tiles there is also ``tiles``, whose gauge is the exchange's.
+    """
     machine = Architecture.from_table(run.result.architecture, "the result's machine")
     counters, engine = run.result.counters, machine.engine
     cycles = counters.cycles or 1
     busy = {name: unit.busy_cycles / cycles for name, unit in counters.units.items()}
     width = machine.dma.bytes_per_cycle * cycles
     ways = (("in", counters.remote.read_bytes / width), ("out", counters.remote.write_bytes / width))
-    return {
+    found = {
         "remote": _remote(run, machine),
         "port": Block(
             "Port",
@@ -46,6 +49,12 @@ def blocks(run: Run) -> dict[str, Block]:
             "Element-wise unit", (f"{engine.elementwise_lanes} neurons at once",), (_busy(busy["elementwise"]),)
         ),
     }
+    tiles = machine.tiles
+    if tiles.count > 1:
+        used = busy["exchange"]
+        wires = f"exchange of {tiles.exchange_bytes_per_cycle} B a cycle"
+        found["tiles"] = Block(f"{tiles.count:,} tiles", (wires,), (Gauge(f"exchange {share(used)}", used),))
+    return found
 
 
 def _busy(of_run: float, what: str = "") -> Gauge:
@@ -65,6 +74,8 @@ def _local(run: Run, machine: Architecture) -> Block:
     capacity, counters = machine.local.bytes, run.result.counters
     moved = sum(phase.local_bytes for phase in counters.phases.values())
     rate = f"{quantity(moved / (counters.cycles or 1), 'B')} a cycle moved"
+    if machine.tiles.count > 1:
+        rate += " by all"
     if run.held is None:
         return Block("Local SRAM", (quantity(capacity, "B"), rate), ())
     held = sum(run.held.local_bytes.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -21,6 +22,7 @@ from reports.quantity import quantity, share
 from reports.table import (
     CAUSES,
     Row,
+    area_rows,
     energy_rows,
     memory_rows,
     phase_rows,
@@ -56,6 +58,8 @@ def sections(run: Run) -> list[Section]:
     found = [_machine(run), _phases(run), _roofline(run), _memory(run)]
     if run.result.energy_j:
         found.append(_energy(run))
+    if run.result.area_mm2:
+        found.append(_area(run))
     if run.curves:
         found.append(_learning(run))
     return [*found, _provenance(run)]
@@ -225,11 +229,37 @@ def _energy(run: Run) -> Section:
     return Section(
         "energy",
         "Energy",
-        f"Not measured: action counts times the table {table}; dynamic energy alone.",
+        f"Not measured: action counts times the table {table}. {left_out(run, 'energy')}",
         MODELLED,
         [Drawing("Energy of one training step", compared(bars))],
         [of_rows("Energy", rows, columns)],
     )
+
+
+def _area(run: Run) -> Section:
+    *parts, total = area_rows(run.result)
+    tables = run.result.architecture.get("area", "tables")
+    bars = [
+        Bar(str(row["component"]), float(row["area_mm2"]), f"{float(row['area_mm2']):.3g} mm²", f"line-{index % LINES}")
+        for index, row in enumerate(parts)
+    ]
+    rows = {"Area": bars}
+    chart = stacked(rows, {"Area": f"{float(total['area_mm2']):.3g} mm² priced"}, told("Area", rows))
+    columns = {"component": "Component", "area_mm2": "Area", "share": "Of what is priced"}
+    return Section(
+        "area",
+        "Area",
+        f"Not synthesised: published areas from the table {tables}. {left_out(run, 'area')}",
+        MODELLED,
+        [Drawing("Area of the machine", Markup("").join([legend([(bar.kind, bar.name) for bar in bars]), chart]))],
+        [of_rows("Area", [*parts, total], columns)],
+    )
+
+
+def left_out(run: Run, what: Literal["energy", "area"]) -> str:
+    """Return what a sum leaves out, in words; a result of an older version does not tell."""
+    missing = run.result.not_priced.get(what)
+    return "" if missing is None else f"Not in it: {', '.join(missing)}."
 
 
 def _learning(run: Run) -> Section:

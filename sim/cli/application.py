@@ -22,6 +22,7 @@ from sim.cli.describe import describe
 from sim.cli.dram import dram
 from sim.cli.front import front
 from sim.cli.interruption import StoppedError
+from sim.cli.invocation import said
 from sim.cli.plan import plan
 from sim.cli.report import report
 from sim.cli.run import run
@@ -95,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # a library's warnings are for developers, who ask for them with -W
         try:
-            _execute(given)
+            with said(given):
+                _execute(given)
             sys.stdout.flush()
         except (ConfigError, CycloptsError) as error:
             return _complain(_lines(error))

@@ -97,12 +97,14 @@ def _print_toml(kind: str, name: str) -> None:
 
 
 def _of_machine(machine: Architecture) -> list[RenderableType]:
+    from accel.area import area
     from reports.quantity import quantity
     from sim.cli.screen import fields
 
     described = machine.model_dump(mode="json")
     formats = described["engine"].pop("formats")
-    parts = [fields(part, _values(described[part])) for part in ("engine", "local", "remote", "dma", "placement")]
+    names = ["engine", "local", "remote", "dma", "placement", *["tiles"] * (machine.tiles.count > 1)]
+    parts = [fields(part, _values(described[part])) for part in names]
     device = machine.device.model_dump(mode="json")
     macs, rate = machine.peak_macs_per_second, machine.remote_peak_bytes_per_second
     peaks = [
@@ -111,9 +113,10 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
         ("balance", f"{macs / rate:.3g} multiply-accumulates for each off-chip byte keep both busy"),
         ("word of weights", f"{machine.weight_word_bytes} bytes, one weight for each lane"),
         ("word of gradients", f"{machine.gradient_word_bytes} bytes"),
+        ("area of what is priced", f"{sum(area(machine).mm2.values()):.3g} mm²"),
     ]
     return [
-        fields(f"{machine.name}: {machine.about}", [("energy table", machine.energy)]),
+        fields(f"{machine.name}: {machine.about}", [("energy tables", machine.energy), ("area tables", machine.area)]),
         *parts,
         fields("number formats", [(name, _format(entry)) for name, entry in formats.items()]),
         fields(f"memory device {machine.remote.device}", _values(device)),

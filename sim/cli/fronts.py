@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from reports.quantity import quantity, share, times
-from reports.units import takes_prefix, unit_of
+from reports.units import counts, takes_prefix, unit_of
 from sim.cli.screen import table
 from sim.sweep import results
 from sim.sweep.manifest import Manifest
@@ -32,7 +32,9 @@ def cell(column: str, value: Any) -> str:
         return times(value)
     if takes_prefix(unit):
         return quantity(value, unit)
-    return f"{value:g}" if column.startswith(("machine.", "workload.")) else quantity(value)
+    if column.startswith(("machine.", "workload.")):
+        return f"{value:g}"
+    return quantity(value) if counts(unit) or not unit else f"{value:.4g} {unit}"
 
 
 def front_table(folder: Path) -> RenderableType:

@@ -13,7 +13,11 @@ from accel.errors import ConfigError
 from sim.cli import options
 from sim.cli.interruption import interruptible
 
+_MOST_SIMULATED = 1_000
+"""Steps: some seconds for each policy."""
+
 if TYPE_CHECKING:
+    from sim.checkpoint_runs import SimulatedPlan
     from sim.planning import Plan, PolicyPlan
     from workloads.trace import RecordedStep
     from workloads.workload import Workload
@@ -33,25 +37,29 @@ def plan(
     occupancy: Annotated[
         float, Parameter(help="Share of deltas that fire, where neither a trace nor statistics tell.")
     ] = 0.2,
+    simulate: Annotated[
+        bool, Parameter(help="Simulate each policy too; up to 1,000 steps.", show_default=False, negative="")
+    ] = False,
     changes: options.Changes = None,
     json: options.Json = False,
 ) -> None:
     """Predict, for each checkpoint policy, memory, recomputation, time and how far it goes, and recommend one.
 
-    Nothing is trained or simulated: a step's cycles are those of the analytic
-    fidelity, and a schedule's time is predicted from them.
+    Nothing is trained, nor simulated unless asked for: a step's cycles are those
+    of the analytic fidelity, and a schedule's time is predicted from them.
 
     For example:
 
       deltatrain plan --workload synthetic --on edge
       deltatrain plan --workload digits --steps 100000
+      deltatrain plan --workload synthetic --steps 300 --simulate
       deltatrain plan out/digits-edge/trace.npz --on reneta
     """
     from dataclasses import asdict
     from json import dumps
 
     from accel.architecture import Architecture
-    from sim import planning
+    from sim import checkpoint_runs, planning
     from sim.cli.progress import Stages
     from sim.cli.screen import show
     from workloads.placement import Shape
@@ -60,6 +68,7 @@ def plan(
     if steps is not None and not 1 <= steps <= planning.MOST_STEPS:
         raise ConfigError(f"--steps must be 1 to {planning.MOST_STEPS:,}, not {steps:,}")
     machine = Architecture.named(on, changed.machine)
+    ran = None
     with interruptible(), Stages() as stages:
         what, step, inputs, classes = _step(trace, workload, occupancy, changed, stages)
         shape = Shape.of(what.cell, inputs, what.hidden, classes)
@@ -67,11 +76,36 @@ def plan(
         found = planning.plan(
             machine, shape, step, what.readout, length, on_progress=lambda name, share: stages("plan", share, name)
         )
+        if simulate:
+            if length > _MOST_SIMULATED:
+                raise ConfigError(f"--simulate takes up to {_MOST_SIMULATED:,} steps, not {length:,}")
+            ran = checkpoint_runs.simulated_plan(
+                *(machine, shape, checkpoint_runs.lengthened(step, length), what.readout),
+                *([one.policy for one in found.policies], lambda name, share: stages("simulate", share, name)),
+            )
     if json:
         chosen = found.recommended
-        sys.stdout.write(dumps({**asdict(found), "recommended": chosen.policy if chosen else None}, indent=1) + "\n")
-    else:
-        show(*_tables(found, f"{what.name} on {machine.name}, T = {length:,}", what.hidden))
+        told = {**asdict(found), "recommended": chosen.policy if chosen else None}
+        if ran:
+            told["simulated"] = ran._asdict()
+        sys.stdout.write(dumps(told, indent=1) + "\n")
+        return
+    title = f"{what.name} on {machine.name}, T = {length:,}"
+    show(*_tables(found, title, what.hidden), *([_simulated(ran)] if ran else []))
+
+
+def _simulated(ran: SimulatedPlan) -> RenderableType:
+    from sim.cli.screen import table
+
+    rows = [
+        [policy, *(f"{one / ran.unlimited_cycles:.3f}" for one in cycles)] if cycles else [policy, "-", "-"]
+        for policy, cycles in ran.cycles.items()
+    ]
+    note = (
+        "One sample's training step, update included, as a factor of keeping everything in local memory without end; "
+        f"that takes {ran.unlimited_cycles:,} cycles."
+    )
+    return table("Simulated", ["policy", "blocking", "beside compute"], rows, note)
 
 
 def _step(

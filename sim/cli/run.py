@@ -36,6 +36,7 @@ def run(
     """
     from accel.architecture import Architecture
     from sim import flow
+    from sim.cli.invocation import command_line
     from sim.cli.progress import Stages
     from sim.cli.screen import show
     from sim.cli.summary import summary
@@ -46,7 +47,9 @@ def run(
     described, machine = Workload.named(workload, changed.workload), Architecture.named(on, changed.machine)
     folder = out or Path("out") / f"{described.name}-{machine.name}"
     with interruptible(OutputFolder(folder).state), Stages() as stages:
-        result, _ = flow.run(described, machine, fidelity, folder, resume=resume, progress=stages)
+        result, _ = flow.run(
+            described, machine, fidelity, folder, resume=resume, progress=stages, command=command_line()
+        )
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:

@@ -31,6 +31,10 @@ def simulate(
         Path | None,
         Parameter(name=["--out", "-o"], help="Folder for result.json and figures; without it none are written."),
     ] = None,
+    timeline: Annotated[
+        Path | None, Parameter(help="Write what every unit did when, for Perfetto: a file .json or .json.gz.")
+    ] = None,
+    vcd: Annotated[Path | None, Parameter(help="Write it as waveforms too: a file .vcd.")] = None,
     changes: options.Changes = None,
     json: options.Json = False,
 ) -> None:
@@ -42,22 +46,28 @@ def simulate(
       deltatrain simulate out/digits/trace.npz --set machine.engine.lanes=16
       deltatrain simulate -w synthetic --set workload.synthetic.occupancy_h=0.1
       deltatrain simulate -w tiny --on tiny --fidelity rtl --engine amaranth
+      deltatrain simulate -w synthetic --timeline timeline.json.gz
     """
     from accel.architecture import Architecture
     from sim import flow
+    from sim.cli.invocation import command_line
     from sim.cli.progress import Stages
     from sim.cli.screen import show
     from sim.cli.summary import summary
+    from sim.timeline import Recorder
 
+    recorder = Recorder(timeline, vcd) if timeline or vcd else None
     changed = options.overrides(changes)
     step = _step(trace, workload, changed)
     machine = Architecture.named(on, changed.machine)
     with interruptible(), Stages() as stages:
-        result = flow.simulate(machine, step, fidelity, out, stages, engine)
+        result = flow.simulate(machine, step, fidelity, out, stages, engine, recorder, command_line())
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:
-        show(*summary(result), *([f"Written to {out}: result.json, figures"] if out else []))
+        written = [f"Written to {out}: result.json, figures"] if out else []
+        written += [f"Written: {path}" for path in (recorder.paths if recorder else ())]
+        show(*summary(result), *written)
 
 
 def _step(path: Path | None, workload: str | None, changed: options.Overrides) -> Trace:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from accel.result import Result
 from reports.quantity import quantity, share, times
-from reports.table import CAUSES, Cell, Row, energy_rows, memory_rows, phase_rows, unit_rows
+from reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
 from sim.cli.screen import fields, table
 from sim.fidelity import FIDELITIES
 
@@ -23,6 +23,8 @@ def summary(result: Result) -> list[RenderableType]:
     parts = [_headline(result), *(part(result) for part in (_phases, _stalls, _units, _bytes, _memory))]
     if result.energy_j:
         parts.append(_energy(result))
+    if result.area_mm2:
+        parts.append(_area(result))
     if result.training:
         parts.append(training(result.training))
     return parts
@@ -52,7 +54,7 @@ def _phases(result: Result) -> RenderableType:
 
     columns = ["phase", "cycles", "time", "utilisation", "occupancy", "fired", "dense cycles", "speed-up"]
     note = (
-        "FP forward, BP backward, WG weight gradient, WU weight update.\n"
+        "FP forward, RF forward again, BP backward, WG weight gradient, WU weight update.\n"
         "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
         "Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
     )
@@ -106,8 +108,25 @@ def _energy(result: Result) -> RenderableType:
         delta, dense = _number(row["energy_j"]), _number(row["dense_energy_j"])
         return [str(row["component"]), quantity(delta, "J"), quantity(dense, "J"), times(_number(row["saving"]))]
 
-    note = f"Modelled from action counts with the table {result.architecture.get('energy', '')}, not measured."
+    tables = result.architecture.get("energy", "")
+    note = f"Modelled from action counts with the table {tables}, not measured.\n{_left_out(result, 'energy')}"
     return table("Energy", ["component", "delta", "dense", "saving"], map(cells, energy_rows(result)), note)
+
+
+def _area(result: Result) -> RenderableType:
+    cells = (
+        [str(row["component"]), f"{_number(row['area_mm2']):.4g}", share(_number(row["share"]))]
+        for row in area_rows(result)
+    )
+    tables = result.architecture.get("area", "")
+    note = f"From published areas in the table {tables}, not synthesised.\n{_left_out(result, 'area')}"
+    return table("Area", ["component", "mm²", "share"], cells, note)
+
+
+def _left_out(result: Result, what: Literal["energy", "area"]) -> str:
+    """Return what the sum leaves out, in words."""
+    missing = result.not_priced.get(what, ())
+    return f"Not in it: {', '.join(missing)}." if missing else ""
 
 
 def training(found: Mapping[str, Any]) -> RenderableType:

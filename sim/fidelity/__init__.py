@@ -8,6 +8,8 @@ Every member has
     the fidelity in which the dense twin is counted;
 ``ENGINES``
     names of what may run it, where there is a choice;
+``OBSERVES``
+    whether it can tell when everything happened: its ``count`` then takes an ``observer`` (`accel.observer`);
 ``programs(architecture, trace, recorded) -> tuple[Program, Program]``
     the program of a recorded step, and that of its dense twin;
 ``count(program, on_progress) -> Counters``

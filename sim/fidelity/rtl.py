@@ -18,6 +18,7 @@ TWIN = "cycle"
 """The dense twin is counted by the laws that the gates keep: it has no lists, and gates that make none do not exist."""
 
 ENGINES = engines.ENGINES
+OBSERVES = False
 SEED = 0
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from accel.modes import MODES
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
+from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, TILE_UNITS, UNITS
 from rtl.elementwise_op import ElementwiseMode
 from rtl.encoder import least_field
 from rtl.engine_op import Stream
@@ -40,7 +38,7 @@ class Commands:
     of_unit
         For each unit, and for the fetch, what it is told, as fields of the layouts in `rtl`, in order.
     finishes
-        Ops of each unit, in the order of `accel.program.UNITS`.
+        Ops of each unit, in the order of `accel.program.TILE_UNITS`.
     """
 
     def __init__(self, step: NumberedStep, layout: Layout) -> None:
@@ -52,11 +50,11 @@ class Commands:
         self._columns: dict[str, list[int]] = {name: getattr(ops, name).tolist() for name in columns}
         self._depends: list[list[int]] = ops.depends.tolist()
         self._list_from: list[int] = ops.list_from.tolist()
-        self._unit: list[int] = program.unit.tolist()
+        self._unit: list[int] = [TILE_UNITS.index(UNITS[unit]) for unit in program.unit.tolist()]
         self._lengths = [len(sample) for sample in step.samples]
         self._number = self._count_by_unit()
-        self.finishes = [int(np.sum(program.unit == unit)) for unit in range(len(UNITS))]
-        self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*UNITS, "fetch")}
+        self.finishes = [self._unit.count(unit) for unit in range(len(TILE_UNITS))]
+        self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*TILE_UNITS, "fetch")}
         self._lists: dict[tuple[int, int, int, int], int] = {}
         self._loads = 0
         self._last_writer: dict[int, int] = {}
@@ -82,7 +80,7 @@ class Commands:
 
     def _count_by_unit(self) -> list[int]:
         """Return for each row its number among the ops of its unit."""
-        counts, numbers = [0] * len(UNITS), []
+        counts, numbers = [0] * len(TILE_UNITS), []
         for unit in self._unit:
             numbers.append(counts[unit])
             counts[unit] += 1
@@ -90,7 +88,7 @@ class Commands:
 
     def _waits(self, rows: list[int]) -> list[int]:
         """Return how many ops of each unit are done when the ops `rows` are."""
-        waits = [0] * len(UNITS)
+        waits = [0] * len(TILE_UNITS)
         for row in rows:
             if row != NO_OP:
                 unit = self._unit[row]
@@ -101,7 +99,7 @@ class Commands:
 
     def _enter(self, row: int) -> None:
         mode = MODE_NAMES[self._columns["mode"][row]]
-        unit = UNITS[self._unit[row]]
+        unit = TILE_UNITS[self._unit[row]]
         of_unit: dict[str, Callable[[int, str], Fields]] = {
             "encoder": self._encode,
             "engine": self._engine,

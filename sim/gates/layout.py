@@ -244,10 +244,16 @@ def check(program: Program) -> None:
     architecture, engine = program.architecture, program.architecture.engine
     lanes = engine.lanes
     word_bytes = lanes * engine.formats.activation.bytes
+    if architecture.tiles.count > 1:
+        raise ConfigError(f"the gates need tiles.count = 1, not {architecture.tiles.count}")
     if not lanes == engine.encoder_elements == engine.elementwise_lanes or lanes & (lanes - 1):
         raise ConfigError(
             "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
             f"not {lanes}, {engine.encoder_elements} and {engine.elementwise_lanes}"
+        )
+    if architecture.local.ports != 2:
+        raise ConfigError(
+            f"the gates read and write a word at once: they need local.ports = 2, not {architecture.local.ports}"
         )
     if architecture.dma.bytes_per_cycle != word_bytes:
         raise ConfigError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from accel.engine import Formats
 from accel.number import Integers
-from accel.program import PHASES, UNITS
+from accel.program import PHASES, TILE_UNITS
 from accel.result import Counters
 from rtl.sizes import TileSizes
 from rtl.tile import RESET_CYCLES, Tile
@@ -106,7 +106,7 @@ class StepOnGates:
                 break
             if on_progress is not None and number % _PROGRESS_EVERY_STOPS == 0:
                 done = simulation.value("done_counts")
-                on_progress(sum(_fields(done, len(UNITS))) / total)
+                on_progress(sum(_fields(done, len(TILE_UNITS))) / total)
         cycles = max(simulation.cycle - origin, host.port.last_cycle)
         return GatesResult(self._counters(simulation, host, cycles), self._matrices(simulation, image))
 
@@ -178,12 +178,12 @@ class StepOnGates:
         """Return the gates' counters beside those of the memory."""
         program = self._program
         per_phase = 1 + len(CAUSES)
-        count = len(UNITS) - 2 + len(PHASES) + self.layout.tape_is_remote
+        count = len(TILE_UNITS) - 2 + len(PHASES) + self.layout.tape_is_remote
         values = _fields(simulation.value("spent"), count * per_phase, 32)
         spent = [_tally(values[at : at + per_phase]) for at in range(0, len(values), per_phase)]
         engine = spent[1 : 1 + len(PHASES)]
         others = [spent[0], _sum(engine), *spent[1 + len(PHASES) :], tally.UnitTally()]
-        units = dict(zip(UNITS, others, strict=False))  # a tile without a store has no counters of it
+        units = dict(zip(TILE_UNITS, others, strict=False))  # a tile without a store has no counters of it
         remote = tally.remote_counters(program, host.port)
         return tally.counters(program, cycles, units, dict(zip(PHASES, engine, strict=True)), remote)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from accel.architecture import Architecture
+from accel.errors import ConfigError
 from accel.number import Integers
 from accel.program import Program
 from workloads.integer_parameters import IntegerParameters
@@ -60,7 +61,19 @@ class NumberedStep:
 
     @cached_property
     def program(self) -> Program:
-        """What the machine is told to do, with the lists as the golden model found them."""
+        """What the machine is told to do, with the lists as the golden model found them.
+
+        Raises
+        ------
+        ConfigError
+            If the machine runs steps again: its gates cannot.
+        """
+        wanted = self.architecture.checkpoint
+        if wanted.runs_again or not wanted.overlap:
+            raise ConfigError(
+                "the gates keep every tape, beside other work: checkpoint.policy must be 'store_all' or 'tape_to_dram' "
+                f"and checkpoint.overlap true, not {wanted.policy!r} and {str(wanted.overlap).lower()}"
+            )
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
         program = lower(self.architecture, self.shape, recorded, self.network.readout)
         return program if self.updates else program.without("update")

@@ -151,8 +151,6 @@ def _lines_of(kind: type[Description], table: dict[str, Any]) -> list[str]:
 
 
 def _unknown_column(table: str, name: str, known: tuple[str, ...]) -> str:
-    if name.startswith("area"):
-        return f"{table}.{name}: no table in accel/energy prices area, so there is no such column"
     if name == "accuracy":
         return f"{table}.accuracy: only what is trained has an accuracy, a synthetic workload has none"
     if name == "speedup" or name.startswith("dense."):

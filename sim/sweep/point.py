@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from accel.architecture import Architecture
+from accel.area import area
 from accel.description import with_overrides
 from accel.errors import ConfigError
 from accel.program import Program
@@ -154,7 +155,8 @@ def quantities(base: Base) -> tuple[str, ...]:
         If one of its traces is damaged.
     """
     workload = Workload.named("tiny").model_dump(mode="json", exclude_none=True)
-    tiny = Base(Architecture.named("tiny").model_dump(mode="json"), workload, (), "analytic", base.dense)
+    tables = {name: base.machine[name] for name in ("energy", "area")}
+    tiny = Base(Architecture.named("tiny", tables).model_dump(mode="json"), workload, (), "analytic", base.dense)
     found = Simulator(tiny).row({})
     numbers = (name for name, value in found.items() if isinstance(value, (int, float)))
     return (*numbers, *sorted(_learned_columns(base)))
@@ -169,7 +171,7 @@ def _learned_columns(base: Base) -> set[str]:
 
 
 def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
-    energy = energy_j(run, machine)
+    energy, mm2 = energy_j(run, machine), area(machine).mm2
     phases = run.phases.values()
     stalled: dict[Cause, int] = {
         cause: sum(phase.stall_cycles.get(cause, 0) for phase in phases) for cause in get_args(Cause)
@@ -179,7 +181,8 @@ def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
     return {
         "seconds": run.seconds,
         "energy_j": sum(energy.values()),
-        "local_bytes": sum(program.local_bytes.values()),
+        "area_mm2": sum(mm2.values()),
+        "local_bytes": program.architecture.tiles.count * sum(program.local_bytes.values()),
         "remote_bytes": sum(program.remote_bytes.values()),
         "cycles": run.cycles,
         "macs": macs,
@@ -192,6 +195,7 @@ def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
         **{f"stall.{cause}_cycles": cycles for cause, cycles in stalled.items()},
         **{f"unit.{name}.busy_cycles": unit.busy_cycles for name, unit in run.units.items()},
         **{f"energy.{component.replace(' ', '_')}_j": joules for component, joules in energy.items()},
+        **{f"area.{component.replace(' ', '_').replace('-', '_')}_mm2": size for component, size in mm2.items()},
     }
 
 

@@ -83,13 +83,14 @@ def test_every_mode_has_what_the_family_promises(name: str) -> None:
     import numpy as np
 
     from accel.architecture import Architecture
+    from accel.tiles import ONE_TILE
     from accel.work import Work
 
     mode, engine = MODES.load(name), Architecture.named("tiny").engine
     assert mode.UNIT in UNITS
     counts, words, rows = np.array([0, 1, 7]), np.array([3, 1, 4]), np.array([9, 2, 13])
     assert (mode.issue_cycles(counts, words) >= 0).all()
-    assert mode.drain_cycles(engine) >= 0
+    assert mode.drain_cycles(engine, *[ONE_TILE] * (mode.UNIT == "exchange")) >= 0
     assert all(np.min(actions) >= 0 for actions in mode.work(counts, words, rows, engine))
     assert isinstance(mode.work(counts, words, rows, engine), Work)
     assert (mode.UNIT == "engine") == hasattr(mode, "WRITES_BACK")

@@ -118,8 +118,18 @@ def test_a_result_loads_back_equal(tmp_path: Path, result: Result) -> None:
     path = tmp_path / "result.json"
     result.save(path)
     assert Result.load(path) == result
-    assert json.loads(path.read_text())["schema_version"] == 1
+    assert json.loads(path.read_text())["schema_version"] == 2
     assert result.speedup == result.dense.cycles / result.counters.cycles
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=3, deadline=None)
+@given(results())
+def test_a_result_of_version_1_is_one_without_areas(tmp_path: Path, result: Result) -> None:
+    path = tmp_path / "result.json"
+    table = result.model_dump(mode="json", exclude={"area_mm2", "not_priced"}) | {"schema_version": 1}
+    path.write_text(json.dumps(table))
+    older = Result.load(path)
+    assert older.area_mm2 == {} and older.not_priced == {} and older.counters == result.counters
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"3", b"\xff", b"hello", b'{"schema_version": 2}', b"null"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import architectures, programs
@@ -13,7 +14,9 @@ from sim.fidelity import analytic, cycle
 from workloads.matrix import lower_matrix
 from workloads.synthetic import uniform_masks
 
-_SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 MODES = st.sampled_from(["matvec", "matvec_t", "outer"])
 
 
@@ -27,6 +30,12 @@ def test_the_closed_form_is_a_lower_bound(program: Program) -> None:
 @given(programs(widest=70, most_steps=12))
 def test_the_closed_form_is_a_lower_bound_of_larger_steps(program: Program) -> None:
     assert analytic.count(program).cycles <= cycle.count(program).cycles
+
+
+@settings(_SLOW, max_examples=40)
+@given(cases(widest=14))
+def test_the_closed_form_is_a_lower_bound_of_checkpointed_steps(case: Case) -> None:
+    assert analytic.count(case.program).cycles <= cycle.count(case.program).cycles
 
 
 @settings(_SLOW, max_examples=60)

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveMachine
 from programs import architectures, programs
 
-from accel.program import PHASES, UNITS, Program
+from accel.program import PHASES, Program
 from sim.fidelity import cycle
 from sim.machine import Machine
 from workloads.matrix import lower_matrix
 from workloads.synthetic import uniform_masks
 
-_SLOW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 
 def _busy(stalls: Any) -> dict[str, int]:
@@ -28,7 +31,7 @@ def _check_equal(program: Program) -> None:
     total = naive.run()
     counted = cycle.count(program)
     assert counted.cycles == total
-    for name in UNITS:
+    for name in program.units:
         assert counted.units[name].busy_cycles == naive.units[name].busy
         assert _busy(counted.units[name].stall_cycles) == _busy(naive.units[name].stalls)
     for name in PHASES:
@@ -39,6 +42,12 @@ def _check_equal(program: Program) -> None:
     assert remote.asked_bytes == naive.read_bytes + naive.write_bytes
     assert (remote.row_hits, remote.row_misses, remote.row_conflicts) == (rows.hits, rows.misses, rows.conflicts)
     assert (remote.activates, remote.refreshes) == (rows.activates, rows.refreshes)
+
+
+@settings(_SLOW, max_examples=25)
+@given(cases(widest=14))
+def test_a_checkpointed_step_too(case: Case) -> None:
+    _check_equal(case.program)
 
 
 class _Listener:

@@ -67,6 +67,8 @@ def _random_result(seed: int, cycles: int = 10**7, dense_cycles: int = 4 * 10**7
         dense=_counters(dense_cycles, rng),
         energy_j={"multiply": float(rng.random()), "remote": float(rng.random())},
         dense_energy_j={"multiply": 1 + float(rng.random()), "remote": 1 + float(rng.random())},
+        area_mm2={"local memory": float(rng.random()), "lane adders": float(rng.random())},
+        not_priced={"energy": ("clock tree",), "area": ("clock tree", "second port of the local memory")},
         training={"accuracy": 0.98},
         provenance={"seed": seed},
     )

@@ -316,3 +316,34 @@ def test_nothing_is_lost_or_read_too_soon_when_anything_comes_late(engine, seed)
     scene = a_scene(rng, engine, rng.integers(3, size=14).tolist())
     stalls = [pattern([*(rng.random(29) < rng.choice([0.2, 0.7, 1.0])).tolist(), True]) for _ in range(7)]
     check_values(run_scene(engine, scene, stalls[:6], stalls[6]), engine, scene)
+
+
+async def returns_of(ctx, store, count):
+    """Return from each word's taking to its return in cycles, of `count` words that all return."""
+    taken, returned, cycle = [], [], 0
+    while len(returned) < count:
+        port, back = store.read_words, store.new_words
+        _, _, valid, ready, comes = await ctx.tick().sample(port.valid, port.ready, back.valid)
+        taken += [cycle] * (valid and ready)
+        returned += [cycle] * comes
+        cycle += 1
+    return [after - before for before, after in zip(taken, returned, strict=True)]
+
+
+@settings(few, max_examples=6)
+@given(engines(lanes=(1, 2, 8)), seeds, st.sampled_from([Mode.OUTER, Mode.UPDATE]))
+def test_words_return_as_many_cycles_later_as_the_modes_say(engine, seed, mode):
+    """A word is taken in the cycle after its address, and stored in that of its return."""
+    scene = a_scene(np.random.default_rng(seed), engine, list(range(6)), modes=(mode,))
+    words = sum(job.count * home.words for job, home in zip(scene.jobs, scene.homes, strict=True))
+    bench = Bench(engine, len(scene.before["W"]))
+    sources = bench.sources(scene, itertools.repeat(always))
+    law = (
+        {"dW": outer.RETURN_CYCLES[0]}
+        if mode is Mode.OUTER
+        else dict(zip(("W", "dW"), update.RETURN_CYCLES, strict=True))
+    )
+    watches = [lambda ctx, kind=kind: returns_of(ctx, bench.stores[kind], words) for kind in law]
+    _, *seen = run(bench.module, lambda ctx: work(ctx, bench, scene, sources, always), *(watches if words else []))
+    for found, cycles in zip(seen, law.values(), strict=False):
+        assert set(found) == {cycles - 1}

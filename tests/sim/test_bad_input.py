@@ -37,6 +37,11 @@ CASES = [
     ("unknown optimiser", TINY + " --set workload.training.optimiser=adamv", "'adamv' did you mean 'adamw'?"),
     ("unknown schedule", TINY + " --set workload.training.schedule=cosin", "'cosin' did you mean 'cosine'?"),
     ("unknown memory device", TINY + " --set machine.remote.device=ddr3l", "'ddr3l' ddr3l_1600"),
+    (
+        "energy table without a row",
+        TINY + " --set machine.energy=cacti7_22nm_hp",
+        "cacti7_22nm_hp multiply horowitz_45nm",
+    ),
     ("unknown energy table", TINY + " --set machine.energy=horowitz", "'horowitz' horowitz_45nm"),
     ("unknown family", "list machine", "'machine' did you mean 'machines'?"),
     ("unknown thing to describe", "describe edg", "'edg' did you mean 'edge'?"),
@@ -218,8 +223,8 @@ def test_a_result_of_another_schema_is_refused(prepared):
     path = prepared["tmp"] / "done" / "result.json"
     table = json.loads(path.read_text())
     assert Result.load(path).schema_version == table["schema_version"]
-    path.write_text(json.dumps(table | {"schema_version": 2}))
-    with pytest.raises(ConfigError, match="schema 1"):
+    path.write_text(json.dumps(table | {"schema_version": 3}))
+    with pytest.raises(ConfigError, match="schema 2"):
         Result.load(path)
 
 

@@ -114,9 +114,10 @@ def test_describe_shows_a_machine_and_its_peaks(deltatrain, name):
     shown = deltatrain("describe", f"machine.{name}").stdout
     assert machine.about in shown and machine.remote.device in shown
     assert f"{machine.local.bytes:,}" in shown
-    number, prefix = re.search(r"([\d.]+) ([MG])MAC/s", shown).groups()
-    peak = machine.engine.lanes * machine.engine.clock_hz
-    assert float(number) * {"M": 1e6, "G": 1e9}[prefix] == pytest.approx(peak, rel=5e-3)
+    number, prefix = re.search(r"([\d.]+) ([MGT])MAC/s", shown).groups()
+    peak = machine.tiles.count * machine.engine.lanes * machine.engine.clock_hz
+    assert (f"{machine.tiles.count:,}" in shown) or machine.tiles.count == 1
+    assert float(number) * {"M": 1e6, "G": 1e9, "T": 1e12}[prefix] == pytest.approx(peak, rel=5e-3)
 
 
 def test_describe_prints_a_file_that_can_be_edited_and_used(deltatrain, tmp_path):
@@ -180,7 +181,7 @@ def test_run_leaves_result_trace_and_figures(deltatrain, tmp_path, fidelity):
 def test_json_is_the_result_file_and_nothing_else(deltatrain, tmp_path):
     ran = deltatrain(*TINY, "--out", tmp_path, "--json")
     assert ran.stdout == (tmp_path / "result.json").read_text()
-    assert json.loads(ran.stdout)["schema_version"] == 1
+    assert json.loads(ran.stdout)["schema_version"] == 2
 
 
 def test_the_default_folder_is_named_after_workload_and_machine(deltatrain, tmp_path, monkeypatch):

@@ -12,9 +12,11 @@ from accel.architecture import Architecture
 from accel.errors import FitError
 from accel.program import MODE_NAMES, PHASES
 from sim import planning
+from sim.bounds import bus_cycles, port_cycles
 from sim.fidelity import analytic
-from sim.planning import MOST_STEPS, plan, step_costs
+from sim.planning import MOST_STEPS, plan
 from sim.run import synthetic_trace
+from sim.step_costs import only, step_costs
 from workloads.checkpoint.policies import POLICIES
 from workloads.checkpoint.sizes import budget, fired_of
 from workloads.checkpoint.timing import overlapped, overlapped_cycles
@@ -75,9 +77,9 @@ def test_a_step_costs_what_the_analytic_fidelity_says(machine):
     """The sum of both ways is at least the whole, in which they overlap, and at most the sum of all units' work."""
     machine, shape, step, readout = case(machine)
     occupancy = planning.occupancy_of(step)
-    costs = step_costs(machine, shape, step, readout, budget(machine, shape, fired_of(shape, *occupancy)))
     program, steps = lower(machine, shape, step, readout), int(step.lengths.sum())
-    update = analytic.count(planning._only(program, program.ops.phase == PHASES.index("WU"))).cycles
+    costs = step_costs(program, budget(machine, shape, fired_of(shape, *occupancy)))
+    update = analytic.count(only(program, program.ops.phase == PHASES.index("WU"))).cycles
     both = (costs.forward_cycles + costs.backward_cycles) * steps
     assert both >= analytic.count(program).cycles - update
     assert both <= int((program.issue_cycles + program.drain_cycles).sum()) + 2 * steps + _traffic(program)
@@ -86,7 +88,7 @@ def test_a_step_costs_what_the_analytic_fidelity_says(machine):
 
 
 def _traffic(program):
-    return analytic.port_cycles(program) + analytic.bus_cycles(program)
+    return port_cycles(program) + bus_cycles(program)
 
 
 def test_occupancy_is_that_of_the_masks():

@@ -8,7 +8,7 @@ from programs import programs
 
 from accel.errors import ConfigError
 from accel.memory import DramDevice
-from accel.program import MODE_NAMES, NO_TENSOR, PHASES, UNITS, Program
+from accel.program import MODE_NAMES, NO_TENSOR, PHASES, Program
 from sim.fidelity import FIDELITIES
 from sim.tally import UnitTally, asked_bytes
 
@@ -22,7 +22,7 @@ FIDELITY = pytest.mark.parametrize("fidelity", sorted(set(FIDELITIES.names()) - 
 @given(program=programs())
 def test_busy_and_stalled_cycles_add_up_to_the_run(fidelity: str, program: Program) -> None:
     counters = FIDELITIES.load(fidelity).count(program)
-    assert set(counters.units) == set(UNITS)
+    assert set(counters.units) == set(program.units)
     assert set(counters.phases) == set(PHASES)
     for unit in counters.units.values():
         assert unit.busy_cycles + sum(unit.stall_cycles.values()) == counters.cycles

@@ -49,6 +49,7 @@ class NaiveMachine:
         architecture = program.architecture
         device, self.dma = architecture.device, architecture.dma
         self.period = architecture.engine.period_ps
+        self.buffer_bytes = architecture.tiles.count * self.dma.buffer_bytes
         self.memory = Dram(device, architecture.remote.bus_bits) if isinstance(device, DramDevice) else Ideal(device)
         self.unit_of = [UNITS[u] for u in program.unit]
         self.units = {name: Unit([i for i, u in enumerate(self.unit_of) if u == name]) for name in UNITS}
@@ -233,7 +234,7 @@ class NaiveMachine:
         begin = int(self.ops.list_start[op])
         for column in self.program.columns[begin : begin + int(self.ops.count[op])].tolist():
             words = list(range(column * tensors[0].words, (column + 1) * tensors[0].words))
-            most = self.dma.buffer_bytes // 2 // together
+            most = self.buffer_bytes // 2 // together
             while words:
                 now, words = words[:most], words[most:]
                 bursts = [(t.address + now[0] * t.word_bytes, len(now) * t.word_bytes) for t in tensors]
@@ -251,7 +252,7 @@ class NaiveMachine:
                     self.fetching = deque(self.runs_of(op))  # none if nothing fired, which takes this cycle to find
                     if self.writes_back(op):
                         self.last_writer[int(tensors[0])] = op
-            if self.fetching and self.used + self.fetching[0].bytes <= self.dma.buffer_bytes:
+            if self.fetching and self.used + self.fetching[0].bytes <= self.buffer_bytes:
                 run = self.fetching[0]
                 self.used += run.bytes
                 words = [self.program.tensors[index].word_bytes for index in self.matrices(run.op)]

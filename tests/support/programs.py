@@ -49,8 +49,8 @@ def shapes(draw: st.DrawFn, widest: int = 20) -> Shape:
 
 
 @st.composite
-def architectures(draw: st.DrawFn) -> Architecture:
-    """Return a preset with other lanes, ports, clocks and homes; always with room enough."""
+def architectures(draw: st.DrawFn, most_tiles: int = 1) -> Architecture:
+    """Return a preset with other lanes, ports, clocks, homes and number of tiles; always with room enough."""
     lanes = draw(st.integers(1, 9))
     formats: dict[str, Any] = {
         "engine.lanes": lanes,
@@ -66,6 +66,10 @@ def architectures(draw: st.DrawFn) -> Architecture:
         "placement.gradients": draw(HOMES),
         "placement.tape": draw(HOMES),
     }
+    if most_tiles > 1:
+        formats["tiles.count"] = draw(st.integers(2, most_tiles))
+        formats["tiles.exchange_bytes_per_cycle"] = draw(st.integers(1, 8))
+        formats["tiles.exchange_latency_cycles"] = draw(st.integers(0, 20))
     return Architecture.named(draw(st.sampled_from(["tiny", "edge", "reneta"])), formats)
 
 
@@ -79,9 +83,9 @@ READOUTS = st.sampled_from(["last", "every"])
 
 
 @st.composite
-def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6) -> Program:
-    """Return the program of a random training step, dense or of what fired."""
-    architecture, shape = draw(architectures()), draw(shapes(widest))
+def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1) -> Program:
+    """Return the program of a random training step, dense or of what fired; of several tiles if there may be more."""
+    architecture, shape = draw(architectures(most_tiles)), draw(shapes(widest))
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     if draw(st.booleans()):
         return lower_dense(architecture, shape, step.lengths, readout)

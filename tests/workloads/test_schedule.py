@@ -7,17 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.program import NO_OP
-from workloads.schedule import Schedule
+from workloads.schedule import Position, Schedule
 
 
 def _schedule(layers: int, lengths: list[int]) -> Schedule:
     steps = np.arange(max(lengths)) < np.array(lengths)[:, None]
     everywhere = np.broadcast_to(steps, (layers, *steps.shape))
-    schedule = Schedule(layers, np.array(lengths))
+    schedule = Schedule(layers)
+    step, stage = np.broadcast_to(np.arange(max(lengths)), steps.shape), np.zeros(steps.shape, dtype=np.int64)
+    forward = Position(stage, step, True)
+    backward = Position(stage + 1, np.array(lengths)[:, None] - 1 - step, False)
     for kind in ("encode_x", "encode_h", "matvec_x", "matvec_h", "gates"):
-        schedule.add(kind, everywhere)
+        schedule.add(kind, everywhere, forward)
     for kind in ("gates_backward", "matvec_t_h", "matvec_t_x", "outer_h", "outer_x"):
-        schedule.add(kind, everywhere)
+        schedule.add(kind, everywhere, backward)
     schedule.rank()
     return schedule
 

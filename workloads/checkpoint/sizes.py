@@ -70,7 +70,7 @@ def budget(architecture: Architecture, shape: Shape, fired: float) -> Budget:
     return Budget(
         state_bytes(shape, engine),
         tape_bytes(shape, engine, fired),
-        architecture.local.bytes - sum(placed.local_bytes.values()),
+        architecture.tiles.count * (architecture.local.bytes - sum(placed.local_bytes.values())),  # dealt out evenly
         architecture.remote.bytes - sum(placed.remote_bytes.values()),
         residue_bytes(shape, engine, fired),
     )

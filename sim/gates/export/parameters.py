@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import In
 
-from accel.program import PHASES, UNITS
+from accel.program import PHASES, TILE_UNITS
 from rtl.tile import RESET_CYCLES
 from rtl.unit_counters import CAUSES
 from sim.gates.commands import Commands
@@ -44,7 +44,7 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
         "matrices": _matrices(step, on_gates),
         "addresses": _addresses(step, on_gates.layout, on_gates.commands),
         "ports": _ports(on_gates),
-        "names": {"units": UNITS, "phases": PHASES, "causes": CAUSES},
+        "names": {"units": TILE_UNITS, "phases": PHASES, "causes": CAUSES},
         "expected": {"tile_cycles": tile_cycles, "counters": ran.counters.model_dump(mode="json")},
     }
 

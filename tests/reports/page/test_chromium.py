@@ -147,7 +147,7 @@ def test_stacked_bars_of_a_chart_begin_and_end_together(tab, files, width):
           return [x, width];
         }))
     """)
-    assert len(charts) == 5
+    assert len(charts) == 7
     for stacks in charts:
         assert stacks == [stacks[0]] * len(stacks) and stacks[0][1] > 250
 

@@ -62,6 +62,23 @@ def test_roofline_points_are_the_rows(make_run, seed):
         assert roof == pytest.approx(row["roof_macs_per_second"])
 
 
+def test_names_of_close_points_keep_apart_and_points_without_off_chip_bytes_have_one(make_run):
+    counters = make_run(1).result.counters.model_dump()
+    first, second, third = (counters["phases"][name] for name in ("FP", "BP", "WG"))
+    for phase, speed in ((first, 1.0), (second, 0.95)):
+        cycles = phase["busy_cycles"] + sum(phase["stall_cycles"].values())
+        phase["macs"] = int(speed * cycles)
+    moved = sum(phase["remote_bytes"] for phase in (first, second, third))
+    first["remote_bytes"] = second["remote_bytes"] = 0
+    third["remote_bytes"] = moved
+    result = make_run(1).result
+    result = result.model_copy(update={"counters": type(result.counters).from_table(counters)})
+    figure = roofline.draw(result)
+    figure.canvas.draw()
+    boxes = {text.get_text(): text.get_window_extent() for text in figure.axes[0].texts}
+    assert {"FP", "BP", "WG"} <= set(boxes) and not boxes["FP"].overlaps(boxes["BP"])
+
+
 @FEW
 @given(SEEDS)
 def test_scattered_points_are_the_table(make_sweep, seed):

@@ -15,7 +15,7 @@ from accel.architecture import Architecture
 from reports import palette
 from reports.page import Contents, render
 from reports.quantity import quantity, share, times
-from reports.table import CAUSES, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
+from reports.table import CAUSES, area_rows, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
 
 # a smaller seed is no simpler a run, so there is nothing to shrink
 FEW = settings(deadline=None, max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -63,6 +63,10 @@ def test_tables_hold_the_numbers_of_the_result(make_run, seed):
             _same(cells[1:], [row[column] for column in stalls])
     for cells, row in zip(_table(page, "Energy"), energy_rows(result), strict=True):
         _same(cells[1:], [row["energy_j"], row["dense_energy_j"], row["saving"]])
+    for cells, row in zip(_table(page, "Area"), area_rows(result), strict=True):
+        _same(cells[1:], [row["area_mm2"], row["share"]])
+    for what in ("Energy", "Area"):
+        assert f"Not in it: {', '.join(result.not_priced[what.lower()])}." in page.text
     moved = ("remote_bytes", "dense_remote_bytes", "local_bytes", "dense_local_bytes")
     for cells, row in zip(_table(page, "Bytes moved"), phase_rows(result), strict=True):
         _same(cells[1:], [row[column] for column in moved])
@@ -135,7 +139,7 @@ def test_bars_are_as_long_as_their_numbers(make_run, seed):
 @given(SEEDS)
 def test_parts_of_stacked_bars_are_shares_of_the_cycles(make_run, seed):
     run = make_run(seed)
-    units, phases, held = _page(run).all("div", class_="stacks")
+    units, phases, held, area = _page(run).all("div", class_="stacks")
     for chart, expected in ((units, unit_rows(run.result.counters)), (phases, phase_rows(run.result))):
         for row, numbers in zip(chart.all("div", class_="stack-row"), expected, strict=True):
             widths = {part.attributes["class"].split()[1]: _per_cent(part) for part in row.all("span", class_="part")}
@@ -145,6 +149,8 @@ def test_parts_of_stacked_bars_are_shares_of_the_cycles(make_run, seed):
     local, _ = held.all("div", class_="stack-row")
     sizes = [100 * size / 262_144 for size in run.held.local_bytes.values()]
     assert [_per_cent(part) for part in local.all("span", class_="part")] == pytest.approx(sizes, abs=1e-3)
+    shares = [100 * row["share"] for row in area_rows(run.result)[:-1]]
+    assert [_per_cent(part) for part in area.all("span", class_="part")] == pytest.approx(shares, abs=1e-3)
 
 
 def _per_cent(part):

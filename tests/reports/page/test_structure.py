@@ -13,6 +13,8 @@ import pytest
 from pages import parse, rows
 
 from reports.page import Contents, render
+from reports.page.block_diagram import block_diagram
+from reports.quantity import share
 
 ROOT = Path(__file__).parents[3]
 SECTIONS = ("machine", "phases", "roofline", "memory", "energy", "learning", "provenance")
@@ -172,3 +174,17 @@ def test_a_sweep_of_which_every_point_failed_has_a_page(make_sweep):
     page = parse(render(Contents("none", (), [replace(sweep, table=table)], "0.1.0")))
     assert "20 failed" in page.one("article").text
     assert not page.all("li", class_="card")
+
+
+def test_several_tiles_are_drawn_as_one_with_the_exchange_between_them(make_run):
+    run = make_run(1)
+    wires = {"count": 1472, "exchange_bytes_per_cycle": 4, "exchange_latency_cycles": 100}
+    several = {**run.result.architecture, "tiles": wires}
+    engine = {**several["engine"], "lanes": 2}
+    result = run.result.model_copy(update={"architecture": {**several, "engine": engine}})
+    one, many = (str(block_diagram(replace(run, result=found))) for found in (run.result, result))
+    exchange = result.counters.units["exchange"].busy_cycles / result.counters.cycles
+    assert "1,472 tiles at" in many and "tiles at" not in one and "Tile at" in one
+    assert many.count(f">exchange {share(exchange)}<") == 2  # on wide and on narrow screens
+    assert "exchange of 4 B a cycle" in many and "exchange" not in one
+    assert many.count('class="track"') - one.count('class="track"') == 2 * (1 + 2 - min(run.result.counters.lanes, 32))

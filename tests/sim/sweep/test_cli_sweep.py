@@ -180,6 +180,7 @@ def test_values_are_shown_with_the_unit_that_their_columns_name_says():
     assert cell("seconds", 1.5e-3) == "1.5 ms" and cell("machine.local.bytes", 4096) == "4.1 kB"
     assert cell("machine.engine.lanes", 16) == "16" and cell("machine.placement.tape", "local") == "local"
     assert cell("utilisation", 0.5) == "50.0 %" and cell("speedup", 4.0) == "4×" and cell("cycles", 1234) == "1.23 k"
+    assert cell("area_mm2", 0.97241) == "0.9724 mm²"
     assert cell("energy_j", None) == "–" and cell("point", 1234) == "1234"
 
 

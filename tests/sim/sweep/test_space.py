@@ -124,7 +124,7 @@ FAULTS = [
         {"objectives": {"second": "minimise"}},
         ["objectives.second: column 'second' is not known, did you mean 'seconds'?"],
     ),
-    ({"objectives": {"area_mm2": "minimise"}}, ["objectives.area_mm2: no table in accel/energy prices area"]),
+    ({"objectives": {"area_mm": "minimise"}}, ["did you mean 'area_mm2'?"]),
     ({"objectives": {"accuracy": "maximise"}}, ["objectives.accuracy: only what is trained has an accuracy"]),
     ({"objectives": {"speedup": "maximise"}}, ["objectives.speedup is found only with dense = true"]),
     ({"constraints": {"local_byte": {"most": 1}}}, ["constraints.local_byte: column 'local_byte' is not known"]),

@@ -47,6 +47,8 @@ def test_a_row_is_what_simulate_finds(swept: Path) -> None:
         assert row["seconds"] == result.counters.seconds and row["cycles"] == result.counters.cycles
         assert row["energy_j"] == pytest.approx(sum(result.energy_j.values()))
         assert row["energy.local_memory_j"] == result.energy_j["local memory"]
+        assert row["area_mm2"] == pytest.approx(sum(result.area_mm2.values()))
+        assert row["area.local_memory_mm2"] == result.area_mm2["local memory"]
         assert row["speedup"] == result.speedup and row["dense.cycles"] == result.dense.cycles
         assert row["phase.WG.cycles"] == result.counters.phases["WG"].cycles
         assert row["unit.encoder.busy_cycles"] == result.counters.units["encoder"].busy_cycles
@@ -84,7 +86,7 @@ def test_every_column_says_its_unit_or_is_a_count_share_or_name(swept: Path) -> 
     plain |= {"feasible", "on_front", "failure", "reason"}
     for name in load_results(swept).columns:
         fine = name in plain or name.startswith(("machine.", "workload."))
-        assert fine or name.endswith(("_j", "_bytes", "cycles", "seconds")), name
+        assert fine or name.endswith(("_j", "_mm2", "_bytes", "cycles", "seconds")), name
 
 
 def test_a_field_that_is_not_varied_at_a_point_has_the_value_of_its_base(swept: Path) -> None:
@@ -252,3 +254,22 @@ def test_a_killed_worker_process_costs_time_only(tmp_path: Path) -> None:
 
     assert sweep(table, tmp_path / "there", workers=2, on_progress=kill).equals(expected)
     assert killed
+
+
+def test_area_is_an_objective_and_a_constraint(tmp_path: Path) -> None:
+    """64 kB in 1, 4 and 16 banks are as large as CACTI's 64, 16 and 4 kB times their number."""
+    space = {
+        "name": "area",
+        "machine": "tiny",
+        "workload": "tiny",
+        "vary": {"machine.engine.lanes": [2, 4, 8], "machine.local.banks": [1, 4, 16]},
+        "objectives": {"seconds": "minimise", "area_mm2": "minimise"},
+        "constraints": {"area_mm2": {"most": 0.27}, "energy.local_leakage_j": {"most": 1.0}},
+        "fixed": {"machine.energy": "cacti7_45nm_hp+horowitz_45nm"},
+    }
+    frame = sweep(space, tmp_path, workers=1)
+    assert frame.height == 9 and frame["failure"].null_count() == 9
+    assert (frame["feasible"] == (frame["area_mm2"] <= 0.27)).all() and 0 < frame["feasible"].sum() < 9
+    by_banks = frame.sort("machine.local.banks").filter(polars.col("machine.engine.lanes") == 4)
+    assert by_banks["area.local_memory_mm2"].to_list() == pytest.approx([0.234, 4 * 0.055, 16 * 0.015])
+    assert by_banks["cycles"].n_unique() == 1

@@ -1,0 +1,77 @@
+"""What an observer of a simulation is told: what every unit did when, and the levels of its queues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from accel.result import Cause
+
+
+class Span(NamedTuple):
+    """What one unit did from cycle `start` to before cycle `end`.
+
+    The spans of a unit follow each other without a gap from cycle 0 to the end of the run, so that their busy and
+    stalled cycles add up to the unit's counters (`accel.result.UnitCounters`).
+
+    Attributes
+    ----------
+    unit
+        Index into `accel.program.UNITS`.
+    op
+        Row of the op table that it worked on, or waited to begin; NO_OP after its last.
+    start, end
+        In engine cycles.
+    works
+        Whether the op was under way.
+    stall_cycles
+        Cycles of the span that were lost, by cause: all of them while waiting, some or none while the op was under way.
+    """
+
+    unit: int
+    op: int
+    start: int
+    end: int
+    works: bool
+    stall_cycles: Mapping[Cause, int]
+
+    @property
+    def busy_cycles(self) -> int:
+        """Cycles of the span in which the unit got on with its op."""
+        return self.end - self.start - sum(self.stall_cycles.values())
+
+
+class Observer(Protocol):
+    """Whoever wants to know; a simulation without one pays nothing."""
+
+    def span(self, span: Span) -> None:
+        """Take what a unit did; spans of one unit come in the order of time, those of several units do not."""
+
+    def level(self, track: str, cycle: int, value: int) -> None:
+        """Take the level of a queue or buffer from `cycle` on; levels of one track come in the order of time.
+
+        Parameters
+        ----------
+        track
+            Name and unit of the level, such as ``column buffer, bytes``.
+        cycle
+            In engine cycles.
+        value
+            Not negative.
+        """
+
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+        """Take what a part with a clock of its own did, such as ``row open`` or ``refresh`` of ``bank 3``.
+
+        This is where a model of off-chip memory tells of its banks. Activities of one track come in the order of time
+        and do not overlap.
+
+        Parameters
+        ----------
+        track
+            Name of the part.
+        what
+            What it did.
+        start_ps, end_ps
+            In picoseconds since the run began.
+        """

@@ -1,0 +1,9 @@
+"""What every unit did when, as files for viewers: Chrome's JSON trace events, which Perfetto opens, and VCD.
+
+A writer is an `accel.observer.Observer` that writes as it is told, so that its memory does not grow with the run.
+"""
+
+from reports.timeline.trace_events import TraceEvents
+from reports.timeline.vcd import ValueChanges
+
+__all__ = ["TraceEvents", "ValueChanges"]

@@ -1,0 +1,158 @@
+"""A timeline as a value change dump (IEEE 1364-2005, section 18): a scope for each unit, wires for what it does."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import BinaryIO, Self, get_args
+
+from accel.observer import Span
+from accel.program import UNITS, Program
+from accel.result import Cause
+from reports.timeline.op_names import OpNames
+
+_NUMBER_BITS = 32
+_NUMBERS = ("op", "layer", "step", "sample")
+_STATES = ("works", *(f"waits_{cause}" for cause in get_args(Cause)))
+
+
+class _Scope:
+    """The wires of one unit or part, and their changes so far, in a file of their own until all are merged.
+
+    Parameters
+    ----------
+    numbers
+        Numbers of wires; each is one identifier in the file.
+    """
+
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self.wires: dict[str, tuple[int, str]] = {}
+        self.changes = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - closed by `ValueChanges`
+        self._numbers = numbers
+        self._values: dict[str, str] = {}
+
+    def change(self, at_ps: int, wire: str, value: int | None, bits: int = 1) -> None:
+        """Write down that `wire` has `value`, None if it has none, from `at_ps` on."""
+        if wire not in self.wires:
+            self.wires[wire] = (bits, _identifier_code(next(self._numbers)))
+        code = self.wires[wire][1]
+        text = "x" if value is None else f"{value:b}"
+        if self._values.get(wire) != text:
+            self._values[wire] = text
+            self.changes.write(f"{at_ps} {text}{code}\n" if bits == 1 else f"{at_ps} b{text} {code}\n")
+
+    def replay(self) -> Iterator[tuple[int, str]]:
+        """Yield the changes with their time, in its order."""
+        self.changes.seek(0)
+        for line in self.changes:
+            at, _, change = line.rstrip("\n").partition(" ")
+            yield int(at), change
+
+
+class ValueChanges:
+    """Collects a timeline and writes it to `file` at its end; a context manager.
+
+    Every unit tells of its spans in the order of time, but the units do not take turns. So each has a temporary file of
+    its own, and all are merged in the end: memory does not grow with the run.
+
+    A unit is a scope with the wires ``works`` (an op is under way) and ``waits_<cause>``, of which one is 1 at any
+    time, and with the numbers ``op`` (row of the op table), ``layer``, ``step`` and ``sample`` of the op that it works
+    on or waits to begin. A level is a scope with the number ``level``, a part outside the tile one with a wire for
+    everything that it does. Times are picoseconds.
+
+    Parameters
+    ----------
+    file
+        Where to, open for bytes.
+    program
+        What runs.
+    """
+
+    def __init__(self, file: BinaryIO, program: Program) -> None:
+        self._file = file
+        self._names = OpNames(program)
+        self._period_ps = program.architecture.engine.period_ps
+        self._end_ps = 0
+        self._numbers = itertools.count()
+        self._scopes: dict[str, _Scope] = {}
+        for unit in UNITS:
+            for state in _STATES:
+                self._scope(unit).change(0, state, 0)
+            for number in _NUMBERS:
+                self._scope(unit).change(0, number, None, _NUMBER_BITS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._file.writelines(f"{line}\n".encode() for line in self._lines())
+        finally:
+            for scope in self._scopes.values():
+                scope.changes.close()
+
+    def span(self, span: Span) -> None:
+        """Set the wires of the unit."""
+        scope, at_ps = self._scope(UNITS[span.unit]), span.start * self._period_ps
+        now = "works" if span.works else f"waits_{next(iter(span.stall_cycles))}"
+        for state in _STATES:
+            scope.change(at_ps, state, int(state == now))
+        values: Mapping[str, int] = {}
+        if span.op >= 0:
+            name = self._names[span.op]
+            values = {"op": span.op, "layer": name.layer, "step": name.step, "sample": name.sample}
+        for number in _NUMBERS:
+            scope.change(at_ps, number, values.get(number), _NUMBER_BITS)
+        self._end_ps = max(self._end_ps, span.end * self._period_ps)
+
+    def level(self, track: str, cycle: int, value: int) -> None:
+        """Set the number of a level."""
+        self._scope(track).change(cycle * self._period_ps, "level", value, _NUMBER_BITS)
+
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+        """Raise a wire of the part while it does `what`."""
+        scope = self._scope(track)
+        scope.change(start_ps, what, 1)
+        scope.change(end_ps, what, 0)
+        self._end_ps = max(self._end_ps, end_ps)
+
+    def _scope(self, name: str) -> _Scope:
+        if name not in self._scopes:
+            self._scopes[name] = _Scope(self._numbers)
+        return self._scopes[name]
+
+    def _lines(self) -> Iterator[str]:
+        """Yield the file's lines: declarations, then every moment at which something changes."""
+        yield "$timescale 1 ps $end"
+        for name, scope in self._scopes.items():
+            yield f"$scope module {_word(name)} $end"
+            yield from (f"$var wire {bits} {code} {_word(wire)} $end" for wire, (bits, code) in scope.wires.items())
+            yield "$upscope $end"
+        yield "$enddefinitions $end"
+        at_ps = -1
+        replays = (scope.replay() for scope in self._scopes.values())
+        for change_ps, change in heapq.merge(*replays, key=lambda change: change[0]):
+            if change_ps != at_ps:
+                at_ps = change_ps
+                yield f"#{at_ps}"
+            yield change
+        if at_ps < self._end_ps:
+            yield f"#{self._end_ps}"
+
+
+def _identifier_code(number: int) -> str:
+    """Return `number` in the standard's identifiers, the printable characters from ``!`` to ``~``."""
+    code = chr(33 + number % 94)
+    return code if number < 94 else _identifier_code(number // 94 - 1) + code
+
+
+def _word(name: str) -> str:
+    """Return `name` as one that every viewer takes: letters, digits and underscores."""
+    return re.sub(r"\W+", "_", name)

@@ -1,0 +1,136 @@
+"""Checkpoint policies simulated: a training step of a machine under each, and with local memory without end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.architecture import Architecture
+from accel.description import with_overrides
+from accel.errors import FitError
+from accel.program import MODE_NAMES, PHASES
+from sim.fidelity import cycle
+from sim.lowered import program_of
+from workloads.placement import Shape
+from workloads.trace import RecordedStep
+
+_WITHOUT_END = 2**50
+"""Bytes that no training step fills."""
+
+
+class Simulated(NamedTuple):
+    """One simulated training step.
+
+    Attributes
+    ----------
+    cycles
+        Of the whole step, update included.
+    local_bytes, remote_bytes
+        Of tapes and states at most.
+    again_steps
+        Steps run forward again or undone, all samples together.
+    held
+        How local memory fills with tapes and states, as `accel.program.Program.held`.
+    """
+
+    cycles: int
+    local_bytes: int
+    remote_bytes: int
+    again_steps: int
+    held: NDArray[np.int64]
+
+
+def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Simulated:
+    """Return a training step on the machine with the policy that it names.
+
+    Raises
+    ------
+    FitError
+        If it does not fit.
+    """
+    program = program_of(architecture, shape, step, readout)
+    ops = program.ops
+    gates = ops.mode == MODE_NAMES.index("gates_forward")
+    again = gates & (ops.phase == PHASES.index("RF")) & (ops.layer == 0)
+    return Simulated(
+        cycles=cycle.count(program).cycles,
+        local_bytes=_kept(program.local_bytes),
+        remote_bytes=_kept(program.remote_bytes),
+        again_steps=int(again.sum()),
+        held=program.held,
+    )
+
+
+def under(architecture: Architecture, policy: str, *, overlap: bool) -> Architecture:
+    """Return the machine with a policy, its transfers beside other work or as barriers."""
+    return changed(architecture, {"checkpoint.policy": policy, "checkpoint.overlap": overlap})
+
+
+class SimulatedPlan(NamedTuple):
+    """Every policy simulated.
+
+    Attributes
+    ----------
+    unlimited_cycles
+        Of keeping everything in local memory without end.
+    cycles
+        For each policy, with transfers blocking and beside other work; None where it does not fit.
+    """
+
+    unlimited_cycles: int
+    cycles: dict[str, tuple[int, int] | None]
+
+
+def simulated_plan(
+    architecture: Architecture,
+    shape: Shape,
+    step: RecordedStep,
+    readout: str,
+    policies: Sequence[str],
+    on_progress: Callable[[str, float], None] | None = None,
+) -> SimulatedPlan:
+    """Return what each of `policies` takes, simulated."""
+    base = simulated(without_end(architecture, shape, step, readout), shape, step, readout)
+    cycles: dict[str, tuple[int, int] | None] = {}
+    for number, policy in enumerate(policies):
+        if on_progress:
+            on_progress(policy, number / len(policies))
+        machines = (under(architecture, policy, overlap=overlap) for overlap in (False, True))
+        try:
+            blocking, beside = (simulated(machine, shape, step, readout).cycles for machine in machines)
+            cycles[policy] = blocking, beside
+        except FitError:
+            cycles[policy] = None
+    return SimulatedPlan(base.cycles, cycles)
+
+
+def without_end(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Architecture:
+    """Return the machine with local memory for every tape, and the matrices where they are without it."""
+    tensors = program_of(under(architecture, "tape_to_dram", overlap=True), shape, step, readout).tensors
+    weights, gradients = ("remote" if tensor.remote else "local" for tensor in (tensors[0], tensors[-1]))
+    homes = {"placement.weights": weights, "placement.gradients": gradients}
+    return changed(under(architecture, "store_all", overlap=True), homes | {"local.bytes": _WITHOUT_END})
+
+
+def changed(architecture: Architecture, changes: dict[str, Any]) -> Architecture:
+    """Return the machine with other values, by dotted path."""
+    table = with_overrides(architecture.model_dump(mode="json", exclude_none=True), changes)
+    return Architecture.from_table(table, architecture.name)
+
+
+def lengthened(step: RecordedStep, steps: int) -> RecordedStep:
+    """Return one sample of `steps` steps that fires as the longest sample of `step` does, over and over."""
+    sample = int(np.argmax(step.lengths))
+    length = int(step.lengths[sample])
+    # What fires in the first step is seen once: x-hat starts at zero, and h has nothing to fire yet.
+    later = np.arange(1, length) if length > 1 else np.zeros(1, dtype=np.int64)
+    order = np.concatenate([[0], np.resize(later, steps - 1)]).astype(np.int64)
+    x, h = (tuple(mask[order, sample][:, None] for mask in masks) for masks in (step.fired_x, step.fired_h))
+    return RecordedStep(step.epoch, step.update, np.array([steps]), x, h)
+
+
+def _kept(by_use: dict[str, int]) -> int:
+    return sum(size for use, size in by_use.items() if use in ("tape", "tape buffer", "checkpoints"))

@@ -1,0 +1,142 @@
+"""Banks of the local SRAM with one port: when the lanes may take the words of a matrix that they write back.
+
+Word w of the matrices of a kind, W or dW, is in bank w mod B. The lanes address a word in one cycle, and what takes
+its place is stored `RETURN_CYCLES` = d later (`accel.modes.outer`, `accel.modes.update`), because their pipeline never
+stops on a word. A bank with one port cannot do both at once: a word whose bank is written in the cycle in which it
+would be addressed is addressed a cycle later, or as soon as the bank is free.
+
+For words that lie one behind the other: a word meets the write of the one d before it, which is in the same bank if B
+divides d, and only then. It waits, and from then on meets the write of the one d - 1 before it, which is in another
+bank unless B = 1. So N such words wait (N - 1) // d cycles if B divides d, d times as long if B = 1, and else not at
+all. Columns that are skipped make other words meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.errors import ConfigError
+from accel.modes import MODES
+from accel.program import MODE_NAMES, Program, Tensor
+
+_RING = 8
+"""Cycles that are remembered: a power of two above every mode's `RETURN_CYCLES`."""
+
+_FREE = -1
+
+Words = NDArray[np.int64]
+
+
+class _Kind(NamedTuple):
+    """The banks of the matrices of one kind: which was read in each of the last cycles, and in which cycle that was."""
+
+    banks: NDArray[np.int64]
+    cycles: NDArray[np.int64]
+
+
+class SinglePortBanks:
+    """The banks of W and of dW, with one port each.
+
+    Parameters
+    ----------
+    program
+        What is run.
+
+    Raises
+    ------
+    ConfigError
+        If an op writes back one matrix in local SRAM and another off-chip, for which there is no law.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._count = program.architecture.local.banks
+        self._returns = {name: getattr(MODES.load(name), "RETURN_CYCLES", ()) for name in MODE_NAMES}
+        self._kinds = [_Kind(np.full(_RING, _FREE), np.full(_RING, _FREE)) for _ in range(2)]
+        _check_homes(program)
+
+    def writes_back(self, op: int) -> bool:
+        """Tell whether the lanes return the words of `op`, so that it may have to wait."""
+        return bool(self._returns[MODE_NAMES[self._program.ops.mode[op]]])
+
+    def take(self, op: int, cycle: int) -> int:
+        """Let the lanes take the words of `op` from `cycle` on; return the cycle after the last."""
+        ops = self._program.ops
+        start, count = int(ops.list_start[op]), int(ops.count[op])
+        if not count:
+            return cycle + 1
+        columns = self._program.columns[start : start + count].astype(np.int64)
+        returns = self._returns[MODE_NAMES[ops.mode[op]]]
+        named = [int(ops.tensor[op]), int(ops.second_tensor[op])][: len(returns)]
+        matrices = [self._program.tensors[index] for index in named]
+        banks = [word_addresses(matrix, columns) % self._count for matrix in matrices]
+        kinds = [self._kinds[matrix.name.startswith("d")] for matrix in matrices]
+        if len(matrices) == 1:
+            banks, kinds, returns = [*banks, banks[0][:0]], [*kinds, kinds[0]], (*returns, 0)
+        free: int = _compiled()(cycle, *banks, *returns, *kinds[0], *kinds[1])
+        return free
+
+
+def word_addresses(matrix: Tensor, columns: NDArray[np.int64]) -> Words:
+    """Return the address, in words of its kind, of every word of these columns in the order of taking."""
+    first = matrix.address // matrix.word_bytes + columns * matrix.words
+    return (first[:, None] + np.arange(matrix.words)).ravel()
+
+
+def _check_homes(program: Program) -> None:
+    for first, second in set(zip(program.ops.tensor.tolist(), program.ops.second_tensor.tolist(), strict=True)):
+        matrices = [program.tensors[index] for index in (first, second) if index >= 0]
+        homes = {matrix.remote: matrix.name for matrix in matrices}
+        if len(homes) > 1:
+            raise ConfigError(
+                f"local.ports = 1 has no law for an update of {homes[True]} off-chip with {homes[False]} in local "
+                "SRAM: give placement.weights and placement.gradients the same home, or local.ports = 2"
+            )
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> Callable[..., Any]:
+    """Return `_take`, compiled; numba is imported for machines that need it."""
+    import numba
+
+    compiled: Callable[..., Any] = numba.njit(cache=True)(_take)
+    return compiled
+
+
+def _take(
+    cycle: int,
+    banks: Words,
+    other_banks: Words,
+    returns: int,
+    other_returns: int,
+    read: Words,
+    read_at: Words,
+    other_read: Words,
+    other_read_at: Words,
+) -> int:
+    """Return the cycle after the last of the words, of which each is taken together with that of the other matrix.
+
+    `read` and `read_at` hold the bank and the cycle of the last reads, by cycle modulo `_RING`; they are kept up.
+    """
+    both = len(other_banks) > 0
+    for word in range(len(banks)):
+        while True:
+            slot = (cycle - returns) % _RING
+            waits = read_at[slot] == cycle - returns and read[slot] == banks[word]
+            if both and not waits:
+                slot = (cycle - other_returns) % _RING
+                waits = other_read_at[slot] == cycle - other_returns and other_read[slot] == other_banks[word]
+            if not waits:
+                break
+            cycle += 1
+        slot = cycle % _RING
+        read[slot], read_at[slot] = banks[word], cycle
+        if both:
+            other_read[slot], other_read_at[slot] = other_banks[word], cycle
+        cycle += 1
+    return cycle

@@ -1,0 +1,22 @@
+"""Observers that keep what they are told."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from accel.observer import Span
+
+
+class KeptSpans:
+    def __init__(self) -> None:
+        self.spans: dict[int, list[Span]] = defaultdict(list)
+        self.levels: dict[str, list[tuple[int, int]]] = defaultdict(list)
+
+    def span(self, span: Span) -> None:
+        self.spans[span.unit].append(span)
+
+    def level(self, track: str, cycle: int, value: int) -> None:
+        self.levels[track].append((cycle, value))
+
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+        raise AssertionError("nothing has banks yet")
