@@ -98,8 +98,8 @@ def test_a_small_training_is_that_of_pytorch(torch: Any, cell: str, hidden: list
 def test_spoken_digits_are_learned_as_well_as_by_pytorch(torch: Any) -> None:
     """The preset, whole: within one point of accuracy on unheard voices.
 
-    Of recurrent spikes that cannot be asked: one that differs by rounding changes all that come after it, and 960 updates
-    later two runs are two draws (81.2 % here and 76.5 % in PyTorch, seed 1).
+    Of recurrent spikes that cannot be asked: one that differs by rounding changes all that come after it, and after 960
+    updates two runs are two draws (81.2 % here and 76.5 % in PyTorch, seed 1).
     """
     workload = Workload.named("spikes", {"training.precision": "float64"})
     recordings = _recordings("spikes")
