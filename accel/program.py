@@ -22,7 +22,7 @@ STREAMS = ("x", "h", "readout")
 MODE_NAMES = MODES.names()
 """Mode m of the op table is MODE_NAMES[m]."""
 
-MOST_DEPENDENCIES = 4
+MOST_DEPENDENCIES = 3
 """Of an op; where transfers are barriers (`workloads.barriers`) there are more."""
 
 NO_OP = -1

@@ -33,6 +33,7 @@ def recurrence_cycles(program: Program) -> int:
     gates = mode["gates_forward"] | mode["gates_backward"]
     if not gates.any():
         return 0
+    listing = (program.unit == UNITS.index("encoder")) & first
     recurrent = (ops.stream == STREAMS.index("h")) & (ops.step > 0)
     listing = (program.unit == UNITS.index("encoder")) & first
     exchanged = mode["reduce"] | (mode["broadcast"] & (ops.phase == PHASES.index("FP")))

@@ -62,7 +62,7 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
     Raises
     ------
     ConfigError
-        If there is no such checkpoint policy, or the machine cannot run such a workload.
+        If there is no such checkpoint policy, or no program does what was trained on this machine.
     FitError
         If something does not fit the memory it must live in.
     """
@@ -147,5 +147,6 @@ def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Pr
 
 def _first_steps(recorded: RecordedStep) -> RecordedStep:
     lengths = np.minimum(recorded.lengths, _COSTED_STEPS)
-    x, h = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in (recorded.fired_x, recorded.fired_h))
-    return RecordedStep(recorded.epoch, recorded.update, lengths, x, h)
+    streams = (recorded.fired_x, recorded.fired_h, recorded.asked_x, recorded.asked_h)
+    first = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in streams)
+    return RecordedStep(recorded.epoch, recorded.update, lengths, *first)

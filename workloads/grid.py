@@ -116,13 +116,13 @@ class Grid:
         layer = np.arange(layers)[:, None, None]
         first, last = layer == 0, layer == layers - 1
         ran = np.broadcast_to(runs.step != NONE, (layers, *runs.step.shape))
-        returns, bias = bool(self._shape.gates.BLOCKS_H), self._shape.gates.BIAS_H
+        returns = bool(self._shape.gates.BLOCKS_H)
         recurrent = ran & (runs.step > 0) & returns
-        with_bias = ran if bias else recurrent
+        with_bias = ran if self._shape.gates.BIAS_H else recurrent
         number = np.arange(steps.run.shape[1])
         back = np.broadcast_to(steps.run != NONE, (layers, *steps.run.shape))
         recurrent_back = back & (number > 0) & returns
-        with_bias_back = back if bias else recurrent_back
+        with_bias_back = back if self._shape.gates.BIAS_H else recurrent_back
         classified = last & (runs.leaves > 0) & (runs.step == last_step if readout == "last" else True)
         classified_back = back & last & (number == last_step if readout == "last" else True)
         forward, backward = Position(runs.stage, runs.macro, True), Position(steps.stage, steps.macro, False)

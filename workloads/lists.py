@@ -121,12 +121,11 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
                 asked_start += begin
                 parts.append(columns)
                 begin += len(columns)
-            by_sample = asked_mask.transpose(1, 0, 2)
-            scan = encode.scan_cycles(by_sample, engine, tiles)
-            own = dealt(by_sample, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
+            listed = asked_mask.transpose(1, 0, 2)
+            scan = encode.scan_cycles(listed, engine, tiles)
+            own = dealt(listed, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
             on_tape = _on_tape(own, mask.shape[-1], entry, engine)
-            listed = StreamLists(mask.shape[-1], bias, fired, start, asked, asked_start, scan, *on_tape)
-            streams[stream].append(listed)
+            streams[stream].append(StreamLists(mask.shape[-1], bias, fired, start, asked, asked_start, scan, *on_tape))
     columns = np.concatenate(parts)
     return Lists(step.lengths, tuple(streams["x"]), tuple(streams["h"]), columns, entry)
 
@@ -152,8 +151,8 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
         return StreamLists(width, bias, every, start, every, start, scan, *on_tape)
 
     x = tuple(stream(width, shape.gates.BIAS_X, recurrent=False) for width in shape.inputs)
-    recurrent = [width if shape.gates.BLOCKS_H else 0 for width in shape.hidden]
-    h = tuple(stream(width, shape.gates.BIAS_H, recurrent=True) for width in recurrent)
+    returning = [width if shape.gates.BLOCKS_H else 0 for width in shape.hidden]
+    h = tuple(stream(width, shape.gates.BIAS_H, recurrent=True) for width in returning)
     return Lists(lengths, x, h, _all_columns(shape), entry)
 
 

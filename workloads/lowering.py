@@ -156,10 +156,11 @@ class _Lowering:
         lists, at = self._streams(stream), self._grid.in_steps(cells)
         restored = self._at("restore_state", cells)
         if stream == "x":
-            # all on the element-wise unit, which is done with the last of them last
             kept = np.maximum(restored, self._at("copy_state", cells))
-            kept = np.maximum(kept, self._without_recurrence("gates", cells, -2))
-            before = [self._at("load_x", cells), self._at("gates", cells, layer=-1), kept]
+            made = [self._at("load_x", cells), self._at("gates", cells, layer=-1)]  # one or the other
+            before = [*made, kept]
+            if not self._shape.gates.BLOCKS_H:
+                before = [np.maximum(*made), kept, self._without_recurrence("gates", cells, -2)]
         else:
             restarts = self._grid.of_run("restarts", cells) > 0
             before = [np.where(restarts, restored, self._at("gates", cells, step=-1))]
@@ -239,14 +240,14 @@ class _Lowering:
     # --- the exchange between tiles
 
     def _broadcast(self, cells: Cells, stream: str) -> Columns:
-        sent = self._send("FP", self._grid.in_steps(cells), stream)
+        sent = self._send("FP", self._grid.in_steps(cells), stream, "fired")
         return sent | self._grid.phase(cells) | {"depends": [self._at(f"encode_{stream}", cells)]}
 
     def _resend(self, cells: Cells, stream: str) -> Columns:
-        return self._send("BP", cells, stream) | {"depends": [self._kept(cells, stream)]}
+        return self._send("BP", cells, stream, "asked") | {"depends": [self._kept(cells, stream)]}
 
-    def _send(self, phase: str, cells: Cells, stream: str) -> Columns:
-        count = _gather(self._streams(stream), "asked", cells)
+    def _send(self, phase: str, cells: Cells, stream: str, entries: str) -> Columns:
+        count = _gather(self._streams(stream), entries, cells)
         return self._exchange("broadcast", phase, stream, count, self._lists.entry_bytes)
 
     def _reduce(self, cells: Cells, stream: str) -> Columns:
@@ -271,8 +272,7 @@ class _Lowering:
     def _gates(self, cells: Cells) -> Columns:
         stored = self._grid.stored_before(cells, self._grid.of_run("stored", cells), self._grid.of_run("saved", cells))
         room = np.where(self._grid.of_run("leaves", cells) > 0, stored, NO_OP)
-        # Where nothing comes back, the state alone ties a step to the one before.
-        before = np.maximum(self._at("matvec_h", cells), self._at("gates", cells, step=-1))
+        before = np.maximum(self._at("matvec_h", cells), self._without_recurrence("gates", cells, -1))
         return (
             self._gates_forward(cells)
             | self._grid.phase(cells)
@@ -289,11 +289,17 @@ class _Lowering:
         multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
         summed = "reduce" if self._tiles > 1 else "matvec_t"
         above = np.maximum(self._at("read_t", cells), self._at(f"{summed}_x", cells, layer=1))
-        later = np.maximum(self._at(f"{summed}_h", cells, step=1), self._at("gates_backward", cells, step=1))
         made = np.maximum(self._at("load_tape", cells), self._at("undo_gates", cells))
         slots = gates_backward.neuron_slots(self._shape.gates)
         return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
-            "depends": [above, later, made, self._without_recurrence("outer_x", cells, 2)]
+            "depends": [
+                # what comes from above follows the weight gradients of two steps later, so one place holds either
+                np.maximum(above, self._without_recurrence("outer_x", cells, 2)),
+                np.maximum(
+                    self._at(f"{summed}_h", cells, step=1), self._without_recurrence("gates_backward", cells, 1)
+                ),
+                made,
+            ]
         }
 
     def _without_recurrence(self, kind: str, cells: Cells, step: int) -> NDArray[np.int64]:

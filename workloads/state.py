@@ -1,7 +1,7 @@
 """The state: what restarts a step of a layer, how many bytes that is, and how long copying it takes.
 
-The gates' own state and h, and M, h-hat and x-hat where the cell keeps them, each vector padded to whole words of P
-values, as the tape is.
+The gates' own state and h; M, h-hat and x-hat if the cell keeps them; each vector padded to whole words of P values, as
+the tape is.
 """
 
 from __future__ import annotations
@@ -37,20 +37,21 @@ class State:
 
     def __init__(self, architecture: Architecture, shape: Shape) -> None:
         engine, formats, gates = architecture.engine, architecture.engine.formats, shape.gates
-        held, sums = shape.encoder.HELD, gates.KEPT * gates.ACCUMULATORS
-        neuron_bytes = sums * formats.memory.bytes + len(gates.STATE) * formats.state.bytes
+        held: int = shape.encoder.HELD
+        kept: int = gates.KEPT * gates.ACCUMULATORS
+        neuron_bytes = kept * formats.memory.bytes + len(gates.STATE) * formats.state.bytes
         neuron_bytes += (1 + held) * formats.activation.bytes
 
         def bytes_of(inputs: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
             padded_inputs, padded = (-(-each // engine.lanes) * engine.lanes for each in (inputs, widths))
-            total: NDArray[np.int64] = padded * neuron_bytes + held * padded_inputs * formats.activation.bytes
-            return total
+            of_layers: NDArray[np.int64] = padded * neuron_bytes + held * padded_inputs * formats.activation.bytes
+            return of_layers
 
         own_inputs = np.array([own_most(architecture, width) for width in shape.inputs], dtype=np.int64)
         own_widths = np.array([own_most(architecture, width) for width in shape.hidden], dtype=np.int64)
         self.bytes = bytes_of(np.array(shape.inputs, dtype=np.int64), np.array(shape.hidden, dtype=np.int64))
         self.own_bytes = bytes_of(own_inputs, own_widths)
-        vectors = sums + len(gates.STATE) + 1 + held
+        vectors = kept + len(gates.STATE) + 1 + held
         copied = engine.elementwise_lanes
         self.copy_words: NDArray[np.int64] = -(-own_widths // copied) * vectors + held * -(-own_inputs // copied)
 

@@ -18,6 +18,8 @@ from workloads.placement import Shape
 from workloads.sparse_columns import compressed
 from workloads.trace import RecordedStep
 
+DELTA_CELLS = ("gru", "lstm", "rnn")
+EVERY_CELL = GATES.names()
 HOMES = st.sampled_from(["local", "remote"])
 
 
@@ -46,9 +48,10 @@ def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int
 
 
 @st.composite
-def shapes(draw: st.DrawFn, widest: int = 20) -> Shape:
+def shapes(draw: st.DrawFn, widest: int = 20, cells: tuple[str, ...] = DELTA_CELLS) -> Shape:
+    """Return the sizes of a small network of one of `cells`, members of `accel.gates`."""
     hidden = tuple(draw(st.lists(st.integers(1, widest), min_size=1, max_size=3)))
-    gates = GATES.load(draw(st.sampled_from(GATES.names())))
+    gates = GATES.load(draw(st.sampled_from(cells)))
     return Shape(gates, (draw(st.integers(1, widest)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
 
 
@@ -108,7 +111,7 @@ def sparse_programs(
 @st.composite
 def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1) -> Program:
     """Return the program of a random training step, dense or of what fired; of several tiles if there may be more."""
-    architecture, shape = draw(architectures(most_tiles)), draw(shapes(widest))
+    architecture, shape = draw(architectures(most_tiles)), draw(shapes(widest, EVERY_CELL))
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     if draw(st.booleans()):
         return lower_dense(architecture, shape, step.lengths, readout)

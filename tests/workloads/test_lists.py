@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import architectures, recordings, shapes
+from programs import EVERY_CELL, architectures, recordings, shapes
 
 from accel.architecture import Architecture
 from accel.modes import encode
@@ -16,7 +16,7 @@ from workloads.trace import RecordedStep
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Architecture, Shape, RecordedStep]:
-    shape = draw(shapes())
+    shape = draw(shapes(cells=EVERY_CELL))
     return draw(architectures()), shape, draw(recordings(shape))
 
 

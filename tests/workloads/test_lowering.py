@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveMachine
-from programs import READOUTS, architectures, recorded_step, recordings, shapes
+from programs import EVERY_CELL, READOUTS, architectures, recorded_step, recordings, shapes
 
 from accel.architecture import Architecture
 from accel.errors import FitError
@@ -27,7 +27,7 @@ _SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Architecture, Shape, RecordedStep, str]:
-    shape = draw(shapes())
+    shape = draw(shapes(cells=EVERY_CELL))
     return draw(architectures()), shape, draw(recordings(shape)), draw(READOUTS)
 
 
@@ -316,7 +316,7 @@ def test_input_deltas_run_ahead_of_the_recurrence() -> None:
 
 
 @_SLOW
-@given(shapes(), architectures(), st.lists(st.integers(1, 6), min_size=1, max_size=3), READOUTS)
+@given(shapes(cells=EVERY_CELL), architectures(), st.lists(st.integers(1, 6), min_size=1, max_size=3), READOUTS)
 def test_dense_is_all_fired_but_for_the_lists(
     shape: Shape, architecture: Architecture, lengths: list[int], readout: str
 ) -> None:

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import architectures, shapes
+from programs import EVERY_CELL, architectures, shapes
 
 from accel.architecture import Architecture
 from accel.errors import FitError
@@ -18,7 +18,7 @@ _DEMAND = Demand(inputs=100, tape=300, tape_slots=350, tape_buffer=80, loss=20, 
 
 
 @settings(max_examples=60, deadline=None)
-@given(shapes(), architectures())
+@given(shapes(cells=EVERY_CELL), architectures())
 def test_a_matrix_has_room_for_every_row_of_every_gate(shape: Shape, architecture: Architecture) -> None:
     lanes = architecture.engine.lanes
     for name, (rows, words, columns) in matrices(shape, architecture).items():
@@ -38,7 +38,7 @@ def test_a_matrix_has_room_for_every_row_of_every_gate(shape: Shape, architectur
 
 
 @settings(max_examples=60, deadline=None)
-@given(shapes(), architectures())
+@given(shapes(cells=EVERY_CELL), architectures())
 def test_tensors_lie_end_to_end_and_the_books_say_what_they_hold(shape: Shape, architecture: Architecture) -> None:
     placed = place(architecture, shape, _DEMAND)
     for prefix, use in (("W", "weights"), ("dW", "gradients")):

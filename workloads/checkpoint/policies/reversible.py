@@ -69,7 +69,7 @@ def _block(length: int, budget: Budget) -> int:
 def _residue_bytes(budget: Budget) -> int:
     if budget.residue_bytes is None:
         raise FitError(
-            "policy 'reversible' needs a delta network on one tile whose memory M wraps, so that its steps can be run "
-            "backwards; saturating sums and the reset of a spiking neuron cannot: take another, such as 'optimal'"
+            "policy 'reversible' needs a delta network on one tile whose memory M wraps: its steps can be run "
+            "backwards, saturating sums and the reset of a spiking neuron cannot"
         )
     return max(1, budget.residue_bytes)
