@@ -95,7 +95,10 @@ def test_figures_for_papers_come_with_the_page(folder, deltatrain, tmp_path):
     ran = deltatrain("report", folder, "--out", tmp_path / "page.html", "--figures", "svg")
     assert ran.status == 0
     written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "figures").iterdir()}
-    names = {f"simulated-{name}" for name in ("phase_breakdown", "memory_traffic", "roofline", "energy_breakdown")}
+    names = {
+        f"simulated-{name}"
+        for name in ("phase_breakdown", "memory_traffic", "roofline", "energy_breakdown", "memory_over_time")
+    }
     names |= {name.replace("simulated", "run") for name in names} | {"run-memory_use", "run-occupancy"}
     assert set(written) == {f"{name}.svg" for name in names | {"lanes-seconds-local_bytes"}}
     assert all(text.rstrip().endswith("</svg>") for text in written.values())
