@@ -18,8 +18,9 @@ from workloads.keeping import Checkpointing
 from workloads.lowering import lower, lower_dense
 from workloads.placement import Shape
 from workloads.sparse_columns import compressed
+from workloads.tables import BPTT
 from workloads.trace import RecordedStep, Trace
-from workloads.workload import BPTT, SYNTHETIC, Workload
+from workloads.workload import SYNTHETIC, Workload
 
 _COSTED_STEPS = 64
 """What a step costs is found from the first steps of the samples."""

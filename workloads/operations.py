@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workloads.network import Sizes
+from workloads.tables import Sparsity
 from workloads.trace import EpochCounts
 from workloads.weight_masks import counts as weight_counts
-from workloads.workload import Sparsity
 
 _DENSE = Sparsity()
 

@@ -31,9 +31,10 @@ from workloads.packing import Array
 from workloads.recordings import Recordings, Sequences
 from workloads.rules import RULES
 from workloads.schedules import SCHEDULES
+from workloads.tables import Training
 from workloads.trace import EpochCounts, RecordedStep
 from workloads.weight_masks import first_mask, next_mask, recorded_weights
-from workloads.workload import Training, Workload
+from workloads.workload import Workload
 
 # what a generator is drawn for; each purpose has a stream of its own
 _INITIAL, _ORDER, _RECORD, _MASK = range(4)

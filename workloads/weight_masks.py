@@ -16,7 +16,7 @@ from workloads.network import Sizes, from_flat, shapes
 from workloads.packing import Array
 from workloads.sparsity import SPARSITY
 from workloads.sparsity._matrix import Matrix
-from workloads.workload import Sparsity
+from workloads.tables import Sparsity
 
 LAST_RATE = 0.005
 """To which the pruning rate falls at the end of training (Shiweiliuiiiiiii/Selfish-RNN, cosine decay)."""

@@ -21,9 +21,10 @@ from workloads.sparse_columns import column_words, lane_weights, matrix_bytes, w
 from workloads.sparsity import SPARSITY, balanced, selfish, selfish_gates
 from workloads.sparsity._matrix import Matrix
 from workloads.sparsity._pruning import pruned
+from workloads.tables import Sparsity
 from workloads.training import Progress, Trained, train
 from workloads.weight_masks import LAST_RATE, counts, first_mask, next_mask, pruning_rate
-from workloads.workload import Sparsity, Workload
+from workloads.workload import Workload
 
 THIN = [name for name in SPARSITY.names() if name != "dense"]
 seeds = st.integers(0, 2**32 - 1)

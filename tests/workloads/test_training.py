@@ -16,8 +16,9 @@ from workloads import learning_state
 from workloads.evaluation import evaluate
 from workloads.recordings import Recordings
 from workloads.schedules import SCHEDULES, plateau
+from workloads.tables import Training
 from workloads.training import Progress, Trained, clipped, learning_rate, network_of, train
-from workloads.workload import Training, Workload
+from workloads.workload import Workload
 
 
 class _InterruptionError(Exception):

@@ -1,0 +1,184 @@
+"""The tables of a workload: how it learns, which weights exist, what the tape keeps, statistics in place of data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+
+from accel.description import Description, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share
+from accel.errors import unknown_name
+from accel.family import ModuleFamily
+from workloads.optimisers import OPTIMISERS
+from workloads.rules import RULES
+from workloads.schedules import SCHEDULES
+from workloads.sparsity import SPARSITY
+
+BPTT = "bptt"  # the training rule that needs no word
+
+
+class Training(Description):
+    """How the network learns.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training part in all, dense ones included.
+    dense_epochs
+        How many of them, the first, train the dense network (every delta used, thresholds ignored). The others train
+        the delta network from there, with the same optimiser state and the same schedule running on.
+        0 trains the delta network from the start, `epochs` a dense network.
+    batch
+        Samples in a mini-batch; the last of an epoch may be smaller.
+    rule
+        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt" is for spiking cells.
+    optimiser
+        A member of `workloads.optimisers`.
+    learning_rate
+        Highest learning rate; the schedule multiplies it.
+    schedule
+        A member of `workloads.schedules`.
+    warm_up
+        Share of all updates over which the learning rate rises linearly from zero.
+    momentum
+        Of sgd; adamw takes it for its beta_1.
+    weight_decay
+        As the optimiser defines it.
+    clip_norm
+        Gradients are scaled down to this Euclidean norm, taken over all parameters together, when theirs is larger.
+    beta
+        Weight of the mean over samples of sum|delta| in the loss (both streams, all layers, delta epochs only).
+    seed
+        From which initial weights, order of samples and recorded samples are drawn, each independently.
+    precision
+        Number format of the arithmetic on the host.
+    record_every
+        Epochs between recorded steps, counted back from the last epoch, which is always recorded. What is recorded is
+        the forward pass of one mini-batch of `batch` training samples, the same ones each time.
+    """
+
+    epochs: PositiveInt
+    dense_epochs: NonNegativeInt = 0
+    batch: PositiveInt = 32
+    rule: str = BPTT
+    optimiser: str = "adamw"
+    learning_rate: PositiveFloat = 1e-3
+    schedule: str = "cosine"
+    warm_up: Share = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
+    weight_decay: NonNegativeFloat = 0.0
+    clip_norm: PositiveFloat = 1.0
+    beta: NonNegativeFloat = 0.0
+    seed: NonNegativeInt = 0
+    precision: Literal["float32", "float64"] = "float32"
+    record_every: PositiveInt = 1
+
+    @field_validator("rule")
+    @classmethod
+    def _known_rule(cls, name: str) -> str:
+        return member(RULES, "training rule", name)
+
+    @field_validator("optimiser")
+    @classmethod
+    def _known_optimiser(cls, name: str) -> str:
+        return member(OPTIMISERS, "optimiser", name)
+
+    @field_validator("schedule")
+    @classmethod
+    def _known_schedule(cls, name: str) -> str:
+        return member(SCHEDULES, "schedule", name)
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_rules(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the default rule out, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        return table if self.rule != BPTT else {name: value for name, value in table.items() if name != "rule"}
+
+    @model_validator(mode="after")
+    def _dense_within_epochs(self) -> Self:
+        if self.dense_epochs > self.epochs:
+            raise ValueError(f"dense_epochs must be at most epochs ({self.epochs}), not {self.dense_epochs}")
+        return self
+
+
+class Synthetic(Description):
+    """Statistics of deltas that fire without any network behind them.
+
+    Attributes
+    ----------
+    inputs, classes, steps
+        Features of a step, classes, and steps of every sample.
+    occupancy_x, occupancy_h
+        Mean share of input and recurrent deltas that fire.
+    correlation
+        Correlation of "this element fired" between one step and the next: 0 independent, 1 never changes.
+    skew
+        How unlike the elements are: 0 all fire equally often, 1 as unlike as the mean occupancy allows.
+    """
+
+    inputs: PositiveInt
+    classes: PositiveInt
+    steps: PositiveInt
+    occupancy_x: Share
+    occupancy_h: Share
+    correlation: Share = 0.0
+    skew: Share = 0.0
+
+
+class Sparsity(Description):
+    """Which weights exist.
+
+    Attributes
+    ----------
+    rule
+        A member of `workloads.sparsity`.
+    density
+        Share of the weights that exist, biases apart; 1 with the rule "dense".
+    distribution
+        How they are spread over the matrices: "uniform", every matrix has that density; "erdos_renyi", a matrix has
+        weights in proportion to the sum of its rows and columns, so that small ones are denser.
+    prune_rate
+        Share of the weights that a rule takes away and lets grow elsewhere at first; it falls along half a cosine.
+    update_epochs
+        Epochs from one such move to the next; there is none after the last epoch.
+    lanes
+        Of the engine whose lanes a rule that looks at them is to keep equally busy.
+    """
+
+    rule: str = "dense"
+    density: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+    distribution: Literal["uniform", "erdos_renyi"] = "uniform"
+    prune_rate: Share = 0.8
+    update_epochs: PositiveInt = 1
+    lanes: PositiveInt = 8
+
+    @field_validator("rule")
+    @classmethod
+    def _known_rule(cls, name: str) -> str:
+        return member(SPARSITY, "sparsity rule", name)
+
+    @model_validator(mode="after")
+    def _dense_has_all(self) -> Self:
+        if self.rule == "dense" and self.density != 1:
+            raise ValueError(f"density must be 1 with the rule 'dense', not {self.density}")
+        return self
+
+
+class FewBit(Description):
+    """What the tape keeps of sigmoids and tanhs.
+
+    Attributes
+    ----------
+    bits
+        Of a code that tells the derivative; gated cells need one more for the side of zero.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=4, strict=True)]
+
+
+def member(family: ModuleFamily, what: str, name: str, extra: tuple[str, ...] = ()) -> str:
+    """Return `name` if the family, or `extra`, knows it; the error of a description if not."""
+    known = (*family.names(), *extra)
+    if name not in known:
+        raise ValueError(str(unknown_name(what, name, known)))
+    return name
