@@ -63,22 +63,17 @@ def simulate(
         memory.
     """
     started = time.process_time()
-    member = FIDELITIES.load(fidelity)
-    if engine is not None and engine not in member.ENGINES:
-        known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
-        raise ConfigError(f"the engine of fidelity {fidelity!r} must be {known}, not {engine!r}")
-    if observe is not None and not member.OBSERVES:
-        raise ConfigError(f"fidelity {fidelity!r} has no timeline, as it does not tell when things happen: use 'cycle'")
+    member = _fidelity(fidelity, engine, observed=observe is not None)
     member.check(what.workload if isinstance(what, Trace) else what)
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
     delta, dense = member.programs(architecture, trace, step)
-    chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
+    chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
     with nullcontext() if observe is None else observe(delta) as observer:
         held = HeldBytes(observer)
-        if member.OBSERVES and (observer is not None or len(delta.held)):
+        if member.OBSERVES:
             chosen["observer"] = held
         delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
@@ -98,6 +93,17 @@ def simulate(
         provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
         | ({"command": command} if command else {}),
     )
+
+
+def _fidelity(name: str, engine: str | None, *, observed: bool) -> Any:
+    """Return the member of `FIDELITIES`; a `ConfigError` if it has no such engine, or cannot be observed and shall."""
+    member = FIDELITIES.load(name)
+    if engine is not None and engine not in member.ENGINES:
+        known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
+        raise ConfigError(f"the engine of fidelity {name!r} must be {known}, not {engine!r}")
+    if observed and not member.OBSERVES:
+        raise ConfigError(f"fidelity {name!r} has no timeline, as it does not tell when things happen: use 'cycle'")
+    return member
 
 
 def synthetic_trace(workload: Workload) -> Trace:
