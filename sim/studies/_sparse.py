@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from accel.architecture import Architecture
+from accel.engine import Engine
 from sim.studies._training import state_path
 from workloads import learning_state
 from workloads.datasets import DATASETS
@@ -18,11 +21,11 @@ from workloads.trace import RecordedStep
 from workloads.training import sizes_of
 from workloads.workload import Workload
 
-LANES = 8
-"""Of the preset `edge`."""
 
-WEIGHT_BITS = 16
-"""Of the preset `edge`."""
+@cache
+def engine() -> Engine:
+    """Return the engine that is counted on: that of the preset `edge`."""
+    return Architecture.named("edge").engine
 
 
 class Stream(NamedTuple):
@@ -80,16 +83,15 @@ def columns(workload: Workload, folder: Path) -> Columns:
         for number, layer in enumerate(layers)
         for stream in _streams(number, layer.W_x, layer.W_h, len(sizes.cell.TARGETS_X), gates, state.recorded[-1])
     ]
+    lanes, bits = engine().lanes, engine().formats.weight.bits
     recurrent = np.concatenate([layer.W_h.reshape(gates, -1) for layer in layers], axis=1)
     return Columns(
         macs=sum(int(s.fired @ s.mask.sum(axis=0)) * s.phases for s in streams),
         whole_macs=sum(int(s.fired.sum()) * len(s.mask) * s.phases for s in streams),
-        words=sum(int(s.fired @ column_words(s.mask, s.gates, LANES)) * s.phases for s in streams),
-        whole_words=sum(int(s.fired.sum()) * whole_words(s.mask, s.gates, LANES) * s.phases for s in streams),
-        bytes=sum(matrix_bytes(s.mask, s.gates, LANES, WEIGHT_BITS) for s in streams),
-        whole_bytes=sum(
-            whole_words(s.mask, s.gates, LANES) * s.mask.shape[1] * LANES * WEIGHT_BITS // 8 for s in streams
-        ),
+        words=sum(int(s.fired @ column_words(s.mask, s.gates, lanes)) * s.phases for s in streams),
+        whole_words=sum(int(s.fired.sum()) * whole_words(s.mask, s.gates, lanes) * s.phases for s in streams),
+        bytes=sum(matrix_bytes(s.mask, s.gates, lanes, bits) for s in streams),
+        whole_bytes=sum(whole_words(s.mask, s.gates, lanes) * s.mask.shape[1] * lanes * bits // 8 for s in streams),
         gate_density=recurrent.mean(axis=1),
     )
 

@@ -56,7 +56,7 @@ def _row(name: str, settings: Settings, outcomes: Outcomes, folder: Path) -> Row
         **_training.accuracy_columns(name, _DENSE, settings, outcomes),
         "saved_%": round(100 * _training.mean(outcomes[name, seed].saved for seed in settings.seeds), 1),
         "cycles_fewer_times": 1.0 if dense else round(_training.mean(one.whole_words / one.words for one in found), 2),
-        "balance_%": round(100 * _training.mean(one.macs / (_sparse.LANES * one.words) for one in found), 1),
+        "balance_%": round(100 * _training.mean(one.macs / (_sparse.engine().lanes * one.words) for one in found), 1),
         "bytes_fewer_times": 1.0 if dense else round(_training.mean(one.whole_bytes / one.bytes for one in found), 2),
         "gates_%": " ".join(f"{100 * density:.0f}" for density in gates),
         "seeds": len(found),
