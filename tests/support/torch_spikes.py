@@ -16,7 +16,7 @@ ALPHA, K, BETA, SHARE = 0.95, 10 * (1 - 0.95), 10.0, 0.25
 def _spike_of(torch: Any) -> Any:
     """Return the spike and the leak as functions of their own, whose backward is not their derivative."""
 
-    class Spike(torch.autograd.Function):  # type: ignore[misc]
+    class Spike(torch.autograd.Function):
         """As in snnTorch, with a list's end and gradient-only neurons; u in published units, shape (B, H)."""
 
         @staticmethod
@@ -34,7 +34,7 @@ def _spike_of(torch: Any) -> Any:
             u, listed = ctx.saved_tensors
             return g * listed / (BETA * (u - 1).abs() + 1) ** 2
 
-    class Leak(torch.autograd.Function):  # type: ignore[misc]
+    class Leak(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, u: Tensor) -> Tensor:
             return torch.where(u > 1, torch.zeros_like(u), ALPHA * u)

@@ -10,7 +10,7 @@ from checkpoint_programs import Case, cases, checkpointed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveMachine
-from programs import READOUTS, architectures, recordings, shapes
+from programs import READOUTS, architectures, recorded_step, recordings, shapes
 
 from accel.architecture import Architecture
 from accel.errors import FitError
@@ -19,10 +19,12 @@ from accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from workloads.checkpoint.policies import POLICIES
 from workloads.checkpoint.schedule import RUNS_FORWARD, Action, Costs, Schedule
 from workloads.checkpoint.segments import taped
+from workloads.lists import Lists, fired_lists
 from workloads.lowering import lower
 from workloads.placement import Shape
 from workloads.state import State
 from workloads.tape import Tape
+from workloads.trace import RecordedStep
 
 _SLOW = settings(
     max_examples=25,
@@ -165,9 +167,7 @@ def test_bytes_moved_are_those_of_the_schedule(case: Case) -> None:
     assert ops.count[ops.mode == MODE_NAMES.index("load")].sum() == loaded
 
 
-def _lists(case: Case):  # type: ignore[no-untyped-def]
-    from workloads.lists import fired_lists
-
+def _lists(case: Case) -> Lists:
     return fired_lists(case.step, case.shape, case.architecture.engine)
 
 
@@ -317,7 +317,5 @@ def test_a_policy_that_does_not_fit_says_so() -> None:
         checkpointed(machine, shape, _recorded(shape, [6]), "last", "segment", Costs(1, 1, 1, 1, 1, 1))
 
 
-def _recorded(shape: Shape, lengths: list[int]):  # type: ignore[no-untyped-def]
-    from programs import recorded_step
-
+def _recorded(shape: Shape, lengths: list[int]) -> RecordedStep:
     return recorded_step(shape, np.array(lengths), 0.5, 1)
