@@ -71,7 +71,7 @@ class PhaseCounters(Description):
 
 
 class RemoteCounters(Description):
-    """The off-chip memory. Row counters are of bursts, and zero for a memory without rows.
+    """The off-chip memory. Row counters are zero for a memory without rows.
 
     Attributes
     ----------
@@ -80,11 +80,12 @@ class RemoteCounters(Description):
     read_bytes, write_bytes
         Bytes moved over the port.
     row_hits, row_misses, row_conflicts
-        Requests (a contiguous piece of one row) that found their row open, their bank closed, another row open.
+        Bursts that found their row open, their bank closed, another row open. What a queued write answers, or takes the
+        place of, needs none.
     activates, refreshes
         Commands.
     busy_cycles
-        Engine cycles' worth of time in which the data bus moved data.
+        Engine cycles' worth of time in which a data bus moved data, the mean of all channels.
     """
 
     asked_bytes: int
