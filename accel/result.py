@@ -86,6 +86,10 @@ class RemoteCounters(Description):
         Commands.
     busy_cycles
         Engine cycles' worth of time in which a data bus moved data, the mean of all channels.
+    read_bursts, write_bursts
+        Bursts on the data buses; zero where a fidelity does not tell, as all that follows.
+    active_ticks, idle_ticks
+        Clocks of the memory, summed over ranks, with a bank open or all refreshed; with all banks closed.
     """
 
     asked_bytes: int
@@ -97,6 +101,10 @@ class RemoteCounters(Description):
     activates: int
     refreshes: int
     busy_cycles: int
+    read_bursts: int = 0
+    write_bursts: int = 0
+    active_ticks: int = 0
+    idle_ticks: int = 0
 
 
 class Counters(Description):

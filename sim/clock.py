@@ -59,4 +59,4 @@ class At(simpy.Event):
         self._ok = True
         self._value = None
         self.callbacks = [done]
-        clock.schedule(self, delay=cycle - clock.cycle)  # type: ignore[arg-type]
+        clock.schedule(self, delay=cycle - clock.cycle)

@@ -96,6 +96,10 @@ def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
         row_conflicts=rows.conflicts,
         activates=rows.activates,
         refreshes=rows.refreshes,
+        read_bursts=rows.read_bursts,
+        write_bursts=rows.write_bursts,
+        active_ticks=channels.active_cycles(channels.now),
+        idle_ticks=controller.channels * controller.ranks * channels.now - channels.active_cycles(channels.now),
         busy_cycles=-(-busy_ps // (program.architecture.engine.period_ps * controller.channels)),
     )
 

@@ -31,6 +31,10 @@ def simulate(
         Path | None,
         Parameter(name=["--out", "-o"], help="Folder for result.json and figures; without it none are written."),
     ] = None,
+    dram_trace: Annotated[
+        Path | None,
+        Parameter(name="--dram-trace", help="File for the requests to off-chip DRAM, as `dram --trace` reads them."),
+    ] = None,
     changes: options.Changes = None,
     json: options.Json = False,
 ) -> None:
@@ -42,18 +46,24 @@ def simulate(
       deltatrain simulate out/digits/trace.npz --set machine.engine.lanes=16
       deltatrain simulate -w synthetic --set workload.synthetic.occupancy_h=0.1
       deltatrain simulate -w tiny --on tiny --fidelity rtl --engine amaranth
+      deltatrain simulate -w synthetic --dram-trace step.trace
     """
     from accel.architecture import Architecture
     from sim import flow
     from sim.cli.progress import Stages
     from sim.cli.screen import show
     from sim.cli.summary import summary
+    from sim.dram_trace import write_trace
+    from sim.fidelity import FIDELITIES
 
     changed = options.overrides(changes)
     step = _step(trace, workload, changed)
     machine = Architecture.named(on, changed.machine)
     with interruptible(), Stages() as stages:
         result = flow.simulate(machine, step, fidelity, out, stages, engine)
+        if dram_trace is not None:
+            program, _ = FIDELITIES.load(fidelity).programs(machine, step, step.recorded[-1])
+            write_trace(program, dram_trace)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:

@@ -107,6 +107,8 @@ def _energy(result: Result) -> RenderableType:
         return [str(row["component"]), quantity(delta, "J"), quantity(dense, "J"), times(_number(row["saving"]))]
 
     note = f"Modelled from action counts with the table {result.architecture.get('energy', '')}, not measured."
+    if any(name.startswith("DRAM") for name in result.energy_j):
+        note += "\nDRAM: from the part's datasheet currents, standby of the whole run included, I/O not."
     return table("Energy", ["component", "delta", "dense", "saving"], map(cells, energy_rows(result)), note)
 
 

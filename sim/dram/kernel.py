@@ -590,6 +590,7 @@ def next_event(t: Rules, x: State, channels: Integers) -> int:
 
 
 _RULES = len(Rules._fields)
+_unpacked = cast(Callable[[Integers, int], tuple[int, ...]], to_fixed_tuple)
 
 
 @_compiled
@@ -635,7 +636,7 @@ def hand_over(
     -------
     How many were taken: all, unless the log was full before.
     """
-    t, x = Rules(*to_fixed_tuple(rules, _RULES)), State(words, finished, commands)
+    t, x = Rules(*_unpacked(rules, _RULES)), State(words, finished, commands)
     w, last = words, len(fields) - 1
     for n in range(count):
         rest, ch, bank, row = burst + n, fields[last, 1], fields[last, 2], 0
@@ -675,7 +676,7 @@ def let_pass_for(
     The first ticket that is not finished, or `end`; a cycle before which the command that finishes the last one is not
     issued; and whether all was done, or the log was full before.
     """
-    t, x = Rules(*to_fixed_tuple(rules, _RULES)), State(words, finished, commands)
+    t, x = Rules(*_unpacked(rules, _RULES)), State(words, finished, commands)
     w, now, going = words, NEVER, True
     for ch in channels:
         now = min(now, w[ch + NOW])

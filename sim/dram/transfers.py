@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from accel.dram import DramController, DramPart
@@ -29,11 +31,15 @@ class Transfers(DramChannels):
     ----------
     accepted
         Cycle in which the burst handed over last was taken.
+    on_bursts
+        Told of every transfer: cycle from which it is offered, number of its first burst, how many there are, and
+        whether it is a write.
     """
 
     def __init__(self, part: DramPart, controller: DramController, record: bool = False) -> None:
         super().__init__(part, controller, record)
         self.accepted = -1
+        self.on_bursts: Callable[[int, int, int, bool], None] | None = None
         self._fields = _fields(self, Layout(part, controller))
         self._done = np.zeros(_FIRST_TICKETS, np.int64)
         self._next_ticket = 0
@@ -51,6 +57,8 @@ class Transfers(DramChannels):
         burst, first = address // size, self._next_ticket
         count = (address + size_bytes - 1) // size + 1 - burst
         self._make_room(first if oldest is None else oldest, first + count)
+        if self.on_bursts is not None:
+            self.on_bursts(cycle, burst, count, write)
         self._next_ticket += count
         while count:
             taken = kernel.hand_over(
@@ -74,6 +82,11 @@ class Transfers(DramChannels):
             ticket, earliest, going = kernel.let_pass_for(*self._plain, self._channels, self._done, until, ticket, end)
             self._keep_commands()
         return int(ticket), int(earliest)
+
+    @property
+    def now(self) -> int:
+        """The cycle up to which time has passed in the channel that is furthest."""
+        return int(self._layout.channel_records(self._state.words)[:, kernel.NOW].max())
 
     @property
     def read_latency(self) -> int:

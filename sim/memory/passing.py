@@ -47,7 +47,7 @@ class Passage(NamedTuple):
     ready: int
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int, width: int, due: Integers) -> Passage:
     """Let further bursts of a request pass the port.
 

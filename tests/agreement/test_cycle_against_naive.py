@@ -17,7 +17,7 @@ from sim.machine import Machine
 from workloads.matrix import lower_matrix
 from workloads.synthetic import uniform_masks
 
-_SLOW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _busy(stalls: Any) -> dict[str, int]:
@@ -64,7 +64,7 @@ def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
     _check_equal(program)
 
 
-@settings(_SLOW, max_examples=15)
+@settings(_SLOW, max_examples=8)
 @given(programs(widest=60, most_steps=3))
 def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None:
     _check_equal(program)

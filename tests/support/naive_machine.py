@@ -55,16 +55,19 @@ class Request:
     come: list[int | None]
     word_bytes: int = 0
     taker: Run | None = None  # none takes what a unit loads
-    passed: int = 0  # bytes
+    next: int = 0  # burst that has not come
+    arrived: int = 0  # bytes
+    passed: int = 0
     words: int = 0
 
     def arrived_bytes(self, now: int) -> int:
-        total = 0
-        for size, come in zip(self.sizes, self.come, strict=True):
+        while self.next < len(self.sizes):
+            come = self.come[self.next]
             if come is None or come > now:
                 break
-            total += size
-        return total
+            self.arrived += self.sizes[self.next]
+            self.next += 1
+        return self.arrived
 
 
 @dataclass
@@ -119,7 +122,8 @@ class NaiveDram:
                     self.clock = min(-(-ps // self.tck), self.channels.next_event() + 1)
             else:
                 self.clock = -(-ps // self.tck)
-        self.note(self.channels.advance(self.clock))
+        if self.tickets:
+            self.note(self.channels.advance(self.clock))
 
     def finish(self) -> int:
         while self.waiting:
@@ -203,6 +207,8 @@ class NaiveMachine:
             assert cycle < 10**7, "the naive machine hangs"
         total = max([*self.done.values(), self.last_write, self.memory.finish()], default=0)
         self.memory.until((total + self.dma.request_cycles) * self.period)
+        if isinstance(self.memory, NaiveDram):
+            self.memory.channels.advance(self.memory.clock)
         for unit in self.units.values():
             unit.stalls["end"] += total - unit.busy - sum(unit.stalls.values())
         spent = sum(self.phase_busy.values()) + sum(sum(s.values()) for s in self.phase_stalls.values())
