@@ -17,7 +17,7 @@ from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
 from sim.clock import DELIVER, FETCH, LOAD, Clock, Turn
 from sim.columns import ColumnStream
-from sim.memory.port import RemotePort
+from sim.memory.port import Arrival, RemotePort
 from sim.tally import ENGINE, UnitTally
 
 Waits = Generator[simpy.Event, None, None]
@@ -149,10 +149,15 @@ class Machine:
             return 0
         start = self._env.cycle
         yield Turn(self._env, start, LOAD)
-        arrived = self._env.event()
-        self.port.read(start, int(self._program.ops.address[op]), size, self._vector_word_bytes, arrived.succeed)
-        arrival = yield arrived
-        yield self._env.timeout(arrival.ready - self._env.cycle)
+        arrived, arrivals = self._env.event(), list[Arrival]()
+
+        def told(arrival: Arrival) -> None:
+            arrivals.append(arrival)
+            arrived.succeed()
+
+        self.port.read(start, int(self._program.ops.address[op]), size, self._vector_word_bytes, told)
+        yield arrived
+        yield self._env.timeout(arrivals[0].ready - self._env.cycle)
         return self._issue[op]
 
     def _store(self, op: int) -> Generator[simpy.Event, None, int]:

@@ -98,7 +98,9 @@ class Transfers(DramChannels):
         at = first & (len(self._done) - 1)
         if at + end - first <= len(self._done):
             return self._done[at : at + end - first]
-        return self._done[np.arange(first, end) & (len(self._done) - 1)]
+        places = np.arange(first, end) & (len(self._done) - 1)
+        found: Integers = self._done[places]
+        return found
 
     def _make_room(self, oldest: int, end: int) -> None:
         """Let the ring hold the tickets from `oldest` on and before `end`."""
