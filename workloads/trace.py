@@ -42,8 +42,8 @@ class RecordedStep:
         Likewise, which elements the backward pass gives a gradient to, and so which are listed: what fired, and a
         spiking network's gradient-only neurons. Empty where it is no more than what fired.
     weights
-        Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out.
-        Empty if all do.
+        Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out,
+        those without entries left out. Empty if all do.
     """
 
     epoch: int
@@ -235,8 +235,8 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
     def masks(stream: str, number: int) -> tuple[NDArray[np.bool_], ...]:
         return tuple(_unpack(arrays, f"{index}.{stream}{layer}") for layer in range(number))
 
-    def if_there(stream: str, number: int) -> tuple[NDArray[np.bool_], ...]:
-        return masks(stream, number) if f"{index}.{stream}0" in arrays else ()
+    def if_there(stream: str, most: int) -> tuple[NDArray[np.bool_], ...]:
+        return masks(stream, sum(f"{index}.{stream}{number}" in arrays for number in range(most)))
 
     return RecordedStep(
         at.epoch,

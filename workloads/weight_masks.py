@@ -78,7 +78,7 @@ def recorded_weights(mask: Array, sizes: Sizes) -> tuple[NDArray[np.bool_], ...]
     """Return which weights exist in each matrix, for a `RecordedStep`: none if all do."""
     if mask.all():
         return ()
-    return tuple(matrix.copy() for matrix in from_flat(mask, sizes).arrays() if matrix.ndim == 2)
+    return tuple(matrix.copy() for matrix in from_flat(mask, sizes).arrays() if matrix.ndim == 2 and matrix.size)
 
 
 def pruning_rate(first: float, progress: float) -> float:
@@ -88,11 +88,11 @@ def pruning_rate(first: float, progress: float) -> float:
 
 
 def _matrices(sizes: Sizes, sparsity: Sparsity) -> list[Matrix | None]:
-    """Return each of `Parameters.arrays` as a rule knows it, None for a bias."""
+    """Return each of `Parameters.arrays` as a rule knows it, None for a bias and for a matrix without entries."""
     cell = sizes.cell
     gates = (*(len(cell.TARGETS_X), len(cell.TARGETS_H), 1) * len(sizes.hidden), 1, 1)
     return [
-        Matrix(*shape, of_matrix, sparsity.lanes) if len(shape) == 2 else None
+        Matrix(*shape, of_matrix, sparsity.lanes) if len(shape) == 2 and 0 not in shape else None
         for shape, of_matrix in zip(shapes(sizes), gates, strict=True)
     ]
 
