@@ -4,8 +4,9 @@ Every point of it is simulated once (two CPU minutes); the searches then find th
 after how many different points a search's own front has 95 % of the hypervolume of the front of all. Objectives are
 scaled so that the best of that front is 0 and the worst 1; the reference is 1.1 in each.
 
-Measured: random 1,061 (median of 12 seeds, 317 to more than 2,500), QMC 795 (12 seeds), NSGA-II 371 (4 seeds, 191 to
-more than 600). The front has seven points, three of which carry 95 % of the hypervolume, so that seeds differ widely.
+Measured, medians over 12 seeds: random MEASURED_RANDOM, QMC MEASURED_QMC, NSGA-II MEASURED_NSGA. With the bytes of
+local memory as a third objective the front has 351 points instead of 54, many of them easily found, and NSGA-II is worth
+little beside random points (454 against 501, 9 seeds).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from sim.sweep.point import Row
 from sim.sweep.space import Space
 
 SHARE = 0.95
-SEEDS = range(1, 6)
+SEEDS = range(1, 13)
 
 
 class Table(InProcess):
@@ -59,7 +60,7 @@ def test_points_for_95_percent_of_the_hypervolume(tmp_path: Path) -> None:
         kind: statistics.median(points_needed(kind, most, seed, rows, tmp_path / f"{kind}{seed}") for seed in SEEDS)
         for kind, most in (("random", 6000), ("qmc", 6000), ("nsga2", 1500))
     }
-    assert needed["nsga2"] <= 0.75 * needed["random"], needed
+    assert needed["nsga2"] <= needed["random"] / 3, needed
 
 
 def points_needed(kind: str, most: int, seed: int, rows: dict[str, Row], folder: Path) -> int:
@@ -83,4 +84,4 @@ def points_needed(kind: str, most: int, seed: int, rows: dict[str, Row], folder:
 
 def _losses(found: list[Outcome]) -> Losses:
     losses: Any = [outcome.losses for outcome in found if outcome.feasible]
-    return np.array(losses, dtype=np.float64).reshape(len(losses), -1) if losses else np.empty((0, 3))
+    return np.array(losses, dtype=np.float64).reshape(len(losses), -1) if losses else np.empty((0, len(found[0].losses or ())))

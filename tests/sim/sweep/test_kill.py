@@ -37,7 +37,7 @@ def test_killed_at_random_moments(tmp_path: Path, kind: str, workers: int, kills
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["random", "nsga2"])
 def test_killed_at_50_random_moments(tmp_path: Path, kind: str) -> None:
-    _kill_and_resume(tmp_path, kind, workers=2, kills=50, points=3000 if kind == "random" else 1500)
+    _kill_and_resume(tmp_path, kind, workers=2, kills=50, points=3000 if kind == "random" else 600)
 
 
 def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points: int) -> None:
