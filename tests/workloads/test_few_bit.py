@@ -120,7 +120,9 @@ def test_a_tape_of_packed_codes_gives_the_same_gradients(cell: str, bits: int, s
             assert at_least <= layer.values.nbytes < at_least + len(network.sizes.cell.TAPE)
 
 
-@pytest.mark.parametrize("cell", [name for name in CELL_NAMES if value_codes(network_case(name, 7, 3)[0].sizes.cell, 1)])
+@pytest.mark.parametrize(
+    "cell", [name for name in CELL_NAMES if value_codes(network_case(name, 7, 3)[0].sizes.cell, 1)]
+)
 def test_the_forward_pass_is_exact_and_gradients_close_in_with_the_bits(cell: str) -> None:
     network, *rest = network_case(cell, 7, 3)
     exact = training_step(network, *rest)
