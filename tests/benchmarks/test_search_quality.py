@@ -5,8 +5,8 @@ after how many different points a search's own front has 95 % of the hypervolume
 scaled so that the best of that front is 0 and the worst 1; the reference is 1.1 in each.
 
 Measured, medians over 12 seeds: random 991 (234 to 4,275), NSGA-II 185 (99 to 402); the front has 54 points. With the
-bytes of local memory as a third objective it has 351, many of them easily found, and NSGA-II is worth little beside random
-points (454 against 501, 9 seeds).
+bytes of local memory as a third objective it has 351, many of them easily found, and NSGA-II is worth little beside
+random points (454 against 501, 9 seeds).
 """
 
 from __future__ import annotations
