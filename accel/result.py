@@ -182,6 +182,9 @@ class Result(Description):
         Area of the machine by component, from published areas of memories and arithmetic.
     not_priced
         What the sums of ``energy`` and of ``area`` do not include.
+    held_bytes
+        Cycles of the recorded step, and the bytes of tapes and states in local memory from each on, sampled so that
+        peaks stay; empty where the fidelity does not tell when, and where the tape lives off-chip.
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
@@ -198,6 +201,7 @@ class Result(Description):
     dense_energy_j: dict[str, float]
     area_mm2: dict[str, float] = Field(default_factory=dict)
     not_priced: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
+    held_bytes: tuple[tuple[int, int], ...] = ()
     training: dict[str, Any]
     provenance: dict[str, Any]
 

@@ -18,6 +18,7 @@ from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
 from sim.clock import DELIVER, FETCH, LOAD, Clock, Turn
 from sim.columns import ColumnStream
+from sim.held import HELD
 from sim.memory.banks import SinglePortBanks
 from sim.memory.port import Arrival, RemotePort
 from sim.tally import ENGINE, UnitTally
@@ -68,6 +69,9 @@ class Machine:
         self._on_progress = on_progress
         self._observer = observer
         self._under_way = [0] * len(UNITS)
+        rows, held = program.held.T
+        self._held_change = dict(zip(rows.tolist(), np.diff(held, prepend=0).tolist(), strict=True))
+        self._held_bytes = 0
         ops = program.ops
         self._unit: list[int] = program.unit.tolist()
         self._phase: list[int] = ops.phase.tolist()
@@ -244,9 +248,15 @@ class Machine:
             self._under_way[unit] += change
             self._observer.level(f"{UNITS[unit]}, ops under way", self._env.cycle, self._under_way[unit])
 
+    def _change_held(self, op: int) -> None:
+        if self._observer is not None and op in self._held_change:
+            self._held_bytes += self._held_change[op]
+            self._observer.level(HELD, self._env.cycle, self._held_bytes)
+
     def _completed(self, op: int) -> None:
         self._done_at[op] = self._env.cycle
         self._change_level(self._unit[op], -1)
+        self._change_held(op)
         self._done_count += 1
         waiting = self._awaited.pop(op, None)
         if waiting is not None:

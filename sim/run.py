@@ -18,6 +18,7 @@ from accel.result import Result
 from sim import learned
 from sim.energy import energy_j, not_priced
 from sim.fidelity import FIDELITIES
+from sim.held import HeldBytes
 from workloads.synthetic import synthetic_step
 from workloads.trace import RecordedStep, Trace
 from workloads.workload import SYNTHETIC, Workload
@@ -76,8 +77,9 @@ def simulate(
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
     with nullcontext() if observe is None else observe(delta) as observer:
-        if observer is not None:
-            chosen["observer"] = observer
+        held = HeldBytes(observer)
+        if member.OBSERVES and (observer is not None or len(delta.held)):
+            chosen["observer"] = held
         delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
     known_area = area(architecture)
@@ -91,6 +93,7 @@ def simulate(
         dense_energy_j=energy_j(dense_counters, architecture),
         area_mm2=known_area.mm2,
         not_priced={"energy": not_priced(architecture), "area": known_area.not_priced},
+        held_bytes=held.over_time(),
         training=learned.summary(trace),
         provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
         | ({"command": command} if command else {}),

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from reports.page.bars import legend
 from reports.page.markup import element, per_cent
-from reports.page.plot import Axis, counted, curve, frame, shares
+from reports.page.plot import Axis, counted, curve, frame, linear, shares
 from reports.palette import LINES
-from reports.quantity import share
+from reports.quantity import quantity, share
 
 ACCURACY = "test accuracy"
 Curves = dict[str, NDArray[np.float64]]
@@ -33,6 +33,17 @@ def over_epochs(streams: Mapping[str, ArrayLike], accuracy: Sequence[float], den
     curves = _arrays(streams) | {ACCURACY: np.asarray(accuracy, dtype=float)}
     words = {stream: f"{share(float(values[-1]))} at the end" for stream, values in curves.items()}
     return _plot("Epoch", "Share of deltas that fired; test accuracy", curves, words, dense_epochs)
+
+
+def held_over_time(held_bytes: Sequence[tuple[int, int]], clock_hz: int, cycles: int) -> Markup:
+    """Return the bytes that are held from each cycle on, as steps over the time of a run of `cycles`."""
+    most = max(size for _, size in held_bytes)
+    x, y = linear("Time", "s", cycles / clock_hz), linear("Tapes and states in local memory", "B", float(most))
+    points = [(0.0, 0.0)]
+    for cycle, size in held_bytes:
+        points += [(cycle / clock_hz, points[-1][1]), (cycle / clock_hz, float(size))]
+    about = f"Bytes of tapes and states in local memory over the training step; at most {quantity(most, 'B')}."
+    return frame(x, y, [curve(x, y, points, "line-0")], about)
 
 
 def _arrays(streams: Mapping[str, ArrayLike]) -> Curves:

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from accel.architecture import Architecture
-from reports.figures import energy_breakdown, memory_traffic, memory_use, occupancy, pareto, phase_breakdown, roofline
+from reports.figures import (
+    energy_breakdown,
+    memory_over_time,
+    memory_traffic,
+    memory_use,
+    occupancy,
+    pareto,
+    phase_breakdown,
+    roofline,
+)
 from reports.page.contents import Contents, Run, Sweep
 
 if TYPE_CHECKING:
@@ -54,6 +63,8 @@ def _of_run(run: Run) -> Iterator[tuple[str, Figure]]:
                 setting=f"{workload} on {machine.name}",
             ),
         )
+    if run.result.held_bytes:
+        yield "memory_over_time", memory_over_time.draw(run.result, run.fidelity)
     if run.curves:
         drawn = occupancy.draw(
             run.curves.over_steps,

@@ -69,6 +69,13 @@ def counted(name: str, last: int) -> Axis:
     return Axis(name, 0.0, float(max(last, 1)), [(float(mark), str(mark)) for mark in range(0, last + 1, step)])
 
 
+def linear(name: str, unit: str, high: float) -> Axis:
+    """Return the axis from 0 to `high`, marked at up to seven round values."""
+    step = next(k * 10.0**e for e in range(-15, 16) for k in (1, 2, 5) if high <= 6 * k * 10.0**e)
+    marks = [step * number for number in range(int(high / step) + 1)]
+    return Axis(name, 0.0, high or 1.0, [(mark, quantity(mark, unit)) for mark in marks])
+
+
 def frame(x: Axis, y: Axis, marks: Sequence[Markup], about: str) -> Markup:
     """Return the plot: grid, ticks and names of the axes, and over them `marks`."""
     grid = []

@@ -170,6 +170,10 @@ def _memory(run: Run) -> Section:
     if run.held:
         drawings.append(_held(run))
         tables.append(_held_table(run))
+    result = run.result
+    if result.held_bytes:
+        chart = curves.held_over_time(result.held_bytes, result.counters.clock_hz, result.counters.cycles)
+        drawings.append(Drawing("Tapes and states in local memory, over the training step", chart))
     about = "Where the bytes went, and what lies where. A memory less than 5 % full is drawn without its free part."
     return Section("memory", "Memory", about, origin_of(run.result.fidelity), drawings, tables)
 

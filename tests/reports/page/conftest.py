@@ -23,6 +23,7 @@ def _run(random_result, seed, **described):
             "architecture": machine.model_dump(mode="json"),
             "counters": result.counters.model_copy(update={"lanes": lanes}),
             "dense": result.dense.model_copy(update={"lanes": lanes}),
+            "held_bytes": _held_bytes(result.counters.cycles, random),
             "training": {"accuracy": 0.98, "macs": 10**9, "dense_macs": 10**10, "saved": 0.9},
             "provenance": {"seed": seed, "samples": 32, "workload_digest": "0123456789abcdef"},
         }
@@ -37,6 +38,12 @@ def _run(random_result, seed, **described):
     )
     known = {"name": f"run {seed}", "fidelity": "cycle: simulated cycle by cycle", "held": held, "curves": curves}
     return Run(result=result, **(known | described))
+
+
+def _held_bytes(cycles, random):
+    """Return levels that rise and fall to nothing."""
+    at = np.sort(random.integers(0, cycles, 40)).tolist()
+    return tuple(zip(at, [*random.integers(0, 44_000, 39).tolist(), 0], strict=True))
 
 
 def _sweep(seed, points=200, columns=0):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from reports.figures import energy_breakdown, memory_use, pareto, roofline
+from reports.figures import energy_breakdown, memory_over_time, memory_use, pareto, roofline
 from reports.page import Contents
 from reports.page.figures import encoded, figures
 from reports.table import energy_rows, roofline_rows
@@ -95,6 +95,13 @@ def test_scattered_points_are_the_table(make_sweep, seed):
         assert [tuple(point) for point in drawn.get(label, [])] == expected
 
 
+def test_memory_over_time_is_the_results(make_run):
+    result = make_run(1).result
+    (line,) = memory_over_time.draw(result, "").axes[0].lines
+    known = [(cycle / result.counters.clock_hz, size) for cycle, size in result.held_bytes]
+    assert np.column_stack(line.get_data()) == pytest.approx(np.array(known))
+
+
 @pytest.mark.parametrize("form", ["svg", "pdf"])
 def test_a_figures_file_is_the_same_every_time(make_run, form):
     drawn = [encoded(roofline.draw(make_run(1).result), form) for _ in range(2)]
@@ -103,7 +110,7 @@ def test_a_figures_file_is_the_same_every_time(make_run, form):
 
 def test_every_run_and_sweep_has_its_figures(make_run, make_sweep):
     names = [name for name, _ in figures(Contents("page", [make_run(1, held=None)], [make_sweep(2)], ""))]
-    in_runs = ["phase_breakdown", "memory_traffic", "roofline", "energy_breakdown", "occupancy"]
+    in_runs = ["phase_breakdown", "memory_traffic", "roofline", "energy_breakdown", "memory_over_time", "occupancy"]
     assert names == [f"run 1-{name}" for name in in_runs] + ["sweep 2-seconds-energy_j", "sweep 2-seconds-accuracy"]
 
 

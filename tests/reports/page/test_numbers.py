@@ -235,7 +235,11 @@ def test_curves_are_the_shares(make_run, seed):
     run = make_run(seed)
     drawn = [path for path in _page(run).all("path") if path.has("class", "curve") and not path.has("class", "way")]
     curves = [*run.curves.over_steps.values(), *run.curves.over_epochs.values(), run.curves.accuracy]
-    for path, curve in zip([path for path in drawn if not path.has("class", "roof")], curves, strict=True):
+    held, *shares = [path for path in drawn if not path.has("class", "roof")]
+    levels = np.array([size for _, size in run.result.held_bytes])
+    heights = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", held.attributes["d"])]
+    assert heights[2::2] == pytest.approx(1000 * (1 - levels / levels.max()), abs=1e-3)
+    for path, curve in zip(shares, curves, strict=True):
         places = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", path.attributes["d"])]
         known = np.asarray(curve)[np.isfinite(curve)]
         assert places == pytest.approx(1000 * (1 - known), abs=1e-3)

@@ -1,0 +1,51 @@
+"""How full local memory is of tapes and states while a run goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accel.observer import Observer, Span
+
+HELD = "tapes and states in local memory, bytes"
+"""The level that a machine tells of."""
+
+_MOST_POINTS = 256
+
+
+class HeldBytes:
+    """An observer that keeps the level `HELD`, and tells another one everything.
+
+    Parameters
+    ----------
+    then
+        Whom else to tell.
+    """
+
+    def __init__(self, then: Observer | None = None) -> None:
+        self._then = then
+        self._levels: list[tuple[int, int]] = []
+
+    def span(self, span: Span) -> None:
+        """Pass on what a unit did."""
+        if self._then is not None:
+            self._then.span(span)
+
+    def level(self, track: str, cycle: int, value: int) -> None:
+        """Keep the level if it is the one, and pass it on."""
+        if track == HELD:
+            self._levels.append((cycle, value))
+        if self._then is not None:
+            self._then.level(track, cycle, value)
+
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+        """Pass on what a part with a clock of its own did."""
+        if self._then is not None:
+            self._then.activity(track, what, start_ps, end_ps)
+
+    def over_time(self) -> tuple[tuple[int, int], ...]:
+        """Return cycles, and the bytes held from each on; of many only the most in equal parts, so that peaks stay."""
+        levels = self._levels
+        if len(levels) > _MOST_POINTS:
+            parts = np.array_split(np.arange(len(levels)), _MOST_POINTS)
+            levels = [max((levels[at] for at in part), key=lambda level: level[1]) for part in parts]
+        return tuple(levels)
