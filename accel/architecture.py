@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -9,11 +10,11 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from accel.description import Description, read_toml, with_overrides
-from accel.devices import DEVICES
+from accel.dram import DramPart, capacity_bytes
 from accel.energy import ENERGY_TABLES
 from accel.engine import Engine
 from accel.errors import ConfigError, unknown_name
-from accel.memory import Checkpoint, Dma, DramDevice, IdealDevice, Local, Placement, Remote, load_device
+from accel.memory import Checkpoint, Dma, IdealDevice, Local, Placement, Remote, load_device, remote_devices
 from accel.presets import MACHINES
 from accel.prices import JOIN, prices
 from accel.tiles import ONE_TILE, Tiles
@@ -71,7 +72,7 @@ class Architecture(Description):
         return cls.from_table(with_overrides(table, overrides or {}), name if name.endswith(".toml") else "")
 
     @cached_property
-    def device(self) -> DramDevice | IdealDevice:
+    def device(self) -> DramPart | IdealDevice:
         """The device of the off-chip memory."""
         return load_device(self.remote.device)
 
@@ -101,18 +102,23 @@ class Architecture(Description):
         return self.tiles.count * self.dma.buffer_bytes
 
     @property
+    def remote_bus_bytes_per_second(self) -> float:
+        """Bytes a second when no data bus of the off-chip memory ever rests; infinite for one without a bus."""
+        if isinstance(self.device, DramPart):
+            return self.remote.channels * self.device.peak_bytes_per_second(self.remote.bus_bits)
+        return math.inf
+
+    @property
     def remote_peak_bytes_per_second(self) -> float:
         """Bytes a second to and from the off-chip memory at best: the port moves its width each way at once."""
         port = 2.0 * self.dma.bytes_per_cycle * self.engine.clock_hz
-        if isinstance(self.device, DramDevice):
-            return min(port, self.device.peak_bytes_per_second(self.remote.bus_bits))
-        return port
+        return min(port, self.remote_bus_bytes_per_second)
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         tables = ENERGY_TABLES.names()
         for what, name, known in (
-            ("remote.device", self.remote.device, DEVICES.names()),
+            ("remote.device", self.remote.device, remote_devices()),
             *(("energy", name.strip(), tables) for name in self.energy.split(JOIN)),
             *(("area", name.strip(), tables) for name in self.area.split(JOIN)),
         ):
@@ -122,11 +128,11 @@ class Architecture(Description):
             prices(self.energy).check()
         except ConfigError as error:
             raise ValueError(f"energy: {error}") from None
-        if isinstance(self.device, DramDevice) and self.remote.bus_bits % self.device.device_bits:
-            width = self.device.device_bits
-            raise ValueError(
-                f"remote.bus_bits must be a multiple of the device's {width} bits, not {self.remote.bus_bits}"
-            )
+        if isinstance(self.device, DramPart):
+            if problem := self.remote.fits(self.device):
+                raise ValueError(f"remote.{problem}")
+            if self.remote.bytes > (most := capacity_bytes(self.device, self.remote)):
+                raise ValueError(f"remote.bytes must be at most the {most} of its channels, not {self.remote.bytes}")
         if self.dma.buffer_bytes >= self.local.bytes:
             raise ValueError(
                 f"dma.buffer_bytes must be less than local.bytes ({self.local.bytes}), not {self.dma.buffer_bytes}"

@@ -254,6 +254,12 @@ class DramController(Description):
         return ""
 
 
+def capacity_bytes(part: DramPart, controller: DramController) -> int:
+    """Return the bytes of all channels."""
+    banks = controller.channels * controller.ranks * part.banks
+    return banks * part.rows * part.row_bytes(controller.bus_bits)
+
+
 def fields_of(address_map: str) -> tuple[str, ...]:
     """Return the fields of an address map from the highest to the lowest, Bg among them.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from typing import Literal
 
 from accel.description import Description, NonNegativeInt, PositiveInt
 from accel.devices import DEVICES
+from accel.dram import DramController, DramPart
+from accel.dram_parts import DRAM_PARTS
+from accel.errors import unknown_name
 
 Home = Literal["local", "remote", "auto"]
 
@@ -38,22 +39,19 @@ class Local(Description):
         return self.bytes / self.banks
 
 
-class Remote(Description):
-    """The off-chip memory: one channel of one rank.
+class Remote(DramController):
+    """The off-chip memory: a device, and the controller before it; one of `IdealDevice` needs no controller.
 
     Attributes
     ----------
     device
-        Name of a file in ``accel/devices``.
+        Name of a file in ``accel/dram_parts`` or ``accel/devices``.
     bytes
-        Capacity.
-    bus_bits
-        Width of the data bus; several devices side by side fill it.
+        Capacity that the machine uses.
     """
 
     device: str
     bytes: PositiveInt
-    bus_bits: PositiveInt
 
 
 class Dma(Description):
@@ -119,65 +117,6 @@ class Checkpoint(Description):
         return self.policy is not None and self.tape_home is None
 
 
-class DramDevice(Description):
-    """A DRAM part's geometry and timing; times in clock cycles unless the name says otherwise.
-
-    Attributes
-    ----------
-    tck_ps
-        Clock period; data moves on both edges.
-    device_bits, device_row_bytes
-        Data width and row (page) size of one device.
-    banks, burst_length
-        Banks of a rank; beats of one burst.
-    CL, CWL
-        Read and write latency.
-    tRCD, tRP, tRAS, tRFC, tREFI, tRRD, tFAW, tCCD, tWTR, tWR, tRTP
-        As named in JESD79-3.
-    source
-        Where the values come from.
-    """
-
-    kind: Literal["dram"]
-    source: str
-    tck_ps: PositiveInt
-    device_bits: PositiveInt
-    device_row_bytes: PositiveInt
-    banks: PositiveInt
-    burst_length: PositiveInt
-    CL: PositiveInt
-    CWL: PositiveInt
-    tRCD: PositiveInt
-    tRP: PositiveInt
-    tRAS: PositiveInt
-    tRFC: PositiveInt
-    tREFI: PositiveInt
-    tRRD: PositiveInt
-    tFAW: PositiveInt
-    tCCD: PositiveInt
-    tWTR: PositiveInt
-    tWR: PositiveInt
-    tRTP: PositiveInt
-
-    @model_validator(mode="after")
-    def _refresh_leaves_time(self) -> DramDevice:
-        if self.tRFC >= self.tREFI:
-            raise ValueError(f"tRFC must be less than tREFI ({self.tREFI}), not {self.tRFC}")
-        return self
-
-    def row_bytes(self, bus_bits: int) -> int:
-        """Bytes of one open row over all devices of a rank."""
-        return self.device_row_bytes * (bus_bits // self.device_bits)
-
-    def burst_bytes(self, bus_bits: int) -> int:
-        """Bytes of one burst."""
-        return self.burst_length * bus_bits // 8
-
-    def peak_bytes_per_second(self, bus_bits: int) -> float:
-        """Bytes a second when the data bus never rests."""
-        return 2e12 / self.tck_ps * bus_bits / 8
-
-
 class IdealDevice(Description):
     """A memory without banks: every byte arrives a fixed latency after its request, as fast as the port takes it.
 
@@ -189,19 +128,19 @@ class IdealDevice(Description):
         Which published experiment assumes such a memory.
     """
 
-    kind: Literal["ideal"]
     source: str
     latency_ps: NonNegativeInt
 
 
-Device = Annotated[DramDevice | IdealDevice, Field(discriminator="kind")]
-_DEVICE: TypeAdapter[DramDevice | IdealDevice] = TypeAdapter(Device)
+def remote_devices() -> list[str]:
+    """Return the names that `load_device` knows."""
+    return sorted([*DEVICES.names(), *DRAM_PARTS.names()])
 
 
-def load_device(name: str) -> DramDevice | IdealDevice:
-    """Return the device in ``accel/devices/<name>.toml``; an unknown name is a `ConfigError` with a suggestion."""
-    table = DEVICES.load(name)
-    try:
-        return _DEVICE.validate_python(table)
-    except ValidationError as error:
-        raise AssertionError(f"accel/devices/{name}.toml is wrong: {error}") from None
+def load_device(name: str) -> DramPart | IdealDevice:
+    """Return the device in ``accel/dram_parts`` or ``accel/devices``; an unknown name is a `ConfigError`."""
+    if name in DRAM_PARTS.names():
+        return DramPart.named(name)
+    if name not in DEVICES.names():
+        raise unknown_name("memory device", name, remote_devices())
+    return IdealDevice.from_table(DEVICES.load(name), name)

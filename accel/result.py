@@ -73,7 +73,7 @@ class PhaseCounters(Description):
 
 
 class RemoteCounters(Description):
-    """The off-chip memory. Row counters are of bursts, and zero for a memory without rows.
+    """The off-chip memory. Row counters are zero for a memory without rows.
 
     Attributes
     ----------
@@ -82,11 +82,16 @@ class RemoteCounters(Description):
     read_bytes, write_bytes
         Bytes moved over the port.
     row_hits, row_misses, row_conflicts
-        Requests (a contiguous piece of one row) that found their row open, their bank closed, another row open.
+        Bursts that found their row open, their bank closed, another row open. What a queued write answers, or takes the
+        place of, needs none.
     activates, refreshes
         Commands.
     busy_cycles
-        Engine cycles' worth of time in which the data bus moved data.
+        Engine cycles' worth of time in which a data bus moved data, the mean of all channels.
+    read_bursts, write_bursts
+        Bursts on the data buses; zero where a fidelity does not tell, as all that follows.
+    active_ticks, idle_ticks
+        Clocks of the memory, summed over ranks, with a bank open or all refreshed; with all banks closed.
     """
 
     asked_bytes: int
@@ -98,6 +103,10 @@ class RemoteCounters(Description):
     activates: int
     refreshes: int
     busy_cycles: int
+    read_bursts: int = 0
+    write_bursts: int = 0
+    active_ticks: int = 0
+    idle_ticks: int = 0
 
 
 class Counters(Description):

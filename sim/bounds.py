@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.memory import DramDevice
-from accel.program import MODE_NAMES, PHASES, STREAMS, UNITS, Program
+from accel.dram import DramPart
+from accel.program import MODE_NAMES, NO_TENSOR, PHASES, STREAMS, UNITS, Program
 from sim import tally
 from sim.tally import ENGINE
 
@@ -58,9 +58,32 @@ def port_cycles(program: Program) -> int:
 
 
 def bus_cycles(program: Program) -> int:
-    """Return the cycles in which the memory's data bus must move data; 0 for a memory without one."""
-    device = program.architecture.device
-    if not isinstance(device, DramDevice):
+    """Return the cycles in which the memory's data buses must move data; 0 for a memory without one."""
+    architecture = program.architecture
+    moved = tally.asked_bytes(program) - _queued_bytes(program)
+    return int(moved / architecture.remote_bus_bytes_per_second * architecture.engine.clock_hz)
+
+
+def _queued_bytes(program: Program) -> int:
+    """Return the most bytes that the queues of writes may keep off the buses: answered from there, or written over.
+
+    An op can find no more bursts in the queues than they hold, of what ops before it wrote. Where columns are not whole
+    bursts, two of one op share a burst, too.
+    """
+    architecture, ops = program.architecture, program.ops
+    if not isinstance(architecture.device, DramPart):
         return 0
-    seconds = tally.asked_bytes(program) / device.peak_bytes_per_second(program.architecture.remote.bus_bits)
-    return int(seconds * program.architecture.engine.clock_hz)
+    writes = program.remote_write_bytes > 0
+    stores = bool((writes & (ops.tensor == NO_TENSOR)).any())
+    written = np.full(len(program.tensors) + 1, len(ops))
+    for column in (ops.tensor, ops.second_tensor):
+        np.minimum.at(written, column[writes], np.flatnonzero(writes))
+    written[NO_TENSOR] = len(ops)
+    number = np.arange(len(ops))
+    finds = (number >= written[ops.tensor]) | (number >= written[ops.second_tensor]) | (stores & (ops.tensor < 0))
+    burst = architecture.device.burst_bytes(architecture.remote.bus_bits)
+    room = architecture.remote.channels * architecture.remote.write_queue
+    shared = 2 * (room + 2 * np.where(ops.tensor == NO_TENSOR, 1, ops.count))
+    most = np.where((program.column_bytes % burst == 0) & (ops.tensor != NO_TENSOR), room, shared) * burst
+    moved = np.minimum(program.remote_read_bytes, most) + np.minimum(program.remote_write_bytes, most)
+    return int(moved[finds].sum())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import simpy
 from simpy.events import NORMAL
 
 LOAD = NORMAL + 1
 FETCH = NORMAL + 2
+DELIVER = NORMAL + 3
 
 
 class Clock(simpy.Environment):
@@ -28,7 +31,7 @@ class Turn(simpy.Event):
     cycle
         When, not before now.
     urgency
-        `LOAD` or `FETCH`; all other events come before both.
+        `LOAD`, `FETCH` or `DELIVER`, in this order; all other events come before.
     """
 
     def __init__(self, clock: Clock, cycle: int, urgency: int) -> None:
@@ -36,3 +39,24 @@ class Turn(simpy.Event):
         self._ok = True
         self._value = None
         clock.schedule(self, priority=urgency, delay=cycle - clock.cycle)  # type: ignore[arg-type]
+
+
+class At(simpy.Event):
+    """Something to be done in `cycle`, before units look.
+
+    Parameters
+    ----------
+    clock
+        The time.
+    cycle
+        When, not before now.
+    done
+        Called then.
+    """
+
+    def __init__(self, clock: Clock, cycle: int, done: Callable[[simpy.Event], None]) -> None:
+        super().__init__(clock)
+        self._ok = True
+        self._value = None
+        self.callbacks = [done]
+        clock.schedule(self, delay=cycle - clock.cycle)

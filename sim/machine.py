@@ -16,11 +16,11 @@ import simpy
 from accel.observer import Observer, Span
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
-from sim.clock import FETCH, LOAD, Clock, Turn
+from sim.clock import DELIVER, FETCH, LOAD, Clock, Turn
 from sim.columns import ColumnStream
 from sim.held import HELD
 from sim.memory.banks import SinglePortBanks
-from sim.memory.port import RemotePort
+from sim.memory.port import Arrival, RemotePort
 from sim.tally import ENGINE, UnitTally
 
 Waits = Generator[simpy.Event, None, None]
@@ -61,7 +61,9 @@ class Machine:
         self.units = [UnitTally() for _ in UNITS]
         self.engine_phases = [UnitTally() for _ in PHASES]
         self.port = RemotePort(program.architecture)
+        self.port.on_work = self._wake
         self._env = Clock()
+        self._asleep: simpy.Event | None = None
         self._stream = ColumnStream(self._env, program, self.port)
         self._program = program
         self._on_progress = on_progress
@@ -79,6 +81,8 @@ class Machine:
         self._drain: list[int] = program.drain_cycles.tolist()
         self._streamed: list[bool] = ((program.unit == ENGINE) & (program.remote_read_bytes > 0)).tolist()
         self._banks = SinglePortBanks(program) if program.architecture.local.ports == 1 else None
+        engine = program.architecture.engine
+        self._vector_word_bytes = engine.lanes * engine.formats.activation.bytes
         self._done_at = [_PENDING] * len(ops)
         self._awaited: dict[int, simpy.Event] = {}
         self._done_count = 0
@@ -90,10 +94,10 @@ class Machine:
             work = {"engine": self._engine, "load": self._load, "store": self._store}.get(name, self._issue_op)
             self._env.process(self._take(number, rows, work))
         self._env.process(self._fetch())
+        self._env.process(self._deliver())
         self._env.run()
-        self.port.finish()
         assert self._done_count == len(self._done_at), "every op must finish"
-        cycles = max([*self._done_at, self.port.last_cycle], default=0)
+        cycles = self.port.finish(max(self._done_at, default=0))
         for unit, tally in enumerate(self.units):
             if cycles > tally.free:
                 self._tell(unit, NO_OP, tally.free, cycles, False, {"end": cycles - tally.free})
@@ -163,14 +167,21 @@ class Machine:
                 last_writer[tensors[op]] = op
 
     def _load(self, op: int) -> Generator[simpy.Event, None, int]:
-        """Move bytes from off-chip memory; the unit is free for its next request when the last byte has come."""
+        """Move bytes from off-chip memory; a word a cycle; the unit is free for its next request after the last."""
         size = int(self._program.ops.count[op])
         if size == 0:
             return 0
         start = self._env.cycle
         yield Turn(self._env, start, LOAD)
-        arrivals = self.port.read(start, int(self._program.ops.address[op]), size, size)
-        yield self._env.timeout(arrivals[-1].last + 1 - start)
+        arrived, arrivals = self._env.event(), list[Arrival]()
+
+        def told(arrival: Arrival) -> None:
+            arrivals.append(arrival)
+            arrived.succeed()
+
+        self.port.read(start, int(self._program.ops.address[op]), size, self._vector_word_bytes, told)
+        yield arrived
+        yield self._env.timeout(arrivals[0].ready - self._env.cycle)
         return self._issue[op]
 
     def _store(self, op: int) -> Generator[simpy.Event, None, int]:
@@ -182,6 +193,28 @@ class Machine:
         done = self.port.write(start, int(self._program.ops.address[op]), size)
         yield self._env.timeout(done + 1 - start)
         return self._issue[op]
+
+    def _deliver(self) -> Waits:
+        """Let the off-chip memory's time pass as far as nobody can ask for anything, and tell what becomes known.
+
+        Posted writes come before the requests that other units make in their cycle.
+        """
+        env, port = self._env, self.port
+        while True:
+            if not port.busy:
+                self._asleep = env.event()
+                yield self._asleep
+            others = env.peek()
+            if port.next_arrival(min(others, port.next_post)):
+                continue
+            if port.next_post <= others:
+                port.settle(int(port.next_post))
+            elif port.busy:
+                yield Turn(env, int(others), DELIVER)
+
+    def _wake(self) -> None:
+        if self._asleep is not None and not self._asleep.triggered:
+            self._asleep.succeed()
 
     def _stalled(self, op: int, cause: Cause, cycles: int) -> None:
         start = self.units[self._unit[op]].free

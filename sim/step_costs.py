@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.architecture import Architecture
-from accel.memory import Checkpoint, DramDevice
+from accel.memory import Checkpoint
 from accel.program import MODE_NAMES, PHASES, UNITS, Ops, Program
 from sim.bounds import bus_cycles, least_cycles, port_cycles
 from workloads.checkpoint.schedule import Budget, Costs
@@ -80,7 +80,5 @@ def _busiest_unit_cycles(program: Program) -> int:
 def _transfer_cycles(architecture: Architecture, size_bytes: int) -> int:
     """Return the cycles of port and data bus for `size_bytes`, whichever takes longer."""
     port = -(-size_bytes // architecture.dma.bytes_per_cycle)
-    if not isinstance(architecture.device, DramDevice):
-        return port
-    seconds = size_bytes / architecture.device.peak_bytes_per_second(architecture.remote.bus_bits)
+    seconds = size_bytes / architecture.remote_bus_bytes_per_second
     return max(port, int(np.ceil(seconds * architecture.engine.clock_hz)))

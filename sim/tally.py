@@ -11,6 +11,8 @@ from sim.memory.port import RemotePort
 Stalls = dict[Cause, int]
 
 ENGINE = UNITS.index("engine")
+NO_COMMANDS = dict.fromkeys(("row_hits", "row_misses", "row_conflicts", "activates", "refreshes", "busy_cycles"), 0)
+"""What a memory without rows counts."""
 
 
 class UnitTally:
@@ -81,17 +83,24 @@ def counters(
 
 def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
     """Return the counters of the off-chip memory behind `port` after a run of `program`."""
-    rows = port.memory.counts
+    moved = {"asked_bytes": asked_bytes(program), "read_bytes": port.read_bytes, "write_bytes": port.write_bytes}
+    channels = port.memory.channels
+    if channels is None:
+        return RemoteCounters(**moved, **NO_COMMANDS)
+    rows, controller = channels.counts, channels.controller
+    busy_ps = (rows.read_bursts + rows.write_bursts) * channels.part.burst_cycles * channels.part.tck_ps
     return RemoteCounters(
-        asked_bytes=asked_bytes(program),
-        read_bytes=port.read_bytes,
-        write_bytes=port.write_bytes,
+        **moved,
         row_hits=rows.hits,
         row_misses=rows.misses,
         row_conflicts=rows.conflicts,
         activates=rows.activates,
         refreshes=rows.refreshes,
-        busy_cycles=-(-rows.busy_ps // program.architecture.engine.period_ps),
+        read_bursts=rows.read_bursts,
+        write_bursts=rows.write_bursts,
+        active_ticks=channels.active_cycles(channels.now),
+        idle_ticks=controller.channels * controller.ranks * channels.now - channels.active_cycles(channels.now),
+        busy_cycles=-(-busy_ps // (program.architecture.engine.period_ps * controller.channels)),
     )
 
 

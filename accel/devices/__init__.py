@@ -1,4 +1,4 @@
-"""Family: one TOML file for each memory device, every value beside its source."""
+"""Family: one TOML file for each memory without banks; DRAM parts are in `accel.dram_parts`."""
 
 from accel.family import TableFamily
 

@@ -35,7 +35,7 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     figure = style.blank(
         1.45 + 0.5 * len(rows), TITLE, f"{style.setting(result, fidelity)}  ·  modelled, action counts times {table}"
     )
-    margins = style.inches(figure, left=1.4, right=1.5, top=0.75, bottom=0.5)
+    margins = style.inches(figure, left=2.05, right=1.5, top=0.75, bottom=0.5)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
     longest = 0.0
     for position, row in enumerate(rows):

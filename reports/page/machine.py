@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from accel.architecture import Architecture
+from accel.memory import IdealDevice
 from reports.page.contents import Run
 from reports.quantity import quantity, share
 
@@ -64,10 +65,12 @@ def _busy(of_run: float, what: str = "") -> Gauge:
 def _remote(run: Run, machine: Architecture) -> Block:
     """Return the off-chip memory; a memory without banks has no data bus that could be busy."""
     counters, size = run.result.counters, quantity(machine.remote.bytes, "B")
-    if machine.device.kind == "ideal":
+    if isinstance(machine.device, IdealDevice):
         return Block("Off-chip memory", (machine.remote.device, f"{size}, no banks"), ())
     busy = _busy(counters.remote.busy_cycles / (counters.cycles or 1), "bus ")
-    return Block("Off-chip memory", (machine.remote.device, f"{size}, {machine.remote.bus_bits}-bit bus"), (busy,))
+    channels = f"{machine.remote.channels} x " if machine.remote.channels > 1 else ""
+    bus = f"{size}, {channels}{machine.remote.bus_bits}-bit bus"
+    return Block("Off-chip memory", (machine.remote.device, bus), (busy,))
 
 
 def _local(run: Run, machine: Architecture) -> Block:

@@ -9,6 +9,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from accel.architecture import Architecture
+from accel.memory import IdealDevice
 from reports.page import curves
 from reports.page.bars import Bar, legend, stacked
 from reports.page.block_diagram import block_diagram
@@ -214,7 +215,7 @@ def _remote(run: Run) -> Table:
     delta, dense = memory_rows(run.result)
     machine = Architecture.from_table(run.result.architecture, "the result's machine")
     unknown = {"run", "local_bytes"}
-    if machine.device.kind == "ideal":  # it has no rows, no commands and no data bus
+    if isinstance(machine.device, IdealDevice):  # it has no rows, no commands and no data bus
         unknown |= {key for key in delta if not key.endswith(("bytes", "second"))}
     rows = [
         [Cell(heading(key)), cell(delta[key], unit_of(key)), cell(dense[key], unit_of(key))]

@@ -35,6 +35,10 @@ def simulate(
         Path | None, Parameter(help="Write what every unit did when, for Perfetto: a file .json or .json.gz.")
     ] = None,
     vcd: Annotated[Path | None, Parameter(help="Write it as waveforms too: a file .vcd.")] = None,
+    dram_trace: Annotated[
+        Path | None,
+        Parameter(name="--dram-trace", help="File for the requests to off-chip DRAM, as `dram --trace` reads them."),
+    ] = None,
     changes: options.Changes = None,
     json: options.Json = False,
 ) -> None:
@@ -47,6 +51,7 @@ def simulate(
       deltatrain simulate -w synthetic --set workload.synthetic.occupancy_h=0.1
       deltatrain simulate -w tiny --on tiny --fidelity rtl --engine amaranth
       deltatrain simulate -w synthetic --timeline timeline.json.gz
+      deltatrain simulate -w synthetic --dram-trace step.trace
     """
     from accel.architecture import Architecture
     from sim import flow
@@ -54,6 +59,8 @@ def simulate(
     from sim.cli.progress import Stages
     from sim.cli.screen import show
     from sim.cli.summary import summary
+    from sim.dram_trace import write_trace
+    from sim.fidelity import FIDELITIES
     from sim.timeline import Recorder
 
     recorder = Recorder(timeline, vcd) if timeline or vcd else None
@@ -62,6 +69,9 @@ def simulate(
     machine = Architecture.named(on, changed.machine)
     with interruptible(), Stages() as stages:
         result = flow.simulate(machine, step, fidelity, out, stages, engine, recorder, command_line())
+        if dram_trace is not None:
+            program, _ = FIDELITIES.load(fidelity).programs(machine, step, step.recorded[-1])
+            write_trace(program, dram_trace)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:

@@ -110,6 +110,8 @@ def _energy(result: Result) -> RenderableType:
 
     tables = result.architecture.get("energy", "")
     note = f"Modelled from action counts with the table {tables}, not measured.\n{_left_out(result, 'energy')}"
+    if any(name.startswith("DRAM") for name in result.energy_j):
+        note += "\nDRAM: from the part's datasheet currents, standby of the whole run included, I/O not."
     return table("Energy", ["component", "delta", "dense", "saving"], map(cells, energy_rows(result)), note)
 
 

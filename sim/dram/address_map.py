@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accel.dram import DramController, DramPart, fields_of
+from accel.dram import DramController, DramPart, capacity_bytes, fields_of
 
 Integers = npt.NDArray[np.int64]
 
@@ -62,7 +62,12 @@ class AddressMap:
             "Ch": controller.channels,
         }
         self._order = fields_of(controller.address_map)[::-1]
-        self.capacity_bytes = self.burst_bytes * int(np.prod([*self._sizes.values()], dtype=np.int64))
+        self.capacity_bytes = capacity_bytes(part, controller)
+
+    @property
+    def fields(self) -> list[tuple[str, int]]:
+        """Name and size of each field, from the lowest to the highest."""
+        return [(field, self._sizes[field]) for field in self._order]
 
     def places(self, addresses: Integers) -> Places:
         """Return where the bytes at `addresses` lie, all of which are less than the capacity."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from accel.dram import DramController, DramPart
 from accel.errors import ConfigError
 from sim.dram.controller import DramChannels
@@ -16,15 +18,27 @@ def unknown_energy(part: DramPart, controller: DramController) -> str:
     return ""
 
 
-def dram_energy_j(memory: DramChannels, end: int) -> dict[str, float]:
-    """Return what the devices of all ranks used in the cycles before `end`, in joules, by cause.
+class Actions(NamedTuple):
+    """What the devices of all ranks did: commands, and clocks of ranks with a bank open (or refreshing) and without."""
 
-    Parameters
-    ----------
-    memory
-        The channels, after all they had to do.
-    end
-        Cycle up to which standby is counted.
+    activates: int
+    reads: int
+    writes: int
+    refreshes: int
+    active: int
+    idle: int
+
+
+def dram_energy_j(memory: DramChannels, end: int) -> dict[str, float]:
+    """Return what `energy_of` says of channels after all they had to do, with standby up to cycle `end`."""
+    counts, active = memory.counts, memory.active_cycles(end)
+    idle = end * memory.controller.channels * memory.controller.ranks - active
+    actions = Actions(counts.activates, counts.read_bursts, counts.write_bursts, counts.refreshes, active, idle)
+    return energy_of(memory.part, memory.controller, actions)
+
+
+def energy_of(part: DramPart, controller: DramController, actions: Actions) -> dict[str, float]:
+    """Return what the devices of all ranks used, in joules, by cause.
 
     Raises
     ------
@@ -39,19 +53,16 @@ def dram_energy_j(memory: DramChannels, end: int) -> dict[str, float]:
     a bank is open and VDD IDD2N n else. Unlike there, a refresh counts as standby with open banks, so that it costs
     IDD5 as it was measured. I/O and termination are not in it.
     """
-    part, counts = memory.part, memory.counts
-    if reason := unknown_energy(part, memory.controller):
+    if reason := unknown_energy(part, controller):
         raise ConfigError(f"energy is not known: {reason}")
     i, t = part.currents, part.timing
     assert i is not None
-    active = memory.active_cycles(end)
-    idle = end * memory.controller.channels * memory.controller.ranks - active
     milliampere_cycles = {
-        "activate and precharge": counts.activates * (i.idd0_ma * t.tRC - i.idd3n_ma * t.tRAS - i.idd2n_ma * t.tRP),
-        "read": counts.read_bursts * (i.idd4r_ma - i.idd3n_ma) * part.burst_cycles,
-        "write": counts.write_bursts * (i.idd4w_ma - i.idd3n_ma) * part.burst_cycles,
-        "refresh": counts.refreshes * (i.idd5_ma - i.idd3n_ma) * t.tRFC,
-        "standby": active * i.idd3n_ma + idle * i.idd2n_ma,
+        "activate and precharge": actions.activates * (i.idd0_ma * t.tRC - i.idd3n_ma * t.tRAS - i.idd2n_ma * t.tRP),
+        "read": actions.reads * (i.idd4r_ma - i.idd3n_ma) * part.burst_cycles,
+        "write": actions.writes * (i.idd4w_ma - i.idd3n_ma) * part.burst_cycles,
+        "refresh": actions.refreshes * (i.idd5_ma - i.idd3n_ma) * t.tRFC,
+        "standby": actions.active * i.idd3n_ma + actions.idle * i.idd2n_ma,
     }
-    joules = i.vdd_v * 1e-3 * part.tck_ps * 1e-12 * part.devices(memory.controller.bus_bits)
+    joules = i.vdd_v * 1e-3 * part.tck_ps * 1e-12 * part.devices(controller.bus_bits)
     return {cause: value * joules for cause, value in milliampere_cycles.items()}

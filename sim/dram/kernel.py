@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from sim.dram.rules import Integers, Rules, State
 
@@ -174,7 +175,8 @@ def _column(t: Rules, w: Integers, ch: int, place: int, at: int) -> int:
     entry = w[place]
     bank, row = w[entry + BANK], w[entry + ROW]
     more = False
-    for n in range(_first_place(t, ch, writing), end):
+    # Of requests that are younger only closed rows need to know.
+    for n in range(_first_place(t, ch, writing), end if t.closed_policy else place):
         other = w[n]
         if n != place and w[other + BANK] == bank:
             if w[other + ROW] == row:
@@ -290,9 +292,13 @@ def _first_ready(t: Rules, w: Integers, ch: int) -> tuple[int, int, int]:
     column_at, column_place, row_at, row_place, row_command = NEVER, 0, NEVER, 0, ACTIVATE
     conflicts = ch + t.conflicts_at
     first = _first_place(t, ch, w[ch + WRITING])
+    before, row_before = _NONE, _NONE
     for place in range(first, first + w[ch + READS + w[ch + WRITING]]):
         entry = w[place]
         bank = w[entry + BANK]
+        if bank == before and w[entry + ROW] == row_before:
+            continue  # whatever holds for the request before holds for this one, which is younger
+        before, row_before = bank, w[entry + ROW]
         open_row = w[bank + OPEN_ROW]
         if open_row == w[entry + ROW]:
             passed_over = w[bank + CONFLICT_SCAN] == scan and w[bank + BYPASSES] >= t.most_bypasses
@@ -476,30 +482,37 @@ def _has_room(x: State) -> bool:
 
 
 @_compiled
-def _serve(t: Rules, x: State, cycles: Integers, places: Integers, writes: Integers) -> int:
-    """Hand over requests in order, each as soon as its cycle has come and its channel can take it, one a cycle.
+def _admit(t: Rules, x: State, cycle: int, burst: int, ch: int, bank: int, row: int, write: int) -> bool:
+    """Take a request as soon as its cycle has come and its channel can take it, one a cycle.
 
-    Return how many were taken: all of them, unless the log was full before.
+    Return False, and take nothing, if the log was full before.
     """
     w = x.words
+    at = max(cycle, w[LAST_ACCEPTED] + 1, w[ch + DOOR_FROM], w[ch + NOW])
+    takes = _takes(t, w, ch, burst, write)
+    while True:
+        if not _has_room(x):
+            return False
+        issued = _step(t, x, ch, at if takes else NEVER)
+        if issued == NEVER:
+            _raise(w, ch + NOW, at)
+            break
+        takes = takes or _takes(t, w, ch, burst, write)
+        if issued >= at:
+            at = issued + 1
+            w[ch + DOOR_FROM] = at
+            if takes and not t.row_bus:
+                break  # else the other bus may have a command in the cycle in which room was made
+    _enter(t, x, ch, at, burst, bank, row, write)
+    return True
+
+
+@_compiled
+def _serve(t: Rules, x: State, cycles: Integers, places: Integers, writes: Integers) -> int:
+    """Hand over requests in order. Return how many were taken: all of them, unless the log was full before."""
     for n in range(len(cycles)):
-        burst, ch, write = places[0, n], places[1, n], writes[n]
-        at = max(cycles[n], w[LAST_ACCEPTED] + 1, w[ch + DOOR_FROM], w[ch + NOW])
-        takes = _takes(t, w, ch, burst, write)
-        while True:
-            if not _has_room(x):
-                return n
-            issued = _step(t, x, ch, at if takes else NEVER)
-            if issued == NEVER:
-                _raise(w, ch + NOW, at)
-                break
-            takes = takes or _takes(t, w, ch, burst, write)
-            if issued >= at:
-                at = issued + 1
-                w[ch + DOOR_FROM] = at
-                if takes and not t.row_bus:
-                    break  # else the other bus may have a command in the cycle in which room was made
-        _enter(t, x, ch, at, burst, places[2, n], places[3, n], write)
+        if not _admit(t, x, cycles[n], places[0, n], places[1, n], places[2, n], places[3, n], writes[n]):
+            return n
     return len(cycles)
 
 
@@ -571,3 +584,111 @@ def next_event(t: Rules, x: State, channels: Integers) -> int:
             else:
                 found = min(found, w[rank + REFRESH_DUE])
     return found
+
+
+# ---------------------------------------------------------------------------------------- transfers of many bursts
+
+
+_RULES = len(Rules._fields)
+_unpacked = cast(Callable[[Integers, int], tuple[int, ...]], to_fixed_tuple)
+
+
+@_compiled
+def _note(x: State, done: Integers) -> None:
+    """Note when reads were finished, and empty the log of what was."""
+    for n in range(x.words[FINISHED_USED]):
+        if x.finished[n, 3] == 0:
+            done[x.finished[n, 0] & (len(done) - 1)] = x.finished[n, 2]
+    x.words[FINISHED_USED] = 0
+
+
+@_compiled
+def hand_over(
+    rules: Integers,
+    words: Integers,
+    finished: Integers,
+    commands: Integers,
+    fields: Integers,
+    done: Integers,
+    cycle: int,
+    burst: int,
+    count: int,
+    write: int,
+) -> int:
+    """Hand over neighbouring bursts in order, each offered from a cycle on, and let time pass until all are taken.
+
+    Nothing that is handed over later can change what happens until then, because requests are taken in order.
+
+    Parameters
+    ----------
+    rules, words, finished, commands
+        What `Rules` and `State` are made of, one by one, because Python hands over plain arrays ten times faster.
+    fields
+        (F, 4) from the lowest field of the address to the highest: its size, and what one more of it adds to the place
+        of the channel, to that of the bank, and to the row. The places of the first channel and bank are in the last
+        row, of size 0.
+    done
+        Ring, a power of two long, of the cycles in which reads are finished by their tickets; NEVER until then.
+    cycle, burst, count, write
+        When they are offered; number of the first burst; how many there are; 1 for writes.
+
+    Returns
+    -------
+    How many were taken: all, unless the log was full before.
+    """
+    t, x = Rules(*_unpacked(rules, _RULES)), State(words, finished, commands)
+    w, last = words, len(fields) - 1
+    for n in range(count):
+        rest, ch, bank, row = burst + n, fields[last, 1], fields[last, 2], 0
+        for f in range(last):
+            value = rest % fields[f, 0]
+            rest //= fields[f, 0]
+            ch += value * fields[f, 1]
+            bank += value * fields[f, 2]
+            row += value * fields[f, 3]
+        done[w[TICKETS] & (len(done) - 1)] = NEVER
+        if not _admit(t, x, cycle, burst + n, ch, bank, row, write):
+            return n
+        _note(x, done)
+    return count
+
+
+@_compiled
+def let_pass_for(
+    rules: Integers,
+    words: Integers,
+    finished: Integers,
+    commands: Integers,
+    channels: Integers,
+    done: Integers,
+    until: int,
+    ticket: int,
+    end: int,
+) -> tuple[int, int, bool]:
+    """Let time pass until a cycle, or until all reads from `ticket` on and before `end` are finished.
+
+    In the latter case no channel comes further than a read's latency after the command that finished the last: its
+    data are not there before, so nothing that follows from them has been passed over. With an `end` before `ticket`
+    nothing is waited for but the cycle.
+
+    Returns
+    -------
+    The first ticket that is not finished, or `end`; a cycle before which the command that finishes the last one is not
+    issued; and whether all was done, or the log was full before.
+    """
+    t, x = Rules(*_unpacked(rules, _RULES)), State(words, finished, commands)
+    w, now, going = words, NEVER, True
+    for ch in channels:
+        now = min(now, w[ch + NOW])
+    while True:
+        while ticket < end and done[ticket & (len(done) - 1)] != NEVER:
+            ticket += 1
+        if ticket == end or now >= until or not going:
+            break
+        now = until if end < ticket else min(until, now + t.read_latency)
+        going = _let_pass(t, x, channels, now)
+        _note(x, done)
+    missing = 0
+    for n in range(ticket, min(end, ticket + 2 * len(channels) * t.depth)):
+        missing += done[n & (len(done) - 1)] == NEVER
+    return ticket, now + ((missing - 1) // len(channels)) * t.column_s, going

@@ -52,12 +52,7 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
         asked_bytes=moved,
         read_bytes=int(program.remote_read_bytes.sum()),
         write_bytes=int(program.remote_write_bytes.sum()),
-        row_hits=0,
-        row_misses=0,
-        row_conflicts=0,
-        activates=0,
-        refreshes=0,
-        busy_cycles=bus_cycles(program),
+        **{**tally.NO_COMMANDS, "busy_cycles": bus_cycles(program)},
     )
     if on_progress is not None:
         on_progress(1.0)

@@ -11,28 +11,35 @@ from numpy.typing import NDArray
 
 from accel.architecture import Architecture
 from accel.number import NumberFormat
-from sim.memory.port import Arrival, RemotePort
+from sim.memory.port import RemotePort
 
 Kind = Literal["weights", "gradients", "vectors", "tape"]
 """What the words of a request are: of W, of dW, of activations, of the tape."""
 
-_BULK: tuple[Kind, ...] = ("vectors", "tape")
-"""What is of use only when its last byte has come."""
 
-
-class DueWord(NamedTuple):
-    """A word on its way to the tile.
+class DueRows(NamedTuple):
+    """Words on their way to the tile.
 
     Attributes
     ----------
-    cycle
-        Cycle in which it may be offered at the tile's port, if the words before it were.
-    payload
-        Its values, lane 0 lowest, each in as many bits as its format has.
+    tag
+        What the request for them was called.
+    due
+        Cycles in which they may be offered at the tile's port, if the words before them were, shape (words,).
+    rows
+        The bytes of their payloads, lowest first, shape (words, bytes), as `Simulation.offer_array` takes them.
     """
 
-    cycle: int
-    payload: int
+    tag: str
+    due: NDArray[np.int64]
+    rows: NDArray[np.uint8]
+
+
+class _Asked(NamedTuple):
+    """A request whose words have not all been handed out."""
+
+    tag: str
+    rows: NDArray[np.uint8]
 
 
 class RemoteHost:
@@ -42,12 +49,11 @@ class RemoteHost:
     W, then of dW), store, load, fetch. The caller keeps that order, and offers the words of each kind one a cycle, in
     the order of the requests, from the cycle on in which they are due.
 
-    Lanes that take one word a cycle then end exactly as `sim.columns` reckons. Let a piece complete n words, due in
-    cycles d_0 to d_(n-1), and the lanes be free from cycle f on. Each word is taken in the cycle after the one before
-    it or when it is due, so the cycle after the last is the largest of f + n and all d_k + n - k. The pace is even,
-    d_k = first + ceil(k * (last - first) / (n - 1)), so d_k - k is a straight line rounded up, which rises all the way
-    or falls all the way, and is largest at an end: only first + n and last + 1 count, and these are what the law has. A
-    single word is due at ``last``. Offering one word a cycle changes nothing, as no more are taken in one.
+    When words come is not known at the request, but some cycles before they do; `advance` tells, and `next_due` until
+    when there is nothing to tell. Lanes that take one word a cycle then end exactly as `sim.columns` reckons: let n
+    words be due in cycles d_0 to d_(n-1), and the lanes be free from cycle f on. Each word is taken in the cycle after
+    the one before it or when it is due, so the cycle after the last is the largest of f + n and all d_k + n - k.
+    Offering one word a cycle changes nothing, as no more are taken in one.
 
     Values lie in memory one after the other, each in whole bytes, the lowest first, in two's complement.
 
@@ -69,6 +75,7 @@ class RemoteHost:
         self.port = RemotePort(architecture)
         self._lanes = architecture.engine.lanes
         self._image = image
+        self._asked: deque[_Asked] = deque()
         self._announced: deque[int] = deque()
         self._formats: dict[Kind, NumberFormat] = {
             "weights": formats.weight,
@@ -77,34 +84,26 @@ class RemoteHost:
             "tape": NumberFormat(bits=8 * formats.activation.bytes, fraction_bits=0),  # whatever is in it
         }
 
-    def read(self, cycle: int, address: int, words: int, kind: Kind) -> list[DueWord]:
-        """Ask for words as in `read_rows`; return them one by one."""
-        due, rows = self.read_rows(cycle, address, words, kind)
-        payloads = (int.from_bytes(row.tobytes(), "little") for row in rows)
-        return [DueWord(*pair) for pair in zip(due.tolist(), payloads, strict=True)]
+    def ask(self, cycle: int, address: int, words: int, kind: Kind, tag: str) -> None:
+        """Ask for `words` words from `address` on in `cycle`, as memory holds them now."""
+        self._asked.append(_Asked(tag, self._rows(address, words, kind)))
+        size = self.word_bytes(kind)
+        self.port.read(cycle, address, words * size, size, lambda arrival: None)
 
-    def read_rows(
-        self, cycle: int, address: int, words: int, kind: Kind
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Ask for `words` words from `address` on in `cycle`; return them as memory holds them now, in their order.
+    def advance(self, cycle: int) -> list[DueRows]:
+        """Return what became known in `cycle` to be due in it or later."""
+        found = []
+        for due in self.port.advance(cycle):
+            tag, rows = self._asked.popleft()
+            found.append(DueRows(tag, due, rows[: len(due)]))
+            if len(due) < len(rows):
+                self._asked.appendleft(_Asked(tag, rows[len(due) :]))
+        return found
 
-        Of a vector, and of the tape, only the last byte's arrival is of interest; the words come one a cycle, the last
-        with that byte.
-
-        Returns
-        -------
-        tuple[NDArray[np.int64], NDArray[np.uint8]]
-            The cycle in which each is due, shape (words,), and the bytes of its payload, lowest first, shape (words,
-            bytes), as `Simulation.offer_array` takes them.
-        """
-        word_bytes = self.word_bytes(kind)
-        size = words * word_bytes
-        if kind in _BULK:
-            last = self.port.read(cycle, address, size, size)[-1].last
-            due = [max(cycle, last - later) for later in reversed(range(words))]
-        else:
-            due = _even_pace(self.port.read(cycle, address, size, word_bytes))
-        return np.array(due, dtype=np.int64), self._rows(address, words, kind)
+    @property
+    def next_due(self) -> float:
+        """A cycle before which nothing is due of which `advance` has not told; infinite if nothing will be."""
+        return self.port.next_data
 
     def write(self, cycle: int, address: int, payloads: Sequence[int], kind: Kind) -> int:
         """Hand over words in `cycle`; return the first cycle in which the memory has taken them.
@@ -176,14 +175,3 @@ class RemoteHost:
         mask, sign = (1 << number.bits) - 1, 1 << (number.bits - 1)
         values = (payload >> (lane * number.bits) & mask for lane in range(self._lanes))
         return b"".join(((value ^ sign) - sign).to_bytes(number.bytes, "little", signed=True) for value in values)
-
-
-def _even_pace(arrivals: Sequence[Arrival]) -> list[int]:
-    """Return the cycle in which each word is due: a word of several pieces belongs to the one that completes it."""
-    due: list[int] = []
-    for words, first, last in arrivals:
-        if words == 1:
-            due.append(last)
-        elif words:
-            due.extend(first + -(-k * (last - first) // (words - 1)) for k in range(words))
-    return due

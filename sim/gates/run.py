@@ -101,8 +101,7 @@ class StepOnGates:
         total = sum(self.commands.finishes)
         made: dict[str, Rows] = {}
         for number in itertools.count():
-            if not simulation.run(simulation.cycle + _PATIENCE_CYCLES):
-                raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
+            self._run(simulation, host, origin)
             finished = simulation.value("finished")  # asked first: after an answer the design has to settle anew
             self._serve(simulation, host, origin, made)
             if finished:
@@ -110,7 +109,7 @@ class StepOnGates:
             if on_progress is not None and number % _PROGRESS_EVERY_STOPS == 0:
                 done = simulation.value("done_counts")
                 on_progress(sum(_fields(done, len(self.layout.sizes.units))) / total)
-        cycles = max(simulation.cycle - origin, host.port.last_cycle)
+        cycles = host.port.finish(simulation.cycle - origin)
         return GatesResult(self._counters(simulation, host, cycles), self._matrices(simulation, image))
 
     # --- before
@@ -150,6 +149,17 @@ class StepOnGates:
 
     # --- meanwhile
 
+    def _run(self, simulation: Simulation, host: RemoteHost, origin: int) -> None:
+        """Let the gates run until they ask for something or finish, with what the memory answers on the way."""
+        patience = simulation.cycle + _PATIENCE_CYCLES
+        while True:
+            for tag, due, rows in host.advance(simulation.cycle - origin):
+                simulation.offer_array(tag, due + origin, rows)
+            if simulation.run(int(min(patience, host.next_due + origin))):
+                return
+            if simulation.cycle == patience:
+                raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
+
     def _serve(self, simulation: Simulation, host: RemoteHost, origin: int, made: dict[str, Rows]) -> None:
         """Hand this cycle's requests to the memory, in its order, and its answers to the tile."""
         cycle = simulation.cycle - origin
@@ -157,9 +167,9 @@ class StepOnGates:
             for _, payload in simulation.taken(name):
                 if name == "fetch_requests":
                     kind: Kind = "gradients" if payload & 1 else "weights"
-                    self._read(simulation, host, origin, _STREAM_OF[kind], payload >> 1, kind)
+                    host.ask(cycle, *_request(payload >> 1), kind, _STREAM_OF[kind])
                 elif name == "load_requests":
-                    self._load(simulation, host, origin, payload)
+                    self._load(simulation, host, cycle, payload)
                 elif name == "store_requests":
                     simulation.pulse("stored", host.announce(cycle, *_request(payload), "tape") + origin)
                 else:
@@ -171,21 +181,14 @@ class StepOnGates:
                     taken = host.write_rows(cycle, address, pending[:words], kind)
                     simulation.offer(f"{kind}_written", taken + origin, words)
 
-    def _load(self, simulation: Simulation, host: RemoteHost, origin: int, payload: int) -> None:
-        """Read a vector, or the tape as far as it has been stored."""
-        if not self.layout.tape_is_remote:
-            self._read(simulation, host, origin, "load_words", payload, "vectors")
-            return
-        host.hand_over([word for _, word in simulation.taken("store_words")], "tape")
-        if simulation.value("load_is_tape"):
-            self._read(simulation, host, origin, "load_tape_words", payload, "tape")
-        else:
-            self._read(simulation, host, origin, "load_words", payload, "vectors")
-
-    def _read(self, simulation: Simulation, host: RemoteHost, origin: int, port: str, payload: int, kind: Kind) -> None:
-        address, words = _request(payload)
-        due, rows = host.read_rows(simulation.cycle - origin, address, words, kind)
-        simulation.offer_array(port, due + origin, rows)
+    def _load(self, simulation: Simulation, host: RemoteHost, cycle: int, payload: int) -> None:
+        """Ask for a vector, or the tape as far as it has been stored."""
+        if self.layout.tape_is_remote:
+            host.hand_over([word for _, word in simulation.taken("store_words")], "tape")
+            if simulation.value("load_is_tape"):
+                host.ask(cycle, *_request(payload), "tape", "load_tape_words")
+                return
+        host.ask(cycle, *_request(payload), "vectors", "load_words")
 
     # --- after
 

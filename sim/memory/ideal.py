@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from accel.architecture import Architecture
 from accel.memory import IdealDevice
-from sim.memory.dram import Piece, RowCounts
+from sim.dram.rules import Integers
 
 
 class Ideal:
-    """Serves any request at once; only the port bounds how fast.
+    """Serves any request at once; only the port bounds how fast. Asked as `sim.memory.banked.Banked` is.
 
     Parameters
     ----------
+    architecture
+        The machine.
     device
         Its latency.
     """
 
-    def __init__(self, device: IdealDevice) -> None:
-        self.counts = RowCounts()
-        self._latency_ps = device.latency_ps
+    tick_ps = 1
+    channels = None
 
-    def access(self, now_ps: int, address: int, size_bytes: int, write: bool) -> list[Piece]:
-        """Return the one piece of a request: all of it, `latency_ps` after `now_ps`."""
-        there = now_ps + self._latency_ps
-        return [Piece(size_bytes, there, there, size_bytes, 0, 0)]
+    def __init__(self, architecture: Architecture, device: IdealDevice) -> None:
+        self._latency_ps = device.latency_ps
+        self._period_ps = architecture.engine.period_ps
+        self._delay = architecture.dma.request_cycles
+        self._last = 0
+
+    def burst_bytes(self, size_bytes: int) -> int:
+        """Return the size: all of a request comes at once."""
+        return size_bytes
+
+    def read(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> tuple[int, int]:
+        """Ask for bytes; the one ticket of a request is the picosecond in which it is answered."""
+        there = (cycle + self._delay) * self._period_ps + self._latency_ps
+        return there, there + 1
+
+    def write(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> int:
+        """Hand over bytes; return the first engine cycle in which they are in memory."""
+        there = -(-self.read(cycle, address, size_bytes, oldest)[0] // self._period_ps)
+        self._last = max(self._last, there)
+        return there
+
+    def await_reads(self, cycle: int, ticket: int, end: int) -> tuple[int, int]:
+        """Return that all is known."""
+        return end, cycle
+
+    def known_from(self) -> int:
+        """Return that everything is known at once."""
+        return 0
+
+    def done(self, first: int, end: int) -> Integers:
+        """Return the picoseconds from which data are there."""
+        return np.arange(first, end)
+
+    def pass_time(self, cycle: int) -> None:
+        """Do nothing: all is known."""
+
+    def next_data(self) -> int:
+        """Return the first cycle: all is known."""
+        return 0
+
+    def finish(self) -> int:
+        """Return the first engine cycle in which all that was handed over is in memory."""
+        return self._last

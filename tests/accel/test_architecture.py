@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accel.architecture import Architecture
+from accel.dram import DramPart
 from accel.errors import ConfigError
 from accel.presets import MACHINES
 
@@ -38,7 +39,7 @@ def test_the_peaks_of_the_edge_machine_by_hand() -> None:
 def test_the_device_follows_its_bus() -> None:
     machine = Architecture.named("edge", {"remote.bus_bits": 64})
     device = machine.device
-    assert device.kind == "dram"
+    assert isinstance(device, DramPart)
     assert device.row_bytes(64) == 8192  # 1 KiB a device, eight side by side
     assert device.burst_bytes(64) == 64
     assert device.peak_bytes_per_second(64) == 12.8e9
@@ -49,9 +50,13 @@ def test_the_device_follows_its_bus() -> None:
     [
         ({"engine.lanes": 0}, ["engine.lanes must be a positive integer, not 0"]),
         ({"engine.clock_hz": 300_000_001}, ["engine: clock_hz must divide 10**12"]),
-        ({"remote.device": "ddr3l_1500"}, ["remote.device 'ddr3l_1500' is not known, did you mean 'ddr3l_1600'?"]),
+        ({"remote.device": "ddr3_1500"}, ["remote.device 'ddr3_1500' is not known, did you mean 'ddr3_1600'?"]),
+        ({"remote.ranks": 2, "remote.device": "hbm2_legacy", "remote.bus_bits": 128}, ["remote.ranks must be 1"]),
+        ({"remote.bytes": 2**30 + 1}, ["remote.bytes must be at most the 1073741824 of its channels, not 1073741825"]),
+        ({"remote.write_high": 33}, ["write_low < write_high <= write_queue must hold"]),
+        ({"remote.address_map": "RoBa"}, ["address_map must name Ro, Ba, Ra, Co and Ch once"]),
         ({"energy": "horowitz"}, ["energy 'horowitz' is not known, did you mean 'horowitz_45nm'?"]),
-        ({"remote.bus_bits": 12}, ["remote.bus_bits must be a multiple of the device's 8 bits, not 12"]),
+        ({"remote.bus_bits": 12}, ["remote.bus_bits must be a multiple of the part's 8 bits, not 12"]),
         ({"dma.buffer_bytes": 65_536}, ["dma.buffer_bytes must be less than local.bytes (65536), not 65536"]),
         ({"dma.buffer_bytes": 47}, ["dma.buffer_bytes must hold two words of W and dW (48 bytes), not 47"]),
         ({"placement.weights": "here"}, ["placement.weights must be one of", "not 'here'"]),

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from accel.dram import FIELDS, DramController, DramPart, fields_of
 from accel.dram_parts import DRAM_PARTS
 from accel.errors import ConfigError
-from accel.memory import DramDevice, load_device
 
 # GB/s of the channel that a part is usually built into
 PEAKS = {
@@ -41,18 +40,6 @@ def test_every_file_names_its_sources_with_a_commit(name: str) -> None:
     text = DRAM_PARTS.text(name)
     assert re.search(r"at [0-9a-f]{7}\)", text)
     assert DramPart.named(name).source.split()[0] in text.partition("about =")[0]
-
-
-def test_the_device_of_the_presets_has_the_same_values() -> None:
-    """``accel/devices/ddr3l_1600.toml`` is the same part for the port that serves in order."""
-    part, device = DramPart.named("ddr3_1600"), load_device("ddr3l_1600")
-    assert isinstance(device, DramDevice)
-    t = part.timing
-    for name in ("CL", "CWL", "tRP", "tRAS", "tRFC", "tREFI", "tFAW", "tWR", "tRTP"):
-        assert getattr(t, name) == getattr(device, name)
-    assert (t.tRCDRD, t.tRRD_S, t.tCCD_S, t.tWTR_S) == (device.tRCD, device.tRRD, device.tCCD, device.tWTR)
-    assert (part.tck_ps, part.device_bits, part.device_row_bytes) == (1250, 8, device.device_row_bytes)
-    assert (part.banks, part.burst_length) == (device.banks, device.burst_length)
 
 
 @given(st.permutations(FIELDS))

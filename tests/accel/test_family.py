@@ -39,7 +39,7 @@ def test_the_members_are_the_files(family: ModuleFamily | TableFamily, folder: s
 
 @pytest.mark.parametrize(
     ("family", "wrong", "meant"),
-    [(MODES, "matvek", "matvec"), (DEVICES, "ddr3_1600", "ddr3l_1600"), (MACHINES, "edgy", "edge")],
+    [(MODES, "matvek", "matvec"), (DEVICES, "zero_latenzy", "zero_latency"), (MACHINES, "edgy", "edge")],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(
     family: ModuleFamily | TableFamily, wrong: str, meant: str

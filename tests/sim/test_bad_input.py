@@ -40,7 +40,7 @@ CASES = [
     ("unknown cell", TINY + " --set workload.cell=delta_lsmt", "'delta_lsmt' did you mean 'delta_lstm'?"),
     ("unknown optimiser", TINY + " --set workload.training.optimiser=adamv", "'adamv' did you mean 'adamw'?"),
     ("unknown schedule", TINY + " --set workload.training.schedule=cosin", "'cosin' did you mean 'cosine'?"),
-    ("unknown memory device", TINY + " --set machine.remote.device=ddr3l", "'ddr3l' ddr3l_1600"),
+    ("unknown memory device", TINY + " --set machine.remote.device=ddr3", "'ddr3' ddr3_1600"),
     (
         "energy table without a row",
         TINY + " --set machine.energy=cacti7_22nm_hp",

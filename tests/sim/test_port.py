@@ -1,158 +1,182 @@
-"""The port's closed forms against bytes that pass it one after the other."""
+"""The port against bytes that pass it one after the other, behind a controller that is handed all bursts at once."""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.architecture import Architecture
-from sim.columns import _after
-from sim.memory.dram import Dram, Piece
-from sim.memory.port import RemotePort
-
-CLOCKS = st.sampled_from([100_000_000, 125_000_000, 500_000_000, 1_000_000_000])
-WIDTHS = st.sampled_from([1, 2, 3, 4, 8, 12, 16, 32, 64])
+from sim.dram.controller import DramChannels
+from sim.memory.port import Arrival, RemotePort
 
 
-def _machine(lanes: int, clock_hz: int, width: int, preset: str = "edge", request_cycles: int = 8) -> Architecture:
-    changes = {
-        "engine.lanes": lanes,
-        "engine.clock_hz": clock_hz,
-        "dma.bytes_per_cycle": width,
-        "dma.request_cycles": request_cycles,
-    }
-    return Architecture.named(preset, changes)
+class Request(NamedTuple):
+    cycle: int
+    address: int
+    size: int
+    word: int
+    write: bool
 
 
-def passed(pieces: list[Piece], period_ps: int, width: int) -> list[int]:
-    """Return the cycle in which each byte passes: it has come with its burst, and `width` pass in a cycle, in order."""
-    found: list[int] = []
-    for piece in pieces:
-        at, left, room = piece.first_ps, piece.bytes, piece.step_bytes - piece.lead_bytes
-        while left:
-            for _ in range(min(left, room)):
-                came = -(-at // period_ps)
-                before = found[-1] if found else 0
-                behind = found[-width] + 1 if len(found) >= width else 0
-                found.append(max(came, before, behind))
-            left -= min(left, room)
-            at, room = at + piece.step_ps, piece.step_bytes
+@st.composite
+def machines(draw: st.DrawFn) -> Architecture:
+    channels = draw(st.sampled_from([1, 1, 2]))
+    part = draw(st.sampled_from(["ddr3_1600", "ddr3_1600", "ddr4_2400", "lpddr4_3200"]))
+    return Architecture.named(
+        "edge",
+        {
+            "engine.clock_hz": draw(st.sampled_from([50_000_000, 125_000_000, 500_000_000, 1_000_000_000])),
+            "dma.bytes_per_cycle": draw(st.sampled_from([1, 2, 3, 4, 8, 12, 16, 32, 64])),
+            "dma.request_cycles": draw(st.integers(0, 8)),
+            "remote.device": part,
+            "remote.channels": channels,
+            "remote.read_queue": draw(st.sampled_from([1, 4, 32])),
+            "remote.row_policy": draw(st.sampled_from(["open", "closed"])),
+        },
+    )
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> list[Request]:
+    found, now = [], 0
+    sizes = st.integers(1, 90) | st.integers(1, 2000)
+    for _ in range(draw(st.integers(1, 12))):
+        now += draw(st.sampled_from([0, 1, 1, 7, 60, 2000]))
+        address = draw(st.integers(0, 1 << 12) | st.integers(0, 1 << 24))
+        found.append(Request(now, address, draw(sizes), draw(st.integers(1, 40)), draw(st.booleans())))
     return found
 
 
-def _taken(words: list[int], free: int) -> int:
-    for word in words:
-        free = max(free, word) + 1
-    return free
-
-
-@settings(max_examples=400, deadline=None)
-@given(
-    st.integers(1, 16),
-    CLOCKS,
-    WIDTHS,
-    st.sampled_from([2, 4]),
-    st.integers(1, 80),
-    st.integers(0, 800),
-    st.integers(0, 90),
-)
-def test_lanes_finish_as_if_every_byte_were_followed(
-    lanes: int, clock_hz: int, width: int, value_bytes: int, words: int, start: int, free: int
-) -> None:
-    """The closed form evens the pace of bursts out, which is right to within what one burst and one word can hide.
-
-    It is late by at most the cycles of one word at the port, because a piece starts with its first whole word, and one
-    more for the rounding of a burst to cycles. It is early by at most the time between two bursts, when the first burst
-    brings few bytes. Both hold for each piece.
-    """
-    machine = _machine(lanes, clock_hz, width)
-    word_bytes, period = lanes * value_bytes, machine.engine.period_ps
-    address, size = start * word_bytes, words * word_bytes
-    arrivals = RemotePort(machine).read(0, address, size, word_bytes)
-    pieces = Dram(machine.device, 16).access(8 * period, address, size, write=False)
-    truth = _taken(passed(pieces, period, width)[word_bytes - 1 :: word_bytes], free)
-    late = _after(arrivals, free) - truth
-    assert late >= -len(pieces) * -(-pieces[0].step_ps // period)
-    assert late <= len(pieces) * ((word_bytes - 1) // width + 1)
-    assert sum(words for words, _, _ in arrivals) == words
+def expected(machine: Architecture, asked: list[Request]) -> tuple[list[list[int]], DramChannels]:
+    """Return the cycles in which the words of each read pass, and the controller that served all."""
+    period, tck, width = machine.engine.period_ps, machine.device.tck_ps, machine.dma.bytes_per_cycle
+    memory = DramChannels(machine.device, machine.remote)
+    size = memory.map.burst_bytes
+    bursts = [(r, b) for r in asked for b in range(r.address // size, (r.address + r.size - 1) // size + 1)]
+    offered = [-(-(r.cycle + machine.dma.request_cycles) * period // tck) for r, _ in bursts]
+    places, writes = np.array([b * size for _, b in bursts]), np.array([r.write for r, _ in bursts])
+    parts = [memory.serve(np.array(offered), places, writes), memory.finish()]
+    done = {int(t): int(d) for part in parts for t, d in zip(part.ticket, part.done, strict=True)}
+    found, ticket, before = [], 0, -1
+    for r in asked:
+        first, last = r.address // size, (r.address + r.size - 1) // size
+        came = [-(-done[ticket + b - first] * tck // period) for b in range(first, last + 1)]
+        ticket += len(came)
+        if r.write:
+            continue
+        passed: list[int] = []
+        for byte in range(r.address, r.address + r.size):
+            behind = passed[-width] + 1 if len(passed) >= width else before + 1
+            passed.append(max(came[byte // size - first], passed[-1] if passed else 0, behind))
+        before = passed[-1]
+        found.append([passed[min(end, r.size) - 1] for end in range(r.word, r.size + r.word, r.word)])
+    return found, memory
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    CLOCKS,
-    st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
-    st.sampled_from([1, 2, 4, 8]),
-    st.integers(1, 100),
-    st.integers(0, 90),
-)
-def test_whole_bursts_of_whole_words_are_followed_exactly(
-    clock_hz: int, width: int, lanes: int, words: int, free: int
-) -> None:
-    machine = _machine(lanes, clock_hz, width)
-    period, word_bytes = machine.engine.period_ps, 2 * lanes
-    arrivals = RemotePort(machine).read(0, 0, words * word_bytes, word_bytes)
-    pieces = Dram(machine.device, 16).access(8 * period, 0, words * word_bytes, write=False)
-    truth = _taken(passed(pieces, period, width)[word_bytes - 1 :: word_bytes], free)
-    assert _after(arrivals, free) == truth
+@given(machines(), requests())
+def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked: list[Request]) -> None:
+    """Told run by run, the time passing from request to request as far as it may."""
+    words, memory = expected(machine, asked)
+    port, told = RemotePort(machine), list[Arrival]()
+    for request in asked:
+        while port.next_arrival(request.cycle):
+            pass
+        if request.write:
+            assert port.write(request.cycle, request.address, request.size) > request.cycle
+        else:
+            port.read(*request[:4], told.append)
+    while port.next_arrival(math.inf):
+        pass
+    assert [arrival.last for arrival in told] == [times[-1] for times in words]
+    for arrival, times in zip(told, words, strict=True):
+        assert arrival.ready == max(time + len(times) - number for number, time in enumerate(times))
+    assert port.read_bytes == sum(r.size for r in asked if not r.write)
+    assert port.write_bytes == sum(r.size for r in asked if r.write)
+    end = port.finish(0)
+    assert port.memory.channels is not None
+    assert end >= -(-memory.last_data * machine.device.tck_ps // machine.engine.period_ps)
+    idle = {"refreshes": 0, "precharges": 0}  # time passes on while the last data pass the port
+    assert port.memory.channels.counts._replace(**idle) == memory.counts._replace(**idle)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 16), WIDTHS, st.integers(1, 50), st.integers(0, 20))
+@given(machines(), requests(), st.booleans())
+def test_words_are_told_before_they_are_due(machine: Architecture, asked: list[Request], in_every_cycle: bool) -> None:
+    """Told word by word, to someone who looks when there may be something, or in every cycle."""
+    words, _ = expected(machine, asked)
+    port, told, waiting, now = RemotePort(machine), list[list[int]](), list(asked), 0
+    under_way: list[int] = []
+    while waiting or port.busy:
+        while waiting and waiting[0].cycle == now:
+            request = waiting.pop(0)
+            if request.write:
+                port.write(now, request.address, request.size)
+            else:
+                under_way.append(len(told))
+                told.append([])
+                port.read(*request[:4], lambda arrival: None)
+        for due in port.advance(now):
+            assert (due >= now).all()
+            number = under_way[0]
+            told[number] += due.tolist()
+            if len(told[number]) == len(words[number]):
+                under_way.pop(0)
+        soonest = min(port.next_data, waiting[0].cycle if waiting else math.inf)
+        if soonest == math.inf:
+            break
+        assert soonest > now
+        now = now + 1 if in_every_cycle else int(soonest)
+    assert told == words
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 16), st.sampled_from([1, 3, 8, 32, 64]), st.integers(1, 50), st.integers(0, 20))
 def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     lanes: int, width: int, words: int, cycle: int
 ) -> None:
-    port = RemotePort(_machine(lanes, 100_000_000, width, "reneta", request_cycles=0))
+    changes = {"engine.lanes": lanes, "dma.bytes_per_cycle": width, "dma.request_cycles": 0}
+    port, told = RemotePort(Architecture.named("reneta", changes)), list[Arrival]()
     word_bytes = 2 * lanes
-    ((count, first, last),) = port.read(cycle, 0, words * word_bytes, word_bytes)
-    assert count == words
-    assert first == cycle + -(-word_bytes // width) - 1
-    assert _after([(count, first, last)], 0) == max(cycle + -(-words * word_bytes // width), first + words)
+    port.read(cycle, 0, words * word_bytes, word_bytes, told.append)
+    assert port.next_arrival(cycle)
+    ((ready, last),) = told
+    assert last == cycle + -(-words * word_bytes // width) - 1
+    assert ready == max(last + 1, cycle - 1 + -(-word_bytes // width) + words)
 
 
-@given(st.integers(0, 100), st.integers(0, 100), st.integers(1, 200))
-def test_words_at_an_even_pace_keep_the_lanes_waiting_most_at_an_end(first: int, more: int, words: int) -> None:
-    last, free = first + more, 40
-    times = [first + -(-n * more // max(1, words - 1)) for n in range(words)]
-    times[-1] = last
-    assert _after([(words, first, last)], free) == _taken(times, free)
-
-
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 500), st.booleans()), max_size=30), WIDTHS)
-def test_bytes_each_way_never_pass_faster_than_the_width(requests: list[tuple[int, int, bool]], width: int) -> None:
-    port = RemotePort(_machine(8, 125_000_000, width))
-    now, read, written, ends = 0, 0, 0, [0]
-    for gap, size, write in requests:
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 500)), max_size=30), st.sampled_from([1, 8, 64]))
+def test_writes_never_pass_faster_than_the_width(requests: list[tuple[int, int]], width: int) -> None:
+    port = RemotePort(Architecture.named("edge", {"dma.bytes_per_cycle": width}))
+    now, written, ends = 0, 0, [0]
+    for gap, size in requests:
         now += gap
-        if write:
-            written += size
-            ends.append(port.write(now, 0, size))
-            assert ends[-1] >= -(-written // width)
-            assert ends[-1] > now + 8  # the request's own way
-        else:
-            read += size
-            last = port.read(now, 0, size, size)[-1].last
-            assert last + 1 >= -(-read // width)
-    assert (port.read_bytes, port.write_bytes) == (read, written)
+        written += size
+        ends.append(port.write(now, 0, size))
+        assert ends[-1] >= -(-written // width)
+        assert ends[-1] > now + 8  # the request's own way
+        assert ends[-1] > ends[-2]  # one a cycle
     assert port.last_cycle == max(ends)
 
 
 def test_posted_writes_come_to_the_memory_in_their_cycle_before_the_requests_of_that_cycle() -> None:
-    port = RemotePort(_machine(8, 125_000_000, 16, request_cycles=0))
-    seen: list[tuple[int, bool]] = []
-    access = port.memory.access
-
-    def listening(now_ps: int, address: int, size_bytes: int, write: bool) -> list[Piece]:
-        seen.append((now_ps // 8000, write))
-        return access(now_ps, address, size_bytes, write)
-
-    port.memory.access = listening
-    port.post(5, 0, 16)
-    port.post(9, 0, 16)
-    port.post(30, 0, 16)
-    port.read(4, 0, 16, 16)
-    port.read(9, 0, 16, 16)
-    assert seen == [(4, False), (5, True), (9, True), (9, False)]
-    assert len(port.take_completions()) == 2
+    port = RemotePort(Architecture.named("edge", {"dma.request_cycles": 0}))
+    seen: list[tuple[int, str]] = []
+    taken: list[int] = []
+    read, write = port.memory.read, port.memory.write
+    port.memory.read = lambda cycle, *rest: seen.append((cycle, "read")) or read(cycle, *rest)
+    port.memory.write = lambda cycle, *rest: seen.append((cycle, "write")) or write(cycle, *rest)
+    for cycle in (5, 9, 30):
+        port.post(cycle, 0, 16, taken.append)
+    port.read(4, 0, 16, 16, lambda arrival: None)
+    port.read(9, 0, 16, 16, lambda arrival: None)
+    assert seen == [(4, "read"), (5, "write"), (9, "write"), (9, "read")]
+    assert len(taken) == 2
     assert port.next_post == 30
-    port.finish()
-    assert seen[-1] == (30, True)
+    port.finish(0)
+    assert seen[-1] == (30, "write")
+    assert len(taken) == 3

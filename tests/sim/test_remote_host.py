@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.architecture import Architecture
-from sim.columns import _after
 from sim.gates.remote_host import Kind, RemoteHost
-from sim.memory.port import RemotePort
+from sim.memory.port import Arrival, RemotePort
 
 KINDS = st.sampled_from(["weights", "gradients"])
 
@@ -38,6 +39,21 @@ def _payloads(random: np.random.Generator, machine: Architecture, kind: Kind, wo
     return [int.from_bytes(random.bytes(64), "little") % (1 << bits * machine.engine.lanes) for _ in range(words)]
 
 
+def _read(host: RemoteHost, cycle: int, address: int, words: int, kind: Kind) -> tuple[list[int], list[int]]:
+    """Return when words are due, and their payloads."""
+    host.ask(cycle, address, words, kind, "it")
+    due: list[int] = []
+    payloads: list[int] = []
+    while len(due) < words:
+        for tag, times, rows in host.advance(cycle):
+            assert tag == "it"
+            due += times.tolist()
+            payloads += [int.from_bytes(row.tobytes(), "little") for row in rows]
+        cycle = int(min(host.next_due, 1 << 40))
+    assert host.next_due == math.inf
+    return due, payloads
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     machines(), st.sampled_from(["weights", "gradients", "vectors", "tape"]), st.integers(1, 9), st.integers(0, 2**16)
@@ -48,10 +64,18 @@ def test_what_was_written_is_read(machine: Architecture, kind: Kind, words: int,
     first, second = _payloads(random, machine, kind, words), _payloads(random, machine, kind, 1)
     address = int(random.integers(0, 4096 - words * size))
     assert host.write(0, address, first, kind) > 0
-    read = host.read(5, address, words, kind)
-    host.write(5, address + (words - 1) * size, second, kind)
-    assert [word.payload for word in read] == first  # as it was at the request
-    assert [word.payload for word in host.read(6, address, words, kind)] == first[:-1] + second
+    due, read = _read(host, 5, address, words, kind)
+    assert read == first
+    host.ask(due[-1], address, words, kind, "before")
+    host.write(due[-1], address + (words - 1) * size, second, kind)
+    host.ask(due[-1], address, words, kind, "after")
+    found: dict[str, list[int]] = {"before": [], "after": []}
+    cycle = due[-1]
+    while len(found["after"]) < words:
+        for tag, _, rows in host.advance(cycle):
+            found[tag] += [int.from_bytes(row.tobytes(), "little") for row in rows]
+        cycle += 1
+    assert found == {"before": first, "after": first[:-1] + second}  # as it was at the request
     assert host.port.write_bytes == (words + 1) * size
 
 
@@ -85,36 +109,25 @@ def test_values_lie_in_whole_bytes_lowest_first_and_sign_extended(low: int, high
     assert image == bytes(3) + np.array([low, high], "<i2").tobytes() + bytes(1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(machines(), KINDS, st.integers(1, 80), st.integers(0, 800), st.integers(0, 90), st.integers(0, 30))
 def test_lanes_that_take_a_word_a_cycle_end_as_the_law_says(
     machine: Architecture, kind: Kind, words: int, start: int, free: int, cycle: int
 ) -> None:
-    host, port = RemoteHost(machine, bytearray(100_000)), RemotePort(machine)
+    host, port, told = RemoteHost(machine, bytearray(100_000)), RemotePort(machine), list[Arrival]()
     size = host.word_bytes(kind)
-    law, offered, taken = free, -1, free - 1
-    for request in (cycle, cycle + 1):  # the second follows the first through the port
-        law = _after(port.read(request, start * size, words * size, size), law)
-        for due, _ in host.read(request, start * size, words, kind):
-            offered = max(offered + 1, due)  # one a cycle
-            taken = max(taken + 1, offered)
-    assert taken + 1 == law
-
-
-@settings(max_examples=100, deadline=None)
-@given(machines(), st.integers(1, 40), st.integers(0, 20))
-def test_the_last_word_of_a_vector_comes_with_its_last_byte(machine: Architecture, words: int, cycle: int) -> None:
-    host, port = RemoteHost(machine, bytearray(4096)), RemotePort(machine)
-    size = words * host.word_bytes("vectors")
-    due = [word.cycle for word in host.read(cycle, 0, words, "vectors")]
-    assert due[-1] == port.read(cycle, 0, size, size)[-1].last
-    assert due == sorted(due)
-    assert due[0] >= cycle
+    port.read(cycle, start * size, words * size, size, told.append)
+    assert port.next_arrival(math.inf)
+    offered, taken = -1, free - 1
+    for due in _read(host, cycle, start * size, words, kind)[0]:
+        offered = max(offered + 1, due)  # one a cycle
+        taken = max(taken + 1, offered)
+    assert taken + 1 == max(free + words, told[0].ready)
 
 
 def test_bytes_outside_of_the_image_are_refused() -> None:
     host = RemoteHost(Architecture.named("tiny"), bytearray(16))
     with pytest.raises(IndexError, match="bytes 9 to 17 are outside of the image of 16 bytes"):
-        host.read(0, 9, 1, "weights")
+        host.ask(0, 9, 1, "weights", "it")
     with pytest.raises(IndexError, match="outside of the image"):
         host.write(0, 16, [0], "weights")

@@ -30,7 +30,7 @@ def machines(draw: st.DrawFn, lanes: tuple[int, ...] = (4,)) -> Architecture:
         "engine.formats.weight.fraction_bits": 7,
         "engine.formats.weight_gradient_bits": gradient_bits,
         "engine.clock_hz": draw(st.sampled_from([50_000_000, 100_000_000, 125_000_000, 500_000_000, 1_000_000_000])),
-        "remote.device": draw(st.sampled_from(["ddr3l_1600", "ddr3l_1600", "zero_latency"])),
+        "remote.device": draw(st.sampled_from(["ddr3_1600", "ddr3_1600", "zero_latency"])),
         "dma.bytes_per_cycle": draw(st.sampled_from([1, 3, 4, 8, 12, 16, 64])),
         "dma.request_cycles": draw(st.integers(0, 6)),
         "dma.buffer_bytes": 2 * word + draw(st.sampled_from([0, 0, 0, 1, 25, 60, 300, 1200])),

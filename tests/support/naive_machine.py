@@ -1,7 +1,8 @@
 """The machine once more, said as naively as possible: one cycle after the other, one word after the other.
 
-No events, no closed forms, no running ahead. It shares with the simulator the op table, the modes' laws and the memory
-behind the port (`sim.memory`), which has tests of its own. In one cycle, in this order:
+No events, no closed forms, no running ahead. It shares with the simulator the op table, the modes' laws and the DRAM
+controller (`sim.dram`), which has tests of its own and is asked here burst by burst, one each of its clocks; the port
+is said again, byte by byte. In one cycle, in this order:
 
 1. results that are due become known, units finish ops and start those whose operands are known;
 2. the memory takes the writes handed over in this cycle, then the request of the store, of the load, of the fetch;
@@ -13,11 +14,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from accel.memory import DramDevice
+from accel.architecture import Architecture
+from accel.dram import DramPart
+from accel.memory import IdealDevice
 from accel.modes import MODES
 from accel.program import MODE_NAMES, NO_OP, PHASES, UNITS, Program
-from sim.memory.dram import Dram, Piece
-from sim.memory.ideal import Ideal
+from sim.dram.controller import DramChannels, Finished
 
 
 @dataclass
@@ -29,18 +31,131 @@ class Unit:
     ends: int | None = None
     waited: int = 0
     started: int = 0
+    words: int = 0
     busy: int = 0
     stalls: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
 class Run:
-    """A run of words in the buffer: when each may be taken, and where it goes back to."""
+    """A run of words in the buffer: when those of each matrix passed the port, and where they go back to."""
 
     op: int
     bytes: int
-    times: list[int]
+    times: list[list[int]]
     bursts: list[tuple[int, int]]
+    waits_for: int = 0  # matrices of which not all words have passed
+
+
+@dataclass
+class Request:
+    """A request under way: its bursts in order, each with its bytes and the cycle in which they have come."""
+
+    sizes: list[int]
+    come: list[int | None]
+    word_bytes: int = 0
+    taker: Run | None = None  # none takes what a unit loads
+    next: int = 0  # burst that has not come
+    arrived: int = 0  # bytes
+    passed: int = 0
+    words: int = 0
+
+    def arrived_bytes(self, now: int) -> int:
+        while self.next < len(self.sizes):
+            come = self.come[self.next]
+            if come is None or come > now:
+                break
+            self.arrived += self.sizes[self.next]
+            self.next += 1
+        return self.arrived
+
+
+@dataclass
+class Written:
+    """A write on its way: when its data have passed the port, and what is told when it is taken."""
+
+    request: Request
+    passed: int
+    size: int
+    unit: Unit | None
+
+
+class NaiveDram:
+    """The controller, offered the oldest burst that waits in each of its clocks."""
+
+    def __init__(self, part: DramPart, architecture: Architecture) -> None:
+        self.channels = DramChannels(part, architecture.remote)
+        self.tck, self.period = part.tck_ps, architecture.engine.period_ps
+        self.burst = self.channels.map.burst_bytes
+        self.waiting: deque[tuple[int, bool, Request, int]] = deque()
+        self.tickets: dict[int, tuple[bool, Request, int]] = {}
+        self.next_ticket = 0
+        self.clock = 0
+        self.asked: list[tuple[int, int, bool]] = []
+
+    def ask(self, address: int, size: int, write: bool) -> Request:
+        """Return the request for bytes, from now on at the controller's door."""
+        found = Request([], [])
+        end = address + size
+        while address < end:
+            here = min(end, (address // self.burst + 1) * self.burst) - address
+            self.waiting.append((address, write, found, len(found.sizes)))
+            found.sizes.append(here)
+            found.come.append(None)
+            address += here
+        return found
+
+    def until(self, ps: int) -> None:
+        """Let all clocks pass that begin before `ps`."""
+        while self.clock * self.tck < ps:
+            if self.waiting:
+                address, write, request, number = self.waiting[0]
+                if self.channels.offer(self.clock, address, write):
+                    self.waiting.popleft()
+                    self.asked.append((self.clock, address, write))
+                    self.tickets[self.next_ticket] = (write, request, number)
+                    self.next_ticket += 1
+                    if write:
+                        request.come[number] = self.cycle(self.clock + 1)
+                    self.clock += 1
+                else:  # not before a command has made room
+                    self.clock = min(-(-ps // self.tck), self.channels.next_event() + 1)
+            else:
+                self.clock = -(-ps // self.tck)
+        if self.tickets:
+            self.note(self.channels.advance(self.clock))
+
+    def finish(self) -> int:
+        while self.waiting:
+            self.until((self.clock + 1) * self.tck)
+        self.note(self.channels.finish())
+        return self.cycle(self.channels.last_data)
+
+    def note(self, found: Finished) -> None:
+        for ticket, done in zip(found.ticket.tolist(), found.done.tolist(), strict=True):
+            write, request, number = self.tickets.pop(ticket)
+            if not write:
+                request.come[number] = self.cycle(done)
+
+    def cycle(self, clock: int) -> int:
+        return -(-clock * self.tck // self.period)
+
+
+class NaiveIdeal:
+    def __init__(self, device: IdealDevice, architecture: Architecture) -> None:
+        self.latency, self.period, self.now, self.last = device.latency_ps, architecture.engine.period_ps, 0, 0
+
+    def ask(self, address: int, size: int, write: bool) -> Request:
+        come = -(-(self.now + self.latency) // self.period)
+        if write:
+            self.last = max(self.last, come)
+        return Request([size], [come])
+
+    def until(self, ps: int) -> None:
+        self.now = ps
+
+    def finish(self) -> int:
+        return self.last
 
 
 class NaiveMachine:
@@ -50,7 +165,8 @@ class NaiveMachine:
         device, self.dma = architecture.device, architecture.dma
         self.period = architecture.engine.period_ps
         self.buffer_bytes = architecture.tiles.count * self.dma.buffer_bytes
-        self.memory = Dram(device, architecture.remote.bus_bits) if isinstance(device, DramDevice) else Ideal(device)
+        self.memory = (NaiveDram if isinstance(device, DramPart) else NaiveIdeal)(device, architecture)
+        self.vector_word = architecture.engine.lanes * architecture.engine.formats.activation.bytes
         self.unit_of = [UNITS[u] for u in program.unit]
         self.units = {name: Unit([i for i, u in enumerate(self.unit_of) if u == name]) for name in UNITS}
         self.mode = [MODE_NAMES[m] for m in self.ops.mode]
@@ -66,7 +182,10 @@ class NaiveMachine:
         self.requests: list[tuple[int, str, int, int]] = []
         self.writing_modes = {name for name in MODE_NAMES if getattr(MODES.load(name), "WRITES_BACK", False)}
         # the port
-        self.read_free = self.write_free = 0
+        self.write_free = 0
+        self.reads: deque[Request] = deque()
+        self.writes: deque[Written] = deque()
+        self.load_words = 0
         self.read_bytes = self.write_bytes = 0
         self.last_write = 0
         self.posts: deque[tuple[int, int, int]] = deque()
@@ -83,11 +202,14 @@ class NaiveMachine:
 
     def run(self) -> int:
         cycle = 0
-        while len(self.done) < len(self.ops) or self.posts:
+        while len(self.done) < len(self.ops) or self.posts or self.writes:
             self.one_cycle(cycle)
             cycle += 1
             assert cycle < 10**7, "the naive machine hangs"
-        total = max([*self.done.values(), self.last_write], default=0)
+        total = max([*self.done.values(), self.last_write, self.memory.finish()], default=0)
+        self.memory.until((total + self.dma.request_cycles) * self.period)
+        if isinstance(self.memory, NaiveDram):
+            self.memory.channels.advance(self.memory.clock)
         for unit in self.units.values():
             unit.stalls["end"] += total - unit.busy - sum(unit.stalls.values())
         spent = sum(self.phase_busy.values()) + sum(sum(s.values()) for s in self.phase_stalls.values())
@@ -95,6 +217,8 @@ class NaiveMachine:
         return total
 
     def one_cycle(self, now: int) -> None:
+        self.memory.until((now + self.dma.request_cycles) * self.period)
+        self.taken()
         for op in self.due.pop(now, []):
             self.done[op] = now
         self.used -= self.releases.pop(now, 0)
@@ -105,13 +229,16 @@ class NaiveMachine:
                 changed |= self.finish_or_start(name, unit, now)
         while self.posts and self.posts[0][0] == now:
             _, address, size = self.posts.popleft()
-            self.releases[self.write(now, address, size)] += size
+            self.write(now, address, size, None)
         for name in ("store", "load"):
             unit = self.units[name]
             if unit.op != NO_OP and unit.started == now:
                 self.transfer(name, unit, now)
         self.fetch(now)
+        self.taken()
+        self.pass_port(now)
         self.lanes(now)
+        self.loads(now)
         for unit in self.units.values():
             if unit.op == NO_OP and unit.ops:
                 unit.waited += 1
@@ -161,62 +288,66 @@ class NaiveMachine:
     def transfer(self, name: str, unit: Unit, now: int) -> None:
         address, size = int(self.ops.address[unit.op]), int(self.ops.count[unit.op])
         if name == "store":
-            unit.ends = self.write(now, address, size) + 1
+            self.write(now, address, size, unit)
         else:
-            unit.ends = self.read(now, address, size, size)[-1] + 1
+            self.load_words = 0
+            self.read(now, address, size, self.vector_word, None)
 
-    def read(self, now: int, address: int, size: int, word_bytes: int) -> list[int]:
-        """Return the cycle in which each word may be taken: burst by burst into the port, beat by beat through it."""
+    def read(self, now: int, address: int, size: int, word_bytes: int, taker: Run | None) -> None:
         self.requests.append((now, "read", address, size))
         self.read_bytes += size
-        times: list[int] = []
-        carried = 0
-        for piece in self.memory.access((now + self.dma.request_cycles) * self.period, address, size, write=False):
-            bursts = bursts_of(piece, self.period)
-            completing, there = 0, 0
-            needed = min(word_bytes - carried, piece.bytes)
-            while there < needed:
-                there += bursts[completing][1]
-                completing += 1
-            begin = max(self.read_free, bursts[completing - 1][0])
-            first = passed = begin
-            moved = self.dma.bytes_per_cycle
-            while moved < piece.bytes:
-                if moved < needed:
-                    first += 1
-                moved += self.dma.bytes_per_cycle
-                passed += 1
-            # Nor is it over before the last burst has come, passed the port, and been taken word by word.
-            through = taken = bursts[-1][0]
-            moved = self.dma.bytes_per_cycle
-            while moved < bursts[-1][1]:
-                moved += self.dma.bytes_per_cycle
-                through += 1
-            moved = min(word_bytes, self.dma.bytes_per_cycle)
-            while moved < bursts[-1][1]:
-                moved += min(word_bytes, self.dma.bytes_per_cycle)
-                taken += 1
-            self.read_free = max(passed, through) + 1
-            words, carried = (carried + piece.bytes) // word_bytes, (carried + piece.bytes) % word_bytes
-            last = max(passed, taken)
-            times += [last] if words == 1 else [first + -(-i * (last - first) // (words - 1)) for i in range(words)]
-        return times
+        request = self.memory.ask(address, size, False)
+        request.word_bytes, request.taker = word_bytes, taker
+        self.reads.append(request)
 
-    def write(self, now: int, address: int, size: int) -> int:
+    def pass_port(self, now: int) -> None:
+        """Let a width of what has come of the oldest request pass."""
+        if not self.reads:
+            return
+        request = self.reads[0]
+        size = sum(request.sizes)
+        request.passed = min(request.passed + self.dma.bytes_per_cycle, max(request.passed, request.arrived_bytes(now)))
+        words = -(-size // request.word_bytes) if request.passed == size else request.passed // request.word_bytes
+        for _ in range(request.words, words):
+            if request.taker is None:
+                self.load_words += 1
+            else:
+                request.taker.times[-request.taker.waits_for].append(now)
+        request.words = words
+        if request.passed == size:
+            self.reads.popleft()
+            if request.taker is not None:
+                request.taker.waits_for -= 1
+
+    def loads(self, now: int) -> None:
+        """Let the load unit take a word, and end after the last."""
+        unit = self.units["load"]
+        if unit.op != NO_OP and self.load_words:
+            self.load_words -= 1
+            unit.words += 1
+            if unit.words == -(-int(self.ops.count[unit.op]) // self.vector_word):
+                unit.ends, unit.words = now + 1, 0
+
+    def write(self, now: int, address: int, size: int, unit: Unit | None) -> None:
         self.requests.append((now, "write", address, size))
         self.write_bytes += size
-        pieces = self.memory.access((now + self.dma.request_cycles) * self.period, address, size, write=True)
         cycle = max(now, self.write_free)
         left = size
         while left > 0:
             left -= self.dma.bytes_per_cycle
             cycle += 1
         self.write_free = cycle
-        done, taken_ps = cycle + self.dma.request_cycles, max(piece.last_ps for piece in pieces)
-        while done * self.period < taken_ps or done <= self.last_write:
-            done += 1
-        self.last_write = done
-        return done
+        self.writes.append(Written(self.memory.ask(address, size, True), cycle + self.dma.request_cycles, size, unit))
+
+    def taken(self) -> None:
+        """Tell of the writes that the memory has queued whole, one a cycle, when they were."""
+        while self.writes and None not in self.writes[0].request.come:
+            write = self.writes.popleft()
+            self.last_write = max(write.passed, *write.request.come, self.last_write + 1)
+            if write.unit is not None:
+                write.unit.ends = self.last_write + 1
+            else:
+                self.releases[self.last_write] += write.size
 
     # --- columns
 
@@ -239,7 +370,7 @@ class NaiveMachine:
             while words:
                 now, words = words[:most], words[most:]
                 bursts = [(t.address + now[0] * t.word_bytes, len(now) * t.word_bytes) for t in tensors]
-                runs.append(Run(op, together * len(now), [0] * len(now), bursts))
+                runs.append(Run(op, together * len(now), [[] for _ in bursts], bursts, len(bursts)))
         return runs
 
     def fetch(self, now: int) -> None:
@@ -260,8 +391,7 @@ class NaiveMachine:
                 self.asking = [(*burst, word) for burst, word in zip(run.bursts, words, strict=True)]
         if self.asking:
             run = self.fetching[0]
-            times = self.read(now, *self.asking.pop(0))
-            run.times = [max(pair) for pair in zip(run.times, times, strict=True)]
+            self.read(now, *self.asking.pop(0), run)
             if not self.asking:
                 self.arrived.append(self.fetching.popleft())
 
@@ -269,27 +399,17 @@ class NaiveMachine:
         if not self.words_left or not self.arrived:
             return
         run, unit = self.arrived[0], self.units["engine"]
-        if run.times[0] > now:
+        if not all(run.times):
             return
-        run.times.pop(0)
+        for times in run.times:
+            times.pop(0)
         self.words_left -= 1
         if not self.words_left:
             unit.ends = now + 1
-        if not run.times:
+        if not any(run.times) and not run.waits_for:
             assert run.op == unit.op
             self.arrived.popleft()
             if self.writes_back(run.op):
                 self.posts += [(now + 1 + self.drain[run.op], *burst) for burst in run.bursts]
             else:
                 self.releases[now + 1] += run.bytes
-
-
-def bursts_of(piece: Piece, period: int) -> list[tuple[int, int]]:
-    """Return the cycle by which each burst of a piece has come, and its bytes."""
-    found, left, at = [], piece.bytes, piece.first_ps
-    size = piece.step_bytes - piece.lead_bytes
-    while left > 0:
-        found.append((-(-at // period), min(left, size)))
-        left, at, size = left - size, at + piece.step_ps, piece.step_bytes
-    assert found[-1][0] == -(-piece.last_ps // period)
-    return found

@@ -1,0 +1,131 @@
+"""Transfers of many neighbouring bursts over DRAM channels, for a user who asks as time goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from accel.dram import DramController, DramPart
+from sim.dram import kernel
+from sim.dram.controller import DramChannels
+from sim.dram.layout import Layout
+from sim.dram.rules import Integers
+
+_FIRST_TICKETS = 1 << 10
+_MOST_BURSTS = 1 << 16
+
+
+class Transfers(DramChannels):
+    """DRAM channels that are handed transfers of many bursts, and say when the bursts of a read are finished.
+
+    A transfer's bursts are offered one after the other from one cycle on; it is what `DramChannels.serve` does with
+    them, in one call. Between transfers the user lets time pass, never beyond the next transfer.
+
+    Parameters
+    ----------
+    part, controller, record
+        As for `DramChannels`.
+
+    Attributes
+    ----------
+    accepted
+        Cycle in which the burst handed over last was taken.
+    on_bursts
+        Told of every transfer: cycle from which it is offered, number of its first burst, how many there are, and
+        whether it is a write.
+    """
+
+    def __init__(self, part: DramPart, controller: DramController, record: bool = False) -> None:
+        super().__init__(part, controller, record)
+        self.accepted = -1
+        self.on_bursts: Callable[[int, int, int, bool], None] | None = None
+        self._fields = _fields(self, Layout(part, controller))
+        self._done = np.zeros(_FIRST_TICKETS, np.int64)
+        self._next_ticket = 0
+        self._plain = (np.array(self._rules, np.int64), *self._state)
+
+    def hand_over(self, cycle: int, address: int, size_bytes: int, write: bool, oldest: int | None) -> tuple[int, int]:
+        """Hand over the bursts in which bytes lie, offered from `cycle` on; return their first ticket and the next.
+
+        Parameters
+        ----------
+        oldest
+            First ticket that will still be asked for, None if there is none.
+        """
+        size = self.map.burst_bytes
+        burst, first = address // size, self._next_ticket
+        count = (address + size_bytes - 1) // size + 1 - burst
+        self._make_room(first if oldest is None else oldest, first + count)
+        if self.on_bursts is not None:
+            self.on_bursts(cycle, burst, count, write)
+        self._next_ticket += count
+        while count:
+            taken = kernel.hand_over(
+                *self._plain, self._fields, self._done, cycle, burst, min(count, _MOST_BURSTS), int(write)
+            )
+            burst, count = burst + taken, count - taken
+            self._keep_commands()
+        self.accepted = int(self._state.words[kernel.LAST_ACCEPTED])
+        return first, self._next_ticket
+
+    def await_reads(self, until: int, ticket: int, end: int) -> tuple[int, int]:
+        """Let time pass before cycle `until`, or less if all reads from `ticket` on and before `end` are finished.
+
+        Returns
+        -------
+        The first of them that is not finished, or `end`; a cycle before which the command that finishes the last one is
+        not issued.
+        """
+        going = False
+        while not going:
+            ticket, earliest, going = kernel.let_pass_for(*self._plain, self._channels, self._done, until, ticket, end)
+            self._keep_commands()
+        return int(ticket), int(earliest)
+
+    @property
+    def now(self) -> int:
+        """The cycle up to which time has passed in the channel that is furthest."""
+        return int(self._layout.channel_records(self._state.words)[:, kernel.NOW].max())
+
+    @property
+    def read_latency(self) -> int:
+        """Cycles from a read's command until its data have passed the data bus."""
+        return self._rules.read_latency
+
+    def done(self, first: int, end: int) -> Integers:
+        """Return the cycles from which the data of reads have passed the data bus; `kernel.NEVER` if not yet known."""
+        at = first & (len(self._done) - 1)
+        if at + end - first <= len(self._done):
+            return self._done[at : at + end - first]
+        places = np.arange(first, end) & (len(self._done) - 1)
+        found: Integers = self._done[places]
+        return found
+
+    def _make_room(self, oldest: int, end: int) -> None:
+        """Let the ring hold the tickets from `oldest` on and before `end`."""
+        size = len(self._done)
+        while end - oldest > size:
+            size *= 2
+        if size > len(self._done):
+            kept = np.arange(oldest, self._next_ticket)
+            grown = np.zeros(size, np.int64)
+            grown[kept & (size - 1)] = self._done[kept & (len(self._done) - 1)]
+            self._done = grown
+
+
+def _fields(memory: DramChannels, layout: Layout) -> Integers:
+    """Return the address map as `kernel.hand_over` takes it; fields of one value are left out."""
+    sizes = dict(memory.map.fields)
+    bank = kernel.BANK_WORDS
+    steps = {
+        "Ro": (0, 0, 1),
+        "Ch": (layout.channel_words, layout.channel_words, 0),
+        "Ba": (0, bank, 0),
+        "Bg": (0, bank * sizes["Ba"], 0),
+        "Ra": (0, bank * sizes["Ba"] * sizes["Bg"], 0),
+        "Co": (0, 0, 0),
+    }
+    first = layout.channel(np.zeros(1, np.int64))
+    rows = [(size, *steps[field]) for field, size in memory.map.fields if size > 1]
+    return np.array([*rows, (0, int(first[0]), int(layout.bank(first * 0, first * 0)[0]), 0)], np.int64)

@@ -1,0 +1,93 @@
+"""DRAM behind a reordering controller, as a tile that counts engine cycles sees it."""
+
+from __future__ import annotations
+
+from accel.architecture import Architecture
+from accel.dram import DramPart
+from sim.dram.rules import Integers
+from sim.dram.transfers import Transfers
+
+
+class Banked:
+    """DRAM channels in another clock domain.
+
+    A request of engine cycle c is offered to the controller in its first cycle that begins `request_cycles` after c or
+    later. What the controller does in the cycles before that one cannot depend on it, so that much is known in c.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    part
+        The device of its off-chip memory.
+
+    Attributes
+    ----------
+    tick_ps
+        The controller's clock period, the unit of `done`.
+    channels
+        The controller.
+    """
+
+    def __init__(self, architecture: Architecture, part: DramPart) -> None:
+        self.channels = Transfers(part, architecture.remote)
+        self.tick_ps = part.tck_ps
+        self._period_ps = architecture.engine.period_ps
+        self._delay = architecture.dma.request_cycles
+
+    def burst_bytes(self, size_bytes: int) -> int:
+        """Return in pieces of how many bytes a request moves."""
+        return self.channels.map.burst_bytes
+
+    def read(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> tuple[int, int]:
+        """Ask for bytes in an engine cycle; return the tickets of their bursts, the first and the one after the last.
+
+        `oldest` is the first ticket of which `done` will still be asked, None if there is none.
+        """
+        return self.channels.hand_over(self._tick(cycle), address, size_bytes, False, oldest)
+
+    def write(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> int:
+        """Hand over bytes; return the first engine cycle in which the controller has queued all of them."""
+        self.channels.hand_over(self._tick(cycle), address, size_bytes, True, oldest)
+        return -(-(self.channels.accepted + 1) * self.tick_ps // self._period_ps)
+
+    def await_reads(self, cycle: int, ticket: int, end: int) -> tuple[int, int]:
+        """Find out what is known in an engine cycle of the reads from `ticket` on and before `end`.
+
+        Time passes until then at most, and no further than what follows from the last of them may matter.
+
+        Returns
+        -------
+        The first that is not known, or `end`; an engine cycle before which not all are known.
+        """
+        ticket, earliest = self.channels.await_reads(self._tick(cycle), ticket, end)
+        return ticket, self._known(earliest)
+
+    def known_from(self) -> int:
+        """Return an engine cycle before which what was handed over last is not known to be finished."""
+        return self._known(self.channels.accepted)
+
+    def done(self, first: int, end: int) -> Integers:
+        """Return the ticks from which data are there, for tickets from `first` on and before `end`."""
+        return self.channels.done(first, end)
+
+    def pass_time(self, cycle: int) -> None:
+        """Let everything happen that is known in an engine cycle."""
+        self.channels.await_reads(self._tick(cycle), 0, -1)
+
+    def next_data(self) -> int:
+        """Return an engine cycle before which no data can be there that are not known yet."""
+        return -(-(self.channels.next_event() + self.channels.read_latency) * self.tick_ps // self._period_ps)
+
+    def finish(self) -> int:
+        """Let everything be done that was handed over; return the first engine cycle in which it is."""
+        self.channels.finish()
+        return -(-self.channels.last_data * self.tick_ps // self._period_ps)
+
+    def _tick(self, cycle: int) -> int:
+        """Return the tick in which the controller sees a request of an engine cycle."""
+        return -(-(cycle + self._delay) * self._period_ps // self.tick_ps)
+
+    def _known(self, tick: int) -> int:
+        """Return the engine cycle in which it is known what the controller does in a tick."""
+        return tick * self.tick_ps // self._period_ps + 1 - self._delay
