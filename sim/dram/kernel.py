@@ -497,7 +497,8 @@ def _admit(t: Rules, x: State, cycle: int, burst: int, ch: int, bank: int, row: 
         if issued == NEVER:
             _raise(w, ch + NOW, at)
             break
-        takes = takes or _takes(t, w, ch, burst, write)
+        # Room stays until the request is in; a write that would have answered it may have left the queue.
+        takes = _takes(t, w, ch, burst, write)
         if issued >= at:
             at = issued + 1
             w[ch + DOOR_FROM] = at

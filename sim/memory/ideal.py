@@ -35,12 +35,12 @@ class Ideal:
 
     def read(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> tuple[int, int]:
         """Ask for bytes; the one ticket of a request is the picosecond in which it is answered."""
-        there = (cycle + self._delay) * self._period_ps + self._latency_ps
+        there = self._there_ps(cycle)
         return there, there + 1
 
     def write(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> int:
         """Hand over bytes; return the first engine cycle in which they are in memory."""
-        there = -(-self.read(cycle, address, size_bytes, oldest)[0] // self._period_ps)
+        there = -(-self._there_ps(cycle) // self._period_ps)
         self._last = max(self._last, there)
         return there
 
@@ -66,3 +66,7 @@ class Ideal:
     def finish(self) -> int:
         """Return the first engine cycle in which all that was handed over is in memory."""
         return self._last
+
+    def _there_ps(self, cycle: int) -> int:
+        """Return when a request of a cycle is answered."""
+        return (cycle + self._delay) * self._period_ps + self._latency_ps

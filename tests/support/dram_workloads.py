@@ -52,7 +52,7 @@ def cases(draw: st.DrawFn, most: int = 400) -> Case:
     jump, write, pause = (
         draw(st.sampled_from(shares)) for shares in ([0.02, 0.3, 1], [0, 0.1, 0.5, 1], [0, 0.05, 0.6])
     )
-    span = draw(st.sampled_from([1 << 14, 1 << 20, layout.capacity_bytes]))
+    span = draw(st.sampled_from([1 << 9, 1 << 14, 1 << 20, layout.capacity_bytes]))
     starts = random.integers(0, span // layout.burst_bytes, count)
     slot = 0
     addresses = np.empty(count, np.int64)
