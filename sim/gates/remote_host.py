@@ -95,7 +95,8 @@ class RemoteHost:
         found = []
         for due in self.port.advance(cycle):
             tag, rows = self._asked.popleft()
-            found.append(DueRows(tag, due, rows[: len(due)]))
+            if len(due):
+                found.append(DueRows(tag, due, rows[: len(due)]))
             if len(due) < len(rows):
                 self._asked.appendleft(_Asked(tag, rows[len(due) :]))
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveDram, NaiveMachine
 from programs import architectures, programs, sparse_programs
+from request_log import RequestLog
 
 from accel.program import PHASES, Program
 from sim.fidelity import cycle
@@ -53,20 +53,6 @@ def test_a_checkpointed_step_too(case: Case) -> None:
     _check_equal(case.program)
 
 
-class _Listener:
-    """Writes down what a port is asked for, and insists on the order of time."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.requests: list[tuple[int, str, int, int]] = []
-        for kind in ("read", "write"):
-            setattr(machine.port.memory, kind, partial(self._asked, kind, getattr(machine.port.memory, kind)))
-
-    def _asked(self, kind: str, ask: Any, cycle: int, address: int, size_bytes: int, oldest: int | None) -> Any:
-        assert not self.requests or cycle >= self.requests[-1][0]
-        self.requests.append((cycle, kind, address, size_bytes))
-        return ask(cycle, address, size_bytes, oldest)
-
-
 @_SLOW
 @given(programs())
 def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
@@ -89,7 +75,7 @@ def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None
 @given(programs())
 def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Program) -> None:
     naive, machine = NaiveMachine(program), Machine(program)
-    listener = _Listener(machine)
+    listener = RequestLog(machine.port)
     assert machine.run() == naive.run()
     assert machine._done_at == [naive.done[op] for op in range(len(program.ops))]
     assert listener.requests == naive.requests
@@ -112,7 +98,7 @@ def test_plain_matrices(architecture: Any, mode: str, steps: int, columns: int, 
 @given(programs())
 def test_no_column_is_read_before_it_has_been_written_back(program: Program) -> None:
     machine = Machine(program)
-    listener = _Listener(machine)
+    listener = RequestLog(machine.port)
     machine.run()
     gradients = [t for t in program.tensors if t.name.startswith("d") and t.remote]
     for tensor in gradients:

@@ -7,6 +7,7 @@ from fetch_bench import FetchBench, Operands
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matrix_programs import matrix_programs, training_steps
+from request_log import RequestLog
 
 from accel.program import Program
 from sim.machine import Machine
@@ -14,33 +15,16 @@ from sim.machine import Machine
 _SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-class _Listener:
-    """A memory that writes down what it is asked for."""
-
-    def __init__(self, memory) -> None:
-        self._memory, self.requests = memory, []
-        self.counts = memory.counts
-
-    def access(self, now_ps, address, size_bytes, write):
-        self.requests.append((now_ps, address, size_bytes, write))
-        return self._memory.access(now_ps, address, size_bytes, write)
-
-
-def _listened(port) -> list:
-    port.memory = _Listener(port.memory)
-    return port.memory.requests
-
-
 def check(program: Program, seed: int) -> None:
     """Compare the cycles of all ops and requests, and all that is computed."""
     machine, operands = Machine(program), Operands(program, seed)
-    expected = _listened(machine.port)
+    expected = RequestLog(machine.port)
     total = machine.run()
     bench = FetchBench(operands)
-    seen = _listened(bench.host.port)
+    seen = RequestLog(bench.host.port)
     outcome, golden = bench.run(), operands.golden()
     assert [bench.units.done[op] for op in range(len(program.ops))] == machine._done_at
-    assert seen == expected
+    assert seen.requests == expected.requests
     assert bench.cycles == total
     assert outcome.image == golden.image
     assert outcome.results == golden.results

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from amaranth.hdl import Module, Value
@@ -19,8 +21,10 @@ from rtl.lanes import Lanes
 from rtl.op import Mode
 from rtl.request import Matrix
 from sim.gates.remote_host import RemoteHost
+from sim.memory.port import Arrival
 
 KINDS = ("weights", "gradients")
+LOAD = "load"
 STREAM = {"weights": "weights", "gradients": "weight_gradients"}
 
 
@@ -148,8 +152,9 @@ def kind_of(name: str) -> str:
 class OtherUnits:
     """Encoder, element-wise unit, load and store, stepped cycle by cycle; `done` and `soon` are of all ops."""
 
-    def __init__(self, program: Program, host: RemoteHost) -> None:
-        self._program, self._port, self._ops = program, host.port, program.ops
+    def __init__(self, program: Program, host: RemoteHost, ask: Callable[[str, list[int]], None]) -> None:
+        self._program, self._port, self._ops, self._ask = program, host.port, program.ops, ask
+        self._word_bytes = host.word_bytes("vectors")
         names = [UNITS[unit] for unit in program.unit]
         self._waiting = {
             name: deque(i for i, unit in enumerate(names) if unit == name) for name in UNITS if name != "engine"
@@ -202,7 +207,11 @@ class OtherUnits:
             if name == "store":
                 self._ends[op] = self._port.write(now, address, size) + 1
             else:
-                self._ends[op] = self._port.read(now, address, size, size)[-1].last + 1
+                self._ask(LOAD, [0] * -(-size // self._word_bytes))
+                self._port.read(now, address, size, self._word_bytes, partial(self._loaded, op))
+
+    def _loaded(self, op: int, arrival: Arrival) -> None:
+        self._ends[op] = arrival.ready
 
 
 class FetchBench:
@@ -214,7 +223,8 @@ class FetchBench:
         architecture = program.architecture
         self._engine, self._capacity = architecture.engine, architecture.dma.buffer_bytes
         self.host = RemoteHost(architecture, bytearray(operands.image))
-        self.units = OtherUnits(program, self.host)
+        self._asked: deque[tuple[str, deque[int]]] = deque()
+        self.units = OtherUnits(program, self.host, self._ask)
         self._remote = [kind for kind in KINDS if any(t.remote and kind_of(t.name) == kind for t in program.tensors)]
         self._bits = {
             "weights": self._engine.formats.weight.bits,
@@ -292,9 +302,10 @@ class FetchBench:
             if ctx.get(lanes.done):
                 units.done[done.popleft()] = now
             if now >= 0:
+                self._hear(now)
                 units.begin(now)
             if len(units.done) == len(self._ops) and now > self.host.port.last_cycle and not any(self._data.values()):
-                self.cycles = max([*units.done.values(), self.host.port.last_cycle], default=0)
+                self.cycles = self.host.port.finish(max(units.done.values(), default=0))
                 return
             self._offer(ctx, lanes.ops, self._engine_op(engine_ops[0]) if self._may_issue(engine_ops, now) else None)
             self._offer(ctx, lanes.entries, entries[0] if entries else None)
@@ -342,7 +353,7 @@ class FetchBench:
     def _offer_words(self, ctx, kind: str, now: int) -> None:
         due = self._due[kind]
         port = getattr(self.fetch, STREAM[kind])
-        self._offer(ctx, port, due[0].payload if due and due[0].cycle <= now else None)
+        self._offer(ctx, port, due[0][1] if due and due[0][0] <= now else None)
 
     def _post(self, ctx, now: int) -> None:
         for kind in self._remote:
@@ -361,8 +372,25 @@ class FetchBench:
             request = port.payload.request
             address, words = ctx.get(request.address), ctx.get(request.words)
             self.requests.append((now, address, words * self.host.word_bytes(kind)))
-            self._due[kind].extend(self.host.read(now, address, words, kind))
+            size = self.host.word_bytes(kind)
+            self._ask(kind, [int.from_bytes(row.tobytes(), "little") for row in self.host._rows(address, words, kind)])
+            self.host.port.read(now, address, words * size, size, lambda arrival: None)
+            self._hear(now)
             self._offer_words(ctx, kind, now)
+
+    def _ask(self, kind: str, payloads: list[int]) -> None:
+        """Note what was asked for, as memory held it then."""
+        self._asked.append((kind, deque(payloads)))
+
+    def _hear(self, now: int) -> None:
+        """Let the memory tell which words are due when."""
+        for due in self.host.port.advance(now):
+            kind, payloads = self._asked[0]
+            words = [(cycle, payloads.popleft()) for cycle in due.tolist()]
+            if kind != LOAD:
+                self._due[kind].extend(words)
+            if not payloads:
+                self._asked.popleft()
 
     def _collect(self, ctx) -> None:
         """Take what the lanes hand out and what the fetch took in this cycle."""
