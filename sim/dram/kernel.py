@@ -56,10 +56,11 @@ OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1
 
 # A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
 # next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
-# wait can enter; end of the last burst; and what it counts.
+# wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; and what it counts.
 CHANNEL_NUMBER, NOW, COLUMN_BUS, ROW_BUS, WRITING, WROTE, READS, WRITES, SCAN, DOOR_FROM, DATA_UNTIL = range(11)
-HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(11, 17)
-READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED, CHANNEL_WORDS = range(17, 22)
+READS_WITHOUT_ROW, WRITES_WITHOUT_ROW = range(11, 13)
+HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(13, 19)
+READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED, CHANNEL_WORDS = range(19, 24)
 
 # A queued request; MET is how its row was found: hit, miss or conflict.
 TICKET, ACCEPTED, BURST, BANK, ROW, MET, ENTRY_WORDS = range(7)
@@ -74,16 +75,21 @@ def _compiled(function: _Function) -> _Function:
     return cast(_Function, numba.njit(cache=True)(function))
 
 
+def _inlined(function: _Function) -> _Function:
+    """Write a function out where it is called."""
+    return cast(_Function, numba.njit(cache=True, inline="always")(function))
+
+
 # ------------------------------------------------------------------------------------- what a command changes
 
 
-@_compiled
+@_inlined
 def _raise(w: Integers, at: int, value: int) -> None:
     if w[at] < value:
         w[at] = value
 
 
-@_compiled
+@_inlined
 def _issued(t: Rules, x: State, ch: int, at: int, command: int, rank: int, bank: int, row: int) -> None:
     """Occupy the command bus in cycle `at`, and write the command down if that is wanted."""
     w, log = x.words, x.commands
@@ -139,7 +145,7 @@ def _precharge(t: Rules, w: Integers, ch: int, bank: int, at: int) -> None:
     w[w[bank + RANK] + PRECHARGE_FROM] = at + t.tPPD
 
 
-@_compiled
+@_inlined
 def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: int) -> None:
     """Keep later commands away from a read or write in cycle `at`."""
     rank, group = w[bank + RANK], w[bank + GROUP]
@@ -161,13 +167,13 @@ def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: 
         _raise(w, each + other, at + (turn_s if each == rank else turn_other))
 
 
-@_compiled
+@_inlined
 def _first_place(t: Rules, ch: int, writing: int) -> int:
     """Return where the list of a queue's entries begins."""
     return ch + t.order_at + writing * t.depth
 
 
-@_compiled
+@_inlined
 def _column(t: Rules, w: Integers, ch: int, place: int, at: int) -> int:
     """Read or write a burst of the entry listed at `place`, unlist it, and return the command."""
     writing = w[ch + WRITING]
@@ -200,7 +206,7 @@ def _column(t: Rules, w: Integers, ch: int, place: int, at: int) -> int:
     return command
 
 
-@_compiled
+@_inlined
 def _finish(x: State, ticket: int, accepted: int, done: int, write: int) -> None:
     n = x.words[FINISHED_USED]
     x.finished[n, 0], x.finished[n, 1], x.finished[n, 2], x.finished[n, 3] = ticket, accepted, done, write
@@ -240,7 +246,7 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
 # ---------------------------------------------------------------------------------------- what comes next
 
 
-@_compiled
+@_inlined
 def _turn(t: Rules, w: Integers, ch: int) -> None:
     """Choose between reads and writes for the next command.
 
@@ -259,7 +265,7 @@ def _refreshes(t: Rules, w: Integers, bank: int) -> bool:
     return w[bank + REFRESHING] != 0 or (w[w[bank + RANK] + REFRESH_WAITS] != 0 and not t.per_bank)
 
 
-@_compiled
+@_inlined
 def _column_ready(w: Integers, bank: int, direction: int, bus: int) -> int:
     at: int = max(w[bank + direction], w[w[bank + GROUP] + direction], w[w[bank + RANK] + direction], bus)
     return at
@@ -277,6 +283,35 @@ def _activate_ready(t: Rules, w: Integers, bank: int, bus: int) -> int:
 def _precharge_ready(w: Integers, bank: int, bus: int) -> int:
     at: int = max(w[bank + PRECHARGE_FROM], w[w[bank + RANK] + PRECHARGE_FROM], bus)
     return at
+
+
+@_inlined
+def _oldest_ready(t: Rules, w: Integers, ch: int) -> int:
+    """Return the cycle of the oldest request's column if it surely is the first command, else `NEVER`.
+
+    It is if all that is queued wants an open row and the buses, which all need, keep the oldest longer than its bank.
+    """
+    writing = w[ch + WRITING]
+    if w[ch + READS + writing] == 0 or w[ch + READS_WITHOUT_ROW + writing]:
+        return NEVER
+    direction = READ_FROM + writing
+    bank = w[w[_first_place(t, ch, writing)] + BANK]
+    bus = max(w[ch + NOW], w[ch + COLUMN_BUS])
+    at = _column_ready(w, bank, direction, bus)
+    for n in range(t.ranks):
+        rank = ch + t.ranks_at + n * RANK_WORDS
+        if w[rank + REFRESH_WAITS] or at > max(bus, w[rank + direction]):
+            return NEVER
+    return at
+
+
+@_inlined
+def _first_due(t: Rules, w: Integers, ch: int) -> int:
+    """Return when the next refresh becomes due."""
+    due = NEVER
+    for n in range(t.ranks):
+        due = min(due, w[ch + t.ranks_at + n * RANK_WORDS + REFRESH_DUE])
+    return due
 
 
 @_compiled
@@ -384,7 +419,9 @@ def _next(t: Rules, w: Integers, ch: int, until: int) -> tuple[int, int, int, in
     """
     while True:
         _turn(t, w, ch)
-        at, command, place = _first_ready(t, w, ch)
+        at, command, place = _oldest_ready(t, w, ch), READ, _first_place(t, ch, w[ch + WRITING])
+        if at == NEVER:
+            at, command, place = _first_ready(t, w, ch)
         refreshed, due_rank, due = _NONE, _NONE, NEVER
         for n in range(t.ranks):
             rank = ch + t.ranks_at + n * RANK_WORDS
@@ -402,6 +439,33 @@ def _next(t: Rules, w: Integers, ch: int, until: int) -> tuple[int, int, int, in
 
 
 @_compiled
+def _count_without_row(t: Rules, w: Integers, ch: int) -> None:
+    """Count the requests whose row is not open, after a command that opened or closed one."""
+    for writing in range(2):
+        first, count = _first_place(t, ch, writing), 0
+        for place in range(first, first + w[ch + READS + writing]):
+            entry = w[place]
+            count += w[w[entry + BANK] + OPEN_ROW] != w[entry + ROW]
+        w[ch + READS_WITHOUT_ROW + writing] = count
+
+
+@_inlined
+def _serve_entry(t: Rules, x: State, ch: int, place: int, at: int) -> None:
+    """Read or write the burst of the entry listed at `place`, which is in an open row, in cycle `at`."""
+    w = x.words
+    writing, entry = w[ch + WRITING], w[place]
+    bank, row = w[entry + BANK], w[entry + ROW]
+    w[ch + WROTE] = writing
+    done = at + (t.write_latency if writing else t.read_latency)
+    _raise(w, ch + DATA_UNTIL, done)
+    _finish(x, w[entry + TICKET], w[entry + ACCEPTED], done, writing)
+    command = _column(t, w, ch, place, at)
+    if command not in (READ, WRITE):
+        _count_without_row(t, w, ch)
+    _issued(t, x, ch, at, command, w[bank + RANK], bank, row)
+
+
+@_compiled
 def _step(t: Rules, x: State, ch: int, until: int) -> int:
     """Issue the next command of a channel if it comes before cycle `until`; return its cycle, or else `NEVER`."""
     w = x.words
@@ -413,6 +477,7 @@ def _step(t: Rules, x: State, ch: int, until: int) -> int:
         if command == PRECHARGE:
             row = w[w[rank + FIRST_BANK] + w[rank + REFRESH_NEXT] * BANK_WORDS + OPEN_ROW]
         bank = _refresh_step(t, w, ch, rank, command, at)
+        _count_without_row(t, w, ch)
         _issued(t, x, ch, at, command, rank, bank, row)
         return at
     w[ch + WROTE] = w[ch + WRITING]
@@ -426,13 +491,23 @@ def _step(t: Rules, x: State, ch: int, until: int) -> int:
         row = w[bank + OPEN_ROW]
         _precharge(t, w, ch, bank, at)
     else:
-        writing = w[ch + WRITING]
-        done = at + (t.write_latency if writing else t.read_latency)
-        _raise(w, ch + DATA_UNTIL, done)
-        _finish(x, w[entry + TICKET], w[entry + ACCEPTED], done, writing)
-        command = _column(t, w, ch, place, at)
+        _serve_entry(t, x, ch, place, at)
+        return at
+    _count_without_row(t, w, ch)
     _issued(t, x, ch, at, command, w[bank + RANK], bank, row)
     return at
+
+
+@_compiled
+def _pass_hits(t: Rules, x: State, ch: int, until: int) -> None:
+    """Issue columns before cycle `until` as long as the oldest request's surely is the next command; as `_step` does."""
+    w = x.words
+    while _has_room(x):
+        _turn(t, w, ch)
+        at = _oldest_ready(t, w, ch)
+        if at >= until or at >= _first_due(t, w, ch):
+            break
+        _serve_entry(t, x, ch, _first_place(t, ch, w[ch + WRITING]), at)
 
 
 # ---------------------------------------------------------------------------------------- requests come in
@@ -461,21 +536,30 @@ def _takes(t: Rules, w: Integers, ch: int, burst: int, write: int) -> bool:
 def _enter(t: Rules, x: State, ch: int, at: int, burst: int, bank: int, row: int, write: int) -> None:
     """Queue a request; what a queued write answers or takes over never reaches the banks."""
     w = x.words
-    ticket = w[TICKETS]
-    w[TICKETS] = ticket + 1
-    w[LAST_ACCEPTED] = at
     if _queued(t, w, ch, burst, 1):
         w[ch + FORWARDED + write] += 1
         _raise(w, ch + DATA_UNTIL, at + 1)
-        _finish(x, ticket, at, at + 1, write)
-        return
+        _finish(x, w[TICKETS], at, at + 1, write)
+        w[TICKETS] += 1
+        w[LAST_ACCEPTED] = at
+    else:
+        _list(t, w, ch, at, burst, bank, row, write)
+
+
+@_inlined
+def _list(t: Rules, w: Integers, ch: int, at: int, burst: int, bank: int, row: int, write: int) -> None:
+    """Queue a request of a burst that no write is queued for."""
+    ticket = w[TICKETS]
+    w[TICKETS] = ticket + 1
+    w[LAST_ACCEPTED] = at
     entry = w[_first_place(t, ch, write) + w[ch + READS + write]]
     w[entry + TICKET], w[entry + ACCEPTED], w[entry + BURST] = ticket, at, burst
     w[entry + BANK], w[entry + ROW], w[entry + MET] = bank, row, _HIT
     w[ch + READS + write] += 1
+    w[ch + READS_WITHOUT_ROW + write] += w[bank + OPEN_ROW] != row
 
 
-@_compiled
+@_inlined
 def _has_room(x: State) -> bool:
     """Tell whether a further command can be written down."""
     return len(x.commands) == 0 or x.words[COMMANDS_USED] < len(x.commands)
@@ -508,6 +592,54 @@ def _admit(t: Rules, x: State, cycle: int, burst: int, ch: int, bank: int, row: 
     return True
 
 
+@_inlined
+def _is_new(t: Rules, w: Integers, ch: int, burst: int, end: int) -> bool:
+    """Tell whether no burst from `burst` on and before `end` is queued."""
+    found = False
+    for writing in range(2):
+        first = _first_place(t, ch, writing)
+        for place in range(first, first + w[ch + READS + writing]):
+            found = found or burst <= w[w[place] + BURST] < end
+    return not found
+
+
+@_compiled
+def _admit_neighbours(
+    t: Rules, x: State, done: Integers, cycle: int, burst: int, end: int, ch: int, bank: int, row: int, write: int
+) -> int:
+    """Take bursts of one row, from `burst` on and before `end`, as `_admit` does, as long as only columns are issued.
+
+    Return the first that was not taken.
+    """
+    w = x.words
+    if not _is_new(t, w, ch, burst, end):
+        return burst
+    most = t.writes_most if write else t.reads_most
+    while burst < end:
+        at = max(cycle, w[LAST_ACCEPTED] + 1, w[ch + DOOR_FROM], w[ch + NOW])
+        while True:
+            room = w[ch + READS + write] < most
+            until = at if room else NEVER
+            _turn(t, w, ch)
+            issued = _oldest_ready(t, w, ch)
+            sure = issued < NEVER or w[ch + READS] + w[ch + WRITES] == 0
+            if not (sure and _has_room(x)) or _first_due(t, w, ch) <= min(issued, until):
+                return burst
+            if issued >= until:
+                _raise(w, ch + NOW, at)
+                break
+            _serve_entry(t, x, ch, _first_place(t, ch, w[ch + WRITING]), issued)
+            if issued >= at:
+                at = issued + 1
+                w[ch + DOOR_FROM] = at
+                if w[ch + READS + write] < most and not t.row_bus:
+                    break
+        done[w[TICKETS] & (len(done) - 1)] = NEVER
+        _list(t, w, ch, at, burst, bank, row, write)
+        burst += 1
+    return burst
+
+
 @_compiled
 def _serve(t: Rules, x: State, cycles: Integers, places: Integers, writes: Integers) -> int:
     """Hand over requests in order. Return how many were taken: all of them, unless the log was full before."""
@@ -525,7 +657,10 @@ def _let_pass(t: Rules, x: State, channels: Integers, until: int) -> bool:
     """
     w = x.words
     for ch in channels:
-        while until < NEVER or w[ch + READS] + w[ch + WRITES]:
+        while True:
+            _pass_hits(t, x, ch, until)
+            if until == NEVER and w[ch + READS] + w[ch + WRITES] == 0:
+                break
             if not _has_room(x):
                 return False
             if _step(t, x, ch, until) == NEVER:
@@ -594,7 +729,7 @@ _RULES = len(Rules._fields)
 _unpacked = cast(Callable[[Integers, int], tuple[int, ...]], to_fixed_tuple)
 
 
-@_compiled
+@_inlined
 def _note(x: State, done: Integers) -> None:
     """Note when reads were finished, and empty the log of what was."""
     for n in range(x.words[FINISHED_USED]):
@@ -639,7 +774,8 @@ def hand_over(
     """
     t, x = Rules(*_unpacked(rules, _RULES)), State(words, finished, commands)
     w, last = words, len(fields) - 1
-    for n in range(count):
+    n = 0
+    while n < count:
         rest, ch, bank, row = burst + n, fields[last, 1], fields[last, 2], 0
         for f in range(last):
             value = rest % fields[f, 0]
@@ -647,10 +783,17 @@ def hand_over(
             ch += value * fields[f, 1]
             bank += value * fields[f, 2]
             row += value * fields[f, 3]
-        done[w[TICKETS] & (len(done) - 1)] = NEVER
-        if not _admit(t, x, cycle, burst + n, ch, bank, row, write):
-            return n
-        _note(x, done)
+        lowest = last and fields[0, 1] == 0 and fields[0, 2] == 0 and fields[0, 3] == 0
+        end = min(count, n + fields[0, 0] - (burst + n) % fields[0, 0] if lowest else n + 1)
+        while n < end:
+            n = _admit_neighbours(t, x, done, cycle, burst + n, burst + end, ch, bank, row, write) - burst
+            _note(x, done)
+            if n < end:
+                done[w[TICKETS] & (len(done) - 1)] = NEVER
+                if not _admit(t, x, cycle, burst + n, ch, bank, row, write):
+                    return n
+                _note(x, done)
+                n += 1
     return count
 
 

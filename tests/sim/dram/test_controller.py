@@ -7,12 +7,13 @@ import itertools
 import numpy as np
 import pytest
 from dram_workloads import Case, cases
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from accel.dram import DramController, DramPart
 from accel.dram_parts import DRAM_PARTS
 from accel.errors import ConfigError
+from sim.dram import kernel
 from sim.dram.controller import Commands, DramChannels, Finished
 from sim.dram.kernel import COMMANDS
 from sim.dram.requests import Requests
@@ -96,6 +97,24 @@ def test_lock_step_makes_no_difference(case: Case, jump: bool) -> None:
     found, stepped = _in_lock_step(case, jump)
     assert _same(found, whole)
     assert _same(_by_channel(stepped), _by_channel(commands))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(120))
+def test_what_surely_comes_first_does(case: Case) -> None:
+    """What is found without a look at the whole queue is what is found with one."""
+    memory, sure = DramChannels(case.part, case.controller), 0
+    for cycle, address, write in zip(*(field.tolist() for field in case.requests), strict=True):
+        memory.serve(np.array([cycle]), np.array([address]), np.array([write]))
+        words, rules = memory._state.words, memory._rules
+        for channel in memory._channels.tolist():
+            kernel._turn(rules, words, channel)
+            oldest = kernel._oldest_ready(rules, words, channel)
+            if oldest != kernel.NEVER:
+                place = kernel._first_place(rules, channel, words[channel + kernel.WRITING])
+                assert kernel._first_ready(rules, words, channel) == (oldest, kernel.READ, place)
+                sure += 1
+    event("some are sure" if sure else "none are")
 
 
 def test_a_write_that_has_left_the_queue_answers_no_read() -> None:
