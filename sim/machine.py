@@ -7,6 +7,7 @@ come to the memory in the order store, load, fetch.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator
 from typing import get_args
 
@@ -79,6 +80,8 @@ class Machine:
         self._drain: list[int] = program.drain_cycles.tolist()
         self._streamed: list[bool] = ((program.unit == ENGINE) & (program.remote_read_bytes > 0)).tolist()
         self._banks = SinglePortBanks(program) if program.architecture.local.ports == 1 else None
+        self._in_flight = program.architecture.dma.in_flight
+        self._on_way: dict[int, deque[int]] = {unit: deque() for unit in range(len(UNITS))}
         self._done_at = [_PENDING] * len(ops)
         self._awaited: dict[int, simpy.Event] = {}
         self._done_count = 0
@@ -163,24 +166,35 @@ class Machine:
                 last_writer[tensors[op]] = op
 
     def _load(self, op: int) -> Generator[simpy.Event, None, int]:
-        """Move bytes from off-chip memory; the unit is free for its next request when the last byte has come."""
+        """Move bytes from off-chip memory."""
         size = int(self._program.ops.count[op])
         if size == 0:
             return 0
         start = self._env.cycle
         yield Turn(self._env, start, LOAD)
         arrivals = self.port.read(start, int(self._program.ops.address[op]), size, size)
-        yield self._env.timeout(arrivals[-1].last + 1 - start)
-        return self._issue[op]
+        return (yield from self._moved(op, start, arrivals[-1].last + 1))
 
     def _store(self, op: int) -> Generator[simpy.Event, None, int]:
-        """Move bytes to off-chip memory; the op ends with the cycle in which the memory tells that it took them."""
+        """Move bytes to off-chip memory; they are there with the cycle in which the memory tells that it took them."""
         size = int(self._program.ops.count[op])
         if size == 0:
             return 0
         start = self._env.cycle
         done = self.port.write(start, int(self._program.ops.address[op]), size)
-        yield self._env.timeout(done + 1 - start)
+        return (yield from self._moved(op, start, done + 1))
+
+    def _moved(self, op: int, start: int, there: int) -> Generator[simpy.Event, None, int]:
+        """Keep a unit until it may ask again: when fewer than `in_flight` of its moves are on their way.
+
+        The move is done when its bytes are `there`, which may be later.
+        """
+        on_way = self._on_way[self._unit[op]]
+        on_way.append(there)
+        free = on_way.popleft() if len(on_way) == self._in_flight else start
+        free = max(free, start + self._issue[op])
+        yield self._env.timeout(free - start)
+        self._drain[op] += there - free
         return self._issue[op]
 
     def _stalled(self, op: int, cause: Cause, cycles: int) -> None:

@@ -70,6 +70,7 @@ class NaiveMachine:
         self.read_bytes = self.write_bytes = 0
         self.last_write = 0
         self.posts: deque[tuple[int, int, int]] = deque()
+        self.on_way: dict[str, list[int]] = {"load": [], "store": []}
         # the fetch, the buffer and the lanes
         self.to_fetch = [i for i in self.units["engine"].ops if self.matrices(i)]
         self.streamed = {i for i in self.to_fetch if self.runs_of(i)}
@@ -160,10 +161,14 @@ class NaiveMachine:
 
     def transfer(self, name: str, unit: Unit, now: int) -> None:
         address, size = int(self.ops.address[unit.op]), int(self.ops.count[unit.op])
-        if name == "store":
-            unit.ends = self.write(now, address, size) + 1
-        else:
-            unit.ends = self.read(now, address, size, size)[-1] + 1
+        there = 1 + (self.write(now, address, size) if name == "store" else self.read(now, address, size, size)[-1])
+        others = [move for move in self.on_way[name] if move > now]
+        # One may be asked for in each cycle in which, with it, no more than so many are on their way.
+        unit.ends = now + self.issue[unit.op]
+        while sum(move > unit.ends for move in [*others, there]) >= self.dma.in_flight:
+            unit.ends += 1
+        self.on_way[name] = [*others, there]
+        self.drain[unit.op] += there - unit.ends
 
     def read(self, now: int, address: int, size: int, word_bytes: int) -> list[int]:
         """Return the cycle in which each word may be taken: burst by burst into the port, beat by beat through it."""

@@ -41,6 +41,30 @@ def test_nested_schedules_are_the_cheapest_of_all_if_the_port_blocks(case):
             assert blocking_cycles(schedule, costs) == cost
 
 
+@settings(deadline=None, max_examples=40)
+@given(case=short_cases(3))
+def test_a_blocking_port_has_the_cheapest_schedule_of_all(case):
+    costs = case[2]
+    try:
+        cycles = blocking_cycles(optimal.blocking_schedule(*case), costs)
+    except FitError:
+        cycles = float("inf")
+    assert cycles == least_blocking_cycles(*case)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_with_a_blocking_port_it_is_never_slower_than_another_policy(seed):
+    steps, budget, costs = random_case(seed)
+    schedule = optimal.blocking_schedule(steps, budget, costs)
+    check(schedule, budget)
+    for name in POLICIES.names():
+        try:
+            other = POLICIES.load(name).schedule(steps, budget, costs)
+        except FitError:
+            continue
+        assert blocking_cycles(schedule, costs) <= blocking_cycles(other, costs), name
+
+
 def predicted_time(case):
     """Return the cycles of `optimal`, infinite if it finds nothing that fits."""
     steps, budget, costs = case
