@@ -69,7 +69,7 @@ def spiking(cell: str, width: int, steps: int, room: int) -> tuple[Architecture,
 
 @pytest.mark.parametrize(("cell", "width"), [("lif", 128), ("lif_recurrent", 2942)])
 def test_spiking_networks_on_many_tiles_take_about_what_is_predicted(cell: str, width: int) -> None:
-    """Beside compute, measured 0.91 to 1.09; blocking moves let every pipeline run empty, which is not predicted."""
+    """Beside compute, measured 0.94 to 1.02; blocking moves let every pipeline run empty, which is not predicted."""
     machine, shape, step, readout = spiking(cell, width, 120, 480)
     plan = planning.plan(machine, shape, step, readout, 120)
     base = simulated(without_end(machine, shape, step, readout), shape, step, readout)
@@ -82,6 +82,22 @@ def test_spiking_networks_on_many_tiles_take_about_what_is_predicted(cell: str, 
             assert one.overlapped_cycles / plan.unlimited_cycles == pytest.approx(factors[one.policy], rel=0.12)
     assert {"optimal", "segment", "segment_dram", "double"} <= set(factors)
     assert factors["optimal"] <= 1.03 * min(factors.values())
+
+
+def test_ten_times_the_length_that_fits_costs_optimal_less_than_half_of_what_it_costs_two_levels() -> None:
+    """Recurrent spikes on 1,472 tiles, simulated; without recurrence a step is too short to hide what is moved."""
+    machine, shape, step, readout = spiking("lif_recurrent", 2942, 130, 1024)
+    fits = under(machine, "store_all", overlap=True)
+    assert simulated(fits, shape, lengthened(step, 100), readout).local_bytes <= 1024
+    with pytest.raises(FitError):
+        simulated(fits, shape, step, readout)
+    longer = lengthened(step, 1300)
+    base = simulated(without_end(machine, shape, longer, readout), shape, longer, readout).cycles
+    optimal, double = (
+        simulated(under(machine, policy, overlap=True), shape, longer, readout).cycles / base - 1
+        for policy in ("optimal", "double")
+    )
+    assert optimal <= min(0.05, double / 2)
 
 
 def test_a_port_that_blocks_is_planned_for() -> None:
