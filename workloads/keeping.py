@@ -70,7 +70,7 @@ def all_of_it(architecture: Architecture, shape: Shape, lists: Lists, readout: s
 def _check_limit(architecture: Architecture, placed: Placed) -> None:
     wanted = architecture.checkpoint
     needed = sum(placed.local_bytes.get(use, 0) for use in ("tape", "tape buffer"))
-    if wanted.policy is not None and wanted.local_bytes is not None and needed > wanted.local_bytes:
+    if wanted.tape_home is not None and wanted.local_bytes is not None and needed > wanted.local_bytes:
         raise FitError(
             f"policy {wanted.policy} does not fit: {needed:,} bytes of local memory needed for the tape, "
             f"checkpoint.local_bytes = {wanted.local_bytes:,}, {needed - wanted.local_bytes:,} missing"
