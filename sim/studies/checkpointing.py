@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from importlib import metadata
@@ -124,10 +123,9 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     """Return a row for each network, length, policy and way of moving; simulated ones are kept in `folder`.
 
     Columns: ``machine``; ``cell``; ``policy``; ``transfers``, beside compute or blocking; ``T``; ``H``, the neurons of
-    all layers; ``time_x``, simulated, and ``predicted_x``, by `workloads.checkpoint.timing`; ``again_steps``, run
-    forward again or undone; ``local_kB``, of each tile, and ``remote_kB`` of tapes and states; ``cpu_s`` of simulating.
-    Empty where it does not fit. A figure over lengths, and one over widths, are left in `folder` for each machine and
-    cell.
+    all layers; ``time_x``, simulated, and ``predicted_x``, by `workloads.checkpoint.timing`; ``again``, steps run
+    forward again or undone; ``local_kB``, of each tile, and ``remote_kB`` of tapes and states. Empty where it does not
+    fit. A figure over lengths, and one over widths, are left in `folder` for each machine and cell.
     """
     table: list[Row] = []
     points = [(pair, *size) for pair in settings.pairs for size in _sizes(pair)]
@@ -155,8 +153,10 @@ def _point(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...
         return kept
     trace = synthetic_trace(workload)
     shape, step = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes), trace.recorded[-1]
-    size: Row = {"machine": pair.machine, "cell": pair.cell, "T": steps, "H": sum(hidden)}
-    found = _simulations(policies, machine, shape, step, workload.readout, size)
+    found = [
+        {"machine": pair.machine, "cell": pair.cell, **row}
+        for row in _simulations(policies, machine, shape, step, workload.readout)
+    ]
     replace_file(path, json.dumps(found).encode())
     return found
 
@@ -180,34 +180,33 @@ def _workload(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, 
 
 
 def _simulations(
-    policies: tuple[str, ...], machine: Architecture, shape: Shape, step: RecordedStep, readout: str, size: Row
+    policies: tuple[str, ...], machine: Architecture, shape: Shape, step: RecordedStep, readout: str
 ) -> list[Row]:
+    steps = int(step.lengths[0])
     base = simulated(without_end(machine, shape, step, readout), shape, step, readout)
-    plan = planning.plan(machine, shape, step, readout, int(size["T"]))
+    plan = planning.plan(machine, shape, step, readout, steps)
     predicted = {one.policy: one for one in plan.policies}
     table: list[Row] = []
     for policy in policies:
         for transfers in ("beside", "blocking"):
             wanted = under(machine, policy, overlap=transfers == "beside")
-            start = time.process_time()
             try:
                 found: Simulated | None = simulated(wanted, shape, step, readout)
             except FitError:
                 found = None
-            seconds = time.process_time() - start
             told = predicted[policy]
             cycles = told.overlapped_cycles if transfers == "beside" else told.blocking_cycles
             table.append(
                 {
-                    **size,
                     "policy": policy,
                     "transfers": transfers,
+                    "T": steps,
+                    "H": sum(shape.hidden),
                     "time_x": round(found.cycles / base.cycles, 3) if found else "",
                     "predicted_x": round(cycles / plan.unlimited_cycles, 3) if told.demand and found else "",
-                    "again_steps": found.again_steps if found else "",
+                    "again": found.again_steps if found else "",
                     "local_kB": round(found.local_bytes / 1e3, 3) if found else "",
                     "remote_kB": round(found.remote_bytes / 1e3, 1) if found else "",
-                    "cpu_s": round(seconds, 1) if found else "",
                 }
             )
     return table
