@@ -35,7 +35,7 @@ ABOUT = (
 )
 
 _ROOM_BYTES = 1024
-"""Of each tile of `ipu_mk2` for tapes and states: our choice. All of its 624 KiB would hold some 100,000 steps."""
+"""Of each tile of `ipu_mk2` for tapes and states: our choice. All of its 624 KiB would hold 75,000 steps."""
 
 
 class Setting(NamedTuple):

@@ -102,8 +102,8 @@ def test_it_is_the_fastest_of_all_schedules_of_up_to_three_steps(steps, seed):
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(200))
 def test_it_is_hardly_slower_than_the_fastest_schedule_of_four_steps(seed):
-    """Of seeds 0 to 294, 17 were slower, by 1 to 14 %."""
-    assert predicted_time(few_steps(4, seed)) <= 1.15 * least_time(few_steps(4, seed))
+    """Of seeds 0 to 294, 7 were slower, by 1 to 7 %."""
+    assert predicted_time(few_steps(4, seed)) <= 1.08 * least_time(few_steps(4, seed))
 
 
 def random_case(seed):

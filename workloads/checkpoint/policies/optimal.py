@@ -3,7 +3,8 @@
 Three sources of candidates, timed with transfers overlapped:
 
 - the cheapest nested schedules by dynamic programming (`workloads.checkpoint.nested`) at several prices of the port and
-  for all amounts of memory that leave room to overlap; proven cheapest where the port blocks; for short sequences;
+  for all amounts of memory that leave room to overlap; proven cheapest where the port blocks; for short sequences, and
+  for the shortest with reversals put off (`workloads.checkpoint.reordering`);
 - segments with sent blocks between them (`workloads.checkpoint.mixed`), for any length;
 - what the other policies would do, so that it is never slower than the best of them.
 
@@ -19,6 +20,7 @@ from itertools import product
 from accel.errors import FitError
 from workloads.checkpoint import mixed, nested
 from workloads.checkpoint.policies import POLICIES
+from workloads.checkpoint.reordering import with_late_reversals
 from workloads.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
 from workloads.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles, work_cycles
 
@@ -29,6 +31,9 @@ _TUNED_ROWS = 400
 
 _ALL_ORDERS_STEPS = 24
 """Up to so many steps all nested schedules of equal cost that differ in order are timed."""
+
+_ALL_REVERSALS_STEPS = 8
+"""Up to so many steps reversals may be put off, so that steps are run again while a tape is on its way."""
 
 _MOST_PATTERNS = 80
 _TOLERANCE = 1e-3
@@ -171,7 +176,9 @@ def _nested(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
                 rows = tuple(cheapest.rows(steps, local, remote, order))
                 if rows not in seen:
                     seen.add(rows)
-                    yield Schedule.of(steps, rows)
+                    made = Schedule.of(steps, rows)
+                    yield made
+                    yield from with_late_reversals(made, budget) if steps <= _ALL_REVERSALS_STEPS else ()
 
 
 def _mixed(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
