@@ -41,7 +41,7 @@ ROOMY = 300, Budget(1, 1, 36, 10**6, 1)
 
 
 @every_cell
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=2)
 @given(drawn=lengths_and_room(300), seed=seeds, readout=st.sampled_from(["last", "every"]))
 @example(drawn=LONGEST, seed=1, readout="every")
 def test_float_gradients_are_bit_identical_under_every_policy(cell, drawn, seed, readout):
