@@ -65,11 +65,15 @@ class Dma(Description):
         Local SRAM set aside for columns on their way to the lanes; bounds how far the fetch runs ahead.
     request_cycles
         Engine cycles from a request at the port until the memory controller sees it.
+    in_flight
+        Loads that may be on their way at once, and stores; with 1, as the gates have it, the next is asked for when the
+        last byte of the one before has come.
     """
 
     bytes_per_cycle: PositiveInt
     buffer_bytes: PositiveInt
     request_cycles: NonNegativeInt
+    in_flight: PositiveInt = 1
 
 
 class Placement(Description):

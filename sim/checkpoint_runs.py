@@ -109,6 +109,8 @@ def simulated_plan(
 
 def without_end(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Architecture:
     """Return the machine with local memory for every tape, and the matrices where they are without it."""
+    unbounded = architecture.checkpoint.model_copy(update={"local_bytes": None})
+    architecture = architecture.model_copy(update={"checkpoint": unbounded})
     tensors = program_of(under(architecture, "tape_to_dram", overlap=True), shape, step, readout).tensors
     weights, gradients = ("remote" if tensor.remote else "local" for tensor in (tensors[0], tensors[-1]))
     homes = {"placement.weights": weights, "placement.gradients": gradients}

@@ -10,7 +10,7 @@ from accel.architecture import Architecture
 from accel.errors import ConfigError
 from accel.program import Program
 from sim.step_costs import keeping_all, step_costs
-from workloads.checkpoint.policies import POLICIES
+from workloads.checkpoint.policies import POLICIES, blocking_schedule_of
 from workloads.checkpoint.schedule import Budget, Schedule
 from workloads.checkpoint.timing import overlapped
 from workloads.datasets import DATASETS
@@ -137,11 +137,14 @@ def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Pr
     policy = POLICIES.load(wanted.policy)
     if not wanted.runs_again:
         return None
-    costed = plain(keeping_all(architecture))
+    costed, blocking = plain(keeping_all(architecture)), blocking_schedule_of(policy)
 
     def schedule_of(steps: int, budget: Budget) -> Schedule:
-        schedule: Schedule = policy.schedule(steps, budget, step_costs(costed, budget))
-        return overlapped(schedule, budget) if wanted.overlap else schedule
+        costs = step_costs(costed, budget)
+        if not wanted.overlap:
+            return blocking(steps, budget, costs)
+        schedule: Schedule = policy.schedule(steps, budget, costs)
+        return overlapped(schedule, budget)
 
     return schedule_of
 

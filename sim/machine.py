@@ -16,11 +16,12 @@ import simpy
 from accel.observer import Observer, Span
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
-from sim.clock import DELIVER, FETCH, LOAD, Clock, Turn
+from sim.clock import DELIVER, FETCH, LOAD, At, Clock, Turn
 from sim.columns import ColumnStream
 from sim.held import HELD
 from sim.memory.banks import SinglePortBanks
 from sim.memory.port import Arrival, RemotePort
+from sim.moves import Moves
 from sim.tally import ENGINE, UnitTally
 
 Waits = Generator[simpy.Event, None, None]
@@ -81,8 +82,12 @@ class Machine:
         self._drain: list[int] = program.drain_cycles.tolist()
         self._streamed: list[bool] = ((program.unit == ENGINE) & (program.remote_read_bytes > 0)).tolist()
         self._banks = SinglePortBanks(program) if program.architecture.local.ports == 1 else None
-        engine = program.architecture.engine
-        self._vector_word_bytes = engine.lanes * engine.formats.activation.bytes
+        engine, tiles = program.architecture.engine, program.architecture.tiles.count
+        self._vector_word_bytes = tiles * engine.lanes * engine.formats.activation.bytes
+        in_flight = program.architecture.dma.in_flight
+        moves = (program.unit == UNITS.index("load")) | (program.unit == UNITS.index("store"))
+        self._moves_bytes: list[bool] = (moves & (ops.count > 0)).tolist()
+        self._loads, self._stores = Moves(self._env, in_flight), Moves(self._env, in_flight)
         self._done_at = [_PENDING] * len(ops)
         self._awaited: dict[int, simpy.Event] = {}
         self._done_count = 0
@@ -116,6 +121,8 @@ class Machine:
             self._worked(op, start, busy)
             tally.free = env.cycle
             drain = self._drain[op]
+            if self._moves_bytes[op]:
+                continue  # done when its bytes are there, whatever the unit does meanwhile
             if drain:
                 env.timeout(drain, op).callbacks.append(self._complete)
             else:
@@ -167,32 +174,34 @@ class Machine:
                 last_writer[tensors[op]] = op
 
     def _load(self, op: int) -> Generator[simpy.Event, None, int]:
-        """Move bytes from off-chip memory; a word a cycle; the unit is free for its next request after the last."""
-        size = int(self._program.ops.count[op])
-        if size == 0:
+        """Move bytes from off-chip memory; each tile takes a word a cycle."""
+        if not self._moves_bytes[op]:
             return 0
-        start = self._env.cycle
-        yield Turn(self._env, start, LOAD)
-        arrived, arrivals = self._env.event(), list[Arrival]()
+        size = int(self._program.ops.count[op])
+        yield Turn(self._env, self._env.cycle, LOAD)
+        move, words = self._loads.begin(), -(-size // self._vector_word_bytes)
 
         def told(arrival: Arrival) -> None:
-            arrivals.append(arrival)
-            arrived.succeed()
+            self._moved(op, self._loads.end(move, arrival.ready, words))
 
-        self.port.read(start, int(self._program.ops.address[op]), size, self._vector_word_bytes, told)
-        yield arrived
-        yield self._env.timeout(arrivals[0].ready - self._env.cycle)
+        address = int(self._program.ops.address[op])
+        self.port.read(self._env.cycle, address, size, self._vector_word_bytes, told)
+        yield from self._loads.make_room(self._issue[op])
         return self._issue[op]
 
     def _store(self, op: int) -> Generator[simpy.Event, None, int]:
-        """Move bytes to off-chip memory; the op ends with the cycle in which the memory tells that it took them."""
-        size = int(self._program.ops.count[op])
-        if size == 0:
+        """Move bytes to off-chip memory; they are there with the cycle in which the memory tells that it took them."""
+        if not self._moves_bytes[op]:
             return 0
-        start = self._env.cycle
-        done = self.port.write(start, int(self._program.ops.address[op]), size)
-        yield self._env.timeout(done + 1 - start)
+        address, size = int(self._program.ops.address[op]), int(self._program.ops.count[op])
+        taken = self.port.write(self._env.cycle, address, size)
+        self._moved(op, self._stores.end(self._stores.begin(), taken + 1, 0))
+        yield from self._stores.make_room(self._issue[op])
         return self._issue[op]
+
+    def _moved(self, op: int, there: int) -> None:
+        """Let a load or a store be done when all have heard that its bytes are there."""
+        At(self._env, there + self._drain[op], lambda _: self._completed(op))
 
     def _deliver(self) -> Waits:
         """Let the off-chip memory's time pass as far as nobody can ask for anything, and tell what becomes known.

@@ -1,24 +1,29 @@
 """Planning: what every checkpoint policy takes on a machine, how long it is predicted to take, and how far it goes.
 
-Cycles of a step come from the analytic fidelity of the lowered program, so they are a lower bound; the schedule's own
-time is predicted with compute and the port as two resources (`workloads.checkpoint.timing`).
+Cycles of a step come from the lowered program: the analytic fidelity's bound, or its units' pace where that is longer
+(`sim.step_costs`); the schedule's own time is predicted with compute and the port as two resources
+(`workloads.checkpoint.timing`). Of several tiles all bytes are those of the one that keeps most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from accel.architecture import Architecture
 from accel.errors import FitError
+from accel.tiles import dealt
 from sim.step_costs import keeping_all, step_costs
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of
-from workloads.checkpoint.sizes import budget, fired_of
+from workloads.checkpoint.policies import POLICIES, blocking_schedule_of
+from workloads.checkpoint.schedule import Budget, Costs, Demand, demand_of
+from workloads.checkpoint.sizes import Occupancy, budget
 from workloads.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles
 from workloads.lowering import lower
-from workloads.placement import Shape
+from workloads.placement import Shape, own_most
 from workloads.trace import RecordedStep
 
 OPTIMAL, PLAIN = "optimal", "store_all"
@@ -31,13 +36,6 @@ _BUILT_STEPS = 4_000
 
 _WIDTH_PARTS = 64
 """Widths are tried in 64ths of those given."""
-
-
-class Occupancy(NamedTuple):
-    """Which share of each layer's input and recurrent elements fire a step."""
-
-    x: tuple[float, ...]
-    h: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -103,13 +101,28 @@ def _preference(plan: PolicyPlan) -> tuple[int, int, int, bool]:
     return plan.overlapped_cycles, plan.demand.remote_bytes, plan.demand.local_bytes, plan.policy != PLAIN
 
 
-def occupancy_of(step: RecordedStep) -> Occupancy:
+def occupancy_of(step: RecordedStep, architecture: Architecture) -> Occupancy:
     """Return what share of elements is listed, over all steps and samples; the first step has no recurrent delta."""
+    listed_x, listed_h = step.asked_x or step.fired_x, step.asked_h or step.fired_h
     steps = int(step.lengths.sum())
-    x = tuple(float(mask.sum()) / (steps * mask.shape[-1]) for mask in step.asked_x or step.fired_x)
     later = max(1, steps - len(step.lengths))
-    h = tuple(float(mask.sum()) / (later * mask.shape[-1]) for mask in step.asked_h or step.fired_h)
-    return Occupancy(x, h)
+    x, h = (
+        tuple(float(mask.sum()) / (count * mask.shape[-1]) for mask in masks)
+        for masks, count in ((listed_x, steps), (listed_h, later))
+    )
+    if architecture.tiles.count == 1:
+        return Occupancy(x, h, x, h)
+    most_x, most_h = (
+        tuple(_of_busiest(mask, architecture) / count for mask in masks)
+        for masks, count in ((listed_x, steps), (listed_h, later))
+    )
+    return Occupancy(x, h, most_x, most_h)
+
+
+def _of_busiest(mask: NDArray[np.bool_], architecture: Architecture) -> float:
+    """Return the share of a tile's elements listed in the tile that lists most, summed over steps and samples."""
+    own = dealt(mask, architecture.engine.lanes, architecture.tiles.count).sum(axis=-1)
+    return float(own.max(axis=-1).sum()) / own_most(architecture, mask.shape[-1])
 
 
 def plan(
@@ -139,8 +152,8 @@ def plan(
     FitError
         If weights, gradients and working state alone do not fit.
     """
-    occupancy = occupancy_of(step)
-    room = budget(architecture, shape, fired_of(shape, *occupancy))
+    occupancy = occupancy_of(step, architecture)
+    room = budget(architecture, shape, occupancy)
     costs = step_costs(lower(keeping_all(architecture), shape, step, readout), room)
     unlimited = steps * (
         max(costs.forward_cycles, costs.forward_port_cycles) + max(costs.backward_cycles, costs.backward_port_cycles)
@@ -179,10 +192,9 @@ def _predicted(name: str, steps: int, room: Budget, costs: Costs) -> tuple[Deman
                 cycles += steps * max(costs.undo_cycles, costs.forward_port_cycles)
             return taken, cycles, cycles
     if steps <= _BUILT_STEPS:
-        return _built(policy.schedule(steps, room, costs), room, costs)
+        return _built(policy, steps, room, costs)
     half, whole = (
-        _built(policy.schedule(length, _shorter(room, steps, length), costs), room, costs)
-        for length in (_BUILT_STEPS // 2, _BUILT_STEPS)
+        _built(policy, length, _shorter(room, steps, length), costs) for length in (_BUILT_STEPS // 2, _BUILT_STEPS)
     )
     times = (steps - _BUILT_STEPS) / (_BUILT_STEPS // 2)
     far = [round(b + (b - a) * times) for a, b in zip((*half[0], *half[1:]), (*whole[0], *whole[1:]), strict=True)]
@@ -196,9 +208,10 @@ def _shorter(room: Budget, steps: int, length: int) -> Budget:
     return room._replace(remote_bytes=room.remote_bytes * length // steps)
 
 
-def _built(schedule: Schedule, room: Budget, costs: Costs) -> tuple[Demand, int, int]:
-    spread = overlapped(schedule, room)
-    return demand_of(spread, room), blocking_cycles(schedule, costs), overlapped_cycles(spread, costs)
+def _built(policy: ModuleType, steps: int, room: Budget, costs: Costs) -> tuple[Demand, int, int]:
+    spread = overlapped(policy.schedule(steps, room, costs), room)
+    blocking = blocking_schedule_of(policy)(steps, room, costs)
+    return demand_of(spread, room), blocking_cycles(blocking, costs), overlapped_cycles(spread, costs)
 
 
 def _reach(
@@ -224,7 +237,7 @@ def _reach(
     def wide(parts: int) -> bool:
         hidden = tuple(max(1, width * parts // _WIDTH_PARTS) for width in shape.hidden)
         wider = Shape(shape.gates, (shape.inputs[0], *hidden[:-1]), hidden, shape.classes)
-        return _fits(lambda: policy.demand(steps, budget(architecture, wider, fired_of(wider, *occupancy)), costs))
+        return _fits(lambda: policy.demand(steps, budget(architecture, wider, occupancy), costs))
 
     return _largest(long, MOST_STEPS), _largest(wide, _WIDTH_PARTS * 1024) / _WIDTH_PARTS
 

@@ -11,6 +11,7 @@ from accel.architecture import Architecture
 from accel.memory import Checkpoint
 from accel.program import MODE_NAMES, PHASES, UNITS, Ops, Program
 from sim.bounds import bus_cycles, least_cycles, port_cycles
+from sim.pace import latency_cycles, pace
 from workloads.checkpoint.schedule import Budget, Costs
 
 __all__ = ["keeping_all", "only", "step_costs"]
@@ -42,19 +43,30 @@ def step_costs(program: Program, room: Budget) -> Costs:
     undone = np.isin(mode, [MODE_NAMES.index("matvec"), MODE_NAMES.index("gates_forward")])
     undo = only(program, undone & (program.ops.phase == PHASES.index("FP")))
 
-    def moved(size_bytes: int) -> int:
-        return architecture.dma.request_cycles + _transfer_cycles(architecture, size_bytes)
+    paced = pace(program, tape)
+    in_flight, layers = architecture.dma.in_flight, int(program.ops.layer.max(initial=0)) + 1
+    waiting = layers * latency_cycles(program)  # each layer's part is a move of its own
 
+    def moved(size_bytes: int) -> int:
+        """Return for how long the port, or what keeps it waiting, is busy with a move."""
+        beats = _transfer_cycles(architecture, size_bytes)
+        return max(beats, -(-(beats + waiting) // in_flight))
+
+    state, moved_tape = (
+        moved(room.moved_state_bytes or room.state_bytes),
+        moved(room.moved_tape_bytes or room.tape_bytes),
+    )
     return Costs(
-        forward_cycles=_per_step(least_cycles(forward), steps),
-        backward_cycles=_per_step(least_cycles(backward), steps),
-        save_state_cycles=moved(room.state_bytes),
-        load_state_cycles=moved(room.state_bytes),
-        save_tape_cycles=moved(room.tape_bytes),
-        load_tape_cycles=moved(room.tape_bytes),
+        forward_cycles=max(paced.forward_cycles, _per_step(least_cycles(forward), steps)),
+        backward_cycles=max(paced.backward_cycles, _per_step(least_cycles(backward), steps)),
+        save_state_cycles=state,
+        load_state_cycles=state,
+        save_tape_cycles=moved_tape,
+        load_tape_cycles=moved_tape,
         forward_port_cycles=_per_step(_own_port_cycles(forward), steps),
         backward_port_cycles=_per_step(_own_port_cycles(backward), steps),
         undo_cycles=_per_step(max(_busiest_unit_cycles(undo), _own_port_cycles(undo)), steps),
+        latency_cycles=waiting if in_flight > 1 else 0,
     )
 
 

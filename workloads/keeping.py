@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from accel.architecture import Architecture
+from accel.errors import FitError
 from workloads.checkpoint.holding import Sizes, kept
 from workloads.checkpoint.schedule import Budget, Schedule
 from workloads.checkpoint.timeline import Timeline, kept_whole, sent_whole, timeline
 from workloads.lists import Lists
 from workloads.placement import Demand, Placed, Shape, own_most, place, place_kept
 from workloads.state import State
-from workloads.tape import Tape
+from workloads.tape import Tape, steps_on_way
 
 Checkpointing = Callable[[int, Budget], Schedule]
 """The schedule for a sample of so many steps, with so much room."""
@@ -57,10 +58,23 @@ def all_of_it(architecture: Architecture, shape: Shape, lists: Lists, readout: s
         read=(readouts - 1) * _h_bytes(architecture, shape),
     )
     placed = place(architecture, shape, demand)
-    whole = sent_whole if placed.tape_remote else kept_whole
+    _check_limit(architecture, placed)
+    on_way = steps_on_way(architecture)
     nothing = np.zeros_like(tape.bytes)  # for the loss there is room elsewhere
     sizes = Sizes(tape.own_bytes, tape.residue, nothing, State(architecture, shape).own_bytes)
-    return Keeping(placed, [whole(steps) for steps in lists.lengths.tolist()], sizes)
+    lengths = lists.lengths.tolist()
+    samples = [sent_whole(steps, on_way) if placed.tape_remote else kept_whole(steps) for steps in lengths]
+    return Keeping(placed, samples, sizes)
+
+
+def _check_limit(architecture: Architecture, placed: Placed) -> None:
+    wanted = architecture.checkpoint
+    needed = sum(placed.local_bytes.get(use, 0) for use in ("tape", "tape buffer"))
+    if wanted.tape_home is not None and wanted.local_bytes is not None and needed > wanted.local_bytes:
+        raise FitError(
+            f"policy {wanted.policy} does not fit: {needed:,} bytes of local memory needed for the tape, "
+            f"checkpoint.local_bytes = {wanted.local_bytes:,}, {needed - wanted.local_bytes:,} missing"
+        )
 
 
 def as_scheduled(
@@ -93,6 +107,9 @@ def as_scheduled(
     local = min(free, architecture.checkpoint.local_bytes or free)
     remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
     room = _budget(architecture, shape, sizes, local, remote, int(tape.slot_bytes.sum()), int(state.bytes.sum()))
+    if architecture.tiles.count > 1:
+        most_moved = int(tape.bytes.sum(axis=0).max(initial=0))
+        room = room._replace(moved_state_bytes=int(state.bytes.sum()), moved_tape_bytes=most_moved)
     lengths = lists.lengths.tolist()
     of_length = {steps: timeline(schedule_of(steps, room)) for steps in sorted(set(lengths))}
     samples = [of_length[steps] for steps in lengths]

@@ -19,7 +19,7 @@ from workloads.grid import Grid, numbered
 from workloads.keeping import Checkpointing, Keeping, all_of_it, as_scheduled, input_bytes
 from workloads.lists import Lists, StreamLists, dense_lists, fired_lists
 from workloads.moves import Columns, Moves, kind_of
-from workloads.placement import Shape, matrices, own_most
+from workloads.placement import Shape, inputs_on_way, matrices, own_most
 from workloads.schedule import Cells
 from workloads.tape import Tape
 from workloads.trace import RecordedStep
@@ -142,15 +142,12 @@ class _Lowering:
         before = np.cumsum(lengths) - lengths
         number = before[cells[1]] + self._grid.of_run("step", cells)
         address = self._placed.input_address + number * input_bytes(self._architecture, self._shape)
-        # Two vectors may be on their way, of the next sample too, while a third is in use.
-        third_last = np.full(len(number), NO_OP)
-        third_last[3:] = self._at("encode_x", cells)[:-3]
+        # Others may be on their way, of the next sample too, while one is in use.
+        rooms = 1 + inputs_on_way(self._architecture)
+        used = np.full(len(number), NO_OP)
+        used[rooms:] = self._at("encode_x", cells)[:-rooms]
         size_bytes = input_bytes(self._architecture, self._shape)
-        return (
-            self._moves.transfer("load", "FP", size_bytes, address)
-            | self._grid.phase(cells)
-            | {"depends": [third_last]}
-        )
+        return self._moves.transfer("load", "FP", size_bytes, address) | self._grid.phase(cells) | {"depends": [used]}
 
     def _encode(self, cells: Cells, stream: str) -> Columns:
         lists, at = self._streams(stream), self._grid.in_steps(cells)

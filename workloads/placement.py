@@ -223,7 +223,7 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
     lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
     held = shape.encoder.HELD
     inputs_of = [own_most(architecture, inputs) for inputs in shape.inputs]
-    total: int = 3 * inputs_of[0] * formats.activation.bytes  # input vectors: one in use, two on their way
+    total: int = (1 + inputs_on_way(architecture)) * inputs_of[0] * formats.activation.bytes  # one of them in use
     total += 2 * inputs_of[0] * shape.encoder.list_entry_bytes(architecture.engine)
     for inputs, width in zip(inputs_of, (own_most(architecture, one) for one in shape.hidden), strict=True):
         padded = -(-width // lanes) * lanes
@@ -232,6 +232,11 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
         total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
         total += len(gates.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
     return total + shape.classes * formats.memory.bytes  # logits
+
+
+def inputs_on_way(architecture: Architecture) -> int:
+    """Return how many input vectors may be on their way from off-chip memory while another is in use."""
+    return max(2, architecture.dma.in_flight)
 
 
 def exchange_bytes(architecture: Architecture, shape: Shape) -> int:

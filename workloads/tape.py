@@ -12,6 +12,8 @@ The machine keeps the values of two steps, one being moved while the other is us
 - four steps' that were made: h[t] of a layer is encoded when its gates of step t - 1 are done, which waited until step
   t - 3 was stored; so lists of t - 2, t - 1 and t may have to stay, and by the next macro step x of t + 1 is listed;
 - two steps' that were loaded, which the engine may still read when the next sample's are made.
+
+Where more moves may be on their way at once (`accel.memory.Dma.in_flight`), it keeps as many more steps of all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from accel.architecture import Architecture
 from workloads.lists import Lists, value_bytes
 from workloads.placement import Shape
 
-__all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "value_bytes"]
+__all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "steps_on_way", "value_bytes"]
 
 TAPE_STEPS = 2
 """Steps of each layer whose values are in local SRAM when the tape lives off-chip."""
@@ -33,6 +35,11 @@ MADE_STEPS = 4
 
 LOADED_STEPS = 2
 """Steps whose lists are loaded for the backward pass at once."""
+
+
+def steps_on_way(architecture: Architecture) -> int:
+    """Return how many steps of each layer's tape may be on their way at once: `TAPE_STEPS`, or as many as moves."""
+    return max(TAPE_STEPS, architecture.dma.in_flight)
 
 
 class Tape:
@@ -59,6 +66,7 @@ class Tape:
 
     def __init__(self, architecture: Architecture, shape: Shape, lists: Lists) -> None:
         engine = architecture.engine
+        self._on_way = steps_on_way(architecture)
         self._values, self._states = len(shape.gates.TAPE), len(shape.gates.STATE)
         word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
         steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
@@ -110,8 +118,9 @@ class Tape:
     @property
     def buffer_bytes(self) -> int:
         """Local SRAM of a tile for what is on its way out or in, or not on its way yet."""
-        lists = (MADE_STEPS + LOADED_STEPS) * self._own_list_bytes
-        return int((TAPE_STEPS * self._own_value_bytes + lists).sum())
+        more = self._on_way - TAPE_STEPS
+        lists = (MADE_STEPS + LOADED_STEPS + 2 * more) * self._own_list_bytes
+        return int((self._on_way * self._own_value_bytes + lists).sum())
 
     def offset(self, layer: NDArray[np.int64], step: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where slots begin, from the first on: step after step, the layers within a step."""

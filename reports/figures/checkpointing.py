@@ -17,11 +17,14 @@ TITLE = "Checkpoint policies: time and memory"
 _MARKERS = "osv^"
 """Where there are more lines than colours."""
 
-_AXES = {"T": "steps of a sequence", "wider": "times as wide"}
+_AXES = {"T": "steps of a sequence", "H": "neurons"}
+
+_WIDE = 3
+"""Where some policy takes so many times as long, times are on a logarithmic axis."""
 
 
 def draw(rows: Sequence[Row], axis: str, setting: str) -> Figure:
-    """Return a figure with two panels: time over that of memory without end, and bytes of tapes and states.
+    """Return a figure with three panels: time over memory without end, tapes and states in both memories.
 
     Lines of transfers beside compute are solid and labelled with the policy, blocking ones dashed, ``<policy>
     blocking``. A policy ends where it no longer fits.
@@ -29,16 +32,17 @@ def draw(rows: Sequence[Row], axis: str, setting: str) -> Figure:
     Parameters
     ----------
     rows
-        Each with ``policy``, ``transfers``, ``beside`` or ``blocking``, ``time_x``, ``local_kB`` and `axis`.
+        Each with ``policy``, ``transfers``, ``beside`` or ``blocking``, ``time_x``, ``local_kB``, ``remote_kB`` and
+        `axis`.
     axis
-        ``T`` or ``wider``.
+        ``T`` or ``H``.
     setting
         What was simulated, the line under the title.
     """
-    figure = style.blank(6.4, TITLE, setting)
+    figure = style.blank(8.6, TITLE, setting)
     margins = style.inches(figure, left=0.8, right=1.5, top=1.0, bottom=0.55)
-    grid = figure.add_gridspec(2, 1, hspace=0.42, **margins)
-    times, memory = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
+    grid = figure.add_gridspec(3, 1, hspace=0.42, **margins)
+    times, memory, remote = (figure.add_subplot(grid[place, 0]) for place in range(3))
     policies = list(dict.fromkeys(str(row["policy"]) for row in rows))
     for number, policy in enumerate(policies):
         look = style.LINES[number % len(style.LINES)], _MARKERS[number // len(style.LINES) % len(_MARKERS)]
@@ -48,14 +52,20 @@ def draw(rows: Sequence[Row], axis: str, setting: str) -> Figure:
             _line(times, mine, (axis, "time_x"), look, dashes, label)
             if transfers == "beside":
                 _line(memory, mine, (axis, "local_kB"), look, dashes, label)
+                _line(remote, mine, (axis, "remote_kB"), look, dashes, label)
     style.heading(times, "Time, over that of local memory without end; dashed where transfers block")
-    style.heading(memory, "Local memory of tapes and states")
-    for axes, unit in ((times, "times"), (memory, "kB")):
+    style.heading(memory, "Local memory of tapes and states, of each tile")
+    style.heading(remote, "Off-chip memory of tapes and states")
+    if max(float(row["time_x"]) for row in rows) > _WIDE:
+        style.logarithmic(times, "y")
+        times.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    remote.set_yscale("symlog")
+    for axes, unit in ((times, "times"), (memory, "kB"), (remote, "kB")):
         style.frame(axes, grid="both")
         axes.set_ylabel(unit)
         style.logarithmic(axes, "x")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    memory.set_xlabel(_AXES[axis])
+    remote.set_xlabel(_AXES[axis])
     times.legend(
         *_first_of_each(times),
         loc="upper left",

@@ -157,10 +157,11 @@ def _tables(found: Plan, title: str, hidden: tuple[int, ...]) -> list[Renderable
     from sim.cli.screen import fields, table
 
     rows = [_row(one, found, hidden) for one in found.policies]
+    each = "" if found.budget.moved_tape_bytes is None else ", each tile"
     columns = [
         "policy",
-        "local bytes",
-        "remote bytes",
+        f"local bytes{each}",
+        f"remote bytes{each}",
         "extra forward",
         "blocking",
         "beside compute",
@@ -173,9 +174,9 @@ def _tables(found: Plan, title: str, hidden: tuple[int, ...]) -> list[Renderable
     )
     sizes, costs = found.budget, found.costs
     about = [
-        ("a state, a tape", f"{sizes.state_bytes:,} and {sizes.tape_bytes:,} bytes"),
+        ("a state, a tape", f"{sizes.state_bytes:,} and {sizes.tape_bytes:,} bytes{each}"),
         ("a residue", "none" if sizes.residue_bytes is None else f"{sizes.residue_bytes:,} bytes"),
-        ("room for them", f"{sizes.local_bytes:,} bytes local, {sizes.remote_bytes:,} bytes remote"),
+        ("room for them", f"{sizes.local_bytes:,} bytes local, {sizes.remote_bytes:,} bytes remote{each}"),
         ("a step", f"{costs.forward_cycles:,} cycles forward, {costs.backward_cycles:,} backward"),
         ("of them the port", f"{costs.forward_port_cycles:,} and {costs.backward_port_cycles:,} cycles"),
         ("moving", f"{costs.save_state_cycles:,} cycles a state, {costs.save_tape_cycles:,} a tape, each way"),

@@ -500,7 +500,7 @@ def _step(t: Rules, x: State, ch: int, until: int) -> int:
 
 @_compiled
 def _pass_hits(t: Rules, x: State, ch: int, until: int) -> None:
-    """Issue columns before cycle `until` as long as the oldest request's surely is the next command; as `_step` does."""
+    """Issue columns before cycle `until` as `_step` does, as long as the oldest request's surely comes next."""
     w = x.words
     while _has_room(x):
         _turn(t, w, ch)

@@ -66,9 +66,13 @@ class NumberedStep:
         Raises
         ------
         ConfigError
-            If the machine runs steps again: its gates cannot.
+            If the machine runs steps again, or has several loads on their way: its gates cannot.
         """
-        wanted = self.architecture.checkpoint
+        wanted, in_flight = self.architecture.checkpoint, self.architecture.dma.in_flight
+        if in_flight > 1:
+            raise ConfigError(
+                f"the gates have one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}"
+            )
         if wanted.runs_again or not wanted.overlap:
             raise ConfigError(
                 "the gates keep every tape, beside other work: checkpoint.policy must be 'store_all' or 'tape_to_dram' "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from importlib import metadata
@@ -29,54 +28,93 @@ ABOUT = (
     "times longer, or networks 4 times larger, with only marginal time overhead, for sparse recurrent and spiking "
     "networks on a manycore part with off-chip memory (Bencheikh, Finkbeiner, Neftci, arXiv 2412.11810, abstract). Not "
     "known to us: the definition of its best method, Double Checkpointing, its overheads, sizes, lengths, bandwidths; "
-    "`double` is our derivation. Ours: one sample of a Delta LSTM with synthetic deltas, a fifth of which fire, on the "
-    "machine named. Time x: simulated cycles over those of keeping everything in local memory without end."
+    "`double` is our derivation. Ours: one sample, synthetic deltas or spikes, whose share is an assumption: a Delta "
+    "LSTM on one tile, a fifth fires; LIF neurons behind the 700 channels of SHD on 1,472 tiles, a twentieth spikes, "
+    "with 1 KiB of each tile for tapes and states, an assumption that keeps lengths short enough to simulate. Time x: "
+    "simulated cycles over those of keeping everything in local memory without end."
 )
+
+_ROOM_BYTES = 1024
+"""Of each tile of `ipu_mk2` for tapes and states: our choice. All of its 624 KiB would hold 75,000 steps."""
 
 
 class Setting(NamedTuple):
-    """One machine with one network.
+    """One machine with one kind of network.
 
     Attributes
     ----------
-    machine
-        Its name.
-    workload
-        A preset whose cell and widths are taken.
+    machine, changes
+        Its name, and other values for some of its fields by dotted path.
+    workload, cell
+        A preset that all else of the network is taken from, and its cell.
     inputs, classes
         Of the network.
-    steps
-        Lengths of sequences.
-    widths, wide_steps
-        Factors by which all layers are wider, and the length of their sequences.
+    hidden
+        Widths of the layers: the network over all lengths first, then others.
+    steps, long_steps
+        Lengths of sequences for all policies, and those for `Settings.long_policies` only.
+    wide_steps
+        Length of the sequences over networks.
+    occupancy, correlation
+        Share of deltas or spikes a step, and how alike steps are.
     """
 
     machine: str
+    changes: dict[str, Any]
     workload: str
+    cell: str
     inputs: int
     classes: int
+    hidden: tuple[tuple[int, ...], ...]
     steps: tuple[int, ...]
-    widths: tuple[int, ...]
+    long_steps: tuple[int, ...]
     wide_steps: int
+    occupancy: float
+    correlation: float
 
 
 class Settings(NamedTuple):
-    """Machines with networks, policies, the share of deltas that fire, and the seed."""
+    """Machines with networks, policies, those for the longest sequences, and the seed."""
 
     pairs: tuple[Setting, ...]
     policies: tuple[str, ...]
-    occupancy: float
+    long_policies: tuple[str, ...]
     seed: int
 
 
-SETTINGS = Settings(
-    pairs=(Setting("edge", "digits", 13, 10, (50, 100, 200, 500, 1500), (1, 2, 5), 100),),
-    policies=POLICIES.names(),
+_EDGE = Setting(
+    *("edge", {}, "digits", "delta_lstm", 13, 10),
+    hidden=((64, 67), (128, 134), (320, 335)),
+    steps=(50, 100, 200, 500, 1500),
+    long_steps=(),
+    wide_steps=100,
     occupancy=0.2,
+    correlation=0.5,
+)
+_SPIKING = Setting(
+    *("ipu_mk2", {"checkpoint.local_bytes": _ROOM_BYTES}, "manycore", "lif", 700, 20),
+    hidden=((2942,), (128,), (512,), (5884,), (11768,)),
+    steps=(50, 100, 200, 500, 2000),
+    long_steps=(20_000,),
+    wide_steps=100,
+    occupancy=0.05,
+    correlation=0.0,
+)
+SETTINGS = Settings(
+    pairs=(
+        _EDGE,
+        _SPIKING,
+        _SPIKING._replace(cell="lif_recurrent", hidden=((2942,), (128,), (512,)), long_steps=()),
+    ),
+    policies=POLICIES.names(),
+    long_policies=("tape_to_dram", "segment_dram", "double", "optimal"),
     seed=1,
 )
 SMALL_SETTINGS = SETTINGS._replace(
-    pairs=(Setting("edge", "digits", 13, 10, (20, 130), (), 20),),
+    pairs=(
+        _EDGE._replace(hidden=_EDGE.hidden[:1], steps=(20, 130), wide_steps=20),
+        _SPIKING._replace(hidden=((128,),), steps=(50, 300), long_steps=(), wide_steps=50),
+    ),
     policies=("store_all", "segment_dram", "optimal"),
 )
 
@@ -84,111 +122,114 @@ SMALL_SETTINGS = SETTINGS._replace(
 def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     """Return a row for each network, length, policy and way of moving; simulated ones are kept in `folder`.
 
-    Columns: ``machine``; ``policy``; ``transfers``, beside compute or blocking; ``T``; ``wider``, the factor of the
-    widths; ``time_x``, simulated, and ``predicted_x``, by `workloads.checkpoint.timing`; ``again_steps``, run forward
-    again or undone; ``local_kB`` and ``remote_kB`` of tapes and states; ``cpu_s`` of simulating. Empty where it does
-    not fit. A figure over lengths, and one over widths, are left in `folder`.
+    Columns: ``machine``; ``cell``; ``policy``; ``transfers``, beside compute or blocking; ``T``; ``H``, the neurons of
+    all layers; ``time_x``, simulated, and ``predicted_x``, by `workloads.checkpoint.timing`; ``again``, steps run
+    forward again or undone; ``local_kB``, of each tile, and ``remote_kB`` of tapes and states. Empty where it does not
+    fit. A figure over lengths, and one over widths, are left in `folder` for each machine and cell.
     """
     table: list[Row] = []
     points = [(pair, *size) for pair in settings.pairs for size in _sizes(pair)]
-    for done, (pair, steps, wider) in enumerate(points):
-        progress("simulations", done / len(points), f"{pair.machine}, {steps} steps, {wider} times as wide")
-        table += _point(settings, pair, steps, wider, folder)
+    for done, (pair, steps, hidden) in enumerate(points):
+        told = f"{pair.cell} on {pair.machine}, {steps:,} steps, {sum(hidden):,} neurons"
+        progress("simulations", done / len(points), told)
+        table += _point(settings, pair, steps, hidden, folder)
     _draw(settings, table, folder)
     return table
 
 
-def _sizes(pair: Setting) -> Iterator[tuple[int, int]]:
-    yield from ((steps, 1) for steps in pair.steps)
-    yield from (
-        (pair.wide_steps, wider)
-        for wider in pair.widths
-        if (pair.wide_steps, wider) not in [(s, 1) for s in pair.steps]
-    )
+def _sizes(pair: Setting) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield lengths and widths, each pair once."""
+    over_steps = [(steps, pair.hidden[0]) for steps in (*pair.steps, *pair.long_steps)]
+    yield from dict.fromkeys([*over_steps, *((pair.wide_steps, hidden) for hidden in pair.hidden)])
 
 
-def _point(settings: Settings, pair: Setting, steps: int, wider: int, folder: Path) -> list[Row]:
-    machine, workload = Architecture.named(pair.machine), _workload(settings, pair, steps, wider)
-    named = sha256("-".join((metadata.version("deltatrain"), *settings.policies)).encode()).hexdigest()[:8]
+def _point(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...], folder: Path) -> list[Row]:
+    machine, workload = Architecture.named(pair.machine, pair.changes), _workload(settings, pair, steps, hidden)
+    policies = settings.long_policies if steps in pair.long_steps else settings.policies
+    named = sha256("-".join((metadata.version("deltatrain"), *policies)).encode()).hexdigest()[:8]
     path = folder / f"{machine.digest()}-{workload.digest()}-{named}.json"
     if path.is_file():
         kept: list[Row] = json.loads(path.read_text(encoding="utf-8"))
         return kept
     trace = synthetic_trace(workload)
     shape, step = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes), trace.recorded[-1]
-    found = _simulations(settings, machine, shape, step, workload.readout, {"T": steps, "wider": wider})
+    found = [
+        {"machine": pair.machine, "cell": pair.cell, **row}
+        for row in _simulations(policies, machine, shape, step, workload.readout)
+    ]
     replace_file(path, json.dumps(found).encode())
     return found
 
 
-def _workload(settings: Settings, pair: Setting, steps: int, wider: int) -> Workload:
-    table = PRESETS.load(pair.workload)
+def _workload(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...]) -> Workload:
     changes: dict[str, Any] = {
         "dataset": "synthetic",
-        "hidden": [width * wider for width in table["hidden"]],
+        "cell": pair.cell,
+        "hidden": list(hidden),
         "training.batch": 1,
         "training.seed": settings.seed,
         "synthetic.inputs": pair.inputs,
         "synthetic.classes": pair.classes,
         "synthetic.steps": steps,
-        "synthetic.occupancy_x": settings.occupancy,
-        "synthetic.occupancy_h": settings.occupancy,
-        "synthetic.correlation": 0.5,
+        "synthetic.occupancy_x": pair.occupancy,
+        "synthetic.occupancy_h": pair.occupancy,
+        "synthetic.correlation": pair.correlation,
         "synthetic.skew": 0.3,
     }
-    return Workload.from_table(with_overrides(table, changes), pair.workload)
+    return Workload.from_table(with_overrides(PRESETS.load(pair.workload), changes), pair.workload)
 
 
 def _simulations(
-    settings: Settings, machine: Architecture, shape: Shape, step: RecordedStep, readout: str, size: dict[str, int]
+    policies: tuple[str, ...], machine: Architecture, shape: Shape, step: RecordedStep, readout: str
 ) -> list[Row]:
+    steps = int(step.lengths[0])
     base = simulated(without_end(machine, shape, step, readout), shape, step, readout)
-    plan = planning.plan(machine, shape, step, readout, size["T"])
+    plan = planning.plan(machine, shape, step, readout, steps)
     predicted = {one.policy: one for one in plan.policies}
     table: list[Row] = []
-    for policy in settings.policies:
+    for policy in policies:
         for transfers in ("beside", "blocking"):
             wanted = under(machine, policy, overlap=transfers == "beside")
-            start = time.process_time()
             try:
                 found: Simulated | None = simulated(wanted, shape, step, readout)
             except FitError:
                 found = None
-            seconds = time.process_time() - start
             told = predicted[policy]
             cycles = told.overlapped_cycles if transfers == "beside" else told.blocking_cycles
             table.append(
                 {
-                    "machine": machine.name,
                     "policy": policy,
                     "transfers": transfers,
-                    **size,
+                    "T": steps,
+                    "H": sum(shape.hidden),
                     "time_x": round(found.cycles / base.cycles, 3) if found else "",
                     "predicted_x": round(cycles / plan.unlimited_cycles, 3) if told.demand and found else "",
-                    "again_steps": found.again_steps if found else "",
-                    "local_kB": round(found.local_bytes / 1e3, 1) if found else "",
+                    "again": found.again_steps if found else "",
+                    "local_kB": round(found.local_bytes / 1e3, 3) if found else "",
                     "remote_kB": round(found.remote_bytes / 1e3, 1) if found else "",
-                    "cpu_s": round(seconds, 1) if found else "",
                 }
             )
     return table
 
 
 def _draw(settings: Settings, table: list[Row], folder: Path) -> None:
-    """Leave a figure over lengths and one over widths for each machine, where there are two sizes to draw."""
+    """Leave a figure over lengths and one over widths for each machine and cell, where there are two sizes to draw."""
     from io import BytesIO
 
     from reports.figures import checkpointing
 
     for pair in settings.pairs:
-        mine = [row for row in table if row["machine"] == pair.machine and row["time_x"] != ""]
-        over_steps = [row for row in mine if row["wider"] == 1]
+        mine = [
+            row for row in table if (row["machine"], row["cell"]) == (pair.machine, pair.cell) and row["time_x"] != ""
+        ]
+        over_steps = [row for row in mine if row["H"] == sum(pair.hidden[0])]
         over_widths = [row for row in mine if row["T"] == pair.wide_steps]
-        for axis, chosen in (("T", over_steps), ("wider", over_widths)):
+        for axis, chosen in (("T", over_steps), ("H", over_widths)):
             if len({row[axis] for row in chosen}) < 2:
                 continue
-            fixed = f"{pair.workload}'s widths" if axis == "T" else f"T = {pair.wide_steps}"
-            figure = checkpointing.draw(chosen, axis, f"{pair.workload} on {pair.machine}  ·  {fixed}  ·  simulated")
+            fixed = f"{sum(pair.hidden[0]):,} neurons" if axis == "T" else f"T = {pair.wide_steps}"
+            figure = checkpointing.draw(chosen, axis, f"{pair.cell} on {pair.machine}  ·  {fixed}  ·  simulated")
             image = BytesIO()
             figure.savefig(image, format="png")
-            replace_file(folder / f"{pair.machine}_over_{'steps' if axis == 'T' else 'widths'}.png", image.getvalue())
+            name = f"{pair.machine}_{pair.cell}_over_{'steps' if axis == 'T' else 'widths'}.png"
+            replace_file(folder / name, image.getvalue())

@@ -1,6 +1,13 @@
-"""Whole trainings of spiking networks: beside PyTorch, which states network and optimiser again, and by every policy.
+"""Whole trainings of spiking networks beside PyTorch, which states network and optimiser again (`torch_training`).
 
-In float64 nothing but the order of sums differs, so the two learn the same, update after update, and decide alike.
+In float64 nothing but the order of sums differs. Given the same weights, the two have the same gradient to rounding,
+at every update of a training. What a training makes of that rounding is another matter: its map from the weights of
+one update to those of the next is unstable at the preset's learning rate and spreads a rounding, tenfold in some six
+updates of feed-forward spikes and in two or three of recurrent ones. The first spike that differs (seed 1, updates 90
+and 46) does so because potentials are 6e-5 and 2e-4 apart by then; from there on two runs are two draws. Two runs of
+the trainer part just so when first weights are nudged by a rounding. Hence three comparisons: of gradients at the
+trainer's own weights; of whole trainings on a grid of weights, which takes the rounding away after each update, so
+that all is the same; and of free trainings as far as they can be compared, in the mean over seeds.
 """
 
 from __future__ import annotations
@@ -10,22 +17,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from torch_spikes import TorchNetwork
+from spike_patterns import CLEAR, FAINT, spike_patterns
+from torch_training import GRID, batches, first_weights, own_training, torch_gradient, torch_training
 
 from accel.errors import ConfigError
-from workloads.batches import epoch_batches
-from workloads.checkpoint.execution import execute
-from workloads.checkpoint.float_replay import FloatReplay
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs
 from workloads.datasets import DATASETS
-from workloads.network import from_flat, initial_parameters
-from workloads.recordings import Recordings, Sequences
-from workloads.training import _INITIAL, _ORDER, _generator, network_of, sizes_of, train
+from workloads.optimisers import adamw
+from workloads.packing import Array
+from workloads.recordings import Recordings
+from workloads.training import Trained, train
 from workloads.workload import Workload
 
-Tensor = Any
-FIRST_MOMENT, SECOND_MOMENT, TINY = 0.9, 0.999, 1e-8
+SPIKING = ("lif", "lif_recurrent")
+every_cell = pytest.mark.parametrize("cell", SPIKING)
+ROUNDING = 1e-15
+LOUDER = 4.0  # two layers so narrow would be silent, and nothing would be compared
 
 
 @pytest.fixture(scope="module")
@@ -37,115 +43,114 @@ def torch() -> Iterator[Any]:
     module.set_num_threads(threads)
 
 
-def _torch_training(torch: Any, workload: Workload, recordings: Recordings) -> tuple[list[float], float]:
-    """Return the loss of each epoch and the final accuracy, of AdamW with warm-up, cosine and clipping said again."""
-    training, part = workload.training, recordings.train
-    sizes = sizes_of(workload, recordings)
-    drawn = initial_parameters(sizes, _generator(training, _INITIAL, 0), workload.dtype)
-    network = TorchNetwork(torch, drawn.arrays())
-    moments = [(torch.zeros_like(one), torch.zeros_like(one)) for one in network.tensors]
-    losses, update = [], 0
-    for epoch in range(training.epochs):
-        batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
-        updates, total = len(batches) * training.epochs, 0.0
-        for chosen in batches:
-            for one in network.tensors:
-                one.grad = None
-            loss = network.loss(*part.padded(chosen), part.labels[chosen])
-            loss.backward()
-            total += loss.item() * len(chosen)
-            rate = training.learning_rate * (1 + np.cos(np.pi * update / updates)) / 2
-            rate *= min(1.0, (update + 1) / (training.warm_up * updates))
-            update += 1
-            gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in network.tensors]
-            norm = float(torch.sqrt(sum((g**2).sum() for g in gradients)))
-            scale = min(1.0, training.clip_norm / norm)
-            for one, gradient, (m, v) in zip(network.tensors, gradients, moments, strict=True):
-                m.mul_(FIRST_MOMENT).add_(scale * gradient, alpha=1 - FIRST_MOMENT)
-                v.mul_(SECOND_MOMENT).add_((scale * gradient) ** 2, alpha=1 - SECOND_MOMENT)
-                direction = (m / (1 - FIRST_MOMENT**update)) / ((v / (1 - SECOND_MOMENT**update)).sqrt() + TINY)
-                one.data.sub_(rate * direction)
-        losses.append(total / len(part))
-    return losses, network.accuracy(recordings.test)
+def _small(cell: str, **changes: Any) -> Workload:
+    """Return a training of a second or two of which much depends on rounding, on faint patterns."""
+    small = {"cell": cell, "hidden": [32], "training.epochs": 10, "training.batch": 8, "training.precision": "float64"}
+    return Workload.named("spikes", small | {"training.learning_rate": 0.05} | changes)
 
 
-def _patterns(samples: int, rng: np.random.Generator) -> Sequences:
-    """Return spike trains in which each class is loud in channels of its own."""
-    lengths, labels = rng.integers(6, 15, samples), rng.integers(0, 4, samples)
-    loud = np.arange(12) // 3 == labels[:, None]
-    rates = np.repeat(np.where(loud, 0.9, 0.1), lengths, axis=0)
-    return Sequences((rng.random(rates.shape) < rates).astype(np.float32), lengths, labels)
+def _losses(trained: Trained) -> Array:
+    return np.array([counts.loss for counts in trained.epochs])
 
 
-def _small() -> Recordings:
-    rng = np.random.default_rng(5)
-    return Recordings("patterns", "none", "drawn for the test", 4, _patterns(96, rng), _patterns(60, rng))
+def _nudge(workload: Workload, recordings: Recordings) -> Array:
+    return ROUNDING * np.random.default_rng(1).choice([-1.0, 1.0], len(first_weights(workload, recordings)))
 
 
-@pytest.mark.parametrize(("cell", "hidden"), [("lif", [24]), ("lif_recurrent", [24])])
-def test_a_small_training_is_that_of_pytorch(torch: Any, cell: str, hidden: list[int]) -> None:
-    changes = {"cell": cell, "hidden": hidden, "training.epochs": 8, "training.batch": 16}
-    workload = Workload.named("spikes", changes | {"training.precision": "float64", "training.learning_rate": 0.02})
-    ours = train(workload, _small())
-    losses, accuracy = _torch_training(torch, workload, _small())
-    np.testing.assert_allclose([counts.loss for counts in ours.epochs], losses, rtol=1e-9)
+@every_cell
+def test_a_small_training_is_that_of_pytorch(torch: Any, cell: str) -> None:
+    changes = {"training.epochs": 8, "training.batch": 16, "training.learning_rate": 0.02}
+    workload, recordings = _small(cell, **changes), spike_patterns(CLEAR, (6, 15))
+    ours = train(workload, recordings)
+    losses, accuracy = torch_training(torch, workload, recordings)
+    np.testing.assert_allclose(_losses(ours), losses, rtol=1e-9)
     assert ours.evaluation.accuracy == accuracy
     assert accuracy > 0.5  # of four classes
     assert losses[-1] < losses[0]
 
 
+@every_cell
+def test_gradients_of_a_whole_training_are_those_of_pytorch_at_the_same_weights(
+    torch: Any, cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every update, whether or not two runs of their own would have parted by then."""
+    workload = _small(cell, hidden=[24, 16], **{"training.epochs": 6})
+    recordings = spike_patterns(FAINT, (20, 30))
+    order, update = [chosen for _, chosen in batches(workload, recordings.train)], adamw.update
+    apart, below = [], []
+
+    def compared(weights: Array, gradient: Array, state: dict[str, Array], *args: Any) -> tuple[Array, Any]:
+        _, wanted = torch_gradient(torch, workload, recordings, weights, order[int(state["steps"][0])])
+        apart.append(np.abs(gradient - wanted).max())
+        below.append(np.abs(gradient[: 24 * recordings.train.features]).max())  # W_x of the first layer
+        return update(weights, gradient, state, *args)
+
+    monkeypatch.setattr(adamw, "update", compared)
+    own_training(workload, recordings, nudge=LOUDER - 1)
+    assert len(apart) == len(order)
+    assert max(apart) < 1e-13
+    assert min(below) > 1e-4
+
+
+@every_cell
+def test_a_small_training_on_a_grid_is_that_of_pytorch_however_rounding_would_spread(torch: Any, cell: str) -> None:
+    _equal_on_a_grid(torch, _small(cell), spike_patterns(FAINT, (20, 30)))
+
+
+def test_two_runs_of_the_trainer_part_as_those_of_two_statements_do(torch: Any) -> None:
+    """Why free trainings are not compared bit for bit: moving first weights by a rounding does the same."""
+    workload, recordings = _small("lif_recurrent"), spike_patterns(FAINT, (20, 30))
+    ours = _losses(train(workload, recordings))
+    nudged = _losses(own_training(workload, recordings, nudge=_nudge(workload, recordings)))
+    losses, _ = torch_training(torch, workload, recordings)
+    for other in (nudged, np.array(losses)):
+        apart = np.abs(other / ours - 1)
+        assert apart[0] < 1e-12
+        assert 1e-6 < apart[-1] < 0.2
+
+
 @pytest.mark.long
-def test_spoken_digits_are_learned_as_well_as_by_pytorch(torch: Any) -> None:
-    """The preset, whole: within one point of accuracy on unheard voices.
+@every_cell
+def test_spoken_digits_are_learned_as_by_pytorch(torch: Any, cell: str) -> None:
+    """The preset, whole, on a grid: the same losses and the same decisions on unheard voices."""
+    recordings = _spoken()
+    accuracy = _equal_on_a_grid(
+        torch, Workload.named("spikes", {"cell": cell, "training.precision": "float64"}), recordings
+    )
+    assert accuracy > 0.7  # of twenty classes
 
-    Of recurrent spikes that cannot be asked: one that differs by rounding changes all that come after it, and after 960
-    updates two runs are two draws (81.2 % here and 76.5 % in PyTorch, seed 1).
+
+@pytest.mark.long
+def test_free_recurrent_trainings_end_within_a_point_of_pytorch_in_the_mean(torch: Any) -> None:
+    """Sixteen seeds and 2,000 unseen recordings; how far nudged runs end says how well the mean is known.
+
+    For so much of the preset it would take hours, and its 260 unseen recordings tell two networks apart to two points.
     """
-    workload = Workload.named("spikes", {"training.precision": "float64"})
-    recordings = _recordings("spikes")
-    ours = train(workload, recordings).evaluation.accuracy
-    losses, accuracy = _torch_training(torch, workload, recordings)
+    recordings = spike_patterns(FAINT, (20, 30), test=2000)
+    found = []
+    for seed in range(1, 17):
+        workload = _small("lif_recurrent", **{"training.learning_rate": 0.03, "training.seed": seed})
+        nudged = own_training(workload, recordings, nudge=_nudge(workload, recordings))
+        ours, (_, wanted) = train(workload, recordings), torch_training(torch, workload, recordings)
+        found.append((ours.evaluation.accuracy, nudged.evaluation.accuracy, wanted))
+    accuracy, nudged_accuracy, wanted_accuracy = np.array(found).T
+    deviation = np.sqrt(np.mean((nudged_accuracy - accuracy) ** 2) / len(found))  # of the mean of differences
+    assert 0 < deviation < 0.005
+    assert abs(np.mean(accuracy - wanted_accuracy)) <= 0.01, found
+
+
+def _equal_on_a_grid(torch: Any, workload: Workload, recordings: Recordings) -> float:
+    """Assert that both statements learn the same, their weights on a grid, and return the accuracy."""
+    ours = own_training(workload, recordings, GRID)
+    losses, accuracy = torch_training(torch, workload, recordings, GRID)
+    np.testing.assert_allclose(_losses(ours), losses, rtol=1e-12)
+    assert ours.evaluation.accuracy == accuracy
     assert losses[-1] < losses[0]
-    assert abs(ours - accuracy) <= 0.01, (ours, accuracy)
+    return accuracy
 
 
-def _recordings(name: str) -> Recordings:
+def _spoken() -> Recordings:
     try:
-        return DATASETS.load(name).load()
+        return DATASETS.load("spikes").load()
     except ConfigError as error:
         pytest.skip(str(error))
-
-
-def _losses(name: str, workload: Workload, recordings: Recordings, updates: int) -> list[float]:
-    """Return the losses of a training in which policy `name` decides what is kept; plain gradient descent."""
-    sizes, part = sizes_of(workload, recordings), recordings.train
-    network = network_of(workload, sizes, workload.training.epochs - 1)
-    vector = initial_parameters(sizes, np.random.default_rng(1), workload.dtype).flat()
-    found = []
-    for update in range(updates):
-        chosen = np.arange(4 * update, 4 * update + 4)
-        replay = FloatReplay(network, from_flat(vector, sizes), *part.padded(chosen), part.labels[chosen])
-        state, (_, tape) = replay.first_state(), replay.forward(0, replay.first_state())
-        sizes_bytes = replay.state_bytes(state), 2 * replay.tape_bytes(tape)
-        budget = Budget(*sizes_bytes, 6 * sum(sizes_bytes), 10**9, None)
-        if name == "store_all":
-            budget = budget._replace(local_bytes=10**9)
-        execute(POLICIES.load(name).schedule(replay.steps, budget, Costs(3, 5, 2, 2, 4, 4, 0, 0, 2)), replay)
-        vector = vector - vector.dtype.type(0.1) * replay.gradients().flat()
-        found.append(replay.loss)
-    return found
-
-
-@pytest.mark.parametrize("preset", ["digits", "spikes"])
-def test_every_policy_follows_the_same_loss_bit_for_bit(preset: str) -> None:
-    workload, recordings = Workload.named(preset, {"hidden": [16], "theta_x": 0}), _recordings_there(preset)
-    wanted = _losses("store_all", workload, recordings, 3)
-    assert len(set(wanted)) == 3
-    for name in POLICIES.names():
-        if name != "reversible":  # floats are not run backwards
-            assert _losses(name, workload, recordings, 3) == wanted, name
-
-
-def _recordings_there(name: str) -> Recordings:
-    """Return a data set, the spikes as patterns drawn here, so that nothing must be synthesised."""
-    return _small() if name == "spikes" else _recordings(name)

@@ -188,15 +188,31 @@ def test_the_modules_import_no_drawing_library():
 def test_every_policy_has_its_lines_over_the_axis_and_ends_where_it_no_longer_fits():
     def row(policy, steps, transfers):
         slower = 0.1 * (transfers == "blocking")
-        return {"policy": policy, "transfers": transfers, "T": steps, "time_x": 1 + slower, "local_kB": steps / 2}
+        kept = {"local_kB": steps / 2, "remote_kB": 3 * steps}
+        return {"policy": policy, "transfers": transfers, "T": steps, "time_x": 1 + slower, **kept}
 
     sizes = {"store_all": (10, 20), "segment": (10, 20, 40)}
     rows = [row(p, steps, way) for p, lengths in sizes.items() for steps in lengths for way in ("beside", "blocking")]
-    times, memory = checkpointing.draw(rows, "T", "tiny on edge").axes
+    times, memory, remote = checkpointing.draw(rows, "T", "tiny on edge").axes
     lines = {line.get_label(): line for line in times.get_lines()}
     assert set(lines) == {"store_all", "segment", "store_all blocking", "segment blocking"}
     np.testing.assert_allclose(lines["store_all"].get_xdata(), [10, 20])
     np.testing.assert_allclose(lines["segment"].get_xdata(), [10, 20, 40])
     np.testing.assert_allclose(lines["segment blocking"].get_ydata(), [1.1, 1.1, 1.1])
-    assert [line.get_label() for line in memory.get_lines()] == ["store_all", "segment"]
+    for axes, sizes_kb in ((memory, [5, 10, 20]), (remote, [30, 60, 120])):
+        assert [line.get_label() for line in axes.get_lines()] == ["store_all", "segment"]
+        np.testing.assert_allclose(axes.get_lines()[1].get_ydata(), sizes_kb)
+    assert times.get_yscale() == "linear"
+
+
+def test_times_far_apart_are_on_a_logarithmic_axis():
+    kept = {"policy": "segment", "T": 10, "local_kB": 1, "remote_kB": 0}
+    rows = [{**kept, "transfers": way, "time_x": slower} for way, slower in (("beside", 1.5), ("blocking", 20.0))]
+    assert checkpointing.draw(rows, "T", "tiny on edge").axes[0].get_yscale() == "log"
+
+
+def test_the_legend_of_policies_names_each_once():
+    kept = {"T": 10, "local_kB": 1, "remote_kB": 0, "time_x": 1.0}
+    rows = [{**kept, "policy": p, "transfers": way} for p in ("store_all", "segment") for way in ("beside", "blocking")]
+    times = checkpointing.draw(rows, "T", "tiny on edge").axes[0]
     assert [text.get_text() for text in times.get_legend().get_texts()] == ["store_all", "segment"]

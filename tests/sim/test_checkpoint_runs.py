@@ -12,12 +12,14 @@ import pytest
 from accel.architecture import Architecture
 from accel.errors import ConfigError, FitError
 from sim import planning
-from sim.checkpoint_runs import lengthened, simulated, under, without_end
+from sim.checkpoint_runs import changed, lengthened, simulated, under, without_end
 from sim.lowered import program_of
 from sim.run import simulate, synthetic_trace
 from sim.studies import checkpointing
 from sim.studies.checkpointing import Setting, Settings
 from workloads.checkpoint.policies import POLICIES
+from workloads.checkpoint.schedule import Budget, Costs, Schedule
+from workloads.lowering import lower
 from workloads.placement import Shape
 from workloads.workload import Workload
 
@@ -56,9 +58,91 @@ def test_simulated_times_are_near_the_predicted_and_never_below_those_of_keeping
     assert compared >= 12
 
 
+def spiking(cell: str, width: int, steps: int, room: int) -> tuple[Architecture, Shape, Any, str]:
+    """Return a case on 1,472 tiles, of which `width` neurons fill some."""
+    statistics = {"inputs": 700, "classes": 20, "steps": steps, "occupancy_x": 0.05, "occupancy_h": 0.05, "skew": 0.3}
+    what = Workload.named("manycore", {"cell": cell, "hidden": [width], "synthetic": statistics})
+    trace = synthetic_trace(what)
+    shape = Shape.of(what.cell, trace.inputs, what.hidden, trace.classes)
+    return Architecture.named("ipu_mk2", {"checkpoint.local_bytes": room}), shape, trace.recorded[0], what.readout
+
+
+@pytest.mark.parametrize(("cell", "width"), [("lif", 128), ("lif_recurrent", 2942)])
+def test_spiking_networks_on_many_tiles_take_about_what_is_predicted(cell: str, width: int) -> None:
+    """Beside compute, measured 0.94 to 1.02; blocking moves let every pipeline run empty, which is not predicted."""
+    machine, shape, step, readout = spiking(cell, width, 120, 480)
+    plan = planning.plan(machine, shape, step, readout, 120)
+    base = simulated(without_end(machine, shape, step, readout), shape, step, readout)
+    factors = {}
+    for one in plan.policies:
+        if one.demand and one.policy not in ("revolve", "tape_to_dram"):  # passes of a step, buffers of another size
+            found = simulated(under(machine, one.policy, overlap=True), shape, step, readout)
+            assert found.local_bytes <= 480
+            factors[one.policy] = found.cycles / base.cycles
+            assert one.overlapped_cycles / plan.unlimited_cycles == pytest.approx(factors[one.policy], rel=0.12)
+    assert {"optimal", "segment", "segment_dram", "double"} <= set(factors)
+    assert factors["optimal"] <= 1.03 * min(factors.values())
+
+
+def test_ten_times_the_length_that_fits_costs_optimal_less_than_half_of_what_it_costs_two_levels() -> None:
+    """Recurrent spikes on 1,472 tiles, simulated; without recurrence a step is too short to hide what is moved."""
+    machine, shape, step, readout = spiking("lif_recurrent", 2942, 130, 1024)
+    fits = under(machine, "store_all", overlap=True)
+    assert simulated(fits, shape, lengthened(step, 100), readout).local_bytes <= 1024
+    with pytest.raises(FitError):
+        simulated(fits, shape, step, readout)
+    longer = lengthened(step, 1300)
+    base = simulated(without_end(machine, shape, longer, readout), shape, longer, readout).cycles
+    optimal, double = (
+        simulated(under(machine, policy, overlap=True), shape, longer, readout).cycles / base - 1
+        for policy in ("optimal", "double")
+    )
+    assert optimal <= min(0.05, double / 2)
+
+
+def test_a_port_that_blocks_is_planned_for() -> None:
+    """What is fastest beside compute sends tapes, each of which everything waits for where transfers block."""
+    machine, shape, step, readout = spiking("lif_recurrent", 512, 120, 800)
+    cycles = {
+        policy: simulated(under(machine, policy, overlap=False), shape, step, readout).cycles
+        for policy in ("optimal", "segment", "segment_dram", "double", "tape_to_dram")
+    }
+    assert cycles["optimal"] <= 1.03 * min(cycles.values()) < cycles["tape_to_dram"] / 3
+
+
+def test_a_plan_for_several_tiles_has_the_sizes_of_the_one_that_keeps_most() -> None:
+    machine, shape, step, readout = spiking("lif_recurrent", 600, 30, 480)
+    budgets: list[Budget] = []
+
+    def schedule_of(steps: int, budget: Budget) -> Schedule:
+        budgets.append(budget)
+        return POLICIES.load("segment").schedule(steps, budget, Costs(1, 1, 1, 1, 1, 1))
+
+    program = lower(machine, shape, step, readout, schedule_of)
+    planned = planning.plan(machine, shape, step, readout, 30).budget
+    (lowered,) = budgets
+    assert planned.state_bytes == lowered.state_bytes == 2 * (2 + 2)  # u and h of two neurons
+    assert planned.tape_bytes == lowered.tape_bytes == 2 * 2 + 2 * 4  # u, and a word of each list
+    assert planned.local_bytes == lowered.local_bytes == 480
+    assert planned.moved_state_bytes == lowered.moved_state_bytes == 600 * (2 + 2)
+    moved = program.architecture.engine.formats.state.bytes * 600
+    assert moved < planned.moved_tape_bytes <= lowered.moved_tape_bytes < 1.5 * planned.moved_tape_bytes
+    assert planned.remote_bytes == pytest.approx(lowered.remote_bytes, rel=0.6)  # there a tape takes a slot of its most
+
+
+def test_the_room_for_tapes_and_states_bounds_the_plain_policies_too() -> None:
+    machine, shape, step, readout = spiking("lif", 128, 60, 480)
+    kept = simulated(under(machine, "store_all", overlap=True), shape, step, readout).local_bytes
+    assert kept <= 480
+    for policy, room in (("store_all", kept - 1), ("tape_to_dram", 480)):
+        tight = changed(under(machine, policy, overlap=True), {"checkpoint.local_bytes": room})
+        with pytest.raises(FitError, match=rf"policy {policy} does not fit: .* checkpoint.local_bytes = {room}, "):
+            simulated(tight, shape, step, readout)
+
+
 def test_blocking_is_slower_where_something_is_moved() -> None:
     machine, shape, step, readout = case(**{"local.bytes": 45_000})
-    for policy in ("tape_to_dram", "segment_dram", "optimal"):
+    for policy in ("tape_to_dram", "segment_dram"):
         blocking, beside = (
             simulated(under(machine, policy, overlap=overlap), shape, step, readout).cycles for overlap in (False, True)
         )
@@ -119,12 +203,12 @@ def test_plan_simulates_when_asked(deltatrain: Any) -> None:
 
 
 def test_the_study_keeps_its_points_and_leaves_figures(tmp_path: Path) -> None:
-    pairs = (Setting("edge", "tiny", 5, 3, (10, 20), (), 10),)
-    settings = Settings(pairs, ("store_all", "segment_dram", "tape_to_dram"), occupancy=0.3, seed=1)
+    pairs = (Setting("edge", {}, "tiny", "delta_lstm", 5, 3, ((6, 5),), (10, 20), (), 10, 0.3, 0.5),)
+    settings = Settings(pairs, ("store_all", "segment_dram", "tape_to_dram"), ("segment_dram",), seed=1)
     told: list[str] = []
     first = checkpointing.rows(settings, tmp_path, lambda stage, share, detail: told.append(detail))
     assert len(first) == 2 * 3 * 2 and len(told) == 2
-    assert (tmp_path / "edge_over_steps.png").stat().st_size > 10_000
+    assert (tmp_path / "edge_delta_lstm_over_steps.png").stat().st_size > 10_000
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
     assert len(kept) == 2
     assert checkpointing.rows(settings, tmp_path, lambda *_: None) == first

@@ -18,7 +18,7 @@ from sim.planning import MOST_STEPS, plan
 from sim.run import synthetic_trace
 from sim.step_costs import only, step_costs
 from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.sizes import budget, fired_of
+from workloads.checkpoint.sizes import budget
 from workloads.checkpoint.timing import overlapped, overlapped_cycles
 from workloads.lowering import lower
 from workloads.placement import Shape
@@ -76,9 +76,9 @@ def test_the_longest_sequence_fits_and_one_step_more_does_not():
 def test_a_step_costs_what_the_analytic_fidelity_says(machine):
     """The sum of both ways is at least the whole, in which they overlap, and at most the sum of all units' work."""
     machine, shape, step, readout = case(machine)
-    occupancy = planning.occupancy_of(step)
+    occupancy = planning.occupancy_of(step, machine)
     program, steps = lower(machine, shape, step, readout), int(step.lengths.sum())
-    costs = step_costs(program, budget(machine, shape, fired_of(shape, *occupancy)))
+    costs = step_costs(program, budget(machine, shape, occupancy))
     update = analytic.count(only(program, program.ops.phase == PHASES.index("WU"))).cycles
     both = (costs.forward_cycles + costs.backward_cycles) * steps
     assert both >= analytic.count(program).cycles - update
@@ -92,8 +92,8 @@ def _traffic(program):
 
 
 def test_occupancy_is_that_of_the_masks():
-    _, shape, step, _ = case()
-    occupancy = planning.occupancy_of(step)
+    machine, shape, step, _ = case()
+    occupancy = planning.occupancy_of(step, machine)
     running = np.arange(step.fired_x[0].shape[0])[:, None] < step.lengths
     for share, mask in zip(occupancy.x, step.fired_x, strict=True):
         assert share == pytest.approx(mask[running].mean())

@@ -31,7 +31,6 @@ class Unit:
     ends: int | None = None
     waited: int = 0
     started: int = 0
-    words: int = 0
     busy: int = 0
     stalls: Counter[str] = field(default_factory=Counter)
 
@@ -71,13 +70,22 @@ class Request:
 
 
 @dataclass
+class Move:
+    """A load or a store: its op, the words that have not been taken, the cycle from which its bytes are there."""
+
+    op: int
+    words: int = 0
+    there: int | None = None
+
+
+@dataclass
 class Written:
-    """A write on its way: when its data have passed the port, and what is told when it is taken."""
+    """A write on its way: when its data have passed the port, and whose they are."""
 
     request: Request
     passed: int
     size: int
-    unit: Unit | None
+    move: Move | None  # none for what the lanes write back
 
 
 class NaiveDram:
@@ -166,7 +174,9 @@ class NaiveMachine:
         self.period = architecture.engine.period_ps
         self.buffer_bytes = architecture.tiles.count * self.dma.buffer_bytes
         self.memory = (NaiveDram if isinstance(device, DramPart) else NaiveIdeal)(device, architecture)
-        self.vector_word = architecture.engine.lanes * architecture.engine.formats.activation.bytes
+        self.vector_word = (
+            architecture.tiles.count * architecture.engine.lanes * architecture.engine.formats.activation.bytes
+        )
         self.unit_of = [UNITS[u] for u in program.unit]
         self.units = {name: Unit([i for i, u in enumerate(self.unit_of) if u == name]) for name in UNITS}
         self.mode = [MODE_NAMES[m] for m in self.ops.mode]
@@ -189,6 +199,7 @@ class NaiveMachine:
         self.read_bytes = self.write_bytes = 0
         self.last_write = 0
         self.posts: deque[tuple[int, int, int]] = deque()
+        self.on_way: dict[str, list[Move]] = {"load": [], "store": []}
         # the fetch, the buffer and the lanes
         self.to_fetch = [i for i in self.units["engine"].ops if self.matrices(i)]
         self.streamed = {i for i in self.to_fetch if self.runs_of(i)}
@@ -247,6 +258,8 @@ class NaiveMachine:
 
     def finish_or_start(self, name: str, unit: Unit, now: int) -> bool:
         changed = False
+        if unit.op != NO_OP and unit.ends is None and self.on_way.get(name) and unit.started < now:
+            unit.ends = now if self.has_moved(name, unit, now) else None
         if unit.op != NO_OP and unit.ends == now:
             op = unit.op
             unit.busy += self.issue[op]
@@ -254,7 +267,9 @@ class NaiveMachine:
             if name == "engine":
                 self.phase_busy[self.phase[op]] += self.issue[op]
                 self.phase_stalls[self.phase[op]]["stream"] += now - unit.started - self.issue[op]
-            if self.drain[op]:
+            if name in self.on_way:
+                pass  # done when its bytes are there
+            elif self.drain[op]:
                 self.due.setdefault(now + self.drain[op], []).append(op)
             else:
                 self.done[op] = now
@@ -287,11 +302,22 @@ class NaiveMachine:
 
     def transfer(self, name: str, unit: Unit, now: int) -> None:
         address, size = int(self.ops.address[unit.op]), int(self.ops.count[unit.op])
+        move = Move(unit.op)
+        self.on_way[name].append(move)
         if name == "store":
-            self.write(now, address, size, unit)
+            self.write(now, address, size, move)
         else:
-            self.load_words = 0
+            move.words = -(-size // self.vector_word)
             self.read(now, address, size, self.vector_word, None)
+
+    def has_moved(self, name: str, unit: Unit, now: int) -> bool:
+        """Tell whether the unit may ask for the next: so many or more may not be on their way."""
+        others = sum(move.there is None or move.there > now for move in self.on_way[name])
+        return now >= unit.started + self.issue[unit.op] and others < self.dma.in_flight
+
+    def there(self, move: Move, cycle: int) -> None:
+        move.there = cycle
+        self.due.setdefault(cycle + self.drain[move.op], []).append(move.op)
 
     def read(self, now: int, address: int, size: int, word_bytes: int, taker: Run | None) -> None:
         self.requests.append((now, "read", address, size))
@@ -320,15 +346,15 @@ class NaiveMachine:
                 request.taker.waits_for -= 1
 
     def loads(self, now: int) -> None:
-        """Let the load unit take a word, and end after the last."""
-        unit = self.units["load"]
-        if unit.op != NO_OP and self.load_words:
+        """Let the load unit take a word, or one for each tile, of its oldest load."""
+        if self.load_words:
             self.load_words -= 1
-            unit.words += 1
-            if unit.words == -(-int(self.ops.count[unit.op]) // self.vector_word):
-                unit.ends, unit.words = now + 1, 0
+            move = next(move for move in self.on_way["load"] if move.there is None)
+            move.words -= 1
+            if not move.words:
+                self.there(move, now + 1)
 
-    def write(self, now: int, address: int, size: int, unit: Unit | None) -> None:
+    def write(self, now: int, address: int, size: int, move: Move | None) -> None:
         self.requests.append((now, "write", address, size))
         self.write_bytes += size
         cycle = max(now, self.write_free)
@@ -337,15 +363,15 @@ class NaiveMachine:
             left -= self.dma.bytes_per_cycle
             cycle += 1
         self.write_free = cycle
-        self.writes.append(Written(self.memory.ask(address, size, True), cycle + self.dma.request_cycles, size, unit))
+        self.writes.append(Written(self.memory.ask(address, size, True), cycle + self.dma.request_cycles, size, move))
 
     def taken(self) -> None:
         """Tell of the writes that the memory has queued whole, one a cycle, when they were."""
         while self.writes and None not in self.writes[0].request.come:
             write = self.writes.popleft()
             self.last_write = max(write.passed, *write.request.come, self.last_write + 1)
-            if write.unit is not None:
-                write.unit.ends = self.last_write + 1
+            if write.move is not None:
+                self.there(write.move, self.last_write + 1)
             else:
                 self.releases[self.last_write] += write.size
 

@@ -213,6 +213,7 @@ def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(
     program = lower(architecture.model_copy(update={"placement": _tape_remote(architecture)}), shape, step, readout)
     machine, table, ops = NaiveMachine(program), Table(program), program.ops
     machine.run()
+    places = max(2, architecture.dma.in_flight)
     last_gates = {
         sample: max(
             machine.done[op] for place, op in table.row.items() if (place[0], place[3]) == ("gates_forward", sample)
@@ -222,19 +223,19 @@ def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(
     for layer, sample, t in _places(shape, step.lengths):
         at = (layer, sample)
         stored, loaded = machine.done[table.store_tape[*at, t]], machine.start[table.load_tape[*at, t]]
-        later = table("gates_forward", "h", *at, t + 2)
+        later = table("gates_forward", "h", *at, t + places)
         assert later is None or machine.start[later] >= stored
         assert loaded >= last_gates[sample]  # one write port serves gates and loads
         for mode, stream in itertools.product(("matvec_t", "outer"), ("x", "h")):
-            reader = table(mode, stream, *at, t + 2)
+            reader = table(mode, stream, *at, t + places)
             assert reader is None or loaded >= machine.done[reader]
-        for ahead in (2, 3):  # of values there are two places, of the state of the step before three
+        for ahead in (places, places + 1):  # of the state of the step before there is a place more
             reader = table("gates_backward", "h", *at, t + ahead)
             assert reader is None or loaded >= machine.done[reader]
     # Lists lie in a ring, one behind the other; none may be overwritten that was not stored.
     encodes = [op for op in range(len(ops)) if machine.mode[op] == shape.gates.ENCODER]
     freed = [machine.done[table.store_tape[table._place(op)]] for op in encodes]
-    room, first = 4 * (sum(shape.inputs) + sum(shape.hidden)), 0
+    room, first = (places + 2) * (sum(shape.inputs) + sum(shape.hidden)), 0
     for number, op in enumerate(encodes):
         while freed[first] <= machine.start[op]:
             first += 1

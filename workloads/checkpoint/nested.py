@@ -165,7 +165,8 @@ class Nested:
         """Return the rows of V: the working state is t and remote memory has it."""
         cost = float(self._V[n, *at])
         if cost == self._U[n, *at]:
-            return [(Action.FREE_STATE_REMOTE, t, t + 1), *self._from_unkept(t, n, at, order)]
+            freed: list[Row] = [(Action.FREE_STATE_REMOTE, t, t + 1)] if t else []  # state 0 is never kept
+            return freed + self._from_unkept(t, n, at, order)
         j = self._split(n, at, self._U_remote, self._V, cost - self._priced.load_state)
         return self._run_and_bring_back(t, j, n, at, order)
 
@@ -231,7 +232,7 @@ class Nested:
         return [
             (Action.FORWARD, t, t + j),
             *self._from_unkept(t + j, n - j, (at[0], at[1] - self._sizes.state), order),
-            *restarted_remotely(t)[:-1],
+            *(row for row in restarted_remotely(t) if row[0] != Action.FREE_STATE_REMOTE),
             *self._from_remote(t, j, at, order),
         ]
 

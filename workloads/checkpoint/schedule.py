@@ -66,6 +66,9 @@ class Budget(NamedTuple):
         Free for states and tapes; in local memory also while they are on their way.
     residue_bytes
         What of a step's tape cannot be run backwards; None where steps cannot be undone.
+    moved_state_bytes, moved_tape_bytes
+        What passes the port for a state and for a tape, where several tiles keep a part of it each and all else here is
+        said of one tile; None if it is what is kept.
     """
 
     state_bytes: int
@@ -73,6 +76,8 @@ class Budget(NamedTuple):
     local_bytes: int
     remote_bytes: int
     residue_bytes: int | None = None
+    moved_state_bytes: int | None = None
+    moved_tape_bytes: int | None = None
 
 
 class Costs(NamedTuple):
@@ -88,6 +93,8 @@ class Costs(NamedTuple):
         How long the port is busy with a step's own traffic, such as streamed weights.
     undo_cycles
         Running the state of one step backwards; the port is as busy as in a forward step.
+    latency_cycles
+        From when the port is free of a transfer until it is done; others may follow meanwhile.
     """
 
     forward_cycles: int
@@ -99,6 +106,7 @@ class Costs(NamedTuple):
     forward_port_cycles: int = 0
     backward_port_cycles: int = 0
     undo_cycles: int = 0
+    latency_cycles: int = 0
 
 
 class Demand(NamedTuple):

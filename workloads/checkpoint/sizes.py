@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from accel.architecture import Architecture
 from accel.engine import Engine
 from workloads.checkpoint.schedule import Budget
-from workloads.placement import Demand, Shape, place
+from workloads.lists import value_bytes
+from workloads.placement import Demand, Shape, own_most, place
+from workloads.state import State
 
 
 def state_bytes(shape: Shape, engine: Engine) -> int:
@@ -48,8 +51,27 @@ def fired_of(shape: Shape, occupancy_x: Sequence[float], occupancy_h: Sequence[f
     return inputs + sum(share * width for share, width in zip(occupancy_h, shape.hidden, strict=True))
 
 
-def budget(architecture: Architecture, shape: Shape, fired: float) -> Budget:
+class Occupancy(NamedTuple):
+    """Shares of each layer's input and recurrent elements that are listed a step, on average.
+
+    Attributes
+    ----------
+    x, h
+        Of all elements, one for each layer.
+    most_x, most_h
+        Of those of the tile that lists most in that step.
+    """
+
+    x: tuple[float, ...]
+    h: tuple[float, ...]
+    most_x: tuple[float, ...]
+    most_h: tuple[float, ...]
+
+
+def budget(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> Budget:
     """Return sizes and room: what weights, gradients and the neurons' working state leave of both memories.
+
+    Of several tiles they are those of the one that has most.
 
     Parameters
     ----------
@@ -57,8 +79,8 @@ def budget(architecture: Architecture, shape: Shape, fired: float) -> Budget:
         The machine.
     shape
         The network's sizes.
-    fired
-        Mean number of elements that fire a step, all layers; the sizes are those of such a step.
+    occupancy
+        What fires; the sizes are those of a mean step.
 
     Raises
     ------
@@ -67,10 +89,27 @@ def budget(architecture: Architecture, shape: Shape, fired: float) -> Budget:
     """
     placed = place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
     engine = architecture.engine
-    return Budget(
-        state_bytes(shape, engine),
-        tape_bytes(shape, engine, fired),
-        architecture.tiles.count * (architecture.local.bytes - sum(placed.local_bytes.values())),  # dealt out evenly
-        architecture.remote.bytes - sum(placed.remote_bytes.values()),
-        residue_bytes(shape, engine, fired),
-    )
+    free = architecture.local.bytes - sum(placed.local_bytes.values())
+    local = min(free, architecture.checkpoint.local_bytes or free)
+    remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
+    entries = fired_of(shape, occupancy.x, occupancy.h)
+    tape = tape_bytes(shape, engine, entries)
+    if architecture.tiles.count == 1:
+        return Budget(state_bytes(shape, engine), tape, local, remote, residue_bytes(shape, engine, entries))
+    state = State(architecture, shape)
+    own_state, moved = int(state.own_bytes.sum()), int(state.bytes.sum())
+    own_tape = _own_tape_bytes(architecture, shape, occupancy)
+    share = min(1.0, own_tape / tape, own_state / moved)
+    return Budget(own_state, own_tape, local, int(remote * share), None, moved, tape)
+
+
+def _own_tape_bytes(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> int:
+    """Return the bytes of a step's tape in the tile that has most, in whole words as `workloads.tape` keeps them."""
+    engine = architecture.engine
+    word_bytes = engine.lanes * value_bytes(engine.formats)
+    entry_bytes = shape.encoder.list_entry_bytes(engine)
+    total: int = len(shape.gates.TAPE) * sum(-(-width // architecture.lanes) for width in shape.hidden) * word_bytes
+    for shares, widths in ((occupancy.most_x, shape.inputs), (occupancy.most_h, shape.hidden)):
+        entries = [share * own_most(architecture, width) for share, width in zip(shares, widths, strict=True)]
+        total += sum(-int(-count * entry_bytes // word_bytes) * word_bytes for count in entries)
+    return total

@@ -183,22 +183,22 @@ def kept_whole(steps: int) -> Timeline:
     return timeline(Schedule.of(steps, [(Action.FORWARD_TAPE, 0, steps), (Action.REVERSE, 0, steps)]))
 
 
-def sent_whole(steps: int) -> Timeline:
-    """Return the timeline of a sample whose tape goes off-chip step by step, through a buffer of two steps.
+def sent_whole(steps: int, on_way: int = 2) -> Timeline:
+    """Return the timeline of a sample whose tape goes off-chip step by step, through a buffer of n = `on_way` steps.
 
-    Step t + 2 is run when step t has been stored, and loaded when step t + 4 has been reversed.
+    Step t + n is run when step t has been stored, and loaded when step t + 2 n has been reversed.
     """
     whole, number = kept_whole(steps), np.arange(steps)
     zero, nothing = np.zeros(steps, dtype=np.int64), Changes(*[np.zeros(0, dtype=np.int64)] * len(Changes._fields))
     return whole._replace(
-        runs=whole.runs._replace(stored=np.maximum(number - 2, NONE)),
+        runs=whole.runs._replace(stored=np.maximum(number - on_way, NONE)),
         steps=whole.steps._replace(
             slot=number,
             load_stage=whole.steps.stage,
             load_macro=whole.steps.macro,
             load_forward=zero,
             load_order=zero,
-            load_reversed=np.where(number + 2 < steps, number + 2, NONE),
+            load_reversed=np.where(number + on_way < steps, number + on_way, NONE),
         ),
         changes=nothing,
     )

@@ -44,6 +44,7 @@ def blocking_cycles(schedule: Schedule, costs: Costs) -> int:
     """Return the cycles of `schedule` if compute waits for every transfer."""
     compute, port = row_cycles(costs)
     each = np.maximum(compute, port)  # a step's own traffic runs beside it
+    each[list(TRANSFERS)] += costs.latency_cycles
     return int((each[schedule.action] * (schedule.stop - schedule.start)).sum())
 
 
@@ -53,7 +54,7 @@ def overlapped_cycles(schedule: Schedule, costs: Costs) -> int:
     With c the time when compute is free, d when the port is:
 
     - a step of f cycles with p cycles of traffic of its own: d' = max(c, d) + p if p > 0; c' = max(c + f, d')
-    - a transfer of p cycles: d' = max(c, d) + p
+    - a transfer of p cycles: d' = max(c, d) + p; it is done a latency later
     - what uses a state or tape first waits for its transfer, and so does what frees it after it was sent.
     """
     compute_of, port_of = (cycles.tolist() for cycles in row_cycles(costs))
@@ -66,7 +67,7 @@ def overlapped_cycles(schedule: Schedule, costs: Costs) -> int:
         if action in _SENDS:
             port_free = max(free, port_free) + port
             there = tape_there if action in _OF_TAPE else state_there
-            there[stop - 1] = port_free  # a range is used from its last step
+            there[stop - 1] = port_free + costs.latency_cycles  # a range is used from its last step
             continue
         if action in _AWAITS:
             there = tape_there if action in _OF_TAPE else state_there

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from checkpoint_cases import CELL_NAMES, float_replay, integer_case, integer_replay, network_case, schedule_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from accel.errors import FitError
@@ -33,9 +33,17 @@ def lengths_and_room(draw, most):
     return steps, Budget(draw(st.integers(1, 3)), tape, draw(st.integers(3, 3 * max(3, steps // 3))), 10**6, tape)
 
 
+LONGEST = 300, Budget(2, 3, 12, 10**6, 2)
+"""Room for four tapes: whatever needs more is left out."""
+
+ROOMY = 300, Budget(1, 1, 36, 10**6, 1)
+"""Room for a segment's tapes and all states between segments, on one level."""
+
+
 @every_cell
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=2)
 @given(drawn=lengths_and_room(300), seed=seeds, readout=st.sampled_from(["last", "every"]))
+@example(drawn=LONGEST, seed=1, readout="every")
 def test_float_gradients_are_bit_identical_under_every_policy(cell, drawn, seed, readout):
     steps, budget = drawn
     case = {"cell": cell, "steps": steps, "seed": seed, "samples": 2, "hidden": (4,), "readout": readout}
@@ -81,17 +89,37 @@ def float_replay_of(case):
 @settings(deadline=None, max_examples=3)
 @given(drawn=lengths_and_room(60), seed=seeds, readout=st.sampled_from(["last", "every"]))
 def test_integer_gradients_are_those_of_the_golden_model_under_every_policy(cell, drawn, seed, readout):
+    assert_integer_gradients(cell, drawn, seed, readout, hidden=(3, 2))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "lif_recurrent"])
+def test_integer_gradients_are_those_of_the_golden_model_over_three_hundred_steps(cell):
+    assert_integer_gradients(cell, LONGEST, seed=1, readout="every", hidden=(2,))
+
+
+@pytest.mark.long
+@every_cell
+@settings(deadline=None, max_examples=12)
+@given(drawn=lengths_and_room(300), seed=seeds, readout=st.sampled_from(["last", "every"]))
+@example(drawn=LONGEST, seed=2, readout="every")
+@example(drawn=ROOMY, seed=3, readout="every")
+def test_integer_gradients_are_those_of_the_golden_model_up_to_three_hundred_steps(cell, drawn, seed, readout):
+    assert_integer_gradients(cell, drawn, seed, readout, hidden=(3,))
+
+
+def assert_integer_gradients(cell, drawn, seed, readout, hidden):
     steps, budget = drawn
     if not GATES.load(cell).KEPT:
         budget = budget._replace(residue_bytes=None)  # as sizes.residue_bytes says
-    case = integer_case(cell, steps, seed, hidden=(3, 2), readout=readout)
+    case = integer_case(cell, steps, seed, hidden=hidden, readout=readout)
     golden = integer_training.training_step(case[0], case[1], [case[2]], [case[3]], 1)
     for name in POLICIES.names():
         schedule = schedule_of(name, steps, budget, COSTS)
         if schedule is None:
             continue
         replay, gradients = integer_replay(*case)
-        execute(schedule, replay)
+        ran = execute(schedule, replay)
+        assert ran.forward_steps == schedule.forward_steps
         for ours, theirs in zip(gradients.matrices(), golden.gradients.matrices(), strict=True):
             assert np.array_equal(ours, theirs), name
 

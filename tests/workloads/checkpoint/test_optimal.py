@@ -41,6 +41,30 @@ def test_nested_schedules_are_the_cheapest_of_all_if_the_port_blocks(case):
             assert blocking_cycles(schedule, costs) == cost
 
 
+@settings(deadline=None, max_examples=40)
+@given(case=short_cases(3))
+def test_a_blocking_port_has_the_cheapest_schedule_of_all(case):
+    costs = case[2]
+    try:
+        cycles = blocking_cycles(optimal.blocking_schedule(*case), costs)
+    except FitError:
+        cycles = float("inf")
+    assert cycles == least_blocking_cycles(*case)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_with_a_blocking_port_it_is_never_slower_than_another_policy(seed):
+    steps, budget, costs = random_case(seed)
+    schedule = optimal.blocking_schedule(steps, budget, costs)
+    check(schedule, budget)
+    for name in POLICIES.names():
+        try:
+            other = POLICIES.load(name).schedule(steps, budget, costs)
+        except FitError:
+            continue
+        assert blocking_cycles(schedule, costs) <= blocking_cycles(other, costs), name
+
+
 def predicted_time(case):
     """Return the cycles of `optimal`, infinite if it finds nothing that fits."""
     steps, budget, costs = case
@@ -78,7 +102,8 @@ def test_it_is_the_fastest_of_all_schedules_of_up_to_three_steps(steps, seed):
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(200))
 def test_it_is_hardly_slower_than_the_fastest_schedule_of_four_steps(seed):
-    assert predicted_time(few_steps(4, seed)) <= 1.15 * least_time(few_steps(4, seed))
+    """Of seeds 0 to 294, 7 were slower, by 1 to 7 %."""
+    assert predicted_time(few_steps(4, seed)) <= 1.08 * least_time(few_steps(4, seed))
 
 
 def random_case(seed):
@@ -117,6 +142,7 @@ def test_it_is_never_slower_than_another_policy(seed):
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(500))
 def test_it_is_never_slower_than_another_policy_on_many_cases(seed):
+    """All 500 in 210 CPU seconds, no case in more than 3."""
     assert_never_slower(seed)
 
 

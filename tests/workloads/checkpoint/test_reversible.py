@@ -15,6 +15,7 @@ from workloads import integer_layer
 from workloads.checkpoint.execution import execute
 from workloads.checkpoint.policies import reversible, store_all
 from workloads.checkpoint.schedule import Budget, Costs, check
+from workloads.checkpoint.sizes import Occupancy
 from workloads.checkpoint.sizes import budget as budget_of
 from workloads.placement import Shape
 
@@ -70,7 +71,7 @@ def test_a_reset_is_not_run_backwards_and_the_policy_says_so(cell):
     replay, _ = integer_replay(network, parameters, x, label)
     with pytest.raises(ValueError, match="what it forgets is gone"):
         execute(reversible.schedule(3, Budget(1, 2, 10, 0, 1), COSTS), replay)
-    room = budget_of(Architecture.named("edge"), Shape.of(cell, 3, (5, 4), 4), fired=4.0)
+    room = budget_of(Architecture.named("edge"), Shape.of(cell, 3, (5, 4), 4), Occupancy(*[(0.3, 0.3)] * 4))
     for ask in (reversible.demand, reversible.schedule):
         with pytest.raises(ConfigError, match="reset of a spiking neuron"):
             ask(3, room, COSTS)

@@ -3,7 +3,8 @@
 Three sources of candidates, timed with transfers overlapped:
 
 - the cheapest nested schedules by dynamic programming (`workloads.checkpoint.nested`) at several prices of the port and
-  for all amounts of memory that leave room to overlap; proven cheapest where the port blocks; for short sequences;
+  for all amounts of memory that leave room to overlap; proven cheapest where the port blocks; for short sequences, and
+  for the shortest with reversals put off (`workloads.checkpoint.reordering`);
 - segments with sent blocks between them (`workloads.checkpoint.mixed`), for any length;
 - what the other policies would do, so that it is never slower than the best of them.
 
@@ -12,15 +13,16 @@ Three sources of candidates, timed with transfers overlapped:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import product
 
 from accel.errors import FitError
 from workloads.checkpoint import mixed, nested
 from workloads.checkpoint.policies import POLICIES
+from workloads.checkpoint.reordering import with_late_reversals
 from workloads.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
-from workloads.checkpoint.timing import overlapped, overlapped_cycles, work_cycles
+from workloads.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles, work_cycles
 
 CLOSED_FORM = False  # of `demand`
 _PORT_PRICES = (1.0, 0.0, 0.25, 0.5, 3.0)
@@ -29,6 +31,9 @@ _TUNED_ROWS = 400
 
 _ALL_ORDERS_STEPS = 24
 """Up to so many steps all nested schedules of equal cost that differ in order are timed."""
+
+_ALL_REVERSALS_STEPS = 8
+"""Up to so many steps reversals may be put off, so that steps are run again while a tape is on its way."""
 
 _MOST_PATTERNS = 80
 _TOLERANCE = 1e-3
@@ -49,15 +54,31 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     FitError
         If none of the candidates fits: not even one tape and one state, or the other policies' reasons.
     """
-    best = _Best(budget, costs)
+    best = _Best(budget, costs, _beside)
     for candidate in _nested(steps, budget, costs):
         best.offer(candidate)
     for candidate in _mixed(steps, budget, costs):
         best.offer(candidate)
-    reasons = _offer_others(best, steps, budget, costs)
-    if best.schedule is None:
-        raise FitError(f"policy optimal does not fit: {reasons[-1]}")
-    return best.schedule
+    return _found(best, _offer_others(best, steps, budget, costs))
+
+
+@lru_cache(maxsize=64)
+def blocking_schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+    """Return the schedule for a port that everything waits for: the cheapest nested one, or another that is faster.
+
+    Raises
+    ------
+    FitError
+        As `schedule`.
+    """
+    best = _Best(budget, costs, _blocking)
+    sizes = nested.units(steps, budget)
+    if _is_short(steps, sizes):
+        cheapest = nested.Nested(steps, sizes, nested.prices(costs, 1.0))
+        if cheapest.cost(steps, sizes.local, sizes.remote) < float("inf"):
+            best.offer(Schedule.of(steps, cheapest.rows(steps, sizes.local, sizes.remote)))
+    best.offer(schedule(steps, budget, costs))
+    return _found(best, _offer_others(best, steps, budget, costs))
 
 
 def least_cycles(steps: int, budget: Budget, costs: Costs) -> int:
@@ -90,11 +111,19 @@ def least_cycles(steps: int, budget: Budget, costs: Costs) -> int:
     return min(at(sent) for sent in near | {0, most_sent})
 
 
-class _Best:
-    """The fastest schedule offered so far."""
+def _beside(schedule: Schedule, budget: Budget, costs: Costs) -> int:
+    return overlapped_cycles(overlapped(schedule, budget), costs)
 
-    def __init__(self, budget: Budget, costs: Costs) -> None:
-        self._budget, self._costs = budget, costs
+
+def _blocking(schedule: Schedule, budget: Budget, costs: Costs) -> int:
+    return blocking_cycles(schedule, costs)
+
+
+class _Best:
+    """The fastest schedule offered so far, as `timed`."""
+
+    def __init__(self, budget: Budget, costs: Costs, timed: Callable[[Schedule, Budget, Costs], int]) -> None:
+        self._budget, self._costs, self._timed = budget, costs, timed
         self.cycles: int | None = None
         self.schedule: Schedule | None = None
 
@@ -106,10 +135,16 @@ class _Best:
         """Time `candidate`, unless its work alone takes too long, and keep it if it is the fastest that fits."""
         if not self.beaten_by(max(work_cycles(candidate, self._costs))) or not fits(candidate, self._budget):
             return None
-        cycles = overlapped_cycles(overlapped(candidate, self._budget), self._costs)
+        cycles = self._timed(candidate, self._budget, self._costs)
         if self.beaten_by(cycles):
             self.cycles, self.schedule = cycles, candidate
         return cycles
+
+
+def _found(best: _Best, reasons: list[str]) -> Schedule:
+    if best.schedule is None:
+        raise FitError(f"policy optimal does not fit: {reasons[-1]}")
+    return best.schedule
 
 
 def fits(schedule: Schedule, budget: Budget) -> bool:
@@ -118,9 +153,13 @@ def fits(schedule: Schedule, budget: Budget) -> bool:
     return local <= budget.local_bytes and remote <= budget.remote_bytes
 
 
+def _is_short(steps: int, sizes: nested.Units) -> bool:
+    return steps * steps * (sizes.local + 1) * (sizes.remote + 1) <= nested.MOST_WORK
+
+
 def _nested(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
     sizes = nested.units(steps, budget)
-    if steps * steps * (sizes.local + 1) * (sizes.remote + 1) > nested.MOST_WORK:
+    if not _is_short(steps, sizes):
         return
     short = steps <= _ALL_ORDERS_STEPS
     spared = {0, sizes.state, sizes.tape, sizes.state + sizes.tape, 2 * sizes.tape, sizes.local // 3, sizes.local // 2}
@@ -137,7 +176,9 @@ def _nested(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
                 rows = tuple(cheapest.rows(steps, local, remote, order))
                 if rows not in seen:
                     seen.add(rows)
-                    yield Schedule.of(steps, rows)
+                    made = Schedule.of(steps, rows)
+                    yield made
+                    yield from with_late_reversals(made, budget) if steps <= _ALL_REVERSALS_STEPS else ()
 
 
 def _mixed(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
