@@ -20,6 +20,10 @@ Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store",
 bank of local SRAM that is written in the same cycle ("sram"), whatever bounds the run where a fidelity does not tell
 ("bound"), or nothing more to do ("end")."""
 
+BusUse = Literal["read", "write", "refresh", "row", "turn", "column", "idle"]
+"""Data moved; or, with requests queued, the bank of the next burst was kept by a refresh, its row had to be opened for
+it, data had gone the other way before, columns or activates had to keep their distance; or nothing was queued."""
+
 
 class UnitCounters(Description):
     """Cycles of one unit: ``busy_cycles`` and the stalls add up to the run's cycles."""
@@ -92,6 +96,8 @@ class RemoteCounters(Description):
         Bursts on the data buses; zero where a fidelity does not tell, as all that follows.
     active_ticks, idle_ticks
         Clocks of the memory, summed over ranks, with a bank open or all refreshed; with all banks closed.
+    bus_ticks
+        Clocks of the memory, summed over channels, by what the data bus did (`BusUse`): they add up to all there were.
     """
 
     asked_bytes: int
@@ -107,6 +113,7 @@ class RemoteCounters(Description):
     write_bursts: int = 0
     active_ticks: int = 0
     idle_ticks: int = 0
+    bus_ticks: dict[BusUse, int] = Field(default_factory=dict)
 
 
 class Counters(Description):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from accel.result import BusUse
+
 LIGHT = {
     "paper": "#ffffff",
     "panel": "#f6f7f9",
@@ -86,6 +88,28 @@ CAUSE_LABELS = {
     "end": "nothing left to do",
 }
 """Stall causes in the order in which bars stack them."""
+
+BUS_LABELS: dict[BusUse, str] = {
+    "read": "reads",
+    "write": "writes",
+    "row": "waits for a row to be opened",
+    "turn": "waits to turn round",
+    "column": "waits between columns",
+    "refresh": "waits for refresh",
+    "idle": "nothing queued",
+}
+"""What a data bus of the off-chip memory does, in the order in which bars stack it."""
+
+BUS_COLOURS: dict[BusUse, str] = {
+    "read": "delta",
+    "write": "line-6",
+    "row": "stream",
+    "turn": "load",
+    "column": "sram",
+    "refresh": "store",
+    "idle": "end",
+}
+"""The kinds of parts that they are drawn as."""
 
 UNIT_NAMES = {
     "encoder": "delta encoder",

@@ -100,6 +100,7 @@ def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
         write_bursts=rows.write_bursts,
         active_ticks=channels.active_cycles(channels.now),
         idle_ticks=controller.channels * controller.ranks * channels.now - channels.active_cycles(channels.now),
+        bus_ticks=channels.bus_ticks(channels.now)._asdict(),
         busy_cycles=-(-busy_ps // (program.architecture.engine.period_ps * controller.channels)),
     )
 

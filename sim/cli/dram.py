@@ -117,6 +117,7 @@ def _told(pieces: Iterable[Requests], progress: Any, count: int, known: bool) ->
 
 
 def _summary(part: DramPart, controller: DramController, found: Replay) -> list[RenderableType]:
+    from reports.palette import BUS_LABELS
     from reports.quantity import quantity, share
     from sim.cli.screen import fields
 
@@ -131,6 +132,9 @@ def _summary(part: DramPart, controller: DramController, found: Replay) -> list[
     waits = [("mean", quantity(found.mean_latency_s, "s"))] if found.latency_s else []
     waits += [(f"{names[p]} within", quantity(latency, "s")) for p, latency in found.latency_s.items()]
     rows = [(name.replace("_", " "), f"{value:,}") for name, value in found.rows._asdict().items()]
+    clocks = max(1, sum(found.bus))
+    ticks = found.bus._asdict()
+    bus = [(words, f"{ticks[use]:,}, {share(ticks[use] / clocks)}") for use, words in BUS_LABELS.items()]
     total = sum(found.energy_j.values())
     energy = [(cause, f"{quantity(value, 'J')}, {share(value / total)}") for cause, value in found.energy_j.items()]
     energy += [("a bit", f"{found.energy_pj_per_bit:.1f} pJ")] if energy else [("not known", found.energy_unknown)]
@@ -138,11 +142,12 @@ def _summary(part: DramPart, controller: DramController, found: Replay) -> list[
         fields(f"{part.about}: {built}, rows {controller.row_policy}", rates),
         *([fields("latency of reads, from the controller to the last beat", waits)] if waits else []),
         fields("rows and commands", rows),
+        fields("clocks of the data buses", bus),
         fields("energy of the devices, without I/O", energy),
     ]
 
 
 def _plain(found: Replay) -> dict[str, Any]:
-    plain = {**found._asdict(), "rows": found.rows._asdict()}
+    plain = {**found._asdict(), "rows": found.rows._asdict(), "bus": found.bus._asdict()}
     plain["latency_s"] = {str(percentile): value for percentile, value in found.latency_s.items()}
     return plain

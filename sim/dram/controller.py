@@ -77,6 +77,34 @@ class RowCounts(NamedTuple):
     merged: int
 
 
+class BusTicks(NamedTuple):
+    """What the data buses of all channels did, in clocks; together all the clocks there were.
+
+    Attributes
+    ----------
+    read, write
+        Data moved.
+    refresh
+        Requests were queued, and the bank of the burst that came next was kept by a refresh that was due.
+    row
+        That burst was the first of a row, which had to be opened for it.
+    turn
+        Data had gone the other way before.
+    column
+        Columns, or activates, had to keep their distance.
+    idle
+        Nothing was queued.
+    """
+
+    read: int
+    write: int
+    refresh: int
+    row: int
+    turn: int
+    column: int
+    idle: int
+
+
 class DramChannels:
     """The channels of one memory. Times are cycles of the DRAM's clock, addresses bytes; a request is one burst.
 
@@ -192,7 +220,16 @@ class DramChannels:
     @property
     def counts(self) -> RowCounts:
         """What the banks did until now."""
-        return RowCounts(*self._layout.channel_records(self._state.words)[:, kernel.HITS :].sum(axis=0).tolist())
+        counts = self._layout.channel_records(self._state.words)[:, kernel.HITS : kernel.WAITED_REFRESH]
+        return RowCounts(*counts.sum(axis=0).tolist())
+
+    def bus_ticks(self, end: int) -> BusTicks:
+        """Return what the data buses did before `end`, a cycle that was advanced to and not before the last data."""
+        records = self._layout.channel_records(self._state.words)
+        moved = records[:, [kernel.READ_BURSTS, kernel.WRITE_BURSTS]].sum(axis=0) * self.part.burst_cycles
+        waited = records[:, kernel.WAITED_REFRESH : kernel.WAITED_COLUMN + 1].sum(axis=0)
+        known: list[int] = [*moved.tolist(), *waited.tolist()]
+        return BusTicks(*known, end * len(records) - sum(known))
 
     @property
     def last_data(self) -> int:

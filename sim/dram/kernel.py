@@ -40,9 +40,11 @@ ACTIVATE_FROM, READ_FROM, WRITE_FROM, PRECHARGE_FROM, LIMITS = range(5)
 
 # A bank: number in its group, its group and rank; the open row; when its last write is recovered; requests for the open
 # row served before an older one for another row; whether it waits for a refresh; the last scans of the queue in which
-# a request for the open row was seen, for a closed bank, for another row.
+# a request for the open row was seen, for a closed bank, for another row; whether no column followed the last activate;
+# when the last refresh became due, and when it ended.
 BANK_NUMBER, GROUP, RANK, OPEN_ROW, RECOVERED_FROM, BYPASSES, REFRESHING = range(LIMITS, LIMITS + 7)
-HIT_SCAN, CLOSED_SCAN, CONFLICT_SCAN, BANK_WORDS = range(REFRESHING + 1, REFRESHING + 5)
+HIT_SCAN, CLOSED_SCAN, CONFLICT_SCAN, IS_FRESH = range(REFRESHING + 1, REFRESHING + 5)
+REFRESH_BEGAN, REFRESH_ENDED, BANK_WORDS = range(IS_FRESH + 1, IS_FRESH + 4)
 
 # A group: its number in the rank.
 GROUP_NUMBER, GROUP_WORDS = range(LIMITS, LIMITS + 2)
@@ -56,11 +58,13 @@ OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1
 
 # A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
 # next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
-# wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; and what it counts.
+# wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; since when anything
+# is queued; when the data bus is free again, and whether it moved a write last; and what it counts.
 CHANNEL_NUMBER, NOW, COLUMN_BUS, ROW_BUS, WRITING, WROTE, READS, WRITES, SCAN, DOOR_FROM, DATA_UNTIL = range(11)
-READS_WITHOUT_ROW, WRITES_WITHOUT_ROW = range(11, 13)
-HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(13, 19)
-READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED, CHANNEL_WORDS = range(19, 24)
+READS_WITHOUT_ROW, WRITES_WITHOUT_ROW, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE = range(11, 16)
+HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(16, 22)
+READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED = range(22, 26)
+WAITED_REFRESH, WAITED_ROW, WAITED_TURN, WAITED_COLUMN, CHANNEL_WORDS = range(26, 31)
 
 # A queued request; MET is how its row was found: hit, miss or conflict.
 TICKET, ACCEPTED, BURST, BANK, ROW, MET, ENTRY_WORDS = range(7)
@@ -111,7 +115,7 @@ def _issued(t: Rules, x: State, ch: int, at: int, command: int, rank: int, bank:
 @_compiled
 def _activate(t: Rules, w: Integers, ch: int, bank: int, row: int, at: int) -> None:
     rank = w[bank + RANK]
-    w[bank + OPEN_ROW] = row
+    w[bank + OPEN_ROW], w[bank + IS_FRESH] = row, 1
     w[bank + READ_FROM] = at + t.tRCDRD
     w[bank + WRITE_FROM] = at + t.tRCDWR
     w[bank + PRECHARGE_FROM] = at + t.tRAS
@@ -226,11 +230,13 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
             if w[each + OPEN_ROW] != CLOSED:
                 _close_row(w, ch, each, at, at + t.tRPab)
         return _NONE
-    w[rank + REFRESH_DUE] += t.refresh_interval
+    due = w[rank + REFRESH_DUE]
+    w[rank + REFRESH_DUE] = due + t.refresh_interval
     w[rank + REFRESH_WAITS] = 0
     w[ch + REFRESHES] += 1
     if command == REFRESH_BANK:
         w[bank + ACTIVATE_FROM] = at + t.refresh
+        w[bank + REFRESH_BEGAN], w[bank + REFRESH_ENDED] = due, at + t.refresh
         w[bank + REFRESHING] = 0
         _raise(w, rank + ACTIVATE_FROM, at + t.tRREFD)
         w[rank + REFRESH_FROM] = at + t.refresh
@@ -240,6 +246,7 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
         return bank
     for each in range(first, first + t.banks * BANK_WORDS, BANK_WORDS):
         w[each + ACTIVATE_FROM] = at + t.refresh
+        w[each + REFRESH_BEGAN], w[each + REFRESH_ENDED] = due, at + t.refresh
     return _NONE
 
 
@@ -450,6 +457,30 @@ def _count_without_row(t: Rules, w: Integers, ch: int) -> None:
 
 
 @_inlined
+def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int) -> None:
+    """Count why the data bus rests, with requests queued, until the burst of a column in cycle `at` begins.
+
+    The burst that ends a rest tells: as long as a refresh was due or kept its bank, that; of what remains the row if
+    the bank was opened for it, the turn-round if data went the other way before, or else the time between columns, or
+    between activates.
+    """
+    lead, writing = begin - at, w[ch + WRITING]
+    since = max(w[ch + BUS_FREE_FROM], w[ch + PENDING_FROM] + lead)
+    if begin > since:
+        refreshed = min(at, w[bank + REFRESH_ENDED]) - max(since - lead, w[bank + REFRESH_BEGAN])
+        refreshed = max(refreshed, 0)
+        w[ch + WAITED_REFRESH] += refreshed
+        cause = WAITED_COLUMN
+        if w[bank + IS_FRESH]:
+            cause = WAITED_ROW
+        elif w[ch + BUS_WROTE] != writing:
+            cause = WAITED_TURN
+        w[ch + cause] += begin - since - refreshed
+    w[bank + IS_FRESH] = 0
+    w[ch + BUS_FREE_FROM], w[ch + BUS_WROTE] = begin + t.burst, writing
+
+
+@_inlined
 def _serve_entry(t: Rules, x: State, ch: int, place: int, at: int) -> None:
     """Read or write the burst of the entry listed at `place`, which is in an open row, in cycle `at`."""
     w = x.words
@@ -458,6 +489,7 @@ def _serve_entry(t: Rules, x: State, ch: int, place: int, at: int) -> None:
     w[ch + WROTE] = writing
     done = at + (t.write_latency if writing else t.read_latency)
     _raise(w, ch + DATA_UNTIL, done)
+    _explain_wait(t, w, ch, bank, at, done - t.burst)
     _finish(x, w[entry + TICKET], w[entry + ACCEPTED], done, writing)
     command = _column(t, w, ch, place, at)
     if command not in (READ, WRITE):
@@ -552,6 +584,8 @@ def _list(t: Rules, w: Integers, ch: int, at: int, burst: int, bank: int, row: i
     ticket = w[TICKETS]
     w[TICKETS] = ticket + 1
     w[LAST_ACCEPTED] = at
+    if w[ch + READS] + w[ch + WRITES] == 0:
+        w[ch + PENDING_FROM] = at
     entry = w[_first_place(t, ch, write) + w[ch + READS + write]]
     w[entry + TICKET], w[entry + ACCEPTED], w[entry + BURST] = ticket, at, burst
     w[entry + BANK], w[entry + ROW], w[entry + MET] = bank, row, _HIT

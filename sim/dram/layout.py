@@ -85,6 +85,7 @@ def rules_of(part: DramPart, controller: DramController, layout: Layout) -> Rule
     return Rules(
         read_latency=read + burst,
         write_latency=write + burst,
+        burst=burst,
         read_to_write=read + burst + t.tRTW - t.CWL,
         write_to_read_s=write + burst + t.tWTR_S,
         write_to_read_l=write + burst + t.tWTR_L,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accel.dram import DramController, DramPart
-from sim.dram.controller import DramChannels, Finished, RowCounts
+from sim.dram.controller import BusTicks, DramChannels, Finished, RowCounts
 from sim.dram.energy import dram_energy_j, unknown_energy
 from sim.dram.requests import Requests
 
@@ -29,8 +29,8 @@ class Replay(NamedTuple):
         Moved; a second; if no data bus ever rested.
     mean_latency_s, latency_s
         Of reads, from the acceptance to the last beat: mean, and by percentile. Zero and empty without reads.
-    rows
-        What the banks did.
+    rows, bus
+        What the banks did, and the data buses.
     energy_j, energy_unknown
         By cause, empty if not known; then why.
     """
@@ -45,6 +45,7 @@ class Replay(NamedTuple):
     mean_latency_s: float
     latency_s: dict[int, float]
     rows: RowCounts
+    bus: BusTicks
     energy_j: dict[str, float]
     energy_unknown: str
 
@@ -104,6 +105,7 @@ def replay(part: DramPart, controller: DramController, pieces: Iterable[Requests
         mean_latency_s=latencies.mean() * tck_s,
         latency_s={p: latencies.percentile(p) * tck_s for p in PERCENTILES} if requests > writes else {},
         rows=memory.counts,
+        bus=memory.bus_ticks(cycles),
         energy_j={} if unknown else dram_energy_j(memory, cycles),
         energy_unknown=unknown,
     )

@@ -20,6 +20,7 @@ class Rules(NamedTuple):
 
     read_latency: int
     write_latency: int
+    burst: int
     read_to_write: int
     write_to_read_s: int
     write_to_read_l: int

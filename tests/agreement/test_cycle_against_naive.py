@@ -45,6 +45,7 @@ def _check_equal(program: Program) -> None:
         rows = naive.memory.channels.counts
         assert (remote.row_hits, remote.row_misses, remote.row_conflicts) == (rows.hits, rows.misses, rows.conflicts)
         assert (remote.activates, remote.refreshes) == (rows.activates, rows.refreshes)
+        assert remote.bus_ticks == naive.memory.channels.bus_ticks(naive.memory.clock)._asdict()
 
 
 @settings(_SLOW, max_examples=25)
