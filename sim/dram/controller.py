@@ -229,7 +229,7 @@ class DramChannels:
         moved = records[:, [kernel.READ_BURSTS, kernel.WRITE_BURSTS]].sum(axis=0) * self.part.burst_cycles
         waited = records[:, kernel.WAITED_REFRESH : kernel.WAITED_COLUMN + 1].sum(axis=0)
         known: list[int] = [*moved.tolist(), *waited.tolist()]
-        return BusTicks(*known, end * len(records) - sum(known))
+        return BusTicks._make([*known, end * len(records) - sum(known)])
 
     @property
     def last_data(self) -> int:
