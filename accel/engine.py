@@ -86,11 +86,15 @@ class Formats(Description):
             bits = getattr(self, name).bits
             if bits > _WIDEST_OPERAND_BITS:
                 raise ValueError(f"{name}.bits must be at most {_WIDEST_OPERAND_BITS}, not {bits}")
-        most = 64 - self.weight_gradient_bits
+        # The step of an update, as fine as the product or as the weight.
+        fraction = self.learning_rate.fraction_bits + self.weight_gradient.fraction_bits
+        finer = max(0, self.weight.fraction_bits - fraction)
+        most = 64 - self.weight_gradient_bits - finer
         if self.learning_rate.bits > most:
             raise ValueError(
-                f"learning_rate.bits must be at most {most} beside weight_gradient_bits = {self.weight_gradient_bits}, "
-                f"not {self.learning_rate.bits}"
+                f"learning_rate.bits must be at most {most} beside weight_gradient_bits = {self.weight_gradient_bits}"
+                + (f" and {finer} further fraction bits of weight" if finer else "")
+                + f", not {self.learning_rate.bits}"
             )
         return self
 

@@ -60,6 +60,11 @@ def test_the_device_follows_its_bus() -> None:
         ({"dma.buffer_bytes": 65_536}, ["dma.buffer_bytes must be less than local.bytes (65536), not 65536"]),
         ({"dma.buffer_bytes": 47}, ["dma.buffer_bytes must hold two words of W and dW (48 bytes), not 47"]),
         ({"placement.weights": "here"}, ["placement.weights must be one of", "not 'here'"]),
+        (
+            {"engine.formats.learning_rate.fraction_bits": 0, "engine.formats.weight_gradient_bits": 48}
+            | {f"engine.formats.{name}.fraction_bits": 0 for name in ("activation", "gradient")},
+            ["learning_rate.bits must be at most", "further fraction bits of weight, not 16"],
+        ),
         ({"engine.formats.memory_bits": 20}, ["memory_bits must be 32 (one product) to 48, not 20"]),
         ({"engine.formats.weight.bits": 1}, ["engine.formats.weight.bits"]),
         ({"engine.formats.weight.overflow": "clip"}, ["engine.formats.weight.overflow must be one of"]),

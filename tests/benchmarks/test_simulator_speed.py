@@ -3,8 +3,6 @@
 The workload: one LSTM layer, H = I = 512, T = 100, 80 % of the deltas silent, one sample, forward, backward, weight
 gradient and update: 629 million dense multiply-accumulates without the update. The machine: `edge` with 16 lanes, a
 port of one word a cycle, 32 KiB for columns on their way and local memory for whatever is not placed off chip.
-With matrices in DRAM what counts is bursts, 16 bytes each on the 16 bits of `edge`: there the step is that of the 56 k
-LSTM, two layers of 64, T = 60, eight samples, a fifth of the deltas fired; 1.2 million bursts, with gradients 3.8.
 """
 
 from __future__ import annotations
@@ -29,6 +27,8 @@ from workloads.placement import Shape
 ROOT = Path(__file__).parents[2]
 SHAPE = Shape(GATES.load("lstm"), (512,), (512,), 10)
 MOST_PEAK_BYTES = 500 * 10**6
+STANDING_BYTES = 150 * 10**6
+"""What is held whatever the number of steps: Python, NumPy and the compiler of the memory controller."""
 
 
 def _machine(weights: str, gradients: str) -> Architecture:
@@ -40,7 +40,6 @@ def _machine(weights: str, gradients: str) -> Architecture:
             "local.bytes": 2**28,
             "dma.bytes_per_cycle": 32,
             "dma.buffer_bytes": 2**15,
-            "remote.bus_bits": 64,
             "placement.weights": weights,
             "placement.gradients": gradients,
         },
@@ -69,18 +68,13 @@ def test_the_workload_is_the_one_that_is_stated() -> None:
     assert dense_macs == 4 * 512 * (3 * 512 * 99 + 2 * 512 * 100 + 2)
 
 
-def test_cycle_fidelity() -> None:
-    program = _program(100)
-    assert _seconds(lambda: cycle.count(program)) <= 0.2
-
-
-@pytest.mark.parametrize(("gradients", "most_seconds"), [("local", 3.0), ("remote", 7.0)])
-def test_cycle_fidelity_behind_dram(gradients: str, most_seconds: float) -> None:
-    """Of the 56 k LSTM; measured on a machine with six times as much to do as cores: 2.7 and 6.5 seconds."""
-    shape = Shape(GATES.load("lstm"), (16, 64), (64, 64), 31)
-    changes = {"placement.weights": "remote", "placement.gradients": gradients, "local.bytes": 2**22}
-    step = recorded_step(shape, np.array([60] * 8), 0.2, 0)
-    program = lower(Architecture.named("edge", changes), shape, step, "last")
+@pytest.mark.parametrize(
+    ("weights", "gradients", "most_seconds"),
+    [("local", "local", 0.2), ("remote", "local", 2.0), ("remote", "remote", 6.0)],
+)
+def test_cycle_fidelity(weights: str, gradients: str, most_seconds: float) -> None:
+    """Behind DRAM what counts is bursts, of 16 bytes each on the 16 bits of `edge`: 8.4 million, with gradients 30.5."""
+    program = _program(100, weights, gradients)
     assert _seconds(lambda: cycle.count(program)) <= most_seconds
 
 
@@ -120,4 +114,4 @@ def test_peak_memory(steps: int) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", _PEAK, str(steps), *folders], capture_output=True, text=True, check=True, timeout=600
     )
-    assert int(ran.stdout) * 1024 < MOST_PEAK_BYTES * steps / 10_000 + 100 * 10**6 * (steps < 10_000)
+    assert int(ran.stdout) * 1024 < MOST_PEAK_BYTES * steps / 10_000 + STANDING_BYTES * (steps < 10_000)

@@ -24,16 +24,20 @@ def number(bits, fraction_bits, overflow="saturate"):
 def engines(draw, lanes=(1, 2, 3, 4, 5, 8)):
     """Draw an engine with weights of 8 or 16 bits and activations of 16."""
     weight_bits = draw(st.sampled_from([8, 16]))
+    weight = number(weight_bits, draw(st.integers(0, weight_bits - 1)), draw(overflows))
+    activation, gradient, learning_rate = (number(16, draw(st.integers(0, 15))) for _ in range(3))
+    fractions = activation["fraction_bits"] + gradient["fraction_bits"] + learning_rate["fraction_bits"]
+    finer = max(0, weight["fraction_bits"] - fractions)  # the step of an update has at most 64 bits
     formats = Formats(
-        weight=number(weight_bits, draw(st.integers(0, weight_bits - 1)), draw(overflows)),
-        activation=number(16, draw(st.integers(0, 15))),
+        weight=weight,
+        activation=activation,
         gate=number(16, 14),
         state=number(16, 11),
-        gradient=number(16, draw(st.integers(0, 15)), draw(overflows)),
-        learning_rate=number(16, draw(st.integers(0, 15))),
+        gradient=gradient | {"overflow": draw(overflows)},
+        learning_rate=learning_rate,
         memory_bits=draw(st.integers(weight_bits + 16, 48)),
         memory_overflow=draw(overflows),
-        weight_gradient_bits=draw(st.integers(32, 48)),
+        weight_gradient_bits=draw(st.integers(32, 48 - finer)),
         weight_gradient_overflow=draw(overflows),
     )
     return Engine(
