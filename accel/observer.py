@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from accel.result import Cause
@@ -26,6 +26,8 @@ class Span(NamedTuple):
         Whether the op was under way.
     stall_cycles
         Cycles of the span that were lost, by cause: all of them while waiting, some or none while the op was under way.
+    gaps
+        Where in the span of an op they were lost, from cycle until cycle; empty if that is not known.
     """
 
     unit: int
@@ -34,6 +36,7 @@ class Span(NamedTuple):
     end: int
     works: bool
     stall_cycles: Mapping[Cause, int]
+    gaps: Sequence[tuple[int, int]] = ()
 
     @property
     def busy_cycles(self) -> int:

@@ -7,7 +7,7 @@ come to the memory in the order store, load, fetch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import get_args
 
 import numpy as np
@@ -65,7 +65,7 @@ class Machine:
         self.port.on_work = self._wake
         self._env = Clock()
         self._asleep: simpy.Event | None = None
-        self._stream = ColumnStream(self._env, program, self.port)
+        self._stream = ColumnStream(self._env, program, self.port, self._buffer_level if observer else None)
         self._program = program
         self._on_progress = on_progress
         self._observer = observer
@@ -236,7 +236,8 @@ class Machine:
         end = self._env.cycle
         starved_cycles = end - start - busy_cycles
         cause: Cause = "sram" if self._unit[op] == ENGINE and not self._streamed[op] else "stream"
-        self._tell(self._unit[op], op, start, end, True, {cause: starved_cycles} if starved_cycles else {})
+        gaps = self._stream.waits if self._streamed[op] else ()
+        self._tell(self._unit[op], op, start, end, True, {cause: starved_cycles} if starved_cycles else {}, gaps)
         tallies = [self.units[self._unit[op]]]
         if self._unit[op] == ENGINE:
             tallies.append(self.engine_phases[self._phase[op]])
@@ -248,9 +249,22 @@ class Machine:
         assert event.value is not None, "the event carries its op"
         self._completed(event.value)
 
-    def _tell(self, unit: int, op: int, start: int, end: int, works: bool, stall_cycles: dict[Cause, int]) -> None:
+    def _tell(
+        self,
+        unit: int,
+        op: int,
+        start: int,
+        end: int,
+        works: bool,
+        stall_cycles: dict[Cause, int],
+        gaps: Sequence[tuple[int, int]] = (),
+    ) -> None:
         if self._observer is not None:
-            self._observer.span(Span(unit, op, start, end, works, stall_cycles))
+            self._observer.span(Span(unit, op, start, end, works, stall_cycles, gaps))
+
+    def _buffer_level(self, held_bytes: int) -> None:
+        if self._observer is not None:
+            self._observer.level("column buffer, bytes", self._env.cycle, held_bytes)
 
     def _change_level(self, unit: int, change: int) -> None:
         if self._observer is not None:

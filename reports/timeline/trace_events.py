@@ -53,8 +53,8 @@ class TraceEvents:
     def span(self, span: Span) -> None:
         """Write an op, or a wait, as a slice of its unit's track.
 
-        Cycles that an op under way lost are slices inside its own, drawn together at its end wherever they fell, so
-        that a viewer which adds up slices by name finds the counters.
+        Cycles that an op under way lost are slices inside its own, where they fell or, if that is not known, together
+        at its end; so a viewer that adds up slices by name finds the counters.
         """
         args: dict[str, Any] = {}
         name, kind = f"waits: {next(iter(span.stall_cycles), '')}", "wait"
@@ -64,12 +64,12 @@ class TraceEvents:
             args = {"stream": op.stream, "sample": op.sample, "count": op.amount, "busy_cycles": span.busy_cycles}
         if span.op >= 0:
             args["op"] = span.op
-        start_ps, end_ps = span.start * self._period_ps, span.end * self._period_ps
-        self._slice(_TILE, span.unit, name, kind, start_ps, end_ps, args | {"cycle": span.start})
+        times_ps = span.start * self._period_ps, span.end * self._period_ps
+        self._slice(_TILE, span.unit, name, kind, *times_ps, args | {"cycle": span.start})
         for cause, cycles in span.stall_cycles.items() if span.works else ():
-            begin_ps = end_ps - cycles * self._period_ps
-            self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", begin_ps, end_ps, {"op": span.op})
-            end_ps = begin_ps
+            for begin, end in span.gaps or [(span.end - cycles, span.end)]:
+                times_ps = begin * self._period_ps, end * self._period_ps
+                self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", *times_ps, {"op": span.op})
 
     def level(self, track: str, cycle: int, value: int) -> None:
         """Write a level as a counter."""

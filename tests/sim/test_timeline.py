@@ -48,6 +48,10 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
         for span in kept.spans[number]:
             assert span.start == at <= span.end and span.busy_cycles >= 0
             assert span.works or span.busy_cycles == 0
+            if span.gaps:
+                assert sum(end - begin for begin, end in span.gaps) == span.stall_cycles["stream"]
+                edges = [span.start, *(edge for gap in span.gaps for edge in gap), span.end]
+                assert edges == sorted(edges) and all(begin < end for begin, end in span.gaps)
             at = span.end
             parts = {"busy": span.busy_cycles, **span.stall_cycles}
             spent.update(parts)
@@ -67,6 +71,9 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
     for track, levels in kept.levels.items():
         assert all(one <= other for (one, _), (other, _) in pairwise(levels)), track
         assert levels[-1][1] == 0 and min(value for _, value in levels) == 0
+    buffer = kept.levels.get("column buffer, bytes", [])
+    assert max([value for _, value in buffer], default=0) <= program.architecture.dma.buffer_bytes
+    assert bool(buffer) == bool((program.column_bytes * program.ops.count).any())
 
 
 def _program() -> Program:
@@ -117,19 +124,19 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
     for event in by_kind["X"]:
         tracks[named[event["pid"], event["tid"]]].append(event)
     for unit, slices in tracks.items():
-        spent, at, busy = Counter[str](), Decimal(0), 0
+        spent, began, at, busy = Counter[str](), Decimal(0), Decimal(0), 0
         for event in slices:
             cycles = int(event["dur"] * 10**6) // period
             assert event["dur"] * 10**6 == cycles * period
             if event["cat"] != "op":
                 spent[event["name"].removeprefix("waits: ")] += cycles
             if event["cat"] == "wait inside":
-                assert event["ts"] + event["dur"] == at, "it ends with its op"
+                assert began <= event["ts"] and event["ts"] + event["dur"] <= at, "it lies in its op"
                 spent["busy"] -= cycles
                 continue
             assert event["ts"] == at, "slices of a track neither overlap nor leave gaps"
             assert event["ts"] * 10**6 == event["args"]["cycle"] * period
-            at += event["dur"]
+            began, at = at, at + event["dur"]
             if event["cat"] == "op":
                 spent["busy"] += cycles
                 busy += event["args"]["busy_cycles"]
@@ -140,7 +147,7 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
         assert spent.pop("busy", 0) == counters.units[unit].busy_cycles
         assert _nonzero(spent) == _nonzero(dict(counters.units[unit].stall_cycles))
     held = {HELD.partition(",")[0]} if len(program.held) else set()
-    assert {event["name"] for event in by_kind["C"]} == {UNITS[unit] for unit in program.unit} | held
+    assert {event["name"] for event in by_kind["C"]} == {"column buffer", *(UNITS[u] for u in program.unit)} | held
 
 
 def test_value_changes_are_read_by_another_reader_and_last_as_long_as_the_counters_say() -> None:
