@@ -47,6 +47,10 @@ class Span(NamedTuple):
 class Observer(Protocol):
     """Whoever wants to know; a simulation without one pays nothing."""
 
+    @property
+    def watches_memory(self) -> bool:
+        """Whether to tell of the column buffer's level, and of activities; a memory keeps its commands for that."""
+
     def span(self, span: Span) -> None:
         """Take what a unit did; spans of one unit come in the order of time, those of several units do not."""
 
@@ -63,11 +67,11 @@ class Observer(Protocol):
             Not negative.
         """
 
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         """Take what a part with a clock of its own did, such as ``row open`` or ``refresh`` of ``bank 3``.
 
-        This is where a model of off-chip memory tells of its banks. Activities of one track come in the order of time
-        and do not overlap.
+        This is where a model of off-chip memory tells of its banks and buses. Activities of one track come in the order
+        of time and do not overlap.
 
         Parameters
         ----------
@@ -77,4 +81,6 @@ class Observer(Protocol):
             What it did.
         start_ps, end_ps
             In picoseconds since the run began.
+        numbers
+            More about it, such as which row is open.
         """

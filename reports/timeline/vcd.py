@@ -27,10 +27,18 @@ class _Scope:
     ----------
     numbers
         Numbers of wires; each is one identifier in the file.
+
+    Attributes
+    ----------
+    wires
+        Bits and identifier, by name.
+    low_before
+        Identifiers of wires of one bit that are 0 until their first change.
     """
 
     def __init__(self, numbers: Iterator[int]) -> None:
         self.wires: dict[str, tuple[int, str]] = {}
+        self.low_before: list[str] = []
         self.changes = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - closed by `ValueChanges`
         self._numbers = numbers
         self._values: dict[str, str] = {}
@@ -39,6 +47,8 @@ class _Scope:
         """Write down that `wire` has `value`, None if it has none, from `at_ps` on."""
         if wire not in self.wires:
             self.wires[wire] = (bits, _identifier_code(next(self._numbers)))
+            if bits == 1 and at_ps > 0:
+                self.low_before.append(self.wires[wire][1])
         code = self.wires[wire][1]
         text = "x" if value is None else f"{value:b}"
         if self._values.get(wire) != text:
@@ -62,7 +72,8 @@ class ValueChanges:
     A unit is a scope with the wires ``works`` (an op is under way) and ``waits_<cause>``, of which one is 1 at any
     time, and with the numbers ``op`` (row of the op table), ``layer``, ``step`` and ``sample`` of the op that it works
     on or waits to begin. A level is a scope with the number ``level``, a part outside the tile one with a wire for
-    everything that it does. Times are picoseconds.
+    everything that it does, of which at most one is 1, and with the numbers that tell more about it, such as ``row``.
+    Times are picoseconds.
 
     Parameters
     ----------
@@ -72,6 +83,8 @@ class ValueChanges:
         What runs.
     """
 
+    watches_memory = True
+
     def __init__(self, file: BinaryIO, program: Program) -> None:
         self._file = file
         self._names = OpNames(program)
@@ -79,6 +92,7 @@ class ValueChanges:
         self._end_ps = 0
         self._numbers = itertools.count()
         self._scopes: dict[str, _Scope] = {}
+        self._last: dict[str, tuple[str, int, Mapping[str, int]]] = {}
         for unit in UNITS:
             for state in _STATES:
                 self._scope(unit).change(0, state, 0)
@@ -92,6 +106,8 @@ class ValueChanges:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            for track in self._last:
+                self._rest(track)
             if error is None:
                 self._file.writelines(f"{line}\n".encode() for line in self._lines())
         finally:
@@ -116,12 +132,23 @@ class ValueChanges:
         """Set the number of a level."""
         self._scope(track).change(cycle * self._period_ps, "level", value, _NUMBER_BITS)
 
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
-        """Raise a wire of the part while it does `what`."""
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
+        """Raise a wire of the part while it does `what`; it stays up if that goes on at once."""
         scope = self._scope(track)
+        if track in self._last and self._last[track][:2] != (what, start_ps):
+            self._rest(track)
         scope.change(start_ps, what, 1)
-        scope.change(end_ps, what, 0)
+        for number, value in numbers.items():
+            scope.change(start_ps, number, value, _NUMBER_BITS)
+        self._last[track] = what, end_ps, numbers
         self._end_ps = max(self._end_ps, end_ps)
+
+    def _rest(self, track: str) -> None:
+        """Lower the wire of what the part did last, when that ended."""
+        what, end_ps, numbers = self._last[track]
+        self._scope(track).change(end_ps, what, 0)
+        for number in numbers:
+            self._scope(track).change(end_ps, number, None, _NUMBER_BITS)
 
     def _scope(self, name: str) -> _Scope:
         if name not in self._scopes:
@@ -137,8 +164,9 @@ class ValueChanges:
             yield "$upscope $end"
         yield "$enddefinitions $end"
         at_ps = -1
+        low = [(0, f"0{code}") for scope in self._scopes.values() for code in scope.low_before]
         replays = (scope.replay() for scope in self._scopes.values())
-        for change_ps, change in heapq.merge(*replays, key=lambda change: change[0]):
+        for change_ps, change in heapq.merge(low, *replays, key=lambda change: change[0]):
             if change_ps != at_ps:
                 at_ps = change_ps
                 yield f"#{at_ps}"
