@@ -24,7 +24,8 @@ from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Counters
 from reports.timeline import TraceEvents, ValueChanges
 from sim.fidelity import cycle
-from sim.held import HELD
+from sim.held import HELD, HeldBytes
+from sim.machine import Machine
 from sim.run import synthetic_trace
 from workloads.lowering import lower
 from workloads.placement import Shape
@@ -83,6 +84,17 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
             moved[what] += numbers.get("bursts", 0)
     assert moved["read"] == counters.remote.read_bursts and moved["write"] == counters.remote.write_bursts
     assert bool(kept.activities) == bool(counters.remote.activates + counters.remote.refreshes)
+
+
+def test_commands_are_kept_only_for_who_watches_memory() -> None:
+    program, kept = _program(), KeptSpans()
+    for observer in (None, HeldBytes(), HeldBytes(kept)):
+        machine = Machine(program, None, observer)
+        machine.run()
+        channels = machine.port.memory.channels
+        assert channels is not None and channels.counts.activates
+        assert not len(channels.take_commands().cycle), "there are none, or they have been told of"
+    assert kept.activities and "column buffer, bytes" in kept.levels
 
 
 def _program() -> Program:
