@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from accel.result import Cause
@@ -26,6 +26,8 @@ class Span(NamedTuple):
         Whether the op was under way.
     stall_cycles
         Cycles of the span that were lost, by cause: all of them while waiting, some or none while the op was under way.
+    gaps
+        Where in the span of an op they were lost, from cycle until cycle; empty if that is not known.
     """
 
     unit: int
@@ -34,6 +36,7 @@ class Span(NamedTuple):
     end: int
     works: bool
     stall_cycles: Mapping[Cause, int]
+    gaps: Sequence[tuple[int, int]] = ()
 
     @property
     def busy_cycles(self) -> int:
@@ -43,6 +46,10 @@ class Span(NamedTuple):
 
 class Observer(Protocol):
     """Whoever wants to know; a simulation without one pays nothing."""
+
+    @property
+    def watches_memory(self) -> bool:
+        """Whether to tell of the column buffer's level, and of activities; a memory keeps its commands for that."""
 
     def span(self, span: Span) -> None:
         """Take what a unit did; spans of one unit come in the order of time, those of several units do not."""
@@ -60,11 +67,11 @@ class Observer(Protocol):
             Not negative.
         """
 
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         """Take what a part with a clock of its own did, such as ``row open`` or ``refresh`` of ``bank 3``.
 
-        This is where a model of off-chip memory tells of its banks. Activities of one track come in the order of time
-        and do not overlap.
+        This is where a model of off-chip memory tells of its banks and buses. Activities of one track come in the order
+        of time and do not overlap.
 
         Parameters
         ----------
@@ -74,4 +81,6 @@ class Observer(Protocol):
             What it did.
         start_ps, end_ps
             In picoseconds since the run began.
+        numbers
+            More about it, such as which row is open.
         """

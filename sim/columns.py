@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 
 import simpy
@@ -57,9 +57,21 @@ class ColumnStream:
         What is run.
     port
         The off-chip memory.
+    on_level
+        Told the bytes that the buffer holds, whenever they change.
+
+    Attributes
+    ----------
+    waits
+        Of the op that ran last, from which cycle until which the lanes waited for a run; inside a run its words may
+        come with gaps, which are reckoned before it.
     """
 
-    def __init__(self, env: Clock, program: Program, port: RemotePort) -> None:
+    def __init__(
+        self, env: Clock, program: Program, port: RemotePort, on_level: Callable[[int], None] | None = None
+    ) -> None:
+        self.waits: list[tuple[int, int]] = []
+        self._on_level = on_level
         self._env = env
         self._port = port
         self._capacity = program.architecture.column_buffer_bytes
@@ -91,7 +103,7 @@ class ColumnStream:
             while self._used_bytes + size > self._capacity:
                 self._room = env.event()
                 yield self._room
-            self._used_bytes += size
+            self._hold(size)
             run = Run(words, bursts)
             for (address, size_bytes), one_word in zip(bursts, word_bytes, strict=True):
                 self._request_cycle = max(self._request_cycle, env.cycle)
@@ -107,6 +119,7 @@ class ColumnStream:
         """Let the lanes take the `words` words of `op` from now on, as they arrive; return the cycle after the last."""
         self._op, self._left, self._free, self._drain = op, words, self._env.cycle, drain_cycles
         self._finished = self._env.event()
+        self.waits = []
         self._consume()
         if self._left:
             yield self._finished
@@ -130,7 +143,9 @@ class ColumnStream:
         """Let the running op take what has arrived for it, in its order."""
         while self._left and self._arrived:
             run = self._arrived.popleft()
-            self._free = max(self._free + run.words, run.ready)
+            begin, self._free = self._free, max(self._free + run.words, run.ready)
+            if self._free - run.words > begin:
+                self.waits.append((begin, self._free - run.words))
             self._left -= run.words
             for address, size_bytes in run.bursts:
                 if self._op_writes_back[self._op]:
@@ -141,12 +156,17 @@ class ColumnStream:
             if not self._left and not self._finished.triggered:
                 self._finished.succeed()
 
+    def _hold(self, more_bytes: int) -> None:
+        self._used_bytes += more_bytes
+        if self._on_level is not None:
+            self._on_level(self._used_bytes)
+
     def _leave(self, size_bytes: int, cycle: int) -> None:
         """Let bytes of the buffer be free again from `cycle` on."""
         At(self._env, cycle, partial(self._left_buffer, size_bytes))
 
     def _left_buffer(self, size_bytes: int, _: simpy.Event) -> None:
-        self._used_bytes -= size_bytes
+        self._hold(-size_bytes)
         if self._room is not None and not self._room.triggered:
             self._room.succeed()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from accel.observer import Observer, Span
@@ -22,6 +24,7 @@ class HeldBytes:
     """
 
     def __init__(self, then: Observer | None = None) -> None:
+        self.watches_memory = then is not None and then.watches_memory
         self._then = then
         self._levels: list[tuple[int, int]] = []
 
@@ -37,10 +40,10 @@ class HeldBytes:
         if self._then is not None:
             self._then.level(track, cycle, value)
 
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         """Pass on what a part with a clock of its own did."""
         if self._then is not None:
-            self._then.activity(track, what, start_ps, end_ps)
+            self._then.activity(track, what, start_ps, end_ps, numbers)
 
     def over_time(self) -> tuple[tuple[int, int], ...]:
         """Return cycles, and the bytes held from each on; of many only the most in equal parts, so that peaks stay."""

@@ -7,7 +7,7 @@ come to the memory in the order store, load, fetch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
 from sim.clock import DELIVER, FETCH, LOAD, At, Clock, Turn
 from sim.columns import ColumnStream
+from sim.dram.activity import DramActivity
 from sim.held import HELD
 from sim.memory.banks import SinglePortBanks
 from sim.memory.port import Arrival, RemotePort
@@ -41,7 +42,7 @@ class Machine:
     on_progress
         Called now and then with the share of ops that are done.
     observer
-        Told what every unit does when, and how many of its ops are under way.
+        Told what every unit does when, how many of its ops are under way, and what the DRAM's banks do if it wants.
 
     Attributes
     ----------
@@ -61,11 +62,14 @@ class Machine:
     ) -> None:
         self.units = [UnitTally() for _ in UNITS]
         self.engine_phases = [UnitTally() for _ in PHASES]
-        self.port = RemotePort(program.architecture)
+        watched = observer if observer is not None and observer.watches_memory else None
+        self.port = RemotePort(program.architecture, record=watched is not None)
+        channels = self.port.memory.channels
+        self._dram = DramActivity(channels, watched.activity) if watched is not None and channels is not None else None
         self.port.on_work = self._wake
         self._env = Clock()
         self._asleep: simpy.Event | None = None
-        self._stream = ColumnStream(self._env, program, self.port)
+        self._stream = ColumnStream(self._env, program, self.port, self._buffer_level if watched else None)
         self._program = program
         self._on_progress = on_progress
         self._observer = observer
@@ -106,6 +110,8 @@ class Machine:
         for unit, tally in enumerate(self.units):
             if cycles > tally.free:
                 self._tell(unit, NO_OP, tally.free, cycles, False, {"end": cycles - tally.free})
+        if self._dram is not None:
+            self._dram.finish(cycles * self._program.architecture.engine.period_ps)
         return cycles
 
     def _take(self, unit: int, rows: list[int], work: Callable[[int], Generator[simpy.Event, None, int]]) -> Waits:
@@ -236,7 +242,8 @@ class Machine:
         end = self._env.cycle
         starved_cycles = end - start - busy_cycles
         cause: Cause = "sram" if self._unit[op] == ENGINE and not self._streamed[op] else "stream"
-        self._tell(self._unit[op], op, start, end, True, {cause: starved_cycles} if starved_cycles else {})
+        gaps = self._stream.waits if self._streamed[op] else ()
+        self._tell(self._unit[op], op, start, end, True, {cause: starved_cycles} if starved_cycles else {}, gaps)
         tallies = [self.units[self._unit[op]]]
         if self._unit[op] == ENGINE:
             tallies.append(self.engine_phases[self._phase[op]])
@@ -248,9 +255,22 @@ class Machine:
         assert event.value is not None, "the event carries its op"
         self._completed(event.value)
 
-    def _tell(self, unit: int, op: int, start: int, end: int, works: bool, stall_cycles: dict[Cause, int]) -> None:
+    def _tell(
+        self,
+        unit: int,
+        op: int,
+        start: int,
+        end: int,
+        works: bool,
+        stall_cycles: dict[Cause, int],
+        gaps: Sequence[tuple[int, int]] = (),
+    ) -> None:
         if self._observer is not None:
-            self._observer.span(Span(unit, op, start, end, works, stall_cycles))
+            self._observer.span(Span(unit, op, start, end, works, stall_cycles, gaps))
+
+    def _buffer_level(self, held_bytes: int) -> None:
+        if self._observer is not None:
+            self._observer.level("column buffer, bytes", self._env.cycle, held_bytes)
 
     def _change_level(self, unit: int, change: int) -> None:
         if self._observer is not None:
@@ -266,6 +286,8 @@ class Machine:
         self._done_at[op] = self._env.cycle
         self._change_level(self._unit[op], -1)
         self._change_held(op)
+        if self._dram is not None:
+            self._dram.pass_time(self._env.cycle * self._program.architecture.engine.period_ps)
         self._done_count += 1
         waiting = self._awaited.pop(op, None)
         if waiting is not None:

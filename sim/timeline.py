@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -22,6 +22,8 @@ _GZ = ".gz"
 class _All:
     """Tells several observers the same."""
 
+    watches_memory = True
+
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers
 
@@ -33,9 +35,9 @@ class _All:
         for observer in self._observers:
             observer.level(track, cycle, value)
 
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         for observer in self._observers:
-            observer.activity(track, what, start_ps, end_ps)
+            observer.activity(track, what, start_ps, end_ps, numbers)
 
 
 class Recorder:

@@ -8,6 +8,8 @@ decimals; Perfetto rounds them down to nanoseconds.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -22,6 +24,8 @@ _TILE, _OUTSIDE = 1, 2
 class TraceEvents:
     """Writes a timeline to `file`, as it is told; a context manager, because the file has an end.
 
+    Parts outside the tile are named at the end, when all are known, so that they stand in the order of their names.
+
     Parameters
     ----------
     file
@@ -29,6 +33,8 @@ class TraceEvents:
     program
         What runs.
     """
+
+    watches_memory = True
 
     def __init__(self, file: BinaryIO, program: Program) -> None:
         self._file = file
@@ -40,7 +46,7 @@ class TraceEvents:
         self._write(f'{{"displayTimeUnit":"ns","otherData":{_compact(about)},"traceEvents":[')
         self._name_process(_TILE, "tile")
         for unit, name in enumerate(UNITS):
-            self._name_track(_TILE, unit, name)
+            self._name_track(_TILE, unit, name, unit)
 
     def __enter__(self) -> Self:
         return self
@@ -48,13 +54,17 @@ class TraceEvents:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._tracks:
+            self._name_process(_OUTSIDE, "outside the tile")
+        for place, name in enumerate(sorted(self._tracks, key=_by_numbers)):
+            self._name_track(_OUTSIDE, self._tracks[name], name, place)
         self._write("\n]}\n")
 
     def span(self, span: Span) -> None:
         """Write an op, or a wait, as a slice of its unit's track.
 
-        Cycles that an op under way lost are slices inside its own, drawn together at its end wherever they fell, so
-        that a viewer which adds up slices by name finds the counters.
+        Cycles that an op under way lost are slices inside its own, where they fell or, if that is not known, together
+        at its end; so a viewer that adds up slices by name finds the counters.
         """
         args: dict[str, Any] = {}
         name, kind = f"waits: {next(iter(span.stall_cycles), '')}", "wait"
@@ -64,12 +74,12 @@ class TraceEvents:
             args = {"stream": op.stream, "sample": op.sample, "count": op.amount, "busy_cycles": span.busy_cycles}
         if span.op >= 0:
             args["op"] = span.op
-        start_ps, end_ps = span.start * self._period_ps, span.end * self._period_ps
-        self._slice(_TILE, span.unit, name, kind, start_ps, end_ps, args | {"cycle": span.start})
+        times_ps = span.start * self._period_ps, span.end * self._period_ps
+        self._slice(_TILE, span.unit, name, kind, *times_ps, args | {"cycle": span.start})
         for cause, cycles in span.stall_cycles.items() if span.works else ():
-            begin_ps = end_ps - cycles * self._period_ps
-            self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", begin_ps, end_ps, {"op": span.op})
-            end_ps = begin_ps
+            for begin, end in span.gaps or [(span.end - cycles, span.end)]:
+                times_ps = begin * self._period_ps, end * self._period_ps
+                self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", *times_ps, {"op": span.op})
 
     def level(self, track: str, cycle: int, value: int) -> None:
         """Write a level as a counter."""
@@ -78,14 +88,10 @@ class TraceEvents:
         args = f'{{"{unit or "value"}":{value}}}'
         self._event(f'{{"ph":"C","pid":{_TILE},"tid":0,"ts":{at},"name":{json.dumps(name)},"args":{args}}}')
 
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int) -> None:
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         """Write what a part outside the tile did, as a slice of its own track."""
-        if not self._tracks:
-            self._name_process(_OUTSIDE, "outside the tile")
-        if track not in self._tracks:
-            self._tracks[track] = len(UNITS) + len(self._tracks)
-            self._name_track(_OUTSIDE, self._tracks[track], track)
-        self._slice(_OUTSIDE, self._tracks[track], what, "activity", start_ps, end_ps, {})
+        number = self._tracks.setdefault(track, len(UNITS) + len(self._tracks))
+        self._slice(_OUTSIDE, number, what, "activity", start_ps, end_ps, dict(numbers))
 
     def _slice(
         self, process: int, track: int, name: str, kind: str, start_ps: int, end_ps: int, args: dict[str, Any]
@@ -101,10 +107,10 @@ class TraceEvents:
         self._event(_compact(place | {"name": "process_name", "args": {"name": name}}))
         self._event(_compact(place | {"name": "process_sort_index", "args": {"sort_index": process}}))
 
-    def _name_track(self, process: int, track: int, name: str) -> None:
-        place = {"ph": "M", "pid": process, "tid": track + 1}
-        self._event(_compact(place | {"name": "thread_name", "args": {"name": name}}))
-        self._event(_compact(place | {"name": "thread_sort_index", "args": {"sort_index": track}}))
+    def _name_track(self, process: int, track: int, name: str, place: int) -> None:
+        one = {"ph": "M", "pid": process, "tid": track + 1}
+        self._event(_compact(one | {"name": "thread_name", "args": {"name": name}}))
+        self._event(_compact(one | {"name": "thread_sort_index", "args": {"sort_index": place}}))
 
     def _event(self, text: str) -> None:
         self._write(self._separator + text)
@@ -116,6 +122,11 @@ class TraceEvents:
 
 def _compact(table: dict[str, Any]) -> str:
     return json.dumps(table, separators=(",", ":"))
+
+
+def _by_numbers(name: str) -> list[str | int]:
+    """Return what sorts names as people do: bank 10 after bank 9."""
+    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]
 
 
 def _microseconds(ps: int) -> str:

@@ -20,6 +20,8 @@ class Banked:
         The machine.
     part
         The device of its off-chip memory.
+    record
+        Whether to keep the commands that the controller issues, for whoever takes them.
 
     Attributes
     ----------
@@ -29,8 +31,8 @@ class Banked:
         The controller.
     """
 
-    def __init__(self, architecture: Architecture, part: DramPart) -> None:
-        self.channels = Transfers(part, architecture.remote)
+    def __init__(self, architecture: Architecture, part: DramPart, record: bool = False) -> None:
+        self.channels = Transfers(part, architecture.remote, record)
         self.tick_ps = part.tck_ps
         self._period_ps = architecture.engine.period_ps
         self._delay = architecture.dma.request_cycles

@@ -61,6 +61,8 @@ class RemotePort:
     ----------
     architecture
         The machine.
+    record
+        Whether the memory is to keep its commands.
 
     Attributes
     ----------
@@ -74,10 +76,10 @@ class RemotePort:
         Called when there is something to wait for and there was nothing.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, record: bool = False) -> None:
         device = architecture.device
         self.memory: Banked | Ideal = (
-            Banked(architecture, device) if isinstance(device, DramPart) else Ideal(architecture, device)
+            Banked(architecture, device, record) if isinstance(device, DramPart) else Ideal(architecture, device)
         )
         self.read_bytes = 0
         self.write_bytes = 0

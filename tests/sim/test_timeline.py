@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tracemalloc
 from collections import Counter, defaultdict
 from decimal import Decimal
@@ -23,7 +24,8 @@ from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Counters
 from reports.timeline import TraceEvents, ValueChanges
 from sim.fidelity import cycle
-from sim.held import HELD
+from sim.held import HELD, HeldBytes
+from sim.machine import Machine
 from sim.run import synthetic_trace
 from workloads.lowering import lower
 from workloads.placement import Shape
@@ -48,6 +50,10 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
         for span in kept.spans[number]:
             assert span.start == at <= span.end and span.busy_cycles >= 0
             assert span.works or span.busy_cycles == 0
+            if span.gaps:
+                assert sum(end - begin for begin, end in span.gaps) == span.stall_cycles["stream"]
+                edges = [span.start, *(edge for gap in span.gaps for edge in gap), span.end]
+                assert edges == sorted(edges) and all(begin < end for begin, end in span.gaps)
             at = span.end
             parts = {"busy": span.busy_cycles, **span.stall_cycles}
             spent.update(parts)
@@ -67,6 +73,28 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
     for track, levels in kept.levels.items():
         assert all(one <= other for (one, _), (other, _) in pairwise(levels)), track
         assert levels[-1][1] == 0 and min(value for _, value in levels) == 0
+    buffer = kept.levels.get("column buffer, bytes", [])
+    assert max([value for _, value in buffer], default=0) <= program.architecture.dma.buffer_bytes
+    assert bool(buffer) == bool((program.column_bytes * program.ops.count).any())
+    end_ps, moved = counters.cycles * program.architecture.engine.period_ps, Counter[str]()
+    for activities in kept.activities.values():
+        assert all(0 <= start < end <= end_ps for _, start, end, _ in activities)
+        assert all(one[2] <= other[1] for one, other in pairwise(activities))
+        for what, _, _, numbers in activities:
+            moved[what] += numbers.get("bursts", 0)
+    assert moved["read"] == counters.remote.read_bursts and moved["write"] == counters.remote.write_bursts
+    assert bool(kept.activities) == bool(counters.remote.activates + counters.remote.refreshes)
+
+
+def test_commands_are_kept_only_for_who_watches_memory() -> None:
+    program, kept = _program(), KeptSpans()
+    for observer in (None, HeldBytes(), HeldBytes(kept)):
+        machine = Machine(program, None, observer)
+        machine.run()
+        channels = machine.port.memory.channels
+        assert channels is not None and channels.counts.activates
+        assert not len(channels.take_commands().cycle), "there are none, or they have been told of"
+    assert kept.activities and "column buffer, bytes" in kept.levels
 
 
 def _program() -> Program:
@@ -112,24 +140,29 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
     for event in events:
         by_kind[_checked(event)].append(event)
     named = {(e["pid"], e["tid"]): e["args"]["name"] for e in by_kind["M"] if e["name"] == "thread_name"}
-    assert list(named.values()) == list(UNITS)
+    assert list(named.values()) == [*UNITS, *(f"bank {number}" for number in range(8)), "data bus"]
     tracks = defaultdict(list)
     for event in by_kind["X"]:
         tracks[named[event["pid"], event["tid"]]].append(event)
+    bursts, banks = tracks.pop("data bus"), [tracks.pop(f"bank {number}") for number in range(8)]
+    remote = counters.remote
+    assert sum(event["args"]["bursts"] for event in bursts) == remote.read_bursts + remote.write_bursts
+    assert sum(event["name"] == "row open" for events in banks for event in events) == remote.activates
+    assert all("row" in event["args"] for events in banks for event in events if event["name"] == "row open")
     for unit, slices in tracks.items():
-        spent, at, busy = Counter[str](), Decimal(0), 0
+        spent, began, at, busy = Counter[str](), Decimal(0), Decimal(0), 0
         for event in slices:
             cycles = int(event["dur"] * 10**6) // period
             assert event["dur"] * 10**6 == cycles * period
             if event["cat"] != "op":
                 spent[event["name"].removeprefix("waits: ")] += cycles
             if event["cat"] == "wait inside":
-                assert event["ts"] + event["dur"] == at, "it ends with its op"
+                assert began <= event["ts"] and event["ts"] + event["dur"] <= at, "it lies in its op"
                 spent["busy"] -= cycles
                 continue
             assert event["ts"] == at, "slices of a track neither overlap nor leave gaps"
             assert event["ts"] * 10**6 == event["args"]["cycle"] * period
-            at += event["dur"]
+            began, at = at, at + event["dur"]
             if event["cat"] == "op":
                 spent["busy"] += cycles
                 busy += event["args"]["busy_cycles"]
@@ -140,7 +173,7 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
         assert spent.pop("busy", 0) == counters.units[unit].busy_cycles
         assert _nonzero(spent) == _nonzero(dict(counters.units[unit].stall_cycles))
     held = {HELD.partition(",")[0]} if len(program.held) else set()
-    assert {event["name"] for event in by_kind["C"]} == {UNITS[unit] for unit in program.unit} | held
+    assert {event["name"] for event in by_kind["C"]} == {"column buffer", *(UNITS[u] for u in program.unit)} | held
 
 
 def test_value_changes_are_read_by_another_reader_and_last_as_long_as_the_counters_say() -> None:
@@ -179,6 +212,12 @@ def test_value_changes_are_read_by_another_reader_and_last_as_long_as_the_counte
         works = spent.busy_cycles + spent.stall_cycles.get("stream", 0)
         assert lasted[unit, "works"] == works * period
         assert sum(lasted[unit, wire] for scope, wire in lasted if scope == unit) == counters.cycles * period
+    kept, expected = KeptSpans(), Counter[tuple[str, str]]()
+    cycle.count(program, None, kept)
+    for track, activities in kept.activities.items():
+        for what, start_ps, end_ps, _ in activities:
+            expected[track.replace(" ", "_"), what.replace(" ", "_")] += end_ps - start_ps
+    assert expected and {wire: lasted[wire] for wire in expected} == expected
 
 
 @pytest.mark.parametrize("writer", [TraceEvents, ValueChanges])
@@ -195,7 +234,7 @@ def test_memory_does_not_grow_with_the_run(writer: Any) -> None:
         for start in range(40_000):
             observer.span(Span(start % 2, start % len(program.ops), start // 2, start // 2 + 1, True, {}))
             observer.level("engine, ops under way", start, start % 7)
-            observer.activity(f"bank {start % 8}", "row open", 10 * start, 10 * start + 5)
+            observer.activity(f"bank {start % 8}", "row open", 10 * start, 10 * start + 5, {"row": start % 9})
             if start in (20_000, 39_999):
                 sizes.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
@@ -206,19 +245,34 @@ def test_memory_does_not_grow_with_the_run(writer: Any) -> None:
 def test_what_a_bank_did_has_a_track_of_its_own(writer: Any) -> None:
     file, program = io.BytesIO(), _program()
     with writer(file, program) as observer:
-        observer.activity("bank 3", "row open", 1_250, 5_000)
-        observer.activity("bank 4", "refresh", 5_000, 7_001)
+        observer.activity("bank 10", "refresh", 5_000, 7_001, {})
+        observer.activity("bank 3", "row open", 1_250, 5_000, {"row": 5})
+        observer.activity("bank 3", "row open", 5_000, 6_000, {"row": 6})
     text = file.getvalue().decode()
     if writer is TraceEvents:
-        slices = [event for event in json.loads(text)["traceEvents"] if event["ph"] == "X"]
-        assert [(one["name"], one["ts"], one["dur"]) for one in slices] == [
-            ("row open", 0.00125, 0.00375),
-            ("refresh", 0.005, 0.002001),
+        events = json.loads(text)["traceEvents"]
+        assert [(one["name"], one["ts"], one["dur"], one["args"]) for one in events if one["ph"] == "X"] == [
+            ("refresh", 0.005, 0.002001, {}),
+            ("row open", 0.00125, 0.00375, {"row": 5}),
+            ("row open", 0.005, 0.001, {"row": 6}),
         ]
-        assert len({one["tid"] for one in slices}) == 2
+        named = [one for one in events if one["ph"] == "M" and one["pid"] == 2 and "tid" in one]
+        order = [one["args"]["sort_index"] for one in named if one["name"] == "thread_sort_index"]
+        assert [one["args"]["name"] for one in named if one["name"] == "thread_name"] == ["bank 3", "bank 10"]
+        assert order == sorted(order) and len({one["tid"] for one in named}) == 2
     else:
-        assert "$scope module bank_3 $end" in text and "row_open" in text
-        assert [line for line in text.splitlines() if line.startswith("#")] == ["#0", "#1250", "#5000", "#7001"]
+        codes = {wire: code for code, wire in re.findall(r"\$var wire \d+ (\S+) (row\w*|refresh) \$end", text)}
+        assert "$scope module bank_3 $end" in text and set(codes) == {"row_open", "row", "refresh"}
+        moments = re.split("^#", text.partition("$enddefinitions $end\n")[2], flags=re.MULTILINE)[1:]
+        found = {int(time): lines for time, *lines in map(str.splitlines, moments)}
+        opened, row, refresh = codes["row_open"], codes["row"], codes["refresh"]
+        assert {f"0{opened}", f"0{refresh}"} <= set(found.pop(0)), "closed until the first row is opened"
+        assert {time: set(lines) for time, lines in found.items()} == {
+            1_250: {f"1{opened}", f"b101 {row}"},
+            5_000: {f"b110 {row}", f"1{refresh}"},
+            6_000: {f"0{opened}", f"bx {row}"},
+            7_001: {f"0{refresh}"},
+        }
 
 
 def test_files_are_whole_and_the_same_every_time(deltatrain: Any, tmp_path: Path) -> None:

@@ -1,0 +1,145 @@
+"""When rows were open, banks refreshed and data buses busy, read off the commands that the controller issued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.dram import kernel
+from sim.dram.controller import Commands, DramChannels
+from sim.dram.layout import Layout, rules_of
+
+Tell = Callable[[str, str, int, int, Mapping[str, int]], None]
+"""As `accel.observer.Observer.activity`."""
+
+
+class _Activity(NamedTuple):
+    """What a bank or bus does from cycle `start` to before cycle `end`, `kernel.NEVER` as long as that is not known."""
+
+    what: str
+    start: int
+    end: int
+    numbers: Mapping[str, int]
+    bursts: int = 0
+
+
+class DramActivity:
+    """Tells what banks and data buses did, while the memory's time passes.
+
+    A row is open from its activate until the precharge begins that closes it, also where the bank precharges itself
+    after its last read or write. In a refresh a bank takes no commands. Bursts of one direction and bank whose data
+    follow each other without a rest are one activity, with their number. The last activity of each part is held back
+    until its next one begins, so that it can be cut off where the run ends.
+
+    Parameters
+    ----------
+    memory
+        Keeps its commands, which are taken from it.
+    tell
+        Told the name of a bank or bus, what it did, from when until when in picoseconds, and numbers about it.
+    look_every_ps
+        Time whose commands are looked at together, which is faster and takes their room.
+    """
+
+    def __init__(self, memory: DramChannels, tell: Tell, look_every_ps: int = 20_000_000) -> None:
+        part, controller = memory.part, memory.controller
+        self._memory, self._tell, self._look_every_ps = memory, tell, look_every_ps
+        self._rules = rules_of(part, controller, Layout(part, controller))
+        self._tck_ps, self._burst = part.tck_ps, part.burst_cycles
+        self._sizes = {
+            "channel": controller.channels,
+            "rank": controller.ranks,
+            "group": part.bank_groups,
+            "bank": part.banks_per_group,
+        }
+        self._banks = [self._name("", place) for place in np.ndindex(*self._sizes.values())]
+        self._now: dict[str, _Activity] = {}
+        self._later = Commands(*np.empty((len(Commands._fields), 0), np.int64))
+        self._seen_ps = 0
+
+    def pass_time(self, until_ps: int) -> None:
+        """Tell of what is over, if it is time for that; the run does not end before `until_ps`."""
+        if until_ps >= self._seen_ps + self._look_every_ps:
+            self._follow(until_ps)
+
+    def finish(self, end_ps: int) -> None:
+        """Tell of all that is left of a run that ends then."""
+        self._follow(end_ps)
+        for name, last in self._now.items():
+            self._tell_of(name, last, end_ps)
+        self._now.clear()
+
+    def _follow(self, until_ps: int) -> None:
+        """Follow the commands of the cycles that begin before a time; the memory may be ahead of it."""
+        self._seen_ps = until_ps
+        found = np.concatenate([self._later, self._memory.take_commands()], axis=1)
+        early = found[0] * self._tck_ps < until_ps
+        self._later, commands = Commands(*found[:, ~early]), found[:, early]
+        command, channel = commands[1], commands[2]
+        column = (command >= kernel.READ) & (command <= kernel.WRITE_AUTO)
+        closing = (command == kernel.READ_AUTO) | (command == kernel.WRITE_AUTO)
+        self._follow_rows(Commands(*commands[:, ~column | closing]))
+        for number in np.unique(channel[column]).tolist():
+            self._follow_bus(number, Commands(*commands[:, column & (channel == number)]))
+
+    def _follow_rows(self, commands: Commands) -> None:
+        """Follow the commands that open or close a row, or refresh."""
+        rules = self._rules
+        for cycle, command, channel, rank, group, bank, row in zip(*(f.tolist() for f in commands), strict=True):
+            first = (channel * rules.ranks + rank) * rules.banks
+            place = first + group * self._sizes["bank"] + bank
+            banks = self._banks[first : first + rules.banks] if bank < 0 else [self._banks[place]]
+            for name in banks:
+                if command == kernel.ACTIVATE:
+                    self._begin(name, _Activity("row open", cycle, kernel.NEVER, {"row": row}))
+                elif command in (kernel.REFRESH, kernel.REFRESH_BANK):
+                    self._begin(name, _Activity("refresh", cycle, cycle + rules.refresh, {}))
+                elif command in (kernel.PRECHARGE, kernel.PRECHARGE_ALL):
+                    self._close(name, cycle)
+                else:
+                    recovery = rules.tRTP if command == kernel.READ_AUTO else rules.write_to_precharge
+                    self._close(name, max(self._now[name].start + rules.tRAS, cycle + recovery))
+
+    def _follow_bus(self, channel: int, commands: Commands) -> None:
+        """Follow the reads and writes of a channel."""
+        name, rules = self._name("data bus", (channel,)), self._rules
+        writes = commands.command >= kernel.WRITE
+        ends = commands.cycle + np.where(writes, rules.write_latency, rules.read_latency)
+        keys = np.stack([writes, commands.rank, commands.group, commands.bank])
+        new = (ends[1:] != ends[:-1] + self._burst) | (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+        firsts = np.flatnonzero(np.concatenate([[True], new]))
+        counts = np.diff(firsts, append=len(ends))
+        for end, count, key in zip(ends[firsts].tolist(), counts.tolist(), keys[:, firsts].T.tolist(), strict=True):
+            place = dict(zip(("rank", "group", "bank"), key[1:], strict=True))
+            numbers = {field: number for field, number in place.items() if self._sizes[field] > 1}
+            start = end - self._burst
+            stretch = _Activity("write" if key[0] else "read", start, start + count * self._burst, numbers, count)
+            last = self._now.get(name)
+            if last is not None and (last.what, last.end, last.numbers) == (stretch.what, start, numbers):
+                self._now[name] = last._replace(end=stretch.end, bursts=last.bursts + count)
+            else:
+                self._begin(name, stretch)
+
+    def _begin(self, name: str, activity: _Activity) -> None:
+        if name in self._now:
+            self._tell_of(name, self._now[name], kernel.NEVER)
+        self._now[name] = activity
+
+    def _close(self, name: str, cycle: int) -> None:
+        """Let the bank's row, if one is open, be closed from a cycle on."""
+        last = self._now.get(name)
+        if last is not None and last.end == kernel.NEVER:
+            self._now[name] = last._replace(end=cycle)
+
+    def _tell_of(self, name: str, activity: _Activity, end_ps: int) -> None:
+        what, start, end, numbers, bursts = activity
+        start_ps, end_ps = start * self._tck_ps, min(end * self._tck_ps, end_ps)
+        if start_ps < end_ps:
+            self._tell(name, what, start_ps, end_ps, {**numbers, "bursts": bursts} if bursts else numbers)
+
+    def _name(self, what: str, place: tuple[int, ...]) -> str:
+        """Return the name of a bank or of what a channel has, without channels, ranks or groups that stand alone."""
+        fields = zip(self._sizes.items(), place, strict=False)
+        return " ".join([*(f"{name} {n}" for (name, size), n in fields if size > 1 or name == "bank"), what]).strip()
