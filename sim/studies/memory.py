@@ -20,9 +20,9 @@ ABOUT = (
     "Where does training from DRAM cost what training from local SRAM costs? Published: many-core trainers keep all "
     "in distributed SRAM, edge parts all weights in DRAM (EdgeDRNN, arXiv 2012.13600: up to 10 times fewer weight "
     "fetches by deltas); where they meet is not published. Ours: an LSTM layer on machines like edge with as much "
-    "SRAM as the home needs, DDR3L on ever wider buses, cycle fidelity, masks by statistics. Energy: SRAM with "
-    "leakage by CACTI 7 (45 nm, low operating power), as one memory and as tiles of about 32 kB; an access to DRAM by "
-    "Horowitz, no standby."
+    "SRAM as the home needs, DDR3 on ever wider buses, cycle fidelity, masks by statistics. Energy: SRAM with "
+    "leakage by CACTI 7 (45 nm, low operating power), as one memory and as tiles of about 32 kB; DRAM by the part's "
+    "datasheet currents, standby of the whole run included, also where nothing but inputs lies in it."
 )
 
 HOMES = {
@@ -38,10 +38,10 @@ TILE_BYTES = 32_768
 """Of a tile of distributed SRAM."""
 
 BUS_BITS = (16, 64, 256, 1024)
-"""Of the DDR3L devices side by side; the port is as wide as needed."""
+"""Of the DDR3 devices side by side; the port is as wide as needed."""
 
 ENERGY = "cacti7_45nm_lop+horowitz_45nm"
-"""SRAM with leakage after CACTI, DRAM and arithmetic after Horowitz."""
+"""SRAM with leakage after CACTI, arithmetic after Horowitz."""
 
 _ENOUGH_BYTES = 2**30
 _CLOSE = 1.1
@@ -76,7 +76,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     for done, (lanes, occupancy) in enumerate(points):
         progress("memory", done / len(points), f"{lanes} lanes, occupancy {100 * occupancy:g} %")
         table += _of_point(settings, lanes, occupancy)
-    setting = f"LSTM layer of {settings.hidden}, DDR3L on {BUS_BITS[0]} bits, {cycle.LABEL}"
+    setting = f"LSTM layer of {settings.hidden}, DDR3 on {BUS_BITS[0]} bits, {cycle.LABEL}"
     OutputFolder(folder).save_figure("memory_homes", memory_homes.draw(table, setting=setting))
     return table
 

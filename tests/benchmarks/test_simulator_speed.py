@@ -73,7 +73,7 @@ def test_the_workload_is_the_one_that_is_stated() -> None:
     [("local", "local", 0.2), ("remote", "local", 2.0), ("remote", "remote", 6.0)],
 )
 def test_cycle_fidelity(weights: str, gradients: str, most_seconds: float) -> None:
-    """Behind DRAM what counts is bursts, of 16 bytes each on the 16 bits of `edge`: 8.4 million, with gradients 30.5."""
+    """Behind DRAM bursts count, of 16 bytes each on the 16 bits of `edge`: 8.4 million, with gradients 30.5."""
     program = _program(100, weights, gradients)
     assert _seconds(lambda: cycle.count(program)) <= most_seconds
 

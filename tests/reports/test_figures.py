@@ -164,7 +164,7 @@ def test_figures_of_extremes_are_drawn(random_result, cycles, dense):
 
 def test_nothing_drawn_lies_outside_the_page(random_result):
     result = random_result(11)
-    setting = "LSTM layer of 128, DDR3L on 16 bits, cycle: simulated cycle by cycle"
+    setting = "LSTM layer of 128, DDR3 on 16 bits, cycle: simulated cycle by cycle"
     homes = memory_homes.draw(
         [{"lanes": 8, "occupancy_%": 10.0, "home": "gradients remote", "slower_times_16": 2.0, "energy_times": 9.0}],
         setting=setting,
