@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from accel.result import Cause
+from accel.result import Cause, Starved
+
+
+class Gap(NamedTuple):
+    """Cycles from `start` to before `end` in which the lanes had no word of a column, and why."""
+
+    start: int
+    end: int
+    why: Starved
 
 
 class Span(NamedTuple):
@@ -27,7 +35,7 @@ class Span(NamedTuple):
     stall_cycles
         Cycles of the span that were lost, by cause: all of them while waiting, some or none while the op was under way.
     gaps
-        Where in the span of an op they were lost, from cycle until cycle; empty if that is not known.
+        Where in the span of an op they were lost, and what lacked; empty if that is not known.
     """
 
     unit: int
@@ -36,7 +44,7 @@ class Span(NamedTuple):
     end: int
     works: bool
     stall_cycles: Mapping[Cause, int]
-    gaps: Sequence[tuple[int, int]] = ()
+    gaps: Sequence[Gap] = ()
 
     @property
     def busy_cycles(self) -> int:

@@ -25,6 +25,12 @@ BusUse = Literal["read", "write", "refresh", "row", "turn", "column", "idle"]
 it, data had gone the other way before, columns or activates had to keep their distance; or nothing was queued."""
 
 
+Starved = Literal["list", "buffer", "memory", "port"]
+"""Why lanes had no word of a column from off-chip memory: the fetch had not asked for it, as it waited for a list, for
+columns to be written back or for its turn to ask ("list"), or for room ("buffer"); it had not all come from memory
+("memory"), or had, and was passing the port ("port")."""
+
+
 class UnitCounters(Description):
     """Cycles of one unit: ``busy_cycles`` and the stalls add up to the run's cycles."""
 
@@ -192,6 +198,8 @@ class Result(Description):
     held_bytes
         Cycles of the recorded step, and the bytes of tapes and states in local memory from each on, sampled so that
         peaks stay; empty where the fidelity does not tell when, and where the tape lives off-chip.
+    starved_cycles
+        The lanes' cycles of stall cause "stream", by what they lacked; empty where the fidelity does not tell.
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
@@ -209,6 +217,7 @@ class Result(Description):
     area_mm2: dict[str, float] = Field(default_factory=dict)
     not_priced: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
     held_bytes: tuple[tuple[int, int], ...] = ()
+    starved_cycles: dict[Starved, int] = Field(default_factory=dict)
     training: dict[str, Any]
     provenance: dict[str, Any]
 

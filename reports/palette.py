@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accel.result import BusUse
+from accel.result import BusUse, Starved
 
 LIGHT = {
     "paper": "#ffffff",
@@ -109,6 +109,17 @@ BUS_COLOURS: dict[BusUse, str] = {
     "refresh": "store",
     "idle": "end",
 }
+"""The kinds of parts that they are drawn as."""
+
+STARVED_LABELS: dict[Starved, str] = {
+    "list": "not asked for: the list, or columns to be written back, not there",
+    "buffer": "not asked for: no room in the column buffer",
+    "memory": "on its way from memory",
+    "port": "passing the port",
+}
+"""What lanes lacked that had no word of a column, in the order in which bars stack it."""
+
+STARVED_COLOURS: dict[Starved, str] = {"list": "encoder", "buffer": "sram", "memory": "stream", "port": "load"}
 """The kinds of parts that they are drawn as."""
 
 UNIT_NAMES = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 import simpy
 
 from accel.modes import MODES
+from accel.observer import Gap
 from accel.program import MODE_NAMES, Program, Tensor
+from accel.result import Starved
 from sim.clock import FETCH, At, Clock, Turn
 from sim.memory.port import Arrival, RemotePort
 
@@ -31,15 +33,35 @@ class Run:
         Matrices whose words are not known to arrive.
     ready
         The cycle after the last word, for lanes that had been free.
+    room_wanted, first_asked, last_asked, come
+        Cycles in which it could have been asked for had there been room; in which it was, first and last; from which
+        all of it had come from memory.
     """
 
-    __slots__ = ("bursts", "missing", "ready", "words")
+    __slots__ = ("bursts", "come", "first_asked", "last_asked", "missing", "ready", "room_wanted", "words")
 
-    def __init__(self, words: int, bursts: list[tuple[int, int]]) -> None:
+    def __init__(self, words: int, bursts: list[tuple[int, int]], room_wanted: int) -> None:
         self.words = words
         self.bursts = bursts
         self.missing = len(bursts)
         self.ready = 0
+        self.room_wanted = self.first_asked = self.last_asked = room_wanted
+        self.come = 0
+
+    def gaps(self, start: int, end: int) -> Iterator[Gap]:
+        """Yield why lanes that waited for this run in the cycles from `start` to before `end` did so."""
+        lacked: tuple[tuple[int, Starved], ...] = (
+            (self.room_wanted, "list"),
+            (self.first_asked, "buffer"),
+            (self.last_asked, "list"),
+            (self.come, "memory"),
+            (end, "port"),
+        )
+        for until, why in lacked:
+            stop = min(until, end)
+            if stop > start:
+                yield Gap(start, stop, why)
+                start = stop
 
 
 class ColumnStream:
@@ -63,14 +85,14 @@ class ColumnStream:
     Attributes
     ----------
     waits
-        Of the op that ran last, from which cycle until which the lanes waited for a run; inside a run its words may
-        come with gaps, which are reckoned before it.
+        Of the op that ran last, when and why the lanes waited for a run; inside a run its words may come with gaps,
+        which are reckoned before it.
     """
 
     def __init__(
         self, env: Clock, program: Program, port: RemotePort, on_level: Callable[[int], None] | None = None
     ) -> None:
-        self.waits: list[tuple[int, int]] = []
+        self.waits: list[Gap] = []
         self._on_level = on_level
         self._env = env
         self._port = port
@@ -99,14 +121,15 @@ class ColumnStream:
         self._request_cycle = max(self._request_cycle, env.cycle) + (not runs)
         word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
         for words, bursts in runs:
-            size = words * sum(word_bytes)
+            size, room_wanted = words * sum(word_bytes), max(self._request_cycle, env.cycle)
             while self._used_bytes + size > self._capacity:
                 self._room = env.event()
                 yield self._room
             self._hold(size)
-            run = Run(words, bursts)
+            run = Run(words, bursts, room_wanted)
+            run.first_asked = max(self._request_cycle, env.cycle)
             for (address, size_bytes), one_word in zip(bursts, word_bytes, strict=True):
-                self._request_cycle = max(self._request_cycle, env.cycle)
+                run.last_asked = self._request_cycle = max(self._request_cycle, env.cycle)
                 yield Turn(env, self._request_cycle, FETCH)
                 self._port.read(self._request_cycle, address, size_bytes, one_word, partial(self._arrive, run))
                 self._request_cycle += 1
@@ -134,7 +157,7 @@ class ColumnStream:
 
     def _arrive(self, run: Run, arrival: Arrival) -> None:
         run.missing -= 1
-        run.ready = max(run.ready, arrival.ready)
+        run.ready, run.come = max(run.ready, arrival.ready), max(run.come, arrival.come)
         if not run.missing:
             self._arrived.append(run)
             self._consume()
@@ -144,8 +167,7 @@ class ColumnStream:
         while self._left and self._arrived:
             run = self._arrived.popleft()
             begin, self._free = self._free, max(self._free + run.words, run.ready)
-            if self._free - run.words > begin:
-                self.waits.append((begin, self._free - run.words))
+            self.waits += run.gaps(begin, self._free - run.words)
             self._left -= run.words
             for address, size_bytes in run.bursts:
                 if self._op_writes_back[self._op]:

@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 import simpy
 
-from accel.observer import Observer, Span
+from accel.observer import Gap, Observer, Span
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Cause
 from sim.clock import DELIVER, FETCH, LOAD, At, Clock, Turn
@@ -263,7 +263,7 @@ class Machine:
         end: int,
         works: bool,
         stall_cycles: dict[Cause, int],
-        gaps: Sequence[tuple[int, int]] = (),
+        gaps: Sequence[Gap] = (),
     ) -> None:
         if self._observer is not None:
             self._observer.span(Span(unit, op, start, end, works, stall_cycles, gaps))

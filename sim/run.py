@@ -19,6 +19,7 @@ from sim import learned
 from sim.energy import energy_j, not_priced
 from sim.fidelity import FIDELITIES
 from sim.held import HeldBytes
+from sim.starved import StarvedLanes
 from workloads.synthetic import synthetic_step
 from workloads.trace import RecordedStep, Trace
 from workloads.workload import SYNTHETIC, Workload
@@ -73,8 +74,9 @@ def simulate(
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
     with nullcontext() if observe is None else observe(delta) as observer:
         held = HeldBytes(observer)
+        starved = StarvedLanes(held)
         if member.OBSERVES:
-            chosen["observer"] = held
+            chosen["observer"] = starved
         delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
     known_area = area(architecture)
@@ -89,6 +91,7 @@ def simulate(
         area_mm2=known_area.mm2,
         not_priced={"energy": not_priced(architecture), "area": known_area.not_priced},
         held_bytes=held.over_time(),
+        starved_cycles=dict(starved.cycles),
         training=learned.summary(trace),
         provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
         | ({"command": command} if command else {}),

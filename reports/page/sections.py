@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from accel.architecture import Architecture
 from accel.memory import IdealDevice
-from reports.page import curves, data_bus
+from reports.page import curves, off_chip
 from reports.page.bars import Bar, legend, stacked
 from reports.page.block_diagram import block_diagram
 from reports.page.comparison import compared, cut, pair, parts, told
@@ -169,8 +169,10 @@ def _memory(run: Run) -> Section:
     tables = [of_rows("Bytes moved", rows, moved), _remote(run)]
     if run.result.counters.remote.bus_ticks:
         caption = "The off-chip data buses: moving data, with its share, or why not"
-        drawings.append(Drawing(caption, data_bus.drawn(run.result)))
-        tables.append(data_bus.table(run.result))
+        drawings.append(Drawing(caption, off_chip.drawn(run.result)))
+        tables.append(off_chip.table(run.result))
+    if run.result.starved_cycles:
+        drawings.append(Drawing("What the lanes lacked that waited for matrix columns", off_chip.starved(run.result)))
     if run.held:
         drawings.append(_held(run))
         tables.append(_held_table(run))

@@ -77,9 +77,10 @@ class TraceEvents:
         times_ps = span.start * self._period_ps, span.end * self._period_ps
         self._slice(_TILE, span.unit, name, kind, *times_ps, args | {"cycle": span.start})
         for cause, cycles in span.stall_cycles.items() if span.works else ():
-            for begin, end in span.gaps or [(span.end - cycles, span.end)]:
+            known = [(gap.start, gap.end, {"for": gap.why}) for gap in span.gaps]
+            for begin, end, lacked in known or [(span.end - cycles, span.end, {})]:
                 times_ps = begin * self._period_ps, end * self._period_ps
-                self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", *times_ps, {"op": span.op})
+                self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", *times_ps, {"op": span.op, **lacked})
 
     def level(self, track: str, cycle: int, value: int) -> None:
         """Write a level as a counter."""

@@ -26,23 +26,24 @@ class Arrival(NamedTuple):
     ready
         The cycle after the last word, for whoever takes one word a cycle and had nothing else to do; who is free from
         cycle f on and takes n words is done in cycle max(f + n, ready).
-    last
-        Cycle in which the last byte passed.
+    come
+        The cycle from which all of it had come from memory and could pass.
     """
 
     ready: int
-    last: int
+    come: int
 
 
 class _Read:
     """A request under way: its bytes, what of it has passed, its bursts that have not, who waits for it."""
 
-    __slots__ = ("arrived", "end", "known_from", "next", "passage", "stretch", "ticket")
+    __slots__ = ("arrived", "come_tick", "end", "known_from", "next", "passage", "stretch", "ticket")
 
     def __init__(self, stretch: Stretch, tickets: tuple[int, int], arrived: Callable[[Arrival], None]) -> None:
         self.stretch = stretch
         self.arrived = arrived
         self.passage = Passage(0, 0, 0, -1, 0, 0)
+        self.come_tick = 0
         self.next, self.end = tickets
         self.ticket = self.next  # what of it is known, which may be more than has passed
         self.known_from = 0
@@ -150,8 +151,7 @@ class RemotePort:
         if read.ticket < read.end:
             return False
         self._pass(read, read.end)
-        self._reads.popleft()
-        read.arrived(Arrival(read.passage.ready, read.passage.cycle))
+        self._tell()
         return True
 
     def advance(self, cycle: int) -> list[Integers]:
@@ -167,8 +167,7 @@ class RemotePort:
             found.append(self._pass(read, read.next + int(unknown[0]) if len(unknown) else read.end))
             if len(unknown):
                 break
-            self._reads.popleft()
-            read.arrived(Arrival(read.passage.ready, read.passage.cycle))
+            self._tell()
         return found
 
     @property
@@ -190,6 +189,12 @@ class RemotePort:
     def _oldest(self) -> int | None:
         return self._reads[0].next if self._reads else None
 
+    def _tell(self) -> None:
+        """Tell the oldest read's user, all of whose words have passed."""
+        read = self._reads.popleft()
+        come = -(-read.come_tick * self.memory.tick_ps // self._period_ps)
+        read.arrived(Arrival(read.passage.ready, come))
+
     def _pass(self, read: _Read, end: int) -> Integers:
         """Let the bursts of a read before `end` pass the port; return the cycles of the words that do."""
         if read.passage.bursts == 0:
@@ -197,6 +202,7 @@ class RemotePort:
         stretch, passage = read.stretch, read.passage
         due = np.empty(-(-stretch.size_bytes // stretch.word_bytes) - passage.words, np.int64)
         done = self.memory.done(read.next, end)
+        read.come_tick = max(read.come_tick, int(done.max(initial=0)))
         read.passage = pass_on(stretch, passage, done, self.memory.tick_ps, self._period_ps, self._width, due)
         read.next = end
         self._passed = max(self._passed, read.passage.cycle)

@@ -14,7 +14,9 @@ from request_log import RequestLog
 
 from accel.program import PHASES, Program
 from sim.fidelity import cycle
+from sim.held import HeldBytes
 from sim.machine import Machine
+from sim.starved import StarvedLanes
 from workloads.matrix import lower_matrix
 from workloads.synthetic import uniform_masks
 
@@ -30,8 +32,11 @@ def _busy(stalls: Any) -> dict[str, int]:
 def _check_equal(program: Program) -> None:
     naive = NaiveMachine(program)
     total = naive.run()
-    counted = cycle.count(program)
+    lanes = StarvedLanes(HeldBytes())
+    counted = cycle.count(program, observer=lanes)
     assert counted.cycles == total
+    assert lanes.cycles == naive.starved
+    assert lanes.cycles.total() == counted.units["engine"].stall_cycles.get("stream", 0)
     for name in program.units:
         assert counted.units[name].busy_cycles == naive.units[name].busy
         assert _busy(counted.units[name].stall_cycles) == _busy(naive.units[name].stalls)

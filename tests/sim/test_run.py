@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from accel.architecture import Architecture
+from accel.dram import DramPart
 from accel.errors import ConfigError
 from accel.result import Result
 from sim.fidelity import FIDELITIES
@@ -26,6 +27,18 @@ def test_a_synthetic_workload_is_simulated_beside_its_dense_twin(fidelity: str) 
         assert counters.macs + counters.skipped_macs == result.dense.phases[phase].macs
         assert result.dense.phases[phase].skipped_macs == 0
     assert result.training == {}
+
+
+def test_every_clock_of_the_bus_and_every_starved_cycle_is_told_why() -> None:
+    architecture = Architecture.named("edge")
+    result = simulate(architecture, TINY)
+    assert isinstance(architecture.device, DramPart)
+    for run in (result.counters, result.dense):
+        ticks, remote = run.remote.bus_ticks, run.remote
+        assert sum(ticks.values()) == remote.active_ticks + remote.idle_ticks  # one channel, one rank
+        assert ticks["read"] == remote.read_bursts * architecture.device.burst_cycles
+        assert ticks["write"] == remote.write_bursts * architecture.device.burst_cycles
+    assert sum(result.starved_cycles.values()) == result.counters.units["engine"].stall_cycles["stream"] > 0
 
 
 def test_the_same_simulation_gives_the_same_result() -> None:

@@ -51,9 +51,9 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
             assert span.start == at <= span.end and span.busy_cycles >= 0
             assert span.works or span.busy_cycles == 0
             if span.gaps:
-                assert sum(end - begin for begin, end in span.gaps) == span.stall_cycles["stream"]
-                edges = [span.start, *(edge for gap in span.gaps for edge in gap), span.end]
-                assert edges == sorted(edges) and all(begin < end for begin, end in span.gaps)
+                assert sum(gap.end - gap.start for gap in span.gaps) == span.stall_cycles["stream"]
+                edges = [span.start, *(edge for gap in span.gaps for edge in (gap.start, gap.end)), span.end]
+                assert edges == sorted(edges) and all(gap.start < gap.end for gap in span.gaps)
             at = span.end
             parts = {"busy": span.busy_cycles, **span.stall_cycles}
             spent.update(parts)

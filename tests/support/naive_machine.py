@@ -44,6 +44,10 @@ class Run:
     times: list[list[int]]
     bursts: list[tuple[int, int]]
     waits_for: int = 0  # matrices of which not all words have passed
+    requests: list[Request] = field(default_factory=list)
+    without_room: set[int] = field(default_factory=set)  # cycles in which only room was missing to ask for it
+    asked: int = 0
+    words: int = 0
 
 
 @dataclass
@@ -210,6 +214,8 @@ class NaiveMachine:
         self.releases: Counter[int] = Counter()
         self.arrived: deque[Run] = deque()
         self.words_left = 0
+        self.free = 0
+        self.starved: Counter[str] = Counter()
 
     def run(self) -> int:
         cycle = 0
@@ -324,6 +330,8 @@ class NaiveMachine:
         self.read_bytes += size
         request = self.memory.ask(address, size, False)
         request.word_bytes, request.taker = word_bytes, taker
+        if taker is not None:
+            taker.requests.append(request)
         self.reads.append(request)
 
     def pass_port(self, now: int) -> None:
@@ -410,7 +418,9 @@ class NaiveMachine:
                     self.fetching = deque(self.runs_of(op))  # none if nothing fired, which takes this cycle to find
                     if self.writes_back(op):
                         self.last_writer[int(tensors[0])] = op
-            if self.fetching and self.used + self.fetching[0].bytes <= self.buffer_bytes:
+            if self.fetching and self.used + self.fetching[0].bytes > self.buffer_bytes:
+                self.fetching[0].without_room.add(now)
+            elif self.fetching:
                 run = self.fetching[0]
                 self.used += run.bytes
                 words = [self.program.tensors[index].word_bytes for index in self.matrices(run.op)]
@@ -418,8 +428,20 @@ class NaiveMachine:
         if self.asking:
             run = self.fetching[0]
             self.read(now, *self.asking.pop(0), run)
+            run.asked = now
             if not self.asking:
                 self.arrived.append(self.fetching.popleft())
+
+    def lacked(self, run: Run, begin: int, end: int) -> None:
+        """Tell why the lanes had no word of a run, in cycles that are reckoned before all of its words."""
+        come = max(cycle or 0 for request in run.requests for cycle in request.come)
+        for now in range(begin, end):
+            if now in run.without_room:
+                self.starved["buffer"] += 1
+            elif now < run.asked:
+                self.starved["list"] += 1
+            else:
+                self.starved["memory" if now < come else "port"] += 1
 
     def lanes(self, now: int) -> None:
         if not self.words_left or not self.arrived:
@@ -430,11 +452,14 @@ class NaiveMachine:
         for times in run.times:
             times.pop(0)
         self.words_left -= 1
+        run.words += 1
         if not self.words_left:
             unit.ends = now + 1
         if not any(run.times) and not run.waits_for:
             assert run.op == unit.op
             self.arrived.popleft()
+            self.lacked(run, max(self.free, unit.started), now + 1 - run.words)
+            self.free = now + 1
             if self.writes_back(run.op):
                 self.posts += [(now + 1 + self.drain[run.op], *burst) for burst in run.bursts]
             else:

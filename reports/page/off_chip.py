@@ -1,4 +1,4 @@
-"""What the data buses of the off-chip memory did: moved data, or why not."""
+"""What the data buses of the off-chip memory did, moved data or why not, and what lanes lacked that waited for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from accel.result import Counters, Result
 from reports.page.bars import Bar, legend, stacked
 from reports.page.comparison import told
 from reports.page.table import Cell, Table, cell
-from reports.palette import BUS_COLOURS, BUS_LABELS
+from reports.palette import BUS_COLOURS, BUS_LABELS, STARVED_COLOURS, STARVED_LABELS
 from reports.quantity import quantity, share
 
 _RUNS = ("delta", "dense")
+
+
+def starved(result: Result) -> Markup:
+    """Return a bar of the lanes' cycles without a word of a column from off-chip memory, cut by what they lacked."""
+    cycles = result.starved_cycles
+    whole = sum(cycles.values())
+    counts = {why: cycles.get(why, 0) for why in STARVED_LABELS}
+    parts = [
+        Bar(words, counts[why], f"{quantity(counts[why])} cycles, {share(counts[why] / whole)}", STARVED_COLOURS[why])
+        for why, words in STARVED_LABELS.items()
+    ]
+    key = legend([(STARVED_COLOURS[why], words) for why, words in STARVED_LABELS.items()])
+    about = told("Cycles in which the lanes had no word of a column", {"lanes": parts})
+    return Markup("").join([key, stacked({"lanes": parts}, {"lanes": f"{quantity(whole)} cycles"}, about)])
 
 
 def drawn(result: Result) -> Markup:
@@ -34,9 +48,9 @@ def table(result: Result) -> Table:
 
 
 def _parts(run: Counters) -> list[Bar]:
-    ticks = run.remote.bus_ticks
+    ticks = {use: run.remote.bus_ticks.get(use, 0) for use in BUS_LABELS}
     whole = sum(ticks.values()) or 1
     return [
-        Bar(words, ticks.get(use, 0), f"{quantity(ticks.get(use, 0))} clocks, {share(ticks.get(use, 0) / whole)}", kind)
-        for (use, words), kind in zip(BUS_LABELS.items(), BUS_COLOURS.values(), strict=True)
+        Bar(words, ticks[use], f"{quantity(ticks[use])} clocks, {share(ticks[use] / whole)}", BUS_COLOURS[use])
+        for use, words in BUS_LABELS.items()
     ]
