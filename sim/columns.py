@@ -167,7 +167,8 @@ class ColumnStream:
         while self._left and self._arrived:
             run = self._arrived.popleft()
             begin, self._free = self._free, max(self._free + run.words, run.ready)
-            self.waits += run.gaps(begin, self._free - run.words)
+            if self._free - run.words > begin:
+                self.waits += run.gaps(begin, self._free - run.words)
             self._left -= run.words
             for address, size_bytes in run.bursts:
                 if self._op_writes_back[self._op]:

@@ -37,6 +37,8 @@ class Passage(NamedTuple):
         The cycle in which the last byte passed, and how many more can in that cycle.
     ready
         The cycle after the last word, if lanes that take one word a cycle had been free from the beginning.
+    come
+        The cycle from which all those bursts had come from memory.
     """
 
     bursts: int
@@ -45,6 +47,7 @@ class Passage(NamedTuple):
     cycle: int
     room: int
     ready: int
+    come: int
 
 
 @numba.njit(cache=True)
@@ -65,10 +68,11 @@ def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int
     due
         Room for the cycles in which the words pass that do so now.
     """
-    bursts, words, passed, cycle, room, ready = p
+    bursts, words, passed, cycle, room, ready, all_come = p
     count, noted = -(-s.size_bytes // s.word_bytes), 0
     for tick in done:
         come = -(-tick * tick_ps // period_ps)
+        all_come = max(all_come, come)
         if come > cycle:
             cycle, room = come, width
         end = min(s.size_bytes, (bursts + 1) * s.burst_bytes - s.lead_bytes)
@@ -83,4 +87,4 @@ def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int
                 due[noted] = cycle
                 noted, words = noted + 1, words + 1
         bursts += 1
-    return Passage(bursts, words, passed, cycle, room, ready)
+    return Passage(bursts, words, passed, cycle, room, ready, all_come)

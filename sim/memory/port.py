@@ -34,16 +34,18 @@ class Arrival(NamedTuple):
     come: int
 
 
+_NOTHING_PASSED = Passage(bursts=0, words=0, bytes=0, cycle=-1, room=0, ready=0, come=0)
+
+
 class _Read:
     """A request under way: its bytes, what of it has passed, its bursts that have not, who waits for it."""
 
-    __slots__ = ("arrived", "come_tick", "end", "known_from", "next", "passage", "stretch", "ticket")
+    __slots__ = ("arrived", "end", "known_from", "next", "passage", "stretch", "ticket")
 
     def __init__(self, stretch: Stretch, tickets: tuple[int, int], arrived: Callable[[Arrival], None]) -> None:
         self.stretch = stretch
         self.arrived = arrived
-        self.passage = Passage(0, 0, 0, -1, 0, 0)
-        self.come_tick = 0
+        self.passage = _NOTHING_PASSED
         self.next, self.end = tickets
         self.ticket = self.next  # what of it is known, which may be more than has passed
         self.known_from = 0
@@ -192,17 +194,15 @@ class RemotePort:
     def _tell(self) -> None:
         """Tell the oldest read's user, all of whose words have passed."""
         read = self._reads.popleft()
-        come = -(-read.come_tick * self.memory.tick_ps // self._period_ps)
-        read.arrived(Arrival(read.passage.ready, come))
+        read.arrived(Arrival(read.passage.ready, read.passage.come))
 
     def _pass(self, read: _Read, end: int) -> Integers:
         """Let the bursts of a read before `end` pass the port; return the cycles of the words that do."""
         if read.passage.bursts == 0:
-            read.passage = read.passage._replace(cycle=self._passed)
+            read.passage = Passage(0, 0, 0, self._passed, 0, 0, 0)
         stretch, passage = read.stretch, read.passage
         due = np.empty(-(-stretch.size_bytes // stretch.word_bytes) - passage.words, np.int64)
         done = self.memory.done(read.next, end)
-        read.come_tick = max(read.come_tick, int(done.max(initial=0)))
         read.passage = pass_on(stretch, passage, done, self.memory.tick_ps, self._period_ps, self._width, due)
         read.next = end
         self._passed = max(self._passed, read.passage.cycle)
