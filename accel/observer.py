@@ -92,3 +92,32 @@ class Observer(Protocol):
         numbers
             More about it, such as which row is open.
         """
+
+
+class Observers:
+    """Several observers that are told the same.
+
+    Parameters
+    ----------
+    observers
+        Whom to tell, in this order.
+    """
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self.watches_memory = any(observer.watches_memory for observer in observers)
+        self._observers = observers
+
+    def span(self, span: Span) -> None:
+        """Tell all what a unit did."""
+        for observer in self._observers:
+            observer.span(span)
+
+    def level(self, track: str, cycle: int, value: int) -> None:
+        """Tell all of a level."""
+        for observer in self._observers:
+            observer.level(track, cycle, value)
+
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
+        """Tell all what a part with a clock of its own did."""
+        for observer in self._observers:
+            observer.activity(track, what, start_ps, end_ps, numbers)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from accel.observer import Observer, Span
+from accel.observer import Span
 
 HELD = "tapes and states in local memory, bytes"
 """The level that a machine tells of."""
@@ -15,35 +15,23 @@ _MOST_POINTS = 256
 
 
 class HeldBytes:
-    """An observer that keeps the level `HELD`, and tells another one everything.
+    """An observer that keeps the level `HELD`."""
 
-    Parameters
-    ----------
-    then
-        Whom else to tell.
-    """
+    watches_memory = False
 
-    def __init__(self, then: Observer | None = None) -> None:
-        self.watches_memory = then is not None and then.watches_memory
-        self._then = then
+    def __init__(self) -> None:
         self._levels: list[tuple[int, int]] = []
 
     def span(self, span: Span) -> None:
-        """Pass on what a unit did."""
-        if self._then is not None:
-            self._then.span(span)
+        """Pass by what a unit did."""
 
     def level(self, track: str, cycle: int, value: int) -> None:
-        """Keep the level if it is the one, and pass it on."""
+        """Keep the level if it is the one."""
         if track == HELD:
             self._levels.append((cycle, value))
-        if self._then is not None:
-            self._then.level(track, cycle, value)
 
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
-        """Pass on what a part with a clock of its own did."""
-        if self._then is not None:
-            self._then.activity(track, what, start_ps, end_ps, numbers)
+        """Pass by what a part with a clock of its own did."""
 
     def over_time(self) -> tuple[tuple[int, int], ...]:
         """Return cycles, and the bytes held from each on; of many only the most in equal parts, so that peaks stay."""

@@ -12,7 +12,7 @@ from typing import Any
 from accel.architecture import Architecture
 from accel.area import area
 from accel.errors import ConfigError
-from accel.observer import Observer
+from accel.observer import Observer, Observers
 from accel.program import Program
 from accel.result import Result
 from sim import learned
@@ -73,10 +73,9 @@ def simulate(
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
     with nullcontext() if observe is None else observe(delta) as observer:
-        held = HeldBytes(observer)
-        starved = StarvedLanes(held)
+        held, starved = HeldBytes(), StarvedLanes()
         if member.OBSERVES:
-            chosen["observer"] = starved
+            chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])
         delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
     known_area = area(architecture)

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from accel.observer import Observer, Span
+from accel.observer import Span
 from accel.result import Starved
 
 
 class StarvedLanes:
-    """An observer that adds up the cycles in which the lanes had no word, by why, and tells another one everything.
-
-    Parameters
-    ----------
-    then
-        Whom else to tell.
+    """An observer that adds up the cycles in which the lanes had no word, by why.
 
     Attributes
     ----------
@@ -23,21 +18,18 @@ class StarvedLanes:
         By why.
     """
 
-    def __init__(self, then: Observer) -> None:
+    watches_memory = False
+
+    def __init__(self) -> None:
         self.cycles: Counter[Starved] = Counter()
-        self.watches_memory = then.watches_memory
-        self._then = then
 
     def span(self, span: Span) -> None:
-        """Add up what an op of the lanes lost, and pass it on."""
+        """Add up what an op of the lanes lost."""
         for gap in span.gaps:
             self.cycles[gap.why] += gap.end - gap.start
-        self._then.span(span)
 
     def level(self, track: str, cycle: int, value: int) -> None:
-        """Pass on a level."""
-        self._then.level(track, cycle, value)
+        """Pass by a level."""
 
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
-        """Pass on what a part with a clock of its own did."""
-        self._then.activity(track, what, start_ps, end_ps, numbers)
+        """Pass by what a part with a clock of its own did."""

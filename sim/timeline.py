@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from accel.errors import ConfigError
 from accel.files import replacing
-from accel.observer import Observer, Span
+from accel.observer import Observer, Observers
 from accel.program import Program
 from reports.timeline import TraceEvents, ValueChanges
 
 __all__ = ["Recorder"]
 
 _GZ = ".gz"
-
-
-class _All:
-    """Tells several observers the same."""
-
-    watches_memory = True
-
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = observers
-
-    def span(self, span: Span) -> None:
-        for observer in self._observers:
-            observer.span(span)
-
-    def level(self, track: str, cycle: int, value: int) -> None:
-        for observer in self._observers:
-            observer.level(track, cycle, value)
-
-    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
-        for observer in self._observers:
-            observer.activity(track, what, start_ps, end_ps, numbers)
 
 
 class Recorder:
@@ -81,7 +60,7 @@ class Recorder:
             if self._vcd is not None:
                 file = stack.enter_context(_opened(self._vcd))
                 observers.append(stack.enter_context(ValueChanges(file, program)))
-            yield _All(observers)
+            yield Observers(observers)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from request_log import RequestLog
 
 from accel.program import PHASES, Program
 from sim.fidelity import cycle
-from sim.held import HeldBytes
 from sim.machine import Machine
 from sim.starved import StarvedLanes
 from workloads.matrix import lower_matrix
@@ -32,7 +31,7 @@ def _busy(stalls: Any) -> dict[str, int]:
 def _check_equal(program: Program) -> None:
     naive = NaiveMachine(program)
     total = naive.run()
-    lanes = StarvedLanes(HeldBytes())
+    lanes = StarvedLanes()
     counted = cycle.count(program, observer=lanes)
     assert counted.cycles == total
     assert lanes.cycles == naive.starved

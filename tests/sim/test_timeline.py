@@ -19,7 +19,7 @@ from observers import KeptSpans
 from programs import programs
 from vcd.reader import TokenKind, tokenize
 
-from accel.observer import Span
+from accel.observer import Observers, Span
 from accel.program import NO_OP, PHASES, UNITS, Program
 from accel.result import Counters
 from reports.timeline import TraceEvents, ValueChanges
@@ -88,7 +88,7 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
 
 def test_commands_are_kept_only_for_who_watches_memory() -> None:
     program, kept = _program(), KeptSpans()
-    for observer in (None, HeldBytes(), HeldBytes(kept)):
+    for observer in (None, HeldBytes(), Observers([HeldBytes(), kept])):
         machine = Machine(program, None, observer)
         machine.run()
         channels = machine.port.memory.channels
