@@ -24,7 +24,6 @@ BusUse = Literal["read", "write", "refresh", "row", "turn", "column", "idle"]
 """Data moved; or, with requests queued, the bank of the next burst was kept by a refresh, its row had to be opened for
 it, data had gone the other way before, columns or activates had to keep their distance; or nothing was queued."""
 
-
 Starved = Literal["list", "buffer", "memory", "port"]
 """Why lanes had no word of a column from off-chip memory: the fetch had not asked for it, as it waited for a list, for
 columns to be written back or for its turn to ask ("list"), or for room ("buffer"); it had not all come from memory

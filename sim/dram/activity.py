@@ -9,7 +9,6 @@ import numpy as np
 
 from sim.dram import kernel
 from sim.dram.controller import Commands, DramChannels
-from sim.dram.layout import Layout, rules_of
 
 Tell = Callable[[str, str, int, int, Mapping[str, int]], None]
 """As `accel.observer.Observer.activity`."""
@@ -46,7 +45,7 @@ class DramActivity:
     def __init__(self, memory: DramChannels, tell: Tell, look_every_ps: int = 20_000_000) -> None:
         part, controller = memory.part, memory.controller
         self._memory, self._tell, self._look_every_ps = memory, tell, look_every_ps
-        self._rules = rules_of(part, controller, Layout(part, controller))
+        self._rules = memory.rules
         self._tck_ps, self._burst = part.tck_ps, part.burst_cycles
         self._sizes = {
             "channel": controller.channels,

@@ -138,6 +138,13 @@ class DramChannels:
     record
         Whether to keep the commands, for `take_commands`.
 
+    Attributes
+    ----------
+    rules
+        The constraints between commands, in clocks.
+    map
+        Where addresses lie.
+
     Raises
     ------
     ConfigError
@@ -151,10 +158,10 @@ class DramChannels:
         self.controller = controller
         self.map = AddressMap(part, controller)
         self._layout = Layout(part, controller)
-        self._rules = rules_of(part, controller, self._layout)
+        self.rules = rules_of(part, controller, self._layout)
         most_finished = _MOST_REQUESTS + 2 * controller.channels * self._layout.depth
         self._state = State(
-            words=self._layout.initial(part, self._rules.refresh_interval),
+            words=self._layout.initial(part, self.rules.refresh_interval),
             finished=np.empty((most_finished, 4), np.int64),
             commands=np.empty((_MOST_COMMANDS if record else 0, 7), np.int64),
         )
@@ -201,7 +208,7 @@ class DramChannels:
         self._check(np.array([address]))
         place = self._places(np.array([address]))[:, 0]
         self._run(_NOTHING, _NOWHERE, _NOTHING, cycle)
-        return bool(kernel.offer(self._rules, self._state, cycle, place, int(write)))
+        return bool(kernel.offer(self.rules, self._state, cycle, place, int(write)))
 
     def advance(self, cycle: int) -> Finished:
         """Let time pass until `cycle`: issue every command of the cycles before it, and return what that finishes."""
@@ -209,7 +216,7 @@ class DramChannels:
 
     def next_event(self) -> int:
         """Return the cycle of the next command if no request comes before; refreshes of an idle memory count too."""
-        return int(kernel.next_event(self._rules, self._state, self._channels))
+        return int(kernel.next_event(self.rules, self._state, self._channels))
 
     def take_commands(self) -> Commands:
         """Return the commands issued since the last call."""
@@ -242,7 +249,7 @@ class DramChannels:
         opened, closed = ranks[..., kernel.OPENED], ranks[..., kernel.LAST_CLOSED]
         closed = np.where(ranks[..., kernel.OPEN_BANKS] > 0, end, closed)
         current = np.maximum(np.minimum(closed, end) - opened, 0)
-        refreshing = 0 if self._rules.per_bank else self.counts.refreshes * self._rules.refresh
+        refreshing = 0 if self.rules.per_bank else self.counts.refreshes * self.rules.refresh
         return int(ranks[..., kernel.ACTIVE_CYCLES].sum() + current.sum()) + refreshing
 
     def _places(self, addresses: Integers) -> Integers:
@@ -265,7 +272,7 @@ class DramChannels:
         done = False
         self._keep_finished()
         while not done:
-            fixed = (self._rules, self._state, self._channels)
+            fixed = (self.rules, self._state, self._channels)
             taken, done = kernel.run(*fixed, cycles, places, writes, until)
             cycles, places, writes = cycles[taken:], places[:, taken:], writes[taken:]
             self._keep_commands()

@@ -40,10 +40,10 @@ class Transfers(DramChannels):
         super().__init__(part, controller, record)
         self.accepted = -1
         self.on_bursts: Callable[[int, int, int, bool], None] | None = None
-        self._fields = _fields(self, Layout(part, controller))
+        self._fields = _fields(self, self._layout)
         self._done = np.zeros(_FIRST_TICKETS, np.int64)
         self._next_ticket = 0
-        self._plain = (np.array(self._rules, np.int64), *self._state)
+        self._plain = (np.array(self.rules, np.int64), *self._state)
 
     def hand_over(self, cycle: int, address: int, size_bytes: int, write: bool, oldest: int | None) -> tuple[int, int]:
         """Hand over the bursts in which bytes lie, offered from `cycle` on; return their first ticket and the next.
@@ -91,7 +91,7 @@ class Transfers(DramChannels):
     @property
     def read_latency(self) -> int:
         """Cycles from a read's command until its data have passed the data bus."""
-        return self._rules.read_latency
+        return self.rules.read_latency
 
     def done(self, first: int, end: int) -> Integers:
         """Return the cycles from which the data of reads have passed the data bus; `kernel.NEVER` if not yet known."""

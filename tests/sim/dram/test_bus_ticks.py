@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from accel.dram import DramController, DramPart
 from sim.dram.controller import BusTicks, DramChannels
 from sim.dram.kernel import COMMANDS, NEVER
-from sim.dram.layout import Layout, rules_of
+from sim.dram.rules import Rules
 
 
 def _clock_by_clock(case: Case, memory: DramChannels, finished: np.ndarray, end: int) -> Counter[str]:
     """Return what the bus of the only channel did in each clock before `end`."""
-    rules = rules_of(case.part, case.controller, Layout(case.part, case.controller))
+    rules = memory.rules
     burst, found = case.part.burst_cycles, Counter[str]()
     commands = sorted(zip(*(field.tolist() for field in memory.take_commands()), strict=True))
     bus_wrote, free_from, fresh = False, 0, set[tuple[int, ...]]()
@@ -51,7 +51,7 @@ def _clock_by_clock(case: Case, memory: DramChannels, finished: np.ndarray, end:
     return found
 
 
-def _queued(finished: np.ndarray, rules: object) -> list[tuple[int, int]]:
+def _queued(finished: np.ndarray, rules: Rules) -> list[tuple[int, int]]:
     """Return from when until when, both included, anything was queued; what a queued write answers never was."""
     accepted, done, write = finished[1], finished[2], finished[3]
     latency = np.where(write == 1, rules.write_latency, rules.read_latency)

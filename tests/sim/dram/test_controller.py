@@ -106,7 +106,7 @@ def test_what_surely_comes_first_does(case: Case) -> None:
     memory, sure = DramChannels(case.part, case.controller), 0
     for cycle, address, write in zip(*(field.tolist() for field in case.requests), strict=True):
         memory.serve(np.array([cycle]), np.array([address]), np.array([write]))
-        words, rules = memory._state.words, memory._rules
+        words, rules = memory._state.words, memory.rules
         for channel in memory._channels.tolist():
             kernel._turn(rules, words, channel)
             oldest = kernel._oldest_ready(rules, words, channel)
