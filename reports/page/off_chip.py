@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from markupsafe import Markup
 
-from accel.result import Counters, Result
+from accel.result import Result
 from reports.page.bars import Bar, legend, stacked
 from reports.page.comparison import told
 from reports.page.table import Cell, Table, cell
@@ -12,25 +15,24 @@ from reports.palette import BUS_COLOURS, BUS_LABELS, STARVED_COLOURS, STARVED_LA
 from reports.quantity import quantity, share
 
 _RUNS = ("delta", "dense")
+_Why = TypeVar("_Why", bound=str)
 
 
 def starved(result: Result) -> Markup:
     """Return a bar of the lanes' cycles without a word of a column from off-chip memory, cut by what they lacked."""
-    cycles = result.starved_cycles
-    whole = sum(cycles.values())
-    counts = {why: cycles.get(why, 0) for why in STARVED_LABELS}
-    parts = [
-        Bar(words, counts[why], f"{quantity(counts[why])} cycles, {share(counts[why] / whole)}", STARVED_COLOURS[why])
-        for why, words in STARVED_LABELS.items()
-    ]
+    parts = _parts(result.starved_cycles, STARVED_LABELS, STARVED_COLOURS, "cycles")
     key = legend([(STARVED_COLOURS[why], words) for why, words in STARVED_LABELS.items()])
     about = told("Cycles in which the lanes had no word of a column", {"lanes": parts})
-    return Markup("").join([key, stacked({"lanes": parts}, {"lanes": f"{quantity(whole)} cycles"}, about)])
+    value = f"{quantity(sum(result.starved_cycles.values()))} cycles"
+    return Markup("").join([key, stacked({"lanes": parts}, {"lanes": value}, about)])
 
 
 def drawn(result: Result) -> Markup:
     """Return a bar for the run and one for the dense run, with the share in which data moved beside each."""
-    rows = {name: _parts(run) for name, run in zip(_RUNS, (result.counters, result.dense), strict=True)}
+    rows = {
+        name: _parts(run.remote.bus_ticks, BUS_LABELS, BUS_COLOURS, "clocks")
+        for name, run in zip(_RUNS, (result.counters, result.dense), strict=True)
+    }
     moving = {
         name: share(sum(part.value for part in parts[:2]) / (sum(part.value for part in parts) or 1))
         for name, parts in rows.items()
@@ -47,10 +49,13 @@ def table(result: Result) -> Table:
     return Table("Clocks of the off-chip data buses", ["Clocks", "Delta", "Dense"], rows, note=note)
 
 
-def _parts(run: Counters) -> list[Bar]:
-    ticks = {use: run.remote.bus_ticks.get(use, 0) for use in BUS_LABELS}
-    whole = sum(ticks.values()) or 1
+def _parts(
+    counted: Mapping[_Why, int], labels: Mapping[_Why, str], colours: Mapping[_Why, str], unit: str
+) -> list[Bar]:
+    """Return the parts of a bar in the order of `labels`, with their share of the whole."""
+    counts = {why: counted.get(why, 0) for why in labels}
+    whole = sum(counts.values()) or 1
     return [
-        Bar(words, ticks[use], f"{quantity(ticks[use])} clocks, {share(ticks[use] / whole)}", BUS_COLOURS[use])
-        for use, words in BUS_LABELS.items()
+        Bar(words, counts[why], f"{quantity(counts[why])} {unit}, {share(counts[why] / whole)}", colours[why])
+        for why, words in labels.items()
     ]
