@@ -109,6 +109,10 @@ class Checkpoint(Description):
     overlap: bool = True
     local_bytes: PositiveInt | None = None
 
+    def room_bytes(self, free_bytes: int) -> int:
+        """Return what tapes and states may take of the local bytes that nothing else does."""
+        return free_bytes if self.local_bytes is None else min(free_bytes, self.local_bytes)
+
     @property
     def tape_home(self) -> Home | None:
         """Where a policy that runs nothing again keeps the tape; None for all others, and without a policy."""

@@ -104,7 +104,7 @@ def as_scheduled(
     state = State(architecture, shape)
     sizes = Sizes(tape.own_bytes, tape.residue, of_loss, state.own_bytes)
     free = architecture.local.bytes - sum(placed.local_bytes.values()) - tape.made_list_bytes
-    local = min(free, architecture.checkpoint.local_bytes or free)
+    local = architecture.checkpoint.room_bytes(free)
     remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
     room = _budget(architecture, shape, sizes, local, remote, int(tape.slot_bytes.sum()), int(state.bytes.sum()))
     if architecture.tiles.count > 1:

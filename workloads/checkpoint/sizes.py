@@ -90,7 +90,7 @@ def budget(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> Bu
     placed = place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
     engine = architecture.engine
     free = architecture.local.bytes - sum(placed.local_bytes.values())
-    local = min(free, architecture.checkpoint.local_bytes or free)
+    local = architecture.checkpoint.room_bytes(free)
     remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
     entries = fired_of(shape, occupancy.x, occupancy.h)
     tape = tape_bytes(shape, engine, entries)
