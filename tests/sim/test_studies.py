@@ -7,11 +7,12 @@ import pytest
 
 from accel.errors import NetworkError
 from sim.cli.study import study
-from sim.studies import STUDIES, _sparse, _training, combined, few_bit, memory, sparse_weights, speedup
+from sim.studies import STUDIES, _sparse, _training, checkpointing, combined, few_bit, memory, sparse_weights, speedup
 from sim.studies._training import Settings
 from workloads import learning_state
 from workloads.datasets import DATASETS
 from workloads.network import from_flat
+from workloads.presets import PRESETS
 from workloads.training import sizes_of
 
 
@@ -137,3 +138,10 @@ def test_the_command_lists_every_study(capsys: pytest.CaptureFixture[str]) -> No
     study("list")
     listed = capsys.readouterr().out
     assert all(name in listed for name in STUDIES.names())
+
+
+def test_sequences_of_the_checkpointing_study_are_of_the_networks_it_names() -> None:
+    for pair in checkpointing.SETTINGS.pairs:
+        if pair.cell == PRESETS.load(pair.workload)["cell"]:
+            assert list(pair.hidden[0]) == PRESETS.load(pair.workload)["hidden"]
+    assert checkpointing.SETTINGS.pairs[0].cell == PRESETS.load("digits")["cell"]
