@@ -19,9 +19,7 @@ from sim.starved import StarvedLanes
 from workloads.matrix import lower_matrix
 from workloads.synthetic import uniform_masks
 
-_SLOW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+_SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def _busy(stalls: Any) -> dict[str, int]:

@@ -16,7 +16,7 @@ from accel.modes import encode
 from accel.number import NumberFormat
 from rtl.encoder import DeltaEncoder, least_field
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 DEPTH = 32
 IN_FLIGHT = 4  # groups that the pipeline and its queue hold together
 

@@ -26,7 +26,7 @@ def short_cases(draw, most_steps):
     return steps, Budget(state, tape, local, remote), costs
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(case=short_cases(4))
 def test_nested_schedules_are_the_cheapest_of_all_if_the_port_blocks(case):
     steps, budget, costs = case
@@ -41,7 +41,7 @@ def test_nested_schedules_are_the_cheapest_of_all_if_the_port_blocks(case):
             assert blocking_cycles(schedule, costs) == cost
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(case=short_cases(3))
 def test_a_blocking_port_has_the_cheapest_schedule_of_all(case):
     costs = case[2]
