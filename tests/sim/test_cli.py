@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -79,19 +78,14 @@ def test_help_names_every_command(deltatrain):
         application().parse_args(example.split("   ")[0].split()[1:], exit_on_error=False, print_error=False)
 
 
-def test_help_is_fast_and_imports_only_what_it_uses():
+def test_help_imports_only_what_it_uses():
     heavy = ("numpy", "matplotlib", "simpy", "polars", "pandas", "amaranth", "torch", "optuna", "dask", "pydantic")
     code = (
         "import sys; from sim.cli import main; status = main(['--help']); "
         f"sys.stderr.write(' '.join(name for name in {heavy} if name in sys.modules)); sys.exit(status)"
     )
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = _process(code)
-        times.append(time.perf_counter() - start)
-        assert done.returncode == 0 and done.stderr == ""
-    assert min(times) < 1.5  # 0.2 s on an idle machine
+    done = _process(code)
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_version(deltatrain):
