@@ -50,7 +50,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def _process(code: str, *words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=600)
 
 
 MAIN = "import sys; from sim.cli import main; sys.exit(main())"
@@ -288,7 +288,7 @@ def test_a_terminal_shows_a_bar_with_the_time_left(tmp_path):
         except OSError:  # the other end is closed
             break
     os.close(screen)
-    stdout, _ = process.communicate(timeout=60)
+    stdout, _ = process.communicate(timeout=600)
     assert process.returncode == 0 and json.loads(stdout)["fidelity"] == "cycle"
     text = shown.decode()
     assert "simulation" in text and "figures" in text and "100%" in text and "00:0" in text

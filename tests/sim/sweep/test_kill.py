@@ -22,9 +22,18 @@ from sim.sweep.journal import read
 ROOT = Path(__file__).parents[3]
 
 _SWEEP = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from sim.sweep import sweep
+from sim.sweep.journal import Journal
+
+append = Journal.append
+
+def slow(*words):
+    append(*words)
+    time.sleep(0.03)  # so that it is under way for some time, however busy the machine is
+
+Journal.append = slow
 sweep(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], workers=int(sys.argv[3]))
 """
 
@@ -93,7 +102,7 @@ def _more_lines(path: Path, than: int, process: subprocess.Popen[bytes]) -> Call
     return lambda: _lines(path) > than or process.poll() is not None
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
+def _wait(condition: Callable[[], bool], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
