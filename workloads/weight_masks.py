@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.network import Sizes, from_flat, shapes
-from workloads.packing import Array
-from workloads.sparsity import SPARSITY
-from workloads.sparsity._matrix import Matrix
-from workloads.tables import Sparsity
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.network.network import Sizes, from_flat, shapes
+from deltatrain.workloads.sparsity import SPARSITY
+from deltatrain.workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.tables import Sparsity
 
 LAST_RATE = 0.005
 """To which the pruning rate falls at the end of training (Shiweiliuiiiiiii/Selfish-RNN, cosine decay)."""

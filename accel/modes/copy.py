@@ -7,9 +7,9 @@ copies, so this is an assumption: the least that one port each way allows.
 
 from __future__ import annotations
 
-from accel.engine import Engine
-from accel.modes import gates_forward
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import gates_forward
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "elementwise"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from accel.engine import Formats
-from accel.modes import gates_forward
-from accel.number import Integers
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.modes import gates_forward
+from deltatrain.accel.number import Integers
 
 UNIT = "elementwise"
 
@@ -30,7 +30,7 @@ def result(
     Parameters
     ----------
     gates
-        A member of `accel.gates`.
+        A member of `accel.cells`.
     g_h
         Gradient of h, in ``formats.gradient``, shape (H,).
     carry

@@ -1,16 +1,16 @@
 """Element-wise gates of one step, forward: what follows the matrix products for a layer's H neurons.
 
-The arithmetic of each cell is a member of `accel.gates`.
+The arithmetic of each cell is a member of `accel.cells`.
 """
 
 from __future__ import annotations
 
 from types import ModuleType
 
-from accel.engine import Engine, Formats
-from accel.modes import SOON_CYCLES
-from accel.number import Integers
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.accel.number import Integers
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "elementwise"
 
@@ -26,7 +26,7 @@ def result(
     Parameters
     ----------
     gates
-        A member of `accel.gates`.
+        A member of `accel.cells`.
     memory
         The delta memory as it lies in the accumulators, block after block, shape (A*H,).
     state
@@ -61,8 +61,9 @@ def drain_cycles(engine: Engine) -> int:
     """Return the pipeline's depth, one for all that the unit does, so that its ops are done in their order.
 
     An LSTM's neuron is written whole 15 cycles after its first word is asked for, backward 18 (read 2, table 3, product
-    and sum 2, and so on along the chain that `rtl.gates` draws); `issue_cycles` counts 5 and 8 of them. The loss needs
-    all 10: word, lane, rounding, difference, exponential in 3, quotient, and the word that gathers P of them.
+    and sum 2, and so on along the chain that `rtl.elementwise.cells` draws); `issue_cycles` counts 5 and 8 of them.
+    The loss needs all 10: word, lane, rounding, difference, exponential in 3, quotient, and the word that gathers P of
+    them.
     """
     return 10 + SOON_CYCLES
 

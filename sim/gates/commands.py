@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from accel.modes import MODES
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
-from rtl.elementwise_op import ElementwiseMode
-from rtl.encoder import least_field
-from rtl.engine_op import Stream
-from rtl.list_source import SourceKind
-from rtl.machine import Machine
-from rtl.op import Mode, column_parts
-from rtl.tile import Tile
-from rtl.value_feed import VectorMemory
-from sim.gates.between_tiles import ExchangeCommands
-from sim.gates.layout import Layout
-from sim.gates.packing import packer
-from sim.gates.step import NumberedStep
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
+from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode
+from deltatrain.rtl.encoder.encoder import least_field
+from deltatrain.rtl.encoder.value_feed import VectorMemory
+from deltatrain.rtl.engine.engine_op import Stream
+from deltatrain.rtl.lanes.op import Mode, column_parts
+from deltatrain.rtl.lists.list_source import SourceKind
+from deltatrain.rtl.tile import Tile
+from deltatrain.rtl.tiles.machine import Machine
+from deltatrain.sim.gates.between_tiles import ExchangeCommands
+from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.packing import packer
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["Commands"]
 
@@ -320,7 +320,7 @@ class Commands:
     # --- the fetch
 
     def _fetch(self, row: int, mode: str, fields: Fields) -> None:
-        """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine` does."""
+        """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine.machine` does."""
         indices = [index for index in self._at(row, "tensor", "second_tensor") if index != NO_TENSOR]
         remote = [self._tensors[index] for index in indices if self._tensors[index].remote]
         if not remote:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from accel.number import Integers, NumberFormat
-from accel.program import Tensor
-from sim.gates import shares
-from sim.gates.commands import Commands
-from sim.gates.layout import Layout, is_gradient
-from sim.gates.step import NumberedStep
+from deltatrain.accel.number import Integers, NumberFormat
+from deltatrain.accel.program import Tensor
+from deltatrain.sim.gates import shares
+from deltatrain.sim.gates.commands import Commands
+from deltatrain.sim.gates.layout import Layout, is_gradient
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["Images", "from_bytes", "to_bytes"]
 

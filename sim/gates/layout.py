@@ -1,4 +1,4 @@
-"""Where everything is in the memories of tiles: the addresses behind the sizes that `workloads.placement` adds up."""
+"""The addresses in the memories of tiles, behind the sizes that `workloads.lowering.placement` adds up."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from itertools import accumulate
 
 import numpy as np
 
-from accel.engine import Engine
-from accel.errors import ConfigError
-from accel.program import MODE_NAMES, Program, Tensor
-from rtl.plan import FORWARD, Plan
-from rtl.sizes import TileSizes
-from rtl.tape_walk import VALUE_BITS, entries_of_word
-from rtl.timetable import Write
-from sim.gates.between_tiles import exchange_sizes
-from workloads.placement import Shape
-from workloads.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import MODE_NAMES, Program, Tensor
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.elementwise.plan import FORWARD, Plan
+from deltatrain.rtl.elementwise.timetable import Write
+from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, entries_of_word
+from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
 
 __all__ = ["Layout"]
 
@@ -231,7 +231,7 @@ class Layout:
     def _most_entries(self) -> int:
         """Return how many entries may be in use at once: a sample's, the next one's first, a vector being encoded.
 
-        Of a tape that lives off-chip those of a few steps, see `workloads.tape`.
+        Of a tape that lives off-chip those of a few steps, see `workloads.lowering.tape`.
         """
         ops = self._program.ops
         encodes = ops.mode == MODE_NAMES.index("encode")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.number import Integers, NumberFormat
-from sim.gates.step import NumberedStep
-from workloads.integer_parameters import IntegerLayer, IntegerParameters
-from workloads.integer_training import IntegerNetwork
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.number import Integers, NumberFormat
+from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters
+from deltatrain.workloads.training.integer_training import IntegerNetwork
 
 __all__ = ["random_step"]
 
@@ -35,7 +35,7 @@ def random_step(
     architecture
         The machine.
     cell
-        A member of `accel.gates`.
+        A member of `accel.cells`.
     seed
         Of all that is drawn.
     features, hidden, classes, lengths

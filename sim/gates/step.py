@@ -7,14 +7,14 @@ from functools import cached_property
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from accel.number import Integers
-from accel.program import Program
-from workloads.integer_parameters import IntegerParameters
-from workloads.integer_training import IntegerNetwork, IntegerStep, recorded_step, training_step
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.number import Integers
+from deltatrain.accel.program import Program
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.training.integer_parameters import IntegerParameters
+from deltatrain.workloads.training.integer_training import IntegerNetwork, IntegerStep, recorded_step, training_step
 
 __all__ = ["NumberedProgram", "NumberedStep"]
 

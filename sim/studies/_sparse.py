@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.engine import Engine
-from sim.studies._training import state_path
-from workloads import learning_state
-from workloads.datasets import DATASETS
-from workloads.network import from_flat
-from workloads.packing import Array
-from workloads.sparse_columns import column_words, matrix_bytes, whole_words
-from workloads.trace import RecordedStep
-from workloads.training import sizes_of
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.engine import Engine
+from deltatrain.sim.studies._training import state_path
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.lowering.sparse_columns import column_words, matrix_bytes, whole_words
+from deltatrain.workloads.network.network import from_flat
+from deltatrain.workloads.trace import RecordedStep
+from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training.training import sizes_of
+from deltatrain.workloads.workload import Workload
 
 
 @cache

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from accel.engine import Formats
-from accel.number import NumberFormat
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.number import NumberFormat
 
 # A deadline would measure how busy the machine is.
 settings.register_profile("no deadline", deadline=None)

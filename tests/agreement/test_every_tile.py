@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from naive_machine import NaiveMachine
 from programs import READOUTS, architectures, programs, recorded_step, recordings, shapes
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.program import MODE_NAMES, NO_TENSOR, PHASES, UNITS, Program
-from sim.fidelity import analytic, cycle
-from sim.machine import Machine
-from workloads.lowering import lower, lower_dense
-from workloads.placement import Shape
-from workloads.trace import RecordedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, UNITS, Program
+from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.workloads.lowering.lowering import lower, lower_dense
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

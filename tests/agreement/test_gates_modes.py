@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from lane_bench import LAW, Job, Part, bits_of, golden, run_lanes
 from lane_jobs import a_small_engine, integers
 
-from accel.architecture import Architecture
-from accel.gates import GATES, accumulator_rows
-from accel.modes import MODES, matvec, matvec_t
-from rtl.gates import TIMETABLES
-from rtl.modes import LANE_MODES
-from rtl.op import Mode, column_parts
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES, accumulator_rows
+from deltatrain.accel.modes import MODES, matvec, matvec_t
+from deltatrain.rtl.elementwise.cells import TIMETABLES
+from deltatrain.rtl.lanes.modes import LANE_MODES
+from deltatrain.rtl.lanes.op import Mode, column_parts
 
 RENETA_PERCENT = {  # measured from its RTL, zero-latency memory; N, sparsity
     (64, 0.90): {Mode.MATVEC: 66.0, Mode.MATVEC_T: 44.4, Mode.OUTER: 98.0},

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.engine import Engine, Formats
-from accel.gates import GATES, lif
-from accel.modes import loss
-from accel.number import quantise, to_float
-from workloads.cells import CELLS
-from workloads.integer_parameters import dequantised, quantised
-from workloads.integer_training import IntegerNetwork, recorded_step, training_step
-from workloads.network import Network, Sizes, from_flat, initial_parameters
-from workloads.network import training_step as float_training_step
+from deltatrain.accel.cells import GATES, lif
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import loss
+from deltatrain.accel.number import quantise, to_float
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Network, Sizes, from_flat, initial_parameters
+from deltatrain.workloads.network.network import training_step as float_training_step
+from deltatrain.workloads.training.integer_parameters import dequantised, quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork, recorded_step, training_step
 
 WIDE = Formats(
     weight={"bits": 20, "fraction_bits": 16},

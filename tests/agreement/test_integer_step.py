@@ -20,16 +20,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.activation import SIGMOID_ERROR, SIGMOID_INPUT, TANH_ERROR, TANH_INPUT
-from accel.engine import Engine, Formats
-from accel.gates import GATES
-from accel.modes import encode, loss, matvec, update
-from accel.number import fit, quantise, to_float
-from workloads.cells import CELLS
-from workloads.integer_parameters import dequantised, quantised, zeros_like
-from workloads.integer_training import IntegerNetwork, recorded_step, training_step
-from workloads.network import Network, Sizes, initial_parameters
-from workloads.network import training_step as float_training_step
+from deltatrain.accel.activation import SIGMOID_ERROR, SIGMOID_INPUT, TANH_ERROR, TANH_INPUT
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import encode, loss, matvec, update
+from deltatrain.accel.number import fit, quantise, to_float
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Network, Sizes, initial_parameters
+from deltatrain.workloads.network.network import training_step as float_training_step
+from deltatrain.workloads.training.integer_parameters import dequantised, quantised, zeros_like
+from deltatrain.workloads.training.integer_training import IntegerNetwork, recorded_step, training_step
 
 WIDE = Formats(
     weight={"bits": 20, "fraction_bits": 16},

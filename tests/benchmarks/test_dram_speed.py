@@ -10,10 +10,10 @@ import tracemalloc
 
 import pytest
 
-from accel.dram import DramController, DramPart
-from sim.dram.address_map import AddressMap
-from sim.dram.replay import replay
-from sim.dram.requests import generated
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.sim.dram.address_map import AddressMap
+from deltatrain.sim.dram.replay import replay
+from deltatrain.sim.dram.requests import generated
 
 LEAST_REQUESTS_PER_SECOND = 250_000  # half of what an idle machine must reach
 

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from programs import recorded_step
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.program import PHASES, Program
-from sim.fidelity import analytic, cycle
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.program import PHASES, Program
+from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
 
 ROOT = Path(__file__).parents[2]
 SHAPE = Shape(GATES.load("lstm"), (512,), (512,), 10)
@@ -99,7 +99,7 @@ _PEAK = """
 import pathlib, re, resource, sys
 sys.path[:0] = sys.argv[2:]
 from test_simulator_speed import _program
-from sim.fidelity import cycle
+from deltatrain.sim.fidelity import cycle
 cycle.count(_program(int(sys.argv[1]), "remote"))
 status = pathlib.Path("/proc/self/status")
 own = re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text()) if status.exists() else None

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from programs import recorded_step
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.result import Counters
-from sim.fidelity import cycle
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.result import Counters
+from deltatrain.sim.fidelity import cycle
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
 
 STEPS = 50
 

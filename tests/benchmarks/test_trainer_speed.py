@@ -17,9 +17,9 @@ _MEASURE = """
 import json, sys, time
 import numpy as np
 import torch
-from workloads.cells import CELLS
-from workloads.host_memory import reuse_freed_memory
-from workloads.network import Network, Sizes, initial_parameters, training_step
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
 
 steps = int(sys.argv[1])
 torch.set_num_threads(1)
@@ -59,9 +59,9 @@ import json, sys, time
 import numpy as np
 import torch
 from torch_spikes import TorchNetwork
-from workloads.cells import CELLS
-from workloads.host_memory import reuse_freed_memory
-from workloads.network import Network, Sizes, initial_parameters, training_step
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
 
 torch.set_num_threads(1)
 reuse_freed_memory()

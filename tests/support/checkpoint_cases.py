@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from float_replay import FloatReplay
 from hypothesis import strategies as st
+from integer_replay import IntegerReplay
 
-from accel.engine import Engine, Formats
-from accel.errors import FitError
-from accel.gates import GATES
-from accel.modes import encode
-from accel.number import quantise
-from workloads.cells import CELLS
-from workloads.checkpoint.float_replay import FloatReplay
-from workloads.checkpoint.integer_replay import IntegerReplay
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs
-from workloads.integer_parameters import quantised, zeros_like
-from workloads.integer_training import IntegerNetwork
-from workloads.network import Network, Sizes, from_flat, initial_parameters
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.modes import encode
+from deltatrain.accel.number import quantise
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
+from deltatrain.workloads.network.network import Network, Sizes, from_flat, initial_parameters
+from deltatrain.workloads.training.integer_parameters import quantised, zeros_like
+from deltatrain.workloads.training.integer_training import IntegerNetwork
 
 FORMATS = Formats(
     weight={"bits": 16, "fraction_bits": 13},
@@ -32,7 +32,7 @@ FORMATS = Formats(
 """Those of the preset `edge`."""
 
 CELL_NAMES = ("rnn", "gru", "lstm", "lif", "lif_recurrent")
-"""Members of `accel.gates`."""
+"""Members of `accel.cells`."""
 
 
 def cell_of(gates):

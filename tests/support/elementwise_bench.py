@@ -12,14 +12,14 @@ from amaranth.lib.wiring import connect
 from lane_jobs import integers, number
 from streams import run, stream_put
 
-from accel.architecture import Architecture
-from accel.engine import Engine, Formats
-from accel.gates import GATES
-from accel.modes import gates_backward, gates_forward, loss
-from accel.number import fit, quantise
-from rtl.banks import PARTS
-from rtl.elementwise import ElementwiseUnit
-from rtl.elementwise_op import ElementwiseMode as Mode
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import gates_backward, gates_forward, loss
+from deltatrain.accel.number import fit, quantise
+from deltatrain.rtl.elementwise.elementwise import ElementwiseUnit
+from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode as Mode
+from deltatrain.rtl.lanes.banks import PARTS
 
 MODES = {Mode.GATES_FORWARD: gates_forward, Mode.GATES_BACKWARD: gates_backward, Mode.LOSS: loss}
 MEMORIES = {

@@ -12,10 +12,10 @@ import math
 import numpy as np
 from naive_machine import NaiveMachine, Unit
 
-from accel.modes import encode, gates_backward, gates_forward, loss
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, Program
-from workloads.placement import Shape
-from workloads.trace import RecordedStep
+from deltatrain.accel.modes import encode, gates_backward, gates_forward, loss
+from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, Program
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import RecordedStep
 
 SHARED = ("load", "store")  # by the one port
 

@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import strategies as st
 from programs import READOUTS, recorded_step
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program, Tensor
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program, Tensor
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
 
 MATRIX_MODES = ("matvec", "matvec_t", "outer", "update")
 

@@ -8,15 +8,15 @@ import numpy as np
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from accel.architecture import Architecture
-from accel.errors import FitError
-from accel.gates import GATES
-from accel.program import Program
-from accel.sparse_program import SparseProgram
-from workloads.lowering import lower, lower_dense
-from workloads.placement import Shape
-from workloads.sparse_columns import compressed
-from workloads.trace import RecordedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.program import Program
+from deltatrain.accel.sparse_program import SparseProgram
+from deltatrain.workloads.lowering.lowering import lower, lower_dense
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.sparse_columns import compressed
+from deltatrain.workloads.trace import RecordedStep
 
 DELTA_CELLS = ("gru", "lstm", "rnn")
 EVERY_CELL = GATES.names()
@@ -49,7 +49,7 @@ def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int
 
 @st.composite
 def shapes(draw: st.DrawFn, widest: int = 20, cells: tuple[str, ...] = DELTA_CELLS) -> Shape:
-    """Return the sizes of a small network of one of `cells`, members of `accel.gates`."""
+    """Return the sizes of a small network of one of `cells`, members of `accel.cells`."""
     hidden = tuple(draw(st.lists(st.integers(1, widest), min_size=1, max_size=3)))
     gates = GATES.load(draw(st.sampled_from(cells)))
     return Shape(gates, (draw(st.integers(1, widest)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))

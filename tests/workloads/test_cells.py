@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.gates import GATES
-from accel.modes import MODES
-from workloads.cells import CELLS, _delta
-from workloads.network import (
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.modes import MODES
+from deltatrain.workloads.arrays.packing import Array, pack, packing_of, unpack
+from deltatrain.workloads.cells import CELLS, _delta
+from deltatrain.workloads.network.network import (
     Forward,
     Network,
     Parameters,
@@ -21,7 +22,6 @@ from workloads.network import (
     outputs,
     training_step,
 )
-from workloads.packing import Array, pack, packing_of, unpack
 
 delta_cells = st.sampled_from([name for name in CELLS.names() if name.startswith("delta")])
 cells = st.sampled_from(CELLS.names())

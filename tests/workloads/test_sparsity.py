@@ -10,21 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from workloads import learning_state
-from workloads.cells import CELLS
-from workloads.network import Sizes, from_flat, shapes
-from workloads.operations import matrix_macs
-from workloads.optimisers import OPTIMISERS
-from workloads.recordings import Recordings
-from workloads.sparse_columns import column_words, lane_weights, matrix_bytes, whole_words, word_bytes
-from workloads.sparsity import SPARSITY, balanced, selfish, selfish_gates
-from workloads.sparsity._matrix import Matrix
-from workloads.sparsity._pruning import pruned
-from workloads.tables import Sparsity
-from workloads.training import Progress, Trained, train
-from workloads.weight_masks import LAST_RATE, counts, first_mask, next_mask, pruning_rate
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.lowering.sparse_columns import (
+    column_words,
+    lane_weights,
+    matrix_bytes,
+    whole_words,
+    word_bytes,
+)
+from deltatrain.workloads.network.network import Sizes, from_flat, shapes
+from deltatrain.workloads.optimisers import OPTIMISERS
+from deltatrain.workloads.sparsity import SPARSITY, balanced, selfish, selfish_gates
+from deltatrain.workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.sparsity._pruning import pruned
+from deltatrain.workloads.tables import Sparsity
+from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training.operations import matrix_macs
+from deltatrain.workloads.training.training import Progress, Trained, train
+from deltatrain.workloads.weight_masks import LAST_RATE, counts, first_mask, next_mask, pruning_rate
+from deltatrain.workloads.workload import Workload
 
 THIN = [name for name in SPARSITY.names() if name != "dense"]
 seeds = st.integers(0, 2**32 - 1)

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import recorded_step
 
-from accel.errors import ConfigError
-from accel.gates import GATES
-from workloads.placement import Shape
-from workloads.trace import EpochCounts, Trace
-from workloads.workload import Workload
+from deltatrain.accel.cells import GATES
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import EpochCounts, Trace
+from deltatrain.workloads.workload import Workload
 
 _SLOW = settings(
     max_examples=40,
@@ -235,7 +235,7 @@ def test_an_interrupted_save_leaves_the_old_trace(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("accel.files.os.fsync", stop)
+    monkeypatch.setattr("deltatrain.accel.files.os.fsync", stop)
     with pytest.raises(KeyboardInterrupt):
         Trace(Workload.named("tiny"), 4, 3, (), ()).save(path)
     assert path.read_bytes() == saved

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workloads.cells.lif import (
+from deltatrain.workloads.cells.lif import (
     ACCUMULATORS,
     STATE,
     STREAMS,

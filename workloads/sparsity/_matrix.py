@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workloads.packing import Array
+from deltatrain.workloads.arrays.packing import Array
 
 
 class Matrix(NamedTuple):

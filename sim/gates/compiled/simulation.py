@@ -13,11 +13,11 @@ import numpy as np
 from amaranth.lib.wiring import Component
 from numpy.typing import NDArray
 
-from sim.gates.compiled.library import library
-from sim.gates.compiled.tools import find_tool
-from sim.gates.ports import Port, Ports, changed, check_pulse
-from sim.gates.simulation import Simulation
-from sim.gates.waveform import open_waveform
+from deltatrain.sim.gates.compiled.library import library
+from deltatrain.sim.gates.compiled.tools import find_tool
+from deltatrain.sim.gates.ports import Port, Ports, changed, check_pulse
+from deltatrain.sim.gates.simulation import Simulation
+from deltatrain.sim.gates.waveform import open_waveform
 
 __all__ = ["CompiledSimulation"]
 

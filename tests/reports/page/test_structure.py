@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pages import parse, rows
 
-from reports.page import Contents, render
-from reports.page.block_diagram import block_diagram
-from reports.quantity import share
+from deltatrain.reports.page import Contents, render
+from deltatrain.reports.page.block_diagram import block_diagram
+from deltatrain.reports.quantity import share
 
 ROOT = Path(__file__).parents[3]
 SECTIONS = ("machine", "phases", "roofline", "memory", "energy", "learning", "provenance")

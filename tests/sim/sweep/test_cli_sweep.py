@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from spaces import tiny
 
-from sim.cli import main
-from sim.cli.application import application
-from sim.cli.fronts import cell, short
-from sim.cli.options import space_overrides
-from sim.sweep import load_results
-from sim.sweep.results import front
+from deltatrain.sim.cli import main
+from deltatrain.sim.cli.application import application
+from deltatrain.sim.cli.fronts import cell, short
+from deltatrain.sim.cli.options import space_overrides
+from deltatrain.sim.sweep import load_results
+from deltatrain.sim.sweep.results import front
 
 ROOT = Path(__file__).parents[3]
 SPACE = """
@@ -167,8 +167,8 @@ def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
 
 
 def test_a_second_sweep_in_the_folder_is_refused(tmp_path, space, capfd):
-    from sim.sweep.checks import named_space
-    from sim.sweep.journal import Journal
+    from deltatrain.sim.sweep.checks import named_space
+    from deltatrain.sim.sweep.journal import Journal
 
     with Journal(tmp_path / "out", named_space(space).base.identity):
         assert main(["sweep", str(space), "--out", str(tmp_path / "out"), "--workers", "1"]) == 2

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from sim.sweep.journal import Journal, read
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep.journal import Journal, read
 
 ROOT = Path(__file__).parents[3]
 rows_strategy = st.lists(

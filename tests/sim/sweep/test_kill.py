@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 from spaces import tiny
 
-from sim.sweep import load_results, sweep
-from sim.sweep.checks import checked_space
-from sim.sweep.journal import read
+from deltatrain.sim.sweep import load_results, sweep
+from deltatrain.sim.sweep.checks import checked_space
+from deltatrain.sim.sweep.journal import read
 
 ROOT = Path(__file__).parents[3]
 
 _SWEEP = """
 import json, sys
 from pathlib import Path
-from sim.sweep import sweep
+from deltatrain.sim.sweep import sweep
 sweep(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], workers=int(sys.argv[3]))
 """
 
