@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.energy.prices import prices
 from deltatrain.accel.pricing import sram
-from deltatrain.accel.pricing.prices import prices
 
 _TABLE_BITS = 32  # of the adders and multipliers in the tables
 _NEVER_PRICED = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
+from deltatrain.accel.energy.prices import Prices, prices
 from deltatrain.accel.pricing import sram
 from deltatrain.accel.pricing.dram_energy import Actions, energy_of, unknown_energy
-from deltatrain.accel.pricing.prices import Prices, prices
 from deltatrain.accel.result import Counters, RemoteCounters
 
 LEAKAGE = "local leakage"

@@ -8,8 +8,8 @@ is a second port, as the tables know memories of one.
 
 from __future__ import annotations
 
+from deltatrain.accel.energy.prices import Prices
 from deltatrain.accel.memory import Local
-from deltatrain.accel.pricing.prices import Prices
 
 ACCESS_BYTES = 8
 """The tables' memories are read and written 64 bits at a time."""

@@ -14,10 +14,10 @@ from programs import recorded_step
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import GATES
 from deltatrain.accel.energy import ENERGY_TABLES
+from deltatrain.accel.energy.prices import NEEDED, Prices, at_size, prices
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.memory import Local
 from deltatrain.accel.pricing import sram
-from deltatrain.accel.pricing.prices import NEEDED, Prices, at_size, prices
 from deltatrain.accel.pricing.run_energy import LEAKAGE, energy_j, not_priced
 from deltatrain.accel.result import Counters
 from deltatrain.sim.fidelity import analytic
