@@ -15,7 +15,7 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
 from deltatrain.rtl.commands.waits import DoneCounts, counts_layout
-from deltatrain.rtl.elementwise.elementwise_unit import GatesUnit
+from deltatrain.rtl.elementwise.elementwise_unit import ElementwiseUnit
 from deltatrain.rtl.encoder.encoder_unit import EncoderUnit
 from deltatrain.rtl.engine.engine_unit import EngineUnit
 from deltatrain.rtl.lists.list_choice import ListChoice
@@ -97,7 +97,7 @@ class Tile(Component):
         tape = {"lookups": _LOOKUPS, "run": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         self._engine = EngineUnit(engine=engine, sizes=sizes)
-        self._gates = GatesUnit(engine=engine, cell=cell, sizes=sizes)
+        self._gates = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes)
         self._load = LoadUnit(engine=engine, sizes=sizes, **self._memories("loaded"))
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         self._units: dict[str, Any] = dict(

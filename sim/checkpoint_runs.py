@@ -53,7 +53,7 @@ def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, read
     """
     program = program_of(architecture, shape, step, readout)
     ops = program.ops
-    gates = ops.mode == MODE_NAMES.index("gates_forward")
+    gates = ops.mode == MODE_NAMES.index("cell_forward")
     again = gates & (ops.phase == PHASES.index("RF")) & (ops.layer == 0)
     return Simulated(
         cycles=cycle.count(program).cycles,

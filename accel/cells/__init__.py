@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.family import ModuleFamily
 
-GATES = ModuleFamily("deltatrain.accel.cells", "gate arithmetic")
+CELL_ARITHMETIC = ModuleFamily("deltatrain.accel.cells", "cell arithmetic")
 
 
 def accumulator_rows(blocks: tuple[int, ...], width: int) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
     reads, writes = (work[f"local_{way}_bytes"] / sram.ACCESS_BYTES for way in ("read", "write"))
     picojoules = {
         "lanes": work["macs"] * (price("multiply", "pj") + price("add", "pj")),
-        "gates": work["multiplies"] * price("multiply", "pj"),
+        "elementwise": work["multiplies"] * price("multiply", "pj"),
         "encoder": work["compares"] * price("compare", "pj"),
         "local memory": reads * sram.access_pj(local, price, "read") + writes * sram.access_pj(local, price, "write"),
     }

@@ -7,9 +7,9 @@ from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import SOON_CYCLES, gates_forward
+from deltatrain.accel.modes import SOON_CYCLES, cell_forward
 from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode, ElementwiseOp
 from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
@@ -19,7 +19,7 @@ from deltatrain.rtl.parts.arguments import check_power_of_two
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["ElementwiseUnit"]
+__all__ = ["ElementwiseCore"]
 
 _BASES = {
     "memory": "memory",
@@ -44,7 +44,7 @@ _BLANK = {"memory": "blank", "state": "begins", "carry": "ends", "gradient": "en
 """Member of the op that says whether what a port reads counts as zero; of M, for each of its parts."""
 
 
-class ElementwiseUnit(Component):
+class ElementwiseCore(Component):
     """Runs ops back to back; nothing in it ever waits once an op is offered.
 
     An op begins in the cycle in which it is offered, if the one before has had its cycles; it stays at the port while
@@ -120,7 +120,7 @@ class ElementwiseUnit(Component):
                 "lanes, encoder_elements and elementwise_lanes must be equal, "
                 f"not {engine.lanes}, {engine.encoder_elements} and {lanes}"
             )
-        self._engine, self._gates, self._plan = engine, GATES.load(cell), Plan.of_cell(cell, engine.formats)
+        self._engine, self._gates, self._plan = engine, CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
         self._op = ElementwiseOp(
             accumulator_words=accumulator_words,
             vector_words=vector_words,
@@ -185,7 +185,7 @@ class ElementwiseUnit(Component):
             self._loss.op.eq(op),
             ended.eq(ends | self._loss.ends),
             self.ops.ready.eq(ended),
-            self.soon.eq(delayed(m, ended, 1 + gates_forward.drain_cycles(self._engine) - SOON_CYCLES)),
+            self.soon.eq(delayed(m, ended, 1 + cell_forward.drain_cycles(self._engine) - SOON_CYCLES)),
             self.done.eq(delayed(m, self.soon, SOON_CYCLES)),
         ]
         return begins

@@ -11,9 +11,9 @@ from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
 from deltatrain.rtl.commands.waits import Gate, command, counts_layout
-from deltatrain.rtl.elementwise.elementwise import ElementwiseUnit
+from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
 
-__all__ = ["GatesOp", "GatesUnit"]
+__all__ = ["ElementwiseUnit", "GatesOp"]
 
 _OWN = {"state": "state_words", "tape": "tape_words", "carry": "vector_words"}
 """Memories that nobody else reads, with the name of their size."""
@@ -33,11 +33,11 @@ class GatesOp(data.StructLayout):
         Whose M it reads, see `rtl.lanes.banks`.
     """
 
-    def __init__(self, unit: ElementwiseUnit, sizes: TileSizes) -> None:
+    def __init__(self, unit: ElementwiseCore, sizes: TileSizes) -> None:
         super().__init__({"op": unit.ops.payload.shape(), "region": range(sizes.regions)})
 
 
-class GatesUnit(Component):
+class ElementwiseUnit(Component):
     """Keeps states, tape and what a backward step hands on, beside the unit that works on them.
 
     Parameters
@@ -74,7 +74,7 @@ class GatesUnit(Component):
 
     def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes) -> None:
         self._sizes = sizes
-        self._unit = ElementwiseUnit(
+        self._unit = ElementwiseCore(
             engine=engine,
             cell=cell,
             accumulator_words=sizes.accumulator_words,

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from deltatrain.accel.activation import SIGMOID_INPUT, TANH_INPUT
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Formats
-from deltatrain.accel.modes import gates_backward, gates_forward
+from deltatrain.accel.modes import cell_backward, cell_forward
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.activation import LATENCY_CYCLES
 from deltatrain.rtl.elementwise.cells import timetables
@@ -91,8 +91,8 @@ class Plan:
         ConfigError
             If nobody has drawn the gates of that cell.
         """
-        gates, drawn = GATES.load(cell), timetables(cell)
-        slots = (gates_forward.neuron_slots(gates), gates_backward.neuron_slots(gates))
+        arithmetic, drawn = CELL_ARITHMETIC.load(cell), timetables(cell)
+        slots = (cell_forward.neuron_slots(arithmetic), cell_backward.neuron_slots(arithmetic))
         return cls((drawn.FORWARD, drawn.BACKWARD), slots, formats)
 
     # --- values

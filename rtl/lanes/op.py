@@ -118,7 +118,7 @@ class Underway(data.StructLayout):
         )
 
 
-def column_parts(gates: ModuleType, blocks: tuple[int, ...], chunks: int) -> list[tuple[int, int]]:
+def column_parts(arithmetic: ModuleType, blocks: tuple[int, ...], chunks: int) -> list[tuple[int, int]]:
     """Return first accumulator and words of each part of a column, for a matrix whose blocks add to `blocks` of M.
 
     A cell whose matrices add to the same blocks has one part. Otherwise the last block is a part of its own, also where
@@ -138,11 +138,11 @@ def column_parts(gates: ModuleType, blocks: tuple[int, ...], chunks: int) -> lis
     ValueError
         If the blocks do not lie so that an op can name them.
     """
-    shared = len(blocks) if gates.BLOCKS_X == gates.BLOCKS_H else len(blocks) - 1
-    both = {gates.BLOCKS_X[:shared], gates.BLOCKS_H[:shared], tuple(range(shared))}
-    if len(both) > 1 or shared == 0 or len(gates.BLOCKS_X) != len(gates.BLOCKS_H):
+    shared = len(blocks) if arithmetic.BLOCKS_X == arithmetic.BLOCKS_H else len(blocks) - 1
+    both = {arithmetic.BLOCKS_X[:shared], arithmetic.BLOCKS_H[:shared], tuple(range(shared))}
+    if len(both) > 1 or shared == 0 or len(arithmetic.BLOCKS_X) != len(arithmetic.BLOCKS_H):
         raise ValueError(
             f"blocks of W_x and W_h must be 0, 1, 2, ..., alike in all or in all but the last, "
-            f"not {gates.BLOCKS_X} and {gates.BLOCKS_H}"
+            f"not {arithmetic.BLOCKS_X} and {arithmetic.BLOCKS_H}"
         )
     return [(0, shared * chunks), *((block * chunks, chunks) for block in blocks[shared:])]

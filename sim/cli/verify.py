@@ -51,7 +51,7 @@ def verify(
       deltatrain verify --on tiny --engine amaranth --waveform mismatch.vcd
     """
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.accel.cells import GATES
+    from deltatrain.accel.cells import CELL_ARITHMETIC
     from deltatrain.rtl.elementwise.cells import TIMETABLES, timetables
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show, table
@@ -61,7 +61,7 @@ def verify(
     machine = Architecture.named(on, options.overrides(changes).machine)
     cells = (cell,) if cell else TIMETABLES.names()
     for name in cells:
-        GATES.load(name)
+        CELL_ARITHMETIC.load(name)
         timetables(name)
     runner = engine_named(engine)
     rows: list[Verified] = []

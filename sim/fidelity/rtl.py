@@ -44,7 +44,7 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     from deltatrain.sim.gates.drawn_step import drawn_step
     from deltatrain.sim.gates.step import NumberedProgram
 
-    timetables(CELLS.load(trace.workload.cell).GATES)  # refused before anything is drawn
+    timetables(CELLS.load(trace.workload.cell).ARITHMETIC)  # refused before anything is drawn
     step = drawn_step(architecture, trace, recorded, SEED)
     return NumberedProgram.of(step), step_programs.dense_program(architecture, trace, recorded)
 

@@ -61,8 +61,8 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
     labels = np.random.default_rng([seed, _LABELS]).integers(0, trace.classes, samples)
     return NumberedStep(
         architecture,
-        IntegerNetwork(shape.gates, architecture.engine, thresholds, workload.readout),
-        quantised(initial, shape.gates, formats),
+        IntegerNetwork(shape.arithmetic, architecture.engine, thresholds, workload.readout),
+        quantised(initial, shape.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         tuple(labels.tolist()),
         _learning_rate(workload, recorded.lengths, formats.learning_rate),

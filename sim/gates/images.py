@@ -83,10 +83,10 @@ class Images:
 
     def blocks(self, tensor: Tensor) -> int:
         """Return how many blocks of rows (gates) a matrix has."""
-        gates = self._step.shape.gates
+        arithmetic = self._step.shape.arithmetic
         if "readout" in tensor.name:
             return 1
-        return len(gates.BLOCKS_X if "W_x" in tensor.name else gates.BLOCKS_H)
+        return len(arithmetic.BLOCKS_X if "W_x" in tensor.name else arithmetic.BLOCKS_H)
 
     def rows(self, tensor: Tensor) -> int:
         """Return how many rows a matrix has, over all its blocks."""

@@ -67,7 +67,7 @@ class Layout:
         self.input_chunks = self.words(shape.inputs[0])
         self.chunks = [self.words(width) for width in shape.hidden]
         self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
-        plan = Plan.of_cell(shape.gates.__name__.rpartition(".")[2], engine.formats)
+        plan = Plan.of_cell(shape.arithmetic.__name__.rpartition(".")[2], engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
         self.tape_is_remote = bool(np.isin(ops.mode, [MODE_NAMES.index("store")]).any())
@@ -83,7 +83,7 @@ class Layout:
 
     def memory(self, layer: int) -> int:
         """Return the first word of a layer's M, and of its g(M)."""
-        accumulators: int = self._shape.gates.ACCUMULATORS
+        accumulators: int = self._shape.arithmetic.ACCUMULATORS
         return accumulators * sum(self.chunks[:layer])
 
     @property
@@ -158,7 +158,7 @@ class Layout:
 
     def state_words(self, layer: int) -> int:
         """Return the words of a step's state."""
-        return len(self._shape.gates.STATE) * self.chunks[layer]
+        return len(self._shape.arithmetic.STATE) * self.chunks[layer]
 
     # --- lists that came back from off-chip memory
 

@@ -57,7 +57,7 @@ class GatesResult(NamedTuple):
 
 def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | Machine:
     """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
-    cell = step.shape.gates.__name__.rpartition(".")[2]
+    cell = step.shape.arithmetic.__name__.rpartition(".")[2]
     kind = Machine if sizes.is_part else Tile
     return kind(architecture=step.architecture, cell=cell, sizes=sizes)
 

@@ -50,9 +50,9 @@ class NumberedStep:
     @cached_property
     def shape(self) -> Shape:
         """The sizes of the network."""
-        gates, features = self.network.gates, self.samples[0].shape[1]
-        hidden = tuple(len(layer.W_h) // len(gates.BLOCKS_H) for layer in self.parameters.layers)
-        return Shape(gates, (features, *hidden[:-1]), hidden, len(self.parameters.readout))
+        arithmetic, features = self.network.arithmetic, self.samples[0].shape[1]
+        hidden = tuple(len(layer.W_h) // len(arithmetic.BLOCKS_H) for layer in self.parameters.layers)
+        return Shape(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout))
 
     @cached_property
     def golden(self) -> IntegerStep:

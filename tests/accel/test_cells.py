@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from deltatrain.accel.activation import SIGMOID_INPUT, TANH_INPUT, sigmoid, tanh
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES, accumulator_rows, lif
+from deltatrain.accel.cells import CELL_ARITHMETIC, accumulator_rows, lif
 from deltatrain.accel.engine import Formats
-from deltatrain.accel.modes import gates_backward, gates_forward
+from deltatrain.accel.modes import cell_backward, cell_forward
 
 any_formats = st.from_type(Formats)
 seeds = st.integers(0, 2**32 - 1)
-every_cell = pytest.mark.parametrize("name", GATES.names())
+every_cell = pytest.mark.parametrize("name", CELL_ARITHMETIC.names())
 every_neuron = pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])  # of others see test_gates_lif.py
 
 
@@ -112,30 +112,32 @@ def neurons(draw):
     return draw(any_formats), np.random.default_rng(draw(seeds)), shape
 
 
-def steps_of(gates, formats, rng, shape, integers_in):
+def steps_of(arithmetic, formats, rng, shape, integers_in):
     """Return M and state as a step may find them."""
-    M = integers_in(rng, formats.memory, (gates.ACCUMULATORS, *shape))
+    M = integers_in(rng, formats.memory, (arithmetic.ACCUMULATORS, *shape))
     M = np.where(rng.random(M.shape) < 0.5, M, M >> rng.integers(0, formats.memory.bits, M.shape))  # of every size
-    state = [integers_in(rng, format_of(formats, name), shape) for name in gates.STATE]
+    state = [integers_in(rng, format_of(formats, name), shape) for name in arithmetic.STATE]
     one = 1 << formats.gate.fraction_bits
-    state = [np.clip(v, -one, one) if name == "h_gate" else v for name, v in zip(gates.STATE, state, strict=True)]
-    return M, np.array(state, dtype=np.int64).reshape(len(gates.STATE), *shape)
+    state = [np.clip(v, -one, one) if name == "h_gate" else v for name, v in zip(arithmetic.STATE, state, strict=True)]
+    return M, np.array(state, dtype=np.int64).reshape(len(arithmetic.STATE), *shape)
 
 
 @every_neuron
 @given(case=neurons())
 def test_forward(exact, integers_in, name, case):
     formats, rng, shape = case
-    gates, neuron = GATES.load(name), NEURONS[name](exact, formats)
-    M, state = steps_of(gates, formats, rng, shape, integers_in)
-    after, h, tape = gates.forward(M, state, formats)
-    assert (after.shape, h.shape, tape.shape) == (state.shape, shape, (len(gates.TAPE), *shape))
+    arithmetic, neuron = CELL_ARITHMETIC.load(name), NEURONS[name](exact, formats)
+    M, state = steps_of(arithmetic, formats, rng, shape, integers_in)
+    after, h, tape = arithmetic.forward(M, state, formats)
+    assert (after.shape, h.shape, tape.shape) == (state.shape, shape, (len(arithmetic.TAPE), *shape))
     for at in np.ndindex(shape):
         real_M = [exact.real(v, formats.memory) for v in M[:, *at]]
-        real_state = [exact.real(v, format_of(formats, n)) for v, n in zip(state[:, *at], gates.STATE, strict=True)]
+        real_state = [
+            exact.real(v, format_of(formats, n)) for v, n in zip(state[:, *at], arithmetic.STATE, strict=True)
+        ]
         one_state, one_h, one_tape = neuron.forward(real_M, real_state)
         assert exact.real(h[at], formats.activation) == one_h
-        for got, names, expected in ((after, gates.STATE, one_state), (tape, gates.TAPE, one_tape)):
+        for got, names, expected in ((after, arithmetic.STATE, one_state), (tape, arithmetic.TAPE, one_tape)):
             assert [exact.real(v, format_of(formats, n)) for v, n in zip(got[:, *at], names, strict=True)] == list(
                 expected
             )
@@ -145,14 +147,14 @@ def test_forward(exact, integers_in, name, case):
 @given(case=neurons())
 def test_backward(exact, integers_in, name, case):
     formats, rng, shape = case
-    gates, neuron = GATES.load(name), NEURONS[name](exact, formats)
-    tape = gates.forward(*steps_of(gates, formats, rng, shape, integers_in), formats)[2]
+    arithmetic, neuron = CELL_ARITHMETIC.load(name), NEURONS[name](exact, formats)
+    tape = arithmetic.forward(*steps_of(arithmetic, formats, rng, shape, integers_in), formats)[2]
     g_h, carry = integers_in(rng, formats.gradient, (2, *shape))
-    g_M = integers_in(rng, formats.gradient, (gates.ACCUMULATORS, *shape))
-    stepped, before = gates.backward(g_h, carry, tape, g_M, formats)
+    g_M = integers_in(rng, formats.gradient, (arithmetic.ACCUMULATORS, *shape))
+    stepped, before = arithmetic.backward(g_h, carry, tape, g_M, formats)
     assert (stepped.shape, before.shape) == (g_M.shape, shape)
     for at in np.ndindex(shape):
-        real_tape = [exact.real(v, format_of(formats, n)) for v, n in zip(tape[:, *at], gates.TAPE, strict=True)]
+        real_tape = [exact.real(v, format_of(formats, n)) for v, n in zip(tape[:, *at], arithmetic.TAPE, strict=True)]
         real_g_M = [exact.real(v, formats.gradient) for v in g_M[:, *at]]
         one_g_M, one_carry = neuron.backward(
             exact.real(g_h[at], formats.gradient), exact.real(carry[at], formats.gradient), real_tape, real_g_M
@@ -177,8 +179,12 @@ class Counted(np.ndarray):
 @every_cell
 def test_multiplications_are_counted_right(name, integers_in, monkeypatch):
     """Run each function on one neuron, every array of it counting; tables multiply for themselves and are left out."""
-    formats, gates, rng = Architecture.named("tiny").engine.formats, GATES.load(name), np.random.default_rng(0)
-    M, state = steps_of(gates, formats, rng, (1,), integers_in)
+    formats, arithmetic, rng = (
+        Architecture.named("tiny").engine.formats,
+        CELL_ARITHMETIC.load(name),
+        np.random.default_rng(0),
+    )
+    M, state = steps_of(arithmetic, formats, rng, (1,), integers_in)
     looked_up = []
 
     def watched(function):
@@ -190,42 +196,44 @@ def test_multiplications_are_counted_right(name, integers_in, monkeypatch):
 
     with pytest.MonkeyPatch.context() as patch:
         for function in (tanh, sigmoid):
-            if hasattr(gates, function.__name__):
-                patch.setattr(gates, function.__name__, watched(function))
+            if hasattr(arithmetic, function.__name__):
+                patch.setattr(arithmetic, function.__name__, watched(function))
         Counted.made = 0
-        _, _, tape = gates.forward(M.view(Counted), state.view(Counted), formats)
-        assert Counted.made == gates.FORWARD_MULTIPLIES
-    assert sum(looked_up) == gates.LOOKUPS
+        _, _, tape = arithmetic.forward(M.view(Counted), state.view(Counted), formats)
+        assert Counted.made == arithmetic.FORWARD_MULTIPLIES
+    assert sum(looked_up) == arithmetic.LOOKUPS
     Counted.made = 0
     slope = lif.surrogate
     monkeypatch.setattr(lif, "surrogate", lambda u, formats: slope(np.asarray(u), formats).view(Counted))
-    g_M = np.zeros((gates.ACCUMULATORS, 1), dtype=np.int64).view(Counted)
-    gates.backward(g_M[0], g_M[0], np.asarray(tape).view(Counted), g_M, formats)
-    assert Counted.made == gates.BACKWARD_MULTIPLIES
+    g_M = np.zeros((arithmetic.ACCUMULATORS, 1), dtype=np.int64).view(Counted)
+    arithmetic.backward(g_M[0], g_M[0], np.asarray(tape).view(Counted), g_M, formats)
+    assert Counted.made == arithmetic.BACKWARD_MULTIPLIES
 
 
 @every_cell
 def test_constants_fit_together(name):
-    gates = GATES.load(name)
-    assert set(gates.BLOCKS_X) | set(gates.BLOCKS_H) == set(range(gates.ACCUMULATORS))
-    assert len(set(gates.BLOCKS_X)) == len(gates.BLOCKS_X) and len(set(gates.BLOCKS_H)) == len(gates.BLOCKS_H)
-    with_bias = gates.BLOCKS_X * gates.BIAS_X + gates.BLOCKS_H * gates.BIAS_H
-    assert set(with_bias) == set(range(gates.ACCUMULATORS))  # every accumulator gets one
+    arithmetic = CELL_ARITHMETIC.load(name)
+    assert set(arithmetic.BLOCKS_X) | set(arithmetic.BLOCKS_H) == set(range(arithmetic.ACCUMULATORS))
+    assert len(set(arithmetic.BLOCKS_X)) == len(arithmetic.BLOCKS_X) and len(set(arithmetic.BLOCKS_H)) == len(
+        arithmetic.BLOCKS_H
+    )
+    with_bias = arithmetic.BLOCKS_X * arithmetic.BIAS_X + arithmetic.BLOCKS_H * arithmetic.BIAS_H
+    assert set(with_bias) == set(range(arithmetic.ACCUMULATORS))  # every accumulator gets one
 
 
 @every_cell
 @given(case=neurons())
 def test_modes_take_memory_block_after_block(integers_in, name, case):
     formats, rng, _ = case
-    gates = GATES.load(name)
-    M, state = steps_of(gates, formats, rng, (4,), integers_in)
-    expected = gates.forward(M, state, formats)
-    got = gates_forward.result(gates, M.ravel(), state, formats)
+    arithmetic = CELL_ARITHMETIC.load(name)
+    M, state = steps_of(arithmetic, formats, rng, (4,), integers_in)
+    expected = arithmetic.forward(M, state, formats)
+    got = cell_forward.result(arithmetic, M.ravel(), state, formats)
     assert all((a == b).all() for a, b in zip(got, expected, strict=True))
     g_M = integers_in(rng, formats.gradient, M.shape)
     g_h, carry = integers_in(rng, formats.gradient, (2, 4))
-    stepped, before = gates.backward(g_h, carry, expected[2], g_M, formats)
-    got_M, got_before = gates_backward.result(gates, g_h, carry, expected[2], g_M.ravel(), formats)
+    stepped, before = arithmetic.backward(g_h, carry, expected[2], g_M, formats)
+    got_M, got_before = cell_backward.result(arithmetic, g_h, carry, expected[2], g_M.ravel(), formats)
     assert (got_M == stepped.ravel()).all() and (got_before == before).all()
 
 
@@ -237,10 +245,10 @@ def test_accumulator_rows(blocks, width):
 
 def test_a_gru_arrives_where_an_activation_alone_would_stand_still():
     """With z near 1 the state moves by less than a unit of h, and still reaches its end within a unit or so."""
-    formats, gates = Architecture.named("edge").engine.formats, GATES.load("gru")
+    formats, arithmetic = Architecture.named("edge").engine.formats, CELL_ARITHMETIC.load("gru")
     one = 1 << formats.memory.fraction_bits
     M = np.array([[0], [4 * one], [one // 2], [0]])  # z = 0.982, n = tanh(0.5)
     state = np.zeros((1, 1), dtype=np.int64)
     for _ in range(600):
-        state, h, _ = gates.forward(M, state, formats)
+        state, h, _ = arithmetic.forward(M, state, formats)
     assert abs(h[0] - np.tanh(0.5) * 2**formats.activation.fraction_bits) < 1.5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.devices import DEVICES
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.errors import ConfigError
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "accel"
     ("family", "folder", "suffix"),
     [
         (MODES, "modes", "py"),
-        (GATES, "gates", "py"),
+        (CELL_ARITHMETIC, "cells", "py"),
         (DEVICES, "devices", "toml"),
         (ENERGY_TABLES, "energy", "toml"),
         (MACHINES, "presets", "toml"),

@@ -14,7 +14,7 @@ from checkpoint_execution import Replay, execute
 from float_replay import FloatReplay
 from spike_patterns import CLEAR, spike_patterns
 
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import encode, update
@@ -101,12 +101,12 @@ def test_every_policy_follows_the_same_loss_bit_for_bit(data: str, preset: str, 
 def _integer_weights(name: str, workload: Workload, recordings: Recordings) -> list[Array]:
     """Return all weights after each update of a training in the machine's integers, one sample an update."""
     sizes, part = sizes_of(workload, recordings), recordings.train
-    gates = GATES.load(sizes.cell.GATES)
+    arithmetic = CELL_ARITHMETIC.load(sizes.cell.ARITHMETIC)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=FORMATS)
     least = [tuple(encode.threshold(theta, FORMATS) for theta in pair) for pair in workload.thresholds]
-    network = IntegerNetwork(gates, engine, tuple(least), workload.readout)
+    network = IntegerNetwork(arithmetic, engine, tuple(least), workload.readout)
     drawn = from_flat(_first_weights(sizes, np.dtype(np.float64)), sizes)
-    parameters, found = quantised(drawn, gates, FORMATS), []
+    parameters, found = quantised(drawn, arithmetic, FORMATS), []
     for sample in range(UPDATES):
         padded, lengths = part.padded(np.array([sample]))
         x = quantise(padded[: lengths[0], 0], FORMATS.activation)

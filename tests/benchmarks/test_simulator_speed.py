@@ -18,14 +18,14 @@ import pytest
 from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.program import PHASES, Program
 from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 
 ROOT = Path(__file__).parents[2]
-SHAPE = Shape(GATES.load("lstm"), (512,), (512,), 10)
+SHAPE = Shape(CELL_ARITHMETIC.load("lstm"), (512,), (512,), 10)
 MOST_PEAK_BYTES = 500 * 10**6
 STANDING_BYTES = 150 * 10**6
 """What is held whatever the number of steps: Python, NumPy and the compiler of the memory controller."""

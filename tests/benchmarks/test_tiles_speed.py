@@ -15,7 +15,7 @@ import pytest
 from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.result import Counters
 from deltatrain.sim.fidelity import cycle
 from deltatrain.workloads.lowering.lowering import lower
@@ -26,7 +26,10 @@ STEPS = 50
 
 def _measured(cell: str, steps: int = STEPS) -> tuple[float, float, Counters]:
     """Return CPU seconds of lowering and of simulation, and what was counted."""
-    machine, shape = Architecture.named("ipu_mk2"), Shape(GATES.load(cell), (700, *[2942] * 3), (2942,) * 4, 20)
+    machine, shape = (
+        Architecture.named("ipu_mk2"),
+        Shape(CELL_ARITHMETIC.load(cell), (700, *[2942] * 3), (2942,) * 4, 20),
+    )
     step = recorded_step(shape, np.array([steps]), 0.1, 0)
     start = time.process_time()
     program = lower(machine, shape, step, "last")

@@ -39,7 +39,7 @@ def test_a_layer_without_a_recurrent_matrix_has_no_ops_on_one() -> None:
     trace = synthetic_trace(_workload("lif"))
     program = recorded_program(Architecture.named("tiny"), trace, trace.recorded[0])
     kinds = {MODE_NAMES[mode] for mode in program.ops.mode[program.ops.stream == 1]}
-    assert kinds == {"gates_forward", "gates_backward"}
+    assert kinds == {"cell_forward", "cell_backward"}
     assert not [tensor.name for tensor in program.tensors if "W_h" in tensor.name]
 
 

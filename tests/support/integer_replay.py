@@ -20,7 +20,7 @@ class LayerResidue(NamedTuple):
 
     fired_x: Fired
     fired_h: Fired
-    gates_before: Integers
+    cell_state_before: Integers
 
 
 class StepTape(NamedTuple):
@@ -37,7 +37,7 @@ class StepTape(NamedTuple):
     """
 
     layers: tuple[LayerStep, ...]
-    gates_before: tuple[Integers, ...]
+    cell_state_before: tuple[Integers, ...]
     h: Integers
     g_logits: Integers
 
@@ -99,13 +99,13 @@ class IntegerReplay:
             steps.append(step)
             below = now.h
         h, g_logits = self._classified(t, self._cell.encoder.emitted(below))
-        return tuple(after), StepTape(tuple(steps), tuple(layer.gates for layer in state), h, g_logits)
+        return tuple(after), StepTape(tuple(steps), tuple(layer.cell_state for layer in state), h, g_logits)
 
     def residue(self, tape: StepTape) -> StepResidue:
         """Return the lists and the gates' state before the step."""
         kept = tuple(
             LayerResidue(step.fired_x, step.fired_h, before)
-            for step, before in zip(tape.layers, tape.gates_before, strict=True)
+            for step, before in zip(tape.layers, tape.cell_state_before, strict=True)
         )
         return StepResidue(kept, tape.g_logits)
 
@@ -119,7 +119,7 @@ class IntegerReplay:
         ]
         states, steps, hs = zip(*undone, strict=True)
         h = hs[-1] if t in self._read else _NONE
-        return states, StepTape(steps, tuple(layer.gates for layer in states), h, residue.g_logits)
+        return states, StepTape(steps, tuple(layer.cell_state for layer in states), h, residue.g_logits)
 
     def reverse(self, t: int, tape: StepTape) -> None:
         """Back-propagate step t."""
@@ -141,8 +141,8 @@ class IntegerReplay:
         """Return the bytes of a state in the engine's formats."""
         formats, held = self._engine.formats, self._cell.encoder.HELD
         return sum(
-            self._cell.gates.KEPT * layer.memory.size * formats.memory.bytes
-            + layer.gates.size * formats.state.bytes
+            self._cell.arithmetic.KEPT * layer.memory.size * formats.memory.bytes
+            + layer.cell_state.size * formats.state.bytes
             + (layer.h.size + held * (layer.x_hat.size + layer.h_hat.size)) * formats.activation.bytes
             for layer in state
         )
@@ -156,11 +156,14 @@ class IntegerReplay:
         total = 0
         left: tuple[LayerStep | LayerResidue, ...] = tape.layers
         for layer, step in zip(self._parameters.layers, left, strict=True):
-            widths = (layer.W_x.shape[1] - self._cell.gates.BIAS_X, layer.W_h.shape[1] - self._cell.gates.BIAS_H)
+            widths = (
+                layer.W_x.shape[1] - self._cell.arithmetic.BIAS_X,
+                layer.W_h.shape[1] - self._cell.arithmetic.BIAS_H,
+            )
             lists = zip((step.fired_x, step.fired_h), widths, strict=True)
             total += entry * sum(int((fired.columns < width).sum()) for fired, width in lists)
             if isinstance(step, LayerResidue):
-                total += step.gates_before.size * formats.state.bytes
+                total += step.cell_state_before.size * formats.state.bytes
             else:
                 total += step.tape.size * formats.gate.bytes
         return total

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import recorded_step
 
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import EpochCounts, Trace
@@ -39,7 +39,7 @@ def traces(draw: st.DrawFn) -> Trace:
         "training.seed": draw(st.integers(0, 2**40)),
     }
     inputs, classes = draw(st.integers(1, 20)), draw(st.integers(1, 12))
-    shape = Shape(GATES.load(cell), (inputs, *hidden[:-1]), hidden, classes)
+    shape = Shape(CELL_ARITHMETIC.load(cell), (inputs, *hidden[:-1]), hidden, classes)
     steps = []
     for number in range(draw(st.integers(0, 3))):
         lengths = np.array(draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)))
@@ -60,7 +60,7 @@ def traces(draw: st.DrawFn) -> Trace:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    shape = Shape(GATES.load("lstm"), (4, 6), (6, 5), 3)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4, 6), (6, 5), 3)
     step = recorded_step(shape, np.array([5, 3]), 0.4, 1)
     path = tmp_path_factory.mktemp("trace") / "trace.npz"
     Trace(Workload.named("tiny"), 4, 3, (step,), ()).save(path)

@@ -12,7 +12,7 @@ from deltatrain.workloads.arrays.packing import Array, Packing
 from deltatrain.workloads.cells import _delta
 from deltatrain.workloads.cells._weights import blocks_of
 
-GATES = "gru"  # its integer twin in accel.cells
+ARITHMETIC = "gru"  # its integer twin in accel.cells
 STREAMS = _delta
 ACCUMULATORS = ("r", "z", "nx", "nh")
 TARGETS_X = ("r", "z", "nx")

@@ -8,7 +8,7 @@ from deltatrain.workloads.arrays.packing import Array, Packing
 from deltatrain.workloads.cells import _delta
 from deltatrain.workloads.cells._weights import blocks_of
 
-GATES = "lstm"  # its integer twin in accel.cells
+ARITHMETIC = "lstm"  # its integer twin in accel.cells
 STREAMS = _delta
 ACCUMULATORS = ("i", "f", "g", "o")
 TARGETS_X = ACCUMULATORS

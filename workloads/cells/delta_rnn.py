@@ -7,7 +7,7 @@ import numpy as np
 from deltatrain.workloads.arrays.packing import Array, Packing
 from deltatrain.workloads.cells import _delta
 
-GATES = "rnn"  # its integer twin in accel.cells
+ARITHMETIC = "rnn"  # its integer twin in accel.cells
 STREAMS = _delta
 ACCUMULATORS = ("h",)
 TARGETS_X = ("h",)

@@ -14,7 +14,7 @@ from deltatrain.accel.cells.lif import ALPHA, GAIN, GRADIENT_ABOVE, SHARPNESS, S
 from deltatrain.workloads.arrays.packing import Array, Packing
 from deltatrain.workloads.cells import _spikes as streams
 
-GATES = "lif"  # its integer twin in accel.cells
+ARITHMETIC = "lif"  # its integer twin in accel.cells
 STREAMS = streams
 ACCUMULATORS = ("I",)
 TARGETS_X: tuple[str, ...] = ("I",)

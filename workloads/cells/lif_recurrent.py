@@ -16,7 +16,7 @@ from deltatrain.workloads.cells.lif import (
 
 __all__ = [
     "ACCUMULATORS",
-    "GATES",
+    "ARITHMETIC",
     "STATE",
     "STREAMS",
     "TAPE",
@@ -28,5 +28,5 @@ __all__ = [
     "forward",
 ]
 
-GATES = "lif_recurrent"
+ARITHMETIC = "lif_recurrent"
 TARGETS_H: tuple[str, ...] = ("I",)

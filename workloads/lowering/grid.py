@@ -20,7 +20,7 @@ TRANSFERS = ("store_tape", "load_tape", "store_state", "load_state")
 """Kinds of ops that move tapes and states between local and off-chip memory."""
 
 _BY_RUN = {
-    *("load_x", "encode_x", "encode_h", "matvec_x", "matvec_h", "gates", "read", "loss"),
+    *("load_x", "encode_x", "encode_h", "matvec_x", "matvec_h", "cell", "read", "loss"),
     *("broadcast_x", "broadcast_h", "read_reduce"),
     *("store_tape", "copy_state", "restore_state"),
 }
@@ -79,7 +79,7 @@ class Grid:
         if kind == "load_state":
             kind, number = "store_state", loads.save[sample, number]
         if kind == "store_state":
-            kind, number = "gates", saves.kept_before[sample, number]
+            kind, number = "cell", saves.kept_before[sample, number]
         return runs.step[sample, number] if kind in _BY_RUN else number
 
     def in_steps(self, cells: Cells) -> Cells:
@@ -116,13 +116,13 @@ class Grid:
         layer = np.arange(layers)[:, None, None]
         first, last = layer == 0, layer == layers - 1
         ran = np.broadcast_to(runs.step != NONE, (layers, *runs.step.shape))
-        returns = bool(self._shape.gates.BLOCKS_H)
+        returns = bool(self._shape.arithmetic.BLOCKS_H)
         recurrent = ran & (runs.step > 0) & returns
-        with_bias = ran if self._shape.gates.BIAS_H else recurrent
+        with_bias = ran if self._shape.arithmetic.BIAS_H else recurrent
         number = np.arange(steps.run.shape[1])
         back = np.broadcast_to(steps.run != NONE, (layers, *steps.run.shape))
         recurrent_back = back & (number > 0) & returns
-        with_bias_back = back if self._shape.gates.BIAS_H else recurrent_back
+        with_bias_back = back if self._shape.arithmetic.BIAS_H else recurrent_back
         classified = last & (runs.leaves > 0) & (runs.step == last_step if readout == "last" else True)
         classified_back = back & last & (number == last_step if readout == "last" else True)
         forward, backward = Position(runs.stage, runs.macro, True), Position(steps.stage, steps.macro, False)
@@ -141,12 +141,12 @@ class Grid:
             ("encode_h", recurrent, forward),
             ("matvec_x", ran, forward),
             ("matvec_h", with_bias, forward),
-            ("gates", ran, forward),
+            ("cell", ran, forward),
             ("read", ran & classified, forward),
             ("loss", ran & classified, forward),
             ("read_t", classified_back, backward),
             ("read_outer", classified_back, backward),
-            ("gates_backward", back, backward),
+            ("cell_backward", back, backward),
             ("matvec_t_h", recurrent_back, backward),
             ("matvec_t_x", back & ~first, backward),  # nobody asks for the gradient of the data
             ("outer_h", with_bias_back, backward),
@@ -165,7 +165,7 @@ class Grid:
         loading = Position(steps.load_stage, steps.load_macro, steps.load_forward, steps.load_order)
         undoing = Position(steps.undo_stage, steps.undo_macro, steps.undo_forward, 3 * steps.undo_order)
         undone = back & (steps.undo_stage != NONE)
-        recurrent = undone if self._shape.gates.BIAS_H else undone & (np.arange(steps.run.shape[1]) > 0)
+        recurrent = undone if self._shape.arithmetic.BIAS_H else undone & (np.arange(steps.run.shape[1]) > 0)
         for kind, exists, position in (
             ("store_tape", ran & sent, Position(runs.stage, runs.macro, True)),
             ("load_tape", back & (steps.load_stage != NONE), loading),
@@ -185,7 +185,7 @@ class Grid:
                 np.broadcast_to(loads.save != NONE, (layers, *loads.save.shape)),
                 Position(loads.stage, loads.macro, loads.forward, loads.order),
             ),
-            ("undo_gates", undone, undoing),
+            ("undo_cell", undone, undoing),
             ("undo_x", undone, undoing._replace(order=3 * steps.undo_order + 1)),
             ("undo_h", recurrent, undoing._replace(order=3 * steps.undo_order + 2)),
         ):

@@ -140,7 +140,7 @@ def _budget(
     state = int(sizes.state.sum())
     tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())
     residue = int((sizes.residue + sizes.loss).max(axis=(1, 2), initial=0).sum())
-    wraps = architecture.engine.formats.memory.overflow == "wrap" and bool(shape.gates.KEPT)
+    wraps = architecture.engine.formats.memory.overflow == "wrap" and bool(shape.arithmetic.KEPT)
     undoes = wraps and architecture.tiles.count == 1
     share = min(1.0, tape / slot_bytes, state / state_bytes)
     return Budget(state, tape, max(0, local), int(remote * share), residue if undoes else None)

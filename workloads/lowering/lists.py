@@ -106,8 +106,8 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
     streams: dict[str, list[StreamLists]] = {"x": [], "h": []}
     begin = len(parts[0])
     for stream, masks, asked_masks, bias in (
-        ("x", step.fired_x, step.asked_x or step.fired_x, shape.gates.BIAS_X),
-        ("h", step.fired_h, step.asked_h or step.fired_h, shape.gates.BIAS_H),
+        ("x", step.fired_x, step.asked_x or step.fired_x, shape.arithmetic.BIAS_X),
+        ("h", step.fired_h, step.asked_h or step.fired_h, shape.arithmetic.BIAS_H),
     ):
         for mask, asked_mask in zip(masks, asked_masks, strict=True):
             order = by_tile(mask.shape[-1], engine.lanes, tiles)
@@ -150,9 +150,9 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
         every = moves * np.int64(width)
         return StreamLists(width, bias, every, start, every, start, scan, *on_tape)
 
-    x = tuple(stream(width, shape.gates.BIAS_X, recurrent=False) for width in shape.inputs)
-    returning = [width if shape.gates.BLOCKS_H else 0 for width in shape.hidden]
-    h = tuple(stream(width, shape.gates.BIAS_H, recurrent=True) for width in returning)
+    x = tuple(stream(width, shape.arithmetic.BIAS_X, recurrent=False) for width in shape.inputs)
+    returning = [width if shape.arithmetic.BLOCKS_H else 0 for width in shape.hidden]
+    h = tuple(stream(width, shape.arithmetic.BIAS_H, recurrent=True) for width in returning)
     return Lists(lengths, x, h, _all_columns(shape), entry)
 
 

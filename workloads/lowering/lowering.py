@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.modes import gates_backward, gates_forward, loss
+from deltatrain.accel.modes import cell_backward, cell_forward, loss
 from deltatrain.accel.program import NO_OP, PHASES, UNITS, Ops, Program
 from deltatrain.accel.tiles import ONE_TILE
 from deltatrain.workloads.lowering.barriers import with_barriers
@@ -154,15 +154,15 @@ class _Lowering:
         restored = self._at("restore_state", cells)
         if stream == "x":
             kept = np.maximum(restored, self._at("copy_state", cells))
-            made = [self._at("load_x", cells), self._at("gates", cells, layer=-1)]  # one or the other
+            made = [self._at("load_x", cells), self._at("cell", cells, layer=-1)]  # one or the other
             before = [*made, kept]
-            if not self._shape.gates.BLOCKS_H:
-                before = [np.maximum(*made), kept, self._without_recurrence("gates", cells, -2)]
+            if not self._shape.arithmetic.BLOCKS_H:
+                before = [np.maximum(*made), kept, self._without_recurrence("cell", cells, -2)]
         else:
             restarts = self._grid.of_run("restarts", cells) > 0
-            before = [np.where(restarts, restored, self._at("gates", cells, step=-1))]
+            before = [np.where(restarts, restored, self._at("cell", cells, step=-1))]
         return (
-            kind_of(self._shape.gates.ENCODER, "FP", stream)
+            kind_of(self._shape.arithmetic.ENCODER, "FP", stream)
             | self._grid.phase(cells)
             | {
                 "count": _gather(lists, "asked", at),
@@ -183,7 +183,7 @@ class _Lowering:
         return self._with_columns("outer", "WG", cells, stream) | {
             # Lanes do not pass dW on from one op to the next: what it reads must have been written.
             "depends": [
-                self._at("gates_backward", cells),
+                self._at("cell_backward", cells),
                 self._at(f"outer_{stream}", cells, step=1),
                 self._at(f"resend_{stream}", cells),
             ],
@@ -196,7 +196,7 @@ class _Lowering:
             "count": _gather(lists, "asked", cells),  # the bias column has no gradient to give
             "list_start": _gather(lists, "asked_start", cells),
             "dense_count": _by_layer(cells, [one.width for one in lists]),
-            "depends": [self._at("gates_backward", cells), self._at(f"resend_{stream}", cells)],
+            "depends": [self._at("cell_backward", cells), self._at(f"resend_{stream}", cells)],
             "list_from": self._list_from(cells, stream),
         }
 
@@ -266,35 +266,33 @@ class _Lowering:
 
     # --- element-wise gates
 
-    def _gates(self, cells: Cells) -> Columns:
+    def _cell(self, cells: Cells) -> Columns:
         stored = self._grid.stored_before(cells, self._grid.of_run("stored", cells), self._grid.of_run("saved", cells))
         room = np.where(self._grid.of_run("leaves", cells) > 0, stored, NO_OP)
-        before = np.maximum(self._at("matvec_h", cells), self._without_recurrence("gates", cells, -1))
+        before = np.maximum(self._at("matvec_h", cells), self._without_recurrence("cell", cells, -1))
         return (
-            self._gates_forward(cells)
+            self._cell_forward(cells)
             | self._grid.phase(cells)
             | {"depends": [self._at("matvec_x", cells), before, room]}
         )
 
-    def _gates_forward(self, cells: Cells) -> Columns:
-        gates = self._shape.gates
-        slots = gates_forward.neuron_slots(gates)
-        read = gates.ACCUMULATORS + len(gates.STATE)
-        return self._elementwise("gates_forward", "FP", cells, slots, gates.FORWARD_MULTIPLIES, read)
+    def _cell_forward(self, cells: Cells) -> Columns:
+        arithmetic = self._shape.arithmetic
+        slots = cell_forward.neuron_slots(arithmetic)
+        read = arithmetic.ACCUMULATORS + len(arithmetic.STATE)
+        return self._elementwise("cell_forward", "FP", cells, slots, arithmetic.FORWARD_MULTIPLIES, read)
 
-    def _gates_backward(self, cells: Cells) -> Columns:
-        multiplies, read = self._shape.gates.BACKWARD_MULTIPLIES, len(self._shape.gates.TAPE)
+    def _cell_backward(self, cells: Cells) -> Columns:
+        multiplies, read = self._shape.arithmetic.BACKWARD_MULTIPLIES, len(self._shape.arithmetic.TAPE)
         summed = "reduce" if self._tiles > 1 else "matvec_t"
         above = np.maximum(self._at("read_t", cells), self._at(f"{summed}_x", cells, layer=1))
-        made = np.maximum(self._at("load_tape", cells), self._at("undo_gates", cells))
-        slots = gates_backward.neuron_slots(self._shape.gates)
-        return self._elementwise("gates_backward", "BP", cells, slots, multiplies, read) | {
+        made = np.maximum(self._at("load_tape", cells), self._at("undo_cell", cells))
+        slots = cell_backward.neuron_slots(self._shape.arithmetic)
+        return self._elementwise("cell_backward", "BP", cells, slots, multiplies, read) | {
             "depends": [
                 # what comes from above follows the weight gradients of two steps later, so one place holds either
                 np.maximum(above, self._without_recurrence("outer_x", cells, 2)),
-                np.maximum(
-                    self._at(f"{summed}_h", cells, step=1), self._without_recurrence("gates_backward", cells, 1)
-                ),
+                np.maximum(self._at(f"{summed}_h", cells, step=1), self._without_recurrence("cell_backward", cells, 1)),
                 made,
             ]
         }
@@ -306,7 +304,7 @@ class _Lowering:
         the ops that would run ahead wait for what frees their bank.
         """
         none = np.full(len(cells[0]), NO_OP, dtype=np.int64)
-        return none if self._shape.gates.BLOCKS_H else self._at(kind, cells, step=step)
+        return none if self._shape.arithmetic.BLOCKS_H else self._at(kind, cells, step=step)
 
     def _elementwise(self, mode: str, phase: str, cells: Cells, slots: int, multiplies: int, read: int) -> Columns:
         width = _by_layer(cells, list(self._shape.hidden))
@@ -316,22 +314,22 @@ class _Lowering:
 
     # --- steps undone: M[t-1] = M[t] - W delta[t], after the gates of step t were made again from M[t]
 
-    def _undo_gates(self, cells: Cells) -> Columns:
+    def _undo_cell(self, cells: Cells) -> Columns:
         freed = self._at("outer_x", numbered(cells, self._grid.of_step("undo_reversed", cells)))
         depends = [self._grid.undone(numbered(cells, cells[2] + 1)), freed]
-        return self._gates_forward(cells) | {"phase": PHASES.index("RF"), "depends": depends}
+        return self._cell_forward(cells) | {"phase": PHASES.index("RF"), "depends": depends}
 
     def _undo(self, cells: Cells, stream: str) -> Columns:
         made = self._at(f"encode_{stream}", numbered(cells, self._grid.of_step("run", cells)))
         return self._with_columns("matvec", "RF", cells, stream) | {
-            "depends": [self._at("undo_gates", cells)],
+            "depends": [self._at("undo_cell", cells)],
             "list_from": made,
         }
 
     # --- read-out and update
 
     def _read(self, cells: Cells) -> Columns:
-        return self._readout("matvec", "FP", 1) | {"depends": [self._at("gates", cells)]}
+        return self._readout("matvec", "FP", 1) | {"depends": [self._at("cell", cells)]}
 
     def _loss(self, cells: Cells) -> Columns:
         return kind_of("loss", "BP", "readout") | {

@@ -38,13 +38,13 @@ Cells = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Layer, sample and number of the ops of one kind: the number of a run forward, of a step, of a state on its way."""
 
 FORWARD = (
-    *("between", "load_x", "read", "encode", "broadcast", "read_reduce", "loss", "matvec", "gates", "store_tape"),
+    *("between", "load_x", "read", "encode", "broadcast", "read_reduce", "loss", "matvec", "cell", "store_tape"),
 )
-BACKWARD = ("between", "resend", "read_t", "gates_backward", "matvec_t", "outer", "read_outer")
+BACKWARD = ("between", "resend", "read_t", "cell_backward", "matvec_t", "outer", "read_outer")
 
 BETWEEN = (
     *("load_tape", "copy_state", "restore_state", "store_state", "load_state"),
-    *("undo_gates", "undo_x", "undo_h"),
+    *("undo_cell", "undo_x", "undo_h"),
 )
 """What happens between two runs, before the later one, in an order of its own."""
 

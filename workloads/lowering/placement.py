@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Literal
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.program import Tensor
@@ -37,7 +37,7 @@ class Shape:
         Rows of the read-out.
     """
 
-    gates: ModuleType
+    arithmetic: ModuleType
     inputs: tuple[int, ...]
     hidden: tuple[int, ...]
     classes: int
@@ -45,13 +45,13 @@ class Shape:
     @property
     def encoder(self) -> ModuleType:
         """The mode that lists its streams."""
-        return MODES.load(self.gates.ENCODER)
+        return MODES.load(self.arithmetic.ENCODER)
 
     @classmethod
     def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int) -> Shape:
         """Return the shape of a network of `cell`, a name in ``workloads/cells``, on vectors of `features`."""
-        gates = GATES.load(CELLS.load(cell).GATES)
-        return cls(gates, (features, *hidden[:-1]), hidden, classes)
+        arithmetic = CELL_ARITHMETIC.load(CELLS.load(cell).ARITHMETIC)
+        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes)
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, i
     column that fires once, at step 0. Several tiles share the rows; of the read-out, whose rows are few, they share the
     columns, each those of its own neurons, and the first has the bias.
     """
-    lanes, gates = architecture.lanes, shape.gates
+    lanes, arithmetic = architecture.lanes, shape.arithmetic
     found: dict[str, tuple[int, int, int]] = {}
     for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
         chunks = -(-width // lanes)
         for name, blocks, columns, bias in (
-            (f"W_x[{layer}]", len(gates.BLOCKS_X), inputs, gates.BIAS_X),
-            (f"W_h[{layer}]", len(gates.BLOCKS_H), width, gates.BIAS_H),
+            (f"W_x[{layer}]", len(arithmetic.BLOCKS_X), inputs, arithmetic.BIAS_X),
+            (f"W_h[{layer}]", len(arithmetic.BLOCKS_H), width, arithmetic.BIAS_H),
         ):
             if blocks:
                 found[name] = (blocks * width, blocks * chunks, columns + bias)
@@ -220,17 +220,17 @@ def state_bytes(architecture: Architecture, shape: Shape) -> int:
     are read; h and g(h) have two, so that the layer above may read one while the next is written. Two lists of input
     deltas of the next sample may be made while the tape still holds this one's.
     """
-    lanes, formats, gates = architecture.engine.lanes, architecture.engine.formats, shape.gates
+    lanes, formats, arithmetic = architecture.engine.lanes, architecture.engine.formats, shape.arithmetic
     held = shape.encoder.HELD
     inputs_of = [own_most(architecture, inputs) for inputs in shape.inputs]
     total: int = (1 + inputs_on_way(architecture)) * inputs_of[0] * formats.activation.bytes  # one of them in use
     total += 2 * inputs_of[0] * shape.encoder.list_entry_bytes(architecture.engine)
     for inputs, width in zip(inputs_of, (own_most(architecture, one) for one in shape.hidden), strict=True):
         padded = -(-width // lanes) * lanes
-        total += 2 * gates.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
+        total += 2 * arithmetic.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
         total += held * (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, g's
         total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
-        total += len(gates.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
+        total += len(arithmetic.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
     return total + shape.classes * formats.memory.bytes  # logits
 
 
@@ -246,7 +246,7 @@ def exchange_bytes(architecture: Architecture, shape: Shape) -> int:
     products, and as many steps' logits.
     """
     engine = architecture.engine
-    recurrent = sum(shape.hidden) if shape.gates.BLOCKS_H else 0
+    recurrent = sum(shape.hidden) if shape.arithmetic.BLOCKS_H else 0
     lists: int = LISTS_RECEIVED * (sum(shape.inputs) + recurrent) * shape.encoder.list_entry_bytes(engine)
     sums = max(shape.hidden) * engine.formats.backward_sum.bytes
     return lists + SUMS_WAITING * (sums + shape.classes * engine.formats.memory.bytes)

@@ -23,7 +23,7 @@ POINTER_BYTES = 4
 """Of an entry in the table of columns."""
 
 
-def lane_weights(mask: NDArray[np.bool_], gates: int, lanes: int) -> NDArray[np.int64]:
+def lane_weights(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np.int64]:
     """Return how many weights each lane has in each column, shape (lanes, C).
 
     Parameters
@@ -36,28 +36,28 @@ def lane_weights(mask: NDArray[np.bool_], gates: int, lanes: int) -> NDArray[np.
         P.
     """
     rows, columns = mask.shape
-    width = rows // gates
-    lane = np.tile(np.arange(width) % lanes, gates)
+    width = rows // blocks
+    lane = np.tile(np.arange(width) % lanes, blocks)
     counts = np.zeros((lanes, columns), np.int64)
     np.add.at(counts, lane, mask)
     return counts
 
 
-def column_words(mask: NDArray[np.bool_], gates: int, lanes: int) -> NDArray[np.int64]:
+def column_words(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np.int64]:
     """Return the words of each compressed column, shape (C,): the longest lane's."""
-    words: NDArray[np.int64] = lane_weights(mask, gates, lanes).max(axis=0)
+    words: NDArray[np.int64] = lane_weights(mask, blocks, lanes).max(axis=0)
     return words
 
 
-def whole_words(mask: NDArray[np.bool_], gates: int, lanes: int) -> int:
+def whole_words(mask: NDArray[np.bool_], blocks: int, lanes: int) -> int:
     """Return the words of a column that is not compressed: rows of a gate are padded to whole words."""
-    width = len(mask) // gates
-    return gates * -(-width // lanes)
+    width = len(mask) // blocks
+    return blocks * -(-width // lanes)
 
 
-def word_bytes(mask: NDArray[np.bool_], gates: int, lanes: int, entry_bits: int) -> int:
+def word_bytes(mask: NDArray[np.bool_], blocks: int, lanes: int, entry_bits: int) -> int:
     """Return the bytes of a compressed word: for each lane an entry of `entry_bits`, and its number."""
-    return -(-lanes * entry_bits // 8) + number_bytes(whole_words(mask, gates, lanes), lanes)
+    return -(-lanes * entry_bits // 8) + number_bytes(whole_words(mask, blocks, lanes), lanes)
 
 
 def number_bytes(words: int, lanes: int) -> int:
@@ -66,10 +66,10 @@ def number_bytes(words: int, lanes: int) -> int:
     return -(-bits // 8)
 
 
-def matrix_bytes(mask: NDArray[np.bool_], gates: int, lanes: int, entry_bits: int) -> int:
+def matrix_bytes(mask: NDArray[np.bool_], blocks: int, lanes: int, entry_bits: int) -> int:
     """Return the bytes of the compressed matrix with its table of columns."""
-    words = column_words(mask, gates, lanes)
-    return int(words.sum()) * word_bytes(mask, gates, lanes, entry_bits) + POINTER_BYTES * (len(words) + 1)
+    words = column_words(mask, blocks, lanes)
+    return int(words.sum()) * word_bytes(mask, blocks, lanes, entry_bits) + POINTER_BYTES * (len(words) + 1)
 
 
 def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool_]]) -> SparseProgram:
@@ -123,8 +123,8 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
 
 def _columns(shape: Shape, architecture: Architecture, weights: Sequence[NDArray[np.bool_]]) -> list[CompressedColumns]:
     """Return the compressed columns of each matrix, bias columns whole."""
-    lanes, gates = architecture.engine.lanes, shape.gates
-    blocks = {"W_x": len(gates.BLOCKS_X), "W_h": len(gates.BLOCKS_H)}
+    lanes, arithmetic = architecture.engine.lanes, shape.arithmetic
+    blocks = {"W_x": len(arithmetic.BLOCKS_X), "W_h": len(arithmetic.BLOCKS_H)}
     found: list[CompressedColumns] = []
     for (name, (rows, words, width)), mask in zip(matrices(shape, architecture).items(), weights, strict=True):
         bias = width - mask.shape[1]

@@ -36,10 +36,10 @@ class State:
     """
 
     def __init__(self, architecture: Architecture, shape: Shape) -> None:
-        engine, formats, gates = architecture.engine, architecture.engine.formats, shape.gates
+        engine, formats, arithmetic = architecture.engine, architecture.engine.formats, shape.arithmetic
         held: int = shape.encoder.HELD
-        kept: int = gates.KEPT * gates.ACCUMULATORS
-        neuron_bytes = kept * formats.memory.bytes + len(gates.STATE) * formats.state.bytes
+        kept: int = arithmetic.KEPT * arithmetic.ACCUMULATORS
+        neuron_bytes = kept * formats.memory.bytes + len(arithmetic.STATE) * formats.state.bytes
         neuron_bytes += (1 + held) * formats.activation.bytes
 
         def bytes_of(inputs: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -51,7 +51,7 @@ class State:
         own_widths = np.array([own_most(architecture, width) for width in shape.hidden], dtype=np.int64)
         self.bytes = bytes_of(np.array(shape.inputs, dtype=np.int64), np.array(shape.hidden, dtype=np.int64))
         self.own_bytes = bytes_of(own_inputs, own_widths)
-        vectors = kept + len(gates.STATE) + 1 + held
+        vectors = kept + len(arithmetic.STATE) + 1 + held
         copied = engine.elementwise_lanes
         self.copy_words: NDArray[np.int64] = -(-own_widths // copied) * vectors + held * -(-own_inputs // copied)
 

@@ -67,7 +67,7 @@ class Tape:
     def __init__(self, architecture: Architecture, shape: Shape, lists: Lists) -> None:
         engine = architecture.engine
         self._on_way = steps_on_way(architecture)
-        self._values, self._states = len(shape.gates.TAPE), len(shape.gates.STATE)
+        self._values, self._states = len(shape.arithmetic.TAPE), len(shape.arithmetic.STATE)
         word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
         steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
         width = np.array(shape.hidden, dtype=np.int64)

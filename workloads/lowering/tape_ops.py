@@ -57,7 +57,7 @@ class Moves:
         return (
             self._move_tape("store", "FP", cells, self._grid.in_steps(cells))
             | self._grid.phase(cells)
-            | {"depends": [self._grid.at("gates", cells)]}
+            | {"depends": [self._grid.at("cell", cells)]}
         )
 
     def load_tape(self, cells: Cells) -> Columns:
@@ -73,7 +73,7 @@ class Moves:
 
     def copy_state(self, cells: Cells) -> Columns:
         """Return copies of the working state before a run, which keep it."""
-        before = self._grid.at("gates", cells, step=-1)
+        before = self._grid.at("cell", cells, step=-1)
         restored = self._grid.at("restore_state", cells)
         room = self._grid.stored_before(
             cells, self._grid.of_run("kept_stored", cells), self._grid.of_run("kept_saved", cells)

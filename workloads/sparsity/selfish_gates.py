@@ -23,7 +23,7 @@ def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.rand
     What does not divide evenly goes to gates drawn at random, what a full gate has no place for to the others.
     """
     left = pruned(weights, mask, rate)
-    blocks = left.reshape(matrix.gates, -1)
+    blocks = left.reshape(matrix.blocks, -1)
     free = (~blocks).sum(axis=1)
     for block, count in zip(blocks, shares(int(mask.sum() - left.sum()), free, rng), strict=True):
         block[rng.choice(np.flatnonzero(~block), count, replace=False)] = True

@@ -13,7 +13,7 @@ import numpy as np
 
 from deltatrain.accel.cells import accumulator_rows
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import MODES, gates_backward, gates_forward, matvec, matvec_t, outer
+from deltatrain.accel.modes import MODES, cell_backward, cell_forward, matvec, matvec_t, outer
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers, fit
 from deltatrain.workloads.training.integer_parameters import IntegerLayer
@@ -30,13 +30,13 @@ class Cell(NamedTuple):
         Its formats and its lanes, which give the order of sums.
     """
 
-    gates: ModuleType
+    arithmetic: ModuleType
     engine: Engine
 
     @property
     def encoder(self) -> ModuleType:
         """The mode that lists its streams."""
-        return MODES.load(self.gates.ENCODER)
+        return MODES.load(self.arithmetic.ENCODER)
 
 
 class LayerState(NamedTuple):
@@ -46,8 +46,8 @@ class LayerState(NamedTuple):
     ----------
     memory
         M, in ``formats.memory``, shape (A*H,).
-    gates
-        The gates' ``STATE``, shape (S, H).
+    cell_state
+        The cell's ``STATE``, shape (S, H).
     h
         In ``formats.activation``, shape (H,).
     x_hat, h_hat
@@ -55,7 +55,7 @@ class LayerState(NamedTuple):
     """
 
     memory: Integers
-    gates: Integers
+    cell_state: Integers
     h: Integers
     x_hat: Integers
     h_hat: Integers
@@ -102,14 +102,14 @@ class LayerAdjoint(NamedTuple):
 def first_state(cell: Cell, layer: IntegerLayer) -> LayerState:
     """Return the state before step 0: all zero."""
     width, inputs = _sizes(cell, layer)
-    sizes = (cell.gates.ACCUMULATORS * width, (len(cell.gates.STATE), width), width, inputs, width)
+    sizes = (cell.arithmetic.ACCUMULATORS * width, (len(cell.arithmetic.STATE), width), width, inputs, width)
     return LayerState(*(np.zeros(size, dtype=np.int64) for size in sizes))
 
 
 def last_adjoint(cell: Cell, layer: IntegerLayer) -> LayerAdjoint:
     """Return the adjoint after the last step: all zero."""
     width, inputs = _sizes(cell, layer)
-    sizes = (width, width, inputs, width, cell.gates.ACCUMULATORS * width)
+    sizes = (width, width, inputs, width, cell.arithmetic.ACCUMULATORS * width)
     return LayerAdjoint(*(np.zeros(size, dtype=np.int64) for size in sizes))
 
 
@@ -131,24 +131,24 @@ def forward(
     first
         Whether this is step 0, at which the bias columns fire.
     """
-    gates, encoder, formats = cell.gates, cell.encoder, cell.engine.formats
+    arithmetic, encoder, formats = cell.arithmetic, cell.encoder, cell.engine.formats
     width, inputs = _sizes(cell, layer)
-    rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)
+    rows_x, rows_h = accumulator_rows(arithmetic.BLOCKS_X, width), accumulator_rows(arithmetic.BLOCKS_H, width)
     fired_x, x_hat = encoder.result(x, state.x_hat, least[0], formats)
-    returning = state.h[: width if gates.BLOCKS_H else 0]  # without a recurrent matrix nobody lists it
+    returning = state.h[: width if arithmetic.BLOCKS_H else 0]  # without a recurrent matrix nobody lists it
     fired_h, h_hat = encoder.result(returning, state.h_hat, least[1], formats)
     if first:
-        fired_x = _with_bias(cell, fired_x, inputs) if gates.BIAS_X else fired_x
-        fired_h = _with_bias(cell, fired_h, width) if gates.BIAS_H else fired_h
-    memory = gates.KEPT * state.memory
+        fired_x = _with_bias(cell, fired_x, inputs) if arithmetic.BIAS_X else fired_x
+        fired_h = _with_bias(cell, fired_h, width) if arithmetic.BIAS_H else fired_h
+    memory = arithmetic.KEPT * state.memory
     memory[rows_x] = matvec.result(memory[rows_x], layer.W_x[:, fired_x.columns], fired_x.delta, formats)
     memory[rows_h] = matvec.result(memory[rows_h], layer.W_h[:, fired_h.columns], fired_h.delta, formats)
-    carried, h, tape = gates_forward.result(gates, memory, state.gates, formats)
+    carried, h, tape = cell_forward.result(arithmetic, memory, state.cell_state, formats)
     return LayerState(memory, carried, h, x_hat, h_hat), LayerStep(fired_x, fired_h, tape)
 
 
 def undo(
-    cell: Cell, layer: IntegerLayer, state: LayerState, fired_x: Fired, fired_h: Fired, gates_before: Integers
+    cell: Cell, layer: IntegerLayer, state: LayerState, fired_x: Fired, fired_h: Fired, cell_state_before: Integers
 ) -> tuple[LayerState, LayerStep, Integers]:
     """Run one step backwards: the inverse of `forward`, exactly.
 
@@ -174,17 +174,17 @@ def undo(
     ValueError
         If ``formats.memory`` saturates, or the cell keeps no M.
     """
-    gates, formats = cell.gates, cell.engine.formats
-    if not gates.KEPT:
+    arithmetic, formats = cell.arithmetic, cell.engine.formats
+    if not arithmetic.KEPT:
         raise ValueError("a cell that keeps no M cannot be run backwards: what it forgets is gone")
     width, inputs = _sizes(cell, layer)
-    rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)
-    _, h, tape = gates_forward.result(gates, state.memory, gates_before, formats)
+    rows_x, rows_h = accumulator_rows(arithmetic.BLOCKS_X, width), accumulator_rows(arithmetic.BLOCKS_H, width)
+    _, h, tape = cell_forward.result(arithmetic, state.memory, cell_state_before, formats)
     memory = state.memory.copy()
     memory[rows_h] = matvec.undo(memory[rows_h], layer.W_h[:, fired_h.columns], fired_h.delta, formats)
     memory[rows_x] = matvec.undo(memory[rows_x], layer.W_x[:, fired_x.columns], fired_x.delta, formats)
     x_hat, h_hat = _held_before(state.x_hat, fired_x, inputs), _held_before(state.h_hat, fired_h, width)
-    before = LayerState(memory, gates_before, np.zeros_like(h), x_hat, h_hat)
+    before = LayerState(memory, cell_state_before, np.zeros_like(h), x_hat, h_hat)
     return before, LayerStep(fired_x, fired_h, tape), h
 
 
@@ -211,17 +211,17 @@ def backward(
     tuple[LayerAdjoint, Integers]
         The adjoint for the step before, and what the gates were given as g(h), shape (H,).
     """
-    gates, formats, lanes = cell.gates, cell.engine.formats, cell.engine.lanes
+    arithmetic, formats, lanes = cell.arithmetic, cell.engine.formats, cell.engine.lanes
     width, _ = _sizes(cell, layer)
-    rows_h = accumulator_rows(gates.BLOCKS_H, width)
+    rows_h = accumulator_rows(arithmetic.BLOCKS_H, width)
     g_h = fit(g_above + adjoint.g_h, formats.gradient)
-    g_memory, carry = gates_backward.result(gates, g_h, adjoint.carry, step.tape, adjoint.g_memory, formats)
+    g_memory, carry = cell_backward.result(arithmetic, g_h, adjoint.carry, step.tape, adjoint.g_memory, formats)
     fired_h = step.fired_h.columns[step.fired_h.columns < width]
     s = np.zeros(0, dtype=np.int64)
-    if gates.BLOCKS_H:
-        s = matvec_t.result(layer.W_h[:, fired_h], g_memory[rows_h], len(gates.BLOCKS_H), lanes, formats)
+    if arithmetic.BLOCKS_H:
+        s = matvec_t.result(layer.W_h[:, fired_h], g_memory[rows_h], len(arithmetic.BLOCKS_H), lanes, formats)
     g_recurrent, g_h_hat = cell.encoder.adjoint(adjoint.g_h_hat, fired_h, s, formats)
-    rows_x = accumulator_rows(gates.BLOCKS_X, width)
+    rows_x = accumulator_rows(arithmetic.BLOCKS_X, width)
     for matrix, rows, listed in ((dW.W_h, rows_h, step.fired_h), (dW.W_x, rows_x, step.fired_x)):
         matrix[:, listed.columns] = outer.result(matrix[:, listed.columns], g_memory[rows], listed.delta, formats)
     return LayerAdjoint(g_recurrent, g_h_hat, adjoint.g_x_hat, carry, g_memory), g_h
@@ -234,11 +234,11 @@ def input_gradient(
 
     `adjoint` is what `backward` returned for the same step.
     """
-    gates, formats, lanes = cell.gates, cell.engine.formats, cell.engine.lanes
+    arithmetic, formats, lanes = cell.arithmetic, cell.engine.formats, cell.engine.lanes
     width, inputs = _sizes(cell, layer)
-    rows_x = accumulator_rows(gates.BLOCKS_X, width)
+    rows_x = accumulator_rows(arithmetic.BLOCKS_X, width)
     fired_x = step.fired_x.columns[step.fired_x.columns < inputs]
-    s = matvec_t.result(layer.W_x[:, fired_x], adjoint.g_memory[rows_x], len(gates.BLOCKS_X), lanes, formats)
+    s = matvec_t.result(layer.W_x[:, fired_x], adjoint.g_memory[rows_x], len(arithmetic.BLOCKS_X), lanes, formats)
     g_x, g_x_hat = cell.encoder.adjoint(adjoint.g_x_hat, fired_x, s, formats)
     return adjoint._replace(g_x_hat=g_x_hat), g_x
 
@@ -250,7 +250,7 @@ def with_one(engine: Engine, values: Integers) -> Integers:
 
 def _sizes(cell: Cell, layer: IntegerLayer) -> tuple[int, int]:
     """Return H and I."""
-    return layer.W_h.shape[1] - cell.gates.BIAS_H, layer.W_x.shape[1] - cell.gates.BIAS_X
+    return layer.W_h.shape[1] - cell.arithmetic.BIAS_H, layer.W_x.shape[1] - cell.arithmetic.BIAS_X
 
 
 def _held_before(held: Integers, fired: Fired, width: int) -> Integers:

@@ -55,7 +55,7 @@ def zeros_like(parameters: IntegerParameters) -> IntegerParameters:
     return IntegerParameters(layers, np.zeros_like(parameters.readout))
 
 
-def quantised(parameters: Parameters, gates: ModuleType, formats: Formats) -> IntegerParameters:
+def quantised(parameters: Parameters, arithmetic: ModuleType, formats: Formats) -> IntegerParameters:
     """Return `parameters` rounded to ``formats.weight``.
 
     Parameters
@@ -69,36 +69,36 @@ def quantised(parameters: Parameters, gates: ModuleType, formats: Formats) -> In
     """
     layers = []
     for layer in parameters.layers:
-        bias_x, bias_h = _bias_columns(layer, gates)
+        bias_x, bias_h = _bias_columns(layer, arithmetic)
         W_x, W_h = np.hstack([layer.W_x, bias_x]), np.hstack([layer.W_h, bias_h])
         layers.append(IntegerLayer(quantise(W_x, formats.weight), quantise(W_h, formats.weight)))
     readout = np.column_stack([parameters.W_out, parameters.bias_out])
     return IntegerParameters(tuple(layers), quantise(readout, formats.weight))
 
 
-def dequantised(parameters: IntegerParameters, gates: ModuleType, formats: Formats) -> Parameters:
+def dequantised(parameters: IntegerParameters, arithmetic: ModuleType, formats: Formats) -> Parameters:
     """Return the numbers that `parameters` stand for, float64; undoes `quantised` but for its rounding."""
     fraction_bits, layers = formats.weight.fraction_bits, []
     for W_x, W_h in parameters.layers:
-        width = W_h.shape[1] - gates.BIAS_H
-        bias = np.zeros(gates.ACCUMULATORS * width)
-        if gates.BIAS_X:
-            bias[accumulator_rows(gates.BLOCKS_X, width)] += to_float(W_x[:, -1], fraction_bits)
-        if gates.BIAS_H:
-            bias[accumulator_rows(gates.BLOCKS_H, width)] += to_float(W_h[:, -1], fraction_bits)
-        inputs = W_x.shape[1] - gates.BIAS_X
+        width = W_h.shape[1] - arithmetic.BIAS_H
+        bias = np.zeros(arithmetic.ACCUMULATORS * width)
+        if arithmetic.BIAS_X:
+            bias[accumulator_rows(arithmetic.BLOCKS_X, width)] += to_float(W_x[:, -1], fraction_bits)
+        if arithmetic.BIAS_H:
+            bias[accumulator_rows(arithmetic.BLOCKS_H, width)] += to_float(W_h[:, -1], fraction_bits)
+        inputs = W_x.shape[1] - arithmetic.BIAS_X
         layers.append(Layer(to_float(W_x[:, :inputs], fraction_bits), to_float(W_h[:, :width], fraction_bits), bias))
     readout = to_float(parameters.readout, fraction_bits)
     return Parameters(tuple(layers), readout[:, :-1], readout[:, -1])
 
 
-def _bias_columns(layer: Layer, gates: ModuleType) -> tuple[Array, Array]:
+def _bias_columns(layer: Layer, arithmetic: ModuleType) -> tuple[Array, Array]:
     """Return the bias as columns of W_x and of W_h, shapes (rows, BIAS_X) and (rows, BIAS_H).
 
     An accumulator to which both matrices add gets its bias from W_x.
     """
     width = layer.W_h.shape[1]
-    rows_x, rows_h = accumulator_rows(gates.BLOCKS_X, width), accumulator_rows(gates.BLOCKS_H, width)
+    rows_x, rows_h = accumulator_rows(arithmetic.BLOCKS_X, width), accumulator_rows(arithmetic.BLOCKS_H, width)
     bias_x = layer.bias[rows_x, None]
     bias_h = np.where(np.isin(rows_h, rows_x), 0, layer.bias[rows_h])[:, None]
-    return bias_x[:, : int(gates.BIAS_X)], bias_h[:, : int(gates.BIAS_H)]
+    return bias_x[:, : int(arithmetic.BIAS_X)], bias_h[:, : int(arithmetic.BIAS_H)]

@@ -42,7 +42,7 @@ class IntegerNetwork(NamedTuple):
         "last" or "every": which steps are classified.
     """
 
-    gates: ModuleType
+    arithmetic: ModuleType
     engine: Engine
     thresholds: tuple[tuple[int, int], ...]
     readout: str
@@ -50,7 +50,7 @@ class IntegerNetwork(NamedTuple):
     @property
     def cell(self) -> Cell:
         """What each layer computes with."""
-        return Cell(self.gates, self.engine)
+        return Cell(self.arithmetic, self.engine)
 
 
 class LayerForward(NamedTuple):
@@ -221,7 +221,7 @@ def _forward_layer(network: IntegerNetwork, layer: IntegerLayer, least: tuple[in
     state, steps = integer_layer.first_state(network.cell, layer), []
     for t, x_now in enumerate(x):
         state, left = integer_layer.forward(network.cell, layer, least, state, x_now, first=t == 0)
-        steps.append((left.fired_x, left.fired_h, state.memory, state.gates, state.h, left.tape))
+        steps.append((left.fired_x, left.fired_h, state.memory, state.cell_state, state.h, left.tape))
     lists_x, lists_h, *arrays = zip(*steps, strict=True)
     return LayerForward(lists_x, lists_h, *(np.stack(array) for array in arrays))
 

@@ -52,7 +52,7 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
 def _network(step: NumberedStep) -> dict[str, Any]:
     shape = step.shape
     return {
-        "cell": shape.gates.__name__.rpartition(".")[2],
+        "cell": shape.arithmetic.__name__.rpartition(".")[2],
         "inputs": list(shape.inputs),
         "hidden": list(shape.hidden),
         "classes": shape.classes,

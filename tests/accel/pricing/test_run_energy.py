@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.energy.prices import NEEDED, Prices, at_size, prices
 from deltatrain.accel.errors import ConfigError
@@ -34,7 +34,7 @@ def access_pj(size: int, row: dict[str, list[float]]) -> float:
 
 
 def _counters(work: dict[str, int], remote_bytes: int) -> Counters:
-    shape = Shape(GATES.load("rnn"), (2,), (2,), 2)
+    shape = Shape(CELL_ARITHMETIC.load("rnn"), (2,), (2,), 2)
     machine = Architecture.named("tiny")
     counters = analytic.count(lower(machine, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last"))
     remote = counters.remote.model_copy(
@@ -47,7 +47,7 @@ def _counters(work: dict[str, int], remote_bytes: int) -> Counters:
     ("work", "remote_bytes", "component", "picojoules"),
     [
         ({"macs": 1000}, 0, "lanes", 1000 * (0.775 + 0.1)),
-        ({"multiplies": 1000}, 0, "gates", 775),
+        ({"multiplies": 1000}, 0, "elementwise", 775),
         ({"compares": 1000}, 0, "encoder", 50),
         ({"local_read_bytes": 800}, 0, "local memory", None),
         ({"local_write_bytes": 800}, 0, "local memory", None),
@@ -87,7 +87,7 @@ def test_the_table_holds_at_its_own_sizes_and_beyond() -> None:
 
 
 def test_fewer_deltas_never_cost_more_energy() -> None:
-    shape, machine = Shape(GATES.load("lstm"), (12,), (16,), 4), Architecture.named("edge")
+    shape, machine = Shape(CELL_ARITHMETIC.load("lstm"), (12,), (16,), 4), Architecture.named("edge")
     lengths = np.array([8, 5])
     spent = [
         energy_j(analytic.count(lower(machine, shape, recorded_step(shape, lengths, occupancy, 1), "last")), machine)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.rtl.elementwise.cells import TIMETABLES
-from deltatrain.rtl.elementwise.elementwise import ElementwiseUnit
+from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
 
 every_cell = pytest.mark.parametrize("cell", TIMETABLES.names())
 seeds = st.integers(0, 2**32 - 1)
@@ -109,7 +109,7 @@ def test_lanes_behind_the_last_neuron_make_zero_of_zeros(cell):
 
 
 def test_every_timetable_is_of_a_cell():
-    assert set(TIMETABLES.names()) <= set(GATES.names())
+    assert set(TIMETABLES.names()) <= set(CELL_ARITHMETIC.names())
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_every_timetable_is_of_a_cell():
 )
 def test_bad_arguments_are_refused(engine, sizes, message):
     described = Architecture.named("tiny", engine).engine
-    assert_refused(ElementwiseUnit, message, engine=described, cell="lstm", **(SIZES | sizes))
+    assert_refused(ElementwiseCore, message, engine=described, cell="lstm", **(SIZES | sizes))

@@ -8,7 +8,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.elementwise.cells import TIMETABLES
-from deltatrain.rtl.elementwise.elementwise import ElementwiseUnit
+from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
@@ -21,7 +21,7 @@ def test_verilog_has_no_warnings_and_all_ports(monkeypatch, cell, lanes):
     monkeypatch.setenv("AMARANTH_USE_YOSYS", "builtin")
     units = ("lanes", "encoder_elements", "elementwise_lanes")
     engine = Architecture.named("tiny", {f"engine.{unit}": lanes for unit in units}).engine
-    unit = ElementwiseUnit(
+    unit = ElementwiseCore(
         engine=engine, cell=cell, accumulator_words=9, vector_words=4, state_words=4, tape_words=10, most_classes=12
     )
     ports = {"__".join(map(str, path)) for path, _, _ in unit.signature.flatten(unit)}

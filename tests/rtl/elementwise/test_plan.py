@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
-from deltatrain.accel.modes import SOON_CYCLES, gates_backward, gates_forward
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.modes import SOON_CYCLES, cell_backward, cell_forward
 from deltatrain.rtl.elementwise.cells import TIMETABLES
 from deltatrain.rtl.elementwise.plan import Plan
 from deltatrain.rtl.elementwise.timetable import LookUp, Multiply, Read, Timetable, Write
@@ -29,21 +29,26 @@ def plan_of(*steps, slots=2, backward=NOTHING):
 
 @every_cell
 def test_steps_are_as_many_as_the_cell_counts(cell):
-    gates, timetables = GATES.load(cell), TIMETABLES.load(cell)
+    arithmetic, timetables = CELL_ARITHMETIC.load(cell), TIMETABLES.load(cell)
     forward, backward = timetables.FORWARD, timetables.BACKWARD
-    assert len(forward.of_kind(LookUp)) == gates.LOOKUPS and not backward.of_kind(LookUp)
-    assert len(forward.of_kind(Multiply)) == gates.FORWARD_MULTIPLIES
-    assert len(backward.of_kind(Multiply)) == gates.BACKWARD_MULTIPLIES
-    assert sum(step.port == "memory" for step in forward.of_kind(Read)) == gates.ACCUMULATORS
-    assert sum(step.port == "new_gradient" for step in backward.of_kind(Write)) == gates.ACCUMULATORS
-    assert sum(step.port == "new_tape" for step in forward.of_kind(Write)) == len(gates.TAPE) - len(gates.STATE)
+    assert len(forward.of_kind(LookUp)) == arithmetic.LOOKUPS and not backward.of_kind(LookUp)
+    assert len(forward.of_kind(Multiply)) == arithmetic.FORWARD_MULTIPLIES
+    assert len(backward.of_kind(Multiply)) == arithmetic.BACKWARD_MULTIPLIES
+    assert sum(step.port == "memory" for step in forward.of_kind(Read)) == arithmetic.ACCUMULATORS
+    assert sum(step.port == "new_gradient" for step in backward.of_kind(Write)) == arithmetic.ACCUMULATORS
+    assert sum(step.port == "new_tape" for step in forward.of_kind(Write)) == len(arithmetic.TAPE) - len(
+        arithmetic.STATE
+    )
 
 
 @every_cell
 def test_no_part_could_do_with_fewer_slots(cell):
     """The slots of the law are the uses of the busiest part."""
     plan = Plan.of_cell(cell, FORMATS)
-    assert plan.slots == (gates_forward.neuron_slots(GATES.load(cell)), gates_backward.neuron_slots(GATES.load(cell)))
+    assert plan.slots == (
+        cell_forward.neuron_slots(CELL_ARITHMETIC.load(cell)),
+        cell_backward.neuron_slots(CELL_ARITHMETIC.load(cell)),
+    )
     for program, slots in enumerate(plan.slots):
         assert max(len(plan.steps(program, part)) for part in plan.parts) == slots
 
@@ -54,7 +59,7 @@ def test_the_last_word_is_written_when_the_drain_is_over(cell):
     plan = Plan.of_cell(cell, FORMATS)
     for program, slots in enumerate(plan.slots):
         last = max(step.cycle for step in plan.programs[program].of_kind(Write))
-        assert last + 1 <= slots + gates_forward.drain_cycles(engine) - SOON_CYCLES
+        assert last + 1 <= slots + cell_forward.drain_cycles(engine) - SOON_CYCLES
 
 
 def test_a_value_is_kept_only_where_its_part_has_made_another():

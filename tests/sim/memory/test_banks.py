@@ -13,7 +13,7 @@ from observers import KeptSpans
 from programs import recorded_step, recordings, shapes
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import MODES, outer, update
 from deltatrain.accel.program import MODE_NAMES, UNITS, Program
@@ -122,7 +122,7 @@ def test_the_distances_are_within_what_is_remembered() -> None:
 
 
 def test_matrices_of_two_homes_are_refused() -> None:
-    shape = Shape(GATES.load("rnn"), (3,), (4,), 2)
+    shape = Shape(CELL_ARITHMETIC.load("rnn"), (3,), (4,), 2)
     described = machine(2, **{"placement.weights": "remote"})
     program = lower(described, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
     with pytest.raises(ConfigError, match=r"local.ports = 1 has no law .* W_.* off-chip with dW_.*local SRAM"):

@@ -33,8 +33,8 @@ def test_a_list_is_what_fired_in_order_and_the_bias_at_step_0(case: tuple[Archit
     architecture, shape, step = case
     lists = fired_lists(step, shape, architecture.engine)
     for streams, masks, bias in (
-        (lists.x, step.fired_x, shape.gates.BIAS_X),
-        (lists.h, step.fired_h, shape.gates.BIAS_H),
+        (lists.x, step.fired_x, shape.arithmetic.BIAS_X),
+        (lists.h, step.fired_h, shape.arithmetic.BIAS_H),
     ):
         for stream, mask in zip(streams, masks, strict=True):
             width = mask.shape[-1]
@@ -63,11 +63,11 @@ def test_the_dense_lists_hold_every_column(case: tuple[Architecture, Shape, Reco
     architecture, shape, step = case
     lists = dense_lists(step.lengths, shape, architecture.engine)
     for streams, widths, bias, recurrent in (
-        (lists.x, shape.inputs, shape.gates.BIAS_X, False),
-        (lists.h, shape.hidden, shape.gates.BIAS_H, True),
+        (lists.x, shape.inputs, shape.arithmetic.BIAS_X, False),
+        (lists.h, shape.hidden, shape.arithmetic.BIAS_H, True),
     ):
         for stream, columns in zip(streams, widths, strict=True):
-            width = 0 if recurrent and not shape.gates.BLOCKS_H else columns
+            width = 0 if recurrent and not shape.arithmetic.BLOCKS_H else columns
             steps = np.arange(stream.fired.shape[1])
             for sample, length in enumerate(step.lengths.tolist()):
                 for t in range(length):

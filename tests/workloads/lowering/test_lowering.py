@@ -13,7 +13,7 @@ from naive_machine import NaiveMachine
 from programs import EVERY_CELL, READOUTS, architectures, recorded_step, recordings, shapes
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.memory import Placement
 from deltatrain.accel.modes import encode
@@ -99,12 +99,14 @@ def test_work_done_and_skipped_is_the_dense_work_in_closed_form(
         done = np.where(ops.tensor != NO_TENSOR, ops.count * ops.rows, 0)
         dense = np.where(ops.tensor != NO_TENSOR, ops.dense_count * ops.rows, 0)
         wanted = dict.fromkeys(PHASES, 0)
-        gates, reads = shape.gates, 0
+        arithmetic, reads = shape.arithmetic, 0
         for length in step.lengths.tolist():
             reads += 1 if readout == "last" else length
             for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
-                rows_x, rows_h = len(gates.BLOCKS_X) * width, len(gates.BLOCKS_H) * width
-                forward = rows_x * (inputs * length + gates.BIAS_X) + rows_h * (width * (length - 1) + gates.BIAS_H)
+                rows_x, rows_h = len(arithmetic.BLOCKS_X) * width, len(arithmetic.BLOCKS_H) * width
+                forward = rows_x * (inputs * length + arithmetic.BIAS_X) + rows_h * (
+                    width * (length - 1) + arithmetic.BIAS_H
+                )
                 wanted["FP"] += forward
                 wanted["WG"] += forward
                 wanted["BP"] += rows_h * width * (length - 1) + (rows_x * inputs * length if layer else 0)
@@ -112,8 +114,8 @@ def test_work_done_and_skipped_is_the_dense_work_in_closed_form(
         wanted["WG"] += reads * shape.classes * (shape.hidden[-1] + 1)
         wanted["BP"] += reads * shape.classes * shape.hidden[-1]
         for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
-            wanted["WU"] += len(gates.BLOCKS_X) * width * (inputs + gates.BIAS_X)
-            wanted["WU"] += len(gates.BLOCKS_H) * width * (width + gates.BIAS_H)
+            wanted["WU"] += len(arithmetic.BLOCKS_X) * width * (inputs + arithmetic.BIAS_X)
+            wanted["WU"] += len(arithmetic.BLOCKS_H) * width * (width + arithmetic.BIAS_H)
         wanted["WU"] += shape.classes * (shape.hidden[-1] + 1)
         assert (done <= dense).all()
         for number, phase in enumerate(PHASES):
@@ -133,10 +135,10 @@ def test_the_columns_of_every_op_are_those_that_fired(case: tuple[Architecture, 
 
     for layer, sample, t in _places(shape, step.lengths):
         for stream, mask, listed, bias in (
-            ("x", step.fired_x[layer], (step.asked_x or step.fired_x)[layer], shape.gates.BIAS_X),
-            ("h", step.fired_h[layer], (step.asked_h or step.fired_h)[layer], shape.gates.BIAS_H),
+            ("x", step.fired_x[layer], (step.asked_x or step.fired_x)[layer], shape.arithmetic.BIAS_X),
+            ("h", step.fired_h[layer], (step.asked_h or step.fired_h)[layer], shape.arithmetic.BIAS_H),
         ):
-            none = stream == "h" and not shape.gates.BLOCKS_H
+            none = stream == "h" and not shape.arithmetic.BLOCKS_H
             fired, asked = np.flatnonzero(mask[t, sample]).tolist(), np.flatnonzero(listed[t, sample]).tolist()
             with_bias = fired + ([mask.shape[-1]] if bias and t == 0 else [])
             for mode in ("matvec", "outer"):
@@ -148,7 +150,7 @@ def test_the_columns_of_every_op_are_those_that_fired(case: tuple[Architecture, 
             assert (op is None) == (none or (stream == "h" and t == 0) or (stream == "x" and layer == 0))
             if op is not None:
                 assert columns(op) == asked
-            op = table(shape.gates.ENCODER, stream, layer, sample, t)
+            op = table(shape.arithmetic.ENCODER, stream, layer, sample, t)
             assert (op is None) == (none or (stream == "h" and t == 0))
             if op is not None:
                 assert int(ops.words[op]) == int(encode.scan_cycles(listed[t, sample], architecture.engine))
@@ -198,7 +200,7 @@ def test_a_load_of_the_tape_reads_what_the_store_wrote(case: tuple[Architecture,
         assert (ops.address[load], ops.count[load]) == (ops.address[store], ops.count[store])
         assert store in ops.depends[load]
         layer, sample, t = place
-        moved = len(shape.gates.TAPE) * words(shape.hidden[layer] * value)
+        moved = len(shape.arithmetic.TAPE) * words(shape.hidden[layer] * value)
         for listed in (step.asked_x or step.fired_x, step.asked_h or step.fired_h):
             moved += words(int(listed[layer][t, sample].sum()) * shape.encoder.list_entry_bytes(engine))
         assert ops.count[load] == moved * engine.lanes * value
@@ -216,24 +218,24 @@ def test_what_the_buffer_of_the_tape_holds_is_not_overwritten(
     places = max(2, architecture.dma.in_flight)
     last_gates = {
         sample: max(
-            machine.done[op] for place, op in table.row.items() if (place[0], place[3]) == ("gates_forward", sample)
+            machine.done[op] for place, op in table.row.items() if (place[0], place[3]) == ("cell_forward", sample)
         )
         for sample in range(len(step.lengths))
     }
     for layer, sample, t in _places(shape, step.lengths):
         at = (layer, sample)
         stored, loaded = machine.done[table.store_tape[*at, t]], machine.start[table.load_tape[*at, t]]
-        later = table("gates_forward", "h", *at, t + places)
+        later = table("cell_forward", "h", *at, t + places)
         assert later is None or machine.start[later] >= stored
         assert loaded >= last_gates[sample]  # one write port serves gates and loads
         for mode, stream in itertools.product(("matvec_t", "outer"), ("x", "h")):
             reader = table(mode, stream, *at, t + places)
             assert reader is None or loaded >= machine.done[reader]
         for ahead in (places, places + 1):  # of the state of the step before there is a place more
-            reader = table("gates_backward", "h", *at, t + ahead)
+            reader = table("cell_backward", "h", *at, t + ahead)
             assert reader is None or loaded >= machine.done[reader]
     # Lists lie in a ring, one behind the other; none may be overwritten that was not stored.
-    encodes = [op for op in range(len(ops)) if machine.mode[op] == shape.gates.ENCODER]
+    encodes = [op for op in range(len(ops)) if machine.mode[op] == shape.arithmetic.ENCODER]
     freed = [machine.done[table.store_tape[table._place(op)]] for op in encodes]
     room, first = (places + 2) * (sum(shape.inputs) + sum(shape.hidden)), 0
     for number, op in enumerate(encodes):
@@ -263,27 +265,27 @@ def test_recurrence_and_buffers_are_respected_when_run(
     top = len(shape.hidden) - 1
     for layer, sample, t in _places(shape, step.lengths):
         at = (layer, sample)
-        gates, backward = table("gates_forward", "h", *at, t), table("gates_backward", "h", *at, t)
+        arithmetic, backward = table("cell_forward", "h", *at, t), table("cell_backward", "h", *at, t)
         # forward
-        follows(table(shape.gates.ENCODER, "h", *at, t), table("gates_forward", "h", *at, t - 1))
+        follows(table(shape.arithmetic.ENCODER, "h", *at, t), table("cell_forward", "h", *at, t - 1))
         if layer == 0:
-            follows(table(shape.gates.ENCODER, "x", *at, t), table.load_x[0, sample, t])
+            follows(table(shape.arithmetic.ENCODER, "x", *at, t), table.load_x[0, sample, t])
         else:
-            follows(table(shape.gates.ENCODER, "x", *at, t), table("gates_forward", "h", layer - 1, sample, t))
+            follows(table(shape.arithmetic.ENCODER, "x", *at, t), table("cell_forward", "h", layer - 1, sample, t))
         for stream in ("x", "h"):
-            follows(table("matvec", stream, *at, t), table(shape.gates.ENCODER, stream, *at, t))
-            follows(gates, table("matvec", stream, *at, t))
+            follows(table("matvec", stream, *at, t), table(shape.arithmetic.ENCODER, stream, *at, t))
+            follows(arithmetic, table("matvec", stream, *at, t))
         # backward
         follows(backward, table("matvec_t", "h", *at, t + 1))
         follows(backward, table("matvec_t", "x", layer + 1, sample, t))
-        follows(backward, gates)
+        follows(backward, arithmetic)
         follows(backward, table.load_tape.get((layer, sample, t)))
         for stream in ("x", "h"):
             for mode in ("matvec_t", "outer"):
                 follows(table(mode, stream, *at, t), backward)
         # M, g(M) and h have two banks each: nobody writes one that is still read
-        follows(table("matvec", "x", *at, t + 2), gates)
-        follows(table("gates_forward", "h", *at, t + 2), table(shape.gates.ENCODER, "x", layer + 1, sample, t))
+        follows(table("matvec", "x", *at, t + 2), arithmetic)
+        follows(table("cell_forward", "h", *at, t + 2), table(shape.arithmetic.ENCODER, "x", layer + 1, sample, t))
         for stream in ("x", "h"):
             earlier, later = table("outer", stream, *at, t + 2), backward
             if earlier is not None and later is not None:
@@ -291,7 +293,7 @@ def test_recurrence_and_buffers_are_respected_when_run(
         if layer == top and (readout == "every" or t == step.lengths[sample] - 1):
             read, loss, back = (table(m, "readout", top, sample, t) for m in ("matvec", "loss", "matvec_t"))
             assert None not in (read, loss, back)
-            follows(read, gates)
+            follows(read, arithmetic)
             follows(loss, read)
             follows(back, loss)
             follows(backward, back)
@@ -302,17 +304,17 @@ def test_recurrence_and_buffers_are_respected_when_run(
 
 
 def test_input_deltas_run_ahead_of_the_recurrence() -> None:
-    shape = Shape(GATES.load("lstm"), (8,), (8,), 3)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (8,), (8,), 3)
     step = recorded_step(shape, np.array([12]), 0.5, 1)
     program = lower(Architecture.named("tiny"), shape, step, "last")
     machine, table = NaiveMachine(program), Table(program)
     machine.run()
     ahead = 0
     for t in range(1, 12):
-        encoded, gates = table(shape.gates.ENCODER, "x", 0, 0, t), table("gates_forward", "h", 0, 0, t - 1)
+        encoded, arithmetic = table(shape.arithmetic.ENCODER, "x", 0, 0, t), table("cell_forward", "h", 0, 0, t - 1)
         assert encoded is not None
-        assert gates is not None
-        ahead += machine.done[encoded] < machine.done[gates]
+        assert arithmetic is not None
+        ahead += machine.done[encoded] < machine.done[arithmetic]
     assert ahead >= 10
 
 
@@ -323,7 +325,7 @@ def test_dense_is_all_fired_but_for_the_lists(
 ) -> None:
     step = recorded_step(shape, np.array(lengths), 2.0, 0)
     fired, dense = lower(architecture, shape, step, readout), lower_dense(architecture, shape, step.lengths, readout)
-    encodes = fired.ops.mode == MODE_NAMES.index(shape.gates.ENCODER)
+    encodes = fired.ops.mode == MODE_NAMES.index(shape.arithmetic.ENCODER)
     tape = np.isin(fired.ops.mode, [MODE_NAMES.index("load"), MODE_NAMES.index("store")])
     same = ("mode", "phase", "stream", "layer", "step", "sample", "rows", "dense_count", "tensor", "second_tensor")
     for name in (*same, "depends", "list_from"):
@@ -340,7 +342,7 @@ def test_dense_is_all_fired_but_for_the_lists(
 @pytest.mark.parametrize("what", ["weights", "gradients", "tape"])
 @pytest.mark.parametrize("memory", ["local", "remote"])
 def test_what_does_not_fit_is_named_with_the_memory_and_the_missing_bytes(what: str, memory: str) -> None:
-    shape = Shape(GATES.load("gru"), (9,), (12,), 3)
+    shape = Shape(CELL_ARITHMETIC.load("gru"), (9,), (12,), 3)
     step = recorded_step(shape, np.array([5]), 0.5, 1)
     other = "remote" if memory == "local" else "local"
     homes = {f"placement.{name}": memory if name == what else other for name in ("weights", "gradients", "tape")}
@@ -360,7 +362,7 @@ def test_what_does_not_fit_is_named_with_the_memory_and_the_missing_bytes(what: 
 
 
 def test_state_that_does_not_fit_is_said_before_anything_else() -> None:
-    shape = Shape(GATES.load("lstm"), (4,), (64,), 3)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4,), (64,), 3)
     machine = Architecture.named("tiny", {"local.bytes": 1000})
     loss = shape.classes * machine.engine.formats.gradient.bytes
     missing = state_bytes(machine, shape) + loss + machine.dma.buffer_bytes - 1000

@@ -10,7 +10,7 @@ from naive_machine import NaiveMachine
 from programs import READOUTS, architectures, recorded_step, recordings, shapes
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, STREAMS, Program
 from deltatrain.accel.tiles import ONE_TILE, tile_of
@@ -97,7 +97,7 @@ def test_what_passes_between_tiles_waits_and_is_waited_for(case: Case, dense: bo
         ): i
         for i in range(len(ops))
     }
-    started, done, encoder = machine.start, machine.done, case[1].gates.ENCODER
+    started, done, encoder = machine.start, machine.done, case[1].cell_state.ENCODER
 
     def follows(later: int | None, earlier: int | None) -> None:
         if later is not None and earlier is not None:
@@ -118,7 +118,7 @@ def test_what_passes_between_tiles_waits_and_is_waited_for(case: Case, dense: bo
         if mode == "reduce" and phase == "BP":
             follows(op, at["matvec_t", "BP", stream, layer, sample, step])
             receiver = (layer, sample, step - 1) if stream == "h" else (layer - 1, sample, step)
-            follows(at["gates_backward", "BP", "h", *receiver], op)
+            follows(at["cell_backward", "BP", "h", *receiver], op)
         if mode == "reduce" and phase == "FP":
             follows(op, at["matvec", "FP", "readout", layer, sample, step])
             follows(at["loss", "BP", "readout", layer, sample, step], op)
@@ -167,7 +167,7 @@ def test_tiles_together_hold_what_one_holds(case: Case) -> None:
 
 @pytest.mark.parametrize("what", ["weights", "gradients", "tape"])
 def test_what_does_not_fit_is_named_with_the_bytes_missing_in_each_tile(what: str) -> None:
-    shape = Shape(GATES.load("gru"), (9,), (12,), 3)
+    shape = Shape(CELL_ARITHMETIC.load("gru"), (9,), (12,), 3)
     step = recorded_step(shape, np.array([5]), 0.5, 1)
     homes = {f"placement.{name}": "local" if name == what else "remote" for name in ("weights", "gradients", "tape")}
     wires = {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
@@ -181,7 +181,7 @@ def test_gates_refuse_what_is_no_power_of_two() -> None:
     from deltatrain.accel.errors import ConfigError
     from deltatrain.sim.gates.layout import check
 
-    shape = Shape(GATES.load("gru"), (9,), (12,), 3)
+    shape = Shape(CELL_ARITHMETIC.load("gru"), (9,), (12,), 3)
     wires = {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
     program = lower(Architecture.named("tiny", wires), shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
     with pytest.raises(ConfigError, match=r"tiles\.count to be a power of two, not 3"):

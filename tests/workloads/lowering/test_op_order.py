@@ -17,9 +17,9 @@ def _schedule(layers: int, lengths: list[int]) -> Schedule:
     step, stage = np.broadcast_to(np.arange(max(lengths)), steps.shape), np.zeros(steps.shape, dtype=np.int64)
     forward = Position(stage, step, True)
     backward = Position(stage + 1, np.array(lengths)[:, None] - 1 - step, False)
-    for kind in ("encode_x", "encode_h", "matvec_x", "matvec_h", "gates"):
+    for kind in ("encode_x", "encode_h", "matvec_x", "matvec_h", "cell"):
         schedule.add(kind, everywhere, forward)
-    for kind in ("gates_backward", "matvec_t_h", "matvec_t_x", "outer_h", "outer_x"):
+    for kind in ("cell_backward", "matvec_t_h", "matvec_t_x", "outer_h", "outer_x"):
         schedule.add(kind, everywhere, backward)
     schedule.rank()
     return schedule
@@ -50,7 +50,7 @@ def test_forward_steps_rise_backward_steps_fall_and_samples_follow_each_other(ca
     at = {place: row for row, place in places.items()}
     for kind, layer, sample, step in order:
         here = at[kind, layer, sample, step]
-        forward = kind in ("encode_x", "encode_h", "matvec_x", "matvec_h", "gates")
+        forward = kind in ("encode_x", "encode_h", "matvec_x", "matvec_h", "cell")
         later = at.get((kind, layer, sample, step + 1))
         if later is not None:
             assert (later > here) == forward
@@ -64,7 +64,7 @@ def test_forward_steps_rise_backward_steps_fall_and_samples_follow_each_other(ca
         if kind.startswith("outer"):  # nobody waits for a weight gradient
             assert here > at["matvec_t_h", layer, sample, step]
         if forward:
-            assert here < at["gates_backward", layer, sample, lengths[sample] - 1]
+            assert here < at["cell_backward", layer, sample, lengths[sample] - 1]
 
 
 @settings(max_examples=60, deadline=None)
@@ -73,9 +73,9 @@ def test_layers_run_one_step_behind_each_other(case: tuple[int, list[int]]) -> N
     """In the table a layer's step t stands beside the layer above's step t - 1, so neither waits for a whole pass."""
     layers, lengths = case
     schedule = _schedule(layers, lengths)
-    cells = next(cells for kind, cells in schedule.kinds() if kind == "gates")
-    here = schedule.rows("gates", cells)
-    above_before = schedule.rows("gates", cells, layer=1, step=-1) if layers > 1 else np.full(len(here), NO_OP)
+    cells = next(cells for kind, cells in schedule.kinds() if kind == "cell")
+    here = schedule.rows("cell", cells)
+    above_before = schedule.rows("cell", cells, layer=1, step=-1) if layers > 1 else np.full(len(here), NO_OP)
     beside = here[above_before != NO_OP]
     between = above_before[above_before != NO_OP] - beside
     assert (between > 0).all()
@@ -84,9 +84,9 @@ def test_layers_run_one_step_behind_each_other(case: tuple[int, list[int]]) -> N
 
 def test_a_neighbour_outside_the_grid_is_no_op() -> None:
     schedule = _schedule(2, [3, 1])
-    cells = next(cells for kind, cells in schedule.kinds() if kind == "gates")
-    before = schedule.rows("gates", cells, step=-1)
+    cells = next(cells for kind, cells in schedule.kinds() if kind == "cell")
+    before = schedule.rows("cell", cells, step=-1)
     assert ((before == NO_OP) == (cells[2] == 0)).all()
-    after = schedule.rows("gates", cells, step=1)
+    after = schedule.rows("cell", cells, step=1)
     assert ((after == NO_OP) == (cells[2] == np.array([3, 1])[cells[1]] - 1)).all()
     assert (schedule.rows("store_tape", cells) == NO_OP).all()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from programs import EVERY_CELL, architectures, shapes
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.placement import Demand, Shape, matrices, place, state_bytes
 
@@ -28,12 +28,12 @@ def test_a_matrix_has_room_for_every_row_of_every_gate(shape: Shape, architectur
             assert (words - 1) * lanes < rows <= words * lanes
             continue
         layer = int(name[4:-1])
-        blocks = shape.gates.BLOCKS_X if name[2] == "x" else shape.gates.BLOCKS_H
+        blocks = shape.arithmetic.BLOCKS_X if name[2] == "x" else shape.arithmetic.BLOCKS_H
         width = shape.hidden[layer]
         assert rows == len(blocks) * width
         # Neuron n of each gate is row n mod P of a word: a gate begins with a new word.
         assert words == len(blocks) * len(range(0, width, lanes))
-        bias = shape.gates.BIAS_X if name[2] == "x" else shape.gates.BIAS_H
+        bias = shape.arithmetic.BIAS_X if name[2] == "x" else shape.arithmetic.BIAS_H
         assert columns == (shape.inputs[layer] if name[2] == "x" else width) + bias
 
 
@@ -43,7 +43,7 @@ def test_tensors_lie_end_to_end_and_the_books_say_what_they_hold(shape: Shape, a
     placed = place(architecture, shape, _DEMAND)
     for prefix, use in (("W", "weights"), ("dW", "gradients")):
         tensors = [t for t in placed.tensors if t.name.startswith(prefix)]
-        assert len(tensors) == (1 + bool(shape.gates.BLOCKS_H)) * len(shape.hidden) + 1
+        assert len(tensors) == (1 + bool(shape.arithmetic.BLOCKS_H)) * len(shape.hidden) + 1
         home = getattr(architecture.placement, use)
         assert {t.remote for t in tensors} == {home == "remote"}
         book = placed.remote_bytes if home == "remote" else placed.local_bytes
@@ -54,7 +54,7 @@ def test_tensors_lie_end_to_end_and_the_books_say_what_they_hold(shape: Shape, a
 
 
 def test_automatic_homes_are_local_until_the_memory_is_full() -> None:
-    shape = Shape(GATES.load("rnn"), (8,), (8,), 4)
+    shape = Shape(CELL_ARITHMETIC.load("rnn"), (8,), (8,), 4)
     machine = Architecture.named("tiny")
     uses = ("weights", "gradients", "tape")
     entries = sum(words * columns for _, words, columns in matrices(shape, machine).values())
@@ -73,7 +73,7 @@ def test_automatic_homes_are_local_until_the_memory_is_full() -> None:
 
 @given(st.integers(1, 10_000))
 def test_exactly_the_missing_bytes_make_it_fit(missing: int) -> None:
-    shape = Shape(GATES.load("lstm"), (30,), (40,), 4)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (30,), (40,), 4)
     homes = {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "local"}
     needed = sum(place(Architecture.named("tiny", homes | {"local.bytes": 2**20}), shape, _DEMAND).local_bytes.values())
     place(Architecture.named("tiny", homes | {"local.bytes": needed}), shape, _DEMAND)
@@ -84,7 +84,9 @@ def test_exactly_the_missing_bytes_make_it_fit(missing: int) -> None:
 
 def test_a_narrower_state_is_cheaper_and_the_cells_differ_by_their_accumulators() -> None:
     machine = Architecture.named("tiny")
-    sizes = {name: state_bytes(machine, Shape(GATES.load(name), (8,), (8,), 4)) for name in GATES.names()}
+    sizes = {
+        name: state_bytes(machine, Shape(CELL_ARITHMETIC.load(name), (8,), (8,), 4)) for name in CELL_ARITHMETIC.names()
+    }
     assert sizes["rnn"] < sizes["gru"]
     assert sizes["rnn"] < sizes["lstm"]
     # One layer of 8 neurons on 4 lanes, by hand: 5-byte M and 2-byte g(M), two banks of each accumulator; x, x-hat and

@@ -15,9 +15,13 @@ from deltatrain.workloads.lowering.state import State
 
 def state_bytes(shape: Shape, engine: Engine) -> int:
     """Return the bytes that restart a step: h and the gates' own state of each layer, M, x-hat and h-hat if kept."""
-    formats, gates, held = engine.formats, shape.gates, shape.encoder.HELD
+    formats, arithmetic, held = engine.formats, shape.arithmetic, shape.encoder.HELD
     return sum(
-        width * (gates.KEPT * gates.ACCUMULATORS * formats.memory.bytes + len(gates.STATE) * formats.state.bytes)
+        width
+        * (
+            arithmetic.KEPT * arithmetic.ACCUMULATORS * formats.memory.bytes
+            + len(arithmetic.STATE) * formats.state.bytes
+        )
         + (width + held * (width + inputs)) * formats.activation.bytes
         for inputs, width in zip(shape.inputs, shape.hidden, strict=True)
     )
@@ -30,7 +34,7 @@ def list_bytes(shape: Shape, engine: Engine, fired: float) -> int:
 
 def tape_bytes(shape: Shape, engine: Engine, fired: float) -> int:
     """Return the bytes of a step's tape: the gates' values of each layer, dense, and the lists of what fired."""
-    dense = sum(shape.hidden) * len(shape.gates.TAPE) * engine.formats.gate.bytes
+    dense = sum(shape.hidden) * len(shape.arithmetic.TAPE) * engine.formats.gate.bytes
     return dense + list_bytes(shape, engine, fired)
 
 
@@ -39,9 +43,9 @@ def residue_bytes(shape: Shape, engine: Engine, fired: float) -> int | None:
 
     M can be run backwards if it wraps and is kept from step to step: a spiking cell's reset forgets.
     """
-    if engine.formats.memory.overflow != "wrap" or not shape.gates.KEPT:
+    if engine.formats.memory.overflow != "wrap" or not shape.arithmetic.KEPT:
         return None
-    kept = sum(shape.hidden) * len(shape.gates.STATE) * engine.formats.state.bytes
+    kept = sum(shape.hidden) * len(shape.arithmetic.STATE) * engine.formats.state.bytes
     return kept + list_bytes(shape, engine, fired)
 
 
@@ -108,7 +112,9 @@ def _own_tape_bytes(architecture: Architecture, shape: Shape, occupancy: Occupan
     engine = architecture.engine
     word_bytes = engine.lanes * value_bytes(engine.formats)
     entry_bytes = shape.encoder.list_entry_bytes(engine)
-    total: int = len(shape.gates.TAPE) * sum(-(-width // architecture.lanes) for width in shape.hidden) * word_bytes
+    total: int = (
+        len(shape.arithmetic.TAPE) * sum(-(-width // architecture.lanes) for width in shape.hidden) * word_bytes
+    )
     for shares, widths in ((occupancy.most_x, shape.inputs), (occupancy.most_h, shape.hidden)):
         entries = [share * own_most(architecture, width) for share, width in zip(shares, widths, strict=True)]
         total += sum(-int(-count * entry_bytes // word_bytes) * word_bytes for count in entries)

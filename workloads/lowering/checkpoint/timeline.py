@@ -132,7 +132,7 @@ class Loads(NamedTuple):
 WHAT = ("tape", "state", "residue", "loss")
 """What local memory holds; ``loss`` is h and the gradient of the logits of a classified step, until it is reversed."""
 
-AT = ("gates", "outer_x", "store_tape", "load_tape", "copy_state", "restore_state", "store_state", "load_state", "undo")
+AT = ("cell", "outer_x", "store_tape", "load_tape", "copy_state", "restore_state", "store_state", "load_state", "undo")
 """Kinds of ops with which what local memory holds changes."""
 
 
@@ -326,8 +326,8 @@ class _Scan:
         if self._leaves:
             places = range(place, place + stop - start)
             self._steps[start:stop, _RUN] = places
-            self._change(_TAPE if self._leaves == 1 else _RESIDUE, range(start, stop), 1, "gates", places)
-            self._change(_LOSS, range(start, stop), 1, "gates", places)
+            self._change(_TAPE if self._leaves == 1 else _RESIDUE, range(start, stop), 1, "cell", places)
+            self._change(_LOSS, range(start, stop), 1, "cell", places)
 
     def _reverse(self, start: int, stop: int) -> None:
         self._none_kept()

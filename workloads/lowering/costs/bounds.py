@@ -28,7 +28,7 @@ def recurrence_cycles(program: Program) -> int:
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
     first = ops.phase != PHASES.index("RF")
     mode = {name: (ops.mode == code) & first for code, name in enumerate(MODE_NAMES)}
-    gates = mode["gates_forward"] | mode["gates_backward"]
+    gates = mode["cell_forward"] | mode["cell_backward"]
     if not gates.any():
         return 0
     listing = (program.unit == UNITS.index("encoder")) & first

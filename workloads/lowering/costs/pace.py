@@ -52,7 +52,7 @@ def pace(program: Program, skipped: NDArray[np.bool_]) -> Pace:
     longest = int(ops.sample[ops.step.argmax()])
     done = _done(program, skipped, np.flatnonzero(ops.sample == longest))
     steps = int(ops.step[ops.sample == longest].max()) + 1
-    forward = (ops.mode == MODE_NAMES.index("gates_forward")) & (ops.phase == PHASES.index("FP"))
+    forward = (ops.mode == MODE_NAMES.index("cell_forward")) & (ops.phase == PHASES.index("FP"))
     backward = np.isin(ops.phase, [PHASES.index("BP"), PHASES.index("WG")]) & (ops.stream != STREAMS.index("readout"))
     ended = []
     for chosen in (forward, backward):

@@ -34,13 +34,13 @@ def step_costs(program: Program, room: Budget) -> Costs:
         Sizes of a state and a tape.
     """
     architecture, phase, mode = program.architecture, program.ops.phase, program.ops.mode
-    steps = int(((mode == MODE_NAMES.index("gates_forward")) & (program.ops.layer == 0)).sum())
+    steps = int(((mode == MODE_NAMES.index("cell_forward")) & (program.ops.layer == 0)).sum())
     tape = (mode == MODE_NAMES.index("store")) | (
         (mode == MODE_NAMES.index("load")) & (phase == PHASES.index("BP"))
     )  # moving tapes is what a policy decides
     forward = only(program, (phase == PHASES.index("FP")) & ~tape)
     backward = only(program, np.isin(phase, [PHASES.index("BP"), PHASES.index("WG")]) & ~tape)
-    undone = np.isin(mode, [MODE_NAMES.index("matvec"), MODE_NAMES.index("gates_forward")])
+    undone = np.isin(mode, [MODE_NAMES.index("matvec"), MODE_NAMES.index("cell_forward")])
     undo = only(program, undone & (program.ops.phase == PHASES.index("FP")))
 
     paced = pace(program, tape)

@@ -13,7 +13,7 @@ from naive_machine import NaiveMachine
 from programs import READOUTS, architectures, recorded_step, recordings, shapes
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
@@ -70,8 +70,13 @@ def counted(case: Case) -> Counter[tuple[str, str, str]]:
 @_SLOW
 @given(cases())
 def test_ops_are_those_of_the_schedule(case: Case) -> None:
-    gates = case.shape.gates
-    layers, bias_h, returns, encoder = len(case.shape.hidden), gates.BIAS_H, bool(gates.BLOCKS_H), gates.ENCODER
+    arithmetic = case.shape.arithmetic
+    layers, bias_h, returns, encoder = (
+        len(case.shape.hidden),
+        arithmetic.BIAS_H,
+        bool(arithmetic.BLOCKS_H),
+        arithmetic.ENCODER,
+    )
     wanted: Counter[tuple[str, str, str]] = Counter()
     for schedule in case.schedules:
         seen: set[int] = set()
@@ -81,18 +86,18 @@ def test_ops_are_those_of_the_schedule(case: Case) -> None:
                 phase = "RF" if t in seen else "FP"
                 seen.add(t)
                 wanted["load", phase, "x"] += 1
-                for kind in ((encoder, "x"), ("matvec", "x"), ("gates_forward", "h")):
+                for kind in ((encoder, "x"), ("matvec", "x"), ("cell_forward", "h")):
                     wanted[kind[0], phase, kind[1]] += layers
                 wanted[encoder, phase, "h"] += layers * (t > 0) * returns
                 wanted["matvec", phase, "h"] += layers * ((t > 0) * returns or bias_h)
             for t in steps if action == Action.REVERSE else ():
-                wanted["gates_backward", "BP", "h"] += layers
+                wanted["cell_backward", "BP", "h"] += layers
                 wanted["matvec_t", "BP", "h"] += layers * (t > 0) * returns
                 wanted["matvec_t", "BP", "x"] += layers - 1
                 wanted["outer", "WG", "x"] += layers
                 wanted["outer", "WG", "h"] += layers * ((t > 0) * returns or bias_h)
             for t in steps if action == Action.BACKTRACK else ():
-                wanted["gates_forward", "RF", "h"] += layers
+                wanted["cell_forward", "RF", "h"] += layers
                 wanted["matvec", "RF", "x"] += layers
                 wanted["matvec", "RF", "h"] += layers * (t > 0 or bias_h)
             # A state is copied in local memory when it is kept and when it is brought back; state 0 is known.
@@ -123,7 +128,7 @@ def test_ops_are_those_of_the_schedule(case: Case) -> None:
 @given(cases())
 def test_steps_run_are_those_of_the_closed_forms(case: Case) -> None:
     ops = case.program.ops
-    gates = (ops.mode == MODE_NAMES.index("gates_forward")) & (ops.layer == 0)
+    arithmetic = (ops.mode == MODE_NAMES.index("cell_forward")) & (ops.layer == 0)
     demand, lengths = POLICIES.load(case.policy).demand, case.step.lengths.tolist()
     steps = sum(demand(length, case.budget, case.costs).forward_steps for length in lengths)
     undone = int(
@@ -132,8 +137,8 @@ def test_steps_run_are_those_of_the_closed_forms(case: Case) -> None:
             for s in case.schedules
         )
     )
-    assert gates.sum() == steps + undone
-    assert (gates & (ops.phase == PHASES.index("FP"))).sum() == sum(lengths)
+    assert arithmetic.sum() == steps + undone
+    assert (arithmetic & (ops.phase == PHASES.index("FP"))).sum() == sum(lengths)
 
 
 @_SLOW
@@ -224,8 +229,8 @@ class WorkingState:
         mode, stream = MODE_NAMES[ops.mode[op]], STREAMS[ops.stream[op]]
         mode = "encode" if mode == "encode_spikes" else mode
         first = int(ops.depends[op, 0])
-        undoes = mode == "matvec" and first != NO_OP and MODE_NAMES[ops.mode[first]] == "gates_forward"
-        if mode == "gates_forward" and self.remakes(op):
+        undoes = mode == "matvec" and first != NO_OP and MODE_NAMES[ops.mode[first]] == "cell_forward"
+        if mode == "cell_forward" and self.remakes(op):
             return "remake", stream
         return ("undo", stream) if undoes and stream != "readout" else (mode, stream)
 
@@ -248,7 +253,7 @@ class WorkingState:
             case "matvec", "x":
                 assert t in (0, self.memory[layer])
                 self.memory[layer] = t + 1
-            case "gates_forward", _:
+            case "cell_forward", _:
                 assert t in (0, self.h[layer])
                 assert self.memory[layer] in (t + 1, t + 2)  # M has two banks
                 self.h[layer] = t + 1
@@ -303,7 +308,7 @@ def test_without_overlap_nothing_runs_beside_a_transfer(case: Case) -> None:
 
 
 def test_an_overflow_names_step_tensor_and_bytes() -> None:
-    shape = Shape(GATES.load("lstm"), (9,), (12,), 3)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (9,), (12,), 3)
     step = _recorded(shape, [6])
     machine = Architecture.named("tiny", {"checkpoint.local_bytes": 600, "checkpoint.policy": "segment"})
     with pytest.raises(FitError, match=r"at step \d+ of sample 0 with its tape of [\d,]+ bytes: .* missing"):
@@ -311,7 +316,7 @@ def test_an_overflow_names_step_tensor_and_bytes() -> None:
 
 
 def test_a_policy_that_does_not_fit_says_so() -> None:
-    shape = Shape(GATES.load("lstm"), (9,), (12,), 3)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (9,), (12,), 3)
     machine = Architecture.named("tiny", {"checkpoint.local_bytes": 300, "checkpoint.policy": "segment"})
     with pytest.raises(FitError, match="policy segment does not fit"):
         checkpointed(machine, shape, _recorded(shape, [6]), "last", "segment", Costs(1, 1, 1, 1, 1, 1))

@@ -9,7 +9,7 @@ from checkpoint_execution import execute
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, store_all
 from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Costs, Schedule, demand_of
@@ -110,7 +110,7 @@ def test_integer_gradients_are_those_of_the_golden_model_up_to_three_hundred_ste
 
 def assert_integer_gradients(cell, drawn, seed, readout, hidden):
     steps, budget = drawn
-    if not GATES.load(cell).KEPT:
+    if not CELL_ARITHMETIC.load(cell).KEPT:
         budget = budget._replace(residue_bytes=None)  # as sizes.residue_bytes says
     case = integer_case(cell, steps, seed, hidden=hidden, readout=readout)
     golden = integer_training.training_step(case[0], case[1], [case[2]], [case[3]], 1)
@@ -125,7 +125,7 @@ def assert_integer_gradients(cell, drawn, seed, readout, hidden):
             assert np.array_equal(ours, theirs), name
 
 
-@pytest.mark.parametrize("cell", [name for name in CELL_NAMES if GATES.load(name).KEPT])
+@pytest.mark.parametrize("cell", [name for name in CELL_NAMES if CELL_ARITHMETIC.load(name).KEPT])
 def test_the_bytes_kept_are_those_of_the_schedule(cell):
     """With thresholds of zero and noise for input every list is full from the second step on: sizes are the same."""
     case = network_case(cell, 30, 1, samples=2)

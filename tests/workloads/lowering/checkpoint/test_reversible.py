@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.cells import GATES
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.lowering.checkpoint.policies import reversible, store_all
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, check
@@ -20,7 +20,7 @@ from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.training import integer_layer
 
 COSTS = Costs(1, 1, 1, 1, 1, 1, 0, 0, 1)
-every_cell = pytest.mark.parametrize("cell", [name for name in CELL_NAMES if GATES.load(name).KEPT])
+every_cell = pytest.mark.parametrize("cell", [name for name in CELL_NAMES if CELL_ARITHMETIC.load(name).KEPT])
 
 
 @every_cell
@@ -37,8 +37,8 @@ def test_undoing_a_step_gives_state_tape_and_h_back(cell, seed, steps):
     state = states[-1]
     for t in reversed(range(steps)):
         left = lefts[t]
-        state, again, h = integer_layer.undo(parts, layer, state, left.fired_x, left.fired_h, states[t].gates)
-        for name in ("memory", "gates", "x_hat", "h_hat"):
+        state, again, h = integer_layer.undo(parts, layer, state, left.fired_x, left.fired_h, states[t].cell_state)
+        for name in ("memory", "cell_state", "x_hat", "h_hat"):
             assert np.array_equal(getattr(state, name), getattr(states[t], name)), name
         assert np.array_equal(h, states[t + 1].h)
         assert np.array_equal(again.tape, left.tape)

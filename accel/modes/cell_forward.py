@@ -19,7 +19,7 @@ PORTS = 2
 
 
 def result(
-    gates: ModuleType, memory: Integers, state: Integers, formats: Formats
+    arithmetic: ModuleType, memory: Integers, state: Integers, formats: Formats
 ) -> tuple[Integers, Integers, Integers]:
     """Return the state, shape (S, H), h, shape (H,), and the tape, shape (K, H), of one step.
 
@@ -34,12 +34,12 @@ def result(
     formats
         The engine's formats.
     """
-    blocks = memory.reshape(gates.ACCUMULATORS, -1)
-    after: tuple[Integers, Integers, Integers] = gates.forward(blocks, state, formats)
+    blocks = memory.reshape(arithmetic.ACCUMULATORS, -1)
+    after: tuple[Integers, Integers, Integers] = arithmetic.forward(blocks, state, formats)
     return after
 
 
-def neuron_slots(gates: ModuleType) -> int:
+def neuron_slots(arithmetic: ModuleType) -> int:
     """Return the cycles that one neuron holds its lane: what the busiest part of it needs.
 
     Two table ports and two multipliers work side by side: what a cell looks up or multiplies last, such as tanh(c),
@@ -47,9 +47,9 @@ def neuron_slots(gates: ModuleType) -> int:
     is written a word a cycle. The state of the step before is on the tape too, but not written a second time: it stays
     where the step before left it.
     """
-    on_ports: int = -(-max(gates.LOOKUPS, gates.FORWARD_MULTIPLIES) // PORTS)
-    accumulators: int = gates.ACCUMULATORS
-    return max(on_ports, accumulators, len(gates.TAPE) - len(gates.STATE))
+    on_ports: int = -(-max(arithmetic.LOOKUPS, arithmetic.FORWARD_MULTIPLIES) // PORTS)
+    accumulators: int = arithmetic.ACCUMULATORS
+    return max(on_ports, accumulators, len(arithmetic.TAPE) - len(arithmetic.STATE))
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:
