@@ -8,10 +8,10 @@ import shutil
 import pytest
 from golden_cases import HERE, printed, ran
 
-from accel.result import Result
-from workloads.learning_state import load
-from workloads.trace import Trace
-from workloads.workload import Workload
+from deltatrain.accel.result import Result
+from deltatrain.workloads.training.learning_state import load
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
 
 FILES = HERE / "files_of_before"
 

@@ -34,15 +34,15 @@ def test_every_case_has_values_and_a_name_of_its_own():
 def test_a_change_is_told_by_field_old_and_new_value():
     before = VALUES["cycle edge"]
     now = copy.deepcopy(before)
-    assert differences(before, now) == []
+    assert differences(before, now, {}) == []
     cycles = before["counters"]["cycles"]
     now["counters"]["cycles"] += 1
-    assert differences(before, now) == [f"counters.cycles: was {cycles}, is {cycles + 1}"]
+    assert differences(before, now, {}) == [f"counters.cycles: was {cycles}, is {cycles + 1}"]
     now = copy.deepcopy(before)
     now["energy_j"]["lanes"] *= 1 + 1e-9
-    assert [line.partition(":")[0] for line in differences(before, now)] == ["energy_j.lanes"]
+    assert [line.partition(":")[0] for line in differences(before, now, {})] == ["energy_j.lanes"]
     now["energy_j"]["lanes"] = before["energy_j"]["lanes"] * (1 + 1e-15)  # within rounding
-    assert differences(before, now) == []
+    assert differences(before, now, {}) == []
 
 
 def test_a_field_that_goes_or_comes_is_told_unless_it_is_renamed():

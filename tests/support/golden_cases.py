@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.cli import main  # the only name of the project that golden values depend on
+from deltatrain.sim.cli import main  # the only name of the project that golden values depend on
 
 HERE = Path(__file__).parents[1] / "golden"
 VALUES = HERE / "values.jsonl"
