@@ -179,7 +179,7 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
 
 def test_the_modules_import_no_drawing_library():
     code = (
-        "import sys, reports.table; from reports.figures import FIGURES; "
+        "import sys, deltatrain.reports.table; from deltatrain.reports.figures import FIGURES; "
         "[FIGURES.load(name) for name in FIGURES.names()]; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -54,7 +54,7 @@ def _process(code: str, *words: str, cwd: Path = ROOT) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
 
 
-MAIN = "import sys; from sim.cli import main; sys.exit(main())"
+MAIN = "import sys; from deltatrain.sim.cli import main; sys.exit(main())"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -82,7 +82,7 @@ def test_help_names_every_command(deltatrain):
 def test_help_is_fast_and_imports_only_what_it_uses():
     heavy = ("numpy", "matplotlib", "simpy", "polars", "pandas", "amaranth", "torch", "optuna", "dask", "pydantic")
     code = (
-        "import sys; from sim.cli import main; status = main(['--help']); "
+        "import sys; from deltatrain.sim.cli import main; status = main(['--help']); "
         f"sys.stderr.write(' '.join(name for name in {heavy} if name in sys.modules)); sys.exit(status)"
     )
     times = []

@@ -139,7 +139,7 @@ def test_a_mistake_is_one_clear_line(deltatrain, space, tmp_path, words, said):
 def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
     table = tiny(fidelity="cycle", vary__workload__training__seed={"low": 1, "high": 20})
     code = (
-        "import json, sys, sim.cli.sweep, sim.sweep.checks as c; from sim.cli import main; "
+        "import json, sys, deltatrain.sim.cli.sweep, deltatrain.sim.sweep.checks as c; from deltatrain.sim.cli import main; "
         "c.named_space = lambda name, overrides: c.checked_space(json.loads(name)); sys.exit(main())"
     )
     words = ["sweep", json.dumps(table), "--out", str(tmp_path / "out"), "--workers", "2"]
