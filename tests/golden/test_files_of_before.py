@@ -9,8 +9,8 @@ import pytest
 from golden_cases import HERE, printed, ran
 
 from deltatrain.accel.result import Result
-from deltatrain.workloads.training.learning_state import load
 from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.training.learning_state import load
 from deltatrain.workloads.workload import Workload
 
 FILES = HERE / "files_of_before"
