@@ -119,8 +119,7 @@ def _hold(most: float, script: str, argument: str, figures: Figures) -> None:
 def _measured(script: str, argument: str) -> list[float]:
     """Return our CPU seconds and those of torch."""
     pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[oracle]'")
-    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
-    environment = os.environ | {"PYTHONPATH": paths}
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "support")}
     environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(
         [sys.executable, "-c", script, argument], env=environment, capture_output=True, text=True, check=True

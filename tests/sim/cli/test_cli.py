@@ -48,9 +48,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def _process(code: str, *words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ}
     command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=600)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=600)
 
 
 MAIN = "import sys; from deltatrain.sim.cli import main; sys.exit(main())"
