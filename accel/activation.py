@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.number import Integers, NumberFormat, rescale
+from deltatrain.accel.number import Integers, NumberFormat, rescale
 
 TANH_INPUT = NumberFormat(bits=16, fraction_bits=12)
 """What the table is asked: -8..8, beyond which tanh is 1 within 2**-22."""

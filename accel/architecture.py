@@ -9,15 +9,15 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from accel.description import Description, read_toml, with_overrides
-from accel.dram import DramPart, capacity_bytes
-from accel.energy import ENERGY_TABLES
-from accel.engine import Engine
-from accel.errors import ConfigError, unknown_name
-from accel.memory import Checkpoint, Dma, IdealDevice, Local, Placement, Remote, load_device, remote_devices
-from accel.presets import MACHINES
-from accel.prices import JOIN, prices
-from accel.tiles import ONE_TILE, Tiles
+from deltatrain.accel.description import Description, read_toml, with_overrides
+from deltatrain.accel.dram import DramPart, capacity_bytes
+from deltatrain.accel.energy import ENERGY_TABLES
+from deltatrain.accel.energy.prices import JOIN, prices
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.memory import Checkpoint, Dma, IdealDevice, Local, Placement, Remote, load_device, remote_devices
+from deltatrain.accel.presets import MACHINES
+from deltatrain.accel.tiles import ONE_TILE, Tiles
 
 
 class Architecture(Description):
@@ -37,7 +37,7 @@ class Architecture(Description):
         What it runs again instead of keeping it.
     energy, area
         Names of the tables in ``accel/energy`` that price its actions and its parts, joined by ``+``: of those that
-        have a row the first one counts (`accel.prices`).
+        have a row the first one counts (`accel.energy.prices`).
     """
 
     name: str

@@ -7,8 +7,15 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from accel.description import Description, NonNegativeInt, PositiveFloat, PositiveInt, read_toml, with_overrides
-from accel.dram_parts import DRAM_PARTS
+from deltatrain.accel.description import (
+    Description,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    read_toml,
+    with_overrides,
+)
+from deltatrain.accel.dram_parts import DRAM_PARTS
 
 Standard = Literal["DDR3", "DDR4", "LPDDR4", "HBM2"]
 RowPolicy = Literal["open", "closed"]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from accel.description import Description, PositiveInt
-from accel.number import NumberFormat
+from deltatrain.accel.description import Description, PositiveInt
+from deltatrain.accel.number import NumberFormat
 
 _WIDEST_ACCUMULATOR_BITS = 48  # int64 then holds a sum of 2**15 of them
 _WIDEST_OPERAND_BITS = 28  # int64 then holds products of any two, and sums of 2**7 of them

@@ -9,7 +9,7 @@ from importlib import resources
 from types import ModuleType
 from typing import Any
 
-from accel.errors import unknown_name
+from deltatrain.accel.errors import unknown_name
 
 
 class ModuleFamily:

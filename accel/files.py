@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError
 
 
 def make_folder(path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from accel.description import Description, NonNegativeInt, PositiveInt
-from accel.devices import DEVICES
-from accel.dram import DramController, DramPart
-from accel.dram_parts import DRAM_PARTS
-from accel.errors import unknown_name
+from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt
+from deltatrain.accel.devices import DEVICES
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.accel.errors import unknown_name
 
 Home = Literal["local", "remote", "auto"]
 
@@ -98,7 +98,7 @@ class Checkpoint(Description):
     Attributes
     ----------
     policy
-        A member of ``workloads/checkpoint/policies``; it takes the place of `Placement.tape`.
+        A member of ``workloads/lowering/checkpoint/policies``; it takes the place of `Placement.tape`.
     overlap
         Whether tapes and states are moved beside the other units' work; otherwise all wait for each of them.
     local_bytes

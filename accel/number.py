@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from accel.description import Description, NonNegativeInt
-from accel.errors import ConfigError
+from deltatrain.accel.description import Description, NonNegativeInt
+from deltatrain.accel.errors import ConfigError
 
 Integers = NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from accel.result import Cause, Starved
+from deltatrain.accel.result import Cause, Starved
 
 
 class Gap(NamedTuple):

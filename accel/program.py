@@ -9,13 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.architecture import Architecture
-from accel.modes import MODES
-from accel.work import Work
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.work import Work
 
 UNITS = ("encoder", "engine", "elementwise", "exchange", "load", "store")
 TILE_UNITS = tuple(name for name in UNITS if name != "exchange")
 """Units of a machine of one tile."""
+
+ENGINE = UNITS.index("engine")
+"""The unit of the matrix modes, as `Program.unit` tells it."""
 
 PHASES = ("FP", "RF", "BP", "WG", "WU")
 STREAMS = ("x", "h", "readout")
@@ -23,7 +26,7 @@ MODE_NAMES = MODES.names()
 """Mode m of the op table is MODE_NAMES[m]."""
 
 MOST_DEPENDENCIES = 3
-"""Of an op; where transfers are barriers (`workloads.barriers`) there are more."""
+"""Of an op; where transfers are barriers (`workloads.lowering.barriers`) there are more."""
 
 NO_OP = -1
 NO_TENSOR = -1
@@ -251,6 +254,11 @@ class Program:
         stores = self.ops.mode == MODE_NAMES.index("store")
         back = self.ops.count * self.column_bytes * writes_back[self.ops.mode]
         return np.where(stores, self.ops.count, back)
+
+    @property
+    def asked_bytes(self) -> int:
+        """Bytes that the whole program asks of off-chip memory, both ways."""
+        return int(self.remote_read_bytes.sum() + self.remote_write_bytes.sum())
 
     def work(self, chosen: NDArray[np.bool_]) -> dict[str, int]:
         """Return the summed actions of the ops where `chosen`, by name of `accel.work.Work`."""

@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from accel.description import Description
-from accel.errors import ConfigError
-from accel.files import replace_file
+from deltatrain.accel.description import Description
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replace_file
 
 SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.modes import MODES
-from accel.program import MODE_NAMES, NO_TENSOR, Program
-from accel.work import Work
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, Program
+from deltatrain.accel.work import Work
 
 
 class CompressedColumns(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.description import Description, NonNegativeInt, PositiveInt
+from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt
 
 
 class Tiles(Description):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accel.result import BusUse, Starved
+from deltatrain.accel.result import BusUse, Starved
 
 LIGHT = {
     "paper": "#ffffff",

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from accel.architecture import Architecture
-from accel.result import Cause, Counters, PhaseCounters, Result
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.result import Cause, Counters, PhaseCounters, Result
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 """Stall causes, in the order of the columns."""

@@ -9,23 +9,23 @@ from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from accel.architecture import Architecture
-from accel.modes import SOON_CYCLES
-from accel.program import PHASES
-from rtl.delay import delayed
-from rtl.encoder_unit import EncoderUnit
-from rtl.engine_unit import EngineUnit
-from rtl.fetch_unit import FetchUnit
-from rtl.gates_unit import GatesUnit
-from rtl.layouts import word
-from rtl.list_choice import ListChoice
-from rtl.load_unit import LoadUnit
-from rtl.loaded_lists import LoadedLists
-from rtl.sizes import TileSizes
-from rtl.store_unit import StoreUnit
-from rtl.tape_walk import entries_of_word
-from rtl.unit_counters import spent_layout
-from rtl.waits import DoneCounts, counts_layout
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.accel.program import PHASES
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.unit_counters import spent_layout
+from deltatrain.rtl.commands.waits import DoneCounts, counts_layout
+from deltatrain.rtl.elementwise.elementwise_unit import ElementwiseUnit
+from deltatrain.rtl.encoder.encoder_unit import EncoderUnit
+from deltatrain.rtl.engine.engine_unit import EngineUnit
+from deltatrain.rtl.lists.list_choice import ListChoice
+from deltatrain.rtl.lists.loaded_lists import LoadedLists
+from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
+from deltatrain.rtl.off_chip.load_unit import LoadUnit
+from deltatrain.rtl.off_chip.store_unit import StoreUnit
+from deltatrain.rtl.off_chip.tape_walk import entries_of_word
+from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.layouts import word
 
 __all__ = ["RESET_CYCLES", "Tile"]
 
@@ -43,14 +43,14 @@ class Tile(Component):
     """Trains: runs the ops of a program, which each unit gets as a stream of commands, against off-chip memory.
 
     Each unit takes its commands in their order, and each command says how many ops of every unit must be done before
-    (`rtl.waits`). So no unit knows of another, and the order of commands between units does not matter.
+    (`rtl.commands.waits`). So no unit knows of another, and the order of commands between units does not matter.
 
     Parameters
     ----------
     architecture
         The machine. Its port moves one word of activations a cycle.
     cell
-        A member of `accel.gates`.
+        A member of `accel.cells`.
     sizes
         Of the memories.
 
@@ -67,15 +67,15 @@ class Tile(Component):
     learning_rate : In(signed)
         In ``formats.learning_rate``.
     load_requests, load_words
-        Vectors from off-chip memory, see `rtl.load_unit`.
+        Vectors from off-chip memory, see `rtl.off_chip.load_unit`.
     load_is_tape, load_tape_words, store_requests, store_words, stored
-        The tape in off-chip memory, see `rtl.load_unit` and `rtl.store_unit`.
+        The tape in off-chip memory, see `rtl.off_chip.load_unit` and `rtl.off_chip.store_unit`.
     fetch_requests, weights, weight_gradients, posts_weights, ...
-        Matrices in off-chip memory, see `rtl.fetch`. What ``posts_weights`` hands over are the oldest words that
-        ``new_weights`` gave and that were not handed over before; ``weights_written`` tells how many of them the memory
-        has taken, in the cycle from which on it has.
+        Matrices in off-chip memory, see `rtl.off_chip.fetch`. What ``posts_weights`` hands over are the oldest words
+        that ``new_weights`` gave and that were not handed over before; ``weights_written`` tells how many of them the
+        memory has taken, in the cycle from which on it has.
     local_weights, local_gradients
-        The host's access to matrices that live here, see `rtl.matrix_store`.
+        The host's access to matrices that live here, see `rtl.engine.matrix_store`.
     finishes : In(counts_layout)
         How many ops of each unit the program has.
     finished : Out(1)
@@ -97,7 +97,7 @@ class Tile(Component):
         tape = {"lookups": _LOOKUPS, "run": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         self._engine = EngineUnit(engine=engine, sizes=sizes)
-        self._gates = GatesUnit(engine=engine, cell=cell, sizes=sizes)
+        self._gates = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes)
         self._load = LoadUnit(engine=engine, sizes=sizes, **self._memories("loaded"))
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         self._units: dict[str, Any] = dict(

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.architecture import Architecture
-from accel.description import with_overrides
-from accel.errors import FitError
-from accel.program import MODE_NAMES, PHASES
-from sim.fidelity import cycle
-from sim.lowered import program_of
-from workloads.placement import Shape
-from workloads.trace import RecordedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.description import with_overrides
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.program import MODE_NAMES, PHASES
+from deltatrain.sim.fidelity import cycle
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.step_programs import program_of
+from deltatrain.workloads.trace import RecordedStep
 
 _WITHOUT_END = 2**50
 """Bytes that no training step fills."""
@@ -53,7 +53,7 @@ def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, read
     """
     program = program_of(architecture, shape, step, readout)
     ops = program.ops
-    gates = ops.mode == MODE_NAMES.index("gates_forward")
+    gates = ops.mode == MODE_NAMES.index("cell_forward")
     again = gates & (ops.phase == PHASES.index("RF")) & (ops.layer == 0)
     return Simulated(
         cycles=cycle.count(program).cycles,

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.result import Result
-from sim import learned, occupancy
-from sim import run as simulator
-from sim.fidelity import FIDELITIES
-from sim.lowered import check_machine
-from sim.output_folder import OutputFolder, open_folder
-from sim.timeline import Recorder
-from workloads.datasets import DATASETS
-from workloads.placement import Demand, Placed, Shape, place
-from workloads.recordings import Recordings
-from workloads.trace import Trace
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.result import Result
+from deltatrain.sim import run as simulator
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.machine.timeline_files import Recorder
+from deltatrain.sim.output_folder import OutputFolder, open_folder
+from deltatrain.workloads import occupancy, training_summary
+from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
+from deltatrain.workloads.lowering.step_programs import check_machine
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
 
 Progress = Callable[[str, float, str], None]
 """Told the stage, the share of it that is done (0 to 1), and what is being done."""
@@ -129,7 +129,7 @@ def _traced(
         trace = _trained(workload, recordings, folder, resume, progress)
         epochs = [asdict(counts) for counts in trace.epochs]
         table = workload.model_dump(mode="json")
-        folder.save_training({"workload": table, "training": learned.summary(trace), "epochs": epochs})
+        folder.save_training({"workload": table, "training": training_summary.summary(trace), "epochs": epochs})
     trace.save(folder.trace)
     return trace
 
@@ -137,7 +137,7 @@ def _traced(
 def _trained(
     workload: Workload, recordings: Recordings, folder: OutputFolder, resume: bool, progress: Progress
 ) -> Trace:
-    from workloads import training
+    from deltatrain.workloads.training import training
 
     def tell(at: training.Progress) -> None:
         accuracy = "" if at.accuracy is None else f", accuracy {100 * at.accuracy:.1f} %"
@@ -176,8 +176,8 @@ def _simulated(
 
 
 def _draw(result: Result, trace: Trace, folder: OutputFolder, progress: Progress) -> None:
-    from reports.figures import memory_traffic, phase_breakdown
-    from reports.figures import occupancy as occupancy_figure
+    from deltatrain.reports.figures import memory_traffic, phase_breakdown
+    from deltatrain.reports.figures import occupancy as occupancy_figure
 
     label = FIDELITIES.load(result.fidelity).LABEL
     progress("figures", 0.0, "")

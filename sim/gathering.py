@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from accel.result import Result
-from reports.page import Contents, Curves, Held, Run, Sweep
-from sim import occupancy
-from sim.fidelity import FIDELITIES
-from sim.lowered import recorded_program
-from sim.sweep.manifest import NAME as MANIFEST
-from sim.sweep.manifest import Manifest
-from sim.sweep.results import load_results
-from workloads.trace import Trace
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.result import Result
+from deltatrain.reports.page import Contents, Curves, Held, Run, Sweep
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.sweep.manifest import NAME as MANIFEST
+from deltatrain.sim.sweep.manifest import Manifest
+from deltatrain.sim.sweep.results import load_results
+from deltatrain.workloads import occupancy
+from deltatrain.workloads.lowering.step_programs import recorded_program
+from deltatrain.workloads.trace import Trace
 
 RESULT, TRACE, TIMELINES = "result.json", "trace.npz", "timeline.*"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accel.errors import ConfigError
-from accel.files import make_folder, replace_file
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import make_folder, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,20 +9,20 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from typing import Any
 
-from accel.architecture import Architecture
-from accel.area import area
-from accel.errors import ConfigError
-from accel.observer import Observer, Observers
-from accel.program import Program
-from accel.result import Result
-from sim import learned
-from sim.energy import energy_j, not_priced
-from sim.fidelity import FIDELITIES
-from sim.held import HeldBytes
-from sim.starved import StarvedLanes
-from workloads.synthetic import synthetic_step
-from workloads.trace import RecordedStep, Trace
-from workloads.workload import SYNTHETIC, Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.observer import Observer, Observers
+from deltatrain.accel.pricing.area import area
+from deltatrain.accel.pricing.run_energy import energy_j, not_priced
+from deltatrain.accel.program import Program
+from deltatrain.accel.result import Result
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.machine.kept_bytes import HeldBytes
+from deltatrain.sim.machine.starved_lanes import StarvedLanes
+from deltatrain.workloads import training_summary
+from deltatrain.workloads.synthetic import synthetic_step
+from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.workload import SYNTHETIC, Workload
 
 
 def simulate(
@@ -51,7 +51,8 @@ def simulate(
     engine
         What runs the gates of fidelity "rtl": "amaranth", or "compiled", which is taken where tools for it are there.
     observe
-        Gives, for the program of the recorded step, whom to tell what every unit does when (`sim.timeline`).
+        Gives, for the program of the recorded step, whom to tell what every unit does when
+        (`sim.machine.timeline_files`).
     command
         The command line that asked for this, for the result's provenance.
     on_progress
@@ -91,7 +92,7 @@ def simulate(
         not_priced={"energy": not_priced(architecture), "area": known_area.not_priced},
         held_bytes=held.over_time(),
         starved_cycles=dict(starved.cycles),
-        training=learned.summary(trace),
+        training=training_summary.summary(trace),
         provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
         | ({"command": command} if command else {}),
     )

@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel.architecture import Architecture
-from rtl.sizes import TileSizes
-from sim.fidelity import cycle
-from sim.gates.amaranth_simulation import AmaranthSimulation
-from sim.gates.engines import Engine
-from sim.gates.golden import wrong_values
-from sim.gates.layout import Layout
-from sim.gates.random_step import random_step
-from sim.gates.run import GatesResult, StepOnGates, tile_for
-from sim.gates.step import NumberedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+from deltatrain.sim.gates.engines import Engine
+from deltatrain.sim.gates.golden import wrong_values
+from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.gates.run import GatesResult, StepOnGates, tile_for
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["Mismatch", "Verified", "differences", "verify"]
 

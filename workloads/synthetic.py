@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.cells import CELLS
-from workloads.network import Sizes
-from workloads.tables import Synthetic
-from workloads.trace import RecordedStep
-from workloads.weight_masks import first_mask, recorded_weights
-from workloads.workload import Workload
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.tables import Synthetic
+from deltatrain.workloads.trace import RecordedStep
+from deltatrain.workloads.weight_masks import first_mask, recorded_weights
+from deltatrain.workloads.workload import Workload
 
 _INPUT, _RECURRENT, _WEIGHTS = 0, 1, 2  # what is drawn, in seeds
 _NO_SPREAD = 1e-12  # a skew below this is none: the Beta distribution's parameters would overflow

@@ -6,13 +6,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from accel.description import Description, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share
-from accel.errors import unknown_name
-from accel.family import ModuleFamily
-from workloads.optimisers import OPTIMISERS
-from workloads.rules import RULES
-from workloads.schedules import SCHEDULES
-from workloads.sparsity import SPARSITY
+from deltatrain.accel.description import (
+    Description,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+)
+from deltatrain.accel.errors import unknown_name
+from deltatrain.accel.family import ModuleFamily
+from deltatrain.workloads.optimisers import OPTIMISERS
+from deltatrain.workloads.rules import RULES
+from deltatrain.workloads.schedules import SCHEDULES
+from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from accel.description import NonNegativeInt, PositiveInt
-from accel.errors import ConfigError
-from accel.files import replace_file
-from workloads.workload import Workload
+from deltatrain.accel.description import NonNegativeInt, PositiveInt
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replace_file
+from deltatrain.workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
 VERSION = 2

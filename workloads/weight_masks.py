@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.network import Sizes, from_flat, shapes
-from workloads.packing import Array
-from workloads.sparsity import SPARSITY
-from workloads.sparsity._matrix import Matrix
-from workloads.tables import Sparsity
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.network.network import Sizes, from_flat, shapes
+from deltatrain.workloads.sparsity import SPARSITY
+from deltatrain.workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.tables import Sparsity
 
 LAST_RATE = 0.005
 """To which the pruning rate falls at the end of training (Shiweiliuiiiiiii/Selfish-RNN, cosine decay)."""
@@ -90,10 +90,10 @@ def pruning_rate(first: float, progress: float) -> float:
 def _matrices(sizes: Sizes, sparsity: Sparsity) -> list[Matrix | None]:
     """Return each of `Parameters.arrays` as a rule knows it, None for a bias and for a matrix without entries."""
     cell = sizes.cell
-    gates = (*(len(cell.TARGETS_X), len(cell.TARGETS_H), 1) * len(sizes.hidden), 1, 1)
+    blocks = (*(len(cell.TARGETS_X), len(cell.TARGETS_H), 1) * len(sizes.hidden), 1, 1)
     return [
         Matrix(*shape, of_matrix, sparsity.lanes) if len(shape) == 2 and 0 not in shape else None
-        for shape, of_matrix in zip(shapes(sizes), gates, strict=True)
+        for shape, of_matrix in zip(shapes(sizes), blocks, strict=True)
     ]
 
 

@@ -14,18 +14,12 @@ from pydantic import (
     model_validator,
 )
 
-from accel.description import (
-    Description,
-    NonNegativeFloat,
-    PositiveInt,
-    read_toml,
-    with_overrides,
-)
-from workloads.cells import CELLS
-from workloads.datasets import DATASETS
-from workloads.presets import PRESETS
-from workloads.rules import RULES
-from workloads.tables import FewBit, Sparsity, Synthetic, Training, member
+from deltatrain.accel.description import Description, NonNegativeFloat, PositiveInt, read_toml, with_overrides
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.presets import PRESETS
+from deltatrain.workloads.rules import RULES
+from deltatrain.workloads.tables import FewBit, Sparsity, Synthetic, Training, member
 
 
 def _kind(theta: object) -> str:

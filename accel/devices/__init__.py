@@ -1,5 +1,5 @@
 """Family: one TOML file for each memory without banks; DRAM parts are in `accel.dram_parts`."""
 
-from accel.family import TableFamily
+from deltatrain.accel.family import TableFamily
 
-DEVICES = TableFamily("accel.devices", "memory device")
+DEVICES = TableFamily("deltatrain.accel.devices", "memory device")

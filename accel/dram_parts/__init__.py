@@ -1,5 +1,5 @@
 """Family: one TOML file for each DRAM part as the reordering controller sees it, every value beside its source."""
 
-from accel.family import TableFamily
+from deltatrain.accel.family import TableFamily
 
-DRAM_PARTS = TableFamily("accel.dram_parts", "DRAM part")
+DRAM_PARTS = TableFamily("deltatrain.accel.dram_parts", "DRAM part")

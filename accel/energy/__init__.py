@@ -1,5 +1,5 @@
 """Family: one TOML file for each energy table, every row with its source."""
 
-from accel.family import TableFamily
+from deltatrain.accel.family import TableFamily
 
-ENERGY_TABLES = TableFamily("accel.energy", "energy table")
+ENERGY_TABLES = TableFamily("deltatrain.accel.energy", "energy table")

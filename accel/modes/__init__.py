@@ -18,9 +18,9 @@ A mode of the engine also has ``WRITES_BACK``: whether it writes the columns tha
 ``RETURN_CYCLES``, for each matrix that it names, from a word's address to the storing of what takes its place.
 """
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-MODES = ModuleFamily("accel.modes", "mode")
+MODES = ModuleFamily("deltatrain.accel.modes", "mode")
 
 SOON_CYCLES = 2
 """Part of every drain: a unit's last result is in local SRAM this long before its op is done.

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from accel.engine import Engine
-from accel.modes import encode, matvec, reduce
-from accel.modes.encode import Fired
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import encode, matvec, reduce
+from deltatrain.accel.modes.encode import Fired
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "exchange"
 

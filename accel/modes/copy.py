@@ -7,13 +7,13 @@ copies, so this is an assumption: the least that one port each way allows.
 
 from __future__ import annotations
 
-from accel.engine import Engine
-from accel.modes import gates_forward
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import cell_forward
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "elementwise"
 
-drain_cycles = gates_forward.drain_cycles  # one for all that the unit does, so that its ops are done in their order
+drain_cycles = cell_forward.drain_cycles  # one for all that the unit does, so that its ops are done in their order
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:

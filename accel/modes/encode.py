@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.engine import Engine, Formats
-from accel.errors import ConfigError
-from accel.modes import SOON_CYCLES
-from accel.number import Integers, fit
-from accel.tiles import dealt, own_elements
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.accel.number import Integers, fit
+from deltatrain.accel.tiles import dealt, own_elements
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "encoder"
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.engine import Engine, Formats
-from accel.modes import encode
-from accel.modes.encode import Fired
-from accel.number import Integers
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import encode
+from deltatrain.accel.modes.encode import Fired
+from deltatrain.accel.number import Integers
+from deltatrain.accel.work import Counts, Work
 
 UNIT = encode.UNIT
 

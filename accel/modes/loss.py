@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS, power_of_two
-from accel.engine import Engine, Formats
-from accel.modes import gates_forward
-from accel.number import Integers, NumberFormat, fit, rescale
-from accel.work import Counts, Work
+from deltatrain.accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS, power_of_two
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import cell_forward
+from deltatrain.accel.number import Integers, NumberFormat, fit, rescale
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "elementwise"
 
@@ -67,7 +67,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
     return count * words
 
 
-drain_cycles = gates_forward.drain_cycles
+drain_cycles = cell_forward.drain_cycles
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

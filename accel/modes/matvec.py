@@ -6,9 +6,9 @@ accumulator has no more bits; the order matters only where it saturates.
 
 from __future__ import annotations
 
-from accel.engine import Engine, Formats
-from accel.number import Integers, accumulate
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.number import Integers, accumulate
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "engine"
 
@@ -56,7 +56,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 def drain_cycles(engine: Engine) -> int:
     """Return the depth of the lanes' pipeline, with the adder tree of `matvec_t` and the storing of what it made.
 
-    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes`.
+    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.lanes`.
     """
     return 7 + (engine.lanes - 1).bit_length()
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.engine import Engine, Formats
-from accel.modes import matvec
-from accel.number import Integers, accumulate, rescale
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import matvec
+from deltatrain.accel.number import Integers, accumulate, rescale
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "engine"
 WRITES_BACK = False

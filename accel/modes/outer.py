@@ -7,16 +7,16 @@ where it saturates.
 
 from __future__ import annotations
 
-from accel.engine import Engine, Formats
-from accel.modes import matvec
-from accel.number import Integers, fit
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import matvec
+from deltatrain.accel.number import Integers, fit
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "engine"
 WRITES_BACK = True
 RETURN_CYCLES = (5,)
 """From the cycle in which a word of dW is addressed to that in which what takes its place is stored: one to read it,
-and the lanes' stages 0 to 4 (`rtl.lanes`, `rtl.matrix_store`)."""
+and the lanes' stages 0 to 4 (`rtl.lanes.lanes`, `rtl.engine.matrix_store`)."""
 
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles

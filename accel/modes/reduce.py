@@ -8,11 +8,11 @@ element j. After the read-out, whose columns are shared out, each holds its part
 
 from __future__ import annotations
 
-from accel.engine import Engine
-from accel.modes import SOON_CYCLES, matvec
-from accel.number import Integers, NumberFormat, fit, rescale
-from accel.tiles import Tiles
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import SOON_CYCLES, matvec
+from deltatrain.accel.number import Integers, NumberFormat, fit, rescale
+from deltatrain.accel.tiles import Tiles
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "exchange"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from accel.engine import Engine
-from accel.modes import SOON_CYCLES, load
-from accel.work import Counts, Work
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import SOON_CYCLES, load
+from deltatrain.accel.work import Counts, Work
 
 UNIT = "store"
 

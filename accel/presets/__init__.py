@@ -1,5 +1,5 @@
 """Family: one TOML file for each described machine, every number beside its source."""
 
-from accel.family import TableFamily
+from deltatrain.accel.family import TableFamily
 
-MACHINES = TableFamily("accel.presets", "machine")
+MACHINES = TableFamily("deltatrain.accel.presets", "machine")

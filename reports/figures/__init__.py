@@ -3,6 +3,6 @@
 The caller saves the figure (`Figure.savefig`) as PNG, SVG or PDF; nothing here opens a window or writes a file.
 """
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-FIGURES = ModuleFamily("reports.figures", "figure")
+FIGURES = ModuleFamily("deltatrain.reports.figures", "figure")

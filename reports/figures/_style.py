@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from accel.result import Result
-from reports import palette
+from deltatrain.accel.result import Result
+from deltatrain.reports import palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

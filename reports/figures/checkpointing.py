@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.figures import _style as style
-from reports.table import Row
+from deltatrain.reports.figures import _style as style
+from deltatrain.reports.table import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

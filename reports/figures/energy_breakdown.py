@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accel.result import Result
-from reports.figures import _style as style
-from reports.quantity import quantity, times
-from reports.table import energy_rows
+from deltatrain.accel.result import Result
+from deltatrain.reports.figures import _style as style
+from deltatrain.reports.quantity import quantity, times
+from deltatrain.reports.table import energy_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reports.figures import _style as style
+from deltatrain.reports.figures import _style as style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.figures import _style as style
-from reports.quantity import quantity
-from reports.units import heading, takes_prefix, unit_of
+from deltatrain.reports.figures import _style as style
+from deltatrain.reports.quantity import quantity
+from deltatrain.reports.units import heading, takes_prefix, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accel.result import PhaseCounters, Result
-from reports.figures import _style as style
-from reports.quantity import quantity, times
-from reports.table import by_cause, phases_of, ratio
+from deltatrain.accel.result import PhaseCounters, Result
+from deltatrain.reports.figures import _style as style
+from deltatrain.reports.quantity import quantity, times
+from deltatrain.reports.table import by_cause, phases_of, ratio
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

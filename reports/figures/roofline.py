@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from accel.architecture import Architecture
-from accel.result import Result
-from reports.figures import _style as style
-from reports.quantity import quantity
-from reports.table import TOTAL, Row, roofline_rows
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.result import Result
+from deltatrain.reports.figures import _style as style
+from deltatrain.reports.quantity import quantity
+from deltatrain.reports.table import TOTAL, Row, roofline_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

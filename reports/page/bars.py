@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from reports.page.markup import element, per_cent
+from deltatrain.reports.page.markup import element, per_cent
 
 
 class Bar(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from accel.result import Result
+from deltatrain.accel.result import Result
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from accel.architecture import Architecture
-from reports.figures import (
+from deltatrain.accel.architecture import Architecture
+from deltatrain.reports.figures import (
     energy_breakdown,
     memory_over_time,
     memory_traffic,
@@ -17,7 +17,7 @@ from reports.figures import (
     phase_breakdown,
     roofline,
 )
-from reports.page.contents import Contents, Run, Sweep
+from deltatrain.reports.page.contents import Contents, Run, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.page.contents import Run
-from reports.quantity import quantity, share, times
-from reports.table import energy_rows, ratio
+from deltatrain.reports.page.contents import Run
+from deltatrain.reports.quantity import quantity, share, times
+from deltatrain.reports.table import energy_rows, ratio
 
 MEASURED, MODELLED, SIMULATED = "measured", "modelled", "simulated"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from accel.architecture import Architecture
-from accel.memory import IdealDevice
-from reports.page.contents import Run
-from reports.quantity import quantity, share
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.memory import IdealDevice
+from deltatrain.reports.page.contents import Run
+from deltatrain.reports.quantity import quantity, share
 
 
 class Gauge(NamedTuple):

@@ -9,13 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import palette
-from reports.page import sweep as sweeps
-from reports.page.contents import Contents, Run, Sweep
-from reports.page.headline import ORIGINS, headline
-from reports.page.sections import sections
-from reports.page.table import Table, fields, of_rows
-from reports.table import ratio
+from deltatrain.reports import palette
+from deltatrain.reports.page import sweep as sweeps
+from deltatrain.reports.page.contents import Contents, Run, Sweep
+from deltatrain.reports.page.headline import ORIGINS, headline
+from deltatrain.reports.page.sections import sections
+from deltatrain.reports.page.table import Table, fields, of_rows
+from deltatrain.reports.table import ratio
 
 _STEPS = 8  # of the colours that stand for numbers
 
@@ -47,7 +47,7 @@ def render(contents: Contents) -> str:
 
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("reports.page"),
+        loader=PackageLoader("deltatrain.reports.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -151,4 +151,4 @@ def _script(names: tuple[str, ...]) -> Markup:
 
 
 def _text(name: str) -> str:
-    return resources.files("reports.page").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("deltatrain.reports.page").joinpath(name).read_text(encoding="utf-8")

@@ -6,13 +6,13 @@ import math
 
 from markupsafe import Markup
 
-from accel.architecture import Architecture
-from accel.result import Result
-from reports.page.bars import legend
-from reports.page.markup import element, per_cent
-from reports.page.plot import Axis, curve, decades, frame
-from reports.quantity import quantity, share
-from reports.table import TOTAL, Row, roofline_rows
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.result import Result
+from deltatrain.reports.page.bars import legend
+from deltatrain.reports.page.markup import element, per_cent
+from deltatrain.reports.page.plot import Axis, curve, decades, frame
+from deltatrain.reports.quantity import quantity, share
+from deltatrain.reports.table import TOTAL, Row, roofline_rows
 
 
 def roofline(result: Result) -> Markup:

@@ -8,19 +8,19 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from accel.architecture import Architecture
-from accel.memory import IdealDevice
-from reports.page import curves, off_chip
-from reports.page.bars import Bar, legend, stacked
-from reports.page.block_diagram import block_diagram
-from reports.page.comparison import compared, cut, pair, parts, told
-from reports.page.contents import Run
-from reports.page.headline import MEASURED, MODELLED, origin_of
-from reports.page.roofline import roofline
-from reports.page.table import Cell, Table, cell, fields, of_rows
-from reports.palette import CAUSE_LABELS, LINES, PHASE_NAMES, UNIT_NAMES
-from reports.quantity import quantity, share
-from reports.table import (
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.memory import IdealDevice
+from deltatrain.reports.page import curves, off_chip
+from deltatrain.reports.page.bars import Bar, legend, stacked
+from deltatrain.reports.page.block_diagram import block_diagram
+from deltatrain.reports.page.comparison import compared, cut, pair, parts, told
+from deltatrain.reports.page.contents import Run
+from deltatrain.reports.page.headline import MEASURED, MODELLED, origin_of
+from deltatrain.reports.page.roofline import roofline
+from deltatrain.reports.page.table import Cell, Table, cell, fields, of_rows
+from deltatrain.reports.palette import CAUSE_LABELS, LINES, PHASE_NAMES, UNIT_NAMES
+from deltatrain.reports.quantity import quantity, share
+from deltatrain.reports.table import (
     CAUSES,
     Row,
     area_rows,
@@ -30,7 +30,7 @@ from reports.table import (
     roofline_rows,
     unit_rows,
 )
-from reports.units import heading, unit_of
+from deltatrain.reports.units import heading, unit_of
 
 
 @dataclass(frozen=True)

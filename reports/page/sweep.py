@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from reports.page.contents import Sweep
-from reports.page.headline import Card, origin_of
-from reports.page.table import NOTHING, Cell, Table, cell, of_rows, plain, plain_unit, said
-from reports.units import counts, heading, takes_prefix, unit_of
+from deltatrain.reports.page.contents import Sweep
+from deltatrain.reports.page.headline import Card, origin_of
+from deltatrain.reports.page.table import NOTHING, Cell, Table, cell, of_rows, plain, plain_unit, said
+from deltatrain.reports.units import counts, heading, takes_prefix, unit_of
 
 if TYPE_CHECKING:
     import polars as pl

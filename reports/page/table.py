@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports.quantity import quantity, share, times
-from reports.table import TOTAL, Row
-from reports.units import counts, takes_prefix, unit_of
+from deltatrain.reports.quantity import quantity, share, times
+from deltatrain.reports.table import TOTAL, Row
+from deltatrain.reports.units import counts, takes_prefix, unit_of
 
 NOTHING = "–"
 

@@ -3,7 +3,7 @@
 A writer is an `accel.observer.Observer` that writes as it is told, so that its memory does not grow with the run.
 """
 
-from reports.timeline.trace_events import TraceEvents
-from reports.timeline.vcd import ValueChanges
+from deltatrain.reports.timeline.trace_events import TraceEvents
+from deltatrain.reports.timeline.vcd import ValueChanges
 
 __all__ = ["TraceEvents", "ValueChanges"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from accel.program import MODE_NAMES, PHASES, STREAMS, Program
+from deltatrain.accel.program import MODE_NAMES, PHASES, STREAMS, Program
 
 
 class OpName(NamedTuple):

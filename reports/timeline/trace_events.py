@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from accel.observer import Span
-from accel.program import UNITS, Program
-from reports.timeline.op_names import OpNames
+from deltatrain.accel.observer import Span
+from deltatrain.accel.program import UNITS, Program
+from deltatrain.reports.timeline.op_names import OpNames
 
 _TILE, _OUTSIDE = 1, 2
 """Process of the units, and of parts with a clock of their own."""

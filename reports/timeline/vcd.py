@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import BinaryIO, Self, get_args
 
-from accel.observer import Span
-from accel.program import UNITS, Program
-from accel.result import Cause
-from reports.timeline.op_names import OpNames
+from deltatrain.accel.observer import Span
+from deltatrain.accel.program import UNITS, Program
+from deltatrain.accel.result import Cause
+from deltatrain.reports.timeline.op_names import OpNames
 
 _BLOCK_BYTES = 1 << 12
 _NUMBER_BITS = 32

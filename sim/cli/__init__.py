@@ -1,5 +1,5 @@
 """The command line; `main` is what the command `deltatrain` runs."""
 
-from sim.cli.application import main
+from deltatrain.sim.cli.application import main
 
 __all__ = ["main"]

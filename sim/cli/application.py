@@ -14,24 +14,24 @@ from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
-from accel.errors import ConfigError
-from sim.cli.choices import list_choices
-from sim.cli.compare import compare
-from sim.cli.data import data
-from sim.cli.describe import describe
-from sim.cli.dram import dram
-from sim.cli.front import front
-from sim.cli.interruption import StoppedError
-from sim.cli.invocation import said
-from sim.cli.plan import plan
-from sim.cli.report import report
-from sim.cli.run import run
-from sim.cli.simulate import simulate
-from sim.cli.study import study
-from sim.cli.sweep import sweep
-from sim.cli.train import train
-from sim.cli.verify import verify
-from sim.cli.verilog import verilog
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.cli.choices import list_choices
+from deltatrain.sim.cli.compare import compare
+from deltatrain.sim.cli.data import data
+from deltatrain.sim.cli.describe import describe
+from deltatrain.sim.cli.dram import dram
+from deltatrain.sim.cli.front import front
+from deltatrain.sim.cli.interruption import StoppedError
+from deltatrain.sim.cli.invocation import said
+from deltatrain.sim.cli.plan import plan
+from deltatrain.sim.cli.report import report
+from deltatrain.sim.cli.run import run
+from deltatrain.sim.cli.simulate import simulate
+from deltatrain.sim.cli.study import study
+from deltatrain.sim.cli.sweep import sweep
+from deltatrain.sim.cli.train import train
+from deltatrain.sim.cli.verify import verify
+from deltatrain.sim.cli.verilog import verilog
 
 MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell reports signals 2 and 13
 

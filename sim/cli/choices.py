@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from accel.family import ModuleFamily, TableFamily
+from deltatrain.accel.family import ModuleFamily, TableFamily
 
 
 def list_choices(
@@ -23,8 +23,8 @@ def list_choices(
       deltatrain list
       deltatrain list machines
     """
-    from accel.errors import unknown_name
-    from sim.cli.screen import fields, show
+    from deltatrain.accel.errors import unknown_name
+    from deltatrain.sim.cli.screen import fields, show
 
     families = _families()
     if family is not None and family not in families:
@@ -34,23 +34,23 @@ def list_choices(
 
 
 def _families() -> dict[str, ModuleFamily | TableFamily]:
-    from accel.devices import DEVICES
-    from accel.dram_parts import DRAM_PARTS
-    from accel.energy import ENERGY_TABLES
-    from accel.modes import MODES
-    from accel.presets import MACHINES
-    from reports.figures import FIGURES
-    from sim.fidelity import FIDELITIES
-    from sim.studies import STUDIES
-    from sim.sweep.searches import SEARCHES
-    from sim.sweep.spaces import SPACES
-    from workloads.cells import CELLS
-    from workloads.checkpoint.policies import POLICIES
-    from workloads.datasets import DATASETS
-    from workloads.optimisers import OPTIMISERS
-    from workloads.presets import PRESETS
-    from workloads.schedules import SCHEDULES
-    from workloads.sparsity import SPARSITY
+    from deltatrain.accel.devices import DEVICES
+    from deltatrain.accel.dram_parts import DRAM_PARTS
+    from deltatrain.accel.energy import ENERGY_TABLES
+    from deltatrain.accel.modes import MODES
+    from deltatrain.accel.presets import MACHINES
+    from deltatrain.reports.figures import FIGURES
+    from deltatrain.sim.fidelity import FIDELITIES
+    from deltatrain.sim.studies import STUDIES
+    from deltatrain.sim.sweep.searches import SEARCHES
+    from deltatrain.sim.sweep.spaces import SPACES
+    from deltatrain.workloads.cells import CELLS
+    from deltatrain.workloads.datasets import DATASETS
+    from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+    from deltatrain.workloads.optimisers import OPTIMISERS
+    from deltatrain.workloads.presets import PRESETS
+    from deltatrain.workloads.schedules import SCHEDULES
+    from deltatrain.workloads.sparsity import SPARSITY
 
     return {
         "machines": MACHINES,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from sim.cli import options
+from deltatrain.sim.cli import options
 
 
 def compare(
@@ -27,10 +27,10 @@ def compare(
     """
     import json as json_format
 
-    from reports.quantity import share
-    from sim.cli.fronts import cell
-    from sim.cli.screen import show, table
-    from sim.sweep.results import compare as compared
+    from deltatrain.reports.quantity import share
+    from deltatrain.sim.cli.fronts import cell
+    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.sim.sweep.results import compare as compared
 
     sides = compared(one, other)
     if json:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from sim.cli.interruption import interruptible
+from deltatrain.sim.cli.interruption import interruptible
 
 
 def data(
@@ -27,9 +27,9 @@ def data(
       deltatrain data digits
       deltatrain data --all
     """
-    from sim.cli.screen import fields, show
-    from workloads.datasets import DATASETS
-    from workloads.fetching import cache_folder
+    from deltatrain.sim.cli.screen import fields, show
+    from deltatrain.workloads.data.fetching import cache_folder
+    from deltatrain.workloads.datasets import DATASETS
 
     wanted = DATASETS.names() if every else (name,) if name else ()
     if wanted:
@@ -50,9 +50,9 @@ def data(
 
 def _fetch(names: tuple[str, ...]) -> None:
     """Load each data set, which puts it into the cache folder, and show its sizes."""
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show, table
-    from sim.flow import recordings_of
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.sim.flow import recordings_of
 
     with interruptible(), Stages() as stages:
         loaded = [recordings_of(name, stages) for name in names]

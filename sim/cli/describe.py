@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.console import RenderableType
 
-from accel.errors import ConfigError, unknown_name
-from sim.cli import options
+from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.sim.cli import options
 
 if TYPE_CHECKING:
-    from accel.architecture import Architecture
-    from workloads.placement import Placed
-    from workloads.workload import Workload
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.workloads.lowering.placement import Placed
+    from deltatrain.workloads.workload import Workload
 
 
 def describe(
@@ -38,7 +38,7 @@ def describe(
       deltatrain describe workload.digits
       deltatrain describe edge --toml > mine.toml
     """
-    from sim.cli.screen import show
+    from deltatrain.sim.cli.screen import show
 
     kind, plain = _kind(name)
     if toml:
@@ -50,12 +50,12 @@ def describe(
             raise ConfigError(f"{plain} is a workload: describe the machine and name the workload with --workload")
         show(*_of_workload(plain, changed.workload))
         return
-    from accel.architecture import Architecture
+    from deltatrain.accel.architecture import Architecture
 
     machine = Architecture.named(plain, changed.machine)
     parts = _of_machine(machine)
     if workload is not None:
-        from workloads.workload import Workload
+        from deltatrain.workloads.workload import Workload
 
         parts += _placement(machine, Workload.named(workload, changed.workload))
     show(*parts)
@@ -63,9 +63,9 @@ def describe(
 
 def _kind(name: str) -> tuple[str, str]:
     """Return "machine" or "workload", and the name or path without a prefix that says so."""
-    from accel.description import read_toml
-    from accel.presets import MACHINES
-    from workloads.presets import PRESETS
+    from deltatrain.accel.description import read_toml
+    from deltatrain.accel.presets import MACHINES
+    from deltatrain.workloads.presets import PRESETS
 
     if name.endswith(".toml"):
         from pathlib import Path
@@ -87,8 +87,8 @@ def _print_toml(kind: str, name: str) -> None:
     import sys
     from pathlib import Path
 
-    from accel.presets import MACHINES
-    from workloads.presets import PRESETS
+    from deltatrain.accel.presets import MACHINES
+    from deltatrain.workloads.presets import PRESETS
 
     if name.endswith(".toml"):
         sys.stdout.write(Path(name).read_text(encoding="utf-8"))
@@ -97,9 +97,9 @@ def _print_toml(kind: str, name: str) -> None:
 
 
 def _of_machine(machine: Architecture) -> list[RenderableType]:
-    from accel.area import area
-    from reports.quantity import quantity
-    from sim.cli.screen import fields
+    from deltatrain.accel.pricing.area import area
+    from deltatrain.reports.quantity import quantity
+    from deltatrain.sim.cli.screen import fields
 
     described = machine.model_dump(mode="json")
     formats = described["engine"].pop("formats")
@@ -125,9 +125,9 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
 
 
 def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
-    from sim.cli.screen import fields
-    from workloads.datasets import DATASETS
-    from workloads.workload import Workload
+    from deltatrain.sim.cli.screen import fields
+    from deltatrain.workloads.datasets import DATASETS
+    from deltatrain.workloads.workload import Workload
 
     workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
@@ -144,9 +144,9 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
 
 def _placement(machine: Architecture, workload: Workload) -> list[RenderableType]:
     """Return where the matrices live and how full the memories are."""
-    from sim import flow
-    from sim.cli.progress import Stages
-    from sim.cli.screen import table
+    from deltatrain.sim import flow
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import table
 
     recordings = None
     if workload.synthetic is None:
@@ -163,7 +163,7 @@ def _placement(machine: Architecture, workload: Workload) -> list[RenderableType
 
 
 def _filling(machine: Architecture, placed: Placed) -> RenderableType:
-    from sim.cli.screen import table
+    from deltatrain.sim.cli.screen import table
 
     rows = []
     for memory, uses, capacity in (

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from accel.errors import ConfigError
-from sim.cli import options
-from sim.cli.interruption import interruptible
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from accel.dram import DramController, DramPart
-    from sim.dram.replay import Replay
-    from sim.dram.requests import Requests
+    from deltatrain.accel.dram import DramController, DramPart
+    from deltatrain.sim.dram.replay import Replay
+    from deltatrain.sim.dram.requests import Requests
 
 
 def dram(
@@ -57,10 +57,10 @@ def dram(
       deltatrain dram --device lpddr4_3200 --trace my.trace --set refresh=per_bank
       deltatrain dram --device hbm2_2000 -g mixed -s channels=16 -n 200000 --json
     """
-    from accel.dram import DramPart
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show
-    from sim.dram.replay import replay
+    from deltatrain.accel.dram import DramPart
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.dram.replay import replay
 
     if (trace is None) == (generate is None):
         raise ConfigError("give requests either with --trace FILE or with --generate PATTERN")
@@ -79,8 +79,8 @@ def dram(
 
 def _controller(part: DramPart, pattern: str | None, changes: Sequence[str] | None) -> DramController:
     """Return the controller as the part usually has it, changed as asked."""
-    from accel.dram import DramController
-    from sim.dram.requests import map_of
+    from deltatrain.accel.dram import DramController
+    from deltatrain.sim.dram.requests import map_of
 
     table: dict[str, Any] = {"bus_bits": part.usual_bus_bits, **map_of(pattern or "")}
     for change in changes or ():
@@ -97,8 +97,8 @@ def _controller(part: DramPart, pattern: str | None, changes: Sequence[str] | No
 def _requests(
     part: DramPart, controller: DramController, trace: Path | None, pattern: str | None, count: int
 ) -> Iterable[Requests]:
-    from sim.dram.address_map import AddressMap
-    from sim.dram.requests import generated, recorded
+    from deltatrain.sim.dram.address_map import AddressMap
+    from deltatrain.sim.dram.requests import generated, recorded
 
     layout = AddressMap(part, controller)
     if trace is not None:
@@ -117,9 +117,9 @@ def _told(pieces: Iterable[Requests], progress: Any, count: int, known: bool) ->
 
 
 def _summary(part: DramPart, controller: DramController, found: Replay) -> list[RenderableType]:
-    from reports.palette import BUS_LABELS
-    from reports.quantity import quantity, share
-    from sim.cli.screen import fields
+    from deltatrain.reports.palette import BUS_LABELS
+    from deltatrain.reports.quantity import quantity, share
+    from deltatrain.sim.cli.screen import fields
 
     built = f"{controller.channels} x {controller.bus_bits} bits, ranks {controller.ranks}, {controller.address_map}"
     served = f"{share(found.bytes_per_second / found.peak_bytes_per_second)} of the peak"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from sim.cli import options
+from deltatrain.sim.cli import options
 
 
 def front(
@@ -23,8 +23,8 @@ def front(
       deltatrain front out/sweep-edge_memory
       deltatrain front out/sweep-edge_memory --json > front.json
     """
-    from sim.cli.fronts import front_table, print_json, searches_table
-    from sim.cli.screen import show
+    from deltatrain.sim.cli.fronts import front_table, print_json, searches_table
+    from deltatrain.sim.cli.screen import show
 
     if json:
         print_json(folder)

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from reports.quantity import quantity, share, times
-from reports.units import counts, takes_prefix, unit_of
-from sim.cli.screen import table
-from sim.sweep import results
-from sim.sweep.manifest import Manifest
+from deltatrain.reports.quantity import quantity, share, times
+from deltatrain.reports.units import counts, takes_prefix, unit_of
+from deltatrain.sim.cli.screen import table
+from deltatrain.sim.sweep import results
+from deltatrain.sim.sweep.manifest import Manifest
 
 _NONE = "–"
 _MOST_ROWS = 40

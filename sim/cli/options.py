@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError
 
 Workload = Annotated[
     str, Parameter(name=["--workload", "-w"], help="What to train: a name from `list workloads`, or a TOML file.")

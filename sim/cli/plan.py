@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import RenderableType
 
-from accel.errors import ConfigError
-from sim.cli import options
-from sim.cli.interruption import interruptible
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import interruptible
 
 _MOST_SIMULATED = 1_000
 """Steps: some seconds for each policy."""
 
 if TYPE_CHECKING:
-    from sim.checkpoint_runs import SimulatedPlan
-    from sim.planning import Plan, PolicyPlan
-    from workloads.trace import RecordedStep
-    from workloads.workload import Workload
+    from deltatrain.sim.checkpoint_runs import SimulatedPlan
+    from deltatrain.workloads.lowering.planning import Plan, PolicyPlan
+    from deltatrain.workloads.trace import RecordedStep
+    from deltatrain.workloads.workload import Workload
 
 
 def plan(
@@ -58,12 +58,13 @@ def plan(
     from dataclasses import asdict
     from json import dumps
 
-    from accel.architecture import Architecture
-    from sim import checkpoint_runs, planning
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show
-    from sim.lowered import check_dense, check_lowered
-    from workloads.placement import Shape
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.sim import checkpoint_runs
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.workloads.lowering import planning
+    from deltatrain.workloads.lowering.placement import Shape
+    from deltatrain.workloads.lowering.step_programs import check_dense, check_lowered
 
     changed = options.overrides(changes)
     if steps is not None and not 1 <= steps <= planning.MOST_STEPS:
@@ -98,7 +99,7 @@ def plan(
 
 
 def _simulated(ran: SimulatedPlan) -> RenderableType:
-    from sim.cli.screen import table
+    from deltatrain.sim.cli.screen import table
 
     rows = [
         [policy, *(f"{one / ran.unlimited_cycles:.3f}" for one in cycles)] if cycles else [policy, "-", "-"]
@@ -115,9 +116,9 @@ def _step(
     path: Path | None, name: str | None, occupancy: float, changed: options.Overrides, stages: object
 ) -> tuple[Workload, RecordedStep, int, int]:
     """Return the workload, a training step of it, and the widths of input and read-out."""
-    from sim.run import synthetic_trace
-    from workloads.trace import Trace
-    from workloads.workload import Workload
+    from deltatrain.sim.run import synthetic_trace
+    from deltatrain.workloads.trace import Trace
+    from deltatrain.workloads.workload import Workload
 
     if (path is None) == (name is None):
         raise ConfigError("plan takes either a trace file or --workload")
@@ -139,8 +140,8 @@ def _step(
 
 def _with_statistics(workload: Workload, occupancy: float, stages: object) -> Workload:
     """Return the workload with statistics in the place of its data set, whose sizes and longest sample they take."""
-    from sim.flow import recordings_of
-    from workloads.workload import SYNTHETIC
+    from deltatrain.sim.flow import recordings_of
+    from deltatrain.workloads.workload import SYNTHETIC
 
     recordings = recordings_of(workload.dataset, stages)  # type: ignore[arg-type]
     statistics = {
@@ -154,7 +155,7 @@ def _with_statistics(workload: Workload, occupancy: float, stages: object) -> Wo
 
 
 def _tables(found: Plan, title: str, hidden: tuple[int, ...]) -> list[RenderableType]:
-    from sim.cli.screen import fields, table
+    from deltatrain.sim.cli.screen import fields, table
 
     rows = [_row(one, found, hidden) for one in found.policies]
     each = "" if found.budget.moved_tape_bytes is None else ", each tile"
@@ -189,7 +190,7 @@ def _tables(found: Plan, title: str, hidden: tuple[int, ...]) -> list[Renderable
 
 
 def _row(one: PolicyPlan, found: Plan, hidden: tuple[int, ...]) -> list[str]:
-    from sim.planning import MOST_STEPS
+    from deltatrain.workloads.lowering.planning import MOST_STEPS
 
     longest = "any" if one.longest >= MOST_STEPS else f"{one.longest:,}" if one.longest else "-"
     width = f"{int(max(hidden) * one.widest):,}" if one.widest else "-"

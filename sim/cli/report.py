@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from reports.page import Contents
+    from deltatrain.reports.page import Contents
 
 
 def report(
@@ -35,10 +35,10 @@ def report(
       deltatrain report out --out results.html
       deltatrain report out/edge --figures pdf
     """
-    from accel.files import replace_file
-    from reports.page import render
-    from sim.cli.screen import show
-    from sim.gathering import gather
+    from deltatrain.accel.files import replace_file
+    from deltatrain.reports.page import render
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.gathering import gather
 
     path = out or folder / "report.html"
     contents = gather(folder, path)
@@ -51,9 +51,9 @@ def report(
 
 
 def _save_figures(contents: Contents, folder: Path, form: Literal["svg", "pdf", "png"]) -> list[str]:
-    from accel.files import make_folder, replace_file
-    from reports.page.figures import encoded
-    from reports.page.figures import figures as drawn
+    from deltatrain.accel.files import make_folder, replace_file
+    from deltatrain.reports.page.figures import encoded
+    from deltatrain.reports.page.figures import figures as drawn
 
     make_folder(folder)
     names = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sim.cli import options
-from sim.cli.interruption import interruptible
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import interruptible
 
 
 def run(
@@ -34,14 +34,14 @@ def run(
       deltatrain run --resume
       deltatrain run --workload my.toml --on edge --json > result.json
     """
-    from accel.architecture import Architecture
-    from sim import flow
-    from sim.cli.invocation import command_line
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show
-    from sim.cli.summary import summary
-    from sim.output_folder import OutputFolder
-    from workloads.workload import Workload
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.sim import flow
+    from deltatrain.sim.cli.invocation import command_line
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.cli.summary import summary
+    from deltatrain.sim.output_folder import OutputFolder
+    from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
     described, machine = Workload.named(workload, changed.workload), Architecture.named(on, changed.machine)

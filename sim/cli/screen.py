@@ -12,7 +12,7 @@ from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.table import TOTAL
+from deltatrain.reports.table import TOTAL
 
 _WIDTH = 100
 """Columns of a table that goes to a file or a pipe, where there is no terminal to ask."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from accel.errors import ConfigError
-from sim.cli import options
-from sim.cli.interruption import interruptible
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
-    from workloads.trace import Trace
+    from deltatrain.workloads.trace import Trace
 
 
 def simulate(
@@ -53,15 +53,15 @@ def simulate(
       deltatrain simulate -w synthetic --timeline timeline.json.gz
       deltatrain simulate -w synthetic --dram-trace step.trace
     """
-    from accel.architecture import Architecture
-    from sim import flow
-    from sim.cli.invocation import command_line
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show
-    from sim.cli.summary import summary
-    from sim.dram_trace import write_trace
-    from sim.fidelity import FIDELITIES
-    from sim.timeline import Recorder
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.sim import flow
+    from deltatrain.sim.cli.invocation import command_line
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.cli.summary import summary
+    from deltatrain.sim.fidelity import FIDELITIES
+    from deltatrain.sim.machine.dram_trace import write_trace
+    from deltatrain.sim.machine.timeline_files import Recorder
 
     recorder = Recorder(timeline, vcd) if timeline or vcd else None
     changed = options.overrides(changes)
@@ -82,9 +82,9 @@ def simulate(
 
 def _step(path: Path | None, workload: str | None, changed: options.Overrides) -> Trace:
     """Return the trace in the file, or that of a synthetic workload."""
-    from sim.run import synthetic_trace
-    from workloads.trace import Trace
-    from workloads.workload import Workload
+    from deltatrain.sim.run import synthetic_trace
+    from deltatrain.workloads.trace import Trace
+    from deltatrain.workloads.workload import Workload
 
     if (path is None) == (workload is None):
         raise ConfigError("simulate takes either a trace file or --workload with a synthetic workload")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from sim.cli import options
-from sim.cli.choices import list_choices
-from sim.cli.interruption import interruptible
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.choices import list_choices
+from deltatrain.sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
-    from sim.studies._table import Row
+    from deltatrain.sim.studies._table import Row
 
 
 def study(
@@ -41,10 +41,10 @@ def study(
       deltatrain study thresholds --small
       deltatrain study operations --out out/operations
     """
-    from accel.files import make_folder, replace_file
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show, table
-    from sim.studies import STUDIES
+    from deltatrain.accel.files import make_folder, replace_file
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.sim.studies import STUDIES
 
     if name == "list":
         list_choices("studies")

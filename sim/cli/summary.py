@@ -8,11 +8,11 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
-from accel.result import Result
-from reports.quantity import quantity, share, times
-from reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
-from sim.cli.screen import fields, table
-from sim.fidelity import FIDELITIES
+from deltatrain.accel.result import Result
+from deltatrain.reports.quantity import quantity, share, times
+from deltatrain.reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
+from deltatrain.sim.cli.screen import fields, table
+from deltatrain.sim.fidelity import FIDELITIES
 
 _COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
 _NONE = "–"
@@ -132,7 +132,7 @@ def _left_out(result: Result, what: Literal["energy", "area"]) -> str:
 
 
 def training(found: Mapping[str, Any]) -> RenderableType:
-    """Return what training showed (`sim.learned.summary`)."""
+    """Return what training showed (`workloads.training_summary.summary`)."""
     values = [
         ("parameters", f"{found['parameters']:,}"),
         ("epochs", str(found["epochs"])),
@@ -145,7 +145,7 @@ def training(found: Mapping[str, Any]) -> RenderableType:
 
 
 def epochs(rows: list[Row]) -> RenderableType:
-    """Return the table of a training's epochs (`sim.learned.epoch_rows`)."""
+    """Return the table of a training's epochs (`workloads.training_summary.epoch_rows`)."""
 
     def cells(row: Row) -> list[str]:
         return [

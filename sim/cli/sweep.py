@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from accel.errors import ConfigError
-from sim.cli import options
-from sim.cli.interruption import StoppedError
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import StoppedError
 
 if TYPE_CHECKING:
-    from sim.cli.progress import Stages
-    from sim.sweep.exploration import Progress
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.sweep.exploration import Progress
 
 
 def sweep(
@@ -51,11 +51,11 @@ def sweep(
       deltatrain sweep my_space.toml --out out/mine --workers 8
       deltatrain sweep my_space.toml --out out/mine --cluster tcp://head:8786
     """
-    from sim.cli.fronts import front_table, print_json, searches_table
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show
-    from sim.sweep import sweep as run
-    from sim.sweep.checks import named_space
+    from deltatrain.sim.cli.fronts import front_table, print_json, searches_table
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.sweep import sweep as run
+    from deltatrain.sim.sweep.checks import named_space
 
     described = named_space(space, options.space_overrides(changes))
     folder = out or Path("out") / f"sweep-{described.name}"
@@ -79,7 +79,7 @@ def sweep(
 
 def _teller(stages: Stages) -> Callable[[Progress], None]:
     """Return what shows the progress of a sweep as one stage for each search."""
-    from sim.cli.fronts import cell
+    from deltatrain.sim.cli.fronts import cell
 
     def tell(at: Progress) -> None:
         best = ", ".join(f"{name} {cell(name, value)}" for name, value in at.best.items())

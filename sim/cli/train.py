@@ -8,9 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from accel.errors import ConfigError
-from sim.cli import options
-from sim.cli.interruption import interruptible
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import interruptible
 
 
 def train(
@@ -37,12 +37,13 @@ def train(
     """
     import json as json_format
 
-    from sim import flow, learned
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show
-    from sim.cli.summary import epochs, training
-    from sim.output_folder import OutputFolder
-    from workloads.workload import Workload
+    from deltatrain.sim import flow
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.cli.summary import epochs, training
+    from deltatrain.sim.output_folder import OutputFolder
+    from deltatrain.workloads import training_summary
+    from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
     if changed.machine:
@@ -53,8 +54,12 @@ def train(
     folder = out or Path("out") / described.name
     with interruptible(OutputFolder(folder).state), Stages() as stages:
         trace = flow.train(described, folder, resume=resume, progress=stages)
-    found = learned.summary(trace)
+    found = training_summary.summary(trace)
     if json:
         sys.stdout.write(json_format.dumps(found, indent=1) + "\n")
     else:
-        show(epochs(learned.epoch_rows(trace)), training(found), f"Written to {folder}: trace.npz, training.json")
+        show(
+            epochs(training_summary.epoch_rows(trace)),
+            training(found),
+            f"Written to {folder}: trace.npz, training.json",
+        )

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from sim.cli import options
-from sim.cli.interruption import interruptible
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
-    from sim.verification import Mismatch, Verified
+    from deltatrain.sim.verification import Mismatch, Verified
 
 DIFFERENT = 1
 
@@ -50,18 +50,18 @@ def verify(
       deltatrain verify --on edge --cases 200 --seed 7
       deltatrain verify --on tiny --engine amaranth --waveform mismatch.vcd
     """
-    from accel.architecture import Architecture
-    from accel.gates import GATES
-    from rtl.gates import TIMETABLES, timetables
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show, table
-    from sim.gates.engines import engine_named
-    from sim.verification import verify as compared
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.cells import CELL_ARITHMETIC
+    from deltatrain.rtl.elementwise.cells import TIMETABLES, timetables
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.sim.gates.engines import engine_named
+    from deltatrain.sim.verification import verify as compared
 
     machine = Architecture.named(on, options.overrides(changes).machine)
     cells = (cell,) if cell else TIMETABLES.names()
     for name in cells:
-        GATES.load(name)
+        CELL_ARITHMETIC.load(name)
         timetables(name)
     runner = engine_named(engine)
     rows: list[Verified] = []

@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from sim.cli import options
-from sim.cli.interruption import interruptible
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import interruptible
 
 
 def verilog(
@@ -43,16 +43,16 @@ def verilog(
       deltatrain verilog --on tiny --workload tiny --set workload.cell=delta_gru
       deltatrain verilog --set machine.placement.weights=local --seed 5
     """
-    from accel.architecture import Architecture
-    from accel.files import replace_file
-    from sim.cli.progress import Stages
-    from sim.cli.screen import show
-    from sim.gates.drawn_step import drawn_step
-    from sim.gates.engines import engine_named
-    from sim.gates.export.files import check, exported
-    from sim.output_folder import open_folder
-    from sim.run import synthetic_trace
-    from workloads.workload import Workload
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.files import replace_file
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.gates.drawn_step import drawn_step
+    from deltatrain.sim.gates.engines import engine_named
+    from deltatrain.sim.gates.export.files import check, exported
+    from deltatrain.sim.output_folder import open_folder
+    from deltatrain.sim.run import synthetic_trace
+    from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
     machine, described = Architecture.named(on, changed.machine), Workload.named(workload, changed.workload)

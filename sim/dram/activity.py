@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.dram import kernel
-from sim.dram.controller import Commands, DramChannels
+from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.controller import Commands, DramChannels
 
 Tell = Callable[[str, str, int, int, Mapping[str, int]], None]
 """As `accel.observer.Observer.activity`."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accel.dram import DramController, DramPart, capacity_bytes, fields_of
+from deltatrain.accel.dram import DramController, DramPart, capacity_bytes, fields_of
 
 Integers = npt.NDArray[np.int64]
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accel.dram import DramController, DramPart
-from accel.errors import ConfigError
-from sim.dram import kernel
-from sim.dram.address_map import AddressMap
-from sim.dram.layout import Layout, rules_of
-from sim.dram.rules import Integers, State
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.address_map import AddressMap
+from deltatrain.sim.dram.layout import Layout, rules_of
+from deltatrain.sim.dram.rules import Integers, State
 
 _MOST_REQUESTS = 1 << 16  # handed to the kernel at once; bounds the memory whatever the trace's length
 _MOST_COMMANDS = 1 << 16

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import numba
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from sim.dram.rules import Integers, Rules, State
+from deltatrain.sim.dram.rules import Integers, Rules, State
 
 ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO, REFRESH, REFRESH_BANK = range(9)
 COMMANDS = ("ACT", "PRE", "PREA", "RD", "RDA", "WR", "WRA", "REF", "REFpb")

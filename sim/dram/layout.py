@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.dram import DramController, DramPart
-from sim.dram import kernel as k
-from sim.dram.rules import Integers, Rules
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.sim.dram import kernel as k
+from deltatrain.sim.dram.rules import Integers, Rules
 
 
 class Layout:

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accel.dram import DramController, DramPart
-from sim.dram.controller import BusTicks, DramChannels, Finished, RowCounts
-from sim.dram.energy import dram_energy_j, unknown_energy
-from sim.dram.requests import Requests
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.pricing.dram_energy import unknown_energy
+from deltatrain.sim.dram.controller import BusTicks, DramChannels, Finished, RowCounts
+from deltatrain.sim.dram.energy import dram_energy_j
+from deltatrain.sim.dram.requests import Requests
 
 PERCENTILES = (50, 90, 99, 100)
 

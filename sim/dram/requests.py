@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accel.errors import ConfigError, unknown_name
+from deltatrain.accel.errors import ConfigError, unknown_name
 
 _CHUNK = 1 << 16
 _MOST_CYCLES = 1 << 40  # a quarter of an hour of the slowest DRAM: refreshes of an idle memory are simulated, too

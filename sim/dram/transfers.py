@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from accel.dram import DramController, DramPart
-from sim.dram import kernel
-from sim.dram.controller import DramChannels
-from sim.dram.layout import Layout
-from sim.dram.rules import Integers
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.controller import DramChannels
+from deltatrain.sim.dram.layout import Layout
+from deltatrain.sim.dram.rules import Integers
 
 _FIRST_TICKETS = 1 << 10
 _MOST_BURSTS = 1 << 16

@@ -18,6 +18,6 @@ Every member has
     what running a program counted; with a third argument ``engine`` where there is a choice.
 """
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-FIDELITIES = ModuleFamily("sim.fidelity", "fidelity")
+FIDELITIES = ModuleFamily("deltatrain.sim.fidelity", "fidelity")

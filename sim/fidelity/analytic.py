@@ -6,26 +6,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from accel.program import PHASES, UNITS, Program
-from accel.result import Counters, RemoteCounters
-from sim import lowered, tally
-from sim.bounds import bus_cycles, least_cycles
-from sim.tally import ENGINE, UnitTally
+from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
+from deltatrain.accel.result import Counters, RemoteCounters
+from deltatrain.sim.machine import tally
+from deltatrain.sim.machine.tally import UnitTally
+from deltatrain.workloads.lowering import step_programs
+from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles
 
 LABEL = "analytic: a lower bound"
 TWIN = "analytic"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 
-check = lowered.check_lowered
-programs = lowered.programs
+check = step_programs.check_lowered
+programs = step_programs.programs
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None) -> Counters:
     """Return the counters of `program` as closed forms give them.
 
     The run takes at least as long as every unit's own work, as the bytes on the port and on the memory's data bus, and
-    as the recurrence (`sim.bounds.recurrence_cycles`). What is above the engine's own work is one stall, "bound".
+    as the recurrence (`workloads.lowering.costs.bounds.recurrence_cycles`). What is above the engine's own work is one
+    stall, "bound".
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
     for unit in units:
         unit.stall("bound", cycles - unit.busy_cycles)
     _share_out(cycles - int(of_phase.sum()), phases)
-    moved = tally.asked_bytes(program)
+    moved = program.asked_bytes
     remote = RemoteCounters(
         asked_bytes=moved,
         read_bytes=int(program.remote_read_bytes.sum()),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from accel.observer import Observer
-from accel.program import PHASES, UNITS, Program
-from accel.result import Counters
-from sim import lowered, tally
-from sim.machine import Machine
+from deltatrain.accel.observer import Observer
+from deltatrain.accel.program import PHASES, UNITS, Program
+from deltatrain.accel.result import Counters
+from deltatrain.sim.machine import tally
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.workloads.lowering import step_programs
 
 LABEL = "cycle: simulated cycle by cycle"
 TWIN = "cycle"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = True
 
-check = lowered.check_lowered
-programs = lowered.programs
+check = step_programs.check_lowered
+programs = step_programs.programs
 
 
 def count(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from accel.program import Program
-from accel.result import Counters
-from sim import lowered
-from sim.gates import engines
-from workloads.cells import CELLS
-from workloads.trace import RecordedStep, Trace
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import Program
+from deltatrain.accel.result import Counters
+from deltatrain.sim.gates import engines
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.lowering import step_programs
+from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.workload import Workload
 
 LABEL = "rtl: simulated as gates, cycle by cycle"
 TWIN = "cycle"
@@ -25,8 +25,8 @@ SEED = 0
 
 def check(workload: Workload) -> None:
     """Refuse what the gates cannot run, by a `ConfigError`."""
-    lowered.check_lowered(workload)
-    lowered.check_dense(workload, "fidelity 'rtl', whose gates have whole columns")
+    step_programs.check_lowered(workload)
+    step_programs.check_dense(workload, "fidelity 'rtl', whose gates have whole columns")
 
 
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
@@ -40,13 +40,13 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     ConfigError
         If there are no gates for the cell.
     """
-    from rtl.gates import timetables
-    from sim.gates.drawn_step import drawn_step
-    from sim.gates.step import NumberedProgram
+    from deltatrain.rtl.elementwise.cells import timetables
+    from deltatrain.sim.gates.drawn_step import drawn_step
+    from deltatrain.sim.gates.step import NumberedProgram
 
-    timetables(CELLS.load(trace.workload.cell).GATES)  # refused before anything is drawn
+    timetables(CELLS.load(trace.workload.cell).ARITHMETIC)  # refused before anything is drawn
     step = drawn_step(architecture, trace, recorded, SEED)
-    return NumberedProgram.of(step), lowered.dense_program(architecture, trace, recorded)
+    return NumberedProgram.of(step), step_programs.dense_program(architecture, trace, recorded)
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None, engine: str | None = None) -> Counters:
@@ -68,9 +68,9 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None, 
     RuntimeError
         If the gates compute anything but what the golden model says.
     """
-    from sim.gates.golden import wrong_values
-    from sim.gates.run import StepOnGates
-    from sim.gates.step import NumberedProgram
+    from deltatrain.sim.gates.golden import wrong_values
+    from deltatrain.sim.gates.run import StepOnGates
+    from deltatrain.sim.gates.step import NumberedProgram
 
     if not isinstance(program, NumberedProgram):
         raise ConfigError("fidelity 'rtl' computes numbers, which only a single training step has: use 'cycle'")

@@ -16,9 +16,9 @@ from amaranth.lib.wiring import Component
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from sim.gates.ports import Port, Ports, Stream, changed, check_pulse
-from sim.gates.simulation import Simulation
-from sim.gates.waveform import open_waveform
+from deltatrain.sim.gates.ports import Port, Ports, Stream, changed, check_pulse
+from deltatrain.sim.gates.simulation import Simulation
+from deltatrain.sim.gates.waveform import open_waveform
 
 __all__ = ["AmaranthSimulation"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rtl.exchange_op import ExchangeKind
-from workloads.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
+from deltatrain.rtl.tiles.exchange_op import ExchangeKind
+from deltatrain.workloads.lowering.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
 
 __all__ = ["ExchangeCommands", "exchange_sizes"]
 
@@ -17,7 +17,7 @@ _LEAST_SUMS = 4
 
 
 def exchange_sizes(shape: Shape) -> dict[str, int]:
-    """Return the sizes, by name of `rtl.sizes.TileSizes`, of what each of several tiles has besides."""
+    """Return the sizes, by name of `rtl.commands.sizes.TileSizes`, of what each of several tiles has besides."""
     entries = LISTS_RECEIVED * (sum(shape.inputs) + sum(shape.hidden))
     return {
         "received_lists": LISTS_RECEIVED * len(_STREAMS) * len(shape.hidden),
@@ -30,7 +30,7 @@ class ExchangeCommands:
     """Says op by op what the exchange does, and where what was sent is then.
 
     Of each stream of each layer there is room for `LISTS_RECEIVED` lists, in the order of their sending, forward and
-    backward (`workloads.exchange`).
+    backward (`workloads.lowering.exchange`).
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class ExchangeCommands:
         return {"kind": ExchangeKind.SUMS}
 
     def add_logits(self) -> Fields:
-        """Return how logits are. Each read-out fires, if only its bias, and so changes the bank (`rtl.banks`)."""
+        """Return how logits are. Each read-out fires, if only its bias, and so changes the bank (`rtl.lanes.banks`)."""
         self._reads += 1
         bank = self._reads % 2
         return {"kind": ExchangeKind.LOGITS, "logits": self._logits, "classes": self._shape.classes, "bank": bank}

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from accel.modes import MODES
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
-from rtl.elementwise_op import ElementwiseMode
-from rtl.encoder import least_field
-from rtl.engine_op import Stream
-from rtl.list_source import SourceKind
-from rtl.machine import Machine
-from rtl.op import Mode, column_parts
-from rtl.tile import Tile
-from rtl.value_feed import VectorMemory
-from sim.gates.between_tiles import ExchangeCommands
-from sim.gates.layout import Layout
-from sim.gates.packing import packer
-from sim.gates.step import NumberedStep
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
+from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode
+from deltatrain.rtl.encoder.encoder import least_field
+from deltatrain.rtl.encoder.value_feed import VectorMemory
+from deltatrain.rtl.engine.engine_op import Stream
+from deltatrain.rtl.lanes.op import Mode, column_parts
+from deltatrain.rtl.lists.list_source import SourceKind
+from deltatrain.rtl.tile import Tile
+from deltatrain.rtl.tiles.machine import Machine
+from deltatrain.sim.gates.between_tiles import ExchangeCommands
+from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.packing import packer
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["Commands"]
 
@@ -206,7 +206,7 @@ class Commands:
             }
             return {"op": op, "region": layout.region_of_logits}
         op = {
-            "mode": ElementwiseMode.GATES_FORWARD if mode == "gates_forward" else ElementwiseMode.GATES_BACKWARD,
+            "mode": ElementwiseMode.GATES_FORWARD if mode == "cell_forward" else ElementwiseMode.GATES_BACKWARD,
             "count": layout.chunks[layer],
             "begins": step == 0,
             "ends": step == self._lengths[sample] - 1,
@@ -249,22 +249,25 @@ class Commands:
     def _accumulators(self, row: int, mode: str) -> Fields:
         """Return what an op of the lanes reads and adds to."""
         layer, step, stream = self._at(row, "layer", "step", "stream")
-        layout, gates, name = self._layout, self._shape.gates, STREAMS[stream]
+        layout, arithmetic, name = self._layout, self._shape.arithmetic, STREAMS[stream]
         if mode == "update":
             return {}
         if name == "readout":
             if mode == "matvec":
                 return {"address": layout.logits, "region": layout.region_of_logits, "starts": 1, "ends": 1}
             return {"address": layout.g_logits(step), "bank": 0}
-        blocks = gates.BLOCKS_X if name == "x" else gates.BLOCKS_H
-        parts = column_parts(gates, blocks, layout.chunks[layer])
+        blocks = arithmetic.BLOCKS_X if name == "x" else arithmetic.BLOCKS_H
+        parts = column_parts(arithmetic, blocks, layout.chunks[layer])
         base = layout.memory(layer)
         fields: Fields = {"address": base, "bank": step % 2, "region": layer, "recurrent": name == "h"}
         if len(parts) == 2:
             fields |= {"split": parts[0][1], "upper_address": base + parts[1][0]}
         if mode == "matvec":
             # At step 0 nothing but a bias comes from h.
-            fields |= {"starts": name == "x" and step == 0, "ends": name == "h" or (step == 0 and not gates.BIAS_H)}
+            fields |= {
+                "starts": name == "x" and step == 0,
+                "ends": name == "h" or (step == 0 and not arithmetic.BIAS_H),
+            }
         return fields
 
     def _source(self, row: int, mode: str) -> Fields:
@@ -280,9 +283,9 @@ class Commands:
             kind = SourceKind.SHARE if self._layout.sizes.is_part else SourceKind.VECTOR
             base = self._layout.h(top, step)
             return {"kind": kind, "base": base, "count": width, "bias": 1, "width": width}
-        gates, name = self._shape.gates, STREAMS[stream]
+        arithmetic, name = self._shape.arithmetic, STREAMS[stream]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
-        biased = mode != "matvec_t" and step == 0 and (gates.BIAS_X if name == "x" else gates.BIAS_H)
+        biased = mode != "matvec_t" and step == 0 and (arithmetic.BIAS_X if name == "x" else arithmetic.BIAS_H)
         listed = self._lists.get((sample, layer, stream, step))
         if listed is None:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
@@ -320,7 +323,7 @@ class Commands:
     # --- the fetch
 
     def _fetch(self, row: int, mode: str, fields: Fields) -> None:
-        """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine` does."""
+        """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine.machine` does."""
         indices = [index for index in self._at(row, "tensor", "second_tensor") if index != NO_TENSOR]
         remote = [self._tensors[index] for index in indices if self._tensors[index].remote]
         if not remote:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from accel.modes.encode import threshold
-from accel.number import Integers, NumberFormat, quantise
-from sim.gates.step import NumberedStep
-from workloads.cells import CELLS
-from workloads.integer_parameters import quantised
-from workloads.integer_training import IntegerNetwork
-from workloads.network import Sizes, initial_parameters
-from workloads.placement import Shape
-from workloads.trace import RecordedStep, Trace
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes.encode import threshold
+from deltatrain.accel.number import Integers, NumberFormat, quantise
+from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.network.network import Sizes, initial_parameters
+from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.training.integer_parameters import quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork
+from deltatrain.workloads.workload import Workload
 
 __all__ = ["drawn_step"]
 
@@ -61,8 +61,8 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
     labels = np.random.default_rng([seed, _LABELS]).integers(0, trace.classes, samples)
     return NumberedStep(
         architecture,
-        IntegerNetwork(shape.gates, architecture.engine, thresholds, workload.readout),
-        quantised(initial, shape.gates, formats),
+        IntegerNetwork(shape.arithmetic, architecture.engine, thresholds, workload.readout),
+        quantised(initial, shape.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         tuple(labels.tolist()),
         _learning_rate(workload, recorded.lengths, formats.learning_rate),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from accel.errors import ConfigError, unknown_name
-from sim.gates.simulation import Simulation
+from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.sim.gates.simulation import Simulation
 
 __all__ = ["ENGINES", "Engine", "engine_named"]
 
@@ -22,9 +22,9 @@ def engine_named(name: str | None) -> Engine:
     ConfigError
         If there is no such engine.
     """
-    from sim.gates.amaranth_simulation import AmaranthSimulation
-    from sim.gates.compiled.simulation import CompiledSimulation
-    from sim.gates.compiled.tools import find_tool
+    from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+    from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+    from deltatrain.sim.gates.compiled.tools import find_tool
 
     of_name: dict[str, Engine] = dict(zip(ENGINES, (AmaranthSimulation, CompiledSimulation), strict=True))
     if name is not None:

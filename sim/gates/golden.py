@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.gates.run import GatesResult
-from sim.gates.step import NumberedStep
+from deltatrain.sim.gates.run import GatesResult
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["wrong_values"]
 

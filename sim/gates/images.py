@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from accel.number import Integers, NumberFormat
-from accel.program import Tensor
-from sim.gates import shares
-from sim.gates.commands import Commands
-from sim.gates.layout import Layout, is_gradient
-from sim.gates.step import NumberedStep
+from deltatrain.accel.number import Integers, NumberFormat
+from deltatrain.accel.program import Tensor
+from deltatrain.sim.gates import shares
+from deltatrain.sim.gates.commands import Commands
+from deltatrain.sim.gates.layout import Layout, is_gradient
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["Images", "from_bytes", "to_bytes"]
 
@@ -83,10 +83,10 @@ class Images:
 
     def blocks(self, tensor: Tensor) -> int:
         """Return how many blocks of rows (gates) a matrix has."""
-        gates = self._step.shape.gates
+        arithmetic = self._step.shape.arithmetic
         if "readout" in tensor.name:
             return 1
-        return len(gates.BLOCKS_X if "W_x" in tensor.name else gates.BLOCKS_H)
+        return len(arithmetic.BLOCKS_X if "W_x" in tensor.name else arithmetic.BLOCKS_H)
 
     def rows(self, tensor: Tensor) -> int:
         """Return how many rows a matrix has, over all its blocks."""

@@ -1,4 +1,4 @@
-"""Where everything is in the memories of tiles: the addresses behind the sizes that `workloads.placement` adds up."""
+"""The addresses in the memories of tiles, behind the sizes that `workloads.lowering.placement` adds up."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from itertools import accumulate
 
 import numpy as np
 
-from accel.engine import Engine
-from accel.errors import ConfigError
-from accel.program import MODE_NAMES, Program, Tensor
-from rtl.plan import FORWARD, Plan
-from rtl.sizes import TileSizes
-from rtl.tape_walk import VALUE_BITS, entries_of_word
-from rtl.timetable import Write
-from sim.gates.between_tiles import exchange_sizes
-from workloads.placement import Shape
-from workloads.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import MODE_NAMES, Program, Tensor
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.elementwise.plan import FORWARD, Plan
+from deltatrain.rtl.elementwise.timetable import Write
+from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, entries_of_word
+from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
 
 __all__ = ["Layout"]
 
@@ -67,7 +67,7 @@ class Layout:
         self.input_chunks = self.words(shape.inputs[0])
         self.chunks = [self.words(width) for width in shape.hidden]
         self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
-        plan = Plan.of_cell(shape.gates.__name__.rpartition(".")[2], engine.formats)
+        plan = Plan.of_cell(shape.arithmetic.__name__.rpartition(".")[2], engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
         self.tape_is_remote = bool(np.isin(ops.mode, [MODE_NAMES.index("store")]).any())
@@ -83,7 +83,7 @@ class Layout:
 
     def memory(self, layer: int) -> int:
         """Return the first word of a layer's M, and of its g(M)."""
-        accumulators: int = self._shape.gates.ACCUMULATORS
+        accumulators: int = self._shape.arithmetic.ACCUMULATORS
         return accumulators * sum(self.chunks[:layer])
 
     @property
@@ -158,7 +158,7 @@ class Layout:
 
     def state_words(self, layer: int) -> int:
         """Return the words of a step's state."""
-        return len(self._shape.gates.STATE) * self.chunks[layer]
+        return len(self._shape.arithmetic.STATE) * self.chunks[layer]
 
     # --- lists that came back from off-chip memory
 
@@ -231,7 +231,7 @@ class Layout:
     def _most_entries(self) -> int:
         """Return how many entries may be in use at once: a sample's, the next one's first, a vector being encoded.
 
-        Of a tape that lives off-chip those of a few steps, see `workloads.tape`.
+        Of a tape that lives off-chip those of a few steps, see `workloads.lowering.tape`.
         """
         ops = self._program.ops
         encodes = ops.mode == MODE_NAMES.index("encode")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.number import Integers, NumberFormat
-from sim.gates.step import NumberedStep
-from workloads.integer_parameters import IntegerLayer, IntegerParameters
-from workloads.integer_training import IntegerNetwork
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.number import Integers, NumberFormat
+from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters
+from deltatrain.workloads.training.integer_training import IntegerNetwork
 
 __all__ = ["random_step"]
 
@@ -35,7 +35,7 @@ def random_step(
     architecture
         The machine.
     cell
-        A member of `accel.gates`.
+        A member of `accel.cells`.
     seed
         Of all that is drawn.
     features, hidden, classes, lengths
@@ -49,7 +49,7 @@ def random_step(
     updates
         See `NumberedStep`.
     """
-    rng, engine, gates = np.random.default_rng(seed), architecture.engine, GATES.load(cell)
+    rng, engine, arithmetic = np.random.default_rng(seed), architecture.engine, CELL_ARITHMETIC.load(cell)
     formats = engine.formats
 
     def values(number: NumberFormat, *shape: int) -> Integers:
@@ -57,8 +57,8 @@ def random_step(
 
     layers = []
     for inputs, width in zip((features, *hidden[:-1]), hidden, strict=True):
-        W_x = values(formats.weight, len(gates.BLOCKS_X) * width, inputs + gates.BIAS_X)
-        W_h = values(formats.weight, len(gates.BLOCKS_H) * width, width + gates.BIAS_H)
+        W_x = values(formats.weight, len(arithmetic.BLOCKS_X) * width, inputs + arithmetic.BIAS_X)
+        W_h = values(formats.weight, len(arithmetic.BLOCKS_H) * width, width + arithmetic.BIAS_H)
         layers.append(IntegerLayer(W_x, W_h))
     parameters = IntegerParameters(tuple(layers), values(formats.weight, classes, hidden[-1] + 1))
     one = 1 << formats.activation.fraction_bits
@@ -67,6 +67,6 @@ def random_step(
         for steps in lengths
     )
     labels = tuple(int(label) for label in rng.integers(0, classes, len(lengths)))
-    network = IntegerNetwork(gates, engine, (thresholds,) * len(hidden), readout)
+    network = IntegerNetwork(arithmetic, engine, (thresholds,) * len(hidden), readout)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
     return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.architecture import Architecture
-from accel.number import NumberFormat
-from sim.memory.port import RemotePort
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.number import NumberFormat
+from deltatrain.sim.memory.port import RemotePort
 
 Kind = Literal["weights", "gradients", "vectors", "tape"]
 """What the words of a request are: of W, of dW, of activations, of the tape."""
@@ -50,9 +50,9 @@ class RemoteHost:
     the order of the requests, from the cycle on in which they are due.
 
     When words come is not known at the request, but some cycles before they do; `advance` tells, and `next_due` until
-    when there is nothing to tell. Lanes that take one word a cycle then end exactly as `sim.columns` reckons: let n
-    words be due in cycles d_0 to d_(n-1), and the lanes be free from cycle f on. Each word is taken in the cycle after
-    the one before it or when it is due, so the cycle after the last is the largest of f + n and all d_k + n - k.
+    when there is nothing to tell. Lanes that take one word a cycle then end exactly as `sim.machine.columns` reckons:
+    let n words be due in cycles d_0 to d_(n-1), and the lanes be free from cycle f on. Each word is taken in the cycle
+    after the one before it or when it is due, so the cycle after the last is the largest of f + n and all d_k + n - k.
     Offering one word a cycle changes nothing, as no more are taken in one.
 
     Values lie in memory one after the other, each in whole bytes, the lowest first, in two's complement.

@@ -10,22 +10,22 @@ import numpy as np
 from amaranth.hdl import Shape
 from numpy.typing import NDArray
 
-from accel.engine import Formats
-from accel.number import Integers
-from accel.program import PHASES
-from accel.result import Cause, Counters
-from rtl.machine import Machine
-from rtl.sizes import TileSizes
-from rtl.tile import RESET_CYCLES, Tile
-from rtl.unit_counters import causes
-from sim import tally
-from sim.gates.commands import Commands
-from sim.gates.images import Images, from_bytes
-from sim.gates.layout import Layout, is_gradient
-from sim.gates.packing import pack, packer
-from sim.gates.remote_host import Kind, RemoteHost
-from sim.gates.simulation import Simulation
-from sim.gates.step import NumberedStep
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.number import Integers
+from deltatrain.accel.program import PHASES
+from deltatrain.accel.result import Cause, Counters
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.unit_counters import causes
+from deltatrain.rtl.tile import RESET_CYCLES, Tile
+from deltatrain.rtl.tiles.machine import Machine
+from deltatrain.sim.gates.commands import Commands
+from deltatrain.sim.gates.images import Images, from_bytes
+from deltatrain.sim.gates.layout import Layout, is_gradient
+from deltatrain.sim.gates.packing import pack, packer
+from deltatrain.sim.gates.remote_host import Kind, RemoteHost
+from deltatrain.sim.gates.simulation import Simulation
+from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.sim.machine import tally
 
 __all__ = ["STOPS", "GatesResult", "StepOnGates", "tile_for"]
 
@@ -57,7 +57,7 @@ class GatesResult(NamedTuple):
 
 def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | Machine:
     """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
-    cell = step.shape.gates.__name__.rpartition(".")[2]
+    cell = step.shape.arithmetic.__name__.rpartition(".")[2]
     kind = Machine if sizes.is_part else Tile
     return kind(architecture=step.architecture, cell=cell, sizes=sizes)
 
@@ -235,7 +235,7 @@ class StepOnGates:
 
 
 def _request(payload: int) -> tuple[int, int]:
-    """Return address and words of the bits of a `rtl.request.Request`."""
+    """Return address and words of the bits of a `rtl.parts.request.Request`."""
     return payload & 0xFFFF_FFFF, payload >> 32
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.number import Integers
-from accel.tiles import own_elements, tile_of
+from deltatrain.accel.number import Integers
+from deltatrain.accel.tiles import own_elements, tile_of
 
 __all__ = ["of_columns", "of_rows", "whole_columns", "whole_rows"]
 

@@ -7,14 +7,14 @@ from functools import cached_property
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from accel.number import Integers
-from accel.program import Program
-from workloads.integer_parameters import IntegerParameters
-from workloads.integer_training import IntegerNetwork, IntegerStep, recorded_step, training_step
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.number import Integers
+from deltatrain.accel.program import Program
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.training.integer_parameters import IntegerParameters
+from deltatrain.workloads.training.integer_training import IntegerNetwork, IntegerStep, recorded_step, training_step
 
 __all__ = ["NumberedProgram", "NumberedStep"]
 
@@ -50,9 +50,9 @@ class NumberedStep:
     @cached_property
     def shape(self) -> Shape:
         """The sizes of the network."""
-        gates, features = self.network.gates, self.samples[0].shape[1]
-        hidden = tuple(len(layer.W_h) // len(gates.BLOCKS_H) for layer in self.parameters.layers)
-        return Shape(gates, (features, *hidden[:-1]), hidden, len(self.parameters.readout))
+        arithmetic, features = self.network.arithmetic, self.samples[0].shape[1]
+        hidden = tuple(len(layer.W_h) // len(arithmetic.BLOCKS_H) for layer in self.parameters.layers)
+        return Shape(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout))
 
     @cached_property
     def golden(self) -> IntegerStep:

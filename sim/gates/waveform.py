@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError
 
 __all__ = ["open_waveform"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from accel.architecture import Architecture
-from accel.dram import DramPart
-from sim.dram.rules import Integers
-from sim.dram.transfers import Transfers
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.dram import DramPart
+from deltatrain.sim.dram.rules import Integers
+from deltatrain.sim.dram.transfers import Transfers
 
 
 class Banked:

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.errors import ConfigError
-from accel.modes import MODES
-from accel.program import MODE_NAMES, Program, Tensor
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.program import MODE_NAMES, Program, Tensor
 
 _RING = 8
 """Cycles that are remembered: a power of two above every mode's `RETURN_CYCLES`."""

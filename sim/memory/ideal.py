@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.memory import IdealDevice
-from sim.dram.rules import Integers
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.memory import IdealDevice
+from deltatrain.sim.dram.rules import Integers
 
 
 class Ideal:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numba
 
-from sim.dram.rules import Integers
+from deltatrain.sim.dram.rules import Integers
 
 
 class Stretch(NamedTuple):

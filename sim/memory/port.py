@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.dram import DramPart
-from sim.dram import kernel
-from sim.dram.rules import Integers
-from sim.memory.banked import Banked
-from sim.memory.ideal import Ideal
-from sim.memory.passing import Passage, Stretch, pass_on
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.dram import DramPart
+from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.rules import Integers
+from deltatrain.sim.memory.banked import Banked
+from deltatrain.sim.memory.ideal import Ideal
+from deltatrain.sim.memory.passing import Passage, Stretch, pass_on
 
 
 class Arrival(NamedTuple):

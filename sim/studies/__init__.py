@@ -5,6 +5,6 @@ study and one that takes a minute; and ``rows(settings, folder, progress)``, whi
 finished is kept in `folder` and not done again.
 """
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-STUDIES = ModuleFamily("sim.studies", "study")
+STUDIES = ModuleFamily("deltatrain.sim.studies", "study")

@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.engine import Engine
-from sim.studies._training import state_path
-from workloads import learning_state
-from workloads.datasets import DATASETS
-from workloads.network import from_flat
-from workloads.packing import Array
-from workloads.sparse_columns import column_words, matrix_bytes, whole_words
-from workloads.trace import RecordedStep
-from workloads.training import sizes_of
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.engine import Engine
+from deltatrain.sim.studies._training import state_path
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.lowering.sparse_columns import column_words, matrix_bytes, whole_words
+from deltatrain.workloads.network.network import from_flat
+from deltatrain.workloads.trace import RecordedStep
+from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training.training import sizes_of
+from deltatrain.workloads.workload import Workload
 
 
 @cache
@@ -44,7 +44,7 @@ class Stream(NamedTuple):
     """
 
     mask: Array
-    gates: int
+    blocks: int
     fired: Array
     phases: int
 
@@ -77,21 +77,21 @@ def columns(workload: Workload, folder: Path) -> Columns:
     """Return the sums of a finished training, whose state is in `folder`."""
     sizes = sizes_of(workload, DATASETS.load(workload.dataset).load())
     state = learning_state.load(state_path(workload, folder), workload.digest())
-    layers, gates = from_flat(state.mask, sizes).layers, len(sizes.cell.TARGETS_H)
+    layers, blocks = from_flat(state.mask, sizes).layers, len(sizes.cell.TARGETS_H)
     streams = [
         stream
         for number, layer in enumerate(layers)
-        for stream in _streams(number, layer.W_x, layer.W_h, len(sizes.cell.TARGETS_X), gates, state.recorded[-1])
+        for stream in _streams(number, layer.W_x, layer.W_h, len(sizes.cell.TARGETS_X), blocks, state.recorded[-1])
     ]
     lanes, bits = engine().lanes, engine().formats.weight.bits
-    recurrent = np.concatenate([layer.W_h.reshape(gates, -1) for layer in layers], axis=1)
+    recurrent = np.concatenate([layer.W_h.reshape(blocks, -1) for layer in layers], axis=1)
     return Columns(
         macs=sum(int(s.fired @ s.mask.sum(axis=0)) * s.phases for s in streams),
         whole_macs=sum(int(s.fired.sum()) * len(s.mask) * s.phases for s in streams),
-        words=sum(int(s.fired @ column_words(s.mask, s.gates, lanes)) * s.phases for s in streams),
-        whole_words=sum(int(s.fired.sum()) * whole_words(s.mask, s.gates, lanes) * s.phases for s in streams),
-        bytes=sum(matrix_bytes(s.mask, s.gates, lanes, bits) for s in streams),
-        whole_bytes=sum(whole_words(s.mask, s.gates, lanes) * s.mask.shape[1] * lanes * bits // 8 for s in streams),
+        words=sum(int(s.fired @ column_words(s.mask, s.blocks, lanes)) * s.phases for s in streams),
+        whole_words=sum(int(s.fired.sum()) * whole_words(s.mask, s.blocks, lanes) * s.phases for s in streams),
+        bytes=sum(matrix_bytes(s.mask, s.blocks, lanes, bits) for s in streams),
+        whole_bytes=sum(whole_words(s.mask, s.blocks, lanes) * s.mask.shape[1] * lanes * bits // 8 for s in streams),
         gate_density=recurrent.mean(axis=1),
     )
 

@@ -10,11 +10,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accel.files import make_folder
-from sim.studies._table import Progress, Row
-from workloads.datasets import DATASETS
-from workloads.training import train
-from workloads.workload import Workload
+from deltatrain.accel.files import make_folder
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.training.training import train
+from deltatrain.workloads.workload import Workload
 
 
 class Settings(NamedTuple):

@@ -9,19 +9,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accel.architecture import Architecture
-from accel.description import with_overrides
-from accel.errors import FitError
-from accel.files import replace_file
-from sim import planning
-from sim.checkpoint_runs import Simulated, simulated, under, without_end
-from sim.run import synthetic_trace
-from sim.studies._table import Progress, Row
-from workloads.checkpoint.policies import POLICIES
-from workloads.placement import Shape
-from workloads.presets import PRESETS
-from workloads.trace import RecordedStep
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.description import with_overrides
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.files import replace_file
+from deltatrain.sim.checkpoint_runs import Simulated, simulated, under, without_end
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.lowering import planning
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.presets import PRESETS
+from deltatrain.workloads.trace import RecordedStep
+from deltatrain.workloads.workload import Workload
 
 ABOUT = (
     "How much longer or wider with the same local memory, and at what cost in time? Published: sequences more than 10 "
@@ -123,9 +123,9 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     """Return a row for each network, length, policy and way of moving; simulated ones are kept in `folder`.
 
     Columns: ``machine``; ``cell``; ``policy``; ``transfers``, beside compute or blocking; ``T``; ``H``, the neurons of
-    all layers; ``time_x``, simulated, and ``predicted_x``, by `workloads.checkpoint.timing`; ``again``, steps run
-    forward again or undone; ``local_kB``, of each tile, and ``remote_kB`` of tapes and states. Empty where it does not
-    fit. A figure over lengths, and one over widths, are left in `folder` for each machine and cell.
+    all layers; ``time_x``, simulated, and ``predicted_x``, by `workloads.lowering.checkpoint.timing`; ``again``, steps
+    run forward again or undone; ``local_kB``, of each tile, and ``remote_kB`` of tapes and states. Empty where it does
+    not fit. A figure over lengths, and one over widths, are left in `folder` for each machine and cell.
     """
     table: list[Row] = []
     points = [(pair, *size) for pair in settings.pairs for size in _sizes(pair)]
@@ -216,7 +216,7 @@ def _draw(settings: Settings, table: list[Row], folder: Path) -> None:
     """Leave a figure over lengths and one over widths for each machine and cell, where there are two sizes to draw."""
     from io import BytesIO
 
-    from reports.figures import checkpointing
+    from deltatrain.reports.figures import checkpointing
 
     for pair in settings.pairs:
         mine = [

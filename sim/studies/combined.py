@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from accel.architecture import Architecture
-from accel.errors import FitError
-from sim.studies import _training, few_bit
-from sim.studies._table import Progress, Row
-from sim.studies._training import Outcomes, Settings
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs, Demand
-from workloads.checkpoint.sizes import state_bytes
-from workloads.datasets import DATASETS
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import FitError
+from deltatrain.sim.studies import _training, few_bit
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.sim.studies._training import Outcomes, Settings
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand
+from deltatrain.workloads.lowering.checkpoint.sizes import state_bytes
+from deltatrain.workloads.lowering.placement import Shape
 
 ABOUT = (
     "What do delta networks, sparse weights, few-bit codes and checkpointing save together, and at what loss of "

@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accel.dram import DramController, DramPart
-from sim.dram.address_map import AddressMap
-from sim.dram.replay import Replay, replay
-from sim.dram.requests import generated, map_of
-from sim.studies._table import Progress, Row
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.sim.dram.address_map import AddressMap
+from deltatrain.sim.dram.replay import Replay, replay
+from deltatrain.sim.dram.requests import generated, map_of
+from deltatrain.sim.studies._table import Progress, Row
 
 ABOUT = (
     "Does the DRAM controller reach what trusted simulators reach? DRAMsim3 and Ramulator 2.1 were run on one shared "
@@ -64,7 +64,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 def published() -> list[dict[str, Any]]:
     """Return the runs of the peers: device, pattern, controller and part where they differ, and what they reached."""
-    text = resources.files("sim.studies").joinpath("dram_peers.toml").read_text(encoding="utf-8")
+    text = resources.files("deltatrain.sim.studies").joinpath("dram_peers.toml").read_text(encoding="utf-8")
     runs: list[dict[str, Any]] = tomllib.loads(text)["run"]
     return runs
 

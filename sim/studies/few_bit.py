@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from accel.architecture import Architecture
-from accel.modes import encode
-from sim.studies import _training
-from sim.studies._table import Progress, Row
-from sim.studies._training import Outcomes, Settings
-from workloads.cells import CELLS
-from workloads.codebook import SIGMOID, TANH, codebook
-from workloads.few_bit import neuron_bits, used_grid
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.modes import encode
+from deltatrain.sim.studies import _training
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.sim.studies._training import Outcomes, Settings
+from deltatrain.workloads.arrays.codebook import SIGMOID, TANH, codebook
+from deltatrain.workloads.arrays.few_bit import neuron_bits, used_grid
+from deltatrain.workloads.cells import CELLS
 
 ABOUT = (
     "How many bits of a sigmoid or tanh must the tape keep? Published (Novikov et al., Few-Bit Backward, ICML 2023, "
@@ -71,7 +71,7 @@ def tape_bytes(settings: Settings, name: str, outcomes: Outcomes) -> float:
 
 def published() -> dict[tuple[str, int], float]:
     """Return the error of each shipped codebook by function and bits."""
-    text = resources.files("sim.studies").joinpath("few_bit_published.toml").read_text(encoding="utf-8")
+    text = resources.files("deltatrain.sim.studies").joinpath("few_bit_published.toml").read_text(encoding="utf-8")
     books: list[dict[str, Any]] = tomllib.loads(text)["codebook"]
     return {(book["function"], book["bits"]): book["error"] for book in books}
 

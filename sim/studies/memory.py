@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from accel.architecture import Architecture
-from accel.result import Counters
-from sim.energy import energy_j
-from sim.fidelity import cycle
-from sim.output_folder import OutputFolder
-from sim.run import synthetic_trace
-from sim.studies._table import Progress, Row
-from workloads.lowering import lower
-from workloads.placement import Shape
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.pricing.run_energy import energy_j
+from deltatrain.accel.result import Counters
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.output_folder import OutputFolder
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.workload import Workload
 
 ABOUT = (
     "Where does training from DRAM cost what training from local SRAM costs? Published: many-core trainers keep all "
@@ -69,7 +69,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     takes at most 1.1 times as long, or "none"; ``energy_times`` that of all local, with one SRAM in both, and
     ``tiled_energy_times``, with tiles in both.
     """
-    from reports.figures import memory_homes
+    from deltatrain.reports.figures import memory_homes
 
     table: list[Row] = []
     points = [(lanes, occupancy) for lanes in settings.lanes for occupancy in settings.occupancies]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.studies import _training
-from sim.studies._training import Settings
+from deltatrain.sim.studies import _training
+from deltatrain.sim.studies._training import Settings
 
 ABOUT = (
     "How many matrix operations (FP + BP + WG, over the whole training) does a Delta LSTM of 56 k parameters need, and "

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.studies import _sparse, _training
-from sim.studies._table import Progress, Row
-from sim.studies._training import Outcomes, Settings
+from deltatrain.sim.studies import _sparse, _training
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.sim.studies._training import Outcomes, Settings
 
 ABOUT = (
     "Does an LSTM trained with a third of its weights, moved between epochs, reach the dense one? Published on PTB at "

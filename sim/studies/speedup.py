@@ -7,11 +7,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accel.architecture import Architecture
-from sim.fidelity import cycle
-from sim.studies._table import Progress, Row
-from workloads.matrix import lower_matrix
-from workloads.synthetic import uniform_masks
+from deltatrain.accel.architecture import Architecture
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.synthetic import uniform_masks
 
 ABOUT = (
     "How much faster is a delta-sparse matrix op than the same op dense? Published: 2 to 10 times for 50 to 90 % "
@@ -49,7 +49,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 def published() -> dict[str, Any]:
     """Return the table of measured cycles of RENETA's RTL."""
-    text = resources.files("sim.studies").joinpath("reneta_rtl.toml").read_text(encoding="utf-8")
+    text = resources.files("deltatrain.sim.studies").joinpath("reneta_rtl.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

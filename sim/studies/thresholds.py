@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.studies import _training
-from sim.studies._training import Settings
+from deltatrain.sim.studies import _training
+from deltatrain.sim.studies._training import Settings
 
 ABOUT = (
     "How far can the thresholds go before a network of 56 k parameters trained with them loses accuracy on spoken "

@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.sweep.results import load_results
-    from sim.sweep.run import sweep
+    from deltatrain.sim.sweep.results import load_results
+    from deltatrain.sim.sweep.run import sweep
 
 __all__ = ["load_results", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "sweep":
-        from sim.sweep.run import sweep
+        from deltatrain.sim.sweep.run import sweep
 
         return sweep
     if name == "load_results":
-        from sim.sweep.results import load_results
+        from deltatrain.sim.sweep.results import load_results
 
         return load_results
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

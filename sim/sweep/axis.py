@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from accel.description import Description
+from deltatrain.accel.description import Description
 
 Value = int | float | bool | str | tuple[Any, ...]
 """A value of a field, as TOML writes it."""

@@ -9,16 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from accel.architecture import Architecture
-from accel.description import Description, read_toml, with_overrides
-from accel.errors import ConfigError, unknown_name
-from sim.fidelity import FIDELITIES
-from sim.sweep.axis import Axis
-from sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantities
-from sim.sweep.searches import SEARCHES
-from sim.sweep.space import Space
-from sim.sweep.spaces import SPACES
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.description import Description, read_toml, with_overrides
+from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.sweep.axis import Axis
+from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantities
+from deltatrain.sim.sweep.searches import SEARCHES
+from deltatrain.sim.sweep.space import Space
+from deltatrain.sim.sweep.spaces import SPACES
+from deltatrain.workloads.workload import Workload
 
 _SWEPT = ("analytic", "cycle")  # those that need a program alone; gates compute numbers and are built for a machine
 _TRIED = 64  # values of a list that are tried on what the sweep starts from

@@ -19,9 +19,9 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Protocol, Self
 
-from accel.errors import ConfigError
-from sim.sweep.axis import Design
-from sim.sweep.point import Base, Row, Simulator
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.point import Base, Row, Simulator
 
 _CONNECT_SECONDS = 10
 _COUNT_EVERY_SECONDS = 1.0

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import NamedTuple, Protocol
 
-from sim.sweep.axis import Design
-from sim.sweep.executors import PointExecutor
-from sim.sweep.journal import Journal
-from sim.sweep.outcome import Outcome
-from sim.sweep.pareto import Front
-from sim.sweep.point import Row
-from sim.sweep.searches import SEARCHES
-from sim.sweep.space import Space
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.executors import PointExecutor
+from deltatrain.sim.sweep.journal import Journal
+from deltatrain.sim.sweep.outcome import Outcome
+from deltatrain.sim.sweep.pareto import Front
+from deltatrain.sim.sweep.point import Row
+from deltatrain.sim.sweep.searches import SEARCHES
+from deltatrain.sim.sweep.space import Space
 
 _TASK_SECONDS = 0.1  # of work sent to a worker at a time: sending costs it below 1 %
 _MOST_IN_A_TASK = 64

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from accel.errors import ConfigError
-from accel.files import make_folder
-from sim.sweep.point import Row
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import make_folder
+from deltatrain.sim.sweep.point import Row
 
 NAME, LOCK = "journal.jsonl", "sweep.lock"
 

@@ -7,10 +7,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from accel.description import Description
-from accel.errors import ConfigError
-from accel.files import replace_file
-from sim.sweep.space import Bound, Direction, Space
+from deltatrain.accel.description import Description
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replace_file
+from deltatrain.sim.sweep.space import Bound, Direction, Space
 
 NAME = "sweep.json"
 

@@ -12,20 +12,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
 
-from accel.architecture import Architecture
-from accel.area import area
-from accel.description import with_overrides
-from accel.errors import ConfigError
-from accel.program import Program
-from accel.result import Cause, Counters
-from sim import learned, lowered
-from sim.energy import energy_j
-from sim.fidelity import FIDELITIES
-from sim.run import synthetic_trace
-from sim.sweep.axis import Design
-from sim.sweep.trained import trained_trace
-from workloads.trace import Trace
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.description import with_overrides
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.pricing.area import area
+from deltatrain.accel.pricing.run_energy import energy_j
+from deltatrain.accel.program import Program
+from deltatrain.accel.result import Cause, Counters
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.trained import trained_trace
+from deltatrain.workloads import training_summary
+from deltatrain.workloads.lowering import step_programs
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
 
 MACHINE, WORKLOAD, TRACE = "machine", "workload", "trace"
 """What the dotted path of a field begins with."""
@@ -37,7 +38,7 @@ _KEPT_TRACES = 8  # in each process: a grid comes back to few, one after the oth
 
 
 _LEARNED = {"accuracy": "accuracy", "training.macs_saved": "saved", "training.macs": "macs"}
-"""Columns about training, and what `sim.learned.summary` calls them."""
+"""Columns about training, and what `workloads.training_summary.summary` calls them."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,11 @@ class Simulator:
         machine = Architecture.from_table(machine_table)
         trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True))
         step = trace.recorded[-1]
-        program = lowered.recorded_program(machine, trace, step)
+        program = step_programs.recorded_program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
-            found |= _beside_dense(run, self._count(lowered.dense_program(machine, trace, step), None))
+            found |= _beside_dense(run, self._count(step_programs.dense_program(machine, trace, step), None))
         return found | _learned(trace)
 
     def _load(self, name: str | None, workload: str) -> Trace:
@@ -205,7 +206,7 @@ def _beside_dense(run: Counters, dense: Counters) -> Row:
 
 def _learned(trace: Trace) -> Row:
     """Return what training showed, empty where nothing was trained."""
-    found = learned.summary(trace)
+    found = training_summary.summary(trace)
     return {column: found[name] for column, name in _LEARNED.items() if name in found}
 
 

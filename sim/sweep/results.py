@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from accel.errors import ConfigError
-from accel.files import replace_file
-from sim.sweep import journal
-from sim.sweep.manifest import Manifest
-from sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replace_file
+from deltatrain.sim.sweep import journal
+from deltatrain.sim.sweep.manifest import Manifest
+from deltatrain.sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series

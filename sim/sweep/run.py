@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from accel.errors import ConfigError
-from sim.sweep.checks import checked_space, named_space
-from sim.sweep.executors import executor
-from sim.sweep.exploration import Exploration, Progress, legs
-from sim.sweep.journal import Journal
-from sim.sweep.manifest import NAME, Manifest, Searched
-from sim.sweep.outcome import Outcome
-from sim.sweep.pareto import Losses, on_front
-from sim.sweep.results import load_results, save_results, scaled_hypervolume
-from sim.sweep.space import Space
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep.checks import checked_space, named_space
+from deltatrain.sim.sweep.executors import executor
+from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
+from deltatrain.sim.sweep.journal import Journal
+from deltatrain.sim.sweep.manifest import NAME, Manifest, Searched
+from deltatrain.sim.sweep.outcome import Outcome
+from deltatrain.sim.sweep.pareto import Losses, on_front
+from deltatrain.sim.sweep.results import load_results, save_results, scaled_hypervolume
+from deltatrain.sim.sweep.space import Space
 
 if TYPE_CHECKING:
     from polars import DataFrame

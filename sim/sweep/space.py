@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from accel.architecture import Architecture
-from accel.description import Description, NonNegativeInt, PositiveInt
-from accel.errors import ConfigError
-from sim.sweep.axis import Axis, Design
-from sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep.axis import Axis, Design
+from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
+from deltatrain.workloads.workload import Workload
 
 Direction = Literal["minimise", "maximise"]
 

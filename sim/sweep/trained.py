@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from accel.errors import ConfigError
-from accel.files import make_folder
-from workloads.datasets import DATASETS
-from workloads.fetching import cache_folder
-from workloads.recordings import Recordings
-from workloads.trace import Trace
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import make_folder
+from deltatrain.workloads.data.fetching import cache_folder
+from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
 
 
 def trained_trace(workload: Workload) -> Trace:
@@ -44,7 +44,7 @@ def trained_trace(workload: Workload) -> Trace:
 
 
 def _train(workload: Workload, state: Path) -> Trace:
-    from workloads import training
+    from deltatrain.workloads.training import training
 
     recordings = _recordings(workload.dataset)
     done = training.train(workload, recordings, state_path=state, resume=True)

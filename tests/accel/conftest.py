@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from accel.engine import Formats
-from accel.number import NumberFormat
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.number import NumberFormat
 
 overflows = st.sampled_from(["saturate", "wrap"])
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.activation import (
+from deltatrain.accel.activation import (
     EXPONENTIAL_ERROR,
     POWER_FRACTION_BITS,
     POWER_INPUT_FRACTION_BITS,
@@ -17,7 +17,7 @@ from accel.activation import (
     tanh,
     tanh_table,
 )
-from accel.number import NumberFormat, to_float
+from deltatrain.accel.number import NumberFormat, to_float
 
 EVERY = np.arange(TANH_INPUT.lowest, TANH_INPUT.highest + 1)
 FUNCTIONS = {

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from accel.architecture import Architecture
-from accel.dram import DramPart
-from accel.errors import ConfigError
-from accel.presets import MACHINES
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.presets import MACHINES
 
 
 @pytest.mark.parametrize("name", MACHINES.names())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from accel.description import (
+from deltatrain.accel.description import (
     Description,
     NonNegativeFloat,
     NonNegativeInt,
@@ -20,7 +20,7 @@ from accel.description import (
     read_toml,
     with_overrides,
 )
-from accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError
 
 
 class Wheel(Description):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.dram import FIELDS, DramController, DramPart, fields_of
-from accel.dram_parts import DRAM_PARTS
-from accel.errors import ConfigError
+from deltatrain.accel.dram import FIELDS, DramController, DramPart, fields_of
+from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.accel.errors import ConfigError
 
 # GB/s of the channel that a part is usually built into
 PEAKS = {

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from accel.devices import DEVICES
-from accel.energy import ENERGY_TABLES
-from accel.errors import ConfigError
-from accel.family import ModuleFamily, TableFamily
-from accel.gates import GATES
-from accel.memory import load_device
-from accel.modes import MODES
-from accel.presets import MACHINES
-from accel.program import UNITS
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.devices import DEVICES
+from deltatrain.accel.energy import ENERGY_TABLES
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.family import ModuleFamily, TableFamily
+from deltatrain.accel.memory import load_device
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.presets import MACHINES
+from deltatrain.accel.program import UNITS
 
 FOLDER = Path(__file__).parents[2] / "accel"
 
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "accel"
     ("family", "folder", "suffix"),
     [
         (MODES, "modes", "py"),
-        (GATES, "gates", "py"),
+        (CELL_ARITHMETIC, "cells", "py"),
         (DEVICES, "devices", "toml"),
         (ENERGY_TABLES, "energy", "toml"),
         (MACHINES, "presets", "toml"),
@@ -82,9 +82,9 @@ def test_a_new_file_is_a_new_member(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_every_mode_has_what_the_family_promises(name: str) -> None:
     import numpy as np
 
-    from accel.architecture import Architecture
-    from accel.tiles import ONE_TILE
-    from accel.work import Work
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.tiles import ONE_TILE
+    from deltatrain.accel.work import Work
 
     mode, engine = MODES.load(name), Architecture.named("tiny").engine
     assert mode.UNIT in UNITS

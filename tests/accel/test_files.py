@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from accel.files import replace_file
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replace_file
 
 
 def _names(folder: Path) -> list[str]:

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.architecture import Architecture
-from accel.engine import Formats
-from accel.errors import ConfigError
-from accel.modes import encode
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes import encode
 
 any_formats = st.from_type(Formats)
 seeds = st.integers(0, 2**32 - 1)

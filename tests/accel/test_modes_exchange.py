@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.architecture import Architecture
-from accel.engine import Formats
-from accel.errors import ConfigError
-from accel.modes import broadcast, encode, matvec, matvec_t, reduce
-from accel.modes.encode import Fired
-from accel.tiles import Tiles, by_tile, own_elements, tile_of
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes import broadcast, encode, matvec, matvec_t, reduce
+from deltatrain.accel.modes.encode import Fired
+from deltatrain.accel.tiles import Tiles, by_tile, own_elements, tile_of
 
 any_formats = st.from_type(Formats)
 seeds = st.integers(0, 2**32 - 1)

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.architecture import Architecture
-from accel.engine import Formats
-from accel.modes import loss
-from accel.number import rescale, to_float
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.modes import loss
+from deltatrain.accel.number import rescale, to_float
 
 PRESETS = [Architecture.named(name).engine.formats for name in ("tiny", "edge", "reneta")]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.engine import Formats
-from accel.modes import matvec, matvec_t, outer, update
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.modes import matvec, matvec_t, outer, update
 
 any_formats = st.from_type(Formats)
 seeds = st.integers(0, 2**32 - 1)

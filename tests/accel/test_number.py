@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from accel.description import Description
-from accel.errors import ConfigError
-from accel.number import (
+from deltatrain.accel.description import Description
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.number import (
     NumberFormat,
     accumulate,
     fit,

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from accel.program import PHASES, UNITS
-from accel.result import Counters, Result
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import PHASES, UNITS
+from deltatrain.accel.result import Counters, Result
 
 
 @st.composite

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import architectures, programs, sparse_programs
 
-from accel.architecture import Architecture
-from accel.program import PHASES, Program
-from sim.fidelity import analytic, cycle
-from workloads.matrix import lower_matrix
-from workloads.synthetic import uniform_masks
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.program import PHASES, Program
+from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.synthetic import uniform_masks
 
 _SLOW = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 MODES = st.sampled_from(["matvec", "matvec_t", "outer"])

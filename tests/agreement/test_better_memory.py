@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from matrix_programs import matrix_programs
 
-from accel.architecture import Architecture
-from accel.description import with_overrides
-from accel.dram import DramPart
-from accel.program import Program
-from sim.fidelity import cycle
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.description import with_overrides
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.program import Program
+from deltatrain.sim.fidelity import cycle
 
 _SLOW = settings(max_examples=40)
 

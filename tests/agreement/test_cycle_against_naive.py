@@ -12,12 +12,12 @@ from naive_machine import NaiveDram, NaiveMachine
 from programs import architectures, programs, sparse_programs
 from request_log import RequestLog
 
-from accel.program import PHASES, Program
-from sim.fidelity import cycle
-from sim.machine import Machine
-from sim.starved import StarvedLanes
-from workloads.matrix import lower_matrix
-from workloads.synthetic import uniform_masks
+from deltatrain.accel.program import PHASES, Program
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.sim.machine.starved_lanes import StarvedLanes
+from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.synthetic import uniform_masks
 
 _SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
@@ -119,7 +119,7 @@ def test_no_column_is_read_before_it_has_been_written_back(program: Program) -> 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_two_runs_are_the_same(seed: int) -> None:
-    from accel.architecture import Architecture
+    from deltatrain.accel.architecture import Architecture
 
     machine = Architecture.named("edge", {"placement.weights": "remote"})
     program = lower_matrix(machine, "outer", uniform_masks(20, 40, 0.3, seed), 40)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from accel.dram import DramPart
-from sim.dram.replay import Replay
-from sim.studies import dram
+from deltatrain.accel.dram import DramPart
+from deltatrain.sim.dram.replay import Replay
+from deltatrain.sim.studies import dram
 
 COUNT = 300_000
 RUNS = dram.published()

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from naive_machine import NaiveMachine
 from programs import READOUTS, architectures, programs, recorded_step, recordings, shapes
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.program import MODE_NAMES, NO_TENSOR, PHASES, UNITS, Program
-from sim.fidelity import analytic, cycle
-from sim.machine import Machine
-from workloads.lowering import lower, lower_dense
-from workloads.placement import Shape
-from workloads.trace import RecordedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, UNITS, Program
+from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.workloads.lowering.lowering import lower, lower_dense
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(max_examples=25)
 
@@ -81,18 +81,18 @@ def test_uneven_tiles_do_differ() -> None:
         {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 2, "tiles.exchange_latency_cycles": 3}
         | {"engine.encoder_elements": 2, "engine.elementwise_lanes": 1},
     )
-    shape = Shape(GATES.load("gru"), (9,), (21,), 5)
+    shape = Shape(CELL_ARITHMETIC.load("gru"), (9,), (21,), 5)
     step = recorded_step(shape, np.array([5]), 0.4, 3)
     program = lower(machine, shape, step, "every")
     every = EveryTile(program, shape, step)
     own = [op for op in range(len(program.ops)) if every.mode[op] not in ("load", "store")]
     differing = {every.mode[op] for op in own if len({work.cycles(op) for work in every.works}) > 1}
-    assert differing >= {"encode", "matvec", "outer", "matvec_t", "gates_forward", "gates_backward", "update"}
+    assert differing >= {"encode", "matvec", "outer", "matvec_t", "cell_forward", "cell_backward", "update"}
 
 
 @pytest.mark.parametrize("dense", [False, True])
 def test_one_tile_described_is_no_tiles_described(dense: bool) -> None:
-    shape = Shape(GATES.load("lstm"), (7, 9), (9, 10), 3)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (7, 9), (9, 10), 3)
     step = recorded_step(shape, np.array([4, 3]), 0.3, 1)
     wires = {"tiles.count": 1, "tiles.exchange_bytes_per_cycle": 3, "tiles.exchange_latency_cycles": 50}
     one, same = (

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from matrix_programs import matrix_programs, training_steps
 from request_log import RequestLog
 
-from accel.program import Program
-from sim.machine import Machine
+from deltatrain.accel.program import Program
+from deltatrain.sim.machine.machine import Machine
 
 _SLOW = settings(suppress_health_check=list(HealthCheck))
 

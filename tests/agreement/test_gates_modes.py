@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from lane_bench import LAW, Job, Part, bits_of, golden, run_lanes
 from lane_jobs import a_small_engine, integers
 
-from accel.architecture import Architecture
-from accel.gates import GATES, accumulator_rows
-from accel.modes import MODES, matvec, matvec_t
-from rtl.gates import TIMETABLES
-from rtl.modes import LANE_MODES
-from rtl.op import Mode, column_parts
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC, accumulator_rows
+from deltatrain.accel.modes import MODES, matvec, matvec_t
+from deltatrain.rtl.elementwise.cells import TIMETABLES
+from deltatrain.rtl.lanes.modes import LANE_MODES
+from deltatrain.rtl.lanes.op import Mode, column_parts
 
 RENETA_PERCENT = {  # measured from its RTL, zero-latency memory; N, sparsity
     (64, 0.90): {Mode.MATVEC: 66.0, Mode.MATVEC_T: 44.4, Mode.OUTER: 98.0},
@@ -73,27 +73,27 @@ def padded(values, blocks, lanes):
 @given(st.sampled_from(TIMETABLES.names()), st.sampled_from([1, 3, 4, 7]), st.integers(0, 2**32 - 1))
 def test_every_cell_s_blocks_meet_their_accumulators(cell, width, seed):
     """`matvec` with W_x, then W_h, then `matvec_t` with both, rows that are not padded in the golden model."""
-    engine, rng, gates = a_small_engine(4), np.random.default_rng(seed), GATES.load(cell)
+    engine, rng, arithmetic = a_small_engine(4), np.random.default_rng(seed), CELL_ARITHMETIC.load(cell)
     formats, lanes, chunks = engine.formats, engine.lanes, -(-width // engine.lanes)
     count = 3
-    memory = np.zeros(gates.ACCUMULATORS * width, dtype=np.int64)
-    g_memory = integers(rng, formats.gradient, gates.ACCUMULATORS * width)
+    memory = np.zeros(arithmetic.ACCUMULATORS * width, dtype=np.int64)
+    g_memory = integers(rng, formats.gradient, arithmetic.ACCUMULATORS * width)
     jobs, expected = [], []
     for mode in (Mode.MATVEC, Mode.MATVEC_T):
-        for blocks in (gates.BLOCKS_X, gates.BLOCKS_H):
+        for blocks in (arithmetic.BLOCKS_X, arithmetic.BLOCKS_H):
             rows = accumulator_rows(blocks, width)
             W = integers(rng, formats.weight, (len(rows), count))
             delta = integers(rng, formats.activation, count)
-            parts = tuple(Part(*part) for part in column_parts(gates, blocks, chunks))
+            parts = tuple(Part(*part) for part in column_parts(arithmetic, blocks, chunks))
             dW = np.zeros((len(blocks) * chunks * lanes, count), dtype=np.int64)
             jobs.append(Job(mode, parts, np.arange(count), delta, padded(W, len(blocks), lanes), dW))
             if mode is Mode.MATVEC:
                 memory[rows] = matvec.result(memory[rows], W, delta, formats)
             else:
                 expected += enumerate(matvec_t.result(W, g_memory[rows], len(blocks), lanes, formats).tolist())
-    g = np.stack([padded(g_memory, gates.ACCUMULATORS, lanes).reshape(-1, lanes)] * 2, axis=1)
+    g = np.stack([padded(g_memory, arithmetic.ACCUMULATORS, lanes).reshape(-1, lanes)] * 2, axis=1)
     seen = run_lanes(engine, jobs, g, 1)
-    assert (seen.memory[:, 0] == padded(memory, gates.ACCUMULATORS, lanes).reshape(-1, lanes)).all()
+    assert (seen.memory[:, 0] == padded(memory, arithmetic.ACCUMULATORS, lanes).reshape(-1, lanes)).all()
     assert seen.payloads("results", lanes, formats.gradient.bits) == expected
 
 

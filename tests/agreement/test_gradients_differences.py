@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from workloads.cells import CELLS
-from workloads.network import (
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import (
     Network,
     Sizes,
     cross_entropy,
@@ -19,7 +20,6 @@ from workloads.network import (
     regulariser,
     training_step,
 )
-from workloads.packing import Array
 
 LENGTHS = np.array([2, 5, 1, 4])
 DELTA_CELLS = [name for name in CELLS.names() if name.startswith("delta")]  # spikes: test_spikes_torch.py

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workloads.cells import CELLS
-from workloads.network import (
+from deltatrain.workloads.arrays.packing import Array, unpack
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import (
     Network,
     Parameters,
     Sizes,
@@ -20,7 +21,6 @@ from workloads.network import (
     outputs,
     training_step,
 )
-from workloads.packing import Array, unpack
 
 torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[oracle]'")
 Tensor = Any

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.engine import Engine, Formats
-from accel.gates import GATES, lif
-from accel.modes import loss
-from accel.number import quantise, to_float
-from workloads.cells import CELLS
-from workloads.integer_parameters import dequantised, quantised
-from workloads.integer_training import IntegerNetwork, recorded_step, training_step
-from workloads.network import Network, Sizes, from_flat, initial_parameters
-from workloads.network import training_step as float_training_step
+from deltatrain.accel.cells import CELL_ARITHMETIC, lif
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import loss
+from deltatrain.accel.number import quantise, to_float
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Network, Sizes, from_flat, initial_parameters
+from deltatrain.workloads.network.network import training_step as float_training_step
+from deltatrain.workloads.training.integer_parameters import dequantised, quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork, recorded_step, training_step
 
 WIDE = Formats(
     weight={"bits": 20, "fraction_bits": 16},
@@ -50,18 +50,20 @@ def _exact_loss(logits, label, formats):
 @given(seed=st.integers(0, 2**32 - 1))
 def test_integers_are_the_equations_but_for_rounding(cell, readout, seed):
     rng = np.random.default_rng(seed)
-    gates, hidden, steps = GATES.load(cell), (12, 8), int(rng.integers(2, 12))
+    arithmetic, hidden, steps = CELL_ARITHMETIC.load(cell), (12, 8), int(rng.integers(2, 12))
     sizes = Sizes(CELLS.load(cell), FEATURES, hidden, CLASSES)
     drawn = from_flat(4 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
-    integers = quantised(drawn, gates, WIDE)
+    integers = quantised(drawn, arithmetic, WIDE)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=WIDE)
     x, label = (rng.random((steps, FEATURES)) < 0.5).astype(np.int64), int(rng.integers(CLASSES))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lif, "surrogate", _exact_slope)
         patch.setattr(loss, "result", _exact_loss)
         one = 1 << WIDE.activation.fraction_bits
-        step = training_step(IntegerNetwork(gates, engine, ((0, 0),) * 2, readout), integers, [x * one], [label], 1)
-    floats = dequantised(integers, gates, WIDE)
+        step = training_step(
+            IntegerNetwork(arithmetic, engine, ((0, 0),) * 2, readout), integers, [x * one], [label], 1
+        )
+    floats = dequantised(integers, arithmetic, WIDE)
     network = Network(sizes, ((0.0, 0.0),) * 2, readout, 0.0)
     wanted = float_training_step(network, floats, x[:, None].astype(float), np.array([steps]), np.array([label]))
     recorded = recorded_step(step, (FEATURES, *hidden))

@@ -20,16 +20,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.activation import SIGMOID_ERROR, SIGMOID_INPUT, TANH_ERROR, TANH_INPUT
-from accel.engine import Engine, Formats
-from accel.gates import GATES
-from accel.modes import encode, loss, matvec, update
-from accel.number import fit, quantise, to_float
-from workloads.cells import CELLS
-from workloads.integer_parameters import dequantised, quantised, zeros_like
-from workloads.integer_training import IntegerNetwork, recorded_step, training_step
-from workloads.network import Network, Sizes, initial_parameters
-from workloads.network import training_step as float_training_step
+from deltatrain.accel.activation import SIGMOID_ERROR, SIGMOID_INPUT, TANH_ERROR, TANH_INPUT
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import encode, loss, matvec, update
+from deltatrain.accel.number import fit, quantise, to_float
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Network, Sizes, initial_parameters
+from deltatrain.workloads.network.network import training_step as float_training_step
+from deltatrain.workloads.training.integer_parameters import dequantised, quantised, zeros_like
+from deltatrain.workloads.training.integer_training import IntegerNetwork, recorded_step, training_step
 
 WIDE = Formats(
     weight={"bits": 20, "fraction_bits": 16},
@@ -158,11 +158,11 @@ def without_tables(cell):
         return quantise(p - (np.arange(len(p)) == label), formats.gradient)
 
     with pytest.MonkeyPatch.context() as patch:
-        gates = GATES.load(cell)
+        arithmetic = CELL_ARITHMETIC.load(cell)
         for name, function in (("tanh", np.tanh), ("sigmoid", logistic)):
-            if hasattr(gates, name):
-                patch.setattr(gates, f"{name}_input", to_float)
-                patch.setattr(gates, name, lambda v, gate, function=function: quantise(function(v), gate))
+            if hasattr(arithmetic, name):
+                patch.setattr(arithmetic, f"{name}_input", to_float)
+                patch.setattr(arithmetic, name, lambda v, gate, function=function: quantise(function(v), gate))
         patch.setattr(loss, "result", softmax_less_one_hot)
         yield
 
@@ -254,7 +254,7 @@ class LayerRun(NamedTuple):
 
 def run_forward(cell, layer, x, fired_x, fired_h, f):
     """Return one layer over one sample; `layer` is the float parameters, `x` a list of balls."""
-    gates, width = GATES.load(cell), layer.W_h.shape[1]
+    arithmetic, width = CELL_ARITHMETIC.load(cell), layer.W_h.shape[1]
     state = h = h_hat = Ball(np.zeros(width))
     x_hat = Ball(np.zeros(len(x[0].mid)))
     run = LayerRun([], [], [], [], [], [], [])
@@ -266,8 +266,8 @@ def run_forward(cell, layer, x, fired_x, fired_h, f):
         x_hat, h_hat = value.where(fired_x[t], x_hat), h.where(fired_h[t], h_hat)
         from_x = x_hat.through(layer.W_x)  # M of the equations, summed up: all that was ever added is W times held
         from_h = h_hat.through(layer.W_h)
-        blocks = [Ball(bias) for bias in layer.bias.reshape(gates.ACCUMULATORS, width)]
-        for rows, targets in ((from_x, gates.BLOCKS_X), (from_h, gates.BLOCKS_H)):
+        blocks = [Ball(bias) for bias in layer.bias.reshape(arithmetic.ACCUMULATORS, width)]
+        for rows, targets in ((from_x, arithmetic.BLOCKS_X), (from_h, arithmetic.BLOCKS_H)):
             for number, block in enumerate(targets):
                 blocks[block] = blocks[block] + rows[number * width : (number + 1) * width]
         state, h, tape = EQUATIONS[cell].forward(blocks, state, f)
@@ -279,17 +279,17 @@ def run_forward(cell, layer, x, fired_x, fired_h, f):
 
 def run_backward(cell, layer, run, g_above, fired_x, fired_h, f):
     """Return g(M) of each step, g(x) of each step, and the sums dW_x and dW_h with the bias column of W_x last."""
-    gates, width = GATES.load(cell), layer.W_h.shape[1]
+    arithmetic, width = CELL_ARITHMETIC.load(cell), layer.W_h.shape[1]
     zero = Ball(np.zeros(width))
     g_recurrent, g_h_hat, carry, g_x_hat = zero, zero, zero, Ball(np.zeros(layer.W_x.shape[1]))
-    g_M = [zero] * gates.ACCUMULATORS
+    g_M = [zero] * arithmetic.ACCUMULATORS
     g_Ms, g_xs, dW_x, dW_h = [], [], Ball(np.zeros(layer.W_x.shape)), Ball(np.zeros(layer.W_h.shape))
     for t in reversed(range(len(run.h))):
         steps, carry = EQUATIONS[cell].backward(g_above[t] + g_recurrent, carry, run.tape[t], f)
         g_M = [(later + step).stored(f.gradient) for later, step in zip(g_M, steps, strict=True)]
         rows_x, rows_h = (
             Ball(np.concatenate([g_M[b].mid for b in targets]), np.concatenate([g_M[b].rad for b in targets]))
-            for targets in (gates.BLOCKS_X, gates.BLOCKS_H)
+            for targets in (arithmetic.BLOCKS_X, arithmetic.BLOCKS_H)
         )
         s_x, s_h = rows_x.through(layer.W_x.T).stored(f.gradient), rows_h.through(layer.W_h.T).stored(f.gradient)
         nothing = Ball(np.zeros_like(g_x_hat.mid))
@@ -319,20 +319,20 @@ class Case(NamedTuple):
 
 def make_case(cell, formats, readout, seed, samples=1, hidden=(5, 4), shortest=1):
     rng = np.random.default_rng(seed)
-    gates, sizes = GATES.load(cell), Sizes(CELLS.load(f"delta_{cell}"), 3, hidden, CLASSES)
+    arithmetic, sizes = CELL_ARITHMETIC.load(cell), Sizes(CELLS.load(f"delta_{cell}"), 3, hidden, CLASSES)
     drawn = initial_parameters(sizes, rng, np.dtype(np.float64))
-    integers = quantised(drawn, gates, formats)
+    integers = quantised(drawn, arithmetic, formats)
     theta = [tuple(float(v) for v in rng.choice([0, 0.02, 0.1], 2)) for _ in hidden]
     least = tuple((encode.threshold(a, formats), encode.threshold(b, formats)) for a, b in theta)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=formats)
-    network = IntegerNetwork(gates, engine, least, readout)
+    network = IntegerNetwork(arithmetic, engine, least, readout)
     xs = [
         quantise(0.3 * rng.normal(size=(rng.integers(shortest, 8), 3)).cumsum(axis=0), formats.activation)
         for _ in range(samples)
     ]
     labels = rng.integers(0, CLASSES, samples).tolist()
     step = training_step(network, integers, xs, labels, int(0.1 * 2**formats.learning_rate.fraction_bits))
-    return Case(cell, network, integers, dequantised(integers, gates, formats), xs, labels, step)
+    return Case(cell, network, integers, dequantised(integers, arithmetic, formats), xs, labels, step)
 
 
 def reference(case, sample, masks, formats):
@@ -478,12 +478,12 @@ def test_the_reference_is_the_float_training_step(cell, readout):
 @given(seed=seeds, formats=st.sampled_from([WIDE, NARROW]))
 def test_the_bias_column_gets_the_gradient_of_memory_at_step_0(cell, seed, formats):
     case = make_case(cell, formats, "last", seed)
-    gates, one = case.network.gates, 1 << formats.activation.fraction_bits
+    arithmetic, one = case.network.arithmetic, 1 << formats.activation.fraction_bits
     for record, dW in zip(case.step.samples[0].backward, case.step.gradients.layers, strict=True):
-        blocks = record.g_memory[0].reshape(gates.ACCUMULATORS, -1)
-        assert (dW.W_x[:, -1] == blocks[list(gates.BLOCKS_X)].ravel() * one).all()
-        if gates.BIAS_H:
-            assert (dW.W_h[:, -1] == blocks[list(gates.BLOCKS_H)].ravel() * one).all()
+        blocks = record.g_memory[0].reshape(arithmetic.ACCUMULATORS, -1)
+        assert (dW.W_x[:, -1] == blocks[list(arithmetic.BLOCKS_X)].ravel() * one).all()
+        if arithmetic.BIAS_H:
+            assert (dW.W_h[:, -1] == blocks[list(arithmetic.BLOCKS_H)].ravel() * one).all()
 
 
 @every_cell
@@ -491,20 +491,20 @@ def test_the_bias_column_gets_the_gradient_of_memory_at_step_0(cell, seed, forma
 @given(seed=seeds, formats=st.sampled_from([WIDE, NARROW]))
 def test_memory_is_what_is_held_times_the_weights_and_runs_backwards_to_zero(cell, seed, formats):
     case = make_case(cell, formats, "last", seed)
-    gates = case.network.gates
+    arithmetic = case.network.arithmetic
     for layer, ran in zip(case.integers.layers, case.step.samples[0].forward, strict=True):
-        streams = ((layer.W_x, gates.BLOCKS_X, ran.fired_x), (layer.W_h, gates.BLOCKS_H, ran.fired_h))
+        streams = ((layer.W_x, arithmetic.BLOCKS_X, ran.fired_x), (layer.W_h, arithmetic.BLOCKS_H, ran.fired_h))
         width = ran.h.shape[1]
         held = [np.zeros(W.shape[1], dtype=object) for W, _, _ in streams]
         for t, memory in enumerate(ran.memory):
-            expected = np.zeros((gates.ACCUMULATORS, width), dtype=object)
+            expected = np.zeros((arithmetic.ACCUMULATORS, width), dtype=object)
             for (W, blocks, lists), total in zip(streams, held, strict=True):
                 total[lists[t].columns] += lists[t].delta
                 expected[list(blocks)] += (W.astype(object) @ total).reshape(len(blocks), width)
             span = 2**formats.memory.bits
             wrapped = (expected.ravel() + span // 2) % span - span // 2
             assert (memory == wrapped).all()
-        memory = ran.memory[-1].reshape(gates.ACCUMULATORS, width).copy()
+        memory = ran.memory[-1].reshape(arithmetic.ACCUMULATORS, width).copy()
         for t in reversed(range(len(ran.memory))):
             assert (memory.ravel() == ran.memory[t]).all()
             for W, blocks, lists in reversed(streams):
@@ -544,15 +544,15 @@ def test_a_batch_is_its_samples_one_after_the_other(cell, readout, seed, formats
 @given(seed=seeds)
 def test_weight_gradients_are_the_sums_over_the_lists(cell, seed):
     case = make_case(cell, NARROW, "every", seed, samples=2)
-    gates = case.network.gates
+    arithmetic = case.network.arithmetic
     for number, dW in enumerate(case.step.gradients.layers):
-        for name, blocks in (("x", gates.BLOCKS_X), ("h", gates.BLOCKS_H)):
+        for name, blocks in (("x", arithmetic.BLOCKS_X), ("h", arithmetic.BLOCKS_H)):
             got = getattr(dW, f"W_{name}")
             expected = np.zeros(got.shape, dtype=object)
             for record in case.step.samples:
                 lists = getattr(record.forward[number], f"fired_{name}")
                 for listed, g in zip(lists, record.backward[number].g_memory, strict=True):
-                    rows = g.reshape(gates.ACCUMULATORS, -1)[list(blocks)].ravel()
+                    rows = g.reshape(arithmetic.ACCUMULATORS, -1)[list(blocks)].ravel()
                     expected[:, listed.columns] += rows[:, None].astype(object) * listed.delta
             assert (got == expected).all()
 
@@ -564,15 +564,15 @@ def test_where_sums_saturate_the_order_is_the_stated_one(cell, seed):
     """In formats so tight that many sums saturate; the test after this one tells how many."""
     tight = TIGHT
     case = make_case(cell, tight, "every", seed, samples=6, shortest=4)
-    gates, replayed = case.network.gates, zeros_like(case.integers)
+    arithmetic, replayed = case.network.arithmetic, zeros_like(case.integers)
     for record in case.step.samples:
         for number, (layer, dW) in enumerate(zip(case.integers.layers, replayed.layers, strict=True)):
             ran, g_memory = record.forward[number], record.backward[number].g_memory
             streams = (
-                (layer.W_x, dW.W_x, gates.BLOCKS_X, ran.fired_x),
-                (layer.W_h, dW.W_h, gates.BLOCKS_H, ran.fired_h),
+                (layer.W_x, dW.W_x, arithmetic.BLOCKS_X, ran.fired_x),
+                (layer.W_h, dW.W_h, arithmetic.BLOCKS_H, ran.fired_h),
             )
-            memory = np.zeros((gates.ACCUMULATORS, ran.h.shape[1]), dtype=np.int64)
+            memory = np.zeros((arithmetic.ACCUMULATORS, ran.h.shape[1]), dtype=np.int64)
             for t in range(len(ran.h)):
                 for W, _, blocks, lists in streams:
                     for column, delta in zip(*lists[t], strict=True):
@@ -581,7 +581,7 @@ def test_where_sums_saturate_the_order_is_the_stated_one(cell, seed):
                 assert (memory.ravel() == ran.memory[t]).all()
             for t in reversed(range(len(ran.h))):
                 for _, one, blocks, lists in streams:
-                    g = g_memory[t].reshape(gates.ACCUMULATORS, -1)[list(blocks)].ravel()
+                    g = g_memory[t].reshape(arithmetic.ACCUMULATORS, -1)[list(blocks)].ravel()
                     for column, delta in zip(*lists[t], strict=True):
                         one[:, column] = fit(one[:, column] + g * delta, tight.weight_gradient)
         for h, g in reversed(list(zip(record.forward[-1].h, record.g_logits, strict=True))):
@@ -619,7 +619,7 @@ def test_everything_is_in_its_format(cell, seed, formats):
         for ran in record.forward:
             found += [(ran.memory, formats.memory), (ran.h, formats.activation)]
             found += [(one.delta, formats.activation) for one in (*ran.fired_x, *ran.fired_h)]
-            for names, values in ((case.network.gates.STATE, ran.state), (case.network.gates.TAPE, ran.tape)):
+            for names, values in ((case.network.arithmetic.STATE, ran.state), (case.network.arithmetic.TAPE, ran.tape)):
                 found += [(values[:, k], of_name.get(name, formats.gate)) for k, name in enumerate(names)]
         for back in record.backward:
             found += [(g, formats.gradient) for g in back if g is not None]
@@ -654,11 +654,11 @@ def test_the_recorded_step_is_the_lists(cell, seed):
 @every_cell
 @given(seed=seeds)
 def test_quantised_parameters_come_back_within_half_a_unit(cell, seed):
-    gates, sizes = GATES.load(cell), Sizes(CELLS.load(f"delta_{cell}"), 3, (5, 4), CLASSES)
+    arithmetic, sizes = CELL_ARITHMETIC.load(cell), Sizes(CELLS.load(f"delta_{cell}"), 3, (5, 4), CLASSES)
     drawn = initial_parameters(sizes, np.random.default_rng(seed), np.dtype(np.float64))
-    back = dequantised(quantised(drawn, gates, WIDE), gates, WIDE)
+    back = dequantised(quantised(drawn, arithmetic, WIDE), arithmetic, WIDE)
     for before, after in zip(drawn.arrays(), back.arrays(), strict=True):
         assert before.shape == after.shape
         assert np.abs(before - after).max() <= 2.0 ** -(WIDE.weight.fraction_bits + 1)
-    again = dequantised(quantised(back, gates, WIDE), gates, WIDE)
+    again = dequantised(quantised(back, arithmetic, WIDE), arithmetic, WIDE)
     assert all((a == b).all() for a, b in zip(back.arrays(), again.arrays(), strict=True))

@@ -22,13 +22,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from programs import READOUTS, recordings, shapes
 
-from accel.architecture import Architecture
-from accel.errors import FitError
-from accel.program import MODE_NAMES, NO_OP, UNITS, Program
-from sim.fidelity import cycle
-from workloads.lowering import lower
-from workloads.placement import Shape
-from workloads.trace import RecordedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.program import MODE_NAMES, NO_OP, UNITS, Program
+from deltatrain.sim.fidelity import cycle
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 Case = tuple[Shape, RecordedStep, str]

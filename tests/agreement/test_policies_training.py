@@ -10,26 +10,26 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from checkpoint_cases import FORMATS, integer_replay
+from checkpoint_execution import Replay, execute
+from float_replay import FloatReplay
 from spike_patterns import CLEAR, spike_patterns
 
-from accel.engine import Engine
-from accel.errors import ConfigError
-from accel.gates import GATES
-from accel.modes import encode, update
-from accel.number import quantise
-from workloads.checkpoint.execution import Replay, execute
-from workloads.checkpoint.float_replay import FloatReplay
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs
-from workloads.datasets import DATASETS
-from workloads.integer_parameters import quantised
-from workloads.integer_training import IntegerNetwork
-from workloads.network import Sizes, from_flat, initial_parameters
-from workloads.optimisers import adamw
-from workloads.packing import Array
-from workloads.recordings import Recordings
-from workloads.training import clipped, network_of, sizes_of
-from workloads.workload import Workload
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes import encode, update
+from deltatrain.accel.number import quantise
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
+from deltatrain.workloads.network.network import Sizes, from_flat, initial_parameters
+from deltatrain.workloads.optimisers import adamw
+from deltatrain.workloads.training.integer_parameters import quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork
+from deltatrain.workloads.training.training import clipped, network_of, sizes_of
+from deltatrain.workloads.workload import Workload
 
 COSTS = Costs(3, 5, 2, 2, 4, 4, 0, 0, 2)
 ALL, UPDATES = 10**9, 3
@@ -101,12 +101,12 @@ def test_every_policy_follows_the_same_loss_bit_for_bit(data: str, preset: str, 
 def _integer_weights(name: str, workload: Workload, recordings: Recordings) -> list[Array]:
     """Return all weights after each update of a training in the machine's integers, one sample an update."""
     sizes, part = sizes_of(workload, recordings), recordings.train
-    gates = GATES.load(sizes.cell.GATES)
+    arithmetic = CELL_ARITHMETIC.load(sizes.cell.ARITHMETIC)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=FORMATS)
     least = [tuple(encode.threshold(theta, FORMATS) for theta in pair) for pair in workload.thresholds]
-    network = IntegerNetwork(gates, engine, tuple(least), workload.readout)
+    network = IntegerNetwork(arithmetic, engine, tuple(least), workload.readout)
     drawn = from_flat(_first_weights(sizes, np.dtype(np.float64)), sizes)
-    parameters, found = quantised(drawn, gates, FORMATS), []
+    parameters, found = quantised(drawn, arithmetic, FORMATS), []
     for sample in range(UPDATES):
         padded, lengths = part.padded(np.array([sample]))
         x = quantise(padded[: lengths[0], 0], FORMATS.activation)

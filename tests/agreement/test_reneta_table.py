@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.architecture import Architecture
-from sim.fidelity import cycle
-from sim.studies import speedup
-from workloads.matrix import lower_matrix
-from workloads.synthetic import uniform_masks
+from deltatrain.accel.architecture import Architecture
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.studies import speedup
+from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.synthetic import uniform_masks
 
 TABLE = speedup.published()
 SPARSITIES = TABLE["sparsity"]

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.cells import CELLS, lif
-from workloads.network import (
+from deltatrain.workloads.arrays.packing import Array, unpack
+from deltatrain.workloads.cells import CELLS, lif
+from deltatrain.workloads.network.network import (
     Network,
     Sizes,
     cross_entropy,
@@ -27,7 +28,6 @@ from workloads.network import (
     outputs,
     training_step,
 )
-from workloads.packing import Array, unpack
 
 torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[oracle]'")
 Tensor = Any

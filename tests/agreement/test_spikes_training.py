@@ -20,13 +20,13 @@ import pytest
 from spike_patterns import CLEAR, FAINT, spike_patterns
 from torch_training import GRID, batches, first_weights, own_training, torch_gradient, torch_training
 
-from accel.errors import ConfigError
-from workloads.datasets import DATASETS
-from workloads.optimisers import adamw
-from workloads.packing import Array
-from workloads.recordings import Recordings
-from workloads.training import Trained, train
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.optimisers import adamw
+from deltatrain.workloads.training.training import Trained, train
+from deltatrain.workloads.workload import Workload
 
 SPIKING = ("lif", "lif_recurrent")
 every_cell = pytest.mark.parametrize("cell", SPIKING)

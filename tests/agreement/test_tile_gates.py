@@ -7,13 +7,13 @@ from components import unelaborated
 from gate_steps import CELLS, check, compiled, large_tile, steps
 from hypothesis import given, settings
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from sim.gates.amaranth_simulation import AmaranthSimulation
-from sim.gates.compiled.simulation import CompiledSimulation
-from sim.gates.export.files import exported
-from sim.gates.random_step import random_step
-from sim.gates.run import StepOnGates
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+from deltatrain.sim.gates.export.files import exported
+from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.gates.run import StepOnGates
 
 HOMES = {
     "local": {"placement.weights": "local", "placement.gradients": "local"},

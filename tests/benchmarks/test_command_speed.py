@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 from host_speed import Figures
-
-ROOT = Path(__file__).parents[2]
 
 
 def _seconds(code: str) -> float:
@@ -18,8 +14,7 @@ def _seconds(code: str) -> float:
     found = []
     for _ in range(3):
         start = _spent_by_children()
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True)
         found.append(_spent_by_children() - start)
     return min(found)
 
@@ -31,7 +26,7 @@ def _spent_by_children() -> float:
 
 def test_help_beside_an_import_of_numpy(figures: Figures) -> None:
     def ratio() -> float:
-        own = _seconds("from sim.cli import main; main(['--help'])")
+        own = _seconds("from deltatrain.sim.cli import main; main(['--help'])")
         figures.tell("--help", own, "CPU s")
         return own / _seconds("import numpy")
 

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from host_speed import Figures
 
-from accel.architecture import Architecture
-from rtl.lanes import Lanes
-from rtl.op import Mode, Op
-from sim.gates.compiled.simulation import CompiledSimulation
-from sim.gates.compiled.tools import TOOLS, missing_programs
-from sim.gates.remote_host import RemoteHost
+from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.lanes.lanes import Lanes
+from deltatrain.rtl.lanes.op import Mode, Op
+from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+from deltatrain.sim.gates.compiled.tools import TOOLS, missing_programs
+from deltatrain.sim.gates.remote_host import RemoteHost
 
 PLACES = 32
 COLUMN_WORDS = 10

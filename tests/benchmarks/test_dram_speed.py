@@ -10,10 +10,10 @@ import tracemalloc
 import pytest
 from host_speed import Figures, cpu_seconds
 
-from accel.dram import DramController, DramPart
-from sim.dram.address_map import AddressMap
-from sim.dram.replay import replay
-from sim.dram.requests import generated
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.sim.dram.address_map import AddressMap
+from deltatrain.sim.dram.replay import replay
+from deltatrain.sim.dram.requests import generated
 
 REQUESTS = 200_000
 

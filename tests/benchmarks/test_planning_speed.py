@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from host_speed import Figures, cpu_seconds
 
-from accel.architecture import Architecture
-from sim.planning import plan
-from sim.run import synthetic_trace
-from workloads.checkpoint.policies import optimal
-from workloads.checkpoint.schedule import Budget, Costs
-from workloads.placement import Shape
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.workloads.lowering.checkpoint.policies import optimal
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.planning import plan
+from deltatrain.workloads.workload import Workload
 
 
 @pytest.mark.parametrize("steps", [100_000, 1_000_000])

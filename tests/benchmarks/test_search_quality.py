@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.sweep import sweep
-from sim.sweep.axis import Design
-from sim.sweep.checks import named_space
-from sim.sweep.executors import InProcess
-from sim.sweep.exploration import Exploration
-from sim.sweep.journal import NAME, Journal, read
-from sim.sweep.outcome import Outcome
-from sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
-from sim.sweep.point import Row
-from sim.sweep.space import Space
+from deltatrain.sim.sweep import sweep
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.checks import named_space
+from deltatrain.sim.sweep.executors import InProcess
+from deltatrain.sim.sweep.exploration import Exploration
+from deltatrain.sim.sweep.journal import NAME, Journal, read
+from deltatrain.sim.sweep.outcome import Outcome
+from deltatrain.sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
+from deltatrain.sim.sweep.point import Row
+from deltatrain.sim.sweep.space import Space
 
 SHARE = 0.95
 SEEDS = range(8, 15)

@@ -16,15 +16,15 @@ import pytest
 from host_speed import Figures, cpu_seconds
 from programs import recorded_step
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.program import PHASES, Program
-from sim.fidelity import analytic, cycle
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.program import PHASES, Program
+from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
 
 ROOT = Path(__file__).parents[2]
-SHAPE = Shape(GATES.load("lstm"), (512,), (512,), 10)
+SHAPE = Shape(CELL_ARITHMETIC.load("lstm"), (512,), (512,), 10)
 MOST_PEAK_BYTES = 500 * 10**6
 STANDING_BYTES = 150 * 10**6
 """What is held whatever the number of steps: Python, NumPy and the compiler of the memory controller."""
@@ -92,7 +92,7 @@ _PEAK = """
 import pathlib, re, resource, sys
 sys.path[:0] = sys.argv[2:]
 from test_simulator_speed import _program
-from sim.fidelity import cycle
+from deltatrain.sim.fidelity import cycle
 cycle.count(_program(int(sys.argv[1]), "remote"))
 status = pathlib.Path("/proc/self/status")
 own = re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text()) if status.exists() else None

@@ -19,16 +19,16 @@ from typing import Any
 import pytest
 from host_speed import Figures
 
-from accel.description import with_overrides
-from accel.errors import ConfigError
-from sim.sweep import sweep
-from sim.sweep.axis import Design
-from sim.sweep.checks import checked_space
-from sim.sweep.executors import InProcess
-from sim.sweep.exploration import Exploration, Progress, legs
-from sim.sweep.journal import Journal
-from sim.sweep.point import Row, Simulator
-from sim.sweep.space import Space
+from deltatrain.accel.description import with_overrides
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep import sweep
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.checks import checked_space
+from deltatrain.sim.sweep.executors import InProcess
+from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
+from deltatrain.sim.sweep.journal import Journal
+from deltatrain.sim.sweep.point import Row, Simulator
+from deltatrain.sim.sweep.space import Space
 
 CORES = 2
 
@@ -164,7 +164,7 @@ def _explore(space: Space, folder: Path, executor: Any) -> int:
 
 def _mean_seconds(space: Space, points: int) -> float:
     """Return the CPU seconds of one of the first points of a search, those that do not fit included."""
-    from sim.sweep.searches import SEARCHES
+    from deltatrain.sim.sweep.searches import SEARCHES
 
     search: Any = SEARCHES.load(space.search.kind).start(space, 1, 1)
     simulator = Simulator(space.base)

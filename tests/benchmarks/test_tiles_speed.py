@@ -15,19 +15,22 @@ import pytest
 from host_speed import Figures
 from programs import recorded_step
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.result import Counters
-from sim.fidelity import cycle
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.result import Counters
+from deltatrain.sim.fidelity import cycle
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
 
 STEPS = 50
 
 
 def _measured(cell: str, steps: int = STEPS) -> tuple[float, float, Counters]:
     """Return CPU seconds of lowering and of simulation, and what was counted."""
-    machine, shape = Architecture.named("ipu_mk2"), Shape(GATES.load(cell), (700, *[2942] * 3), (2942,) * 4, 20)
+    machine, shape = (
+        Architecture.named("ipu_mk2"),
+        Shape(CELL_ARITHMETIC.load(cell), (700, *[2942] * 3), (2942,) * 4, 20),
+    )
     step = recorded_step(shape, np.array([steps]), 0.1, 0)
     start = time.process_time()
     program = lower(machine, shape, step, "last")

@@ -18,9 +18,9 @@ _MEASURE = """
 import json, sys, time
 import numpy as np
 import torch
-from workloads.cells import CELLS
-from workloads.host_memory import reuse_freed_memory
-from workloads.network import Network, Sizes, initial_parameters, training_step
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
 
 steps = int(sys.argv[1])
 torch.set_num_threads(1)
@@ -60,9 +60,9 @@ import json, sys, time
 import numpy as np
 import torch
 from torch_spikes import TorchNetwork
-from workloads.cells import CELLS
-from workloads.host_memory import reuse_freed_memory
-from workloads.network import Network, Sizes, initial_parameters, training_step
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
 
 torch.set_num_threads(1)
 reuse_freed_memory()
@@ -119,8 +119,7 @@ def _hold(most: float, script: str, argument: str, figures: Figures) -> None:
 def _measured(script: str, argument: str) -> list[float]:
     """Return our CPU seconds and those of torch."""
     pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[oracle]'")
-    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
-    environment = os.environ | {"PYTHONPATH": paths}
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "support")}
     environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(
         [sys.executable, "-c", script, argument], env=environment, capture_output=True, text=True, check=True

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accel.program import PHASES, UNITS
-from accel.result import Counters, Result
-from reports.table import CAUSES
+from deltatrain.accel.program import PHASES, UNITS
+from deltatrain.accel.result import Counters, Result
+from deltatrain.reports.table import CAUSES
 
 Builder = Callable[..., Result]
 

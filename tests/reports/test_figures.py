@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.figures import FIGURES, checkpointing, memory_homes, memory_traffic, occupancy, phase_breakdown
-from reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
-from reports.quantity import quantity
-from reports.table import CAUSES
+from deltatrain.reports.figures import FIGURES, checkpointing, memory_homes, memory_traffic, occupancy, phase_breakdown
+from deltatrain.reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
+from deltatrain.reports.quantity import quantity
+from deltatrain.reports.table import CAUSES
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -179,7 +179,7 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
 
 def test_the_modules_import_no_drawing_library():
     code = (
-        "import sys, reports.table; from reports.figures import FIGURES; "
+        "import sys, deltatrain.reports.table; from deltatrain.reports.figures import FIGURES; "
         "[FIGURES.load(name) for name in FIGURES.names()]; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

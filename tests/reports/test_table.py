@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.table import CAUSES, energy_rows, flat, memory_rows, phase_rows, ratio, unit_rows
+from deltatrain.reports.table import CAUSES, energy_rows, flat, memory_rows, phase_rows, ratio, unit_rows
 
 SEEDS = st.integers(0, 10**6)
 CYCLES = st.integers(0, 10**9)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sim.cli import main
-from workloads.datasets import DATASETS
-from workloads.recordings import Recordings, Sequences
+from deltatrain.sim.cli import main
+from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.datasets import DATASETS
 
 FEW = """
 name = "few"

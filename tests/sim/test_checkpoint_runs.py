@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError, FitError
-from sim import planning
-from sim.checkpoint_runs import changed, lengthened, simulated, under, without_end
-from sim.lowered import program_of
-from sim.run import simulate, synthetic_trace
-from sim.studies import checkpointing
-from sim.studies.checkpointing import Setting, Settings
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs, Schedule
-from workloads.lowering import lower
-from workloads.placement import Shape
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError, FitError
+from deltatrain.sim.checkpoint_runs import changed, lengthened, simulated, under, without_end
+from deltatrain.sim.run import simulate, synthetic_trace
+from deltatrain.sim.studies import checkpointing
+from deltatrain.sim.studies.checkpointing import Setting, Settings
+from deltatrain.workloads.lowering import planning
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Schedule
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.step_programs import program_of
+from deltatrain.workloads.workload import Workload
 
 STEPS = 40
 BAND = 0.1

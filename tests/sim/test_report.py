@@ -4,20 +4,20 @@ import json
 
 import pytest
 
-from accel.architecture import Architecture
-from accel.result import Result
-from sim.gathering import gather
-from sim.run import synthetic_trace
-from workloads.lowering import lower
-from workloads.placement import Shape
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.result import Result
+from deltatrain.sim.gathering import gather
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.workload import Workload
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a run, the same trace on another machine, and a sweep."""
-    from sim.cli import main
-    from sim.sweep import sweep
+    from deltatrain.sim.cli import main
+    from deltatrain.sim.sweep import sweep
 
     folder = tmp_path_factory.mktemp("out") / "several"
     assert main(["run", "-w", "tiny", "--on", "tiny", "--out", str(folder / "run")]) == 0

@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from accel.architecture import Architecture
-from accel.dram import DramPart
-from accel.errors import ConfigError
-from accel.result import Result
-from sim.fidelity import FIDELITIES
-from sim.run import simulate, synthetic_trace
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.result import Result
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.run import simulate, synthetic_trace
+from deltatrain.workloads.workload import Workload
 
 TINY = Workload.named("tiny")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from accel.architecture import Architecture
-from accel.errors import ConfigError
-from accel.program import MODE_NAMES
-from sim.lowered import recorded_program
-from sim.run import simulate, synthetic_trace
-from workloads.trace import RecordedStep, Trace
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import MODE_NAMES
+from deltatrain.sim.run import simulate, synthetic_trace
+from deltatrain.workloads.lowering.step_programs import recorded_program
+from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.workload import Workload
 
 SPIKING = ("lif", "lif_recurrent")
 SYNTHETIC = {"hidden": [9, 6], "training.batch": 2, "theta_x": 0, "theta_h": 0}
@@ -39,7 +39,7 @@ def test_a_layer_without_a_recurrent_matrix_has_no_ops_on_one() -> None:
     trace = synthetic_trace(_workload("lif"))
     program = recorded_program(Architecture.named("tiny"), trace, trace.recorded[0])
     kinds = {MODE_NAMES[mode] for mode in program.ops.mode[program.ops.stream == 1]}
-    assert kinds == {"gates_forward", "gates_backward"}
+    assert kinds == {"cell_forward", "cell_backward"}
     assert not [tensor.name for tensor in program.tensors if "W_h" in tensor.name]
 
 

@@ -5,15 +5,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel.errors import NetworkError
-from sim.cli.study import study
-from sim.studies import STUDIES, _sparse, _training, checkpointing, combined, few_bit, memory, sparse_weights, speedup
-from sim.studies._training import Settings
-from workloads import learning_state
-from workloads.datasets import DATASETS
-from workloads.network import from_flat
-from workloads.presets import PRESETS
-from workloads.training import sizes_of
+from deltatrain.accel.errors import NetworkError
+from deltatrain.sim.cli.study import study
+from deltatrain.sim.studies import (
+    STUDIES,
+    _sparse,
+    _training,
+    checkpointing,
+    combined,
+    few_bit,
+    memory,
+    sparse_weights,
+    speedup,
+)
+from deltatrain.sim.studies._training import Settings
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.network.network import from_flat
+from deltatrain.workloads.presets import PRESETS
+from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training.training import sizes_of
 
 
 def _silent(stage: str, share: float, detail: str) -> None:

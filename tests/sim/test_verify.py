@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sim import verification
+from deltatrain.sim import verification
 
 ONE = ("verify", "--on", "tiny", "--cell", "rnn", "--cases", "1", "--engine", "amaranth")
 

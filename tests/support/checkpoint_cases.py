@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from float_replay import FloatReplay
 from hypothesis import strategies as st
+from integer_replay import IntegerReplay
 
-from accel.engine import Engine, Formats
-from accel.errors import FitError
-from accel.gates import GATES
-from accel.modes import encode
-from accel.number import quantise
-from workloads.cells import CELLS
-from workloads.checkpoint.float_replay import FloatReplay
-from workloads.checkpoint.integer_replay import IntegerReplay
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs
-from workloads.integer_parameters import quantised, zeros_like
-from workloads.integer_training import IntegerNetwork
-from workloads.network import Network, Sizes, from_flat, initial_parameters
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.modes import encode
+from deltatrain.accel.number import quantise
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
+from deltatrain.workloads.network.network import Network, Sizes, from_flat, initial_parameters
+from deltatrain.workloads.training.integer_parameters import quantised, zeros_like
+from deltatrain.workloads.training.integer_training import IntegerNetwork
 
 FORMATS = Formats(
     weight={"bits": 16, "fraction_bits": 13},
@@ -32,12 +32,12 @@ FORMATS = Formats(
 """Those of the preset `edge`."""
 
 CELL_NAMES = ("rnn", "gru", "lstm", "lif", "lif_recurrent")
-"""Members of `accel.gates`."""
+"""Members of `accel.cells`."""
 
 
-def cell_of(gates):
+def cell_of(arithmetic):
     """Return the member of `workloads.cells` with this arithmetic."""
-    return next(cell for cell in map(CELLS.load, CELLS.names()) if gates == cell.GATES)
+    return next(cell for cell in map(CELLS.load, CELLS.names()) if arithmetic == cell.ARITHMETIC)
 
 
 def spikes(random, shape):
@@ -88,15 +88,15 @@ def float_replay(cell, steps, seed, **kwargs) -> FloatReplay:
 def integer_case(cell, steps, seed, hidden=(5, 4), inputs=3, readout="last", theta=(0.1, 0.02)):
     """Return an integer network, parameters, one sample of `steps` steps and its label."""
     rng = np.random.default_rng(seed)
-    gates, sizes = GATES.load(cell), Sizes(cell_of(cell), inputs, hidden, 4)
-    louder = 1 if gates.KEPT else 6  # spiking neurons so few must be louder to be heard
+    arithmetic, sizes = CELL_ARITHMETIC.load(cell), Sizes(cell_of(cell), inputs, hidden, 4)
+    louder = 1 if arithmetic.KEPT else 6  # spiking neurons so few must be louder to be heard
     drawn = from_flat(louder * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
-    parameters = quantised(drawn, gates, FORMATS)
+    parameters = quantised(drawn, arithmetic, FORMATS)
     least = tuple(encode.threshold(one, FORMATS) for one in theta)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=FORMATS)
-    network = IntegerNetwork(gates, engine, (least,) * len(hidden), readout)
+    network = IntegerNetwork(arithmetic, engine, (least,) * len(hidden), readout)
     walk = 0.1 * rng.normal(size=(steps, inputs)).cumsum(axis=0)
-    x = np.sin(walk) if gates.KEPT else spikes(rng, walk.shape)
+    x = np.sin(walk) if arithmetic.KEPT else spikes(rng, walk.shape)
     return network, parameters, quantise(x, FORMATS.activation), int(rng.integers(4))
 
 

@@ -9,15 +9,15 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from programs import READOUTS, architectures, recorded_step, shapes
 
-from accel.architecture import Architecture
-from accel.errors import FitError
-from accel.program import Program
-from workloads.checkpoint.policies import POLICIES
-from workloads.checkpoint.schedule import Budget, Costs, Schedule
-from workloads.checkpoint.timing import overlapped
-from workloads.lowering import lower
-from workloads.placement import Shape
-from workloads.trace import RecordedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.program import Program
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Schedule
+from deltatrain.workloads.lowering.checkpoint.timing import overlapped
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import RecordedStep
 
 
 class Case(NamedTuple):

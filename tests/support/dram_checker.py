@@ -10,9 +10,9 @@ import itertools
 from collections import defaultdict
 from typing import NamedTuple
 
-from accel.dram import DramController, DramPart
-from sim.dram.controller import Commands
-from sim.dram.kernel import COMMANDS
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.sim.dram.controller import Commands
+from deltatrain.sim.dram.kernel import COMMANDS
 
 READS, WRITES = {"RD", "RDA"}, {"WR", "WRA"}
 ROW_COMMANDS = {"ACT", "PRE", "PREA", "REF", "REFpb"}

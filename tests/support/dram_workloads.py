@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from accel.dram import DramController, DramPart
-from accel.dram_parts import DRAM_PARTS
-from sim.dram.address_map import AddressMap
-from sim.dram.requests import Requests
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.sim.dram.address_map import AddressMap
+from deltatrain.sim.dram.requests import Requests
 
 MAPS = ("RoBaRaCoCh", "RoBaRaCoBgCh", "RoRaCoBaBgCh", "RoChRaBaBgCo", "RoCoBaRaChBg")
 

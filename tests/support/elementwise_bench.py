@@ -12,16 +12,16 @@ from amaranth.lib.wiring import connect
 from lane_jobs import integers, number
 from streams import run, stream_put
 
-from accel.architecture import Architecture
-from accel.engine import Engine, Formats
-from accel.gates import GATES
-from accel.modes import gates_backward, gates_forward, loss
-from accel.number import fit, quantise
-from rtl.banks import PARTS
-from rtl.elementwise import ElementwiseUnit
-from rtl.elementwise_op import ElementwiseMode as Mode
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import cell_backward, cell_forward, loss
+from deltatrain.accel.number import fit, quantise
+from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
+from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode as Mode
+from deltatrain.rtl.lanes.banks import PARTS
 
-MODES = {Mode.GATES_FORWARD: gates_forward, Mode.GATES_BACKWARD: gates_backward, Mode.LOSS: loss}
+MODES = {Mode.GATES_FORWARD: cell_forward, Mode.GATES_BACKWARD: cell_backward, Mode.LOSS: loss}
 MEMORIES = {
     "memory": ("memory", None),
     "gradient": ("gradient", "new_gradient"),
@@ -84,8 +84,8 @@ class Scene:
     rows: dict[str, list[np.ndarray]] = field(default_factory=lambda: {name: [] for name in MEMORIES})
 
     @property
-    def gates(self):
-        return GATES.load(self.cell)
+    def arithmetic(self):
+        return CELL_ARITHMETIC.load(self.cell)
 
     def place(self, memory: str, words: np.ndarray) -> int:
         """Put `words`, of shape (n, P), behind what is in `memory`, and return where they begin."""
@@ -105,30 +105,30 @@ class Scene:
         if op["mode"] == Mode.LOSS:
             return int(loss.issue_cycles(np.array(op["count"]), loss.class_cycles(self.engine.formats)))
         mode = MODES[op["mode"]]
-        return int(mode.issue_cycles(np.array(0), np.array(mode.neuron_slots(self.gates) * op["count"])))
+        return int(mode.issue_cycles(np.array(0), np.array(mode.neuron_slots(self.arithmetic) * op["count"])))
 
 
-def parts_of(gates) -> list[int]:
+def parts_of(arithmetic) -> list[int]:
     """Return for each block of M whether W_x and W_h (0), W_x alone (1) or W_h alone (2) add to it."""
     return [
-        {(True, True): 0, (True, False): 1, (False, True): 2}[b in gates.BLOCKS_X, b in gates.BLOCKS_H]
-        for b in range(gates.ACCUMULATORS)
+        {(True, True): 0, (True, False): 1, (False, True): 2}[b in arithmetic.BLOCKS_X, b in arithmetic.BLOCKS_H]
+        for b in range(arithmetic.ACCUMULATORS)
     ]
 
 
-def tape_places(gates) -> list[int]:
+def tape_places(arithmetic) -> list[int]:
     """Return which of the cell's TAPE are written: not the state of the step before."""
-    return [k for k, name in enumerate(gates.TAPE) if name.removesuffix("_before") not in gates.STATE]
+    return [k for k, name in enumerate(arithmetic.TAPE) if name.removesuffix("_before") not in arithmetic.STATE]
 
 
 def state_format(scene: Scene):
     formats = scene.engine.formats
-    return formats.state if scene.gates.STATE == ("c",) else formats.gate
+    return formats.state if scene.arithmetic.STATE == ("c",) else formats.gate
 
 
 def tape_formats(scene: Scene) -> list:
     formats = scene.engine.formats
-    return [formats.state if scene.gates.TAPE[k] == "nh" else formats.gate for k in tape_places(scene.gates)]
+    return [formats.state if scene.arithmetic.TAPE[k] == "nh" else formats.gate for k in tape_places(scene.arithmetic)]
 
 
 class Layer:
@@ -165,23 +165,23 @@ class Layer:
         self.done += 1
 
     def _add_forward(self, t: int) -> None:
-        scene, rng, gates = self.scene, self.rng, self.scene.gates
-        formats, parts = scene.engine.formats, parts_of(gates)
+        scene, rng, arithmetic = self.scene, self.rng, self.scene.arithmetic
+        formats, parts = scene.engine.formats, parts_of(arithmetic)
         banks, blank = int(rng.integers(0, 1 << PARTS)), int(rng.choice([0, 0, rng.integers(0, 1 << PARTS)]))
-        bank_of = [banks >> parts[b] & 1 for b in range(gates.ACCUMULATORS) for _ in range(self.chunks)]
+        bank_of = [banks >> parts[b] & 1 for b in range(arithmetic.ACCUMULATORS) for _ in range(self.chunks)]
         op = {
             "mode": Mode.GATES_FORWARD,
             "count": self.chunks,
             "begins": int(t == 0),
-            "memory": scene.banked("memory", self.words(formats.memory, gates.ACCUMULATORS), bank_of),
+            "memory": scene.banked("memory", self.words(formats.memory, arithmetic.ACCUMULATORS), bank_of),
             "banks": banks,
             "blank": blank,
             "h": scene.place("h", self.words(formats.activation)),
         }
-        count = len(tape_places(gates))
+        count = len(tape_places(arithmetic))
         tape = np.stack([self.words(one).reshape(self.chunks, -1) for one in tape_formats(scene)], axis=1)
         op["tape"] = scene.place("tape", tape.reshape(self.chunks * count, -1))
-        if gates.STATE:
+        if arithmetic.STATE:
             before = scene.jobs[self.forward[-1]].op["new_state"] if t else None
             op["state"] = before if t else scene.place("state", self.words(state_format(scene)))
             op["new_state"] = scene.place("state", self.words(state_format(scene)))
@@ -190,7 +190,7 @@ class Layer:
 
     def _add_backward(self, t: int) -> None:
         scene, gradient = self.scene, self.scene.engine.formats.gradient
-        accumulators, last = scene.gates.ACCUMULATORS, t == self.steps - 1
+        accumulators, last = scene.arithmetic.ACCUMULATORS, t == self.steps - 1
         bank = int(self.rng.integers(0, 2))
         banks = [bank] * (accumulators * self.chunks)
         ran, after = scene.jobs[self.forward[t]].op, None if last else scene.jobs[self.backward[-1]].op
@@ -209,7 +209,7 @@ class Layer:
             "g_recurrent": scene.place("g_recurrent", self.words(gradient)),
             "carry": after["carry"] if after else scene.place("carry", self.words(gradient)),
         }
-        if scene.gates.STATE:
+        if scene.arithmetic.STATE:
             op["state"] = ran["state"]
         scene.jobs.append(Job(op, (self.forward[t], *self.backward[-1:])))
         self.backward.append(len(scene.jobs) - 1)
@@ -255,39 +255,39 @@ def golden(scene: Scene) -> tuple[list[dict[tuple[str, int], tuple[int, ...]]], 
 
 
 def _forward(scene, op, rows):
-    gates, chunks = scene.gates, op["count"]
+    arithmetic, chunks = scene.arithmetic, op["count"]
     blocks = []
-    for block, part in enumerate(parts_of(gates)):
+    for block, part in enumerate(parts_of(arithmetic)):
         first = 2 * (op["memory"] + block * chunks) + (op["banks"] >> part & 1)
         blocks.append(rows["memory"][first : first + 2 * chunks : 2].ravel() * (1 - (op["blank"] >> part & 1)))
     width = chunks * scene.engine.elementwise_lanes
-    state = np.zeros((len(gates.STATE), width), dtype=np.int64)
-    if gates.STATE and not op["begins"]:
+    state = np.zeros((len(arithmetic.STATE), width), dtype=np.int64)
+    if arithmetic.STATE and not op["begins"]:
         state[0] = rows["state"][op["state"] : op["state"] + chunks].ravel()
-    after, h, tape = gates_forward.result(gates, np.concatenate(blocks), state, scene.engine.formats)
-    kept = tape[tape_places(gates)].reshape(-1, chunks, scene.engine.elementwise_lanes).transpose(1, 0, 2)
+    after, h, tape = cell_forward.result(arithmetic, np.concatenate(blocks), state, scene.engine.formats)
+    kept = tape[tape_places(arithmetic)].reshape(-1, chunks, scene.engine.elementwise_lanes).transpose(1, 0, 2)
     yield "h", op["h"], 1, h.reshape(chunks, -1)
     yield "tape", op["tape"], 1, kept.reshape(-1, kept.shape[-1])
-    if gates.STATE:
+    if arithmetic.STATE:
         yield "state", op["new_state"], 1, after.reshape(chunks, -1)
 
 
 def _backward(scene, op, rows):
-    gates, chunks, formats = scene.gates, op["count"], scene.engine.formats
-    lanes, places = scene.engine.elementwise_lanes, tape_places(gates)
-    words = chunks * gates.ACCUMULATORS
-    tape = np.zeros((len(gates.TAPE), chunks * lanes), dtype=np.int64)
+    arithmetic, chunks, formats = scene.arithmetic, op["count"], scene.engine.formats
+    lanes, places = scene.engine.elementwise_lanes, tape_places(arithmetic)
+    words = chunks * arithmetic.ACCUMULATORS
+    tape = np.zeros((len(arithmetic.TAPE), chunks * lanes), dtype=np.int64)
     kept = rows["tape"][op["tape"] : op["tape"] + chunks * len(places)].reshape(chunks, len(places), lanes)
     tape[places] = kept.transpose(1, 0, 2).reshape(len(places), -1)
-    if gates.STATE and not op["begins"]:
-        (before,) = set(range(len(gates.TAPE))) - set(places)
+    if arithmetic.STATE and not op["begins"]:
+        (before,) = set(range(len(arithmetic.TAPE))) - set(places)
         tape[before] = rows["state"][op["state"] : op["state"] + chunks].ravel()
     above, recurrent = (rows[name][op[name] : op[name] + chunks].ravel() for name in ("g_above", "g_recurrent"))
     later_start = 2 * op["later_gradient"] + op["later_gradient_bank"]
     later = rows["gradient"][later_start : later_start + 2 * words : 2].ravel() * (1 - op["ends"])
     carry = rows["carry"][op["carry"] : op["carry"] + chunks].ravel() * (1 - op["ends"])
     g_h = fit(above + recurrent, formats.gradient)
-    g, before_carry = gates_backward.result(gates, g_h, carry, tape, later, formats)
+    g, before_carry = cell_backward.result(arithmetic, g_h, carry, tape, later, formats)
     yield "gradient", 2 * op["gradient"] + op["gradient_bank"], 2, g.reshape(words, lanes)
     if scene.cell != "rnn":  # it hands its carry on as it is
         yield "carry", op["carry"], 1, before_carry.reshape(chunks, lanes)
@@ -327,7 +327,7 @@ class Bench(Elaboratable):
         sizes = {name: max(1, len(words)) for name, words in scene.rows.items()}
         for alike in (("memory", "gradient"), ("h", "g_above", "g_recurrent", "carry")):
             sizes |= dict.fromkeys(alike, max(sizes[name] for name in alike))
-        self.unit = ElementwiseUnit(
+        self.unit = ElementwiseCore(
             engine=scene.engine,
             cell=scene.cell,
             accumulator_words=-(-sizes["memory"] // 2),

@@ -12,10 +12,10 @@ import math
 import numpy as np
 from naive_machine import NaiveMachine, Unit
 
-from accel.modes import encode, gates_backward, gates_forward, loss
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, Program
-from workloads.placement import Shape
-from workloads.trace import RecordedStep
+from deltatrain.accel.modes import cell_backward, cell_forward, encode, loss
+from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, Program
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import RecordedStep
 
 SHARED = ("load", "store")  # by the one port
 
@@ -52,13 +52,13 @@ class TileWork:
 
     def matrix(self, op: int) -> tuple[int, int]:
         """Return columns and words a column that this tile works through."""
-        ops, gates = self.program.ops, self.shape.gates
+        ops, arithmetic = self.program.ops, self.shape.arithmetic
         mode, stream, layer = MODE_NAMES[ops.mode[op]], STREAMS[ops.stream[op]], int(ops.layer[op])
         if stream == "readout" or self.program.tensors[ops.tensor[op]].name == "W_readout":
             bias = int(self.tile == 0 and mode != "matvec_t")
             return len(self.own(self.shape.hidden[-1])) + bias, math.ceil(self.shape.classes / self.engine.lanes)
-        has_bias = gates.BIAS_X if stream == "x" else gates.BIAS_H
-        blocks = gates.BLOCKS_X if stream == "x" else gates.BLOCKS_H
+        has_bias = arithmetic.BIAS_X if stream == "x" else arithmetic.BIAS_H
+        blocks = arithmetic.BLOCKS_X if stream == "x" else arithmetic.BLOCKS_H
         if mode == "update":
             name = self.program.tensors[ops.tensor[op]].name
             layer = int(name[name.index("[") + 1 : -1])
@@ -79,10 +79,10 @@ class TileWork:
             return max(1, columns * words)
         if mode == "encode":
             return self.scan(stream, *at)
-        if mode in ("gates_forward", "gates_backward"):
-            law = gates_forward if mode == "gates_forward" else gates_backward
+        if mode in ("cell_forward", "cell_backward"):
+            law = cell_forward if mode == "cell_forward" else cell_backward
             turns = math.ceil(len(self.own(self.shape.hidden[at[0]])) / self.engine.elementwise_lanes)
-            slots: int = law.neuron_slots(self.shape.gates)
+            slots: int = law.neuron_slots(self.shape.arithmetic)
             return slots * turns
         if mode == "loss":
             return self.shape.classes * loss.class_cycles(self.engine.formats)
@@ -154,6 +154,6 @@ def totals(machine: EveryTile, phase: str) -> tuple[int, int]:
                 macs += columns * shape.classes
             else:
                 layer, kind = int(name[name.index("[") + 1 : -1]), name[name.index("_") + 1]
-                blocks = shape.gates.BLOCKS_X if kind == "x" else shape.gates.BLOCKS_H
+                blocks = shape.arithmetic.BLOCKS_X if kind == "x" else shape.arithmetic.BLOCKS_H
                 macs += columns * len(blocks) * len(work.own(shape.hidden[layer]))
     return macs, words

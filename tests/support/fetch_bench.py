@@ -13,15 +13,15 @@ from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from accel.modes import MODES, SOON_CYCLES, matvec, matvec_t, outer, update
-from accel.number import NumberFormat
-from accel.program import MODE_NAMES, NO_OP, UNITS, Program
-from rtl.fetch import Fetch
-from rtl.lanes import Lanes
-from rtl.op import Mode
-from rtl.request import Matrix
-from sim.gates.remote_host import RemoteHost
-from sim.memory.port import Arrival
+from deltatrain.accel.modes import MODES, SOON_CYCLES, matvec, matvec_t, outer, update
+from deltatrain.accel.number import NumberFormat
+from deltatrain.accel.program import MODE_NAMES, NO_OP, UNITS, Program
+from deltatrain.rtl.lanes.lanes import Lanes
+from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.off_chip.fetch import Fetch
+from deltatrain.rtl.parts.request import Matrix
+from deltatrain.sim.gates.remote_host import RemoteHost
+from deltatrain.sim.memory.port import Arrival
 
 KINDS = ("weights", "gradients")
 LOAD = "load"

@@ -7,9 +7,9 @@ from amaranth.hdl import Cat, Module, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from sim.gates.amaranth_simulation import AmaranthSimulation
-from sim.gates.compiled.simulation import CompiledSimulation
-from sim.gates.compiled.tools import TOOLS, missing_programs
+from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+from deltatrain.sim.gates.compiled.tools import TOOLS, missing_programs
 
 COMPILED = tuple(TOOLS)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from sim.fidelity import cycle
-from sim.gates.compiled.tools import find_tool
-from sim.gates.layout import Layout
-from sim.gates.random_step import random_step
-from sim.gates.run import StepOnGates, tile_for
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.gates.compiled.tools import find_tool
+from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.gates.run import StepOnGates, tile_for
 
 CELLS = ("rnn", "gru", "lstm")
 

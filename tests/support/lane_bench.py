@@ -11,10 +11,10 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from accel.engine import Engine, Formats
-from accel.modes import matvec, matvec_t, outer, update
-from rtl.lanes import Lanes
-from rtl.op import Mode
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import matvec, matvec_t, outer, update
+from deltatrain.rtl.lanes.lanes import Lanes
+from deltatrain.rtl.lanes.op import Mode
 
 SOURCES = ("ops", "entries", "weights", "weight_gradients")
 SINKS = ("results", "new_weights", "new_weight_gradients")
@@ -72,7 +72,7 @@ class Job:
         return np.concatenate([part.address + np.arange(part.words) for part in self.parts])
 
     def descriptor(self) -> dict[str, int | Mode]:
-        """Return the fields of `rtl.op.Op`."""
+        """Return the fields of `rtl.lanes.op.Op`."""
         lower, upper = self.parts[0], self.parts[-1]
         return {
             "mode": self.mode,

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 from lane_bench import SINKS, Job, Part, bits_of, golden
 
-from accel.engine import Engine, Formats
-from rtl.lanes import RESULT_CYCLES
-from rtl.op import Mode
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.rtl.lanes.lanes import RESULT_CYCLES
+from deltatrain.rtl.lanes.op import Mode
 
 PLACES = 12
 COLUMNS = 40

@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import strategies as st
 from programs import READOUTS, recorded_step
 
-from accel.architecture import Architecture
-from accel.gates import GATES
-from accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program, Tensor
-from workloads.lowering import lower
-from workloads.placement import Shape
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program, Tensor
+from deltatrain.workloads.lowering.lowering import lower
+from deltatrain.workloads.lowering.placement import Shape
 
 MATRIX_MODES = ("matvec", "matvec_t", "outer", "update")
 
@@ -121,8 +121,11 @@ def training_steps(draw: st.DrawFn) -> Program:
     """Return the program of a whole training step of a small network, matrices and tape off-chip or not."""
     machine = draw(machines())
     tape = {"placement": machine.placement.model_copy(update={"tape": draw(st.sampled_from(["local", "remote"]))})}
-    gates, hidden = GATES.load(draw(st.sampled_from(GATES.names()))), draw(st.sampled_from([(5,), (3, 6), (9,)]))
-    shape = Shape(gates, (draw(st.integers(1, 6)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
+    arithmetic, hidden = (
+        CELL_ARITHMETIC.load(draw(st.sampled_from(CELL_ARITHMETIC.names()))),
+        draw(st.sampled_from([(5,), (3, 6), (9,)])),
+    )
+    shape = Shape(arithmetic, (draw(st.integers(1, 6)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
     lengths = np.array(draw(st.sampled_from([[1], [3], [2, 1]])))
     occupancy, seed = draw(st.sampled_from([0.0, 0.2, 0.6])), draw(st.integers(0, 2**16))
     return lower(machine.model_copy(update=tape), shape, recorded_step(shape, lengths, occupancy, seed), draw(READOUTS))

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from accel.architecture import Architecture
-from accel.dram import DramPart
-from accel.memory import IdealDevice
-from accel.modes import MODES
-from accel.program import MODE_NAMES, NO_OP, PHASES, UNITS, Program
-from sim.dram.controller import DramChannels, Finished
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.memory import IdealDevice
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, UNITS, Program
+from deltatrain.sim.dram.controller import DramChannels, Finished
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from accel.observer import Span
+from deltatrain.accel.observer import Span
 
 
 class KeptSpans:

@@ -8,18 +8,18 @@ import numpy as np
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from accel.architecture import Architecture
-from accel.errors import FitError
-from accel.gates import GATES
-from accel.program import Program
-from accel.sparse_program import SparseProgram
-from workloads.lowering import lower, lower_dense
-from workloads.placement import Shape
-from workloads.sparse_columns import compressed
-from workloads.trace import RecordedStep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.program import Program
+from deltatrain.accel.sparse_program import SparseProgram
+from deltatrain.workloads.lowering.lowering import lower, lower_dense
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.sparse_columns import compressed
+from deltatrain.workloads.trace import RecordedStep
 
 DELTA_CELLS = ("gru", "lstm", "rnn")
-EVERY_CELL = GATES.names()
+EVERY_CELL = CELL_ARITHMETIC.names()
 HOMES = st.sampled_from(["local", "remote"])
 
 
@@ -36,7 +36,7 @@ def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int
     def masks(widths: tuple[int, ...], possible: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple((random.random((*possible.shape, w)) < occupancy) & possible[:, :, None] for w in widths)
 
-    recurrent &= bool(shape.gates.BLOCKS_H)
+    recurrent &= bool(shape.arithmetic.BLOCKS_H)
     fired_x, fired_h = masks(shape.inputs, valid), masks(shape.hidden, recurrent)
     if shape.encoder.HELD:
         return RecordedStep(0, 0, lengths, fired_x, fired_h)
@@ -49,10 +49,10 @@ def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int
 
 @st.composite
 def shapes(draw: st.DrawFn, widest: int = 20, cells: tuple[str, ...] = DELTA_CELLS) -> Shape:
-    """Return the sizes of a small network of one of `cells`, members of `accel.gates`."""
+    """Return the sizes of a small network of one of `cells`, members of `accel.cells`."""
     hidden = tuple(draw(st.lists(st.integers(1, widest), min_size=1, max_size=3)))
-    gates = GATES.load(draw(st.sampled_from(cells)))
-    return Shape(gates, (draw(st.integers(1, widest)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
+    arithmetic = CELL_ARITHMETIC.load(draw(st.sampled_from(cells)))
+    return Shape(arithmetic, (draw(st.integers(1, widest)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
 
 
 @st.composite
@@ -98,10 +98,10 @@ def sparse_programs(
     architecture, shape = draw(architectures()), draw(shapes(widest))
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     random, density = np.random.default_rng(draw(st.integers(0, 2**16))), draw(st.sampled_from([0.0, 0.1, 0.3]))
-    gates = shape.gates
+    arithmetic = shape.arithmetic
     sizes = []
     for inputs, width in zip(shape.inputs, shape.hidden, strict=True):
-        sizes += [(len(gates.BLOCKS_X) * width, inputs), (len(gates.BLOCKS_H) * width, width)]
+        sizes += [(len(arithmetic.BLOCKS_X) * width, inputs), (len(arithmetic.BLOCKS_H) * width, width)]
     weights = [random.random(size) < density for size in (*sizes, (shape.classes, shape.hidden[-1]))]
     try:
         return compressed(lower(architecture, shape, step, readout), shape, weights), shape, weights

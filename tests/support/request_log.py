@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sim.memory.port import RemotePort
+from deltatrain.sim.memory.port import RemotePort
 
 
 class RequestLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from accel.description import with_overrides
+from deltatrain.accel.description import with_overrides
 
 
 def tiny(**overrides: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.recordings import Recordings, Sequences
+from deltatrain.workloads.data.recordings import Recordings, Sequences
 
 CLASSES, CHANNELS_A_CLASS = 4, 3
 CLEAR = (0.9, 0.1)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from workloads.packing import Array
-from workloads.recordings import Sequences
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.data.recordings import Sequences
 
 Tensor = Any
 ALPHA, K, BETA, SHARE = 0.95, 10 * (1 - 0.95), 10.0, 0.25

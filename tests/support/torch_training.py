@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from torch_spikes import TorchNetwork
 
-from workloads import training as trainer
-from workloads.batches import epoch_batches
-from workloads.network import Parameters, Sizes, from_flat, initial_parameters
-from workloads.optimisers import adamw
-from workloads.packing import Array
-from workloads.recordings import Recordings, Sequences
-from workloads.training import _INITIAL, _ORDER, Trained, _generator, sizes_of, train
-from workloads.workload import Workload
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.network.network import Parameters, Sizes, from_flat, initial_parameters
+from deltatrain.workloads.optimisers import adamw
+from deltatrain.workloads.training import training as trainer
+from deltatrain.workloads.training.batches import epoch_batches
+from deltatrain.workloads.training.training import _INITIAL, _ORDER, Trained, _generator, sizes_of, train
+from deltatrain.workloads.workload import Workload
 
 Tensor = Any
 FIRST_MOMENT, SECOND_MOMENT, TINY = 0.9, 0.999, 1e-8
@@ -91,7 +91,7 @@ def own_training(
     Parameters
     ----------
     workload, recordings
-        As for `workloads.training.train`.
+        As for `workloads.training.training.train`.
     grid
         What weights are multiples of; None lets them be.
     nudge

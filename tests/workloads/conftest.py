@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workloads.recordings import Recordings, Sequences
-from workloads.workload import Workload
+from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.workload import Workload
 
 FEATURES, CLASSES = 4, 3
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.gates import GATES
-from accel.modes import MODES
-from workloads.cells import CELLS, _delta
-from workloads.network import (
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.modes import MODES
+from deltatrain.workloads.arrays.packing import Array, pack, packing_of, unpack
+from deltatrain.workloads.cells import CELLS, _delta
+from deltatrain.workloads.network.network import (
     Forward,
     Network,
     Parameters,
@@ -21,7 +22,6 @@ from workloads.network import (
     outputs,
     training_step,
 )
-from workloads.packing import Array, pack, packing_of, unpack
 
 delta_cells = st.sampled_from([name for name in CELLS.names() if name.startswith("delta")])
 cells = st.sampled_from(CELLS.names())
@@ -63,7 +63,7 @@ def test_a_cell_declares_what_the_machine_needs_to_know(name: str) -> None:
 @pytest.mark.parametrize("name", CELLS.names())
 def test_a_cell_and_its_integer_twin_lay_out_the_same_matrices(name: str) -> None:
     cell = CELLS.load(name)
-    twin = GATES.load(cell.GATES)
+    twin = CELL_ARITHMETIC.load(cell.ARITHMETIC)
     assert len(cell.ACCUMULATORS) == twin.ACCUMULATORS
     assert tuple(map(cell.ACCUMULATORS.index, cell.TARGETS_X)) == twin.BLOCKS_X
     assert tuple(map(cell.ACCUMULATORS.index, cell.TARGETS_H)) == twin.BLOCKS_H

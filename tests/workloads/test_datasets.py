@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from accel.errors import ConfigError, NetworkError
-from workloads.datasets import DATASETS, commands, digits, spikes, vowels, watch
-from workloads.fetching import fetched, member_of
-from workloads.recordings import Recordings, Sequences
-from workloads.speech.keeping import made_by
-from workloads.speech.synthesis import parcel
+from deltatrain.accel.errors import ConfigError, NetworkError
+from deltatrain.workloads.data.fetching import fetched, member_of
+from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.data.speech.keeping import made_by
+from deltatrain.workloads.data.speech.synthesis import parcel
+from deltatrain.workloads.datasets import DATASETS, commands, digits, spikes, vowels, watch
 
 RECIPE, SPIKES = commands.recipe_text(), spikes.recipe_text()
 

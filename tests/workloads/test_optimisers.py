@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workloads.optimisers import OPTIMISERS
+from deltatrain.workloads.optimisers import OPTIMISERS
 
 
 @pytest.mark.parametrize("name", OPTIMISERS.names())

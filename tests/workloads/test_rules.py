@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from workloads.cells import CELLS
-from workloads.fired import fired_in
-from workloads.network import Network, Sizes, forward, from_flat, initial_parameters
-from workloads.packing import Array
-from workloads.rules import RULES, bptt, ottt
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.fired import fired_in
+from deltatrain.workloads.network.network import Network, Sizes, forward, from_flat, initial_parameters
+from deltatrain.workloads.rules import RULES, bptt, ottt
+from deltatrain.workloads.workload import Workload
 
 ALPHA, K, BETA = 0.95, 10 * (1 - 0.95), 10.0
 CLASSES = 3

@@ -10,21 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from workloads import learning_state
-from workloads.cells import CELLS
-from workloads.network import Sizes, from_flat, shapes
-from workloads.operations import matrix_macs
-from workloads.optimisers import OPTIMISERS
-from workloads.recordings import Recordings
-from workloads.sparse_columns import column_words, lane_weights, matrix_bytes, whole_words, word_bytes
-from workloads.sparsity import SPARSITY, balanced, selfish, selfish_gates
-from workloads.sparsity._matrix import Matrix
-from workloads.sparsity._pruning import pruned
-from workloads.tables import Sparsity
-from workloads.training import Progress, Trained, train
-from workloads.weight_masks import LAST_RATE, counts, first_mask, next_mask, pruning_rate
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.lowering.sparse_columns import (
+    column_words,
+    lane_weights,
+    matrix_bytes,
+    whole_words,
+    word_bytes,
+)
+from deltatrain.workloads.network.network import Sizes, from_flat, shapes
+from deltatrain.workloads.optimisers import OPTIMISERS
+from deltatrain.workloads.sparsity import SPARSITY, balanced, selfish, selfish_gates
+from deltatrain.workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.sparsity._pruning import pruned
+from deltatrain.workloads.tables import Sparsity
+from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training.operations import matrix_macs
+from deltatrain.workloads.training.training import Progress, Trained, train
+from deltatrain.workloads.weight_masks import LAST_RATE, counts, first_mask, next_mask, pruning_rate
+from deltatrain.workloads.workload import Workload
 
 THIN = [name for name in SPARSITY.names() if name != "dense"]
 seeds = st.integers(0, 2**32 - 1)
@@ -70,7 +76,7 @@ def test_erdos_renyi_keeps_the_total_and_gives_by_rows_and_columns(sizes: Sizes,
 
 @given(
     rule=st.sampled_from(SPARSITY.names()),
-    gates=st.integers(1, 4),
+    blocks=st.integers(1, 4),
     shape=st.tuples(st.integers(1, 6), st.integers(1, 8)),
     share=st.floats(0, 1),
     rate=st.floats(0, 1),
@@ -78,10 +84,10 @@ def test_erdos_renyi_keeps_the_total_and_gives_by_rows_and_columns(sizes: Sizes,
 )
 @settings(max_examples=200)
 def test_a_move_keeps_the_count_and_takes_the_smallest_away(
-    rule: str, gates: int, shape: tuple[int, int], share: float, rate: float, seed: int
+    rule: str, blocks: int, shape: tuple[int, int], share: float, rate: float, seed: int
 ) -> None:
     rng, member = np.random.default_rng(seed), SPARSITY.load(rule)
-    matrix = Matrix(gates * shape[0], shape[1], gates, lanes=3)
+    matrix = Matrix(blocks * shape[0], shape[1], blocks, lanes=3)
     mask = member.first(matrix, matrix.size if rule == "dense" else round(share * matrix.size), rng)
     weights = rng.standard_normal(matrix.shape) * mask
     before = mask.copy()
@@ -113,7 +119,7 @@ def test_shares_are_as_even_as_the_room_allows(total: int, room: list[int], seed
 
 
 @given(
-    gates=st.integers(1, 4),
+    blocks=st.integers(1, 4),
     width=st.integers(1, 20),
     columns=st.integers(1, 9),
     lanes=st.integers(1, 8),
@@ -123,14 +129,14 @@ def test_shares_are_as_even_as_the_room_allows(total: int, room: list[int], seed
 )
 @settings(max_examples=100)
 def test_balanced_lanes_differ_by_at_most_one_weight_a_column(
-    gates: int, width: int, columns: int, lanes: int, share: float, rate: float, seed: int
+    blocks: int, width: int, columns: int, lanes: int, share: float, rate: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    matrix = Matrix(gates * width, columns, gates, lanes)
+    matrix = Matrix(blocks * width, columns, blocks, lanes)
     mask = balanced.first(matrix, round(share * matrix.size), rng)
-    room = lane_weights(np.ones(matrix.shape, np.bool_), gates, lanes)
+    room = lane_weights(np.ones(matrix.shape, np.bool_), blocks, lanes)
     for _ in range(3):
-        of_lanes = lane_weights(mask, gates, lanes)
+        of_lanes = lane_weights(mask, blocks, lanes)
         assert of_lanes.sum() == round(share * matrix.size)
         assert np.ptp(of_lanes.sum(axis=0)) <= 1
         for column, places in zip(of_lanes.T, room.T, strict=True):
@@ -140,32 +146,32 @@ def test_balanced_lanes_differ_by_at_most_one_weight_a_column(
 
 
 @given(
-    gates=st.integers(1, 4), width=st.integers(1, 20), columns=st.integers(1, 5), lanes=st.integers(1, 8), seed=seeds
+    blocks=st.integers(1, 4), width=st.integers(1, 20), columns=st.integers(1, 5), lanes=st.integers(1, 8), seed=seeds
 )
 def test_compressed_columns_are_as_long_as_their_longest_lane(
-    gates: int, width: int, columns: int, lanes: int, seed: int
+    blocks: int, width: int, columns: int, lanes: int, seed: int
 ) -> None:
     """Against putting each weight into its lane's queue, one by one."""
     rng = np.random.default_rng(seed)
-    mask = rng.random((gates * width, columns)) < rng.random()
-    words = column_words(mask, gates, lanes)
+    mask = rng.random((blocks * width, columns)) < rng.random()
+    words = column_words(mask, blocks, lanes)
     for column in range(columns):
         queues: list[list[int]] = [[] for _ in range(lanes)]
         for row in np.flatnonzero(mask[:, column]):
             gate, neuron = divmod(int(row), width)
             queues[neuron % lanes].append(gate * -(-width // lanes) + neuron // lanes)
         assert words[column] == max(map(len, queues))
-        assert max((n for queue in queues for n in queue), default=0) < whole_words(mask, gates, lanes)
-    assert np.all(words <= whole_words(mask, gates, lanes))
-    one_word = word_bytes(mask, gates, lanes, 16)
-    assert 8 * one_word - 8 < lanes * (16 + math.ceil(math.log2(whole_words(mask, gates, lanes)))) <= 8 * one_word
-    assert matrix_bytes(mask, gates, lanes, 16) == words.sum() * one_word + 4 * (columns + 1)
+        assert max((n for queue in queues for n in queue), default=0) < whole_words(mask, blocks, lanes)
+    assert np.all(words <= whole_words(mask, blocks, lanes))
+    one_word = word_bytes(mask, blocks, lanes, 16)
+    assert 8 * one_word - 8 < lanes * (16 + math.ceil(math.log2(whole_words(mask, blocks, lanes)))) <= 8 * one_word
+    assert matrix_bytes(mask, blocks, lanes, 16) == words.sum() * one_word + 4 * (columns + 1)
 
 
 def test_gates_with_larger_weights_gain_under_equal_regrowth() -> None:
     """The cell gate redistribution: gate 0 has ten times the weights, so the others lose and all get the same."""
     rng = np.random.default_rng(0)
-    matrix = Matrix(4 * 50, 40, gates=4, lanes=8)
+    matrix = Matrix(4 * 50, 40, blocks=4, lanes=8)
     mask = selfish_gates.first(matrix, 4000, rng)
     weights = rng.standard_normal(mask.shape) * np.repeat([10.0, 1.0, 1.0, 1.0], 50)[:, None] * mask
     moved = selfish_gates.moved(matrix, weights, mask, 0.3, rng)
@@ -177,7 +183,7 @@ def test_gates_with_larger_weights_gain_under_equal_regrowth() -> None:
 
 def test_uniform_regrowth_is_uniform_over_the_empty_places() -> None:
     rng = np.random.default_rng(1)
-    matrix = Matrix(60, 100, gates=4, lanes=8)
+    matrix = Matrix(60, 100, blocks=4, lanes=8)
     mask = selfish.first(matrix, 3000, rng)
     weights = rng.standard_normal(mask.shape) * mask
     left = pruned(weights, mask, 0.5)

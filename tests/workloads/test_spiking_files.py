@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workloads.recordings import Recordings, Sequences
-from workloads.trace import Trace
-from workloads.training import Progress, Trained, train
-from workloads.workload import Workload
+from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.training.training import Progress, Trained, train
+from deltatrain.workloads.workload import Workload
 
 
 def _recordings() -> Recordings:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from workloads.synthetic import element_rates, stream_masks, synthetic_step, uniform_masks
-from workloads.workload import Workload
+from deltatrain.workloads.synthetic import element_rates, stream_masks, synthetic_step, uniform_masks
+from deltatrain.workloads.workload import Workload
 
 shares = st.floats(0, 1)
 inner = st.floats(0.05, 0.95)

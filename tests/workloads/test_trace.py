@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import recorded_step
 
-from accel.errors import ConfigError
-from accel.gates import GATES
-from workloads.placement import Shape
-from workloads.trace import EpochCounts, Trace
-from workloads.workload import Workload
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import EpochCounts, Trace
+from deltatrain.workloads.workload import Workload
 
 _SLOW = settings(
     max_examples=40,
@@ -38,7 +38,7 @@ def traces(draw: st.DrawFn) -> Trace:
         "training.seed": draw(st.integers(0, 2**40)),
     }
     inputs, classes = draw(st.integers(1, 20)), draw(st.integers(1, 12))
-    shape = Shape(GATES.load(cell), (inputs, *hidden[:-1]), hidden, classes)
+    shape = Shape(CELL_ARITHMETIC.load(cell), (inputs, *hidden[:-1]), hidden, classes)
     steps = []
     for number in range(draw(st.integers(0, 3))):
         lengths = np.array(draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)))
@@ -59,7 +59,7 @@ def traces(draw: st.DrawFn) -> Trace:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    shape = Shape(GATES.load("lstm"), (4, 6), (6, 5), 3)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4, 6), (6, 5), 3)
     step = recorded_step(shape, np.array([5, 3]), 0.4, 1)
     path = tmp_path_factory.mktemp("trace") / "trace.npz"
     Trace(Workload.named("tiny"), 4, 3, (step,), ()).save(path)
@@ -234,7 +234,7 @@ def test_an_interrupted_save_leaves_the_old_trace(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("accel.files.os.fsync", stop)
+    monkeypatch.setattr("deltatrain.accel.files.os.fsync", stop)
     with pytest.raises(KeyboardInterrupt):
         Trace(Workload.named("tiny"), 4, 3, (), ()).save(path)
     assert path.read_bytes() == saved

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accel.errors import ConfigError
-from workloads.datasets import DATASETS
-from workloads.presets import PRESETS
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.presets import PRESETS
+from deltatrain.workloads.workload import Workload
 
 
 def _table(**changes: Any) -> dict[str, Any]:

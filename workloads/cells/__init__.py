@@ -1,5 +1,5 @@
 """The recurrent cells, one file each; see README.md."""
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-CELLS = ModuleFamily("workloads.cells", "cell")
+CELLS = ModuleFamily("deltatrain.workloads.cells", "cell")

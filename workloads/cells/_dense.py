@@ -10,9 +10,9 @@ from types import ModuleType
 
 import numpy as np
 
-from workloads.cells._weights import blocks_of, gather, spread
-from workloads.layer import Layer, LayerTape
-from workloads.packing import Array, Packing, led_starts, rows_before
+from deltatrain.workloads.arrays.layer import Layer, LayerTape
+from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
+from deltatrain.workloads.cells._weights import blocks_of, gather, spread
 
 
 def forward(cell: ModuleType, layer: Layer, x: Array, packing: Packing) -> LayerTape:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.packing import Array, Packing
+from deltatrain.workloads.arrays.packing import Array, Packing
 
 HELD = 0
 """Vectors that the encoder holds for each stream."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.packing import Array
+from deltatrain.workloads.arrays.packing import Array
 
 
 def spread(W: Array, targets: tuple[str, ...], accumulators: tuple[str, ...]) -> Array:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.cells import _delta
-from workloads.cells._weights import blocks_of
-from workloads.packing import Array, Packing
+from deltatrain.workloads.arrays.packing import Array, Packing
+from deltatrain.workloads.cells import _delta
+from deltatrain.workloads.cells._weights import blocks_of
 
-GATES = "gru"  # its integer twin in accel.gates
+ARITHMETIC = "gru"  # its integer twin in accel.cells
 STREAMS = _delta
 ACCUMULATORS = ("r", "z", "nx", "nh")
 TARGETS_X = ("r", "z", "nx")

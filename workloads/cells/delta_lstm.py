@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.cells import _delta
-from workloads.cells._weights import blocks_of
-from workloads.packing import Array, Packing
+from deltatrain.workloads.arrays.packing import Array, Packing
+from deltatrain.workloads.cells import _delta
+from deltatrain.workloads.cells._weights import blocks_of
 
-GATES = "lstm"  # its integer twin in accel.gates
+ARITHMETIC = "lstm"  # its integer twin in accel.cells
 STREAMS = _delta
 ACCUMULATORS = ("i", "f", "g", "o")
 TARGETS_X = ACCUMULATORS

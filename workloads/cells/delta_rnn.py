@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.cells import _delta
-from workloads.packing import Array, Packing
+from deltatrain.workloads.arrays.packing import Array, Packing
+from deltatrain.workloads.cells import _delta
 
-GATES = "rnn"  # its integer twin in accel.gates
+ARITHMETIC = "rnn"  # its integer twin in accel.cells
 STREAMS = _delta
 ACCUMULATORS = ("h",)
 TARGETS_X = ("h",)

@@ -1,7 +1,7 @@
 """Leaky integrate-and-fire neurons without a recurrent matrix: what spikes bring leaks away, and too much is a spike.
 
 u[t] = alpha * u[t-1] + I[t], or I[t] alone if u[t-1] was above the spike threshold; s[t] = 1 if u[t] is above it. The
-equations, their constants and their sources are in `accel.gates.lif`, the machine's form of the same cell: the hard
+equations, their constants and their sources are in `accel.cells.lif`, the machine's form of the same cell: the hard
 reset, decided from the state of the step before; the surrogate slope; at most so many neurons listed; gradient-only
 ones among them. M is the current I of one step.
 """
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.gates.lif import ALPHA, GAIN, GRADIENT_ABOVE, SHARPNESS, SPIKES_ABOVE, listed
-from workloads.cells import _spikes as streams
-from workloads.packing import Array, Packing
+from deltatrain.accel.cells.lif import ALPHA, GAIN, GRADIENT_ABOVE, SHARPNESS, SPIKES_ABOVE, listed
+from deltatrain.workloads.arrays.packing import Array, Packing
+from deltatrain.workloads.cells import _spikes as streams
 
-GATES = "lif"  # its integer twin in accel.gates
+ARITHMETIC = "lif"  # its integer twin in accel.cells
 STREAMS = streams
 ACCUMULATORS = ("I",)
 TARGETS_X: tuple[str, ...] = ("I",)

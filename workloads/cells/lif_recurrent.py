@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workloads.cells.lif import (
+from deltatrain.workloads.cells.lif import (
     ACCUMULATORS,
     STATE,
     STREAMS,
@@ -16,7 +16,7 @@ from workloads.cells.lif import (
 
 __all__ = [
     "ACCUMULATORS",
-    "GATES",
+    "ARITHMETIC",
     "STATE",
     "STREAMS",
     "TAPE",
@@ -28,5 +28,5 @@ __all__ = [
     "forward",
 ]
 
-GATES = "lif_recurrent"
+ARITHMETIC = "lif_recurrent"
 TARGETS_H: tuple[str, ...] = ("I",)

@@ -1,5 +1,5 @@
 """The data sets, one file each."""
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-DATASETS = ModuleFamily("workloads.datasets", "data set")
+DATASETS = ModuleFamily("deltatrain.workloads.datasets", "data set")

@@ -1,7 +1,7 @@
 """Spoken commands like those of Fluent Speech Commands, synthetic: 31 intents, said by voices unheard in training.
 
 The set is synthesised on first use, which takes a minute or two, and kept in the cache folder under a digest of
-everything that makes it: the recipe beside this file, the package `workloads.speech` and the synthesiser's wheel.
+everything that makes it: the recipe beside this file, the package `workloads.data.speech` and the synthesiser's wheel.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from workloads.fetching import Progress, cache_folder
-from workloads.recordings import Recordings, Sequences, standardised
-from workloads.speech.casting import cast, intents
-from workloads.speech.keeping import keep, made_by, read
-from workloads.speech.recording import features_of
+from deltatrain.workloads.data.fetching import Progress, cache_folder
+from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
+from deltatrain.workloads.data.speech.casting import cast, intents
+from deltatrain.workloads.data.speech.keeping import keep, made_by, read
+from deltatrain.workloads.data.speech.recording import features_of
 
 LICENCE = "Apache-2.0 (sentences); spoken by espeak-ng 1.52, which is GPL-3.0-or-later"
 SOURCE = (
@@ -47,7 +47,7 @@ def load(progress: Progress | None = None) -> Recordings:
 
 def recipe_text() -> bytes:
     """Return the recipe as it stands in its file."""
-    return resources.files("workloads.datasets").joinpath("commands.toml").read_bytes()
+    return resources.files("deltatrain.workloads.datasets").joinpath("commands.toml").read_bytes()
 
 
 def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:

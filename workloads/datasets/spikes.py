@@ -1,6 +1,6 @@
 """Spoken digits as spike trains, like the Spiking Heidelberg Digits, synthetic: zero to nine in English and German.
 
-Said by espeak-ng, heard by the cochlea of `workloads.speech.cochlea`, with neither room nor noise, as that set was
+Said by espeak-ng, heard by the cochlea of `workloads.data.speech.cochlea`, with neither room nor noise, as that set was
 recorded. It is made on first use, which takes a minute or two, and kept as `commands` is.
 """
 
@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from workloads.fetching import Progress, cache_folder
-from workloads.recordings import Recordings, Sequences
-from workloads.speech.casting import Line, unseen_voices
-from workloads.speech.cochlea import spike_train
-from workloads.speech.keeping import keep, made_by, read
-from workloads.speech.recording import analysed
-from workloads.speech.synthesis import SAMPLE_RATE_HZ, Utterance
+from deltatrain.workloads.data.fetching import Progress, cache_folder
+from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.data.speech.casting import Line, unseen_voices
+from deltatrain.workloads.data.speech.cochlea import spike_train
+from deltatrain.workloads.data.speech.keeping import keep, made_by, read
+from deltatrain.workloads.data.speech.recording import analysed
+from deltatrain.workloads.data.speech.synthesis import SAMPLE_RATE_HZ, Utterance
 
 LICENCE = "Apache-2.0 (recipe); spoken by espeak-ng 1.52, which is GPL-3.0-or-later"
 SPIKES = True  # every value is 0 or 1
@@ -50,7 +50,7 @@ def load(progress: Progress | None = None) -> Recordings:
 
 def recipe_text() -> bytes:
     """Return the recipe as it stands in its file."""
-    return resources.files("workloads.datasets").joinpath("spikes.toml").read_bytes()
+    return resources.files("deltatrain.workloads.datasets").joinpath("spikes.toml").read_bytes()
 
 
 def cast(recipe: dict[str, Any]) -> list[Line]:

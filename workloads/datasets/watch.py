@@ -8,8 +8,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.fetching import Progress, Wheel, member_of
-from workloads.recordings import Recordings, Sequences, standardised
+from deltatrain.workloads.data.fetching import Progress, Wheel, member_of
+from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 
 LICENCE = "BSD-3-Clause (the package that carries them)"
 SOURCE = "Sets of shoulder exercises with a smartwatch, D. Burns et al., arXiv:1802.01489; from seglearn 1.2.5"

@@ -1,5 +1,5 @@
 """The optimisers, one file each: `start` gives the state, `update` takes one step; both work on one flat vector."""
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-OPTIMISERS = ModuleFamily("workloads.optimisers", "optimiser")
+OPTIMISERS = ModuleFamily("deltatrain.workloads.optimisers", "optimiser")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.packing import Array
+from deltatrain.workloads.arrays.packing import Array
 
 BETA_2 = 0.999  # Kingma and Ba, Adam, ICLR 2015, algorithm 1
 EPSILON = 1e-8  # same place

@@ -1,5 +1,5 @@
 """Named workloads, one TOML file each."""
 
-from accel.family import TableFamily
+from deltatrain.accel.family import TableFamily
 
-PRESETS = TableFamily("workloads.presets", "workload")
+PRESETS = TableFamily("deltatrain.workloads.presets", "workload")

@@ -1,20 +1,20 @@
 """Family: how the gradient of a mini-batch is found, one file each.
 
 Every member has ``training_step(network, parameters, x, lengths, labels)``, which returns `Learned`; arguments as in
-`workloads.network.training_step`. ``SPIKES_ONLY`` says whether it is for spiking cells alone.
+`workloads.network.network.training_step`. ``SPIKES_ONLY`` says whether it is for spiking cells alone.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from accel.family import ModuleFamily
-from workloads.fired import Fired
-from workloads.network import Parameters
+from deltatrain.accel.family import ModuleFamily
+from deltatrain.workloads.network.fired import Fired
+from deltatrain.workloads.network.network import Parameters
 
 __all__ = ["RULES", "Learned"]
 
-RULES = ModuleFamily("workloads.rules", "training rule")
+RULES = ModuleFamily("deltatrain.workloads.rules", "training rule")
 
 
 class Learned(NamedTuple):

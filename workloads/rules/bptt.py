@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads import network as networks
-from workloads.fired import fired_in
-from workloads.network import Network, Parameters
-from workloads.packing import Array
-from workloads.rules import Learned
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.network import network as networks
+from deltatrain.workloads.network.fired import fired_in
+from deltatrain.workloads.network.network import Network, Parameters
+from deltatrain.workloads.rules import Learned
 
 SPIKES_ONLY = False
 
@@ -17,6 +17,6 @@ SPIKES_ONLY = False
 def training_step(
     network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> Learned:
-    """Return loss and gradients of one mini-batch; as `workloads.network.training_step`."""
+    """Return loss and gradients of one mini-batch; as `workloads.network.network.training_step`."""
     step = networks.training_step(network, parameters, x, lengths, labels)
     return Learned(step.loss, step.gradients, fired_in(step.forward))

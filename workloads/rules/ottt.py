@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.gates.lif import ALPHA
-from workloads.fired import Fired, nothing_fired
-from workloads.layer import Layer
-from workloads.network import Network, Parameters, Sizes, row_weights, softmax_loss
-from workloads.packing import Array, Packing, pack, packing_of, sample_of_rows
-from workloads.rules import Learned
+from deltatrain.accel.cells.lif import ALPHA
+from deltatrain.workloads.arrays.layer import Layer
+from deltatrain.workloads.arrays.packing import Array, Packing, pack, packing_of, sample_of_rows
+from deltatrain.workloads.network.fired import Fired, nothing_fired
+from deltatrain.workloads.network.network import Network, Parameters, Sizes, row_weights, softmax_loss
+from deltatrain.workloads.rules import Learned
 
 SPIKES_ONLY = True
 

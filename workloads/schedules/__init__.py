@@ -1,5 +1,5 @@
 """Learning-rate schedules, one file each: `factor` is a pure function of how far training is and how it went."""
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-SCHEDULES = ModuleFamily("workloads.schedules", "schedule")
+SCHEDULES = ModuleFamily("deltatrain.workloads.schedules", "schedule")

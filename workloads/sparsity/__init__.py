@@ -10,6 +10,6 @@ Every member has
 Masks are boolean and of the matrix's shape, (gates * H, C): its row blocks are the gates (`_matrix.Matrix`).
 """
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-SPARSITY = ModuleFamily("workloads.sparsity", "sparsity rule")
+SPARSITY = ModuleFamily("deltatrain.workloads.sparsity", "sparsity rule")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workloads.packing import Array
+from deltatrain.workloads.arrays.packing import Array
 
 
 class Matrix(NamedTuple):
@@ -24,7 +24,7 @@ class Matrix(NamedTuple):
 
     rows: int
     columns: int
-    gates: int
+    blocks: int
     lanes: int
 
     @property
@@ -39,5 +39,5 @@ class Matrix(NamedTuple):
 
     def lane_of_rows(self) -> Array:
         """Return the lane of each row, shape (rows,)."""
-        lane: Array = np.tile(np.arange(self.rows // self.gates) % self.lanes, self.gates)
+        lane: Array = np.tile(np.arange(self.rows // self.blocks) % self.lanes, self.blocks)
         return lane

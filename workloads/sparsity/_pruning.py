@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from workloads.packing import Array
+from deltatrain.workloads.arrays.packing import Array
 
 _NEARLY_DENSE = 0.2  # below this sparsity there are fewer empty places than the rate would fill
 

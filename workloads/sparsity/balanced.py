@@ -1,18 +1,18 @@
 """Like `selfish`, but every lane has as many weights of a column as the next, to one, at all times.
 
-A compressed column takes as many cycles as its longest lane has weights (`workloads.sparse_columns`). Here what a lane
-loses of a column grows again in the same lane and column, at random. Balance for the sake of the engine is the idea of
-column-balanced pruning (CBTD of Spartus, Gao et al., TNNLS 2022, arXiv 2108.02297, which prunes a dense network); to
-keep it while weights move is ours.
+A compressed column takes as many cycles as its longest lane has weights (`workloads.lowering.sparse_columns`). Here
+what a lane loses of a column grows again in the same lane and column, at random. Balance for the sake of the engine is
+the idea of column-balanced pruning (CBTD of Spartus, Gao et al., TNNLS 2022, arXiv 2108.02297, which prunes a dense
+network); to keep it while weights move is ours.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from workloads.packing import Array
-from workloads.sparsity._matrix import Matrix
-from workloads.sparsity._pruning import pruned
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.sparsity._pruning import pruned
 
 
 def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.packing import Array
-from workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.sparsity._matrix import Matrix
 
 
 def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.packing import Array
-from workloads.sparsity import static
-from workloads.sparsity._matrix import Matrix
-from workloads.sparsity._pruning import pruned
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.sparsity import static
+from deltatrain.workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.sparsity._pruning import pruned
 
 first = static.first
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.packing import Array
-from workloads.sparsity import static
-from workloads.sparsity._matrix import Matrix
-from workloads.sparsity._pruning import pruned
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.sparsity import static
+from deltatrain.workloads.sparsity._matrix import Matrix
+from deltatrain.workloads.sparsity._pruning import pruned
 
 first = static.first
 
@@ -23,7 +23,7 @@ def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.rand
     What does not divide evenly goes to gates drawn at random, what a full gate has no place for to the others.
     """
     left = pruned(weights, mask, rate)
-    blocks = left.reshape(matrix.gates, -1)
+    blocks = left.reshape(matrix.blocks, -1)
     free = (~blocks).sum(axis=1)
     for block, count in zip(blocks, shares(int(mask.sum() - left.sum()), free, rng), strict=True):
         block[rng.choice(np.flatnonzero(~block), count, replace=False)] = True

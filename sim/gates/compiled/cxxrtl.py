@@ -8,9 +8,9 @@ from importlib.metadata import version as version_of
 from amaranth.back import cxxrtl
 from amaranth.lib.wiring import Component
 
-from sim.gates.compiled.never_reset import CLOCK, NeverReset
-from sim.gates.compiled.recipe import Recipe
-from sim.gates.compiled.verilog import builtin_yosys, yosys_headers
+from deltatrain.sim.gates.compiled.never_reset import CLOCK, NeverReset
+from deltatrain.sim.gates.compiled.recipe import Recipe
+from deltatrain.sim.gates.compiled.verilog import builtin_yosys, yosys_headers
 
 __all__ = ["HEADER", "NAME", "PROGRAMS", "WAVEFORMS", "member", "recipe", "version"]
 

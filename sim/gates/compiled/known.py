@@ -16,11 +16,10 @@ from pathlib import Path
 
 from amaranth.lib.wiring import Component
 
-import accel
-import rtl
-from accel.files import replace_file
-from sim.gates import ports
-from sim.gates.compiled.tools import Tool
+from deltatrain import accel, rtl
+from deltatrain.accel.files import replace_file
+from deltatrain.sim.gates import ports
+from deltatrain.sim.gates.compiled.tools import Tool
 
 __all__ = ["SOURCES", "digest_of", "key", "known_library", "remember_library"]
 

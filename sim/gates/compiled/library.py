@@ -14,13 +14,13 @@ from pathlib import Path
 
 from amaranth.lib.wiring import Component
 
-from accel.errors import ConfigError
-from accel.files import make_folder, replace_file
-from sim.gates.compiled.known import key, known_library, remember_library
-from sim.gates.compiled.recipe import Recipe
-from sim.gates.compiled.tools import Tool
-from sim.gates.ports import Port, Ports, Stream
-from workloads.fetching import cache_folder
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import make_folder, replace_file
+from deltatrain.sim.gates.compiled.known import key, known_library, remember_library
+from deltatrain.sim.gates.compiled.recipe import Recipe
+from deltatrain.sim.gates.compiled.tools import Tool
+from deltatrain.sim.gates.ports import Port, Ports, Stream
+from deltatrain.workloads.data.fetching import cache_folder
 
 __all__ = ["library"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from sim.gates.ports import Ports
+from deltatrain.sim.gates.ports import Ports
 
 __all__ = ["CLOCK", "NeverReset"]
 

@@ -13,11 +13,11 @@ import numpy as np
 from amaranth.lib.wiring import Component
 from numpy.typing import NDArray
 
-from sim.gates.compiled.library import library
-from sim.gates.compiled.tools import find_tool
-from sim.gates.ports import Port, Ports, changed, check_pulse
-from sim.gates.simulation import Simulation
-from sim.gates.waveform import open_waveform
+from deltatrain.sim.gates.compiled.library import library
+from deltatrain.sim.gates.compiled.tools import find_tool
+from deltatrain.sim.gates.ports import Port, Ports, changed, check_pulse
+from deltatrain.sim.gates.simulation import Simulation
+from deltatrain.sim.gates.waveform import open_waveform
 
 __all__ = ["CompiledSimulation"]
 
@@ -193,19 +193,19 @@ def _opened(path: Path) -> SimpleNamespace:
     # Python's lock is let go for runs only, which may be long; to let it go costs as much as the other calls do.
     brief, long = ctypes.PyDLL(str(path)), ctypes.CDLL(str(path))
     opened = SimpleNamespace()
-    gates, number, cycle, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_size_t
+    handle, number, cycle, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_size_t
     address, text = ctypes.c_void_p, ctypes.c_char_p
     for name, result, arguments in (
-        ("open", gates, (cycle, number, text)),
-        ("close", None, (gates,)),
-        ("counters", address, (gates,)),
-        ("run", number, (gates, cycle)),
-        ("offer", number, (gates, number, size, text, text)),
-        ("offer_one", number, (gates, number, cycle, text)),
-        ("pulse", None, (gates, number, cycle)),
-        ("set", None, (gates, number, text)),
-        ("value", None, (gates, number, text)),
-        ("taken", address, (gates, number)),
+        ("open", handle, (cycle, number, text)),
+        ("close", None, (handle,)),
+        ("counters", address, (handle,)),
+        ("run", number, (handle, cycle)),
+        ("offer", number, (handle, number, size, text, text)),
+        ("offer_one", number, (handle, number, cycle, text)),
+        ("pulse", None, (handle, number, cycle)),
+        ("set", None, (handle, number, text)),
+        ("value", None, (handle, number, text)),
+        ("taken", address, (handle, number)),
     ):
         function = getattr(long if name == "run" else brief, f"gates_{name}")
         function.restype, function.argtypes = result, arguments

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from amaranth.lib.wiring import Component
 
-from accel.errors import ConfigError, unknown_name
-from sim.gates.compiled import cxxrtl, verilator
-from sim.gates.compiled.recipe import Recipe
+from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.sim.gates.compiled import cxxrtl, verilator
+from deltatrain.sim.gates.compiled.recipe import Recipe
 
 __all__ = ["TOOLS", "Tool", "find_tool", "missing_programs"]
 

@@ -7,9 +7,9 @@ import subprocess
 
 from amaranth.lib.wiring import Component
 
-from sim.gates.compiled import verilog
-from sim.gates.compiled.never_reset import CLOCK, NeverReset
-from sim.gates.compiled.recipe import Recipe
+from deltatrain.sim.gates.compiled import verilog
+from deltatrain.sim.gates.compiled.never_reset import CLOCK, NeverReset
+from deltatrain.sim.gates.compiled.recipe import Recipe
 
 __all__ = ["HEADER", "NAME", "PROGRAMS", "WAVEFORMS", "member", "recipe", "version"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from amaranth.back import verilog
 from amaranth.lib.wiring import Component
 
-from accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError
 
 __all__ = ["builtin_yosys", "replicated", "text", "yosys_headers"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import indent
 
-from rtl.tile import RESET_CYCLES
-from sim.gates.export.bench_memory import memory
-from sim.gates.export.bench_plan import LOCAL, BenchPlan
-from sim.gates.export.verilog_text import bits, block, constant, task
-from sim.gates.ports import Stream
+from deltatrain.rtl.tile import RESET_CYCLES
+from deltatrain.sim.gates.export.bench_memory import memory
+from deltatrain.sim.gates.export.bench_plan import LOCAL, BenchPlan
+from deltatrain.sim.gates.export.verilog_text import bits, block, constant, task
+from deltatrain.sim.gates.ports import Stream
 
 __all__ = ["bench"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from accel.number import NumberFormat
-from sim.gates.export.bench_plan import BenchPlan, Post
-from sim.gates.export.verilog_text import bits, block, task
+from deltatrain.accel.number import NumberFormat
+from deltatrain.sim.gates.export.bench_plan import BenchPlan, Post
+from deltatrain.sim.gates.export.verilog_text import bits, block, task
 
 __all__ = ["memory"]
 

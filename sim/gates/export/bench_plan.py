@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from accel.engine import Formats
-from accel.number import NumberFormat
-from sim.gates.export.fields import Field
-from sim.gates.ports import Ports
-from sim.gates.run import STOPS
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.number import NumberFormat
+from deltatrain.sim.gates.export.fields import Field
+from deltatrain.sim.gates.ports import Ports
+from deltatrain.sim.gates.run import STOPS
 
 __all__ = ["LOCAL", "BenchPlan", "Post"]
 

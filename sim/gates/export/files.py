@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 
-from accel.errors import ConfigError
-from accel.number import Integers
-from accel.program import Program
-from sim.gates import layout
-from sim.gates.engines import Engine
-from sim.gates.export.bench import bench
-from sim.gates.export.bench_plan import LOCAL, BenchPlan
-from sim.gates.export.fields import fields_of
-from sim.gates.export.parameters import parameters
-from sim.gates.export.recording import Recording
-from sim.gates.export.verilog import verilog
-from sim.gates.golden import wrong_values
-from sim.gates.images import Images
-from sim.gates.packing import pack
-from sim.gates.ports import Ports
-from sim.gates.run import StepOnGates
-from sim.gates.step import NumberedStep
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.number import Integers
+from deltatrain.accel.program import Program
+from deltatrain.sim.gates import layout
+from deltatrain.sim.gates.engines import Engine
+from deltatrain.sim.gates.export.bench import bench
+from deltatrain.sim.gates.export.bench_plan import LOCAL, BenchPlan
+from deltatrain.sim.gates.export.fields import fields_of
+from deltatrain.sim.gates.export.parameters import parameters
+from deltatrain.sim.gates.export.recording import Recording
+from deltatrain.sim.gates.export.verilog import verilog
+from deltatrain.sim.gates.golden import wrong_values
+from deltatrain.sim.gates.images import Images
+from deltatrain.sim.gates.packing import pack
+from deltatrain.sim.gates.ports import Ports
+from deltatrain.sim.gates.run import StepOnGates
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["check", "exported"]
 

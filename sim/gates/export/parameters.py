@@ -7,15 +7,15 @@ from typing import Any
 from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import In
 
-from accel.program import PHASES, TILE_UNITS
-from rtl.tile import RESET_CYCLES
-from rtl.unit_counters import CAUSES
-from sim.gates.commands import Commands
-from sim.gates.export.fields import fields_of
-from sim.gates.images import Images
-from sim.gates.layout import Layout
-from sim.gates.run import GatesResult, StepOnGates
-from sim.gates.step import NumberedStep
+from deltatrain.accel.program import PHASES, TILE_UNITS
+from deltatrain.rtl.commands.unit_counters import CAUSES
+from deltatrain.rtl.tile import RESET_CYCLES
+from deltatrain.sim.gates.commands import Commands
+from deltatrain.sim.gates.export.fields import fields_of
+from deltatrain.sim.gates.images import Images
+from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.run import GatesResult, StepOnGates
+from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["parameters"]
 
@@ -52,7 +52,7 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
 def _network(step: NumberedStep) -> dict[str, Any]:
     shape = step.shape
     return {
-        "cell": shape.gates.__name__.rpartition(".")[2],
+        "cell": shape.arithmetic.__name__.rpartition(".")[2],
         "inputs": list(shape.inputs),
         "hidden": list(shape.hidden),
         "classes": shape.classes,

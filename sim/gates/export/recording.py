@@ -7,8 +7,8 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from rtl.tile import RESET_CYCLES
-from sim.gates.simulation import Simulation
+from deltatrain.rtl.tile import RESET_CYCLES
+from deltatrain.sim.gates.simulation import Simulation
 
 __all__ = ["Recording"]
 

@@ -8,9 +8,9 @@ import sys
 from amaranth.back import rtlil
 from amaranth.lib.wiring import Component
 
-from accel.errors import ConfigError
-from sim.gates.compiled.verilog import builtin_yosys
-from sim.gates.explicit_widths import explicit_widths
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.gates.compiled.verilog import builtin_yosys
+from deltatrain.sim.gates.explicit_widths import explicit_widths
 
 __all__ = ["verilog"]
 

@@ -6,6 +6,6 @@ nothing new end it, and ``start(space, seed, batch)``, which returns a search (`
 for each point asked for, in the order of asking.
 """
 
-from accel.family import ModuleFamily
+from deltatrain.accel.family import ModuleFamily
 
-SEARCHES = ModuleFamily("sim.sweep.searches", "search")
+SEARCHES = ModuleFamily("deltatrain.sim.sweep.searches", "search")

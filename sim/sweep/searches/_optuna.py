@@ -5,15 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from sim.sweep.axis import Axis, Design
-from sim.sweep.outcome import Outcome
+from deltatrain.sim.sweep.axis import Axis, Design
+from deltatrain.sim.sweep.outcome import Outcome
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
     from optuna.trial import Trial
 
-    from sim.sweep.space import Space
+    from deltatrain.sim.sweep.space import Space
 
 
 class Learned:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.sweep.searches._optuna import Learned
+from deltatrain.sim.sweep.searches._optuna import Learned
 
 if TYPE_CHECKING:
-    from sim.sweep.space import Space
+    from deltatrain.sim.sweep.space import Space
 
 LEARNS = True
 PATIENCE = 1000

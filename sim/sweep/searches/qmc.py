@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.sweep.axis import Design
-from sim.sweep.outcome import Outcome
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.outcome import Outcome
 
 if TYPE_CHECKING:
-    from sim.sweep.space import Space
+    from deltatrain.sim.sweep.space import Space
 
 LEARNS = False
 PATIENCE = 100_000

@@ -1,5 +1,5 @@
 """Family: one TOML file for each design space that comes with the project."""
 
-from accel.family import TableFamily
+from deltatrain.accel.family import TableFamily
 
-SPACES = TableFamily("sim.sweep.spaces", "space")
+SPACES = TableFamily("deltatrain.sim.sweep.spaces", "space")

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from accel.architecture import Architecture
-from reports.page import Contents, Curves, Held, Run, Sweep
+from deltatrain.accel.architecture import Architecture
+from deltatrain.reports.page import Contents, Curves, Held, Run, Sweep
 
 OBJECTIVES = {"seconds": "minimise", "energy_j": "minimise", "accuracy": "maximise"}
 FIELDS = ("machine.engine.lanes", "machine.local.bytes", "machine.placement.weights", "machine.dma.buffer_bytes")

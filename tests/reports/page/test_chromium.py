@@ -9,16 +9,16 @@ import browser as chromium
 import numpy as np
 import pytest
 
-import reports.page
-from reports.page import Contents, render
-from reports.quantity import quantity, share
+from deltatrain.reports import page
+from deltatrain.reports.page import Contents, render
+from deltatrain.reports.quantity import quantity, share
 
 pytestmark = pytest.mark.skipif(
     chromium.chromium() is None, reason="no Chromium on this machine: install one (Debian: chromium) to test the page"
 )
 
 SCREENS = [(width, dark) for width in (1280, 390, 360) for dark in (False, True)]
-SCRIPTS = Path(reports.page.__file__).parent / "scripts"
+SCRIPTS = Path(page.__file__).parent / "scripts"
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from reports.figures import energy_breakdown, memory_over_time, memory_use, pareto, roofline
-from reports.page import Contents
-from reports.page.figures import encoded, figures
-from reports.table import energy_rows, roofline_rows
+from deltatrain.reports.figures import energy_breakdown, memory_over_time, memory_use, pareto, roofline
+from deltatrain.reports.page import Contents
+from deltatrain.reports.page.figures import encoded, figures
+from deltatrain.reports.table import energy_rows, roofline_rows
 
 FEW = settings(max_examples=5, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 SEEDS = st.integers(0, 10**6)

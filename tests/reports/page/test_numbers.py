@@ -11,11 +11,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pages import parse, rows, value
 
-from accel.architecture import Architecture
-from reports import palette
-from reports.page import Contents, render
-from reports.quantity import quantity, share, times
-from reports.table import CAUSES, area_rows, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
+from deltatrain.accel.architecture import Architecture
+from deltatrain.reports import palette
+from deltatrain.reports.page import Contents, render
+from deltatrain.reports.quantity import quantity, share, times
+from deltatrain.reports.table import CAUSES, area_rows, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
 
 # a smaller seed is no simpler a run, so there is nothing to shrink
 FEW = settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])

@@ -12,9 +12,9 @@ from dram_workloads import Case, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.dram import DramPart
-from sim.dram.activity import DramActivity
-from sim.dram.controller import DramChannels
+from deltatrain.accel.dram import DramPart
+from deltatrain.sim.dram.activity import DramActivity
+from deltatrain.sim.dram.controller import DramChannels
 
 Slice = tuple[str, int, int, dict[str, int]]
 

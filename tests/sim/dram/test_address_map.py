@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.dram import FIELDS, DramController, DramPart
-from sim.dram.address_map import AddressMap
+from deltatrain.accel.dram import FIELDS, DramController, DramPart
+from deltatrain.sim.dram.address_map import AddressMap
 
 
 def _map(order: str, **changes: object) -> AddressMap:

@@ -8,10 +8,10 @@ import numpy as np
 from dram_workloads import Case, cases
 from hypothesis import given, settings
 
-from accel.dram import DramController, DramPart
-from sim.dram.controller import BusTicks, DramChannels
-from sim.dram.kernel import COMMANDS, NEVER
-from sim.dram.rules import Rules
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.sim.dram.controller import BusTicks, DramChannels
+from deltatrain.sim.dram.kernel import COMMANDS, NEVER
+from deltatrain.sim.dram.rules import Rules
 
 
 def _clock_by_clock(case: Case, memory: DramChannels, finished: np.ndarray, end: int) -> Counter[str]:

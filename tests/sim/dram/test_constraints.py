@@ -8,10 +8,10 @@ from dram_checker import as_list, check
 from dram_workloads import Case, cases
 from hypothesis import given, settings
 
-from accel.dram import DramController, DramPart
-from accel.dram_parts import DRAM_PARTS
-from sim.dram.controller import DramChannels
-from sim.dram.requests import generated
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.sim.dram.controller import DramChannels
+from deltatrain.sim.dram.requests import generated
 
 CONSTRAINTS = {
     "ddr4_2400": (

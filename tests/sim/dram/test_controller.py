@@ -10,13 +10,13 @@ from dram_workloads import Case, cases
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from accel.dram import DramController, DramPart
-from accel.dram_parts import DRAM_PARTS
-from accel.errors import ConfigError
-from sim.dram import kernel
-from sim.dram.controller import Commands, DramChannels, Finished
-from sim.dram.kernel import COMMANDS
-from sim.dram.requests import Requests
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.controller import Commands, DramChannels, Finished
+from deltatrain.sim.dram.kernel import COMMANDS
+from deltatrain.sim.dram.requests import Requests
 
 
 def _usual(name: str, **changes: object) -> tuple[DramPart, DramController]:
@@ -137,7 +137,7 @@ def test_recording_and_a_full_log_make_no_difference(case: Case) -> None:
     silent = DramChannels(case.part, case.controller)
     assert _same(_together([silent.serve(*case.requests), silent.finish()]), whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sim.dram.controller._MOST_COMMANDS", 3)
+        patch.setattr("deltatrain.sim.dram.controller._MOST_COMMANDS", 3)
         small = DramChannels(case.part, case.controller, record=True)
         assert _same(_together([small.serve(*case.requests), small.finish()]), whole)
     assert _same(small.take_commands(), commands)
@@ -267,7 +267,7 @@ def test_an_address_beyond_the_memory_is_refused() -> None:
 def test_what_is_finished_waits_for_whoever_asks() -> None:
     """More requests than the kernel has room for finished ones, offered one by one before anything is taken out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sim.dram.controller._MOST_REQUESTS", 4)
+        patch.setattr("deltatrain.sim.dram.controller._MOST_REQUESTS", 4)
         memory = DramChannels(*_usual("ddr3_1600"))
         for n in range(1000):
             assert memory.offer(40 * n, 64 * n, False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from accel.dram import DramController, DramPart
-from accel.errors import ConfigError
-from sim.dram.controller import DramChannels
-from sim.dram.energy import dram_energy_j, unknown_energy
+from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.pricing.dram_energy import unknown_energy
+from deltatrain.sim.dram.controller import DramChannels
+from deltatrain.sim.dram.energy import dram_energy_j
 
 
 def _memory(device: str, **changes: object) -> DramChannels:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from sim.dram.requests import PATTERNS, Requests, generated, recorded
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.dram.requests import PATTERNS, Requests, generated, recorded
 
 CAPACITY = 1 << 32
 

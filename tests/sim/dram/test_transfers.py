@@ -7,11 +7,11 @@ from dram_workloads import controllers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.dram import DramPart
-from accel.dram_parts import DRAM_PARTS
-from sim.dram import kernel
-from sim.dram.controller import DramChannels
-from sim.dram.transfers import Transfers
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.controller import DramChannels
+from deltatrain.sim.dram.transfers import Transfers
 
 _GAPS = [0, 0, 0, 1, 7, 60, 900, 9000]
 

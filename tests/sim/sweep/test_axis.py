@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from accel.errors import ConfigError
-from sim.sweep.axis import Axis
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep.axis import Axis
 
 numbers = st.one_of(st.integers(1, 10**6), st.floats(1e-6, 1e6))
 positions = st.floats(0, 1, exclude_max=True)

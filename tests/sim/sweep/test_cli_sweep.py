@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from spaces import tiny
 
-from sim.cli import main
-from sim.cli.application import application
-from sim.cli.fronts import cell, short
-from sim.cli.options import space_overrides
-from sim.sweep import load_results
-from sim.sweep.results import front
+from deltatrain.sim.cli import main
+from deltatrain.sim.cli.application import application
+from deltatrain.sim.cli.fronts import cell, short
+from deltatrain.sim.cli.options import space_overrides
+from deltatrain.sim.sweep import load_results
+from deltatrain.sim.sweep.results import front
 
 ROOT = Path(__file__).parents[3]
 SPACE = """
@@ -139,7 +139,8 @@ def test_a_mistake_is_one_clear_line(deltatrain, space, tmp_path, words, said):
 def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
     table = tiny(fidelity="cycle", vary__workload__training__seed={"low": 1, "high": 20})
     code = (
-        "import json, sys, sim.cli.sweep, sim.sweep.checks as c; from sim.cli import main; "
+        "import json, sys, deltatrain.sim.cli.sweep, deltatrain.sim.sweep.checks as c; "
+        "from deltatrain.sim.cli import main; "
         "c.named_space = lambda name, overrides: c.checked_space(json.loads(name)); sys.exit(main())"
     )
     words = ["sweep", json.dumps(table), "--out", str(tmp_path / "out"), "--workers", "2"]
@@ -148,7 +149,6 @@ def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     )
     journal = tmp_path / "out" / "journal.jsonl"
@@ -167,8 +167,8 @@ def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
 
 
 def test_a_second_sweep_in_the_folder_is_refused(tmp_path, space, capfd):
-    from sim.sweep.checks import named_space
-    from sim.sweep.journal import Journal
+    from deltatrain.sim.sweep.checks import named_space
+    from deltatrain.sim.sweep.journal import Journal
 
     with Journal(tmp_path / "out", named_space(space).base.identity):
         assert main(["sweep", str(space), "--out", str(tmp_path / "out"), "--workers", "1"]) == 2

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from spaces import tiny
 
-from accel.errors import ConfigError
-from sim.sweep import sweep
-from sim.sweep.exploration import Progress
-from sim.sweep.journal import read
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep import sweep
+from deltatrain.sim.sweep.exploration import Progress
+from deltatrain.sim.sweep.journal import read
 
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # dask's own
@@ -52,7 +52,7 @@ def test_two_workers_find_the_same_and_one_killed_costs_time_only(cluster: Any, 
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.sweep.executors._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("deltatrain.sim.sweep.executors._CONNECT_SECONDS", 0.5)
     with pytest.raises(ConfigError) as refused:
         sweep(tiny(), tmp_path, cluster="tcp://127.0.0.1:1")
     assert "--cluster tcp://127.0.0.1:1: no dask scheduler answers there" in str(refused.value)

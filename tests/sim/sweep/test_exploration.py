@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from spaces import tiny
 
-from sim.sweep.axis import Design
-from sim.sweep.checks import checked_space
-from sim.sweep.executors import InProcess
-from sim.sweep.exploration import Exploration, Progress, legs
-from sim.sweep.journal import Journal, read
-from sim.sweep.point import Base, Row
-from sim.sweep.space import Space
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.checks import checked_space
+from deltatrain.sim.sweep.executors import InProcess
+from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
+from deltatrain.sim.sweep.journal import Journal, read
+from deltatrain.sim.sweep.point import Base, Row
+from deltatrain.sim.sweep.space import Space
 
 
 class LostError(Exception):
@@ -151,14 +151,14 @@ def test_a_point_that_kills_its_worker_is_a_row_and_the_others_are_simulated(tmp
 def test_whatever_goes_wrong_inside_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = checked_space(tiny())
     executor = InProcess(space.base)
-    monkeypatch.setattr("sim.sweep.point.energy_j", lambda run, machine: 1 / 0)
+    monkeypatch.setattr("deltatrain.sim.sweep.point.energy_j", lambda run, machine: 1 / 0)
     rows = explore(space, tmp_path, executor)
     assert {row["failure"] for row in rows} == {"FitError", "ZeroDivisionError"}
     assert {row["reason"] for row in rows if row["failure"] != "FitError"} == {"internal error: division by zero"}
 
 
 def test_progress_counts_up_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.sweep.exploration._TOLD_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("deltatrain.sim.sweep.exploration._TOLD_EVERY_SECONDS", 0.0)
     space = checked_space(tiny())
     seen: list[Progress] = []
     rows = explore(space, tmp_path, InProcess(space.base), seen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -15,17 +14,17 @@ from pathlib import Path
 import pytest
 from spaces import tiny
 
-from sim.sweep import load_results, sweep
-from sim.sweep.checks import checked_space
-from sim.sweep.journal import read
+from deltatrain.sim.sweep import load_results, sweep
+from deltatrain.sim.sweep.checks import checked_space
+from deltatrain.sim.sweep.journal import read
 
 ROOT = Path(__file__).parents[3]
 
 _SWEEP = """
 import json, sys, time
 from pathlib import Path
-from sim.sweep import sweep
-from sim.sweep.journal import Journal
+from deltatrain.sim.sweep import sweep
+from deltatrain.sim.sweep.journal import Journal
 
 append = Journal.append
 
@@ -68,7 +67,6 @@ def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points
         process = subprocess.Popen(
             [sys.executable, "-c", _SWEEP, str(space), str(folder), str(workers)],
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
         _wait(_more_lines(journal, _lines(journal) + moments.randrange(3), process))

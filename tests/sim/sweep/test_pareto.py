@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sim.sweep.pareto import Front, hypervolume, on_front, scaled
+from deltatrain.sim.sweep.pareto import Front, hypervolume, on_front, scaled
 
 small = st.integers(0, 5).map(float)
 

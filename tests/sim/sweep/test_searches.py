@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from spaces import tiny
 
-from sim.sweep.axis import Design
-from sim.sweep.checks import checked_space
-from sim.sweep.outcome import Outcome
-from sim.sweep.searches import SEARCHES
-from sim.sweep.searches.qmc import steps
-from sim.sweep.space import Space
+from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.checks import checked_space
+from deltatrain.sim.sweep.outcome import Outcome
+from deltatrain.sim.sweep.searches import SEARCHES
+from deltatrain.sim.sweep.searches.qmc import steps
+from deltatrain.sim.sweep.space import Space
 
 
 def outcome(design: Design) -> Outcome:

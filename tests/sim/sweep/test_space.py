@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spaces import tiny
 
-from accel.errors import ConfigError
-from sim.run import synthetic_trace
-from sim.sweep.checks import checked_space, named_space
-from sim.sweep.space import Space
-from sim.sweep.spaces import SPACES
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.sweep.checks import checked_space, named_space
+from deltatrain.sim.sweep.space import Space
+from deltatrain.sim.sweep.spaces import SPACES
+from deltatrain.workloads.workload import Workload
 
 
 def test_tomls_dotted_keys_are_dotted_paths(tmp_path: Path) -> None:

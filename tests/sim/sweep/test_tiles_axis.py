@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from accel.architecture import Architecture
-from sim.run import simulate
-from sim.sweep import sweep
-from workloads.workload import Workload
+from deltatrain.accel.architecture import Architecture
+from deltatrain.sim.run import simulate
+from deltatrain.sim.sweep import sweep
+from deltatrain.workloads.workload import Workload
 
 
 def test_tiles_are_an_axis_as_any_other(tmp_path: Path) -> None:

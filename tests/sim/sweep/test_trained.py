@@ -9,14 +9,14 @@ import polars
 import pytest
 from spaces import tiny
 
-from accel.errors import ConfigError
-from sim import learned
-from sim.sweep import sweep
-from sim.sweep.checks import checked_space
-from sim.sweep.trained import trained_trace
-from workloads import training
-from workloads.datasets import DATASETS
-from workloads.workload import Workload
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep import sweep
+from deltatrain.sim.sweep.checks import checked_space
+from deltatrain.sim.sweep.trained import trained_trace
+from deltatrain.workloads import training_summary
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.training import training
+from deltatrain.workloads.workload import Workload
 
 SHORT = {"training.epochs": 2, "training.dense_epochs": 1, "hidden": [8]}
 
@@ -28,7 +28,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         DATASETS.load("vowels").load(lambda what, share: None)
     except ConfigError as error:
         pytest.skip(f"the data set cannot be had: {error}")
-    monkeypatch.setattr("sim.sweep.trained.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("deltatrain.sim.sweep.trained.cache_folder", lambda: tmp_path / "cache")
 
 
 def _space(**changes: Any) -> dict[str, Any]:
@@ -73,8 +73,8 @@ def test_each_workload_is_trained_once(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_was_kept_is_what_was_trained() -> None:
     workload = Workload.named("vowels", SHORT)
     first, second = trained_trace(workload), trained_trace(workload)
-    assert learned.epoch_rows(first) == learned.epoch_rows(second)
-    assert learned.summary(first)["epochs"] == 2
+    assert training_summary.epoch_rows(first) == training_summary.epoch_rows(second)
+    assert training_summary.summary(first)["epochs"] == 2
 
 
 def test_only_what_is_trained_has_an_accuracy() -> None:

@@ -1,0 +1,96 @@
+"""Prices of actions and parts: the rows of one or of several energy tables, each row from the first that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from deltatrain.accel.energy import ENERGY_TABLES
+from deltatrain.accel.errors import ConfigError
+
+JOIN = "+"
+"""Between the names of tables: ``cacti7_45nm_lop+horowitz_45nm``."""
+
+NEEDED = (
+    ("multiply", "pj"),
+    ("add", "pj"),
+    ("compare", "pj"),
+    ("local", "read_pj"),
+    ("local", "write_pj"),
+    ("remote", "pj"),
+)
+"""Rows that pricing a run's actions needs, and what each must have."""
+
+
+class Prices:
+    """Energy tables behind each other: a row is that of the first table that has it, with all that it says.
+
+    Parameters
+    ----------
+    tables
+        Names in ``accel/energy``, joined by `JOIN`.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
+    """
+
+    def __init__(self, tables: str) -> None:
+        self.tables = tuple(name.strip() for name in tables.split(JOIN))
+        self._rows: dict[str, dict[str, Any]] = {}
+        for name in reversed(self.tables):
+            self._rows |= {row: entry for row, entry in ENERGY_TABLES.load(name).items() if isinstance(entry, dict)}
+
+    def has(self, row: str, quantity: str) -> bool:
+        """Tell whether the row says this."""
+        return quantity in self._rows.get(row, {})
+
+    def __call__(self, row: str, quantity: str) -> float:
+        """Return what a row says, such as ``("multiply", "pj")``.
+
+        Raises
+        ------
+        ConfigError
+            If it does not say it: what has no source is not guessed.
+        """
+        self.check([(row, quantity)])
+        return float(self._rows[row][quantity])
+
+    def of_size(self, row: str, quantity: str, size_bytes: float) -> float:
+        """Return what a row says of a memory of `size_bytes`; see `at_size`; errors as for calling."""
+        self.check([(row, quantity)])
+        return at_size(size_bytes, self._rows[row]["bytes"], self._rows[row][quantity])
+
+    def largest_bytes(self, row: str) -> int:
+        """Return the size of the largest memory that a row knows."""
+        return int(max(self._rows[row]["bytes"]))
+
+    def check(self, needed: Iterable[tuple[str, str]] = NEEDED) -> None:
+        """Raise a `ConfigError` that names the first row that is missing, and the tables that have it."""
+        for row, quantity in needed:
+            if not self.has(row, quantity):
+                others = {name: ENERGY_TABLES.load(name) for name in ENERGY_TABLES.names()}
+                having = [name for name, table in others.items() if quantity in table.get(row, {})]
+                best = max(having, key=lambda name: sum(wanted in others[name] for wanted, _ in NEEDED))
+                raise ConfigError(
+                    f"table {JOIN.join(self.tables)!r} has no {quantity} in a row [{row}], "
+                    f"{JOIN.join([*self.tables, best])!r} has (so have {', '.join(having)})"
+                )
+
+
+@lru_cache(maxsize=16)
+def prices(tables: str) -> Prices:
+    """Return the prices of the tables of these names, read once; errors as for `Prices`."""
+    return Prices(tables)
+
+
+def at_size(size_bytes: float, sizes_bytes: list[int], values: list[float]) -> float:
+    """Return a value between those of a table by size: a power law through the two nearest sizes.
+
+    Beyond the smallest and the largest size their own value holds.
+    """
+    return float(np.exp(np.interp(np.log(size_bytes), np.log(sizes_bytes), np.log(values))))

@@ -1,0 +1,46 @@
+"""Element-wise gates of one step, backward: the gradients of M, c and h from those of the step after."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.modes import cell_forward
+from deltatrain.accel.number import Integers
+
+UNIT = "elementwise"
+
+
+def neuron_slots(arithmetic: ModuleType) -> int:
+    """Return the cycles that one neuron holds its lane: its multiplications, shared out between two multipliers."""
+    multiplies: int = arithmetic.BACKWARD_MULTIPLIES
+    return -(-multiplies // cell_forward.PORTS)
+
+
+issue_cycles = cell_forward.issue_cycles
+drain_cycles = cell_forward.drain_cycles
+work = cell_forward.work
+
+
+def result(
+    arithmetic: ModuleType, g_h: Integers, carry: Integers, tape: Integers, g_memory: Integers, formats: Formats
+) -> tuple[Integers, Integers]:
+    """Return g(M) of this step, shape (A*H,), and what is carried to the step before, shape (H,).
+
+    Parameters
+    ----------
+    gates
+        A member of `accel.cells`.
+    g_h
+        Gradient of h, in ``formats.gradient``, shape (H,).
+    carry
+        What the step after returned, zero at the last step, shape (H,).
+    tape
+        What `cell_forward` left, shape (K, H).
+    g_memory
+        g(M) of the step after, zero at the last step, in ``formats.gradient``, shape (A*H,).
+    formats
+        The engine's formats.
+    """
+    blocks, before = arithmetic.backward(g_h, carry, tape, g_memory.reshape(arithmetic.ACCUMULATORS, -1), formats)
+    return blocks.ravel(), before

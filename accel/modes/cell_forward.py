@@ -1,0 +1,74 @@
+"""Element-wise gates of one step, forward: what follows the matrix products for a layer's H neurons.
+
+The arithmetic of each cell is a member of `accel.cells`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.accel.number import Integers
+from deltatrain.accel.work import Counts, Work
+
+UNIT = "elementwise"
+
+PORTS = 2
+"""Table ports, and multipliers, of a lane."""
+
+
+def result(
+    arithmetic: ModuleType, memory: Integers, state: Integers, formats: Formats
+) -> tuple[Integers, Integers, Integers]:
+    """Return the state, shape (S, H), h, shape (H,), and the tape, shape (K, H), of one step.
+
+    Parameters
+    ----------
+    gates
+        A member of `accel.cells`.
+    memory
+        The delta memory as it lies in the accumulators, block after block, shape (A*H,).
+    state
+        The state of the step before, shape (S, H).
+    formats
+        The engine's formats.
+    """
+    blocks = memory.reshape(arithmetic.ACCUMULATORS, -1)
+    after: tuple[Integers, Integers, Integers] = arithmetic.forward(blocks, state, formats)
+    return after
+
+
+def neuron_slots(arithmetic: ModuleType) -> int:
+    """Return the cycles that one neuron holds its lane: what the busiest part of it needs.
+
+    Two table ports and two multipliers work side by side: what a cell looks up or multiplies last, such as tanh(c),
+    goes through the second, so that the first is free for the next neuron whenever that comes. M is read and the tape
+    is written a word a cycle. The state of the step before is on the tape too, but not written a second time: it stays
+    where the step before left it.
+    """
+    on_ports: int = -(-max(arithmetic.LOOKUPS, arithmetic.FORWARD_MULTIPLIES) // PORTS)
+    accumulators: int = arithmetic.ACCUMULATORS
+    return max(on_ports, accumulators, len(arithmetic.TAPE) - len(arithmetic.STATE))
+
+
+def issue_cycles(count: Counts, words: Counts) -> Counts:
+    """Return `words`: chunks of neurons times `neuron_slots`."""
+    return words
+
+
+def drain_cycles(engine: Engine) -> int:
+    """Return the pipeline's depth, one for all that the unit does, so that its ops are done in their order.
+
+    An LSTM's neuron is written whole 15 cycles after its first word is asked for, backward 18 (read 2, table 3, product
+    and sum 2, and so on along the chain that `rtl.elementwise.cells` draws); `issue_cycles` counts 5 and 8 of them.
+    The loss needs all 10: word, lane, rounding, difference, exponential in 3, quotient, and the word that gathers P of
+    them.
+    """
+    return 10 + SOON_CYCLES
+
+
+def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
+    """Return the actions; `count` is the number of multiplications, `rows` of values read, each written back once."""
+    value = engine.formats.gate.bytes
+    return Work(multiplies=count, local_read_bytes=rows * value, local_write_bytes=rows * value)

@@ -1,0 +1,111 @@
+"""How large a tile's memories are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.program import TILE_UNITS, UNITS
+
+__all__ = ["TileSizes"]
+
+
+class TileSizes(NamedTuple):
+    """Sizes of one tile's memories; words are of P values.
+
+    Attributes
+    ----------
+    accumulator_words
+        Words in one bank of M and of g(M), logits included.
+    regions
+        Accumulators that live on their own: each layer's M, and the logits.
+    input_words, vector_words
+        Memories of x; of h (and of its gradients, and of what a backward step hands to the one before).
+    held_words
+        Memory of x-hat and h-hat.
+    state_words, tape_words
+        States and tape of all steps, or of those in the buffer where the tape lives off-chip.
+    lists, list_entries
+        Lists, and entries of all lists, that may be in use at once; a power of two of entries.
+    weight_words, gradient_words
+        Local W and dW; 0 where they live off-chip.
+    loaded_lists, loaded_entries
+        Lists that come back from off-chip memory, an even number, and a power of two of entries of them; 0 where the
+        tape lives here.
+    most_classes
+        Classes of the loss.
+    tiles
+        Tiles that share the work; a power of two.
+    received_lists, received_entries
+        Lists that came from all of several tiles, and entries of them; 0 where there is only one.
+    waiting_sums
+        What `matvec_t` summed in one of several tiles and has not been added over all of them.
+    """
+
+    accumulator_words: int
+    regions: int
+    input_words: int
+    vector_words: int
+    held_words: int
+    state_words: int
+    tape_words: int
+    lists: int
+    list_entries: int
+    weight_words: int
+    gradient_words: int
+    loaded_lists: int
+    loaded_entries: int
+    most_classes: int
+    tiles: int = 1
+    received_lists: int = 0
+    received_entries: int = 0
+    waiting_sums: int = 0
+
+    def covering(self, other: TileSizes) -> TileSizes:
+        """Return the sizes of a tile that has room for whatever fits either."""
+        return TileSizes(*map(max, self, other))
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the tile is one of several."""
+        return self.tiles > 1
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units of the machine, in the order in which they are counted."""
+        return UNITS if self.is_part else TILE_UNITS
+
+    @property
+    def all_input_words(self) -> int:
+        """Words of all tiles' memories of x."""
+        return self.input_words * self.tiles
+
+    @property
+    def tape_is_remote(self) -> bool:
+        """Whether the tape lives off-chip."""
+        return self.loaded_lists > 0
+
+    @property
+    def list_numbers(self) -> int:
+        """Numbers of lists that were made or loaded; the highest bit says which, see `rtl.lists.list_choice`.
+
+        Of several tiles, those that were received.
+        """
+        if self.is_part:
+            return self.received_lists
+        if not self.tape_is_remote:
+            return self.lists
+        return self.loaded_base + self.loaded_lists
+
+    @property
+    def loaded_base(self) -> int:
+        """Number of the first loaded list among all."""
+        return 1 << ceil_log2(max(self.lists, self.loaded_lists))
+
+    @property
+    def entry_places(self) -> int:
+        """Addresses of entries of the lists that the engine reads."""
+        if self.is_part:
+            return self.received_entries
+        return max(self.list_entries, self.loaded_entries)

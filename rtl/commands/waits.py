@@ -1,0 +1,107 @@
+"""Who waits for whom: how many ops of each unit are done, and what may therefore begin."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, ShapeLike, Signal, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.accel.program import TILE_UNITS
+from deltatrain.rtl.parts.delay import delayed
+
+__all__ = ["COUNT_BITS", "DoneCounts", "Gate", "command", "counts_layout"]
+
+COUNT_BITS = 24
+"""Width of a count of ops; a program has fewer than 2**24 ops of each unit."""
+
+
+def counts_layout(units: tuple[str, ...] = TILE_UNITS) -> data.ArrayLayout:
+    """Return the shape of a count for each of the machine's units, in their order."""
+    return data.ArrayLayout(unsigned(COUNT_BITS), len(units))
+
+
+def command(op: ShapeLike, units: tuple[str, ...] = TILE_UNITS) -> data.StructLayout:
+    """Return the shape of `op` with what it waits for.
+
+    Members: ``waits``, for each unit how many of its ops must be done, since units are done with their ops in their
+    order; ``op``.
+    """
+    return data.StructLayout({"waits": counts_layout(units), "op": op})
+
+
+class DoneCounts(Component):
+    """Counts the ops that each unit is done with, and those that it soon will be.
+
+    Parameters
+    ----------
+    units
+        The machine's units.
+
+    Attributes
+    ----------
+    soon : In(len(units))
+        A bit for each unit, high for one cycle for each op, `SOON_CYCLES` before the op is done.
+    soon_counts, done_counts : Out(counts_layout)
+        How many ops' results are stored, and how many ops are done, those that become so in this cycle included.
+    """
+
+    def __init__(self, units: tuple[str, ...] = TILE_UNITS) -> None:
+        counts = counts_layout(units)
+        super().__init__({"soon": In(len(units)), "soon_counts": Out(counts), "done_counts": Out(counts)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Count; what is done follows what soon is."""
+        m = Module()
+        before = Signal.like(self.soon_counts)
+        for unit in range(len(self.soon)):
+            m.d.comb += self.soon_counts[unit].eq(before[unit] + self.soon[unit])
+        m.d.sync += before.eq(self.soon_counts)
+        m.d.comb += self.done_counts.eq(delayed(m, self.soon_counts, SOON_CYCLES))
+        return m
+
+
+class Gate(Component):
+    """Holds up each command until all that it waits for has been counted.
+
+    Parameters
+    ----------
+    op
+        Shape of what is commanded.
+    units
+        The machine's units.
+
+    Attributes
+    ----------
+    counts : In(counts_layout)
+        What is done.
+    i : In(stream.Signature(command(op)))
+        Commands in their order.
+    o : Out(stream.Signature(op))
+        The op in front, offered from the very cycle on in which the last that it waits for is counted.
+    unmet : Out(len(units))
+        Units that the op in front still waits for.
+    """
+
+    def __init__(self, op: ShapeLike, units: tuple[str, ...] = TILE_UNITS) -> None:
+        super().__init__(
+            {
+                "counts": In(counts_layout(units)),
+                "i": In(stream.Signature(command(op, units))),
+                "o": Out(stream.Signature(op)),
+                "unmet": Out(len(units)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Compare."""
+        m = Module()
+        waits = self.i.payload.waits
+        unmet = Cat(self.counts[unit] < waits[unit] for unit in range(len(self.unmet)))
+        m.d.comb += [
+            self.unmet.eq(unmet & self.i.valid.replicate(len(self.unmet))),
+            self.o.valid.eq(self.i.valid & ~unmet.any()),
+            self.o.payload.eq(self.i.payload.op),
+            self.i.ready.eq(self.o.valid & self.o.ready),
+        ]
+        return m

@@ -1,0 +1,320 @@
+"""The element-wise unit: gates forward and backward, and the loss, on P lanes."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.memory import ReadPort, WritePort
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import SOON_CYCLES, cell_forward
+from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode, ElementwiseOp
+from deltatrain.rtl.elementwise.loss import Loss
+from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
+from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
+from deltatrain.rtl.elementwise.timetable import Read, Write
+from deltatrain.rtl.parts.arguments import check_power_of_two
+from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.layouts import word
+
+__all__ = ["ElementwiseCore"]
+
+_BASES = {
+    "memory": "memory",
+    "state": "state",
+    "tape": "tape",
+    "g_above": "g_above",
+    "g_recurrent": "g_recurrent",
+    "carry": "carry",
+    "gradient": "later_gradient",
+    "new_state": "new_state",
+    "new_tape": "tape",
+    "new_h": "h",
+    "new_carry": "carry",
+    "new_gradient": "gradient",
+}
+"""Member of the op that says where a vector begins, by the port to its memory."""
+
+_BANKS = {"memory": "banks", "gradient": "later_gradient_bank", "new_gradient": "gradient_bank"}
+"""Member of the op that says in which bank it lies; of M, for each of its parts."""
+
+_BLANK = {"memory": "blank", "state": "begins", "carry": "ends", "gradient": "ends"}
+"""Member of the op that says whether what a port reads counts as zero; of M, for each of its parts."""
+
+
+class ElementwiseCore(Component):
+    """Runs ops back to back; nothing in it ever waits once an op is offered.
+
+    An op begins in the cycle in which it is offered, if the one before has had its cycles; it stays at the port while
+    it is worked on and is taken in its last cycle, the next being offered in the cycle after without a gap. An op of K
+    chunks of P neurons takes K times the cell's slots, a loss of C classes C times `accel.modes.loss.class_cycles`.
+    `done` is high ``drain_cycles`` = 12 cycles after the cycle that follows the last, for all ops alike, so that they
+    are done in their order.
+
+    The chunk's way through a lane is drawn in `rtl/elementwise/cells`, the class's in `rtl.elementwise.loss`. Lanes
+    behind the last neuron make zero of zeros, but for the tape, where sigmoid(0) is a half, which nobody reads but as
+    a factor of zero.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats; P is a power of two and serves lanes, encoder and element-wise unit alike.
+    cell
+        A member of `accel.cells`.
+    accumulator_words, vector_words, state_words, tape_words
+        Sizes of the memories that it works on; see `ElementwiseOp`.
+    most_classes
+        Most classes of a loss.
+    is_part
+        Whether logits come from all of several tiles.
+
+    Members
+    -------
+    ops : In(stream.Signature(ElementwiseOp))
+        The ops.
+    soon : Out(1)
+        High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
+    done : Out(1)
+        The oldest op that was not done yet is: what it made may be read from this cycle on.
+    logits : In(ReadPort.Signature)
+        The logits, if they are not in M; likewise.
+    memory : In(ReadPort.Signature)
+        M and the logits. Whoever is asked in a cycle answers in the next.
+    state, new_state : In(ReadPort.Signature), In(WritePort.Signature)
+        The states, c or h_gate, if the cell has one.
+    tape, new_tape : In(ReadPort.Signature), In(WritePort.Signature)
+        The tape, values of different widths sign-extended.
+    new_h : In(WritePort.Signature)
+        h.
+    g_above, g_recurrent : In(ReadPort.Signature)
+        The two parts of the gradient of h; each word is read once.
+    carry, new_carry : In(ReadPort.Signature), In(WritePort.Signature)
+        What a backward step hands to the one before, if the cell has it.
+    gradient, new_gradient : In(ReadPort.Signature), In(WritePort.Signature)
+        g(M), and where it and the gradient of the logits go.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or the engine's units have different numbers of lanes.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        cell: str,
+        accumulator_words: int,
+        vector_words: int,
+        state_words: int,
+        tape_words: int,
+        most_classes: int,
+        is_part: bool = False,
+    ) -> None:
+        lanes = engine.elementwise_lanes
+        check_power_of_two("elementwise_lanes", lanes)
+        if not lanes == engine.lanes == engine.encoder_elements:
+            raise ValueError(
+                "lanes, encoder_elements and elementwise_lanes must be equal, "
+                f"not {engine.lanes}, {engine.encoder_elements} and {lanes}"
+            )
+        self._engine, self._gates, self._plan = engine, CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
+        self._op = ElementwiseOp(
+            accumulator_words=accumulator_words,
+            vector_words=vector_words,
+            state_words=state_words,
+            tape_words=tape_words,
+            most_count=max(vector_words, most_classes),
+        )
+        self._loss = Loss(engine=engine, op=self._op, most_classes=most_classes)
+        ports = {name: In(self._signature(ReadPort, "read", name)) for name in self._plan.ports("read")}
+        ports |= {name: In(self._signature(WritePort, "write", name)) for name in self._plan.ports("write")}
+        g_h = ports.pop("g_h")
+        ports |= dict.fromkeys(GRADIENTS_OF_H, g_h)
+        if is_part:
+            ports["logits"] = self._loss.signature.members["memory"]
+        super().__init__({"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports})
+
+    def _signature(self, kind: type[ReadPort] | type[WritePort], direction: str, name: str) -> Signature:
+        base = _BASES[GRADIENTS_OF_H[0] if name == "g_h" else name]
+        shape = word(port_bits(self._plan, direction, name), self._engine.elementwise_lanes)
+        return kind.Signature(addr_width=self._op[base].width + (name in _BANKS), shape=shape)
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        m.submodules.loss = self._loss
+        begins = self._sequence(m)
+        beats = [self._beats(m, program, begins[program]) for program in (FORWARD, BACKWARD)]
+        codes = self._codes(m, beats)
+        lanes = [NeuronLane(plan=self._plan) for _ in range(self._engine.elementwise_lanes)]
+        for number, lane in enumerate(lanes):
+            m.submodules[f"lane_{number}"] = lane
+            m.d.comb += lane.code.eq(codes)
+        self._ports(m, beats, lanes)
+        return m
+
+    # --- which chunk
+
+    def _sequence(self, m: Module) -> list[Signal]:
+        """Describe the op in front; return for each program whether a chunk of it begins in this cycle."""
+        op, valid = self.ops.payload, self.ops.valid
+        slot, chunk = Signal(range(max(self._plan.slots))), Signal.like(op.count)
+        tape_words = len({step.word for step in self._plan.programs[FORWARD].of_kind(Write) if step.port == "new_tape"})
+        self._chunk, self._tape_offset = chunk, Signal.like(op.tape)
+        last_slot = Signal()
+        begins = []
+        for program, mode in ((FORWARD, ElementwiseMode.GATES_FORWARD), (BACKWARD, ElementwiseMode.GATES_BACKWARD)):
+            runs, begin = Signal(name=f"runs_{program}"), Signal(name=f"begins_{program}")
+            m.d.comb += [runs.eq(valid & (op.mode == mode)), begin.eq(runs & (slot == 0))]
+            with m.If(runs):
+                m.d.comb += last_slot.eq(slot == self._plan.slots[program] - 1)
+                m.d.sync += slot.eq(Mux(last_slot, 0, slot + 1))
+            begins.append(begin)
+        ends = last_slot & (chunk == op.count - 1)
+        with m.If(last_slot):
+            m.d.sync += [
+                chunk.eq(Mux(ends, 0, chunk + 1)),
+                self._tape_offset.eq(Mux(ends, 0, self._tape_offset + tape_words)),
+            ]
+        ended = Signal()
+        m.d.comb += [
+            self._loss.valid.eq(valid & (op.mode == ElementwiseMode.LOSS)),
+            self._loss.op.eq(op),
+            ended.eq(ends | self._loss.ends),
+            self.ops.ready.eq(ended),
+            self.soon.eq(delayed(m, ended, 1 + cell_forward.drain_cycles(self._engine) - SOON_CYCLES)),
+            self.done.eq(delayed(m, self.soon, SOON_CYCLES)),
+        ]
+        return begins
+
+    def _beats(self, m: Module, program: int, begin: Signal) -> list[Signal]:
+        """Return whether a neuron is in its cycle 0, 1, 2, ... of `program`."""
+        last = max(
+            action.cycle for actions in self._plan.actions.values() for action in actions if action.program == program
+        )
+        beats = [begin]
+        for _ in range(last):
+            beats.append(delayed(m, beats[-1], 1))
+        return beats
+
+    def _codes(self, m: Module, beats: list[list[Signal]]) -> Signal:
+        """Return what each part of every lane does in this cycle."""
+        codes = Signal(code_layout(self._plan), name="codes")
+        for part, actions in self._plan.actions.items():
+            code: Value | int = 0
+            for action in actions:
+                code |= Mux(beats[action.program][action.cycle], action.code, 0)
+            m.d.comb += codes[part].eq(code)
+        return codes
+
+    # --- memory ports
+
+    def _ports(self, m: Module, beats: list[list[Signal]], lanes: list[NeuronLane]) -> None:
+        """Connect the lanes' values, and address what they read and write."""
+        lines = _Lines(m, self._chunk_places())
+        for name in self._plan.ports("read"):
+            for member in GRADIENTS_OF_H if name == "g_h" else (name,):
+                port = getattr(self, member)
+                asked, place = self._access(m, lines, beats, ("read", name), member)
+                m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
+                blank = self._blank(m, lines, beats, name)
+                for number, lane in enumerate(lanes):
+                    m.d.comb += lane.read[member].eq(Mux(blank, 0, port.data[number]))
+        for name in self._plan.ports("write"):
+            port = getattr(self, name)
+            asked, place = self._access(m, lines, beats, ("write", name), name)
+            m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
+            for number, lane in enumerate(lanes):
+                m.d.comb += port.data[number].eq(lane.write[name])
+        self._share_with_loss(m)
+
+    def _chunk_places(self) -> dict[str, Value]:
+        """Return where the chunk of this cycle lies behind each port, and what else its later cycles must know."""
+        op = self.ops.payload
+        places = {}
+        for name, base in _BASES.items():
+            offset = self._tape_offset if base == "tape" else self._chunk
+            places[name] = (op[base] + offset)[: len(op[base])]
+        return places | {name: op[name] for name in ("count", *_BANKS.values(), *_BLANK.values())}
+
+    def _access(
+        self, m: Module, lines: _Lines, beats: list[list[Signal]], part: tuple[str, str], member: str
+    ) -> tuple[Value, Value]:
+        """Return whether a memory port is used in this cycle, and with what address."""
+        asked: Value | int = 0
+        address = Signal(len(getattr(self, member).addr), name=f"{member}_address")
+        for program in (FORWARD, BACKWARD):
+            for step in self._plan.steps(program, part):
+                assert isinstance(step, Read | Write)
+                place = lines.at(member, step.cycle)
+                if member in _BANKS:
+                    bank = lines.at(_BANKS[member], step.cycle)[self._part(member, step.word)]
+                    offset = lines.at("count", step.cycle) * step.word if step.word else 0
+                    place = Cat(bank, (place + offset)[: len(place)])
+                else:
+                    place = place + step.word
+                beat = beats[program][step.cycle]
+                asked |= beat
+                with m.If(beat):
+                    m.d.comb += address.eq(place)
+        return asked, address
+
+    def _part(self, member: str, block: int) -> int:
+        """Return the part of M, as `rtl.lanes.banks.PARTS` has them, that `block` belongs to; g(M) has only one."""
+        if member != "memory":
+            return 0
+        return (
+            0
+            if block in self._gates.BLOCKS_X and block in self._gates.BLOCKS_H
+            else (1 if block in self._gates.BLOCKS_X else 2)
+        )
+
+    def _blank(self, m: Module, lines: _Lines, beats: list[list[Signal]], name: str) -> Value | int:
+        """Return whether the word that the port `name` answers in this cycle counts as zero."""
+        if name not in _BLANK:
+            return 0
+        blank: Value | int = 0
+        for program in (FORWARD, BACKWARD):
+            for step in self._plan.steps(program, ("read", name)):
+                answered = step.cycle + 1
+                assert isinstance(step, Read)
+                blank |= beats[program][answered] & lines.at(_BLANK[name], answered)[self._part(name, step.word)]
+        return blank
+
+    def _share_with_loss(self, m: Module) -> None:
+        """Let the loss use the memory ports in its cycles; no gates use them then."""
+        loss = self._loss
+        if hasattr(self, "logits"):
+            connect(m, flipped(self.logits), loss.memory)
+        else:
+            m.d.comb += loss.memory.data.eq(self.memory.data)
+            with m.If(loss.memory.en):
+                m.d.comb += [self.memory.en.eq(1), self.memory.addr.eq(loss.memory.addr)]
+        with m.If(loss.new_gradient.en):
+            m.d.comb += [
+                self.new_gradient.en.eq(1),
+                self.new_gradient.addr.eq(loss.new_gradient.addr),
+                self.new_gradient.data.eq(loss.new_gradient.data),
+            ]
+
+
+class _Lines:
+    """Values on their way beside a chunk: what each was when the chunk that is in some cycle now began."""
+
+    def __init__(self, m: Module, now: dict[str, Value]) -> None:
+        self._m = m
+        self._lines: dict[str, list[Signal]] = {}
+        for name, value in now.items():
+            first = Signal(len(value), name=f"chunk_{name}")
+            m.d.comb += first.eq(value)
+            self._lines[name] = [first]
+
+    def at(self, name: str, cycle: int) -> Signal:
+        """Return the value `name` of the chunk that is in its cycle `cycle`."""
+        line = self._lines[name]
+        while len(line) <= cycle:
+            line.append(delayed(self._m, line[-1], 1))
+        return line[cycle]

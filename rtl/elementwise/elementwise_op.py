@@ -1,0 +1,112 @@
+"""What the element-wise unit is told to do."""
+
+from __future__ import annotations
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, enum
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.lanes.banks import PARTS
+from deltatrain.rtl.parts.arguments import check_at_least
+
+__all__ = ["ElementwiseMode", "ElementwiseOp"]
+
+
+class ElementwiseMode(enum.Enum, shape=unsigned(2)):
+    """The element-wise modes of `accel.modes`."""
+
+    GATES_FORWARD = 0
+    GATES_BACKWARD = 1
+    LOSS = 2
+
+
+class ElementwiseOp(data.StructLayout):
+    """One op of the element-wise unit. A member that an op's mode or the cell does not use may be anything.
+
+    A vector lies in words one after the other, M and g(M) block after block. These two are in either of `BANKS` banks,
+    M by its parts (`rtl.lanes.banks.PARTS`).
+
+    Parameters
+    ----------
+    accumulator_words
+        Words of P accumulators in one bank of M, and of g(M).
+    vector_words
+        Words in each of the memories of h, of its gradients, and of the carry.
+    state_words
+        Words in the memory of states.
+    tape_words
+        Words in the memory of the tape.
+    most_count
+        Most that `count` is.
+
+    Members
+    -------
+    mode : ElementwiseMode
+        What to do.
+    count : unsigned
+        Words of P neurons, K = ceil(H / P), or classes of a loss; at least 1.
+    label : unsigned
+        The wanted class of a loss.
+    begins, ends : unsigned(1)
+        Whether it is step 0: the state of the step before counts as zero; whether it is the last step: the carry and
+        g(M) of the step after count as zero.
+    memory : unsigned
+        First word of M, or of the logits.
+    banks, blank : unsigned(PARTS)
+        For each part of M its bank, and whether it counts as zero. The logits are all in the first part.
+    gradient, gradient_bank : unsigned, unsigned(1)
+        First word of g(M), or of the gradient of the logits, to write, and its bank.
+    later_gradient, later_gradient_bank : unsigned, unsigned(1)
+        First word of g(M) of the step after, and its bank.
+    state : unsigned
+        First word of the state of the step before, to read in either direction.
+    new_state : unsigned
+        First word of this step's state.
+    tape : unsigned
+        First word of the tape; the words of a chunk follow each other, in the order of the cell's ``TAPE`` without the
+        state of the step before.
+    h : unsigned
+        First word of h.
+    g_above, g_recurrent : unsigned
+        First word of the gradient of h from above, from the step after; the two are added.
+    carry : unsigned
+        First word of the carry, which is replaced.
+    """
+
+    def __init__(
+        self, *, accumulator_words: int, vector_words: int, state_words: int, tape_words: int, most_count: int
+    ) -> None:
+        sizes = {
+            "accumulator_words": accumulator_words,
+            "vector_words": vector_words,
+            "state_words": state_words,
+            "tape_words": tape_words,
+            "most_count": most_count,
+        }
+        for name, size in sizes.items():
+            check_at_least(name, size, 1)
+        accumulator = unsigned(ceil_log2(accumulator_words))
+        vector, state = unsigned(ceil_log2(vector_words)), unsigned(ceil_log2(state_words))
+        super().__init__(
+            {
+                "mode": ElementwiseMode,
+                "count": range(most_count + 1),
+                "label": range(most_count),
+                "begins": 1,
+                "ends": 1,
+                "memory": accumulator,
+                "banks": unsigned(PARTS),
+                "blank": unsigned(PARTS),
+                "gradient": accumulator,
+                "gradient_bank": 1,
+                "later_gradient": accumulator,
+                "later_gradient_bank": 1,
+                "state": state,
+                "new_state": state,
+                "tape": unsigned(ceil_log2(tape_words)),
+                "h": vector,
+                "g_above": vector,
+                "g_recurrent": vector,
+                "carry": vector,
+            }
+        )

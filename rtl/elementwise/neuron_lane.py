@@ -1,0 +1,287 @@
+"""One lane of the element-wise unit: tables, multipliers and registers for one neuron at a time, as a plan tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.accel.number import NumberFormat
+from deltatrain.rtl.elementwise.activation import Activation
+from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan, Register, plain
+from deltatrain.rtl.elementwise.timetable import ONE, Add, Difference, LookUp, Multiply, OneMinus, Write
+from deltatrain.rtl.parts.number import fit, rescale
+
+Choice = tuple[Hashable, Value]
+"""A value and what it is known by."""
+
+__all__ = ["GRADIENTS_OF_H", "NeuronLane", "code_layout", "port_bits"]
+
+GRADIENTS_OF_H = ("g_above", "g_recurrent")
+"""The gradient of h comes in two parts, from above and from the step after; the port ``g_h`` takes their fitted sum."""
+
+
+def port_bits(plan: Plan, kind: str, port: str) -> int:
+    """Return the bits of a value at memory port `port`, which is ``read`` or there is a ``write`` to."""
+    if port == "memory":
+        return plan.formats.memory.bits
+    return max(number.bits for number in plan.formats_of(kind, port))
+
+
+def code_layout(plan: Plan) -> data.StructLayout:
+    """Return the shape of the codes of one cycle, one for each part of a lane."""
+    return data.StructLayout(
+        {part: unsigned(max(a.code for a in actions).bit_length()) for part, actions in plan.actions.items()}
+    )
+
+
+class NeuronLane(Component):
+    """Does with its neurons what the codes say; all lanes get the same.
+
+    Parameters
+    ----------
+    plan
+        What the codes mean.
+
+    Members
+    -------
+    code : In(code_layout(plan))
+        What each part does in this cycle.
+    read : In(data.StructLayout)
+        What the memory ports answer, by port; ``g_h`` in two parts.
+    write : Out(data.StructLayout)
+        What goes to the memory ports, by port, in cycles in which the port's code is not 0.
+    """
+
+    def __init__(self, *, plan: Plan) -> None:
+        self._plan = plan
+        read = {name: signed(port_bits(plan, "read", port)) for port in plan.ports("read") for name in _answers(port)}
+        write = {port: signed(port_bits(plan, "write", port)) for port in plan.ports("write")}
+        super().__init__(
+            {
+                "code": In(code_layout(plan)),
+                "read": In(data.StructLayout(read)),
+                "write": Out(data.StructLayout(write)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates: the register of every part, then what fills it."""
+        m = Module()
+        self._registers: dict[Register, Value] = {}
+        parts: dict[str, Callable] = {
+            "read": self._read,
+            "table": self._table,
+            "multiplier": self._multiplier,
+            "adder": self._adder,
+        }
+        # Parts read each other's registers, so all of these are there before the first is filled.
+        fill = [parts[kind](m, which) for kind, which in self._plan.parts if kind != "write"]
+        for (program, value), cycle in self._plan.kept.items():
+            now = self._value(program, value, cycle)
+            kept = Signal.like(now, name=f"kept_{program}_{value}")
+            self._registers[Register("kept", value, program)] = kept
+            with m.If(self.code[f"keep_{program}_{value}"]):
+                m.d.sync += kept.eq(now)
+        for describe in fill:
+            describe()
+        for port in self._plan.ports("write"):
+            self._write(m, port)
+        return m
+
+    def _value(self, program: int, value: str, cycle: int) -> Value:
+        return self._registers[self._plan.register(program, value, cycle)]
+
+    def _choice(self, program: int, value: str, cycle: int, wanted: str | None = None) -> Choice:
+        """Return `value`, rounded to the format `wanted` if that is another than its own."""
+        plan = self._plan
+        register = plan.register(program, value, cycle)
+        if wanted is None or wanted == plan.stored(program, value):
+            return register, self._registers[register]
+        number = plan.number(wanted)
+        return (register, wanted), rescale(self._registers[register], plan.fraction_bits(program, value), number)
+
+    def _steps(self, part: tuple[str, str | int]) -> list:
+        """Return code, program and step of all that `part` does; `Plan.actions` numbers them in the same order."""
+        steps = [(program, step) for program in (FORWARD, BACKWARD) for step in self._plan.steps(program, part)]
+        return [(code, program, step) for code, (program, step) in enumerate(steps, 1)]
+
+    # --- parts
+
+    def _read(self, m: Module, port: str) -> Callable[[], None]:
+        """Describe the register behind a memory port, which brings M to the format that is wanted."""
+        plan = self._plan
+        numbers = plan.formats_of("read", port)
+        taken = Signal(signed(max(number.bits for number in numbers)), name=f"read_{port}")
+        self._registers[Register("read", port)] = taken
+
+        def describe() -> None:
+            memory = plan.formats.memory.fraction_bits
+            with m.Switch(self.code[f"take_{port}"]):
+                for code, number in enumerate(numbers, 1):
+                    with m.Case(code):
+                        m.d.sync += taken.eq(self._answer(port, number, memory))
+
+        return describe
+
+    def _answer(self, port: str, number: NumberFormat, memory_fraction_bits: int) -> Value:
+        if port == "memory":
+            return rescale(self.read.memory, memory_fraction_bits, number)
+        if port == "g_h":
+            return fit(self.read[GRADIENTS_OF_H[0]] + self.read[GRADIENTS_OF_H[1]], number)
+        return self.read[port]
+
+    def _table(self, m: Module, which: int) -> Callable[[], None]:
+        """Describe a table port."""
+        plan = self._plan
+        activation = Activation(gate=plan.formats.gate)
+        m.submodules[f"table_{which}"] = activation
+        self._registers[Register("table", which)] = activation.y
+
+        def describe() -> None:
+            code = self.code[f"table_{which}"]
+            steps: list[tuple[int, int, LookUp]] = self._steps(("table", which))
+            points = {}
+            for number, program, step in steps:
+                ready = plan.stored(program, step.of) in ("sigmoid_input", "tanh_input")
+                points[number] = self._choice(program, step.of, step.cycle, None if ready else "tanh_input")
+            sigmoids = [number for number, program, step in steps if plan.stored(program, step.of) == "sigmoid_input"]
+            m.d.comb += activation.is_sigmoid.eq(_is_one_of(code, sigmoids))
+            m.d.comb += [activation.start.eq(code != 0), activation.x.eq(_chosen(m, f"x_{which}", code, points))]
+
+        return describe
+
+    def _adder(self, m: Module, which: int) -> Callable[[], None]:
+        """Describe the adder of two stored values."""
+        steps = self._steps(("adder", which))
+        total = Signal(signed(max(self._plan.number(step.stored).bits for _, _, step in steps)), name="total")
+        self._registers[Register("adder", which)] = total
+
+        def describe() -> None:
+            for number, program, step in steps:
+                assert isinstance(step, Add)
+                left, right = (self._value(program, value, step.cycle) for value in (step.left, step.right))
+                with m.If(self.code.add == number):
+                    m.d.sync += total.eq(fit(left + right, self._plan.number(step.stored)))
+
+        return describe
+
+    def _multiplier(self, m: Module, which: int) -> Callable[[], None]:
+        """Describe a multiplier and, behind its product, addend, rounding and result."""
+        plan = self._plan
+        steps: list[tuple[int, int, Multiply]] = self._steps(("multiplier", which))
+        bits = {
+            _operand_bits(plan, program, step.left) + _operand_bits(plan, program, step.right)
+            for _, program, step in steps
+        }
+        product = Signal(signed(max(bits)), name=f"product_{which}")
+        stored = [plan.number(step.stored).bits for _, _, step in steps if step.stored is not None]
+        result = Signal(signed(max(stored)), name=f"result_{which}")
+        self._registers[Register("product", which)] = product
+        self._registers[Register("result", which)] = result
+
+        def describe() -> None:
+            code = self.code[f"multiply_{which}"]
+            with m.If(code != 0):
+                m.d.sync += product.eq(self._left(m, which, steps) * self._right(m, which, steps))
+            self._round(m, which, steps, product, result)
+
+        return describe
+
+    def _left(self, m: Module, which: int, steps: list[tuple[int, int, Multiply]]) -> Value:
+        chosen: dict[int, Choice] = {}
+        for number, program, step in steps:
+            chosen[number] = self._choice(program, plain(step.left), step.cycle)
+            if isinstance(step.left, Difference):
+                less = self._value(program, step.left.less, step.cycle)
+                chosen[number] = step.left, chosen[number][1] - less
+        return _chosen(m, f"left_{which}", self.code[f"multiply_{which}"], chosen)
+
+    def _right(self, m: Module, which: int, steps: list[tuple[int, int, Multiply]]) -> Value:
+        code = self.code[f"multiply_{which}"]
+        chosen = {n: self._choice(program, plain(step.right), step.cycle) for n, program, step in steps}
+        value = _chosen(m, f"right_{which}", code, chosen)
+        complemented = [n for n, _, step in steps if isinstance(step.right, OneMinus)]
+        if not complemented:
+            return value
+        one = 1 << self._plan.formats.gate.fraction_bits
+        return Mux(_is_one_of(code, complemented), one - value, value)
+
+    def _round(
+        self, m: Module, which: int, steps: list[tuple[int, int, Multiply]], product: Signal, result: Signal
+    ) -> None:
+        """Describe the sum of product and addend, brought to a common point, and the rounding to a stored format."""
+        plan, code = self._plan, self.code[f"round_{which}"]
+        products, addends, rounded = {}, {}, {}
+        for number, program, step in steps:
+            if step.stored is None:
+                continue
+            fraction = plan.product_fraction_bits(program, step)
+            (key, addend), addend_fraction = self._addend(program, step, fraction)
+            finest = max(fraction, addend_fraction)
+            factor = -product if step.minus else product
+            products[number] = (step.minus, finest - fraction), factor.shift_left(finest - fraction)
+            addends[number] = (key, finest - addend_fraction), addend.shift_left(finest - addend_fraction)
+            rounded[number] = (finest, plan.number(step.stored))
+        total_of = _chosen(m, f"product_{which}_aligned", code, products) + _chosen(m, f"addend_{which}", code, addends)
+        total = Signal(total_of.shape(), name=f"sum_{which}")
+        m.d.comb += total.eq(total_of)
+        alike = _grouped(
+            (number, (finest - stored.fraction_bits, stored.bits, stored.overflow))
+            for number, (finest, stored) in rounded.items()
+        )
+        for numbers in alike.values():
+            finest, stored = rounded[numbers[0]]
+            with m.If(_is_one_of(code, numbers)):
+                m.d.sync += result.eq(rescale(total, finest, stored))
+
+    def _addend(self, program: int, step: Multiply, fraction_bits: int) -> tuple[Choice, int]:
+        """Return what `step` adds to its product, which has `fraction_bits`, and its fraction bits."""
+        if step.plus is None or step.plus == ONE:
+            constant = 0 if step.plus is None else 1 << fraction_bits
+            return (constant, Const(constant)), fraction_bits
+        return self._choice(program, step.plus, step.cycle + 1), self._plan.fraction_bits(program, step.plus)
+
+    def _write(self, m: Module, port: str) -> None:
+        """Describe what goes to a memory port; a value in another format than the port's is rounded on the way."""
+        steps: list[tuple[int, int, Write]] = self._steps(("write", port))
+        values = {n: self._choice(program, step.value, step.cycle, step.stored) for n, program, step in steps}
+        m.d.comb += self.write[port].eq(_chosen(m, f"write_{port}", self.code[f"write_{port}"], values))
+
+
+def _answers(port: str) -> tuple[str, ...]:
+    return GRADIENTS_OF_H if port == "g_h" else (port,)
+
+
+def _operand_bits(plan: Plan, program: int, operand: str | OneMinus | Difference) -> int:
+    name = plan.stored(program, plain(operand))
+    assert name is not None, "a factor is a stored value"
+    return plan.number(name).bits + (not isinstance(operand, str))
+
+
+def _grouped(pairs: Iterable[tuple[int, object]]) -> dict:
+    groups: dict[object, list[int]] = {}
+    for number, key in pairs:
+        groups.setdefault(key, []).append(number)
+    return groups
+
+
+def _is_one_of(code: Value, numbers: list[int]) -> Value:
+    return code.matches(*numbers)
+
+
+def _chosen(m: Module, name: str, code: Value, choices: Mapping[int, Choice]) -> Value:
+    """Return a signal that is the value of ``choices[code]``, zero for any other code; one key is one value."""
+    groups = _grouped((number, key) for number, (key, _) in choices.items())
+    chosen = Signal(signed(max(_signed_bits(value.shape()) for _, value in choices.values())), name=name)
+    with m.Switch(code):
+        for numbers in groups.values():
+            with m.Case(*numbers):
+                m.d.comb += chosen.eq(choices[numbers[0]][1])
+    return chosen
+
+
+def _signed_bits(shape: Shape) -> int:
+    return shape.width + (not shape.signed)

@@ -1,0 +1,234 @@
+"""The delta encoder: the gates of `accel.modes.encode`."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.lists.emitter import Compared, EntryEmitter
+from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
+from deltatrain.rtl.parts.reserved_queue import ReservedQueue
+
+__all__ = ["DeltaEncoder", "EncoderOp", "least_field"]
+
+_IN_FLIGHT = 4
+"""Groups between their taking and their last entry: as many cycles as a place takes to be free again."""
+
+
+class EncoderOp(data.StructLayout):
+    """One vector to encode.
+
+    Parameters
+    ----------
+    value_bits
+        Width of an activation.
+    depth
+        Words of the memory of held values.
+
+    Members
+    -------
+    base : unsigned
+        Word of the vector's first held values.
+    least : unsigned(value_bits + 1)
+        The least difference that fires, see `least_field`.
+    width : unsigned(INDEX_BITS)
+        Elements of the vector.
+    first : unsigned(1)
+        Whether this is step 0, before which the held values are zero, whatever is in the memory.
+    """
+
+    def __init__(self, value_bits: int, depth: int) -> None:
+        fields = {"base": ceil_log2(depth), "least": value_bits + 1, "width": INDEX_BITS, "first": 1}
+        super().__init__({name: unsigned(bits) for name, bits in fields.items()})
+
+
+def least_field(least: int, value_bits: int) -> int:
+    """Return `least`, from `accel.modes.encode.threshold`, as an op carries it: no difference reaches 2**value_bits."""
+    return min(least, 1 << value_bits)
+
+
+class DeltaEncoder(wiring.Component):
+    """Compares a vector with its held copy, S elements a cycle, and lists what moved by the threshold or more.
+
+    An op takes ``encode.scan_cycles``, at least one cycle, and the next may follow in the very next cycle, also on the
+    same vector. Its first word is taken in the cycle in which op and word are there. The cycle after its last is the
+    first of ``encode.PIPELINE_CYCLES``, after which its count is offered; all its entries have been handed over, and
+    its held values written, by then.
+
+    Parameters
+    ----------
+    elements
+        S, elements of a word, a power of two.
+    value_bits
+        Width of an activation.
+    depth
+        Words of the memory of held values.
+    is_part
+        Whether other encoders work on parts of the same vectors: then an op takes as long as it takes the slowest.
+
+    Members
+    -------
+    ops : In(stream.Signature(EncoderOp(value_bits, depth)))
+        What to encode; taken with the last word of its values.
+    values : In(stream.Signature(word(value_bits, elements)))
+        The vectors, ceil(width / S) words each. Lanes behind the last element are not looked at.
+    entries : Out(stream.Signature(Entry(value_bits)))
+        The lists.
+    counts : Out(stream.Signature(unsigned(INDEX_BITS)))
+        The length of each list.
+    emits : Out(1)
+        Whether there is a group whose entries are handed over: what keeps an op from the next, as words are taken ahead
+        of it. This is so ``encode.scan_cycles`` cycles an op, ``encode.PIPELINE_CYCLES`` behind its start.
+
+    ended : Out(1), all_ended : In(1)
+        Whether all of an op has been handed over but its count, and whether that is so in all encoders.
+
+    Notes
+    -----
+    A word through the pipeline; a group of n fired elements holds its place in the queue for max(1, n) cycles:
+
+    ====== ============================================================================================
+    cycle  stage
+    ====== ============================================================================================
+    0      take: a place in the queue is reserved, op and word are taken; the held word is addressed
+    1      fetch: the memory answers; newer held values, still on their way to it, are preferred
+    2      compare: subtract, compare, saturate; the new held word is written, the group queued
+    3..    emit: the lowest fired element goes out as an entry, one a cycle; the last frees the place
+    ====== ============================================================================================
+
+    Only the queue waits: no stall reaches the registers of the stages.
+    """
+
+    def __init__(self, *, elements: int, value_bits: int, depth: int, is_part: bool = False) -> None:
+        check_power_of_two("elements", elements)
+        check_at_least("value_bits", value_bits, 2)
+        check_at_least("depth", depth, 2)
+        self._elements, self._value_bits, self._depth = elements, value_bits, depth
+        self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part)
+        meeting = {name: self._emitter.signature.members[name] for name in ("ended", "all_ended") if is_part}
+        super().__init__(
+            {
+                "ops": In(stream.Signature(EncoderOp(value_bits, depth))),
+                "values": In(stream.Signature(word(value_bits, elements))),
+                "entries": Out(stream.Signature(Entry(value_bits))),
+                "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
+                "emits": Out(1),
+                **meeting,
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        shape = word(self._value_bits, self._elements)
+        m.submodules.memory = memory = Memory(shape=shape, depth=self._depth, init=[])
+        read, write = memory.read_port(), memory.write_port()
+        m.submodules.emitter = emitter = self._emitter
+        if hasattr(self, "ended"):
+            m.d.comb += [self.ended.eq(emitter.ended), emitter.all_ended.eq(self.all_ended)]
+        wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
+        wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
+        compared = Compared(self._elements, self._value_bits)
+        m.submodules.queue = queue = ReservedQueue(shape=compared, depth=_IN_FLIGHT)
+        wiring.connect(m, queue.o, emitter.groups)
+        m.d.comb += self.emits.eq(queue.o.valid)
+
+        taken = Signal(_Taken(self._elements, self._value_bits, self._depth))
+        self._take(m, taken, queue.free)
+        m.d.comb += [queue.reserve.eq(taken.valid), read.en.eq(taken.valid), read.addr.eq(taken.address)]
+
+        fetched, comparing, held = Signal.like(taken), Signal.like(taken), Signal(shape)
+        after, written = Signal(shape), Signal(shape)
+        written_address, wrote = Signal.like(write.addr), Signal()
+        m.d.sync += [fetched.eq(taken), comparing.eq(fetched)]
+        m.d.sync += [written.eq(after), written_address.eq(comparing.address), wrote.eq(comparing.writes)]
+        # The two groups ahead may be of the same word: the nearer has not been written yet, the farther was written
+        # while this one was read.
+        with m.If(fetched.first):
+            m.d.sync += held.eq(0)
+        with m.Elif(comparing.writes & (comparing.address == fetched.address)):
+            m.d.sync += held.eq(after)
+        with m.Elif(wrote & (written_address == fetched.address)):
+            m.d.sync += held.eq(written)
+        with m.Else():
+            m.d.sync += held.eq(read.data)
+
+        group = Signal(compared)
+        m.d.comb += [group.group.eq(comparing.group), group.last.eq(comparing.last)]
+        for k in range(self._elements):
+            fired, delta, moved = _compare(comparing.value[k], held[k], comparing.least)
+            fires = comparing.present[k] & fired
+            m.d.comb += [group.fired[k].eq(fires), group.delta[k].eq(delta), after[k].eq(Mux(fires, moved, held[k]))]
+        m.d.comb += [
+            write.en.eq(comparing.writes),
+            write.addr.eq(comparing.address),
+            write.data.eq(after),
+            queue.push.eq(comparing.valid),
+            queue.item.eq(group),
+            queue.last.eq(group.last),
+        ]
+        return m
+
+    def _take(self, m: Module, taken: data.View, free: Value) -> None:
+        """Describe the first stage: take the next word of the op in front, if the queue has a place for it."""
+        op, lane_bits = self.ops.payload, ceil_log2(self._elements)
+        whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
+        group, partial, last, may, empty = Signal.like(taken.group), Signal(), Signal(), Signal(), Signal()
+        valid = Signal()  # apart from `taken`, within which nothing may follow from another field
+        m.d.comb += [
+            empty.eq(op.width == 0),
+            partial.eq(group == whole),
+            last.eq(partial | ((group + 1 == whole) & (rest == 0))),
+            may.eq(self.ops.valid & free),
+            self.values.ready.eq(may & ~empty),
+            self.ops.ready.eq(valid & last),
+            valid.eq(may & (self.values.valid | empty)),
+            taken.valid.eq(valid),
+            taken.writes.eq(valid & ~empty),
+            taken.address.eq(op.base + group),
+            taken.group.eq(group),
+            taken.last.eq(last),
+            taken.first.eq(op.first),
+            taken.least.eq(op.least | (op.least == 0)),  # 0 asks for no more than 1: what did not move never fires
+            taken.present.eq(Cat(*(~partial | (k < rest) for k in range(self._elements - 1)), ~partial)),
+            taken.value.eq(self.values.payload),
+        ]
+        with m.If(valid):
+            m.d.sync += group.eq(Mux(last, 0, group + 1))
+
+
+class _Taken(data.StructLayout):
+    """A word on its way to the comparison, with what the comparison needs to know of its op."""
+
+    def __init__(self, elements: int, value_bits: int, depth: int) -> None:
+        super().__init__(
+            {
+                "valid": 1,
+                "writes": 1,  # not where the vector has no elements
+                "address": ceil_log2(depth),
+                "group": INDEX_BITS - ceil_log2(elements),
+                "last": 1,
+                "first": 1,
+                "least": value_bits + 1,
+                "present": elements,
+                "value": word(value_bits, elements),
+            }
+        )
+
+
+def _compare(value: Value, held: Value, least: Value) -> tuple[Value, Value, Value]:
+    """Return of one element whether it fires, its delta, and the held value if it does.
+
+    The held value becomes `value`, or moves by the end of the range where the delta saturates: no adder after another.
+    """
+    shape = value.shape()
+    highest, lowest = Const((1 << (shape.width - 1)) - 1, shape), Const(-(1 << (shape.width - 1)), shape)
+    difference = value - held
+    above, below = difference > highest, difference < lowest
+    delta = Mux(above, highest, Mux(below, lowest, difference[: shape.width].as_signed()))
+    moved = Mux(above, held + highest, Mux(below, held + lowest, value))
+    return (difference >= least) | (-difference >= least), delta, moved

@@ -1,0 +1,117 @@
+"""What the engine of a tile is told to do: an op of the lanes, and where its columns, words and results are."""
+
+from __future__ import annotations
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, enum
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.program import PHASES
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.engine.adjoint import AdjointOp
+from deltatrain.rtl.lanes.op import Mode, Op
+from deltatrain.rtl.lists.list_source import ListSource
+from deltatrain.rtl.parts.layouts import INDEX_BITS
+
+__all__ = ["EngineOp", "LaneOp", "ReadyOp", "ResultsOp", "Stream"]
+
+
+class Stream(enum.Enum, shape=unsigned(1)):
+    """Whose gradient the results of a `matvec_t` are."""
+
+    RECURRENT = 0
+    """That of h, for the step before."""
+    ABOVE = 1
+    """That of the layer's input, for the layer below."""
+
+
+class LaneOp(data.StructLayout):
+    """What lanes know of an op before its list is there; `rtl.lanes.op.Op`, `rtl.lanes.banks.AccumulatorBanks`.
+
+    Members
+    -------
+    phase : unsigned(2)
+        Number in `accel.program.PHASES`, for the counters.
+    mode : Mode
+        What to do.
+    words, address, split, upper_address
+        As in `rtl.lanes.op.Op`.
+    bank : unsigned(1)
+        Bank of g(M) that `matvec_t` and `outer` read.
+    region : unsigned
+        What `matvec` adds to.
+    recurrent, starts, ends : unsigned(1)
+        As in `rtl.lanes.banks.AccumulatorBanks`.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        members = Op(sizes.accumulator_words)
+        super().__init__(
+            {
+                "phase": range(len(PHASES)),
+                "mode": Mode,
+                **{name: members[name].shape for name in ("words", "address", "split", "upper_address")},
+                "bank": 1,
+                "region": range(sizes.regions),
+                "recurrent": 1,
+                "starts": 1,
+                "ends": 1,
+            }
+        )
+
+
+class ReadyOp(data.StructLayout):
+    """An op whose list is there.
+
+    Members
+    -------
+    op : LaneOp
+        What to do.
+    count : unsigned(INDEX_BITS + 1)
+        With how many columns.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        super().__init__({"op": LaneOp(sizes), "count": unsigned(INDEX_BITS + 1)})
+
+
+class ResultsOp(data.StructLayout):
+    """Where the results of a `matvec_t` go.
+
+    Members
+    -------
+    stream : Stream
+        To which adjoint.
+    adjoint : AdjointOp
+        What that does with them; its count is filled in when the list is there.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        super().__init__({"stream": Stream, "adjoint": AdjointOp(sizes.vector_words)})
+
+
+class EngineOp(data.StructLayout):
+    """One op of the engine.
+
+    Members
+    -------
+    lanes : LaneOp
+        What the lanes do.
+    source : ListSource
+        The columns, and their values.
+    weights, gradients : unsigned
+        First word of the matrix in the local memories of W, of dW, if it is there.
+    results : ResultsOp
+        Where the results of a `matvec_t` go; a `matvec` may have something cleared.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        super().__init__(
+            {
+                "lanes": LaneOp(sizes),
+                "source": ListSource(sizes.list_numbers, sizes.vector_words),
+                "weights": unsigned(ceil_log2(max(sizes.weight_words, 2))),
+                "gradients": unsigned(ceil_log2(max(sizes.gradient_words, 2))),
+                "results": ResultsOp(sizes),
+            }
+        )

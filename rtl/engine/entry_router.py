@@ -1,0 +1,111 @@
+"""Entries on their way to all who need them: the lanes, and the memories whose words they name."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+
+__all__ = ["EntryRouter"]
+
+_OPS = 4
+_LANE_ENTRIES = 4
+
+
+class _Route(data.StructLayout):
+    def __init__(self) -> None:
+        super().__init__({"count": unsigned(INDEX_BITS + 1), "to_lanes": 1, "to_weights": 1, "to_gradients": 1})
+
+
+class EntryRouter(Component):
+    """Hands each entry to all who need it, each when it can take it; an entry is gone when the last has taken it.
+
+    Memories are offered an entry in the cycle in which it comes, the lanes from the next cycle on, out of a queue.
+
+    Parameters
+    ----------
+    value_bits
+        Width of an entry's value.
+
+    Attributes
+    ----------
+    enter : In(1)
+        An op with entries begins; only while `has_room`. Its first entry comes in a later cycle.
+    has_room : Out(1)
+        Whether the router can take another op.
+    count : In(unsigned(INDEX_BITS + 1))
+        How many entries the op has, at least 1.
+    to_lanes, to_weights, to_gradients : In(1)
+        Who needs them.
+    i : In(stream.Signature(Entry(value_bits)))
+        The entries of all ops, in their order.
+    lanes : Out(stream.Signature(Entry(value_bits)))
+        Entries for the lanes.
+    weights, gradients : Out(stream.Signature(unsigned(INDEX_BITS)))
+        Columns for the memories of W, of dW.
+    """
+
+    def __init__(self, *, value_bits: int) -> None:
+        check_at_least("value_bits", value_bits, 2)
+        entry = Entry(value_bits)
+        super().__init__(
+            {
+                "enter": In(1),
+                "has_room": Out(1),
+                "count": In(INDEX_BITS + 1),
+                "to_lanes": In(1),
+                "to_weights": In(1),
+                "to_gradients": In(1),
+                "i": In(stream.Signature(entry)),
+                "lanes": Out(stream.Signature(entry)),
+                "weights": Out(stream.Signature(unsigned(INDEX_BITS))),
+                "gradients": Out(stream.Signature(unsigned(INDEX_BITS))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Follow the ops' entries; remember who has taken the one in front."""
+        m = Module()
+        m.submodules.routes = routes = SyncFIFO(width=_Route().size, depth=_OPS)
+        m.submodules.queue = queue = SyncFIFO(width=self.i.payload.shape().size, depth=_LANE_ENTRIES)
+        entering = Signal(_Route())
+        route = data.View(_Route(), routes.r_data)
+        m.d.comb += [
+            entering.count.eq(self.count),
+            *(entering[name].eq(getattr(self, name)) for name in ("to_lanes", "to_weights", "to_gradients")),
+            routes.w_data.eq(entering),
+            routes.w_en.eq(self.enter),
+            self.has_room.eq(routes.w_rdy),
+            queue.w_data.eq(self.i.payload),
+            self.lanes.valid.eq(queue.r_rdy),
+            Value.cast(self.lanes.payload).eq(queue.r_data),
+            queue.r_en.eq(self.lanes.ready),
+            self.weights.payload.eq(self.i.payload.index),
+            self.gradients.payload.eq(self.i.payload.index),
+        ]
+        here, gone = Signal(), Signal()
+        m.d.comb += here.eq(self.i.valid & routes.r_rdy)
+        missing: Value | int = 0
+        for name, offered, ready in (
+            ("lanes", queue.w_en, queue.w_rdy),
+            ("weights", self.weights.valid, self.weights.ready),
+            ("gradients", self.gradients.valid, self.gradients.ready),
+        ):
+            sent, wanted = Signal(name=f"sent_{name}"), Signal(name=f"wanted_{name}")
+            m.d.comb += [wanted.eq(here & route[f"to_{name}"] & ~sent), offered.eq(wanted)]
+            m.d.sync += sent.eq((sent | (wanted & ready)) & ~gone)
+            missing = missing | (wanted & ~ready)
+        passed, last = Signal(INDEX_BITS + 1), Signal()
+        m.d.comb += [
+            gone.eq(here & ~missing),
+            self.i.ready.eq(gone),
+            last.eq(passed + 1 == route.count),
+            routes.r_en.eq(gone & last),
+        ]
+        with m.If(gone):
+            m.d.sync += passed.eq(Mux(last, 0, passed + 1))
+        return m

@@ -1,0 +1,194 @@
+"""The local home of all matrices of one kind, W or dW: reads fired columns for the lanes, stores what they return."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.memory import Memory, WritePort
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.read_buffer import ReadBuffer
+
+__all__ = ["RETURN_CYCLES", "MatrixOp", "MatrixStore"]
+
+RETURN_CYCLES = 7
+"""From a word's taking to its return, at most, for a word a cycle to be sustained; a later return costs cycles only.
+
+The lanes need 5 for W and 4 for dW (the table in `rtl.lanes.lanes`); two are for what may stand between.
+"""
+
+
+class MatrixOp(data.StructLayout):
+    """One op on a matrix: which columns' words are read is said by the list of entries beside it.
+
+    Parameters
+    ----------
+    words
+        Words of the store.
+
+    Members
+    -------
+    base : unsigned
+        First word of the matrix; word k of column j is at base + j * K + k.
+    columns : unsigned(INDEX_BITS + 1)
+        Columns, n; 0 is an op in which nothing fired.
+    words : unsigned
+        Words a column, K, at least 1.
+    writes_back : unsigned(1)
+        Whether for each word that is read a new one returns, which takes its place.
+    """
+
+    def __init__(self, words: int) -> None:
+        super().__init__(
+            {
+                "base": range(words),
+                "columns": unsigned(INDEX_BITS + 1),
+                "words": range(words + 1),
+                "writes_back": 1,
+            }
+        )
+
+
+class MatrixStore(Component):
+    """One wide memory with one read and one write port; it reads a word a cycle, across columns and across ops.
+
+    The way of a word of column j; it is registered by the memory only:
+
+        cycle    s            s + 1                          s + 2                  w            w + 1
+                 op offered   entry j offered: address       word offered; its      new word     the new word
+                              base + j * K + k; room for     taking may wait        returns:     may be
+                              the word and for its return    without a bubble       stored       addressed
+                              was there
+
+    An op and an entry stay at their ports until the last address that they give is out: an entry goes with its column's
+    last word, an op with its last column's, or in the one cycle that it costs when it has no columns. So the addresses
+    of the next column and the next op follow without a gap. Nothing compares addresses: who offers an op that reads
+    what an earlier one wrote does so when the last of it has returned, at the earliest in the cycle after.
+
+    An op in which nothing fired passes in any case; all others wait for an entry, for a place in the buffer, and, if
+    they write back, for one among the addresses to which words are still to return.
+
+    The host reads and writes between ops: its read is held up while an op is offered or the lanes do not take words,
+    its write by a word that returns. What it reads it must take, as the lanes' words come behind it.
+
+    Parameters
+    ----------
+    value_bits
+        Width of a value.
+    lanes
+        P, values in a word.
+    words
+        Words in the memory.
+
+    Attributes
+    ----------
+    ops : In(stream.Signature(MatrixOp))
+        The ops, in their order; what they read may be addressed from the cycle in which they are offered.
+    entries : In(stream.Signature(unsigned(INDEX_BITS)))
+        The columns of each op.
+    read_words : Out(stream.Signature(word))
+        The words of these columns.
+    new_words : In(stream.Signature(word))
+        What returns, in the order in which it was read; always ready. None may come that was not read to return.
+    host_writes : In(stream.Signature({"address", "word"}))
+        Words to be stored.
+    host_addresses : In(stream.Signature(unsigned))
+        Words to be read.
+    host_words : Out(stream.Signature(word))
+        The words at these addresses.
+    """
+
+    def __init__(self, *, value_bits: int, lanes: int, words: int) -> None:
+        check_at_least("value_bits", value_bits, 1)
+        check_at_least("lanes", lanes, 1)
+        check_at_least("words", words, 2)
+        self._word = word(value_bits, lanes)
+        self._depth = words
+        address = unsigned(ceil_log2(words))
+        super().__init__(
+            {
+                "ops": In(stream.Signature(MatrixOp(words))),
+                "entries": In(stream.Signature(unsigned(INDEX_BITS))),
+                "read_words": Out(stream.Signature(self._word)),
+                "new_words": In(stream.Signature(self._word)),
+                "host_writes": In(stream.Signature(data.StructLayout({"address": address, "word": self._word}))),
+                "host_addresses": In(stream.Signature(address)),
+                "host_words": Out(stream.Signature(self._word)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Choose who addresses the memory; send what it answers there; let what returns follow."""
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._word, depth=self._depth, init=[])
+        read, write = memory.read_port(), memory.write_port()
+        places = SyncFIFO(width=len(read.addr), depth=RETURN_CYCLES + 2)
+        m.submodules.places = places  # addresses of words that are still to return
+        item = data.StructLayout({"word": self._word, "for_host": 1})
+        m.submodules.buffer = buffer = ReadBuffer(shape=item)
+        by_op, by_host = Signal(), Signal()
+        address = self._walk(m, by_op, buffer.free & (places.w_rdy | ~self.ops.payload.writes_back))
+        m.d.comb += [
+            self.host_addresses.ready.eq(buffer.free & ~self.ops.valid),
+            by_host.eq(self.host_addresses.valid & self.host_addresses.ready),
+            read.addr.eq(Mux(self.ops.valid, address, self.host_addresses.payload)),
+            read.en.eq(by_op | by_host),
+            buffer.read.eq(read.en),
+            buffer.item.word.eq(read.data),
+        ]
+        for_host = Signal()  # whose word the memory's register holds
+        m.d.comb += buffer.item.for_host.eq(for_host)
+        with m.If(read.en):
+            m.d.sync += for_host.eq(by_host)
+        self._hand_out(m, buffer)
+        m.d.comb += [places.w_data.eq(address), places.w_en.eq(by_op & self.ops.payload.writes_back)]
+        self._store(m, write, places)
+        return m
+
+    def _walk(self, m: Module, fire: Signal, has_room: Signal) -> Signal:
+        """Drive `fire`, whether the op offered addresses a word in this cycle, and return the address."""
+        op = self.ops.payload
+        column, number = Signal.like(op.columns), Signal.like(op.words)
+        address, running = Signal(ceil_log2(self._depth)), Signal(ceil_log2(self._depth))
+        column_ends, op_ends, nothing_fired = Signal(), Signal(), Signal()
+        m.d.comb += [
+            nothing_fired.eq(op.columns == 0),
+            fire.eq(self.ops.valid & ~nothing_fired & self.entries.valid & has_room),
+            address.eq(Mux(number == 0, op.base + self.entries.payload * op.words, running)),
+            column_ends.eq(number + 1 == op.words),
+            op_ends.eq(column_ends & (column + 1 == op.columns)),
+            self.entries.ready.eq(fire & column_ends),
+            self.ops.ready.eq(self.ops.valid & (nothing_fired | (fire & op_ends))),
+        ]
+        with m.If(fire):
+            m.d.sync += [running.eq(address + 1), number.eq(Mux(column_ends, 0, number + 1))]
+            with m.If(column_ends):
+                m.d.sync += column.eq(Mux(op_ends, 0, column + 1))
+        return address
+
+    def _hand_out(self, m: Module, buffer: ReadBuffer) -> None:
+        """Offer each word to the one who asked for it."""
+        for_host = buffer.o.payload.for_host
+        m.d.comb += [
+            self.read_words.payload.eq(buffer.o.payload.word),
+            self.host_words.payload.eq(buffer.o.payload.word),
+            self.read_words.valid.eq(buffer.o.valid & ~for_host),
+            self.host_words.valid.eq(buffer.o.valid & for_host),
+            buffer.o.ready.eq(Mux(for_host, self.host_words.ready, self.read_words.ready)),
+        ]
+
+    def _store(self, m: Module, write: WritePort, places: SyncFIFO) -> None:
+        """Store what returns where it was read, at once; what the host writes when nothing returns."""
+        returns, host = self.new_words, self.host_writes
+        m.d.comb += [
+            returns.ready.eq(1),
+            host.ready.eq(~returns.valid),
+            places.r_en.eq(returns.valid),
+            write.en.eq(returns.valid | host.valid),
+            write.addr.eq(Mux(returns.valid, places.r_data, host.payload.address)),
+            write.data.eq(Mux(returns.valid, returns.payload, host.payload.word)),
+        ]

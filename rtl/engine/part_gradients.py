@@ -1,0 +1,141 @@
+"""Where the results of `matvec_t` go in one of several tiles: into the sum over all, and then to whom they belong."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from deltatrain.accel.engine import Formats
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.engine.gradients import Gradients
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+from deltatrain.rtl.parts.number import rescale
+
+__all__ = ["PartGradients"]
+
+_OPS = 8
+
+
+class PartGradients(Component):
+    """Keeps what the lanes summed over the tile's own rows until the exchange takes it.
+
+    The columns of the read-out are shared out, so that its gradients are whole at once and are the tile's own. They go
+    to memories of their own, past sums that are on their way; nothing is written to both at the same place, so that the
+    gradient of h is what either has.
+
+    What comes back from the exchange is taken at once: by then the adjoint is finished with all ops before, because to
+    clear g(x-hat) of a sample takes less time than that sample's way forward.
+
+    Parameters
+    ----------
+    lanes
+        P.
+    formats
+        Of the engine.
+    sizes
+        Of the tile's memories.
+
+    Attributes
+    ----------
+    op, enter, has_room, g_recurrent, g_above
+        As in `rtl.engine.gradients.Gradients`; ``op.adjoint.count`` is the length of the whole list.
+    own : In(unsigned(INDEX_BITS))
+        How many entries of the op's list are elements of this tile.
+    results : In(stream.Signature(Entry(memory_bits)))
+        What the lanes summed, not rounded.
+    sums : Out(stream.Signature(Entry(memory_bits)))
+        What is to be added over all tiles.
+    sum_counts : Out(stream.Signature(unsigned(INDEX_BITS + 1)))
+        Of each op how many sums that are, from the op's beginning on.
+    reduced : In(stream.Signature(Entry(gradient.bits)))
+        What all tiles' sums together became, of this tile's own elements.
+    """
+
+    def __init__(self, *, lanes: int, formats: Formats, sizes: TileSizes) -> None:
+        self._formats, self._sizes = formats, sizes
+        self._summed = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes)
+        self._direct = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes, streams=("above",))
+        members = dict(self._summed.signature.members)
+        sums = stream.Signature(Entry(formats.memory_bits))
+        super().__init__(
+            members
+            | {
+                "own": In(unsigned(INDEX_BITS)),
+                "results": In(sums),
+                "sums": Out(sums),
+                "sum_counts": Out(stream.Signature(unsigned(INDEX_BITS + 1))),
+                "reduced": In(stream.Signature(Entry(formats.gradient.bits))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        m.submodules.summed, m.submodules.direct = self._summed, self._direct
+        sums = self._enter(m)
+        self._route(m, sums)
+        connect(m, flipped(self.reduced), self._summed.results)
+        connect(m, flipped(self.g_recurrent), self._summed.g_recurrent)
+        above = self._direct.g_above, self._summed.g_above
+        m.d.comb += [
+            *(port.en.eq(self.g_above.en) for port in above),
+            *(port.addr.eq(self.g_above.addr) for port in above),
+            Value.cast(self.g_above.data).eq(Value.cast(above[0].data) | Value.cast(above[1].data)),
+        ]
+        return m
+
+    def _enter(self, m: Module) -> Signal:
+        """Tell each adjoint of its ops, and the exchange how many sums will come; return whether some will."""
+        m.submodules.counts = counts = SyncFIFO(width=INDEX_BITS + 1, depth=_OPS)
+        direct, sums = Signal(), Signal()
+        m.d.comb += [
+            direct.eq(self.op.adjoint.direct),
+            sums.eq(~direct & (self.op.adjoint.clear_words == 0)),
+            self._direct.op.eq(self.op),
+            self._direct.enter.eq(self.enter & direct),
+            self._summed.op.eq(self.op),
+            self._summed.op.adjoint.count.eq(Mux(sums, self.own, 0)),
+            self._summed.enter.eq(self.enter & ~direct),
+            counts.w_data.eq(self.op.adjoint.count),
+            counts.w_en.eq(self.enter & sums),
+            self.sum_counts.payload.eq(counts.r_data),
+            self.sum_counts.valid.eq(counts.r_rdy),
+            counts.r_en.eq(self.sum_counts.ready),
+        ]
+        return sums
+
+    def _route(self, m: Module, sums: Signal) -> None:
+        """Follow the lanes' results: those of the read-out are rounded here, the others wait to be summed."""
+        route = data.StructLayout({"direct": 1, "count": INDEX_BITS})
+        m.submodules.routes = routes = SyncFIFO(width=route.size, depth=_OPS)
+        width = self.sums.payload.shape().size
+        m.submodules.waiting = waiting = SyncFIFOBuffered(width=width, depth=self._sizes.waiting_sums)
+        entering, front = Signal(route), data.View(route, routes.r_data)
+        passed, passes, last = Signal(INDEX_BITS), Signal(), Signal()
+        comes, formats = Signal(), self._formats
+        m.d.comb += [
+            entering.direct.eq(self.op.adjoint.direct),
+            entering.count.eq(self.op.adjoint.count),
+            routes.w_data.eq(entering),
+            routes.w_en.eq(self.enter & (self.op.adjoint.count != 0)),
+            self.has_room.eq(routes.w_rdy & self._direct.has_room & self._summed.has_room & m.submodules.counts.w_rdy),
+            comes.eq(self.results.valid & routes.r_rdy),
+            self._direct.results.valid.eq(comes & front.direct),
+            self._direct.results.payload.index.eq(self.results.payload.index),
+            self._direct.results.payload.value.eq(
+                rescale(self.results.payload.value, formats.backward_sum.fraction_bits, formats.gradient)
+            ),
+            waiting.w_en.eq(comes & ~front.direct),
+            waiting.w_data.eq(self.results.payload),
+            self.results.ready.eq(routes.r_rdy & Mux(front.direct, self._direct.results.ready, waiting.w_rdy)),
+            passes.eq(comes & self.results.ready),
+            last.eq(passed + 1 == front.count),
+            routes.r_en.eq(passes & last),
+            Value.cast(self.sums.payload).eq(waiting.r_data),
+            self.sums.valid.eq(waiting.r_rdy),
+            waiting.r_en.eq(self.sums.ready),
+        ]
+        with m.If(passes):
+            m.d.sync += passed.eq(Mux(last, 0, passed + 1))

@@ -1,0 +1,171 @@
+"""The lanes' first stage: brings an op, its list and its words together, one word a cycle."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.lanes.op import Mode, Op, Underway
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import Entry, word
+
+__all__ = ["Issue"]
+
+
+class Issue(Component):
+    """Issues a word in each cycle in which op, list entry, word and room for what it makes are there.
+
+    An op stays at the port while it is worked on, an entry while its column is, so that nothing is stored here and the
+    next of either follows without a gap. An op of no columns takes one cycle and no entry.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    accumulator_words
+        Words of P accumulators in one bank.
+
+    Attributes
+    ----------
+    ops : In(stream.Signature(Op))
+        The ops.
+    entries : In(stream.Signature(Entry))
+        Column and delta of each column in turn; `update` takes none, `matvec_t` does not look at the delta.
+    weights : In(stream.Signature(word))
+        Words of W for `matvec`, `matvec_t` and `update`.
+    gradients : In(stream.Signature(word))
+        Words of dW for `outer` and `update`.
+    result_free, weights_free, gradients_free, completion_free : In(1)
+        Whether there is room for a result, a word of W, a word of dW, one more op.
+    reserve_result, reserve_weights, reserve_gradients, reserve_completion : Out(1)
+        Room that the word of this cycle takes.
+    issues : Out(1)
+        A word is issued in this cycle, or an op that has none is passed over.
+    place : Out(unsigned)
+        Accumulator of the word of this cycle, for a memory that answers in the next.
+    o : Out(Underway)
+        The word that was issued in the cycle before, `o.work` low if none.
+    o_delta, o_weights, o_gradients : Out(signed, word, word)
+        The delta of its column, and what was taken from the streams.
+    """
+
+    def __init__(self, *, engine: Engine, accumulator_words: int) -> None:
+        check_at_least("accumulator_words", accumulator_words, 1)
+        formats, lanes = engine.formats, engine.lanes
+        weights = word(formats.weight.bits, lanes)
+        gradients = word(formats.weight_gradient_bits, lanes)
+        under_way = Underway(accumulator_words)
+        super().__init__(
+            {
+                "ops": In(stream.Signature(Op(accumulator_words))),
+                "entries": In(stream.Signature(Entry(formats.activation.bits))),
+                "weights": In(stream.Signature(weights)),
+                "gradients": In(stream.Signature(gradients)),
+                "result_free": In(1),
+                "weights_free": In(1),
+                "gradients_free": In(1),
+                "completion_free": In(1),
+                "reserve_result": Out(1),
+                "reserve_weights": Out(1),
+                "reserve_gradients": Out(1),
+                "reserve_completion": Out(1),
+                "issues": Out(1),
+                "place": Out(under_way["source"].shape),
+                "o": Out(under_way),
+                "o_delta": Out(signed(formats.activation.bits)),
+                "o_weights": Out(weights),
+                "o_gradients": Out(gradients),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Decide whether a word is issued; count words and columns; hand on."""
+        m = Module()
+        work, fire = Signal(), Signal()
+        # Apart, because some follow from others: as one structure they would look like a loop to a simulator.
+        now = SimpleNamespace(**{name: Signal(field.shape, name=name) for name, field in self.o.shape()})
+        m.d.comb += work.eq(fire & (self.ops.payload.count != 0))
+        self._count(m, now, work)
+        self._handshake(m, now, work, fire)
+        m.d.comb += [
+            now.mode.eq(self.ops.payload.mode),
+            now.work.eq(work),
+            self.issues.eq(fire),
+            now.index.eq(self.entries.payload.index),
+            self.place.eq(now.source),
+        ]
+        m.d.sync += [
+            *(self.o[name].eq(value) for name, value in vars(now).items()),
+            self.o.op_ends.eq(now.op_ends & fire),
+            self.o_delta.eq(self.entries.payload.value),
+            self.o_weights.eq(self.weights.payload),
+            self.o_gradients.eq(self.gradients.payload),
+        ]
+        return m
+
+    def _count(self, m: Module, now: SimpleNamespace, work: Signal) -> None:
+        """Say where in its op the word is, and which accumulators it meets."""
+        op = self.ops.payload
+        column, number, running = Signal.like(op.count), Signal.like(op.words), Signal.like(op.address)
+        upper, after, address = Signal(), Signal.like(op.words), Signal.like(op.address)
+        first_column, accumulates = Signal(), Signal()
+        m.d.comb += [
+            after.eq(number + 1),
+            now.column_begins.eq(number == 0),
+            now.column_ends.eq(after == op.words),
+            now.op_ends.eq((op.count == 0) | (now.column_ends & (column + 1 == op.count))),
+            first_column.eq(column == 0),
+            accumulates.eq(op.mode == Mode.MATVEC),
+            address.eq(Mux(now.column_begins, op.address, running)),
+            now.target.eq(Cat(op.target.bit_select(upper, 1), address)),
+            now.from_zero.eq(first_column & op.from_zero.bit_select(upper, 1)),
+            now.source.eq(Cat(Mux(first_column | ~accumulates, op.source, op.target).bit_select(upper, 1), address)),
+        ]
+        with m.If(work):
+            m.d.sync += [
+                number.eq(Mux(now.column_ends, 0, after)),
+                upper.eq(~now.column_ends & (upper | (after == op.split))),
+                running.eq(Mux(after == op.split, op.upper_address, address + 1)),
+            ]
+            with m.If(now.column_ends):
+                m.d.sync += column.eq(Mux(now.op_ends, 0, column + 1))
+
+    def _handshake(self, m: Module, now: SimpleNamespace, work: Signal, fire: Signal) -> None:
+        """Say what a word of each mode takes and makes; issue it when all of that is there."""
+        listed, takes_w, takes_g = Signal(), Signal(), Signal()
+        makes_s, makes_w, makes_g = Signal(), Signal(), Signal()
+        has_inputs, has_room = Signal(), Signal()
+        with m.Switch(self.ops.payload.mode):
+            with m.Case(Mode.MATVEC):
+                m.d.comb += [listed.eq(1), takes_w.eq(1)]
+            with m.Case(Mode.MATVEC_T):
+                m.d.comb += [listed.eq(1), takes_w.eq(1), makes_s.eq(now.column_ends)]
+            with m.Case(Mode.OUTER):
+                m.d.comb += [listed.eq(1), takes_g.eq(1), makes_g.eq(1)]
+            with m.Case(Mode.UPDATE):
+                m.d.comb += [takes_w.eq(1), takes_g.eq(1), makes_w.eq(1), makes_g.eq(1)]
+        m.d.comb += [
+            has_inputs.eq(
+                (self.entries.valid | ~listed) & (self.weights.valid | ~takes_w) & (self.gradients.valid | ~takes_g)
+            ),
+            has_room.eq(
+                (self.result_free | ~makes_s) & (self.weights_free | ~makes_w) & (self.gradients_free | ~makes_g)
+            ),
+            fire.eq(
+                self.ops.valid
+                & ((self.ops.payload.count == 0) | (has_inputs & has_room))
+                & (self.completion_free | ~now.op_ends)
+            ),
+            self.ops.ready.eq(fire & now.op_ends),
+            self.entries.ready.eq(work & listed & now.column_ends),
+            self.weights.ready.eq(work & takes_w),
+            self.gradients.ready.eq(work & takes_g),
+            self.reserve_result.eq(work & makes_s),
+            self.reserve_weights.eq(work & makes_w),
+            self.reserve_gradients.eq(work & makes_g),
+            self.reserve_completion.eq(fire & now.op_ends),
+        ]

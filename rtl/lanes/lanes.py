@@ -1,0 +1,285 @@
+"""The lane array: P multiply-accumulate lanes that run `matvec`, `matvec_t`, `outer` and `update`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.rtl.lanes.adder_tree import levels
+from deltatrain.rtl.lanes.completion import Completion
+from deltatrain.rtl.lanes.issue import Issue
+from deltatrain.rtl.lanes.modes import LANE_MODES, Inputs
+from deltatrain.rtl.lanes.modes.matvec import Matvec
+from deltatrain.rtl.lanes.modes.matvec_t import MatvecT
+from deltatrain.rtl.lanes.modes.outer import Outer
+from deltatrain.rtl.lanes.modes.update import Update
+from deltatrain.rtl.lanes.op import BANKS, Mode, Op
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.layouts import Entry, word
+from deltatrain.rtl.parts.reserved_queue import ReservedQueue
+
+__all__ = ["RESULT_CYCLES", "Lanes"]
+
+RESULT_CYCLES = 1 + SOON_CYCLES
+"""From the cycle in which a result or word is taken to the first in which it may count as stored."""
+
+
+class Lanes(Component):
+    """A stream of ops, lists and words in; results and words out; M and g(M) inside.
+
+    The way of one word; it never stops on it. What may have to wait waits before stage 0, where room for all that a
+    word will make is reserved. L = log2 P, rounded up:
+
+        stage   every word          matvec              matvec_t            outer               update
+        0       op, entry and word meet; g(M) is addressed
+        1       two factors chosen  M is addressed
+        2       multiplied          M answers
+        3                           add                 tree of L levels    add                 round
+        4                           M is written        ..                  dW is offered       subtract
+        5                                               3 + L: add                              W is offered
+        6                                               4 + L: round
+        5 + L                                           s_j is offered
+        8 + L   done
+
+    An op begins in the cycle in which it, its first entry and its first word are offered; the next op follows the last
+    word without a gap. `done` is high ``matvec.drain_cycles`` = 7 + L after the cycle that follows the last word, for
+    all modes alike, so that ops are done in their order. It comes later only where something offered is taken later:
+    `RESULT_CYCLES` after the last of it was taken, which is what whoever stores it has time for.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    accumulator_words
+        Words of P accumulators in one bank of M, and of g(M).
+    is_part
+        Whether these are the lanes of one of several tiles: then results are not rounded, because they are sums over
+        some of the rows only, and M may be read for the sum over the tiles.
+
+    Attributes
+    ----------
+    ops : In(stream.Signature(Op))
+        The ops, in their order; one is taken with its last word.
+    entries : In(stream.Signature(Entry))
+        The columns of each op, with their deltas; none for `update`. One is taken with its column's last word.
+    weights : In(stream.Signature(word))
+        Words of W for `matvec`, `matvec_t` and `update`.
+    weight_gradients : In(stream.Signature(word))
+        Words of dW for `outer` and `update`.
+    learning_rate : In(signed)
+        In ``formats.learning_rate``; steady during an `update`.
+    results : Out(stream.Signature(Entry))
+        Column and gradient, the results of `matvec_t`; of a part the sum in ``formats.backward_sum``.
+    new_weights : Out(stream.Signature(word))
+        W after `update`, word for word.
+    new_weight_gradients : Out(stream.Signature(word))
+        dW after `outer`, and zeros after `update`, word for word.
+    issues : Out(1)
+        A word is issued in this cycle, or an op that has none is passed over.
+    soon : Out(1)
+        High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
+    done : Out(1)
+        High for one cycle for each op: what it made may be read from now on.
+    memory : Out(ReadPort.Signature)
+        M, for the element-wise unit. Address: accumulator word times 2, plus bank; data in the next cycle.
+    partial : Out(ReadPort.Signature)
+        M, for the exchange between tiles, likewise.
+    gradient : Out(ReadPort.Signature)
+        g(M), for the element-wise unit, likewise.
+    new_gradient : Out(WritePort.Signature)
+        Where the element-wise unit writes g(M); no op that reads the word may be under way.
+    """
+
+    def __init__(self, *, engine: Engine, accumulator_words: int, is_part: bool = False) -> None:
+        check_at_least("accumulator_words", accumulator_words, 1)
+        formats, lanes = engine.formats, engine.lanes
+        self._engine, self._is_part = engine, is_part
+        self._result = formats.backward_sum if is_part else formats.gradient
+        memory = ReadPort.Signature(
+            shape=word(formats.memory_bits, lanes), addr_width=ceil_log2(BANKS * accumulator_words)
+        )
+        self._accumulator_words = accumulator_words
+        self._weights = word(formats.weight.bits, lanes)
+        self._weight_gradients = word(formats.weight_gradient_bits, lanes)
+        self._gradients = word(formats.gradient.bits, lanes)
+        port = {"addr_width": ceil_log2(BANKS * accumulator_words)}
+        super().__init__(
+            {
+                "ops": In(stream.Signature(Op(accumulator_words))),
+                "entries": In(stream.Signature(Entry(formats.activation.bits))),
+                "weights": In(stream.Signature(self._weights)),
+                "weight_gradients": In(stream.Signature(self._weight_gradients)),
+                "learning_rate": In(signed(formats.learning_rate.bits)),
+                "results": Out(stream.Signature(Entry(self._result.bits))),
+                "new_weights": Out(stream.Signature(self._weights)),
+                "new_weight_gradients": Out(stream.Signature(self._weight_gradients)),
+                "issues": Out(1),
+                "soon": Out(1),
+                "done": Out(1),
+                "memory": Out(memory),
+                **({"partial": Out(memory)} if is_part else {}),
+                "gradient": Out(ReadPort.Signature(shape=self._gradients, **port)),
+                "new_gradient": Out(WritePort.Signature(shape=self._gradients, **port)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect issue, multipliers, the modes behind them, and what they hand out."""
+        m = Module()
+        m.submodules.issue = issue = Issue(engine=self._engine, accumulator_words=self._accumulator_words)
+        connect(m, flipped(self.ops), issue.ops)
+        connect(m, flipped(self.entries), issue.entries)
+        connect(m, flipped(self.weights), issue.weights)
+        connect(m, flipped(self.weight_gradients), issue.gradients)
+        m.d.comb += self.issues.eq(issue.issues)
+        products = self._multiply(m, issue, self._held_gradients(m, issue))
+        self._accumulate(m, issue, products)
+        word_3 = delayed(m, issue.o, 2)
+        makers = (self._reduce, self._write_weights, self._write_gradients)
+        self._complete(m, issue, tuple(make(m, issue, word_3, products) for make in makers))
+        return m
+
+    @property
+    def _factor_bits(self) -> tuple[int, int]:
+        """Widths of the two factors: the widest that any mode multiplies."""
+        formats = self._engine.formats
+        first = max(formats.weight.bits, formats.activation.bits, formats.weight_gradient_bits)
+        return first, max(formats.activation.bits, formats.gradient.bits, formats.learning_rate.bits)
+
+    def _held_gradients(self, m: Module, issue: Issue) -> data.View:
+        """Return the word of g(M) of stage 1; the memory and its other two ports are the element-wise unit's."""
+        depth = BANKS * self._accumulator_words
+        m.submodules.gradients = gradients = Memory(shape=self._gradients, depth=depth, init=[])
+        shown, read, write = gradients.read_port(), gradients.read_port(), gradients.write_port()
+        connect(m, shown, flipped(self.gradient))
+        connect(m, write, flipped(self.new_gradient))
+        m.d.comb += read.addr.eq(issue.place)
+        return read.data
+
+    def _multiply(self, m: Module, issue: Issue, gradients: data.View) -> list[Signal]:
+        """Choose each lane's factors in stage 1, multiply in stage 2; return the products of stage 3."""
+        bits = self._factor_bits
+        products: list[Signal] = []
+        for lane in range(self._engine.lanes):
+            weight, weight_gradient = issue.o_weights[lane], issue.o_gradients[lane]
+            inputs = Inputs(weight, weight_gradient, gradients[lane], issue.o_delta, self.learning_rate)
+            first = Signal(signed(bits[0]), name=f"first_{lane}")
+            second = Signal(signed(bits[1]), name=f"second_{lane}")
+            with m.Switch(issue.o.mode):
+                for name in LANE_MODES.names():
+                    with m.Case(getattr(Mode, name.upper())):
+                        chosen = LANE_MODES.load(name).factors(inputs)
+                        m.d.sync += [first.eq(chosen[0]), second.eq(chosen[1])]
+            product = Signal(signed(sum(bits)), name=f"product_{lane}")
+            m.d.sync += product.eq(first * second)
+            products.append(product)
+        return products
+
+    def _accumulate(self, m: Module, issue: Issue, products: list[Signal]) -> None:
+        """Let `matvec` add to M."""
+        m.submodules.matvec = matvec = Matvec(
+            engine=self._engine,
+            accumulator_words=self._accumulator_words,
+            product_bits=sum(self._factor_bits),
+            is_part=self._is_part,
+        )
+        connect(m, matvec.memory, flipped(self.memory))
+        if self._is_part:
+            connect(m, matvec.partial, flipped(self.partial))
+        _give(m, products, matvec.products)
+        m.d.comb += matvec.word.eq(issue.o)
+
+    def _reduce(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
+        """Let `matvec_t` make gradients; return their queue. `word_3` is the word in stage 3."""
+        m.submodules.matvec_t = matvec_t = MatvecT(
+            engine=self._engine,
+            accumulator_words=self._accumulator_words,
+            product_bits=sum(self._factor_bits),
+            result=self._result,
+        )
+        stage = 4 + levels(self._engine.lanes)
+        m.submodules.results = queue = ReservedQueue(shape=self.results.payload.shape(), depth=stage + 2)
+        connect(m, queue.o, flipped(self.results))
+        _give(m, products, matvec_t.products)
+        m.d.comb += [
+            matvec_t.word.eq(word_3),
+            issue.result_free.eq(queue.free),
+            queue.reserve.eq(issue.reserve_result),
+            queue.push.eq(matvec_t.push),
+            queue.item.eq(matvec_t.result),
+            queue.last.eq(matvec_t.last),
+        ]
+        return queue
+
+    def _write_weights(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
+        """Let `update` make words of W in stage 4; return their queue."""
+        m.submodules.update = update = Update(engine=self._engine, product_bits=sum(self._factor_bits))
+        m.submodules.new_weights = queue = ReservedQueue(shape=self._weights, depth=4 + 2)
+        connect(m, queue.o, flipped(self.new_weights))
+        _give(m, products, update.products)
+        word_4 = delayed(m, word_3, 1)
+        m.d.comb += [
+            update.active.eq(word_3.work & (word_3.mode == Mode.UPDATE)),
+            update.weights.eq(delayed(m, issue.o_weights, 2)),
+            issue.weights_free.eq(queue.free),
+            queue.reserve.eq(issue.reserve_weights),
+            queue.push.eq(word_4.work & (word_4.mode == Mode.UPDATE)),
+            queue.item.eq(update.result),
+            queue.last.eq(word_4.op_ends),
+        ]
+        return queue
+
+    def _write_gradients(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
+        """Let `outer` make words of dW in stage 3, and `update` clear them; return their queue."""
+        m.submodules.outer = outer = Outer(engine=self._engine, product_bits=sum(self._factor_bits))
+        m.submodules.new_gradients = queue = ReservedQueue(shape=self._weight_gradients, depth=3 + 2)
+        connect(m, queue.o, flipped(self.new_weight_gradients))
+        _give(m, products, outer.products)
+        clears = Signal()
+        m.d.comb += [
+            clears.eq(word_3.mode == Mode.UPDATE),
+            outer.active.eq(word_3.work & (word_3.mode == Mode.OUTER)),
+            outer.weight_gradients.eq(delayed(m, issue.o_gradients, 2)),
+            issue.gradients_free.eq(queue.free),
+            queue.reserve.eq(issue.reserve_gradients),
+            queue.push.eq((word_3.work & clears) | outer.active),
+            queue.item.eq(outer.result),  # zeros in `update`
+            queue.last.eq(word_3.op_ends),
+        ]
+        return queue
+
+    def _complete(self, m: Module, issue: Issue, queues: tuple[ReservedQueue, ...]) -> None:
+        """Let an op's end follow its last word, and wait for what is taken from `queues`: s, W, dW."""
+        stage = 5 + levels(self._engine.lanes)
+        m.submodules.completion = completion = Completion(outlets=len(queues), depth=stage + 2)
+        end = Signal(data.StructLayout({"op_ends": 1, "awaits": len(queues)}), name="end")
+        m.d.comb += [
+            end.op_ends.eq(issue.o.op_ends),
+            end.awaits[0].eq(issue.o.work & (issue.o.mode == Mode.MATVEC_T)),
+            end.awaits[1].eq(issue.o.work & (issue.o.mode == Mode.UPDATE)),
+            end.awaits[2].eq(issue.o.work & ((issue.o.mode == Mode.OUTER) | (issue.o.mode == Mode.UPDATE))),
+        ]
+        leaving, done = delayed(m, end, stage - 1), Signal()
+        m.d.comb += [
+            issue.completion_free.eq(completion.free),
+            completion.reserve.eq(issue.reserve_completion),
+            completion.push.eq(leaving.op_ends),
+            completion.awaits.eq(leaving.awaits),
+            completion.last_taken.eq(Cat(queue.last_taken for queue in queues)),
+            done.eq(completion.done),
+            self.soon.eq(done),
+            self.done.eq(delayed(m, done, SOON_CYCLES)),
+        ]
+
+
+def _give(m: Module, products: list[Signal], ports: Sequence[Signal]) -> None:
+    """Connect the lanes' products with what makes results of them."""
+    m.d.comb += [port.eq(product) for port, product in zip(ports, products, strict=True)]

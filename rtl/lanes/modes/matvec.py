@@ -1,0 +1,132 @@
+"""Forward: M += W[:, j] * delta_j, in a memory of accumulators that takes a word in each cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data
+from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.lanes.modes import Inputs
+from deltatrain.rtl.lanes.op import BANKS, Mode, Underway
+from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.number import fit
+
+__all__ = ["Matvec", "factors"]
+
+
+def factors(inputs: Inputs) -> tuple[Value, Value]:
+    """Return weight and delta."""
+    return inputs.weight, inputs.delta
+
+
+class Matvec(Component):
+    """The delta memory M, and the adders that accumulate into it.
+
+    Stages as in `rtl.lanes.lanes`, for a word that is issued in stage 0:
+
+        1  the address of its accumulators is read, and compared with those of the three words before it
+        2  M answers; a result of the second or third word before takes its place if it is newer
+        3  add, fit; the result of the word right before is used if it went to the same place (K = 1)
+        4  M is written
+
+    A read does not see the write of its own cycle, so the three words in stages 2 to 4 are those that M does not show.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    accumulator_words
+        Words of P accumulators in one bank.
+    product_bits
+        Width of a product.
+    is_part
+        Whether M is also read to be added to that of other tiles.
+
+    Attributes
+    ----------
+    word : In(Underway)
+        The word in stage 1.
+    products : In(signed(product_bits)).array(P)
+        Those of the word in stage 3.
+    memory : Out(ReadPort.Signature)
+        M, for the element-wise unit. Address: accumulator word times 2, plus bank.
+    partial : Out(ReadPort.Signature)
+        M, for the exchange, likewise; only if `is_part`.
+    """
+
+    def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int, is_part: bool = False) -> None:
+        self._formats = engine.formats
+        self._lanes = engine.lanes
+        self._depth = BANKS * accumulator_words
+        shape = word(engine.formats.memory_bits, engine.lanes)
+        port = ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)
+        super().__init__(
+            {
+                "word": In(Underway(accumulator_words)),
+                "products": In(signed(product_bits)).array(engine.lanes),
+                "memory": Out(port),
+                **({"partial": Out(port)} if is_part else {}),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect M with what finds its newest value and with the adders."""
+        m = Module()
+        shape = word(self._formats.memory_bits, self._lanes)
+        m.submodules.accumulators = accumulators = Memory(shape=shape, depth=self._depth, init=[])
+        shown, read, write = accumulators.read_port(), accumulators.read_port(), accumulators.write_port()
+        connect(m, shown, flipped(self.memory))
+        if hasattr(self, "partial"):
+            connect(m, accumulators.read_port(), flipped(self.partial))
+        under_way = self._under_way(m)
+        result = [Signal(signed(self._formats.memory_bits), name=f"result_{lane}") for lane in range(self._lanes)]
+        m.d.comb += [
+            read.addr.eq(self.word.source),
+            write.addr.eq(under_way[-1].target),
+            write.en.eq(under_way[-1].active),
+            write.data.eq(Cat(result)),
+        ]
+        self._add(m, under_way[2].active, self._newest(m, under_way, read.data, result), result)
+        return m
+
+    def _under_way(self, m: Module) -> list[data.View]:
+        """Return whether there is a word, and where it goes, in stages 1 to 4."""
+        first = Signal(data.StructLayout({"active": 1, "target": self.word.target.shape()}), name="word")
+        m.d.comb += [
+            first.active.eq(self.word.work & (self.word.mode == Mode.MATVEC)),
+            first.target.eq(self.word.target),
+        ]
+        stages = [first]
+        for _ in range(3):
+            stages.append(delayed(m, stages[-1], 1))
+        return stages
+
+    def _newest(self, m: Module, under_way: list[data.View], shown: data.View, result: list[Signal]) -> list[Value]:
+        """Return each lane's newest value in stage 3; what stage 2 can know of it is held, `shown` or a result."""
+        near_2, near, from_result, from_older, from_zero = Signal(), Signal(), Signal(), Signal(), Signal()
+        for flag, before in zip((near_2, from_result, from_older), under_way[1:], strict=True):
+            same = before.active & (before.target == self.word.source) & ~self.word.from_zero
+            m.d.sync += flag.eq(same)
+        m.d.sync += [from_zero.eq(self.word.from_zero), near.eq(near_2)]
+        newest: list[Value] = []
+        for lane, value in enumerate(result):
+            held, older = Signal.like(value, name=f"held_{lane}"), delayed(m, value, 1)
+            known = Mux(from_result, value, Mux(from_older, older, shown[lane]))
+            with m.If(under_way[1].active):
+                m.d.sync += held.eq(Mux(from_zero, 0, known))
+            newest.append(Mux(near, value, held))
+        return newest
+
+    def _add(self, m: Module, active: Value, before: list[Value], result: list[Signal]) -> None:
+        """Add the products to `before`, lane by lane, where there is a word."""
+        formats = self._formats
+        bits = formats.weight.bits + formats.activation.bits
+        for lane, value in enumerate(result):
+            total = Signal(signed(formats.memory_bits + 1), name=f"total_{lane}")
+            m.d.comb += total.eq(before[lane] + self.products[lane][:bits].as_signed())
+            with m.If(active):
+                m.d.sync += value.eq(fit(total, formats.memory))

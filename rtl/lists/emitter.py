@@ -1,0 +1,132 @@
+"""Writing a list: groups of compared elements become entries, one a cycle, and a count at the end of each vector."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
+
+__all__ = ["Compared", "EntryEmitter"]
+
+
+class Compared(data.StructLayout):
+    """A group of S neighbouring elements after the comparison.
+
+    Parameters
+    ----------
+    elements
+        S, a power of two.
+    value_bits
+        Width of a delta.
+
+    Members
+    -------
+    group : unsigned
+        Number of the group in its vector; element k of it has the index group * S + k.
+    last : unsigned(1)
+        Whether it is the vector's last group.
+    fired : unsigned(S)
+        Which elements fired.
+    delta : word
+        Their deltas; those of the others are not looked at.
+    """
+
+    def __init__(self, elements: int, value_bits: int) -> None:
+        group_bits = INDEX_BITS - (elements - 1).bit_length()
+        fields = {"group": unsigned(group_bits), "last": 1, "fired": elements, "delta": word(value_bits, elements)}
+        super().__init__(fields)
+
+
+class EntryEmitter(wiring.Component):
+    """Emits the fired elements of each group in increasing order; a group in which nothing fired takes one cycle.
+
+    The first entry goes out in the cycle in which its group arrives. The count of a vector follows in the cycle after
+    its last group, when the whole list has been handed over. If the count before has not been taken by then, the last
+    group stays at the input, its entries already sent.
+
+    Parameters
+    ----------
+    elements
+        S, elements of a group, a power of two.
+    value_bits
+        Width of a delta.
+    is_part
+        Whether other emitters work on parts of the same vectors: then all begin a vector in the same cycle.
+
+    Members
+    -------
+    groups : In(stream.Signature(Compared(elements, value_bits)))
+        Groups in the order of their vectors.
+    entries : Out(stream.Signature(Entry(value_bits)))
+        What fired.
+    counts : Out(stream.Signature(unsigned(INDEX_BITS)))
+        How many entries the list of each vector has.
+    ended : Out(1), all_ended : In(1)
+        Whether a vector's last group could leave, and whether it can in all parts; only if `is_part`.
+    """
+
+    def __init__(self, *, elements: int, value_bits: int, is_part: bool = False) -> None:
+        check_power_of_two("elements", elements)
+        check_at_least("value_bits", value_bits, 2)
+        self._elements = elements
+        super().__init__(
+            {
+                "groups": In(stream.Signature(Compared(elements, value_bits))),
+                "entries": Out(stream.Signature(Entry(value_bits))),
+                "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
+                **({"ended": Out(1), "all_ended": In(1)} if is_part else {}),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        group, entries, counts = self.groups.payload, self.entries, self.counts
+        sent = Signal(self._elements)  # elements of this group whose entries are out
+        left = Signal(self._elements)
+        lowest = Signal(self._elements)  # one-hot: the next to go
+        m.d.comb += [
+            left.eq(group.fired & ~sent),
+            lowest.eq(left & -left),
+            entries.valid.eq(self.groups.valid & left.any()),
+            entries.payload.index.eq(Cat(_number(lowest), group.group)),
+            entries.payload.value.eq(_selected(lowest, group.delta)),
+        ]
+
+        sends, drained, count_free, may_end = Signal(), Signal(), Signal(), Signal(init=1)
+        if hasattr(self, "ended"):
+            m.d.comb += [
+                self.ended.eq(self.groups.valid & group.last & drained & count_free),
+                may_end.eq(self.all_ended),
+            ]
+        m.d.comb += [
+            sends.eq(entries.valid & entries.ready),
+            drained.eq((left == 0) | (sends & (left == lowest))),
+            count_free.eq(~counts.valid | counts.ready),
+            self.groups.ready.eq(drained & ((count_free & may_end) | ~group.last)),
+        ]
+        leaves, total, count = Signal(), Signal(INDEX_BITS), Signal(INDEX_BITS)
+        m.d.comb += [leaves.eq(self.groups.valid & self.groups.ready), total.eq(count + sends)]
+        m.d.sync += count.eq(Mux(leaves & group.last, 0, total))
+        m.d.sync += sent.eq(Mux(leaves, 0, sent | Mux(sends, lowest, 0)))
+
+        with m.If(count_free):
+            m.d.sync += [counts.valid.eq(leaves & group.last), counts.payload.eq(total)]
+        return m
+
+
+def _number(one_hot: Value) -> Value:
+    """Return the number of the set bit of `one_hot`, 0 if there is none."""
+    bits = (len(one_hot) - 1).bit_length()
+    return Cat(Cat(one_hot[k] for k in range(len(one_hot)) if k >> b & 1).any() for b in range(bits))
+
+
+def _selected(one_hot: Value, choices: data.View) -> Value:
+    """Return the one of `choices` whose bit is set in `one_hot`: AND and OR, so no chain of priorities."""
+    chosen = [Mux(one_hot[k], choices[k], 0) for k in range(len(one_hot))]
+    while len(chosen) > 1:
+        chosen = [a | b for a, b in zip(chosen[::2], chosen[1::2], strict=True)]
+    return chosen[0]

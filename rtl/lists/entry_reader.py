@@ -1,0 +1,156 @@
+"""Reading the columns of an op: a source becomes a stream of entries, one a cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.memory import ReadPort
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.lists.entry_ring import ring_port
+from deltatrain.rtl.lists.list_source import ListSource, SourceKind
+from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
+from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
+
+__all__ = ["EntryReader"]
+
+
+class EntryReader(Component):
+    """Turns each source into its entries, the bias last; sources follow each other without a gap.
+
+    The way of one entry, if there is room for it in the queue behind:
+
+    ====== ===================================================================================================
+    cycle  stage
+    ====== ===================================================================================================
+    0      ask: the source at the port is looked up in the table; ring or memory of vectors is addressed
+    1      answer: the memory's data, or a constant, is offered at once; what is not taken now enters the queue
+    ====== ===================================================================================================
+
+    A source of n columns stays at the port for max(1, n) cycles, or longer where entries are not taken as they come. It
+    is read as of the cycles in which it is at the port, so all it names must be there when it is offered.
+
+    Parameters
+    ----------
+    value_bits
+        Width of a value.
+    lanes
+        P, elements of a word of a vector, a power of two.
+    ring_depth
+        Entries of the ring of lists, a power of two of at least 2.
+    lists
+        Numbers of lists, at least 2.
+    vector_words
+        Words of the memory of vectors, at least 2.
+    one
+        The value of the bias: 1.0, or the nearest there is.
+
+    Attributes
+    ----------
+    sources : In(stream.Signature(ListSource(lists, vector_words)))
+        What to read; one is taken when its last entry is asked for.
+    count : Out(unsigned(INDEX_BITS + 1))
+        Entries of the source at the port, with the bias; of meaning while ``sources.valid``.
+    table : In(table_port(entries=ring_depth, lists=lists))
+        To the table of lists, which answers in the same cycle.
+    ring : In(ring_port(value_bits=value_bits, entries=ring_depth))
+        To the ring of entries, which answers in the next cycle.
+    vectors : In(ReadPort.Signature)
+        To the memory of vectors, which answers in the next cycle with a whole word.
+    entries : Out(stream.Signature(Entry(value_bits)))
+        The entries.
+    """
+
+    def __init__(
+        self, *, value_bits: int, lanes: int, ring_depth: int, lists: int, vector_words: int, one: int
+    ) -> None:
+        check_at_least("value_bits", value_bits, 2)
+        check_power_of_two("lanes", lanes)
+        check_at_least("ring_depth", ring_depth, 2)
+        check_power_of_two("ring_depth", ring_depth)
+        check_at_least("lists", lists, 2)
+        check_at_least("vector_words", vector_words, 2)
+        check_at_least("one", one, 1)
+        if one >= 1 << (value_bits - 1):
+            raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
+        self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
+        vectors = ReadPort.Signature(addr_width=ceil_log2(vector_words), shape=word(value_bits, lanes))
+        super().__init__(
+            {
+                "sources": In(stream.Signature(ListSource(lists, vector_words))),
+                "count": Out(unsigned(INDEX_BITS + 1)),
+                "table": In(table_port(entries=ring_depth, lists=lists)),
+                "ring": In(ring_port(value_bits=value_bits, entries=ring_depth)),
+                "vectors": In(vectors),
+                "entries": Out(stream.Signature(Entry(value_bits))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Ask for entries while there is room for them; queue the answers."""
+        m = Module()
+        # The memory answers in the cycle after: two places lose no cycle.
+        m.submodules.queue = queue = FallThroughQueue(shape=Entry(self._value_bits), depth=2)
+        asked, answered = Signal(_Asked()), Signal(_Asked())
+        self._ask(m, asked, queue)
+        m.d.sync += answered.eq(asked)
+        self._answer(m, answered, queue)
+        m.d.comb += [
+            self.entries.valid.eq(queue.o.valid),
+            self.entries.payload.eq(queue.o.payload),
+            queue.o.ready.eq(self.entries.ready),
+        ]
+        return m
+
+    def _ask(self, m: Module, asked: data.View, queue: FallThroughQueue) -> None:
+        """Say what the entry of this cycle is, address it, and move on to the next."""
+        source, place = self.sources.payload, self.table.place
+        listed, columns, column = Signal(), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
+        empty, at_bias, last, shares = Signal(), Signal(), Signal(), source.kind == SourceKind.SHARE
+        m.d.comb += [
+            self.table.list.eq(source.list),
+            listed.eq(source.kind == SourceKind.FIRED),
+            columns.eq(Mux(listed, place.count, source.count)),
+            self.count.eq(columns + source.bias),
+            empty.eq(self.count == 0),
+            at_bias.eq(source.bias & (column == columns)),
+            last.eq(column + 1 == self.count),
+            asked.valid.eq(self.sources.valid & ~empty & queue.free),
+            asked.from_ring.eq(listed & ~at_bias),
+            asked.from_vector.eq(((source.kind == SourceKind.VECTOR) | shares) & ~at_bias),
+            asked.one.eq(at_bias & (source.kind != SourceKind.ALL) & ~shares),
+            asked.index.eq(Mux(at_bias, source.width, column)),
+            queue.reserve.eq(asked.valid),
+            self.sources.ready.eq(self.sources.valid & (empty | (asked.valid & last))),
+            self.ring.en.eq(asked.valid & asked.from_ring),
+            self.ring.addr.eq(place.base + column),
+            self.vectors.en.eq(asked.valid & asked.from_vector),
+            self.vectors.addr.eq(source.base + column[self._lane_bits :]),
+        ]
+        with m.If(asked.valid):
+            m.d.sync += column.eq(Mux(last, 0, column + 1))
+
+    def _answer(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
+        """Put together the entry that was asked for in the cycle before."""
+        m.d.comb += queue.push.eq(answered.valid)
+        with m.If(answered.from_ring):
+            m.d.comb += queue.item.eq(self.ring.data)
+        with m.Else():
+            m.d.comb += queue.item.index.eq(answered.index)
+            with m.If(answered.from_vector):
+                m.d.comb += queue.item.value.eq(self.vectors.data[answered.index[: self._lane_bits]])
+            with m.Elif(answered.one):
+                m.d.comb += queue.item.value.eq(self._one)
+
+
+class _Asked(data.StructLayout):
+    """An entry on its way: where it comes from, and its column where it does not come from the ring.
+
+    If it comes neither from the ring nor from a vector its value is 1.0 (`one`) or 0.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"valid": 1, "from_ring": 1, "from_vector": 1, "one": 1, "index": INDEX_BITS})

@@ -1,0 +1,63 @@
+"""Where an op's columns and values come from: the request that an entry reader turns into entries."""
+
+from __future__ import annotations
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, enum
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.parts.layouts import INDEX_BITS
+
+__all__ = ["ListSource", "SourceKind"]
+
+
+class SourceKind(enum.Enum, shape=unsigned(2)):
+    """What the entries of a source are."""
+
+    FIRED = 0
+    """A list that the encoder wrote."""
+    VECTOR = 1
+    """Every element of a vector that was never encoded."""
+    ALL = 2
+    """Every column, for ops that need no values; they are 0, that of the bias too."""
+    SHARE = 3
+    """Like VECTOR in one of several tiles which share out the elements; the bias is 0, because another tile has it."""
+
+
+class ListSource(data.StructLayout):
+    """The columns of one op, from 0 on in increasing order, the bias last.
+
+    Parameters
+    ----------
+    lists
+        Lists that the store of lists has room for.
+    vector_words
+        Words of the memory of vectors.
+
+    Members
+    -------
+    kind : SourceKind
+        What the entries are.
+    list : unsigned
+        FIRED: number of the list.
+    base : unsigned
+        VECTOR and SHARE: the vector's first word.
+    count : unsigned(INDEX_BITS + 1)
+        All but FIRED: columns without the bias, at most 2**INDEX_BITS. A FIRED list knows its own length.
+    bias : unsigned(1)
+        Whether one more entry follows: column `width`, whose value is 1.0.
+    width : unsigned(INDEX_BITS)
+        Elements of the whole vector, so the column of the bias.
+    """
+
+    def __init__(self, lists: int, vector_words: int) -> None:
+        super().__init__(
+            {
+                "kind": SourceKind,
+                "list": unsigned(ceil_log2(lists)),
+                "base": unsigned(ceil_log2(vector_words)),
+                "count": unsigned(INDEX_BITS + 1),
+                "bias": unsigned(1),
+                "width": unsigned(INDEX_BITS),
+            }
+        )

@@ -1,0 +1,152 @@
+"""The encoder's lists: a ring of entries, and a table that says where in it each list is."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.lists.entry_ring import EntryRing, ring_port, run_port
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+
+__all__ = ["ListPlace", "ListStore", "table_port"]
+
+
+class ListPlace(data.StructLayout):
+    """Where a list is in the ring.
+
+    Parameters
+    ----------
+    entries
+        Depth of the ring, a power of two.
+
+    Members
+    -------
+    base : unsigned
+        Address of its first entry; the others follow, modulo the depth.
+    count : unsigned(INDEX_BITS)
+        Its length.
+    """
+
+    def __init__(self, entries: int) -> None:
+        super().__init__({"base": unsigned(ceil_log2(entries)), "count": unsigned(INDEX_BITS)})
+
+
+def table_port(*, entries: int, lists: int) -> Signature:
+    """Return a port to look up a list, seen from the table: `list`, its number, in; `place` out in the same cycle."""
+    return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries))})
+
+
+class ListStore(Component):
+    """Appends the encoder's lists to a ring of entries, and notes first entry and length of each under its number.
+
+    Where a list ends is told by its length, which comes when all its entries have come; entries of later lists may
+    have come by then too, so each list is taken to begin where the list before it ended. An empty list has no entry.
+
+    Nothing tells when the ring overflows: a new entry takes the place of that which is `entries` older. Whoever starts
+    encode ops must hold them back until every list that may still be read, together with the whole vectors that are
+    being encoded, has at most `entries` elements. Likewise a number may be used again when its list is not read any
+    more.
+
+    Parameters
+    ----------
+    value_bits
+        Width of a value.
+    entries
+        Depth of the ring, a power of two of at least 2.
+    lists
+        Numbers of lists, at least 2.
+    readers
+        Read ports of ring and table.
+    lookups
+        Further read ports of the table.
+    run
+        Entries that are read at once by one further port of the ring, see `rtl.lists.entry_ring`; 1 if there is none.
+
+    Attributes
+    ----------
+    lists : In(stream.Signature(unsigned))
+        The number of each list, in the order of their writing, taken with the list's length. Should it come later,
+        then the length waits, and so does the encoder in the end; nothing is lost.
+    entries : In(stream.Signature(Entry(value_bits)))
+        The entries; one is taken in any cycle.
+    counts : In(stream.Signature(unsigned(INDEX_BITS)))
+        The length of each list, not before its last entry; taken in the cycle it is offered if the number is there.
+    written : Out(1)
+        High in the cycle after a length was taken: from this cycle on table and ring can be asked for the list.
+    table : Out(table_port).array(readers + lookups)
+        Looks up a list in the same cycle.
+    ring : Out(ring_port).array(readers)
+        Reads an entry in the next cycle.
+    read_run : Out(run_port)
+        Reads `run` entries in the next cycle.
+    """
+
+    def __init__(
+        self, *, value_bits: int, entries: int, lists: int, readers: int, lookups: int = 0, run: int = 1
+    ) -> None:
+        check_at_least("lists", lists, 2)
+        check_at_least("lookups", lookups, 0)
+        self._depth, self._lists = entries, lists
+        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, run=run)
+        runs = {"read_run": Out(run_port(value_bits=value_bits, entries=entries, run=run))} if run > 1 else {}
+        super().__init__(
+            {
+                "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
+                "entries": In(stream.Signature(Entry(value_bits))),
+                "counts": In(stream.Signature(unsigned(INDEX_BITS))),
+                "written": Out(1),
+                "table": Out(table_port(entries=entries, lists=lists)).array(readers + lookups),
+                "ring": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
+                **runs,
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        self._append(m)
+        self._note(m)
+        return m
+
+    def _append(self, m: Module) -> None:
+        """Write entries one behind the other."""
+        m.submodules.ring = ring = self._ring
+        for port, inside in zip(self.ring, ring.read, strict=True):
+            connect(m, inside, flipped(port))
+        if hasattr(ring, "read_run"):
+            connect(m, ring.read_run, flipped(self.read_run))
+        write = ring.write
+        pointer = Signal.like(write.addr)
+        m.d.comb += [
+            self.entries.ready.eq(1),
+            write.en.eq(self.entries.valid),
+            write.addr.eq(pointer),
+            write.data.eq(self.entries.payload),
+        ]
+        m.d.sync += pointer.eq(pointer + self.entries.valid)
+
+    def _note(self, m: Module) -> None:
+        """Write the table when the length of a list comes."""
+        m.submodules.table = table = Memory(shape=ListPlace(self._depth), depth=self._lists, init=[])
+        for port in self.table:
+            read = table.read_port(domain="comb")
+            m.d.comb += [read.addr.eq(port.list), port.place.eq(read.data)]
+        write = table.write_port()
+        base = Signal.like(write.data.base)
+        ends = Signal()
+        m.d.comb += [
+            ends.eq(self.counts.valid & self.lists.valid),
+            self.counts.ready.eq(self.lists.valid),
+            self.lists.ready.eq(self.counts.valid),
+            write.en.eq(ends),
+            write.addr.eq(self.lists.payload),
+            write.data.base.eq(base),
+            write.data.count.eq(self.counts.payload),
+        ]
+        m.d.sync += self.written.eq(ends)
+        with m.If(ends):
+            m.d.sync += base.eq(base + self.counts.payload)

@@ -1,0 +1,230 @@
+"""The fetch: brings matrix columns from off-chip memory ahead of the lanes, and says when what they wrote goes back."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import matvec
+from deltatrain.rtl.off_chip.posts import Posts
+from deltatrain.rtl.off_chip.run_splitter import FetchOp, RunSplitter
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.memory_queue import MemoryQueue
+from deltatrain.rtl.parts.request import FetchRequest, Matrix, Request
+
+__all__ = ["Fetch"]
+
+
+class Fetch(Component):
+    """Asks for the columns of each op as fast as the buffer has room; buffers what comes; posts what goes back.
+
+    The life of a run, a column or a part of one, that the lanes take in cycles x - words + 1 to x:
+
+    ========== ======================================================================= ================================
+    cycle      what happens                                                            where
+    ========== ======================================================================= ================================
+    s          its op is offered, at the earliest                                      `ops`
+    s + 1      its column is offered; it becomes a run                                 `columns`, `RunSplitter`
+    s + 2 = t  its op may begin; there is room: W is asked for and the room is held,   `_ask`
+               for dW too
+    t + 1      dW is asked for, if the op reads W and dW                               `_ask`
+    t ...      its words come, and fall through while the lanes wait for them          `MemoryQueue`
+    x          its last word is taken                                                  `_follow`
+    x + 1      its room is free again, if it does not go back                          `_hold`
+    x + 1 + d  it is posted, with d = drain_cycles: all the lanes made of it is out    `Posts`
+    w          the memory has taken it, and its room is free again                     `weights_written`, `_hold`
+    ========== ======================================================================= ================================
+
+    A run may be asked for in every cycle, also the first of the next op right after the last of one. An op in which
+    nothing fired takes one cycle in its turn. Room that comes free in a cycle may be asked for in that cycle.
+
+    Words of W and of dW wait in memories of their own, each of which could fill the buffer alone; `buffer_bytes` bounds
+    what is in both, and on its way to them.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    buffer_bytes
+        What runs may hold together; at least two words of each matrix that is off-chip.
+    weights, gradients
+        Whether W, dW live off-chip. Ports of one that does not are absent.
+
+    Attributes
+    ----------
+    ops : In(stream.Signature(FetchOp()))
+        What to fetch, one op after the other.
+    columns : In(stream.Signature(unsigned(INDEX_BITS)))
+        The columns of each.
+    may_begin : In(1)
+        Whether the first request of the next op may be made: its list is done, and so is whatever wrote the matrices
+        that it reads. Stays high until `begins`.
+    begins : Out(1)
+        That request is made and taken in this cycle, or the op is passed over because nothing fired. From the next
+        cycle on `may_begin` is about the op behind.
+    requests : Out(stream.Signature(FetchRequest()))
+        What to read.
+    weights, weight_gradients : In(stream.Signature(word))
+        The words that were asked for, in the order of the requests; always ready.
+    weights_out, weight_gradients_out : Out(stream.Signature(word))
+        The same words, for the lanes, which take one of each in the same cycle in an op that reads both.
+    posts_weights, posts_gradients : Out(stream.Signature(Request()))
+        What to write, with words that the lanes have handed out by then.
+    weights_written, gradients_written : In(range)
+        Words of posted writes, of one or of several, that the memory has taken and that were not told before: their
+        room is free from this cycle on.
+    """
+
+    def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool) -> None:
+        formats, lanes = engine.formats, engine.lanes
+        kinds = {
+            "weights": (Matrix.WEIGHTS, formats.weight),
+            "gradients": (Matrix.WEIGHT_GRADIENTS, formats.weight_gradient),
+        }
+        self._kinds = {name: kinds[name] for name, fetched in zip(kinds, (weights, gradients), strict=True) if fetched}
+        if not self._kinds:
+            raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
+        self._value_bytes = {name: number.bytes for name, (_, number) in self._kinds.items()}
+        check_at_least("buffer_bytes", buffer_bytes, 2 * lanes * sum(self._value_bytes.values()))
+        # Room is counted in bytes of each lane, as all runs are whole words.
+        self._lanes, self._lane_bytes = lanes, buffer_bytes // lanes
+        self._depth = {name: self._lane_bytes // size for name, size in self._value_bytes.items()}
+        self._delay_cycles = 1 + matvec.drain_cycles(engine)
+        ports = {
+            "ops": In(stream.Signature(FetchOp())),
+            "columns": In(stream.Signature(unsigned(INDEX_BITS))),
+            "may_begin": In(1),
+            "begins": Out(1),
+            "requests": Out(stream.Signature(FetchRequest())),
+        }
+        for name, (_, number) in self._kinds.items():
+            words = stream.Signature(word(number.bits, lanes))
+            ports |= {
+                _STREAM[name]: In(words),
+                f"{_STREAM[name]}_out": Out(words),
+                f"posts_{name}": Out(stream.Signature(Request())),
+                f"{name}_written": In(range(self._depth[name] + 1)),
+            }
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the side that asks, the words on their way, the side of the lanes, and the room between them."""
+        m = Module()
+        m.submodules.splitter = splitter = RunSplitter()
+        connect(m, flipped(self.ops), splitter.ops)
+        connect(m, flipped(self.columns), splitter.columns)
+        most = max(self._depth.values())
+        m.submodules.held = held = MemoryQueue(shape=_Held(most), depth=most)
+        free, wanted, returned = (Signal(range(self._lane_bytes + 1), name=n) for n in ("free", "wanted", "returned"))
+        self._ask(m, splitter, held, free, wanted)
+        last_taken = self._follow(m, held, self._buffer(m), returned)
+        self._post(m, splitter, held, last_taken)
+        self._hold(m, held, free, wanted, returned)
+        return m
+
+    def _ask(self, m: Module, splitter: RunSplitter, held: MemoryQueue, free: Signal, wanted: Signal) -> None:
+        """Ask for W, then for dW, of the run that is next, if its op may begin and there is room for both."""
+        run, request = splitter.runs.payload, self.requests.payload
+        second, now, passes = Signal(), Signal(), Signal()
+        weights, addresses = Signal(), {}
+        for name, size in self._value_bytes.items():
+            addresses[name] = run[f"{name}_address"] + run.first_word * (size * self._lanes)
+        m.d.comb += [
+            now.eq(splitter.runs.valid & ~second & (self.may_begin | ~run.begins)),
+            passes.eq(now & run.empty),
+            wanted.eq(run.words * self._size(run)),
+            weights.eq(run.weights & ~second),
+            self.requests.valid.eq(second | (now & ~run.empty & (wanted <= free))),
+            request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
+            request.request.words.eq(run.words),
+            request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
+            held.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
+            held.i.payload.words.eq(run.words),
+            *(held.i.payload[name].eq(run[name]) for name in ("weights", "gradients", "writes_back")),
+            self.begins.eq(run.begins & (passes | held.i.valid)),
+        ]
+        both = run.weights & run.gradients
+        m.d.comb += splitter.runs.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
+        with m.If(self.requests.valid & self.requests.ready):
+            m.d.sync += second.eq(both & ~second)
+
+    def _buffer(self, m: Module) -> dict[str, Signal]:
+        """Let the words of each kind through; return whether one is taken."""
+        taken = {}
+        for name, (_, number) in self._kinds.items():
+            shape = word(number.bits, self._lanes)
+            m.submodules[_STREAM[name]] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
+            entrance, exit_ = getattr(self, _STREAM[name]), getattr(self, f"{_STREAM[name]}_out")
+            connect(m, flipped(entrance), queue.i)
+            connect(m, queue.o, flipped(exit_))
+            taken[name] = Signal(name=f"{name}_taken")
+            m.d.comb += taken[name].eq(exit_.valid & exit_.ready)
+        return taken
+
+    def _follow(self, m: Module, held: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
+        """Count the words of the oldest run as they are taken; return whether its last one is."""
+        run, one_taken, last_taken = held.o.payload, Signal(), Signal()
+        number, after = Signal.like(run.words), Signal.like(run.words)
+        m.d.comb += [
+            one_taken.eq(Mux(run.weights, taken.get("weights", 0), taken.get("gradients", 0))),
+            after.eq(number + 1),
+            last_taken.eq(one_taken & (after == run.words)),
+            held.o.ready.eq(last_taken),
+        ]
+        with m.If(last_taken & ~run.writes_back):
+            m.d.comb += returned.eq(run.words * self._size(run))
+        with m.If(one_taken):
+            m.d.sync += number.eq(Mux(last_taken, 0, after))
+        return last_taken
+
+    def _post(self, m: Module, splitter: RunSplitter, held: MemoryQueue, last_taken: Signal) -> None:
+        """Note where runs that go back came from; post them in time."""
+        asked = self.requests.valid & self.requests.ready & splitter.runs.payload.writes_back
+        run = held.o.payload
+        for name, (matrix, _) in self._kinds.items():
+            posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
+            m.submodules[f"{name}_posts"] = posts
+            connect(m, posts.requests, flipped(getattr(self, f"posts_{name}")))
+            m.d.comb += [
+                posts.runs.valid.eq(asked & (self.requests.payload.matrix == matrix)),
+                posts.runs.payload.eq(self.requests.payload.request),
+                posts.taken.eq(last_taken & run.writes_back & run[name]),
+            ]
+
+    def _hold(self, m: Module, held: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
+        """Keep the bytes of each lane that are free: all, less what runs hold, with what is given back now."""
+        before = Signal.like(free, init=self._lane_bytes)
+        written = [getattr(self, f"{name}_written") * size for name, size in self._value_bytes.items()]
+        m.d.comb += free.eq(sum(written, start=before))
+        m.d.sync += before.eq(free - Mux(held.i.valid, wanted, 0) + returned)
+
+    def _size(self, run: data.View) -> Value:
+        """Return the bytes of each lane that one word of each matrix of `run` takes."""
+        sizes = [Mux(run[name], size, 0) for name, size in self._value_bytes.items()]
+        return sum(sizes[1:], start=sizes[0])
+
+
+_STREAM = {"weights": "weights", "gradients": "weight_gradients"}
+
+
+class _Held(data.StructLayout):
+    """A run from its request until its last word is taken.
+
+    Parameters
+    ----------
+    most_words
+        The longest there may be.
+
+    Members
+    -------
+    words : range
+        Words of each matrix.
+    weights, gradients, writes_back : unsigned(1)
+        Of its op.
+    """
+
+    def __init__(self, most_words: int) -> None:
+        super().__init__({"words": range(most_words + 1), "weights": 1, "gradients": 1, "writes_back": 1})

@@ -1,0 +1,139 @@
+"""The fetch with what feeds it: lists in, requests for the columns that they name out."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, connect, flipped
+
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.memory import Dma
+from deltatrain.rtl.commands.begin import Begin
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.list_source import ListSource
+from deltatrain.rtl.off_chip.fetch import Fetch
+from deltatrain.rtl.off_chip.run_splitter import FetchOp
+
+__all__ = ["ColumnsOp", "FetchUnit"]
+
+_AHEAD = 4
+"""Ops whose lists may be read before their first request may be made."""
+
+
+class ColumnsOp(data.StructLayout):
+    """The columns of one op that are fetched.
+
+    Members
+    -------
+    source : ListSource
+        Which.
+    fetch : FetchOp
+        Of which matrices; its count is filled in when the list is there.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "fetch": FetchOp()})
+
+
+class FetchUnit(Component):
+    """Reads each list from the cycle of `soon` on, so that the first request goes when the op may begin.
+
+    Parameters
+    ----------
+    engine, dma
+        Formats, lanes, and the column buffer.
+    sizes
+        Of the tile's memories; W and dW are off-chip where they have no words.
+
+    Attributes
+    ----------
+    commands : In(stream.Signature(command(ColumnsOp)))
+        What to fetch.
+    soon_counts, done_counts : In(counts_layout)
+        From `rtl.commands.waits.DoneCounts`.
+    running : In(1)
+        Whether requests may be made.
+    table, ring, vectors : In(...)
+        To the lists, see `rtl.lists.entry_reader`; vectors are not read.
+    requests, weights, weight_gradients, weights_out, ...
+        See `rtl.off_chip.fetch`.
+    """
+
+    def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
+        activation = engine.formats.activation
+        self._op = ColumnsOp(sizes)
+        self._reader = EntryReader(
+            value_bits=activation.bits,
+            lanes=engine.lanes,
+            ring_depth=sizes.entry_places,
+            lists=sizes.list_numbers,
+            vector_words=sizes.vector_words,
+            one=min(1 << activation.fraction_bits, activation.highest),
+        )
+        self._fetch = Fetch(
+            engine=engine,
+            buffer_bytes=dma.buffer_bytes,
+            weights=not sizes.weight_words,
+            gradients=not sizes.gradient_words,
+        )
+        own = ("ops", "columns", "may_begin", "begins")
+        self._passed = {name: member for name, member in self._fetch.signature.members.items() if name not in own}
+        reader = self._reader.signature.members
+        super().__init__(
+            {
+                "commands": In(stream.Signature(command(self._op))),
+                "soon_counts": In(counts_layout()),
+                "done_counts": In(counts_layout()),
+                "running": In(1),
+                "table": reader["table"],
+                "ring": reader["ring"],
+                **self._passed,
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Let the reader begin early and the requests begin in time."""
+        m = Module()
+        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, later=unsigned(1))
+        m.submodules.gate = gate = Gate(unsigned(1))
+        m.submodules.reader = reader = self._reader
+        m.submodules.fetch = fetch = self._fetch
+        shape = FetchOp()
+        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_AHEAD)
+        item = fetch.ops.payload
+        connect(m, flipped(self.commands), begin.commands)
+        connect(m, begin.later, gate.i)
+        connect(m, flipped(self.table), reader.table)
+        connect(m, flipped(self.ring), reader.ring)
+        m.d.comb += [
+            begin.soon_counts.eq(self.soon_counts),
+            begin.has_room.eq(ops.w_rdy),
+            begin.item.waits.eq(begin.commands.payload.waits),
+            reader.sources.payload.eq(begin.op.source),
+            reader.sources.valid.eq(begin.reads),
+            begin.read.eq(reader.sources.ready),
+            ops.w_data.eq(begin.op.fetch),
+            data.View(shape, ops.w_data).count.eq(reader.count),
+            ops.w_en.eq(begin.begins),
+            item.eq(data.View(shape, ops.r_data)),
+            fetch.ops.valid.eq(ops.r_rdy),
+            ops.r_en.eq(fetch.ops.ready),
+            fetch.columns.payload.eq(reader.entries.payload.index),
+            fetch.columns.valid.eq(reader.entries.valid),
+            reader.entries.ready.eq(fetch.columns.ready),
+            gate.counts.eq(self.done_counts),
+            fetch.may_begin.eq(gate.o.valid & self.running),
+            gate.o.ready.eq(fetch.begins),
+        ]
+        for name in self._passed:
+            here, inside = getattr(self, name), getattr(fetch, name)
+            if name.endswith("_written"):
+                m.d.comb += inside.eq(here)
+            elif self._passed[name].flow is In(1).flow:
+                connect(m, flipped(here), inside)
+            else:
+                connect(m, inside, flipped(here))
+        return m

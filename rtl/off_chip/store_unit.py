@@ -1,0 +1,182 @@
+"""Storing the tape in off-chip memory, step by step."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.memory import ReadPort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
+from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.lists.entry_ring import run_port
+from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
+from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.read_buffer import ReadBuffer
+from deltatrain.rtl.parts.request import ADDRESS_BITS, Request
+
+__all__ = ["StoreOp", "StoreUnit"]
+
+
+class StoreOp(data.StructLayout):
+    """One step's tape to store.
+
+    Members
+    -------
+    address : unsigned(ADDRESS_BITS)
+        Where it goes.
+    step : TapeStep
+        Where it is.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        super().__init__({"address": unsigned(ADDRESS_BITS), "step": TapeStep(sizes)})
+
+
+class StoreUnit(Component):
+    """Hands over one step after the other, the next when the memory has taken the one before.
+
+        cycle   t                       t + 1           ...     t + n           u            u + 1
+                the op starts: request, first word              last of n       `stored`     the next op may start;
+                first word is addressed is offered              words                        `soon`
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    sizes
+        Of the tile's memories.
+    tape
+        To the memory of the tape.
+    state
+        To the memory of states; None for a cell without.
+
+    Attributes
+    ----------
+    commands : In(stream.Signature(command(StoreOp)))
+        What to store.
+    done_counts : In(counts_layout)
+        From `rtl.commands.waits.DoneCounts`.
+    running : In(1)
+        Whether ops may start.
+    tape, state : In(ReadPort.Signature)
+        To the memories of what the gates made.
+    tables : In(table_port).array(2), entries : In(run_port)
+        To the lists that the encoder made, see `rtl.lists.list_store`.
+    requests : Out(stream.Signature(Request))
+        What will be written, in the cycle in which an op starts; it waits at the port if it is not taken.
+    words : Out(stream.Signature(word))
+        The words, in the order of the requests.
+    stored : In(1)
+        The memory has taken the request that is under way, whose words it has all got.
+    soon : Out(1)
+        The memory of the oldest op that was not announced yet may be used again.
+    spent : Out(spent_layout)
+        Busy cycles, in which a word is read, and stalled ones.
+    """
+
+    def __init__(
+        self, *, engine: Engine, sizes: TileSizes, tape: ReadPort.Signature, state: ReadPort.Signature | None
+    ) -> None:
+        self._op, self._lanes = StoreOp(sizes), engine.lanes
+        self._run = entries_of_word(engine.lanes)
+        self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
+        bits = engine.formats.activation.bits
+        super().__init__(
+            {
+                "commands": In(stream.Signature(command(self._op))),
+                "done_counts": In(counts_layout()),
+                "running": In(1),
+                "tape": In(tape),
+                **({} if state is None else {"state": In(state)}),
+                "tables": self._walk.signature.members["tables"],
+                "entries": In(run_port(value_bits=bits, entries=sizes.list_entries, run=self._run)),
+                "requests": Out(stream.Signature(Request())),
+                "words": Out(stream.Signature(word(VALUE_BITS, engine.lanes))),
+                "stored": In(1),
+                "soon": Out(1),
+                "spent": Out(spent_layout(1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Ask once, read word after word, wait for the answer."""
+        m = Module()
+        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.walk = walk = self._walk
+        m.submodules.buffer = buffer = ReadBuffer(shape=self.words.payload.shape())
+        connect(m, flipped(self.commands), gate.i)
+        for table, looked_up in zip(self.tables, walk.tables, strict=True):
+            connect(m, flipped(table), looked_up)
+        op, active, asked, read = gate.o.payload, Signal(), Signal(), Signal()
+        ends = Signal()
+        m.d.comb += [
+            gate.counts.eq(self.done_counts),
+            active.eq(gate.o.valid & self.running),
+            gate.o.ready.eq(ends),
+            ends.eq(active & self.stored),
+            walk.step.eq(op.step),
+            walk.take.eq(active & ~read & buffer.free),
+            self.requests.payload.address.eq(op.address),
+            self.requests.payload.words.eq(walk.words),
+            self.requests.valid.eq(active & ~asked),
+            buffer.read.eq(walk.take),
+            self.words.payload.eq(buffer.o.payload),
+            self.words.valid.eq(buffer.o.valid),
+            buffer.o.ready.eq(self.words.ready),
+        ]
+        m.d.sync += [
+            asked.eq((asked | (active & self.requests.ready)) & ~ends),
+            read.eq((read | (walk.take & walk.last)) & ~ends),
+            self.soon.eq(ends),
+        ]
+        self._read(m, walk, op.step, buffer)
+        m.submodules.counters = counters = UnitCounters()
+        m.d.comb += [
+            counters.running.eq(self.running),
+            counters.active.eq(active),
+            counters.works.eq(walk.take),
+            counters.unmet.eq(gate.unmet),
+            self.spent.eq(counters.spent),
+        ]
+        return m
+
+    def _read(self, m: Module, walk: TapeWalk, step: data.View, buffer: ReadBuffer) -> None:
+        """Address the word in front where it is, and bring what is answered to its form off-chip."""
+        part = Signal(TapePart)
+        with m.If(walk.take):
+            m.d.sync += part.eq(walk.part)
+        at_h = walk.part == TapePart.H
+        x, h = self.tables
+        m.d.comb += [
+            self.tape.en.eq(walk.take & (walk.part == TapePart.TAPE)),
+            self.tape.addr.eq(step.tape + walk.offset),
+            self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
+        ]
+        with m.If(at_h):
+            m.d.comb += self.entries.addr.eq(h.place.base + walk.offset * self._run)
+        with m.Else():
+            m.d.comb += self.entries.addr.eq(x.place.base + walk.offset * self._run)
+        item = buffer.item
+        with m.Switch(part):
+            with m.Case(TapePart.TAPE):
+                m.d.comb += [item[lane].eq(self.tape.data[lane]) for lane in range(self._lanes)]
+            with m.Case(TapePart.X, TapePart.H):
+                entries = [self.entries.data[number] for number in range(self._run)]
+                m.d.comb += Value.cast(item).eq(Cat(*(_values(entry) for entry in entries)))
+            if hasattr(self, "state"):
+                with m.Case(TapePart.STATE):
+                    m.d.comb += [item[lane].eq(self.state.data[lane]) for lane in range(self._lanes)]
+        if hasattr(self, "state"):
+            m.d.comb += [
+                self.state.en.eq(walk.take & (walk.part == TapePart.STATE)),
+                self.state.addr.eq(step.state + walk.offset),
+            ]
+
+
+def _values(entry: data.View) -> Value:
+    """Return an entry as two values of a word."""
+    value = entry.value
+    return Cat(entry.index, value, value[-1].replicate(VALUE_BITS - len(value)))

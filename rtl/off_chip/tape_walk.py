@@ -1,0 +1,136 @@
+"""The words of one step of the tape in their order: what each is, and where it is in the tile."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, enum
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.parts.layouts import INDEX_BITS
+
+__all__ = ["VALUE_BITS", "TapePart", "TapeStep", "TapeWalk", "entries_of_word"]
+
+VALUE_BITS = 16
+"""Width of a value in a word of the tape off-chip; an entry of a list is an index and a value."""
+
+
+def entries_of_word(lanes: int) -> int:
+    """Return how many entries of a list are in a word."""
+    return lanes // 2
+
+
+class TapePart(enum.Enum, shape=unsigned(2)):
+    """What a word of the tape is, in the order of the words."""
+
+    TAPE = 0
+    """Values of the gates."""
+    STATE = 1
+    """The state of the step before."""
+    X = 2
+    """Entries of what fired in x."""
+    H = 3
+    """Entries of what fired in h."""
+
+
+class TapeStep(data.StructLayout):
+    """One step's tape of one layer.
+
+    Members
+    -------
+    tape, tape_words : unsigned
+        First word in the memory of the tape, and how many.
+    state, state_words : unsigned
+        First word of the state of the step before, and how many; 0 for a cell without.
+    x, h : unsigned
+        Numbers of the lists that the encoder made.
+    has_h : unsigned(1)
+        Whether there is a list of h.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        number = unsigned(ceil_log2(sizes.lists))
+        super().__init__(
+            {
+                "tape": unsigned(ceil_log2(sizes.tape_words)),
+                "tape_words": range(sizes.tape_words + 1),
+                "state": unsigned(ceil_log2(sizes.state_words)),
+                "state_words": range(sizes.state_words + 1),
+                "x": number,
+                "h": number,
+                "has_h": 1,
+            }
+        )
+
+
+class TapeWalk(Component):
+    """Counts through the words of a step; how many there are is known in the cycle in which `step` is.
+
+    Parameters
+    ----------
+    sizes
+        Of the tile's memories.
+    lanes
+        P, values of a word, a power of two of at least 4.
+
+    Attributes
+    ----------
+    step : In(TapeStep(sizes))
+        What is walked through, the same until its last word.
+    tables : In(table_port).array(2)
+        To look up both lists.
+    counts : Out(unsigned(INDEX_BITS)).array(2)
+        Their lengths.
+    words : Out(unsigned(INDEX_BITS))
+        Words of the step.
+    take : In(1)
+        The word in front is taken in this cycle.
+    part : Out(TapePart)
+        What it is.
+    offset : Out(unsigned(INDEX_BITS))
+        Words of its part that are before it.
+    last : Out(1)
+        Whether it is the step's last; the next is the first again.
+    """
+
+    def __init__(self, *, sizes: TileSizes, lanes: int) -> None:
+        self._run = entries_of_word(lanes)
+        super().__init__(
+            {
+                "step": In(TapeStep(sizes)),
+                "tables": In(table_port(entries=sizes.list_entries, lists=sizes.lists)).array(2),
+                "counts": Out(unsigned(INDEX_BITS)).array(2),
+                "words": Out(unsigned(INDEX_BITS)),
+                "take": In(1),
+                "part": Out(TapePart),
+                "offset": Out(unsigned(INDEX_BITS)),
+                "last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Compare the word's number with where the parts end."""
+        m = Module()
+        step, number = self.step, Signal(INDEX_BITS)
+        x, h = self.tables
+        m.d.comb += [
+            x.list.eq(step.x),
+            h.list.eq(step.h),
+            self.counts[0].eq(x.place.count),
+            self.counts[1].eq(Mux(step.has_h, h.place.count, 0)),
+        ]
+        ends = []
+        of_lists = ((count + (self._run - 1)) >> ceil_log2(self._run) for count in self.counts)
+        for part, words in enumerate((step.tape_words, step.state_words, *of_lists)):
+            ends.append(Signal(INDEX_BITS, name=f"end_{part}"))
+            m.d.comb += ends[-1].eq(words + ends[-2] if part else words)
+        m.d.comb += self.offset.eq(number)
+        for part, begin in zip(list(TapePart)[1:], ends[:-1], strict=True):
+            with m.If(number >= begin):  # parts without words are passed over, because the next begins there too
+                m.d.comb += [self.part.eq(part), self.offset.eq(number - begin)]
+        m.d.comb += [self.words.eq(ends[-1]), self.last.eq(number + 1 == ends[-1])]
+        with m.If(self.take):
+            m.d.sync += number.eq(Mux(self.last, 0, number + 1))
+        return m

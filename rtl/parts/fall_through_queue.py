@@ -1,0 +1,71 @@
+"""A queue behind a memory: what the memory answers is offered at once, and kept where it is not taken at once."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.rtl.parts.arguments import check_at_least
+
+__all__ = ["FallThroughQueue"]
+
+
+class FallThroughQueue(Component):
+    """Items in their order, each offered from the very cycle in which it is pushed.
+
+    Whoever asks for something that will end here looks at `free` and reserves a place first, as with
+    `rtl.parts.reserved_queue.ReservedQueue`; neither looks at whether an item is taken in the same cycle.
+
+    Parameters
+    ----------
+    shape
+        Shape of an item.
+    depth
+        Places. If items come `d` cycles after they were asked for, d + 1 places lose no cycle, however often `o.ready`
+        drops: an item is offered in every cycle as long as one could be asked for in every cycle.
+
+    Attributes
+    ----------
+    free : Out(1)
+        Whether a place may be reserved in this cycle.
+    reserve : In(1)
+        Reserve a place; only while `free`.
+    push : In(1)
+        Fill a reserved place with `item`.
+    item : In(shape)
+        What to push.
+    o : Out(stream.Signature(shape))
+        The items.
+    """
+
+    def __init__(self, *, shape: ShapeLike, depth: int) -> None:
+        check_at_least("depth", depth, 1)
+        self._shape, self._depth = shape, depth
+        super().__init__(
+            {
+                "free": Out(1),
+                "reserve": In(1),
+                "push": In(1),
+                "item": In(shape),
+                "o": Out(stream.Signature(shape)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect a queue, the way past it, and the count of its places that are reserved or full."""
+        m = Module()
+        m.submodules.queue = queue = SyncFIFO(width=Shape.cast(self._shape).width, depth=self._depth)
+        held = Signal(range(self._depth + 1))
+        item = Value.cast(self.item)
+        m.d.comb += [
+            Value.cast(self.o.payload).eq(Mux(queue.r_rdy, queue.r_data, item)),
+            self.o.valid.eq(queue.r_rdy | self.push),
+            queue.r_en.eq(self.o.ready),
+            queue.w_data.eq(item),
+            queue.w_en.eq(self.push & (queue.r_rdy | ~self.o.ready)),
+            self.free.eq(held != self._depth),
+        ]
+        m.d.sync += held.eq(held + self.reserve - (self.o.valid & self.o.ready))
+        return m

@@ -1,0 +1,79 @@
+"""A long queue in one synchronous memory, whose items fall through when it is empty."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
+from amaranth.lib import stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.rtl.parts.arguments import check_at_least
+
+__all__ = ["MemoryQueue"]
+
+
+class MemoryQueue(Component):
+    """Items in their order, each offered from the very cycle in which it comes; one may come and go in every cycle.
+
+    Every item is written to the memory, and in every cycle the memory is asked for the item that will be the oldest in
+    the next. It knows nothing of what is written meanwhile, so of an item that comes in cycle c
+
+    - cycle c shows what is at the entrance,
+    - cycle c + 1 what came last, kept in a register,
+    - every later cycle what the memory answers,
+
+    where the item is the oldest so early. There is no path from `o.ready` to `i.ready`.
+
+    Parameters
+    ----------
+    shape
+        Shape of an item.
+    depth
+        Places.
+
+    Attributes
+    ----------
+    i : In(stream.Signature(shape))
+        What comes.
+    o : Out(stream.Signature(shape))
+        What goes.
+    """
+
+    def __init__(self, *, shape: ShapeLike, depth: int) -> None:
+        check_at_least("depth", depth, 1)
+        self._shape, self._depth = shape, depth
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the memory, its two ends and the ways past it."""
+        m = Module()
+        bits = unsigned(Shape.cast(self._shape).width)
+        m.submodules.items = items = Memory(shape=bits, depth=self._depth, init=[])
+        write, read = items.write_port(), items.read_port()
+        entrance, exit_ = Value.cast(self.i.payload), Value.cast(self.o.payload)
+        level, newest, just_came = Signal(range(self._depth + 1)), Signal(bits), Signal()
+        comes, goes = Signal(), Signal()
+        end, oldest = Signal(range(self._depth)), Signal(range(self._depth))
+        m.d.comb += [
+            self.i.ready.eq(level != self._depth),
+            self.o.valid.eq((level != 0) | self.i.valid),
+            exit_.eq(Mux(level == 0, entrance, Mux(just_came, newest, read.data))),
+            comes.eq(self.i.valid & self.i.ready),
+            goes.eq(self.o.valid & self.o.ready),
+            write.en.eq(comes),
+            write.addr.eq(end),
+            write.data.eq(entrance),
+            read.addr.eq(Mux(goes, self._after(oldest), oldest)),
+        ]
+        m.d.sync += [
+            level.eq(level + comes - goes),
+            oldest.eq(read.addr),
+            newest.eq(entrance),
+            just_came.eq(comes & (end == read.addr)),
+        ]
+        with m.If(comes):
+            m.d.sync += end.eq(self._after(end))
+        return m
+
+    def _after(self, place: Signal) -> Value:
+        return Mux(place == self._depth - 1, 0, place + 1)

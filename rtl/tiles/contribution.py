@@ -1,0 +1,112 @@
+"""What one tile gives to the exchange: its fragments of lists, its sums, its part of the logits."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, unsigned
+from amaranth.lib import stream
+from amaranth.lib.memory import ReadPort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.lanes.op import BANKS
+from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.entry_ring import ring_port
+from deltatrain.rtl.lists.list_source import ListSource
+from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
+from deltatrain.rtl.parts.part import Part
+from deltatrain.rtl.tiles.exchange_op import ExchangeKind
+
+__all__ = ["Contribution"]
+
+
+class Contribution(Component):
+    """Reads ahead what an op will take, so that its first item is there when it starts; sums wait in their queue.
+
+    A fragment is read from the encoder's lists, whose indices count the tile's own elements. Part of the logits is read
+    like a vector: lane after lane of M.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    sizes
+        Of the tile's memories.
+    part
+        Which tile this is.
+
+    Attributes
+    ----------
+    sources : In(stream.Signature(ListSource))
+        What to read.
+    bank : In(1)
+        The bank of M, of a source at the port.
+    count : Out(unsigned(INDEX_BITS + 1))
+        Items of the source at the port; of meaning while ``sources.valid``.
+    table, ring : In(...)
+        To the lists that the encoder made, see `rtl.lists.list_store`.
+    partial : In(ReadPort.Signature)
+        To M; address: accumulator word times 2, plus bank.
+    sums : In(stream.Signature(Entry(memory_bits)))
+        What `matvec_t` summed.
+    kind : In(ExchangeKind)
+        What the op that takes items is.
+    items : Out(stream.Signature(Entry(memory_bits)))
+        Items, with indices among the elements of all tiles, or classes.
+    """
+
+    def __init__(self, *, engine: Engine, sizes: TileSizes, part: Part) -> None:
+        formats, words = engine.formats, max(sizes.accumulator_words, 2)
+        self._part = part
+        self._reader = EntryReader(
+            value_bits=formats.memory_bits,
+            lanes=engine.lanes,
+            ring_depth=sizes.list_entries,
+            lists=sizes.lists,
+            vector_words=words,
+            one=1,  # no source here has a bias
+        )
+        entries = stream.Signature(Entry(formats.memory_bits))
+        shape = word(formats.memory_bits, engine.lanes)
+        super().__init__(
+            {
+                "sources": In(stream.Signature(ListSource(sizes.lists, words))),
+                "bank": In(1),
+                "count": Out(unsigned(INDEX_BITS + 1)),
+                "table": In(table_port(entries=sizes.list_entries, lists=sizes.lists)),
+                "ring": In(ring_port(value_bits=formats.activation.bits, entries=sizes.list_entries)),
+                "partial": In(
+                    ReadPort.Signature(addr_width=ceil_log2(BANKS * sizes.accumulator_words), shape=shape),
+                ),
+                "sums": In(entries),
+                "kind": In(ExchangeKind),
+                "items": Out(entries),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect reader and memories; choose where items come from."""
+        m = Module()
+        m.submodules.reader = reader = self._reader
+        connect(m, flipped(self.sources), reader.sources)
+        connect(m, flipped(self.table), reader.table)
+        of_sums, of_lists = self.kind == ExchangeKind.SUMS, self.kind == ExchangeKind.LIST
+        index = Mux(of_lists, self._part.everywhere(reader.entries.payload.index), reader.entries.payload.index)
+        m.d.comb += [
+            self.count.eq(reader.count),
+            self.ring.en.eq(reader.ring.en),
+            self.ring.addr.eq(reader.ring.addr),
+            reader.ring.data.index.eq(self.ring.data.index),
+            reader.ring.data.value.eq(self.ring.data.value),
+            self.partial.en.eq(reader.vectors.en),
+            self.partial.addr.eq(Cat(self.bank, reader.vectors.addr)),
+            reader.vectors.data.eq(self.partial.data),
+            self.items.valid.eq(Mux(of_sums, self.sums.valid, reader.entries.valid)),
+            self.items.payload.index.eq(Mux(of_sums, self.sums.payload.index, index)),
+            self.items.payload.value.eq(Mux(of_sums, self.sums.payload.value, reader.entries.payload.value)),
+            self.sums.ready.eq(self.items.ready & of_sums),
+            reader.entries.ready.eq(self.items.ready & ~of_sums),
+        ]
+        return m

@@ -1,0 +1,157 @@
+"""A machine of several tiles: one sequence of commands for all, one exchange between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, Out, connect, flipped
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.program import PHASES
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.unit_counters import spent_layout
+from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.part import Part
+from deltatrain.rtl.tile import RESET_CYCLES
+from deltatrain.rtl.tiles.exchange import Exchange
+from deltatrain.rtl.tiles.fork import Fork
+from deltatrain.rtl.tiles.part_tile import PartTile
+
+__all__ = ["Machine"]
+
+_COMMANDED = ("encoder", "engine", "elementwise", "load")
+"""Units of which each tile has one; all get the same commands."""
+
+_SHARED = ("start", "learning_rate", "finishes")
+"""Inputs that are those of every tile."""
+
+_ALIKE = ("finished", "done_counts", "cycles")
+"""Outputs that are the same in every tile."""
+
+_LOCAL = ("local_weights", "local_gradients")
+
+
+class Machine(Component):
+    """Trains like a `rtl.tile.Tile`, with weights, gradients and tape in the tiles.
+
+    An op begins in all tiles in the same cycle and is done in all in the same, so that what the first tile counts holds
+    for the machine.
+
+    Parameters
+    ----------
+    architecture
+        The machine; a power of two of tiles, at least 2.
+    cell
+        A member of `accel.cells`.
+    sizes
+        Of each tile's memories.
+
+    Attributes
+    ----------
+    sizes
+        As given.
+    made_from
+        As of `rtl.tile.Tile`.
+    encoder, engine, elementwise, exchange, load : In(stream.Signature(command(...)))
+        The commands of each unit.
+    local_weights, local_gradients : Out(Signature).array(n)
+        The host's access to each tile's matrices.
+    spent : Out(StructLayout)
+        Busy and stalled cycles of each unit, of the engine by phase.
+    start, learning_rate, load_requests, load_words, finishes, finished, done_counts, cycles
+        As in `rtl.tile`. Word w of an input vector is that of tile w mod n; ``base`` counts the words of all tiles.
+    """
+
+    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
+        n = sizes.tiles
+        if n != architecture.tiles.count or n < 2 or n & (n - 1):
+            raise ValueError(f"tiles must be those of the machine, a power of two of at least 2, not {n}")
+        if sizes.tape_is_remote or not (sizes.weight_words and sizes.gradient_words):
+            raise ValueError("weights, gradients and tape of several tiles must be local")
+        self.made_from = f"{architecture.digest()} {cell} {sizes}"
+        self.sizes = sizes
+        parts = [Part(number, n, architecture.engine.lanes) for number in range(n)]
+        self._tiles = [PartTile(architecture=architecture, cell=cell, sizes=sizes, part=part) for part in parts]
+        self._exchange = Exchange(architecture=architecture, sizes=sizes)
+        tile = self._tiles[0].signature.members
+        phases = dict.fromkeys(sizes.units[:-1], 1) | {"engine": len(PHASES)}  # no tape is stored
+        super().__init__(
+            {
+                **{name: tile[name] for name in (*_SHARED, *_COMMANDED, "load_requests", "load_words", *_ALIKE)},
+                "exchange": self._exchange.signature.members["commands"],
+                **{name: Out(tile[name].signature).array(n) for name in _LOCAL},
+                "spent": Out(data.StructLayout({name: spent_layout(phases[name], sizes.units) for name in phases})),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Let all tiles do the same, and join them."""
+        m = Module()
+        first = self._tiles[0]
+        for number, tile in enumerate(self._tiles):
+            m.submodules[f"tile_{number}"] = tile
+            m.d.comb += [getattr(tile, name).eq(getattr(self, name)) for name in _SHARED]
+            for name in _LOCAL:
+                connect(m, getattr(tile, name), flipped(getattr(self, name)[number]))
+        for name in _COMMANDED:
+            self._command(m, name)
+        self._load(m, first)
+        self._join(m, first)
+        m.d.comb += [
+            *(getattr(self, name).eq(getattr(first, name)) for name in _ALIKE),
+            *(self.spent[name].eq(first.spent[name]) for name in _COMMANDED),
+            self.spent.exchange.eq(self._exchange.spent),
+        ]
+        return m
+
+    def _command(self, m: Module, name: str) -> None:
+        """Give each tile's unit every command."""
+        commands = getattr(self, name)
+        m.submodules[f"{name}_fork"] = fork = Fork(shape=commands.payload.shape(), outlets=self.sizes.tiles)
+        connect(m, flipped(commands), fork.i)
+        for outlet, tile in zip(fork.o, self._tiles, strict=True):
+            connect(m, outlet, getattr(tile, name))
+
+    def _load(self, m: Module, first: PartTile) -> None:
+        """Ask once, for the words of all tiles, and show every word to each."""
+        connect(m, first.load_requests, flipped(self.load_requests))
+        m.d.comb += self.load_words.ready.eq(first.load_words.ready)
+        for tile in self._tiles:
+            m.d.comb += [
+                tile.load_words.payload.eq(self.load_words.payload),
+                tile.load_words.valid.eq(self.load_words.valid),
+            ]
+            if tile is not first:
+                m.d.comb += tile.load_requests.ready.eq(self.load_requests.ready)
+
+    def _join(self, m: Module, first: PartTile) -> None:
+        """Connect the exchange with every tile, and let the encoders wait for each other."""
+        m.submodules.exchange_unit = exchange = self._exchange
+        connect(m, flipped(self.exchange), exchange.commands)
+        ended = Signal()
+        m.d.comb += [
+            exchange.running.eq(delayed(m, self.start, RESET_CYCLES)),
+            exchange.soon_counts.eq(first.soon_counts),
+            exchange.done_counts.eq(first.done_counts),
+            ended.eq(Cat(tile.encoder_ended for tile in self._tiles).all()),
+        ]
+        for number, tile in enumerate(self._tiles):
+            self._connect(m, exchange, number, tile)
+            m.d.comb += [
+                tile.encoders_ended.eq(ended),
+                tile.exchange_soon.eq(exchange.soon),
+                tile.arrival.eq(exchange.arrival),
+            ]
+
+    def _connect(self, m: Module, exchange: Any, number: int, tile: PartTile) -> None:
+        """Connect what one tile gives."""
+        connect(m, exchange.sources[number], tile.sources)
+        connect(m, tile.items, exchange.items[number])
+        connect(m, tile.sum_counts, exchange.sum_counts[number])
+        m.d.comb += [
+            tile.bank.eq(exchange.bank),
+            tile.kind.eq(exchange.kind),
+            exchange.counts[number].eq(tile.count),
+        ]

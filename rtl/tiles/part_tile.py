@@ -1,0 +1,156 @@
+"""One tile of several: what it gives to the exchange, what it takes from it, and which share of an op is its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Value
+from amaranth.lib.memory import Memory, WritePort
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.waits import counts_layout
+from deltatrain.rtl.lists.list_source import SourceKind
+from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.part import Part
+from deltatrain.rtl.tile import Tile
+from deltatrain.rtl.tiles.contribution import Contribution
+from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind
+from deltatrain.rtl.tiles.received_lists import ReceivedLists
+
+__all__ = ["PartTile"]
+
+
+class PartTile(Tile):
+    """A tile that works on its own rows, neurons and elements, at the same commands as all the others.
+
+    Commands count the elements of all tiles; which are its own the tile knows from its number. All units take as long
+    in one tile as in the other, but the encoder: that waits for the others at the end of an op. So what is done in one
+    tile is done in all, in the same cycle, and none has to ask.
+
+    Parameters
+    ----------
+    architecture, cell, sizes
+        As of a `rtl.tile.Tile`; the sizes are those of this tile's memories.
+    part
+        Which one this is.
+
+    Attributes
+    ----------
+    sources, bank, count, kind, items : In(...), Out(...)
+        What the tile gives, see `rtl.tiles.contribution`.
+    sum_counts : Out(stream.Signature(unsigned))
+        Of each `matvec_t` the number of its sums.
+    arrival : In(Arrival)
+        What comes from the exchange.
+    exchange_soon : In(1)
+        What an op of the exchange brought is stored.
+    soon_counts : Out(counts_layout)
+        How many ops' results are stored.
+    encoder_ended : Out(1), encoders_ended : In(1)
+        Whether the encoder can end its op, and whether all can.
+    """
+
+    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes, part: Part) -> None:
+        engine = architecture.engine
+        self._part = part
+        self._contribution = Contribution(engine=engine, sizes=sizes, part=part)
+        self._received = ReceivedLists(formats=engine.formats, sizes=sizes, part=part)
+        super().__init__(architecture=architecture, cell=cell, sizes=sizes)
+
+    def _exchange_members(self) -> dict[str, object]:
+        given = self._contribution.signature.members
+        return {
+            **{name: given[name] for name in ("sources", "bank", "count", "kind", "items")},
+            "sum_counts": self._engine.signature.members["sum_counts"],
+            "arrival": In(Arrival(self._engine_description.formats, self.sizes)),
+            "exchange_soon": In(1),
+            "soon_counts": Out(counts_layout(self.sizes.units)),
+            "encoder_ended": Out(1),
+            "encoders_ended": In(1),
+        }
+
+    def elaborate(self, platform: object) -> Module:
+        """Add to the tile what it shares with others."""
+        m = super().elaborate(platform)
+        self._give(m)
+        self._take_logits(m)
+        engine, arrival, encoder = self._engine, self.arrival, self._encoder
+        connect(m, engine.sum_counts, flipped(self.sum_counts))
+        m.d.comb += [
+            self.soon_counts.eq(m.submodules.counts.soon_counts),
+            self.encoder_ended.eq(encoder.ended),
+            encoder.all_ended.eq(self.encoders_ended),
+            engine.own.eq(self._received.own),
+            engine.reduced.valid.eq(
+                arrival.work & (arrival.kind == ExchangeKind.SUMS) & self._part.owns(arrival.index)
+            ),
+            engine.reduced.payload.index.eq(self._part.local(arrival.index)),
+            engine.reduced.payload.value.eq(arrival.value),
+        ]
+        return m
+
+    def _give(self, m: Module) -> None:
+        """Let the exchange have what the encoder listed, what the lanes summed, and what M holds of logits."""
+        m.submodules.contribution = given = self._contribution
+        for name in ("sources", "items"):
+            ours, inside = getattr(self, name), getattr(given, name)
+            connect(m, *((flipped(ours), inside) if name == "sources" else (inside, flipped(ours))))
+        m.d.comb += [given.bank.eq(self.bank), given.kind.eq(self.kind), self.count.eq(given.count)]
+        connect(m, self._encoder.table[0], given.table)
+        connect(m, self._encoder.ring[0], given.ring)
+        connect(m, self._engine.partial, given.partial)
+        connect(m, self._engine.sums, given.sums)
+
+    def _take_logits(self, m: Module) -> None:
+        """Keep the logits of one step, which the loss has read before those of the next can come."""
+        lanes, arrival, read = self._engine_description.lanes, self.arrival, self._gates.logits
+        lane_bits, depth = ceil_log2(lanes), max(-(-self.sizes.most_classes // lanes), 2)
+        shape = word(self._engine_description.formats.memory_bits, lanes)
+        m.submodules.logits = memory = Memory(shape=shape, depth=depth, init=[])
+        write, shown = memory.write_port(granularity=1), memory.read_port()
+        comes = arrival.work & (arrival.kind == ExchangeKind.LOGITS)
+        m.d.comb += [
+            write.addr.eq(arrival.index[lane_bits:]),
+            *(write.en[k].eq(comes & (arrival.index[:lane_bits] == k)) for k in range(lanes)),
+            *(write.data[k].eq(arrival.value) for k in range(lanes)),
+            shown.en.eq(read.en),
+            shown.addr.eq(read.addr[1:]),  # the bank is that of M
+            read.data.eq(shown.data),
+        ]
+
+    # --- what is otherwise in a tile that is alone
+
+    def _command(self, m: Module, name: str, unit: Any) -> None:
+        """Hand a unit its commands with the tile's share of the op."""
+        super()._command(m, name, unit)
+        op, given = unit.commands.payload.op, getattr(self, name).payload.op
+        if name == "encoder":
+            m.d.comb += [
+                op.encoder.width.eq(self._part.own_width(given.encoder.width)),
+                op.feed.words.eq(self._part.own_words(given.encoder.width)),
+            ]
+        elif name == "engine" and self._part.number == 0:
+            with m.If(given.source.kind == SourceKind.SHARE):
+                m.d.comb += op.source.kind.eq(SourceKind.VECTOR)
+
+    def _soon(self) -> dict[str, Value]:
+        return super()._soon() | {"exchange": self.exchange_soon}
+
+    def _write_inputs(self, m: Module, port: WritePort) -> None:
+        """Take of the words that are loaded those that are the tile's own."""
+        write, tile_bits = self._load.write, ceil_log2(self.sizes.tiles)
+        m.d.comb += [
+            port.addr.eq(write.addr[tile_bits:]),
+            port.data.eq(write.data),
+            port.en.eq(write.en & (write.addr[:tile_bits] == self._part.number)),
+        ]
+
+    def _connect_lists(self, m: Module) -> None:
+        """Let the engine read the lists as they came from all tiles."""
+        m.submodules.received = received = self._received
+        m.d.comb += received.arrival.eq(self.arrival)
+        connect(m, received.table, self._engine.table)
+        connect(m, received.ring, self._engine.ring)

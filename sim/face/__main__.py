@@ -1,0 +1,5 @@
+"""`python -m deltatrain` is the command `deltatrain`."""
+
+from deltatrain.sim.cli import main
+
+main()

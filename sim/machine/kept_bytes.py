@@ -1,0 +1,42 @@
+"""How full local memory is of tapes and states while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from deltatrain.accel.observer import Span
+
+HELD = "tapes and states in local memory, bytes"
+"""The level that a machine tells of."""
+
+_MOST_POINTS = 256
+
+
+class HeldBytes:
+    """An observer that keeps the level `HELD`."""
+
+    watches_memory = False
+
+    def __init__(self) -> None:
+        self._levels: list[tuple[int, int]] = []
+
+    def span(self, span: Span) -> None:
+        """Pass by what a unit did."""
+
+    def level(self, track: str, cycle: int, value: int) -> None:
+        """Keep the level if it is the one."""
+        if track == HELD:
+            self._levels.append((cycle, value))
+
+    def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
+        """Pass by what a part with a clock of its own did."""
+
+    def over_time(self) -> tuple[tuple[int, int], ...]:
+        """Return cycles, and the bytes held from each on; of many only the most in equal parts, so that peaks stay."""
+        levels = self._levels
+        if len(levels) > _MOST_POINTS:
+            parts = np.array_split(np.arange(len(levels)), _MOST_POINTS)
+            levels = [max((levels[at] for at in part), key=lambda level: level[1]) for part in parts]
+        return tuple(levels)

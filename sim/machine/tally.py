@@ -1,0 +1,121 @@
+"""From what the units did to counters: the sums over phases and units that every fidelity shares."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deltatrain.accel.program import ENGINE, NO_TENSOR, PHASES, Program
+from deltatrain.accel.result import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
+from deltatrain.sim.memory.port import RemotePort
+
+Stalls = dict[Cause, int]
+
+NO_COMMANDS = dict.fromkeys(("row_hits", "row_misses", "row_conflicts", "activates", "refreshes", "busy_cycles"), 0)
+"""What a memory without rows counts."""
+
+
+class UnitTally:
+    """Busy and stalled cycles of one unit under way.
+
+    Attributes
+    ----------
+    free
+        Cycle from which the unit can take its next op.
+    """
+
+    def __init__(self) -> None:
+        self.busy_cycles = 0
+        self.stall_cycles: Stalls = {}
+        self.free = 0
+
+    def stall(self, cause: Cause, cycles: int) -> None:
+        """Add `cycles` of waiting for `cause`."""
+        if cycles:
+            self.stall_cycles[cause] = self.stall_cycles.get(cause, 0) + cycles
+
+    def counters(self, cycles: int) -> UnitCounters:
+        """Return the counters of a run of `cycles`, the rest of which the unit had nothing to do."""
+        stalls = dict(self.stall_cycles)
+        rest = cycles - self.busy_cycles - sum(stalls.values())
+        if rest:
+            stalls["end"] = stalls.get("end", 0) + rest
+        return UnitCounters(busy_cycles=self.busy_cycles, stall_cycles=stalls)
+
+
+def counters(
+    program: Program,
+    cycles: int,
+    units: dict[str, UnitTally],
+    engine_phases: dict[str, UnitTally],
+    remote: RemoteCounters,
+) -> Counters:
+    """Return the counters of a run.
+
+    Parameters
+    ----------
+    program
+        What was run.
+    cycles
+        How long it took.
+    units
+        By name; those that the machine does not have are left out.
+    engine_phases
+        The engine's busy and stalled cycles by phase; the cycles after its last op go to that op's phase.
+    remote
+        The off-chip memory's counters.
+    """
+    engine_ops = np.flatnonzero(program.unit == ENGINE)
+    last_phase = PHASES[program.ops.phase[engine_ops[-1]]] if len(engine_ops) else PHASES[-1]
+    rest = cycles - sum(tally.busy_cycles + sum(tally.stall_cycles.values()) for tally in engine_phases.values())
+    engine_phases[last_phase].stall("end", rest)
+    every_op = np.ones(len(program.ops), dtype=np.bool_)
+    return Counters(
+        cycles=cycles,
+        clock_hz=program.architecture.engine.clock_hz,
+        lanes=program.architecture.lanes,
+        units={name: units[name].counters(cycles) for name in program.units},
+        phases={name: _phase(program, number, engine_phases[name]) for number, name in enumerate(PHASES)},
+        remote=remote,
+        work=program.work(every_op),
+    )
+
+
+def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
+    """Return the counters of the off-chip memory behind `port` after a run of `program`."""
+    moved = {"asked_bytes": program.asked_bytes, "read_bytes": port.read_bytes, "write_bytes": port.write_bytes}
+    channels = port.memory.channels
+    if channels is None:
+        return RemoteCounters(**moved, **NO_COMMANDS)
+    rows, controller = channels.counts, channels.controller
+    busy_ps = (rows.read_bursts + rows.write_bursts) * channels.part.burst_cycles * channels.part.tck_ps
+    return RemoteCounters(
+        **moved,
+        row_hits=rows.hits,
+        row_misses=rows.misses,
+        row_conflicts=rows.conflicts,
+        activates=rows.activates,
+        refreshes=rows.refreshes,
+        read_bursts=rows.read_bursts,
+        write_bursts=rows.write_bursts,
+        active_ticks=channels.active_cycles(channels.now),
+        idle_ticks=controller.channels * controller.ranks * channels.now - channels.active_cycles(channels.now),
+        bus_ticks=channels.bus_ticks(channels.now)._asdict(),
+        busy_cycles=-(-busy_ps // (program.architecture.engine.period_ps * controller.channels)),
+    )
+
+
+def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
+    ops = program.ops
+    chosen = ops.phase == number
+    work = program.work(chosen)
+    matrix = chosen & (ops.tensor != NO_TENSOR)
+    return PhaseCounters(
+        busy_cycles=tally.busy_cycles,
+        stall_cycles=tally.stall_cycles,
+        macs=work["macs"],
+        skipped_macs=int((ops.dense_count * ops.rows)[matrix].sum()) - work["macs"],
+        fired=int(ops.total_count[matrix].sum()),
+        elements=int(ops.dense_count[matrix].sum()),
+        remote_bytes=int((program.remote_read_bytes + program.remote_write_bytes)[chosen].sum()),
+        local_bytes=work["local_read_bytes"] + work["local_write_bytes"],
+    )

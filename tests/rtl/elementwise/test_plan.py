@@ -1,0 +1,95 @@
+"""Timetables: what is refused, and that each cell's steps are the arithmetic of `accel.cells`."""
+
+from __future__ import annotations
+
+import pytest
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.modes import SOON_CYCLES, cell_backward, cell_forward
+from deltatrain.rtl.elementwise.cells import TIMETABLES
+from deltatrain.rtl.elementwise.plan import Plan
+from deltatrain.rtl.elementwise.timetable import LookUp, Multiply, Read, Timetable, Write
+
+FORMATS = Architecture.named("tiny").engine.formats
+every_cell = pytest.mark.parametrize("cell", TIMETABLES.names())
+
+LINE = (
+    Read(0, "M", "memory", "tanh_input"),
+    LookUp(2, "y", "M"),
+    Multiply(5, "square", "y", "y", "gate"),
+    Write(7, "square", "new_h", "activation"),
+)
+NOTHING = Timetable(())
+
+
+def plan_of(*steps, slots=2, backward=NOTHING):
+    return Plan((Timetable(steps), backward), (slots, 2), FORMATS)
+
+
+@every_cell
+def test_steps_are_as_many_as_the_cell_counts(cell):
+    arithmetic, timetables = CELL_ARITHMETIC.load(cell), TIMETABLES.load(cell)
+    forward, backward = timetables.FORWARD, timetables.BACKWARD
+    assert len(forward.of_kind(LookUp)) == arithmetic.LOOKUPS and not backward.of_kind(LookUp)
+    assert len(forward.of_kind(Multiply)) == arithmetic.FORWARD_MULTIPLIES
+    assert len(backward.of_kind(Multiply)) == arithmetic.BACKWARD_MULTIPLIES
+    assert sum(step.port == "memory" for step in forward.of_kind(Read)) == arithmetic.ACCUMULATORS
+    assert sum(step.port == "new_gradient" for step in backward.of_kind(Write)) == arithmetic.ACCUMULATORS
+    assert sum(step.port == "new_tape" for step in forward.of_kind(Write)) == len(arithmetic.TAPE) - len(
+        arithmetic.STATE
+    )
+
+
+@every_cell
+def test_no_part_could_do_with_fewer_slots(cell):
+    """The slots of the law are the uses of the busiest part."""
+    plan = Plan.of_cell(cell, FORMATS)
+    assert plan.slots == (
+        cell_forward.neuron_slots(CELL_ARITHMETIC.load(cell)),
+        cell_backward.neuron_slots(CELL_ARITHMETIC.load(cell)),
+    )
+    for program, slots in enumerate(plan.slots):
+        assert max(len(plan.steps(program, part)) for part in plan.parts) == slots
+
+
+@every_cell
+def test_the_last_word_is_written_when_the_drain_is_over(cell):
+    engine = Architecture.named("tiny").engine
+    plan = Plan.of_cell(cell, FORMATS)
+    for program, slots in enumerate(plan.slots):
+        last = max(step.cycle for step in plan.programs[program].of_kind(Write))
+        assert last + 1 <= slots + cell_forward.drain_cycles(engine) - SOON_CYCLES
+
+
+def test_a_value_is_kept_only_where_its_part_has_made_another():
+    assert plan_of(*LINE).kept == {}
+    later = (LINE[0], LINE[1], replace_cycle(LINE[2], 6), Write(8, "square", "new_h", "activation"))
+    assert plan_of(*later).kept == {}  # the next neuron's value comes two cycles later
+    other = (*later, Read(1, "N", "memory", "tanh_input"), LookUp(3, "z", "N"))
+    assert plan_of(*other).kept == {(0, "y"): 5}
+
+
+def replace_cycle(step, cycle):
+    return step._replace(cycle=cycle)
+
+
+@pytest.mark.parametrize(
+    ("steps", "slots", "message"),
+    [
+        ((*LINE, LookUp(2, "z", "M")), 2, r"\('table', 0\) is used twice in one cycle: \[2, 2\]"),
+        ((*LINE, LookUp(3, "z", "M")), 1, r"\('table', 0\) is used in \[2, 3\], beyond the 1 slots from cycle 2 on"),
+        ((*LINE, Multiply(6, "p", "y", "y", None, minus=True)), 2, "p is an exact product, to which nothing can"),
+        ((LINE[0], LookUp(1, "y", "M")), 2, "M is read in cycle 1, before it is made in cycle 2"),
+        ((LINE[0], LookUp(5, "y", "M")), 2, "M is read in cycle 5, when the next neuron's, made in 2, may be there"),
+    ],
+)
+def test_neurons_that_would_meet_are_refused(steps, slots, message):
+    with pytest.raises(ValueError, match=message):
+        plan_of(*steps, slots=slots)
+
+
+def test_both_directions_share_the_windows():
+    backward = Timetable((Read(3, "M", "memory", "tanh_input"),))
+    with pytest.raises(ValueError, match=r"\('read', 'memory'\) is used in \[3\], beyond the 2 slots from cycle 0 on"):
+        plan_of(*LINE, backward=backward)

@@ -1,0 +1,52 @@
+"""Which elements are a tile's own: wires and a comparison against `accel.tiles`."""
+
+from __future__ import annotations
+
+import numpy as np
+from amaranth.hdl import Module, Signal
+from amaranth.sim import Simulator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltatrain.accel.tiles import own_elements, tile_of
+from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.rtl.parts.part import Part
+
+MOST = (1 << INDEX_BITS) - 1
+numbers = st.lists(st.one_of(st.integers(0, 40), st.integers(0, MOST)), min_size=1, max_size=12)
+
+
+def evaluated(value_of, inputs):
+    """Return what `value_of` makes of a signal of `INDEX_BITS` for each of `inputs`."""
+    given_value, m = Signal(INDEX_BITS), Module()
+    value = value_of(given_value)
+    found = Signal(value.shape())
+    m.d.comb += found.eq(value)
+    results = []
+
+    async def bench(ctx):
+        for number in inputs:
+            ctx.set(given_value, number)
+            await ctx.delay(1e-9)
+            results.append(ctx.get(found))
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return results
+
+
+@settings(max_examples=30)
+@given(numbers, st.sampled_from([1, 2, 4, 16]), st.sampled_from([2, 4, 8]))
+def test_elements_and_widths_of_a_tile(inputs, lanes, tiles):
+    owner = tile_of(np.array(inputs), lanes, tiles)
+    for number in range(tiles):
+        part = Part(number, tiles, lanes)
+        assert evaluated(part.owns, inputs) == (owner == number).tolist()
+        own = [int(own_elements(width, lanes, tiles)[number]) for width in inputs]
+        assert evaluated(part.own_width, inputs) == own
+        assert evaluated(part.own_words, inputs) == [-(-width // lanes) for width in own]
+        mine = [element for element, at in zip(inputs, owner.tolist(), strict=True) if at == number]
+        before = [int((tile_of(np.arange(element), lanes, tiles) == number).sum()) for element in mine]
+        assert evaluated(part.local, mine) == before
+        assert evaluated(part.everywhere, before) == mine

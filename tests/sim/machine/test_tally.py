@@ -1,0 +1,96 @@
+"""Conservation: what the units did adds up to the run, phase by phase and byte by byte, in every fidelity."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from programs import programs
+
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, Program
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fidelity.analytic import bus_cycles
+from deltatrain.sim.machine.tally import UnitTally
+
+_SLOW = settings(max_examples=60)
+NEEDS_NUMBERS = "rtl"  # whose counters are held to those of `cycle` in tests/agreement
+FIDELITY = pytest.mark.parametrize("fidelity", sorted(set(FIDELITIES.names()) - {NEEDS_NUMBERS}))
+
+
+@FIDELITY
+@_SLOW
+@given(program=programs())
+def test_busy_and_stalled_cycles_add_up_to_the_run(fidelity: str, program: Program) -> None:
+    counters = FIDELITIES.load(fidelity).count(program)
+    assert set(counters.units) == set(program.units)
+    assert set(counters.phases) == set(PHASES)
+    for unit in counters.units.values():
+        assert unit.busy_cycles + sum(unit.stall_cycles.values()) == counters.cycles
+        assert unit.busy_cycles >= 0
+        assert all(cycles > 0 for cycles in unit.stall_cycles.values())
+    assert sum(p.busy_cycles + sum(p.stall_cycles.values()) for p in counters.phases.values()) == counters.cycles
+    assert sum(p.busy_cycles for p in counters.phases.values()) == counters.units["engine"].busy_cycles
+    for phase in counters.phases.values():
+        assert phase.macs <= phase.busy_cycles * counters.lanes
+        assert 0 <= phase.utilisation(counters.lanes) <= 1
+        assert all(cycles >= 0 for cycles in phase.stall_cycles.values())
+
+
+@settings(max_examples=1)
+@given(program=programs())
+def test_gates_are_not_run_on_a_program_without_numbers(program: Program) -> None:
+    with pytest.raises(ConfigError, match="fidelity 'rtl' computes numbers"):
+        FIDELITIES.load(NEEDS_NUMBERS).count(program)
+
+
+@FIDELITY
+@_SLOW
+@given(program=programs())
+def test_bytes_moved_are_the_bytes_asked_for(fidelity: str, program: Program) -> None:
+    """Asked for, op by op: columns of remote matrices, each way where the op writes them, inputs and tape."""
+    read = written = 0
+    ops = program.ops
+    for op in range(len(ops)):
+        mode, count = MODE_NAMES[ops.mode[op]], int(ops.count[op])
+        if mode == "load":
+            read += count
+        if mode == "store":
+            written += count
+        if mode not in ("matvec", "matvec_t", "outer", "update"):
+            continue
+        for index in (int(ops.tensor[op]), int(ops.second_tensor[op])):
+            if index != NO_TENSOR and program.tensors[index].remote:
+                moved = count * program.tensors[index].words * program.tensors[index].word_bytes
+                read += moved
+                written += moved * (mode in ("outer", "update"))
+    remote = FIDELITIES.load(fidelity).count(program).remote
+    assert (remote.read_bytes, remote.write_bytes) == (read, written)
+    assert remote.asked_bytes == program.asked_bytes == read + written
+
+
+@_SLOW
+@given(programs())
+def test_the_data_bus_is_busy_for_every_byte_and_never_longer_than_the_run(program: Program) -> None:
+    counters = FIDELITIES.load("cycle").count(program)
+    architecture, remote = program.architecture, counters.remote
+    # A row that a refresh closes is opened again; one opened for a request may serve others that came before it.
+    assert (remote.activates > 0) == (remote.row_misses + remote.row_conflicts > 0)
+    if isinstance(architecture.device, DramPart):
+        t, tck_ps, channels = architecture.device.timing, architecture.device.tck_ps, architecture.remote.channels
+        assert bus_cycles(program) <= remote.busy_cycles <= counters.cycles + 1
+        end_ps = (counters.cycles + architecture.dma.request_cycles + 1) * architecture.engine.period_ps
+        assert remote.refreshes <= channels * (end_ps / (t.tREFI * tck_ps) + 1)
+    else:
+        assert remote.busy_cycles == remote.refreshes == remote.activates == 0
+
+
+def test_cycles_without_work_go_to_the_end() -> None:
+    tally = UnitTally()
+    tally.busy_cycles = 5
+    tally.stall("load", 3)
+    tally.stall("load", 4)
+    tally.stall("store", 0)
+    counters = tally.counters(20)
+    assert counters.stall_cycles == {"load": 7, "end": 8}
+    assert UnitTally().counters(0).stall_cycles == {}

@@ -1,0 +1,183 @@
+"""The port against bytes that pass it one after the other, behind a controller that is handed all bursts at once."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.sim.dram.controller import DramChannels
+from deltatrain.sim.memory.port import Arrival, RemotePort
+
+
+class Request(NamedTuple):
+    cycle: int
+    address: int
+    size: int
+    word: int
+    write: bool
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Architecture:
+    channels = draw(st.sampled_from([1, 1, 2]))
+    part = draw(st.sampled_from(["ddr3_1600", "ddr3_1600", "ddr4_2400", "lpddr4_3200"]))
+    return Architecture.named(
+        "edge",
+        {
+            "engine.clock_hz": draw(st.sampled_from([50_000_000, 125_000_000, 500_000_000, 1_000_000_000])),
+            "dma.bytes_per_cycle": draw(st.sampled_from([1, 2, 3, 4, 8, 12, 16, 32, 64])),
+            "dma.request_cycles": draw(st.integers(0, 8)),
+            "remote.device": part,
+            "remote.channels": channels,
+            "remote.read_queue": draw(st.sampled_from([1, 4, 32])),
+            "remote.row_policy": draw(st.sampled_from(["open", "closed"])),
+        },
+    )
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> list[Request]:
+    found, now = [], 0
+    sizes = st.integers(1, 90) | st.integers(1, 2000)
+    for _ in range(draw(st.integers(1, 12))):
+        now += draw(st.sampled_from([0, 1, 1, 7, 60, 2000]))
+        address = draw(st.integers(0, 1 << 12) | st.integers(0, 1 << 24))
+        found.append(Request(now, address, draw(sizes), draw(st.integers(1, 40)), draw(st.booleans())))
+    return found
+
+
+def expected(machine: Architecture, asked: list[Request]) -> tuple[list[list[int]], DramChannels]:
+    """Return for each read when it has come from memory and the cycles in which its words pass, and the controller."""
+    period, tck, width = machine.engine.period_ps, machine.device.tck_ps, machine.dma.bytes_per_cycle
+    memory = DramChannels(machine.device, machine.remote)
+    size = memory.map.burst_bytes
+    bursts = [(r, b) for r in asked for b in range(r.address // size, (r.address + r.size - 1) // size + 1)]
+    offered = [-(-(r.cycle + machine.dma.request_cycles) * period // tck) for r, _ in bursts]
+    places, writes = np.array([b * size for _, b in bursts]), np.array([r.write for r, _ in bursts])
+    parts = [memory.serve(np.array(offered), places, writes), memory.finish()]
+    done = {int(t): int(d) for part in parts for t, d in zip(part.ticket, part.done, strict=True)}
+    found, ticket, before = [], 0, -1
+    for r in asked:
+        first, last = r.address // size, (r.address + r.size - 1) // size
+        came = [-(-done[ticket + b - first] * tck // period) for b in range(first, last + 1)]
+        ticket += len(came)
+        if r.write:
+            continue
+        passed: list[int] = []
+        for byte in range(r.address, r.address + r.size):
+            behind = passed[-width] + 1 if len(passed) >= width else before + 1
+            passed.append(max(came[byte // size - first], passed[-1] if passed else 0, behind))
+        before = passed[-1]
+        found.append((max(came), [passed[min(end, r.size) - 1] for end in range(r.word, r.size + r.word, r.word)]))
+    return found, memory
+
+
+@settings(max_examples=200)
+@given(machines(), requests())
+def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked: list[Request]) -> None:
+    """Told run by run, the time passing from request to request as far as it may."""
+    words, memory = expected(machine, asked)
+    port, told = RemotePort(machine), list[Arrival]()
+    for request in asked:
+        while port.next_arrival(request.cycle):
+            pass
+        if request.write:
+            assert port.write(request.cycle, request.address, request.size) > request.cycle
+        else:
+            port.read(*request[:4], told.append)
+    while port.next_arrival(math.inf):
+        pass
+    for arrival, (come, times) in zip(told, words, strict=True):
+        assert arrival.come == come <= times[-1]
+        assert arrival.ready == max(time + len(times) - number for number, time in enumerate(times))
+    assert port.read_bytes == sum(r.size for r in asked if not r.write)
+    assert port.write_bytes == sum(r.size for r in asked if r.write)
+    end = port.finish(0)
+    assert port.memory.channels is not None
+    assert end >= -(-memory.last_data * machine.device.tck_ps // machine.engine.period_ps)
+    idle = {"refreshes": 0, "precharges": 0}  # time passes on while the last data pass the port
+    assert port.memory.channels.counts._replace(**idle) == memory.counts._replace(**idle)
+
+
+@settings(max_examples=100)
+@given(machines(), requests(), st.booleans())
+def test_words_are_told_before_they_are_due(machine: Architecture, asked: list[Request], in_every_cycle: bool) -> None:
+    """Told word by word, to someone who looks when there may be something, or in every cycle."""
+    words = [times for _, times in expected(machine, asked)[0]]
+    port, told, waiting, now = RemotePort(machine), list[list[int]](), list(asked), 0
+    under_way: list[int] = []
+    while waiting or port.busy:
+        while waiting and waiting[0].cycle == now:
+            request = waiting.pop(0)
+            if request.write:
+                port.write(now, request.address, request.size)
+            else:
+                under_way.append(len(told))
+                told.append([])
+                port.read(*request[:4], lambda arrival: None)
+        for due in port.advance(now):
+            assert (due >= now).all()
+            number = under_way[0]
+            told[number] += due.tolist()
+            if len(told[number]) == len(words[number]):
+                under_way.pop(0)
+        soonest = min(port.next_data, waiting[0].cycle if waiting else math.inf)
+        if soonest == math.inf:
+            break
+        assert soonest > now
+        now = now + 1 if in_every_cycle else int(soonest)
+    assert told == words
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 16), st.sampled_from([1, 3, 8, 32, 64]), st.integers(1, 50), st.integers(0, 20))
+def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
+    lanes: int, width: int, words: int, cycle: int
+) -> None:
+    changes = {"engine.lanes": lanes, "dma.bytes_per_cycle": width, "dma.request_cycles": 0}
+    port, told = RemotePort(Architecture.named("reneta", changes)), list[Arrival]()
+    word_bytes = 2 * lanes
+    port.read(cycle, 0, words * word_bytes, word_bytes, told.append)
+    assert port.next_arrival(cycle)
+    ((ready, come),) = told
+    last = cycle + -(-words * word_bytes // width) - 1
+    assert come == cycle
+    assert ready == max(last + 1, cycle - 1 + -(-word_bytes // width) + words)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 500)), max_size=30), st.sampled_from([1, 8, 64]))
+def test_writes_never_pass_faster_than_the_width(requests: list[tuple[int, int]], width: int) -> None:
+    port = RemotePort(Architecture.named("edge", {"dma.bytes_per_cycle": width}))
+    now, written, ends = 0, 0, [0]
+    for gap, size in requests:
+        now += gap
+        written += size
+        ends.append(port.write(now, 0, size))
+        assert ends[-1] >= -(-written // width)
+        assert ends[-1] > now + 8  # the request's own way
+        assert ends[-1] > ends[-2]  # one a cycle
+    assert port.last_cycle == max(ends)
+
+
+def test_posted_writes_come_to_the_memory_in_their_cycle_before_the_requests_of_that_cycle() -> None:
+    port = RemotePort(Architecture.named("edge", {"dma.request_cycles": 0}))
+    seen: list[tuple[int, str]] = []
+    taken: list[int] = []
+    read, write = port.memory.read, port.memory.write
+    port.memory.read = lambda cycle, *rest: seen.append((cycle, "read")) or read(cycle, *rest)
+    port.memory.write = lambda cycle, *rest: seen.append((cycle, "write")) or write(cycle, *rest)
+    for cycle in (5, 9, 30):
+        port.post(cycle, 0, 16, taken.append)
+    port.read(4, 0, 16, 16, lambda arrival: None)
+    port.read(9, 0, 16, 16, lambda arrival: None)
+    assert seen == [(4, "read"), (5, "write"), (9, "write"), (9, "read")]
+    assert len(taken) == 2
+    assert port.next_post == 30
+    port.finish(0)
+    assert seen[-1] == (30, "write")
+    assert len(taken) == 3

@@ -1,0 +1,56 @@
+"""The pace of a step, read off a walk through the ops, beside what the simulator takes for more steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import Program
+from deltatrain.sim.checkpoint_runs import lengthened
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.run import simulate, synthetic_trace
+from deltatrain.workloads.lowering.costs.pace import Pace, pace
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.step_programs import program_of
+from deltatrain.workloads.workload import Workload
+
+
+def _program(cell: str, machine: str, steps: int, changes: dict[str, int] | None = None) -> Program:
+    statistics = {"inputs": 30, "classes": 5, "steps": 20, "occupancy_x": 0.2, "occupancy_h": 0.1}
+    what = Workload.named("manycore", {"cell": cell, "hidden": [40, 60], "synthetic": statistics})
+    trace = synthetic_trace(what)
+    shape = Shape.of(what.cell, trace.inputs, what.hidden, trace.classes)
+    homes = {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "local"}
+    architecture = Architecture.named(machine, {**homes, "local.bytes": 2**22, **(changes or {})})
+    return program_of(architecture, shape, lengthened(trace.recorded[-1], steps), what.readout)
+
+
+def _pace(program: Program) -> Pace:
+    return pace(program, np.zeros(len(program.ops), dtype=np.bool_))
+
+
+@pytest.mark.parametrize("cell", ["lif", "lif_recurrent", "delta_rnn", "delta_gru", "delta_lstm"])
+@pytest.mark.parametrize("machine", ["ipu_mk2", "midsize", "edge"])
+def test_it_is_what_more_steps_take(cell: str, machine: str) -> None:
+    """Recorded steps repeat, so that both halves fire alike; measured 0.98 to 1.01."""
+    shorter, longer = (_program(cell, machine, steps) for steps in (58, 115))  # 1 and 3, 6 times 19 others
+    more = cycle.count(longer).cycles - cycle.count(shorter).cycles
+    assert sum(_pace(longer)) * 57 == pytest.approx(more, rel=0.05)
+
+
+def test_one_step_has_a_pace() -> None:
+    assert min(_pace(_program("lif", "ipu_mk2", 1))) > 0
+
+
+def test_moves_in_flight_hide_the_latency_of_a_far_memory() -> None:
+    alone, many = (_program("lif", "ipu_mk2", 77, {"dma.in_flight": number}) for number in (1, 32))
+    assert _pace(alone).forward_cycles > 1000 > 10 * _pace(many).forward_cycles
+    assert cycle.count(alone).cycles > 5 * cycle.count(many).cycles
+
+
+def test_gates_have_one_move_in_flight() -> None:
+    machine = Architecture.named("tiny", {"dma.in_flight": 2})
+    with pytest.raises(ConfigError, match=r"dma\.in_flight must be 1, not 2"):
+        simulate(machine, Workload.named("tiny"), fidelity="rtl", engine="amaranth")

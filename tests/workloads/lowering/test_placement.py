@@ -1,0 +1,95 @@
+"""Homes and addresses: sizes against a reckoning by hand, order of the automatic choice, and what does not fit."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from programs import EVERY_CELL, architectures, shapes
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.errors import FitError
+from deltatrain.workloads.lowering.placement import Demand, Shape, matrices, place, state_bytes
+
+_DEMAND = Demand(inputs=100, tape=300, tape_slots=350, tape_buffer=80, loss=20, read=0)
+
+
+@settings(max_examples=60)
+@given(shapes(cells=EVERY_CELL), architectures())
+def test_a_matrix_has_room_for_every_row_of_every_gate(shape: Shape, architecture: Architecture) -> None:
+    lanes = architecture.engine.lanes
+    for name, (rows, words, columns) in matrices(shape, architecture).items():
+        if name == "W_readout":
+            assert rows == shape.classes
+            assert columns == shape.hidden[-1] + 1
+            assert (words - 1) * lanes < rows <= words * lanes
+            continue
+        layer = int(name[4:-1])
+        blocks = shape.arithmetic.BLOCKS_X if name[2] == "x" else shape.arithmetic.BLOCKS_H
+        width = shape.hidden[layer]
+        assert rows == len(blocks) * width
+        # Neuron n of each gate is row n mod P of a word: a gate begins with a new word.
+        assert words == len(blocks) * len(range(0, width, lanes))
+        bias = shape.arithmetic.BIAS_X if name[2] == "x" else shape.arithmetic.BIAS_H
+        assert columns == (shape.inputs[layer] if name[2] == "x" else width) + bias
+
+
+@settings(max_examples=60)
+@given(shapes(cells=EVERY_CELL), architectures())
+def test_tensors_lie_end_to_end_and_the_books_say_what_they_hold(shape: Shape, architecture: Architecture) -> None:
+    placed = place(architecture, shape, _DEMAND)
+    for prefix, use in (("W", "weights"), ("dW", "gradients")):
+        tensors = [t for t in placed.tensors if t.name.startswith(prefix)]
+        assert len(tensors) == (1 + bool(shape.arithmetic.BLOCKS_H)) * len(shape.hidden) + 1
+        home = getattr(architecture.placement, use)
+        assert {t.remote for t in tensors} == {home == "remote"}
+        book = placed.remote_bytes if home == "remote" else placed.local_bytes
+        assert book[use] == sum(t.columns * t.words * t.word_bytes for t in tensors)
+        for one, other in itertools.pairwise(tensors):
+            assert other.address == one.address + one.bytes
+    assert placed.input_address + _DEMAND.inputs == sum(placed.remote_bytes.values())
+
+
+def test_automatic_homes_are_local_until_the_memory_is_full() -> None:
+    shape = Shape(CELL_ARITHMETIC.load("rnn"), (8,), (8,), 4)
+    machine = Architecture.named("tiny")
+    uses = ("weights", "gradients", "tape")
+    entries = sum(words * columns for _, words, columns in matrices(shape, machine).values())
+    sizes = {
+        "weights": entries * machine.weight_word_bytes,
+        "gradients": entries * machine.gradient_word_bytes,
+        "tape": _DEMAND.tape,
+    }
+    base = state_bytes(machine, shape) + _DEMAND.loss + machine.dma.buffer_bytes
+    for fitting in range(4):
+        room = base + sum(sizes[use] for use in uses[:fitting]) + _DEMAND.tape_buffer * (fitting < 3)
+        placed = place(Architecture.named("tiny", {"local.bytes": room}), shape, _DEMAND)
+        assert [use for use in uses if use in placed.local_bytes] == list(uses[:fitting])
+        assert [use for use in uses if use in placed.remote_bytes] == list(uses[fitting:])
+
+
+@given(st.integers(1, 10_000))
+def test_exactly_the_missing_bytes_make_it_fit(missing: int) -> None:
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (30,), (40,), 4)
+    homes = {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "local"}
+    needed = sum(place(Architecture.named("tiny", homes | {"local.bytes": 2**20}), shape, _DEMAND).local_bytes.values())
+    place(Architecture.named("tiny", homes | {"local.bytes": needed}), shape, _DEMAND)
+    with pytest.raises(FitError, match=r"bytes are missing$") as caught:
+        place(Architecture.named("tiny", homes | {"local.bytes": needed - missing}), shape, _DEMAND)
+    assert f"{needed - missing} is too small" in str(caught.value)
+
+
+def test_a_narrower_state_is_cheaper_and_the_cells_differ_by_their_accumulators() -> None:
+    machine = Architecture.named("tiny")
+    sizes = {
+        name: state_bytes(machine, Shape(CELL_ARITHMETIC.load(name), (8,), (8,), 4)) for name in CELL_ARITHMETIC.names()
+    }
+    assert sizes["rnn"] < sizes["gru"]
+    assert sizes["rnn"] < sizes["lstm"]
+    # One layer of 8 neurons on 4 lanes, by hand: 5-byte M and 2-byte g(M), two banks of each accumulator; x, x-hat and
+    # h-hat; h and g(h) twice; no state beside; two lists of input deltas of 4 bytes an entry; the read-out's logits.
+    by_hand = 3 * 8 * 2 + 2 * 1 * 8 * (5 + 2) + (8 + 8) * (2 + 2) + 2 * 8 * (2 + 2) + 2 * 8 * 4 + 4 * 5
+    assert sizes["rnn"] == by_hand

@@ -1,0 +1,115 @@
+"""Programs on compressed columns against walking over every weight of every column that fired."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from programs import sparse_programs
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.program import MODE_NAMES
+from deltatrain.sim.run import simulate, synthetic_trace
+from deltatrain.workloads.lowering.placement import matrices
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
+
+ENGINE_MODES = ("matvec", "matvec_t", "outer", "update")
+
+
+@settings(max_examples=60)
+@given(sparse_programs())
+def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) -> None:
+    program, shape, weights = case
+    lanes, blocks = program.architecture.engine.lanes, shape.arithmetic
+    named = dict(zip(matrices(shape, program.architecture), weights, strict=True))
+    ops, macs = program.ops, 0
+    for op in range(len(ops)):
+        if MODE_NAMES[ops.mode[op]] not in ENGINE_MODES:
+            continue
+        tensor = program.tensors[ops.tensor[op]]
+        mask = named[tensor.name.removeprefix("d")]
+        blocks = {"W_x": len(blocks.BLOCKS_X), "W_h": len(blocks.BLOCKS_H)}.get(tensor.name.removeprefix("d")[:3], 1)
+        width, cycles = len(mask) // blocks, 0
+        for column in program.columns[ops.list_start[op] : ops.list_start[op] + ops.count[op]]:
+            if column == mask.shape[1]:  # the bias, whole
+                cycles, macs = cycles + blocks * -(-width // lanes), macs + len(mask)
+                continue
+            in_lane = [0] * lanes
+            for row in np.flatnonzero(mask[:, column]):
+                in_lane[row % width % lanes] += 1
+            cycles, macs = cycles + max(in_lane), macs + sum(in_lane)
+        assert program.issue_cycles[op] == max(1, cycles)
+        read = sum(
+            program.tensors[t].word_bytes
+            for t in (ops.tensor[op], ops.second_tensor[op])
+            if t >= 0 and program.tensors[t].remote
+        )
+        assert program.remote_read_bytes[op] == cycles * read
+        writes = MODE_NAMES[ops.mode[op]] in ("outer", "update")
+        assert program.remote_write_bytes[op] == cycles * read * writes
+    assert program.work(np.ones(len(ops), bool))["macs"] == macs
+
+
+@settings(max_examples=60)
+@given(sparse_programs())
+def test_compressed_matrices_do_not_overlap_and_are_counted(case: Any) -> None:
+    program, _, _ = case
+    ends: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+    sizes = {"weights": 0, "gradients": 0}
+    for number, tensor in enumerate(program.tensors):
+        first, words = program.spans(number)
+        np.testing.assert_array_equal(first[1:], (first + words)[:-1])
+        size = int(words.sum()) * tensor.word_bytes
+        sizes["gradients" if tensor.name.startswith("d") else "weights"] += size
+        ends[tensor.remote].append((tensor.address, tensor.address + size))
+    for (_, end), (begin, _) in zip(sorted(ends[True]), sorted(ends[True])[1:], strict=False):
+        assert end <= begin
+    both = program.local_bytes | program.remote_bytes
+    assert {use: both[use] for use in sizes} == sizes
+
+
+@pytest.fixture(scope="module")
+def sparse() -> Workload:
+    return Workload.named(
+        "synthetic",
+        {
+            "hidden": [48],
+            "synthetic.steps": 8,
+            "training.batch": 2,
+            "sparsity.rule": "balanced",
+            "sparsity.density": 0.25,
+        },
+    )
+
+
+def test_a_quarter_of_the_weights_takes_a_quarter_of_the_matrix_cycles(sparse: Workload) -> None:
+    machine = Architecture.named("edge", {"placement.weights": "local", "placement.gradients": "local"})
+    result = simulate(machine, sparse)
+    whole = simulate(machine, sparse.with_changes(sparsity__rule="dense", sparsity__density=1.0))
+    assert result.dense == whole.dense
+    for phase, counters in result.counters.phases.items():
+        if phase == "RF":  # nothing is run again
+            continue
+        assert counters.busy_cycles / whole.counters.phases[phase].busy_cycles == pytest.approx(0.26, abs=0.04)
+        assert counters.macs / whole.counters.phases[phase].macs == pytest.approx(0.26, abs=0.04)
+        assert counters.macs + counters.skipped_macs == result.dense.phases[phase].macs
+    assert result.counters.cycles < 0.5 * whole.counters.cycles
+
+
+def test_a_trace_keeps_the_weights(sparse: Workload, tmp_path: Any) -> None:
+    trace = synthetic_trace(sparse)
+    trace.save(tmp_path / "trace.npz")
+    again = Trace.load(tmp_path / "trace.npz")
+    assert again == trace
+    assert [mask.shape for mask in again.recorded[0].weights] == [(192, 16), (192, 48), (31, 48)]
+    assert sum(mask.sum() for mask in again.recorded[0].weights) == round(0.25 * 192 * 64) + round(0.25 * 31 * 48)
+
+
+def test_weights_too_many_to_compress_are_refused_in_one_line(sparse: Workload) -> None:
+    with pytest.raises(ConfigError, match=r"sparsity\.density is too high to compress: weights would take") as caught:
+        simulate(Architecture.named("edge"), sparse.with_changes(sparsity__density=0.95))
+    assert "\n" not in str(caught.value)

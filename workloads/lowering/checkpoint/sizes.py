@@ -1,0 +1,121 @@
+"""How many bytes a step's state, tape and residue take on a machine, and how much room it has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.engine import Engine
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget
+from deltatrain.workloads.lowering.lists import value_bytes
+from deltatrain.workloads.lowering.placement import Demand, Shape, own_most, place
+from deltatrain.workloads.lowering.state import State
+
+
+def state_bytes(shape: Shape, engine: Engine) -> int:
+    """Return the bytes that restart a step: h and the gates' own state of each layer, M, x-hat and h-hat if kept."""
+    formats, arithmetic, held = engine.formats, shape.arithmetic, shape.encoder.HELD
+    return sum(
+        width
+        * (
+            arithmetic.KEPT * arithmetic.ACCUMULATORS * formats.memory.bytes
+            + len(arithmetic.STATE) * formats.state.bytes
+        )
+        + (width + held * (width + inputs)) * formats.activation.bytes
+        for inputs, width in zip(shape.inputs, shape.hidden, strict=True)
+    )
+
+
+def list_bytes(shape: Shape, engine: Engine, fired: float) -> int:
+    """Return the bytes of lists of `fired` entries in all, as long as the cell's encoder makes them; rounded up."""
+    return -int(-fired * shape.encoder.list_entry_bytes(engine) // 1)
+
+
+def tape_bytes(shape: Shape, engine: Engine, fired: float) -> int:
+    """Return the bytes of a step's tape: the gates' values of each layer, dense, and the lists of what fired."""
+    dense = sum(shape.hidden) * len(shape.arithmetic.TAPE) * engine.formats.gate.bytes
+    return dense + list_bytes(shape, engine, fired)
+
+
+def residue_bytes(shape: Shape, engine: Engine, fired: float) -> int | None:
+    """Return the bytes of what of a tape cannot be run backwards: lists and the gates' state; None if all must be kept.
+
+    M can be run backwards if it wraps and is kept from step to step: a spiking cell's reset forgets.
+    """
+    if engine.formats.memory.overflow != "wrap" or not shape.arithmetic.KEPT:
+        return None
+    kept = sum(shape.hidden) * len(shape.arithmetic.STATE) * engine.formats.state.bytes
+    return kept + list_bytes(shape, engine, fired)
+
+
+def fired_of(shape: Shape, occupancy_x: Sequence[float], occupancy_h: Sequence[float]) -> float:
+    """Return how many elements fire a step in all layers, from the shares of each layer's streams."""
+    inputs = sum(share * width for share, width in zip(occupancy_x, shape.inputs, strict=True))
+    return inputs + sum(share * width for share, width in zip(occupancy_h, shape.hidden, strict=True))
+
+
+class Occupancy(NamedTuple):
+    """Shares of each layer's input and recurrent elements that are listed a step, on average.
+
+    Attributes
+    ----------
+    x, h
+        Of all elements, one for each layer.
+    most_x, most_h
+        Of those of the tile that lists most in that step.
+    """
+
+    x: tuple[float, ...]
+    h: tuple[float, ...]
+    most_x: tuple[float, ...]
+    most_h: tuple[float, ...]
+
+
+def budget(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> Budget:
+    """Return sizes and room: what weights, gradients and the neurons' working state leave of both memories.
+
+    Of several tiles they are those of the one that has most.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    shape
+        The network's sizes.
+    occupancy
+        What fires; the sizes are those of a mean step.
+
+    Raises
+    ------
+    FitError
+        If those alone do not fit.
+    """
+    placed = place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
+    engine = architecture.engine
+    free = architecture.local.bytes - sum(placed.local_bytes.values())
+    local = architecture.checkpoint.room_bytes(free)
+    remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
+    entries = fired_of(shape, occupancy.x, occupancy.h)
+    tape = tape_bytes(shape, engine, entries)
+    if architecture.tiles.count == 1:
+        return Budget(state_bytes(shape, engine), tape, local, remote, residue_bytes(shape, engine, entries))
+    state = State(architecture, shape)
+    own_state, moved = int(state.own_bytes.sum()), int(state.bytes.sum())
+    own_tape = _own_tape_bytes(architecture, shape, occupancy)
+    share = min(1.0, own_tape / tape, own_state / moved)
+    return Budget(own_state, own_tape, local, int(remote * share), None, moved, tape)
+
+
+def _own_tape_bytes(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> int:
+    """Return the bytes of a step's tape in the tile that has most, in whole words (`workloads.lowering.tape`)."""
+    engine = architecture.engine
+    word_bytes = engine.lanes * value_bytes(engine.formats)
+    entry_bytes = shape.encoder.list_entry_bytes(engine)
+    total: int = (
+        len(shape.arithmetic.TAPE) * sum(-(-width // architecture.lanes) for width in shape.hidden) * word_bytes
+    )
+    for shares, widths in ((occupancy.most_x, shape.inputs), (occupancy.most_h, shape.hidden)):
+        entries = [share * own_most(architecture, width) for share, width in zip(shares, widths, strict=True)]
+        total += sum(-int(-count * entry_bytes // word_bytes) * word_bytes for count in entries)
+    return total

@@ -1,0 +1,87 @@
+"""Closed forms over the op table: cycles that no run of a program stays below."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.program import ENGINE, MODE_NAMES, NO_TENSOR, PHASES, STREAMS, UNITS, Program
+
+
+def least_cycles(program: Program) -> int:
+    """Return the most of all bounds: every unit's own work, the recurrence, bytes on the port and on the bus."""
+    of_unit = np.bincount(program.unit, weights=program.issue_cycles, minlength=len(UNITS))
+    return max(int(of_unit.max()), recurrence_cycles(program), port_cycles(program), bus_cycles(program))
+
+
+def recurrence_cycles(program: Program) -> int:
+    """Return a lower bound from who waits for whom.
+
+    The engine takes the samples one after the other, from the first input product of one, which all its other ops
+    follow, to its last weight gradient, which follows all its other ops; so the samples' spans add up. The span of one
+    is at least the engine's own work on it, and at least the way through its recurrence in the layer where that is
+    longest: forward, the encoder, the recurrent product and the gates of every step; then the read-out of the last step
+    and the loss; backward, the gates and the recurrent product of every step; with several tiles their exchange too.
+    What is run again is left out of the way.
+    """
+    ops, cost = program.ops, program.issue_cycles + program.drain_cycles
+    samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
+    first = ops.phase != PHASES.index("RF")
+    mode = {name: (ops.mode == code) & first for code, name in enumerate(MODE_NAMES)}
+    gates = mode["cell_forward"] | mode["cell_backward"]
+    if not gates.any():
+        return 0
+    listing = (program.unit == UNITS.index("encoder")) & first
+    recurrent = (ops.stream == STREAMS.index("h")) & (ops.step > 0)
+    listing = (program.unit == UNITS.index("encoder")) & first
+    exchanged = mode["reduce"] | (mode["broadcast"] & (ops.phase == PHASES.index("FP")))
+    chain = gates | (recurrent & (listing | mode["matvec"] | mode["matvec_t"] | exchanged))
+    last_step = np.zeros(samples, dtype=np.int64)
+    np.maximum.at(last_step, ops.sample[gates], ops.step[gates])
+    update = mode["update"]
+    readout = ~update & (ops.stream == STREAMS.index("readout")) & (ops.step == last_step[ops.sample])
+    readout &= ~mode["outer"]
+    of_layer = np.bincount(ops.sample[chain] * layers + ops.layer[chain], cost[chain], samples * layers)
+    of_readout = np.bincount(ops.sample[readout], cost[readout], samples)
+    through = of_layer.reshape(samples, layers).max(axis=1) + of_readout
+    on_engine = (program.unit == ENGINE) & ~update
+    engine = np.bincount(ops.sample[on_engine], program.issue_cycles[on_engine], samples)
+    return int(np.maximum(engine, through).sum() + program.issue_cycles[update].sum())
+
+
+def port_cycles(program: Program) -> int:
+    """Return the cycles that the port needs for the bytes of the busier direction."""
+    busier = max(int(program.remote_read_bytes.sum()), int(program.remote_write_bytes.sum()))
+    return -(-busier // program.architecture.dma.bytes_per_cycle)
+
+
+def bus_cycles(program: Program) -> int:
+    """Return the cycles in which the memory's data buses must move data; 0 for a memory without one."""
+    architecture = program.architecture
+    moved = program.asked_bytes - _queued_bytes(program)
+    return int(moved / architecture.remote_bus_bytes_per_second * architecture.engine.clock_hz)
+
+
+def _queued_bytes(program: Program) -> int:
+    """Return the most bytes that the queues of writes may keep off the buses: answered from there, or written over.
+
+    An op can find no more bursts in the queues than they hold, of what ops before it wrote. Where columns are not whole
+    bursts, two of one op share a burst, too.
+    """
+    architecture, ops = program.architecture, program.ops
+    if not isinstance(architecture.device, DramPart):
+        return 0
+    writes = program.remote_write_bytes > 0
+    stores = bool((writes & (ops.tensor == NO_TENSOR)).any())
+    written = np.full(len(program.tensors) + 1, len(ops))
+    for column in (ops.tensor, ops.second_tensor):
+        np.minimum.at(written, column[writes], np.flatnonzero(writes))
+    written[NO_TENSOR] = len(ops)
+    number = np.arange(len(ops))
+    finds = (number >= written[ops.tensor]) | (number >= written[ops.second_tensor]) | (stores & (ops.tensor < 0))
+    burst = architecture.device.burst_bytes(architecture.remote.bus_bits)
+    room = architecture.remote.channels * architecture.remote.write_queue
+    shared = 2 * (room + 2 * np.where(ops.tensor == NO_TENSOR, 1, ops.count))
+    most = np.where((program.column_bytes % burst == 0) & (ops.tensor != NO_TENSOR), room, shared) * burst
+    moved = np.minimum(program.remote_read_bytes, most) + np.minimum(program.remote_write_bytes, most)
+    return int(moved[finds].sum())

@@ -1,0 +1,93 @@
+"""The pace of a training step: cycles from one step to the next, when nothing but units and their waiting counts.
+
+Bounds from sums of work say nothing of how ops wait for each other: of the exchange between tiles, of loads from a far
+memory. So the ops of one sample are walked through in order, each starting when its unit is free and all it depends on
+is done, and the pace is read off the second half of the steps, where pipelines are full. Columns streamed from off-chip
+memory are taken to be there: what they take of the port, other bounds tell.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.memory import IdealDevice
+from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, UNITS, Program
+
+_MOVES = UNITS.index("load"), UNITS.index("store")
+
+
+class Pace(NamedTuple):
+    """Cycles from one step to the next, forward and backward."""
+
+    forward_cycles: int
+    backward_cycles: int
+
+
+def latency_cycles(program: Program) -> int:
+    """Return how long a request takes before its bytes begin to pass the port, DRAM's own part left out.
+
+    That depends on rows, and is short beside what is moved.
+    """
+    architecture = program.architecture
+    device = architecture.device
+    there = -(-device.latency_ps // architecture.engine.period_ps) if isinstance(device, IdealDevice) else 0
+    return architecture.dma.request_cycles + there
+
+
+def pace(program: Program, skipped: NDArray[np.bool_]) -> Pace:
+    """Return the pace of the longest sample.
+
+    Parameters
+    ----------
+    program
+        A training step that runs nothing again.
+    skipped
+        Ops that take no time, such as moves that are not to count, shape (N,).
+    """
+    ops = program.ops
+    longest = int(ops.sample[ops.step.argmax()])
+    done = _done(program, skipped, np.flatnonzero(ops.sample == longest))
+    steps = int(ops.step[ops.sample == longest].max()) + 1
+    forward = (ops.mode == MODE_NAMES.index("cell_forward")) & (ops.phase == PHASES.index("FP"))
+    backward = np.isin(ops.phase, [PHASES.index("BP"), PHASES.index("WG")]) & (ops.stream != STREAMS.index("readout"))
+    ended = []
+    for chosen in (forward, backward):
+        rows = np.flatnonzero(chosen & (ops.sample == longest))
+        of_step = np.zeros(steps, dtype=np.int64)
+        np.maximum.at(of_step, ops.step[rows], done[rows])
+        ended.append(of_step)
+    there, back = ended
+    if steps == 1:
+        return Pace(int(there[0]), max(0, int(back[0] - there[0])))
+    first = (steps - 1) // 2
+    apart = steps - 1 - first
+    return Pace(-(int(there[first] - there[-1]) // apart), -(int(back[apart] - back[0]) // apart))
+
+
+def _done(program: Program, skipped: NDArray[np.bool_], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return when each of the ops `rows` is done, 0 for all others, shape (N,)."""
+    in_flight, latency = program.architecture.dma.in_flight, latency_cycles(program)
+    issue = np.where(skipped, 0, program.issue_cycles).tolist()
+    drain = np.where(skipped, 0, program.drain_cycles).tolist()
+    unit, depends = program.unit.tolist(), program.ops.depends.tolist()
+    done = [0] * (len(unit) + 1)  # the last stands for no op
+    free, passed = [0] * len(UNITS), [0] * len(UNITS)
+    on_way: dict[int, deque[int]] = {move: deque([0] * in_flight) for move in _MOVES}
+    assert NO_OP == -1, "no op is the last"
+    moves = ~skipped & np.isin(program.unit, _MOVES)
+    for op, is_move in zip(rows.tolist(), moves[rows].tolist(), strict=True):
+        of = unit[op]
+        start = max(free[of], *[done[before] for before in depends[op]])
+        if is_move:
+            start = max(start, on_way[of].popleft())
+            passed[of] = max(passed[of], start + latency) + issue[op]
+            on_way[of].append(passed[of])
+            free[of], done[op] = start, passed[of]
+        else:
+            free[of] = start + issue[op]
+            done[op] = free[of] + drain[op]
+    return np.array(done[:-1], dtype=np.int64)

@@ -1,0 +1,160 @@
+"""What a training step keeps for its backward pass: everything, or what a checkpoint schedule says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import FitError
+from deltatrain.workloads.lowering.checkpoint.holding import Sizes, kept
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Schedule
+from deltatrain.workloads.lowering.checkpoint.timeline import Timeline, kept_whole, sent_whole, timeline
+from deltatrain.workloads.lowering.lists import Lists
+from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_most, place, place_kept
+from deltatrain.workloads.lowering.state import State
+from deltatrain.workloads.lowering.tape import Tape, steps_on_way
+
+Checkpointing = Callable[[int, Budget], Schedule]
+"""The schedule for a sample of so many steps, with so much room."""
+
+
+class Keeping(NamedTuple):
+    """What is kept.
+
+    Attributes
+    ----------
+    placed
+        Where everything is.
+    samples
+        Each sample's way through its steps.
+    sizes
+        Of what may be kept.
+    """
+
+    placed: Placed
+    samples: list[Timeline]
+    sizes: Sizes
+
+
+def all_of_it(architecture: Architecture, shape: Shape, lists: Lists, readout: str) -> Keeping:
+    """Return the plain training step: every step is run once, and its tape kept where it is placed.
+
+    Raises
+    ------
+    FitError
+        If something does not fit.
+    """
+    tape = Tape(architecture, shape, lists)
+    readouts = 1 if readout == "last" else int(lists.lengths.max(initial=0))
+    demand = Demand(
+        inputs=int(lists.lengths.sum()) * input_bytes(architecture, shape),
+        tape=tape.local_bytes,
+        tape_slots=tape.remote_bytes,
+        tape_buffer=tape.buffer_bytes,
+        loss=readouts * _logits_bytes(architecture, shape),
+        read=(readouts - 1) * _h_bytes(architecture, shape),
+    )
+    placed = place(architecture, shape, demand)
+    _check_limit(architecture, placed)
+    on_way = steps_on_way(architecture)
+    nothing = np.zeros_like(tape.bytes)  # for the loss there is room elsewhere
+    sizes = Sizes(tape.own_bytes, tape.residue, nothing, State(architecture, shape).own_bytes)
+    lengths = lists.lengths.tolist()
+    samples = [sent_whole(steps, on_way) if placed.tape_remote else kept_whole(steps) for steps in lengths]
+    return Keeping(placed, samples, sizes)
+
+
+def _check_limit(architecture: Architecture, placed: Placed) -> None:
+    wanted = architecture.checkpoint
+    needed = sum(placed.local_bytes.get(use, 0) for use in ("tape", "tape buffer"))
+    if wanted.tape_home is not None and wanted.local_bytes is not None and needed > wanted.local_bytes:
+        raise FitError(
+            f"policy {wanted.policy} does not fit: {needed:,} bytes of local memory needed for the tape, "
+            f"checkpoint.local_bytes = {wanted.local_bytes:,}, {needed - wanted.local_bytes:,} missing"
+        )
+
+
+def as_scheduled(
+    architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: Checkpointing
+) -> Keeping:
+    """Return a training step that keeps and runs again what `schedule_of` says.
+
+    Raises
+    ------
+    FitError
+        If something does not fit, or the schedules keep more than there is room for.
+    """
+    tape = Tape(architecture, shape, lists)
+    every = readout == "every"
+    frame = Demand(
+        inputs=int(lists.lengths.sum()) * input_bytes(architecture, shape),
+        tape=0,
+        tape_slots=0,
+        tape_buffer=0,
+        loss=0 if every else _logits_bytes(architecture, shape),
+        read=0 if every else _h_bytes(architecture, shape),  # a state brought back takes the place of h
+    )
+    tapeless = architecture.placement.model_copy(update={"tape": "local"})
+    placed = place(architecture.model_copy(update={"placement": tapeless}), shape, frame)
+    of_loss = np.zeros_like(tape.bytes)
+    of_loss[-1] = (tape.bytes[-1] > 0) * every * (_logits_bytes(architecture, shape) + _h_bytes(architecture, shape))
+    state = State(architecture, shape)
+    sizes = Sizes(tape.own_bytes, tape.residue, of_loss, state.own_bytes)
+    free = architecture.local.bytes - sum(placed.local_bytes.values()) - tape.made_list_bytes
+    local = architecture.checkpoint.room_bytes(free)
+    remote = architecture.remote.bytes - sum(placed.remote_bytes.values())
+    room = _budget(architecture, shape, sizes, local, remote, int(tape.slot_bytes.sum()), int(state.bytes.sum()))
+    if architecture.tiles.count > 1:
+        most_moved = int(tape.bytes.sum(axis=0).max(initial=0))
+        room = room._replace(moved_state_bytes=int(state.bytes.sum()), moved_tape_bytes=most_moved)
+    lengths = lists.lengths.tolist()
+    of_length = {steps: timeline(schedule_of(steps, room)) for steps in sorted(set(lengths))}
+    samples = [of_length[steps] for steps in lengths]
+    most = kept(samples, sizes, local)
+    local_use = {"lists": tape.made_list_bytes, "tape": most.tape_bytes, "checkpoints": most.state_bytes}
+    remote_use = {
+        "tape": most.tape_slots * int(tape.slot_bytes.sum()),
+        "checkpoints": most.state_slots * int(state.bytes.sum()),
+    }
+    return Keeping(place_kept(placed, architecture, local_use, remote_use), samples, sizes)
+
+
+def _budget(
+    architecture: Architecture,
+    shape: Shape,
+    sizes: Sizes,
+    local: int,
+    remote: int,
+    slot_bytes: int,
+    state_bytes: int,
+) -> Budget:
+    """Return sizes of a step of which each layer fires as much as it ever does, so that what fits them fits.
+
+    They are those of the tile that keeps most. Off-chip a tape takes a whole slot of `slot_bytes`, and a state the
+    `state_bytes` of all tiles, so there is as much less room for them there. Lists that are to undo a step would have
+    to pass between the tiles once more, so with several no step is undone.
+    """
+    state = int(sizes.state.sum())
+    tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())
+    residue = int((sizes.residue + sizes.loss).max(axis=(1, 2), initial=0).sum())
+    wraps = architecture.engine.formats.memory.overflow == "wrap" and bool(shape.arithmetic.KEPT)
+    undoes = wraps and architecture.tiles.count == 1
+    share = min(1.0, tape / slot_bytes, state / state_bytes)
+    return Budget(state, tape, max(0, local), int(remote * share), residue if undoes else None)
+
+
+def input_bytes(architecture: Architecture, shape: Shape) -> int:
+    """Return the bytes of an input vector, padded to whole words so that each begins at one."""
+    engine = architecture.engine
+    return -(-shape.inputs[0] // engine.lanes) * engine.lanes * engine.formats.activation.bytes
+
+
+def _logits_bytes(architecture: Architecture, shape: Shape) -> int:
+    return shape.classes * architecture.engine.formats.gradient.bytes
+
+
+def _h_bytes(architecture: Architecture, shape: Shape) -> int:
+    return own_most(architecture, shape.hidden[-1]) * architecture.engine.formats.activation.bytes

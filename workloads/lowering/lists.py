@@ -1,0 +1,196 @@
+"""The lists of columns that the engine works through: what fired, or every column for a dense machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import encode
+from deltatrain.accel.tiles import by_tile, dealt, own_elements
+from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.trace import RecordedStep
+
+Grid = NDArray[np.int64]
+"""Integers of shape (B, T): a value for each sample and step."""
+
+
+@dataclass(frozen=True, eq=False)
+class StreamLists:
+    """The lists of one stream of one layer.
+
+    Attributes
+    ----------
+    width
+        Elements of the stream's vector, without the bias column.
+    bias
+        Whether the matrix has a bias column, which fires at step 0 and is the last entry of that step's list.
+    fired
+        Elements that fired, bias not counted, shape (B, T).
+    start
+        Where each list begins in `Lists.columns`, shape (B, T).
+    asked, asked_start
+        Likewise all elements that are listed, which `matvec_t` works through.
+    scan_cycles
+        Cycles of the encoder for each vector, shape (B, T).
+    tape_bytes
+        Bytes of each list on the tape, where each tile's part is padded to whole words, shape (B, T).
+    own_tape_bytes
+        Of that what the tile has that has most of the list, shape (B, T).
+    kept_bytes
+        Bytes of all of a sample's lists on the tape of each tile, shape (B, n).
+    most_tape_bytes, most_own_bytes
+        Bytes on the tape of a list of all elements, and of that what the tile has that has most.
+    """
+
+    width: int
+    bias: bool
+    fired: Grid
+    start: Grid
+    asked: Grid
+    asked_start: Grid
+    scan_cycles: Grid
+    tape_bytes: Grid
+    own_tape_bytes: Grid
+    kept_bytes: Grid
+    most_tape_bytes: int
+    most_own_bytes: int
+
+    def columns(self, step: Grid) -> Grid:
+        """Return the columns of each list, bias counted, for the steps `step` of shape (B, T)."""
+        columns: Grid = self.fired + (self.bias & (step == 0))
+        return columns
+
+    def dense_columns(self, step: Grid, *, recurrent: bool) -> Grid:
+        """Return the columns a dense machine works through: at step 0 a recurrent stream has none but the bias."""
+        elements = np.where(recurrent & (step == 0), 0, self.width)
+        columns: Grid = elements + (self.bias & (step == 0))
+        return columns
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """All lists of a training step.
+
+    Attributes
+    ----------
+    lengths
+        Steps of each sample, shape (B,).
+    x, h
+        One for each layer.
+    columns
+        Concatenated column indices, each list in the order of the tiles. They begin with 0, 1, 2, ... as many as the
+        widest matrix has columns, which is the list of whatever works through all columns.
+    entry_bytes
+        Bytes of one entry kept for the backward pass.
+    """
+
+    lengths: Grid
+    x: tuple[StreamLists, ...]
+    h: tuple[StreamLists, ...]
+    columns: NDArray[np.int32]
+    entry_bytes: int
+
+
+def value_bytes(formats: Formats) -> int:
+    """Return the bytes of one value in a word of the tape, the same for all, so that each stays in its lane."""
+    return max(formats.activation.bytes, formats.gate.bytes, formats.state.bytes)
+
+
+def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
+    """Return the lists of what fired in `step`; how long an entry is, the mode knows that makes them."""
+    entry = shape.encoder.list_entry_bytes(engine)
+    parts = [_all_columns(shape)]
+    streams: dict[str, list[StreamLists]] = {"x": [], "h": []}
+    begin = len(parts[0])
+    for stream, masks, asked_masks, bias in (
+        ("x", step.fired_x, step.asked_x or step.fired_x, shape.arithmetic.BIAS_X),
+        ("h", step.fired_h, step.asked_h or step.fired_h, shape.arithmetic.BIAS_H),
+    ):
+        for mask, asked_mask in zip(masks, asked_masks, strict=True):
+            order = by_tile(mask.shape[-1], engine.lanes, tiles)
+            columns, fired, start = _listed(mask, bias, order)
+            start += begin
+            parts.append(columns)
+            begin += len(columns)
+            asked, asked_start = fired, start
+            if asked_mask is not mask:
+                columns, asked, asked_start = _listed(asked_mask, False, order)
+                asked_start += begin
+                parts.append(columns)
+                begin += len(columns)
+            listed = asked_mask.transpose(1, 0, 2)
+            scan = encode.scan_cycles(listed, engine, tiles)
+            own = dealt(listed, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
+            on_tape = _on_tape(own, mask.shape[-1], entry, engine)
+            streams[stream].append(StreamLists(mask.shape[-1], bias, fired, start, asked, asked_start, scan, *on_tape))
+    columns = np.concatenate(parts)
+    return Lists(step.lengths, tuple(streams["x"]), tuple(streams["h"]), columns, entry)
+
+
+def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
+    """Return the lists of a dense machine: every column, counted instead of listed, so that an entry is a value only.
+
+    Its encoder passes values on, `accel.engine.Engine.encoder_elements` a cycle.
+    """
+    steps = int(lengths.max(initial=0))
+    valid = np.arange(steps) < lengths[:, None]
+    entry = engine.formats.activation.bytes
+
+    def stream(width: int, bias: bool, *, recurrent: bool) -> StreamLists:
+        moves = valid & (np.arange(steps) > 0) if recurrent else valid
+        zero = np.zeros(valid.shape, dtype=np.int64)
+        own = own_elements(width, engine.lanes, tiles)
+        scan = zero + encode.pass_cycles(int(own.max()), engine)
+        # At step 0 a recurrent stream's only entry is the bias, the column after the last element.
+        start = np.where(recurrent & (np.arange(steps) == 0), width, 0) + zero
+        on_tape = _on_tape(moves[:, :, None] * own, width, entry, engine)
+        every = moves * np.int64(width)
+        return StreamLists(width, bias, every, start, every, start, scan, *on_tape)
+
+    x = tuple(stream(width, shape.arithmetic.BIAS_X, recurrent=False) for width in shape.inputs)
+    returning = [width if shape.arithmetic.BLOCKS_H else 0 for width in shape.hidden]
+    h = tuple(stream(width, shape.arithmetic.BIAS_H, recurrent=True) for width in returning)
+    return Lists(lengths, x, h, _all_columns(shape), entry)
+
+
+def _all_columns(shape: Shape) -> NDArray[np.int32]:
+    return np.arange(max(*shape.inputs, *shape.hidden) + 1, dtype=np.int32)
+
+
+def _on_tape(own: NDArray[np.int64], width: int, entry_bytes: int, engine: Engine) -> tuple[Grid, Grid, Grid, int, int]:
+    """Return `StreamLists.tape_bytes` and all behind it, of `own` entries of each tile, shape (B, T, n)."""
+    word_bytes = engine.lanes * value_bytes(engine.formats)
+
+    def padded(entries: NDArray[np.int64]) -> NDArray[np.int64]:
+        return -(-entries * entry_bytes // word_bytes) * word_bytes
+
+    kept, most = padded(own), padded(own_elements(width, engine.lanes, own.shape[-1]))
+    return kept.sum(axis=-1), kept.max(axis=-1), kept.sum(axis=1), int(most.sum()), int(most.max())
+
+
+def _listed(mask: NDArray[np.bool_], bias: bool, order: NDArray[np.int64]) -> tuple[NDArray[np.int32], Grid, Grid]:
+    """Return the lists of a mask of shape (T, B, width), elements of each without the bias, and where each begins."""
+    by_sample = np.ascontiguousarray(mask.transpose(1, 0, 2))
+    columns, start = _with_bias(by_sample, bias, order)
+    return columns, by_sample.sum(axis=-1, dtype=np.int64), start
+
+
+def _with_bias(fired: NDArray[np.bool_], bias: bool, order: NDArray[np.int64]) -> tuple[NDArray[np.int32], Grid]:
+    """Return the concatenated indices of `fired`, (B, T, width), the bias appended at step 0, and where each begins.
+
+    `order` tells in which order the elements are listed, shape (width,).
+    """
+    samples, steps, width = fired.shape
+    listed = fired[:, :, order]
+    if bias and steps:
+        extended = np.zeros((samples, steps, width + 1), dtype=np.bool_)
+        extended[:, :, :width] = listed
+        extended[:, 0, width] = True
+        listed, order = extended, np.append(order, width)
+    places = np.flatnonzero(listed) % max(len(order), 1)
+    counts = listed.sum(axis=-1, dtype=np.int64)
+    ends = np.cumsum(counts.ravel()).reshape(counts.shape)
+    return order[places].astype(np.int32), ends - counts

@@ -1,0 +1,57 @@
+"""One plain matrix, step after step, with ready-made lists: what RENETA's performance bench runs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.program import MODE_NAMES, PHASES, Ops, Program, Tensor
+
+PHASE_OF_MODE = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}
+
+
+def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_], rows: int) -> Program:
+    """Return a program of one matrix op for each step and nothing else, all lists known from the start.
+
+    The matrix lives where the architecture places weights (gradients for ``outer``); ``auto`` is local. Several tiles
+    share its rows; all have the lists, and the sums of ``matvec_t`` stay where they are made.
+
+    Parameters
+    ----------
+    mode
+        ``matvec``, ``matvec_t`` or ``outer``.
+    fired
+        Which columns fired at each step, shape (T, C).
+    rows
+        Rows of the matrix.
+
+    References
+    ----------
+    SensorsINI/RENETA at 1a957c9, its performance bench.
+    """
+    steps, width = fired.shape
+    words = -(-rows // architecture.lanes)
+    gradient = mode == "outer"
+    home = architecture.placement.gradients if gradient else architecture.placement.weights
+    word_bytes = architecture.gradient_word_bytes if gradient else architecture.weight_word_bytes
+    matrix = Tensor("dW" if gradient else "W", home == "remote", 0, width, words, word_bytes)
+    count = fired.sum(axis=1, dtype=np.int64)
+    columns = {
+        "mode": MODE_NAMES.index(mode),
+        "phase": PHASES.index(PHASE_OF_MODE[mode]),
+        "step": np.arange(steps),
+        "count": count,
+        "words": words,
+        "other_words": -(-rows // architecture.engine.lanes) - words,
+        "rows": rows,
+        "dense_count": width,
+        "tensor": 0,
+        "list_start": np.cumsum(count) - count,
+    }
+    table = Ops.blank(steps)
+    for name, values in columns.items():
+        table[name][:] = values
+    listed = (np.flatnonzero(fired) % width).astype(np.int32)
+    local, remote = ({}, {"matrix": matrix.bytes}) if matrix.remote else ({"matrix": matrix.bytes}, {})
+    return Program(architecture, Ops(**table), (matrix,), listed, local, remote)

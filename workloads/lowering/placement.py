@@ -1,0 +1,284 @@
+"""Placement: a home and an address for every tensor of a training step on a described machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Literal
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.program import Tensor
+from deltatrain.accel.tiles import own_elements
+from deltatrain.workloads.cells import CELLS
+
+LISTS_RECEIVED = 2
+"""Steps of each stream whose received lists a tile holds: one is worked through while the next comes."""
+
+SUMS_WAITING = 2
+"""Products with sums over the tiles that a tile holds: one is made while the other is added up."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a network that the machine sees.
+
+    Attributes
+    ----------
+    gates
+        The module in ``accel/cells`` of its cell.
+    inputs
+        Width of each layer's input, I_l.
+    hidden
+        Width of each layer, H_l.
+    classes
+        Rows of the read-out.
+    """
+
+    arithmetic: ModuleType
+    inputs: tuple[int, ...]
+    hidden: tuple[int, ...]
+    classes: int
+
+    @property
+    def encoder(self) -> ModuleType:
+        """The mode that lists its streams."""
+        return MODES.load(self.arithmetic.ENCODER)
+
+    @classmethod
+    def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int) -> Shape:
+        """Return the shape of a network of `cell`, a name in ``workloads/cells``, on vectors of `features`."""
+        arithmetic = CELL_ARITHMETIC.load(CELLS.load(cell).ARITHMETIC)
+        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a training step needs room for besides the matrices, in bytes; locally in the tile that needs most.
+
+    Attributes
+    ----------
+    inputs
+        All samples' input vectors.
+    tape
+        The whole tape of the sample whose tape is largest.
+    tape_slots
+        Room for the tape of every step in off-chip memory.
+    tape_buffer
+        Local room for the steps on their way out and in, where the tape lives off-chip.
+    loss
+        The gradients of all logits of the sample that has most: the loss makes them forward, and the backward pass
+        uses them from the last to the first.
+    read
+        h of the last layer at the steps that are classified, one of which is there anyway, as `state_bytes` counts.
+    """
+
+    inputs: int
+    tape: int
+    tape_slots: int
+    tape_buffer: int
+    loss: int
+    read: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Homes and addresses.
+
+    Attributes
+    ----------
+    tensors
+        The matrices W and dW.
+    tape_remote
+        Whether the tape lives in off-chip memory.
+    tape_address, input_address, state_address
+        First remote byte of the tape, of the input vectors and of the states kept.
+    local_bytes, remote_bytes
+        What each memory holds, by use.
+    """
+
+    tensors: tuple[Tensor, ...]
+    tape_remote: bool
+    tape_address: int
+    input_address: int
+    local_bytes: dict[str, int]
+    remote_bytes: dict[str, int]
+    state_address: int = 0
+
+    def index(self, name: str) -> int:
+        """Return the number of the tensor called `name`."""
+        return next(i for i, tensor in enumerate(self.tensors) if tensor.name == name)
+
+
+def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, int, int]]:
+    """Return rows, words a column and columns of each weight matrix by name, the latter two of the tile with most.
+
+    Rows of a gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a last
+    column that fires once, at step 0. Several tiles share the rows; of the read-out, whose rows are few, they share the
+    columns, each those of its own neurons, and the first has the bias.
+    """
+    lanes, arithmetic = architecture.lanes, shape.arithmetic
+    found: dict[str, tuple[int, int, int]] = {}
+    for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
+        chunks = -(-width // lanes)
+        for name, blocks, columns, bias in (
+            (f"W_x[{layer}]", len(arithmetic.BLOCKS_X), inputs, arithmetic.BIAS_X),
+            (f"W_h[{layer}]", len(arithmetic.BLOCKS_H), width, arithmetic.BIAS_H),
+        ):
+            if blocks:
+                found[name] = (blocks * width, blocks * chunks, columns + bias)
+    own = own_most(architecture, shape.hidden[-1])
+    found["W_readout"] = (shape.classes, -(-shape.classes // architecture.engine.lanes), own + 1)
+    return found
+
+
+def own_most(architecture: Architecture, width: int) -> int:
+    """Return how many of `width` neurons, or elements of a vector, the tile has that has most."""
+    return int(own_elements(width, architecture.engine.lanes, architecture.tiles.count).max())
+
+
+def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
+    """Return a home for every tensor, in the order state, weights, gradients, tape.
+
+    Raises
+    ------
+    FitError
+        If something does not fit the memory it must live in; the message names it and the missing bytes.
+    """
+    local = {
+        "state": state_bytes(architecture, shape) + demand.loss + demand.read,
+        "column buffer": architecture.dma.buffer_bytes,
+    }
+    first = "the neurons' state and the column buffer"
+    if architecture.tiles.count > 1:
+        local["exchange buffers"] = exchange_bytes(architecture, shape)
+        first = "the neurons' state, the column buffer and the exchange buffers"
+    _check(first, sum(local.values()), architecture, "local")
+    remote: dict[str, int] = {}
+    tensors: list[Tensor] = []
+    placement = architecture.placement
+    for use, prefix, home, word_bytes in (
+        ("weights", "", placement.weights, architecture.weight_word_bytes),
+        ("gradients", "d", placement.gradients, architecture.gradient_word_bytes),
+    ):
+        sizes = matrices(shape, architecture)
+        needed = sum(words * columns for _, words, columns in sizes.values()) * word_bytes
+        is_remote = _settle(use, needed // architecture.tiles.count, home, architecture, local, remote, needed)
+        address = sum(remote.values()) - needed if is_remote else 0
+        for name, (_, words, columns) in sizes.items():
+            tensors.append(Tensor(prefix + name, is_remote, address, columns, words, word_bytes))
+            address += tensors[-1].bytes
+    tape_home = architecture.checkpoint.tape_home or placement.tape
+    tape_remote = _settle("tape", demand.tape, tape_home, architecture, local, remote, demand.tape_slots)
+    tape_address = sum(remote.values()) - demand.tape_slots if tape_remote else 0
+    if tape_remote:
+        local["tape buffer"] = demand.tape_buffer
+        _check("the buffer for steps of the tape", sum(local.values()), architecture, "local")
+    remote["inputs"] = demand.inputs
+    _check("weights, gradients, tape and inputs", sum(remote.values()), architecture, "remote")
+    input_address = sum(remote.values()) - demand.inputs
+    return Placed(tuple(tensors), tape_remote, tape_address, input_address, local, remote)
+
+
+def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int], remote: dict[str, int]) -> Placed:
+    """Return `placed` with what a checkpoint schedule keeps, by use: in each memory behind all else.
+
+    Parameters
+    ----------
+    placed
+        Everything else, with no tape.
+    local, remote
+        Bytes; remote ones of ``tape`` and ``checkpoints``, which lie in that order.
+
+    Raises
+    ------
+    FitError
+        If it does not fit.
+    """
+    address = sum(placed.remote_bytes.values())
+    local_bytes, remote_bytes = placed.local_bytes | local, placed.remote_bytes | remote
+    _check("tapes and checkpoints", sum(local_bytes.values()), architecture, "local")
+    _check("tapes and checkpoints", sum(remote_bytes.values()), architecture, "remote")
+    return replace(
+        placed,
+        tape_remote=remote["tape"] > 0,
+        tape_address=address,
+        state_address=address + remote["tape"],
+        local_bytes=local_bytes,
+        remote_bytes=remote_bytes,
+    )
+
+
+def state_bytes(architecture: Architecture, shape: Shape) -> int:
+    """Return the local bytes of what every step works on, forward and backward, double-buffered where design asks.
+
+    They are those of the tile that has most neurons.
+
+    M and g(M) have two banks, so that input deltas of the next step may be accumulated while the gates of this one
+    are read; h and g(h) have two, so that the layer above may read one while the next is written. Two lists of input
+    deltas of the next sample may be made while the tape still holds this one's.
+    """
+    lanes, formats, arithmetic = architecture.engine.lanes, architecture.engine.formats, shape.arithmetic
+    held = shape.encoder.HELD
+    inputs_of = [own_most(architecture, inputs) for inputs in shape.inputs]
+    total: int = (1 + inputs_on_way(architecture)) * inputs_of[0] * formats.activation.bytes  # one of them in use
+    total += 2 * inputs_of[0] * shape.encoder.list_entry_bytes(architecture.engine)
+    for inputs, width in zip(inputs_of, (own_most(architecture, one) for one in shape.hidden), strict=True):
+        padded = -(-width // lanes) * lanes
+        total += 2 * arithmetic.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
+        total += held * (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, g's
+        total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
+        total += len(arithmetic.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
+    return total + shape.classes * formats.memory.bytes  # logits
+
+
+def inputs_on_way(architecture: Architecture) -> int:
+    """Return how many input vectors may be on their way from off-chip memory while another is in use."""
+    return max(2, architecture.dma.in_flight)
+
+
+def exchange_bytes(architecture: Architecture, shape: Shape) -> int:
+    """Return the local bytes that a tile needs for what comes from the others, and for sums on their way to them.
+
+    Lists of `LISTS_RECEIVED` steps of each stream, forward and backward using the same room; the sums of `SUMS_WAITING`
+    products, and as many steps' logits.
+    """
+    engine = architecture.engine
+    recurrent = sum(shape.hidden) if shape.arithmetic.BLOCKS_H else 0
+    lists: int = LISTS_RECEIVED * (sum(shape.inputs) + recurrent) * shape.encoder.list_entry_bytes(engine)
+    sums = max(shape.hidden) * engine.formats.backward_sum.bytes
+    return lists + SUMS_WAITING * (sums + shape.classes * engine.formats.memory.bytes)
+
+
+def _settle(
+    use: str,
+    needed: int,
+    home: str,
+    architecture: Architecture,
+    local: dict[str, int],
+    remote: dict[str, int],
+    needed_remote: int,
+) -> bool:
+    """Book `needed` bytes locally or `needed_remote` remotely, as `home` asks for; tell whether it is the latter."""
+    taken = sum(local.values())
+    if home == "local":
+        policy = architecture.checkpoint.policy if use == "tape" else None
+        asked = f"checkpoint.policy = {policy!r}" if policy else f"placement.{use} = 'local'"
+        _check(f"{use} ({asked})", taken + needed, architecture, "local")
+    if home == "remote" or (home == "auto" and taken + needed > architecture.local.bytes):
+        remote[use] = needed_remote
+        return True
+    local[use] = needed
+    return False
+
+
+def _check(what: str, needed: int, architecture: Architecture, memory: Literal["local", "remote"]) -> None:
+    capacity = getattr(architecture, memory).bytes
+    each = " in each tile" if memory == "local" and architecture.tiles.count > 1 else ""
+    if needed > capacity:
+        raise FitError(
+            f"{memory}.bytes = {capacity} is too small: with {what}, {needed} bytes must fit{each}, "
+            f"{needed - capacity} bytes are missing"
+        )

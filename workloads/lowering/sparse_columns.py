@@ -1,0 +1,152 @@
+"""Compressed columns: how sparse weights lie in the lanes' words.
+
+A lane keeps of each column the weights of its own rows, one behind the other, each with the number of the word in which
+it would lie were the column whole. So the lanes need no crossbar: the number picks the lane's own accumulator or
+gradient. A column takes as many words as its longest lane has weights; shorter lanes are filled up with zeros. Where
+each column begins is in a table, because columns differ in length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import FitError
+from deltatrain.accel.program import Program, Tensor
+from deltatrain.accel.sparse_program import CompressedColumns, SparseProgram
+from deltatrain.workloads.lowering.placement import Shape, matrices
+
+POINTER_BYTES = 4
+"""Of an entry in the table of columns."""
+
+
+def lane_weights(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np.int64]:
+    """Return how many weights each lane has in each column, shape (lanes, C).
+
+    Parameters
+    ----------
+    mask
+        Which weights exist, shape (gates * H, C).
+    gates
+        Row blocks; neuron n is in lane n mod P for each of them.
+    lanes
+        P.
+    """
+    rows, columns = mask.shape
+    width = rows // blocks
+    lane = np.tile(np.arange(width) % lanes, blocks)
+    counts = np.zeros((lanes, columns), np.int64)
+    np.add.at(counts, lane, mask)
+    return counts
+
+
+def column_words(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np.int64]:
+    """Return the words of each compressed column, shape (C,): the longest lane's."""
+    words: NDArray[np.int64] = lane_weights(mask, blocks, lanes).max(axis=0)
+    return words
+
+
+def whole_words(mask: NDArray[np.bool_], blocks: int, lanes: int) -> int:
+    """Return the words of a column that is not compressed: rows of a gate are padded to whole words."""
+    width = len(mask) // blocks
+    return blocks * -(-width // lanes)
+
+
+def word_bytes(mask: NDArray[np.bool_], blocks: int, lanes: int, entry_bits: int) -> int:
+    """Return the bytes of a compressed word: for each lane an entry of `entry_bits`, and its number."""
+    return -(-lanes * entry_bits // 8) + number_bytes(whole_words(mask, blocks, lanes), lanes)
+
+
+def number_bytes(words: int, lanes: int) -> int:
+    """Return the bytes of the numbers in a compressed word, each one of `words`."""
+    bits = lanes * (words - 1).bit_length()
+    return -(-bits // 8)
+
+
+def matrix_bytes(mask: NDArray[np.bool_], blocks: int, lanes: int, entry_bits: int) -> int:
+    """Return the bytes of the compressed matrix with its table of columns."""
+    words = column_words(mask, blocks, lanes)
+    return int(words.sum()) * word_bytes(mask, blocks, lanes, entry_bits) + POINTER_BYTES * (len(words) + 1)
+
+
+def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool_]]) -> SparseProgram:
+    """Return `program` on compressed matrices.
+
+    Homes are those that were found for whole matrices. Each kind of matrix keeps its place in off-chip memory and takes
+    less of it; the table of columns, one for W and dW, is in local SRAM.
+
+    Parameters
+    ----------
+    program
+        A lowered training step.
+    shape
+        The network's sizes.
+    weights
+        Which exist in each matrix, in the order of `workloads.lowering.placement.matrices`; a bias column is whole.
+
+    Raises
+    ------
+    FitError
+        If so many exist that compressed matrices are larger than whole ones, or table or longer words do not fit.
+    """
+    columns = _columns(shape, program.architecture, weights)
+    tensors: list[Tensor] = []
+    local, remote = dict(program.local_bytes), dict(program.remote_bytes)
+    for first, use in ((0, "weights"), (len(columns), "gradients")):
+        whole = program.tensors[first : first + len(columns)]
+        address = whole[0].address
+        for tensor, one in zip(whole, columns, strict=True):
+            word_size = tensor.word_bytes + one.number_bytes
+            tensors.append(tensor._replace(address=address, word_bytes=word_size))
+            address += int(one.words.sum()) * word_size
+        room, needed = sum(tensor.bytes for tensor in whole), address - whole[0].address
+        if needed > room:
+            raise FitError(f"sparsity.density is too high to compress: {use} would take {needed} bytes, whole {room}")
+        (remote if whole[0].remote else local)[use] = needed
+    local["column table"] = sum(POINTER_BYTES * (len(one.words) + 1) for one in columns)
+    _check(program.architecture, tensors, sum(local.values()))
+    both = (*columns, *columns)
+    return SparseProgram(
+        program.architecture,
+        program.ops,
+        tuple(tensors),
+        program.columns,
+        local,
+        remote,
+        held=program.held,
+        compressed=both,
+    )
+
+
+def _columns(shape: Shape, architecture: Architecture, weights: Sequence[NDArray[np.bool_]]) -> list[CompressedColumns]:
+    """Return the compressed columns of each matrix, bias columns whole."""
+    lanes, arithmetic = architecture.engine.lanes, shape.arithmetic
+    blocks = {"W_x": len(arithmetic.BLOCKS_X), "W_h": len(arithmetic.BLOCKS_H)}
+    found: list[CompressedColumns] = []
+    for (name, (rows, words, width)), mask in zip(matrices(shape, architecture).items(), weights, strict=True):
+        bias = width - mask.shape[1]
+        longest = np.append(column_words(mask, blocks.get(name[:3], 1), lanes), np.full(bias, words))
+        found.append(
+            CompressedColumns(longest, np.append(mask.sum(axis=0), np.full(bias, rows)), number_bytes(words, lanes))
+        )
+    return found
+
+
+def _check(architecture: Architecture, tensors: Sequence[Tensor], local_bytes: int) -> None:
+    """Refuse what does not fit: everything local, and two words of a W and its dW in the buffer."""
+    if local_bytes > architecture.local.bytes:
+        raise FitError(
+            f"local.bytes = {architecture.local.bytes} is too small: with the table of compressed columns, "
+            f"{local_bytes} bytes must fit, {local_bytes - architecture.local.bytes} bytes are missing"
+        )
+    half = len(tensors) // 2
+    pairs = zip(tensors[:half], tensors[half:], strict=True)
+    needed = 2 * max(sum(tensor.word_bytes for tensor in pair if tensor.remote) for pair in pairs)
+    if needed > architecture.dma.buffer_bytes:
+        raise FitError(
+            f"dma.buffer_bytes must hold two compressed words of a weight and a gradient matrix, {needed} bytes, "
+            f"not {architecture.dma.buffer_bytes}"
+        )

@@ -1,0 +1,129 @@
+"""The tape: what the backward pass needs of a step, how many bytes that is, and where it lies off-chip.
+
+A step of a layer is moved in whole words of P values, as wide as an activation or wider: the values of the cell's
+``TAPE``, each vector padded to whole words; then the list of what fired in x, then that of h, each padded likewise. Of
+several tiles each keeps, and moves, the values of its own neurons and its own part of the lists.
+
+Off-chip each step of each layer has a slot in which it fits if everything fires: where a step lies is known before it
+is known what fires. Only what fired is moved.
+
+The machine keeps the values of two steps, one being moved while the other is used. Of lists it keeps more:
+
+- four steps' that were made: h[t] of a layer is encoded when its gates of step t - 1 are done, which waited until step
+  t - 3 was stored; so lists of t - 2, t - 1 and t may have to stay, and by the next macro step x of t + 1 is listed;
+- two steps' that were loaded, which the engine may still read when the next sample's are made.
+
+Where more moves may be on their way at once (`accel.memory.Dma.in_flight`), it keeps as many more steps of all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.workloads.lowering.lists import Lists, value_bytes
+from deltatrain.workloads.lowering.placement import Shape
+
+__all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "steps_on_way", "value_bytes"]
+
+TAPE_STEPS = 2
+"""Steps of each layer whose values are in local SRAM when the tape lives off-chip."""
+
+MADE_STEPS = 4
+"""Steps whose lists, made in the forward pass, may not be stored yet."""
+
+LOADED_STEPS = 2
+"""Steps whose lists are loaded for the backward pass at once."""
+
+
+def steps_on_way(architecture: Architecture) -> int:
+    """Return how many steps of each layer's tape may be on their way at once: `TAPE_STEPS`, or as many as moves."""
+    return max(TAPE_STEPS, architecture.dma.in_flight)
+
+
+class Tape:
+    """Sizes and places of the tape of a training step.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    shape
+        The network's sizes.
+    lists
+        What fires.
+
+    Attributes
+    ----------
+    bytes
+        What is moved of each layer, sample and step, 0 where there is none, shape (L, B, T).
+    own_bytes
+        What of it the tile keeps that keeps most, reckoned for each vector, shape (L, B, T).
+    slot_bytes
+        Bytes of each layer's slots, shape (L,).
+    """
+
+    def __init__(self, architecture: Architecture, shape: Shape, lists: Lists) -> None:
+        engine = architecture.engine
+        self._on_way = steps_on_way(architecture)
+        self._values, self._states = len(shape.arithmetic.TAPE), len(shape.arithmetic.STATE)
+        word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
+        steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
+        width = np.array(shape.hidden, dtype=np.int64)
+        self._value_bytes = -(-width // engine.lanes) * word_bytes
+        self._own_value_bytes = -(-width // architecture.lanes) * word_bytes  # of the tile that has most
+        pairs = list(zip(lists.x, lists.h, strict=True))
+        self.bytes: NDArray[np.int64] = np.stack(
+            [
+                steps * values + x.tape_bytes + h.tape_bytes
+                for values, (x, h) in zip(self._value_bytes, pairs, strict=True)
+            ]
+        )
+        self.own_bytes: NDArray[np.int64] = np.stack(
+            [
+                steps * values + x.own_tape_bytes + h.own_tape_bytes
+                for values, (x, h) in zip(self._own_value_bytes, pairs, strict=True)
+            ]
+        )
+        self._list_bytes = np.array([x.most_tape_bytes + h.most_tape_bytes for x, h in pairs], dtype=np.int64)
+        self._own_list_bytes = np.array([x.most_own_bytes + h.most_own_bytes for x, h in pairs], dtype=np.int64)
+        self.slot_bytes: NDArray[np.int64] = self._value_bytes + self._list_bytes
+        self._longest = int(lists.lengths.max(initial=0))
+        kept = sum(x.kept_bytes + h.kept_bytes for x, h in pairs)
+        self._kept_bytes = np.max(kept, axis=1) + lists.lengths * self._own_value_bytes.sum()
+
+    @property
+    def local_bytes(self) -> int:
+        """The whole tape of the sample whose tape is largest, in the tile that keeps most of it."""
+        return int(self._kept_bytes.max(initial=0))
+
+    @property
+    def remote_bytes(self) -> int:
+        """Slots for every step of the longest sample; samples follow each other and use the same ones."""
+        return self._longest * int(self.slot_bytes.sum())
+
+    @property
+    def residue(self) -> NDArray[np.int64]:
+        """What of `own_bytes` cannot be undone, the gates' state and the lists, shape (L, B, T)."""
+        share = self._own_value_bytes * (self._values - self._states) // self._values
+        residue: NDArray[np.int64] = self.own_bytes - np.where(self.own_bytes > 0, share[:, None, None], 0)
+        return residue
+
+    @property
+    def made_list_bytes(self) -> int:
+        """Local SRAM of a tile for the lists of runs that leave no tape."""
+        return int(MADE_STEPS * self._own_list_bytes.sum())
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Local SRAM of a tile for what is on its way out or in, or not on its way yet."""
+        more = self._on_way - TAPE_STEPS
+        lists = (MADE_STEPS + LOADED_STEPS + 2 * more) * self._own_list_bytes
+        return int((self._on_way * self._own_value_bytes + lists).sum())
+
+    def offset(self, layer: NDArray[np.int64], step: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where slots begin, from the first on: step after step, the layers within a step."""
+        ends = np.cumsum(self.slot_bytes)
+        offset: NDArray[np.int64] = step * ends[-1] + (ends - self.slot_bytes)[layer]
+        return offset

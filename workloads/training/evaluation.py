@@ -1,0 +1,62 @@
+"""Running a network on recordings without learning: how well it does, and what fires meanwhile."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from deltatrain.workloads.arrays.packing import unpack
+from deltatrain.workloads.data.recordings import Sequences
+from deltatrain.workloads.network.fired import Fired, fired_in, nothing_fired
+from deltatrain.workloads.network.network import Forward, Network, Parameters, cross_entropy, decisions, forward
+from deltatrain.workloads.trace import RecordedStep
+from deltatrain.workloads.training.batches import evaluation_batches
+
+EVALUATION_BATCH = 256  # samples at a time; the result does not depend on it but for rounding
+
+
+class Evaluation(NamedTuple):
+    """How well a network does on some sequences.
+
+    Attributes
+    ----------
+    accuracy
+        Share of samples decided rightly.
+    loss
+        Mean cross-entropy a sample.
+    fired
+        What fired meanwhile.
+    """
+
+    accuracy: float
+    loss: float
+    fired: Fired
+
+
+def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> Evaluation:
+    """Return accuracy, loss and what fired on `sequences`."""
+    right, loss, fired = 0, 0.0, nothing_fired(network.sizes)
+    for indices in evaluation_batches(sequences.lengths, EVALUATION_BATCH):
+        labels = sequences.labels[indices]
+        ran = forward(network, parameters, *sequences.padded(indices))
+        right += int((decisions(network, ran) == labels).sum())
+        loss += cross_entropy(network, ran, labels)[0] * len(indices)
+        fired += fired_in(ran)
+    return Evaluation(right / len(sequences), loss / len(sequences), fired)
+
+
+def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
+    """Return the fired masks of a forward pass, padded, samples in the caller's order."""
+    packing = ran.packing
+    lengths = np.empty_like(packing.lengths)
+    lengths[packing.order] = packing.lengths
+    return RecordedStep(
+        epoch=epoch,
+        update=update,
+        lengths=lengths,
+        fired_x=tuple(unpack(tape.fired_x, packing) for tape in ran.tapes),
+        fired_h=tuple(unpack(tape.fired_h, packing) for tape in ran.tapes),
+        asked_x=tuple(unpack(tape.asked_x, packing) for tape in ran.tapes if tape.asked_x is not tape.fired_x),
+        asked_h=tuple(unpack(tape.asked_h, packing) for tape in ran.tapes if tape.asked_h is not tape.fired_h),
+    )

@@ -1,0 +1,157 @@
+"""Where a training run stands after an epoch, on disk: one NumPy archive, written atomically, nothing pickled.
+
+The random draws of an epoch depend on the seed and the epoch's number only, so no generator state is needed to go on
+exactly as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replace_file
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.trace import EpochCounts, RecordedStep
+
+VERSION = 2
+_KIND = "deltatrain learning state"
+
+
+@dataclass(frozen=True, eq=False)
+class LearningState:
+    """Everything training needs to go on.
+
+    Attributes
+    ----------
+    workload_digest
+        Of the workload it belongs to.
+    updates
+        Optimiser steps taken.
+    parameters
+        All of them as one vector, shape (n,).
+    mask
+        Which of them exist, boolean, shape (n,).
+    optimiser
+        The optimiser's own state, arrays by name.
+    epochs
+        Counts of the epochs done, in order.
+    recorded
+        The steps recorded so far, in order.
+    """
+
+    workload_digest: str
+    updates: int
+    parameters: Array
+    mask: Array
+    optimiser: dict[str, Array]
+    epochs: tuple[EpochCounts, ...]
+    recorded: tuple[RecordedStep, ...]
+
+
+def save(state: LearningState, path: Path) -> None:
+    """Write `state` to `path`, which afterwards holds either the old state or the new one, whole.
+
+    Raises
+    ------
+    ConfigError
+        When the folder is not there or cannot be written to.
+    """
+    about = {
+        "kind": _KIND,
+        "version": VERSION,
+        "workload_digest": state.workload_digest,
+        "updates": state.updates,
+        "epochs": [asdict(counts) for counts in state.epochs],
+        "recorded": [{"epoch": step.epoch, "update": step.update} for step in state.recorded],
+    }
+    arrays: dict[str, Any] = {
+        "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        "parameters": state.parameters,
+        "mask": state.mask,
+    }
+    arrays |= {f"optimiser.{name}": array for name, array in state.optimiser.items()}
+    for number, step in enumerate(state.recorded):
+        arrays |= _recorded_arrays(step, f"recorded.{number}")
+    archive = io.BytesIO()
+    np.savez(archive, **arrays)
+    replace_file(path, archive.getvalue())
+
+
+def load(path: Path, workload_digest: str) -> LearningState:
+    """Return the state in `path`.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read, is damaged, is no learning state, or belongs to another workload.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(arrays.pop("about").tobytes())
+        if about["kind"] != _KIND or about["version"] != VERSION:
+            raise KeyError("kind")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or 'it is no NumPy archive'}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise ConfigError(f"{path} is no learning state of version {VERSION}, or it is damaged: delete it") from None
+    if about["workload_digest"] != workload_digest:
+        raise ConfigError(
+            f"{path} belongs to another workload (digest {about['workload_digest']}, wanted {workload_digest}): "
+            "delete it or name another file"
+        )
+    return _rebuilt(about, arrays)
+
+
+def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
+    optimiser = {
+        name.removeprefix("optimiser."): array for name, array in arrays.items() if name.startswith("optimiser.")
+    }
+    counts: list[dict[str, Any]] = [
+        {key: tuple(value) if isinstance(value, list) else value for key, value in epoch.items()}
+        for epoch in about["epochs"]
+    ]
+    recorded = [
+        _recorded_from(arrays, f"recorded.{number}", len(counts[0]["fired_x"]), when)
+        for number, when in enumerate(about["recorded"])
+    ]
+    return LearningState(
+        workload_digest=about["workload_digest"],
+        updates=about["updates"],
+        parameters=arrays["parameters"],
+        mask=arrays["mask"],
+        optimiser=optimiser,
+        epochs=tuple(EpochCounts(**epoch) for epoch in counts),
+        recorded=tuple(recorded),
+    )
+
+
+def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
+    streams = step.masks().items()
+    masks = {f"{prefix}.{name}.{number}": mask for name, of in streams for number, mask in enumerate(of)}
+    return {f"{prefix}.lengths": step.lengths, **masks}
+
+
+def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
+    def masks(name: str, number: int) -> tuple[Array, ...]:
+        names = (f"{prefix}.{name}.{n}" for n in range(number))
+        return tuple(arrays[one] for one in names if one in arrays)
+
+    return RecordedStep(
+        when["epoch"],
+        when["update"],
+        arrays[f"{prefix}.lengths"],
+        masks("x", layers),
+        masks("h", layers),
+        masks("asked_x", layers),
+        masks("asked_h", layers),
+        masks("w", 2 * layers + 1),
+    )

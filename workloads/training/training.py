@@ -1,0 +1,251 @@
+"""Training a network on recordings: epochs of mini-batches, records of what fired, a state to resume from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.network.fired import nothing_fired
+from deltatrain.workloads.network.network import Network, Parameters, Sizes, forward, from_flat, initial_parameters
+from deltatrain.workloads.optimisers import OPTIMISERS
+from deltatrain.workloads.rules import RULES
+from deltatrain.workloads.schedules import SCHEDULES
+from deltatrain.workloads.tables import Training
+from deltatrain.workloads.trace import EpochCounts, RecordedStep
+from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training.batches import epoch_batches
+from deltatrain.workloads.training.evaluation import Evaluation, evaluate, recorded_step
+from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.training.learning_state import LearningState
+from deltatrain.workloads.training.operations import MatrixMacs, matrix_macs
+from deltatrain.workloads.weight_masks import first_mask, next_mask, recorded_weights
+from deltatrain.workloads.workload import Workload
+
+# what a generator is drawn for; each purpose has a stream of its own
+_INITIAL, _ORDER, _RECORD, _MASK = range(4)
+
+
+class Progress(NamedTuple):
+    """Where training stands: told after each update and, with the new accuracy, after each epoch.
+
+    Attributes
+    ----------
+    epoch, epochs
+        The running epoch, from 0, and how many there are.
+    update, updates
+        Updates done and how many there are, over all epochs.
+    loss
+        Mean training loss a sample so far in this epoch.
+    accuracy
+        Test accuracy after the last finished epoch, None before.
+    """
+
+    epoch: int
+    epochs: int
+    update: int
+    updates: int
+    loss: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished training run.
+
+    Attributes
+    ----------
+    workload
+        What was asked for.
+    sizes
+        Of the network.
+    parameters
+        What was learned.
+    mask
+        Which of them exist, boolean, shape (n,); the others are zero.
+    epochs
+        Counts of each epoch.
+    recorded
+        Recorded steps, the last epoch's last.
+    evaluation
+        On the test part, after the last epoch.
+    """
+
+    workload: Workload
+    sizes: Sizes
+    parameters: Parameters
+    mask: Array
+    epochs: tuple[EpochCounts, ...]
+    recorded: tuple[RecordedStep, ...]
+    evaluation: Evaluation
+
+    def macs(self) -> MatrixMacs:
+        """Return the matrix products' multiply-accumulates of the whole training, dense epochs counted as dense."""
+        parts = [
+            matrix_macs(counts, self.sizes, self.workload.readout, self.workload.sparsity) for counts in self.epochs
+        ]
+        return sum(parts[1:], parts[0])
+
+
+def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
+    """Return the network's sizes."""
+    return Sizes(CELLS.load(workload.cell), recordings.train.features, workload.hidden, recordings.classes)
+
+
+def network_of(workload: Workload, sizes: Sizes, epoch: int) -> Network:
+    """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
+    thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
+    return Network(sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits)
+
+
+def train(
+    workload: Workload,
+    recordings: Recordings,
+    *,
+    state_path: Path | None = None,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Trained:
+    """Train a network.
+
+    Parameters
+    ----------
+    workload
+        What to train and how.
+    recordings
+        The data set it names, loaded.
+    state_path
+        Where the state is kept after each epoch, so that an interrupted run can go on; None keeps none.
+    resume
+        Go on from `state_path` if it is there; a run that was never interrupted gives the same bits.
+    on_progress
+        Told after each update and each epoch.
+
+    Returns
+    -------
+    Trained
+        The same on the same machine for the same workload and recordings.
+
+    Raises
+    ------
+    ConfigError
+        When the state is damaged, belongs to another workload or cannot be written.
+    """
+    reuse_freed_memory()
+    # A training step's products are too small to share: a second BLAS thread mostly waits, and costs a core.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _train(workload, recordings, state_path, resume, on_progress)
+
+
+def _train(
+    workload: Workload,
+    recordings: Recordings,
+    state_path: Path | None,
+    resume: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> Trained:
+    sizes = sizes_of(workload, recordings)
+    state = _initial_state(workload, sizes)
+    if resume and state_path is not None and state_path.exists():
+        state = learning_state.load(state_path, workload.digest())
+    accuracy = state.epochs[-1].accuracy if state.epochs else None
+    for epoch in range(len(state.epochs), workload.training.epochs):
+        state = _epoch(workload, recordings, sizes, state, epoch, accuracy, on_progress)
+        accuracy = state.epochs[-1].accuracy
+        if state_path is not None:
+            learning_state.save(state, state_path)
+    parameters = from_flat(state.parameters, sizes)
+    final = evaluate(network_of(workload, sizes, workload.training.epochs - 1), parameters, recordings.test)
+    return Trained(workload, sizes, parameters, state.mask, state.epochs, state.recorded, final)
+
+
+def clipped(gradient: Array, norm: float) -> Array:
+    """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger."""
+    own = float(np.linalg.norm(gradient))
+    return gradient if own <= norm else gradient * gradient.dtype.type(norm / own)
+
+
+def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:
+    """Return the learning rate of update number `update` (from 0) of `updates`, after epochs with these losses."""
+    factor: float = SCHEDULES.load(training.schedule).factor(update / updates, losses)
+    rising = training.warm_up * updates
+    return training.learning_rate * factor * (min(1.0, (update + 1) / rising) if rising else 1.0)
+
+
+def _epoch(
+    workload: Workload,
+    recordings: Recordings,
+    sizes: Sizes,
+    state: LearningState,
+    epoch: int,
+    accuracy: float | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> LearningState:
+    """Return the state after one more epoch."""
+    training, part = workload.training, recordings.train
+    network = network_of(workload, sizes, epoch)
+    rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
+    losses = tuple(counts.loss for counts in state.epochs)
+    batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
+    updates = len(batches) * training.epochs
+    vector, memory, update = state.parameters, state.optimiser, state.updates
+    total, seen, fired = 0.0, 0, nothing_fired(sizes)
+    for indices in batches:
+        step = rule.training_step(network, from_flat(vector, sizes), *part.padded(indices), part.labels[indices])
+        gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
+        rate = learning_rate(training, update, updates, losses)
+        vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
+        update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
+        fired += step.fired
+        if on_progress:
+            on_progress(Progress(epoch, training.epochs, update, updates, total / seen, accuracy))
+    parameters = from_flat(vector, sizes)
+    tested = evaluate(network, parameters, recordings.test).accuracy
+    if on_progress:
+        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, tested))
+    counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested, *fired)
+    recorded = state.recorded
+    if (training.epochs - 1 - epoch) % training.record_every == 0:
+        step_recorded = _record(workload, network, parameters, part, epoch, update)
+        recorded = (*recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
+    learned = LearningState(
+        state.workload_digest, update, vector, state.mask, memory, (*state.epochs, counts), recorded
+    )
+    if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
+        return learned
+    return _moved(learned, workload, sizes, update / updates)
+
+
+def _moved(state: LearningState, workload: Workload, sizes: Sizes, progress: float) -> LearningState:
+    """Return the state with the weights where the sparsity rule has them, and no memory in the optimiser of others."""
+    rng = _generator(workload.training, _MASK, len(state.epochs))
+    mask = next_mask(state.parameters, state.mask, sizes, workload.sparsity, progress, rng)
+    memory = {name: array * mask if array.shape == mask.shape else array for name, array in state.optimiser.items()}
+    return replace(state, parameters=state.parameters * mask, mask=mask, optimiser=memory)
+
+
+def _record(
+    workload: Workload, network: Network, parameters: Parameters, part: Sequences, epoch: int, update: int
+) -> RecordedStep:
+    """Return what fires in the forward pass of the recorded samples, the same ones in each epoch."""
+    chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
+    return recorded_step(forward(network, parameters, *part.padded(chosen)), epoch, update)
+
+
+def _initial_state(workload: Workload, sizes: Sizes) -> LearningState:
+    mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
+    drawn = initial_parameters(sizes, _generator(workload.training, _INITIAL, 0), workload.dtype).flat()
+    parameters = drawn * mask
+    optimiser = OPTIMISERS.load(workload.training.optimiser)
+    return LearningState(workload.digest(), 0, parameters, mask, optimiser.start(parameters), (), ())
+
+
+def _generator(training: Training, purpose: int, epoch: int) -> np.random.Generator:
+    return np.random.default_rng([training.seed, purpose, epoch])

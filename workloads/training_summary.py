@@ -1,0 +1,63 @@
+"""What training showed, from a trace: accuracy, occupancy and matrix operations, by epoch and in sum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.training.operations import matrix_macs
+from deltatrain.workloads.weight_masks import counts as weight_counts
+
+Row = dict[str, int | float | str]
+
+
+def sizes_of(trace: Trace) -> Sizes:
+    """Return the sizes of the trained network."""
+    return Sizes(CELLS.load(trace.workload.cell), trace.inputs, trace.workload.hidden, trace.classes)
+
+
+def epoch_rows(trace: Trace) -> list[Row]:
+    """Return one row for each epoch.
+
+    Columns: ``epoch`` from 0; ``trained``, "dense" or "delta"; ``loss`` a training sample; test ``accuracy``;
+    ``occupancy_x`` and ``occupancy_h``, all layers together; ``fp_macs``, ``bp_macs``, ``wg_macs`` of the matrix
+    products and ``macs``, their sum; ``dense_macs`` with every column used; ``saved``, the share not needed.
+    """
+    sizes, rows = sizes_of(trace), []
+    for counts in trace.epochs:
+        macs = matrix_macs(counts, sizes, trace.workload.readout, trace.workload.sparsity)
+        rows.append(
+            {
+                "epoch": counts.epoch,
+                "trained": "dense" if counts.dense else "delta",
+                "loss": counts.loss,
+                "accuracy": counts.accuracy,
+                "occupancy_x": sum(counts.fired_x) / max(1, sum(counts.steps_x)),
+                "occupancy_h": sum(counts.fired_h) / max(1, sum(counts.steps_h)),
+                "fp_macs": macs.fp,
+                "bp_macs": macs.bp,
+                "wg_macs": macs.wg,
+                "macs": macs.total,
+                "dense_macs": macs.dense_total,
+                "saved": macs.saved,
+            }
+        )
+    return rows
+
+
+def summary(trace: Trace) -> dict[str, Any]:
+    """Return what the whole training showed; empty for a workload without training.
+
+    Keys: ``parameters`` learned, weights that do not exist left out; ``epochs``; ``accuracy`` on the test part and
+    ``loss`` after the last epoch, ``occupancy_x`` and ``occupancy_h`` in it; ``macs``, ``dense_macs`` and ``saved``
+    over all epochs.
+    """
+    rows = epoch_rows(trace)
+    if not rows:
+        return {}
+    macs, dense = (sum(int(row[column]) for row in rows) for column in ("macs", "dense_macs"))
+    last = {column: rows[-1][column] for column in ("accuracy", "loss", "occupancy_x", "occupancy_h")}
+    counts = {"parameters": sum(weight_counts(sizes_of(trace), trace.workload.sparsity)), "epochs": len(rows)}
+    return {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}
