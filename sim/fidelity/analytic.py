@@ -10,6 +10,7 @@ from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
 from deltatrain.accel.result import Counters, RemoteCounters
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
+from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles
 
@@ -18,7 +19,7 @@ TWIN = "analytic"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 
-check = step_programs.check_lowered
+limits = lowering.limits
 programs = step_programs.programs
 
 
