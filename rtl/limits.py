@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Engine
@@ -11,9 +10,7 @@ from deltatrain.rtl.elementwise import activation, cells
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
-__all__ = ["described_off_chip", "limits", "machine_limits", "program_limits"]
-
-_USES = ("weights", "gradients", "tape")
+__all__ = ["limits", "machine_limits", "program_limits"]
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -32,11 +29,6 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
         Which of "weights", "gradients" and "tape" are known to live in off-chip memory.
     """
     return [*cells.limits(cell), *program_limits(architecture), *machine_limits(architecture, off_chip)]
-
-
-def described_off_chip(architecture: Architecture) -> set[str]:
-    """Return which of "weights", "gradients" and "tape" live off-chip whatever their sizes are."""
-    return {use for use in _USES if _home(architecture, use) == "remote"}
 
 
 def program_limits(architecture: Architecture) -> list[str]:
@@ -82,15 +74,10 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
         )
     return reasons + [
         f"the gates of several tiles need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {_home(architecture, use)!r} with {architecture.local.bytes}"
-        for use in _USES
+        f"not {home!r} with {architecture.local.bytes}"
+        for use, home in architecture.homes.items()
         if use in off_chip
     ]
-
-
-def _home(architecture: Architecture, use: str) -> Any:
-    policy = architecture.checkpoint.tape_home if use == "tape" else None
-    return policy or getattr(architecture.placement, use)
 
 
 def _tape_limits(engine: Engine) -> list[str]:

@@ -7,7 +7,7 @@ a fidelity cannot run in its file. What only a trace tells, such as how many byt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
@@ -26,6 +26,7 @@ def against_simulating(
     engine: str | None = None,
     observed: bool = False,
     requests: bool = False,
+    off_chip: Collection[str] = (),
 ) -> list[str]:
     """Return a line for each reason why a training step of a workload cannot be simulated on a machine.
 
@@ -41,12 +42,14 @@ def against_simulating(
         Whether somebody shall be told when everything happens.
     requests
         Whether the requests to off-chip memory shall be written down.
+    off_chip
+        Those of weights, gradients and tape that are known to live there, beside those that are described to.
     """
     try:
         member = FIDELITIES.load(fidelity)
     except ConfigError as error:
         return [str(error)]
-    reasons = member.limits(architecture, workload)
+    reasons = member.limits(architecture, workload, architecture.off_chip.union(off_chip))
     if engine is not None and engine not in member.ENGINES:
         known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
         reasons.append(f"the engine of fidelity {fidelity!r} must be {known}, not {engine!r}")
@@ -70,21 +73,19 @@ def against_drawing(workload: Workload) -> list[str]:
 def against_planning(architecture: Architecture, workload: Workload, *, simulated: bool = False) -> list[str]:
     """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
     reasons = workload_limits(workload) + dense_limits(workload, "a plan of checkpoints")
-    return reasons + (banks.limits(architecture) if simulated else [])
+    return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 
 def against_verifying(architecture: Architecture, cells: Iterable[str]) -> list[str]:
     """Return a line for each reason why the gates of a machine cannot be compared for members of `accel.cells`."""
-    from deltatrain.rtl.limits import described_off_chip, limits
+    from deltatrain.rtl.limits import limits
 
-    off_chip = described_off_chip(architecture)
-    return [reason for cell in cells for reason in limits(architecture, cell, off_chip)]
+    return [reason for cell in cells for reason in limits(architecture, cell, architecture.off_chip)]
 
 
 def against_exporting(architecture: Architecture, workload: Workload) -> list[str]:
     """Return a line for each reason why a machine's gates and a training step for them cannot be written as Verilog."""
-    from deltatrain.rtl.limits import described_off_chip
     from deltatrain.sim.gates.export.limits import limits
 
     reasons = against_drawing(workload) + against_simulating(architecture, workload, "rtl")
-    return reasons + limits(architecture, described_off_chip(architecture))
+    return reasons + limits(architecture, architecture.off_chip)

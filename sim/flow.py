@@ -54,7 +54,8 @@ def run(
     """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
     refuse(against_simulating(architecture, workload, fidelity))
     recordings = _recordings(workload, progress)
-    fitted(architecture, workload, recordings)
+    placed = fitted(architecture, workload, recordings)
+    refuse(against_simulating(architecture, workload, fidelity, off_chip=placed.remote_bytes))
     folder = open_folder(out, workload.name, architecture.name)
     trace = _traced(workload, recordings, folder, resume, progress)
     return _simulated(architecture, trace, fidelity, folder, progress, command=command), trace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from deltatrain.accel.architecture import Architecture
@@ -33,8 +33,11 @@ class Fidelity(Protocol):
     ENGINES: tuple[str, ...]
     OBSERVES: bool
 
-    def limits(self, architecture: Architecture, workload: Workload) -> list[str]:
-        """Return a line for each reason why it cannot run such a workload on such a machine, as far as they tell."""
+    def limits(self, architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
+        """Return a line for each reason why it cannot run such a workload on such a machine.
+
+        `off_chip` has those of weights, gradients and tape that are known to live in off-chip memory.
+        """
 
     def programs(self, architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
         """Return the program of a recorded step, and that of its dense twin."""

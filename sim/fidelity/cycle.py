@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.observer import Observer
@@ -23,9 +23,9 @@ OBSERVES = True
 programs = step_programs.programs
 
 
-def limits(architecture: Architecture, workload: Workload) -> list[str]:
+def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
     """Return why there is no program, or no law for the banks that it runs on."""
-    return lowering.limits(architecture, workload) + banks.limits(architecture)
+    return lowering.limits(architecture, workload) + banks.limits(architecture, off_chip)
 
 
 def count(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse
@@ -24,14 +24,14 @@ OBSERVES = False
 SEED = 0
 
 
-def limits(architecture: Architecture, workload: Workload) -> list[str]:
+def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
     """Return why there is no program, or why no gates can run it."""
     from deltatrain.rtl import limits as gates
 
     return [
         *lowering.limits(architecture, workload),
         *lowering.dense_limits(workload, "fidelity 'rtl', whose gates have whole columns"),
-        *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, gates.described_off_chip(architecture)),
+        *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),
     ]
 
 
@@ -44,7 +44,7 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     from deltatrain.sim.gates.drawn_step import drawn_step
     from deltatrain.sim.gates.step import NumberedProgram
 
-    refuse(limits(architecture, trace.workload))
+    refuse(limits(architecture, trace.workload, architecture.off_chip))
     step = drawn_step(architecture, trace, recorded, SEED)
     return NumberedProgram.of(step), step_programs.dense_program(architecture, trace, recorded)
 

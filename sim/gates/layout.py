@@ -179,6 +179,10 @@ class Layout:
         run = entries_of_word(self._lanes)
         return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
 
+    def _loaded_entries(self, layers: int) -> int:
+        words = self.loaded_words(layers - 1, LOADED_STEPS - 1)[1] + self._list_words(layers - 1)[1]
+        return words * entries_of_word(self._lanes)
+
     # --- matrices
 
     def matrix(self, tensor: int) -> int:
@@ -200,7 +204,6 @@ class Layout:
         total, reads = sum(self.chunks), self._steps if self._every else 1
         remote, layers = self.tape_is_remote, len(self.chunks)
         states, tapes = (_STATE_STEPS, TAPE_STEPS) if remote else (self._steps, self._steps)
-        loaded = self.loaded_words(layers - 1, LOADED_STEPS - 1)[1] + self._list_words(layers - 1)[1]
         return TileSizes(
             accumulator_words=self.logits + reads * self.class_chunks,
             regions=len(self.chunks) + 1,
@@ -214,7 +217,7 @@ class Layout:
             weight_words=self._matrix_words[False],
             gradient_words=self._matrix_words[True],
             loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
-            loaded_entries=_power_of_two(loaded * entries_of_word(self._lanes)) if remote else 0,
+            loaded_entries=_power_of_two(self._loaded_entries(layers)) if remote else 0,
             most_classes=self._shape.classes,
             tiles=self._tiles,
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),

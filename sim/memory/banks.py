@@ -13,7 +13,7 @@ all. Columns that are skipped make other words meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -46,9 +46,9 @@ _NO_LAW = (
 )
 
 
-def limits(architecture: Architecture) -> list[str]:
-    """Return why there is no law for a machine's banks, as far as the homes of its matrices are described."""
-    homes = {architecture.placement.weights, architecture.placement.gradients}
+def limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there is no law for a machine's banks, if `off_chip` has one of W and dW, and the other is local."""
+    homes = {"remote" if use in off_chip else architecture.homes[use] for use in ("weights", "gradients")}
     return [_NO_LAW] if architecture.local.ports == 1 and homes == {"local", "remote"} else []
 
 

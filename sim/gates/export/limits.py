@@ -13,9 +13,8 @@ def limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     if architecture.tiles.count > 1:
         reasons.append(f"the test bench is for one tile: tiles.count must be 1, not {architecture.tiles.count}")
     if "tape" in off_chip:
-        home = architecture.checkpoint.tape_home or architecture.placement.tape
         reasons.append(
             "the test bench has no memory for a tape: placement.tape must be 'local', or 'auto' with local.bytes large "
-            f"enough, not {home!r} with {architecture.local.bytes}"
+            f"enough, not {architecture.homes['tape']!r} with {architecture.local.bytes}"
         )
     return reasons
