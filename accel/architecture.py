@@ -15,7 +15,17 @@ from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.energy.prices import JOIN, prices
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, unknown_name
-from deltatrain.accel.memory import Checkpoint, Dma, IdealDevice, Local, Placement, Remote, load_device, remote_devices
+from deltatrain.accel.memory import (
+    Checkpoint,
+    Dma,
+    Home,
+    IdealDevice,
+    Local,
+    Placement,
+    Remote,
+    load_device,
+    remote_devices,
+)
 from deltatrain.accel.presets import MACHINES
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 
@@ -95,6 +105,17 @@ class Architecture(Description):
     def gradient_word_bytes(self) -> int:
         """Bytes of one word of weight gradients: one for each lane of every tile."""
         return self.lanes * self.engine.formats.weight_gradient.bytes
+
+    @property
+    def homes(self) -> dict[str, Home]:
+        """The homes of "weights", "gradients" and "tape", the last as the checkpoint policy says it if there is one."""
+        tape = "auto" if self.checkpoint.runs_again else self.checkpoint.tape_home or self.placement.tape
+        return {"weights": self.placement.weights, "gradients": self.placement.gradients, "tape": tape}
+
+    @property
+    def off_chip(self) -> frozenset[str]:
+        """Which of those live in off-chip memory, whatever their sizes are."""
+        return frozenset(use for use, home in self.homes.items() if home == "remote")
 
     @property
     def column_buffer_bytes(self) -> int:

@@ -18,6 +18,13 @@ class NetworkError(ConfigError):
     """A file must be fetched and cannot be; the message says how to go on without a network."""
 
 
+def refuse(reasons: Iterable[str]) -> None:
+    """Raise one `ConfigError` with a line for each of `reasons`; nothing happens where there are none."""
+    lines = list(dict.fromkeys(reasons))
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return the error for an unknown name, with the nearest known one if there is one.
 

@@ -229,8 +229,7 @@ class Program:
         engine, tiles = self.architecture.engine, self.architecture.tiles
         of_mode = np.zeros(len(MODE_NAMES), dtype=np.int64)
         for code, name in enumerate(MODE_NAMES):
-            mode = MODES.load(name)
-            of_mode[code] = mode.drain_cycles(engine, *[tiles] * (mode.UNIT == "exchange"))
+            of_mode[code] = MODES.load(name).drain_cycles(engine, tiles)
         return of_mode[self.ops.mode]
 
     @cached_property
@@ -250,7 +249,7 @@ class Program:
     @cached_property
     def remote_write_bytes(self) -> NDArray[np.int64]:
         """Bytes that each op hands to off-chip memory."""
-        writes_back = np.array([getattr(MODES.load(name), "WRITES_BACK", False) for name in MODE_NAMES])
+        writes_back = np.array([MODES.load(name).WRITES_BACK for name in MODE_NAMES])
         stores = self.ops.mode == MODE_NAMES.index("store")
         back = self.ops.count * self.column_bytes * writes_back[self.ops.mode]
         return np.where(stores, self.ops.count, back)

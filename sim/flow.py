@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import refuse
 from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
+from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.timeline_files import Recorder
 from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.workloads import occupancy, training_summary
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
-from deltatrain.workloads.lowering.step_programs import check_machine
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -50,9 +52,10 @@ def run(
     command: str = "",
 ) -> tuple[Result, Trace]:
     """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
-    FIDELITIES.load(fidelity).check(workload)
+    refuse(against_simulating(architecture, workload, fidelity))
     recordings = _recordings(workload, progress)
-    fitted(architecture, workload, recordings)
+    placed = fitted(architecture, workload, recordings)
+    refuse(against_simulating(architecture, workload, fidelity, off_chip=placed.remote_bytes))
     folder = open_folder(out, workload.name, architecture.name)
     trace = _traced(workload, recordings, folder, resume, progress)
     return _simulated(architecture, trace, fidelity, folder, progress, command=command), trace
@@ -77,7 +80,8 @@ def simulate(
     ConfigError
         If the workload does not fit the machine, the fidelity is not known, or the folder cannot be written.
     """
-    FIDELITIES.load(fidelity)
+    observed = recorder is not None
+    refuse(against_simulating(architecture, trace.workload, fidelity, engine=engine, observed=observed))
     folder = open_folder(out, trace.workload.name, architecture.name) if out else None
     return _simulated(architecture, trace, fidelity, folder, progress, engine, recorder, command)
 
@@ -97,7 +101,7 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     FitError
         If they do not fit; the tape, whose size only a trace tells, may still not fit later.
     """
-    check_machine(architecture, workload)
+    refuse(limits(architecture, workload))
     if recordings is not None:
         inputs, classes = recordings.train.features, recordings.classes
     else:
@@ -110,7 +114,7 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
 def recordings_of(name: str, progress: Progress) -> Recordings:
     """Return the data set called `name`, fetched or synthesised when it is not in the cache folder."""
     stage = f"data set {name}"
-    loaded: Recordings = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+    loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
     size = f"{len(loaded.train):,} training and {len(loaded.test):,} test recordings"
     progress(stage, 1.0, size)
     return loaded

@@ -10,19 +10,20 @@ from importlib import metadata
 from typing import Any
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Result
+from deltatrain.sim.capabilities import against_drawing, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import HeldBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.synthetic import synthetic_step
 from deltatrain.workloads.trace import RecordedStep, Trace
-from deltatrain.workloads.workload import SYNTHETIC, Workload
+from deltatrain.workloads.workload import Workload
 
 
 def simulate(
@@ -61,12 +62,14 @@ def simulate(
     Raises
     ------
     ConfigError
-        If the workload has no trace yet, the fidelity is unknown or cannot be observed, or something does not fit a
-        memory.
+        If workload, machine and fidelity cannot do it together (`sim.capabilities`), with a line for each reason, or
+        something does not fit a memory.
     """
     started = time.process_time()
-    member = _fidelity(fidelity, engine, observed=observe is not None)
-    member.check(what.workload if isinstance(what, Trace) else what)
+    described, drawing = (what.workload, []) if isinstance(what, Trace) else (what, against_drawing(what))
+    observed = observe is not None
+    refuse(drawing + against_simulating(architecture, described, fidelity, engine=engine, observed=observed))
+    member = FIDELITIES.load(fidelity)
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
     delta, dense = member.programs(architecture, trace, step)
@@ -98,17 +101,6 @@ def simulate(
     )
 
 
-def _fidelity(name: str, engine: str | None, *, observed: bool) -> Any:
-    """Return the member of `FIDELITIES`; a `ConfigError` if it has no such engine, or cannot be observed and shall."""
-    member = FIDELITIES.load(name)
-    if engine is not None and engine not in member.ENGINES:
-        known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
-        raise ConfigError(f"the engine of fidelity {name!r} must be {known}, not {engine!r}")
-    if observed and not member.OBSERVES:
-        raise ConfigError(f"fidelity {name!r} has no timeline, as it does not tell when things happen: use 'cycle'")
-    return member
-
-
 def synthetic_trace(workload: Workload) -> Trace:
     """Return the trace of a synthetic workload: one recorded training step, no epochs.
 
@@ -117,12 +109,9 @@ def synthetic_trace(workload: Workload) -> Trace:
     ConfigError
         If the workload must be trained to know what fires.
     """
-    if workload.synthetic is None:
-        raise ConfigError(
-            f"workload {workload.name!r} must be trained before it can be simulated: give its trace, "
-            f"or a workload whose dataset is {SYNTHETIC!r}"
-        )
+    refuse(against_drawing(workload))
     statistics = workload.synthetic
+    assert statistics is not None, "refused otherwise"
     return Trace(workload, statistics.inputs, statistics.classes, (synthetic_step(workload),), ())
 
 

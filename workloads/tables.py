@@ -183,7 +183,7 @@ class FewBit(Description):
     bits: Annotated[int, Field(ge=1, le=4, strict=True)]
 
 
-def member(family: ModuleFamily, what: str, name: str, extra: tuple[str, ...] = ()) -> str:
+def member(family: ModuleFamily[Any], what: str, name: str, extra: tuple[str, ...] = ()) -> str:
     """Return `name` if the family, or `extra`, knows it; the error of a description if not."""
     known = (*family.names(), *extra)
     if name not in known:

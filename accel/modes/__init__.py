@@ -1,30 +1,89 @@
 """Family: one file for each thing a unit can be told to do, holding its exact integer result, cycle law and work.
 
-Every member has
-
-``UNIT``
-    the unit that runs it, one of `accel.program.UNITS`;
-``result(...)``
-    the exact integers it computes, in the formats of the engine; what golden model and gates must agree on (the modes
-    of the element-wise unit and of the encoder name theirs in their file; `load` and `store` compute nothing);
-``issue_cycles(count, words)``
-    cycles until the unit takes its next op, from arrays of the op table (`accel.program.Program`);
-``drain_cycles(engine)``
-    further cycles until the op's result may be used; modes of the exchange take ``(engine, tiles)``;
-``work(count, words, rows, engine)``
-    its actions, as `accel.work.Work`.
-
-A mode of the engine also has ``WRITES_BACK``: whether it writes the columns that it reads; and where it does
-``RETURN_CYCLES``, for each matrix that it names, from a word's address to the storing of what takes its place.
+`Mode` says what every member has. A mode that computes also has ``result(...)``: the exact integers, in the formats of
+the engine, on which golden model and gates must agree; its arguments are the mode's own.
 """
 
-from deltatrain.accel.family import ModuleFamily
+from __future__ import annotations
 
-MODES = ModuleFamily("deltatrain.accel.modes", "mode")
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.family import ModuleFamily
+from deltatrain.accel.number import Integers
+from deltatrain.accel.tiles import ONE_TILE, Tiles
+from deltatrain.accel.work import Counts, Work
+
+if TYPE_CHECKING:
+    from deltatrain.accel.modes.encode import Fired
 
 SOON_CYCLES = 2
 """Part of every drain: a unit's last result is in local SRAM this long before its op is done.
 
 It is what the next unit needs to read a word, or a list and then the words that its entries point at. The gates tell
-each other `soon` when it begins (`rtl.dispatcher`).
+each other `soon` when it begins (`rtl.commands.waits`).
 """
+
+
+class Mode(Protocol):
+    """What a unit can be told to do.
+
+    Attributes
+    ----------
+    UNIT
+        The unit that runs it, one of `accel.program.UNITS`.
+    WRITES_BACK
+        Whether it writes the columns of matrices that it reads; only modes of the engine do.
+    RETURN_CYCLES
+        For each matrix that it writes back, from a word's address to the storing of what takes its place.
+    """
+
+    UNIT: str
+    WRITES_BACK: bool
+    RETURN_CYCLES: tuple[int, ...]
+
+    def issue_cycles(self, count: Counts, words: Counts) -> Counts:
+        """Return the cycles until the unit takes its next op, from arrays of the op table (`accel.program.Program`)."""
+
+    def drain_cycles(self, engine: Engine, tiles: Tiles = ONE_TILE) -> int:
+        """Return the further cycles until the op's result may be used."""
+
+    def work(self, count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
+        """Return the op's actions."""
+
+
+class EncoderMode(Mode, Protocol):
+    """A mode of the encoder: how a stream becomes a list of fired elements, and what that means backward.
+
+    Attributes
+    ----------
+    HELD
+        Vectors that the encoder holds for each stream.
+    """
+
+    HELD: int
+
+    def result(self, value: Integers, held: Integers, least: int, formats: Formats) -> tuple[Fired, Integers]:
+        """Return what fired of a vector, and the held values after the op, both of its shape (W,)."""
+
+    def emitted(self, value: Integers) -> Integers:
+        """Return the numbers that h, shape (..., H), stands for to a reader that takes all of it."""
+
+    def adjoint(
+        self, g_held: Integers, columns: NDArray[np.int64], s: Integers, formats: Formats
+    ) -> tuple[Integers, Integers]:
+        """Return the gradients of the values and of the held values of the step before, both of shape (W,)."""
+
+    def list_entry_bytes(self, engine: Engine) -> int:
+        """Return the bytes of one entry of the list."""
+
+
+MODES = ModuleFamily[Mode]("deltatrain.accel.modes", "mode", Mode)
+
+
+def encoder_mode(name: str) -> EncoderMode:
+    """Return the mode of the encoder called `name`."""
+    return cast(EncoderMode, MODES.load(name))

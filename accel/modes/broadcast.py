@@ -16,6 +16,8 @@ from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "exchange"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 
 def result(fragments: Sequence[Fired]) -> Fired:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
+from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import cell_forward
 from deltatrain.accel.number import Integers
 
 UNIT = "elementwise"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 
-def neuron_slots(arithmetic: ModuleType) -> int:
+def neuron_slots(arithmetic: CellArithmetic) -> int:
     """Return the cycles that one neuron holds its lane: its multiplications, shared out between two multipliers."""
-    multiplies: int = arithmetic.BACKWARD_MULTIPLIES
-    return -(-multiplies // cell_forward.PORTS)
+    return -(-arithmetic.BACKWARD_MULTIPLIES // cell_forward.PORTS)
 
 
 issue_cycles = cell_forward.issue_cycles
@@ -23,13 +23,13 @@ work = cell_forward.work
 
 
 def result(
-    arithmetic: ModuleType, g_h: Integers, carry: Integers, tape: Integers, g_memory: Integers, formats: Formats
+    arithmetic: CellArithmetic, g_h: Integers, carry: Integers, tape: Integers, g_memory: Integers, formats: Formats
 ) -> tuple[Integers, Integers]:
     """Return g(M) of this step, shape (A*H,), and what is carried to the step before, shape (H,).
 
     Parameters
     ----------
-    gates
+    arithmetic
         A member of `accel.cells`.
     g_h
         Gradient of h, in ``formats.gradient``, shape (H,).

@@ -5,27 +5,29 @@ The arithmetic of each cell is a member of `accel.cells`.
 
 from __future__ import annotations
 
-from types import ModuleType
-
+from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import Integers
+from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "elementwise"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 PORTS = 2
 """Table ports, and multipliers, of a lane."""
 
 
 def result(
-    arithmetic: ModuleType, memory: Integers, state: Integers, formats: Formats
+    arithmetic: CellArithmetic, memory: Integers, state: Integers, formats: Formats
 ) -> tuple[Integers, Integers, Integers]:
     """Return the state, shape (S, H), h, shape (H,), and the tape, shape (K, H), of one step.
 
     Parameters
     ----------
-    gates
+    arithmetic
         A member of `accel.cells`.
     memory
         The delta memory as it lies in the accumulators, block after block, shape (A*H,).
@@ -35,11 +37,10 @@ def result(
         The engine's formats.
     """
     blocks = memory.reshape(arithmetic.ACCUMULATORS, -1)
-    after: tuple[Integers, Integers, Integers] = arithmetic.forward(blocks, state, formats)
-    return after
+    return arithmetic.forward(blocks, state, formats)
 
 
-def neuron_slots(arithmetic: ModuleType) -> int:
+def neuron_slots(arithmetic: CellArithmetic) -> int:
     """Return the cycles that one neuron holds its lane: what the busiest part of it needs.
 
     Two table ports and two multipliers work side by side: what a cell looks up or multiplies last, such as tanh(c),
@@ -47,9 +48,8 @@ def neuron_slots(arithmetic: ModuleType) -> int:
     is written a word a cycle. The state of the step before is on the tape too, but not written a second time: it stays
     where the step before left it.
     """
-    on_ports: int = -(-max(arithmetic.LOOKUPS, arithmetic.FORWARD_MULTIPLIES) // PORTS)
-    accumulators: int = arithmetic.ACCUMULATORS
-    return max(on_ports, accumulators, len(arithmetic.TAPE) - len(arithmetic.STATE))
+    on_ports = -(-max(arithmetic.LOOKUPS, arithmetic.FORWARD_MULTIPLIES) // PORTS)
+    return max(on_ports, arithmetic.ACCUMULATORS, len(arithmetic.TAPE) - len(arithmetic.STATE))
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:
@@ -57,7 +57,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
     return words
 
 
-def drain_cycles(engine: Engine) -> int:
+def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the pipeline's depth, one for all that the unit does, so that its ops are done in their order.
 
     An LSTM's neuron is written whole 15 cycles after its first word is asked for, backward 18 (read 2, table 3, product

@@ -12,6 +12,8 @@ from deltatrain.accel.modes import cell_forward
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "elementwise"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 drain_cycles = cell_forward.drain_cycles  # one for all that the unit does, so that its ops are done in their order
 

@@ -17,10 +17,12 @@ from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import Integers, fit
-from deltatrain.accel.tiles import dealt, own_elements
+from deltatrain.accel.tiles import ONE_TILE, Tiles, dealt, own_elements
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "encoder"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 HELD = 1
 """Vectors that the encoder holds for each stream: x-hat, h-hat."""
@@ -130,7 +132,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
     return words
 
 
-def drain_cycles(engine: Engine) -> int:
+def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the pipeline's depth: take, fetch, compare; the list's length is noted; and the list may be read."""
     return PIPELINE_CYCLES + 1 + SOON_CYCLES
 

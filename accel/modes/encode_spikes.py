@@ -21,6 +21,8 @@ from deltatrain.accel.number import Integers
 from deltatrain.accel.work import Counts, Work
 
 UNIT = encode.UNIT
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 HELD = 0
 """Vectors that the encoder holds for each stream."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "load"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:
@@ -14,7 +17,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
     return words
 
 
-def drain_cycles(engine: Engine) -> int:
+def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return `SOON_CYCLES`: the unit is free when the last byte has come, which is in SRAM then."""
     return SOON_CYCLES
 

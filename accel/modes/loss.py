@@ -16,6 +16,8 @@ from deltatrain.accel.number import Integers, NumberFormat, fit, rescale
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "elementwise"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 LOGIT = NumberFormat(bits=16, fraction_bits=11)
 """What the logits are rounded to: -16..16."""

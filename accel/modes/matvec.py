@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.number import Integers, accumulate
+from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "engine"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 
 def result(memory: Integers, W_fired: Integers, delta: Integers, formats: Formats) -> Integers:
@@ -45,15 +48,12 @@ def undo(memory: Integers, W_fired: Integers, delta: Integers, formats: Formats)
     return accumulate(memory, -(W_fired.T * delta[:, None]), formats.memory)
 
 
-WRITES_BACK = False
-
-
 def issue_cycles(count: Counts, words: Counts) -> Counts:
     """Return one cycle a word, `words` a column; an op in which nothing fired costs its one cycle of issue."""
     return (count * words).clip(1)
 
 
-def drain_cycles(engine: Engine) -> int:
+def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the depth of the lanes' pipeline, with the adder tree of `matvec_t` and the storing of what it made.
 
     It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.lanes`.

@@ -15,6 +15,7 @@ from deltatrain.accel.work import Counts, Work
 
 UNIT = "engine"
 WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles

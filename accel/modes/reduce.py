@@ -11,10 +11,12 @@ from __future__ import annotations
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import SOON_CYCLES, matvec
 from deltatrain.accel.number import Integers, NumberFormat, fit, rescale
-from deltatrain.accel.tiles import Tiles
+from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
 
 UNIT = "exchange"
+WRITES_BACK = False
+RETURN_CYCLES: tuple[int, ...] = ()
 
 PIPELINE_CYCLES = 2
 """Beside the exchange's latency and the stages of the adders: the registers behind the tiles, and rounding."""
@@ -40,7 +42,7 @@ def result(partial: Integers, total: NumberFormat, rounded: NumberFormat) -> Int
 issue_cycles = matvec.issue_cycles  # `count` sums, `words` beats each; one cycle to tell that there is none
 
 
-def drain_cycles(engine: Engine, tiles: Tiles) -> int:
+def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the way through exchange and adders.
 
     It is the same for all that the exchange does, so that its ops are done in their order: a list passes the adders

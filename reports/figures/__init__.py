@@ -1,8 +1,31 @@
-"""The figures, one file each: `TITLE` and `draw(...)`, a pure function from numbers to a matplotlib Figure.
+"""Family: the figures, one file each; `Drawn` says what a member has.
 
 The caller saves the figure (`Figure.savefig`) as PNG, SVG or PDF; nothing here opens a window or writes a file.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
 from deltatrain.accel.family import ModuleFamily
 
-FIGURES = ModuleFamily("deltatrain.reports.figures", "figure")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Drawn(Protocol):
+    """A kind of figure.
+
+    Attributes
+    ----------
+    TITLE
+        What it shows.
+    """
+
+    TITLE: str
+
+    def draw(self, *args: Any, **kwargs: Any) -> Figure:
+        """Return the figure of some numbers, which are each figure's own; a pure function."""
+
+
+FIGURES = ModuleFamily[Drawn]("deltatrain.reports.figures", "figure", Drawn)

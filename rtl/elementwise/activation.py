@@ -12,7 +12,7 @@ from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.number import rescale
 
-__all__ = ["LATENCY_CYCLES", "Activation", "rom"]
+__all__ = ["LATENCY_CYCLES", "Activation", "limits", "rom"]
 
 LATENCY_CYCLES = 3
 """From the cycle in which a point is asked to the first in which its value is there."""
@@ -24,6 +24,16 @@ def rom(table: LineTable) -> Memory:
     widths = {name: unsigned(int(v.max()).bit_length()) for name, v in (("base", table.base), ("slope", slope))}
     entries = [{"base": int(base), "slope": int(one)} for base, one in zip(table.base, slope, strict=True)]
     return Memory(shape=data.StructLayout(widths), depth=len(entries), init=entries)
+
+
+def limits(gate: NumberFormat) -> list[str]:
+    """Return why values of sigmoid and tanh cannot be in the format `gate`, if it does not hold 1."""
+    if gate.highest >= 1 << gate.fraction_bits:
+        return []
+    return [
+        f"the gates need engine.formats.gate to hold 1: of {gate.bits} bits at most {gate.bits - 2} fraction bits, "
+        f"not {gate.fraction_bits}"
+    ]
 
 
 class Activation(wiring.Component):
@@ -60,8 +70,8 @@ class Activation(wiring.Component):
     """
 
     def __init__(self, *, gate: NumberFormat) -> None:
-        if gate.highest < 1 << gate.fraction_bits:
-            raise ValueError(f"gate must hold 1: at most {gate.bits - 2} fraction bits, not {gate.fraction_bits}")
+        for reason in limits(gate):
+            raise ValueError(reason)
         self._gate = gate
         super().__init__({"start": In(1), "x": In(signed(16)), "is_sigmoid": In(1), "y": Out(signed(gate.bits))})
 

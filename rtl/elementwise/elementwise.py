@@ -15,7 +15,7 @@ from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Read, Write
-from deltatrain.rtl.parts.arguments import check_power_of_two
+from deltatrain.rtl.parts.arguments import unequal_units
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
 
@@ -113,13 +113,8 @@ class ElementwiseCore(Component):
         most_classes: int,
         is_part: bool = False,
     ) -> None:
-        lanes = engine.elementwise_lanes
-        check_power_of_two("elementwise_lanes", lanes)
-        if not lanes == engine.lanes == engine.encoder_elements:
-            raise ValueError(
-                "lanes, encoder_elements and elementwise_lanes must be equal, "
-                f"not {engine.lanes}, {engine.encoder_elements} and {lanes}"
-            )
+        for reason in unequal_units(engine):
+            raise ValueError(reason)
         self._engine, self._gates, self._plan = engine, CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
         self._op = ElementwiseOp(
             accumulator_words=accumulator_words,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from amaranth.hdl import unsigned
 from amaranth.lib import data, enum
 
+from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["BANKS", "Mode", "Op", "Underway", "column_parts"]
@@ -118,7 +117,7 @@ class Underway(data.StructLayout):
         )
 
 
-def column_parts(arithmetic: ModuleType, blocks: tuple[int, ...], chunks: int) -> list[tuple[int, int]]:
+def column_parts(arithmetic: CellArithmetic, blocks: tuple[int, ...], chunks: int) -> list[tuple[int, int]]:
     """Return first accumulator and words of each part of a column, for a matrix whose blocks add to `blocks` of M.
 
     A cell whose matrices add to the same blocks has one part. Otherwise the last block is a part of its own, also where
@@ -126,7 +125,7 @@ def column_parts(arithmetic: ModuleType, blocks: tuple[int, ...], chunks: int) -
 
     Parameters
     ----------
-    gates
+    arithmetic
         A member of `accel.cells`.
     blocks
         Its ``BLOCKS_X`` or ``BLOCKS_H``.

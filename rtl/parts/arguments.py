@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["check_at_least", "check_power_of_two"]
+from deltatrain.accel.engine import Engine
+
+__all__ = ["check_at_least", "check_power_of_two", "unequal_units"]
 
 
 def check_at_least(name: str, value: object, lowest: int) -> None:
@@ -17,3 +19,14 @@ def check_power_of_two(name: str, value: object) -> None:
     assert isinstance(value, int)
     if value & (value - 1):
         raise ValueError(f"{name} must be a power of two, not {value!r}")
+
+
+def unequal_units(engine: Engine) -> list[str]:
+    """Return why the units of a tile cannot share its words, if they differ in lanes: all have a word in hand."""
+    lanes = engine.lanes
+    if lanes == engine.encoder_elements == engine.elementwise_lanes and not lanes & (lanes - 1):
+        return []
+    return [
+        "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
+        f"not {lanes}, {engine.encoder_elements} and {engine.elementwise_lanes}"
+    ]

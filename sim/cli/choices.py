@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -33,7 +33,7 @@ def list_choices(
         show(fields(name, _members(families[name])))
 
 
-def _families() -> dict[str, ModuleFamily | TableFamily]:
+def _families() -> dict[str, ModuleFamily[Any] | TableFamily]:
     from deltatrain.accel.devices import DEVICES
     from deltatrain.accel.dram_parts import DRAM_PARTS
     from deltatrain.accel.energy import ENERGY_TABLES
@@ -73,12 +73,12 @@ def _families() -> dict[str, ModuleFamily | TableFamily]:
     }
 
 
-def _members(family: ModuleFamily | TableFamily) -> list[tuple[str, str]]:
+def _members(family: ModuleFamily[Any] | TableFamily) -> list[tuple[str, str]]:
     about = _about_table if isinstance(family, TableFamily) else _about_module
     return [(name, about(family, name)) for name in family.names()]  # type: ignore[arg-type]
 
 
-def _about_module(family: ModuleFamily, name: str) -> str:
+def _about_module(family: ModuleFamily[Any], name: str) -> str:
     return (family.load(name).__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import RenderableType
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
@@ -17,6 +17,9 @@ _MOST_SIMULATED = 1_000
 """Steps: some seconds for each policy."""
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deltatrain.accel.architecture import Architecture
     from deltatrain.sim.checkpoint_runs import SimulatedPlan
     from deltatrain.workloads.lowering.planning import Plan, PolicyPlan
     from deltatrain.workloads.trace import RecordedStep
@@ -56,25 +59,25 @@ def plan(
       deltatrain plan out/digits-edge/trace.npz --on reneta
     """
     from dataclasses import asdict
+    from functools import partial
     from json import dumps
 
     from deltatrain.accel.architecture import Architecture
     from deltatrain.sim import checkpoint_runs
+    from deltatrain.sim.capabilities import against_planning
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
     from deltatrain.workloads.lowering import planning
     from deltatrain.workloads.lowering.placement import Shape
-    from deltatrain.workloads.lowering.step_programs import check_dense, check_lowered
 
     changed = options.overrides(changes)
     if steps is not None and not 1 <= steps <= planning.MOST_STEPS:
         raise ConfigError(f"--steps must be 1 to {planning.MOST_STEPS:,}, not {steps:,}")
     machine = Architecture.named(on, changed.machine)
+    against = partial(against_planning, machine, simulated=simulate)
     ran = None
     with interruptible(), Stages() as stages:
-        what, step, inputs, classes = _step(trace, workload, occupancy, changed, stages)
-        check_lowered(what)
-        check_dense(what, "a plan of checkpoints")
+        what, step, inputs, classes = _step(trace, workload, occupancy, changed, stages, against)
         shape = Shape.of(what.cell, inputs, what.hidden, classes)
         length = steps if steps is not None else int(step.lengths.max())
         found = planning.plan(
@@ -95,7 +98,18 @@ def plan(
         sys.stdout.write(dumps(told, indent=1) + "\n")
         return
     title = f"{what.name} on {machine.name}, T = {length:,}"
-    show(*_tables(found, title, what.hidden), *([_simulated(ran)] if ran else []))
+    show(*_tables(found, title, what.hidden), *([_simulated(ran)] if ran else []), *_set_aside(machine))
+
+
+def _set_aside(machine: Architecture) -> list[str]:
+    """Return a line that says what of the machine's description a plan does not look at, if it is there."""
+    own = machine.checkpoint
+    if own.policy is None and own.overlap:
+        return []
+    return [
+        f"Set aside: checkpoint.policy = {own.policy!r}, checkpoint.overlap = {str(own.overlap).lower()}. "
+        "A plan compares every policy, both ways."
+    ]
 
 
 def _simulated(ran: SimulatedPlan) -> RenderableType:
@@ -113,7 +127,12 @@ def _simulated(ran: SimulatedPlan) -> RenderableType:
 
 
 def _step(
-    path: Path | None, name: str | None, occupancy: float, changed: options.Overrides, stages: object
+    path: Path | None,
+    name: str | None,
+    occupancy: float,
+    changed: options.Overrides,
+    stages: object,
+    against: Callable[[Workload], list[str]],
 ) -> tuple[Workload, RecordedStep, int, int]:
     """Return the workload, a training step of it, and the widths of input and read-out."""
     from deltatrain.sim.run import synthetic_trace
@@ -130,8 +149,10 @@ def _step(
         kept = Trace.load(path)
         if not kept.recorded:
             raise ConfigError(f"{path} has no recorded training step")
+        refuse(against(kept.workload))
         return kept.workload, kept.recorded[-1], kept.inputs, kept.classes
     wanted = Workload.named(str(name), changed.workload)
+    refuse(against(wanted))
     if wanted.synthetic is None:
         wanted = _with_statistics(wanted, occupancy, stages)
     drawn = synthetic_trace(wanted)

@@ -54,7 +54,9 @@ def simulate(
       deltatrain simulate -w synthetic --dram-trace step.trace
     """
     from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.errors import refuse
     from deltatrain.sim import flow
+    from deltatrain.sim.capabilities import against_simulating
     from deltatrain.sim.cli.invocation import command_line
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
@@ -67,6 +69,8 @@ def simulate(
     changed = options.overrides(changes)
     step = _step(trace, workload, changed)
     machine = Architecture.named(on, changed.machine)
+    if dram_trace is not None:
+        refuse(against_simulating(machine, step.workload, fidelity, requests=True, observed=recorder is not None))
     with interruptible(), Stages() as stages:
         result = flow.simulate(machine, step, fidelity, out, stages, engine, recorder, command_line())
         if dram_trace is not None:

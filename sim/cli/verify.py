@@ -52,7 +52,9 @@ def verify(
     """
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.cells import CELL_ARITHMETIC
-    from deltatrain.rtl.elementwise.cells import TIMETABLES, timetables
+    from deltatrain.accel.errors import refuse
+    from deltatrain.rtl.elementwise.cells import TIMETABLES
+    from deltatrain.sim.capabilities import against_verifying
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show, table
     from deltatrain.sim.gates.engines import engine_named
@@ -62,7 +64,7 @@ def verify(
     cells = (cell,) if cell else TIMETABLES.names()
     for name in cells:
         CELL_ARITHMETIC.load(name)
-        timetables(name)
+    refuse(against_verifying(machine, cells))
     runner = engine_named(engine)
     rows: list[Verified] = []
     with interruptible(), Stages() as stages:

@@ -44,7 +44,9 @@ def verilog(
       deltatrain verilog --set machine.placement.weights=local --seed 5
     """
     from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.errors import refuse
     from deltatrain.accel.files import replace_file
+    from deltatrain.sim.capabilities import against_exporting
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
     from deltatrain.sim.gates.drawn_step import drawn_step
@@ -56,6 +58,7 @@ def verilog(
 
     changed = options.overrides(changes)
     machine, described = Architecture.named(on, changed.machine), Workload.named(workload, changed.workload)
+    refuse(against_exporting(machine, described))
     runner, trace = engine_named(engine), synthetic_trace(described)
     step = drawn_step(machine, trace, trace.recorded[-1], seed)
     check(step.program)

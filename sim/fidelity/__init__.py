@@ -1,23 +1,49 @@
-"""Family: one file for each fidelity.
+"""Family: one file for each fidelity; `Fidelity` says what a member has."""
 
-Every member has
+from __future__ import annotations
 
-``LABEL``
-    what its numbers are, in a few words for pages and pictures;
-``TWIN``
-    the fidelity in which the dense twin is counted;
-``ENGINES``
-    names of what may run it, where there is a choice;
-``OBSERVES``
-    whether it can tell when everything happened: its ``count`` then takes an ``observer`` (`accel.observer`);
-``check(workload)``
-    refuses, by a `ConfigError`, a workload that its machine cannot run;
-``programs(architecture, trace, recorded) -> tuple[Program, Program]``
-    the program of a recorded step, and that of its dense twin;
-``count(program, on_progress) -> Counters``
-    what running a program counted; with a third argument ``engine`` where there is a choice.
-"""
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.accel.program import Program
+from deltatrain.accel.result import Counters
+from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.workload import Workload
 
-FIDELITIES = ModuleFamily("deltatrain.sim.fidelity", "fidelity")
+
+class Fidelity(Protocol):
+    """How faithfully a program is run.
+
+    Attributes
+    ----------
+    LABEL
+        What its numbers are, in a few words for pages and pictures.
+    TWIN
+        The fidelity in which the dense twin is counted.
+    ENGINES
+        Names of what may run it, where there is a choice: its ``count`` then takes an ``engine``.
+    OBSERVES
+        Whether it can tell when everything happened: its ``count`` then takes an ``observer`` (`accel.observer`).
+    """
+
+    LABEL: str
+    TWIN: str
+    ENGINES: tuple[str, ...]
+    OBSERVES: bool
+
+    def limits(self, architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
+        """Return a line for each reason why it cannot run such a workload on such a machine.
+
+        `off_chip` has those of weights, gradients and tape that are known to live in off-chip memory.
+        """
+
+    def programs(self, architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
+        """Return the program of a recorded step, and that of its dense twin."""
+
+    def count(self, program: Program, on_progress: Callable[[float], None] | None = None, **chosen: Any) -> Counters:
+        """Return what running a program counted; `on_progress` is told now and then the share that is done."""
+
+
+FIDELITIES = ModuleFamily[Fidelity]("deltatrain.sim.fidelity", "fidelity", Fidelity)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
 from deltatrain.accel.result import Counters, RemoteCounters
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
+from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles
+from deltatrain.workloads.workload import Workload
 
 LABEL = "analytic: a lower bound"
 TWIN = "analytic"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 
-check = step_programs.check_lowered
 programs = step_programs.programs
+
+
+def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
+    """Return why there is no program."""
+    return lowering.limits(architecture, workload)
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None) -> Counters:

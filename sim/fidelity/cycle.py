@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.observer import Observer
 from deltatrain.accel.program import PHASES, UNITS, Program
 from deltatrain.accel.result import Counters
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.machine import Machine
+from deltatrain.sim.memory import banks
+from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.lowering import step_programs
+from deltatrain.workloads.workload import Workload
 
 LABEL = "cycle: simulated cycle by cycle"
 TWIN = "cycle"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = True
 
-check = step_programs.check_lowered
 programs = step_programs.programs
+
+
+def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
+    """Return why there is no program, or no law for the banks that it runs on."""
+    return lowering.limits(architecture, workload) + banks.limits(architecture, off_chip)
 
 
 def count(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Counters
 from deltatrain.sim.gates import engines
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
@@ -23,10 +24,15 @@ OBSERVES = False
 SEED = 0
 
 
-def check(workload: Workload) -> None:
-    """Refuse what the gates cannot run, by a `ConfigError`."""
-    step_programs.check_lowered(workload)
-    step_programs.check_dense(workload, "fidelity 'rtl', whose gates have whole columns")
+def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
+    """Return why there is no program, or why no gates can run it."""
+    from deltatrain.rtl import limits as gates
+
+    return [
+        *lowering.limits(architecture, workload),
+        *lowering.dense_limits(workload, "fidelity 'rtl', whose gates have whole columns"),
+        *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),
+    ]
 
 
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
@@ -34,17 +40,11 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 
     A trace says what fired, not the numbers. So weights are as training begins with, the input of the first layer fires
     as recorded, and everything behind it as the network makes it (`sim.gates.drawn_step`).
-
-    Raises
-    ------
-    ConfigError
-        If there are no gates for the cell.
     """
-    from deltatrain.rtl.elementwise.cells import timetables
     from deltatrain.sim.gates.drawn_step import drawn_step
     from deltatrain.sim.gates.step import NumberedProgram
 
-    timetables(CELLS.load(trace.workload.cell).ARITHMETIC)  # refused before anything is drawn
+    refuse(limits(architecture, trace.workload, architecture.off_chip))
     step = drawn_step(architecture, trace, recorded, SEED)
     return NumberedProgram.of(step), step_programs.dense_program(architecture, trace, recorded)
 

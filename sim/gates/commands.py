@@ -330,7 +330,7 @@ class Commands:
             return
         written = [self._last_writer.get(index, NO_OP) for index in indices]
         capacity = self._step.architecture.dma.buffer_bytes
-        back = bool(getattr(MODES.load(mode), "WRITES_BACK", False))
+        back = MODES.load(mode).WRITES_BACK
         fetch: Fields = {
             "words": remote[0].words,
             "run_words": min(remote[0].words, capacity // 2 // sum(tensor.word_bytes for tensor in remote)),

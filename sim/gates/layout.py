@@ -6,13 +6,14 @@ from itertools import accumulate
 
 import numpy as np
 
-from deltatrain.accel.engine import Engine
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.cell_arithmetic import name_of
+from deltatrain.accel.errors import refuse
 from deltatrain.accel.program import MODE_NAMES, Program, Tensor
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.plan import FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Write
-from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, entries_of_word
+from deltatrain.rtl.limits import machine_limits
+from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
@@ -24,9 +25,6 @@ _INPUTS = 3
 
 _STATE_STEPS = TAPE_STEPS + 1
 """States in the buffer of a tape that lives off-chip: that of the step before is moved with each of its steps."""
-
-_LEAST_LANES = 4
-"""So that a word of the tape holds two entries."""
 
 _LISTS_AHEAD = 2
 """Lists of the next sample that are made while those of this one are still read."""
@@ -67,7 +65,7 @@ class Layout:
         self.input_chunks = self.words(shape.inputs[0])
         self.chunks = [self.words(width) for width in shape.hidden]
         self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
-        plan = Plan.of_cell(shape.arithmetic.__name__.rpartition(".")[2], engine.formats)
+        plan = Plan.of_cell(name_of(shape.arithmetic), engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
         self.tape_is_remote = bool(np.isin(ops.mode, [MODE_NAMES.index("store")]).any())
@@ -181,6 +179,10 @@ class Layout:
         run = entries_of_word(self._lanes)
         return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
 
+    def _loaded_entries(self, layers: int) -> int:
+        words = self.loaded_words(layers - 1, LOADED_STEPS - 1)[1] + self._list_words(layers - 1)[1]
+        return words * entries_of_word(self._lanes)
+
     # --- matrices
 
     def matrix(self, tensor: int) -> int:
@@ -202,7 +204,6 @@ class Layout:
         total, reads = sum(self.chunks), self._steps if self._every else 1
         remote, layers = self.tape_is_remote, len(self.chunks)
         states, tapes = (_STATE_STEPS, TAPE_STEPS) if remote else (self._steps, self._steps)
-        loaded = self.loaded_words(layers - 1, LOADED_STEPS - 1)[1] + self._list_words(layers - 1)[1]
         return TileSizes(
             accumulator_words=self.logits + reads * self.class_chunks,
             regions=len(self.chunks) + 1,
@@ -216,7 +217,7 @@ class Layout:
             weight_words=self._matrix_words[False],
             gradient_words=self._matrix_words[True],
             loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
-            loaded_entries=_power_of_two(loaded * entries_of_word(self._lanes)) if remote else 0,
+            loaded_entries=_power_of_two(self._loaded_entries(layers)) if remote else 0,
             most_classes=self._shape.classes,
             tiles=self._tiles,
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
@@ -249,62 +250,7 @@ def is_gradient(tensor: Tensor) -> bool:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    architecture, engine = program.architecture, program.architecture.engine
-    lanes = engine.lanes
-    word_bytes = lanes * engine.formats.activation.bytes
-    if architecture.tiles.count > 1:
-        _check_tiles(program)
-    if not lanes == engine.encoder_elements == engine.elementwise_lanes or lanes & (lanes - 1):
-        raise ConfigError(
-            "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
-            f"not {lanes}, {engine.encoder_elements} and {engine.elementwise_lanes}"
-        )
-    if architecture.local.ports != 2:
-        raise ConfigError(
-            f"the gates read and write a word at once: they need local.ports = 2, not {architecture.local.ports}"
-        )
-    if architecture.dma.bytes_per_cycle != word_bytes:
-        raise ConfigError(
-            f"the gates need dma.bytes_per_cycle = {word_bytes}, one word of {lanes} activations, "
-            f"not {architecture.dma.bytes_per_cycle}"
-        )
-    if np.isin(program.ops.mode, [MODE_NAMES.index("store")]).any():
-        _check_tape(engine)
-
-
-def _check_tiles(program: Program) -> None:
-    """Raise ConfigError if the gates cannot be several tiles that run `program`."""
-    architecture = program.architecture
-    if architecture.tiles.count & (architecture.tiles.count - 1):
-        raise ConfigError(f"the gates need tiles.count to be a power of two, not {architecture.tiles.count}")
-    if architecture.engine.formats.memory_overflow != "wrap":
-        raise ConfigError(
-            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
-            f"rows are shared out, not {architecture.engine.formats.memory_overflow!r}"
-        )
-    for use in ("weights", "gradients", "tape"):
-        if use in program.remote_bytes:
-            raise ConfigError(
-                f"the gates of several tiles need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-                f"not {getattr(architecture.placement, use)!r} with {architecture.local.bytes}"
-            )
-
-
-def _check_tape(engine: Engine) -> None:
-    """Raise ConfigError if the gates cannot move the tape of a machine."""
-    formats = engine.formats
-    if engine.lanes < _LEAST_LANES:
-        raise ConfigError(
-            f"the gates need engine.lanes of at least {_LEAST_LANES} for a tape off-chip (placement.tape), "
-            f"not {engine.lanes}"
-        )
-    for name in ("activation", "gate", "state"):
-        bits = getattr(formats, name).bits
-        if bits > VALUE_BITS or (name == "activation" and formats.activation.bytes != VALUE_BITS // 8):
-            raise ConfigError(
-                f"the gates need engine.formats.{name} of {'9 to ' * (name == 'activation')}{VALUE_BITS} bits"
-                f"{' at most' * (name != 'activation')} for a tape off-chip (placement.tape), not {bits}"
-            )
+    refuse(machine_limits(program.architecture, program.remote_bytes))
 
 
 def _power_of_two(least: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from amaranth.hdl import Shape
 from numpy.typing import NDArray
 
+from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import PHASES
@@ -57,7 +58,7 @@ class GatesResult(NamedTuple):
 
 def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | Machine:
     """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
-    cell = step.shape.arithmetic.__name__.rpartition(".")[2]
+    cell = name_of(step.shape.arithmetic)
     kind = Machine if sizes.is_part else Tile
     return kind(architecture=step.architecture, cell=cell, sizes=sizes)
 

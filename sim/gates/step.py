@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import Program
+from deltatrain.rtl.limits import program_limits
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
@@ -68,16 +69,7 @@ class NumberedStep:
         ConfigError
             If the machine runs steps again, or has several loads on their way: its gates cannot.
         """
-        wanted, in_flight = self.architecture.checkpoint, self.architecture.dma.in_flight
-        if in_flight > 1:
-            raise ConfigError(
-                f"the gates have one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}"
-            )
-        if wanted.runs_again or not wanted.overlap:
-            raise ConfigError(
-                "the gates keep every tape, beside other work: checkpoint.policy must be 'store_all' or 'tape_to_dram' "
-                f"and checkpoint.overlap true, not {wanted.policy!r} and {str(wanted.overlap).lower()}"
-            )
+        refuse(program_limits(self.architecture))
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
         program = lower(self.architecture, self.shape, recorded, self.network.readout)
         return program if self.updates else program.without("update")

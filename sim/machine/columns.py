@@ -103,7 +103,7 @@ class ColumnStream:
         remote = _remote_tensors(program)
         self._matrices = [tuple(program.tensors[index] for index in indices) for indices in remote]
         self._runs_of_columns = _runs_of_columns(program, remote, self._capacity)
-        back: list[bool] = [bool(getattr(MODES.load(name), "WRITES_BACK", False)) for name in MODE_NAMES]
+        back: list[bool] = [MODES.load(name).WRITES_BACK for name in MODE_NAMES]
         self._op_writes_back: list[bool] = [back[mode] for mode in program.ops.mode.tolist()]
         self._used_bytes = 0
         self._arrived: deque[Run] = deque()

@@ -7,11 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.dram import DramPart
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import Program
 from deltatrain.sim.machine.machine import Machine
 
 _KINDS = ("READ", "WRITE")
+
+
+def limits(architecture: Architecture) -> list[str]:
+    """Return why a machine's requests cannot be written down, if its off-chip memory has no bursts."""
+    if isinstance(architecture.device, DramPart):
+        return []
+    return [f"a DRAM trace needs a DRAM part as remote.device, and {architecture.remote.device!r} has no bursts"]
 
 
 def write_trace(program: Program, path: Path) -> None:
@@ -28,8 +37,7 @@ def write_trace(program: Program, path: Path) -> None:
     machine = Machine(program)
     channels = machine.port.memory.channels
     if channels is None:
-        device = program.architecture.remote.device
-        raise ConfigError(f"a DRAM trace needs a DRAM part as remote.device, and {device!r} has no bursts")
+        raise ConfigError("\n".join(limits(program.architecture)))
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(

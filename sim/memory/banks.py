@@ -13,13 +13,14 @@ all. Columns that are skipped make other words meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.program import MODE_NAMES, Program, Tensor
@@ -39,6 +40,18 @@ class _Kind(NamedTuple):
     cycles: NDArray[np.int64]
 
 
+_NO_LAW = (
+    "local.ports = 1 has no law for an update of one matrix off-chip with the other in local SRAM: give "
+    "placement.weights and placement.gradients the same home, or local.ports = 2"
+)
+
+
+def limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there is no law for a machine's banks, if `off_chip` has one of W and dW, and the other is local."""
+    homes = {"remote" if use in off_chip else architecture.homes[use] for use in ("weights", "gradients")}
+    return [_NO_LAW] if architecture.local.ports == 1 and homes == {"local", "remote"} else []
+
+
 class SinglePortBanks:
     """The banks of W and of dW, with one port each.
 
@@ -56,7 +69,7 @@ class SinglePortBanks:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._count = program.architecture.local.banks
-        self._returns = {name: getattr(MODES.load(name), "RETURN_CYCLES", ()) for name in MODE_NAMES}
+        self._returns = {name: MODES.load(name).RETURN_CYCLES for name in MODE_NAMES}
         self._kinds = [_Kind(np.full(_RING, _FREE), np.full(_RING, _FREE)) for _ in range(2)]
         _check_homes(program)
 
@@ -91,12 +104,8 @@ def word_addresses(matrix: Tensor, columns: NDArray[np.int64]) -> Words:
 def _check_homes(program: Program) -> None:
     for first, second in set(zip(program.ops.tensor.tolist(), program.ops.second_tensor.tolist(), strict=True)):
         matrices = [program.tensors[index] for index in (first, second) if index >= 0]
-        homes = {matrix.remote: matrix.name for matrix in matrices}
-        if len(homes) > 1:
-            raise ConfigError(
-                f"local.ports = 1 has no law for an update of {homes[True]} off-chip with {homes[False]} in local "
-                "SRAM: give placement.weights and placement.gradients the same home, or local.ports = 2"
-            )
+        if len({matrix.remote for matrix in matrices}) > 1:
+            raise ConfigError(_NO_LAW)
 
 
 @lru_cache(maxsize=1)

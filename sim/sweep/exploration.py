@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.executors import PointExecutor
@@ -14,22 +14,12 @@ from deltatrain.sim.sweep.journal import Journal
 from deltatrain.sim.sweep.outcome import Outcome
 from deltatrain.sim.sweep.pareto import Front
 from deltatrain.sim.sweep.point import Row
-from deltatrain.sim.sweep.searches import SEARCHES
+from deltatrain.sim.sweep.searches import SEARCHES, Search
 from deltatrain.sim.sweep.space import Space
 
 _TASK_SECONDS = 0.1  # of work sent to a worker at a time: sending costs it below 1 %
 _MOST_IN_A_TASK = 64
 _TOLD_EVERY_SECONDS = 0.1
-
-
-class Search(Protocol):
-    """A member of `SEARCHES` under way."""
-
-    def ask(self) -> Design | None:
-        """Return the next point, or None if there is none before more is told."""
-
-    def tell(self, design: Design, outcome: Outcome) -> None:
-        """Learn how the point did that was asked for longest ago."""
 
 
 class Progress(NamedTuple):
@@ -101,7 +91,7 @@ class Exploration:
     def explore(self, kind: str, points: int) -> dict[str, Outcome]:
         """Have `points` different points chosen by the search `kind` simulated; return their outcomes by digest."""
         member, settings = SEARCHES.load(kind), self._space.search
-        search: Search = member.start(self._space, settings.seed, settings.batch)
+        search = member.start(self._space, settings.seed, settings.batch)
         asked: dict[str, None] = {}  # a set in the order of asking
         untold: deque[tuple[str, Design]] = deque()
         vain = 0

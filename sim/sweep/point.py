@@ -14,11 +14,12 @@ from typing import Any, get_args
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Cause, Counters
+from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep.axis import Design
@@ -131,7 +132,11 @@ class Simulator:
     def _found(self, design: Design) -> Row:
         machine_table, workload_table, trace_name = self._base.tables(design)
         machine = Architecture.from_table(machine_table)
+        if workload_table is not None:  # before anything is trained
+            refuse(against_simulating(machine, Workload.from_table(workload_table), self._base.fidelity))
         trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True))
+        if workload_table is None:
+            refuse(against_simulating(machine, trace.workload, self._base.fidelity))
         step = trace.recorded[-1]
         program = step_programs.recorded_program(machine, trace, step)
         run = self._count(program, None)

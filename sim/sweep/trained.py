@@ -54,8 +54,7 @@ def _train(workload: Workload, state: Path) -> Trace:
 
 @lru_cache(maxsize=2)
 def _recordings(dataset: str) -> Recordings:
-    recordings: Recordings = DATASETS.load(dataset).load(lambda what, share: None)
-    return recordings
+    return DATASETS.load(dataset).load(lambda what, share: None)
 
 
 @contextmanager

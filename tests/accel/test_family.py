@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.devices import DEVICES
 from deltatrain.accel.energy import ENERGY_TABLES
@@ -15,7 +18,7 @@ from deltatrain.accel.family import ModuleFamily, TableFamily
 from deltatrain.accel.memory import load_device
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.presets import MACHINES
-from deltatrain.accel.program import UNITS
+from deltatrain.accel.work import Work
 
 FOLDER = Path(__file__).parents[2] / "accel"
 
@@ -30,7 +33,7 @@ FOLDER = Path(__file__).parents[2] / "accel"
         (MACHINES, "presets", "toml"),
     ],
 )
-def test_the_members_are_the_files(family: ModuleFamily | TableFamily, folder: str, suffix: str) -> None:
+def test_the_members_are_the_files(family: ModuleFamily[Any] | TableFamily, folder: str, suffix: str) -> None:
     files = sorted(p.stem for p in (FOLDER / folder).glob(f"*.{suffix}") if not p.stem.startswith("_"))
     assert family.names() == tuple(files)
     for name in files:
@@ -42,7 +45,7 @@ def test_the_members_are_the_files(family: ModuleFamily | TableFamily, folder: s
     [(MODES, "matvek", "matvec"), (DEVICES, "zero_latenzy", "zero_latency"), (MACHINES, "edgy", "edge")],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(
-    family: ModuleFamily | TableFamily, wrong: str, meant: str
+    family: ModuleFamily[Any] | TableFamily, wrong: str, meant: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         family.load(wrong)
@@ -70,7 +73,7 @@ def test_a_new_file_is_a_new_member(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (package / "_part.py").write_text("")
     (package / "barrow.toml").write_text("wheels = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    modules, tables = ModuleFamily("carts", "cart"), TableFamily("carts", "cart")
+    modules, tables = ModuleFamily[Any]("carts", "cart", object), TableFamily("carts", "cart")
     assert modules.names() == ("wain",)
     assert modules.load("wain").WHEELS == 4
     assert tables.names() == ("barrow",)
@@ -79,21 +82,13 @@ def test_a_new_file_is_a_new_member(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", MODES.names())
-def test_every_mode_has_what_the_family_promises(name: str) -> None:
-    import numpy as np
-
-    from deltatrain.accel.architecture import Architecture
-    from deltatrain.accel.tiles import ONE_TILE
-    from deltatrain.accel.work import Work
-
+def test_what_a_mode_counts_is_not_negative(name: str) -> None:
     mode, engine = MODES.load(name), Architecture.named("tiny").engine
-    assert mode.UNIT in UNITS
     counts, words, rows = np.array([0, 1, 7]), np.array([3, 1, 4]), np.array([9, 2, 13])
     assert (mode.issue_cycles(counts, words) >= 0).all()
-    assert mode.drain_cycles(engine, *[ONE_TILE] * (mode.UNIT == "exchange")) >= 0
+    assert mode.drain_cycles(engine) >= 0
     assert all(np.min(actions) >= 0 for actions in mode.work(counts, words, rows, engine))
     assert isinstance(mode.work(counts, words, rows, engine), Work)
-    assert (mode.UNIT == "engine") == hasattr(mode, "WRITES_BACK")
 
 
 @pytest.mark.parametrize("name", DEVICES.names())

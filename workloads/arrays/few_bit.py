@@ -12,8 +12,7 @@ level, as y and y (1 - y) of a sigmoid, and y and 1 - y^2 of a tanh, determine e
 from __future__ import annotations
 
 from functools import cache
-from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -76,6 +75,27 @@ def used_grid() -> Array:
     return grid
 
 
+class Coded(Protocol):
+    """What codes must know of a cell.
+
+    Attributes
+    ----------
+    VALUES
+        The H-vectors that a step computes, h among them.
+    TAPE
+        Those that its backward pass reads; ``_before`` marks the value of the step before.
+    SQUASHED
+        Those that are a "sigmoid" or a "tanh", by name.
+    SQUARED
+        Those of them of which the backward pass needs the square only.
+    """
+
+    VALUES: tuple[str, ...]
+    TAPE: tuple[str, ...]
+    SQUASHED: dict[str, str]
+    SQUARED: tuple[str, ...]
+
+
 @cache
 def value_code(function: str, bits: int, sided: bool) -> ValueCode:
     """Return the code of `function`, "sigmoid" or "tanh", with `bits` bits for the piece, and one for the side."""
@@ -87,16 +107,14 @@ def value_code(function: str, bits: int, sided: bool) -> ValueCode:
     return ValueCode(bits + sided, centre, borders, np.concatenate([centre + distances, *below]))
 
 
-def value_codes(cell: ModuleType, bits: int | None) -> dict[str, ValueCode]:
+def value_codes(cell: Coded, bits: int | None) -> dict[str, ValueCode]:
     """Return the code of each of the cell's values that the tape keeps as a code; none without `bits`."""
     if bits is None:
         return {}
-    squared = getattr(cell, "SQUARED", ())
-    squashed: dict[str, str] = getattr(cell, "SQUASHED", {})
-    return {name: value_code(function, bits, name not in squared) for name, function in squashed.items()}
+    return {name: value_code(function, bits, name not in cell.SQUARED) for name, function in cell.SQUASHED.items()}
 
 
-def approximated(cell: ModuleType, values: Array, bits: int | None) -> Array:
+def approximated(cell: Coded, values: Array, bits: int | None) -> Array:
     """Return the cell's `VALUES`, first axis, as a tape with codes of `bits` bits gives them back."""
     codes = value_codes(cell, bits)
     if not codes:
@@ -108,7 +126,7 @@ def approximated(cell: ModuleType, values: Array, bits: int | None) -> Array:
     return back
 
 
-def neuron_bits(cell: ModuleType, bits: int | None, whole_bits: int) -> int:
+def neuron_bits(cell: Coded, bits: int | None, whole_bits: int) -> int:
     """Return the bits of a neuron's tape of one step, lists apart, where what is no code takes `whole_bits`."""
     codes = value_codes(cell, bits)
     return sum(codes[name].bits if name in codes else whole_bits for name in cell.TAPE)

@@ -6,16 +6,15 @@ own state. Dense pre-training runs this because it needs neither encoder nor acc
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 
 from deltatrain.workloads.arrays.layer import Layer, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
+from deltatrain.workloads.cells import Cell
 from deltatrain.workloads.cells._weights import blocks_of, gather, spread
 
 
-def forward(cell: ModuleType, layer: Layer, x: Array, packing: Packing) -> LayerTape:
+def forward(cell: Cell, layer: Layer, x: Array, packing: Packing) -> LayerTape:
     """Run one layer over all its steps; parameters as in `_recurrence.forward`.
 
     In the tape every element counts as fired but those of the recurrent stream into the first step, where there is
@@ -42,7 +41,7 @@ def forward(cell: ModuleType, layer: Layer, x: Array, packing: Packing) -> Layer
     return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M)
 
 
-def backward(cell: ModuleType, layer: Layer, tape: LayerTape, g_h: Array, packing: Packing) -> tuple[Layer, Array]:
+def backward(cell: Cell, layer: Layer, tape: LayerTape, g_h: Array, packing: Packing) -> tuple[Layer, Array]:
     """Run one layer backwards; parameters and results as in `_recurrence.backward`."""
     W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
     width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
@@ -64,6 +63,6 @@ def backward(cell: ModuleType, layer: Layer, tape: LayerTape, g_h: Array, packin
     return gradients, g_M
 
 
-def input_gradient(cell: ModuleType, layer: Layer, g_M: Array) -> Array:
+def input_gradient(cell: Cell, layer: Layer, g_M: Array) -> Array:
     """Return the gradient of a layer's input, packed, shape (N, I), from g(M) of all steps, shape (N, A*H)."""
     return g_M @ spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)

@@ -6,16 +6,15 @@ What a list is, what holds from step to step and how M adds up is the affair of 
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 
 from deltatrain.workloads.arrays.layer import Layer, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
+from deltatrain.workloads.cells import Cell
 from deltatrain.workloads.cells._weights import blocks_of, gather, spread
 
 
-def forward(cell: ModuleType, layer: Layer, x: Array, theta_x: float, theta_h: float, packing: Packing) -> LayerTape:
+def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, packing: Packing) -> LayerTape:
     """Run one layer over all its steps.
 
     Parameters
@@ -60,7 +59,7 @@ def forward(cell: ModuleType, layer: Layer, x: Array, theta_x: float, theta_h: f
 
 
 def backward(
-    cell: ModuleType, layer: Layer, tape: LayerTape, g_h: Array, beta: float, packing: Packing
+    cell: Cell, layer: Layer, tape: LayerTape, g_h: Array, beta: float, packing: Packing
 ) -> tuple[Layer, Array]:
     """Run one layer backwards over all its steps.
 
@@ -111,10 +110,9 @@ def backward(
     return gradients, g_M
 
 
-def input_gradient(cell: ModuleType, layer: Layer, tape: LayerTape, g_M: Array, beta: float, packing: Packing) -> Array:
+def input_gradient(cell: Cell, layer: Layer, tape: LayerTape, g_M: Array, beta: float, packing: Packing) -> Array:
     """Return the gradient of a layer's input, packed, shape (N, I), from g(M) of all steps, shape (N, A*H)."""
     g_delta = g_M @ spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
     if beta:
         g_delta += beta * np.sign(tape.delta_x)
-    adjoint: Array = cell.STREAMS.encode_adjoint(g_delta, tape.asked_x, packing)
-    return adjoint
+    return cell.STREAMS.encode_adjoint(g_delta, tape.asked_x, packing)

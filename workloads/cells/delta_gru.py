@@ -21,6 +21,7 @@ VALUES = ("r", "z", "n", "nh", "h")
 STATE = ("h",)
 TAPE = ("r", "z", "n", "nh", "h_before")
 SQUASHED = {"r": "sigmoid", "z": "sigmoid", "n": "tanh"}
+SQUARED: tuple[str, ...] = ()
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

@@ -17,6 +17,7 @@ VALUES = ("i", "f", "g", "o", "c", "tanh_c", "h")
 STATE = ("c", "h")
 TAPE = ("i", "f", "g", "o", "c_before", "tanh_c")
 SQUASHED = {"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid", "tanh_c": "tanh"}
+SQUARED: tuple[str, ...] = ()
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

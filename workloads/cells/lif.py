@@ -22,6 +22,8 @@ TARGETS_H: tuple[str, ...] = ()
 VALUES = ("u", "h")
 STATE = ("u", "h")
 TAPE = ("u",)
+SQUASHED: dict[str, str] = {}
+SQUARED: tuple[str, ...] = ()
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

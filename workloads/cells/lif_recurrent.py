@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from deltatrain.workloads.cells.lif import (
     ACCUMULATORS,
+    SQUARED,
+    SQUASHED,
     STATE,
     STREAMS,
     TAPE,
@@ -17,6 +19,8 @@ from deltatrain.workloads.cells.lif import (
 __all__ = [
     "ACCUMULATORS",
     "ARITHMETIC",
+    "SQUARED",
+    "SQUASHED",
     "STATE",
     "STREAMS",
     "TAPE",

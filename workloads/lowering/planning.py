@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.tiles import dealt
-from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, blocking_schedule_of
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, demand_of
 from deltatrain.workloads.lowering.checkpoint.sizes import Occupancy, budget
 from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles
@@ -184,7 +183,7 @@ def _predicted(name: str, steps: int, room: Budget, costs: Costs) -> tuple[Deman
     """Return what a policy takes, and its cycles with the port blocking and beside compute."""
     policy = POLICIES.load(name)
     if name != OPTIMAL:
-        taken: Demand = policy.demand(steps, room, costs)
+        taken = policy.demand(steps, room, costs)
         if taken.remote_bytes == 0 and steps > _BUILT_STEPS:
             cycles = taken.forward_steps * max(costs.forward_cycles, costs.forward_port_cycles)
             cycles += steps * max(costs.backward_cycles, costs.backward_port_cycles)
@@ -208,9 +207,9 @@ def _shorter(room: Budget, steps: int, length: int) -> Budget:
     return room._replace(remote_bytes=room.remote_bytes * length // steps)
 
 
-def _built(policy: ModuleType, steps: int, room: Budget, costs: Costs) -> tuple[Demand, int, int]:
+def _built(policy: Policy, steps: int, room: Budget, costs: Costs) -> tuple[Demand, int, int]:
     spread = overlapped(policy.schedule(steps, room, costs), room)
-    blocking = blocking_schedule_of(policy)(steps, room, costs)
+    blocking = policy.blocking_schedule(steps, room, costs)
     return demand_of(spread, room), blocking_cycles(blocking, costs), overlapped_cycles(spread, costs)
 
 
@@ -228,7 +227,7 @@ def _reach(
     if name == OPTIMAL:
         return max(plan.longest for plan in others), max(plan.widest for plan in others)
     policy = POLICIES.load(name)
-    if not getattr(policy, "CLOSED_FORM", True):
+    if not policy.CLOSED_FORM:
         return 0, 0.0
 
     def long(length: int) -> bool:

@@ -7,52 +7,21 @@ from collections.abc import Callable
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import refuse
 from deltatrain.accel.program import Program
-from deltatrain.workloads.datasets import DATASETS
-from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, blocking_schedule_of
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Schedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
 from deltatrain.workloads.lowering.keeping import Checkpointing
+from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
-from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.trace import RecordedStep, Trace
-from deltatrain.workloads.workload import SYNTHETIC, Workload
 
 _COSTED_STEPS = 64
 """What a step costs is found from the first steps of the samples."""
-
-
-def check_lowered(workload: Workload) -> None:
-    """Refuse a workload that trains what the machine cannot run.
-
-    Raises
-    ------
-    ConfigError
-        If its tape holds codes.
-    """
-    if workload.few_bit is not None:
-        raise ConfigError(
-            "few_bit must be left out for a machine, whose tape holds values: only `train` and the studies take codes"
-        )
-
-
-def check_dense(workload: Workload, what: str) -> None:
-    """Refuse a workload with sparse weights where `what` knows whole columns only, by a `ConfigError`."""
-    if workload.sparsity.density < 1:
-        raise ConfigError(f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}")
-
-
-def check_machine(architecture: Architecture, workload: Workload) -> None:
-    """Refuse a workload that this machine cannot run, by a `ConfigError`."""
-    check_lowered(workload)
-    if architecture.tiles.count > 1:
-        check_dense(workload, "a machine of several tiles")
-    if architecture.local.ports == 1:
-        check_dense(workload, "a local memory of one port")
 
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -67,7 +36,7 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
     FitError
         If something does not fit the memory it must live in.
     """
-    check_machine(architecture, trace.workload)
+    refuse(limits(architecture, trace.workload))
     program = program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
     return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
 
@@ -98,22 +67,8 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 
 def shape_of(trace: Trace) -> Shape:
     """Return the sizes of a trace's network; a `ConfigError` where no program does what was trained."""
-    workload = trace.workload
-    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
-    if workload.training.rule != BPTT:
-        raise ConfigError(
-            f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}"
-        )
-    if not shape.encoder.HELD and workload.dataset != SYNTHETIC and not _spikes(workload.dataset):
-        raise ConfigError(
-            f"cell {workload.cell!r} lists spikes by their index alone, and data set {workload.dataset!r} has other "
-            "values: to simulate, take a data set of spikes"
-        )
-    return shape
-
-
-def _spikes(dataset: str) -> bool:
-    return bool(getattr(DATASETS.load(dataset), "SPIKES", False))
+    refuse(workload_limits(trace.workload))
+    return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
 
 
 def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Program]) -> Checkpointing | None:
@@ -137,14 +92,13 @@ def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Pr
     policy = POLICIES.load(wanted.policy)
     if not wanted.runs_again:
         return None
-    costed, blocking = plain(keeping_all(architecture)), blocking_schedule_of(policy)
+    costed = plain(keeping_all(architecture))
 
     def schedule_of(steps: int, budget: Budget) -> Schedule:
         costs = step_costs(costed, budget)
         if not wanted.overlap:
-            return blocking(steps, budget, costs)
-        schedule: Schedule = policy.schedule(steps, budget, costs)
-        return overlapped(schedule, budget)
+            return policy.blocking_schedule(steps, budget, costs)
+        return overlapped(policy.schedule(steps, budget, costs), budget)
 
     return schedule_of
 

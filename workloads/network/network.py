@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 from deltatrain.workloads.arrays.few_bit import approximated
 from deltatrain.workloads.arrays.layer import Layer, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, last_rows, pack, packing_of, sample_of_rows, unpack
-from deltatrain.workloads.cells import _dense, _recurrence
+from deltatrain.workloads.cells import Cell, _dense, _recurrence
 
 
 class Sizes(NamedTuple):
     """The numbers that give every parameter its shape: the cell, I of layer 0, H of each layer, classes."""
 
-    cell: ModuleType
+    cell: Cell
     features: int
     hidden: tuple[int, ...]
     classes: int

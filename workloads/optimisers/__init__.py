@@ -1,5 +1,29 @@
-"""The optimisers, one file each: `start` gives the state, `update` takes one step; both work on one flat vector."""
+"""Family: the optimisers, one file each; `Optimiser` says what a member has."""
+
+from __future__ import annotations
+
+from typing import Protocol
 
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.workloads.arrays.packing import Array
 
-OPTIMISERS = ModuleFamily("deltatrain.workloads.optimisers", "optimiser")
+
+class Optimiser(Protocol):
+    """What makes of gradients the next parameters; all parameters are one flat vector."""
+
+    def start(self, parameters: Array) -> dict[str, Array]:
+        """Return the state before the first step."""
+
+    def update(
+        self,
+        parameters: Array,
+        gradient: Array,
+        state: dict[str, Array],
+        learning_rate: float,
+        momentum: float,
+        weight_decay: float,
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return the parameters and the state after one step."""
+
+
+OPTIMISERS = ModuleFamily[Optimiser]("deltatrain.workloads.optimisers", "optimiser", Optimiser)

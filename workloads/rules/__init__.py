@@ -1,20 +1,18 @@
-"""Family: how the gradient of a mini-batch is found, one file each.
-
-Every member has ``training_step(network, parameters, x, lengths, labels)``, which returns `Learned`; arguments as in
-`workloads.network.network.training_step`. ``SPIKES_ONLY`` says whether it is for spiking cells alone.
-"""
+"""Family: how the gradient of a mini-batch is found, one file each; `TrainingRule` says what a member has."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.network.fired import Fired
-from deltatrain.workloads.network.network import Parameters
+from deltatrain.workloads.network.network import Network, Parameters
 
-__all__ = ["RULES", "Learned"]
-
-RULES = ModuleFamily("deltatrain.workloads.rules", "training rule")
+__all__ = ["RULES", "Learned", "TrainingRule"]
 
 
 class Learned(NamedTuple):
@@ -33,3 +31,23 @@ class Learned(NamedTuple):
     loss: float
     gradients: Parameters
     fired: Fired
+
+
+class TrainingRule(Protocol):
+    """How gradients are found.
+
+    Attributes
+    ----------
+    SPIKES_ONLY
+        Whether it is for spiking cells alone.
+    """
+
+    SPIKES_ONLY: bool
+
+    def training_step(
+        self, network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
+    ) -> Learned:
+        """Return loss and gradients of one mini-batch; arguments as of `workloads.network.network.training_step`."""
+
+
+RULES = ModuleFamily[TrainingRule]("deltatrain.workloads.rules", "training rule", TrainingRule)

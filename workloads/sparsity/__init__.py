@@ -1,15 +1,29 @@
-"""Family: one file for each rule of which weights of a matrix exist, from the first update on.
+"""Family: one file for each rule of which weights of a matrix exist; `SparsityRule` says what a member has."""
 
-Every member has
+from __future__ import annotations
 
-``first(matrix, count, rng)``
-    the mask before training, in which `count` weights exist;
-``moved(matrix, weights, mask, rate, rng)``
-    the mask from now on: as many weights as before, the rule may take `rate` of them away and let others grow.
+from typing import Protocol
 
-Masks are boolean and of the matrix's shape, (gates * H, C): its row blocks are the gates (`_matrix.Matrix`).
-"""
+import numpy as np
 
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.sparsity._matrix import Matrix
 
-SPARSITY = ModuleFamily("deltatrain.workloads.sparsity", "sparsity rule")
+__all__ = ["SPARSITY", "SparsityRule"]
+
+
+class SparsityRule(Protocol):
+    """Which weights of a matrix exist, from the first update on.
+
+    Masks are boolean and of the matrix's shape, (gates * H, C): its row blocks are the gates (`_matrix.Matrix`).
+    """
+
+    def first(self, matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
+        """Return the mask before training, in which `count` weights exist."""
+
+    def moved(self, matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
+        """Return the mask from now on: as many weights as before, of which `rate` may have moved."""
+
+
+SPARSITY = ModuleFamily[SparsityRule]("deltatrain.workloads.sparsity", "sparsity rule", SparsityRule)

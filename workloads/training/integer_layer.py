@@ -6,14 +6,14 @@ recurrent ones.
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
+from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import accumulator_rows
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import MODES, cell_backward, cell_forward, matvec, matvec_t, outer
+from deltatrain.accel.modes import EncoderMode, cell_backward, cell_forward, encoder_mode, matvec, matvec_t, outer
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers, fit
 from deltatrain.workloads.training.integer_parameters import IntegerLayer
@@ -24,19 +24,19 @@ class Cell(NamedTuple):
 
     Attributes
     ----------
-    gates
+    arithmetic
         A member of `accel.cells`.
     engine
         Its formats and its lanes, which give the order of sums.
     """
 
-    arithmetic: ModuleType
+    arithmetic: CellArithmetic
     engine: Engine
 
     @property
-    def encoder(self) -> ModuleType:
+    def encoder(self) -> EncoderMode:
         """The mode that lists its streams."""
-        return MODES.load(self.arithmetic.ENCODER)
+        return encoder_mode(self.arithmetic.ENCODER)
 
 
 class LayerState(NamedTuple):

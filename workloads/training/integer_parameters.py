@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
+from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import accumulator_rows
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.number import Integers, quantise, to_float
@@ -55,14 +55,14 @@ def zeros_like(parameters: IntegerParameters) -> IntegerParameters:
     return IntegerParameters(layers, np.zeros_like(parameters.readout))
 
 
-def quantised(parameters: Parameters, arithmetic: ModuleType, formats: Formats) -> IntegerParameters:
+def quantised(parameters: Parameters, arithmetic: CellArithmetic, formats: Formats) -> IntegerParameters:
     """Return `parameters` rounded to ``formats.weight``.
 
     Parameters
     ----------
     parameters
         Of a network whose cell has the gate arithmetic `gates`.
-    gates
+    arithmetic
         A member of `accel.cells`.
     formats
         The engine's formats.
@@ -76,7 +76,7 @@ def quantised(parameters: Parameters, arithmetic: ModuleType, formats: Formats) 
     return IntegerParameters(tuple(layers), quantise(readout, formats.weight))
 
 
-def dequantised(parameters: IntegerParameters, arithmetic: ModuleType, formats: Formats) -> Parameters:
+def dequantised(parameters: IntegerParameters, arithmetic: CellArithmetic, formats: Formats) -> Parameters:
     """Return the numbers that `parameters` stand for, float64; undoes `quantised` but for its rounding."""
     fraction_bits, layers = formats.weight.fraction_bits, []
     for W_x, W_h in parameters.layers:
@@ -92,7 +92,7 @@ def dequantised(parameters: IntegerParameters, arithmetic: ModuleType, formats: 
     return Parameters(tuple(layers), readout[:, :-1], readout[:, -1])
 
 
-def _bias_columns(layer: Layer, arithmetic: ModuleType) -> tuple[Array, Array]:
+def _bias_columns(layer: Layer, arithmetic: CellArithmetic) -> tuple[Array, Array]:
     """Return the bias as columns of W_x and of W_h, shapes (rows, BIAS_X) and (rows, BIAS_H).
 
     An accumulator to which both matrices add gets its bias from W_x.

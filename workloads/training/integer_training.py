@@ -11,12 +11,12 @@ bits; a mean is taken by dividing the learning rate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import loss, matvec, matvec_t, outer, update
 from deltatrain.accel.modes.encode import Fired
@@ -32,7 +32,7 @@ class IntegerNetwork(NamedTuple):
 
     Attributes
     ----------
-    gates
+    arithmetic
         A member of `accel.cells`.
     engine
         Its formats and its lanes, which give the order of sums.
@@ -42,7 +42,7 @@ class IntegerNetwork(NamedTuple):
         "last" or "every": which steps are classified.
     """
 
-    arithmetic: ModuleType
+    arithmetic: CellArithmetic
     engine: Engine
     thresholds: tuple[tuple[int, int], ...]
     readout: str

@@ -174,7 +174,7 @@ def clipped(gradient: Array, norm: float) -> Array:
 
 def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:
     """Return the learning rate of update number `update` (from 0) of `updates`, after epochs with these losses."""
-    factor: float = SCHEDULES.load(training.schedule).factor(update / updates, losses)
+    factor = SCHEDULES.load(training.schedule).factor(update / updates, losses)
     rising = training.warm_up * updates
     return training.learning_rate * factor * (min(1.0, (update + 1) / rising) if rising else 1.0)
 

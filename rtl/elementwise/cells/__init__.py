@@ -1,30 +1,42 @@
 """Family: what a lane of the element-wise unit does for one neuron, cycle by cycle; one file a member of `accel.cells`.
 
-Spiking cells have no gates yet: the fidelities that count by laws take them, gates refuse them (`timetables`).
-
-Every member has ``FORWARD`` and ``BACKWARD``, each a `rtl.elementwise.timetable.Timetable`, line by line the
-arithmetic of the member of `accel.cells` with the same name. Values are called as there; M of a gate is ``M_`` and its
-name, g(M) ``g_`` and its name, that of the step after ``later_`` and its name, the carry for the step before
-``before``.
+`Timetables` says what every member has. Spiking cells have no gates yet: the fidelities that count by laws take them,
+gates refuse them (`timetables`).
 """
 
-from types import ModuleType
+from __future__ import annotations
+
+from typing import Protocol
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.rtl.elementwise.timetable import Timetable
 
-TIMETABLES = ModuleFamily("deltatrain.rtl.elementwise.cells", "gate timetable")
 
+class Timetables(Protocol):
+    """The arithmetic of the member of `accel.cells` with the same name, line by line.
 
-def timetables(cell: str) -> ModuleType:
-    """Return the timetables of a member of `accel.cells`.
-
-    Raises
-    ------
-    ConfigError
-        If nobody has drawn the gates of that cell.
+    Values are called as there; M of a gate is ``M_`` and its name, g(M) ``g_`` and its name, that of the step after
+    ``later_`` and its name, the carry for the step before ``before``.
     """
-    if cell not in TIMETABLES.names():
-        drawn = ", ".join(TIMETABLES.names())
-        raise ConfigError(f"cell arithmetic {cell!r} has a law but no gates: take fidelity 'cycle', or one of {drawn}")
+
+    FORWARD: Timetable
+    BACKWARD: Timetable
+
+
+TIMETABLES = ModuleFamily[Timetables]("deltatrain.rtl.elementwise.cells", "gate timetable", Timetables)
+
+
+def limits(cell: str) -> list[str]:
+    """Return why there are no gates for a member of `accel.cells`, if nobody has drawn them."""
+    if cell in TIMETABLES.names():
+        return []
+    drawn = ", ".join(TIMETABLES.names())
+    return [f"cell arithmetic {cell!r} has a law but no gates: take fidelity 'cycle', or one of {drawn}"]
+
+
+def timetables(cell: str) -> Timetables:
+    """Return the timetables of a member of `accel.cells`; a `ConfigError` says its `limits`."""
+    for reason in limits(cell):
+        raise ConfigError(reason)
     return TIMETABLES.load(cell)

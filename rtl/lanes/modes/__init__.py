@@ -1,22 +1,17 @@
 """Family: the gates of one engine mode a file; its arithmetic and its cycle law are in `accel.modes`.
 
-Every member has
-
-``factors(inputs)``
-    which two values a lane multiplies, from `rtl.lanes.modes.Inputs`;
-a component
-    named like its file, which makes the results from the products.
+`LaneMode` says what every member has; the component that makes the results from the products is named like its file.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
 
 from amaranth.hdl import Value
 
 from deltatrain.accel.family import ModuleFamily
 
-__all__ = ["LANE_MODES", "Inputs"]
-
-LANE_MODES = ModuleFamily("deltatrain.rtl.lanes.modes", "mode of the lanes")
+__all__ = ["LANE_MODES", "Inputs", "LaneMode"]
 
 
 class Inputs(NamedTuple):
@@ -39,3 +34,13 @@ class Inputs(NamedTuple):
     gradient: Value
     delta: Value
     learning_rate: Value
+
+
+class LaneMode(Protocol):
+    """What a lane does in one engine mode."""
+
+    def factors(self, inputs: Inputs) -> tuple[Value, Value]:
+        """Return the two values that it multiplies."""
+
+
+LANE_MODES = ModuleFamily[LaneMode]("deltatrain.rtl.lanes.modes", "mode of the lanes", LaneMode)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import Program
 from deltatrain.sim.gates import layout
@@ -13,6 +13,7 @@ from deltatrain.sim.gates.engines import Engine
 from deltatrain.sim.gates.export.bench import bench
 from deltatrain.sim.gates.export.bench_plan import LOCAL, BenchPlan
 from deltatrain.sim.gates.export.fields import fields_of
+from deltatrain.sim.gates.export.limits import limits
 from deltatrain.sim.gates.export.parameters import parameters
 from deltatrain.sim.gates.export.recording import Recording
 from deltatrain.sim.gates.export.verilog import verilog
@@ -91,14 +92,7 @@ def exported(
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot run `program`, or the test bench has no memory for it."""
     layout.check(program)
-    architecture = program.architecture
-    if architecture.tiles.count > 1:
-        raise ConfigError(f"the test bench is for one tile: tiles.count must be 1, not {architecture.tiles.count}")
-    if "tape" in program.remote_bytes:
-        raise ConfigError(
-            "the test bench has no memory for a tape: placement.tape must be 'local', or 'auto' with local.bytes large "
-            f"enough, not {architecture.placement.tape!r} with {architecture.local.bytes}"
-        )
+    refuse(limits(program.architecture, program.remote_bytes))
 
 
 class _Files:

@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import In
 
+from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.program import PHASES, TILE_UNITS
 from deltatrain.rtl.commands.unit_counters import CAUSES
 from deltatrain.rtl.tile import RESET_CYCLES
@@ -52,7 +53,7 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
 def _network(step: NumberedStep) -> dict[str, Any]:
     shape = step.shape
     return {
-        "cell": shape.arithmetic.__name__.rpartition(".")[2],
+        "cell": name_of(shape.arithmetic),
         "inputs": list(shape.inputs),
         "hidden": list(shape.hidden),
         "classes": shape.classes,

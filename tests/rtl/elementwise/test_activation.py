@@ -99,5 +99,5 @@ def test_memories_hold_the_tables(table):
 
 
 def test_a_format_that_does_not_hold_1_is_refused():
-    message = "gate must hold 1: at most 6 fraction bits, not 7"
+    message = "engine.formats.gate to hold 1: of 8 bits at most 6 fraction bits, not 7"
     assert_refused(Activation, message, gate=NumberFormat(bits=8, fraction_bits=7))

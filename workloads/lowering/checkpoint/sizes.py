@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.engine import Engine
+from deltatrain.accel.cell_arithmetic import CellArithmetic
+from deltatrain.accel.engine import Engine, Formats
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget
 from deltatrain.workloads.lowering.lists import value_bytes
 from deltatrain.workloads.lowering.placement import Demand, Shape, own_most, place
@@ -38,12 +39,14 @@ def tape_bytes(shape: Shape, engine: Engine, fired: float) -> int:
     return dense + list_bytes(shape, engine, fired)
 
 
-def residue_bytes(shape: Shape, engine: Engine, fired: float) -> int | None:
-    """Return the bytes of what of a tape cannot be run backwards: lists and the gates' state; None if all must be kept.
+def runs_backwards(arithmetic: CellArithmetic, formats: Formats) -> bool:
+    """Tell whether M can be run backwards: it wraps and is kept from step to step; a spiking cell's reset forgets."""
+    return formats.memory_overflow == "wrap" and bool(arithmetic.KEPT)
 
-    M can be run backwards if it wraps and is kept from step to step: a spiking cell's reset forgets.
-    """
-    if engine.formats.memory.overflow != "wrap" or not shape.arithmetic.KEPT:
+
+def residue_bytes(shape: Shape, engine: Engine, fired: float) -> int | None:
+    """Return the bytes of what of a tape cannot be run backwards: lists and the cell's state; None if all is kept."""
+    if not runs_backwards(shape.arithmetic, engine.formats):
         return None
     kept = sum(shape.hidden) * len(shape.arithmetic.STATE) * engine.formats.state.bytes
     return kept + list_bytes(shape, engine, fired)

@@ -1,25 +1,36 @@
-"""Family: one file for each checkpoint policy.
-
-Every member has ``schedule(steps, budget, costs) -> Schedule`` and ``demand(steps, budget, costs) -> Demand``, which
-says from closed forms what that schedule takes. Both raise `accel.errors.FitError` where it does not fit. A member that
-does otherwise where everything waits for transfers has ``blocking_schedule`` too.
-"""
+"""Family: one file for each checkpoint policy; `Policy` says what a member has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deltatrain.accel.family import ModuleFamily
 
 if TYPE_CHECKING:
-    from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Schedule
-
-POLICIES = ModuleFamily("deltatrain.workloads.lowering.checkpoint.policies", "checkpoint policy")
+    from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule
 
 
-def blocking_schedule_of(policy: ModuleType) -> Callable[[int, Budget, Costs], Schedule]:
-    """Return how a policy makes schedules where everything waits for transfers."""
-    made: Callable[[int, Budget, Costs], Schedule] = getattr(policy, "blocking_schedule", policy.schedule)
-    return made
+class Policy(Protocol):
+    """Which steps' state and tape are kept, where, and which steps are run again.
+
+    Every function raises `accel.errors.FitError` where the schedule does not fit.
+
+    Attributes
+    ----------
+    CLOSED_FORM
+        Whether `demand` is found without making the schedule.
+    """
+
+    CLOSED_FORM: bool
+
+    def schedule(self, steps: int, budget: Budget, costs: Costs) -> Schedule:
+        """Return the schedule of a sequence of `steps` where transfers go on beside the units' work."""
+
+    def blocking_schedule(self, steps: int, budget: Budget, costs: Costs) -> Schedule:
+        """Return the schedule where everything waits for transfers; most policies do the same."""
+
+    def demand(self, steps: int, budget: Budget, costs: Costs) -> Demand:
+        """Return what `schedule` takes."""
+
+
+POLICIES = ModuleFamily[Policy]("deltatrain.workloads.lowering.checkpoint.policies", "checkpoint policy", Policy)

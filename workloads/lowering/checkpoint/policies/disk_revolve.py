@@ -5,7 +5,7 @@ from __future__ import annotations
 from deltatrain.workloads.lowering.checkpoint.package import disk_rows, slots
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
 
-CLOSED_FORM = False  # of `demand`
+CLOSED_FORM = False
 
 
 def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
@@ -17,6 +17,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     return _schedule(steps, budget, costs)
+
+
+blocking_schedule = schedule
 
 
 def _schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:

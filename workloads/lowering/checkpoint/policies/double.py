@@ -31,6 +31,8 @@ from deltatrain.workloads.lowering.checkpoint.segments import (
     restarted_locally,
 )
 
+CLOSED_FORM = True
+
 
 def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     """Return the inner states and the tapes of an inner segment, and the outer states in remote memory."""
@@ -60,6 +62,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     for a, b in reversed(earlier):
         rows += outer_again(a, b, length)
     return Schedule.of(steps, rows)
+
+
+blocking_schedule = schedule
 
 
 def segment_steps(budget: Budget) -> tuple[int, int]:

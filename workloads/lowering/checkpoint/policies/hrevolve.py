@@ -8,7 +8,7 @@ from __future__ import annotations
 from deltatrain.workloads.lowering.checkpoint.package import hierarchical_rows, slots
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
 
-CLOSED_FORM = False  # of `demand`
+CLOSED_FORM = False
 
 
 def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
@@ -21,6 +21,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     return Schedule.of(steps, hierarchical_rows(steps, *slots(steps, budget), _moves(costs)))
+
+
+blocking_schedule = schedule
 
 
 def _moves(costs: Costs) -> tuple[float, float]:

@@ -24,7 +24,7 @@ from deltatrain.workloads.lowering.checkpoint.reordering import with_late_revers
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
 from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles, work_cycles
 
-CLOSED_FORM = False  # of `demand`
+CLOSED_FORM = False
 _PORT_PRICES = (1.0, 0.0, 0.25, 0.5, 3.0)
 _TUNED_ROWS = 400
 """A pattern for a long sequence is timed on a shorter one of about so many rows, and on one twice as long."""

@@ -21,6 +21,11 @@ from deltatrain.workloads.lowering.checkpoint.schedule import (
 )
 from deltatrain.workloads.lowering.checkpoint.segments import bounds_of, one_level
 
+CLOSED_FORM = True
+NEEDS = (
+    "policy 'reversible' needs a delta network on one tile whose memory M wraps: its steps can be run backwards, "
+    "saturating sums and the reset of a spiking neuron cannot"
+)
 _BLOCKS = 512
 """Blocks of a long segment that are run backwards and reversed together."""
 
@@ -51,6 +56,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     return Schedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely, run_back))
 
 
+blocking_schedule = schedule
+
+
 def segment_steps(steps: int, budget: Budget) -> int:
     """Return the longest segment whose residues fit beside one tape and, if there are more than two, a state."""
     residue = _residue_bytes(budget)
@@ -68,8 +76,5 @@ def _block(length: int, budget: Budget) -> int:
 
 def _residue_bytes(budget: Budget) -> int:
     if budget.residue_bytes is None:
-        raise FitError(
-            "policy 'reversible' needs a delta network on one tile whose memory M wraps: its steps can be run "
-            "backwards, saturating sums and the reset of a spiking neuron cannot"
-        )
+        raise FitError(NEEDS)
     return max(1, budget.residue_bytes)

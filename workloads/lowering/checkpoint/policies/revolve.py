@@ -11,6 +11,8 @@ from math import comb
 from deltatrain.workloads.lowering.checkpoint.package import local_rows
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, fit
 
+CLOSED_FORM = True
+
 
 def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     """Return the states and one tape; forward steps from the closed form."""
@@ -23,6 +25,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     return Schedule.of(steps, local_rows(steps, _states(steps, budget) + 1))
+
+
+blocking_schedule = schedule
 
 
 def extra_steps(steps: int, slots: int) -> int:

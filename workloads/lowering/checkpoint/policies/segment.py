@@ -12,6 +12,8 @@ import numpy as np
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, fit
 from deltatrain.workloads.lowering.checkpoint.segments import bounds_of, kept_locally, one_level, restarted_locally
 
+CLOSED_FORM = True
+
 
 def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     """Return the states and the tapes of one segment."""
@@ -26,6 +28,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     demand(steps, budget, costs)
     bounds = bounds_of(0, steps, segment_steps(steps, budget))
     return Schedule.of(steps, one_level(bounds, kept_locally, restarted_locally))
+
+
+blocking_schedule = schedule
 
 
 def segment_steps(steps: int, budget: Budget) -> int:

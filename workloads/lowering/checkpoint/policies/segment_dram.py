@@ -13,6 +13,8 @@ from deltatrain.workloads.lowering.checkpoint.schedule import (
 )
 from deltatrain.workloads.lowering.checkpoint.segments import bounds_of, one_level
 
+CLOSED_FORM = True
+
 
 def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     """Return the tapes of one segment, or the one state on its way, and the states in remote memory."""
@@ -27,6 +29,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     demand(steps, budget, costs)
     bounds = bounds_of(0, steps, segment_steps(steps, budget))
     return Schedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely))
+
+
+blocking_schedule = schedule
 
 
 def segment_steps(steps: int, budget: Budget) -> int:

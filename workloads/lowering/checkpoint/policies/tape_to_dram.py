@@ -10,6 +10,7 @@ from itertools import pairwise
 from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Costs, Demand, Row, Schedule, fit
 from deltatrain.workloads.lowering.checkpoint.segments import bounds_of
 
+CLOSED_FORM = True
 _BLOCKS = 512
 """Blocks of a long sequence. Finer ones would overlap no better but at the ends."""
 
@@ -32,6 +33,9 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     for a, b in reversed(sent):
         rows += [(Action.LOAD_TAPE_REMOTE, a, b), (Action.REVERSE, a, b), (Action.FREE_TAPE_REMOTE, a, b)]
     return Schedule.of(steps, rows)
+
+
+blocking_schedule = schedule
 
 
 def _block(steps: int, budget: Budget) -> int:

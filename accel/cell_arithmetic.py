@@ -1,0 +1,67 @@
+"""What every member of `accel.cells` has; it stands here because engine modes, which cells import, run any of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from deltatrain.accel.engine import Formats
+from deltatrain.accel.number import Integers
+
+
+class CellArithmetic(Protocol):
+    """The element-wise arithmetic of a recurrent cell, in the integers of an engine's formats.
+
+    Products and sums are exact and a value is rounded once, to nearest even, when it is stored in the format named
+    there. Multiplication operands are stored values or a difference of two, so that one multiplier of at most one bit
+    more than the formats' widths serves a neuron.
+
+    Attributes
+    ----------
+    ACCUMULATORS
+        How many H-blocks the delta memory M has.
+    KEPT
+        The share of M with which the next step begins: 1 where deltas are added up, 0 where each step's sum is its own.
+    ENCODER
+        The mode that lists what its streams bring, `accel.modes.encode` or `accel.modes.encode_spikes`.
+    BLOCKS_X, BLOCKS_H
+        For each H-row block of W_x and W_h the block of M that it adds to (`accel.cells.accumulator_rows`); without
+        any in ``BLOCKS_H`` the cell has no recurrent matrix.
+    BIAS_X, BIAS_H
+        Whether the bias is an extra last column of W_x, of W_h. M starts at zero; that column fires at step 0 only,
+        with the value 1.0, so that `outer` makes the gradient of the bias, which is g(M) of step 0, like any other.
+    STATE
+        The H-vectors that a step takes from the step before, all zero before step 0. Every cell also carries h, and M,
+        x-hat and h-hat if it keeps them.
+    TAPE
+        The H-vectors of a step that its backward pass needs.
+    LOOKUPS, FORWARD_MULTIPLIES, BACKWARD_MULTIPLIES
+        Table look-ups and multiplications for one neuron and step. A table's interpolation has a small multiplier of
+        its own and is part of the look-up.
+    """
+
+    __name__: str
+    ACCUMULATORS: int
+    KEPT: int
+    ENCODER: str
+    BLOCKS_X: tuple[int, ...]
+    BLOCKS_H: tuple[int, ...]
+    BIAS_X: bool
+    BIAS_H: bool
+    STATE: tuple[str, ...]
+    TAPE: tuple[str, ...]
+    LOOKUPS: int
+    FORWARD_MULTIPLIES: int
+    BACKWARD_MULTIPLIES: int
+
+    def forward(self, M: Integers, state: Integers, formats: Formats) -> tuple[Integers, Integers, Integers]:
+        """Return the new state, shape (S, ..., H), h in ``formats.activation``, shape (..., H), and the tape."""
+
+    def backward(
+        self, g_h: Integers, carry: Integers, tape: Integers, g_M: Integers, formats: Formats
+    ) -> tuple[Integers, Integers]:
+        """Return g(M) of this step, shape (A, ..., H), and what is carried to the step before, shape (..., H)."""
+
+
+def name_of(arithmetic: CellArithmetic) -> str:
+    """Return the word by which `accel.cells` knows a member."""
+    return arithmetic.__name__.rpartition(".")[2]

@@ -1,0 +1,102 @@
+"""What there are no gates for, as far as the description of a machine says it; each limit is stated here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.elementwise import activation, cells
+from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
+from deltatrain.rtl.parts.arguments import unequal_units
+
+__all__ = ["limits", "machine_limits", "program_limits"]
+
+_LEAST_LANES = 4
+"""So that a word of the tape holds two entries."""
+
+
+def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> list[str]:
+    """Return a line for each reason why there are no gates of a machine for a member of `accel.cells`.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    cell
+        A member of `accel.cells`.
+    off_chip
+        Which of "weights", "gradients" and "tape" are known to live in off-chip memory.
+    """
+    return [*cells.limits(cell), *program_limits(architecture), *machine_limits(architecture, off_chip)]
+
+
+def program_limits(architecture: Architecture) -> list[str]:
+    """Return why the gates cannot do what programs of the machine say: they run nothing again, and load in turn."""
+    wanted, in_flight, reasons = architecture.checkpoint, architecture.dma.in_flight, []
+    if in_flight > 1:
+        reasons.append(f"the gates have one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}")
+    if wanted.runs_again or not wanted.overlap:
+        reasons.append(
+            "the gates keep every tape, beside other work: checkpoint.policy must be 'store_all' or 'tape_to_dram' "
+            f"and checkpoint.overlap true, not {wanted.policy!r} and {str(wanted.overlap).lower()}"
+        )
+    return reasons
+
+
+def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why the gates of the machine cannot be built, whatever runs on them; arguments as of `limits`."""
+    engine, ports = architecture.engine, architecture.local.ports
+    reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate)]
+    if ports != 2:
+        reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
+    word_bytes = engine.lanes * engine.formats.activation.bytes
+    if architecture.dma.bytes_per_cycle != word_bytes:
+        reasons.append(
+            f"the gates need dma.bytes_per_cycle = {word_bytes}, one word of {engine.lanes} activations, "
+            f"not {architecture.dma.bytes_per_cycle}"
+        )
+    if architecture.tiles.count > 1:
+        reasons += _tile_limits(architecture, off_chip)
+    elif "tape" in off_chip:
+        reasons += _tape_limits(engine)
+    return reasons
+
+
+def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    count, overflow, reasons = architecture.tiles.count, architecture.engine.formats.memory_overflow, []
+    if count & (count - 1):
+        reasons.append(f"the gates need tiles.count to be a power of two, not {count}")
+    if overflow != "wrap":
+        reasons.append(
+            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
+            f"rows are shared out, not {overflow!r}"
+        )
+    return reasons + [
+        f"the gates of several tiles need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
+        f"not {home!r} with {architecture.local.bytes}"
+        for use, home in architecture.homes.items()
+        if use in off_chip
+    ]
+
+
+def _tape_limits(engine: Engine) -> list[str]:
+    """Return why the gates cannot move a tape that lives off-chip."""
+    formats, reasons = engine.formats, []
+    if engine.lanes < _LEAST_LANES:
+        reasons.append(
+            f"the gates need engine.lanes of at least {_LEAST_LANES} for a tape off-chip (placement.tape), "
+            f"not {engine.lanes}"
+        )
+    if formats.activation.bytes != VALUE_BITS // 8:
+        reasons.append(
+            f"the gates need engine.formats.activation of {VALUE_BITS - 7} to {VALUE_BITS} bits for a tape off-chip "
+            f"(placement.tape), not {formats.activation.bits}"
+        )
+    for name, number in (("gate", formats.gate), ("state", formats.state)):
+        if number.bits > VALUE_BITS:
+            reasons.append(
+                f"the gates need engine.formats.{name} of {VALUE_BITS} bits at most for a tape off-chip "
+                f"(placement.tape), not {number.bits}"
+            )
+    return reasons

@@ -1,0 +1,91 @@
+"""What a fidelity, a machine and a workload can do together: asked before anything is trained, lowered or simulated.
+
+Each function returns all reasons at once, a line each; `accel.errors.refuse` makes one error of them. Each limit is
+stated where it comes from: what no program does in `workloads.lowering.limits`, what has no gates in `rtl.limits`, what
+a fidelity cannot run in its file. What only a trace tells, such as how many bytes a tape takes, is found later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.machine import dram_trace
+from deltatrain.sim.memory import banks
+from deltatrain.workloads.lowering.limits import dense_limits, workload_limits
+from deltatrain.workloads.workload import SYNTHETIC, Workload
+
+
+def against_simulating(
+    architecture: Architecture,
+    workload: Workload,
+    fidelity: str,
+    *,
+    engine: str | None = None,
+    observed: bool = False,
+    requests: bool = False,
+    off_chip: Collection[str] = (),
+) -> list[str]:
+    """Return a line for each reason why a training step of a workload cannot be simulated on a machine.
+
+    Parameters
+    ----------
+    architecture, workload
+        The two descriptions.
+    fidelity
+        A member of `FIDELITIES`; any other is the only reason.
+    engine
+        What shall run its gates, if that is chosen.
+    observed
+        Whether somebody shall be told when everything happens.
+    requests
+        Whether the requests to off-chip memory shall be written down.
+    off_chip
+        Those of weights, gradients and tape that are known to live there, beside those that are described to.
+    """
+    try:
+        member = FIDELITIES.load(fidelity)
+    except ConfigError as error:
+        return [str(error)]
+    reasons = member.limits(architecture, workload, architecture.off_chip.union(off_chip))
+    if engine is not None and engine not in member.ENGINES:
+        known = " or ".join(map(repr, member.ENGINES)) or "none, as it runs no gates"
+        reasons.append(f"the engine of fidelity {fidelity!r} must be {known}, not {engine!r}")
+    if observed and not member.OBSERVES:
+        reasons.append(f"fidelity {fidelity!r} has no timeline, as it does not tell when things happen: use 'cycle'")
+    if requests:
+        reasons += dram_trace.limits(architecture)
+    return reasons
+
+
+def against_drawing(workload: Workload) -> list[str]:
+    """Return why no training step of a workload can be drawn from statistics, if it has none."""
+    if workload.synthetic is not None:
+        return []
+    return [
+        f"workload {workload.name!r} must be trained before it can be simulated: give its trace, "
+        f"or a workload whose dataset is {SYNTHETIC!r}"
+    ]
+
+
+def against_planning(architecture: Architecture, workload: Workload, *, simulated: bool = False) -> list[str]:
+    """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
+    reasons = workload_limits(workload) + dense_limits(workload, "a plan of checkpoints")
+    return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
+
+
+def against_verifying(architecture: Architecture, cells: Iterable[str]) -> list[str]:
+    """Return a line for each reason why the gates of a machine cannot be compared for members of `accel.cells`."""
+    from deltatrain.rtl.limits import limits
+
+    return [reason for cell in cells for reason in limits(architecture, cell, architecture.off_chip)]
+
+
+def against_exporting(architecture: Architecture, workload: Workload) -> list[str]:
+    """Return a line for each reason why a machine's gates and a training step for them cannot be written as Verilog."""
+    from deltatrain.sim.gates.export.limits import limits
+
+    reasons = against_drawing(workload) + against_simulating(architecture, workload, "rtl")
+    return reasons + limits(architecture, architecture.off_chip)

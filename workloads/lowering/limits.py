@@ -1,0 +1,66 @@
+"""What no program can do: which workloads a machine cannot be told to train, as far as the two descriptions say it."""
+
+from __future__ import annotations
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC, CellArithmetic
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes import encoder_mode
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
+from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
+from deltatrain.workloads.tables import BPTT
+from deltatrain.workloads.workload import SYNTHETIC, Workload
+
+
+def limits(architecture: Architecture, workload: Workload) -> list[str]:
+    """Return a line for each reason why no program trains such a workload on such a machine."""
+    reasons = workload_limits(workload)
+    if architecture.tiles.count > 1:
+        reasons += dense_limits(workload, "a machine of several tiles")
+    if architecture.local.ports == 1:
+        reasons += dense_limits(workload, "a local memory of one port")
+    return reasons + _policy_limits(architecture, CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC))
+
+
+def workload_limits(workload: Workload) -> list[str]:
+    """Return a line for each reason why there is no program for such a workload, whatever the machine."""
+    reasons = []
+    if workload.few_bit is not None:
+        reasons.append(
+            "few_bit must be left out for a machine, whose tape holds values: only `train` and the studies take codes"
+        )
+    if workload.training.rule != BPTT:
+        reasons.append(f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}")
+    arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
+    if not encoder_mode(arithmetic.ENCODER).HELD and not _spikes(workload.dataset):
+        reasons.append(
+            f"cell {workload.cell!r} lists spikes by their index alone, and data set {workload.dataset!r} has other "
+            "values: to simulate, take a data set of spikes"
+        )
+    return reasons
+
+
+def dense_limits(workload: Workload, what: str) -> list[str]:
+    """Return why `what`, which knows whole columns only, cannot have such a workload, if its weights are sparse."""
+    if workload.sparsity.density == 1:
+        return []
+    return [f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}"]
+
+
+def _spikes(dataset: str) -> bool:
+    return dataset == SYNTHETIC or DATASETS.load(dataset).SPIKES
+
+
+def _policy_limits(architecture: Architecture, arithmetic: CellArithmetic) -> list[str]:
+    policy = architecture.checkpoint.policy
+    if policy is None:
+        return []
+    try:
+        POLICIES.load(policy)
+    except ConfigError as error:
+        return [f"checkpoint.policy: {error}"]
+    runs_back = runs_backwards(arithmetic, architecture.engine.formats) and architecture.tiles.count == 1
+    return [NEEDS] if policy == "reversible" and not runs_back else []
