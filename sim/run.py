@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from importlib import metadata
 from typing import Any
 
 from deltatrain.accel.architecture import Architecture
@@ -16,6 +15,7 @@ from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Result
+from deltatrain.accel.version import VERSION
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import HeldBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
@@ -143,7 +143,7 @@ def _host_work(program: Program) -> int:
 
 def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_seconds: float) -> dict[str, Any]:
     return {
-        "deltatrain": metadata.version("deltatrain"),
+        "deltatrain": VERSION,
         "python": platform.python_version(),
         "workload_digest": trace.workload.digest(),
         "architecture_digest": architecture.digest(),

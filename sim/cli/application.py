@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.version import VERSION
 from deltatrain.sim.cli.choices import list_choices
 from deltatrain.sim.cli.compare import compare
 from deltatrain.sim.cli.data import data
@@ -46,19 +47,13 @@ For example:
 """
 
 
-def _version() -> str:
-    from importlib import metadata
-
-    return metadata.version("deltatrain")
-
-
 def application() -> App:
     """Return the command with all its commands."""
     app = App(
         name="deltatrain",
         help=_ABOUT,
         help_format="plaintext",
-        version=_version,
+        version=VERSION,
         default_parameter=Parameter(negative=()),
     )
     commands: dict[str, Callable[..., None]] = {

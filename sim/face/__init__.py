@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from deltatrain.accel.version import VERSION
+
+__all__ = ["__version__"]
+
+__version__ = VERSION

@@ -73,7 +73,7 @@ def _alone(lock: Path) -> Iterator[None]:
 def _code_digest() -> str:
     """Return a digest of what training follows from: our code for it, and the NumPy that runs it."""
     digest = hashlib.sha256(np.__version__.encode())
-    package = Path(str(resources.files("workloads")))
+    package = Path(str(resources.files("deltatrain.workloads")))
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
