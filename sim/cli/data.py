@@ -17,9 +17,9 @@ def data(
 ) -> None:
     """Show the data sets with their sources and licences, or fetch them ahead of time.
 
-    They are kept in the cache folder ($DELTATRAIN_CACHE, or else
-    ~/.cache/deltatrain). Training fetches what it needs by itself; this is for
-    a machine that will have no network later.
+    They are kept in the cache folder: $DELTATRAIN_CACHE, or else the user's
+    cache folder of the platform (~/.cache/deltatrain on Linux). Training
+    fetches what it needs. Fetch ahead for a machine that will have no network.
 
     For example:
 

@@ -4,7 +4,6 @@ import io
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,10 +178,10 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
 
 def test_the_modules_import_no_drawing_library():
     code = (
-        "import sys, reports.table; from reports.figures import FIGURES; "
+        "import sys, deltatrain.reports.table; from deltatrain.reports.figures import FIGURES; "
         "[FIGURES.load(name) for name in FIGURES.names()]; assert 'matplotlib' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_policy_has_its_lines_over_the_axis_and_ends_where_it_no_longer_fits():

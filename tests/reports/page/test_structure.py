@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pages import parse, rows
@@ -16,7 +15,6 @@ from deltatrain.reports.page import Contents, render
 from deltatrain.reports.page.block_diagram import block_diagram
 from deltatrain.reports.quantity import share
 
-ROOT = Path(__file__).parents[3]
 SECTIONS = ("machine", "phases", "roofline", "memory", "energy", "learning", "provenance")
 
 
@@ -145,7 +143,8 @@ def test_names_from_files_cannot_break_out(make_run, make_sweep):
 def test_same_contents_same_bytes_in_any_process(make_run, tmp_path):
     make_run(1).result.save(tmp_path / "result.json")
     code = (
-        "import sys; from pathlib import Path; from accel.result import Result; from reports.page import *; "
+        "import sys; from pathlib import Path; from deltatrain.accel.result import Result; "
+        "from deltatrain.reports.page import *; "
         "run = Run('one', Result.load(Path(sys.argv[1])), 'cycle'); "
         "sys.stdout.write(render(Contents('one', [run], (), '1')))"
     )
@@ -154,7 +153,6 @@ def test_same_contents_same_bytes_in_any_process(make_run, tmp_path):
             [sys.executable, "-c", code, str(tmp_path / "result.json")],
             check=True,
             capture_output=True,
-            cwd=ROOT,
             env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
         ).stdout
         for seed in ("1", "2")

@@ -23,7 +23,6 @@ from deltatrain.accel.result import Result
 from deltatrain.sim.cli import main
 from deltatrain.workloads.trace import Trace
 
-ROOT = Path(__file__).parents[3]
 TINY = "run --workload tiny --on tiny --out {out}"
 TILES = (
     TINY + " --set machine.tiles.count=2 --set machine.tiles.exchange_bytes_per_cycle=8"
@@ -326,7 +325,7 @@ def test_a_full_disk_behind_standard_output_is_said(words):
 # Training on few digits, in a process of its own: the data set is replaced before the command line starts.
 _MAIN = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+sys.path[:0] = [{str(Path(__file__).parents[1])!r}]
 from conftest import few_recordings
 from deltatrain.workloads.datasets import DATASETS
 DATASETS.load("digits").load = lambda progress=None: few_recordings()
@@ -336,9 +335,7 @@ sys.exit(main())
 
 
 def _process(words: list[str], stdout: object = subprocess.PIPE) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _MAIN, *words], stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT
-    )
+    return subprocess.Popen([sys.executable, "-c", _MAIN, *words], stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 def _status(words: list[str]) -> int:

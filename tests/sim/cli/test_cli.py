@@ -49,12 +49,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def _process(code: str, *words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
-MAIN = "import sys; from sim.cli import main; sys.exit(main())"
+MAIN = "import sys; from deltatrain.sim.cli import main; sys.exit(main())"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -82,7 +81,7 @@ def test_help_names_every_command(deltatrain):
 def test_help_is_fast_and_imports_only_what_it_uses():
     heavy = ("numpy", "matplotlib", "simpy", "polars", "pandas", "amaranth", "torch", "optuna", "dask", "pydantic")
     code = (
-        "import sys; from sim.cli import main; status = main(['--help']); "
+        "import sys; from deltatrain.sim.cli import main; status = main(['--help']); "
         f"sys.stderr.write(' '.join(name for name in {heavy} if name in sys.modules)); sys.exit(status)"
     )
     times = []
@@ -282,7 +281,7 @@ def test_a_second_run_replaces_the_first(deltatrain, tmp_path):
 def test_a_terminal_shows_a_bar_with_the_time_left(tmp_path):
     screen, terminal = pty.openpty()
     words = [*TINY, "--out", str(tmp_path), "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
         [sys.executable, "-c", MAIN, *words], stdout=subprocess.PIPE, stderr=terminal, env=environment, cwd=ROOT
     )

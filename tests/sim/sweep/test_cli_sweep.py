@@ -21,7 +21,6 @@ from deltatrain.sim.cli.options import space_overrides
 from deltatrain.sim.sweep import load_results
 from deltatrain.sim.sweep.results import front
 
-ROOT = Path(__file__).parents[3]
 SPACE = """
 name = "mine"
 machine = "tiny"
@@ -139,7 +138,7 @@ def test_a_mistake_is_one_clear_line(deltatrain, space, tmp_path, words, said):
 def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
     table = tiny(fidelity="cycle", vary__workload__training__seed={"low": 1, "high": 20})
     code = (
-        "import json, sys, sim.cli.sweep, sim.sweep.checks as c; from sim.cli import main; "
+        "import json, sys, deltatrain.sim.sweep.checks as c; from deltatrain.sim.cli import main; "
         "c.named_space = lambda name, overrides: c.checked_space(json.loads(name)); sys.exit(main())"
     )
     words = ["sweep", json.dumps(table), "--out", str(tmp_path / "out"), "--workers", "2"]
@@ -148,7 +147,6 @@ def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     )
     journal = tmp_path / "out" / "journal.jsonl"

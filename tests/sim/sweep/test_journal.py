@@ -6,7 +6,9 @@ import os
 import resource
 import subprocess
 import sys
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,6 @@ from hypothesis import strategies as st
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.journal import Journal, read
 
-ROOT = Path(__file__).parents[3]
 rows_strategy = st.lists(
     st.fixed_dictionaries({"digest": st.text(max_size=5), "seconds": st.floats(allow_nan=False), "a": st.integers()}),
     max_size=6,
@@ -94,7 +95,7 @@ def test_two_writers_are_refused_in_one_line_that_names_the_first(tmp_path: Path
         with pytest.raises(ConfigError) as refused:
             Journal(tmp_path, "base")
         assert f"process {os.getpid()}" in str(refused.value) and "\n" not in str(refused.value)
-        code = "import sys; from pathlib import Path; from sim.sweep.journal import Journal; "
+        code = "import sys; from pathlib import Path; from deltatrain.sim.sweep.journal import Journal; "
         ran = _python(code + "Journal(Path(sys.argv[1]), 'base')", str(tmp_path))
         assert ran.returncode == 1 and f"another sweep writes to {tmp_path} (process {os.getpid()}" in ran.stderr
         first.append([{"digest": "a"}])
@@ -103,24 +104,32 @@ def test_two_writers_are_refused_in_one_line_that_names_the_first(tmp_path: Path
 
 
 def test_the_lock_of_a_killed_process_is_nobodys(tmp_path: Path) -> None:
-    code = "import os, sys, signal; from pathlib import Path; from sim.sweep.journal import Journal; "
+    code = "import os, sys, signal; from pathlib import Path; from deltatrain.sim.sweep.journal import Journal; "
     ran = _python(code + "j = Journal(Path(sys.argv[1]), 'base'); os.kill(os.getpid(), signal.SIGKILL)", str(tmp_path))
     assert ran.returncode == -9 and (tmp_path / "sweep.lock").read_text().startswith("process ")
     write(tmp_path, [])
 
 
 def test_a_full_disk_is_one_error_and_leaves_whole_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.write
+    class FullDisk:
+        """The journal's file on a disk on which five more bytes fit."""
+
+        def __init__(self, file: FileIO) -> None:
+            self._file = file
+
+        def write(self, content: bytes) -> int:
+            if len(content) > 5:
+                return self._file.write(content[:5])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._file, name)
+
     with Journal(tmp_path, "base") as journal:
         journal.append([{"digest": "a"}])
         before = journal.path.read_bytes()
 
-        def full(handle: int, content: bytes) -> int:
-            if len(content) > 5:
-                return real(handle, content[:5])  # what still fits
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        monkeypatch.setattr(os, "write", full)
+        monkeypatch.setattr(journal, "_file", FullDisk(journal._file))
         with pytest.raises(ConfigError) as refused:
             journal.append([{"digest": "b"}, {"digest": "c" * 90}])
         monkeypatch.undo()
@@ -147,7 +156,4 @@ def test_a_file_that_may_not_grow_is_one_error_and_leaves_whole_rows(tmp_path: P
 
 
 def _python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment, timeout=120
-    )
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
