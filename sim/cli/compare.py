@@ -27,7 +27,7 @@ def compare(
     """
     import json as json_format
 
-    from deltatrain.reports.quantity import share
+    from deltatrain.accel.quantity import share
     from deltatrain.sim.cli.fronts import cell
     from deltatrain.sim.cli.screen import show, table
     from deltatrain.sim.sweep.results import compare as compared

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import AnyPath
 from deltatrain.sim.sweep.checks import checked_space, named_space
 from deltatrain.sim.sweep.executors import executor
 from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    space: Space | str | Path | dict[str, Any],
-    out: str | Path,
+    space: Space | AnyPath | dict[str, Any],
+    out: AnyPath,
     *,
     workers: int | None = None,
     cluster: str | None = None,
@@ -69,7 +70,7 @@ def sweep(
     return frame
 
 
-def _space(given: Space | str | Path | dict[str, Any]) -> Space:
+def _space(given: Space | AnyPath | dict[str, Any]) -> Space:
     if isinstance(given, Space):
         return given
     return checked_space(given) if isinstance(given, dict) else named_space(given)

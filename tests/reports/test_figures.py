@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltatrain.accel.quantity import quantity
 from deltatrain.reports.figures import FIGURES, checkpointing, memory_homes, memory_traffic, occupancy, phase_breakdown
 from deltatrain.reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
-from deltatrain.reports.quantity import quantity
 from deltatrain.reports.table import CAUSES
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=12)

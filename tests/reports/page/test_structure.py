@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 from pages import parse, rows
 
+from deltatrain.accel.quantity import share
 from deltatrain.reports.page import Contents, render
 from deltatrain.reports.page.block_diagram import block_diagram
-from deltatrain.reports.quantity import share
 
 SECTIONS = ("machine", "phases", "roofline", "memory", "energy", "learning", "provenance")
 
