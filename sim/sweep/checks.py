@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import Description, read_toml, with_overrides
-from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.files import AnyPath, unknown_name
+from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.files import AnyPath
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.sweep.axis import Axis
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantities

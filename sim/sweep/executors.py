@@ -147,14 +147,11 @@ class Cluster:
     Raises
     ------
     ConfigError
-        If the extra is not installed or nobody answers.
+        If nobody answers.
     """
 
     def __init__(self, base: Base, address: str) -> None:
-        try:
-            distributed = importlib.import_module("distributed")
-        except ImportError:
-            raise ConfigError("--cluster needs dask.distributed: python -m pip install 'deltatrain[cluster]'") from None
+        distributed = importlib.import_module("distributed")
         try:
             self._client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.extras import require
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.sim.sweep import journal
 from deltatrain.sim.sweep.manifest import Manifest
@@ -35,8 +36,9 @@ def load_results(folder: AnyPath) -> DataFrame:
     Raises
     ------
     ConfigError
-        If there is no sweep, or its journal is damaged.
+        If there is no sweep, its journal is damaged, or Polars is not installed.
     """
+    require("polars", "the table of a sweep")
     folder = Path(folder)
     manifest = Manifest.load(folder)
     rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row["point"], row["digest"]))

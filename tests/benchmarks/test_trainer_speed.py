@@ -107,7 +107,7 @@ def test_a_training_step_of_spikes_takes_no_longer_than_in_torch(cell: str) -> N
 
 def _measured(script: str, argument: str) -> list[float]:
     """Return our CPU seconds and those of torch."""
-    pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[oracle]'")
+    pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[torch]'")
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
     environment = os.environ | {"PYTHONPATH": paths}
     environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
