@@ -57,7 +57,7 @@ class Architecture(Description):
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
         """Return the machine given, or the one of that name or in that file (`named`)."""
-        return given if isinstance(given, cls) else cls.named(given)
+        return cls.named(given) if isinstance(given, str | os.PathLike) else given
 
     @classmethod
     def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import AnyPath
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
@@ -26,8 +28,8 @@ from deltatrain.workloads.workload import SYNTHETIC, Workload
 
 
 def simulate(
-    architecture: Architecture,
-    what: Workload | Trace,
+    architecture: Architecture | AnyPath,
+    what: Workload | Trace | AnyPath,
     *,
     fidelity: str = "cycle",
     recorded: int = -1,
@@ -41,9 +43,10 @@ def simulate(
     Parameters
     ----------
     architecture
-        The machine.
+        The machine, its preset's name, or its TOML file.
     what
-        A trace, or a synthetic workload, of which a trace is drawn.
+        A trace or its file, which ends in ``.npz``; or a synthetic workload, its preset's name, or its TOML file. Of a
+        workload a trace is drawn.
     fidelity
         A name in ``sim/fidelity``.
     recorded
@@ -65,6 +68,7 @@ def simulate(
         memory.
     """
     started = time.process_time()
+    architecture, what = Architecture.of(architecture), described(what)
     member = _fidelity(fidelity, engine, observed=observe is not None)
     member.check(what.workload if isinstance(what, Trace) else what)
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
@@ -96,6 +100,13 @@ def simulate(
         provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
         | ({"command": command} if command else {}),
     )
+
+
+def described(what: Workload | Trace | AnyPath) -> Workload | Trace:
+    """Return the workload or trace given, or the one of that name or in that file; errors as for its own reader."""
+    if isinstance(what, Workload | Trace):
+        return what
+    return Trace.load(what) if os.fspath(what).endswith(".npz") else Workload.named(what)
 
 
 def _fidelity(name: str, engine: str | None, *, observed: bool) -> Any:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from deltatrain.sim.cli.interruption import interruptible
 
 
-def data(
+def command(
     name: Annotated[str | None, Parameter(name="NAME", help="The data set to fetch.")] = None,
     /,
     *,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deltatrain.workloads.workload import Workload
 
 
-def describe(
+def command(
     name: Annotated[str, Parameter(name="NAME", help="A machine or workload, or its TOML file.")],
     /,
     *,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deltatrain.sim.dram.requests import Requests
 
 
-def dram(
+def command(
     *,
     device: Annotated[str, Parameter(name=["--device", "-d"], help="A name from `list dram`, or a TOML file.")],
     trace: Annotated[

@@ -202,7 +202,7 @@ def executor(base: Base, workers: int | None, cluster: str | None) -> PointExecu
         return Cluster(base, cluster)
     wanted = workers if workers is not None else _cores()
     if wanted < 1:
-        raise ConfigError(f"--workers must be a positive integer, not {wanted}")
+        raise ConfigError(f"workers must be a positive integer, not {wanted}")
     return InProcess(base) if wanted == 1 else Processes(base, wanted)
 
 

@@ -112,7 +112,7 @@ CASES = [
     ("sweep {space} --out {out} --set search.kind=grd", "search.kind: search 'grd' is not known, did you mean 'grid'?"),
     ("sweep {space} --out {out} --set search.kind", "--set takes FIELD=VALUE"),
     ("sweep {space} --out {out} --set fidelity.x=1", "fidelity"),
-    ("sweep {space} --out {out} --workers 0", "--workers must be a positive integer, not 0"),
+    ("sweep {space} --out {out} --workers 0", "workers must be a positive integer, not 0"),
     (
         "sweep {space} --out {out} --set vary.machine.local.bytes=[1]",
         "none of the 3 points could be simulated: dma.buffer_bytes",

@@ -118,9 +118,9 @@ def test_a_data_set_is_planned_for_with_its_own_sizes(deltatrain, few):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (("--workload", "tiny", "--steps", 0), "--steps must be 1 to"),
+        (("--workload", "tiny", "--steps", 0), "steps must be 1 to"),
         ((), "either a trace file or --workload"),
-        (("--workload", "tiny", "--occupancy", 2), "--occupancy must be 0 to 1"),
+        (("--workload", "tiny", "--occupancy", 2), "occupancy must be 0 to 1"),
         (("--workload", "tiny", "--set", "machine.local.bytes=9000"), "too small"),
     ],
 )
