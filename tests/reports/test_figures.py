@@ -52,7 +52,7 @@ def test_every_stall_cause_has_colour_and_words():
     assert len(set(CAUSE_COLOURS.values())) == len(CAUSES)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_phase_bars_are_the_counters(random_result, seed):
     result = random_result(seed)
@@ -69,7 +69,7 @@ def test_phase_bars_are_the_counters(random_result, seed):
     assert drawn == sum(width for width, _ in bars.values()) == result.counters.cycles + result.dense.cycles
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_memory_bars_are_the_counters(random_result, seed):
     result = random_result(seed)
@@ -92,7 +92,7 @@ def test_figures_say_workload_machine_fidelity_and_speedup(random_result):
         assert quantity(phase.cycles) in texts
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(SHARES, SHARES)
 def test_occupancy_curves_are_the_numbers(steps, epochs):
     figure = occupancy.draw({"layer 0 x": steps}, {"layer 0 x": epochs}, epochs[::-1], workload="digits")
@@ -108,7 +108,7 @@ def test_occupancy_without_training_is_one_panel():
     assert len(figure.axes) == 1
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.floats(1, 20), min_size=4, max_size=4))
 def test_lines_of_homes_are_the_rows(times):
     rows = [

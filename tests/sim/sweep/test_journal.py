@@ -156,4 +156,4 @@ def test_a_file_that_may_not_grow_is_one_error_and_leaves_whole_rows(tmp_path: P
 
 
 def _python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=600)
