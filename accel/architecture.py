@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.energy.prices import JOIN, prices
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.files import AnyPath
 from deltatrain.accel.memory import (
     Checkpoint,
     Dma,
@@ -63,13 +65,18 @@ class Architecture(Description):
     checkpoint: Checkpoint = Checkpoint()
 
     @classmethod
-    def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:
-        """Return the preset `name`, or the machine in the file if `name` ends in ``.toml``.
+    def of(cls, given: Self | AnyPath) -> Self:
+        """Return the machine given, or the one of that name or in that file (`named`)."""
+        return cls.named(given) if isinstance(given, str | os.PathLike) else given
+
+    @classmethod
+    def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:
+        """Return a preset or the machine in a TOML file.
 
         Parameters
         ----------
-        name
-            A preset's name or a path.
+        name_or_path
+            A preset's name, or a path that ends in ``.toml``.
         overrides
             Values for dotted fields, such as ``{"engine.lanes": 16}``.
 
@@ -78,6 +85,7 @@ class Architecture(Description):
         ConfigError
             If there is no such preset or file, or a field is wrong.
         """
+        name = os.fspath(name_or_path)
         table = read_toml(Path(name)) if name.endswith(".toml") else MACHINES.load(name)
         return cls.from_table(with_overrides(table, overrides or {}), name if name.endswith(".toml") else "")
 

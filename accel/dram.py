@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -16,6 +17,7 @@ from deltatrain.accel.description import (
     with_overrides,
 )
 from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.accel.files import AnyPath
 
 Standard = Literal["DDR3", "DDR4", "LPDDR4", "HBM2"]
 RowPolicy = Literal["open", "closed"]
@@ -165,7 +167,7 @@ class DramPart(Description):
     currents: DramCurrents | None = None
 
     @classmethod
-    def named(cls, name: str, overrides: dict[str, Any] | None = None) -> Self:
+    def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:
         """Return the part in ``accel/dram_parts/<name>.toml``, or in a TOML file, with values by dotted field changed.
 
         Raises
@@ -173,6 +175,7 @@ class DramPart(Description):
         ConfigError
             If there is none of that name (with a suggestion), or something in it is wrong.
         """
+        name = os.fspath(name_or_path)
         table = read_toml(Path(name)) if name.endswith(".toml") else DRAM_PARTS.load(name)
         return cls.from_table(with_overrides(table, overrides or {}), name)
 

@@ -11,6 +11,9 @@ from typing import BinaryIO, cast
 
 from deltatrain.accel.errors import ConfigError
 
+AnyPath = str | os.PathLike[str]
+"""What a public function takes where it takes a path."""
+
 
 def make_folder(path: Path) -> None:
     """Make the folder `path`, and those above it, if they are not there; a `ConfigError` says why it cannot be."""

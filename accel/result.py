@@ -10,7 +10,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from deltatrain.accel.description import Description
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.files import replace_file
+from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.accel.glance import Glance
+from deltatrain.accel.origin import MEASURED, MODELLED, origin_of
+from deltatrain.accel.quantity import quantity, share, times
 
 SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
@@ -75,6 +78,19 @@ class PhaseCounters(Description):
     def occupancy(self) -> float:
         """Share of the columns that fired; 1 where there are none."""
         return self.fired / self.elements if self.elements else 1.0
+
+    def at_a_glance(self, run_cycles: int) -> list[str]:
+        """Return cycles, their share of the run, and of them: the busy share, the longest wait, the occupancy."""
+        cause, waited = max(self.stall_cycles.items(), key=lambda stall: stall[1], default=("", 0))
+        wait = f"{cause} {share(waited / self.cycles)}" if waited else "-"
+        occupancy = share(self.occupancy) if self.elements else "-"
+        return [
+            f"{self.cycles:,}",
+            share(self.cycles / run_cycles),
+            share(self.busy_cycles / self.cycles),
+            wait,
+            occupancy,
+        ]
 
     def utilisation(self, lanes: int) -> float:
         """Return the multiply-accumulates done as a share of what `lanes` lanes could have done in the phase."""
@@ -225,15 +241,42 @@ class Result(Description):
         """Cycles of the dense run over cycles of this one."""
         return self.dense.cycles / self.counters.cycles
 
-    def save(self, path: Path) -> None:
+    def __repr__(self) -> str:
+        return self._glance().text()
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return self._glance().html()
+
+    def _glance(self) -> Glance:
+        """Return the headline, and where the cycles of each phase went."""
+        run, dense, origin = self.counters, self.dense, origin_of(self.fidelity)
+        took = f"{quantity(run.seconds, 's')}, {run.cycles:,} cycles at {quantity(run.clock_hz, 'Hz')}"
+        moved = [quantity(counters.remote.asked_bytes, "B") for counters in (run, dense)]
+        facts = [
+            ("time", took, origin),
+            ("speed-up", f"{times(self.speedup)}, dense {quantity(dense.seconds, 's')}", origin),
+            ("off-chip traffic", f"{moved[0]}, dense {moved[1]}", origin),
+        ]
+        if self.energy_j:
+            spent = [quantity(sum(energy.values()), "J") for energy in (self.energy_j, self.dense_energy_j)]
+            facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))
+        if "accuracy" in self.training:
+            facts.append(("test accuracy", share(self.training["accuracy"]), MEASURED))
+        title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one training step, {self.fidelity}"
+        rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]
+        return Glance(title, facts, ("phase", "cycles", "share", "busy", "waits most for", "occupancy"), rows)
+
+    def save(self, path: AnyPath) -> None:
         """Write the result to `path` as JSON, whole or not at all."""
-        replace_file(path, (self.model_dump_json(indent=1) + "\n").encode())
+        replace_file(Path(path), (self.model_dump_json(indent=1) + "\n").encode())
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: AnyPath) -> Self:
         """Return the result in the file `path`; a file that is not one is a `ConfigError` of one line."""
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
         except (ValueError, ValidationError):

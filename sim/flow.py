@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import refuse
+from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.files import AnyPath
 from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.timeline_files import Recorder
 from deltatrain.sim.output_folder import OutputFolder, open_folder
+from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.workloads import occupancy, training_summary
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.datasets import DATASETS
@@ -24,24 +25,46 @@ from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
-Progress = Callable[[str, float, str], None]
-"""Told the stage, the share of it that is done (0 to 1), and what is being done."""
 
+def train(
+    workload: Workload | AnyPath,
+    out: AnyPath | None = None,
+    *,
+    resume: bool = False,
+    on_progress: Progress = tell_nobody,
+) -> Trace:
+    """Train a workload and return the trace of what fired, to be simulated on any machine.
 
-def train(workload: Workload, out: Path, *, resume: bool, progress: Progress) -> Trace:
-    """Train, and leave trace, summary and state in the folder `out`; return the trace.
+    Parameters
+    ----------
+    workload
+        A workload with a data set, its preset's name, or its TOML file.
+    out
+        Folder for ``trace.npz``, ``training.json`` and, after each epoch, the state to resume from; made if it is not
+        there. Without one nothing is written.
+    resume
+        Whether to go on from the state in `out`.
+    on_progress
+        Told the stage, the share of it that is done, and what is being done.
 
     Raises
     ------
     ConfigError
-        If the recordings cannot be had, the folder cannot be written or belongs to another workload, or the state to
-        resume from is not this workload's.
+        If the workload has no data set to be trained on, the recordings cannot be had, the folder cannot be written or
+        belongs to another workload, or the state to resume from is not this workload's.
     """
-    recordings = _recordings(workload, progress)
-    return _traced(workload, recordings, open_folder(out, workload.name), resume, progress)
+    workload = Workload.of(workload)
+    if workload.synthetic is not None:
+        raise ConfigError(f"workload {workload.name!r} is made of statistics: there is nothing to train, simulate it")
+    if resume and out is None:
+        raise ConfigError("resume needs the folder `out`, where the state to go on from lies")
+    recordings = recordings_of(workload.dataset, on_progress)
+    if out is None:
+        return _trained(workload, recordings, None, resume, on_progress)
+    return _traced(workload, recordings, open_folder(Path(out), workload.name), resume, on_progress)
 
 
-def run(
+def train_and_simulate(
     workload: Workload,
     architecture: Architecture,
     fidelity: str,
@@ -51,7 +74,7 @@ def run(
     progress: Progress,
     command: str = "",
 ) -> tuple[Result, Trace]:
-    """Train, simulate, draw, and leave all files in the folder `out`; errors as for `train` and `simulate`."""
+    """Train, simulate, draw, and leave all files in `out`; errors as for `train` and `simulate_and_keep`."""
     refuse(against_simulating(architecture, workload, fidelity))
     recordings = _recordings(workload, progress)
     placed = fitted(architecture, workload, recordings)
@@ -61,7 +84,7 @@ def run(
     return _simulated(architecture, trace, fidelity, folder, progress, command=command), trace
 
 
-def simulate(
+def simulate_and_keep(
     architecture: Architecture,
     trace: Trace,
     fidelity: str,
@@ -71,7 +94,7 @@ def simulate(
     recorder: Recorder | None = None,
     command: str = "",
 ) -> Result:
-    """Simulate a trace; with a folder `out` leave result and figures there, with a `recorder` its timelines.
+    """Simulate a trace. With a folder `out` leave result and figures there, with a `recorder` its timelines.
 
     `engine` and `command` are those of `sim.run.simulate`.
 
@@ -130,7 +153,7 @@ def _traced(
     if recordings is None:
         trace = simulator.synthetic_trace(workload)
     else:
-        trace = _trained(workload, recordings, folder, resume, progress)
+        trace = _trained(workload, recordings, folder.state, resume, progress)
         epochs = [asdict(counts) for counts in trace.epochs]
         table = workload.model_dump(mode="json")
         folder.save_training({"workload": table, "training": training_summary.summary(trace), "epochs": epochs})
@@ -138,9 +161,7 @@ def _traced(
     return trace
 
 
-def _trained(
-    workload: Workload, recordings: Recordings, folder: OutputFolder, resume: bool, progress: Progress
-) -> Trace:
+def _trained(workload: Workload, recordings: Recordings, state: Path | None, resume: bool, progress: Progress) -> Trace:
     from deltatrain.workloads.training import training
 
     def tell(at: training.Progress) -> None:
@@ -148,7 +169,7 @@ def _trained(
         detail = f"epoch {at.epoch + 1} of {at.epochs}, loss {at.loss:.3f}{accuracy}"
         progress("training", at.update / at.updates, detail)
 
-    done = training.train(workload, recordings, state_path=folder.state, resume=resume, on_progress=tell)
+    done = training.train(workload, recordings, state_path=state, resume=resume, on_progress=tell)
     return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs)
 
 

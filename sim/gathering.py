@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.result import Result
+from deltatrain.accel.version import VERSION
 from deltatrain.reports.page import Contents, Curves, Held, Run, Sweep
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.sweep.manifest import NAME as MANIFEST
@@ -50,7 +50,7 @@ def gather(folder: Path, page: Path) -> Contents:
             f"{folder} holds no {RESULT} and no {MANIFEST}, nor does a folder in it: "
             "name one that `deltatrain run`, `simulate --out` or `sweep` wrote"
         )
-    return Contents(folder.resolve().name, runs, sweeps, metadata.version("deltatrain"))
+    return Contents(folder.resolve().name, runs, sweeps, VERSION)
 
 
 def _run(place: Path, page: Path) -> Run:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from importlib import metadata
 from typing import Any
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.files import AnyPath
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Result
+from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_drawing, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import HeldBytes
@@ -27,8 +29,8 @@ from deltatrain.workloads.workload import Workload
 
 
 def simulate(
-    architecture: Architecture,
-    what: Workload | Trace,
+    architecture: Architecture | AnyPath,
+    what: Workload | Trace | AnyPath,
     *,
     fidelity: str = "cycle",
     recorded: int = -1,
@@ -42,9 +44,10 @@ def simulate(
     Parameters
     ----------
     architecture
-        The machine.
+        The machine, its preset's name, or its TOML file.
     what
-        A trace, or a synthetic workload, of which a trace is drawn.
+        A trace or its file, which ends in ``.npz``; or a synthetic workload, its preset's name, or its TOML file. Of a
+        workload a trace is drawn.
     fidelity
         A name in ``sim/fidelity``.
     recorded
@@ -66,9 +69,10 @@ def simulate(
         something does not fit a memory.
     """
     started = time.process_time()
-    described, drawing = (what.workload, []) if isinstance(what, Trace) else (what, against_drawing(what))
+    architecture, what = Architecture.of(architecture), described(what)
+    workload, drawing = (what.workload, []) if isinstance(what, Trace) else (what, against_drawing(what))
     observed = observe is not None
-    refuse(drawing + against_simulating(architecture, described, fidelity, engine=engine, observed=observed))
+    refuse(drawing + against_simulating(architecture, workload, fidelity, engine=engine, observed=observed))
     member = FIDELITIES.load(fidelity)
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
@@ -99,6 +103,13 @@ def simulate(
         provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
         | ({"command": command} if command else {}),
     )
+
+
+def described(what: Workload | Trace | AnyPath) -> Workload | Trace:
+    """Return the workload or trace given, or the one of that name or in that file; errors as for its own reader."""
+    if isinstance(what, Workload | Trace):
+        return what
+    return Trace.load(what) if os.fspath(what).endswith(".npz") else Workload.named(what)
 
 
 def synthetic_trace(workload: Workload) -> Trace:
@@ -132,7 +143,7 @@ def _host_work(program: Program) -> int:
 
 def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_seconds: float) -> dict[str, Any]:
     return {
-        "deltatrain": metadata.version("deltatrain"),
+        "deltatrain": VERSION,
         "python": platform.python_version(),
         "workload_digest": trace.workload.digest(),
         "architecture_digest": architecture.digest(),

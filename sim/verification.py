@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.files import AnyPath
 from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.elementwise.cells import TIMETABLES
+from deltatrain.sim.capabilities import against_verifying
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
-from deltatrain.sim.gates.engines import Engine
+from deltatrain.sim.gates.engines import Engine, engine_named
 from deltatrain.sim.gates.golden import wrong_values
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import GatesResult, StepOnGates, tile_for
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.sim.progress import Progress, tell_nobody
 
 __all__ = ["Mismatch", "Verified", "differences", "verify"]
 
@@ -73,49 +79,73 @@ class Verified(NamedTuple):
 
 
 def verify(
-    architecture: Architecture,
-    cells: tuple[str, ...],
+    architecture: Architecture | AnyPath,
+    cells: Sequence[str] | None = None,
     *,
-    cases: int,
-    seed: int,
-    engine: Engine,
-    waveform: Path | None = None,
-    on_progress: Callable[[float], None] | None = None,
-) -> Iterator[Verified]:
-    """Run random training steps of networks of `cells` on gates; yield for each cell what was compared.
+    cases: int = 20,
+    seed: int = 0,
+    engine: str | None = None,
+    waveform: AnyPath | None = None,
+    on_progress: Progress = tell_nobody,
+) -> list[Verified]:
+    """Run random training steps on a machine's gates, and return for each cell what was compared.
+
+    Comparing ends with the first value or counter that differs: it is the last cell's ``mismatch``.
 
     Parameters
     ----------
+    architecture
+        The machine, its preset's name, or its TOML file.
+    cells
+        Members of `accel.cells`; all that have gates if left out.
     cases
         Training steps of each cell, all on the same gates.
     seed
         Of all that is drawn.
     engine
-        What runs the gates, see `sim.gates.engines`.
+        What runs the gates: "amaranth", or "compiled", which is taken where the tools for it are there.
     waveform
         Where to write what the signals did in a case that differs, a ``.vcd`` file; it is run once more for that.
     on_progress
-        Told now and then the share that is done.
+        Told the share that is done, and the cell.
 
     Raises
     ------
     ConfigError
-        If the gates cannot be built for the machine.
+        If the gates cannot be built for the machine, or a cell has none.
     """
+    if cases < 1:
+        raise ConfigError(f"cases must be a positive integer, not {cases}")
+    architecture = Architecture.of(architecture)
+    cells = TIMETABLES.names() if cells is None else cells
+    for cell in cells:
+        CELL_ARITHMETIC.load(cell)
+    refuse(against_verifying(architecture, cells))
+    runner = engine_named(engine)
+    compared: list[Verified] = []
     for number, cell in enumerate(cells):
         steps = [_drawn(architecture, cell, [seed, number, case]) for case in range(cases)]
-        sizes = (Layout(step.program, step.shape, step.network.readout).sizes for step in steps)
-        tile = tile_for(steps[0], functools.reduce(TileSizes.covering, sizes))
-        found = Verified(cell, 0, 0, 0, 0, None)
-        for case, step in enumerate(steps):
-            found = _compared(found, case, step, _run(StepOnGates(step, tile), engine, None))
-            if found.mismatch is not None:
-                if waveform is not None:
-                    _run(StepOnGates(step), AmaranthSimulation, waveform)
-                    found = found._replace(mismatch=found.mismatch._replace(waveform=waveform))
-                break
-            if on_progress is not None:
-                on_progress((number * cases + case + 1) / (len(cells) * cases))
+        for found in _compared(cell, steps, runner, None if waveform is None else Path(waveform)):
+            on_progress("comparing", (number + found.cases / cases) / len(cells), cell)
+        compared.append(found)
+        if found.mismatch is not None:
+            break
+    return compared
+
+
+def _compared(cell: str, steps: Sequence[NumberedStep], engine: Engine, waveform: Path | None) -> Iterator[Verified]:
+    """Yield what was compared so far after each step, all on the same gates; the last one has what differs."""
+    sizes = (Layout(step.program, step.shape, step.network.readout).sizes for step in steps)
+    tile = tile_for(steps[0], functools.reduce(TileSizes.covering, sizes))
+    found = Verified(cell, 0, 0, 0, 0, None)
+    for step in steps:
+        found = _with_case(found, step, _run(StepOnGates(step, tile), engine, None))
+        if found.mismatch is not None:
+            if waveform is not None:
+                _run(StepOnGates(step), AmaranthSimulation, waveform)
+                found = found._replace(mismatch=found.mismatch._replace(waveform=waveform))
+            yield found
+            return
         yield found
 
 
@@ -154,7 +184,7 @@ def _run(on_gates: StepOnGates, engine: Engine, waveform: Path | None) -> GatesR
         simulation.close()
 
 
-def _compared(found: Verified, case: int, step: NumberedStep, ran: GatesResult) -> Verified:
+def _with_case(found: Verified, step: NumberedStep, ran: GatesResult) -> Verified:
     """Return `found` with one more case."""
     what = next(differences(step, ran), None)
     return Verified(
@@ -163,5 +193,5 @@ def _compared(found: Verified, case: int, step: NumberedStep, ran: GatesResult) 
         ops=found.ops + len(step.program.ops),
         cycles=found.cycles + ran.counters.cycles,
         values=found.values + sum(matrix.size for matrix in ran.matrices.values()),
-        mismatch=None if what is None else Mismatch(case, found.cell, what, None),
+        mismatch=None if what is None else Mismatch(found.cases, found.cell, what, None),
     )

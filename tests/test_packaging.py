@@ -1,39 +1,79 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"accel", "rtl", "sim", "workloads", "reports"}
+ROOMS = ("accel", "rtl", "sim", "workloads", "reports")
+FACE = Path("sim/face")
+CARRIED = {".py", ".toml", ".html", ".css", ".js", ".hpp", ".typed"}
+NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "out", "*.egg-info")
+
+
+def built(source: Path, kind: str, out: Path) -> Path:
+    command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", str(out), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (archive,) = out.iterdir()
+    return archive
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
 
 
 @pytest.fixture(scope="module")
-def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = out.glob("*.whl")
-    return zipfile.ZipFile(wheel).namelist()
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository in which an older version was built once."""
+    copy = tmp_path_factory.mktemp("clone") / "deltatrain"
+    shutil.copytree(ROOT, copy, ignore=NOT_SOURCE)
+    stale = copy / "build/lib/deltatrain/accel/of_an_older_version.py"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    return copy
 
 
-def test_wheel_holds_exactly_the_five_packages(wheel_names: list[str]) -> None:
-    top = {name.split("/")[0] for name in wheel_names}
-    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
+@pytest.fixture(scope="module")
+def wheel(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(clone, "wheel", tmp_path_factory.mktemp("wheel"))
 
 
-def test_wheel_holds_every_file_of_the_packages(wheel_names: list[str]) -> None:
-    there = {
-        str(path.relative_to(ROOT))
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.suffix in {".py", ".toml", ".html", ".css", ".js", ".hpp"}
-    }
-    assert there <= set(wheel_names)
+def expected_names() -> set[str]:
+    """The files of the rooms, under the names that they are imported by."""
+    files = [path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in CARRIED]
+    moved = {file: file.relative_to(FACE) if file.is_relative_to(FACE) else file for file in files}
+    return {f"deltatrain/{name.as_posix()}" for name in moved.values()}
 
 
-def test_wheel_carries_the_licence(wheel_names: list[str]) -> None:
-    assert any(name.endswith("licenses/LICENSE") for name in wheel_names)
+def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    names = set(contents(wheel))
+    assert names == expected_names()
+    assert {"deltatrain/__init__.py", "deltatrain/__main__.py", "deltatrain/py.typed"} <= names
+    assert not any("face" in name for name in names)
+
+
+def test_sdist_builds_the_same_wheel(clone: Path, wheel: Path, tmp_path: Path) -> None:
+    sdist = built(clone, "sdist", tmp_path / "sdist")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = (path for path in tmp_path.iterdir() if path.name != "sdist")
+    assert contents(built(source, "wheel", tmp_path / "wheel")) == contents(wheel)
+    assert (source / "tests/test_packaging.py").is_file() and (source / "sim/sweep/README.md").is_file()
+
+
+def test_wheel_carries_licence_version_and_command(wheel: Path) -> None:
+    from deltatrain.accel.version import VERSION
+
+    assert wheel.name == f"deltatrain-{VERSION}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert any(name.endswith("licenses/LICENSE") for name in names)
+        commands = archive.read(f"deltatrain-{VERSION}.dist-info/entry_points.txt").decode()
+    assert "deltatrain = deltatrain.sim.cli:main" in commands

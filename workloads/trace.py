@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from deltatrain.accel.description import NonNegativeInt, PositiveInt
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.files import replace_file
+from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
@@ -127,7 +127,7 @@ class Trace:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""
         arrays = _arrays(self)
         header = _header(self) | {"content": _digest(arrays)}
@@ -135,10 +135,10 @@ class Trace:
         archive = io.BytesIO()
         contents: dict[str, Any] = {"header": text, **arrays}
         np.savez_compressed(archive, **contents)
-        replace_file(path, archive.getvalue())
+        replace_file(Path(path), archive.getvalue())
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: AnyPath) -> Self:
         """Return the trace in the file `path`.
 
         Raises
@@ -146,6 +146,7 @@ class Trace:
         ConfigError
             In one line, if the file cannot be read, is no trace, is of another version, or is damaged.
         """
+        path = Path(path)
         try:
             content = path.read_bytes()
         except OSError as error:

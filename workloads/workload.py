@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +16,7 @@ from pydantic import (
 )
 
 from deltatrain.accel.description import Description, NonNegativeFloat, PositiveInt, read_toml, with_overrides
+from deltatrain.accel.files import AnyPath
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
@@ -77,7 +79,12 @@ class Workload(Description):
     synthetic: Synthetic | None = None
 
     @classmethod
-    def named(cls, name_or_path: str | Path, overrides: dict[str, Any] | None = None) -> Self:
+    def of(cls, given: Self | AnyPath) -> Self:
+        """Return the workload given, or the one of that name or in that file (`named`)."""
+        return cls.named(given) if isinstance(given, str | os.PathLike) else given
+
+    @classmethod
+    def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:
         """Return a preset or the workload in a TOML file.
 
         Parameters
@@ -92,7 +99,7 @@ class Workload(Description):
         ConfigError
             When there is no such preset or file, or its content is wrong, one line for each fault.
         """
-        text = str(name_or_path)
+        text = os.fspath(name_or_path)
         table = read_toml(Path(text)) if text.endswith(".toml") else PRESETS.load(text)
         return cls.from_table(with_overrides(table, overrides or {}), f"workload {text}")
 

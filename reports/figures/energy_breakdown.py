@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deltatrain.accel.quantity import quantity, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.quantity import quantity, times
 from deltatrain.reports.table import energy_rows
 
 if TYPE_CHECKING:

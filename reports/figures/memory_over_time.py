@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.result import Result
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.quantity import quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.quantity import quantity, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deltatrain.accel.quantity import share
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.quantity import share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

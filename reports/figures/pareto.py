@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.quantity import quantity
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.quantity import quantity
 from deltatrain.reports.units import heading, takes_prefix, unit_of
 
 if TYPE_CHECKING:

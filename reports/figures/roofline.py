@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.result import Result
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.quantity import quantity
 from deltatrain.reports.table import TOTAL, Row, roofline_rows
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from deltatrain.accel.quantity import quantity
 from deltatrain.reports.page.contents import Run
 from deltatrain.reports.page.machine import Block, Gauge, blocks
 from deltatrain.reports.page.markup import element
-from deltatrain.reports.quantity import quantity
 
 Point = tuple[float, float]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page.bars import Bar, grouped, legend, stacked
 from deltatrain.reports.page.headline import gain
 from deltatrain.reports.palette import CAUSE_LABELS
-from deltatrain.reports.quantity import quantity, share
 from deltatrain.reports.table import Row
 
 _RUNS = (("delta", "delta: columns that fired"), ("dense", "dense: every column"))

@@ -8,11 +8,11 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page.bars import legend
 from deltatrain.reports.page.markup import element, per_cent
 from deltatrain.reports.page.plot import Axis, counted, curve, frame, linear, shares
 from deltatrain.reports.palette import LINES
-from deltatrain.reports.quantity import quantity, share
 
 ACCURACY = "test accuracy"
 Curves = dict[str, NDArray[np.float64]]

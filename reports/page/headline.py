@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deltatrain.accel.origin import MEASURED, MODELLED, origin_of
+from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.page.contents import Run
-from deltatrain.reports.quantity import quantity, share, times
 from deltatrain.reports.table import energy_rows, ratio
-
-MEASURED, MODELLED, SIMULATED = "measured", "modelled", "simulated"
-
-ORIGINS = {
-    SIMULATED: "cycles and bytes of a program run on the described machine, every cycle accounted for",
-    MODELLED: "reckoned: energy from action counts and a published table, analytic cycles from closed forms",
-    MEASURED: "counted while the network was trained in NumPy and tested on recordings it had not seen",
-}
-"""How numbers are found, in words."""
-
-_OF_FIDELITY = {"analytic": MODELLED, "cycle": SIMULATED, "rtl": SIMULATED}
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Card:
     baseline
         What it is compared with.
     origin
-        A key of ORIGINS.
+        A key of `accel.origin.ORIGINS`.
     design
         Where it was found: names and values.
     """
@@ -47,11 +37,6 @@ class Card:
     baseline: str
     origin: str
     design: Sequence[tuple[str, str]] = ()
-
-
-def origin_of(fidelity: str) -> str:
-    """Return how cycles of a fidelity were found, a key of ORIGINS."""
-    return _OF_FIDELITY.get(fidelity, SIMULATED)
 
 
 def gain(dense: float, delta: float, better: str, worse: str) -> str:

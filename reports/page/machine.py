@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page.contents import Run
-from deltatrain.reports.quantity import quantity, share
 
 
 class Gauge(NamedTuple):

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.accel.result import Result
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.comparison import told
 from deltatrain.reports.page.table import Cell, Table, cell
 from deltatrain.reports.palette import BUS_COLOURS, BUS_LABELS, STARVED_COLOURS, STARVED_LABELS
-from deltatrain.reports.quantity import quantity, share
 
 _RUNS = ("delta", "dense")
 _Why = TypeVar("_Why", bound=str)

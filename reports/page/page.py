@@ -9,10 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from deltatrain.accel.origin import ORIGINS
 from deltatrain.reports import palette
 from deltatrain.reports.page import sweep as sweeps
 from deltatrain.reports.page.contents import Contents, Run, Sweep
-from deltatrain.reports.page.headline import ORIGINS, headline
+from deltatrain.reports.page.headline import headline
 from deltatrain.reports.page.sections import sections
 from deltatrain.reports.page.table import Table, fields, of_rows
 from deltatrain.reports.table import ratio

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from deltatrain.accel.quantity import quantity
 from deltatrain.reports.page.markup import element, number, per_cent
-from deltatrain.reports.quantity import quantity
 
 
 @dataclass(frozen=True)

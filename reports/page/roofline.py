@@ -7,11 +7,11 @@ import math
 from markupsafe import Markup
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.accel.result import Result
 from deltatrain.reports.page.bars import legend
 from deltatrain.reports.page.markup import element, per_cent
 from deltatrain.reports.page.plot import Axis, curve, decades, frame
-from deltatrain.reports.quantity import quantity, share
 from deltatrain.reports.table import TOTAL, Row, roofline_rows
 
 

@@ -10,16 +10,16 @@ from markupsafe import Markup
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
+from deltatrain.accel.origin import MEASURED, MODELLED, origin_of
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page import curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.block_diagram import block_diagram
 from deltatrain.reports.page.comparison import compared, cut, pair, parts, told
 from deltatrain.reports.page.contents import Run
-from deltatrain.reports.page.headline import MEASURED, MODELLED, origin_of
 from deltatrain.reports.page.roofline import roofline
 from deltatrain.reports.page.table import Cell, Table, cell, fields, of_rows
 from deltatrain.reports.palette import CAUSE_LABELS, LINES, PHASE_NAMES, UNIT_NAMES
-from deltatrain.reports.quantity import quantity, share
 from deltatrain.reports.table import (
     CAUSES,
     Row,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from deltatrain.accel.origin import origin_of
 from deltatrain.reports.page.contents import Sweep
-from deltatrain.reports.page.headline import Card, origin_of
+from deltatrain.reports.page.headline import Card
 from deltatrain.reports.page.table import NOTHING, Cell, Table, cell, of_rows, plain, plain_unit, said
 from deltatrain.reports.units import counts, heading, takes_prefix, unit_of
 

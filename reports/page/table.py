@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deltatrain.reports.quantity import quantity, share, times
+from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.table import TOTAL, Row
 from deltatrain.reports.units import counts, takes_prefix, unit_of
 

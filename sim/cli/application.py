@@ -15,23 +15,26 @@ from collections.abc import Callable, Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from deltatrain.accel.errors import ConfigError
-from deltatrain.sim.cli.choices import list_choices
-from deltatrain.sim.cli.compare import compare
-from deltatrain.sim.cli.data import data
-from deltatrain.sim.cli.describe import describe
-from deltatrain.sim.cli.dram import dram
-from deltatrain.sim.cli.front import front
+from deltatrain.accel.version import VERSION
+from deltatrain.sim.cli import (
+    choices,
+    compare,
+    data,
+    describe,
+    dram,
+    front,
+    plan,
+    report,
+    run,
+    simulate,
+    study,
+    sweep,
+    train,
+    verify,
+    verilog,
+)
 from deltatrain.sim.cli.interruption import StoppedError
 from deltatrain.sim.cli.invocation import said
-from deltatrain.sim.cli.plan import plan
-from deltatrain.sim.cli.report import report
-from deltatrain.sim.cli.run import run
-from deltatrain.sim.cli.simulate import simulate
-from deltatrain.sim.cli.study import study
-from deltatrain.sim.cli.sweep import sweep
-from deltatrain.sim.cli.train import train
-from deltatrain.sim.cli.verify import verify
-from deltatrain.sim.cli.verilog import verilog
 
 MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell reports signals 2 and 13
 
@@ -46,40 +49,34 @@ For example:
 """
 
 
-def _version() -> str:
-    from importlib import metadata
-
-    return metadata.version("deltatrain")
-
-
 def application() -> App:
     """Return the command with all its commands."""
     app = App(
         name="deltatrain",
         help=_ABOUT,
         help_format="plaintext",
-        version=_version,
+        version=VERSION,
         default_parameter=Parameter(negative=()),
     )
     commands: dict[str, Callable[..., None]] = {
-        "run": run,
-        "train": train,
-        "simulate": simulate,
-        "plan": plan,
-        "describe": describe,
-        "list": list_choices,
-        "data": data,
-        "verify": verify,
-        "verilog": verilog,
-        "study": study,
-        "dram": dram,
-        "sweep": sweep,
-        "front": front,
-        "compare": compare,
-        "report": report,
+        "run": run.command,
+        "train": train.command,
+        "simulate": simulate.command,
+        "plan": plan.command,
+        "describe": describe.command,
+        "list": choices.command,
+        "data": data.command,
+        "verify": verify.command,
+        "verilog": verilog.command,
+        "study": study.command,
+        "dram": dram.command,
+        "sweep": sweep.command,
+        "front": front.command,
+        "compare": compare.command,
+        "report": report.command,
     }
-    for position, (name, command) in enumerate(commands.items()):
-        app.command(command, name=name, sort_key=position)
+    for position, (name, function) in enumerate(commands.items()):
+        app.command(function, name=name, sort_key=position)
     return app
 
 

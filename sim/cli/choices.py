@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from deltatrain.accel.family import ModuleFamily, TableFamily
 
 
-def list_choices(
+def command(
     family: Annotated[
         str | None, Parameter(name="FAMILY", help="One of them, such as machines; all if left out.")
     ] = None,

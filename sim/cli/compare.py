@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from deltatrain.sim.cli import options
 
 
-def compare(
+def command(
     one: Annotated[Path, Parameter(name="A", help="The folder of a sweep.")],
     other: Annotated[Path, Parameter(name="B", help="The folder of another sweep for the same objectives.")],
     /,
@@ -27,12 +27,12 @@ def compare(
     """
     import json as json_format
 
-    from deltatrain.reports.quantity import share
+    from deltatrain.accel.quantity import share
     from deltatrain.sim.cli.fronts import cell
     from deltatrain.sim.cli.screen import show, table
-    from deltatrain.sim.sweep.results import compare as compared
+    from deltatrain.sim.sweep.results import compare
 
-    sides = compared(one, other)
+    sides = compare(one, other)
     if json:
         folders = zip("AB", (one, other), sides, strict=True)
         found = {letter: {"folder": str(folder)} | side._asdict() for letter, folder, side in folders}

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from deltatrain.sim.cli.interruption import interruptible
 
 
-def data(
+def command(
     name: Annotated[str | None, Parameter(name="NAME", help="The data set to fetch.")] = None,
     /,
     *,
@@ -17,9 +17,9 @@ def data(
 ) -> None:
     """Show the data sets with their sources and licences, or fetch them ahead of time.
 
-    They are kept in the cache folder ($DELTATRAIN_CACHE, or else
-    ~/.cache/deltatrain). Training fetches what it needs by itself; this is for
-    a machine that will have no network later.
+    They are kept in the cache folder: $DELTATRAIN_CACHE, or else the user's
+    cache folder of the platform (~/.cache/deltatrain on Linux). Training
+    fetches what it needs. Fetch ahead for a machine that will have no network.
 
     For example:
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deltatrain.workloads.workload import Workload
 
 
-def describe(
+def command(
     name: Annotated[str, Parameter(name="NAME", help="A machine or workload, or its TOML file.")],
     /,
     *,
@@ -98,7 +98,7 @@ def _print_toml(kind: str, name: str) -> None:
 
 def _of_machine(machine: Architecture) -> list[RenderableType]:
     from deltatrain.accel.pricing.area import area
-    from deltatrain.reports.quantity import quantity
+    from deltatrain.accel.quantity import quantity
     from deltatrain.sim.cli.screen import fields
 
     described = machine.model_dump(mode="json")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deltatrain.sim.dram.requests import Requests
 
 
-def dram(
+def command(
     *,
     device: Annotated[str, Parameter(name=["--device", "-d"], help="A name from `list dram`, or a TOML file.")],
     trace: Annotated[
@@ -117,8 +117,8 @@ def _told(pieces: Iterable[Requests], progress: Any, count: int, known: bool) ->
 
 
 def _summary(part: DramPart, controller: DramController, found: Replay) -> list[RenderableType]:
+    from deltatrain.accel.quantity import quantity, share
     from deltatrain.reports.palette import BUS_LABELS
-    from deltatrain.reports.quantity import quantity, share
     from deltatrain.sim.cli.screen import fields
 
     built = f"{controller.channels} x {controller.bus_bits} bits, ranks {controller.ranks}, {controller.address_map}"

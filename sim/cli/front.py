@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from deltatrain.sim.cli import options
 
 
-def front(
+def command(
     folder: Annotated[Path, Parameter(name="DIR", help="The folder of a sweep, also of one that is under way.")],
     /,
     *,

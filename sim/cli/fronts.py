@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from deltatrain.reports.quantity import quantity, share, times
+from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.units import counts, takes_prefix, unit_of
 from deltatrain.sim.cli.screen import table
 from deltatrain.sim.sweep import results

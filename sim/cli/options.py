@@ -27,7 +27,7 @@ Engine = Annotated[
     str | None,
     Parameter(
         help="What runs the gates: `amaranth`, its own simulator, or `compiled`. "
-        "[default: compiled, if Verilator or a C++ compiler is there]"
+        "[default: compiled, if the extra fpga and Verilator or a C++ compiler are there]"
     ),
 ]
 Out = Annotated[

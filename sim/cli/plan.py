@@ -9,24 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import RenderableType
 
-from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
-_MOST_SIMULATED = 1_000
-"""Steps: some seconds for each policy."""
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from deltatrain.accel.architecture import Architecture
     from deltatrain.sim.checkpoint_runs import SimulatedPlan
     from deltatrain.workloads.lowering.planning import Plan, PolicyPlan
-    from deltatrain.workloads.trace import RecordedStep
+    from deltatrain.workloads.trace import Trace
     from deltatrain.workloads.workload import Workload
 
 
-def plan(
+def command(
     trace: Annotated[Path | None, Parameter(name="TRACE", help="A trace.npz that `train` or `run` wrote.")] = None,
     /,
     *,
@@ -59,37 +54,19 @@ def plan(
       deltatrain plan out/digits-edge/trace.npz --on reneta
     """
     from dataclasses import asdict
-    from functools import partial
     from json import dumps
 
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.sim import checkpoint_runs
-    from deltatrain.sim.capabilities import against_planning
+    from deltatrain.sim.checkpoint_plan import plan
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
-    from deltatrain.workloads.lowering import planning
-    from deltatrain.workloads.lowering.placement import Shape
 
     changed = options.overrides(changes)
-    if steps is not None and not 1 <= steps <= planning.MOST_STEPS:
-        raise ConfigError(f"--steps must be 1 to {planning.MOST_STEPS:,}, not {steps:,}")
     machine = Architecture.named(on, changed.machine)
-    against = partial(against_planning, machine, simulated=simulate)
-    ran = None
     with interruptible(), Stages() as stages:
-        what, step, inputs, classes = _step(trace, workload, occupancy, changed, stages, against)
-        shape = Shape.of(what.cell, inputs, what.hidden, classes)
-        length = steps if steps is not None else int(step.lengths.max())
-        found = planning.plan(
-            machine, shape, step, what.readout, length, on_progress=lambda name, share: stages("plan", share, name)
-        )
-        if simulate:
-            if length > _MOST_SIMULATED:
-                raise ConfigError(f"--simulate takes up to {_MOST_SIMULATED:,} steps, not {length:,}")
-            ran = checkpoint_runs.simulated_plan(
-                *(machine, shape, checkpoint_runs.lengthened(step, length), what.readout),
-                *([one.policy for one in found.policies], lambda name, share: stages("simulate", share, name)),
-            )
+        what = _what(trace, workload, changed)
+        made = plan(machine, what, steps=steps, occupancy=occupancy, simulate=simulate, on_progress=stages)
+    found, ran, hidden = made.predicted, made.simulated, made.workload.hidden
     if json:
         chosen = found.recommended
         told = {**asdict(found), "recommended": chosen.policy if chosen else None}
@@ -97,8 +74,8 @@ def plan(
             told["simulated"] = ran._asdict()
         sys.stdout.write(dumps(told, indent=1) + "\n")
         return
-    title = f"{what.name} on {machine.name}, T = {length:,}"
-    show(*_tables(found, title, what.hidden), *([_simulated(ran)] if ran else []), *_set_aside(machine))
+    title = f"{made.workload.name} on {machine.name}, T = {found.steps:,}"
+    show(*_tables(found, title, hidden), *([_simulated(ran)] if ran else []), *_set_aside(machine))
 
 
 def _set_aside(machine: Architecture) -> list[str]:
@@ -126,53 +103,18 @@ def _simulated(ran: SimulatedPlan) -> RenderableType:
     return table("Simulated", ["policy", "blocking", "beside compute"], rows, note)
 
 
-def _step(
-    path: Path | None,
-    name: str | None,
-    occupancy: float,
-    changed: options.Overrides,
-    stages: object,
-    against: Callable[[Workload], list[str]],
-) -> tuple[Workload, RecordedStep, int, int]:
-    """Return the workload, a training step of it, and the widths of input and read-out."""
-    from deltatrain.sim.run import synthetic_trace
+def _what(path: Path | None, name: str | None, changed: options.Overrides) -> Trace | Workload:
+    """Return the trace in the file, or the workload."""
     from deltatrain.workloads.trace import Trace
     from deltatrain.workloads.workload import Workload
 
     if (path is None) == (name is None):
         raise ConfigError("plan takes either a trace file or --workload")
-    if not 0 <= occupancy <= 1:
-        raise ConfigError(f"--occupancy must be 0 to 1, not {occupancy}")
-    if path is not None:
-        if changed.workload:
-            raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
-        kept = Trace.load(path)
-        if not kept.recorded:
-            raise ConfigError(f"{path} has no recorded training step")
-        refuse(against(kept.workload))
-        return kept.workload, kept.recorded[-1], kept.inputs, kept.classes
-    wanted = Workload.named(str(name), changed.workload)
-    refuse(against(wanted))
-    if wanted.synthetic is None:
-        wanted = _with_statistics(wanted, occupancy, stages)
-    drawn = synthetic_trace(wanted)
-    return drawn.workload, drawn.recorded[-1], drawn.inputs, drawn.classes
-
-
-def _with_statistics(workload: Workload, occupancy: float, stages: object) -> Workload:
-    """Return the workload with statistics in the place of its data set, whose sizes and longest sample they take."""
-    from deltatrain.sim.flow import recordings_of
-    from deltatrain.workloads.workload import SYNTHETIC
-
-    recordings = recordings_of(workload.dataset, stages)  # type: ignore[arg-type]
-    statistics = {
-        "inputs": recordings.train.features,
-        "classes": recordings.classes,
-        "steps": int(recordings.train.lengths.max()),
-        "occupancy_x": occupancy,
-        "occupancy_h": occupancy,
-    }
-    return workload.with_changes(dataset=SYNTHETIC, synthetic=statistics, training__batch=1)
+    if path is None:
+        return Workload.named(str(name), changed.workload)
+    if changed.workload:
+        raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
+    return Trace.load(path)
 
 
 def _tables(found: Plan, title: str, hidden: tuple[int, ...]) -> list[RenderableType]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-if TYPE_CHECKING:
-    from deltatrain.reports.page import Contents
 
-
-def report(
+def command(
     folder: Annotated[
         Path, Parameter(name="DIR", help="What `run`, `simulate --out` or `sweep` wrote, or a folder of several.")
     ],
@@ -35,29 +32,11 @@ def report(
       deltatrain report out --out results.html
       deltatrain report out/edge --figures pdf
     """
-    from deltatrain.accel.files import replace_file
-    from deltatrain.reports.page import render
     from deltatrain.sim.cli.screen import show
-    from deltatrain.sim.gathering import gather
+    from deltatrain.sim.report import report
 
-    path = out or folder / "report.html"
-    contents = gather(folder, path)
-    page = render(contents).encode()
-    replace_file(path, page)
-    show(f"Written to {path}: {len(page) / 1e3:,.0f} kB")
+    page = out or folder / "report.html"
+    size = len(report(folder, page, figures=figures).encode())
+    show(f"Written to {page}: {size / 1e3:,.0f} kB")
     if figures is not None:
-        names = _save_figures(contents, path.parent / "figures", figures)
-        show(f"Written to {path.parent / 'figures'}: {len(names)} figures")
-
-
-def _save_figures(contents: Contents, folder: Path, form: Literal["svg", "pdf", "png"]) -> list[str]:
-    from deltatrain.accel.files import make_folder, replace_file
-    from deltatrain.reports.page.figures import encoded
-    from deltatrain.reports.page.figures import figures as drawn
-
-    make_folder(folder)
-    names = []
-    for name, figure in drawn(contents):
-        names.append(f"{name}.{form}")
-        replace_file(folder / names[-1], encoded(figure, form))
-    return names
+        show(f"Written to {page.parent / 'figures'}: every figure as {figures}")

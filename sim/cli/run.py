@@ -9,7 +9,7 @@ from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
 
-def run(
+def command(
     *,
     workload: options.Workload = "digits",
     on: options.Machine = "edge",
@@ -47,7 +47,7 @@ def run(
     described, machine = Workload.named(workload, changed.workload), Architecture.named(on, changed.machine)
     folder = out or Path("out") / f"{described.name}-{machine.name}"
     with interruptible(OutputFolder(folder).state), Stages() as stages:
-        result, _ = flow.run(
+        result, _ = flow.train_and_simulate(
             described, machine, fidelity, folder, resume=resume, progress=stages, command=command_line()
         )
     if json:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deltatrain.workloads.trace import Trace
 
 
-def simulate(
+def command(
     trace: Annotated[Path | None, Parameter(name="TRACE", help="A trace.npz that `train` or `run` wrote.")] = None,
     /,
     *,
@@ -72,7 +72,7 @@ def simulate(
     if dram_trace is not None:
         refuse(against_simulating(machine, step.workload, fidelity, requests=True, observed=recorder is not None))
     with interruptible(), Stages() as stages:
-        result = flow.simulate(machine, step, fidelity, out, stages, engine, recorder, command_line())
+        result = flow.simulate_and_keep(machine, step, fidelity, out, stages, engine, recorder, command_line())
         if dram_trace is not None:
             program, _ = FIDELITIES.load(fidelity).programs(machine, step, step.recorded[-1])
             write_trace(program, dram_trace)

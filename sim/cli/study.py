@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from deltatrain.sim.cli import options
-from deltatrain.sim.cli.choices import list_choices
+from deltatrain.sim.cli import choices, options
 from deltatrain.sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
     from deltatrain.sim.studies._table import Row
 
 
-def study(
+def command(
     name: Annotated[str, Parameter(name="NAME", help="A study's name, or `list` for all of them.")],
     /,
     *,
@@ -47,7 +46,7 @@ def study(
     from deltatrain.sim.studies import STUDIES
 
     if name == "list":
-        list_choices("studies")
+        choices.command("studies")
         return
     member = STUDIES.load(name)
     folder = out or Path("out") / name

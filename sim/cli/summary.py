@@ -8,8 +8,8 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
+from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
-from deltatrain.reports.quantity import quantity, share, times
 from deltatrain.reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
 from deltatrain.sim.cli.screen import fields, table
 from deltatrain.sim.fidelity import FIDELITIES

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deltatrain.sim.sweep.exploration import Progress
 
 
-def sweep(
+def command(
     space: Annotated[str, Parameter(name="SPACE", help="A name from `list spaces`, or a TOML file.")],
     /,
     *,

@@ -13,7 +13,7 @@ from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
 
-def train(
+def command(
     *,
     workload: options.Workload = "digits",
     out: Annotated[
@@ -49,11 +49,9 @@ def train(
     if changed.machine:
         raise ConfigError("--set machine.… has no meaning here: training alone knows no machine")
     described = Workload.named(workload, changed.workload)
-    if described.synthetic is not None:
-        raise ConfigError(f"workload {described.name!r} is made of statistics: there is nothing to train, use `run`")
     folder = out or Path("out") / described.name
     with interruptible(OutputFolder(folder).state), Stages() as stages:
-        trace = flow.train(described, folder, resume=resume, progress=stages)
+        trace = flow.train(described, folder, resume=resume, on_progress=stages)
     found = training_summary.summary(trace)
     if json:
         sys.stdout.write(json_format.dumps(found, indent=1) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +21,7 @@ _COLUMNS = ("cell", "steps", "ops", "cycles", "values", "differ")
 _NOTE = "Gates against the golden model, number for number, and against the law, cycle for cycle."
 
 
-def verify(
+def command(
     *,
     on: options.Machine = "edge",
     cell: Annotated[
@@ -51,29 +50,14 @@ def verify(
       deltatrain verify --on tiny --engine amaranth --waveform mismatch.vcd
     """
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.accel.cells import CELL_ARITHMETIC
-    from deltatrain.accel.errors import refuse
-    from deltatrain.rtl.elementwise.cells import TIMETABLES
-    from deltatrain.sim.capabilities import against_verifying
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show, table
-    from deltatrain.sim.gates.engines import engine_named
-    from deltatrain.sim.verification import verify as compared
+    from deltatrain.sim.verification import verify
 
     machine = Architecture.named(on, options.overrides(changes).machine)
-    cells = (cell,) if cell else TIMETABLES.names()
-    for name in cells:
-        CELL_ARITHMETIC.load(name)
-    refuse(against_verifying(machine, cells))
-    runner = engine_named(engine)
-    rows: list[Verified] = []
+    cells = (cell,) if cell else None
     with interruptible(), Stages() as stages:
-        tell = partial(stages, "comparing", detail="")
-        found = compared(machine, cells, cases=cases, seed=seed, engine=runner, waveform=waveform, on_progress=tell)
-        for verified in found:
-            rows.append(verified)
-            if verified.mismatch:
-                break
+        rows = verify(machine, cells, cases=cases, seed=seed, engine=engine, waveform=waveform, on_progress=stages)
     show(table(f"{machine.name}: gates on random training steps", _COLUMNS, map(_cells, rows), _NOTE))
     if rows[-1].mismatch:
         sys.stdout.write("".join(f"{line}\n" for line in _lines(rows[-1].mismatch)))

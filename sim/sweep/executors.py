@@ -12,9 +12,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Protocol, Self
@@ -97,16 +98,13 @@ class Processes:
 
     def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
         """Return the future rows of `designs`."""
-        # Ctrl-C is for this process, which ends the others; they are started here and inherit what is blocked.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return self._pool.submit(_rows_here, list(designs))
+            with _ctrl_c_kept_from_children():
+                return self._pool.submit(_rows_here, list(designs))
         except BrokenProcessPool as error:
             future: Future[list[Row]] = Future()
             future.set_exception(error)
             return future
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def lost(self, error: BaseException) -> bool:
         """Tell whether a process died, and if so start new ones."""
@@ -149,14 +147,11 @@ class Cluster:
     Raises
     ------
     ConfigError
-        If the extra is not installed or nobody answers.
+        If nobody answers.
     """
 
     def __init__(self, base: Base, address: str) -> None:
-        try:
-            distributed = importlib.import_module("distributed")
-        except ImportError:
-            raise ConfigError("--cluster needs dask.distributed: python -m pip install 'deltatrain[cluster]'") from None
+        distributed = importlib.import_module("distributed")
         try:
             self._client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
@@ -207,13 +202,29 @@ def executor(base: Base, workers: int | None, cluster: str | None) -> PointExecu
         return Cluster(base, cluster)
     wanted = workers if workers is not None else _cores()
     if wanted < 1:
-        raise ConfigError(f"--workers must be a positive integer, not {wanted}")
+        raise ConfigError(f"workers must be a positive integer, not {wanted}")
     return InProcess(base) if wanted == 1 else Processes(base, wanted)
 
 
 def _cores() -> int:
     """Return the cores that this process may use; where the system does not tell, all there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _ctrl_c_kept_from_children() -> Iterator[None]:
+    """Let processes that are started in the block never see Ctrl-C: it is for this process, which ends them.
+
+    They inherit what is blocked. Where signals cannot be blocked, as on Windows, `_begin` has them ignore it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _simulators: dict[str, Simulator] = {}
@@ -224,6 +235,7 @@ def _begin(base: Base, parent: Connection) -> None:
     """Prepare a process of `Processes`, which ends when the other end of `parent` does."""
     from threadpoolctl import threadpool_limits
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threadpool_limits(1)
     _simulators["here"] = Simulator(base)

@@ -6,7 +6,6 @@ only; that line is dropped when the journal is opened again, and its point is si
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -16,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from filelock import FileLock, Timeout
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import make_folder
@@ -48,14 +49,14 @@ class Journal:
         self.path = folder / NAME
         self._lock = _locked(folder / LOCK)
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = self.path.open("ab", buffering=0)
         except OSError as error:
-            self._unlock()
+            self._lock.release()
             raise ConfigError(f"{self.path} cannot be written: {error.strerror}") from None
         self._synced = time.monotonic()
         try:
             self._end = whole_bytes(self.path)
-            os.ftruncate(self._file, self._end)
+            self._file.truncate(self._end)
             self.count = 0
             if self._end == 0:
                 self._write([{"journal": _KIND, "version": _VERSION, "base": base}])
@@ -91,19 +92,19 @@ class Journal:
     def close(self) -> None:
         """Leave the folder to others."""
         with suppress(OSError):
-            os.fsync(self._file)
-        os.close(self._file)
-        self._unlock()
+            os.fsync(self._file.fileno())
+        self._file.close()
+        _let_go(self._lock)
 
     def _write(self, rows: Sequence[Row]) -> None:
         lines = "".join(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows).encode()
         try:
             written = 0
             while written < len(lines):
-                written += os.write(self._file, lines[written:])
+                written += self._file.write(lines[written:])
         except OSError as error:
             with suppress(OSError):
-                os.ftruncate(self._file, self._end)
+                self._file.truncate(self._end)
             raise ConfigError(
                 f"{self.path} cannot be written: {error.strerror}; the {self.count} finished points in it are safe, "
                 "and the same command goes on from there"
@@ -111,13 +112,8 @@ class Journal:
         self._end += len(lines)
         if time.monotonic() - self._synced > _SYNC_EVERY_SECONDS:
             with suppress(OSError):
-                os.fsync(self._file)
+                os.fsync(self._file.fileno())
             self._synced = time.monotonic()
-
-    def _unlock(self) -> None:
-        with suppress(OSError):
-            os.ftruncate(self._lock, 0)
-        os.close(self._lock)
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -187,30 +183,38 @@ def _check_header(path: Path, base: str) -> None:
         )
 
 
-def _locked(path: Path) -> int:
-    """Return the descriptor of the lock file, locked; the system lets go of it when the process ends, however it ends.
+def _locked(path: Path) -> FileLock:
+    """Return the lock file, locked. The system lets go of it when the process ends, however it ends.
 
     Raises
     ------
     ConfigError
         If another process has it.
     """
+    lock = FileLock(path)
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(lock, 200).decode(errors="replace").strip() or "a process that has just begun"
-        os.close(lock)
+        lock.acquire(timeout=0)
+    except Timeout:
         raise ConfigError(
-            f"another sweep writes to {path.parent} ({holder}): wait for it, or name another folder with --out"
+            f"another sweep writes to {path.parent} ({_holder(path)}): wait for it, or name another folder with --out"
         ) from None
     except OSError as error:
-        os.close(lock)
         raise ConfigError(f"{path} cannot be locked: {error.strerror}") from None
-    with suppress(OSError):  # on a full disk the lock holds all the same, it only does not say whose it is
-        os.ftruncate(lock, 0)
-        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    with suppress(OSError):  # where it cannot be written, the lock holds all the same and does not say whose it is
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
     return lock
+
+
+def _holder(path: Path) -> str:
+    """Return who has the lock, as far as its file can be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip() or "a process that has just begun"
+    except OSError:
+        return "another process"
+
+
+def _let_go(lock: FileLock) -> None:
+    """Unlock the file; it stays, without a name in it."""
+    with suppress(OSError):
+        Path(lock.lock_file).write_bytes(b"")
+    lock.release()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from deltatrain.accel.description import Description
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replace_file
+from deltatrain.accel.version import VERSION
 from deltatrain.sim.sweep.space import Bound, Direction, Space
 
 NAME = "sweep.json"
@@ -90,7 +90,7 @@ class Manifest(Description):
             constraints=space.constraints,
             searches=searches,
             provenance={
-                "deltatrain": metadata.version("deltatrain"),
+                "deltatrain": VERSION,
                 "base": base.identity,
                 "seed": space.search.seed,
             },

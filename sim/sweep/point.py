@@ -8,7 +8,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +18,7 @@ from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Cause, Counters
+from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.run import synthetic_trace
@@ -92,9 +92,8 @@ class Base:
     @cached_property
     def identity(self) -> str:
         """Digest of the base: rows of different bases, or of another version of the simulator, are not comparable."""
-        version = metadata.version("deltatrain")
         traces = sorted(self._trace_digests.values())
-        return _digest([version, self.fidelity, self.dense, self.machine, self.workload, traces])
+        return _digest([VERSION, self.fidelity, self.dense, self.machine, self.workload, traces])
 
     @cached_property
     def _trace_digests(self) -> dict[str, str]:

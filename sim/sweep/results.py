@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.files import replace_file
+from deltatrain.accel.extras import require
+from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.sim.sweep import journal
 from deltatrain.sim.sweep.manifest import Manifest
 from deltatrain.sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
@@ -24,7 +25,7 @@ _FIRST, _LAST = ("point", "digest"), ("failure", "reason")
 _HIDDEN = "host_cpu_s"  # differs from run to run
 
 
-def load_results(folder: str | Path) -> DataFrame:
+def load_results(folder: AnyPath) -> DataFrame:
     """Return the table of the sweep in `folder`, also of one that is under way or was stopped.
 
     Columns: ``point``, its number in the order of asking, and ``digest``; the varied fields by dotted path, a list as
@@ -35,8 +36,9 @@ def load_results(folder: str | Path) -> DataFrame:
     Raises
     ------
     ConfigError
-        If there is no sweep, or its journal is damaged.
+        If there is no sweep, its journal is damaged, or Polars is not installed.
     """
+    require("polars", "the table of a sweep")
     folder = Path(folder)
     manifest = Manifest.load(folder)
     rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row["point"], row["digest"]))
@@ -52,7 +54,7 @@ def save_results(folder: Path, frame: DataFrame) -> None:
     replace_file(folder / CSV, csv.getvalue())
 
 
-def front(folder: str | Path) -> DataFrame:
+def front(folder: AnyPath) -> DataFrame:
     """Return fields and objectives of the points on the front of a sweep, the best of the first objective first.
 
     Raises
@@ -96,7 +98,7 @@ class Side(NamedTuple):
     beaten: float
 
 
-def compare(one: str | Path, other: str | Path) -> tuple[Side, Side]:
+def compare(one: AnyPath, other: str | Path) -> tuple[Side, Side]:
     """Return two sweeps for the same objectives beside each other.
 
     Raises

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.extras import require
+from deltatrain.accel.files import AnyPath
 from deltatrain.sim.sweep.checks import checked_space, named_space
 from deltatrain.sim.sweep.executors import executor
 from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
@@ -17,6 +19,7 @@ from deltatrain.sim.sweep.manifest import NAME, Manifest, Searched
 from deltatrain.sim.sweep.outcome import Outcome
 from deltatrain.sim.sweep.pareto import Losses, on_front
 from deltatrain.sim.sweep.results import load_results, save_results, scaled_hypervolume
+from deltatrain.sim.sweep.searches import SEARCHES
 from deltatrain.sim.sweep.space import Space
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    space: Space | str | Path | dict[str, Any],
-    out: str | Path,
+    space: Space | AnyPath | dict[str, Any],
+    out: AnyPath,
     *,
     workers: int | None = None,
     cluster: str | None = None,
@@ -53,9 +56,11 @@ def sweep(
     Raises
     ------
     ConfigError
-        If the space is wrong (a line for each fault), the folder cannot be used, or the cluster does not answer.
+        If the space is wrong (a line for each fault), a library is not installed, the folder cannot be used, or the
+        cluster does not answer.
     """
     chosen = _space(space)
+    _check_installed(chosen, cluster)
     folder = Path(out)
     with Journal(folder, chosen.base.identity) as journal:
         before = _before(folder)
@@ -69,10 +74,19 @@ def sweep(
     return frame
 
 
-def _space(given: Space | str | Path | dict[str, Any]) -> Space:
+def _space(given: Space | AnyPath | dict[str, Any]) -> Space:
     if isinstance(given, Space):
         return given
     return checked_space(given) if isinstance(given, dict) else named_space(given)
+
+
+def _check_installed(space: Space, cluster: str | None) -> None:
+    """Raise before anything is written if a library is missing that the sweep will need."""
+    require("polars", "the table of a sweep")
+    if cluster is not None:
+        require("distributed", "--cluster")
+    for library in SEARCHES.load(space.search.kind).NEEDS:
+        require(library, f"search {space.search.kind!r}")
 
 
 def _before(folder: Path) -> Manifest | None:

@@ -6,7 +6,6 @@ trains once, and one that was killed in a training goes on after its last whole 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import make_folder
@@ -59,20 +59,20 @@ def _recordings(dataset: str) -> Recordings:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Keep out other processes that want the same; the lock goes with its process, however that ends."""
+    """Keep out other processes that want the same. The lock goes with its process, however that ends."""
     try:
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        held = FileLock(lock).acquire()
     except OSError as error:
-        raise ConfigError(f"{lock} cannot be written: {error.strerror}") from None
+        raise ConfigError(f"{lock} cannot be locked: {error.strerror}") from None
+    with held:
+        yield
 
 
 @cache
 def _code_digest() -> str:
     """Return a digest of what training follows from: our code for it, and the NumPy that runs it."""
     digest = hashlib.sha256(np.__version__.encode())
-    package = Path(str(resources.files("workloads")))
+    package = Path(str(resources.files("deltatrain.workloads")))
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()

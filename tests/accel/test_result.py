@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -157,3 +158,33 @@ def test_a_result_cut_short_is_refused(tmp_path: Path, result: Result) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(ConfigError):
             Result.load(path)
+
+
+@settings(max_examples=30)
+@given(results())
+def test_a_result_prints_a_few_lines_with_how_each_number_was_found(result: Result) -> None:
+    result = result.model_copy(update={"workload": {"name": "digits"}})
+    lines = repr(result).splitlines()
+    assert lines[0] == "digits on tiny: one training step, cycle"
+    ran = [name for name, phase in result.counters.phases.items() if phase.cycles]
+    assert len(lines) == 1 + 5 + 1 + len(ran) <= 12 and str(result) == repr(result)
+    assert f"{result.counters.cycles:,} cycles" in lines[1]
+    found = [line.rsplit("(", 1)[1] for line in lines[1:6]]
+    assert found == ["simulated)", "simulated)", "simulated)", "modelled)", "measured)"]
+    for name, line in zip(ran, lines[7:], strict=True):
+        phase = result.counters.phases[name]
+        words = line.split()
+        assert words[0] == name and int(words[1].replace(",", "")) == phase.cycles
+        assert float(words[4]) == pytest.approx(100 * phase.busy_cycles / phase.cycles, abs=0.051)
+
+
+@settings(max_examples=1)
+@given(results())
+def test_in_a_notebook_names_are_text_and_never_markup(result: Result) -> None:
+    evil = '<script>alert("x")</script>&amp;'
+    shown = result.model_copy(update={"workload": {"name": evil}, "architecture": {"name": evil}})._repr_html_()
+    document = ElementTree.fromstring(shown)
+    assert evil in (document.findtext("strong") or "") and not document.findall(".//script")
+    assert [cell.text for cell in document.findall(".//th")][:2] == ["phase", "cycles"]
+    rows = document.findall("table/tbody/tr")
+    assert [row.findtext("td") for row in rows] == [n for n, p in result.counters.phases.items() if p.cycles]

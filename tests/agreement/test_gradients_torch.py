@@ -22,7 +22,7 @@ from deltatrain.workloads.network.network import (
     training_step,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[oracle]'")
+torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
 Tensor = Any
 
 LENGTHS = np.array([9, 4, 12, 1, 7])

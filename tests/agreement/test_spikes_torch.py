@@ -29,7 +29,7 @@ from deltatrain.workloads.network.network import (
     training_step,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[oracle]'")
+torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
 Tensor = Any
 
 ALPHA, THRESHOLD, NEAR, BETA = 0.95, 1.0, 0.9, 10.0

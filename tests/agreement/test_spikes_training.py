@@ -36,7 +36,7 @@ LOUDER = 4.0  # two layers so narrow would be silent, and nothing would be compa
 
 @pytest.fixture(scope="module")
 def torch() -> Iterator[Any]:
-    module = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[oracle]'")
+    module = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
     threads = module.get_num_threads()
     module.set_num_threads(1)  # products so small are not worth sharing
     yield module

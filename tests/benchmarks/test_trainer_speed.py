@@ -118,7 +118,7 @@ def _hold(most: float, script: str, argument: str, figures: Figures) -> None:
 
 def _measured(script: str, argument: str) -> list[float]:
     """Return our CPU seconds and those of torch."""
-    pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[oracle]'")
+    pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[torch]'")
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "support")}
     environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deltatrain.accel.errors import NetworkError
-from deltatrain.sim.cli.study import study
+from deltatrain.sim.cli import study
 from deltatrain.sim.studies import (
     STUDIES,
     _sparse,
@@ -145,7 +145,7 @@ def test_wider_buses_bring_remote_homes_closer(tmp_path: Path) -> None:
 
 
 def test_the_command_lists_every_study(capsys: pytest.CaptureFixture[str]) -> None:
-    study("list")
+    study.command("list")
     listed = capsys.readouterr().out
     assert all(name in listed for name in STUDIES.names())
 

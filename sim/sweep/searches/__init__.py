@@ -33,10 +33,13 @@ class SearchKind(Protocol):
         Whether it learns from what it is told.
     PATIENCE
         How many points in a row that bring nothing new end it.
+    NEEDS
+        The libraries of `accel.extras` that it needs.
     """
 
     LEARNS: bool
     PATIENCE: int
+    NEEDS: tuple[str, ...]
 
     def start(self, space: Space, seed: int, batch: int) -> Search:
         """Return a search of `space`, which is asked for `batch` points at a time."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LEARNS = True
 PATIENCE = 1000
+NEEDS = ("optuna",)
 
 
 def start(space: Space, seed: int, batch: int) -> Learned:

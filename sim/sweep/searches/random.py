@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LEARNS = False
 PATIENCE = 100_000
+NEEDS: tuple[str, ...] = ()
 
 
 class Draws:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LEARNS = True
 PATIENCE = 200
+NEEDS = ("optuna",)
 
 
 def start(space: Space, seed: int, batch: int) -> Learned:

@@ -9,9 +9,9 @@ import browser as chromium
 import numpy as np
 import pytest
 
+from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports import page
 from deltatrain.reports.page import Contents, render
-from deltatrain.reports.quantity import quantity, share
 
 pytestmark = pytest.mark.skipif(
     chromium.chromium() is None, reason="no Chromium on this machine: install one (Debian: chromium) to test the page"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pages import parse, rows, value
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports import palette
 from deltatrain.reports.page import Contents, render
-from deltatrain.reports.quantity import quantity, share, times
 from deltatrain.reports.table import CAUSES, area_rows, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
 
 # a smaller seed is no simpler a run, so there is nothing to shrink

@@ -7,16 +7,14 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pages import parse, rows
 
+from deltatrain.accel.quantity import share
 from deltatrain.reports.page import Contents, render
 from deltatrain.reports.page.block_diagram import block_diagram
-from deltatrain.reports.quantity import share
 
-ROOT = Path(__file__).parents[3]
 SECTIONS = ("machine", "phases", "roofline", "memory", "energy", "learning", "provenance")
 
 
@@ -155,7 +153,6 @@ def test_same_contents_same_bytes_in_any_process(make_run, tmp_path):
             [sys.executable, "-c", code, str(tmp_path / "result.json")],
             check=True,
             capture_output=True,
-            cwd=ROOT,
             env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
         ).stdout
         for seed in ("1", "2")

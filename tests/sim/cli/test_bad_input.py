@@ -22,7 +22,6 @@ from deltatrain.accel.result import Result
 from deltatrain.sim.cli import main
 from deltatrain.workloads.trace import Trace
 
-ROOT = Path(__file__).parents[3]
 TINY = "run --workload tiny --on tiny --out {out}"
 TILES = (
     TINY + " --set machine.tiles.count=2 --set machine.tiles.exchange_bytes_per_cycle=8"
@@ -345,7 +344,7 @@ def test_a_full_disk_behind_standard_output_is_said(words):
 # Training on few digits, in a process of its own: the data set is replaced before the command line starts.
 _PLACES = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 """
 _MAIN = """
 import sys
@@ -364,7 +363,6 @@ def _process(words: list[str], stdout: object = subprocess.PIPE, before: str = "
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=ROOT,
     )
 
 

@@ -21,7 +21,6 @@ from deltatrain.sim.cli.options import space_overrides
 from deltatrain.sim.sweep import load_results
 from deltatrain.sim.sweep.results import front
 
-ROOT = Path(__file__).parents[3]
 SPACE = """
 name = "mine"
 machine = "tiny"
@@ -113,7 +112,7 @@ CASES = [
     ("sweep {space} --out {out} --set search.kind=grd", "search.kind: search 'grd' is not known, did you mean 'grid'?"),
     ("sweep {space} --out {out} --set search.kind", "--set takes FIELD=VALUE"),
     ("sweep {space} --out {out} --set fidelity.x=1", "fidelity"),
-    ("sweep {space} --out {out} --workers 0", "--workers must be a positive integer, not 0"),
+    ("sweep {space} --out {out} --workers 0", "workers must be a positive integer, not 0"),
     (
         "sweep {space} --out {out} --set vary.machine.local.bytes=[1]",
         "none of the 3 points could be simulated: dma.buffer_bytes",
@@ -139,8 +138,7 @@ def test_a_mistake_is_one_clear_line(deltatrain, space, tmp_path, words, said):
 def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
     table = tiny(fidelity="cycle", vary__workload__training__seed={"low": 1, "high": 20})
     code = (
-        "import json, sys, deltatrain.sim.cli.sweep, deltatrain.sim.sweep.checks as c; "
-        "from deltatrain.sim.cli import main; "
+        "import json, sys, deltatrain.sim.sweep.checks as c; from deltatrain.sim.cli import main; "
         "c.named_space = lambda name, overrides: c.checked_space(json.loads(name)); sys.exit(main())"
     )
     words = ["sweep", json.dumps(table), "--out", str(tmp_path / "out"), "--workers", "2"]

@@ -6,7 +6,9 @@ import os
 import resource
 import subprocess
 import sys
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,6 @@ from hypothesis import strategies as st
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.journal import Journal, read
 
-ROOT = Path(__file__).parents[3]
 rows_strategy = st.lists(
     st.fixed_dictionaries({"digest": st.text(max_size=5), "seconds": st.floats(allow_nan=False), "a": st.integers()}),
     max_size=6,
@@ -110,17 +111,25 @@ def test_the_lock_of_a_killed_process_is_nobodys(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_error_and_leaves_whole_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.write
+    class FullDisk:
+        """The journal's file on a disk on which five more bytes fit."""
+
+        def __init__(self, file: FileIO) -> None:
+            self._file = file
+
+        def write(self, content: bytes) -> int:
+            if len(content) > 5:
+                return self._file.write(content[:5])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._file, name)
+
     with Journal(tmp_path, "base") as journal:
         journal.append([{"digest": "a"}])
         before = journal.path.read_bytes()
 
-        def full(handle: int, content: bytes) -> int:
-            if len(content) > 5:
-                return real(handle, content[:5])  # what still fits
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        monkeypatch.setattr(os, "write", full)
+        monkeypatch.setattr(journal, "_file", FullDisk(journal._file))
         with pytest.raises(ConfigError) as refused:
             journal.append([{"digest": "b"}, {"digest": "c" * 90}])
         monkeypatch.undo()

@@ -26,8 +26,6 @@ from deltatrain.sim.sweep.results import compare, front
 from deltatrain.workloads.trace import EpochCounts
 from deltatrain.workloads.workload import Workload
 
-ROOT = Path(__file__).parents[3]
-
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -226,7 +224,7 @@ def test_a_space_may_be_given_as_it_is(tmp_path: Path) -> None:
 
 
 def test_numbers_of_workers_that_make_no_sense_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--workers must be a positive integer, not 0"):
+    with pytest.raises(ConfigError, match="workers must be a positive integer, not 0"):
         sweep(tiny(), tmp_path, workers=0)
 
 

@@ -1,0 +1,72 @@
+"""A machine's gates as Verilog, written to a folder with a training step to try them on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import refuse
+from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.sim.capabilities import against_exporting
+from deltatrain.sim.gates.drawn_step import drawn_step
+from deltatrain.sim.gates.engines import engine_named
+from deltatrain.sim.gates.export.files import check, exported
+from deltatrain.sim.output_folder import open_folder
+from deltatrain.sim.progress import Progress, tell_nobody
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.workloads.workload import Workload
+
+__all__ = ["verilog"]
+
+
+def verilog(
+    architecture: Architecture | AnyPath,
+    workload: Workload | AnyPath,
+    out: AnyPath,
+    *,
+    seed: int = 0,
+    engine: str | None = None,
+    on_progress: Progress = tell_nobody,
+) -> list[Path]:
+    """Write a machine's tile as Verilog, with memory images and a test bench that checks itself.
+
+    The bench runs one training step. It compares every matrix with the golden model and every counter with the
+    simulation. The same input gives the same bytes.
+
+    Parameters
+    ----------
+    architecture
+        The machine, its preset's name, or its TOML file.
+    workload
+        A synthetic workload, its preset's name, or its TOML file. Its sizes are the tile's.
+    out
+        Folder for the files, made if it is not there. ``README.txt`` in it says how to run the bench.
+    seed
+        Of the step's weights, inputs and labels.
+    engine
+        What runs the gates, to find when off-chip memory answers: "amaranth", or "compiled", which is taken where the
+        tools for it are there.
+    on_progress
+        Told the stage, the share of it that is done, and what is being done.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+
+    Raises
+    ------
+    ConfigError
+        If the gates cannot be built for the machine or the workload, the folder cannot be written or belongs to others,
+        or a tool is missing.
+    """
+    machine, described = Architecture.of(architecture), Workload.of(workload)
+    refuse(against_exporting(machine, described))
+    runner, trace = engine_named(engine), synthetic_trace(described)
+    step = drawn_step(machine, trace, trace.recorded[-1], seed)
+    check(step.program)
+    folder = open_folder(Path(out), described.name, machine.name).path
+    files = exported(step, runner, lambda stage, share: on_progress(stage, share, ""))
+    for name, content in files.items():
+        replace_file(folder / name, content)
+    return [folder / name for name in files]
