@@ -90,6 +90,7 @@ def _first_unit(t: dict[str, Any]) -> dict[str, Any]:
 
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a unit works a cycle more": lambda t: _first_unit(t).update(busy_cycles=_first_unit(t)["busy_cycles"] + 1),
+    "a unit works a cycle less": lambda t: _first_unit(t).update(busy_cycles=_first_unit(t)["busy_cycles"] - 1),
     "a unit stalls a cycle less than never": lambda t: _first_unit(t)["stall_cycles"].update(
         load=-1, end=t["cycles"] + 1 - _first_unit(t)["busy_cycles"]
     ),
