@@ -99,7 +99,7 @@ def test_a_narrower_state_is_cheaper_and_the_cells_differ_by_their_accumulators(
 
 @pytest.mark.parametrize(("cell", "entries"), [("lstm", (6 + 8 + 8 + 12) * 4), ("lif", (6 + 8) * 2)])
 def test_a_tile_has_room_for_two_steps_of_lists_and_the_sums_of_two_products(cell: str, entries: int) -> None:
-    """Two layers; deltas take 4 bytes an entry, spikes 2, and no spikes return; sums of the widest layer, and logits."""
+    """Of two layers: entries of deltas take 4 bytes, of spikes 2, and no spikes return; then sums, and logits."""
     tiles = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
     shape = Shape(CELL_ARITHMETIC.load(cell), (6, 8), (8, 12), 3)
     placed = place(Architecture.named("tiny", tiles), shape, _DEMAND)
