@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import PHASES, UNITS
-from deltatrain.accel.result import Counters, Result
+from deltatrain.accel.result import Counters, PhaseCounters, Result
 
 
 @st.composite
@@ -81,6 +81,14 @@ def test_counters_that_close_are_accepted(one: Counters) -> None:
     assert sum(phase.cycles for phase in one.phases.values()) == one.cycles
     for phase in one.phases.values():
         assert phase.occupancy == phase.fired / 100
+
+
+def test_a_phase_without_columns_fired_all_of_them() -> None:
+    nothing = dict.fromkeys(
+        ("busy_cycles", "macs", "skipped_macs", "fired", "elements", "remote_bytes", "local_bytes"), 0
+    )
+    phase = PhaseCounters.model_validate(nothing | {"stall_cycles": {}})
+    assert phase.occupancy == 1 and phase.utilisation(4) == 0
 
 
 def _first_unit(t: dict[str, Any]) -> dict[str, Any]:
