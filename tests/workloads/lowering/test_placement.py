@@ -93,6 +93,10 @@ def test_a_narrower_state_is_cheaper_and_the_cells_differ_by_their_accumulators(
     # h-hat; h and g(h) twice; no state beside; two lists of input deltas of 4 bytes an entry; the read-out's logits.
     by_hand = 3 * 8 * 2 + 2 * 1 * 8 * (5 + 2) + (8 + 8) * (2 + 2) + 2 * 8 * (2 + 2) + 2 * 8 * 4 + 4 * 5
     assert sizes["rnn"] == by_hand
+    # As many inputs as may be on their way have room beside the one in use, two at least.
+    for in_flight, more in ((1, 0), (2, 0), (7, 5)):
+        machine = Architecture.named("tiny", {"dma.in_flight": in_flight})
+        assert state_bytes(machine, Shape(CELL_ARITHMETIC.load("rnn"), (8,), (8,), 4)) == by_hand + more * 8 * 2
     # An LSTM has four accumulators, and c with g(c).
     assert sizes["lstm"] == by_hand + 2 * 3 * 8 * (5 + 2) + 8 * (2 + 2)
 
