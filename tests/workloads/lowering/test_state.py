@@ -13,6 +13,7 @@ from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 
+_LSTM = CELL_ARITHMETIC.load("lstm")
 TILES = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
 
 
@@ -52,3 +53,18 @@ def test_what_a_step_backwards_makes_again_is_no_residue(cell: str, undone: int)
     tape = Tape(machine, shape, lists)
     runs = np.arange(4) < np.array([4, 2])[:, None]
     assert (tape.own_bytes[0] - tape.residue[0]).tolist() == (runs * undone * 2 * 4 * 2).tolist()
+
+
+@pytest.mark.parametrize(("in_flight", "values", "lists"), [(1, 2, 4 + 2), (2, 2, 4 + 2), (5, 5, 4 + 2 + 3 + 3)])
+def test_off_chip_a_tape_has_room_for_the_steps_on_their_way(in_flight: int, values: int, lists: int) -> None:
+    """Values of two steps, lists of four that were made and two that were loaded; and of each step more on its way.
+
+    6 neurons behind 3 inputs on 4 lanes: an LSTM's 6 vectors are 2 words of 8 bytes each; full lists are 3 and 6
+    entries of 4 bytes, 2 and 3 words.
+    """
+    machine, shape = Architecture.named("tiny", {"dma.in_flight": in_flight}), Shape(_LSTM, (3,), (6,), 2)
+    tape = Tape(machine, shape, fired_lists(recorded_step(shape, np.array([4, 2]), 0.5, 1), shape, machine.engine))
+    assert tape.buffer_bytes == values * 6 * 2 * 8 + lists * (2 + 3) * 8
+    assert tape.made_list_bytes == 4 * (2 + 3) * 8
+    assert tape.slot_bytes.tolist() == [6 * 2 * 8 + (2 + 3) * 8]
+    assert tape.remote_bytes == 4 * (6 * 2 * 8 + (2 + 3) * 8)
