@@ -117,6 +117,20 @@ def test_what_surely_comes_first_does(case: Case) -> None:
     event("some are sure" if sure else "none are")
 
 
+@pytest.mark.parametrize("most", [1, 2, 5, 9])
+def test_an_open_row_is_left_after_as_many_younger_requests_as_may_go_first(most: int) -> None:
+    """One bank, all rows wanted at once; the count begins anew with every row that is opened."""
+    part, controller = _usual("ddr3_1600", most_bypasses=most, address_map="RoBaRaCoCh")
+    other_row = part.row_bytes(64) * part.banks
+    rows = np.array([0, 1, *[0] * (most + 3), *[1] * (most + 2)])
+    memory = DramChannels(part, controller, record=True)
+    memory.serve(np.zeros(len(rows), np.int64), rows * other_row + 64 * np.arange(len(rows)), rows < 0)
+    memory.finish()
+    commands = memory.take_commands()
+    served = commands.row[commands.command == kernel.READ].tolist()
+    assert served == [0] * (1 + most) + [1] * (1 + most) + [0] * 3 + [1] * 2
+
+
 def test_a_write_that_has_left_the_queue_answers_no_read() -> None:
     """A full queue of reads, a write that goes first, and a read of what it wrote, which comes sooner or later."""
     part, controller = _usual("ddr3_1600", read_queue=1, write_queue=2, write_high=1, write_low=0)

@@ -144,6 +144,15 @@ def test_the_element_wise_unit_works_on_every_neuron_once_a_step(
     assert program.work(program.ops.mode == MODE_NAMES.index("loss"))["multiplies"] == 2 * 3 * tiles
 
 
+def test_every_step_that_is_classified_has_room_for_its_logits_and_its_h() -> None:
+    """Six steps, the longer sample's, of three gradients and 7 values of h; one h is there anyway."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4, 5), (5, 7), 3)
+    step, machine = recorded_step(shape, np.array([2, 6]), 0.5, 1), Architecture.named("tiny")
+    last, every = (lower(machine, shape, step, readout).local_bytes["state"] for readout in ("last", "every"))
+    assert last == state_bytes(machine, shape) + 3 * 2
+    assert every == state_bytes(machine, shape) + 6 * 3 * 2 + (6 - 1) * 7 * 2
+
+
 @pytest.mark.parametrize(("lanes", "chunks"), [(1, 7), (2, 4), (4, 2), (8, 1)])
 def test_the_element_wise_unit_takes_neurons_by_its_own_lanes(lanes: int, chunks: int) -> None:
     """An LSTM's neuron holds its lane for 5 cycles forward, 8 backward; the lanes of the engine are others."""

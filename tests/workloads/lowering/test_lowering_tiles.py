@@ -146,6 +146,24 @@ def _check_room(program: Program, machine: NaiveMachine) -> None:
         assert machine.start[made] >= machine.done[added]
 
 
+@pytest.mark.parametrize(
+    ("cell", "width", "entry_beats", "sum_beats"),  # entries of 4 bytes, of spikes 2; sums of 5
+    [("lstm", 1, 4, 5), ("lstm", 3, 2, 2), ("lstm", 4, 1, 2), ("lif_recurrent", 1, 2, 5), ("lif_recurrent", 8, 1, 1)],
+)
+def test_an_item_takes_the_cycles_in_which_its_bytes_pass(
+    cell: str, width: int, entry_beats: int, sum_beats: int
+) -> None:
+    wires = {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": width, "tiles.exchange_latency_cycles": 4}
+    shape = Shape(CELL_ARITHMETIC.load(cell), (9, 12), (12, 6), 3)
+    step = recorded_step(shape, np.array([4]), 0.4, 1)
+    ops = lower(Architecture.named("tiny", wires), shape, step, "last").ops
+    for mode, beats in (("broadcast", entry_beats), ("reduce", sum_beats)):
+        assert set(ops.words[ops.mode == MODE_NAMES.index(mode)].tolist()) == {beats}
+    reduced = ops.count[(ops.mode == MODE_NAMES.index("reduce")) & (ops.phase == PHASES.index("BP"))]
+    products = ops.count[(ops.mode == MODE_NAMES.index("matvec_t")) & (ops.stream != STREAMS.index("readout"))]
+    assert sorted(reduced.tolist()) == sorted(products.tolist())
+
+
 @_SLOW
 @given(cases())
 def test_tiles_together_hold_what_one_holds(case: Case) -> None:
