@@ -117,6 +117,16 @@ def test_what_surely_comes_first_does(case: Case) -> None:
     event("some are sure" if sure else "none are")
 
 
+def test_what_a_queued_write_answers_is_told_from_what_takes_its_place() -> None:
+    """Four writes of a burst and two reads of it, in six cycles, while its row is being opened: one write is made."""
+    part, controller = _usual("ddr3_1600")
+    memory = DramChannels(part, controller)
+    memory.serve(np.zeros(6, np.int64), np.full(6, 640), np.array([True, True, False, True, False, True]))
+    memory.finish()
+    counts = memory.counts
+    assert (counts.merged, counts.forwarded, counts.write_bursts, counts.read_bursts) == (3, 2, 1, 0)
+
+
 @pytest.mark.parametrize("most", [1, 2, 5, 9])
 def test_an_open_row_is_left_after_as_many_younger_requests_as_may_go_first(most: int) -> None:
     """One bank, all rows wanted at once; the count begins anew with every row that is opened."""
