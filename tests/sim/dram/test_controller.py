@@ -200,6 +200,66 @@ def test_the_first_read_of_an_idle_memory_takes_activate_and_read_latency(name: 
     assert memory.finish().done.tolist() == [t.tRCDRD + t.CL + t.tDQSCK + part.burst_cycles]
 
 
+def _done_of_two(memory: DramChannels, cycles: tuple[int, int], addresses: tuple[int, int], writes: tuple[bool, bool]):
+    """Return when the data of two bursts have passed the bus, of which the second is offered once the first is out."""
+    parts = [memory.serve(*(np.array([field[n]]) for field in (cycles, addresses, writes))) for n in range(2)]
+    return _together([*parts, memory.finish()]).done[-2:].tolist()
+
+
+@pytest.mark.parametrize("name", DRAM_PARTS.names())
+def test_between_bursts_of_two_ways_the_bus_rests_as_the_standard_asks(name: str) -> None:
+    """In one open row: tRTW from read to write data; tWTR from write data to a read, and then its latency."""
+    part, controller = _usual(name)
+    t, burst = part.timing, part.burst_cycles
+    next_column = part.burst_bytes(controller.bus_bits) * part.bank_groups
+    read, written = _done_of_two(DramChannels(part, controller), (0, 0), (0, next_column), (False, True))
+    assert written - read == t.tRTW + t.tDQSS + burst
+    latency = t.tRCDWR + t.CWL + t.tDQSS + burst
+    written, read = _done_of_two(DramChannels(part, controller), (0, t.tRCDWR + 1), (0, next_column), (True, False))
+    assert written == latency
+    assert read - written == t.tWTR_L + t.CL + t.tDQSCK + burst
+
+
+@pytest.mark.parametrize("name", [name for name in DRAM_PARTS.names() if DramPart.named(name).timing.tRTRS])
+@pytest.mark.parametrize("write", [False, True])
+def test_between_bursts_of_two_ranks_the_bus_rests_as_the_standard_asks(name: str, write: bool) -> None:
+    part, controller = _usual(name, ranks=2, write_high=1)
+    other_rank = part.row_bytes(controller.bus_bits) * part.bank_groups
+    first, second = _done_of_two(DramChannels(part, controller), (0, 0), (0, other_rank), (write, write))
+    assert second - first == part.burst_cycles + (part.timing.tRTRS or 0)
+
+
+@pytest.mark.parametrize("name", DRAM_PARTS.names())
+def test_a_window_holds_four_activates(name: str) -> None:
+    """Five banks, of other groups as far as there are: four follow each other by tRRD, the fifth keeps to tFAW."""
+    part, controller = _usual(name)
+    burst, groups = part.burst_bytes(controller.bus_bits), part.bank_groups
+    other_bank = part.row_bytes(controller.bus_bits) * groups
+    addresses = np.array([n % groups * burst + n // groups * other_bank for n in range(5)])
+    memory = DramChannels(part, controller, record=True)
+    memory.serve(np.zeros(5, np.int64), addresses, addresses < 0)
+    memory.finish()
+    commands = memory.take_commands()
+    opened = commands.cycle[commands.command == kernel.ACTIVATE]
+    assert (np.diff(opened[:4]) == part.timing.tRRD_S).all()
+    late = opened[4] - opened[0] - max(part.timing.tFAW, 4 * part.timing.tRRD_S)
+    assert 0 <= late <= (not part.row_bus)  # a column may need the command bus just then
+
+
+@pytest.mark.parametrize("offset", range(4))
+def test_a_refresh_goes_before_what_is_ready_in_the_same_cycle(offset: int) -> None:
+    """Reads of the other rank every four cycles, one of four ways just when the first refresh is due."""
+    part, controller = _usual("ddr3_1600", ranks=2, address_map="RoBaRaCoCh")
+    due = part.timing.tREFI // 2
+    memory = DramChannels(part, controller, record=True)
+    addresses = part.row_bytes(64) + 64 * np.arange(60)
+    memory.serve(np.full(60, due - 100 + offset), addresses, addresses < 0)
+    memory.finish()
+    commands = memory.take_commands()
+    assert commands.cycle[commands.command == kernel.REFRESH][0] == due
+    assert (commands.command == kernel.READ).sum() == 60
+
+
 def test_a_row_conflict_costs_precharge_activate_and_read() -> None:
     part, controller = _usual("ddr4_2400", address_map="RoBaRaCoCh")
     memory = DramChannels(part, controller)

@@ -144,6 +144,17 @@ def test_the_element_wise_unit_works_on_every_neuron_once_a_step(
     assert program.work(program.ops.mode == MODE_NAMES.index("loss"))["multiplies"] == 2 * 3 * tiles
 
 
+@_SLOW
+@given(cases())
+def test_a_move_takes_a_cycle_of_the_port_for_every_width_of_its_bytes(
+    case: tuple[Architecture, Shape, RecordedStep, str],
+) -> None:
+    ops, width = lower(*case).ops, case[0].dma.bytes_per_cycle
+    moves = np.isin(ops.mode, [MODE_NAMES.index("load"), MODE_NAMES.index("store")])
+    assert moves.any()
+    assert ops.words[moves].tolist() == [len(range(0, size, width)) for size in ops.count[moves].tolist()]
+
+
 def test_every_step_that_is_classified_has_room_for_its_logits_and_its_h() -> None:
     """Six steps, the longer sample's, of three gradients and 7 values of h; one h is there anyway."""
     shape = Shape(CELL_ARITHMETIC.load("lstm"), (4, 5), (5, 7), 3)
