@@ -306,6 +306,17 @@ def test_ranks_refresh_one_after_the_other_and_as_often_as_they_must() -> None:
     assert (np.diff(commands.cycle) > part.timing.tRFC).all()
 
 
+def test_refreshes_that_wait_do_not_put_off_those_behind_them() -> None:
+    """A row is open whenever one is due, and is closed first; thirty later each still comes when it is due."""
+    part, controller = _usual("ddr3_1600")
+    interval, memory = part.timing.tREFI, DramChannels(part, controller, record=True)
+    memory.serve(np.arange(0, 30 * interval, 300), np.zeros(30 * interval // 300, np.int64), np.zeros(624, bool))
+    memory.advance(31 * interval)
+    commands = memory.take_commands()
+    late = commands.cycle[commands.command == kernel.REFRESH][:30] - interval * np.arange(1, 31)
+    assert (late >= 0).all() and (late <= part.timing.tRAS + part.timing.tRP).all() and late.max() > 0
+
+
 def test_time_does_not_go_back() -> None:
     part, controller = _usual("ddr3_1600", channels=2)
     memory = DramChannels(part, controller)
