@@ -91,6 +91,21 @@ def test_what_a_mode_counts_is_not_negative(name: str) -> None:
     assert isinstance(mode.work(counts, words, rows, engine), Work)
 
 
+def test_a_unit_is_done_with_its_ops_in_their_order() -> None:
+    """Of two ops that follow each other the later one is done later, whatever their modes: all drain alike."""
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.tiles import Tiles
+
+    engine = Architecture.named("edge").engine
+    tiles = Tiles(count=4, exchange_bytes_per_cycle=4, exchange_latency_cycles=7)
+    drains: dict[str, set[int]] = {}
+    for mode in map(MODES.load, MODES.names()):
+        of_exchange = [tiles] * (mode.UNIT == "exchange")
+        drains.setdefault(mode.UNIT, set()).add(mode.drain_cycles(engine, *of_exchange))
+    assert set(drains) == set(UNITS)
+    assert all(len(cycles) == 1 for cycles in drains.values()), drains
+
+
 @pytest.mark.parametrize("name", DEVICES.names())
 def test_every_device_loads_and_says_where_its_numbers_are_from(name: str) -> None:
     assert load_device(name).source

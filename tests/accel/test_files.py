@@ -38,7 +38,7 @@ def test_a_fault_at_any_step_leaves_the_old_file_and_nothing_else(
     def fail(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr({"Path.replace": "pathlib.Path.replace"}.get(step, f"accel.files.{step}"), fail)
+    monkeypatch.setattr({"Path.replace": "pathlib.Path.replace"}.get(step, f"deltatrain.accel.files.{step}"), fail)
     wanted = ConfigError if isinstance(fault, OSError) else KeyboardInterrupt
     with pytest.raises(wanted) as caught:
         replace_file(path, b"new")

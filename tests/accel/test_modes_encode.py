@@ -76,6 +76,22 @@ def test_the_tie_fires_and_one_less_does_not(formats, least):
     assert len(encode.result(np.array([step - 1]), zero, step, formats)[0].columns) == 0
 
 
+@given(
+    st.integers(0, 30), st.sampled_from([1, 2, 4, 8]), st.sampled_from([1, 2, 4, 8]), st.integers(1, 4), st.floats(0, 1)
+)
+def test_a_scan_takes_a_cycle_for_each_entry_and_for_each_group_without(width, elements, lanes, tiles, share):
+    """Group by group, of the tile that takes longest; a vector without elements passes in one cycle."""
+    engine = Architecture.named("tiny").engine.model_copy(update={"encoder_elements": elements, "lanes": lanes})
+    fired = np.random.default_rng(width).random(width) < share
+    longest = 1
+    for tile in range(tiles):
+        own = [one for j, one in enumerate(fired.tolist()) if j // lanes % tiles == tile]
+        groups = [own[first : first + elements] for first in range(0, len(own), elements)]
+        longest = max(longest, sum(max(1, sum(group)) for group in groups))
+        assert encode.pass_cycles(len(own), engine) == len(groups)
+    assert encode.scan_cycles(fired, engine, tiles) == longest
+
+
 @given(any_formats)
 def test_no_threshold_fires_on_no_change(formats):
     same = np.array([formats.activation.highest, 0, formats.activation.lowest])

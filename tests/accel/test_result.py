@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import PHASES, UNITS
-from deltatrain.accel.result import Counters, Result
+from deltatrain.accel.result import Counters, PhaseCounters, Result
 
 
 @st.composite
@@ -84,6 +84,14 @@ def test_counters_that_close_are_accepted(one: Counters) -> None:
         assert phase.occupancy == phase.fired / 100
 
 
+def test_a_phase_without_columns_fired_all_of_them() -> None:
+    nothing = dict.fromkeys(
+        ("busy_cycles", "macs", "skipped_macs", "fired", "elements", "remote_bytes", "local_bytes"), 0
+    )
+    phase = PhaseCounters.model_validate(nothing | {"stall_cycles": {}})
+    assert phase.occupancy == 1 and phase.utilisation(4) == 0
+
+
 def _first_unit(t: dict[str, Any]) -> dict[str, Any]:
     unit: dict[str, Any] = t["units"]["engine"]
     return unit
@@ -91,6 +99,7 @@ def _first_unit(t: dict[str, Any]) -> dict[str, Any]:
 
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a unit works a cycle more": lambda t: _first_unit(t).update(busy_cycles=_first_unit(t)["busy_cycles"] + 1),
+    "a unit works a cycle less": lambda t: _first_unit(t).update(busy_cycles=_first_unit(t)["busy_cycles"] - 1),
     "a unit stalls a cycle less than never": lambda t: _first_unit(t)["stall_cycles"].update(
         load=-1, end=t["cycles"] + 1 - _first_unit(t)["busy_cycles"]
     ),

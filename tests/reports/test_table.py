@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltatrain.reports.table import CAUSES, energy_rows, flat, memory_rows, phase_rows, ratio, unit_rows
+from deltatrain.reports.table import CAUSES, area_rows, energy_rows, flat, memory_rows, phase_rows, ratio, unit_rows
 
 SEEDS = st.integers(0, 10**6)
 CYCLES = st.integers(0, 10**9)
@@ -76,6 +76,7 @@ def test_memory_rows_hold_the_remote_counters(random_result, seed, cycles):
         assert row["local_bytes"] == sum(phase["local_bytes"] for phase in run.model_dump()["phases"].values())
         requests = row["row_hits"] + row["row_misses"] + row["row_conflicts"]
         assert row["row_hit_share"] * requests == pytest.approx(row["row_hits"])
+        assert row["bus_busy"] * run.cycles == pytest.approx(run.remote.busy_cycles if run.cycles else 0)
 
 
 @given(SEEDS)
@@ -85,6 +86,31 @@ def test_energy_adds_up(random_result, seed):
     assert total["energy_j"] == pytest.approx(sum(row["energy_j"] for row in components))
     assert total["dense_energy_j"] == pytest.approx(sum(result.dense_energy_j.values()))
     assert total["saving"] * total["energy_j"] == pytest.approx(total["dense_energy_j"])
+
+
+@given(SEEDS)
+def test_areas_add_up_and_so_do_their_shares(random_result, seed):
+    result = random_result(seed)
+    *components, total = area_rows(result)
+    assert {row["component"]: row["area_mm2"] for row in components} == result.area_mm2
+    assert total["area_mm2"] == pytest.approx(sum(row["area_mm2"] for row in components))
+    for row in (*components, total):
+        assert row["share"] * total["area_mm2"] == pytest.approx(row["area_mm2"])
+
+
+def test_a_step_that_runs_nothing_again_has_no_row_for_it(random_result):
+    result = random_result(1)
+    table = result.model_dump()
+    for run in ("counters", "dense"):
+        phases, remote = table[run]["phases"], table[run]["remote"]
+        again = phases["RF"]
+        phases["FP"]["busy_cycles"] += again["busy_cycles"] + sum(again["stall_cycles"].values())
+        phases["FP"]["remote_bytes"] += again["remote_bytes"]
+        phases["RF"] = dict.fromkeys(again, 0) | {"stall_cycles": {}}
+        assert remote["asked_bytes"] == sum(phase["remote_bytes"] for phase in phases.values())
+    never = type(result).model_validate(table)
+    assert [row["phase"] for row in phase_rows(never)] == ["FP", "BP", "WG", "WU", "total"]
+    assert [row["phase"] for row in phase_rows(result)] == ["FP", "RF", "BP", "WG", "WU", "total"]
 
 
 @given(SEEDS)

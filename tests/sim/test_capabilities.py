@@ -107,7 +107,7 @@ def on_laws(program: Program) -> None:
 
 
 @pytest.mark.parametrize("fidelity", ["cycle", "rtl"])
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(pair=described())
 def test_what_is_allowed_can_be_prepared_and_what_is_refused_cannot(
     fidelity: str, pair: tuple[Architecture, Workload]

@@ -27,6 +27,20 @@ def test_tiny_by_hand() -> None:
     )
 
 
+def test_a_multiplier_is_as_wide_as_its_widest_factors() -> None:
+    """No two formats alike: dW of 24 bits times the rate's 15 in a lane, c of 18 bits squared beside it."""
+    bits = {"weight": 8, "activation": 10, "gate": 9, "state": 18, "gradient": 12, "learning_rate": 15}
+    formats = {f"engine.formats.{name}.bits": width for name, width in bits.items()}
+    sums = {"engine.formats.memory_bits": 30, "engine.formats.weight_gradient_bits": 24}
+    fractions = {f"engine.formats.{name}.fraction_bits": 6 for name in bits}
+    found = area(Architecture.named("tiny", formats | sums | fractions)).mm2
+    assert found["lane multipliers"] == pytest.approx(4 * 24 * 15 / 32**2 * 6350e-6)
+    assert found["element-wise multipliers"] == pytest.approx(4 * 2 * 18 * 18 / 32**2 * 6350e-6)
+    assert found["lane adders"] == pytest.approx(4 * (30 + 24 + 8) / 32 * 278e-6)
+    assert found["adder tree"] == pytest.approx(4 * 30 / 32 * 278e-6)
+    assert found["encoder adders"] == pytest.approx(2 * 4 * 10 / 32 * 278e-6)
+
+
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64))
 def test_parts_grow_with_their_number_alone(lanes: int, elements: int, neurons: int) -> None:
     fields = {"engine.lanes": lanes, "engine.encoder_elements": elements, "engine.elementwise_lanes": neurons}

@@ -196,6 +196,25 @@ def test_leakage_is_power_times_time_and_known_only_where_the_table_tells() -> N
     assert LEAKAGE not in energy_j(counters, plain) and "leakage of the local memory" in not_priced(plain)
 
 
+def test_dram_is_priced_by_what_each_counter_says() -> None:
+    """DDR3-1600 by hand, two x8 devices at 1.35 V and 1.25 ns: no two counters alike, each with currents of its own."""
+    counted = {"activates": 3, "refreshes": 5, "read_bursts": 7, "write_bursts": 11}
+    counters = _counters({}, 0)
+    remote = counters.remote.model_copy(update=counted | {"active_ticks": 1300, "idle_ticks": 1700})
+    energy = energy_j(counters.model_copy(update={"remote": remote}), Architecture.named("tiny"))
+    joules = 1.35 * 1e-3 * 1.25e-9 * 2
+    expected = {
+        "DRAM activate and precharge": 3 * (55 * 39 - 38 * 28 - 32 * 11),
+        "DRAM read": 7 * (157 - 38) * 4,
+        "DRAM write": 11 * (125 - 38) * 4,
+        "DRAM refresh": 5 * (235 - 38) * 208,
+        "DRAM standby": 1300 * 38 + 1700 * 32,
+    }
+    found = {name: spent for name, spent in energy.items() if name.startswith("DRAM")}
+    assert found == pytest.approx({name: clocks * joules for name, clocks in expected.items()})
+    assert "remote memory" not in energy
+
+
 def test_every_tile_leaks() -> None:
     counters, exchange = _counters({}, 0), {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 9}
     one, many = (Architecture.named("tiny", exchange | {"energy": CACTI_AT_45, "tiles.count": n}) for n in (1, 5))

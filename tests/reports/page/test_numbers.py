@@ -201,7 +201,9 @@ def test_roofline_rows_obey_the_roof(make_run, seed):
         assert row["macs_per_second"] == pytest.approx(macs / cycles * clock)
         assert row["macs_per_remote_byte"] == pytest.approx(macs / moved)
         by_memory = machine.remote_peak_bytes_per_second * macs / moved
-        assert row["roof_macs_per_second"] == pytest.approx(min(counters.lanes * clock, by_memory))
+        roof = min(counters.lanes * clock, by_memory)
+        assert row["roof_macs_per_second"] == pytest.approx(roof)
+        assert row["of_roof"] == pytest.approx(macs / cycles * clock / roof)
         assert row["roof"] == ("lanes" if counters.lanes * clock <= by_memory else "memory")
 
 

@@ -11,16 +11,25 @@ from deltatrain.accel.dram import FIELDS, DramController, DramPart
 from deltatrain.sim.dram.address_map import AddressMap
 
 
-def _map(order: str, **changes: object) -> AddressMap:
-    part = DramPart.named("ddr4_2400", {"rows": 4, "device_row_bytes": 64})
+def _map(order: str, groups: int = 4, banks: int = 4, **changes: object) -> AddressMap:
+    sizes = {"rows": 4, "device_row_bytes": 64, "bank_groups": groups, "banks_per_group": banks}
+    part = DramPart.named("ddr4_2400", sizes)
     controller = DramController.from_table({"bus_bits": 64, "address_map": order, "ranks": 2, "channels": 2, **changes})
     return AddressMap(part, controller)
 
 
 @settings(max_examples=30)
-@given(st.permutations(FIELDS), st.sampled_from([1, 2, 3]), st.sampled_from([1, 2]))
-def test_every_burst_has_its_own_place(fields: list[str], channels: int, ranks: int) -> None:
-    layout = _map("".join(fields), channels=channels, ranks=ranks)
+@given(
+    st.permutations(FIELDS),
+    st.sampled_from([1, 2, 3]),
+    st.sampled_from([1, 2]),
+    st.sampled_from([(4, 4), (2, 4), (4, 2), (1, 8)]),
+)
+def test_every_burst_has_its_own_place(
+    fields: list[str], channels: int, ranks: int, groups_banks: tuple[int, int]
+) -> None:
+    groups, banks = groups_banks
+    layout = _map("".join(fields), groups, banks, channels=channels, ranks=ranks)
     bursts = layout.capacity_bytes // layout.burst_bytes
     addresses = np.arange(bursts) * layout.burst_bytes
     found = layout.places(addresses + 63)
@@ -30,7 +39,7 @@ def test_every_burst_has_its_own_place(fields: list[str], channels: int, ranks: 
     assert columns == 64 * 8 // 64  # 64 bytes of 8 devices
     _, counts = np.unique(places, axis=1, return_counts=True)
     assert (counts == columns).all()
-    assert (found.bank // 4 == found.group).all() and (found.group // 4 == found.rank).all()
+    assert (found.bank // banks == found.group).all() and (found.group // groups == found.rank).all()
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,30 @@ def test_what_surely_comes_first_does(case: Case) -> None:
     event("some are sure" if sure else "none are")
 
 
+def test_what_a_queued_write_answers_is_told_from_what_takes_its_place() -> None:
+    """Four writes of a burst and two reads of it, in six cycles, while its row is being opened: one write is made."""
+    part, controller = _usual("ddr3_1600")
+    memory = DramChannels(part, controller)
+    memory.serve(np.zeros(6, np.int64), np.full(6, 640), np.array([True, True, False, True, False, True]))
+    memory.finish()
+    counts = memory.counts
+    assert (counts.merged, counts.forwarded, counts.write_bursts, counts.read_bursts) == (3, 2, 1, 0)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 9])
+def test_an_open_row_is_left_after_as_many_younger_requests_as_may_go_first(most: int) -> None:
+    """One bank, all rows wanted at once; the count begins anew with every row that is opened."""
+    part, controller = _usual("ddr3_1600", most_bypasses=most, address_map="RoBaRaCoCh")
+    other_row = part.row_bytes(64) * part.banks
+    rows = np.array([0, 1, *[0] * (most + 3), *[1] * (most + 2)])
+    memory = DramChannels(part, controller, record=True)
+    memory.serve(np.zeros(len(rows), np.int64), rows * other_row + 64 * np.arange(len(rows)), rows < 0)
+    memory.finish()
+    commands = memory.take_commands()
+    served = commands.row[commands.command == kernel.READ].tolist()
+    assert served == [0] * (1 + most) + [1] * (1 + most) + [0] * 3 + [1] * 2
+
+
 def test_a_write_that_has_left_the_queue_answers_no_read() -> None:
     """A full queue of reads, a write that goes first, and a read of what it wrote, which comes sooner or later."""
     part, controller = _usual("ddr3_1600", read_queue=1, write_queue=2, write_high=1, write_low=0)
@@ -176,6 +200,66 @@ def test_the_first_read_of_an_idle_memory_takes_activate_and_read_latency(name: 
     assert memory.finish().done.tolist() == [t.tRCDRD + t.CL + t.tDQSCK + part.burst_cycles]
 
 
+def _done_of_two(memory: DramChannels, cycles: tuple[int, int], addresses: tuple[int, int], writes: tuple[bool, bool]):
+    """Return when the data of two bursts have passed the bus, of which the second is offered once the first is out."""
+    parts = [memory.serve(*(np.array([field[n]]) for field in (cycles, addresses, writes))) for n in range(2)]
+    return _together([*parts, memory.finish()]).done[-2:].tolist()
+
+
+@pytest.mark.parametrize("name", DRAM_PARTS.names())
+def test_between_bursts_of_two_ways_the_bus_rests_as_the_standard_asks(name: str) -> None:
+    """In one open row: tRTW from read to write data; tWTR from write data to a read, and then its latency."""
+    part, controller = _usual(name)
+    t, burst = part.timing, part.burst_cycles
+    next_column = part.burst_bytes(controller.bus_bits) * part.bank_groups
+    read, written = _done_of_two(DramChannels(part, controller), (0, 0), (0, next_column), (False, True))
+    assert written - read == t.tRTW + t.tDQSS + burst
+    latency = t.tRCDWR + t.CWL + t.tDQSS + burst
+    written, read = _done_of_two(DramChannels(part, controller), (0, t.tRCDWR + 1), (0, next_column), (True, False))
+    assert written == latency
+    assert read - written == t.tWTR_L + t.CL + t.tDQSCK + burst
+
+
+@pytest.mark.parametrize("name", [name for name in DRAM_PARTS.names() if DramPart.named(name).timing.tRTRS])
+@pytest.mark.parametrize("write", [False, True])
+def test_between_bursts_of_two_ranks_the_bus_rests_as_the_standard_asks(name: str, write: bool) -> None:
+    part, controller = _usual(name, ranks=2, write_high=1)
+    other_rank = part.row_bytes(controller.bus_bits) * part.bank_groups
+    first, second = _done_of_two(DramChannels(part, controller), (0, 0), (0, other_rank), (write, write))
+    assert second - first == part.burst_cycles + (part.timing.tRTRS or 0)
+
+
+@pytest.mark.parametrize("name", DRAM_PARTS.names())
+def test_a_window_holds_four_activates(name: str) -> None:
+    """Five banks, of other groups as far as there are: four follow each other by tRRD, the fifth keeps to tFAW."""
+    part, controller = _usual(name)
+    burst, groups = part.burst_bytes(controller.bus_bits), part.bank_groups
+    other_bank = part.row_bytes(controller.bus_bits) * groups
+    addresses = np.array([n % groups * burst + n // groups * other_bank for n in range(5)])
+    memory = DramChannels(part, controller, record=True)
+    memory.serve(np.zeros(5, np.int64), addresses, addresses < 0)
+    memory.finish()
+    commands = memory.take_commands()
+    opened = commands.cycle[commands.command == kernel.ACTIVATE]
+    assert (np.diff(opened[:4]) == part.timing.tRRD_S).all()
+    late = opened[4] - opened[0] - max(part.timing.tFAW, 4 * part.timing.tRRD_S)
+    assert 0 <= late <= (not part.row_bus)  # a column may need the command bus just then
+
+
+@pytest.mark.parametrize("offset", range(4))
+def test_a_refresh_goes_before_what_is_ready_in_the_same_cycle(offset: int) -> None:
+    """Reads of the other rank every four cycles, one of four ways just when the first refresh is due."""
+    part, controller = _usual("ddr3_1600", ranks=2, address_map="RoBaRaCoCh")
+    due = part.timing.tREFI // 2
+    memory = DramChannels(part, controller, record=True)
+    addresses = part.row_bytes(64) + 64 * np.arange(60)
+    memory.serve(np.full(60, due - 100 + offset), addresses, addresses < 0)
+    memory.finish()
+    commands = memory.take_commands()
+    assert commands.cycle[commands.command == kernel.REFRESH][0] == due
+    assert (commands.command == kernel.READ).sum() == 60
+
+
 def test_a_row_conflict_costs_precharge_activate_and_read() -> None:
     part, controller = _usual("ddr4_2400", address_map="RoBaRaCoCh")
     memory = DramChannels(part, controller)
@@ -220,6 +304,17 @@ def test_ranks_refresh_one_after_the_other_and_as_often_as_they_must() -> None:
     assert set(np.array(COMMANDS)[commands.command]) == {"REF"}
     assert np.bincount(commands.rank).tolist() == [10] * 4
     assert (np.diff(commands.cycle) > part.timing.tRFC).all()
+
+
+def test_refreshes_that_wait_do_not_put_off_those_behind_them() -> None:
+    """A row is open whenever one is due, and is closed first; thirty later each still comes when it is due."""
+    part, controller = _usual("ddr3_1600")
+    interval, memory = part.timing.tREFI, DramChannels(part, controller, record=True)
+    memory.serve(np.arange(0, 30 * interval, 300), np.zeros(30 * interval // 300, np.int64), np.zeros(624, bool))
+    memory.advance(31 * interval)
+    commands = memory.take_commands()
+    late = commands.cycle[commands.command == kernel.REFRESH][:30] - interval * np.arange(1, 31)
+    assert (late >= 0).all() and (late <= part.timing.tRAS + part.timing.tRP).all() and late.max() > 0
 
 
 def test_time_does_not_go_back() -> None:

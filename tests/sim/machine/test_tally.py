@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given, settings
 from programs import programs
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, Program
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fidelity import FIDELITIES, cycle
 from deltatrain.sim.fidelity.analytic import bus_cycles
 from deltatrain.sim.machine.tally import UnitTally
+from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.synthetic import uniform_masks
 
 _SLOW = settings(max_examples=60)
 NEEDS_NUMBERS = "rtl"  # whose counters are held to those of `cycle` in tests/agreement
@@ -83,6 +86,21 @@ def test_the_data_bus_is_busy_for_every_byte_and_never_longer_than_the_run(progr
         assert remote.refreshes <= channels * (end_ps / (t.tREFI * tck_ps) + 1)
     else:
         assert remote.busy_cycles == remote.refreshes == remote.activates == 0
+
+
+def test_channels_share_the_bursts_and_all_ranks_of_all_channels_stand_by() -> None:
+    """Two channels of two ranks: the data buses' mean is half of all bursts; each rank is open or not at any time."""
+    homes = {"placement.weights": "remote", "placement.gradients": "remote"}
+    changes = homes | {"remote.channels": 2, "remote.ranks": 2, "remote.device": "ddr3_1600"}
+    machine = Architecture.named("edge", changes)
+    remote = cycle.count(lower_matrix(machine, "outer", uniform_masks(20, 40, 0.5, 1), 64)).remote
+    tick_ps, burst_ticks, period_ps = 1250, 4, machine.engine.period_ps
+    moved_ps = (remote.read_bursts + remote.write_bursts) * burst_ticks * tick_ps
+    assert remote.busy_cycles == -(-moved_ps // (2 * period_ps)) > 0
+    clocks, odd = divmod(sum(remote.bus_ticks.values()), 2)
+    assert odd == 0 and remote.active_ticks + remote.idle_ticks == 2 * 2 * clocks
+    assert remote.bus_ticks["read"] + remote.bus_ticks["write"] == moved_ps // tick_ps
+    assert 0 < remote.active_ticks < 2 * 2 * clocks
 
 
 def test_cycles_without_work_go_to_the_end() -> None:

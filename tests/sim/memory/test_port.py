@@ -150,6 +150,22 @@ def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     assert ready == max(last + 1, cycle - 1 + -(-word_bytes // width) + words)
 
 
+@settings(max_examples=50)
+@given(st.integers(0, 20), st.integers(0, 8), st.integers(1, 9))
+def test_a_memory_with_a_latency_answers_in_the_first_cycle_that_begins_after_it(
+    cycle: int, request_cycles: int, words: int
+) -> None:
+    """A microsecond is 15.625 cycles of 64 ns; a word is as wide as the port."""
+    changes = {"remote.device": "streaming_memory", "engine.clock_hz": 15_625_000, "dma.request_cycles": request_cycles}
+    port, told = RemotePort(Architecture.named("edge", changes)), list[Arrival]()
+    width = Architecture.named("edge").dma.bytes_per_cycle
+    port.read(cycle, 0, words * width, width, told.append)
+    assert port.next_arrival(cycle)
+    assert told == [(cycle + request_cycles + 16 + words, cycle + request_cycles + 16)]
+    assert port.write(cycle, 0, width) == cycle + request_cycles + 16
+    assert port.finish(0) == cycle + request_cycles + 16
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 500)), max_size=30), st.sampled_from([1, 8, 64]))
 def test_writes_never_pass_faster_than_the_width(requests: list[tuple[int, int]], width: int) -> None:
     port = RemotePort(Architecture.named("edge", {"dma.bytes_per_cycle": width}))

@@ -123,6 +123,57 @@ def test_work_done_and_skipped_is_the_dense_work_in_closed_form(
             assert program.work(ops.phase == number)["macs"] == int(done[ops.phase == number].sum())
 
 
+@pytest.mark.parametrize(
+    # multiplications of a neuron forward, vectors read: blocks of M and the state; the same backward: the tape
+    ("cell", "forward", "backward"),
+    [("rnn", (0, 1), (2, 1)), ("gru", (3, 5), (12, 5)), ("lstm", (3, 5), (16, 6)), ("lif", (1, 2), (2, 1))],
+)
+@pytest.mark.parametrize("tiles", [1, 3])
+def test_the_element_wise_unit_works_on_every_neuron_once_a_step(
+    cell: str, forward: tuple[int, int], backward: tuple[int, int], tiles: int
+) -> None:
+    """5 and 7 neurons, 4 and 2 steps; two logits' losses of three classes, which every tile works out for itself."""
+    wires = {"tiles.count": tiles, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
+    shape = Shape(CELL_ARITHMETIC.load(cell), (4, 5), (5, 7), 3)
+    program = lower(Architecture.named("tiny", wires), shape, recorded_step(shape, np.array([4, 2]), 0.5, 1), "last")
+    neurons = (5 + 7) * (4 + 2)
+    for mode, (multiplies, values) in (("cell_forward", forward), ("cell_backward", backward)):
+        work = program.work(program.ops.mode == MODE_NAMES.index(mode))
+        assert work["multiplies"] == neurons * multiplies
+        assert work["local_read_bytes"] == work["local_write_bytes"] == neurons * values * 2
+    assert program.work(program.ops.mode == MODE_NAMES.index("loss"))["multiplies"] == 2 * 3 * tiles
+
+
+@_SLOW
+@given(cases())
+def test_a_move_takes_a_cycle_of_the_port_for_every_width_of_its_bytes(
+    case: tuple[Architecture, Shape, RecordedStep, str],
+) -> None:
+    ops, width = lower(*case).ops, case[0].dma.bytes_per_cycle
+    moves = np.isin(ops.mode, [MODE_NAMES.index("load"), MODE_NAMES.index("store")])
+    assert moves.any()
+    assert ops.words[moves].tolist() == [len(range(0, size, width)) for size in ops.count[moves].tolist()]
+
+
+def test_every_step_that_is_classified_has_room_for_its_logits_and_its_h() -> None:
+    """Six steps, the longer sample's, of three gradients and 7 values of h; one h is there anyway."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4, 5), (5, 7), 3)
+    step, machine = recorded_step(shape, np.array([2, 6]), 0.5, 1), Architecture.named("tiny")
+    last, every = (lower(machine, shape, step, readout).local_bytes["state"] for readout in ("last", "every"))
+    assert last == state_bytes(machine, shape) + 3 * 2
+    assert every == state_bytes(machine, shape) + 6 * 3 * 2 + (6 - 1) * 7 * 2
+
+
+@pytest.mark.parametrize(("lanes", "chunks"), [(1, 7), (2, 4), (4, 2), (8, 1)])
+def test_the_element_wise_unit_takes_neurons_by_its_own_lanes(lanes: int, chunks: int) -> None:
+    """An LSTM's neuron holds its lane for 5 cycles forward, 8 backward; the lanes of the engine are others."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4,), (7,), 3)
+    machine = Architecture.named("tiny", {"engine.elementwise_lanes": lanes})
+    program = lower(machine, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
+    for mode, slots in (("cell_forward", 5), ("cell_backward", 8)):
+        assert set(program.issue_cycles[program.ops.mode == MODE_NAMES.index(mode)].tolist()) == {slots * chunks}
+
+
 @_SLOW
 @given(cases())
 def test_the_columns_of_every_op_are_those_that_fired(case: tuple[Architecture, Shape, RecordedStep, str]) -> None:

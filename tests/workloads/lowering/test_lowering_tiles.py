@@ -97,7 +97,7 @@ def test_what_passes_between_tiles_waits_and_is_waited_for(case: Case, dense: bo
         ): i
         for i in range(len(ops))
     }
-    started, done, encoder = machine.start, machine.done, case[1].cell_state.ENCODER
+    started, done, encoder = machine.start, machine.done, case[1].arithmetic.ENCODER
 
     def follows(later: int | None, earlier: int | None) -> None:
         if later is not None and earlier is not None:
@@ -144,6 +144,24 @@ def _check_room(program: Program, machine: NaiveMachine) -> None:
     assert all(machine.mode[made] in ("matvec", "matvec_t") for made, _ in sums)
     for (_, added), (made, _) in zip(sums, sums[SUMS_WAITING:], strict=False):
         assert machine.start[made] >= machine.done[added]
+
+
+@pytest.mark.parametrize(
+    ("cell", "width", "entry_beats", "sum_beats"),  # entries of 4 bytes, of spikes 2; sums of 5
+    [("lstm", 1, 4, 5), ("lstm", 3, 2, 2), ("lstm", 4, 1, 2), ("lif_recurrent", 1, 2, 5), ("lif_recurrent", 8, 1, 1)],
+)
+def test_an_item_takes_the_cycles_in_which_its_bytes_pass(
+    cell: str, width: int, entry_beats: int, sum_beats: int
+) -> None:
+    wires = {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": width, "tiles.exchange_latency_cycles": 4}
+    shape = Shape(CELL_ARITHMETIC.load(cell), (9, 12), (12, 6), 3)
+    step = recorded_step(shape, np.array([4]), 0.4, 1)
+    ops = lower(Architecture.named("tiny", wires), shape, step, "last").ops
+    for mode, beats in (("broadcast", entry_beats), ("reduce", sum_beats)):
+        assert set(ops.words[ops.mode == MODE_NAMES.index(mode)].tolist()) == {beats}
+    reduced = ops.count[(ops.mode == MODE_NAMES.index("reduce")) & (ops.phase == PHASES.index("BP"))]
+    products = ops.count[(ops.mode == MODE_NAMES.index("matvec_t")) & (ops.stream != STREAMS.index("readout"))]
+    assert sorted(reduced.tolist()) == sorted(products.tolist())
 
 
 @_SLOW

@@ -93,3 +93,18 @@ def test_a_narrower_state_is_cheaper_and_the_cells_differ_by_their_accumulators(
     # h-hat; h and g(h) twice; no state beside; two lists of input deltas of 4 bytes an entry; the read-out's logits.
     by_hand = 3 * 8 * 2 + 2 * 1 * 8 * (5 + 2) + (8 + 8) * (2 + 2) + 2 * 8 * (2 + 2) + 2 * 8 * 4 + 4 * 5
     assert sizes["rnn"] == by_hand
+    # As many inputs as may be on their way have room beside the one in use, two at least.
+    for in_flight, more in ((1, 0), (2, 0), (7, 5)):
+        machine = Architecture.named("tiny", {"dma.in_flight": in_flight})
+        assert state_bytes(machine, Shape(CELL_ARITHMETIC.load("rnn"), (8,), (8,), 4)) == by_hand + more * 8 * 2
+    # An LSTM has four accumulators, and c with g(c).
+    assert sizes["lstm"] == by_hand + 2 * 3 * 8 * (5 + 2) + 8 * (2 + 2)
+
+
+@pytest.mark.parametrize(("cell", "entries"), [("lstm", (6 + 8 + 8 + 12) * 4), ("lif", (6 + 8) * 2)])
+def test_a_tile_has_room_for_two_steps_of_lists_and_the_sums_of_two_products(cell: str, entries: int) -> None:
+    """Of two layers: entries of deltas take 4 bytes, of spikes 2, and no spikes return; then sums, and logits."""
+    tiles = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
+    shape = Shape(CELL_ARITHMETIC.load(cell), (6, 8), (8, 12), 3)
+    placed = place(Architecture.named("tiny", tiles), shape, _DEMAND)
+    assert placed.local_bytes["exchange buffers"] == 2 * entries + 2 * (12 + 3) * 5

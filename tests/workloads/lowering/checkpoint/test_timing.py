@@ -16,50 +16,68 @@ names = st.sampled_from([name for name in POLICIES.names() if name != "optimal"]
 
 
 @settings(max_examples=150)
-@given(name=names, case=cases(most_steps=40))
-def test_overlapped_time_is_that_of_an_event_simulation(name, case):
+@given(name=names, case=cases(most_steps=40), latency=st.integers(0, 30))
+def test_predicted_times_are_those_of_an_event_simulation(name, case, latency):
     steps, budget, costs = case
-    costs = costs._replace(forward_port_cycles=0, backward_port_cycles=0)
+    costs = costs._replace(latency_cycles=latency)
     schedule = schedule_of(name, steps, budget, costs)
     if schedule is None:
         return
+    assert blocking_cycles(schedule, costs) == simulated_cycles(schedule, costs, blocking=True)
     for one in (schedule, overlapped(schedule, budget)):
         assert overlapped_cycles(one, costs) == simulated_cycles(one, costs)
 
 
-def simulated_cycles(schedule, costs):
-    """Return when the last row is done: one process for compute, one for the port, an event for each transfer."""
+def simulated_cycles(schedule, costs, *, blocking=False):
+    """Return when the last row is done: one process for compute, one for the port, an event for each transfer.
+
+    The port is free for the next transfer a latency before the last one is done. Where compute waits for every
+    transfer, that of each step is one. A step's own traffic passes the port beside it.
+    """
     env = simpy.Environment()
     asked, done = simpy.Store(env), {}
     moves = dict(zip(TRANSFERS, costs[2:6], strict=True))
+    forward = costs.forward_cycles, costs.forward_port_cycles
+    runs = {
+        Action.FORWARD: forward,
+        Action.FORWARD_TAPE: forward,
+        Action.FORWARD_RESIDUE: forward,
+        Action.BACKTRACK: (costs.undo_cycles, costs.forward_port_cycles),
+        Action.REVERSE: (costs.backward_cycles, costs.backward_port_cycles),
+    }
 
     def port():
         while True:
-            action, start, stop, event = yield asked.get()
-            yield env.timeout(moves[action] * (stop - start))
-            event.succeed()
+            cycles, latency, event = yield asked.get()
+            yield env.timeout(cycles)
+            env.process(arrive(latency, event))
+
+    def arrive(latency, event):
+        yield env.timeout(latency)
+        event.succeed()
+
+    def passing(cycles, latency):
+        event = env.event()
+        asked.put((cycles, latency, event))
+        return event
 
     def compute():
         for action, start, stop in schedule.rows():
             what = "tape" if "TAPE" in Action(action).name or action == Action.REVERSE else "state"
             if action in moves:
-                event = env.event()
-                for t in range(start, stop):
-                    done[what, t] = event
-                asked.put((action, start, stop, event))
+                for first, end in ((t, t + 1) for t in range(start, stop)) if blocking else [(start, stop)]:
+                    event = passing(moves[action] * (end - first), costs.latency_cycles)
+                    for t in range(first, end):
+                        done[what, t] = event
+                    if blocking:
+                        yield event
                 continue
             if action in (Action.REVERSE, Action.LOAD_STATE_LOCAL, Action.FREE_STATE_LOCAL, Action.FREE_TAPE_LOCAL):
                 for t in range(start, stop):
                     if (what, t) in done:
                         yield done.pop((what, t))
-            per_step = {
-                Action.FORWARD: costs.forward_cycles,
-                Action.FORWARD_TAPE: costs.forward_cycles,
-                Action.FORWARD_RESIDUE: costs.forward_cycles,
-                Action.REVERSE: costs.backward_cycles,
-                Action.BACKTRACK: costs.undo_cycles,
-            }.get(action, 0)
-            yield env.timeout(per_step * (stop - start))
+            cycles, traffic = (of_step * (stop - start) for of_step in runs.get(action, (0, 0)))
+            yield env.all_of([env.timeout(cycles), *([passing(traffic, 0)] if traffic else [])])
 
     env.process(port())
     env.run(until=env.process(compute()))
@@ -67,9 +85,10 @@ def simulated_cycles(schedule, costs):
 
 
 @settings(max_examples=150)
-@given(name=names, case=cases(most_steps=40))
-def test_overlapping_never_costs_and_never_beats_the_work(name, case):
+@given(name=names, case=cases(most_steps=40), latency=st.integers(0, 30))
+def test_overlapping_never_costs_and_never_beats_the_work(name, case, latency):
     steps, budget, costs = case
+    costs = costs._replace(latency_cycles=latency)
     schedule = schedule_of(name, steps, budget, costs)
     if schedule is None:
         return

@@ -7,7 +7,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.program import Program
+from deltatrain.accel.program import MODE_NAMES, Program
 from deltatrain.sim.checkpoint_runs import lengthened
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.run import simulate, synthetic_trace
@@ -48,6 +48,16 @@ def test_moves_in_flight_hide_the_latency_of_a_far_memory() -> None:
     alone, many = (_program("lif", "ipu_mk2", 77, {"dma.in_flight": number}) for number in (1, 32))
     assert _pace(alone).forward_cycles > 1000 > 10 * _pace(many).forward_cycles
     assert cycle.count(alone).cycles > 5 * cycle.count(many).cycles
+
+
+def test_moves_in_flight_pass_the_port_one_after_the_other() -> None:
+    """However many are on their way, the tapes of later steps take their cycles of a narrow port."""
+    changes = {"placement.tape": "remote", "dma.in_flight": 8, "dma.bytes_per_cycle": 1, "tiles.count": 4}
+    program = _program("delta_lstm", "ipu_mk2", 60, changes)
+    ops = program.ops
+    stores = (ops.mode == MODE_NAMES.index("store")) & (ops.step >= 30)
+    beats = int(ops.count[stores].sum()) / 30
+    assert _pace(program).forward_cycles >= 0.95 * beats > 100
 
 
 def test_gates_have_one_move_in_flight() -> None:
