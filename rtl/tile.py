@@ -15,10 +15,10 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
 from deltatrain.rtl.commands.waits import DoneCounts, counts_layout
-from deltatrain.rtl.elementwise.elementwise_unit import ElementwiseUnit
-from deltatrain.rtl.encoder.encoder_unit import EncoderUnit
-from deltatrain.rtl.engine.engine_unit import EngineUnit
-from deltatrain.rtl.lists.list_choice import ListChoice
+from deltatrain.rtl.elementwise.unit import ElementwiseUnit
+from deltatrain.rtl.encoder.unit import EncoderUnit
+from deltatrain.rtl.engine.unit import EngineUnit
+from deltatrain.rtl.lists.choice import ListChoice
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
@@ -94,7 +94,7 @@ class Tile(Component):
         remote = not (sizes.weight_words and sizes.gradient_words)
         self._engine_description = engine
         self.sizes = sizes
-        tape = {"lookups": _LOOKUPS, "run": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
+        tape = {"lookups": _LOOKUPS, "word_entries": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         self._engine = EngineUnit(engine=engine, sizes=sizes)
         self._gates = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes)
@@ -262,7 +262,7 @@ class Tile(Component):
             entries=sizes.loaded_entries,
             lists=sizes.loaded_lists,
             readers=len(readers),
-            run=entries_of_word(engine.lanes),
+            word_entries=entries_of_word(engine.lanes),
         )
         connect(m, loaded.write, load.entries)
         m.d.comb += [loaded.note.eq(load.note), loaded.pair.eq(load.pair), loaded.places.eq(load.places)]
@@ -280,7 +280,7 @@ class Tile(Component):
         connect(m, store.words, flipped(self.store_words))
         connect(m, flipped(self.load_tape_words), load.tape_words)
         m.d.comb += [store.stored.eq(self.stored), self.load_is_tape.eq(load.is_tape)]
-        connect(m, encoder.read_run, store.entries)
+        connect(m, encoder.read_word, store.entries)
         for table, looked_up in zip(encoder.table[-_LOOKUPS:], (*store.tables, *load.tables), strict=True):
             connect(m, table, looked_up)
         for name in ("tape", "state"):

@@ -26,5 +26,5 @@ SOON_CYCLES = 2
 """Part of every drain: a unit's last result is in local SRAM this long before its op is done.
 
 It is what the next unit needs to read a word, or a list and then the words that its entries point at. The gates tell
-each other `soon` when it begins (`rtl.dispatcher`).
+each other `soon` when it begins (`rtl.commands.waits`).
 """

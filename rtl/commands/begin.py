@@ -8,7 +8,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.program import TILE_UNITS
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.parts.arguments import check_at_least
 
 __all__ = ["Begin"]
@@ -84,16 +84,16 @@ class Begin(Component):
     def elaborate(self, platform: object) -> Module:
         """Queue what has begun; remember whether the op in front has."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op, self._units)
+        m.submodules.wait = wait = Wait(self._op, self._units)
         m.submodules.queue = queue = SyncFIFO(width=Shape.cast(self.item.shape()).width, depth=self._ahead)
-        connect(m, flipped(self.commands), gate.i)
+        connect(m, flipped(self.commands), wait.i)
         begun = Signal()
         m.d.comb += [
-            gate.counts.eq(self.soon_counts),
-            self.op.eq(gate.o.payload),
-            self.begins.eq(gate.o.valid & ~begun & self.has_room & queue.w_rdy),
+            wait.counts.eq(self.soon_counts),
+            self.op.eq(wait.o.payload),
+            self.begins.eq(wait.o.valid & ~begun & self.has_room & queue.w_rdy),
             self.reads.eq(self.begins | begun),
-            gate.o.ready.eq(self.reads & self.read),
+            wait.o.ready.eq(self.reads & self.read),
             queue.w_en.eq(self.begins),
             queue.w_data.eq(self.item),
             Value.cast(self.later.payload).eq(queue.r_data),

@@ -88,7 +88,7 @@ class TileSizes(NamedTuple):
 
     @property
     def list_numbers(self) -> int:
-        """Numbers of lists that were made or loaded; the highest bit says which, see `rtl.lists.list_choice`.
+        """Numbers of lists that were made or loaded; the highest bit says which, see `rtl.lists.choice`.
 
         Of several tiles, those that were received.
         """

@@ -10,7 +10,7 @@ from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.program import TILE_UNITS
 from deltatrain.rtl.parts.delay import delayed
 
-__all__ = ["COUNT_BITS", "DoneCounts", "Gate", "command", "counts_layout"]
+__all__ = ["COUNT_BITS", "DoneCounts", "Wait", "command", "counts_layout"]
 
 COUNT_BITS = 24
 """Width of a count of ops; a program has fewer than 2**24 ops of each unit."""
@@ -61,7 +61,7 @@ class DoneCounts(Component):
         return m
 
 
-class Gate(Component):
+class Wait(Component):
     """Holds up each command until all that it waits for has been counted.
 
     Parameters

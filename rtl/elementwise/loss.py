@@ -12,7 +12,7 @@ from deltatrain.accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTIO
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes.loss import LOG2_E, LOG2_E_FRACTION_BITS, LOGIT
 from deltatrain.rtl.elementwise.activation import rom
-from deltatrain.rtl.elementwise.elementwise_op import ElementwiseOp
+from deltatrain.rtl.elementwise.op import CoreOp
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
@@ -43,7 +43,7 @@ class Look(data.StructLayout):
         Where its word goes.
     """
 
-    def __init__(self, lanes: int, op: ElementwiseOp) -> None:
+    def __init__(self, lanes: int, op: CoreOp) -> None:
         members = dict.fromkeys(("seeks", "adds", "divides", "first", "is_label"), 1)
         lane = unsigned(ceil_log2(lanes))
         super().__init__({**members, "lane": lane, "ends_word": 1, "place": unsigned(1 + op["gradient"].width)})
@@ -100,7 +100,7 @@ class Loss(Component):
     then one in every D cycles. The last of one round is in each stage a cycle ahead of the first of the next.
     """
 
-    def __init__(self, *, engine: Engine, op: ElementwiseOp, most_classes: int) -> None:
+    def __init__(self, *, engine: Engine, op: CoreOp, most_classes: int) -> None:
         check_at_least("most_classes", most_classes, 1)
         self._formats, self._lanes, self._op = engine.formats, engine.lanes, op
         self._divide_cycles = engine.formats.gradient.fraction_bits + 1

@@ -12,7 +12,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.engine.adjoint import DeltaAdjoint
-from deltatrain.rtl.engine.engine_op import ResultsOp, Stream
+from deltatrain.rtl.engine.op import ResultsOp, Stream
 from deltatrain.rtl.parts.layouts import Entry, word
 
 __all__ = ["Gradients"]
@@ -35,7 +35,7 @@ class Gradients(Component):
     sizes
         Of the tile's memories.
     streams
-        Whose gradients there are, names in `rtl.engine.engine_op.Stream`; the ports of the others are left out.
+        Whose gradients there are, names in `rtl.engine.op.Stream`; the ports of the others are left out.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ __all__ = ["RETURN_CYCLES", "MatrixOp", "MatrixStore"]
 RETURN_CYCLES = 7
 """From a word's taking to its return, at most, for a word a cycle to be sustained; a later return costs cycles only.
 
-The lanes need 5 for W and 4 for dW (the table in `rtl.lanes.lanes`); two are for what may stand between.
+The lanes need 5 for W and 4 for dW (the table in `rtl.lanes.unit`); two are for what may stand between.
 """
 
 

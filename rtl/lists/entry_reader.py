@@ -9,8 +9,8 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_source import ListSource, SourceKind
-from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.lists.source import ListSource, SourceKind
+from deltatrain.rtl.lists.store import table_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_store import ListPlace, table_port
+from deltatrain.rtl.lists.store import ListPlace, table_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import Entry
 
@@ -42,13 +42,13 @@ class LoadedLists(Component):
         Numbers of lists, an even number.
     readers
         Read ports.
-    run
+    word_entries
         Entries that are written at once, a power of two of at least 2; each list begins at a multiple of it.
 
     Attributes
     ----------
     write : Out(WritePort.Signature)
-        Writes `run` entries; the address counts such words.
+        Writes `word_entries` entries; the address counts such words.
     note : In(1), pair : In(range), places : In(ListPair)
         Where the two lists of a pair are.
     table : Out(table_port).array(readers)
@@ -57,16 +57,16 @@ class LoadedLists(Component):
         Reads an entry in the next cycle.
     """
 
-    def __init__(self, *, value_bits: int, entries: int, lists: int, readers: int, run: int) -> None:
-        check_power_of_two("run", run)
-        check_at_least("run", run, 2)
+    def __init__(self, *, value_bits: int, entries: int, lists: int, readers: int, word_entries: int) -> None:
+        check_power_of_two("word_entries", word_entries)
+        check_at_least("word_entries", word_entries, 2)
         check_power_of_two("entries", entries)
-        check_at_least("entries", entries, 2 * run)
+        check_at_least("entries", entries, 2 * word_entries)
         check_at_least("lists", lists, 2)
         if lists % 2:
             raise ValueError(f"lists must be even, not {lists}")
-        self._words, self._pairs, self._run_bits = entries // run, lists // 2, ceil_log2(run)
-        word = data.ArrayLayout(Entry(value_bits), run)
+        self._words, self._pairs, self._entry_bits = entries // word_entries, lists // 2, ceil_log2(word_entries)
+        word = data.ArrayLayout(Entry(value_bits), word_entries)
         super().__init__(
             {
                 "write": Out(WritePort.Signature(addr_width=ceil_log2(self._words), shape=word)),
@@ -98,7 +98,7 @@ class LoadedLists(Component):
 
     def _read(self, m: Module, word: ReadPort, ring: ReadPort) -> None:
         """Read the word that an entry is in, and choose when it answers."""
-        entry = Signal(self._run_bits)
+        entry = Signal(self._entry_bits)
         with m.If(ring.en):
             m.d.sync += entry.eq(ring.addr)
-        m.d.comb += [word.en.eq(ring.en), word.addr.eq(ring.addr[self._run_bits :]), ring.data.eq(word.data[entry])]
+        m.d.comb += [word.en.eq(ring.en), word.addr.eq(ring.addr[self._entry_bits :]), ring.data.eq(word.data[entry])]

@@ -9,11 +9,11 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
 from deltatrain.rtl.off_chip.posts import Posts
-from deltatrain.rtl.off_chip.run_splitter import FetchOp, RunSplitter
+from deltatrain.rtl.off_chip.request import FetchRequest, Matrix, Request
+from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
-from deltatrain.rtl.parts.request import FetchRequest, Matrix, Request
 
 __all__ = ["Fetch"]
 
@@ -21,13 +21,13 @@ __all__ = ["Fetch"]
 class Fetch(Component):
     """Asks for the columns of each op as fast as the buffer has room; buffers what comes; posts what goes back.
 
-    The life of a run, a column or a part of one, that the lanes take in cycles x - words + 1 to x:
+    The life of a segment, a column or a part of one, that the lanes take in cycles x - words + 1 to x:
 
     ========== ======================================================================= ================================
     cycle      what happens                                                            where
     ========== ======================================================================= ================================
     s          its op is offered, at the earliest                                      `ops`
-    s + 1      its column is offered; it becomes a run                                 `columns`, `RunSplitter`
+    s + 1      its column is offered; it becomes a segment                             `columns`, `SegmentSplitter`
     s + 2 = t  its op may begin; there is room: W is asked for and the room is held,   `_ask`
                for dW too
     t + 1      dW is asked for, if the op reads W and dW                               `_ask`
@@ -38,7 +38,7 @@ class Fetch(Component):
     w          the memory has taken it, and its room is free again                     `weights_written`, `_hold`
     ========== ======================================================================= ================================
 
-    A run may be asked for in every cycle, also the first of the next op right after the last of one. An op in which
+    A segment may be asked for in every cycle, also the first of the next op right after the last of one. An op in which
     nothing fired takes one cycle in its turn. Room that comes free in a cycle may be asked for in that cycle.
 
     Words of W and of dW wait in memories of their own, each of which could fill the buffer alone; `buffer_bytes` bounds
@@ -49,13 +49,13 @@ class Fetch(Component):
     engine
         Lanes and formats.
     buffer_bytes
-        What runs may hold together; at least two words of each matrix that is off-chip.
+        What segments may hold together; at least two words of each matrix that is off-chip.
     weights, gradients
         Whether W, dW live off-chip. Ports of one that does not are absent.
 
     Attributes
     ----------
-    ops : In(stream.Signature(FetchOp()))
+    ops : In(stream.Signature(ColumnsOp()))
         What to fetch, one op after the other.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
         The columns of each.
@@ -89,12 +89,12 @@ class Fetch(Component):
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
         self._value_bytes = {name: number.bytes for name, (_, number) in self._kinds.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * lanes * sum(self._value_bytes.values()))
-        # Room is counted in bytes of each lane, as all runs are whole words.
+        # Room is counted in bytes of each lane, as all segments are whole words.
         self._lanes, self._lane_bytes = lanes, buffer_bytes // lanes
         self._depth = {name: self._lane_bytes // size for name, size in self._value_bytes.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
         ports = {
-            "ops": In(stream.Signature(FetchOp())),
+            "ops": In(stream.Signature(ColumnsOp())),
             "columns": In(stream.Signature(unsigned(INDEX_BITS))),
             "may_begin": In(1),
             "begins": Out(1),
@@ -113,7 +113,7 @@ class Fetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect the side that asks, the words on their way, the side of the lanes, and the room between them."""
         m = Module()
-        m.submodules.splitter = splitter = RunSplitter()
+        m.submodules.splitter = splitter = SegmentSplitter()
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         most = max(self._depth.values())
@@ -125,29 +125,29 @@ class Fetch(Component):
         self._hold(m, held, free, wanted, returned)
         return m
 
-    def _ask(self, m: Module, splitter: RunSplitter, held: MemoryQueue, free: Signal, wanted: Signal) -> None:
-        """Ask for W, then for dW, of the run that is next, if its op may begin and there is room for both."""
-        run, request = splitter.runs.payload, self.requests.payload
+    def _ask(self, m: Module, splitter: SegmentSplitter, held: MemoryQueue, free: Signal, wanted: Signal) -> None:
+        """Ask for W, then for dW, of the segment that is next, if its op may begin and there is room for both."""
+        segment, request = splitter.segments.payload, self.requests.payload
         second, now, passes = Signal(), Signal(), Signal()
         weights, addresses = Signal(), {}
         for name, size in self._value_bytes.items():
-            addresses[name] = run[f"{name}_address"] + run.first_word * (size * self._lanes)
+            addresses[name] = segment[f"{name}_address"] + segment.first_word * (size * self._lanes)
         m.d.comb += [
-            now.eq(splitter.runs.valid & ~second & (self.may_begin | ~run.begins)),
-            passes.eq(now & run.empty),
-            wanted.eq(run.words * self._size(run)),
-            weights.eq(run.weights & ~second),
-            self.requests.valid.eq(second | (now & ~run.empty & (wanted <= free))),
+            now.eq(splitter.segments.valid & ~second & (self.may_begin | ~segment.begins)),
+            passes.eq(now & segment.empty),
+            wanted.eq(segment.words * self._size(segment)),
+            weights.eq(segment.weights & ~second),
+            self.requests.valid.eq(second | (now & ~segment.empty & (wanted <= free))),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
-            request.request.words.eq(run.words),
+            request.request.words.eq(segment.words),
             request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
             held.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
-            held.i.payload.words.eq(run.words),
-            *(held.i.payload[name].eq(run[name]) for name in ("weights", "gradients", "writes_back")),
-            self.begins.eq(run.begins & (passes | held.i.valid)),
+            held.i.payload.words.eq(segment.words),
+            *(held.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
+            self.begins.eq(segment.begins & (passes | held.i.valid)),
         ]
-        both = run.weights & run.gradients
-        m.d.comb += splitter.runs.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
+        both = segment.weights & segment.gradients
+        m.d.comb += splitter.segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
         with m.If(self.requests.valid & self.requests.ready):
             m.d.sync += second.eq(both & ~second)
 
@@ -165,45 +165,45 @@ class Fetch(Component):
         return taken
 
     def _follow(self, m: Module, held: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
-        """Count the words of the oldest run as they are taken; return whether its last one is."""
-        run, one_taken, last_taken = held.o.payload, Signal(), Signal()
-        number, after = Signal.like(run.words), Signal.like(run.words)
+        """Count the words of the oldest segment as they are taken; return whether its last one is."""
+        segment, one_taken, last_taken = held.o.payload, Signal(), Signal()
+        number, after = Signal.like(segment.words), Signal.like(segment.words)
         m.d.comb += [
-            one_taken.eq(Mux(run.weights, taken.get("weights", 0), taken.get("gradients", 0))),
+            one_taken.eq(Mux(segment.weights, taken.get("weights", 0), taken.get("gradients", 0))),
             after.eq(number + 1),
-            last_taken.eq(one_taken & (after == run.words)),
+            last_taken.eq(one_taken & (after == segment.words)),
             held.o.ready.eq(last_taken),
         ]
-        with m.If(last_taken & ~run.writes_back):
-            m.d.comb += returned.eq(run.words * self._size(run))
+        with m.If(last_taken & ~segment.writes_back):
+            m.d.comb += returned.eq(segment.words * self._size(segment))
         with m.If(one_taken):
             m.d.sync += number.eq(Mux(last_taken, 0, after))
         return last_taken
 
-    def _post(self, m: Module, splitter: RunSplitter, held: MemoryQueue, last_taken: Signal) -> None:
-        """Note where runs that go back came from; post them in time."""
-        asked = self.requests.valid & self.requests.ready & splitter.runs.payload.writes_back
-        run = held.o.payload
+    def _post(self, m: Module, splitter: SegmentSplitter, held: MemoryQueue, last_taken: Signal) -> None:
+        """Note where segments that go back came from; post them in time."""
+        asked = self.requests.valid & self.requests.ready & splitter.segments.payload.writes_back
+        segment = held.o.payload
         for name, (matrix, _) in self._kinds.items():
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
             connect(m, posts.requests, flipped(getattr(self, f"posts_{name}")))
             m.d.comb += [
-                posts.runs.valid.eq(asked & (self.requests.payload.matrix == matrix)),
-                posts.runs.payload.eq(self.requests.payload.request),
-                posts.taken.eq(last_taken & run.writes_back & run[name]),
+                posts.segments.valid.eq(asked & (self.requests.payload.matrix == matrix)),
+                posts.segments.payload.eq(self.requests.payload.request),
+                posts.taken.eq(last_taken & segment.writes_back & segment[name]),
             ]
 
     def _hold(self, m: Module, held: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
-        """Keep the bytes of each lane that are free: all, less what runs hold, with what is given back now."""
+        """Keep the bytes of each lane that are free: all, less what segments hold, with what is given back now."""
         before = Signal.like(free, init=self._lane_bytes)
         written = [getattr(self, f"{name}_written") * size for name, size in self._value_bytes.items()]
         m.d.comb += free.eq(sum(written, start=before))
         m.d.sync += before.eq(free - Mux(held.i.valid, wanted, 0) + returned)
 
-    def _size(self, run: data.View) -> Value:
-        """Return the bytes of each lane that one word of each matrix of `run` takes."""
-        sizes = [Mux(run[name], size, 0) for name, size in self._value_bytes.items()]
+    def _size(self, segment: data.View) -> Value:
+        """Return the bytes of each lane that one word of each matrix of `segment` takes."""
+        sizes = [Mux(segment[name], size, 0) for name, size in self._value_bytes.items()]
         return sum(sizes[1:], start=sizes[0])
 
 
@@ -211,7 +211,7 @@ _STREAM = {"weights": "weights", "gradients": "weight_gradients"}
 
 
 class _Held(data.StructLayout):
-    """A run from its request until its last word is taken.
+    """A segment from its request until its last word is taken.
 
     Parameters
     ----------

@@ -11,31 +11,31 @@ from deltatrain.accel.engine import Engine
 from deltatrain.accel.memory import Dma
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.entry_reader import EntryReader
-from deltatrain.rtl.lists.list_source import ListSource
+from deltatrain.rtl.lists.source import ListSource
 from deltatrain.rtl.off_chip.fetch import Fetch
-from deltatrain.rtl.off_chip.run_splitter import FetchOp
+from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp
 
-__all__ = ["ColumnsOp", "FetchUnit"]
+__all__ = ["FetchOp", "FetchUnit"]
 
 _AHEAD = 4
 """Ops whose lists may be read before their first request may be made."""
 
 
-class ColumnsOp(data.StructLayout):
+class FetchOp(data.StructLayout):
     """The columns of one op that are fetched.
 
     Members
     -------
     source : ListSource
         Which.
-    fetch : FetchOp
+    columns : ColumnsOp
         Of which matrices; its count is filled in when the list is there.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "fetch": FetchOp()})
+        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": ColumnsOp()})
 
 
 class FetchUnit(Component):
@@ -50,7 +50,7 @@ class FetchUnit(Component):
 
     Attributes
     ----------
-    commands : In(stream.Signature(command(ColumnsOp)))
+    commands : In(stream.Signature(command(FetchOp)))
         What to fetch.
     soon_counts, done_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
@@ -64,7 +64,7 @@ class FetchUnit(Component):
 
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
         activation = engine.formats.activation
-        self._op = ColumnsOp(sizes)
+        self._op = FetchOp(sizes)
         self._reader = EntryReader(
             value_bits=activation.bits,
             lanes=engine.lanes,
@@ -98,14 +98,14 @@ class FetchUnit(Component):
         """Let the reader begin early and the requests begin in time."""
         m = Module()
         m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, later=unsigned(1))
-        m.submodules.gate = gate = Gate(unsigned(1))
+        m.submodules.start = start = Wait(unsigned(1))
         m.submodules.reader = reader = self._reader
         m.submodules.fetch = fetch = self._fetch
-        shape = FetchOp()
+        shape = ColumnsOp()
         m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_AHEAD)
         item = fetch.ops.payload
         connect(m, flipped(self.commands), begin.commands)
-        connect(m, begin.later, gate.i)
+        connect(m, begin.later, start.i)
         connect(m, flipped(self.table), reader.table)
         connect(m, flipped(self.ring), reader.ring)
         m.d.comb += [
@@ -115,7 +115,7 @@ class FetchUnit(Component):
             reader.sources.payload.eq(begin.op.source),
             reader.sources.valid.eq(begin.reads),
             begin.read.eq(reader.sources.ready),
-            ops.w_data.eq(begin.op.fetch),
+            ops.w_data.eq(begin.op.columns),
             data.View(shape, ops.w_data).count.eq(reader.count),
             ops.w_en.eq(begin.begins),
             item.eq(data.View(shape, ops.r_data)),
@@ -124,9 +124,9 @@ class FetchUnit(Component):
             fetch.columns.payload.eq(reader.entries.payload.index),
             fetch.columns.valid.eq(reader.entries.valid),
             reader.entries.ready.eq(fetch.columns.ready),
-            gate.counts.eq(self.done_counts),
-            fetch.may_begin.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(fetch.begins),
+            start.counts.eq(self.done_counts),
+            fetch.may_begin.eq(start.o.valid & self.running),
+            start.o.ready.eq(fetch.begins),
         ]
         for name in self._passed:
             here, inside = getattr(self, name), getattr(fetch, name)

@@ -11,10 +11,10 @@ from amaranth.utils import ceil_log2
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.off_chip.request import Request
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
-from deltatrain.rtl.parts.request import Request
 
 __all__ = ["LoadOp", "LoadUnit"]
 
@@ -111,15 +111,15 @@ class LoadUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Ask once, count what comes, and store it."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op, self._sizes.units)
-        connect(m, flipped(self.commands), gate.i)
-        op, active, asked, last, comes = gate.o.payload, Signal(), Signal(), Signal(), Signal()
+        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        connect(m, flipped(self.commands), start.i)
+        op, active, asked, last, comes = start.o.payload, Signal(), Signal(), Signal(), Signal()
         words, ends = Signal(INDEX_BITS), Signal()
         number = Signal.like(words)
         m.d.comb += [
-            gate.counts.eq(self.done_counts),
-            active.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(ends & self.running),
+            start.counts.eq(self.done_counts),
+            active.eq(start.o.valid & self.running),
+            start.o.ready.eq(ends & self.running),
             self.requests.payload.address.eq(op.request.address),
             self.requests.payload.words.eq(words),
             self.requests.valid.eq(active & ~asked),
@@ -146,7 +146,7 @@ class LoadUnit(Component):
             counters.running.eq(self.running),
             counters.active.eq(active),
             counters.works.eq(comes),
-            counters.unmet.eq(gate.unmet),
+            counters.unmet.eq(start.unmet),
             self.spent.eq(counters.spent),
         ]
         return m

@@ -10,12 +10,12 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
-from deltatrain.rtl.lists.entry_ring import run_port
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.lists.entry_ring import word_port
+from deltatrain.rtl.off_chip.request import ADDRESS_BITS, Request
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
 from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
-from deltatrain.rtl.parts.request import ADDRESS_BITS, Request
 
 __all__ = ["StoreOp", "StoreUnit"]
 
@@ -63,8 +63,8 @@ class StoreUnit(Component):
         Whether ops may start.
     tape, state : In(ReadPort.Signature)
         To the memories of what the gates made.
-    tables : In(table_port).array(2), entries : In(run_port)
-        To the lists that the encoder made, see `rtl.lists.list_store`.
+    tables : In(table_port).array(2), entries : In(word_port)
+        To the lists that the encoder made, see `rtl.lists.store`.
     requests : Out(stream.Signature(Request))
         What will be written, in the cycle in which an op starts; it waits at the port if it is not taken.
     words : Out(stream.Signature(word))
@@ -81,7 +81,7 @@ class StoreUnit(Component):
         self, *, engine: Engine, sizes: TileSizes, tape: ReadPort.Signature, state: ReadPort.Signature | None
     ) -> None:
         self._op, self._lanes = StoreOp(sizes), engine.lanes
-        self._run = entries_of_word(engine.lanes)
+        self._word_entries = entries_of_word(engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
         bits = engine.formats.activation.bits
         super().__init__(
@@ -92,7 +92,7 @@ class StoreUnit(Component):
                 "tape": In(tape),
                 **({} if state is None else {"state": In(state)}),
                 "tables": self._walk.signature.members["tables"],
-                "entries": In(run_port(value_bits=bits, entries=sizes.list_entries, run=self._run)),
+                "entries": In(word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)),
                 "requests": Out(stream.Signature(Request())),
                 "words": Out(stream.Signature(word(VALUE_BITS, engine.lanes))),
                 "stored": In(1),
@@ -104,18 +104,18 @@ class StoreUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Ask once, read word after word, wait for the answer."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.start = start = Wait(self._op)
         m.submodules.walk = walk = self._walk
         m.submodules.buffer = buffer = ReadBuffer(shape=self.words.payload.shape())
-        connect(m, flipped(self.commands), gate.i)
+        connect(m, flipped(self.commands), start.i)
         for table, looked_up in zip(self.tables, walk.tables, strict=True):
             connect(m, flipped(table), looked_up)
-        op, active, asked, read = gate.o.payload, Signal(), Signal(), Signal()
+        op, active, asked, read = start.o.payload, Signal(), Signal(), Signal()
         ends = Signal()
         m.d.comb += [
-            gate.counts.eq(self.done_counts),
-            active.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(ends),
+            start.counts.eq(self.done_counts),
+            active.eq(start.o.valid & self.running),
+            start.o.ready.eq(ends),
             ends.eq(active & self.stored),
             walk.step.eq(op.step),
             walk.take.eq(active & ~read & buffer.free),
@@ -138,7 +138,7 @@ class StoreUnit(Component):
             counters.running.eq(self.running),
             counters.active.eq(active),
             counters.works.eq(walk.take),
-            counters.unmet.eq(gate.unmet),
+            counters.unmet.eq(start.unmet),
             self.spent.eq(counters.spent),
         ]
         return m
@@ -156,15 +156,15 @@ class StoreUnit(Component):
             self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
         ]
         with m.If(at_h):
-            m.d.comb += self.entries.addr.eq(h.place.base + walk.offset * self._run)
+            m.d.comb += self.entries.addr.eq(h.place.base + walk.offset * self._word_entries)
         with m.Else():
-            m.d.comb += self.entries.addr.eq(x.place.base + walk.offset * self._run)
+            m.d.comb += self.entries.addr.eq(x.place.base + walk.offset * self._word_entries)
         item = buffer.item
         with m.Switch(part):
             with m.Case(TapePart.TAPE):
                 m.d.comb += [item[lane].eq(self.tape.data[lane]) for lane in range(self._lanes)]
             with m.Case(TapePart.X, TapePart.H):
-                entries = [self.entries.data[number] for number in range(self._run)]
+                entries = [self.entries.data[number] for number in range(self._word_entries)]
                 m.d.comb += Value.cast(item).eq(Cat(*(_values(entry) for entry in entries)))
             if hasattr(self, "state"):
                 with m.Case(TapePart.STATE):

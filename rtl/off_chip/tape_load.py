@@ -73,10 +73,10 @@ class TapeLoad(Component):
     def __init__(
         self, *, engine: Engine, sizes: TileSizes, tape: WritePort.Signature, state: WritePort.Signature | None
     ) -> None:
-        self._lanes, self._run = engine.lanes, entries_of_word(engine.lanes)
+        self._lanes, self._word_entries = engine.lanes, entries_of_word(engine.lanes)
         op = TapeLoadOp(sizes, engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
-        entries = data.ArrayLayout(Entry(engine.formats.activation.bits), self._run)
+        entries = data.ArrayLayout(Entry(engine.formats.activation.bits), self._word_entries)
         super().__init__(
             {
                 "op": In(op),
@@ -111,16 +111,16 @@ class TapeLoad(Component):
             *(self.tape.data[lane].eq(values[lane]) for lane in range(self._lanes)),
             self.entries.en.eq(came & (is_x | is_h)),
             self.pair.eq(op.pair),
-            self.places.x.base.eq(op.x * self._run),
+            self.places.x.base.eq(op.x * self._word_entries),
             self.places.x.count.eq(walk.counts[0]),
-            self.places.h.base.eq(op.h * self._run),
+            self.places.h.base.eq(op.h * self._word_entries),
             self.places.h.count.eq(walk.counts[1]),
         ]
         with m.If(is_h):
             m.d.comb += self.entries.addr.eq(op.h + walk.offset)
         with m.Else():
             m.d.comb += self.entries.addr.eq(op.x + walk.offset)
-        for number in range(self._run):
+        for number in range(self._word_entries):
             entry = self.entries.data[number]
             m.d.comb += [entry.index.eq(values[2 * number]), entry.value.eq(values[2 * number + 1])]
         if hasattr(self, "state"):

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.lists.store import table_port
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["VALUE_BITS", "TapePart", "TapeStep", "TapeWalk", "entries_of_word"]
@@ -96,7 +96,7 @@ class TapeWalk(Component):
     """
 
     def __init__(self, *, sizes: TileSizes, lanes: int) -> None:
-        self._run = entries_of_word(lanes)
+        self._word_entries = entries_of_word(lanes)
         super().__init__(
             {
                 "step": In(TapeStep(sizes)),
@@ -122,7 +122,7 @@ class TapeWalk(Component):
             self.counts[1].eq(Mux(step.has_h, h.place.count, 0)),
         ]
         ends = []
-        of_lists = ((count + (self._run - 1)) >> ceil_log2(self._run) for count in self.counts)
+        of_lists = ((count + (self._word_entries - 1)) >> ceil_log2(self._word_entries) for count in self.counts)
         for part, words in enumerate((step.tape_words, step.state_words, *of_lists)):
             ends.append(Signal(INDEX_BITS, name=f"end_{part}"))
             m.d.comb += ends[-1].eq(words + ends[-2] if part else words)

@@ -13,11 +13,11 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import BANKS
 from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_source import ListSource
-from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.lists.source import ListSource
+from deltatrain.rtl.lists.store import table_port
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tiles.exchange_op import ExchangeKind
+from deltatrain.rtl.tiles.part import Part
 
 __all__ = ["Contribution"]
 
@@ -46,7 +46,7 @@ class Contribution(Component):
     count : Out(unsigned(INDEX_BITS + 1))
         Items of the source at the port; of meaning while ``sources.valid``.
     table, ring : In(...)
-        To the lists that the encoder made, see `rtl.lists.list_store`.
+        To the lists that the encoder made, see `rtl.lists.store`.
     partial : In(ReadPort.Signature)
         To M; address: accumulator word times 2, plus bank.
     sums : In(stream.Signature(Entry(memory_bits)))

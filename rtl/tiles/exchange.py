@@ -14,9 +14,9 @@ from deltatrain.accel.modes import encode
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lanes.adder_tree import AdderTree
-from deltatrain.rtl.lists.list_source import ListSource, SourceKind
+from deltatrain.rtl.lists.source import ListSource, SourceKind
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
@@ -119,24 +119,24 @@ class Exchange(Component):
         )
         units = self._sizes.units
         m.submodules.begin = begin = Begin(ExchangeOp(self._sizes), ahead=_AHEAD, later=ready, units=units)
-        m.submodules.gate = gate = Gate(ready, units)
+        m.submodules.start = start = Wait(ready, units)
         connect(m, flipped(self.commands), begin.commands)
-        connect(m, begin.later, gate.i)
-        m.d.comb += [begin.soon_counts.eq(self.soon_counts), gate.counts.eq(self.done_counts)]
+        connect(m, begin.later, start.i)
+        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.done_counts)]
         self._read_ahead(m, begin)
         active, ends = Signal(), Signal()
         m.d.comb += [
-            active.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(ends & self.running),
-            self.kind.eq(gate.o.payload.op.kind),
+            active.eq(start.o.valid & self.running),
+            start.o.ready.eq(ends & self.running),
+            self.kind.eq(start.o.payload.op.kind),
         ]
-        self._bring(m, self._take(m, gate.o.payload, active, ends))
+        self._bring(m, self._take(m, start.o.payload, active, ends))
         m.submodules.counters = counters = UnitCounters(units=units)
         m.d.comb += [
             counters.running.eq(self.running),
             counters.active.eq(active),
             counters.works.eq(active),
-            counters.unmet.eq(gate.unmet),
+            counters.unmet.eq(start.unmet),
             self.spent.eq(counters.spent),
         ]
         return m

@@ -12,12 +12,12 @@ from amaranth.utils import ceil_log2
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import counts_layout
-from deltatrain.rtl.lists.list_source import SourceKind
+from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.parts.layouts import word
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.contribution import Contribution
 from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind
+from deltatrain.rtl.tiles.part import Part
 from deltatrain.rtl.tiles.received_lists import ReceivedLists
 
 __all__ = ["PartTile"]

@@ -10,11 +10,11 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from deltatrain.accel.engine import Formats
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_store import ListPlace, table_port
+from deltatrain.rtl.lists.store import ListPlace, table_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind
+from deltatrain.rtl.tiles.part import Part
 
 __all__ = ["ReceivedLists"]
 

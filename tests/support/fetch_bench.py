@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from deltatrain.accel.modes import MODES, SOON_CYCLES, matvec, matvec_t, outer, update
 from deltatrain.accel.number import NumberFormat
 from deltatrain.accel.program import MODE_NAMES, NO_OP, UNITS, Program
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.rtl.off_chip.fetch import Fetch
-from deltatrain.rtl.parts.request import Matrix
+from deltatrain.rtl.off_chip.request import Matrix
 from deltatrain.sim.gates.remote_host import RemoteHost
 from deltatrain.sim.memory.port import Arrival
 
@@ -453,7 +453,7 @@ class FetchBench:
         fields = {
             "count": int(self._ops.count[op]),
             "words": words,
-            "run_words": min(words, most),
+            "segment_words": min(words, most),
             "writes_back": MODE_NAMES[self._ops.mode[op]] in ("outer", "update"),
         }
         for kind, tensor in remote.items():

@@ -26,7 +26,7 @@ def factors(inputs: Inputs) -> tuple[Value, Value]:
 class Matvec(Component):
     """The delta memory M, and the adders that accumulate into it.
 
-    Stages as in `rtl.lanes.lanes`, for a word that is issued in stage 0:
+    Stages as in `rtl.lanes.unit`, for a word that is issued in stage 0:
 
         1  the address of its accumulators is read, and compared with those of the three words before it
         2  M answers; a result of the second or third word before takes its place if it is newer

@@ -11,7 +11,7 @@ from streams import run, stream_get, stream_put
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import encode
 from deltatrain.accel.tiles import own_elements, tile_of
-from deltatrain.rtl.encoder.encoder import DeltaEncoder, least_field
+from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder, least_field
 
 ELEMENTS, BITS, DEPTH = 2, 8, 8
 

@@ -17,8 +17,8 @@ from streams import always, pattern, plain, run
 
 from deltatrain.accel.modes import SOON_CYCLES, outer, update
 from deltatrain.rtl.engine.matrix_store import MatrixStore
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 
 few = settings(deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)

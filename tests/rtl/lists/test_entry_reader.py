@@ -16,8 +16,8 @@ from reading import first_of, reading
 from streams import always, pattern, run, stream_get, stream_put
 
 from deltatrain.rtl.lists.entry_reader import EntryReader
-from deltatrain.rtl.lists.list_source import SourceKind
-from deltatrain.rtl.lists.list_store import ListPlace
+from deltatrain.rtl.lists.source import SourceKind
+from deltatrain.rtl.lists.store import ListPlace
 
 FEW = settings(max_examples=80, deadline=None)
 RING, LISTS, WORDS = 16, 6, 5

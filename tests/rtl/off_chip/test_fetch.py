@@ -31,13 +31,13 @@ class Op:
     """What the fetch is told, with its columns."""
 
     words: int
-    run_words: int
+    segment_words: int
     fetched: tuple[str, ...]
     writes_back: bool
     columns: list[int]
 
     def payload(self) -> dict[str, int]:
-        fields = {"count": len(self.columns), "words": self.words, "run_words": self.run_words}
+        fields = {"count": len(self.columns), "words": self.words, "segment_words": self.segment_words}
         for kind in self.fetched:
             fields |= {kind: 1, f"{kind}_address": BASE[kind]}
         return fields | {"writes_back": self.writes_back}
@@ -45,9 +45,9 @@ class Op:
     def runs(self) -> list[tuple[int, int]]:
         """Return first word and words of each run."""
         return [
-            (column * self.words + begin, min(self.run_words, self.words - begin))
+            (column * self.words + begin, min(self.segment_words, self.words - begin))
             for column in self.columns
-            for begin in range(0, self.words, self.run_words)
+            for begin in range(0, self.words, self.segment_words)
         ]
 
     def request(self, kind: str, run: tuple[int, int]) -> tuple[str, int, int]:

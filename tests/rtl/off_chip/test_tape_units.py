@@ -12,13 +12,13 @@ from streams import plain, run, stream_put
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.list_store import ListStore
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
+from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.parts.layouts import word
 
-LANES, RUN, PLACES = 4, 2, 3
+LANES, WORD_ENTRIES, PLACES = 4, 2, 3
 ENGINE = Architecture.named("tiny").engine
 BITS = ENGINE.formats.activation.bits
 SIZES = TileSizes(
@@ -42,8 +42,8 @@ class Mover(Component):
             engine=ENGINE, sizes=SIZES, **{n: p.signature for n, p in zip(names, ports, strict=True)}
         )
         self.load = LoadUnit(engine=ENGINE, sizes=SIZES, **{n: p.signature for n, p in zip(names, writes, strict=True)})
-        self._made = ListStore(value_bits=BITS, entries=64, lists=8, readers=1, lookups=4, run=RUN)
-        self._loaded = LoadedLists(value_bits=BITS, entries=64, lists=2 * PLACES, readers=1, run=RUN)
+        self._made = ListStore(value_bits=BITS, entries=64, lists=8, readers=1, lookups=4, word_entries=WORD_ENTRIES)
+        self._loaded = LoadedLists(value_bits=BITS, entries=64, lists=2 * PLACES, readers=1, word_entries=WORD_ENTRIES)
         members = {f"store_{n}": self.store.signature.members[n] for n in ("commands", "requests", "words", "stored")}
         members |= {f"load_{n}": self.load.signature.members[n] for n in ("commands", "requests", "tape_words")}
         made = {n: self._made.signature.members[n] for n in ("lists", "entries", "counts")}
@@ -67,7 +67,7 @@ class Mover(Component):
         for name, port, write in zip(("tape", "state"), self._ports, self._writes, strict=True):
             connect(m, port, getattr(self.store, name))
             connect(m, write, getattr(self.load, name))
-        connect(m, self._made.read_run, self.store.entries)
+        connect(m, self._made.read_word, self.store.entries)
         connect(m, self._loaded.write, self.load.entries)
         m.d.comb += [
             self._loaded.note.eq(self.load.note),
@@ -94,7 +94,7 @@ class Step:
             for n in (x, h or 0)
         ]
         self.has_h = h is not None
-        self.words = 3 * chunks + sum(-(-len(entries) // RUN) for entries in self.lists)
+        self.words = 3 * chunks + sum(-(-len(entries) // WORD_ENTRIES) for entries in self.lists)
 
     def fields(self, place):
         """Return the step as the units are told, if it lies at `place`, of `PLACES` on either side."""

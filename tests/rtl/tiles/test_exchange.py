@@ -19,13 +19,13 @@ from deltatrain.accel.modes import SOON_CYCLES, broadcast, encode, reduce
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.tiles import tile_of
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.list_store import ListStore
-from deltatrain.rtl.parts.part import Part
+from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.tiles.contribution import Contribution
 from deltatrain.rtl.tiles.exchange import Exchange
 from deltatrain.rtl.tiles.exchange_op import ExchangeKind
-from deltatrain.rtl.tiles.machine import Machine
+from deltatrain.rtl.tiles.part import Part
 from deltatrain.rtl.tiles.received_lists import ReceivedLists
+from deltatrain.rtl.tiles.tile_array import TileArray
 
 LANES, LISTS, WIDTH, CLASSES, MOST_OPS = 2, 16, 13, 5, 8
 LOGITS = 3
@@ -294,4 +294,4 @@ def test_nothing_is_lost_where_sums_come_late(case, offers):
 def test_machines_that_do_not_exist(sizes, message):
     wires = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 1}
     architecture = Architecture.named("tiny", {"tiles.count": sizes.tiles} | wires)
-    assert_refused(Machine, message, architecture=architecture, cell="rnn", sizes=sizes)
+    assert_refused(TileArray, message, architecture=architecture, cell="rnn", sizes=sizes)

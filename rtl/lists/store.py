@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from amaranth.utils import ceil_log2
 
-from deltatrain.rtl.lists.entry_ring import EntryRing, ring_port, run_port
+from deltatrain.rtl.lists.entry_ring import EntryRing, ring_port, word_port
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
 
@@ -63,7 +63,7 @@ class ListStore(Component):
         Read ports of ring and table.
     lookups
         Further read ports of the table.
-    run
+    word_entries
         Entries that are read at once by one further port of the ring, see `rtl.lists.entry_ring`; 1 if there is none.
 
     Attributes
@@ -81,18 +81,22 @@ class ListStore(Component):
         Looks up a list in the same cycle.
     ring : Out(ring_port).array(readers)
         Reads an entry in the next cycle.
-    read_run : Out(run_port)
-        Reads `run` entries in the next cycle.
+    read_word : Out(word_port)
+        Reads `word_entries` entries in the next cycle.
     """
 
     def __init__(
-        self, *, value_bits: int, entries: int, lists: int, readers: int, lookups: int = 0, run: int = 1
+        self, *, value_bits: int, entries: int, lists: int, readers: int, lookups: int = 0, word_entries: int = 1
     ) -> None:
         check_at_least("lists", lists, 2)
         check_at_least("lookups", lookups, 0)
         self._depth, self._lists = entries, lists
-        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, run=run)
-        runs = {"read_run": Out(run_port(value_bits=value_bits, entries=entries, run=run))} if run > 1 else {}
+        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, word_entries=word_entries)
+        words = (
+            {"read_word": Out(word_port(value_bits=value_bits, entries=entries, word_entries=word_entries))}
+            if word_entries > 1
+            else {}
+        )
         super().__init__(
             {
                 "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
@@ -101,7 +105,7 @@ class ListStore(Component):
                 "written": Out(1),
                 "table": Out(table_port(entries=entries, lists=lists)).array(readers + lookups),
                 "ring": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
-                **runs,
+                **words,
             }
         )
 
@@ -117,8 +121,8 @@ class ListStore(Component):
         m.submodules.ring = ring = self._ring
         for port, inside in zip(self.ring, ring.read, strict=True):
             connect(m, inside, flipped(port))
-        if hasattr(ring, "read_run"):
-            connect(m, ring.read_run, flipped(self.read_run))
+        if hasattr(ring, "read_word"):
+            connect(m, ring.read_word, flipped(self.read_word))
         write = ring.write
         pointer = Signal.like(write.addr)
         m.d.comb += [

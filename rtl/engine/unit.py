@@ -14,15 +14,15 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
-from deltatrain.rtl.engine.engine_op import EngineOp, ReadyOp
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.engine.entry_router import EntryRouter
 from deltatrain.rtl.engine.gradients import Gradients
 from deltatrain.rtl.engine.matrix_store import MatrixStore
+from deltatrain.rtl.engine.op import EngineOp, ReadyOp
 from deltatrain.rtl.engine.part_gradients import PartGradients
 from deltatrain.rtl.lanes.banks import AccumulatorBanks
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.rtl.lists.entry_reader import EntryReader
 
 __all__ = ["EngineUnit"]
@@ -69,13 +69,13 @@ class EngineUnit(Component):
     new_weights, new_weight_gradients : Out(stream.Signature(word))
         Words for a matrix that lives off-chip.
     memory, gradient, new_gradient : Out(...)
-        For the element-wise unit, see `rtl.lanes.lanes`.
+        For the element-wise unit, see `rtl.lanes.unit`.
     g_above, g_recurrent : Out(ReadPort.Signature)
         The two parts of the gradient of h, likewise; a word that was read is zero until it is written again.
     read_region, read_banks, read_zeros
         Where M is, see `rtl.lanes.banks`.
     own, sums, sum_counts, reduced, partial
-        Of one tile of several, see `rtl.engine.part_gradients` and `rtl.lanes.lanes`.
+        Of one tile of several, see `rtl.engine.part_gradients` and `rtl.lanes.unit`.
     soon : Out(1)
         What the oldest op that was not announced yet made is stored.
     spent : Out(spent_layout)
@@ -143,13 +143,13 @@ class EngineUnit(Component):
         m.submodules.begin = begin = Begin(
             EngineOp(self._sizes), ahead=_AHEAD, later=ReadyOp(self._sizes), units=self._sizes.units
         )
-        m.submodules.gate = gate = Gate(ReadyOp(self._sizes), self._sizes.units)
+        m.submodules.start = start = Wait(ReadyOp(self._sizes), self._sizes.units)
         m.submodules.lanes = self._lanes
         connect(m, flipped(self.commands), begin.commands)
-        connect(m, begin.later, gate.i)
-        m.d.comb += [begin.soon_counts.eq(self.soon_counts), gate.counts.eq(self.done_counts)]
+        connect(m, begin.later, start.i)
+        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.done_counts)]
         self._read(m, begin)
-        self._start(m, gate)
+        self._start(m, start)
         self._take_results(m)
         m.d.comb += [self._lanes.learning_rate.eq(self.learning_rate), self.soon.eq(self._lanes.soon)]
         for port in ("memory", "gradient", "new_gradient"):
@@ -232,14 +232,14 @@ class EngineUnit(Component):
 
     # --- when it may
 
-    def _start(self, m: Module, gate: Gate) -> None:
+    def _start(self, m: Module, start: Wait) -> None:
         """Offer the op in front to the lanes, with the banks of M that it reads and writes."""
         m.submodules.banks = banks = self._banks
-        ready, op, to = gate.o.payload, gate.o.payload.op, self._lanes.ops
+        ready, op, to = start.o.payload, start.o.payload.op, self._lanes.ops
         adds = op.mode == Mode.MATVEC
         m.d.comb += [
-            to.valid.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(to.ready & self.running),
+            to.valid.eq(start.o.valid & self.running),
+            start.o.ready.eq(to.ready & self.running),
             *(to.payload[name].eq(op[name]) for name in ("mode", "words", "address", "split", "upper_address")),
             to.payload.count.eq(ready.count),
             to.payload.source.eq(Mux(adds, banks.source, op.bank.replicate(2))),
@@ -252,16 +252,16 @@ class EngineUnit(Component):
             self.read_banks.eq(banks.read_banks),
             self.read_zeros.eq(banks.read_zeros),
         ]
-        self._count(m, gate)
+        self._count(m, start)
 
-    def _count(self, m: Module, gate: Gate) -> None:
+    def _count(self, m: Module, start: Wait) -> None:
         m.submodules.counters = counters = UnitCounters(phases=len(PHASES), units=self._sizes.units)
         m.d.comb += [
             counters.running.eq(self.running),
             counters.active.eq(self._lanes.ops.valid),
             counters.works.eq(self._lanes.issues),
-            counters.unmet.eq(gate.unmet),
-            counters.phase.eq(gate.o.payload.op.phase),
+            counters.unmet.eq(start.unmet),
+            counters.phase.eq(start.o.payload.op.phase),
             self.spent.eq(counters.spent),
         ]
 

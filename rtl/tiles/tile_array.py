@@ -13,13 +13,13 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tile import RESET_CYCLES
 from deltatrain.rtl.tiles.exchange import Exchange
 from deltatrain.rtl.tiles.fork import Fork
+from deltatrain.rtl.tiles.part import Part
 from deltatrain.rtl.tiles.part_tile import PartTile
 
-__all__ = ["Machine"]
+__all__ = ["TileArray"]
 
 _COMMANDED = ("encoder", "engine", "elementwise", "load")
 """Units of which each tile has one; all get the same commands."""
@@ -33,7 +33,7 @@ _ALIKE = ("finished", "done_counts", "cycles")
 _LOCAL = ("local_weights", "local_gradients")
 
 
-class Machine(Component):
+class TileArray(Component):
     """Trains like a `rtl.tile.Tile`, with weights, gradients and tape in the tiles.
 
     An op begins in all tiles in the same cycle and is done in all in the same, so that what the first tile counts holds

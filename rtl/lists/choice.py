@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.lists.store import table_port
 
 __all__ = ["ListChoice"]
 

@@ -10,9 +10,9 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import SOON_CYCLES, cell_forward
-from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode, ElementwiseOp
 from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
+from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Read, Write
 from deltatrain.rtl.parts.arguments import check_power_of_two
@@ -64,7 +64,7 @@ class ElementwiseCore(Component):
     cell
         A member of `accel.cells`.
     accumulator_words, vector_words, state_words, tape_words
-        Sizes of the memories that it works on; see `ElementwiseOp`.
+        Sizes of the memories that it works on; see `CoreOp`.
     most_classes
         Most classes of a loss.
     is_part
@@ -72,7 +72,7 @@ class ElementwiseCore(Component):
 
     Members
     -------
-    ops : In(stream.Signature(ElementwiseOp))
+    ops : In(stream.Signature(CoreOp))
         The ops.
     soon : Out(1)
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
@@ -121,7 +121,7 @@ class ElementwiseCore(Component):
                 f"not {engine.lanes}, {engine.encoder_elements} and {lanes}"
             )
         self._engine, self._gates, self._plan = engine, CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
-        self._op = ElementwiseOp(
+        self._op = CoreOp(
             accumulator_words=accumulator_words,
             vector_words=vector_words,
             state_words=state_words,
@@ -166,7 +166,7 @@ class ElementwiseCore(Component):
         self._chunk, self._tape_offset = chunk, Signal.like(op.tape)
         last_slot = Signal()
         begins = []
-        for program, mode in ((FORWARD, ElementwiseMode.GATES_FORWARD), (BACKWARD, ElementwiseMode.GATES_BACKWARD)):
+        for program, mode in ((FORWARD, ElementwiseMode.CELL_FORWARD), (BACKWARD, ElementwiseMode.CELL_BACKWARD)):
             runs, begin = Signal(name=f"runs_{program}"), Signal(name=f"begins_{program}")
             m.d.comb += [runs.eq(valid & (op.mode == mode)), begin.eq(runs & (slot == 0))]
             with m.If(runs):

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
-from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.elementwise.core import ElementwiseCore
+from deltatrain.rtl.elementwise.op import ElementwiseOp
 
-__all__ = ["ElementwiseUnit", "GatesOp"]
+__all__ = ["ElementwiseUnit"]
 
 _OWN = {"state": "state_words", "tape": "tape_words", "carry": "vector_words"}
 """Memories that nobody else reads, with the name of their size."""
 
 _SHARED = ("memory", "gradient", "new_gradient", "g_above", "g_recurrent", "new_h")
 """Ports to the memories of others."""
-
-
-class GatesOp(data.StructLayout):
-    """One op of the element-wise unit.
-
-    Members
-    -------
-    op : ElementwiseOp
-        What to do; its banks of M are filled in when it starts.
-    region : unsigned
-        Whose M it reads, see `rtl.lanes.banks`.
-    """
-
-    def __init__(self, unit: ElementwiseCore, sizes: TileSizes) -> None:
-        super().__init__({"op": unit.ops.payload.shape(), "region": range(sizes.regions)})
 
 
 class ElementwiseUnit(Component):
@@ -51,14 +37,14 @@ class ElementwiseUnit(Component):
 
     Attributes
     ----------
-    commands : In(stream.Signature(command(GatesOp)))
+    commands : In(stream.Signature(command(ElementwiseOp)))
         What to do.
     done_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
     memory, gradient, new_gradient, g_above, g_recurrent, new_h, logits : In(...)
-        To memories of the other units, see `rtl.elementwise.elementwise`.
+        To memories of the other units, see `rtl.elementwise.core`.
     read_region : Out(range), read_banks, read_zeros : In(3)
         Whose M is read, and where it is, see `rtl.lanes.banks`.
     stored_tape, stored_state : Out(ReadPort.Signature)
@@ -74,7 +60,7 @@ class ElementwiseUnit(Component):
 
     def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes) -> None:
         self._sizes = sizes
-        self._unit = ElementwiseCore(
+        self._core = ElementwiseCore(
             engine=engine,
             cell=cell,
             accumulator_words=sizes.accumulator_words,
@@ -84,12 +70,12 @@ class ElementwiseUnit(Component):
             most_classes=sizes.most_classes,
             is_part=sizes.is_part,
         )
-        self._op = GatesOp(self._unit, sizes)
-        ports = self._unit.signature.members
+        self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes)
+        ports = self._core.signature.members
         kept = ("tape", "state") if sizes.tape_is_remote else ()
         self._moved = [name for name in kept if name in ports]
         self._given = _SHARED + ("logits",) * sizes.is_part
-        parts = self._unit.ops.payload.shape()["banks"].shape
+        parts = self._core.ops.payload.shape()["banks"].shape
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, sizes.units))),
@@ -109,45 +95,45 @@ class ElementwiseUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Start ops in time, with the banks of M as they are then."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op, self._sizes.units)
-        m.submodules.unit = unit = self._unit
-        connect(m, flipped(self.commands), gate.i)
+        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.core = core = self._core
+        connect(m, flipped(self.commands), start.i)
         active = Signal()
         m.d.comb += [
-            gate.counts.eq(self.done_counts),
-            active.eq(gate.o.valid & self.running),
-            unit.ops.valid.eq(active),
-            gate.o.ready.eq(unit.ops.ready & self.running),
-            unit.ops.payload.eq(gate.o.payload.op),
-            unit.ops.payload.banks.eq(self.read_banks),
-            unit.ops.payload.blank.eq(self.read_zeros),
-            self.read_region.eq(gate.o.payload.region),
-            self.soon.eq(unit.soon),
+            start.counts.eq(self.done_counts),
+            active.eq(start.o.valid & self.running),
+            core.ops.valid.eq(active),
+            start.o.ready.eq(core.ops.ready & self.running),
+            core.ops.payload.eq(start.o.payload.op),
+            core.ops.payload.banks.eq(self.read_banks),
+            core.ops.payload.blank.eq(self.read_zeros),
+            self.read_region.eq(start.o.payload.region),
+            self.soon.eq(core.soon),
         ]
         for name in self._given:
-            connect(m, flipped(getattr(self, name)), getattr(unit, name))
+            connect(m, flipped(getattr(self, name)), getattr(core, name))
         self._keep(m)
         m.submodules.counters = counters = UnitCounters(units=self._sizes.units)
         m.d.comb += [
             counters.running.eq(self.running),
             counters.active.eq(active),
             counters.works.eq(active),
-            counters.unmet.eq(gate.unmet),
+            counters.unmet.eq(start.unmet),
             self.spent.eq(counters.spent),
         ]
         return m
 
     def _keep(self, m: Module) -> None:
         """Give the unit the memories that the cell needs."""
-        ports = self._unit.signature.members
+        ports = self._core.signature.members
         for name, size in _OWN.items():
             if name not in ports:
                 continue
-            shape = getattr(self._unit, name).data.shape()
+            shape = getattr(self._core, name).data.shape()
             memory = Memory(shape=shape, depth=getattr(self._sizes, size), init=[])
             m.submodules[f"{name}_memory"] = memory
-            connect(m, memory.read_port(), getattr(self._unit, name))
-            write, made = memory.write_port(), getattr(self._unit, f"new_{name}")
+            connect(m, memory.read_port(), getattr(self._core, name))
+            write, made = memory.write_port(), getattr(self._core, f"new_{name}")
             if name not in self._moved:
                 connect(m, write, made)
                 continue

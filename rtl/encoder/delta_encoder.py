@@ -13,13 +13,13 @@ from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
 
-__all__ = ["DeltaEncoder", "EncoderOp", "least_field"]
+__all__ = ["DeltaEncoder", "ScanOp", "least_field"]
 
 _IN_FLIGHT = 4
 """Groups between their taking and their last entry: as many cycles as a place takes to be free again."""
 
 
-class EncoderOp(data.StructLayout):
+class ScanOp(data.StructLayout):
     """One vector to encode.
 
     Parameters
@@ -72,7 +72,7 @@ class DeltaEncoder(wiring.Component):
 
     Members
     -------
-    ops : In(stream.Signature(EncoderOp(value_bits, depth)))
+    ops : In(stream.Signature(ScanOp(value_bits, depth)))
         What to encode; taken with the last word of its values.
     values : In(stream.Signature(word(value_bits, elements)))
         The vectors, ceil(width / S) words each. Lanes behind the last element are not looked at.
@@ -112,7 +112,7 @@ class DeltaEncoder(wiring.Component):
         meeting = {name: self._emitter.signature.members[name] for name in ("ended", "all_ended") if is_part}
         super().__init__(
             {
-                "ops": In(stream.Signature(EncoderOp(value_bits, depth))),
+                "ops": In(stream.Signature(ScanOp(value_bits, depth))),
                 "values": In(stream.Signature(word(value_bits, elements))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": Out(stream.Signature(unsigned(INDEX_BITS))),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reading import first_of
 from streams import always, pattern, plain, run, stream_put
 
-from deltatrain.rtl.lists.list_store import ListStore
+from deltatrain.rtl.lists.store import ListStore
 
 FEW = settings(max_examples=60, deadline=None)
 ENTRIES, LISTS, READERS = 16, 5, 3
