@@ -120,7 +120,8 @@ class ElementwiseCore(Component):
                 "lanes, encoder_elements and elementwise_lanes must be equal, "
                 f"not {engine.lanes}, {engine.encoder_elements} and {lanes}"
             )
-        self._engine, self._gates, self._plan = engine, CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
+        self._engine, self._is_part = engine, is_part
+        self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
         self._op = CoreOp(
             accumulator_words=accumulator_words,
             vector_words=vector_words,
@@ -136,6 +137,8 @@ class ElementwiseCore(Component):
         if is_part:
             ports["logits"] = self._loss.signature.members["memory"]
         super().__init__({"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports})
+        # Which ports there are, the timetables of the cell say.
+        self._port_of = {name: getattr(self, name) for name in ports}
 
     def _signature(self, kind: type[ReadPort] | type[WritePort], direction: str, name: str) -> Signature:
         base = _BASES[GRADIENTS_OF_H[0] if name == "g_h" else name]
@@ -217,14 +220,14 @@ class ElementwiseCore(Component):
         lines = _Lines(m, self._chunk_places())
         for name in self._plan.ports("read"):
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
-                port = getattr(self, member)
+                port = self._port_of[member]
                 asked, place = self._access(m, lines, beats, ("read", name), member)
                 m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
                 blank = self._blank(m, lines, beats, name)
                 for number, lane in enumerate(lanes):
                     m.d.comb += lane.read[member].eq(Mux(blank, 0, port.data[number]))
         for name in self._plan.ports("write"):
-            port = getattr(self, name)
+            port = self._port_of[name]
             asked, place = self._access(m, lines, beats, ("write", name), name)
             m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
             for number, lane in enumerate(lanes):
@@ -245,7 +248,7 @@ class ElementwiseCore(Component):
     ) -> tuple[Value, Value]:
         """Return whether a memory port is used in this cycle, and with what address."""
         asked: Value | int = 0
-        address = Signal(len(getattr(self, member).addr), name=f"{member}_address")
+        address = Signal(len(self._port_of[member].addr), name=f"{member}_address")
         for program in (FORWARD, BACKWARD):
             for step in self._plan.steps(program, part):
                 assert isinstance(step, Read | Write)
@@ -268,8 +271,8 @@ class ElementwiseCore(Component):
             return 0
         return (
             0
-            if block in self._gates.BLOCKS_X and block in self._gates.BLOCKS_H
-            else (1 if block in self._gates.BLOCKS_X else 2)
+            if block in self._arithmetic.BLOCKS_X and block in self._arithmetic.BLOCKS_H
+            else (1 if block in self._arithmetic.BLOCKS_X else 2)
         )
 
     def _blank(self, m: Module, lines: _Lines, beats: list[list[Signal]], name: str) -> Value | int:
@@ -287,7 +290,7 @@ class ElementwiseCore(Component):
     def _share_with_loss(self, m: Module) -> None:
         """Let the loss use the memory ports in its cycles; no gates use them then."""
         loss = self._loss
-        if hasattr(self, "logits"):
+        if self._is_part:
             connect(m, flipped(self.logits), loss.memory)
         else:
             m.d.comb += loss.memory.data.eq(self.memory.data)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.elementwise.core import ElementwiseCore
 from deltatrain.rtl.elementwise.op import ElementwiseOp
+from deltatrain.rtl.engine.ports import SharedMemories
+from deltatrain.rtl.parts.tape_ports import TapePorts
 
 __all__ = ["ElementwiseUnit"]
-
-_OWN = {"state": "state_words", "tape": "tape_words", "carry": "vector_words"}
-"""Memories that nobody else reads, with the name of their size."""
-
-_SHARED = ("memory", "gradient", "new_gradient", "g_above", "g_recurrent", "new_h")
-"""Ports to the memories of others."""
 
 
 class ElementwiseUnit(Component):
@@ -43,15 +39,16 @@ class ElementwiseUnit(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
-    memory, gradient, new_gradient, g_above, g_recurrent, new_h, logits : In(...)
-        To memories of the other units, see `rtl.elementwise.core`.
-    read_region : Out(range), read_banks, read_zeros : In(3)
-        Whose M is read, and where it is, see `rtl.lanes.banks`.
-    stored_tape, stored_state : Out(ReadPort.Signature)
-        For the store of the tape, where that lives off-chip; states if the cell has some.
-    loaded_tape, loaded_state : Out(WritePort.Signature)
-        For the load of the tape, which does not write in a cycle in which the unit does: before what is loaded is read
-        all that was made has been stored.
+    shared : In(SharedMemories)
+        To the engine's memories.
+    new_h : In(WritePort.Signature)
+        To the memory of h.
+    logits : In(ReadPort.Signature)
+        The logits; present in one tile of several, see `rtl.elementwise.core`.
+    stored, loaded : Out(TapePorts)
+        Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
+        does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
+        stored.
     soon : Out(1)
         What the oldest op that was not announced yet made is stored.
     spent : Out(spent_layout)
@@ -72,21 +69,22 @@ class ElementwiseUnit(Component):
         )
         self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes)
         ports = self._core.signature.members
-        kept = ("tape", "state") if sizes.tape_is_remote else ()
-        self._moved = [name for name in kept if name in ports]
-        self._given = _SHARED + ("logits",) * sizes.is_part
-        parts = self._core.ops.payload.shape()["banks"].shape
+        moved: dict[str, object] = {}
+        if sizes.tape_is_remote:
+            # The core's ports are those of who asks; what is offered here is the other side.
+            kept = ("tape", "state", "new_tape", "new_state")
+            of_memory = {name: ports[name].signature.flip() for name in kept if name in ports}
+            moved["stored"] = Out(TapePorts(tape=of_memory["tape"], state=of_memory.get("state")))
+            moved["loaded"] = Out(TapePorts(tape=of_memory["new_tape"], state=of_memory.get("new_state")))
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, sizes.units))),
                 "done_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
-                **{name: ports[name] for name in self._given},
-                **{f"stored_{name}": ports[name].flip() for name in self._moved},
-                **{f"loaded_{name}": ports[f"new_{name}"].flip() for name in self._moved},
-                "read_region": Out(range(sizes.regions)),
-                "read_banks": In(parts),
-                "read_zeros": In(parts),
+                "shared": In(SharedMemories(engine, sizes)),
+                "new_h": ports["new_h"],
+                **({"logits": ports["logits"]} if sizes.is_part else {}),
+                **moved,
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             }
@@ -105,42 +103,67 @@ class ElementwiseUnit(Component):
             core.ops.valid.eq(active),
             start.o.ready.eq(core.ops.ready & self.running),
             core.ops.payload.eq(start.o.payload.op),
-            core.ops.payload.banks.eq(self.read_banks),
-            core.ops.payload.blank.eq(self.read_zeros),
-            self.read_region.eq(start.o.payload.region),
+            core.ops.payload.banks.eq(self.shared.read_banks),
+            core.ops.payload.blank.eq(self.shared.read_zeros),
+            self.shared.read_region.eq(start.o.payload.region),
             self.soon.eq(core.soon),
         ]
-        for name in self._given:
-            connect(m, flipped(getattr(self, name)), getattr(core, name))
-        self._keep(m)
-        m.submodules.counters = counters = UnitCounters(units=self._sizes.units)
-        m.d.comb += [
-            counters.running.eq(self.running),
-            counters.active.eq(active),
-            counters.works.eq(active),
-            counters.unmet.eq(start.unmet),
-            self.spent.eq(counters.spent),
-        ]
+        self._share(m, core)
+        self._keep(m, core)
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=self.running,
+            active=active,
+            works=active,
+            unmet=start.unmet,
+        )
         return m
 
-    def _keep(self, m: Module) -> None:
-        """Give the unit the memories that the cell needs."""
-        ports = self._core.signature.members
-        for name, size in _OWN.items():
-            if name not in ports:
-                continue
-            shape = getattr(self._core, name).data.shape()
-            memory = Memory(shape=shape, depth=getattr(self._sizes, size), init=[])
-            m.submodules[f"{name}_memory"] = memory
-            connect(m, memory.read_port(), getattr(self._core, name))
-            write, made = memory.write_port(), getattr(self._core, f"new_{name}")
-            if name not in self._moved:
-                connect(m, write, made)
-                continue
-            loaded = getattr(self, f"loaded_{name}")
-            connect(m, memory.read_port(), flipped(getattr(self, f"stored_{name}")))
-            m.d.comb += [
-                write.en.eq(made.en | loaded.en),
-                write.addr.eq(Mux(made.en, made.addr, loaded.addr)),
-                Value.cast(write.data).eq(Mux(made.en, made.data, loaded.data)),
-            ]
+    def _share(self, m: Module, core: ElementwiseCore) -> None:
+        """Connect the core with the memories of other units."""
+        shared = self.shared
+        pairs = [
+            (shared.memory, core.memory),
+            (shared.gradient, core.gradient),
+            (shared.new_gradient, core.new_gradient),
+            (shared.g_above, core.g_above),
+            (shared.g_recurrent, core.g_recurrent),
+            (self.new_h, core.new_h),
+        ]
+        if self._sizes.is_part:
+            pairs.append((self.logits, core.logits))
+        for port, inside in pairs:
+            connect(m, flipped(port), inside)
+
+    def _keep(self, m: Module, core: ElementwiseCore) -> None:
+        """Give the core the memories that the cell needs."""
+        sizes, ports = self._sizes, core.signature.members
+        moved = sizes.tape_is_remote
+        tape = (self.stored.tape, self.loaded.tape) if moved else None
+        self._memory(m, "tape", sizes.tape_words, core.tape, core.new_tape, tape)
+        if "state" in ports:
+            state = (self.stored.state, self.loaded.state) if moved else None
+            self._memory(m, "state", sizes.state_words, core.state, core.new_state, state)
+        if "carry" in ports:
+            self._memory(m, "carry", sizes.vector_words, core.carry, core.new_carry, None)
+
+    def _memory(
+        self, m: Module, name: str, words: int, read: ReadPort, new: WritePort, moved: tuple[ReadPort, WritePort] | None
+    ) -> None:
+        """Add a memory that the core reads and writes; `moved` are the ports of the store and of the load, if any."""
+        memory = Memory(shape=read.data.shape(), depth=words, init=[])
+        m.submodules[f"{name}_memory"] = memory
+        connect(m, memory.read_port(), read)
+        write = memory.write_port()
+        if moved is None:
+            connect(m, write, new)
+            return
+        stored, loaded = moved
+        connect(m, memory.read_port(), flipped(stored))
+        m.d.comb += [
+            write.en.eq(new.en | loaded.en),
+            write.addr.eq(Mux(new.en, new.addr, loaded.addr)),
+            Value.cast(write.data).eq(Mux(new.en, new.data, loaded.data)),
+        ]

@@ -1,4 +1,4 @@
-"""The encoder with what feeds it: vectors in, lists out, each op when all it waits for is done."""
+"""The encoder unit: reads vectors, and writes the lists of what fired."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import encode
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder
 from deltatrain.rtl.encoder.op import EncoderOp
 from deltatrain.rtl.encoder.value_feed import ValueFeed
+from deltatrain.rtl.lists.emitter import BARRIER
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.delay import delayed
 
@@ -23,9 +24,6 @@ __all__ = ["EncoderUnit"]
 
 _AHEAD = 4
 """Ops whose vectors may be read before the encoder takes them."""
-
-_READ = ("table", "ring", "read_word")
-"""Ports to read the lists."""
 
 
 class EncoderUnit(Component):
@@ -40,9 +38,9 @@ class EncoderUnit(Component):
     readers
         Readers of the lists.
     lookups
-        Those who only ask for their lengths and places.
+        Further readers, which only look up lengths and places.
     word_entries
-        Entries that one further reader takes at once, 1 if there is none, see `rtl.lists.entry_ring`.
+        Entries that one further reader takes at once, see `rtl.lists.entry_ring`; 1 if there is no such reader.
 
     Attributes
     ----------
@@ -54,12 +52,12 @@ class EncoderUnit(Component):
         Whether ops may start.
     x, h : In(ReadPort.Signature)
         To the memories of vectors.
-    table : Out(table_port).array(readers + lookups), ring : Out(ring_port).array(readers), read_word : Out(word_port)
+    read : Out(list_port).array(readers), lookups : Out(table_port).array(lookups), read_word : Out(word_port)
         To read the lists, see `rtl.lists.store`.
-    ended : Out(1), all_ended : In(1)
-        Of one tile of several, see `rtl.encoder.delta_encoder`.
+    barrier : Out(BARRIER)
+        For one tile of several, see `rtl.encoder.delta_encoder`; present if the tile is one.
     soon : Out(1)
-        The list of the oldest op that was not announced yet is written.
+        High for one cycle for each op, in order: its list is written.
     spent : Out(spent_layout)
         Busy and stalled cycles.
     """
@@ -79,18 +77,20 @@ class EncoderUnit(Component):
             lookups=lookups,
             word_entries=word_entries,
         )
-        self._read = {name: member for name, member in self._store.signature.members.items() if name in _READ}
-        meeting = {name: self._encoder.signature.members[name] for name in ("ended", "all_ended") if sizes.is_part}
+        self._reads_words = word_entries > 1
+        feed, store = self._feed.signature.members, self._store.signature.members
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, sizes.units))),
                 "soon_counts": In(counts_layout(sizes.units)),
                 "done_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
-                "x": self._feed.signature.members["x"],
-                "h": self._feed.signature.members["h"],
-                **self._read,
-                **meeting,
+                "x": feed["x"],
+                "h": feed["h"],
+                "read": store["read"],
+                "lookups": store["lookups"],
+                **({"read_word": store["read_word"]} if self._reads_words else {}),
+                **({"barrier": Out(BARRIER)} if sizes.is_part else {}),
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             }
@@ -121,7 +121,7 @@ class EncoderUnit(Component):
             start.o.ready.eq(encoder.ops.ready & self.running),
         ]
         if self._sizes.is_part:
-            m.d.comb += [self.ended.eq(encoder.ended), encoder.all_ended.eq(self.all_ended)]
+            connect(m, encoder.barrier, flipped(self.barrier))
         self._list(m, start, Cat(encoder.ops.valid & encoder.ops.ready))
         self._count(m, start)
         return m
@@ -140,18 +140,19 @@ class EncoderUnit(Component):
             numbers.r_en.eq(store.lists.ready),
             self.soon.eq(store.written),
         ]
-        for port, inside in zip((*self.table, *self.ring), (*store.table, *store.ring), strict=True):
+        for port, inside in zip((*self.read, *self.lookups), (*store.read, *store.lookups), strict=True):
             connect(m, flipped(port), inside)
-        if hasattr(store, "read_word"):
+        if self._reads_words:
             connect(m, flipped(self.read_word), store.read_word)
 
     def _count(self, m: Module, start: Wait) -> None:
-        """Count as busy what keeps the next op from its turn, and that is the handing over of entries."""
-        m.submodules.counters = counters = UnitCounters(units=self._sizes.units)
-        m.d.comb += [
-            counters.running.eq(delayed(m, self.running, encode.PIPELINE_CYCLES)),
-            counters.active.eq(self._encoder.emits),
-            counters.works.eq(1),
-            counters.unmet.eq(delayed(m, start.unmet, encode.PIPELINE_CYCLES)),
-            self.spent.eq(counters.spent),
-        ]
+        """Count cycles as busy while entries are handed over, since that is what the next op waits for."""
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=delayed(m, self.running, encode.PIPELINE_CYCLES),
+            active=self._encoder.emits,
+            works=1,
+            unmet=delayed(m, start.unmet, encode.PIPELINE_CYCLES),
+        )

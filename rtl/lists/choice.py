@@ -6,8 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.store import table_port
+from deltatrain.rtl.lists.ports import list_port
 
 __all__ = ["ListChoice"]
 
@@ -24,12 +23,11 @@ class ListChoice(Component):
 
     Attributes
     ----------
-    table, ring : Out(...)
-        For a reader that knows all lists, see `rtl.lists.entry_reader`. What is read from the ring is of the list that
-        is looked up in the same cycle.
-    made_table, made_ring : In(...)
-        To the lists of the encoder.
-    loaded_table, loaded_ring : In(...)
+    read : Out(list_port)
+        For a reader of all lists. An entry is read of the list that is looked up in the same cycle.
+    made : In(list_port)
+        To the lists that the encoder made.
+    loaded : In(list_port)
         To those that were loaded.
     """
 
@@ -37,34 +35,31 @@ class ListChoice(Component):
         entries, made, loaded = sizes.entry_places, sizes.list_entries, sizes.loaded_entries
         super().__init__(
             {
-                "table": Out(table_port(entries=entries, lists=sizes.list_numbers)),
-                "ring": Out(ring_port(value_bits=value_bits, entries=entries)),
-                "made_table": In(table_port(entries=made, lists=sizes.lists)),
-                "made_ring": In(ring_port(value_bits=value_bits, entries=made)),
-                "loaded_table": In(table_port(entries=loaded, lists=sizes.loaded_lists)),
-                "loaded_ring": In(ring_port(value_bits=value_bits, entries=loaded)),
+                "read": Out(list_port(value_bits=value_bits, entries=entries, lists=sizes.list_numbers)),
+                "made": In(list_port(value_bits=value_bits, entries=made, lists=sizes.lists)),
+                "loaded": In(list_port(value_bits=value_bits, entries=loaded, lists=sizes.loaded_lists)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Remember of which store an entry was asked."""
         m = Module()
-        is_loaded, was_loaded = self.table.list[-1], Signal()
-        made, loaded = self.made_table.place, self.loaded_table.place
+        table, ring, made, loaded = self.read.table, self.read.ring, self.made, self.loaded
+        is_loaded, was_loaded = table.list[-1], Signal()
         m.d.comb += [
-            self.made_table.list.eq(self.table.list),
-            self.loaded_table.list.eq(self.table.list),
-            self.table.place.base.eq(Mux(is_loaded, loaded.base, made.base)),
-            self.table.place.count.eq(Mux(is_loaded, loaded.count, made.count)),
-            self.made_ring.addr.eq(self.ring.addr),
-            self.made_ring.en.eq(self.ring.en & ~is_loaded),
-            self.loaded_ring.addr.eq(self.ring.addr),
-            self.loaded_ring.en.eq(self.ring.en & is_loaded),
+            made.table.list.eq(table.list),
+            loaded.table.list.eq(table.list),
+            table.place.base.eq(Mux(is_loaded, loaded.table.place.base, made.table.place.base)),
+            table.place.count.eq(Mux(is_loaded, loaded.table.place.count, made.table.place.count)),
+            made.ring.addr.eq(ring.addr),
+            made.ring.en.eq(ring.en & ~is_loaded),
+            loaded.ring.addr.eq(ring.addr),
+            loaded.ring.en.eq(ring.en & is_loaded),
         ]
-        with m.If(self.ring.en):
+        with m.If(ring.en):
             m.d.sync += was_loaded.eq(is_loaded)
         with m.If(was_loaded):
-            m.d.comb += self.ring.data.eq(self.loaded_ring.data)
+            m.d.comb += ring.data.eq(loaded.ring.data)
         with m.Else():
-            m.d.comb += self.ring.data.eq(self.made_ring.data)
+            m.d.comb += ring.data.eq(made.ring.data)
         return m

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import data
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import Component, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
+from deltatrain.rtl.lists.ports import ring_port, word_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import Entry
 
-__all__ = ["EntryRing", "ring_port", "word_port"]
-
-
-def ring_port(*, value_bits: int, entries: int) -> ReadPort.Signature:
-    """Return a port to read the ring, seen from the ring: `en` and `addr` in; `data` out in the next cycle."""
-    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
-
-
-def word_port(*, value_bits: int, entries: int, word_entries: int) -> ReadPort.Signature:
-    """Return a port to read `word_entries` entries at once, of which the first is at `addr`."""
-    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=data.ArrayLayout(Entry(value_bits), word_entries))
+__all__ = ["EntryRing"]
 
 
 class EntryRing(Component):

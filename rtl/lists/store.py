@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
-from deltatrain.rtl.lists.entry_ring import EntryRing, ring_port, word_port
+from deltatrain.rtl.lists.entry_ring import EntryRing
+from deltatrain.rtl.lists.ports import ListPlace, list_port, table_port, word_port
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
 
-__all__ = ["ListPlace", "ListStore", "table_port"]
-
-
-class ListPlace(data.StructLayout):
-    """Where a list is in the ring.
-
-    Parameters
-    ----------
-    entries
-        Depth of the ring, a power of two.
-
-    Members
-    -------
-    base : unsigned
-        Address of its first entry; the others follow, modulo the depth.
-    count : unsigned(INDEX_BITS)
-        Its length.
-    """
-
-    def __init__(self, entries: int) -> None:
-        super().__init__({"base": unsigned(ceil_log2(entries)), "count": unsigned(INDEX_BITS)})
-
-
-def table_port(*, entries: int, lists: int) -> Signature:
-    """Return a port to look up a list, seen from the table: `list`, its number, in; `place` out in the same cycle."""
-    return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries))})
+__all__ = ["ListStore"]
 
 
 class ListStore(Component):
@@ -77,12 +53,12 @@ class ListStore(Component):
         The length of each list, not before its last entry; taken in the cycle it is offered if the number is there.
     written : Out(1)
         High in the cycle after a length was taken: from this cycle on table and ring can be asked for the list.
-    table : Out(table_port).array(readers + lookups)
-        Looks up a list in the same cycle.
-    ring : Out(ring_port).array(readers)
-        Reads an entry in the next cycle.
+    read : Out(list_port).array(readers)
+        Each looks up a list in the same cycle, and reads an entry in the next.
+    lookups : Out(table_port).array(lookups)
+        Each looks up a list in the same cycle.
     read_word : Out(word_port)
-        Reads `word_entries` entries in the next cycle.
+        Reads `word_entries` entries in the next cycle; present if `word_entries` is more than 1.
     """
 
     def __init__(
@@ -90,7 +66,7 @@ class ListStore(Component):
     ) -> None:
         check_at_least("lists", lists, 2)
         check_at_least("lookups", lookups, 0)
-        self._depth, self._lists = entries, lists
+        self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
         self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, word_entries=word_entries)
         words = (
             {"read_word": Out(word_port(value_bits=value_bits, entries=entries, word_entries=word_entries))}
@@ -103,8 +79,8 @@ class ListStore(Component):
                 "entries": In(stream.Signature(Entry(value_bits))),
                 "counts": In(stream.Signature(unsigned(INDEX_BITS))),
                 "written": Out(1),
-                "table": Out(table_port(entries=entries, lists=lists)).array(readers + lookups),
-                "ring": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
+                "read": Out(list_port(value_bits=value_bits, entries=entries, lists=lists)).array(readers),
+                "lookups": Out(table_port(entries=entries, lists=lists)).array(lookups),
                 **words,
             }
         )
@@ -119,9 +95,9 @@ class ListStore(Component):
     def _append(self, m: Module) -> None:
         """Write entries one behind the other."""
         m.submodules.ring = ring = self._ring
-        for port, inside in zip(self.ring, ring.read, strict=True):
-            connect(m, inside, flipped(port))
-        if hasattr(ring, "read_word"):
+        for port, inside in zip(self.read, ring.read, strict=True):
+            connect(m, inside, flipped(port.ring))
+        if self._reads_words:
             connect(m, ring.read_word, flipped(self.read_word))
         write = ring.write
         pointer = Signal.like(write.addr)
@@ -136,7 +112,7 @@ class ListStore(Component):
     def _note(self, m: Module) -> None:
         """Write the table when the length of a list comes."""
         m.submodules.table = table = Memory(shape=ListPlace(self._depth), depth=self._lists, init=[])
-        for port in self.table:
+        for port in (*(reader.table for reader in self.read), *self.lookups):
             read = table.read_port(domain="comb")
             m.d.comb += [read.addr.eq(port.list), port.place.eq(read.data)]
         write = table.write_port()

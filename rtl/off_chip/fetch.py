@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from typing import Any
+
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
@@ -15,7 +17,40 @@ from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 
-__all__ = ["Fetch"]
+__all__ = ["Fetch", "FetchedMatrix"]
+
+
+class FetchedMatrix(Signature):
+    """What the fetch passes of one kind of matrix, W or dW, seen from the fetch.
+
+    Parameters
+    ----------
+    word
+        Shape of a word.
+    depth
+        Words that the buffer holds at most.
+
+    Members
+    -------
+    words : In(stream.Signature(word))
+        The words that were requested, in the order of the requests; always ready.
+    lane_words : Out(stream.Signature(word))
+        The same words for the lanes, which take one of each kind in the same cycle in an op that reads both.
+    posts : Out(stream.Signature(Request()))
+        What to write, with words that the lanes have handed out by then.
+    written : In(range)
+        Words of posted writes that the memory has newly taken: their room is free from this cycle on.
+    """
+
+    def __init__(self, word: ShapeLike, depth: int) -> None:
+        super().__init__(
+            {
+                "words": In(stream.Signature(word)),
+                "lane_words": Out(stream.Signature(word)),
+                "posts": Out(stream.Signature(Request())),
+                "written": In(range(depth + 1)),
+            }
+        )
 
 
 class Fetch(Component):
@@ -35,7 +70,7 @@ class Fetch(Component):
     x          its last word is taken                                                  `_follow`
     x + 1      its room is free again, if it does not go back                          `_hold`
     x + 1 + d  it is posted, with d = drain_cycles: all the lanes made of it is out    `Posts`
-    w          the memory has taken it, and its room is free again                     `weights_written`, `_hold`
+    w          the memory has taken it, and its room is free again                     `written`, `_hold`
     ========== ======================================================================= ================================
 
     A segment may be asked for in every cycle, also the first of the next op right after the last of one. An op in which
@@ -51,7 +86,7 @@ class Fetch(Component):
     buffer_bytes
         What segments may hold together; at least two words of each matrix that is off-chip.
     weights, gradients
-        Whether W, dW live off-chip. Ports of one that does not are absent.
+        Whether W, dW live off-chip. The port of one that does not is absent.
 
     Attributes
     ----------
@@ -67,15 +102,10 @@ class Fetch(Component):
         cycle on `may_begin` is about the op behind.
     requests : Out(stream.Signature(FetchRequest()))
         What to read.
-    weights, weight_gradients : In(stream.Signature(word))
-        The words that were asked for, in the order of the requests; always ready.
-    weights_out, weight_gradients_out : Out(stream.Signature(word))
-        The same words, for the lanes, which take one of each in the same cycle in an op that reads both.
-    posts_weights, posts_gradients : Out(stream.Signature(Request()))
-        What to write, with words that the lanes have handed out by then.
-    weights_written, gradients_written : In(range)
-        Words of posted writes, of one or of several, that the memory has taken and that were not told before: their
-        room is free from this cycle on.
+    weights, gradients : Out(FetchedMatrix)
+        Words of W, of dW.
+    matrices
+        Those of the two ports that are there, by name.
     """
 
     def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool) -> None:
@@ -101,14 +131,10 @@ class Fetch(Component):
             "requests": Out(stream.Signature(FetchRequest())),
         }
         for name, (_, number) in self._kinds.items():
-            words = stream.Signature(word(number.bits, lanes))
-            ports |= {
-                _STREAM[name]: In(words),
-                f"{_STREAM[name]}_out": Out(words),
-                f"posts_{name}": Out(stream.Signature(Request())),
-                f"{name}_written": In(range(self._depth[name] + 1)),
-            }
+            ports[name] = Out(FetchedMatrix(word(number.bits, lanes), self._depth[name]))
         super().__init__(ports)
+        self.matrices: dict[str, Any] = {"weights": self.weights} if weights else {}
+        self.matrices |= {"gradients": self.gradients} if gradients else {}
 
     def elaborate(self, platform: object) -> Module:
         """Connect the side that asks, the words on their way, the side of the lanes, and the room between them."""
@@ -156,12 +182,12 @@ class Fetch(Component):
         taken = {}
         for name, (_, number) in self._kinds.items():
             shape = word(number.bits, self._lanes)
-            m.submodules[_STREAM[name]] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
-            entrance, exit_ = getattr(self, _STREAM[name]), getattr(self, f"{_STREAM[name]}_out")
-            connect(m, flipped(entrance), queue.i)
-            connect(m, queue.o, flipped(exit_))
+            m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
+            matrix = self.matrices[name]
+            connect(m, flipped(matrix.words), queue.i)
+            connect(m, queue.o, flipped(matrix.lane_words))
             taken[name] = Signal(name=f"{name}_taken")
-            m.d.comb += taken[name].eq(exit_.valid & exit_.ready)
+            m.d.comb += taken[name].eq(matrix.lane_words.valid & matrix.lane_words.ready)
         return taken
 
     def _follow(self, m: Module, held: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
@@ -187,7 +213,7 @@ class Fetch(Component):
         for name, (matrix, _) in self._kinds.items():
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
-            connect(m, posts.requests, flipped(getattr(self, f"posts_{name}")))
+            connect(m, posts.requests, flipped(self.matrices[name].posts))
             m.d.comb += [
                 posts.segments.valid.eq(asked & (self.requests.payload.matrix == matrix)),
                 posts.segments.payload.eq(self.requests.payload.request),
@@ -197,7 +223,7 @@ class Fetch(Component):
     def _hold(self, m: Module, held: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
         """Keep the bytes of each lane that are free: all, less what segments hold, with what is given back now."""
         before = Signal.like(free, init=self._lane_bytes)
-        written = [getattr(self, f"{name}_written") * size for name, size in self._value_bytes.items()]
+        written = [self.matrices[name].written * size for name, size in self._value_bytes.items()]
         m.d.comb += free.eq(sum(written, start=before))
         m.d.sync += before.eq(free - Mux(held.i.valid, wanted, 0) + returned)
 
@@ -205,9 +231,6 @@ class Fetch(Component):
         """Return the bytes of each lane that one word of each matrix of `segment` takes."""
         sizes = [Mux(segment[name], size, 0) for name, size in self._value_bytes.items()]
         return sum(sizes[1:], start=sizes[0])
-
-
-_STREAM = {"weights": "weights", "gradients": "weight_gradients"}
 
 
 class _Held(data.StructLayout):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
@@ -56,9 +58,9 @@ class FetchUnit(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether requests may be made.
-    table, ring, vectors : In(...)
-        To the lists, see `rtl.lists.entry_reader`; vectors are not read.
-    requests, weights, weight_gradients, weights_out, ...
+    lists : In(list_port)
+        To the lists.
+    requests, weights, gradients, matrices
         See `rtl.off_chip.fetch`.
     """
 
@@ -79,20 +81,20 @@ class FetchUnit(Component):
             weights=not sizes.weight_words,
             gradients=not sizes.gradient_words,
         )
-        own = ("ops", "columns", "may_begin", "begins")
-        self._passed = {name: member for name, member in self._fetch.signature.members.items() if name not in own}
-        reader = self._reader.signature.members
+        fetched = self._fetch.signature.members
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op))),
                 "soon_counts": In(counts_layout()),
                 "done_counts": In(counts_layout()),
                 "running": In(1),
-                "table": reader["table"],
-                "ring": reader["ring"],
-                **self._passed,
+                "lists": self._reader.signature.members["lists"],
+                "requests": fetched["requests"],
+                **{name: fetched[name] for name in self._fetch.matrices},
             }
         )
+        self.matrices: dict[str, Any] = {} if sizes.weight_words else {"weights": self.weights}
+        self.matrices |= {} if sizes.gradient_words else {"gradients": self.gradients}
 
     def elaborate(self, platform: object) -> Module:
         """Let the reader begin early and the requests begin in time."""
@@ -106,8 +108,10 @@ class FetchUnit(Component):
         item = fetch.ops.payload
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
-        connect(m, flipped(self.table), reader.table)
-        connect(m, flipped(self.ring), reader.ring)
+        connect(m, flipped(self.lists), reader.lists)
+        connect(m, fetch.requests, flipped(self.requests))
+        for name, matrix in self.matrices.items():
+            connect(m, fetch.matrices[name], flipped(matrix))
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
             begin.has_room.eq(ops.w_rdy),
@@ -128,12 +132,4 @@ class FetchUnit(Component):
             fetch.may_begin.eq(start.o.valid & self.running),
             start.o.ready.eq(fetch.begins),
         ]
-        for name in self._passed:
-            here, inside = getattr(self, name), getattr(fetch, name)
-            if name.endswith("_written"):
-                m.d.comb += inside.eq(here)
-            elif self._passed[name].flow is In(1).flow:
-                connect(m, flipped(here), inside)
-            else:
-                connect(m, inside, flipped(here))
         return m

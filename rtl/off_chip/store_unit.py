@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
-from deltatrain.rtl.lists.entry_ring import word_port
+from deltatrain.rtl.lists.ports import word_port
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS, Request
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
 from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
+from deltatrain.rtl.parts.tape_ports import TapePorts
 
 __all__ = ["StoreOp", "StoreUnit"]
 
@@ -48,10 +48,8 @@ class StoreUnit(Component):
         Lanes and formats.
     sizes
         Of the tile's memories.
-    tape
-        To the memory of the tape.
-    state
-        To the memory of states; None for a cell without.
+    memories
+        Read ports of the memories of tape and states.
 
     Attributes
     ----------
@@ -61,8 +59,8 @@ class StoreUnit(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
-    tape, state : In(ReadPort.Signature)
-        To the memories of what the gates made.
+    memories : In(memories)
+        To the memories of what the element-wise unit made.
     tables : In(table_port).array(2), entries : In(word_port)
         To the lists that the encoder made, see `rtl.lists.store`.
     requests : Out(stream.Signature(Request))
@@ -77,10 +75,9 @@ class StoreUnit(Component):
         Busy cycles, in which a word is read, and stalled ones.
     """
 
-    def __init__(
-        self, *, engine: Engine, sizes: TileSizes, tape: ReadPort.Signature, state: ReadPort.Signature | None
-    ) -> None:
-        self._op, self._lanes = StoreOp(sizes), engine.lanes
+    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts) -> None:
+        self._op, self._lanes, self._sizes = StoreOp(sizes), engine.lanes, sizes
+        self._has_state = memories.has_state
         self._word_entries = entries_of_word(engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
         bits = engine.formats.activation.bits
@@ -89,8 +86,7 @@ class StoreUnit(Component):
                 "commands": In(stream.Signature(command(self._op))),
                 "done_counts": In(counts_layout()),
                 "running": In(1),
-                "tape": In(tape),
-                **({} if state is None else {"state": In(state)}),
+                "memories": In(memories),
                 "tables": self._walk.signature.members["tables"],
                 "entries": In(word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)),
                 "requests": Out(stream.Signature(Request())),
@@ -133,14 +129,15 @@ class StoreUnit(Component):
             self.soon.eq(ends),
         ]
         self._read(m, walk, op.step, buffer)
-        m.submodules.counters = counters = UnitCounters()
-        m.d.comb += [
-            counters.running.eq(self.running),
-            counters.active.eq(active),
-            counters.works.eq(walk.take),
-            counters.unmet.eq(start.unmet),
-            self.spent.eq(counters.spent),
-        ]
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=self.running,
+            active=active,
+            works=walk.take,
+            unmet=start.unmet,
+        )
         return m
 
     def _read(self, m: Module, walk: TapeWalk, step: data.View, buffer: ReadBuffer) -> None:
@@ -150,9 +147,10 @@ class StoreUnit(Component):
             m.d.sync += part.eq(walk.part)
         at_h = walk.part == TapePart.H
         x, h = self.tables
+        tape = self.memories.tape
         m.d.comb += [
-            self.tape.en.eq(walk.take & (walk.part == TapePart.TAPE)),
-            self.tape.addr.eq(step.tape + walk.offset),
+            tape.en.eq(walk.take & (walk.part == TapePart.TAPE)),
+            tape.addr.eq(step.tape + walk.offset),
             self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
         ]
         with m.If(at_h):
@@ -162,17 +160,17 @@ class StoreUnit(Component):
         item = buffer.item
         with m.Switch(part):
             with m.Case(TapePart.TAPE):
-                m.d.comb += [item[lane].eq(self.tape.data[lane]) for lane in range(self._lanes)]
+                m.d.comb += [item[lane].eq(tape.data[lane]) for lane in range(self._lanes)]
             with m.Case(TapePart.X, TapePart.H):
                 entries = [self.entries.data[number] for number in range(self._word_entries)]
                 m.d.comb += Value.cast(item).eq(Cat(*(_values(entry) for entry in entries)))
-            if hasattr(self, "state"):
+            if self._has_state:
                 with m.Case(TapePart.STATE):
-                    m.d.comb += [item[lane].eq(self.state.data[lane]) for lane in range(self._lanes)]
-        if hasattr(self, "state"):
+                    m.d.comb += [item[lane].eq(self.memories.state.data[lane]) for lane in range(self._lanes)]
+        if self._has_state:
             m.d.comb += [
-                self.state.en.eq(walk.take & (walk.part == TapePart.STATE)),
-                self.state.addr.eq(step.state + walk.offset),
+                self.memories.state.en.eq(walk.take & (walk.part == TapePart.STATE)),
+                self.memories.state.addr.eq(step.state + walk.offset),
             ]
 
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.store import table_port
+from deltatrain.rtl.lists.ports import table_port
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["VALUE_BITS", "TapePart", "TapeStep", "TapeWalk", "entries_of_word"]

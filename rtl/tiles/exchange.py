@@ -13,14 +13,15 @@ from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import encode
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lanes.adder_tree import AdderTree
-from deltatrain.rtl.lists.source import ListSource, SourceKind
+from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.number import fit, rescale
+from deltatrain.rtl.tiles.contribution import ContributionPort
 from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind, ExchangeOp
 
 __all__ = ["Exchange"]
@@ -65,16 +66,10 @@ class Exchange(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
-    sources : Out(stream.Signature(ListSource)).array(n), bank : Out(1)
-        What each tile shall read ahead, see `rtl.tiles.contribution`.
-    counts : In(unsigned(INDEX_BITS + 1)).array(n)
-        How many items it has of that.
+    tiles : In(ContributionPort).array(n)
+        What each tile gives.
     sum_counts : In(stream.Signature(unsigned(INDEX_BITS + 1))).array(n)
         How many sums it has of each `matvec_t`; all have as many.
-    kind : Out(ExchangeKind)
-        What items are taken for.
-    items : In(stream.Signature(Entry(memory_bits))).array(n)
-        What the tiles give.
     arrival : Out(Arrival)
         What comes out, at every tile.
     soon : Out(1)
@@ -85,26 +80,21 @@ class Exchange(Component):
 
     def __init__(self, *, architecture: Architecture, sizes: TileSizes) -> None:
         check_at_least("tiles", sizes.tiles, 2)
-        self._formats, self._sizes, self._tiles = architecture.engine.formats, sizes, architecture.tiles
+        self._formats, self._sizes, self._wires = architecture.engine.formats, sizes, architecture.tiles
         self._beats = {
             ExchangeKind.LIST: architecture.tiles.beats(encode.list_entry_bytes(architecture.engine)),
             ExchangeKind.SUMS: architecture.tiles.beats(self._formats.backward_sum.bytes),
             ExchangeKind.LOGITS: architecture.tiles.beats(self._formats.memory.bytes),
         }
-        n, source = sizes.tiles, ListSource(sizes.lists, max(sizes.accumulator_words, 2))
-        counted = unsigned(INDEX_BITS + 1)
+        n, counted = sizes.tiles, unsigned(INDEX_BITS + 1)
         super().__init__(
             {
                 "commands": In(stream.Signature(command(ExchangeOp(sizes), sizes.units))),
                 "soon_counts": In(counts_layout(sizes.units)),
                 "done_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
-                "sources": Out(stream.Signature(source)).array(n),
-                "bank": Out(1),
-                "counts": In(counted).array(n),
+                "tiles": In(ContributionPort(self._formats, sizes)).array(n),
                 "sum_counts": In(stream.Signature(counted)).array(n),
-                "kind": Out(ExchangeKind),
-                "items": In(stream.Signature(Entry(self._formats.memory_bits))).array(n),
                 "arrival": Out(Arrival(self._formats, sizes)),
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
@@ -128,17 +118,10 @@ class Exchange(Component):
         m.d.comb += [
             active.eq(start.o.valid & self.running),
             start.o.ready.eq(ends & self.running),
-            self.kind.eq(start.o.payload.op.kind),
+            *(tile.kind.eq(start.o.payload.op.kind) for tile in self.tiles),
         ]
         self._bring(m, self._take(m, start.o.payload, active, ends))
-        m.submodules.counters = counters = UnitCounters(units=units)
-        m.d.comb += [
-            counters.running.eq(self.running),
-            counters.active.eq(active),
-            counters.works.eq(active),
-            counters.unmet.eq(start.unmet),
-            self.spent.eq(counters.spent),
-        ]
+        count_cycles(m, units, self.spent, running=self.running, active=active, works=active, unmet=start.unmet)
         return m
 
     # --- before an op may start
@@ -153,10 +136,11 @@ class Exchange(Component):
             begin.read.eq(of_sums | (had | takes).all()),
             begin.item.waits.eq(begin.commands.payload.waits),
             begin.item.op.op.eq(op),
-            self.bank.eq(op.bank),
+            *(tile.bank.eq(op.bank) for tile in self.tiles),
         ]
         m.d.sync += had.eq((had | takes) & ~(begin.reads & begin.read).replicate(self._sizes.tiles))
-        for number, (source, sums) in enumerate(zip(self.sources, self.sum_counts, strict=True)):
+        for number, (tile, sums) in enumerate(zip(self.tiles, self.sum_counts, strict=True)):
+            source = tile.sources
             m.d.comb += [
                 source.payload.kind.eq(Mux(op.kind == ExchangeKind.LIST, SourceKind.FIRED, SourceKind.VECTOR)),
                 source.payload.list.eq(op.fragment),
@@ -165,7 +149,7 @@ class Exchange(Component):
                 source.valid.eq(begin.reads & ~of_sums & ~had[number]),
                 takes[number].eq(source.valid & source.ready),
                 sums.ready.eq(begin.begins & of_sums),
-                begin.item.op.counts[number].eq(Mux(of_sums, sums.payload, self.counts[number])),
+                begin.item.op.counts[number].eq(Mux(of_sums, sums.payload, tile.count)),
             ]
 
     # --- while it runs
@@ -185,11 +169,11 @@ class Exchange(Component):
             current.eq(left & -left),
             gives.eq(Mux(lists, current, current[0].replicate(n))),
             count.eq(_chosen(current, ready.counts)),
-            there.eq(active & current.any() & Cat(~gives[i] | self.items[i].valid for i in range(n)).all()),
+            there.eq(active & current.any() & Cat(~gives[i] | self.tiles[i].items.valid for i in range(n)).all()),
             sends.eq(there & last_beat),
             tile_ends.eq(number + 1 == count),
             ends.eq(active & (~current.any() | (sends & tile_ends & (left == current)))),
-            *(self.items[i].ready.eq(sends & gives[i]) for i in range(n)),
+            *(self.tiles[i].items.ready.eq(sends & gives[i]) for i in range(n)),
         ]
         with m.Switch(op.kind):
             for kind, beats in self._beats.items():
@@ -214,12 +198,12 @@ class Exchange(Component):
 
     def _bring(self, m: Module, taken: _Taken) -> None:
         """Add what the tiles give, and give it to all; one tile says which element it is."""
-        formats, latency = self._formats, self._tiles.exchange_latency_cycles
+        formats, latency = self._formats, self._wires.exchange_latency_cycles
         bits, tag = formats.memory_bits, delayed(m, taken.tag, 1)
         m.submodules.values = values = AdderTree(bits=bits, terms=self._sizes.tiles, tag=tag.shape())
         m.submodules.indices = indices = AdderTree(bits=INDEX_BITS + 1, terms=self._sizes.tiles, tag=0)
         m.d.comb += [values.tag.eq(tag), values.active.eq(tag.work), indices.active.eq(tag.work)]
-        for number, item in enumerate(self.items):
+        for number, item in enumerate(tile.items for tile in self.tiles):
             value, index = Signal.like(values.terms[0]), Signal(INDEX_BITS)
             m.d.sync += [
                 value.eq(Mux(taken.gives[number], item.payload.value, 0)),

@@ -60,7 +60,7 @@ class Matvec(Component):
 
     def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int, is_part: bool = False) -> None:
         self._formats = engine.formats
-        self._lanes = engine.lanes
+        self._lanes, self._is_part = engine.lanes, is_part
         self._depth = BANKS * accumulator_words
         shape = word(engine.formats.memory_bits, engine.lanes)
         port = ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)
@@ -80,7 +80,7 @@ class Matvec(Component):
         m.submodules.accumulators = accumulators = Memory(shape=shape, depth=self._depth, init=[])
         shown, read, write = accumulators.read_port(), accumulators.read_port(), accumulators.write_port()
         connect(m, shown, flipped(self.memory))
-        if hasattr(self, "partial"):
+        if self._is_part:
             connect(m, accumulators.read_port(), flipped(self.partial))
         under_way = self._under_way(m)
         result = [Signal(signed(self._formats.memory_bits), name=f"result_{lane}") for lane in range(self._lanes)]

@@ -84,9 +84,8 @@ def joined(case):
     connect(m, feed.values, encoder.values)
     connect(m, encoder.entries, store.entries)
     connect(m, encoder.counts, store.counts)
-    for reader, table, ring in zip(readers, store.table, store.ring, strict=True):
-        connect(m, reader.table, table)
-        connect(m, reader.ring, ring)
+    for reader, lists in zip(readers, store.read, strict=True):
+        connect(m, reader.lists, lists)
     return m, feed, encoder, store, readers
 
 

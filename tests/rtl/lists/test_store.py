@@ -25,10 +25,10 @@ async def look(ctx, dut, reader, rng, cycles):
     seen = []
     for _ in range(cycles):
         number, address = int(rng.integers(LISTS)), int(rng.integers(ENTRIES))
-        ctx.set(dut.table[reader].list, number)
-        ctx.set(dut.ring[reader].addr, address)
-        _, _, place = await ctx.tick().sample(dut.table[reader].place)
-        seen.append((number, plain(place), address, plain(ctx.get(dut.ring[reader].data))))
+        ctx.set(dut.read[reader].table.list, number)
+        ctx.set(dut.read[reader].ring.addr, address)
+        _, _, place = await ctx.tick().sample(dut.read[reader].table.place)
+        seen.append((number, plain(place), address, plain(ctx.get(dut.read[reader].ring.data))))
     return seen
 
 

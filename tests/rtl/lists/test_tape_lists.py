@@ -69,22 +69,22 @@ def test_loaded_lists_are_looked_up_by_pairs_and_read_entry_by_entry(seed):
             pair = int(rng.integers(3))
             noted = [{"base": int(rng.integers(32)), "count": int(rng.integers(99))} for _ in range(2)]
             asked = [(int(rng.integers(6)), bool(rng.integers(2)), int(rng.integers(32))) for _ in range(2)]
-            ctx.set(dut.write.en, writes := bool(rng.integers(2)))
-            ctx.set(dut.write.addr, address)
-            ctx.set(dut.write.data, values)
-            ctx.set(dut.note, notes := bool(rng.integers(2)))
-            ctx.set(dut.pair, pair)
-            ctx.set(dut.places, dict(zip("xh", noted, strict=True)))
+            ctx.set(dut.write.entries.en, writes := bool(rng.integers(2)))
+            ctx.set(dut.write.entries.addr, address)
+            ctx.set(dut.write.entries.data, values)
+            ctx.set(dut.write.note, notes := bool(rng.integers(2)))
+            ctx.set(dut.write.pair, pair)
+            ctx.set(dut.write.places, dict(zip("xh", noted, strict=True)))
             for reader, (number, en, at) in enumerate(asked):
-                ctx.set(dut.table[reader].list, number)
-                ctx.set(dut.ring[reader].en, en)
-                ctx.set(dut.ring[reader].addr, at)
-                assert plain(ctx.get(dut.table[reader].place)) == places.get(number, {"base": 0, "count": 0})
+                ctx.set(dut.read[reader].table.list, number)
+                ctx.set(dut.read[reader].ring.en, en)
+                ctx.set(dut.read[reader].ring.addr, at)
+                assert plain(ctx.get(dut.read[reader].table.place)) == places.get(number, {"base": 0, "count": 0})
             await ctx.tick()
             for reader, (_, en, at) in enumerate(asked):
                 if en:
                     wanted[reader] = words[at] or NOTHING
-                assert plain(ctx.get(dut.ring[reader].data)) == wanted[reader]
+                assert plain(ctx.get(dut.read[reader].ring.data)) == wanted[reader]
             if writes:
                 words[4 * address : 4 * address + 4] = values
             if notes:

@@ -142,14 +142,9 @@ def joined(case):
         )
         m.submodules += [store, received, given_by, memory]
         connect(m, memory.read_port(), given_by.partial)
-        connect(m, store.table[0], given_by.table)
-        connect(m, store.ring[0], given_by.ring)
-        connect(m, exchange.sources[number], given_by.sources)
-        connect(m, given_by.items, exchange.items[number])
+        connect(m, store.read[0], given_by.lists)
+        connect(m, given_by.given, exchange.tiles[number])
         m.d.comb += [
-            given_by.bank.eq(exchange.bank),
-            given_by.kind.eq(exchange.kind),
-            exchange.counts[number].eq(given_by.count),
             received.arrival.eq(exchange.arrival),
         ]
         tiles.append((store, received, given_by))
@@ -240,14 +235,14 @@ async def look(ctx, exchange, tiles, case):
         for op in case.ops:
             if op["kind"] != ExchangeKind.LIST:
                 continue
-            ctx.set(received.table.list, op["list"])
-            _, _, place, own = await ctx.tick().sample(received.table.place, received.own)
+            ctx.set(received.read.table.list, op["list"])
+            _, _, place, own = await ctx.tick().sample(received.read.table.place, received.own)
             entries = []
-            ctx.set(received.ring.en, 1)
+            ctx.set(received.read.ring.en, 1)
             for k in range(place.count):
-                ctx.set(received.ring.addr, (place.base + k) % SIZES.received_entries)
+                ctx.set(received.read.ring.addr, (place.base + k) % SIZES.received_entries)
                 await ctx.tick()
-                entries.append(tuple(plain(ctx.get(received.ring.data)).values()))
+                entries.append(tuple(plain(ctx.get(received.read.ring.data)).values()))
             of_tile.append((entries, own))
         kept.append(of_tile)
     return kept
