@@ -1,4 +1,4 @@
-"""One tile of the machine: its units, the memories they share, and who waits for whom."""
+"""One tile of the machine: its units, the memories that they share, and the counts that they wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The element-wise unit: gates forward and backward, and the loss, on P lanes."""
+"""The core of the element-wise unit: cells forward and backward, and the loss, on P lanes."""
 
 from __future__ import annotations
 
@@ -45,17 +45,16 @@ _BLANK = {"memory": "blank", "state": "begins", "carry": "ends", "gradient": "en
 
 
 class ElementwiseCore(Component):
-    """Runs ops back to back; nothing in it ever waits once an op is offered.
+    """Runs ops back to back; it never stalls once an op is offered.
 
-    An op begins in the cycle in which it is offered, if the one before has had its cycles; it stays at the port while
-    it is worked on and is taken in its last cycle, the next being offered in the cycle after without a gap. An op of K
-    chunks of P neurons takes K times the cell's slots, a loss of C classes C times `accel.modes.loss.class_cycles`.
-    `done` is high ``drain_cycles`` = 12 cycles after the cycle that follows the last, for all ops alike, so that they
-    are done in their order.
+    An op begins in the cycle in which it is offered. It stays at the port while it is worked on and is taken in its
+    last cycle, so the next may begin in the cycle after. An op of K chunks of P neurons takes K times the cell's slots;
+    a loss of C classes takes C times `accel.modes.loss.class_cycles`. `done` is high ``drain_cycles`` = 12 cycles after
+    the cycle that follows the last, for all ops alike, so that they are done in order.
 
-    The chunk's way through a lane is drawn in `rtl/elementwise/cells`, the class's in `rtl.elementwise.loss`. Lanes
-    behind the last neuron make zero of zeros, but for the tape, where sigmoid(0) is a half, which nobody reads but as
-    a factor of zero.
+    `rtl/elementwise/cells` draws the way of a chunk through a lane, `rtl.elementwise.loss` that of a class. Lanes
+    behind the last neuron make zeros from zeros. Only the tape differs: sigmoid(0) is a half there, and it is read only
+    as a factor of zero.
 
     Parameters
     ----------
@@ -77,11 +76,11 @@ class ElementwiseCore(Component):
     soon : Out(1)
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
-        The oldest op that was not done yet is: what it made may be read from this cycle on.
+        High for one cycle for each op, in order: what it made may be read from this cycle on.
     logits : In(ReadPort.Signature)
-        The logits, if they are not in M; likewise.
+        The logits summed over all tiles; present if `is_part`, else they are in M.
     memory : In(ReadPort.Signature)
-        M and the logits. Whoever is asked in a cycle answers in the next.
+        M and the logits. Every memory answers in the cycle after it is addressed.
     state, new_state : In(ReadPort.Signature), In(WritePort.Signature)
         The states, c or h_gate, if the cell has one.
     tape, new_tape : In(ReadPort.Signature), In(WritePort.Signature)
@@ -235,7 +234,7 @@ class ElementwiseCore(Component):
         self._share_with_loss(m)
 
     def _chunk_places(self) -> dict[str, Value]:
-        """Return where the chunk of this cycle lies behind each port, and what else its later cycles must know."""
+        """Return the address of this cycle's chunk for each port, and what else its later cycles need to know."""
         op = self.ops.payload
         places = {}
         for name, base in _BASES.items():
@@ -288,7 +287,7 @@ class ElementwiseCore(Component):
         return blank
 
     def _share_with_loss(self, m: Module) -> None:
-        """Let the loss use the memory ports in its cycles; no gates use them then."""
+        """Let the loss use the memory ports in its cycles; no cell op uses them then."""
         loss = self._loss
         if self._is_part:
             connect(m, flipped(self.logits), loss.memory)
@@ -305,7 +304,7 @@ class ElementwiseCore(Component):
 
 
 class _Lines:
-    """Values on their way beside a chunk: what each was when the chunk that is in some cycle now began."""
+    """Delay lines beside a chunk: what each value was when the chunk that is now in a given cycle began."""
 
     def __init__(self, m: Module, now: dict[str, Value]) -> None:
         self._m = m

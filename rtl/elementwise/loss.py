@@ -1,4 +1,4 @@
-"""The gates of `accel.modes.loss`: softmax and cross-entropy, one class after the other."""
+"""The loss in hardware, equal to `accel.modes.loss`: softmax and cross-entropy, one class after the other."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _POWER_STAGE = 8
 
 
 class Look(data.StructLayout):
-    """What the pipeline knows of a class on its way.
+    """What the pipeline knows of a class in flight.
 
     Members
     -------
     seeks, adds, divides : unsigned(1)
-        What it is on its way for, at most one: the largest logit, the sum of exponentials, the quotient.
+        What the class is looked at for, at most one: the largest logit, the sum of exponentials, the quotient.
     first : unsigned(1)
         Whether it is class 0.
     is_label : unsigned(1)
@@ -38,7 +38,7 @@ class Look(data.StructLayout):
     lane : unsigned
         Where in its word it is.
     ends_word : unsigned(1)
-        Whether its word is whole with it.
+        Whether it completes its word.
     place : unsigned
         Where its word goes.
     """
@@ -212,7 +212,7 @@ class Loss(Component):
         return quotient, made, divided
 
     def _collect(self, m: Module, quotient: Signal, made: Value, divided: Signal) -> None:
-        """Describe the word that the gradients come together in."""
+        """Collect the gradients into words, and write each word when it is whole."""
         number, port = self._formats.gradient, self.new_gradient
         gradient = Signal(signed(number.bits))
         one_hot = Mux(divided.is_label, 1 << number.fraction_bits, 0)

@@ -49,8 +49,8 @@ class CoreOp(data.StructLayout):
     label : unsigned
         The wanted class of a loss.
     begins, ends : unsigned(1)
-        Whether it is step 0: the state of the step before counts as zero; whether it is the last step: the carry and
-        g(M) of the step after count as zero.
+        Whether it is step 0, where the state of the step before counts as zero; whether it is the last step, where the
+        carry and g(M) of the step after count as zero.
     memory : unsigned
         First word of M, or of the logits.
     banks, blank : unsigned(PARTS)

@@ -1,4 +1,4 @@
-"""The element-wise unit with the memories that are its own, each op when all it waits for is done."""
+"""The element-wise unit: the core that computes, and the memories that only it uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ElementwiseUnit"]
 
 
 class ElementwiseUnit(Component):
-    """Keeps states, tape and what a backward step hands on, beside the unit that works on them.
+    """Runs the ops of the core, and keeps the states, the tape, and what a backward step hands to the one before.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class ElementwiseUnit(Component):
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
         stored.
     soon : Out(1)
-        What the oldest op that was not announced yet made is stored.
+        High for one cycle for each op, in order: what it made is stored.
     spent : Out(spent_layout)
         Busy and stalled cycles.
     """
@@ -71,7 +71,7 @@ class ElementwiseUnit(Component):
         ports = self._core.signature.members
         moved: dict[str, object] = {}
         if sizes.tape_is_remote:
-            # The core's ports are those of who asks; what is offered here is the other side.
+            # The core's ports face a memory; these face the store and the load, so they are the other side.
             kept = ("tape", "state", "new_tape", "new_state")
             of_memory = {name: ports[name].signature.flip() for name in kept if name in ports}
             moved["stored"] = Out(TapePorts(tape=of_memory["tape"], state=of_memory.get("state")))
@@ -91,7 +91,7 @@ class ElementwiseUnit(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Start ops in time, with the banks of M as they are then."""
+        """Start each op when its waits are done, with the banks of M as they are then."""
         m = Module()
         m.submodules.start = start = Wait(self._op, self._sizes.units)
         m.submodules.core = core = self._core

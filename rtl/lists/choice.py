@@ -1,4 +1,4 @@
-"""One reader, two stores of lists: those that the encoder made and those that came back from off-chip memory."""
+"""Lets one reader read two stores of lists: those that the encoder made, and those that were loaded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ListChoice(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Remember of which store an entry was asked."""
+        """Remember which store was asked for an entry."""
         m = Module()
         table, ring, made, loaded = self.read.table, self.read.ring, self.made, self.loaded
         is_loaded, was_loaded = table.list[-1], Signal()

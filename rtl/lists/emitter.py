@@ -1,4 +1,4 @@
-"""Writing a list: groups of compared elements become entries, one a cycle, and a count at the end of each vector."""
+"""Turns groups of compared elements into entries, one a cycle, and gives a count at the end of each vector."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class EntryEmitter(wiring.Component):
     """Emits the fired elements of each group in increasing order; a group in which nothing fired takes one cycle.
 
     The first entry goes out in the cycle in which its group arrives. The count of a vector follows in the cycle after
-    its last group, when the whole list has been handed over. If the count before has not been taken by then, the last
-    group stays at the input, its entries already sent.
+    its last group; the whole list has been handed over by then. If the previous count has not been taken yet, the last
+    group stays at the input although its entries are sent.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class EntryEmitter(wiring.Component):
     value_bits
         Width of a delta.
     is_part
-        Whether other emitters work on parts of the same vectors: then all begin a vector in the same cycle.
+        Whether other emitters work on parts of the same vectors. All then begin a vector in the same cycle.
 
     Members
     -------

@@ -1,4 +1,4 @@
-"""Reading the columns of an op: a source becomes a stream of entries, one a cycle."""
+"""Reads the columns of an op: a source becomes a stream of entries, one a cycle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EntryReader"]
 class EntryReader(Component):
     """Turns each source into its entries, the bias last; sources follow each other without a gap.
 
-    The way of one entry, if there is room for it in the queue behind:
+    An entry takes this way, if the queue behind has room for it:
 
     ====== ===================================================================================================
     cycle  stage
@@ -29,8 +29,8 @@ class EntryReader(Component):
     1      answer: the memory's data, or a constant, is offered at once; what is not taken now enters the queue
     ====== ===================================================================================================
 
-    A source of n columns stays at the port for max(1, n) cycles, or longer where entries are not taken as they come. It
-    is read as of the cycles in which it is at the port, so all it names must be there when it is offered.
+    A source of n columns stays at the port for max(1, n) cycles, or longer under backpressure. It is read while it is
+    at the port, so everything that it names must be stored when it is offered.
 
     Parameters
     ----------

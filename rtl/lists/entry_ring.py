@@ -1,4 +1,4 @@
-"""A ring of entries: written one by one, read one by one, or several that follow each other at once."""
+"""A ring of entries: written one by one, read one by one or a word of neighbours at once."""
 
 from __future__ import annotations
 

@@ -19,13 +19,12 @@ __all__ = ["ListStore"]
 class ListStore(Component):
     """Appends the encoder's lists to a ring of entries, and notes first entry and length of each under its number.
 
-    Where a list ends is told by its length, which comes when all its entries have come; entries of later lists may
-    have come by then too, so each list is taken to begin where the list before it ended. An empty list has no entry.
+    A list's length says where the list ends, and comes after its last entry. Entries of later lists may have come by
+    then too, so each list begins where the list before it ended. An empty list has no entry.
 
-    Nothing tells when the ring overflows: a new entry takes the place of that which is `entries` older. Whoever starts
-    encode ops must hold them back until every list that may still be read, together with the whole vectors that are
-    being encoded, has at most `entries` elements. Likewise a number may be used again when its list is not read any
-    more.
+    Nothing detects an overflow of the ring: a new entry overwrites the one that is `entries` older. An encode op must
+    therefore wait until all lists that may still be read, and the vectors that are being encoded, counted whole, have
+    at most `entries` elements together. Likewise, a number may be used again once its list is no longer read.
 
     Parameters
     ----------
@@ -45,12 +44,12 @@ class ListStore(Component):
     Attributes
     ----------
     lists : In(stream.Signature(unsigned))
-        The number of each list, in the order of their writing, taken with the list's length. Should it come later,
-        then the length waits, and so does the encoder in the end; nothing is lost.
+        The number of each list, in the order in which they are written, taken with the list's length. If a number comes
+        late, its length waits, and in the end the encoder does too; nothing is lost.
     entries : In(stream.Signature(Entry(value_bits)))
         The entries; one is taken in any cycle.
     counts : In(stream.Signature(unsigned(INDEX_BITS)))
-        The length of each list, not before its last entry; taken in the cycle it is offered if the number is there.
+        The length of each list, not before its last entry; taken at once if the list's number is there.
     written : Out(1)
         High in the cycle after a length was taken: from this cycle on table and ring can be asked for the list.
     read : Out(list_port).array(readers)
@@ -93,7 +92,7 @@ class ListStore(Component):
         return m
 
     def _append(self, m: Module) -> None:
-        """Write entries one behind the other."""
+        """Write each entry behind the one before."""
         m.submodules.ring = ring = self._ring
         for port, inside in zip(self.read, ring.read, strict=True):
             connect(m, inside, flipped(port.ring))

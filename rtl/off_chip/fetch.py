@@ -1,4 +1,4 @@
-"""The fetch: brings matrix columns from off-chip memory ahead of the lanes, and says when what they wrote goes back."""
+"""The fetch: prefetches matrix columns from off-chip memory for the lanes, and requests their write-backs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FetchedMatrix(Signature):
 
 
 class Fetch(Component):
-    """Asks for the columns of each op as fast as the buffer has room; buffers what comes; posts what goes back.
+    """Requests columns as fast as the buffer has room, buffers their words, and posts write-backs.
 
     The life of a segment, a column or a part of one, that the lanes take in cycles x - words + 1 to x:
 
@@ -63,28 +63,28 @@ class Fetch(Component):
     ========== ======================================================================= ================================
     s          its op is offered, at the earliest                                      `ops`
     s + 1      its column is offered; it becomes a segment                             `columns`, `SegmentSplitter`
-    s + 2 = t  its op may begin; there is room: W is asked for and the room is held,   `_ask`
+    s + 2 = t  its op may begin and there is room: W is requested, room is taken,      `_ask`
                for dW too
-    t + 1      dW is asked for, if the op reads W and dW                               `_ask`
+    t + 1      dW is requested, if the op reads W and dW                               `_ask`
     t ...      its words come, and fall through while the lanes wait for them          `MemoryQueue`
     x          its last word is taken                                                  `_follow`
-    x + 1      its room is free again, if it does not go back                          `_hold`
+    x + 1      its room is free again, if it is not written back                       `_hold`
     x + 1 + d  it is posted, with d = drain_cycles: all the lanes made of it is out    `Posts`
     w          the memory has taken it, and its room is free again                     `written`, `_hold`
     ========== ======================================================================= ================================
 
-    A segment may be asked for in every cycle, also the first of the next op right after the last of one. An op in which
-    nothing fired takes one cycle in its turn. Room that comes free in a cycle may be asked for in that cycle.
+    A segment may be requested in every cycle, across ops too. An op in which nothing fired takes one cycle in its turn.
+    Room may be used in the very cycle in which it comes free.
 
-    Words of W and of dW wait in memories of their own, each of which could fill the buffer alone; `buffer_bytes` bounds
-    what is in both, and on its way to them.
+    Words of W and of dW wait in separate memories, each as large as the whole buffer. `buffer_bytes` bounds what is in
+    both and in flight to them.
 
     Parameters
     ----------
     engine
         Lanes and formats.
     buffer_bytes
-        What segments may hold together; at least two words of each matrix that is off-chip.
+        Most bytes that all segments hold together; at least two words of each matrix that is off-chip.
     weights, gradients
         Whether W, dW live off-chip. The port of one that does not is absent.
 
@@ -95,11 +95,11 @@ class Fetch(Component):
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
         The columns of each.
     may_begin : In(1)
-        Whether the first request of the next op may be made: its list is done, and so is whatever wrote the matrices
-        that it reads. Stays high until `begins`.
+        Whether the first request of the next op may be made, because its list is done, and so are the ops that wrote
+        the matrices that it reads. Stays high until `begins`.
     begins : Out(1)
         That request is made and taken in this cycle, or the op is passed over because nothing fired. From the next
-        cycle on `may_begin` is about the op behind.
+        cycle on `may_begin` is about the op after it.
     requests : Out(stream.Signature(FetchRequest()))
         What to read.
     weights, gradients : Out(FetchedMatrix)
@@ -137,7 +137,7 @@ class Fetch(Component):
         self.matrices |= {"gradients": self.gradients} if gradients else {}
 
     def elaborate(self, platform: object) -> Module:
-        """Connect the side that asks, the words on their way, the side of the lanes, and the room between them."""
+        """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
         m.submodules.splitter = splitter = SegmentSplitter()
         connect(m, flipped(self.ops), splitter.ops)
@@ -152,7 +152,7 @@ class Fetch(Component):
         return m
 
     def _ask(self, m: Module, splitter: SegmentSplitter, held: MemoryQueue, free: Signal, wanted: Signal) -> None:
-        """Ask for W, then for dW, of the segment that is next, if its op may begin and there is room for both."""
+        """Request W, then dW, of the next segment, if its op may begin and there is room for both."""
         segment, request = splitter.segments.payload, self.requests.payload
         second, now, passes = Signal(), Signal(), Signal()
         weights, addresses = Signal(), {}
@@ -178,7 +178,7 @@ class Fetch(Component):
             m.d.sync += second.eq(both & ~second)
 
     def _buffer(self, m: Module) -> dict[str, Signal]:
-        """Let the words of each kind through; return whether one is taken."""
+        """Buffer the words of each kind; return for each whether the lanes take one."""
         taken = {}
         for name, (_, number) in self._kinds.items():
             shape = word(number.bits, self._lanes)
@@ -207,7 +207,7 @@ class Fetch(Component):
         return last_taken
 
     def _post(self, m: Module, splitter: SegmentSplitter, held: MemoryQueue, last_taken: Signal) -> None:
-        """Note where segments that go back came from; post them in time."""
+        """Keep the requests of segments that are written back; post each when it is due."""
         asked = self.requests.valid & self.requests.ready & splitter.segments.payload.writes_back
         segment = held.o.payload
         for name, (matrix, _) in self._kinds.items():
@@ -221,7 +221,7 @@ class Fetch(Component):
             ]
 
     def _hold(self, m: Module, held: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
-        """Keep the bytes of each lane that are free: all, less what segments hold, with what is given back now."""
+        """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
         before = Signal.like(free, init=self._lane_bytes)
         written = [self.matrices[name].written * size for name, size in self._value_bytes.items()]
         m.d.comb += free.eq(sum(written, start=before))

@@ -1,4 +1,4 @@
-"""The fetch with what feeds it: lists in, requests for the columns that they name out."""
+"""The fetch unit: reads lists, and requests the columns that they name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FetchOp(data.StructLayout):
     source : ListSource
         Which.
     columns : ColumnsOp
-        Of which matrices; its count is filled in when the list is there.
+        Of which matrices; its count is filled in once the list is read.
     """
 
     def __init__(self, sizes: TileSizes) -> None:

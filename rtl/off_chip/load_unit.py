@@ -1,4 +1,4 @@
-"""Loading vectors, and the tape, from off-chip memory into local SRAM."""
+"""The load unit: loads vectors, and the tape, from off-chip memory into local SRAM."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LoadOp(data.StructLayout):
     Members
     -------
     request : Request
-        Where it is; how many words of a tape there are is found out.
+        Where it is. The words of a tape are not given here, because they follow from its lists.
     base : unsigned
         The first word where a vector goes.
     is_tape : unsigned(1), tape : TapeLoadOp
@@ -39,7 +39,7 @@ class LoadOp(data.StructLayout):
 
 
 class LoadUnit(Component):
-    """Asks for one thing after the other, the next when the last word of the one before has come.
+    """Has one request outstanding: makes the next when the last word of the one before has come.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class LoadUnit(Component):
     running : In(1)
         Whether ops may start.
     requests : Out(stream.Signature(Request))
-        What to read, in the cycle in which an op starts; it waits at the port if it is not taken.
+        What to read, from the cycle in which an op starts until it is taken.
     words : In(stream.Signature(word))
         The words of a vector that the memory answers; always ready.
     write : In(WritePort.Signature)
@@ -70,7 +70,7 @@ class LoadUnit(Component):
         To where a tape goes, see `rtl.off_chip.tape_load`. These, `is_tape` and `tape_words` are present where the tape
         lives off-chip.
     soon : Out(1)
-        What the oldest op that was not announced yet asked for is stored.
+        High for one cycle for each op, in order: what it loaded is stored.
     spent : Out(spent_layout)
         Busy cycles, in which a word came, and stalled ones.
     """
@@ -99,7 +99,7 @@ class LoadUnit(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Ask once, count what comes, and store it."""
+        """Request once, count the words that come, and store them."""
         m = Module()
         m.submodules.start = start = Wait(self._op, self._sizes.units)
         connect(m, flipped(self.commands), start.i)
@@ -143,7 +143,7 @@ class LoadUnit(Component):
         return m
 
     def _load_tape(self, m: Module, tape: TapeLoad, op: data.View, active: Value) -> None:
-        """Hand the words of a tape to who knows where they go."""
+        """Hand the words of a tape to the part that stores them."""
         m.submodules.tape_load = tape
         connect(m, flipped(self.tape_words), tape.words)
         connect(m, flipped(self.memories), tape.memories)

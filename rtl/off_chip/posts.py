@@ -1,4 +1,4 @@
-"""When columns go back to off-chip memory: a fixed time after the lanes have taken the last word of a segment."""
+"""Write-backs of columns: each segment is posted a fixed time after the lanes have taken its last word."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["Posts"]
 
 
 class Posts(Component):
-    """Keeps where segments of one matrix go back to, in their order, until each is due.
+    """Keeps the requests of segments of one matrix that will be written back, in order, until each is due.
 
     Parameters
     ----------
     delay_cycles
         From the cycle in which a segment's last word is taken to the one in which it is posted.
     depth
-        Runs under way at most; no more may be entered.
+        Most segments in flight; no more may be entered.
 
     Attributes
     ----------
     segments : In(stream.Signature(Request()))
         A segment that is going to be written back; always ready.
     taken : In(1)
-        The last word of the oldest segment for which that has not been said before is taken in this cycle.
+        High for one cycle for each segment, in order: the lanes take its last word.
     requests : Out(stream.Signature(Request()))
-        The same segments, `delay_cycles` after that, or as soon after as they are taken.
+        The same segments, each `delay_cycles` after its `taken`, or later under backpressure.
     """
 
     def __init__(self, *, delay_cycles: int, depth: int) -> None:
@@ -47,7 +47,7 @@ class Posts(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Offer the oldest segment while more are due than were taken."""
+        """Offer the oldest segment while any is due."""
         m = Module()
         m.submodules.queue = queue = MemoryQueue(shape=Request(), depth=self._depth)
         connect(m, flipped(self.segments), queue.i)

@@ -82,7 +82,7 @@ class Segment(data.StructLayout):
 class SegmentSplitter(Component):
     """Splits columns into segments: one a cycle, without a gap between columns or ops, offered a cycle later.
 
-    An op stays at its port until its last segment is made, a column until its last is.
+    An op stays at its port until its last segment is made, and so does a column until its own last segment is.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class SegmentSplitter(Component):
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
         The columns of each.
     segments : Out(stream.Signature(Segment()))
-        The segments of each, and one that is empty of an op without columns.
+        The segments of each; an op without columns gives one that is `empty`.
     """
 
     def __init__(self) -> None:

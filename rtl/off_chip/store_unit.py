@@ -1,4 +1,4 @@
-"""Storing the tape in off-chip memory, step by step."""
+"""The store unit: stores the tape in off-chip memory, step by step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StoreOp(data.StructLayout):
 
 
 class StoreUnit(Component):
-    """Hands over one step after the other, the next when the memory has taken the one before.
+    """Has one request outstanding: stores the next step when the memory has taken the one before.
 
         cycle   t                       t + 1           ...     t + n           u            u + 1
                 the op starts: request, first word              last of n       `stored`     the next op may start;
@@ -64,13 +64,13 @@ class StoreUnit(Component):
     tables : In(table_port).array(2), entries : In(word_port)
         To the lists that the encoder made, see `rtl.lists.store`.
     requests : Out(stream.Signature(Request))
-        What will be written, in the cycle in which an op starts; it waits at the port if it is not taken.
+        What will be written, from the cycle in which an op starts until it is taken.
     words : Out(stream.Signature(word))
         The words, in the order of the requests.
     stored : In(1)
-        The memory has taken the request that is under way, whose words it has all got.
+        The memory has taken the outstanding request with all its words.
     soon : Out(1)
-        The memory of the oldest op that was not announced yet may be used again.
+        High for one cycle for each op, in order: the memory that it stored may be used again.
     spent : Out(spent_layout)
         Busy cycles, in which a word is read, and stalled ones.
     """
@@ -98,7 +98,7 @@ class StoreUnit(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Ask once, read word after word, wait for the answer."""
+        """Request once, read word after word, wait until the memory has taken them."""
         m = Module()
         m.submodules.start = start = Wait(self._op)
         m.submodules.walk = walk = self._walk
@@ -141,7 +141,7 @@ class StoreUnit(Component):
         return m
 
     def _read(self, m: Module, walk: TapeWalk, step: data.View, buffer: ReadBuffer) -> None:
-        """Address the word in front where it is, and bring what is answered to its form off-chip."""
+        """Address the word in front in its memory, and turn the answer into a word of the tape."""
         part = Signal(TapePart)
         with m.If(walk.take):
             m.d.sync += part.eq(walk.part)

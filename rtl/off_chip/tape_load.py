@@ -1,4 +1,4 @@
-"""Where the words of a step of the tape go when they come back from off-chip memory."""
+"""Stores the words of a step of the tape that come back from off-chip memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TapeLoadOp(data.StructLayout):
 
 
 class TapeLoad(Component):
-    """Writes each word where it belongs in the cycle in which it comes.
+    """Writes each word to its place in the cycle in which it comes.
 
     Parameters
     ----------

@@ -59,10 +59,10 @@ class ContributionPort(Signature):
 
 
 class Contribution(Component):
-    """Reads ahead what an op will take, so that its first item is there when it starts; sums wait in their queue.
+    """Reads ahead what an op will take, so that the first item is there when the op starts; sums wait in a queue.
 
-    A fragment is read from the encoder's lists, whose indices count the tile's own elements. Part of the logits is read
-    like a vector: lane after lane of M.
+    A fragment is read from the encoder's lists, whose indices count the tile's own elements. The tile's part of the
+    logits is read like a vector: lane after lane of M.
 
     Parameters
     ----------

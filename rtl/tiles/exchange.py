@@ -1,4 +1,4 @@
-"""What joins several tiles: lists go from each to all, and what each has summed is added over all."""
+"""The exchange of several tiles: broadcasts their lists, and adds up what each of them has summed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _AHEAD = 4
 
 
 class Exchange(Component):
-    """Takes from the tiles, adds, rounds, and gives the same to all; a list passes because the other tiles give zeros.
+    """Takes items from the tiles, adds and rounds them, and gives the result to all tiles.
 
-    The way of one item; it never stops on it. S = log2 n, rounded up; L is the exchange's latency:
+    A list passes unchanged, because all tiles but one give zeros. An item takes the way below and never stops on it.
+    S = log2 n, rounded up; L is the exchange's latency:
 
         cycle          LIST                       SUMS                       LOGITS
         s (soon)       first entry of every       ..                         M is addressed
@@ -44,12 +45,12 @@ class Exchange(Component):
         1              it is in the registers behind the tiles
         1 to S         tree of adders: the others are zero; sum
         1 + S to S + L on its way
-        2 + S + L      arrival at every tile: it is written; rounded, to whom it belongs; a word of logits is written
+        2 + S + L      arrival at every tile: it is written; rounded, it goes to its own tile; it is written to the logits
         3 + S + L      soon, if it was the op's last
         5 + S + L      done
 
-    An item takes as many beats as its bytes need, and the next follows without a gap, also from another tile, and that
-    of the next op too. All ops have the same way, so they are done in their order. An op of no items takes one cycle.
+    An item takes as many beats as its bytes need. The next item follows without a gap, across tiles and ops. All ops
+    take the same way, so they are done in order. An op of no items takes one cycle.
 
     Parameters
     ----------
@@ -69,11 +70,11 @@ class Exchange(Component):
     tiles : In(ContributionPort).array(n)
         What each tile gives.
     sum_counts : In(stream.Signature(unsigned(INDEX_BITS + 1))).array(n)
-        How many sums it has of each `matvec_t`; all have as many.
+        How many sums each tile has of each `matvec_t`, the same number in all.
     arrival : Out(Arrival)
         What comes out, at every tile.
     soon : Out(1)
-        What the oldest op that was not announced yet brought is stored.
+        High for one cycle for each op, in order: what it brought is stored.
     spent : Out(spent_layout)
         Busy and stalled cycles.
     """
@@ -131,7 +132,7 @@ class Exchange(Component):
         op, of_sums = begin.op, begin.op.kind == ExchangeKind.SUMS
         had, takes = Signal(self._sizes.tiles), Signal(self._sizes.tiles)
         m.d.comb += [
-            # Waits are met: so the sums' lists have been begun, and they are counted.
+            # The waits are met, so the `matvec_t` of the sums has begun, and its count is there.
             begin.has_room.eq(1),
             begin.read.eq(of_sums | (had | takes).all()),
             begin.item.waits.eq(begin.commands.payload.waits),
@@ -155,7 +156,7 @@ class Exchange(Component):
     # --- while it runs
 
     def _take(self, m: Module, ready: data.View, active: Signal, ends: Signal) -> _Taken:
-        """Say which tiles give an item in this cycle, and where in the op it is."""
+        """Choose the tiles that give an item in this cycle; return them with the item's place in its op."""
         n, op = self._sizes.tiles, ready.op
         lists = op.kind == ExchangeKind.LIST
         finished, left, current, gives = Signal(n), Signal(n), Signal(n), Signal(n)
@@ -164,7 +165,7 @@ class Exchange(Component):
         there, sends, tile_ends = Signal(), Signal(), Signal()
         has = Cat(counted.any() for counted in ready.counts)
         m.d.comb += [
-            # Where all give at once, the first of them counts.
+            # Where all tiles give at once, the first stands for all.
             left.eq(Mux(lists, has & ~finished, has[0])),
             current.eq(left & -left),
             gives.eq(Mux(lists, current, current[0].replicate(n))),
@@ -197,7 +198,7 @@ class Exchange(Component):
         return _Taken(tag, current & sends.replicate(n), gives & sends.replicate(n))
 
     def _bring(self, m: Module, taken: _Taken) -> None:
-        """Add what the tiles give, and give it to all; one tile says which element it is."""
+        """Add what the tiles give, and give the sum to all; one tile says which element it is of."""
         formats, latency = self._formats, self._wires.exchange_latency_cycles
         bits, tag = formats.memory_bits, delayed(m, taken.tag, 1)
         m.submodules.values = values = AdderTree(bits=bits, terms=self._sizes.tiles, tag=tag.shape())
@@ -231,7 +232,7 @@ class _Tag(data.StructLayout):
 
 
 class _Taken(NamedTuple):
-    """An item that leaves the tiles in this cycle, if there is one: who says which it is, and who gives a value."""
+    """An item that leaves the tiles in this cycle, if there is one: which tile names it, and which give a value."""
 
     tag: data.View
     names: Value

@@ -25,9 +25,9 @@ __all__ = ["PartTile"]
 class PartTile(Tile):
     """A tile that works on its own rows, neurons and elements, at the same commands as all the others.
 
-    Commands count the elements of all tiles; which are its own the tile knows from its number. All units take as long
-    in one tile as in the other, but the encoder: that waits for the others at the end of an op. So what is done in one
-    tile is done in all, in the same cycle, and none has to ask.
+    Commands count the elements of all tiles; a tile finds its own elements from its number. Every unit but the encoder
+    takes the same time in all tiles, and the encoders wait for each other at the end of an op. So an op is done in all
+    tiles in the same cycle, and no tile has to ask another.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PartTile(Tile):
     arrival : In(Arrival)
         What comes from the exchange.
     exchange_soon : In(1)
-        What an op of the exchange brought is stored.
+        High for one cycle for each op of the exchange: what it brought is stored.
     soon_counts : Out(counts_layout)
         How many ops' results are stored.
     barrier : Out(BARRIER)
@@ -89,7 +89,7 @@ class PartTile(Tile):
         return m
 
     def _give(self, m: Module) -> None:
-        """Let the exchange have what the encoder listed, what the lanes summed, and what M holds of logits."""
+        """Give the exchange the encoder's lists, the lanes' sums, and the tile's part of the logits."""
         m.submodules.contribution = given = self._contribution
         connect(m, given.given, flipped(self.given))
         connect(m, self._encoder.read[0], given.lists)
@@ -113,7 +113,7 @@ class PartTile(Tile):
             read.data.eq(shown.data),
         ]
 
-    # --- what is otherwise in a tile that is alone
+    # --- what differs from a tile that is alone
 
     def _command(self, m: Module) -> None:
         """Hand the units their commands, each with the tile's share of the op."""
@@ -131,7 +131,7 @@ class PartTile(Tile):
         return super()._soon() | {"exchange": self.exchange_soon}
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
-        """Take of the words that are loaded those that are the tile's own."""
+        """Write those of the loaded words that are the tile's own."""
         write, tile_bits = self._load.write, ceil_log2(self.sizes.tiles)
         m.d.comb += [
             port.addr.eq(write.addr[tile_bits:]),

@@ -1,4 +1,4 @@
-"""Lists as they came from all tiles: every tile has the same, and knows how many of the entries are its own."""
+"""Lists as they came from all tiles: each tile keeps the same, and counts the entries that are its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ReceivedLists"]
 
 
 class ReceivedLists(Component):
-    """Writes what arrives where the op says, and notes a list's place and length when its last entry has come.
+    """Writes each arrival where its op says, and notes a list's place and length when the last entry has come.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A machine of several tiles: one sequence of commands for all, one exchange between them."""
+"""Several tiles and their exchange: all tiles get the same commands."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _AS_OF_A_TILE = (
 class TileArray(Component):
     """Trains like a `rtl.tile.Tile`, with weights, gradients and tape in the tiles.
 
-    An op begins in all tiles in the same cycle and is done in all in the same, so that what the first tile counts holds
-    for the machine.
+    An op begins in all tiles in the same cycle, and is done in all in the same cycle. So the first tile's counts hold
+    for all.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class TileArray(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Let all tiles do the same, and join them."""
+        """Give all tiles the same commands, and join them."""
         m = Module()
         first = self._tiles[0]
         for number, tile in enumerate(self._tiles):
@@ -127,7 +127,7 @@ class TileArray(Component):
             connect(m, outlet, unit)
 
     def _load(self, m: Module, first: PartTile) -> None:
-        """Ask once, for the words of all tiles, and show every word to each."""
+        """Request the words of all tiles once, and show every word to each tile."""
         connect(m, first.load_requests, flipped(self.load_requests))
         m.d.comb += self.load_words.ready.eq(first.load_words.ready)
         for tile in self._tiles:

@@ -1,6 +1,6 @@
 """Family: what a lane of the element-wise unit does for one neuron, cycle by cycle; one file a member of `accel.cells`.
 
-Spiking cells have no gates yet: the fidelities that count by laws take them, gates refuse them (`timetables`).
+Spiking cells have no hardware yet: fidelities that count by laws run them, and `timetables` refuses them.
 
 Every member has ``FORWARD`` and ``BACKWARD``, each a `rtl.elementwise.timetable.Timetable`, line by line the
 arithmetic of the member of `accel.cells` with the same name. Values are called as there; M of a gate is ``M_`` and its
@@ -22,7 +22,7 @@ def timetables(cell: str) -> ModuleType:
     Raises
     ------
     ConfigError
-        If nobody has drawn the gates of that cell.
+        If the cell has no timetables.
     """
     if cell not in TIMETABLES.names():
         drawn = ", ".join(TIMETABLES.names())

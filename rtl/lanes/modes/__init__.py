@@ -1,9 +1,9 @@
-"""Family: the gates of one engine mode a file; its arithmetic and its cycle law are in `accel.modes`.
+"""Family: one file for the hardware of each engine mode; arithmetic and cycle laws are in `accel.modes`.
 
 Every member has
 
 ``factors(inputs)``
-    which two values a lane multiplies, from `rtl.lanes.modes.Inputs`;
+    the two values that a lane multiplies, from `rtl.lanes.modes.Inputs`;
 a component
     named like its file, which makes the results from the products.
 """
@@ -20,7 +20,7 @@ LANE_MODES = ModuleFamily("deltatrain.rtl.lanes.modes", "mode of the lanes")
 
 
 class Inputs(NamedTuple):
-    """What one lane has at hand for a word.
+    """The values that one lane has for a word.
 
     Attributes
     ----------
