@@ -225,7 +225,7 @@ class Tile(Component):
         """Tell all units how many ops are done."""
         m.submodules.counts = counts = DoneCounts(self.sizes.units)
         soon = self._soon()
-        read_ahead = [self._encoder, self._engine] + ([] if self._fetch is None else [self._fetch])
+        read_ahead: list[Any] = [self._encoder, self._engine] + ([] if self._fetch is None else [self._fetch])
         m.d.comb += [
             counts.soon.eq(Cat(soon.get(name, 0) for name in self.sizes.units)),
             self.done_counts.eq(counts.done_counts),

@@ -87,7 +87,7 @@ class Gradients(Component):
         self._hand_on(m, ops, Stream.ABOVE, self._above, self.g_above)
         return m
 
-    def _hand_on(self, m: Module, ops: SyncFIFO, stream: Stream, adjoint: DeltaAdjoint, port: ReadPort) -> None:
+    def _hand_on(self, m: Module, ops: SyncFIFO, stream: int, adjoint: DeltaAdjoint, port: ReadPort) -> None:
         """Connect an adjoint with the ops of its stream, their results, and the port that reads its gradients."""
         op = data.View(self.op.shape(), ops.r_data)
         m.d.comb += [

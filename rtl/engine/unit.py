@@ -43,7 +43,7 @@ class _Kind(NamedTuple):
     new_words: Any
     entries: Any
     is_wanted: Signal
-    modes: tuple[Mode, ...]
+    modes: tuple[int, ...]
 
 
 class EngineUnit(Component):

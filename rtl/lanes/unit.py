@@ -175,7 +175,7 @@ class Lanes(Component):
             second = Signal(signed(bits[1]), name=f"second_{lane}")
             with m.Switch(issue.o.mode):
                 for name in LANE_MODES.names():
-                    with m.Case(Mode[name.upper()]):
+                    with m.Case(getattr(Mode, name.upper())):
                         chosen = LANE_MODES.load(name).factors(inputs)
                         m.d.sync += [first.eq(chosen[0]), second.eq(chosen[1])]
             product = Signal(signed(sum(bits)), name=f"product_{lane}")

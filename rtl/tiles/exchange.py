@@ -45,7 +45,7 @@ class Exchange(Component):
         1              it is in the registers behind the tiles
         1 to S         tree of adders: the others are zero; sum
         1 + S to S + L on its way
-        2 + S + L      arrival at every tile: it is written; rounded, it goes to its own tile; it is written to the logits
+        2 + S + L      arrival at every tile: it is written; rounded, to its own tile; it is written to the logits
         3 + S + L      soon, if it was the op's last
         5 + S + L      done
 
