@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory, WritePort
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Member, Out, Signature, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import SOON_CYCLES
@@ -148,21 +148,11 @@ class Tile(Component):
             return members
         members["fetch_requests"] = self._fetch.signature.members["requests"]
         if self._weights_are_remote:
-            fetched, words = self._fetch.weights, weights.signature.members
-            members |= {
-                "weights": words["words"],
-                "new_weights": words["new_words"],
-                "posts_weights": fetched.signature.members["posts"],
-                "weights_written": In(stream.Signature(fetched.written.shape())),
-            }
+            names = ("weights", "new_weights", "posts_weights", "weights_written")
+            members |= zip(names, _remote_members(self._fetch.weights, weights.signature), strict=True)
         if self._gradients_are_remote:
-            fetched, words = self._fetch.gradients, gradients.signature.members
-            members |= {
-                "weight_gradients": words["words"],
-                "new_weight_gradients": words["new_words"],
-                "posts_gradients": fetched.signature.members["posts"],
-                "gradients_written": In(stream.Signature(fetched.written.shape())),
-            }
+            names = ("weight_gradients", "new_weight_gradients", "posts_gradients", "gradients_written")
+            members |= zip(names, _remote_members(self._fetch.gradients, gradients.signature), strict=True)
         return members
 
     def _tape_members(self) -> dict[str, object]:
@@ -297,19 +287,23 @@ class Tile(Component):
         """Join fetch, lanes and the ports to off-chip memory."""
         connect(m, fetch.requests, flipped(self.fetch_requests))
         if self._weights_are_remote:
-            connect(m, flipped(self.weights), fetch.weights.words)
-            connect(m, fetch.weights.lane_words, self._engine.weights.words)
-            connect(m, self._engine.weights.new_words, flipped(self.new_weights))
-            connect(m, fetch.weights.posts, flipped(self.posts_weights))
-            _pass_written(m, self.weights_written, fetch.weights.written)
+            ports = (self.weights, self.new_weights, self.posts_weights, self.weights_written)
+            _connect_remote(m, fetch.weights, self._engine.weights, *ports)
         if self._gradients_are_remote:
-            connect(m, flipped(self.weight_gradients), fetch.gradients.words)
-            connect(m, fetch.gradients.lane_words, self._engine.gradients.words)
-            connect(m, self._engine.gradients.new_words, flipped(self.new_weight_gradients))
-            connect(m, fetch.gradients.posts, flipped(self.posts_gradients))
-            _pass_written(m, self.gradients_written, fetch.gradients.written)
+            ports = (self.weight_gradients, self.new_weight_gradients, self.posts_gradients, self.gradients_written)
+            _connect_remote(m, fetch.gradients, self._engine.gradients, *ports)
 
 
-def _pass_written(m: Module, told: stream.Interface, written: Signal) -> None:
-    """Take every item of a stream in its cycle, as how many words are written in it."""
-    m.d.comb += [told.ready.eq(1), written.eq(Mux(told.valid, told.payload, 0))]
+def _remote_members(fetched: Any, words: Signature) -> tuple[Member, Member, Member, Member]:
+    """Return the tile's ports to an off-chip matrix: words, new words, posts, and how many words are written."""
+    written = In(stream.Signature(fetched.written.shape()))
+    return words.members["words"], words.members["new_words"], fetched.signature.members["posts"], written
+
+
+def _connect_remote(m: Module, fetched: Any, lanes: Any, words: Any, new_words: Any, posts: Any, written: Any) -> None:
+    """Connect those ports, in their order, with the fetch and the lanes."""
+    connect(m, flipped(words), fetched.words)
+    connect(m, fetched.lane_words, lanes.words)
+    connect(m, lanes.new_words, flipped(new_words))
+    connect(m, fetched.posts, flipped(posts))
+    m.d.comb += [written.ready.eq(1), fetched.written.eq(Mux(written.valid, written.payload, 0))]
