@@ -52,10 +52,9 @@ class AdjointOp(data.StructLayout):
 class DeltaAdjoint(wiring.Component):
     """Turns s, the gradients of fired deltas, into the gradients of the vector, and keeps those of its held copy.
 
-    For each result (j, s): g(x_j) = g(x-hat_j) + s, then g(x-hat_j) = -s, or only g(x_j) = s where a vector was never
-    encoded. An op takes clear_words + count cycles, at
-    least one, if its results are there. The next op may follow in the next cycle, on any vector. A result waits only
-    while words are cleared, or while there is no op.
+    For each result (j, s): g(x_j) = g(x-hat_j) + s, then g(x-hat_j) = -s. Where a vector was never encoded, only
+    g(x_j) = s. An op takes clear_words + count cycles, at least one, if its results are there. The next op may follow
+    in the next cycle, on any vector. A result waits only while words are cleared, or while there is no op.
 
     Elements that did not fire need no cycle to become zero, because `ScatterMemory` gives every element once. So each
     g(x) must be read whole, once, before the next op writes a vector there. The order of ops ensures that.

@@ -143,15 +143,15 @@ class Fetch(Component):
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         most = max(self._depth.values())
-        m.submodules.held = held = MemoryQueue(shape=_Held(most), depth=most)
+        m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most), depth=most)
         free, wanted, returned = (Signal(range(self._lane_bytes + 1), name=n) for n in ("free", "wanted", "returned"))
-        self._ask(m, splitter, held, free, wanted)
-        last_taken = self._follow(m, held, self._buffer(m), returned)
-        self._post(m, splitter, held, last_taken)
-        self._hold(m, held, free, wanted, returned)
+        self._ask(m, splitter, in_flight, free, wanted)
+        last_taken = self._follow(m, in_flight, self._buffer(m), returned)
+        self._post(m, splitter, in_flight, last_taken)
+        self._hold(m, in_flight, free, wanted, returned)
         return m
 
-    def _ask(self, m: Module, splitter: SegmentSplitter, held: MemoryQueue, free: Signal, wanted: Signal) -> None:
+    def _ask(self, m: Module, splitter: SegmentSplitter, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> None:
         """Request W, then dW, of the next segment, if its op may begin and there is room for both."""
         segment, request = splitter.segments.payload, self.requests.payload
         second, now, passes = Signal(), Signal(), Signal()
@@ -167,10 +167,10 @@ class Fetch(Component):
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
             request.request.words.eq(segment.words),
             request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
-            held.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
-            held.i.payload.words.eq(segment.words),
-            *(held.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
-            self.begins.eq(segment.begins & (passes | held.i.valid)),
+            in_flight.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
+            in_flight.i.payload.words.eq(segment.words),
+            *(in_flight.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
+            self.begins.eq(segment.begins & (passes | in_flight.i.valid)),
         ]
         both = segment.weights & segment.gradients
         m.d.comb += splitter.segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
@@ -190,15 +190,15 @@ class Fetch(Component):
             m.d.comb += taken[name].eq(matrix.lane_words.valid & matrix.lane_words.ready)
         return taken
 
-    def _follow(self, m: Module, held: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
+    def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
         """Count the words of the oldest segment as they are taken; return whether its last one is."""
-        segment, one_taken, last_taken = held.o.payload, Signal(), Signal()
+        segment, one_taken, last_taken = in_flight.o.payload, Signal(), Signal()
         number, after = Signal.like(segment.words), Signal.like(segment.words)
         m.d.comb += [
             one_taken.eq(Mux(segment.weights, taken.get("weights", 0), taken.get("gradients", 0))),
             after.eq(number + 1),
             last_taken.eq(one_taken & (after == segment.words)),
-            held.o.ready.eq(last_taken),
+            in_flight.o.ready.eq(last_taken),
         ]
         with m.If(last_taken & ~segment.writes_back):
             m.d.comb += returned.eq(segment.words * self._size(segment))
@@ -206,10 +206,10 @@ class Fetch(Component):
             m.d.sync += number.eq(Mux(last_taken, 0, after))
         return last_taken
 
-    def _post(self, m: Module, splitter: SegmentSplitter, held: MemoryQueue, last_taken: Signal) -> None:
+    def _post(self, m: Module, splitter: SegmentSplitter, in_flight: MemoryQueue, last_taken: Signal) -> None:
         """Keep the requests of segments that are written back; post each when it is due."""
         asked = self.requests.valid & self.requests.ready & splitter.segments.payload.writes_back
-        segment = held.o.payload
+        segment = in_flight.o.payload
         for name, (matrix, _) in self._kinds.items():
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
@@ -220,12 +220,12 @@ class Fetch(Component):
                 posts.taken.eq(last_taken & segment.writes_back & segment[name]),
             ]
 
-    def _hold(self, m: Module, held: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
+    def _hold(self, m: Module, in_flight: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
         """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
         before = Signal.like(free, init=self._lane_bytes)
         written = [self.matrices[name].written * size for name, size in self._value_bytes.items()]
         m.d.comb += free.eq(sum(written, start=before))
-        m.d.sync += before.eq(free - Mux(held.i.valid, wanted, 0) + returned)
+        m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
 
     def _size(self, segment: data.View) -> Value:
         """Return the bytes of each lane that one word of each matrix of `segment` takes."""
@@ -233,7 +233,7 @@ class Fetch(Component):
         return sum(sizes[1:], start=sizes[0])
 
 
-class _Held(data.StructLayout):
+class _InFlight(data.StructLayout):
     """A segment from its request until its last word is taken.
 
     Parameters

@@ -18,6 +18,9 @@ class FallThroughQueue(Component):
     A place must be reserved, while `free`, when an item is requested, as in `rtl.parts.reserved_queue.ReservedQueue`.
     `free` does not depend on whether an item is taken in the same cycle.
 
+    With two places it takes the same cycles as `rtl.parts.read_buffer.ReadBuffer`. That one needs fewer registers, but
+    it leaves an answer in the memory's own register until it is taken; here an answer lasts for one cycle only.
+
     Parameters
     ----------
     shape

@@ -13,7 +13,7 @@ from types import ModuleType
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.family import ModuleFamily
 
-TIMETABLES = ModuleFamily("deltatrain.rtl.elementwise.cells", "gate timetable")
+TIMETABLES = ModuleFamily("deltatrain.rtl.elementwise.cells", "cell timetable")
 
 
 def timetables(cell: str) -> ModuleType:

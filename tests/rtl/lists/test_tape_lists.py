@@ -24,7 +24,7 @@ def entry(rng):
 
 @FEW
 @given(st.sampled_from([(2, 1), (4, 2), (16, 1), (16, 2), (16, 4), (32, 8)]), seeds)
-def test_a_run_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape, seed):
+def test_a_word_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape, seed):
     entries, many = shape
     dut, rng = EntryRing(value_bits=8, entries=entries, readers=2, word_entries=many), np.random.default_rng(seed)
 
