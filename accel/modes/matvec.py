@@ -56,7 +56,7 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the depth of the lanes' pipeline, with the adder tree of `matvec_t` and the storing of what it made.
 
-    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.lanes`.
+    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.unit`.
     """
     return 7 + (engine.lanes - 1).bit_length()
 

@@ -16,7 +16,7 @@ UNIT = "engine"
 WRITES_BACK = True
 RETURN_CYCLES = (5,)
 """From the cycle in which a word of dW is addressed to that in which what takes its place is stored: one to read it,
-and the lanes' stages 0 to 4 (`rtl.lanes.lanes`, `rtl.engine.matrix_store`)."""
+and the lanes' stages 0 to 4 (`rtl.lanes.unit`, `rtl.engine.matrix_store`)."""
 
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles

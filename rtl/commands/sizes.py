@@ -19,7 +19,7 @@ class TileSizes(NamedTuple):
     accumulator_words
         Words in one bank of M and of g(M), logits included.
     regions
-        Accumulators that live on their own: each layer's M, and the logits.
+        Separate accumulators: the M of each layer, and the logits.
     input_words, vector_words
         Memories of x; of h (and of its gradients, and of what a backward step hands to the one before).
     held_words
@@ -27,20 +27,20 @@ class TileSizes(NamedTuple):
     state_words, tape_words
         States and tape of all steps, or of those in the buffer where the tape lives off-chip.
     lists, list_entries
-        Lists, and entries of all lists, that may be in use at once; a power of two of entries.
+        How many lists, and entries of all lists, may be in use at once; entries are a power of two.
     weight_words, gradient_words
         Local W and dW; 0 where they live off-chip.
     loaded_lists, loaded_entries
-        Lists that come back from off-chip memory, an even number, and a power of two of entries of them; 0 where the
-        tape lives here.
+        Lists that come back from off-chip memory, an even number, and their entries, a power of two; 0 where the tape
+        is local.
     most_classes
         Classes of the loss.
     tiles
         Tiles that share the work; a power of two.
     received_lists, received_entries
-        Lists that came from all of several tiles, and entries of them; 0 where there is only one.
+        Lists that came from all tiles, and their entries; 0 where there is only one tile.
     waiting_sums
-        What `matvec_t` summed in one of several tiles and has not been added over all of them.
+        Sums of `matvec_t` that wait in one of several tiles to be added over all.
     """
 
     accumulator_words: int
@@ -63,7 +63,7 @@ class TileSizes(NamedTuple):
     waiting_sums: int = 0
 
     def covering(self, other: TileSizes) -> TileSizes:
-        """Return the sizes of a tile that has room for whatever fits either."""
+        """Return the sizes of a tile that has room for everything that fits one of the two."""
         return TileSizes(*map(max, self, other))
 
     @property
@@ -88,9 +88,10 @@ class TileSizes(NamedTuple):
 
     @property
     def list_numbers(self) -> int:
-        """Numbers of lists that were made or loaded; the highest bit says which, see `rtl.lists.list_choice`.
+        """How many numbers name the lists that the engine reads.
 
-        Of several tiles, those that were received.
+        In one of several tiles these are the received lists. Elsewhere they are the lists that the encoder made and,
+        where the tape lives off-chip, those that were loaded: the highest bit says which, see `rtl.lists.choice`.
         """
         if self.is_part:
             return self.received_lists

@@ -1,21 +1,21 @@
-"""What a unit's cycles went into: the gates' side of `accel.result.UnitCounters`."""
+"""Busy and stalled cycles of a unit: the hardware side of `accel.result.UnitCounters`."""
 
 from __future__ import annotations
 
 from typing import get_args
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.program import TILE_UNITS
 from deltatrain.accel.result import Cause
 
-__all__ = ["CAUSES", "UnitCounters", "causes", "spent_layout"]
+__all__ = ["CAUSES", "UnitCounters", "causes", "count_cycles", "spent_layout"]
 
 
 def causes(units: tuple[str, ...] = TILE_UNITS) -> tuple[Cause, ...]:
-    """Return what a unit waits for: another, or the stream of words; what is left of a run is "end"."""
+    """Return the stall causes that hardware counts: each unit, and the stream; what remains of a run is "end"."""
     return tuple(cause for cause in get_args(Cause) if cause in (*units, "stream"))
 
 
@@ -33,9 +33,9 @@ def spent_layout(phases: int, units: tuple[str, ...] = TILE_UNITS) -> data.Array
 
 
 class UnitCounters(Component):
-    """Counts busy and stalled cycles; those before an op go to its phase, and to what it waited for last.
+    """Counts busy and stalled cycles. Those before an op count for its phase, and for the unit it waited for last.
 
-    Of several units for which an op waited until the same cycle, the last in `units` is the cause, as in
+    If an op waited for several units until the same cycle, the last of them in `units` is the cause, as in
     `sim.machine.machine`. Cycles are counted from the first after reset in which `running` is high.
 
     Parameters
@@ -50,13 +50,13 @@ class UnitCounters(Component):
     running : In(1)
         Whether cycles count.
     active : In(1)
-        Whether the unit is on an op in this cycle.
+        Whether the unit has an op in this cycle.
     works : In(1)
-        Whether it gets on with it, or waits for a stream.
+        Whether that op advances; if not, it stalls for the stream.
     unmet : In(len(units))
-        Units for which the op in front still waits in this cycle.
+        Units that the op in front still waits for.
     phase : In(range(phases))
-        Of the op that it is on.
+        Phase of the unit's op.
     spent : Out(spent_layout(phases, units))
         The counters.
     """
@@ -75,7 +75,7 @@ class UnitCounters(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Count waiting cycles apart until it is known which op they were for."""
+        """Collect stalled cycles until it is known which op they count for."""
         m = Module()
         waited, cause = Signal(_CYCLE_BITS), Signal(range(len(self._causes)))
         with m.If(self.running & ~self.active):
@@ -98,3 +98,27 @@ class UnitCounters(Component):
             stalls = spent.stall_cycles[number]
             more = ~self.works if number == stream else Mux(cause == number, waited, 0)
             m.d.sync += stalls.eq(stalls + more)
+
+
+def count_cycles(
+    m: Module,
+    units: tuple[str, ...],
+    spent: data.View,
+    *,
+    running: Value,
+    active: Value,
+    works: Value | int,
+    unmet: Value,
+    phase: Value | int = 0,
+) -> None:
+    """Add a unit's `UnitCounters` to its module, and let `spent` show them; the other arguments are their inputs."""
+    phases = spent.shape().length
+    m.submodules.counters = counters = UnitCounters(phases=phases, units=units)
+    m.d.comb += [
+        counters.running.eq(running),
+        counters.active.eq(active),
+        counters.works.eq(works),
+        counters.unmet.eq(unmet),
+        counters.phase.eq(phase),
+        spent.eq(counters.spent),
+    ]

@@ -1,4 +1,4 @@
-"""Who waits for whom: how many ops of each unit are done, and what may therefore begin."""
+"""The scoreboard: how many ops of each unit are done, and which commands may therefore go on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.program import TILE_UNITS
 from deltatrain.rtl.parts.delay import delayed
 
-__all__ = ["COUNT_BITS", "DoneCounts", "Gate", "command", "counts_layout"]
+__all__ = ["COUNT_BITS", "DoneCounts", "Wait", "command", "counts_layout"]
 
 COUNT_BITS = 24
 """Width of a count of ops; a program has fewer than 2**24 ops of each unit."""
@@ -24,14 +24,14 @@ def counts_layout(units: tuple[str, ...] = TILE_UNITS) -> data.ArrayLayout:
 def command(op: ShapeLike, units: tuple[str, ...] = TILE_UNITS) -> data.StructLayout:
     """Return the shape of `op` with what it waits for.
 
-    Members: ``waits``, for each unit how many of its ops must be done, since units are done with their ops in their
-    order; ``op``.
+    Members: ``waits``, for each unit how many of its ops must be done, which is enough because a unit finishes its ops
+    in order; ``op``.
     """
     return data.StructLayout({"waits": counts_layout(units), "op": op})
 
 
 class DoneCounts(Component):
-    """Counts the ops that each unit is done with, and those that it soon will be.
+    """Counts for each unit the ops whose results are stored, and the ops that are done.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class DoneCounts(Component):
     soon : In(len(units))
         A bit for each unit, high for one cycle for each op, `SOON_CYCLES` before the op is done.
     soon_counts, done_counts : Out(counts_layout)
-        How many ops' results are stored, and how many ops are done, those that become so in this cycle included.
+        How many ops have their results stored, and how many are done, those of this cycle included.
     """
 
     def __init__(self, units: tuple[str, ...] = TILE_UNITS) -> None:
@@ -51,7 +51,7 @@ class DoneCounts(Component):
         super().__init__({"soon": In(len(units)), "soon_counts": Out(counts), "done_counts": Out(counts)})
 
     def elaborate(self, platform: object) -> Module:
-        """Count; what is done follows what soon is."""
+        """Count stored ops; they are done `SOON_CYCLES` later."""
         m = Module()
         before = Signal.like(self.soon_counts)
         for unit in range(len(self.soon)):
@@ -61,8 +61,8 @@ class DoneCounts(Component):
         return m
 
 
-class Gate(Component):
-    """Holds up each command until all that it waits for has been counted.
+class Wait(Component):
+    """Holds each command back until every op that it waits for has been counted.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ class Gate(Component):
     Attributes
     ----------
     counts : In(counts_layout)
-        What is done.
+        How many ops of each unit are stored, or done, whichever the commands wait for.
     i : In(stream.Signature(command(op)))
-        Commands in their order.
+        The commands, in order.
     o : Out(stream.Signature(op))
-        The op in front, offered from the very cycle on in which the last that it waits for is counted.
+        The op in front, offered from the cycle in which the last op that it waits for is counted.
     unmet : Out(len(units))
         Units that the op in front still waits for.
     """
@@ -94,7 +94,7 @@ class Gate(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Compare."""
+        """Compare the counts with those that the command in front waits for."""
         m = Module()
         waits = self.i.payload.waits
         unmet = Cat(self.counts[unit] < waits[unit] for unit in range(len(self.unmet)))

@@ -1,4 +1,4 @@
-"""The gates of `accel.activation`: sigmoid and tanh from one table of straight lines."""
+"""Sigmoid and tanh in hardware, equal to `accel.activation`: both from one table of straight lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gates of `accel.modes.loss`: softmax and cross-entropy, one class after the other."""
+"""The loss in hardware, equal to `accel.modes.loss`: softmax and cross-entropy, one class after the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deltatrain.accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTIO
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes.loss import LOG2_E, LOG2_E_FRACTION_BITS, LOGIT
 from deltatrain.rtl.elementwise.activation import rom
-from deltatrain.rtl.elementwise.elementwise_op import ElementwiseOp
+from deltatrain.rtl.elementwise.op import CoreOp
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
@@ -25,12 +25,12 @@ _POWER_STAGE = 8
 
 
 class Look(data.StructLayout):
-    """What the pipeline knows of a class on its way.
+    """What the pipeline knows of a class in flight.
 
     Members
     -------
     seeks, adds, divides : unsigned(1)
-        What it is on its way for, at most one: the largest logit, the sum of exponentials, the quotient.
+        What the class is looked at for, at most one: the largest logit, the sum of exponentials, the quotient.
     first : unsigned(1)
         Whether it is class 0.
     is_label : unsigned(1)
@@ -38,12 +38,12 @@ class Look(data.StructLayout):
     lane : unsigned
         Where in its word it is.
     ends_word : unsigned(1)
-        Whether its word is whole with it.
+        Whether it completes its word.
     place : unsigned
         Where its word goes.
     """
 
-    def __init__(self, lanes: int, op: ElementwiseOp) -> None:
+    def __init__(self, lanes: int, op: CoreOp) -> None:
         members = dict.fromkeys(("seeks", "adds", "divides", "first", "is_label"), 1)
         lane = unsigned(ceil_log2(lanes))
         super().__init__({**members, "lane": lane, "ends_word": 1, "place": unsigned(1 + op["gradient"].width)})
@@ -100,7 +100,7 @@ class Loss(Component):
     then one in every D cycles. The last of one round is in each stage a cycle ahead of the first of the next.
     """
 
-    def __init__(self, *, engine: Engine, op: ElementwiseOp, most_classes: int) -> None:
+    def __init__(self, *, engine: Engine, op: CoreOp, most_classes: int) -> None:
         check_at_least("most_classes", most_classes, 1)
         self._formats, self._lanes, self._op = engine.formats, engine.lanes, op
         self._divide_cycles = engine.formats.gradient.fraction_bits + 1
@@ -212,7 +212,7 @@ class Loss(Component):
         return quotient, made, divided
 
     def _collect(self, m: Module, quotient: Signal, made: Value, divided: Signal) -> None:
-        """Describe the word that the gradients come together in."""
+        """Collect the gradients into words, and write each word when it is whole."""
         number, port = self._formats.gradient, self.new_gradient
         gradient = Signal(signed(number.bits))
         one_hot = Mux(divided.is_label, 1 << number.fraction_bits, 0)

@@ -1,4 +1,4 @@
-"""One lane of the element-wise unit: tables, multipliers and registers for one neuron at a time, as a plan tells."""
+"""One lane of the element-wise unit: tables, multipliers and registers that follow a `Plan`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,26 @@ def code_layout(plan: Plan) -> data.StructLayout:
 
 
 class NeuronLane(Component):
-    """Does with its neurons what the codes say; all lanes get the same.
+    """Does with its neurons what the codes say; all lanes get the same codes.
+
+    Each part of the lane (the register behind a memory port, a table, a multiplier, the adder) has a code in every
+    cycle: 0 is nothing, n is the part's n-th step in `Plan.actions`. An example is the LSTM's c = f * c_before + i * g,
+    which multiplier 0 makes in two steps (`rtl.elementwise.cells.lstm`), with cycles counted from the neuron's first:
+
+        cycle  codes                          what registers hold from the next cycle on
+        2      table_0 = 1: looks f up        (f comes out of the table in cycle 5)
+        3      table_0 = 2: looks i up        (i comes out in cycle 6)
+        4      table_0 = 3: looks g up        (g comes out in cycle 7)
+               take_state = 1                 read_state = c_before, which was addressed in cycle 3
+        5      multiply_0 = 1                 product_0 = c_before * f, exact
+        6      round_0 = 1                    nothing: the product stays exact
+               keep_0_kept = 1, keep_0_i = 1  kept_0_kept = product_0; kept_0_i = i, as the table makes g next
+        7      multiply_0 = 2                 product_0 = i * g: i from its own register, g from the table's
+        8      round_0 = 2                    result_0 = kept_0_kept + product_0, rounded to the format of the state
+        9      write_new_state = 1            (the memory has c)
+
+    So three things give a step its hardware: a value's register at the cycle in which it is read (`Plan.register`), a
+    choice in front of each operand by the part's code, and a shift where two values have different fraction bits.
 
     Parameters
     ----------
@@ -68,7 +87,7 @@ class NeuronLane(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Return the gates: the register of every part, then what fills it."""
+        """Describe the register of every part, then what fills it."""
         m = Module()
         self._registers: dict[Register, Value] = {}
         parts: dict[str, Callable] = {
@@ -77,7 +96,7 @@ class NeuronLane(Component):
             "multiplier": self._multiplier,
             "adder": self._adder,
         }
-        # Parts read each other's registers, so all of these are there before the first is filled.
+        # Parts read each other's registers, so all registers are made before the first is filled.
         fill = [parts[kind](m, which) for kind, which in self._plan.parts if kind != "write"]
         for (program, value), cycle in self._plan.kept.items():
             now = self._value(program, value, cycle)

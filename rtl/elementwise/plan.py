@@ -1,4 +1,4 @@
-"""The timetables of a cell turned into what the gates need: checked windows, registers, and the code of every cycle."""
+"""Turns a cell's timetables into what its hardware needs: checked windows, registers, and codes of every cycle."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Plan:
         Raises
         ------
         ConfigError
-            If nobody has drawn the gates of that cell.
+            If the cell has no timetables.
         """
         arithmetic, drawn = CELL_ARITHMETIC.load(cell), timetables(cell)
         slots = (cell_forward.neuron_slots(arithmetic), cell_backward.neuron_slots(arithmetic))
@@ -122,7 +122,7 @@ class Plan:
         return sum(self.fraction_bits(program, plain(operand)) for operand in (step.left, step.right))
 
     def register(self, program: int, value: str, cycle: int) -> Register:
-        """Return where `value` is read in `cycle`: its part's register, or where it is kept if that holds the next."""
+        """Return the register of `value` in `cycle`: its part's, or its own once the part has made the next."""
         register, made, gone = self._span(program, value)
         if cycle < made:
             raise ValueError(f"{value} is read in cycle {cycle}, before it is made in cycle {made}")
@@ -153,7 +153,7 @@ class Plan:
         return list(dict.fromkeys(self.number(step.stored) for step in steps if isinstance(step, Read | Write)))
 
     def _windows(self) -> dict[tuple[str, str | int], int]:
-        """Return in which cycle the window of each part begins, after checking that there is one."""
+        """Return the cycle in which the window of each part begins; check that all uses of the part lie in it."""
         begins = {}
         for step in (step for program in self.programs for step in program.of_kind(Multiply)):
             if step.stored is None and (step.plus is not None or step.minus):

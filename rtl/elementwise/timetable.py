@@ -1,8 +1,8 @@
-"""What a lane of the element-wise unit does for one neuron: which part of it does what, in which cycle.
+"""What a lane of the element-wise unit does for one neuron: which part of the lane does what in which cycle.
 
-Neurons follow each other without a common beat: the next may come any number of cycles after the last has had its
-slots. So that no two ever meet in a part of the lane, each part is used within a window that is as long as the slots
-and begins at the same cycle for every neuron, forward and backward. `Plan` checks it.
+The next neuron may come any number of cycles after the last has had its slots. No two neurons may meet in a part of the
+lane. So each part is used only within a window that is as long as the slots and begins at the same cycle for every
+neuron, forward and backward. `Plan` checks it.
 
     step        begins  operand is read     made                held until the part makes the next
     Read        c       -                   c + 2               yes
@@ -11,7 +11,7 @@ and begins at the same cycle for every neuron, forward and backward. `Plan` chec
     Multiply    c       c, ``plus`` c + 1   c + 2 (exact c + 1) yes
     Write       c       c                   in memory c + 1     -
 
-A value that is read when its part has already made the next one is kept in a register of its own.
+A value that is read after its part has made the next one is kept in a register of its own.
 """
 
 from __future__ import annotations

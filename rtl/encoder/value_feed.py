@@ -1,4 +1,4 @@
-"""Feeding the delta encoder: vectors are read from the memory of x or of h, word after word."""
+"""Reads vectors for the delta encoder, word after word, from the memory of x or of h."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class FeedOp(data.StructLayout):
 class ValueFeed(Component):
     """Reads one vector after another, a word a cycle without a gap; a vector without words takes one cycle.
 
-    A word is addressed in one cycle and offered from the next on. An op is at its port for max(1, words) cycles, or
-    longer where words are not taken as they come; its vector must be in the memory when the op is offered.
+    A word is addressed in one cycle and offered from the next on. An op stays at its port for max(1, words) cycles, or
+    longer under backpressure. Its vector must be in the memory when the op is offered.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The delta encoder's way back: the gates of `accel.modes.encode.adjoint`."""
+"""The adjoint of the delta encoder in hardware; it equals `accel.modes.encode.adjoint`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class AdjointOp(data.StructLayout):
     value : unsigned
         Word of the first g(x).
     clear_words : unsigned(INDEX_BITS)
-        Words of g(x-hat), from `held` on, that become zero before: the whole vector for the last time step of a sample,
-        after which g(x-hat) is zero, else none.
+        Words of g(x-hat), from `held` on, that are cleared before the results: the whole vector for the last time step
+        of a sample, because g(x-hat) is zero after it; else none.
     count : unsigned(INDEX_BITS)
         Results that come: the length of the list.
     direct : unsigned(1)
@@ -50,15 +50,14 @@ class AdjointOp(data.StructLayout):
 
 
 class DeltaAdjoint(wiring.Component):
-    """Turns s, the gradients of the fired deltas, into the gradients of the vector, and carries those of its held copy.
+    """Turns s, the gradients of fired deltas, into the gradients of the vector, and keeps those of its held copy.
 
-    For each result (j, s): g(x_j) = g(x-hat_j) + s, then g(x-hat_j) = -s, or only g(x_j) = s where a vector was never
-    encoded. An op takes clear_words + count cycles, at
-    least one, if its results are there, and the next may follow in the very next cycle, on whatever vector. It never
-    makes a result wait but to clear or for want of an op.
+    For each result (j, s): g(x_j) = g(x-hat_j) + s, then g(x-hat_j) = -s. Where a vector was never encoded, only
+    g(x_j) = s. An op takes clear_words + count cycles, at least one, if its results are there. The next op may follow
+    in the next cycle, on any vector. A result waits only while words are cleared, or while there is no op.
 
-    Elements that did not fire need no cycle to become zero: `ScatterMemory` gives every element once. So each g(x) must
-    be read whole, once, before the next op writes a vector there; the machine's order of ops sees to that.
+    Elements that did not fire need no cycle to become zero, because `ScatterMemory` gives every element once. So each
+    g(x) must be read whole, once, before the next op writes a vector there. The order of ops ensures that.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ class DeltaAdjoint(wiring.Component):
     3      g(x) can be asked for
     ====== ===========================================================================================
 
-    What replaces g(x-hat_j) does not depend on it, so results of the same column may follow each other in any cycles.
+    The new g(x-hat_j) does not depend on the old, so results of the same column may follow each other in any cycles.
     """
 
     def __init__(self, *, lanes: int, gradient: NumberFormat, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""Entries on their way to all who need them: the lanes, and the memories whose words they name."""
+"""Distributes entries to the lanes, and to the memories whose words they name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class _Route(data.StructLayout):
 
 
 class EntryRouter(Component):
-    """Hands each entry to all who need it, each when it can take it; an entry is gone when the last has taken it.
+    """Hands each entry to every part that needs it, as soon as that part can take it.
+
+    An entry leaves when the last part has taken it.
 
     Memories are offered an entry in the cycle in which it comes, the lanes from the next cycle on, out of a queue.
 
@@ -40,7 +42,7 @@ class EntryRouter(Component):
     count : In(unsigned(INDEX_BITS + 1))
         How many entries the op has, at least 1.
     to_lanes, to_weights, to_gradients : In(1)
-        Who needs them.
+        Which parts need its entries.
     i : In(stream.Signature(Entry(value_bits)))
         The entries of all ops, in their order.
     lanes : Out(stream.Signature(Entry(value_bits)))
@@ -68,7 +70,7 @@ class EntryRouter(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Follow the ops' entries; remember who has taken the one in front."""
+        """Follow the entries of each op; remember which parts have taken the one in front."""
         m = Module()
         m.submodules.routes = routes = SyncFIFO(width=_Route().size, depth=_OPS)
         m.submodules.queue = queue = SyncFIFO(width=self.i.payload.shape().size, depth=_LANE_ENTRIES)
@@ -76,7 +78,9 @@ class EntryRouter(Component):
         route = data.View(_Route(), routes.r_data)
         m.d.comb += [
             entering.count.eq(self.count),
-            *(entering[name].eq(getattr(self, name)) for name in ("to_lanes", "to_weights", "to_gradients")),
+            entering.to_lanes.eq(self.to_lanes),
+            entering.to_weights.eq(self.to_weights),
+            entering.to_gradients.eq(self.to_gradients),
             routes.w_data.eq(entering),
             routes.w_en.eq(self.enter),
             self.has_room.eq(routes.w_rdy),

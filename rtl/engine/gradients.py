@@ -1,4 +1,4 @@
-"""Where the results of `matvec_t` go: the gradient of h from the step after, and from the layer above."""
+"""The results of `matvec_t` become the gradient of h: from the step after, and from the layer above."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.engine.adjoint import DeltaAdjoint
-from deltatrain.rtl.engine.engine_op import ResultsOp, Stream
+from deltatrain.rtl.engine.op import ResultsOp, Stream
 from deltatrain.rtl.parts.layouts import Entry, word
 
 __all__ = ["Gradients"]
@@ -23,8 +23,8 @@ _OPS = 8
 class Gradients(Component):
     """Gives each result to the adjoint of its op, in the order of the ops.
 
-    Clearing g(x-hat), one word a cycle, would keep results waiting. So ops of the forward pass, which have no results,
-    bring what must be cleared before the backward pass of their sample.
+    Clearing g(x-hat) takes a cycle a word and would hold results up. Ops of the forward pass have no results, so they
+    bring the clearing that the backward pass of their sample needs.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class Gradients(Component):
         Format of gradients.
     sizes
         Of the tile's memories.
-    streams
-        Whose gradients there are, names in `rtl.engine.engine_op.Stream`; the ports of the others are left out.
+    has_recurrent
+        Whether there are gradients for the step before; else the port ``g_recurrent`` is absent.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Gradients(Component):
     results : In(stream.Signature(Entry(gradient.bits)))
         The results of all ops.
     g_recurrent, g_above : Out(ReadPort.Signature)
-        The gradients, given once: a word that was read is zero until it is written again.
+        The gradients. A word that was read is zero until it is written again.
     """
 
     def __init__(
@@ -57,10 +57,11 @@ class Gradients(Component):
         lanes: int,
         gradient: NumberFormat,
         sizes: TileSizes,
-        streams: tuple[str, ...] = ("recurrent", "above"),
+        has_recurrent: bool = True,
     ) -> None:
         depth = sizes.vector_words
-        self._adjoints = {name: DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) for name in streams}
+        self._above = DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth)
+        self._recurrent = DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) if has_recurrent else None
         port = ReadPort.Signature(addr_width=ceil_log2(depth), shape=word(gradient.bits, lanes))
         super().__init__(
             {
@@ -68,7 +69,8 @@ class Gradients(Component):
                 "enter": In(1),
                 "has_room": Out(1),
                 "results": In(stream.Signature(Entry(gradient.bits))),
-                **{f"g_{name}": Out(port) for name in streams},
+                "g_above": Out(port),
+                **({"g_recurrent": Out(port)} if has_recurrent else {}),
             }
         )
 
@@ -77,24 +79,29 @@ class Gradients(Component):
         m = Module()
         shape = self.op.shape()
         m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_OPS)
-        op = data.View(shape, ops.r_data)
         m.d.comb += [ops.w_data.eq(self.op), ops.w_en.eq(self.enter), self.has_room.eq(ops.w_rdy)]
-        for name, adjoint in self._adjoints.items():
-            port = getattr(self, f"g_{name}")
-            m.submodules[name] = adjoint
-            m.d.comb += [
-                adjoint.ops.payload.eq(op.adjoint),
-                adjoint.results.payload.eq(self.results.payload),
-                adjoint.addresses.payload.eq(port.addr),
-                adjoint.addresses.valid.eq(port.en),
-                Value.cast(port.data).eq(Value.cast(adjoint.words.payload)),
-                adjoint.words.ready.eq(1),
-            ]
-            with m.If(op.stream == getattr(Stream, name.upper())):
-                m.d.comb += [
-                    adjoint.ops.valid.eq(ops.r_rdy),
-                    ops.r_en.eq(adjoint.ops.ready),
-                    adjoint.results.valid.eq(self.results.valid),
-                    self.results.ready.eq(adjoint.results.ready),
-                ]
+        if self._recurrent is not None:
+            m.submodules.recurrent = self._recurrent
+            self._hand_on(m, ops, Stream.RECURRENT, self._recurrent, self.g_recurrent)
+        m.submodules.above = self._above
+        self._hand_on(m, ops, Stream.ABOVE, self._above, self.g_above)
         return m
+
+    def _hand_on(self, m: Module, ops: SyncFIFO, stream: int, adjoint: DeltaAdjoint, port: ReadPort) -> None:
+        """Connect an adjoint with the ops of its stream, their results, and the port that reads its gradients."""
+        op = data.View(self.op.shape(), ops.r_data)
+        m.d.comb += [
+            adjoint.ops.payload.eq(op.adjoint),
+            adjoint.results.payload.eq(self.results.payload),
+            adjoint.addresses.payload.eq(port.addr),
+            adjoint.addresses.valid.eq(port.en),
+            Value.cast(port.data).eq(Value.cast(adjoint.words.payload)),
+            adjoint.words.ready.eq(1),
+        ]
+        with m.If(op.stream == stream):
+            m.d.comb += [
+                adjoint.ops.valid.eq(ops.r_rdy),
+                ops.r_en.eq(adjoint.ops.ready),
+                adjoint.results.valid.eq(self.results.valid),
+                self.results.ready.eq(adjoint.results.ready),
+            ]

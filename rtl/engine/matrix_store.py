@@ -6,19 +6,19 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory, WritePort
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, Signature
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
 
-__all__ = ["RETURN_CYCLES", "MatrixOp", "MatrixStore"]
+__all__ = ["RETURN_CYCLES", "HostPort", "MatrixOp", "MatrixStore"]
 
 RETURN_CYCLES = 7
-"""From a word's taking to its return, at most, for a word a cycle to be sustained; a later return costs cycles only.
+"""Most cycles from a word's taking to its return that sustain a word a cycle; a later return only costs cycles.
 
-The lanes need 5 for W and 4 for dW (the table in `rtl.lanes.lanes`); two are for what may stand between.
+The lanes need 5 for W and 4 for dW (the table in `rtl.lanes.unit`); two are spare.
 """
 
 
@@ -53,10 +53,39 @@ class MatrixOp(data.StructLayout):
         )
 
 
+class HostPort(Signature):
+    """The host's access to a local matrix, seen from its home.
+
+    Parameters
+    ----------
+    value_bits, lanes, words
+        As of the `MatrixStore`.
+
+    Members
+    -------
+    host_writes : In(stream.Signature({"address", "word"}))
+        Words to be stored.
+    host_addresses : In(stream.Signature(unsigned))
+        Words to be read.
+    host_words : Out(stream.Signature(word))
+        The words at these addresses.
+    """
+
+    def __init__(self, *, value_bits: int, lanes: int, words: int) -> None:
+        address, shape = unsigned(ceil_log2(words)), word(value_bits, lanes)
+        super().__init__(
+            {
+                "host_writes": In(stream.Signature(data.StructLayout({"address": address, "word": shape}))),
+                "host_addresses": In(stream.Signature(address)),
+                "host_words": Out(stream.Signature(shape)),
+            }
+        )
+
+
 class MatrixStore(Component):
     """One wide memory with one read and one write port; it reads a word a cycle, across columns and across ops.
 
-    The way of a word of column j; it is registered by the memory only:
+    A word of column j takes this way; only the memory registers it:
 
         cycle    s            s + 1                          s + 2                  w            w + 1
                  op offered   entry j offered: address       word offered; its      new word     the new word
@@ -64,16 +93,16 @@ class MatrixStore(Component):
                               the word and for its return    without a bubble       stored       addressed
                               was there
 
-    An op and an entry stay at their ports until the last address that they give is out: an entry goes with its column's
-    last word, an op with its last column's, or in the one cycle that it costs when it has no columns. So the addresses
-    of the next column and the next op follow without a gap. Nothing compares addresses: who offers an op that reads
-    what an earlier one wrote does so when the last of it has returned, at the earliest in the cycle after.
+    An op and an entry stay at their ports until their last address is out. An entry leaves with its column's last word,
+    an op with its last column's; an op without columns takes one cycle. So the addresses of the next column and of the
+    next op follow without a gap. Nothing compares addresses: an op that reads what an earlier op wrote may be offered
+    only after the last of those words has returned, at the earliest in the cycle after.
 
-    An op in which nothing fired passes in any case; all others wait for an entry, for a place in the buffer, and, if
-    they write back, for one among the addresses to which words are still to return.
+    An op in which nothing fired never stalls. All others wait for an entry and for a place in the buffer. Ops that
+    write back also wait for a place among the addresses to which words will return.
 
-    The host reads and writes between ops: its read is held up while an op is offered or the lanes do not take words,
-    its write by a word that returns. What it reads it must take, as the lanes' words come behind it.
+    The host reads and writes between ops. Its reads wait while an op is offered or the lanes do not take words; its
+    writes wait for a word that returns. It must take what it reads, because words for the lanes queue behind.
 
     Parameters
     ----------
@@ -93,13 +122,10 @@ class MatrixStore(Component):
     read_words : Out(stream.Signature(word))
         The words of these columns.
     new_words : In(stream.Signature(word))
-        What returns, in the order in which it was read; always ready. None may come that was not read to return.
-    host_writes : In(stream.Signature({"address", "word"}))
-        Words to be stored.
-    host_addresses : In(stream.Signature(unsigned))
-        Words to be read.
-    host_words : Out(stream.Signature(word))
-        The words at these addresses.
+        The words that return, in the order in which they were read; always ready. Only words of ops that write back
+        return.
+    host : Out(HostPort)
+        The host's access.
     """
 
     def __init__(self, *, value_bits: int, lanes: int, words: int) -> None:
@@ -108,16 +134,13 @@ class MatrixStore(Component):
         check_at_least("words", words, 2)
         self._word = word(value_bits, lanes)
         self._depth = words
-        address = unsigned(ceil_log2(words))
         super().__init__(
             {
                 "ops": In(stream.Signature(MatrixOp(words))),
                 "entries": In(stream.Signature(unsigned(INDEX_BITS))),
                 "read_words": Out(stream.Signature(self._word)),
                 "new_words": In(stream.Signature(self._word)),
-                "host_writes": In(stream.Signature(data.StructLayout({"address": address, "word": self._word}))),
-                "host_addresses": In(stream.Signature(address)),
-                "host_words": Out(stream.Signature(self._word)),
+                "host": Out(HostPort(value_bits=value_bits, lanes=lanes, words=words)),
             }
         )
 
@@ -133,9 +156,9 @@ class MatrixStore(Component):
         by_op, by_host = Signal(), Signal()
         address = self._walk(m, by_op, buffer.free & (places.w_rdy | ~self.ops.payload.writes_back))
         m.d.comb += [
-            self.host_addresses.ready.eq(buffer.free & ~self.ops.valid),
-            by_host.eq(self.host_addresses.valid & self.host_addresses.ready),
-            read.addr.eq(Mux(self.ops.valid, address, self.host_addresses.payload)),
+            self.host.host_addresses.ready.eq(buffer.free & ~self.ops.valid),
+            by_host.eq(self.host.host_addresses.valid & self.host.host_addresses.ready),
+            read.addr.eq(Mux(self.ops.valid, address, self.host.host_addresses.payload)),
             read.en.eq(by_op | by_host),
             buffer.read.eq(read.en),
             buffer.item.word.eq(read.data),
@@ -171,19 +194,19 @@ class MatrixStore(Component):
         return address
 
     def _hand_out(self, m: Module, buffer: ReadBuffer) -> None:
-        """Offer each word to the one who asked for it."""
+        """Offer each word to the lanes or to the host, whichever asked for it."""
         for_host = buffer.o.payload.for_host
         m.d.comb += [
             self.read_words.payload.eq(buffer.o.payload.word),
-            self.host_words.payload.eq(buffer.o.payload.word),
+            self.host.host_words.payload.eq(buffer.o.payload.word),
             self.read_words.valid.eq(buffer.o.valid & ~for_host),
-            self.host_words.valid.eq(buffer.o.valid & for_host),
-            buffer.o.ready.eq(Mux(for_host, self.host_words.ready, self.read_words.ready)),
+            self.host.host_words.valid.eq(buffer.o.valid & for_host),
+            buffer.o.ready.eq(Mux(for_host, self.host.host_words.ready, self.read_words.ready)),
         ]
 
     def _store(self, m: Module, write: WritePort, places: SyncFIFO) -> None:
         """Store what returns where it was read, at once; what the host writes when nothing returns."""
-        returns, host = self.new_words, self.host_writes
+        returns, host = self.new_words, self.host.host_writes
         m.d.comb += [
             returns.ready.eq(1),
             host.ready.eq(~returns.valid),

@@ -1,4 +1,4 @@
-"""Where the results of `matvec_t` go in one of several tiles: into the sum over all, and then to whom they belong."""
+"""The results of `matvec_t` in one of several tiles: summed over all tiles, they return to their own tile."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _OPS = 8
 class PartGradients(Component):
     """Keeps what the lanes summed over the tile's own rows until the exchange takes it.
 
-    The columns of the read-out are shared out, so that its gradients are whole at once and are the tile's own. They go
-    to memories of their own, past sums that are on their way; nothing is written to both at the same place, so that the
-    gradient of h is what either has.
+    Each tile has whole columns of the read-out, so gradients of the read-out need no sum and belong to the tile. They
+    go to memories of their own and overtake sums that are in flight. No element is written in both memories, so the
+    gradient of h is the OR of the two.
 
-    What comes back from the exchange is taken at once: by then the adjoint is finished with all ops before, because to
-    clear g(x-hat) of a sample takes less time than that sample's way forward.
+    What comes back from the exchange is taken at once. The adjoint has finished all earlier ops by then, because
+    clearing g(x-hat) of a sample takes less time than the sample's forward pass.
 
     Parameters
     ----------
@@ -48,15 +48,15 @@ class PartGradients(Component):
     sums : Out(stream.Signature(Entry(memory_bits)))
         What is to be added over all tiles.
     sum_counts : Out(stream.Signature(unsigned(INDEX_BITS + 1)))
-        Of each op how many sums that are, from the op's beginning on.
+        How many sums each op has, known when the op begins.
     reduced : In(stream.Signature(Entry(gradient.bits)))
-        What all tiles' sums together became, of this tile's own elements.
+        The sums over all tiles, rounded, of this tile's own elements.
     """
 
     def __init__(self, *, lanes: int, formats: Formats, sizes: TileSizes) -> None:
         self._formats, self._sizes = formats, sizes
         self._summed = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes)
-        self._direct = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes, streams=("above",))
+        self._direct = Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes, has_recurrent=False)
         members = dict(self._summed.signature.members)
         sums = stream.Signature(Entry(formats.memory_bits))
         super().__init__(
@@ -87,7 +87,7 @@ class PartGradients(Component):
         return m
 
     def _enter(self, m: Module) -> Signal:
-        """Tell each adjoint of its ops, and the exchange how many sums will come; return whether some will."""
+        """Give each adjoint its ops, and the exchange the number of sums; return whether there are any."""
         m.submodules.counts = counts = SyncFIFO(width=INDEX_BITS + 1, depth=_OPS)
         direct, sums = Signal(), Signal()
         m.d.comb += [
@@ -107,7 +107,7 @@ class PartGradients(Component):
         return sums
 
     def _route(self, m: Module, sums: Signal) -> None:
-        """Follow the lanes' results: those of the read-out are rounded here, the others wait to be summed."""
+        """Route the lanes' results: round those of the read-out here, let the others wait to be summed."""
         route = data.StructLayout({"direct": 1, "count": INDEX_BITS})
         m.submodules.routes = routes = SyncFIFO(width=route.size, depth=_OPS)
         width = self.sums.payload.shape().size

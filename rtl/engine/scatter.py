@@ -1,4 +1,4 @@
-"""A memory of vectors that are written here and there and read once, in which what was not written reads as zero."""
+"""A memory of vectors: elements are written in any order, words are read once, what was not written is zero."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Place(data.StructLayout):
 
 
 class ScatterMemory(wiring.Component):
-    """Takes an element and gives a word a cycle; an element is given once, then it is zero until it is written again.
+    """Takes an element and gives a word a cycle. An element is given once, and is zero until it is written again.
 
-    Clearing costs no cycle and no second write port: each element has two bits in two memories, which differ while it
-    holds something that has not been given. The writer makes its bit differ from the reader's, and the reader, having
-    read, makes its bit equal to the writer's, so that each memory is written from one side only.
+    Clearing costs no cycle and no second write port. Each element has one bit in each of two memories, and the two bits
+    differ while the element holds a value that has not been given. The writer makes its bit differ from the reader's.
+    The reader, once it has read, makes its bit equal to the writer's. So each memory is written from one side only.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ class ScatterMemory(wiring.Component):
     Members
     -------
     place : In(Place(lanes, depth))
-        Where the next element goes; always taken. If it went there before, its word has been asked for since, in an
-        earlier cycle than this one.
+        Where the next element goes; always taken. An element may be written again only after its word has been
+        requested, in an earlier cycle than this one.
     value : In(signed(value_bits))
-        That element, one cycle after its place. Its word may be asked for in the cycle after this one.
+        That element, one cycle after its place. Its word may be requested from the next cycle on.
     addresses : In(stream.Signature(unsigned))
-        Words to give. A word asked for in the cycle of a `place`, or before, does not contain that element.
+        Words to give. A word requested in the cycle of a `place`, or before, does not contain that element.
     words : Out(stream.Signature(word(value_bits, lanes)))
         The words, one cycle later at the earliest.
     """

@@ -15,25 +15,26 @@ PARTS = 3
 
 
 class _Part(data.StructLayout):
-    """One part of one region: where its newest value is, and where that of the step that the gates may read."""
+    """One part of one region: where its newest value is, and where the value of the step that may be read is."""
 
     def __init__(self) -> None:
         super().__init__({"newest": 1, "touched": 1, "empty": 1, "settled": 1, "settled_empty": 1})
 
 
 class AccumulatorBanks(Component):
-    """Says for each `matvec` which banks it reads and writes, and for the gates where M of their step is.
+    """Says which banks each `matvec` reads and writes, and where the element-wise unit finds M of its step.
 
-    M lies in two banks, so that the input deltas of step t + 1 may be accumulated while the gates still read M of
-    step t. The first op of a step that adds to a part of M moves it to its other bank; a part to which no op adds stays
-    where it is, as nothing changed. So only what fired tells where M is, and that is kept here.
+    M has two banks, so that the input deltas of step t + 1 may be accumulated while the element-wise unit still reads M
+    of step t. The first op of a step that adds to a part of M moves that part to its other bank. A part to which no op
+    adds stays where it is. So the place of M depends on what fired, and this part keeps track of it.
 
-    The gates read M of step t after its last `matvec` and before that of step t + 1, which waits for what they make.
+    The element-wise unit reads M of step t after the last `matvec` of step t and before the last one of step t + 1,
+    which waits for what the unit makes.
 
     Parameters
     ----------
     regions
-        Accumulators that live on their own: a layer's M, or the logits.
+        Separate accumulators: the M of each layer, and the logits.
 
     Attributes
     ----------
@@ -52,7 +53,7 @@ class AccumulatorBanks(Component):
     source, target, from_zero : Out(2)
         Fields of the op (`rtl.lanes.op.Op`), while `region`, `recurrent`, `starts` are at the port.
     read_region : In(range(regions))
-        Whose M the gates read.
+        Whose M the element-wise unit reads.
     read_banks : Out(3)
         For each part the bank in which it is.
     read_zeros : Out(3)
@@ -80,7 +81,7 @@ class AccumulatorBanks(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Look up the op's parts; move on when it is taken."""
+        """Look up the parts that the op adds to; update them when the op is taken."""
         m = Module()
         layout = data.ArrayLayout(_Part(), PARTS)
         kept = [Signal(layout, name=f"region_{region}") for region in range(self._regions)]

@@ -1,4 +1,4 @@
-"""When ops are done: in their order, a fixed time after their last word, or later if what they made is taken later."""
+"""Retires ops in order: a fixed time after their last word, or later under backpressure on their results."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Completion"]
 
 
 class Completion(Component):
-    """Keeps ops that have left the pipeline until all that they made has been taken.
+    """Keeps an op that has left the pipeline until everything that it made has been taken.
 
-    An op's marker leaves the pipeline behind the op's last item. Of each outlet that the op gives items to, one item is
-    marked as its last; as ops are done in order, counting these is enough.
+    A marker leaves the pipeline behind an op's last item. In each outlet to which the op gives items, the last of them
+    is marked. Ops are done in order, so it is enough to count these marks.
 
     Parameters
     ----------
     outlets
         Queues whose items an op may have to wait for.
     depth
-        Ops under way at most.
+        Most ops in flight.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class Completion(Component):
     awaits : In(outlets)
         The outlets to which that op gives items.
     last_taken : In(outlets)
-        The outlets of which the last item of an op is taken in this cycle.
+        The outlets from which an op's last item is taken in this cycle.
     done : Out(1)
-        An op is done: its marker came in an earlier cycle, and its last items were taken in an earlier one.
+        An op is done: its marker came, and its last items were taken, in earlier cycles.
     """
 
     def __init__(self, *, outlets: int, depth: int) -> None:

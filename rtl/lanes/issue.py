@@ -19,8 +19,8 @@ __all__ = ["Issue"]
 class Issue(Component):
     """Issues a word in each cycle in which op, list entry, word and room for what it makes are there.
 
-    An op stays at the port while it is worked on, an entry while its column is, so that nothing is stored here and the
-    next of either follows without a gap. An op of no columns takes one cycle and no entry.
+    An op stays at its port while it is worked on, and so does an entry while its column is. So nothing is stored here,
+    and the next op or entry follows without a gap. An op of no columns takes one cycle and no entry.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Issue(Component):
     reserve_result, reserve_weights, reserve_gradients, reserve_completion : Out(1)
         Room that the word of this cycle takes.
     issues : Out(1)
-        A word is issued in this cycle, or an op that has none is passed over.
+        A word is issued in this cycle, or an op without words is passed over.
     place : Out(unsigned)
         Accumulator of the word of this cycle, for a memory that answers in the next.
     o : Out(Underway)
@@ -86,7 +86,7 @@ class Issue(Component):
         """Decide whether a word is issued; count words and columns; hand on."""
         m = Module()
         work, fire = Signal(), Signal()
-        # Apart, because some follow from others: as one structure they would look like a loop to a simulator.
+        # These are separate signals, because some follow from others. In one structure they would look like a loop.
         now = SimpleNamespace(**{name: Signal(field.shape, name=name) for name, field in self.o.shape()})
         m.d.comb += work.eq(fire & (self.ops.payload.count != 0))
         self._count(m, now, work)
@@ -135,7 +135,7 @@ class Issue(Component):
                 m.d.sync += column.eq(Mux(now.op_ends, 0, column + 1))
 
     def _handshake(self, m: Module, now: SimpleNamespace, work: Signal, fire: Signal) -> None:
-        """Say what a word of each mode takes and makes; issue it when all of that is there."""
+        """Say what a word of each mode takes and makes; issue it when all inputs and all room are there."""
         listed, takes_w, takes_g = Signal(), Signal(), Signal()
         makes_s, makes_w, makes_g = Signal(), Signal(), Signal()
         has_inputs, has_room = Signal(), Signal()

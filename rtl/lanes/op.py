@@ -11,7 +11,7 @@ from deltatrain.rtl.parts.layouts import INDEX_BITS
 __all__ = ["BANKS", "Mode", "Op", "Underway", "column_parts"]
 
 BANKS = 2
-"""M and g(M) have two banks, so that input deltas of the next step accumulate while the gates of this one read M."""
+"""M and g(M) have two banks: input deltas of the next step accumulate while the element-wise unit reads M of this."""
 
 
 class Mode(enum.Enum, shape=unsigned(2)):
@@ -91,7 +91,7 @@ class Underway(data.StructLayout):
     column_begins, column_ends : unsigned(1)
         Whether it is a column's first, last word.
     op_ends : unsigned(1)
-        Whether it is the last of its op, or all of an op without a word.
+        Whether it is the last of its op, or stands for an op without words.
     index : unsigned(INDEX_BITS)
         The column.
     source, target : unsigned
@@ -120,8 +120,8 @@ class Underway(data.StructLayout):
 def column_parts(arithmetic: CellArithmetic, blocks: tuple[int, ...], chunks: int) -> list[tuple[int, int]]:
     """Return first accumulator and words of each part of a column, for a matrix whose blocks add to `blocks` of M.
 
-    A cell whose matrices add to the same blocks has one part. Otherwise the last block is a part of its own, also where
-    it follows the others, because it fills apart from them (`rtl.lanes.banks`).
+    There is one part if both matrices of the cell add to the same blocks. Otherwise the last block is a part of its
+    own, even where it follows the others, because it fills separately (`rtl.lanes.banks`).
 
     Parameters
     ----------

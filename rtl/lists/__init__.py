@@ -1,0 +1,1 @@
+"""Lists of fired columns: how they are written, kept, found and read."""

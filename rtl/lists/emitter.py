@@ -1,15 +1,18 @@
-"""Writing a list: groups of compared elements become entries, one a cycle, and a count at the end of each vector."""
+"""Turns groups of compared elements into entries, one a cycle, and gives a count at the end of each vector."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, Signature
 
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
-__all__ = ["Compared", "EntryEmitter"]
+__all__ = ["BARRIER", "Compared", "EntryEmitter"]
+
+BARRIER = Signature({"ended": Out(1), "all_ended": In(1)})
+"""For an encoder that works on a part of each vector: whether it could end its op, and whether all encoders could."""
 
 
 class Compared(data.StructLayout):
@@ -44,8 +47,8 @@ class EntryEmitter(wiring.Component):
     """Emits the fired elements of each group in increasing order; a group in which nothing fired takes one cycle.
 
     The first entry goes out in the cycle in which its group arrives. The count of a vector follows in the cycle after
-    its last group, when the whole list has been handed over. If the count before has not been taken by then, the last
-    group stays at the input, its entries already sent.
+    its last group; the whole list has been handed over by then. If the previous count has not been taken yet, the last
+    group stays at the input although its entries are sent.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ class EntryEmitter(wiring.Component):
     value_bits
         Width of a delta.
     is_part
-        Whether other emitters work on parts of the same vectors: then all begin a vector in the same cycle.
+        Whether other emitters work on parts of the same vectors. All then begin a vector in the same cycle.
 
     Members
     -------
@@ -64,20 +67,20 @@ class EntryEmitter(wiring.Component):
         What fired.
     counts : Out(stream.Signature(unsigned(INDEX_BITS)))
         How many entries the list of each vector has.
-    ended : Out(1), all_ended : In(1)
-        Whether a vector's last group could leave, and whether it can in all parts; only if `is_part`.
+    barrier : Out(BARRIER)
+        Whether a vector's last group could leave, and whether it can in all parts; present if `is_part`.
     """
 
     def __init__(self, *, elements: int, value_bits: int, is_part: bool = False) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
-        self._elements = elements
+        self._elements, self._is_part = elements, is_part
         super().__init__(
             {
                 "groups": In(stream.Signature(Compared(elements, value_bits))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
-                **({"ended": Out(1), "all_ended": In(1)} if is_part else {}),
+                **({"barrier": Out(BARRIER)} if is_part else {}),
             }
         )
 
@@ -97,10 +100,10 @@ class EntryEmitter(wiring.Component):
         ]
 
         sends, drained, count_free, may_end = Signal(), Signal(), Signal(), Signal(init=1)
-        if hasattr(self, "ended"):
+        if self._is_part:
             m.d.comb += [
-                self.ended.eq(self.groups.valid & group.last & drained & count_free),
-                may_end.eq(self.all_ended),
+                self.barrier.ended.eq(self.groups.valid & group.last & drained & count_free),
+                may_end.eq(self.barrier.all_ended),
             ]
         m.d.comb += [
             sends.eq(entries.valid & entries.ready),

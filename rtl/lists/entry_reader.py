@@ -1,4 +1,4 @@
-"""Reading the columns of an op: a source becomes a stream of entries, one a cycle."""
+"""Reads the columns of an op: a source becomes a stream of entries, one a cycle."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
-from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_source import ListSource, SourceKind
-from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.lists.ports import list_port
+from deltatrain.rtl.lists.source import ListSource, SourceKind
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
@@ -21,7 +20,7 @@ __all__ = ["EntryReader"]
 class EntryReader(Component):
     """Turns each source into its entries, the bias last; sources follow each other without a gap.
 
-    The way of one entry, if there is room for it in the queue behind:
+    An entry takes this way, if the queue behind has room for it:
 
     ====== ===================================================================================================
     cycle  stage
@@ -30,8 +29,8 @@ class EntryReader(Component):
     1      answer: the memory's data, or a constant, is offered at once; what is not taken now enters the queue
     ====== ===================================================================================================
 
-    A source of n columns stays at the port for max(1, n) cycles, or longer where entries are not taken as they come. It
-    is read as of the cycles in which it is at the port, so all it names must be there when it is offered.
+    A source of n columns stays at the port for max(1, n) cycles, or longer under backpressure. It is read while it is
+    at the port, so everything that it names must be stored when it is offered.
 
     Parameters
     ----------
@@ -54,10 +53,8 @@ class EntryReader(Component):
         What to read; one is taken when its last entry is asked for.
     count : Out(unsigned(INDEX_BITS + 1))
         Entries of the source at the port, with the bias; of meaning while ``sources.valid``.
-    table : In(table_port(entries=ring_depth, lists=lists))
-        To the table of lists, which answers in the same cycle.
-    ring : In(ring_port(value_bits=value_bits, entries=ring_depth))
-        To the ring of entries, which answers in the next cycle.
+    lists : In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists))
+        To the table of lists, which answers in the same cycle, and to the ring of entries, which does in the next.
     vectors : In(ReadPort.Signature)
         To the memory of vectors, which answers in the next cycle with a whole word.
     entries : Out(stream.Signature(Entry(value_bits)))
@@ -82,8 +79,7 @@ class EntryReader(Component):
             {
                 "sources": In(stream.Signature(ListSource(lists, vector_words))),
                 "count": Out(unsigned(INDEX_BITS + 1)),
-                "table": In(table_port(entries=ring_depth, lists=lists)),
-                "ring": In(ring_port(value_bits=value_bits, entries=ring_depth)),
+                "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists)),
                 "vectors": In(vectors),
                 "entries": Out(stream.Signature(Entry(value_bits))),
             }
@@ -107,11 +103,11 @@ class EntryReader(Component):
 
     def _ask(self, m: Module, asked: data.View, queue: FallThroughQueue) -> None:
         """Say what the entry of this cycle is, address it, and move on to the next."""
-        source, place = self.sources.payload, self.table.place
+        source, place = self.sources.payload, self.lists.table.place
         listed, columns, column = Signal(), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
         empty, at_bias, last, shares = Signal(), Signal(), Signal(), source.kind == SourceKind.SHARE
         m.d.comb += [
-            self.table.list.eq(source.list),
+            self.lists.table.list.eq(source.list),
             listed.eq(source.kind == SourceKind.FIRED),
             columns.eq(Mux(listed, place.count, source.count)),
             self.count.eq(columns + source.bias),
@@ -125,8 +121,8 @@ class EntryReader(Component):
             asked.index.eq(Mux(at_bias, source.width, column)),
             queue.reserve.eq(asked.valid),
             self.sources.ready.eq(self.sources.valid & (empty | (asked.valid & last))),
-            self.ring.en.eq(asked.valid & asked.from_ring),
-            self.ring.addr.eq(place.base + column),
+            self.lists.ring.en.eq(asked.valid & asked.from_ring),
+            self.lists.ring.addr.eq(place.base + column),
             self.vectors.en.eq(asked.valid & asked.from_vector),
             self.vectors.addr.eq(source.base + column[self._lane_bits :]),
         ]
@@ -137,7 +133,7 @@ class EntryReader(Component):
         """Put together the entry that was asked for in the cycle before."""
         m.d.comb += queue.push.eq(answered.valid)
         with m.If(answered.from_ring):
-            m.d.comb += queue.item.eq(self.ring.data)
+            m.d.comb += queue.item.eq(self.lists.ring.data)
         with m.Else():
             m.d.comb += queue.item.index.eq(answered.index)
             with m.If(answered.from_vector):

@@ -1,41 +1,31 @@
-"""A ring of entries: written one by one, read one by one, or several that follow each other at once."""
+"""A ring of entries: written one by one, read one by one or a word of neighbours at once."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import data
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import Component, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
+from deltatrain.rtl.lists.ports import ring_port, word_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import Entry
 
-__all__ = ["EntryRing", "ring_port", "run_port"]
-
-
-def ring_port(*, value_bits: int, entries: int) -> ReadPort.Signature:
-    """Return a port to read the ring, seen from the ring: `en` and `addr` in; `data` out in the next cycle."""
-    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
-
-
-def run_port(*, value_bits: int, entries: int, run: int) -> ReadPort.Signature:
-    """Return a port to read `run` entries at once, of which the first is at `addr`."""
-    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=data.ArrayLayout(Entry(value_bits), run))
+__all__ = ["EntryRing"]
 
 
 class EntryRing(Component):
-    """Keeps entry i in bank i mod `run`, so that any `run` entries that follow each other are in different banks.
+    """Keeps entry i in bank i mod E, so that any E = `word_entries` neighbours are in E different banks.
 
     Parameters
     ----------
     value_bits
         Width of a value.
     entries
-        Depth, a power of two of at least 2 * `run`.
+        Depth, a power of two of at least 2 * `word_entries`.
     readers
         Ports that read one entry.
-    run
+    word_entries
         Entries that the other port reads at once, a power of two; there is none if it is 1.
 
     Attributes
@@ -44,31 +34,33 @@ class EntryRing(Component):
         Writes an entry.
     read : Out(ring_port).array(readers)
         Reads an entry in the next cycle.
-    read_run : Out(run_port)
-        Reads `run` entries, modulo the depth, in the next cycle.
+    read_word : Out(word_port)
+        Reads `word_entries` entries, modulo the depth, in the next cycle.
     """
 
-    def __init__(self, *, value_bits: int, entries: int, readers: int, run: int = 1) -> None:
+    def __init__(self, *, value_bits: int, entries: int, readers: int, word_entries: int = 1) -> None:
         check_at_least("value_bits", value_bits, 2)
-        check_power_of_two("run", run)
-        check_at_least("entries", entries, 2 * run)
+        check_power_of_two("word_entries", word_entries)
+        check_at_least("entries", entries, 2 * word_entries)
         check_power_of_two("entries", entries)
         check_at_least("readers", readers, 1)
-        self._depth, self._readers, self._run = entries, readers, run
+        self._depth, self._readers, self._word_entries = entries, readers, word_entries
         write = WritePort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
         members = {
             "write": Out(write),
             "read": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
         }
-        if run > 1:
-            members["read_run"] = Out(run_port(value_bits=value_bits, entries=entries, run=run))
+        if word_entries > 1:
+            members["read_word"] = Out(word_port(value_bits=value_bits, entries=entries, word_entries=word_entries))
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
         m = Module()
         shape = self.write.data.shape()
-        banks = [Memory(shape=shape, depth=self._depth // self._run, init=[]) for _ in range(self._run)]
+        banks = [
+            Memory(shape=shape, depth=self._depth // self._word_entries, init=[]) for _ in range(self._word_entries)
+        ]
         for number, bank in enumerate(banks):
             m.submodules[f"bank_{number}"] = bank
             write = bank.write_port()
@@ -79,23 +71,23 @@ class EntryRing(Component):
             ]
         for reader in range(self._readers):
             self._read_one(m, banks, self.read[reader])
-        if self._run > 1:
-            self._read_run(m, banks)
+        if self._word_entries > 1:
+            self._read_word(m, banks)
         return m
 
     @property
     def _bank_bits(self) -> int:
-        return ceil_log2(self._run)
+        return ceil_log2(self._word_entries)
 
     def _is_in(self, address: Value, bank: int) -> Value | int:
-        return (address[: self._bank_bits] == bank) if self._run > 1 else 1
+        return (address[: self._bank_bits] == bank) if self._word_entries > 1 else 1
 
     def _row(self, address: Value) -> Value:
         return address[self._bank_bits :]
 
     def _read_one(self, m: Module, banks: list[Memory], port: ReadPort) -> None:
         """Address all banks, and choose when they answer."""
-        if self._run == 1:
+        if self._word_entries == 1:
             connect(m, banks[0].read_port(), flipped(port))
             return
         bank_of = Signal(self._bank_bits)
@@ -107,18 +99,18 @@ class EntryRing(Component):
             with m.If(bank_of == number):
                 m.d.comb += port.data.eq(read.data)
 
-    def _read_run(self, m: Module, banks: list[Memory]) -> None:
-        """Address in each bank the first entry that is not before the run, and turn the answers into their order."""
-        port, first = self.read_run, Signal(self._bank_bits)
+    def _read_word(self, m: Module, banks: list[Memory]) -> None:
+        """Address in each bank the first entry that is not before `addr`, and turn the answers into their order."""
+        port, first = self.read_word, Signal(self._bank_bits)
         with m.If(port.en):
             m.d.sync += first.eq(port.addr)
         answers = []
         for number, bank in enumerate(banks):
             read = bank.read_port()
-            row = self._row(port.addr + (self._run - 1 - number))
+            row = self._row(port.addr + (self._word_entries - 1 - number))
             m.d.comb += [read.en.eq(port.en), read.addr.eq(row[: len(read.addr)])]
             answers.append(Value.cast(read.data))
         with m.Switch(first):
-            for number in range(self._run):
+            for number in range(self._word_entries):
                 with m.Case(number):
                     m.d.comb += Value.cast(port.data).eq(Cat(answers[number:] + answers[:number]))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory, ReadPort, WritePort
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from amaranth.utils import ceil_log2
 
-from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_store import ListPlace, table_port
+from deltatrain.rtl.lists.ports import ListPlace, list_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import Entry
 
-__all__ = ["ListPair", "LoadedLists"]
+__all__ = ["ListPair", "LoadedLists", "pair_port"]
 
 
 class ListPair(data.StructLayout):
@@ -29,6 +28,27 @@ class ListPair(data.StructLayout):
         super().__init__({"x": ListPlace(entries), "h": ListPlace(entries)})
 
 
+def pair_port(*, value_bits: int, entries: int, lists: int, word_entries: int) -> Signature:
+    """Return the port by which pairs of lists are written, seen from who keeps them.
+
+    Members
+    -------
+    entries : Out(WritePort.Signature)
+        Writes `word_entries` entries; the address counts such words.
+    note : In(1), pair : In(unsigned), places : In(ListPair)
+        In a cycle in which `note` is high the two lists of a pair are noted to be at `places`.
+    """
+    word = data.ArrayLayout(Entry(value_bits), word_entries)
+    return Signature(
+        {
+            "entries": Out(WritePort.Signature(addr_width=ceil_log2(entries // word_entries), shape=word)),
+            "note": In(1),
+            "pair": In(unsigned(ceil_log2(lists // 2))),
+            "places": In(ListPair(entries)),
+        }
+    )
+
+
 class LoadedLists(Component):
     """Keeps the lists of a few steps in pairs: list 2 n is the x of pair n, list 2 n + 1 its h.
 
@@ -42,51 +62,41 @@ class LoadedLists(Component):
         Numbers of lists, an even number.
     readers
         Read ports.
-    run
+    word_entries
         Entries that are written at once, a power of two of at least 2; each list begins at a multiple of it.
 
     Attributes
     ----------
-    write : Out(WritePort.Signature)
-        Writes `run` entries; the address counts such words.
-    note : In(1), pair : In(range), places : In(ListPair)
-        Where the two lists of a pair are.
-    table : Out(table_port).array(readers)
-        Looks up a list in the same cycle.
-    ring : Out(ring_port).array(readers)
-        Reads an entry in the next cycle.
+    write : Out(pair_port)
+        Writes the lists.
+    read : Out(list_port).array(readers)
+        Each looks up a list in the same cycle, and reads an entry in the next.
     """
 
-    def __init__(self, *, value_bits: int, entries: int, lists: int, readers: int, run: int) -> None:
-        check_power_of_two("run", run)
-        check_at_least("run", run, 2)
+    def __init__(self, *, value_bits: int, entries: int, lists: int, readers: int, word_entries: int) -> None:
+        check_power_of_two("word_entries", word_entries)
+        check_at_least("word_entries", word_entries, 2)
         check_power_of_two("entries", entries)
-        check_at_least("entries", entries, 2 * run)
+        check_at_least("entries", entries, 2 * word_entries)
         check_at_least("lists", lists, 2)
         if lists % 2:
             raise ValueError(f"lists must be even, not {lists}")
-        self._words, self._pairs, self._run_bits = entries // run, lists // 2, ceil_log2(run)
-        word = data.ArrayLayout(Entry(value_bits), run)
-        super().__init__(
-            {
-                "write": Out(WritePort.Signature(addr_width=ceil_log2(self._words), shape=word)),
-                "note": In(1),
-                "pair": In(unsigned(ceil_log2(self._pairs))),
-                "places": In(ListPair(entries)),
-                "table": Out(table_port(entries=entries, lists=lists)).array(readers),
-                "ring": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
-            }
-        )
+        self._words, self._pairs, self._entry_bits = entries // word_entries, lists // 2, ceil_log2(word_entries)
+        write = pair_port(value_bits=value_bits, entries=entries, lists=lists, word_entries=word_entries)
+        read = list_port(value_bits=value_bits, entries=entries, lists=lists)
+        super().__init__({"write": Out(write), "read": Out(read).array(readers)})
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
         m = Module()
-        m.submodules.words = words = Memory(shape=self.write.data.shape(), depth=self._words, init=[])
-        m.submodules.pairs = pairs = Memory(shape=self.places.shape(), depth=self._pairs, init=[])
-        connect(m, words.write_port(), flipped(self.write))
+        write = self.write
+        m.submodules.words = words = Memory(shape=write.entries.data.shape(), depth=self._words, init=[])
+        m.submodules.pairs = pairs = Memory(shape=write.places.shape(), depth=self._pairs, init=[])
+        connect(m, words.write_port(), flipped(write.entries))
         note = pairs.write_port()
-        m.d.comb += [note.en.eq(self.note), note.addr.eq(self.pair), note.data.eq(self.places)]
-        for table, ring in zip(self.table, self.ring, strict=True):
+        m.d.comb += [note.en.eq(write.note), note.addr.eq(write.pair), note.data.eq(write.places)]
+        for reader in self.read:
+            table, ring = reader.table, reader.ring
             known = pairs.read_port(domain="comb")
             m.d.comb += known.addr.eq(table.list[1:])
             with m.If(table.list[0]):
@@ -98,7 +108,7 @@ class LoadedLists(Component):
 
     def _read(self, m: Module, word: ReadPort, ring: ReadPort) -> None:
         """Read the word that an entry is in, and choose when it answers."""
-        entry = Signal(self._run_bits)
+        entry = Signal(self._entry_bits)
         with m.If(ring.en):
             m.d.sync += entry.eq(ring.addr)
-        m.d.comb += [word.en.eq(ring.en), word.addr.eq(ring.addr[self._run_bits :]), ring.data.eq(word.data[entry])]
+        m.d.comb += [word.en.eq(ring.en), word.addr.eq(ring.addr[self._entry_bits :]), ring.data.eq(word.data[entry])]

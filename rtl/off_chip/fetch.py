@@ -1,81 +1,111 @@
-"""The fetch: brings matrix columns from off-chip memory ahead of the lanes, and says when what they wrote goes back."""
+"""The fetch: prefetches matrix columns from off-chip memory for the lanes, and requests their write-backs."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from typing import Any
+
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
 from deltatrain.rtl.off_chip.posts import Posts
-from deltatrain.rtl.off_chip.run_splitter import FetchOp, RunSplitter
+from deltatrain.rtl.off_chip.request import FetchRequest, Matrix, Request
+from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
-from deltatrain.rtl.parts.request import FetchRequest, Matrix, Request
 
-__all__ = ["Fetch"]
+__all__ = ["Fetch", "FetchedMatrix"]
+
+
+class FetchedMatrix(Signature):
+    """What the fetch passes of one kind of matrix, W or dW, seen from the fetch.
+
+    Parameters
+    ----------
+    word
+        Shape of a word.
+    depth
+        Words that the buffer holds at most.
+
+    Members
+    -------
+    words : In(stream.Signature(word))
+        The words that were requested, in the order of the requests; always ready.
+    lane_words : Out(stream.Signature(word))
+        The same words for the lanes, which take one of each kind in the same cycle in an op that reads both.
+    posts : Out(stream.Signature(Request()))
+        What to write, with words that the lanes have handed out by then.
+    written : In(range)
+        Words of posted writes that the memory has newly taken: their room is free from this cycle on.
+    """
+
+    def __init__(self, word: ShapeLike, depth: int) -> None:
+        super().__init__(
+            {
+                "words": In(stream.Signature(word)),
+                "lane_words": Out(stream.Signature(word)),
+                "posts": Out(stream.Signature(Request())),
+                "written": In(range(depth + 1)),
+            }
+        )
 
 
 class Fetch(Component):
-    """Asks for the columns of each op as fast as the buffer has room; buffers what comes; posts what goes back.
+    """Requests columns as fast as the buffer has room, buffers their words, and posts write-backs.
 
-    The life of a run, a column or a part of one, that the lanes take in cycles x - words + 1 to x:
+    The life of a segment, a column or a part of one, that the lanes take in cycles x - words + 1 to x:
 
     ========== ======================================================================= ================================
     cycle      what happens                                                            where
     ========== ======================================================================= ================================
     s          its op is offered, at the earliest                                      `ops`
-    s + 1      its column is offered; it becomes a run                                 `columns`, `RunSplitter`
-    s + 2 = t  its op may begin; there is room: W is asked for and the room is held,   `_ask`
+    s + 1      its column is offered; it becomes a segment                             `columns`, `SegmentSplitter`
+    s + 2 = t  its op may begin and there is room: W is requested, room is taken,      `_ask`
                for dW too
-    t + 1      dW is asked for, if the op reads W and dW                               `_ask`
+    t + 1      dW is requested, if the op reads W and dW                               `_ask`
     t ...      its words come, and fall through while the lanes wait for them          `MemoryQueue`
     x          its last word is taken                                                  `_follow`
-    x + 1      its room is free again, if it does not go back                          `_hold`
+    x + 1      its room is free again, if it is not written back                       `_hold`
     x + 1 + d  it is posted, with d = drain_cycles: all the lanes made of it is out    `Posts`
-    w          the memory has taken it, and its room is free again                     `weights_written`, `_hold`
+    w          the memory has taken it, and its room is free again                     `written`, `_hold`
     ========== ======================================================================= ================================
 
-    A run may be asked for in every cycle, also the first of the next op right after the last of one. An op in which
-    nothing fired takes one cycle in its turn. Room that comes free in a cycle may be asked for in that cycle.
+    A segment may be requested in every cycle, across ops too. An op in which nothing fired takes one cycle in its turn.
+    Room may be used in the very cycle in which it comes free.
 
-    Words of W and of dW wait in memories of their own, each of which could fill the buffer alone; `buffer_bytes` bounds
-    what is in both, and on its way to them.
+    Words of W and of dW wait in separate memories, each as large as the whole buffer. `buffer_bytes` bounds what is in
+    both and in flight to them.
 
     Parameters
     ----------
     engine
         Lanes and formats.
     buffer_bytes
-        What runs may hold together; at least two words of each matrix that is off-chip.
+        Most bytes that all segments hold together; at least two words of each matrix that is off-chip.
     weights, gradients
-        Whether W, dW live off-chip. Ports of one that does not are absent.
+        Whether W, dW live off-chip. The port of one that does not is absent.
 
     Attributes
     ----------
-    ops : In(stream.Signature(FetchOp()))
+    ops : In(stream.Signature(ColumnsOp()))
         What to fetch, one op after the other.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
         The columns of each.
     may_begin : In(1)
-        Whether the first request of the next op may be made: its list is done, and so is whatever wrote the matrices
-        that it reads. Stays high until `begins`.
+        Whether the first request of the next op may be made, because its list is done, and so are the ops that wrote
+        the matrices that it reads. Stays high until `begins`.
     begins : Out(1)
         That request is made and taken in this cycle, or the op is passed over because nothing fired. From the next
-        cycle on `may_begin` is about the op behind.
+        cycle on `may_begin` is about the op after it.
     requests : Out(stream.Signature(FetchRequest()))
         What to read.
-    weights, weight_gradients : In(stream.Signature(word))
-        The words that were asked for, in the order of the requests; always ready.
-    weights_out, weight_gradients_out : Out(stream.Signature(word))
-        The same words, for the lanes, which take one of each in the same cycle in an op that reads both.
-    posts_weights, posts_gradients : Out(stream.Signature(Request()))
-        What to write, with words that the lanes have handed out by then.
-    weights_written, gradients_written : In(range)
-        Words of posted writes, of one or of several, that the memory has taken and that were not told before: their
-        room is free from this cycle on.
+    weights, gradients : Out(FetchedMatrix)
+        Words of W, of dW.
+    matrices
+        Those of the two ports that are there, by name.
     """
 
     def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool) -> None:
@@ -89,129 +119,122 @@ class Fetch(Component):
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
         self._value_bytes = {name: number.bytes for name, (_, number) in self._kinds.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * lanes * sum(self._value_bytes.values()))
-        # Room is counted in bytes of each lane, as all runs are whole words.
+        # Room is counted in bytes of each lane, as all segments are whole words.
         self._lanes, self._lane_bytes = lanes, buffer_bytes // lanes
         self._depth = {name: self._lane_bytes // size for name, size in self._value_bytes.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
         ports = {
-            "ops": In(stream.Signature(FetchOp())),
+            "ops": In(stream.Signature(ColumnsOp())),
             "columns": In(stream.Signature(unsigned(INDEX_BITS))),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
         }
         for name, (_, number) in self._kinds.items():
-            words = stream.Signature(word(number.bits, lanes))
-            ports |= {
-                _STREAM[name]: In(words),
-                f"{_STREAM[name]}_out": Out(words),
-                f"posts_{name}": Out(stream.Signature(Request())),
-                f"{name}_written": In(range(self._depth[name] + 1)),
-            }
+            ports[name] = Out(FetchedMatrix(word(number.bits, lanes), self._depth[name]))
         super().__init__(ports)
+        self.matrices: dict[str, Any] = {"weights": self.weights} if weights else {}
+        self.matrices |= {"gradients": self.gradients} if gradients else {}
 
     def elaborate(self, platform: object) -> Module:
-        """Connect the side that asks, the words on their way, the side of the lanes, and the room between them."""
+        """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = RunSplitter()
+        m.submodules.splitter = splitter = SegmentSplitter()
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         most = max(self._depth.values())
-        m.submodules.held = held = MemoryQueue(shape=_Held(most), depth=most)
+        m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most), depth=most)
         free, wanted, returned = (Signal(range(self._lane_bytes + 1), name=n) for n in ("free", "wanted", "returned"))
-        self._ask(m, splitter, held, free, wanted)
-        last_taken = self._follow(m, held, self._buffer(m), returned)
-        self._post(m, splitter, held, last_taken)
-        self._hold(m, held, free, wanted, returned)
+        self._ask(m, splitter, in_flight, free, wanted)
+        last_taken = self._follow(m, in_flight, self._buffer(m), returned)
+        self._post(m, splitter, in_flight, last_taken)
+        self._hold(m, in_flight, free, wanted, returned)
         return m
 
-    def _ask(self, m: Module, splitter: RunSplitter, held: MemoryQueue, free: Signal, wanted: Signal) -> None:
-        """Ask for W, then for dW, of the run that is next, if its op may begin and there is room for both."""
-        run, request = splitter.runs.payload, self.requests.payload
+    def _ask(self, m: Module, splitter: SegmentSplitter, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> None:
+        """Request W, then dW, of the next segment, if its op may begin and there is room for both."""
+        segment, request = splitter.segments.payload, self.requests.payload
         second, now, passes = Signal(), Signal(), Signal()
         weights, addresses = Signal(), {}
         for name, size in self._value_bytes.items():
-            addresses[name] = run[f"{name}_address"] + run.first_word * (size * self._lanes)
+            addresses[name] = segment[f"{name}_address"] + segment.first_word * (size * self._lanes)
         m.d.comb += [
-            now.eq(splitter.runs.valid & ~second & (self.may_begin | ~run.begins)),
-            passes.eq(now & run.empty),
-            wanted.eq(run.words * self._size(run)),
-            weights.eq(run.weights & ~second),
-            self.requests.valid.eq(second | (now & ~run.empty & (wanted <= free))),
+            now.eq(splitter.segments.valid & ~second & (self.may_begin | ~segment.begins)),
+            passes.eq(now & segment.empty),
+            wanted.eq(segment.words * self._size(segment)),
+            weights.eq(segment.weights & ~second),
+            self.requests.valid.eq(second | (now & ~segment.empty & (wanted <= free))),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
-            request.request.words.eq(run.words),
+            request.request.words.eq(segment.words),
             request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
-            held.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
-            held.i.payload.words.eq(run.words),
-            *(held.i.payload[name].eq(run[name]) for name in ("weights", "gradients", "writes_back")),
-            self.begins.eq(run.begins & (passes | held.i.valid)),
+            in_flight.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
+            in_flight.i.payload.words.eq(segment.words),
+            *(in_flight.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
+            self.begins.eq(segment.begins & (passes | in_flight.i.valid)),
         ]
-        both = run.weights & run.gradients
-        m.d.comb += splitter.runs.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
+        both = segment.weights & segment.gradients
+        m.d.comb += splitter.segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
         with m.If(self.requests.valid & self.requests.ready):
             m.d.sync += second.eq(both & ~second)
 
     def _buffer(self, m: Module) -> dict[str, Signal]:
-        """Let the words of each kind through; return whether one is taken."""
+        """Buffer the words of each kind; return for each whether the lanes take one."""
         taken = {}
         for name, (_, number) in self._kinds.items():
             shape = word(number.bits, self._lanes)
-            m.submodules[_STREAM[name]] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
-            entrance, exit_ = getattr(self, _STREAM[name]), getattr(self, f"{_STREAM[name]}_out")
-            connect(m, flipped(entrance), queue.i)
-            connect(m, queue.o, flipped(exit_))
+            m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
+            matrix = self.matrices[name]
+            connect(m, flipped(matrix.words), queue.i)
+            connect(m, queue.o, flipped(matrix.lane_words))
             taken[name] = Signal(name=f"{name}_taken")
-            m.d.comb += taken[name].eq(exit_.valid & exit_.ready)
+            m.d.comb += taken[name].eq(matrix.lane_words.valid & matrix.lane_words.ready)
         return taken
 
-    def _follow(self, m: Module, held: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
-        """Count the words of the oldest run as they are taken; return whether its last one is."""
-        run, one_taken, last_taken = held.o.payload, Signal(), Signal()
-        number, after = Signal.like(run.words), Signal.like(run.words)
+    def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
+        """Count the words of the oldest segment as they are taken; return whether its last one is."""
+        segment, one_taken, last_taken = in_flight.o.payload, Signal(), Signal()
+        number, after = Signal.like(segment.words), Signal.like(segment.words)
         m.d.comb += [
-            one_taken.eq(Mux(run.weights, taken.get("weights", 0), taken.get("gradients", 0))),
+            one_taken.eq(Mux(segment.weights, taken.get("weights", 0), taken.get("gradients", 0))),
             after.eq(number + 1),
-            last_taken.eq(one_taken & (after == run.words)),
-            held.o.ready.eq(last_taken),
+            last_taken.eq(one_taken & (after == segment.words)),
+            in_flight.o.ready.eq(last_taken),
         ]
-        with m.If(last_taken & ~run.writes_back):
-            m.d.comb += returned.eq(run.words * self._size(run))
+        with m.If(last_taken & ~segment.writes_back):
+            m.d.comb += returned.eq(segment.words * self._size(segment))
         with m.If(one_taken):
             m.d.sync += number.eq(Mux(last_taken, 0, after))
         return last_taken
 
-    def _post(self, m: Module, splitter: RunSplitter, held: MemoryQueue, last_taken: Signal) -> None:
-        """Note where runs that go back came from; post them in time."""
-        asked = self.requests.valid & self.requests.ready & splitter.runs.payload.writes_back
-        run = held.o.payload
+    def _post(self, m: Module, splitter: SegmentSplitter, in_flight: MemoryQueue, last_taken: Signal) -> None:
+        """Keep the requests of segments that are written back; post each when it is due."""
+        asked = self.requests.valid & self.requests.ready & splitter.segments.payload.writes_back
+        segment = in_flight.o.payload
         for name, (matrix, _) in self._kinds.items():
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
-            connect(m, posts.requests, flipped(getattr(self, f"posts_{name}")))
+            connect(m, posts.requests, flipped(self.matrices[name].posts))
             m.d.comb += [
-                posts.runs.valid.eq(asked & (self.requests.payload.matrix == matrix)),
-                posts.runs.payload.eq(self.requests.payload.request),
-                posts.taken.eq(last_taken & run.writes_back & run[name]),
+                posts.segments.valid.eq(asked & (self.requests.payload.matrix == matrix)),
+                posts.segments.payload.eq(self.requests.payload.request),
+                posts.taken.eq(last_taken & segment.writes_back & segment[name]),
             ]
 
-    def _hold(self, m: Module, held: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
-        """Keep the bytes of each lane that are free: all, less what runs hold, with what is given back now."""
+    def _hold(self, m: Module, in_flight: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
+        """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
         before = Signal.like(free, init=self._lane_bytes)
-        written = [getattr(self, f"{name}_written") * size for name, size in self._value_bytes.items()]
+        written = [self.matrices[name].written * size for name, size in self._value_bytes.items()]
         m.d.comb += free.eq(sum(written, start=before))
-        m.d.sync += before.eq(free - Mux(held.i.valid, wanted, 0) + returned)
+        m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
 
-    def _size(self, run: data.View) -> Value:
-        """Return the bytes of each lane that one word of each matrix of `run` takes."""
-        sizes = [Mux(run[name], size, 0) for name, size in self._value_bytes.items()]
+    def _size(self, segment: data.View) -> Value:
+        """Return the bytes of each lane that one word of each matrix of `segment` takes."""
+        sizes = [Mux(segment[name], size, 0) for name, size in self._value_bytes.items()]
         return sum(sizes[1:], start=sizes[0])
 
 
-_STREAM = {"weights": "weights", "gradients": "weight_gradients"}
-
-
-class _Held(data.StructLayout):
-    """A run from its request until its last word is taken.
+class _InFlight(data.StructLayout):
+    """A segment from its request until its last word is taken.
 
     Parameters
     ----------

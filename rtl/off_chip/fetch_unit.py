@@ -1,6 +1,8 @@
-"""The fetch with what feeds it: lists in, requests for the columns that they name out."""
+"""The fetch unit: reads lists, and requests the columns that they name."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, stream
@@ -11,31 +13,31 @@ from deltatrain.accel.engine import Engine
 from deltatrain.accel.memory import Dma
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.entry_reader import EntryReader
-from deltatrain.rtl.lists.list_source import ListSource
+from deltatrain.rtl.lists.source import ListSource
 from deltatrain.rtl.off_chip.fetch import Fetch
-from deltatrain.rtl.off_chip.run_splitter import FetchOp
+from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp
 
-__all__ = ["ColumnsOp", "FetchUnit"]
+__all__ = ["FetchOp", "FetchUnit"]
 
 _AHEAD = 4
 """Ops whose lists may be read before their first request may be made."""
 
 
-class ColumnsOp(data.StructLayout):
+class FetchOp(data.StructLayout):
     """The columns of one op that are fetched.
 
     Members
     -------
     source : ListSource
         Which.
-    fetch : FetchOp
-        Of which matrices; its count is filled in when the list is there.
+    columns : ColumnsOp
+        Of which matrices; its count is filled in once the list is read.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "fetch": FetchOp()})
+        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": ColumnsOp()})
 
 
 class FetchUnit(Component):
@@ -50,21 +52,21 @@ class FetchUnit(Component):
 
     Attributes
     ----------
-    commands : In(stream.Signature(command(ColumnsOp)))
+    commands : In(stream.Signature(command(FetchOp)))
         What to fetch.
     soon_counts, done_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether requests may be made.
-    table, ring, vectors : In(...)
-        To the lists, see `rtl.lists.entry_reader`; vectors are not read.
-    requests, weights, weight_gradients, weights_out, ...
+    lists : In(list_port)
+        To the lists.
+    requests, weights, gradients, matrices
         See `rtl.off_chip.fetch`.
     """
 
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
         activation = engine.formats.activation
-        self._op = ColumnsOp(sizes)
+        self._op = FetchOp(sizes)
         self._reader = EntryReader(
             value_bits=activation.bits,
             lanes=engine.lanes,
@@ -79,35 +81,37 @@ class FetchUnit(Component):
             weights=not sizes.weight_words,
             gradients=not sizes.gradient_words,
         )
-        own = ("ops", "columns", "may_begin", "begins")
-        self._passed = {name: member for name, member in self._fetch.signature.members.items() if name not in own}
-        reader = self._reader.signature.members
+        fetched = self._fetch.signature.members
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op))),
                 "soon_counts": In(counts_layout()),
                 "done_counts": In(counts_layout()),
                 "running": In(1),
-                "table": reader["table"],
-                "ring": reader["ring"],
-                **self._passed,
+                "lists": self._reader.signature.members["lists"],
+                "requests": fetched["requests"],
+                **{name: fetched[name] for name in self._fetch.matrices},
             }
         )
+        self.matrices: dict[str, Any] = {} if sizes.weight_words else {"weights": self.weights}
+        self.matrices |= {} if sizes.gradient_words else {"gradients": self.gradients}
 
     def elaborate(self, platform: object) -> Module:
         """Let the reader begin early and the requests begin in time."""
         m = Module()
         m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, later=unsigned(1))
-        m.submodules.gate = gate = Gate(unsigned(1))
+        m.submodules.start = start = Wait(unsigned(1))
         m.submodules.reader = reader = self._reader
         m.submodules.fetch = fetch = self._fetch
-        shape = FetchOp()
+        shape = ColumnsOp()
         m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_AHEAD)
         item = fetch.ops.payload
         connect(m, flipped(self.commands), begin.commands)
-        connect(m, begin.later, gate.i)
-        connect(m, flipped(self.table), reader.table)
-        connect(m, flipped(self.ring), reader.ring)
+        connect(m, begin.later, start.i)
+        connect(m, flipped(self.lists), reader.lists)
+        connect(m, fetch.requests, flipped(self.requests))
+        for name, matrix in self.matrices.items():
+            connect(m, fetch.matrices[name], flipped(matrix))
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
             begin.has_room.eq(ops.w_rdy),
@@ -115,7 +119,7 @@ class FetchUnit(Component):
             reader.sources.payload.eq(begin.op.source),
             reader.sources.valid.eq(begin.reads),
             begin.read.eq(reader.sources.ready),
-            ops.w_data.eq(begin.op.fetch),
+            ops.w_data.eq(begin.op.columns),
             data.View(shape, ops.w_data).count.eq(reader.count),
             ops.w_en.eq(begin.begins),
             item.eq(data.View(shape, ops.r_data)),
@@ -124,16 +128,8 @@ class FetchUnit(Component):
             fetch.columns.payload.eq(reader.entries.payload.index),
             fetch.columns.valid.eq(reader.entries.valid),
             reader.entries.ready.eq(fetch.columns.ready),
-            gate.counts.eq(self.done_counts),
-            fetch.may_begin.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(fetch.begins),
+            start.counts.eq(self.done_counts),
+            fetch.may_begin.eq(start.o.valid & self.running),
+            start.o.ready.eq(fetch.begins),
         ]
-        for name in self._passed:
-            here, inside = getattr(self, name), getattr(fetch, name)
-            if name.endswith("_written"):
-                m.d.comb += inside.eq(here)
-            elif self._passed[name].flow is In(1).flow:
-                connect(m, flipped(here), inside)
-            else:
-                connect(m, inside, flipped(here))
         return m

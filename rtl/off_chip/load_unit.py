@@ -1,4 +1,4 @@
-"""Loading vectors, and the tape, from off-chip memory into local SRAM."""
+"""The load unit: loads vectors, and the tape, from off-chip memory into local SRAM."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from amaranth.utils import ceil_log2
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.off_chip.request import Request
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
-from deltatrain.rtl.parts.request import Request
+from deltatrain.rtl.parts.tape_ports import TapePorts
 
 __all__ = ["LoadOp", "LoadUnit"]
 
@@ -25,7 +26,7 @@ class LoadOp(data.StructLayout):
     Members
     -------
     request : Request
-        Where it is; how many words of a tape there are is found out.
+        Where it is. The words of a tape are not given here, because they follow from its lists.
     base : unsigned
         The first word where a vector goes.
     is_tape : unsigned(1), tape : TapeLoadOp
@@ -38,7 +39,7 @@ class LoadOp(data.StructLayout):
 
 
 class LoadUnit(Component):
-    """Asks for one thing after the other, the next when the last word of the one before has come.
+    """Has one request outstanding: makes the next when the last word of the one before has come.
 
     Parameters
     ----------
@@ -46,10 +47,8 @@ class LoadUnit(Component):
         Lanes and formats.
     sizes
         Of the tile's memories.
-    tape
-        To the memory of the tape, where that lives off-chip.
-    state
-        To the memory of states, likewise, if the cell has some.
+    memories
+        Write ports of the memories of tape and states, where the tape lives off-chip; else None.
 
     Attributes
     ----------
@@ -60,39 +59,30 @@ class LoadUnit(Component):
     running : In(1)
         Whether ops may start.
     requests : Out(stream.Signature(Request))
-        What to read, in the cycle in which an op starts; it waits at the port if it is not taken.
-    is_tape : Out(1)
-        Whether the request is for words of the tape.
+        What to read, from the cycle in which an op starts until it is taken.
     words : In(stream.Signature(word))
         The words of a vector that the memory answers; always ready.
-    tape_words : In(stream.Signature(word))
-        Those of a tape; always ready.
     write : In(WritePort.Signature)
         To the memory of x, of all tiles where there are several.
-    tape, state, tables, entries, note, pair, places
-        To where a tape goes, see `rtl.off_chip.tape_load`.
+    is_tape : Out(1), tape_words : In(stream.Signature(word))
+        Whether the request is for words of the tape; those words, always ready.
+    memories, tables, lists
+        To where a tape goes, see `rtl.off_chip.tape_load`. These, `is_tape` and `tape_words` are present where the tape
+        lives off-chip.
     soon : Out(1)
-        What the oldest op that was not announced yet asked for is stored.
+        High for one cycle for each op, in order: what it loaded is stored.
     spent : Out(spent_layout)
         Busy cycles, in which a word came, and stalled ones.
     """
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        sizes: TileSizes,
-        tape: WritePort.Signature | None = None,
-        state: WritePort.Signature | None = None,
-    ) -> None:
+    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts | None = None) -> None:
         self._op, self._sizes = LoadOp(sizes, engine.lanes), sizes
-        self._tape = None if tape is None else TapeLoad(engine=engine, sizes=sizes, tape=tape, state=state)
+        self._tape = None if memories is None else TapeLoad(engine=engine, sizes=sizes, memories=memories)
         members: dict[str, object] = {}
         if self._tape is not None:
-            inside = dict(self._tape.signature.members)
-            self._ports = {name: inside[name] for name in ("tape", "state", "entries") if name in inside}
-            own = {name: inside[name] for name in ("tables", "pair", "places")}
-            members = {"is_tape": Out(1), "tape_words": inside["words"], "note": Out(1), **own, **self._ports}
+            inside = self._tape.signature.members
+            members = {"is_tape": Out(1), "tape_words": inside["words"]}
+            members |= {name: inside[name] for name in ("memories", "tables", "lists")}
         shape = word(engine.formats.activation.bits, engine.lanes)
         super().__init__(
             {
@@ -109,17 +99,17 @@ class LoadUnit(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Ask once, count what comes, and store it."""
+        """Request once, count the words that come, and store them."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op, self._sizes.units)
-        connect(m, flipped(self.commands), gate.i)
-        op, active, asked, last, comes = gate.o.payload, Signal(), Signal(), Signal(), Signal()
+        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        connect(m, flipped(self.commands), start.i)
+        op, active, asked, last, comes = start.o.payload, Signal(), Signal(), Signal(), Signal()
         words, ends = Signal(INDEX_BITS), Signal()
         number = Signal.like(words)
         m.d.comb += [
-            gate.counts.eq(self.done_counts),
-            active.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(ends & self.running),
+            start.counts.eq(self.done_counts),
+            active.eq(start.o.valid & self.running),
+            start.o.ready.eq(ends & self.running),
             self.requests.payload.address.eq(op.request.address),
             self.requests.payload.words.eq(words),
             self.requests.valid.eq(active & ~asked),
@@ -141,28 +131,27 @@ class LoadUnit(Component):
                 ends.eq(last | self._tape.last),
                 comes.eq(self.words.valid | self.tape_words.valid),
             ]
-        m.submodules.counters = counters = UnitCounters(units=self._sizes.units)
-        m.d.comb += [
-            counters.running.eq(self.running),
-            counters.active.eq(active),
-            counters.works.eq(comes),
-            counters.unmet.eq(gate.unmet),
-            self.spent.eq(counters.spent),
-        ]
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=self.running,
+            active=active,
+            works=comes,
+            unmet=start.unmet,
+        )
         return m
 
     def _load_tape(self, m: Module, tape: TapeLoad, op: data.View, active: Value) -> None:
-        """Hand the words of a tape to who knows where they go."""
+        """Hand the words of a tape to the part that stores them."""
         m.submodules.tape_load = tape
         connect(m, flipped(self.tape_words), tape.words)
-        for name in self._ports:
-            connect(m, flipped(getattr(self, name)), getattr(tape, name))
+        connect(m, flipped(self.memories), tape.memories)
+        connect(m, flipped(self.lists), tape.lists)
         for table, looked_up in zip(self.tables, tape.tables, strict=True):
             connect(m, flipped(table), looked_up)
         m.d.comb += [
             tape.op.eq(op.tape),
             self.is_tape.eq(op.is_tape),
-            self.note.eq(active & op.is_tape),
-            self.pair.eq(tape.pair),
-            self.places.eq(tape.places),
+            tape.is_active.eq(active & op.is_tape),
         ]

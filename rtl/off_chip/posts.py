@@ -1,4 +1,4 @@
-"""When columns go back to off-chip memory: a fixed time after the lanes have taken the last word of a run."""
+"""Write-backs of columns: each segment is posted a fixed time after the lanes have taken its last word."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from deltatrain.rtl.off_chip.request import Request
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
-from deltatrain.rtl.parts.request import Request
 
 __all__ = ["Posts"]
 
 
 class Posts(Component):
-    """Keeps where runs of one matrix go back to, in their order, until each is due.
+    """Keeps the requests of segments of one matrix that will be written back, in order, until each is due.
 
     Parameters
     ----------
     delay_cycles
-        From the cycle in which a run's last word is taken to the one in which it is posted.
+        From the cycle in which a segment's last word is taken to the one in which it is posted.
     depth
-        Runs under way at most; no more may be entered.
+        Most segments in flight; no more may be entered.
 
     Attributes
     ----------
-    runs : In(stream.Signature(Request()))
-        A run that is going to be written back; always ready.
+    segments : In(stream.Signature(Request()))
+        A segment that is going to be written back; always ready.
     taken : In(1)
-        The last word of the oldest run for which that has not been said before is taken in this cycle.
+        High for one cycle for each segment, in order: the lanes take its last word.
     requests : Out(stream.Signature(Request()))
-        The same runs, `delay_cycles` after that, or as soon after as they are taken.
+        The same segments, each `delay_cycles` after its `taken`, or later under backpressure.
     """
 
     def __init__(self, *, delay_cycles: int, depth: int) -> None:
@@ -40,17 +40,17 @@ class Posts(Component):
         self._delay_cycles, self._depth = delay_cycles, depth
         super().__init__(
             {
-                "runs": In(stream.Signature(Request())),
+                "segments": In(stream.Signature(Request())),
                 "taken": In(1),
                 "requests": Out(stream.Signature(Request())),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Offer the oldest run while more are due than were taken."""
+        """Offer the oldest segment while any is due."""
         m = Module()
         m.submodules.queue = queue = MemoryQueue(shape=Request(), depth=self._depth)
-        connect(m, flipped(self.runs), queue.i)
+        connect(m, flipped(self.segments), queue.i)
         taken, goes = Signal(), Signal()
         due, late = Signal(range(self._depth + 1)), Signal(range(self._depth + 1))
         m.d.comb += [

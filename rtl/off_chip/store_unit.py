@@ -1,21 +1,21 @@
-"""Storing the tape in off-chip memory, step by step."""
+"""The store unit: stores the tape in off-chip memory, step by step."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
-from deltatrain.rtl.lists.entry_ring import run_port
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.lists.ports import word_port
+from deltatrain.rtl.off_chip.request import ADDRESS_BITS, Request
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
 from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
-from deltatrain.rtl.parts.request import ADDRESS_BITS, Request
+from deltatrain.rtl.parts.tape_ports import TapePorts
 
 __all__ = ["StoreOp", "StoreUnit"]
 
@@ -36,7 +36,7 @@ class StoreOp(data.StructLayout):
 
 
 class StoreUnit(Component):
-    """Hands over one step after the other, the next when the memory has taken the one before.
+    """Has one request outstanding: stores the next step when the memory has taken the one before.
 
         cycle   t                       t + 1           ...     t + n           u            u + 1
                 the op starts: request, first word              last of n       `stored`     the next op may start;
@@ -48,10 +48,8 @@ class StoreUnit(Component):
         Lanes and formats.
     sizes
         Of the tile's memories.
-    tape
-        To the memory of the tape.
-    state
-        To the memory of states; None for a cell without.
+    memories
+        Read ports of the memories of tape and states.
 
     Attributes
     ----------
@@ -61,27 +59,26 @@ class StoreUnit(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
-    tape, state : In(ReadPort.Signature)
-        To the memories of what the gates made.
-    tables : In(table_port).array(2), entries : In(run_port)
-        To the lists that the encoder made, see `rtl.lists.list_store`.
+    memories : In(memories)
+        To the memories of what the element-wise unit made.
+    tables : In(table_port).array(2), entries : In(word_port)
+        To the lists that the encoder made, see `rtl.lists.store`.
     requests : Out(stream.Signature(Request))
-        What will be written, in the cycle in which an op starts; it waits at the port if it is not taken.
+        What will be written, from the cycle in which an op starts until it is taken.
     words : Out(stream.Signature(word))
         The words, in the order of the requests.
     stored : In(1)
-        The memory has taken the request that is under way, whose words it has all got.
+        The memory has taken the outstanding request with all its words.
     soon : Out(1)
-        The memory of the oldest op that was not announced yet may be used again.
+        High for one cycle for each op, in order: the memory that it stored may be used again.
     spent : Out(spent_layout)
         Busy cycles, in which a word is read, and stalled ones.
     """
 
-    def __init__(
-        self, *, engine: Engine, sizes: TileSizes, tape: ReadPort.Signature, state: ReadPort.Signature | None
-    ) -> None:
-        self._op, self._lanes = StoreOp(sizes), engine.lanes
-        self._run = entries_of_word(engine.lanes)
+    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts) -> None:
+        self._op, self._lanes, self._sizes = StoreOp(sizes), engine.lanes, sizes
+        self._has_state = memories.has_state
+        self._word_entries = entries_of_word(engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
         bits = engine.formats.activation.bits
         super().__init__(
@@ -89,10 +86,9 @@ class StoreUnit(Component):
                 "commands": In(stream.Signature(command(self._op))),
                 "done_counts": In(counts_layout()),
                 "running": In(1),
-                "tape": In(tape),
-                **({} if state is None else {"state": In(state)}),
+                "memories": In(memories),
                 "tables": self._walk.signature.members["tables"],
-                "entries": In(run_port(value_bits=bits, entries=sizes.list_entries, run=self._run)),
+                "entries": In(word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)),
                 "requests": Out(stream.Signature(Request())),
                 "words": Out(stream.Signature(word(VALUE_BITS, engine.lanes))),
                 "stored": In(1),
@@ -102,20 +98,20 @@ class StoreUnit(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Ask once, read word after word, wait for the answer."""
+        """Request once, read word after word, wait until the memory has taken them."""
         m = Module()
-        m.submodules.gate = gate = Gate(self._op)
+        m.submodules.start = start = Wait(self._op)
         m.submodules.walk = walk = self._walk
         m.submodules.buffer = buffer = ReadBuffer(shape=self.words.payload.shape())
-        connect(m, flipped(self.commands), gate.i)
+        connect(m, flipped(self.commands), start.i)
         for table, looked_up in zip(self.tables, walk.tables, strict=True):
             connect(m, flipped(table), looked_up)
-        op, active, asked, read = gate.o.payload, Signal(), Signal(), Signal()
+        op, active, asked, read = start.o.payload, Signal(), Signal(), Signal()
         ends = Signal()
         m.d.comb += [
-            gate.counts.eq(self.done_counts),
-            active.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(ends),
+            start.counts.eq(self.done_counts),
+            active.eq(start.o.valid & self.running),
+            start.o.ready.eq(ends),
             ends.eq(active & self.stored),
             walk.step.eq(op.step),
             walk.take.eq(active & ~read & buffer.free),
@@ -133,46 +129,48 @@ class StoreUnit(Component):
             self.soon.eq(ends),
         ]
         self._read(m, walk, op.step, buffer)
-        m.submodules.counters = counters = UnitCounters()
-        m.d.comb += [
-            counters.running.eq(self.running),
-            counters.active.eq(active),
-            counters.works.eq(walk.take),
-            counters.unmet.eq(gate.unmet),
-            self.spent.eq(counters.spent),
-        ]
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=self.running,
+            active=active,
+            works=walk.take,
+            unmet=start.unmet,
+        )
         return m
 
     def _read(self, m: Module, walk: TapeWalk, step: data.View, buffer: ReadBuffer) -> None:
-        """Address the word in front where it is, and bring what is answered to its form off-chip."""
+        """Address the word in front in its memory, and turn the answer into a word of the tape."""
         part = Signal(TapePart)
         with m.If(walk.take):
             m.d.sync += part.eq(walk.part)
         at_h = walk.part == TapePart.H
         x, h = self.tables
+        tape = self.memories.tape
         m.d.comb += [
-            self.tape.en.eq(walk.take & (walk.part == TapePart.TAPE)),
-            self.tape.addr.eq(step.tape + walk.offset),
+            tape.en.eq(walk.take & (walk.part == TapePart.TAPE)),
+            tape.addr.eq(step.tape + walk.offset),
             self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
         ]
         with m.If(at_h):
-            m.d.comb += self.entries.addr.eq(h.place.base + walk.offset * self._run)
+            m.d.comb += self.entries.addr.eq(h.place.base + walk.offset * self._word_entries)
         with m.Else():
-            m.d.comb += self.entries.addr.eq(x.place.base + walk.offset * self._run)
+            m.d.comb += self.entries.addr.eq(x.place.base + walk.offset * self._word_entries)
         item = buffer.item
         with m.Switch(part):
             with m.Case(TapePart.TAPE):
-                m.d.comb += [item[lane].eq(self.tape.data[lane]) for lane in range(self._lanes)]
+                m.d.comb += [item[lane].eq(tape.data[lane]) for lane in range(self._lanes)]
             with m.Case(TapePart.X, TapePart.H):
-                entries = [self.entries.data[number] for number in range(self._run)]
+                entries = [self.entries.data[number] for number in range(self._word_entries)]
                 m.d.comb += Value.cast(item).eq(Cat(*(_values(entry) for entry in entries)))
-            if hasattr(self, "state"):
+            if self._has_state:
                 with m.Case(TapePart.STATE):
-                    m.d.comb += [item[lane].eq(self.state.data[lane]) for lane in range(self._lanes)]
-        if hasattr(self, "state"):
+                    m.d.comb += [item[lane].eq(self.memories.state.data[lane]) for lane in range(self._lanes)]
+        if self._has_state:
             m.d.comb += [
-                self.state.en.eq(walk.take & (walk.part == TapePart.STATE)),
-                self.state.addr.eq(step.state + walk.offset),
+                self.memories.state.en.eq(walk.take & (walk.part == TapePart.STATE)),
+                self.memories.state.addr.eq(step.state + walk.offset),
             ]
 
 

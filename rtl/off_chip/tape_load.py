@@ -1,18 +1,18 @@
-"""Where the words of a step of the tape go when they come back from off-chip memory."""
+"""Stores the words of a step of the tape that come back from off-chip memory."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.loaded_lists import ListPair
+from deltatrain.rtl.lists.loaded_lists import pair_port
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
-from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
+from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.tape_ports import TapePorts
 
 __all__ = ["TapeLoad", "TapeLoadOp"]
 
@@ -37,7 +37,7 @@ class TapeLoadOp(data.StructLayout):
 
 
 class TapeLoad(Component):
-    """Writes each word where it belongs in the cycle in which it comes.
+    """Writes each word to its place in the cycle in which it comes.
 
     Parameters
     ----------
@@ -45,10 +45,8 @@ class TapeLoad(Component):
         Lanes and formats.
     sizes
         Of the tile's memories.
-    tape
-        To the memory of the tape.
-    state
-        To the memory of states; None for a cell without.
+    memories
+        Write ports of the memories of tape and states.
 
     Attributes
     ----------
@@ -60,35 +58,37 @@ class TapeLoad(Component):
         Words of the step.
     last : Out(1)
         Its last word comes in this cycle.
-    tape, state : In(WritePort.Signature)
-        To the memories of what the gates made.
+    memories : In(memories)
+        To the memories of what the element-wise unit made.
     tables : In(table_port).array(2)
         To the lists that the encoder made, whose lengths stay known.
-    entries : In(WritePort.Signature)
-        To the words of loaded lists, see `rtl.lists.loaded_lists`.
-    pair : Out(unsigned), places : Out(ListPair)
-        Where the two lists of the step are.
+    lists : In(pair_port)
+        To the loaded lists.
+    is_active : In(1)
+        Whether `op` is being loaded; the places of its lists are noted then.
     """
 
-    def __init__(
-        self, *, engine: Engine, sizes: TileSizes, tape: WritePort.Signature, state: WritePort.Signature | None
-    ) -> None:
-        self._lanes, self._run = engine.lanes, entries_of_word(engine.lanes)
+    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts) -> None:
+        self._lanes, self._word_entries = engine.lanes, entries_of_word(engine.lanes)
         op = TapeLoadOp(sizes, engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
-        entries = data.ArrayLayout(Entry(engine.formats.activation.bits), self._run)
+        self._has_state = memories.has_state
+        lists = pair_port(
+            value_bits=engine.formats.activation.bits,
+            entries=sizes.loaded_entries,
+            lists=sizes.loaded_lists,
+            word_entries=self._word_entries,
+        )
         super().__init__(
             {
                 "op": In(op),
                 "words": In(stream.Signature(word(VALUE_BITS, engine.lanes))),
                 "total": Out(unsigned(INDEX_BITS)),
                 "last": Out(1),
-                "tape": In(tape),
-                **({} if state is None else {"state": In(state)}),
+                "memories": In(memories),
                 "tables": self._walk.signature.members["tables"],
-                "entries": In(WritePort.Signature(addr_width=op["x"].width, shape=entries)),
-                "pair": Out(op["pair"].shape),
-                "places": Out(ListPair(sizes.loaded_entries)),
+                "lists": In(lists),
+                "is_active": In(1),
             }
         )
 
@@ -99,6 +99,7 @@ class TapeLoad(Component):
         for table, looked_up in zip(self.tables, walk.tables, strict=True):
             connect(m, flipped(table), looked_up)
         op, came, values = self.op, self.words.valid, self.words.payload
+        tape, lists = self.memories.tape, self.lists
         is_x, is_h = (walk.part == part for part in (TapePart.X, TapePart.H))
         m.d.comb += [
             self.words.ready.eq(1),
@@ -106,27 +107,29 @@ class TapeLoad(Component):
             walk.take.eq(came),
             self.total.eq(walk.words),
             self.last.eq(came & walk.last),
-            self.tape.en.eq(came & (walk.part == TapePart.TAPE)),
-            self.tape.addr.eq(op.step.tape + walk.offset),
-            *(self.tape.data[lane].eq(values[lane]) for lane in range(self._lanes)),
-            self.entries.en.eq(came & (is_x | is_h)),
-            self.pair.eq(op.pair),
-            self.places.x.base.eq(op.x * self._run),
-            self.places.x.count.eq(walk.counts[0]),
-            self.places.h.base.eq(op.h * self._run),
-            self.places.h.count.eq(walk.counts[1]),
+            tape.en.eq(came & (walk.part == TapePart.TAPE)),
+            tape.addr.eq(op.step.tape + walk.offset),
+            *(tape.data[lane].eq(values[lane]) for lane in range(self._lanes)),
+            lists.entries.en.eq(came & (is_x | is_h)),
+            lists.note.eq(self.is_active),
+            lists.pair.eq(op.pair),
+            lists.places.x.base.eq(op.x * self._word_entries),
+            lists.places.x.count.eq(walk.counts[0]),
+            lists.places.h.base.eq(op.h * self._word_entries),
+            lists.places.h.count.eq(walk.counts[1]),
         ]
         with m.If(is_h):
-            m.d.comb += self.entries.addr.eq(op.h + walk.offset)
+            m.d.comb += lists.entries.addr.eq(op.h + walk.offset)
         with m.Else():
-            m.d.comb += self.entries.addr.eq(op.x + walk.offset)
-        for number in range(self._run):
-            entry = self.entries.data[number]
+            m.d.comb += lists.entries.addr.eq(op.x + walk.offset)
+        for number in range(self._word_entries):
+            entry = lists.entries.data[number]
             m.d.comb += [entry.index.eq(values[2 * number]), entry.value.eq(values[2 * number + 1])]
-        if hasattr(self, "state"):
+        if self._has_state:
+            state = self.memories.state
             m.d.comb += [
-                self.state.en.eq(came & (walk.part == TapePart.STATE)),
-                self.state.addr.eq(op.step.state + walk.offset),
-                *(self.state.data[lane].eq(values[lane]) for lane in range(self._lanes)),
+                state.en.eq(came & (walk.part == TapePart.STATE)),
+                state.addr.eq(op.step.state + walk.offset),
+                *(state.data[lane].eq(values[lane]) for lane in range(self._lanes)),
             ]
         return m

@@ -1,4 +1,4 @@
-"""The words of one step of the tape in their order: what each is, and where it is in the tile."""
+"""Walks through the words of one step of the tape: what each is, and where it is in the tile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.lists.ports import table_port
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["VALUE_BITS", "TapePart", "TapeStep", "TapeWalk", "entries_of_word"]
@@ -26,7 +26,7 @@ class TapePart(enum.Enum, shape=unsigned(2)):
     """What a word of the tape is, in the order of the words."""
 
     TAPE = 0
-    """Values of the gates."""
+    """Values that the cell kept for its backward step."""
     STATE = 1
     """The state of the step before."""
     X = 2
@@ -66,7 +66,7 @@ class TapeStep(data.StructLayout):
 
 
 class TapeWalk(Component):
-    """Counts through the words of a step; how many there are is known in the cycle in which `step` is.
+    """Counts through the words of a step; their number is known in the cycle in which `step` is.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class TapeWalk(Component):
     """
 
     def __init__(self, *, sizes: TileSizes, lanes: int) -> None:
-        self._run = entries_of_word(lanes)
+        self._word_entries = entries_of_word(lanes)
         super().__init__(
             {
                 "step": In(TapeStep(sizes)),
@@ -122,13 +122,13 @@ class TapeWalk(Component):
             self.counts[1].eq(Mux(step.has_h, h.place.count, 0)),
         ]
         ends = []
-        of_lists = ((count + (self._run - 1)) >> ceil_log2(self._run) for count in self.counts)
+        of_lists = ((count + (self._word_entries - 1)) >> ceil_log2(self._word_entries) for count in self.counts)
         for part, words in enumerate((step.tape_words, step.state_words, *of_lists)):
             ends.append(Signal(INDEX_BITS, name=f"end_{part}"))
             m.d.comb += ends[-1].eq(words + ends[-2] if part else words)
         m.d.comb += self.offset.eq(number)
         for part, begin in zip(list(TapePart)[1:], ends[:-1], strict=True):
-            with m.If(number >= begin):  # parts without words are passed over, because the next begins there too
+            with m.If(number >= begin):  # a part without words is passed over, because the next begins at the same word
                 m.d.comb += [self.part.eq(part), self.offset.eq(number - begin)]
         m.d.comb += [self.words.eq(ends[-1]), self.last.eq(number + 1 == ends[-1])]
         with m.If(self.take):

@@ -1,0 +1,1 @@
+"""Parts that several units share: queues, payloads, rounding."""

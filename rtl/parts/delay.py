@@ -1,4 +1,4 @@
-"""Registers in a row."""
+"""A delay line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A queue behind a memory: what the memory answers is offered at once, and kept where it is not taken at once."""
+"""A queue behind a memory: an answer is offered at once, and kept if it is not taken at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ __all__ = ["FallThroughQueue"]
 class FallThroughQueue(Component):
     """Items in their order, each offered from the very cycle in which it is pushed.
 
-    Whoever asks for something that will end here looks at `free` and reserves a place first, as with
-    `rtl.parts.reserved_queue.ReservedQueue`; neither looks at whether an item is taken in the same cycle.
+    A place must be reserved, while `free`, when an item is requested, as in `rtl.parts.reserved_queue.ReservedQueue`.
+    `free` does not depend on whether an item is taken in the same cycle.
+
+    With two places it takes the same cycles as `rtl.parts.read_buffer.ReadBuffer`. That one needs fewer registers, but
+    it leaves an answer in the memory's own register until it is taken; here an answer lasts for one cycle only.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A long queue in one synchronous memory, whose items fall through when it is empty."""
+"""A long queue in one synchronous memory; an item falls through when the queue is empty."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ __all__ = ["MemoryQueue"]
 class MemoryQueue(Component):
     """Items in their order, each offered from the very cycle in which it comes; one may come and go in every cycle.
 
-    Every item is written to the memory, and in every cycle the memory is asked for the item that will be the oldest in
-    the next. It knows nothing of what is written meanwhile, so of an item that comes in cycle c
+    Every item is written to the memory. In every cycle the memory is addressed for the item that will be the oldest in
+    the next. The answer does not show what is written in the same cycle, so if an item that comes in cycle c is the
+    oldest, then
 
-    - cycle c shows what is at the entrance,
-    - cycle c + 1 what came last, kept in a register,
-    - every later cycle what the memory answers,
+    - cycle c offers what is at the entrance,
+    - cycle c + 1 offers what came last, kept in a register,
+    - every later cycle offers what the memory answers.
 
-    where the item is the oldest so early. There is no path from `o.ready` to `i.ready`.
+    There is no path from `o.ready` to `i.ready`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The gates of `accel.number`: overflow and rounding of two's complement values, all combinational."""
+"""Overflow and rounding of two's complement values, combinational and equal to `accel.number`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a synchronous memory reads, as a stream that may stall, with no path from its `ready` to the address."""
+"""Turns the answers of a synchronous memory into a stream that may stall, with no path from `ready` to address."""
 
 from __future__ import annotations
 

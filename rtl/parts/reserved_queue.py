@@ -1,4 +1,4 @@
-"""A queue in which room is reserved before what fills it is made, so that a pipeline in front of it never stalls."""
+"""A queue whose places are reserved before their items are made, so that the pipeline in front never stalls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["ReservedQueue"]
 
 
 class ReservedQueue(Component):
-    """Items of a pipeline, in their order, with back-pressure at the pipeline's entrance and not inside it.
+    """Items of a pipeline, in order, with backpressure at the pipeline's entrance and not inside it.
 
-    Whoever starts something that will end here looks at `free` and reserves a place. The item may be pushed any
+    A place must be reserved, while `free`, before an item starts through the pipeline. The item may be pushed any
     number of cycles later; it is offered from the cycle after.
 
     Parameters

@@ -5,28 +5,64 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, unsigned
 from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from amaranth.utils import ceil_log2
 
-from deltatrain.accel.engine import Engine
+from deltatrain.accel.engine import Engine, Formats
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import BANKS
 from deltatrain.rtl.lists.entry_reader import EntryReader
-from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_source import ListSource
-from deltatrain.rtl.lists.list_store import table_port
+from deltatrain.rtl.lists.ports import list_port
+from deltatrain.rtl.lists.source import ListSource
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tiles.exchange_op import ExchangeKind
+from deltatrain.rtl.tiles.part import Part
 
-__all__ = ["Contribution"]
+__all__ = ["Contribution", "ContributionPort"]
+
+
+class ContributionPort(Signature):
+    """What one tile gives to the exchange, seen from the tile.
+
+    Parameters
+    ----------
+    formats
+        Of the engine.
+    sizes
+        Of the tile's memories.
+
+    Members
+    -------
+    sources : In(stream.Signature(ListSource))
+        What to read.
+    bank : In(1)
+        The bank of M, of a source at the port.
+    count : Out(unsigned(INDEX_BITS + 1))
+        Items of the source at the port; of meaning while ``sources.valid``.
+    kind : In(ExchangeKind)
+        What the op that takes items is.
+    items : Out(stream.Signature(Entry(memory_bits)))
+        Items, with indices among the elements of all tiles, or classes.
+    """
+
+    def __init__(self, formats: Formats, sizes: TileSizes) -> None:
+        source = ListSource(sizes.lists, max(sizes.accumulator_words, 2))
+        super().__init__(
+            {
+                "sources": In(stream.Signature(source)),
+                "bank": In(1),
+                "count": Out(unsigned(INDEX_BITS + 1)),
+                "kind": In(ExchangeKind),
+                "items": Out(stream.Signature(Entry(formats.memory_bits))),
+            }
+        )
 
 
 class Contribution(Component):
-    """Reads ahead what an op will take, so that its first item is there when it starts; sums wait in their queue.
+    """Reads ahead what an op will take, so that the first item is there when the op starts; sums wait in a queue.
 
-    A fragment is read from the encoder's lists, whose indices count the tile's own elements. Part of the logits is read
-    like a vector: lane after lane of M.
+    A fragment is read from the encoder's lists, whose indices count the tile's own elements. The tile's part of the
+    logits is read like a vector: lane after lane of M.
 
     Parameters
     ----------
@@ -39,22 +75,14 @@ class Contribution(Component):
 
     Attributes
     ----------
-    sources : In(stream.Signature(ListSource))
-        What to read.
-    bank : In(1)
-        The bank of M, of a source at the port.
-    count : Out(unsigned(INDEX_BITS + 1))
-        Items of the source at the port; of meaning while ``sources.valid``.
-    table, ring : In(...)
-        To the lists that the encoder made, see `rtl.lists.list_store`.
+    given : Out(ContributionPort)
+        To the exchange.
+    lists : In(list_port)
+        To the lists that the encoder made.
     partial : In(ReadPort.Signature)
         To M; address: accumulator word times 2, plus bank.
     sums : In(stream.Signature(Entry(memory_bits)))
         What `matvec_t` summed.
-    kind : In(ExchangeKind)
-        What the op that takes items is.
-    items : Out(stream.Signature(Entry(memory_bits)))
-        Items, with indices among the elements of all tiles, or classes.
     """
 
     def __init__(self, *, engine: Engine, sizes: TileSizes, part: Part) -> None:
@@ -68,21 +96,17 @@ class Contribution(Component):
             vector_words=words,
             one=1,  # no source here has a bias
         )
-        entries = stream.Signature(Entry(formats.memory_bits))
         shape = word(formats.memory_bits, engine.lanes)
         super().__init__(
             {
-                "sources": In(stream.Signature(ListSource(sizes.lists, words))),
-                "bank": In(1),
-                "count": Out(unsigned(INDEX_BITS + 1)),
-                "table": In(table_port(entries=sizes.list_entries, lists=sizes.lists)),
-                "ring": In(ring_port(value_bits=formats.activation.bits, entries=sizes.list_entries)),
+                "given": Out(ContributionPort(formats, sizes)),
+                "lists": In(
+                    list_port(value_bits=formats.activation.bits, entries=sizes.list_entries, lists=sizes.lists)
+                ),
                 "partial": In(
                     ReadPort.Signature(addr_width=ceil_log2(BANKS * sizes.accumulator_words), shape=shape),
                 ),
-                "sums": In(entries),
-                "kind": In(ExchangeKind),
-                "items": Out(entries),
+                "sums": In(stream.Signature(Entry(formats.memory_bits))),
             }
         )
 
@@ -90,23 +114,25 @@ class Contribution(Component):
         """Connect reader and memories; choose where items come from."""
         m = Module()
         m.submodules.reader = reader = self._reader
-        connect(m, flipped(self.sources), reader.sources)
-        connect(m, flipped(self.table), reader.table)
-        of_sums, of_lists = self.kind == ExchangeKind.SUMS, self.kind == ExchangeKind.LIST
+        given, items = self.given, self.given.items
+        connect(m, flipped(given.sources), reader.sources)
+        connect(m, flipped(self.lists.table), reader.lists.table)
+        ring = self.lists.ring  # its values are narrower than the reader's
+        of_sums, of_lists = given.kind == ExchangeKind.SUMS, given.kind == ExchangeKind.LIST
         index = Mux(of_lists, self._part.everywhere(reader.entries.payload.index), reader.entries.payload.index)
         m.d.comb += [
-            self.count.eq(reader.count),
-            self.ring.en.eq(reader.ring.en),
-            self.ring.addr.eq(reader.ring.addr),
-            reader.ring.data.index.eq(self.ring.data.index),
-            reader.ring.data.value.eq(self.ring.data.value),
+            given.count.eq(reader.count),
+            ring.en.eq(reader.lists.ring.en),
+            ring.addr.eq(reader.lists.ring.addr),
+            reader.lists.ring.data.index.eq(ring.data.index),
+            reader.lists.ring.data.value.eq(ring.data.value),
             self.partial.en.eq(reader.vectors.en),
-            self.partial.addr.eq(Cat(self.bank, reader.vectors.addr)),
+            self.partial.addr.eq(Cat(given.bank, reader.vectors.addr)),
             reader.vectors.data.eq(self.partial.data),
-            self.items.valid.eq(Mux(of_sums, self.sums.valid, reader.entries.valid)),
-            self.items.payload.index.eq(Mux(of_sums, self.sums.payload.index, index)),
-            self.items.payload.value.eq(Mux(of_sums, self.sums.payload.value, reader.entries.payload.value)),
-            self.sums.ready.eq(self.items.ready & of_sums),
-            reader.entries.ready.eq(self.items.ready & ~of_sums),
+            items.valid.eq(Mux(of_sums, self.sums.valid, reader.entries.valid)),
+            items.payload.index.eq(Mux(of_sums, self.sums.payload.index, index)),
+            items.payload.value.eq(Mux(of_sums, self.sums.payload.value, reader.entries.payload.value)),
+            self.sums.ready.eq(items.ready & of_sums),
+            reader.entries.ready.eq(items.ready & ~of_sums),
         ]
         return m

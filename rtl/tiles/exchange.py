@@ -1,4 +1,4 @@
-"""What joins several tiles: lists go from each to all, and what each has summed is added over all."""
+"""The exchange of several tiles: broadcasts their lists, and adds up what each of them has summed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import encode
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lanes.adder_tree import AdderTree
-from deltatrain.rtl.lists.list_source import ListSource, SourceKind
+from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.number import fit, rescale
+from deltatrain.rtl.tiles.contribution import ContributionPort
 from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind, ExchangeOp
 
 __all__ = ["Exchange"]
@@ -30,9 +31,10 @@ _AHEAD = 4
 
 
 class Exchange(Component):
-    """Takes from the tiles, adds, rounds, and gives the same to all; a list passes because the other tiles give zeros.
+    """Takes items from the tiles, adds and rounds them, and gives the result to all tiles.
 
-    The way of one item; it never stops on it. S = log2 n, rounded up; L is the exchange's latency:
+    A list passes unchanged, because all tiles but one give zeros. An item takes the way below and never stops on it.
+    S = log2 n, rounded up; L is the exchange's latency:
 
         cycle          LIST                       SUMS                       LOGITS
         s (soon)       first entry of every       ..                         M is addressed
@@ -43,12 +45,12 @@ class Exchange(Component):
         1              it is in the registers behind the tiles
         1 to S         tree of adders: the others are zero; sum
         1 + S to S + L on its way
-        2 + S + L      arrival at every tile: it is written; rounded, to whom it belongs; a word of logits is written
+        2 + S + L      arrival at every tile: it is written; rounded, to its own tile; it is written to the logits
         3 + S + L      soon, if it was the op's last
         5 + S + L      done
 
-    An item takes as many beats as its bytes need, and the next follows without a gap, also from another tile, and that
-    of the next op too. All ops have the same way, so they are done in their order. An op of no items takes one cycle.
+    An item takes as many beats as its bytes need. The next item follows without a gap, across tiles and ops. All ops
+    take the same way, so they are done in order. An op of no items takes one cycle.
 
     Parameters
     ----------
@@ -65,46 +67,35 @@ class Exchange(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
-    sources : Out(stream.Signature(ListSource)).array(n), bank : Out(1)
-        What each tile shall read ahead, see `rtl.tiles.contribution`.
-    counts : In(unsigned(INDEX_BITS + 1)).array(n)
-        How many items it has of that.
+    tiles : In(ContributionPort).array(n)
+        What each tile gives.
     sum_counts : In(stream.Signature(unsigned(INDEX_BITS + 1))).array(n)
-        How many sums it has of each `matvec_t`; all have as many.
-    kind : Out(ExchangeKind)
-        What items are taken for.
-    items : In(stream.Signature(Entry(memory_bits))).array(n)
-        What the tiles give.
+        How many sums each tile has of each `matvec_t`, the same number in all.
     arrival : Out(Arrival)
         What comes out, at every tile.
     soon : Out(1)
-        What the oldest op that was not announced yet brought is stored.
+        High for one cycle for each op, in order: what it brought is stored.
     spent : Out(spent_layout)
         Busy and stalled cycles.
     """
 
     def __init__(self, *, architecture: Architecture, sizes: TileSizes) -> None:
         check_at_least("tiles", sizes.tiles, 2)
-        self._formats, self._sizes, self._tiles = architecture.engine.formats, sizes, architecture.tiles
+        self._formats, self._sizes, self._wires = architecture.engine.formats, sizes, architecture.tiles
         self._beats = {
             ExchangeKind.LIST: architecture.tiles.beats(encode.list_entry_bytes(architecture.engine)),
             ExchangeKind.SUMS: architecture.tiles.beats(self._formats.backward_sum.bytes),
             ExchangeKind.LOGITS: architecture.tiles.beats(self._formats.memory.bytes),
         }
-        n, source = sizes.tiles, ListSource(sizes.lists, max(sizes.accumulator_words, 2))
-        counted = unsigned(INDEX_BITS + 1)
+        n, counted = sizes.tiles, unsigned(INDEX_BITS + 1)
         super().__init__(
             {
                 "commands": In(stream.Signature(command(ExchangeOp(sizes), sizes.units))),
                 "soon_counts": In(counts_layout(sizes.units)),
                 "done_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
-                "sources": Out(stream.Signature(source)).array(n),
-                "bank": Out(1),
-                "counts": In(counted).array(n),
+                "tiles": In(ContributionPort(self._formats, sizes)).array(n),
                 "sum_counts": In(stream.Signature(counted)).array(n),
-                "kind": Out(ExchangeKind),
-                "items": In(stream.Signature(Entry(self._formats.memory_bits))).array(n),
                 "arrival": Out(Arrival(self._formats, sizes)),
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
@@ -119,26 +110,19 @@ class Exchange(Component):
         )
         units = self._sizes.units
         m.submodules.begin = begin = Begin(ExchangeOp(self._sizes), ahead=_AHEAD, later=ready, units=units)
-        m.submodules.gate = gate = Gate(ready, units)
+        m.submodules.start = start = Wait(ready, units)
         connect(m, flipped(self.commands), begin.commands)
-        connect(m, begin.later, gate.i)
-        m.d.comb += [begin.soon_counts.eq(self.soon_counts), gate.counts.eq(self.done_counts)]
+        connect(m, begin.later, start.i)
+        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.done_counts)]
         self._read_ahead(m, begin)
         active, ends = Signal(), Signal()
         m.d.comb += [
-            active.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(ends & self.running),
-            self.kind.eq(gate.o.payload.op.kind),
+            active.eq(start.o.valid & self.running),
+            start.o.ready.eq(ends & self.running),
+            *(tile.kind.eq(start.o.payload.op.kind) for tile in self.tiles),
         ]
-        self._bring(m, self._take(m, gate.o.payload, active, ends))
-        m.submodules.counters = counters = UnitCounters(units=units)
-        m.d.comb += [
-            counters.running.eq(self.running),
-            counters.active.eq(active),
-            counters.works.eq(active),
-            counters.unmet.eq(gate.unmet),
-            self.spent.eq(counters.spent),
-        ]
+        self._bring(m, self._take(m, start.o.payload, active, ends))
+        count_cycles(m, units, self.spent, running=self.running, active=active, works=active, unmet=start.unmet)
         return m
 
     # --- before an op may start
@@ -148,15 +132,16 @@ class Exchange(Component):
         op, of_sums = begin.op, begin.op.kind == ExchangeKind.SUMS
         had, takes = Signal(self._sizes.tiles), Signal(self._sizes.tiles)
         m.d.comb += [
-            # Waits are met: so the sums' lists have been begun, and they are counted.
+            # The waits are met, so the `matvec_t` of the sums has begun, and its count is there.
             begin.has_room.eq(1),
             begin.read.eq(of_sums | (had | takes).all()),
             begin.item.waits.eq(begin.commands.payload.waits),
             begin.item.op.op.eq(op),
-            self.bank.eq(op.bank),
+            *(tile.bank.eq(op.bank) for tile in self.tiles),
         ]
         m.d.sync += had.eq((had | takes) & ~(begin.reads & begin.read).replicate(self._sizes.tiles))
-        for number, (source, sums) in enumerate(zip(self.sources, self.sum_counts, strict=True)):
+        for number, (tile, sums) in enumerate(zip(self.tiles, self.sum_counts, strict=True)):
+            source = tile.sources
             m.d.comb += [
                 source.payload.kind.eq(Mux(op.kind == ExchangeKind.LIST, SourceKind.FIRED, SourceKind.VECTOR)),
                 source.payload.list.eq(op.fragment),
@@ -165,13 +150,13 @@ class Exchange(Component):
                 source.valid.eq(begin.reads & ~of_sums & ~had[number]),
                 takes[number].eq(source.valid & source.ready),
                 sums.ready.eq(begin.begins & of_sums),
-                begin.item.op.counts[number].eq(Mux(of_sums, sums.payload, self.counts[number])),
+                begin.item.op.counts[number].eq(Mux(of_sums, sums.payload, tile.count)),
             ]
 
     # --- while it runs
 
     def _take(self, m: Module, ready: data.View, active: Signal, ends: Signal) -> _Taken:
-        """Say which tiles give an item in this cycle, and where in the op it is."""
+        """Choose the tiles that give an item in this cycle; return them with the item's place in its op."""
         n, op = self._sizes.tiles, ready.op
         lists = op.kind == ExchangeKind.LIST
         finished, left, current, gives = Signal(n), Signal(n), Signal(n), Signal(n)
@@ -180,16 +165,16 @@ class Exchange(Component):
         there, sends, tile_ends = Signal(), Signal(), Signal()
         has = Cat(counted.any() for counted in ready.counts)
         m.d.comb += [
-            # Where all give at once, the first of them counts.
+            # Where all tiles give at once, the first stands for all.
             left.eq(Mux(lists, has & ~finished, has[0])),
             current.eq(left & -left),
             gives.eq(Mux(lists, current, current[0].replicate(n))),
             count.eq(_chosen(current, ready.counts)),
-            there.eq(active & current.any() & Cat(~gives[i] | self.items[i].valid for i in range(n)).all()),
+            there.eq(active & current.any() & Cat(~gives[i] | self.tiles[i].items.valid for i in range(n)).all()),
             sends.eq(there & last_beat),
             tile_ends.eq(number + 1 == count),
             ends.eq(active & (~current.any() | (sends & tile_ends & (left == current)))),
-            *(self.items[i].ready.eq(sends & gives[i]) for i in range(n)),
+            *(self.tiles[i].items.ready.eq(sends & gives[i]) for i in range(n)),
         ]
         with m.Switch(op.kind):
             for kind, beats in self._beats.items():
@@ -213,13 +198,13 @@ class Exchange(Component):
         return _Taken(tag, current & sends.replicate(n), gives & sends.replicate(n))
 
     def _bring(self, m: Module, taken: _Taken) -> None:
-        """Add what the tiles give, and give it to all; one tile says which element it is."""
-        formats, latency = self._formats, self._tiles.exchange_latency_cycles
+        """Add what the tiles give, and give the sum to all; one tile says which element it is of."""
+        formats, latency = self._formats, self._wires.exchange_latency_cycles
         bits, tag = formats.memory_bits, delayed(m, taken.tag, 1)
         m.submodules.values = values = AdderTree(bits=bits, terms=self._sizes.tiles, tag=tag.shape())
         m.submodules.indices = indices = AdderTree(bits=INDEX_BITS + 1, terms=self._sizes.tiles, tag=0)
         m.d.comb += [values.tag.eq(tag), values.active.eq(tag.work), indices.active.eq(tag.work)]
-        for number, item in enumerate(self.items):
+        for number, item in enumerate(tile.items for tile in self.tiles):
             value, index = Signal.like(values.terms[0]), Signal(INDEX_BITS)
             m.d.sync += [
                 value.eq(Mux(taken.gives[number], item.payload.value, 0)),
@@ -247,7 +232,7 @@ class _Tag(data.StructLayout):
 
 
 class _Taken(NamedTuple):
-    """An item that leaves the tiles in this cycle, if there is one: who says which it is, and who gives a value."""
+    """An item that leaves the tiles in this cycle, if there is one: which tile names it, and which give a value."""
 
     tag: data.View
     names: Value

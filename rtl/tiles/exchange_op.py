@@ -14,7 +14,7 @@ __all__ = ["Arrival", "ExchangeKind", "ExchangeOp"]
 
 
 class ExchangeKind(enum.Enum, shape=unsigned(2)):
-    """What passes."""
+    """What passes through the exchange."""
 
     LIST = 0
     """The tiles' fragments of a list, one tile after the other."""
@@ -30,11 +30,11 @@ class ExchangeOp(data.StructLayout):
     Members
     -------
     kind : ExchangeKind
-        What passes. Of sums nothing more need be said: they come in the order in which `matvec_t` made them.
+        What passes. Sums need no other member: they come in the order in which `matvec_t` made them.
     fragment : unsigned
         LIST: number of the list in each tile's store of those that it made.
     list, place : unsigned
-        LIST: number that it has where it is received, and where its first entry goes.
+        LIST: number of the received list, and where its first entry goes.
     logits, classes : unsigned
         LOGITS: first word in M, and how many there are.
     bank : unsigned(1)
@@ -73,7 +73,7 @@ class Arrival(data.StructLayout):
     index : unsigned(INDEX_BITS)
         Element, among those of all tiles, or class.
     value : signed
-        Delta, gradient or logit, in its format; the sum that a gradient is rounded from is as wide as any.
+        Delta, gradient or logit, in its format; as wide as the widest.
     """
 
     def __init__(self, formats: Formats, sizes: TileSizes) -> None:

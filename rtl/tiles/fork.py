@@ -1,4 +1,4 @@
-"""One stream for several takers, each of whom gets every item."""
+"""One stream for several consumers, each of which gets every item."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Fork"]
 
 
 class Fork(Component):
-    """Offers an item to all at once; it is gone in the cycle in which the last one takes it.
+    """Offers an item to all consumers at once; it leaves in the cycle in which the last one takes it.
 
     Parameters
     ----------
     shape
         Shape of an item.
     outlets
-        How many take it.
+        How many consumers there are.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Fork(Component):
         super().__init__({"i": In(items), "o": Out(items).array(outlets)})
 
     def elaborate(self, platform: object) -> Module:
-        """Remember who has taken the item in front."""
+        """Remember which consumers have taken the item in front."""
         m = Module()
         had, takes = Signal(self._outlets), Signal(self._outlets)
         m.d.comb += self.i.ready.eq((had | takes).all())

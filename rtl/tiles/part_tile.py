@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Value
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,12 +10,13 @@ from amaranth.utils import ceil_log2
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import counts_layout
-from deltatrain.rtl.lists.list_source import SourceKind
+from deltatrain.rtl.lists.emitter import BARRIER
+from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.parts.layouts import word
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.contribution import Contribution
 from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind
+from deltatrain.rtl.tiles.part import Part
 from deltatrain.rtl.tiles.received_lists import ReceivedLists
 
 __all__ = ["PartTile"]
@@ -26,9 +25,9 @@ __all__ = ["PartTile"]
 class PartTile(Tile):
     """A tile that works on its own rows, neurons and elements, at the same commands as all the others.
 
-    Commands count the elements of all tiles; which are its own the tile knows from its number. All units take as long
-    in one tile as in the other, but the encoder: that waits for the others at the end of an op. So what is done in one
-    tile is done in all, in the same cycle, and none has to ask.
+    Commands count the elements of all tiles; a tile finds its own elements from its number. Every unit but the encoder
+    takes the same time in all tiles, and the encoders wait for each other at the end of an op. So an op is done in all
+    tiles in the same cycle, and no tile has to ask another.
 
     Parameters
     ----------
@@ -39,17 +38,17 @@ class PartTile(Tile):
 
     Attributes
     ----------
-    sources, bank, count, kind, items : In(...), Out(...)
-        What the tile gives, see `rtl.tiles.contribution`.
+    given : Out(ContributionPort)
+        What the tile gives.
     sum_counts : Out(stream.Signature(unsigned))
         Of each `matvec_t` the number of its sums.
     arrival : In(Arrival)
         What comes from the exchange.
     exchange_soon : In(1)
-        What an op of the exchange brought is stored.
+        High for one cycle for each op of the exchange: what it brought is stored.
     soon_counts : Out(counts_layout)
         How many ops' results are stored.
-    encoder_ended : Out(1), encoders_ended : In(1)
+    barrier : Out(BARRIER)
         Whether the encoder can end its op, and whether all can.
     """
 
@@ -61,15 +60,13 @@ class PartTile(Tile):
         super().__init__(architecture=architecture, cell=cell, sizes=sizes)
 
     def _exchange_members(self) -> dict[str, object]:
-        given = self._contribution.signature.members
         return {
-            **{name: given[name] for name in ("sources", "bank", "count", "kind", "items")},
-            "sum_counts": self._engine.signature.members["sum_counts"],
+            "given": self._contribution.signature.members["given"],
+            "sum_counts": self._engine.between.signature.members["sum_counts"],
             "arrival": In(Arrival(self._engine_description.formats, self.sizes)),
             "exchange_soon": In(1),
             "soon_counts": Out(counts_layout(self.sizes.units)),
-            "encoder_ended": Out(1),
-            "encoders_ended": In(1),
+            "barrier": Out(BARRIER),
         }
 
     def elaborate(self, platform: object) -> Module:
@@ -77,36 +74,31 @@ class PartTile(Tile):
         m = super().elaborate(platform)
         self._give(m)
         self._take_logits(m)
-        engine, arrival, encoder = self._engine, self.arrival, self._encoder
-        connect(m, engine.sum_counts, flipped(self.sum_counts))
+        between, arrival = self._engine.between, self.arrival
+        connect(m, between.sum_counts, flipped(self.sum_counts))
+        connect(m, self._encoder.barrier, flipped(self.barrier))
         m.d.comb += [
             self.soon_counts.eq(m.submodules.counts.soon_counts),
-            self.encoder_ended.eq(encoder.ended),
-            encoder.all_ended.eq(self.encoders_ended),
-            engine.own.eq(self._received.own),
-            engine.reduced.valid.eq(
+            between.own.eq(self._received.own),
+            between.reduced.valid.eq(
                 arrival.work & (arrival.kind == ExchangeKind.SUMS) & self._part.owns(arrival.index)
             ),
-            engine.reduced.payload.index.eq(self._part.local(arrival.index)),
-            engine.reduced.payload.value.eq(arrival.value),
+            between.reduced.payload.index.eq(self._part.local(arrival.index)),
+            between.reduced.payload.value.eq(arrival.value),
         ]
         return m
 
     def _give(self, m: Module) -> None:
-        """Let the exchange have what the encoder listed, what the lanes summed, and what M holds of logits."""
+        """Give the exchange the encoder's lists, the lanes' sums, and the tile's part of the logits."""
         m.submodules.contribution = given = self._contribution
-        for name in ("sources", "items"):
-            ours, inside = getattr(self, name), getattr(given, name)
-            connect(m, *((flipped(ours), inside) if name == "sources" else (inside, flipped(ours))))
-        m.d.comb += [given.bank.eq(self.bank), given.kind.eq(self.kind), self.count.eq(given.count)]
-        connect(m, self._encoder.table[0], given.table)
-        connect(m, self._encoder.ring[0], given.ring)
-        connect(m, self._engine.partial, given.partial)
-        connect(m, self._engine.sums, given.sums)
+        connect(m, given.given, flipped(self.given))
+        connect(m, self._encoder.read[0], given.lists)
+        connect(m, self._engine.between.partial, given.partial)
+        connect(m, self._engine.between.sums, given.sums)
 
     def _take_logits(self, m: Module) -> None:
         """Keep the logits of one step, which the loss has read before those of the next can come."""
-        lanes, arrival, read = self._engine_description.lanes, self.arrival, self._gates.logits
+        lanes, arrival, read = self._engine_description.lanes, self.arrival, self._elementwise.logits
         lane_bits, depth = ceil_log2(lanes), max(-(-self.sizes.most_classes // lanes), 2)
         shape = word(self._engine_description.formats.memory_bits, lanes)
         m.submodules.logits = memory = Memory(shape=shape, depth=depth, init=[])
@@ -121,26 +113,25 @@ class PartTile(Tile):
             read.data.eq(shown.data),
         ]
 
-    # --- what is otherwise in a tile that is alone
+    # --- what differs from a tile that is alone
 
-    def _command(self, m: Module, name: str, unit: Any) -> None:
-        """Hand a unit its commands with the tile's share of the op."""
-        super()._command(m, name, unit)
-        op, given = unit.commands.payload.op, getattr(self, name).payload.op
-        if name == "encoder":
-            m.d.comb += [
-                op.encoder.width.eq(self._part.own_width(given.encoder.width)),
-                op.feed.words.eq(self._part.own_words(given.encoder.width)),
-            ]
-        elif name == "engine" and self._part.number == 0:
-            with m.If(given.source.kind == SourceKind.SHARE):
-                m.d.comb += op.source.kind.eq(SourceKind.VECTOR)
+    def _command(self, m: Module) -> None:
+        """Hand the units their commands, each with the tile's share of the op."""
+        super()._command(m)
+        width, encoded = self.encoder.payload.op.encoder.width, self._encoder.commands.payload.op
+        m.d.comb += [
+            encoded.encoder.width.eq(self._part.own_width(width)),
+            encoded.feed.words.eq(self._part.own_words(width)),
+        ]
+        if self._part.number == 0:
+            with m.If(self.engine.payload.op.source.kind == SourceKind.SHARE):
+                m.d.comb += self._engine.commands.payload.op.source.kind.eq(SourceKind.VECTOR)
 
     def _soon(self) -> dict[str, Value]:
         return super()._soon() | {"exchange": self.exchange_soon}
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
-        """Take of the words that are loaded those that are the tile's own."""
+        """Write those of the loaded words that are the tile's own."""
         write, tile_bits = self._load.write, ceil_log2(self.sizes.tiles)
         m.d.comb += [
             port.addr.eq(write.addr[tile_bits:]),
@@ -152,5 +143,4 @@ class PartTile(Tile):
         """Let the engine read the lists as they came from all tiles."""
         m.submodules.received = received = self._received
         m.d.comb += received.arrival.eq(self.arrival)
-        connect(m, received.table, self._engine.table)
-        connect(m, received.ring, self._engine.ring)
+        connect(m, received.read, self._engine.lists)

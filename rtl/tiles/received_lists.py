@@ -1,4 +1,4 @@
-"""Lists as they came from all tiles: every tile has the same, and knows how many of the entries are its own."""
+"""Lists as they came from all tiles: each tile keeps the same, and counts the entries that are its own."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Formats
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.entry_ring import ring_port
-from deltatrain.rtl.lists.list_store import ListPlace, table_port
+from deltatrain.rtl.lists.ports import ListPlace, list_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind
+from deltatrain.rtl.tiles.part import Part
 
 __all__ = ["ReceivedLists"]
 
 
 class ReceivedLists(Component):
-    """Writes what arrives where the op says, and notes a list's place and length when its last entry has come.
+    """Writes each arrival where its op says, and notes a list's place and length when the last entry has come.
 
     Parameters
     ----------
@@ -35,12 +34,10 @@ class ReceivedLists(Component):
     ----------
     arrival : In(Arrival)
         From the exchange; always taken.
-    table : Out(table_port)
-        Looks up a list in the same cycle, from the cycle after its last arrival on.
+    read : Out(list_port)
+        Looks up a list in the same cycle, from the cycle after its last arrival on; reads an entry in the next.
     own : Out(unsigned(INDEX_BITS))
-        How many entries of that list are elements of this tile.
-    ring : Out(ring_port)
-        Reads an entry in the next cycle.
+        How many entries of the list that is looked up are elements of this tile.
     """
 
     def __init__(self, *, formats: Formats, sizes: TileSizes, part: Part) -> None:
@@ -52,9 +49,10 @@ class ReceivedLists(Component):
         super().__init__(
             {
                 "arrival": In(Arrival(formats, sizes)),
-                "table": Out(table_port(entries=self._entries, lists=self._lists)),
+                "read": Out(
+                    list_port(value_bits=formats.activation.bits, entries=self._entries, lists=self._lists),
+                ),
                 "own": Out(unsigned(INDEX_BITS)),
-                "ring": Out(ring_port(value_bits=formats.activation.bits, entries=self._entries)),
             }
         )
 
@@ -63,7 +61,7 @@ class ReceivedLists(Component):
         m = Module()
         arrival, comes, ends = self.arrival, Signal(), Signal()
         m.submodules.entries = entries = Memory(shape=self._entry, depth=self._entries, init=[])
-        connect(m, entries.read_port(), flipped(self.ring))
+        connect(m, entries.read_port(), flipped(self.read.ring))
         write = entries.write_port()
         m.d.comb += [
             comes.eq(arrival.work & (arrival.kind == ExchangeKind.LIST)),
@@ -86,8 +84,8 @@ class ReceivedLists(Component):
             note.data.place.base.eq(arrival.place),
             note.data.place.count.eq(arrival.number + comes),
             note.data.own.eq(own),
-            read.addr.eq(self.table.list),
-            self.table.place.eq(read.data.place),
+            read.addr.eq(self.read.table.list),
+            self.read.table.place.eq(read.data.place),
             self.own.eq(read.data.own),
         ]
         return m

@@ -7,14 +7,14 @@ from typing import Any
 
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
-from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode
-from deltatrain.rtl.encoder.encoder import least_field
+from deltatrain.rtl.elementwise.op import ElementwiseMode
+from deltatrain.rtl.encoder.delta_encoder import least_field
 from deltatrain.rtl.encoder.value_feed import VectorMemory
-from deltatrain.rtl.engine.engine_op import Stream
+from deltatrain.rtl.engine.op import Stream
 from deltatrain.rtl.lanes.op import Mode, column_parts
-from deltatrain.rtl.lists.list_source import SourceKind
+from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.tile import Tile
-from deltatrain.rtl.tiles.machine import Machine
+from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.between_tiles import ExchangeCommands
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import packer
@@ -76,7 +76,7 @@ class Commands:
         loads = [command["op"] for command in self.of_unit["load"]]
         return [op for op in loads if not op.get("is_tape")]
 
-    def packed(self, tile: Tile | Machine) -> dict[str, list[int]]:
+    def packed(self, tile: Tile | TileArray) -> dict[str, list[int]]:
         """Return the payloads of the tile's command streams by the name of the port."""
         ports = {name: getattr(tile, name, None) for name in self.of_unit}
         return {
@@ -206,7 +206,7 @@ class Commands:
             }
             return {"op": op, "region": layout.region_of_logits}
         op = {
-            "mode": ElementwiseMode.GATES_FORWARD if mode == "cell_forward" else ElementwiseMode.GATES_BACKWARD,
+            "mode": ElementwiseMode.CELL_FORWARD if mode == "cell_forward" else ElementwiseMode.CELL_BACKWARD,
             "count": layout.chunks[layer],
             "begins": step == 0,
             "ends": step == self._lengths[sample] - 1,
@@ -331,18 +331,18 @@ class Commands:
         written = [self._last_writer.get(index, NO_OP) for index in indices]
         capacity = self._step.architecture.dma.buffer_bytes
         back = MODES.load(mode).WRITES_BACK
-        fetch: Fields = {
+        columns: Fields = {
             "words": remote[0].words,
-            "run_words": min(remote[0].words, capacity // 2 // sum(tensor.word_bytes for tensor in remote)),
+            "segment_words": min(remote[0].words, capacity // 2 // sum(tensor.word_bytes for tensor in remote)),
             "writes_back": back,
         }
         for tensor in remote:
             kind = "gradients" if tensor.name.startswith("d") else "weights"
-            fetch |= {kind: 1, f"{kind}_address": tensor.address}
+            columns |= {kind: 1, f"{kind}_address": tensor.address}
         source = fields["source"]
         if source["kind"] == SourceKind.VECTOR:  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}
-        op = {"source": source, "fetch": fetch}
+        op = {"source": source, "columns": columns}
         self.of_unit["fetch"].append({"waits": self._waits([self._list_from[row], *written]), "op": op})
         if back:
             self._last_writer[indices[0]] = row

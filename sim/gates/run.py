@@ -18,7 +18,7 @@ from deltatrain.accel.result import Cause, Counters
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import causes
 from deltatrain.rtl.tile import RESET_CYCLES, Tile
-from deltatrain.rtl.tiles.machine import Machine
+from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.images import Images, from_bytes
 from deltatrain.sim.gates.layout import Layout, is_gradient
@@ -56,10 +56,10 @@ class GatesResult(NamedTuple):
     matrices: dict[str, Integers]
 
 
-def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | Machine:
+def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | TileArray:
     """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
     cell = name_of(step.shape.arithmetic)
-    kind = Machine if sizes.is_part else Tile
+    kind = TileArray if sizes.is_part else Tile
     return kind(architecture=step.architecture, cell=cell, sizes=sizes)
 
 
@@ -83,7 +83,7 @@ class StepOnGates:
         Those of `STOPS` that this tile has.
     """
 
-    def __init__(self, step: NumberedStep, tile: Tile | Machine | None = None) -> None:
+    def __init__(self, step: NumberedStep, tile: Tile | TileArray | None = None) -> None:
         self._step, self._program = step, step.program
         self.layout = Layout(step.program, step.shape, step.network.readout, tile.sizes if tile else None)
         if tile is not None and self.layout.sizes != tile.sizes:
@@ -236,7 +236,7 @@ class StepOnGates:
 
 
 def _request(payload: int) -> tuple[int, int]:
-    """Return address and words of the bits of a `rtl.parts.request.Request`."""
+    """Return address and words of the bits of a `rtl.off_chip.request.Request`."""
     return payload & 0xFFFF_FFFF, payload >> 32
 
 

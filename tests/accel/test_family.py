@@ -18,6 +18,8 @@ from deltatrain.accel.family import ModuleFamily, TableFamily
 from deltatrain.accel.memory import load_device
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.presets import MACHINES
+from deltatrain.accel.program import UNITS
+from deltatrain.accel.tiles import Tiles
 from deltatrain.accel.work import Work
 
 FOLDER = Path(__file__).parents[2] / "accel"
@@ -93,8 +95,6 @@ def test_what_a_mode_counts_is_not_negative(name: str) -> None:
 
 def test_a_unit_is_done_with_its_ops_in_their_order() -> None:
     """Of two ops that follow each other the later one is done later, whatever their modes: all drain alike."""
-    from deltatrain.accel.architecture import Architecture
-    from deltatrain.accel.tiles import Tiles
 
     engine = Architecture.named("edge").engine
     tiles = Tiles(count=4, exchange_bytes_per_cycle=4, exchange_latency_cycles=7)

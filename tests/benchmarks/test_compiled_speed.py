@@ -20,8 +20,8 @@ import pytest
 from host_speed import Figures
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode, Op
+from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.compiled.tools import TOOLS, missing_programs
 from deltatrain.sim.gates.remote_host import RemoteHost

@@ -17,11 +17,11 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import cell_backward, cell_forward, loss
 from deltatrain.accel.number import fit, quantise
-from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
-from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode as Mode
+from deltatrain.rtl.elementwise.core import ElementwiseCore
+from deltatrain.rtl.elementwise.op import ElementwiseMode as Mode
 from deltatrain.rtl.lanes.banks import PARTS
 
-MODES = {Mode.GATES_FORWARD: cell_forward, Mode.GATES_BACKWARD: cell_backward, Mode.LOSS: loss}
+MODES = {Mode.CELL_FORWARD: cell_forward, Mode.CELL_BACKWARD: cell_backward, Mode.LOSS: loss}
 MEMORIES = {
     "memory": ("memory", None),
     "gradient": ("gradient", "new_gradient"),
@@ -170,7 +170,7 @@ class Layer:
         banks, blank = int(rng.integers(0, 1 << PARTS)), int(rng.choice([0, 0, rng.integers(0, 1 << PARTS)]))
         bank_of = [banks >> parts[b] & 1 for b in range(arithmetic.ACCUMULATORS) for _ in range(self.chunks)]
         op = {
-            "mode": Mode.GATES_FORWARD,
+            "mode": Mode.CELL_FORWARD,
             "count": self.chunks,
             "begins": int(t == 0),
             "memory": scene.banked("memory", self.words(formats.memory, arithmetic.ACCUMULATORS), bank_of),
@@ -196,7 +196,7 @@ class Layer:
         ran, after = scene.jobs[self.forward[t]].op, None if last else scene.jobs[self.backward[-1]].op
         later = after["gradient"] if after else scene.banked("gradient", self.words(gradient, accumulators), banks)
         op = {
-            "mode": Mode.GATES_BACKWARD,
+            "mode": Mode.CELL_BACKWARD,
             "count": self.chunks,
             "begins": ran["begins"],
             "ends": int(last),
@@ -243,7 +243,7 @@ def golden(scene: Scene) -> tuple[list[dict[tuple[str, int], tuple[int, ...]]], 
     rows = {name: np.array(words).reshape(-1, scene.engine.elementwise_lanes) for name, words in scene.rows.items()}
     written = []
     for job in scene.jobs:
-        effect = {Mode.GATES_FORWARD: _forward, Mode.GATES_BACKWARD: _backward, Mode.LOSS: _loss}[job.op["mode"]]
+        effect = {Mode.CELL_FORWARD: _forward, Mode.CELL_BACKWARD: _backward, Mode.LOSS: _loss}[job.op["mode"]]
         changes = effect(scene, job.op, rows)
         found = {}
         for memory, start, stride, words in changes:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from deltatrain.accel.modes import MODES, SOON_CYCLES, matvec, matvec_t, outer, update
 from deltatrain.accel.number import NumberFormat
 from deltatrain.accel.program import MODE_NAMES, NO_OP, UNITS, Program
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.rtl.off_chip.fetch import Fetch
-from deltatrain.rtl.parts.request import Matrix
+from deltatrain.rtl.off_chip.request import Matrix
 from deltatrain.sim.gates.remote_host import RemoteHost
 from deltatrain.sim.memory.port import Arrival
 
@@ -249,7 +249,7 @@ class FetchBench:
             engine=engine, buffer_bytes=self._capacity, **{kind: kind in self._remote for kind in KINDS}
         )
         for kind in self._remote:
-            connect(m, getattr(self.fetch, f"{STREAM[kind]}_out"), getattr(self.lanes, STREAM[kind]))
+            connect(m, self.fetch.matrices[kind].lane_words, getattr(self.lanes, STREAM[kind]))
         simulator = Simulator(m)
         simulator.add_clock(1e-6)
         outcome = []
@@ -284,7 +284,7 @@ class FetchBench:
             ctx.set(port.ready, 1)
         for kind in KINDS:
             if kind in self._remote:
-                ctx.set(getattr(self.fetch, f"posts_{kind}").ready, 1)
+                ctx.set(self.fetch.matrices[kind].posts.ready, 1)
             else:
                 port = getattr(lanes, STREAM[kind])
                 ctx.set(Value.cast(port.payload), pack(self._operands.local[kind], self._bits[kind]))
@@ -316,7 +316,7 @@ class FetchBench:
             may_begin = now >= 0 and beginning and all(op in units.done for op in self._awaited[beginning[0]])
             self._set(ctx, fetch.may_begin, int(bool(may_begin)))
             for kind in self._remote:
-                self._set(ctx, getattr(fetch, f"{kind}_written"), self._acks[kind].pop(now, 0))
+                self._set(ctx, fetch.matrices[kind].written, self._acks[kind].pop(now, 0))
                 self._offer_words(ctx, kind, now)
             self._post(ctx, now)
             units.transfer(now)
@@ -352,12 +352,12 @@ class FetchBench:
 
     def _offer_words(self, ctx, kind: str, now: int) -> None:
         due = self._due[kind]
-        port = getattr(self.fetch, STREAM[kind])
+        port = self.fetch.matrices[kind].words
         self._offer(ctx, port, due[0][1] if due and due[0][0] <= now else None)
 
     def _post(self, ctx, now: int) -> None:
         for kind in self._remote:
-            port = getattr(self.fetch, f"posts_{kind}")
+            port = self.fetch.matrices[kind].posts
             if ctx.get(port.valid):
                 address, words = ctx.get(port.payload.address), ctx.get(port.payload.words)
                 payloads = [self._data[kind].popleft() for _ in range(words)]
@@ -396,7 +396,7 @@ class FetchBench:
         """Take what the lanes hand out and what the fetch took in this cycle."""
         lanes = self.lanes
         for kind in self._remote:
-            fetched, made = getattr(self.fetch, STREAM[kind]), getattr(lanes, f"new_{STREAM[kind]}")
+            fetched, made = self.fetch.matrices[kind].words, getattr(lanes, f"new_{STREAM[kind]}")
             if self._last.get(id(fetched)) is not None:
                 assert ctx.get(fetched.ready), "a word has come and there is no room for it"
                 self._due[kind].popleft()
@@ -453,7 +453,7 @@ class FetchBench:
         fields = {
             "count": int(self._ops.count[op]),
             "words": words,
-            "run_words": min(words, most),
+            "segment_words": min(words, most),
             "writes_back": MODE_NAMES[self._ops.mode[op]] in ("outer", "update"),
         }
         for kind, tensor in remote.items():

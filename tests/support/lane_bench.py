@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import matvec, matvec_t, outer, update
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 
 SOURCES = ("ops", "entries", "weights", "weight_gradients")
 SINKS = ("results", "new_weights", "new_weight_gradients")

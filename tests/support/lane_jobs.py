@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from lane_bench import SINKS, Job, Part, bits_of, golden
 
 from deltatrain.accel.engine import Engine, Formats
-from deltatrain.rtl.lanes.lanes import RESULT_CYCLES
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import RESULT_CYCLES
 
 PLACES = 12
 COLUMNS = 40

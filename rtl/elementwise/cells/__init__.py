@@ -1,7 +1,7 @@
 """Family: what a lane of the element-wise unit does for one neuron, cycle by cycle; one file a member of `accel.cells`.
 
-`Timetables` says what every member has. Spiking cells have no gates yet: the fidelities that count by laws take them,
-gates refuse them (`timetables`).
+`Timetables` says what every member has. Spiking cells have no hardware yet: fidelities that count by laws run them, and
+`timetables` refuses them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Timetables(Protocol):
     BACKWARD: Timetable
 
 
-TIMETABLES = ModuleFamily[Timetables]("deltatrain.rtl.elementwise.cells", "gate timetable", Timetables)
+TIMETABLES = ModuleFamily[Timetables]("deltatrain.rtl.elementwise.cells", "cell timetable", Timetables)
 
 
 def limits(cell: str) -> list[str]:

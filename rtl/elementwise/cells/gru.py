@@ -1,4 +1,4 @@
-"""The schedule of `accel.cells.gru`; a neuron has four slots forward and six backward.
+"""The timetable of `accel.cells.gru`; a neuron has four slots forward and six backward.
 
 Forward, M comes in as r, z, nx, nh; the second table and the second multiplier work for the neuron before:
 

@@ -1,4 +1,4 @@
-"""The schedule of `accel.cells.lstm`; a neuron has five slots forward and eight backward.
+"""The timetable of `accel.cells.lstm`; a neuron has five slots forward and eight backward.
 
 Forward, M comes in as f, i, g, o; the second table and the second multiplier work for the neuron before:
 

@@ -1,4 +1,4 @@
-"""The schedule of `accel.cells.rnn`; a neuron has one slot in either direction."""
+"""The timetable of `accel.cells.rnn`; a neuron has one slot in either direction."""
 
 from deltatrain.rtl.elementwise.timetable import ONE, LookUp, Multiply, Read, Timetable, Write
 

@@ -1,4 +1,4 @@
-"""Family: the gates of one engine mode a file; its arithmetic and its cycle law are in `accel.modes`.
+"""Family: one file for the hardware of each engine mode; arithmetic and cycle laws are in `accel.modes`.
 
 `LaneMode` says what every member has; the component that makes the results from the products is named like its file.
 """
@@ -15,7 +15,7 @@ __all__ = ["LANE_MODES", "Inputs", "LaneMode"]
 
 
 class Inputs(NamedTuple):
-    """What one lane has at hand for a word.
+    """The values that one lane has for a word.
 
     Attributes
     ----------

@@ -26,10 +26,10 @@ def factors(inputs: Inputs) -> tuple[Value, Value]:
 class Matvec(Component):
     """The delta memory M, and the adders that accumulate into it.
 
-    Stages as in `rtl.lanes.lanes`, for a word that is issued in stage 0:
+    Stages as in `rtl.lanes.unit`, for a word that is issued in stage 0:
 
-        1  the address of its accumulators is read, and compared with those of the three words before it
-        2  M answers; a result of the second or third word before takes its place if it is newer
+        1  its accumulators are addressed, and their address is compared with those of the three words before
+        2  M answers; the result of the second or third word before replaces the answer if it is newer
         3  add, fit; the result of the word right before is used if it went to the same place (K = 1)
         4  M is written
 
@@ -60,7 +60,7 @@ class Matvec(Component):
 
     def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int, is_part: bool = False) -> None:
         self._formats = engine.formats
-        self._lanes = engine.lanes
+        self._lanes, self._is_part = engine.lanes, is_part
         self._depth = BANKS * accumulator_words
         shape = word(engine.formats.memory_bits, engine.lanes)
         port = ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)
@@ -80,7 +80,7 @@ class Matvec(Component):
         m.submodules.accumulators = accumulators = Memory(shape=shape, depth=self._depth, init=[])
         shown, read, write = accumulators.read_port(), accumulators.read_port(), accumulators.write_port()
         connect(m, shown, flipped(self.memory))
-        if hasattr(self, "partial"):
+        if self._is_part:
             connect(m, accumulators.read_port(), flipped(self.partial))
         under_way = self._under_way(m)
         result = [Signal(signed(self._formats.memory_bits), name=f"result_{lane}") for lane in range(self._lanes)]
@@ -106,7 +106,7 @@ class Matvec(Component):
         return stages
 
     def _newest(self, m: Module, under_way: list[data.View], shown: data.View, result: list[Signal]) -> list[Value]:
-        """Return each lane's newest value in stage 3; what stage 2 can know of it is held, `shown` or a result."""
+        """Return each lane's newest value in stage 3; stage 2 holds what it can know of it: `shown`, or a result."""
         near_2, near, from_result, from_older, from_zero = Signal(), Signal(), Signal(), Signal(), Signal()
         for flag, before in zip((near_2, from_result, from_older), under_way[1:], strict=True):
             same = before.active & (before.target == self.word.source) & ~self.word.from_zero

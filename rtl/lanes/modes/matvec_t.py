@@ -25,7 +25,7 @@ def factors(inputs: Inputs) -> tuple[Value, Value]:
 class MatvecT(Component):
     """The adder tree and the running sum of one column.
 
-    Stages as in `rtl.lanes.lanes`, for a word that is issued in stage 0, with L levels of the tree:
+    Stages as in `rtl.lanes.unit`, for a word that is issued in stage 0, with L levels of the tree:
 
         3 to 2 + L  the tree
         3 + L       add to the column's sum, fit

@@ -21,7 +21,7 @@ def factors(inputs: Inputs) -> tuple[Value, Value]:
 class Outer(Component):
     """The adders of stage 3, combinational.
 
-    A list names a column once, so that no word of an op comes back into it: there is nothing to forward.
+    A list names a column only once, so an op never reads a word that it wrote, and nothing has to be forwarded.
 
     Parameters
     ----------

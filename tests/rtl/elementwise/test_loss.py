@@ -9,8 +9,8 @@ from elementwise_bench import Scene, add_loss, check, engine_of, random_formats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltatrain.rtl.elementwise.elementwise_op import ElementwiseOp
 from deltatrain.rtl.elementwise.loss import Loss
+from deltatrain.rtl.elementwise.op import CoreOp
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -47,4 +47,4 @@ def test_many_classes():
 def test_no_classes_are_refused():
     sizes = dict.fromkeys(("accumulator_words", "vector_words", "state_words", "tape_words", "most_count"), 4)
     message = "most_classes must be an integer of at least 1, not 0"
-    assert_refused(Loss, message, engine=engine_of(4), op=ElementwiseOp(**sizes), most_classes=0)
+    assert_refused(Loss, message, engine=engine_of(4), op=CoreOp(**sizes), most_classes=0)

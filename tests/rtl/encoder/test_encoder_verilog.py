@@ -7,7 +7,7 @@ import re
 import pytest
 
 from deltatrain.accel.number import NumberFormat
-from deltatrain.rtl.encoder.encoder import DeltaEncoder
+from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder
 from deltatrain.rtl.engine.adjoint import DeltaAdjoint
 
 GRADIENT = NumberFormat(bits=16, fraction_bits=14)

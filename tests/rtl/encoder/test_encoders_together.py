@@ -11,7 +11,7 @@ from streams import run, stream_get, stream_put
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import encode
 from deltatrain.accel.tiles import own_elements, tile_of
-from deltatrain.rtl.encoder.encoder import DeltaEncoder, least_field
+from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder, least_field
 
 ELEMENTS, BITS, DEPTH = 2, 8, 8
 
@@ -28,7 +28,7 @@ def test_an_op_takes_as_long_as_the_slowest_tile(tiles, width, seed, data):
     m = Module()
     encoders = [DeltaEncoder(elements=ELEMENTS, value_bits=BITS, depth=DEPTH, is_part=True) for _ in range(tiles)]
     m.submodules += encoders
-    m.d.comb += [one.all_ended.eq(Cat(other.ended for other in encoders).all()) for one in encoders]
+    m.d.comb += [one.barrier.all_ended.eq(Cat(other.barrier.ended for other in encoders).all()) for one in encoders]
     benches = []
     for number, dut in enumerate(encoders):
         mine = np.zeros((len(masks), -(-own[number] // ELEMENTS) * ELEMENTS), dtype=np.int64)

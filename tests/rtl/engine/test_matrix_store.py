@@ -157,9 +157,9 @@ def check(rng, depth, jobs, arrivals, entry_from, is_ready, return_cycles):
         lambda ctx: stream_put(ctx, dut.ops, [job.descriptor for job in jobs], not_before=times.op_from),
         lambda ctx: stream_put(ctx, dut.entries, columns, not_before=entry_from),
         lambda ctx: take_and_return(ctx, dut, jobs, is_ready, return_cycles),
-        lambda ctx: stream_put(ctx, dut.host_writes, loads),
-        lambda ctx: stream_put(ctx, dut.host_addresses, range(len(memory)), not_before=[end] * len(memory)),
-        lambda ctx: stream_get(ctx, dut.host_words, len(memory), is_ready),
+        lambda ctx: stream_put(ctx, dut.host.host_writes, loads),
+        lambda ctx: stream_put(ctx, dut.host.host_addresses, range(len(memory)), not_before=[end] * len(memory)),
+        lambda ctx: stream_get(ctx, dut.host.host_words, len(memory), is_ready),
     )
     assert [word for _, word in received] == golden(jobs, memory)
     assert [word for _, word in final] == [memory[address] for address in range(len(memory))]
@@ -232,9 +232,9 @@ def test_words_that_return_late_are_stored_where_they_were_read(seed, words, ret
         lambda ctx: stream_put(ctx, dut.ops, [job.descriptor for job in jobs], not_before=[depth] * len(jobs)),
         lambda ctx: stream_put(ctx, dut.entries, columns),
         lambda ctx: take_and_return(ctx, dut, jobs, always, return_cycles),
-        lambda ctx: stream_put(ctx, dut.host_writes, loads),
-        lambda ctx: stream_put(ctx, dut.host_addresses, range(depth), not_before=[end] * depth),
-        lambda ctx: stream_get(ctx, dut.host_words, depth, always),
+        lambda ctx: stream_put(ctx, dut.host.host_writes, loads),
+        lambda ctx: stream_put(ctx, dut.host.host_addresses, range(depth), not_before=[end] * depth),
+        lambda ctx: stream_get(ctx, dut.host.host_words, depth, always),
     )
     assert [word for _, word in received] == golden(jobs, memory)
     assert [word for _, word in final] == memory
@@ -257,9 +257,9 @@ def test_the_host_may_read_beside_ops_that_write_nothing(seed, depth):
         lambda ctx: stream_put(ctx, dut.ops, [job.descriptor for job in jobs], stalls[0], arrivals),
         lambda ctx: stream_put(ctx, dut.entries, columns, stalls[1]),
         lambda ctx: take_and_return(ctx, dut, jobs, stalls[2], 1),
-        lambda ctx: stream_put(ctx, dut.host_writes, loads),
-        lambda ctx: stream_put(ctx, dut.host_addresses, addresses, not_before=asked),
-        lambda ctx: stream_get(ctx, dut.host_words, len(addresses), stalls[3]),
+        lambda ctx: stream_put(ctx, dut.host.host_writes, loads),
+        lambda ctx: stream_put(ctx, dut.host.host_addresses, addresses, not_before=asked),
+        lambda ctx: stream_get(ctx, dut.host.host_words, len(addresses), stalls[3]),
     )
     assert [word for _, word in received] == golden(jobs, list(initial))
     assert [word for _, word in host_received] == [initial[address] for address in addresses]

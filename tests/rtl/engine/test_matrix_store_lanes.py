@@ -17,8 +17,8 @@ from streams import always, pattern, plain, run
 
 from deltatrain.accel.modes import SOON_CYCLES, outer, update
 from deltatrain.rtl.engine.matrix_store import MatrixStore
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 
 few = settings(suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)
@@ -223,24 +223,24 @@ async def work(ctx, bench, scene, sources, is_ready, most_cycles=20_000) -> Seen
 
 
 async def load(ctx, store, words):
-    ctx.set(store.host_writes.valid, 1)
+    ctx.set(store.host.host_writes.valid, 1)
     for address, word in enumerate(words):
-        ctx.set(store.host_writes.payload, {"address": address, "word": word})
-        await ctx.tick().until(store.host_writes.ready)
-    ctx.set(store.host_writes.valid, 0)
+        ctx.set(store.host.host_writes.payload, {"address": address, "word": word})
+        await ctx.tick().until(store.host.host_writes.ready)
+    ctx.set(store.host.host_writes.valid, 0)
 
 
 async def read_back(ctx, store, count):
     """Ask for a word a cycle; each comes in the cycle after."""
     words = []
-    ctx.set(store.host_words.ready, 1)
-    ctx.set(store.host_addresses.valid, 1)
+    ctx.set(store.host.host_words.ready, 1)
+    ctx.set(store.host.host_addresses.valid, 1)
     for address in range(count):
-        ctx.set(store.host_addresses.payload, address)
+        ctx.set(store.host.host_addresses.payload, address)
         await ctx.tick()
-        assert ctx.get(store.host_words.valid)
-        words.append(plain(ctx.get(store.host_words.payload)))
-    ctx.set(store.host_addresses.valid, 0)
+        assert ctx.get(store.host.host_words.valid)
+        words.append(plain(ctx.get(store.host.host_words.payload)))
+    ctx.set(store.host.host_addresses.valid, 0)
     return words
 
 

@@ -13,7 +13,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import encode
 from deltatrain.accel.number import rescale
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.engine.engine_op import Stream
+from deltatrain.rtl.engine.op import Stream
 from deltatrain.rtl.engine.part_gradients import PartGradients
 
 LANES, WORDS = 2, 3

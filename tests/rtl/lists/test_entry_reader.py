@@ -16,8 +16,8 @@ from reading import first_of, reading
 from streams import always, pattern, run, stream_get, stream_put
 
 from deltatrain.rtl.lists.entry_reader import EntryReader
-from deltatrain.rtl.lists.list_source import SourceKind
-from deltatrain.rtl.lists.list_store import ListPlace
+from deltatrain.rtl.lists.ports import ListPlace
+from deltatrain.rtl.lists.source import SourceKind
 
 FEW = settings(max_examples=80)
 RING, LISTS, WORDS = 16, 6, 5
@@ -78,15 +78,15 @@ class Case(NamedTuple):
         )
         m.submodules.reader = dut
         entries = [{"index": index, "value": value} for index, value in self.ring]
-        m.submodules.ring = ring = Memory(shape=dut.ring.data.shape(), depth=RING, init=entries)
+        m.submodules.ring = ring = Memory(shape=dut.lists.ring.data.shape(), depth=RING, init=entries)
         vectors = Memory(shape=dut.vectors.data.shape(), depth=WORDS, init=self.vectors)
         m.submodules.vectors = vectors
         places = [{"base": base, "count": count} for base, count in self.places]
         m.submodules.table = table = Memory(shape=ListPlace(RING), depth=LISTS, init=places)
-        connect(m, dut.ring, ring.read_port())
+        connect(m, dut.lists.ring, ring.read_port())
         connect(m, dut.vectors, vectors.read_port())
         look = table.read_port(domain="comb")
-        m.d.comb += [look.addr.eq(dut.table.list), dut.table.place.eq(look.data)]
+        m.d.comb += [look.addr.eq(dut.lists.table.list), dut.lists.table.place.eq(look.data)]
         return dut, m
 
     def run(self, *, sources=always, entries=always, not_before=None):

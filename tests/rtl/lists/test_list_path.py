@@ -16,11 +16,11 @@ from streams import run, stream_get, stream_put
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import SOON_CYCLES, encode
 from deltatrain.accel.number import NumberFormat
-from deltatrain.rtl.encoder.encoder import DeltaEncoder, least_field
+from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder, least_field
 from deltatrain.rtl.encoder.value_feed import ValueFeed, VectorMemory
 from deltatrain.rtl.lists.entry_reader import EntryReader
-from deltatrain.rtl.lists.list_source import SourceKind
-from deltatrain.rtl.lists.list_store import ListStore
+from deltatrain.rtl.lists.source import SourceKind
+from deltatrain.rtl.lists.store import ListStore
 
 RING, LISTS, BIASES, MOST_OPS, MOST_WORDS = 32, 16, (0, 1), 20, 3
 ACTIVATION = NumberFormat(bits=8, fraction_bits=4)
@@ -84,9 +84,8 @@ def joined(case):
     connect(m, feed.values, encoder.values)
     connect(m, encoder.entries, store.entries)
     connect(m, encoder.counts, store.counts)
-    for reader, table, ring in zip(readers, store.table, store.ring, strict=True):
-        connect(m, reader.table, table)
-        connect(m, reader.ring, ring)
+    for reader, lists in zip(readers, store.read, strict=True):
+        connect(m, reader.lists, lists)
     return m, feed, encoder, store, readers
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from deltatrain.rtl.encoder.value_feed import ValueFeed
 from deltatrain.rtl.lists.entry_reader import EntryReader
-from deltatrain.rtl.lists.list_store import ListStore
+from deltatrain.rtl.lists.store import ListStore
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,13 @@ def entry(rng):
 
 @FEW
 @given(st.sampled_from([(2, 1), (4, 2), (16, 1), (16, 2), (16, 4), (32, 8)]), seeds)
-def test_a_run_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape, seed):
+def test_a_word_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape, seed):
     entries, many = shape
-    dut, rng = EntryRing(value_bits=8, entries=entries, readers=2, run=many), np.random.default_rng(seed)
+    dut, rng = EntryRing(value_bits=8, entries=entries, readers=2, word_entries=many), np.random.default_rng(seed)
 
     async def drive(ctx):
         known, wanted = {}, [NOTHING, NOTHING, (NOTHING,) * many]
-        ports = [*dut.read, *([dut.read_run] if many > 1 else [])]
+        ports = [*dut.read, *([dut.read_word] if many > 1 else [])]
         for _ in range(CYCLES):
             written, new = int(rng.integers(entries)), entry(rng)
             writes = bool(rng.integers(2))
@@ -59,7 +59,7 @@ def test_a_run_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape,
 @FEW
 @given(seeds)
 def test_loaded_lists_are_looked_up_by_pairs_and_read_entry_by_entry(seed):
-    dut, rng = LoadedLists(value_bits=8, entries=32, lists=6, readers=2, run=4), np.random.default_rng(seed)
+    dut, rng = LoadedLists(value_bits=8, entries=32, lists=6, readers=2, word_entries=4), np.random.default_rng(seed)
 
     async def drive(ctx):
         words, places = np.full(32, None), {}
@@ -69,22 +69,22 @@ def test_loaded_lists_are_looked_up_by_pairs_and_read_entry_by_entry(seed):
             pair = int(rng.integers(3))
             noted = [{"base": int(rng.integers(32)), "count": int(rng.integers(99))} for _ in range(2)]
             asked = [(int(rng.integers(6)), bool(rng.integers(2)), int(rng.integers(32))) for _ in range(2)]
-            ctx.set(dut.write.en, writes := bool(rng.integers(2)))
-            ctx.set(dut.write.addr, address)
-            ctx.set(dut.write.data, values)
-            ctx.set(dut.note, notes := bool(rng.integers(2)))
-            ctx.set(dut.pair, pair)
-            ctx.set(dut.places, dict(zip("xh", noted, strict=True)))
+            ctx.set(dut.write.entries.en, writes := bool(rng.integers(2)))
+            ctx.set(dut.write.entries.addr, address)
+            ctx.set(dut.write.entries.data, values)
+            ctx.set(dut.write.note, notes := bool(rng.integers(2)))
+            ctx.set(dut.write.pair, pair)
+            ctx.set(dut.write.places, dict(zip("xh", noted, strict=True)))
             for reader, (number, en, at) in enumerate(asked):
-                ctx.set(dut.table[reader].list, number)
-                ctx.set(dut.ring[reader].en, en)
-                ctx.set(dut.ring[reader].addr, at)
-                assert plain(ctx.get(dut.table[reader].place)) == places.get(number, {"base": 0, "count": 0})
+                ctx.set(dut.read[reader].table.list, number)
+                ctx.set(dut.read[reader].ring.en, en)
+                ctx.set(dut.read[reader].ring.addr, at)
+                assert plain(ctx.get(dut.read[reader].table.place)) == places.get(number, {"base": 0, "count": 0})
             await ctx.tick()
             for reader, (_, en, at) in enumerate(asked):
                 if en:
                     wanted[reader] = words[at] or NOTHING
-                assert plain(ctx.get(dut.ring[reader].data)) == wanted[reader]
+                assert plain(ctx.get(dut.read[reader].ring.data)) == wanted[reader]
             if writes:
                 words[4 * address : 4 * address + 4] = values
             if notes:
@@ -96,13 +96,15 @@ def test_loaded_lists_are_looked_up_by_pairs_and_read_entry_by_entry(seed):
 @pytest.mark.parametrize(
     ("component", "wrong", "message"),
     [
-        (EntryRing, {"run": 3}, "run must be a power of two, not 3"),
-        (EntryRing, {"run": 16}, "entries must be an integer of at least 32, not 16"),
-        (LoadedLists, {"run": 1}, "run must be an integer of at least 2, not 1"),
+        (EntryRing, {"word_entries": 3}, "word_entries must be a power of two, not 3"),
+        (EntryRing, {"word_entries": 16}, "entries must be an integer of at least 32, not 16"),
+        (LoadedLists, {"word_entries": 1}, "word_entries must be an integer of at least 2, not 1"),
         (LoadedLists, {"entries": 24}, "entries must be a power of two, not 24"),
         (LoadedLists, {"lists": 5}, "lists must be even, not 5"),
     ],
 )
 def test_bad_arguments_are_refused(component, wrong, message):
     lists = {"lists": 4} if component is LoadedLists else {}
-    assert_refused(component, message, **{"value_bits": 8, "entries": 16, "readers": 1, "run": 2} | lists | wrong)
+    assert_refused(
+        component, message, **{"value_bits": 8, "entries": 16, "readers": 1, "word_entries": 2} | lists | wrong
+    )

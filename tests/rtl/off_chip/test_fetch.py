@@ -21,7 +21,6 @@ from deltatrain.rtl.off_chip.fetch import Fetch
 ENGINE = Architecture.named("tiny").engine
 WORD_BYTES = {"weights": 4 * 2, "gradients": 4 * 4}
 KINDS = tuple(WORD_BYTES)
-STREAM = {"weights": "weights", "gradients": "weight_gradients"}
 MOST_CYCLES = 4000
 BASE = {"weights": 0x1000, "gradients": 0x90000}
 
@@ -31,13 +30,13 @@ class Op:
     """What the fetch is told, with its columns."""
 
     words: int
-    run_words: int
+    segment_words: int
     fetched: tuple[str, ...]
     writes_back: bool
     columns: list[int]
 
     def payload(self) -> dict[str, int]:
-        fields = {"count": len(self.columns), "words": self.words, "run_words": self.run_words}
+        fields = {"count": len(self.columns), "words": self.words, "segment_words": self.segment_words}
         for kind in self.fetched:
             fields |= {kind: 1, f"{kind}_address": BASE[kind]}
         return fields | {"writes_back": self.writes_back}
@@ -45,9 +44,9 @@ class Op:
     def runs(self) -> list[tuple[int, int]]:
         """Return first word and words of each run."""
         return [
-            (column * self.words + begin, min(self.run_words, self.words - begin))
+            (column * self.words + begin, min(self.segment_words, self.words - begin))
             for column in self.columns
-            for begin in range(0, self.words, self.run_words)
+            for begin in range(0, self.words, self.segment_words)
         ]
 
     def request(self, kind: str, run: tuple[int, int]) -> tuple[str, int, int]:
@@ -148,13 +147,13 @@ class Bench:
             words = int(self._random.integers(0, self._written[kind] + 1)) if self._chance() else 0
             self._written[kind] -= words
             self._held_bytes -= words * WORD_BYTES[kind]
-            ctx.set(getattr(fetch, f"{kind}_written"), words)
+            ctx.set(fetch.matrices[kind].written, words)
 
     def _serve(self, ctx, now: int) -> None:
         """Take posts and requests when ready; bring words that were asked for, as early as in the same cycle."""
         fetch = self._fetch
         for kind in self.kinds:
-            port = getattr(fetch, f"posts_{kind}")
+            port = fetch.matrices[kind].posts
             ctx.set(port.ready, bool(self._random.random() < self.posts_readiness))
             if ctx.get(port.valid) and ctx.get(port.ready):
                 self.posts[kind].append((now, kind, ctx.get(port.payload.address), ctx.get(port.payload.words)))
@@ -169,7 +168,7 @@ class Bench:
             assert self._held_bytes <= self.buffer_bytes
             self._coming[kind].extend([None] * words)
         for kind in self.kinds:
-            port = getattr(fetch, STREAM[kind])
+            port = fetch.matrices[kind].words
             comes = bool(self._coming[kind]) and self._chance()
             ctx.set(port.valid, comes)
             if comes:
@@ -182,7 +181,7 @@ class Bench:
     def _take(self, ctx, now: int) -> None:
         """Be the lanes: take a word of each matrix that the op reads, together; see what was taken of ops, columns."""
         fetch = self._fetch
-        offered = {kind: getattr(fetch, f"{STREAM[kind]}_out") for kind in self.kinds}
+        offered = {kind: fetch.matrices[kind].lane_words for kind in self.kinds}
         for kind, port in offered.items():
             assert ctx.get(port.valid) == bool(self._expected[kind])
         wanted = self._taking[0][0].fetched if self._taking else ()
@@ -193,14 +192,14 @@ class Bench:
             op, run_ends = self._taking.popleft()
             for kind in wanted:
                 assert ctx.get(Value.cast(offered[kind].payload)) == self._expected[kind].popleft()
-            self._run_words = getattr(self, "_run_words", 0) + 1
+            self._segment_words = getattr(self, "_segment_words", 0) + 1
             if run_ends:
                 for kind in wanted:
                     if op.writes_back:
                         self.last_taken[kind].append(now)
                     else:
-                        self._freed_bytes += self._run_words * WORD_BYTES[kind]
-                self._run_words = 0
+                        self._freed_bytes += self._segment_words * WORD_BYTES[kind]
+                self._segment_words = 0
         if ctx.get(fetch.ops.ready) and self._offers_op:
             self._ops.popleft()
             self._offers_op = False

@@ -12,13 +12,14 @@ from streams import plain, run, stream_put
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.list_store import ListStore
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
+from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.tape_ports import TapePorts
 
-LANES, RUN, PLACES = 4, 2, 3
+LANES, WORD_ENTRIES, PLACES = 4, 2, 3
 ENGINE = Architecture.named("tiny").engine
 BITS = ENGINE.formats.activation.bits
 SIZES = TileSizes(
@@ -37,17 +38,15 @@ class Mover(Component):
         ports = [memory.read_port() for memory in (self.tape, self.state)]
         writes = [memory.write_port() for memory in (self.tape, self.state)]
         self._ports, self._writes = ports, writes
-        names = ("tape", "state")
-        self.store = StoreUnit(
-            engine=ENGINE, sizes=SIZES, **{n: p.signature for n, p in zip(names, ports, strict=True)}
-        )
-        self.load = LoadUnit(engine=ENGINE, sizes=SIZES, **{n: p.signature for n, p in zip(names, writes, strict=True)})
-        self._made = ListStore(value_bits=BITS, entries=64, lists=8, readers=1, lookups=4, run=RUN)
-        self._loaded = LoadedLists(value_bits=BITS, entries=64, lists=2 * PLACES, readers=1, run=RUN)
+        read, written = (TapePorts(tape=tape.signature, state=state.signature) for tape, state in (ports, writes))
+        self.store = StoreUnit(engine=ENGINE, sizes=SIZES, memories=read)
+        self.load = LoadUnit(engine=ENGINE, sizes=SIZES, memories=written)
+        self._made = ListStore(value_bits=BITS, entries=64, lists=8, readers=1, lookups=4, word_entries=WORD_ENTRIES)
+        self._loaded = LoadedLists(value_bits=BITS, entries=64, lists=2 * PLACES, readers=1, word_entries=WORD_ENTRIES)
         members = {f"store_{n}": self.store.signature.members[n] for n in ("commands", "requests", "words", "stored")}
         members |= {f"load_{n}": self.load.signature.members[n] for n in ("commands", "requests", "tape_words")}
         made = {n: self._made.signature.members[n] for n in ("lists", "entries", "counts")}
-        back = {n: self._loaded.signature.members[n] for n in ("table", "ring")}
+        back = {"read": self._loaded.signature.members["read"]}
         super().__init__({**members, **made, **back, "soon": Out(2), "running": In(1), "spent": Out(32)})
 
     def elaborate(self, platform):
@@ -60,19 +59,15 @@ class Mover(Component):
             connect(m, flipped(getattr(self, f"load_{name}")), getattr(self.load, name))
         for name in ("lists", "entries", "counts"):
             connect(m, flipped(getattr(self, name)), getattr(self._made, name))
-        connect(m, flipped(self.table[0]), self._loaded.table[0])
-        connect(m, flipped(self.ring[0]), self._loaded.ring[0])
-        for table, port in zip((*self.store.tables, *self.load.tables), self._made.table[1:], strict=True):
+        connect(m, flipped(self.read[0]), self._loaded.read[0])
+        for table, port in zip((*self.store.tables, *self.load.tables), self._made.lookups, strict=True):
             connect(m, port, table)
-        for name, port, write in zip(("tape", "state"), self._ports, self._writes, strict=True):
-            connect(m, port, getattr(self.store, name))
-            connect(m, write, getattr(self.load, name))
-        connect(m, self._made.read_run, self.store.entries)
-        connect(m, self._loaded.write, self.load.entries)
+        for memories, (tape, state) in ((self.store.memories, self._ports), (self.load.memories, self._writes)):
+            connect(m, tape, memories.tape)
+            connect(m, state, memories.state)
+        connect(m, self._made.read_word, self.store.entries)
+        connect(m, self._loaded.write, self.load.lists)
         m.d.comb += [
-            self._loaded.note.eq(self.load.note),
-            self._loaded.pair.eq(self.load.pair),
-            self._loaded.places.eq(self.load.places),
             self.store.stored.eq(self.store_stored),
             self.store.running.eq(self.running),
             self.load.running.eq(self.running),
@@ -94,7 +89,7 @@ class Step:
             for n in (x, h or 0)
         ]
         self.has_h = h is not None
-        self.words = 3 * chunks + sum(-(-len(entries) // RUN) for entries in self.lists)
+        self.words = 3 * chunks + sum(-(-len(entries) // WORD_ENTRIES) for entries in self.lists)
 
     def fields(self, place):
         """Return the step as the units are told, if it lies at `place`, of `PLACES` on either side."""
@@ -199,13 +194,13 @@ def test_what_is_loaded_is_what_was_stored(shapes, seed, eagerness):
                 for number, value in enumerate(values):
                     assert plain(ctx.get(memory.data[size * place + number])) == tuple(value)
             for number, entries in enumerate(step.lists):
-                ctx.set(dut.table[0].list, 2 * step.number + number)
-                found = plain(ctx.get(dut.table[0].place))
+                ctx.set(dut.read[0].table.list, 2 * step.number + number)
+                found = plain(ctx.get(dut.read[0].table.place))
                 assert found["count"] == len(entries)
                 for k, value in enumerate(entries):
-                    ctx.set(dut.ring[0].en, 1)
-                    ctx.set(dut.ring[0].addr, found["base"] + k)
+                    ctx.set(dut.read[0].ring.en, 1)
+                    ctx.set(dut.read[0].ring.addr, found["base"] + k)
                     await ctx.tick()
-                    assert plain(ctx.get(dut.ring[0].data)) == value
+                    assert plain(ctx.get(dut.read[0].ring.data)) == value
 
     run(dut, listed, command, store)

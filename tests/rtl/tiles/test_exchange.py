@@ -19,13 +19,13 @@ from deltatrain.accel.modes import SOON_CYCLES, broadcast, encode, reduce
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.tiles import tile_of
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.list_store import ListStore
-from deltatrain.rtl.parts.part import Part
+from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.tiles.contribution import Contribution
 from deltatrain.rtl.tiles.exchange import Exchange
 from deltatrain.rtl.tiles.exchange_op import ExchangeKind
-from deltatrain.rtl.tiles.machine import Machine
+from deltatrain.rtl.tiles.part import Part
 from deltatrain.rtl.tiles.received_lists import ReceivedLists
+from deltatrain.rtl.tiles.tile_array import TileArray
 
 LANES, LISTS, WIDTH, CLASSES, MOST_OPS = 2, 16, 13, 5, 8
 LOGITS = 3
@@ -142,14 +142,9 @@ def joined(case):
         )
         m.submodules += [store, received, given_by, memory]
         connect(m, memory.read_port(), given_by.partial)
-        connect(m, store.table[0], given_by.table)
-        connect(m, store.ring[0], given_by.ring)
-        connect(m, exchange.sources[number], given_by.sources)
-        connect(m, given_by.items, exchange.items[number])
+        connect(m, store.read[0], given_by.lists)
+        connect(m, given_by.given, exchange.tiles[number])
         m.d.comb += [
-            given_by.bank.eq(exchange.bank),
-            given_by.kind.eq(exchange.kind),
-            exchange.counts[number].eq(given_by.count),
             received.arrival.eq(exchange.arrival),
         ]
         tiles.append((store, received, given_by))
@@ -240,14 +235,14 @@ async def look(ctx, exchange, tiles, case):
         for op in case.ops:
             if op["kind"] != ExchangeKind.LIST:
                 continue
-            ctx.set(received.table.list, op["list"])
-            _, _, place, own = await ctx.tick().sample(received.table.place, received.own)
+            ctx.set(received.read.table.list, op["list"])
+            _, _, place, own = await ctx.tick().sample(received.read.table.place, received.own)
             entries = []
-            ctx.set(received.ring.en, 1)
+            ctx.set(received.read.ring.en, 1)
             for k in range(place.count):
-                ctx.set(received.ring.addr, (place.base + k) % SIZES.received_entries)
+                ctx.set(received.read.ring.addr, (place.base + k) % SIZES.received_entries)
                 await ctx.tick()
-                entries.append(tuple(plain(ctx.get(received.ring.data)).values()))
+                entries.append(tuple(plain(ctx.get(received.read.ring.data)).values()))
             of_tile.append((entries, own))
         kept.append(of_tile)
     return kept
@@ -294,4 +289,4 @@ def test_nothing_is_lost_where_sums_come_late(case, offers):
 def test_machines_that_do_not_exist(sizes, message):
     wires = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 1}
     architecture = Architecture.named("tiny", {"tiles.count": sizes.tiles} | wires)
-    assert_refused(Machine, message, architecture=architecture, cell="rnn", sizes=sizes)
+    assert_refused(TileArray, message, architecture=architecture, cell="rnn", sizes=sizes)

@@ -18,9 +18,9 @@ from lane_bench import SOURCES, run_lanes
 from lane_jobs import PLACES, a_small_engine, some_arrivals, some_jobs
 
 from deltatrain.accel.errors import ConfigError
-from deltatrain.rtl.encoder.encoder import DeltaEncoder, EncoderOp
-from deltatrain.rtl.lanes.lanes import Lanes
+from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder, ScanOp
 from deltatrain.rtl.lanes.op import Op
+from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled import verilog
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
@@ -196,7 +196,7 @@ def test_wide_payloads_and_nested_ports(kind, in_arrays):
 
 def test_words_of_numbers_go_in_and_come_out_as_arrays(kind):
     simulation = simulation_of(kind, encoder)
-    shape = EncoderOp(16, 16)
+    shape = ScanOp(16, 16)
     op = shape.const({"base": 0, "least": 1, "width": 8, "first": 1}).as_bits()
     simulation.offer("ops", 0, op)
     vector = np.array([[5, 0, -7, 0], [0, 0, 32767, -32768]], dtype=np.int16)
@@ -281,7 +281,7 @@ def random_script(rng, cycles):
 
 
 def encoder_sources(rng):
-    shape = EncoderOp(16, 16)
+    shape = ScanOp(16, 16)
     widths = rng.integers(0, 13, 8)
     ops = [
         shape.const(

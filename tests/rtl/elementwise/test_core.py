@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.rtl.elementwise.cells import TIMETABLES
-from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
+from deltatrain.rtl.elementwise.core import ElementwiseCore
 
 every_cell = pytest.mark.parametrize("cell", TIMETABLES.names())
 seeds = st.integers(0, 2**32 - 1)

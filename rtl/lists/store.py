@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
-from deltatrain.rtl.lists.entry_ring import EntryRing, ring_port, run_port
+from deltatrain.rtl.lists.entry_ring import EntryRing
+from deltatrain.rtl.lists.ports import ListPlace, list_port, table_port, word_port
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
 
-__all__ = ["ListPlace", "ListStore", "table_port"]
-
-
-class ListPlace(data.StructLayout):
-    """Where a list is in the ring.
-
-    Parameters
-    ----------
-    entries
-        Depth of the ring, a power of two.
-
-    Members
-    -------
-    base : unsigned
-        Address of its first entry; the others follow, modulo the depth.
-    count : unsigned(INDEX_BITS)
-        Its length.
-    """
-
-    def __init__(self, entries: int) -> None:
-        super().__init__({"base": unsigned(ceil_log2(entries)), "count": unsigned(INDEX_BITS)})
-
-
-def table_port(*, entries: int, lists: int) -> Signature:
-    """Return a port to look up a list, seen from the table: `list`, its number, in; `place` out in the same cycle."""
-    return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries))})
+__all__ = ["ListStore"]
 
 
 class ListStore(Component):
     """Appends the encoder's lists to a ring of entries, and notes first entry and length of each under its number.
 
-    Where a list ends is told by its length, which comes when all its entries have come; entries of later lists may
-    have come by then too, so each list is taken to begin where the list before it ended. An empty list has no entry.
+    A list's length says where the list ends, and comes after its last entry. Entries of later lists may have come by
+    then too, so each list begins where the list before it ended. An empty list has no entry.
 
-    Nothing tells when the ring overflows: a new entry takes the place of that which is `entries` older. Whoever starts
-    encode ops must hold them back until every list that may still be read, together with the whole vectors that are
-    being encoded, has at most `entries` elements. Likewise a number may be used again when its list is not read any
-    more.
+    Nothing detects an overflow of the ring: a new entry overwrites the one that is `entries` older. An encode op must
+    therefore wait until all lists that may still be read, and the vectors that are being encoded, counted whole, have
+    at most `entries` elements together. Likewise, a number may be used again once its list is no longer read.
 
     Parameters
     ----------
@@ -63,45 +38,49 @@ class ListStore(Component):
         Read ports of ring and table.
     lookups
         Further read ports of the table.
-    run
+    word_entries
         Entries that are read at once by one further port of the ring, see `rtl.lists.entry_ring`; 1 if there is none.
 
     Attributes
     ----------
     lists : In(stream.Signature(unsigned))
-        The number of each list, in the order of their writing, taken with the list's length. Should it come later,
-        then the length waits, and so does the encoder in the end; nothing is lost.
+        The number of each list, in the order in which they are written, taken with the list's length. If a number comes
+        late, its length waits, and in the end the encoder does too; nothing is lost.
     entries : In(stream.Signature(Entry(value_bits)))
         The entries; one is taken in any cycle.
     counts : In(stream.Signature(unsigned(INDEX_BITS)))
-        The length of each list, not before its last entry; taken in the cycle it is offered if the number is there.
+        The length of each list, not before its last entry; taken at once if the list's number is there.
     written : Out(1)
         High in the cycle after a length was taken: from this cycle on table and ring can be asked for the list.
-    table : Out(table_port).array(readers + lookups)
-        Looks up a list in the same cycle.
-    ring : Out(ring_port).array(readers)
-        Reads an entry in the next cycle.
-    read_run : Out(run_port)
-        Reads `run` entries in the next cycle.
+    read : Out(list_port).array(readers)
+        Each looks up a list in the same cycle, and reads an entry in the next.
+    lookups : Out(table_port).array(lookups)
+        Each looks up a list in the same cycle.
+    read_word : Out(word_port)
+        Reads `word_entries` entries in the next cycle; present if `word_entries` is more than 1.
     """
 
     def __init__(
-        self, *, value_bits: int, entries: int, lists: int, readers: int, lookups: int = 0, run: int = 1
+        self, *, value_bits: int, entries: int, lists: int, readers: int, lookups: int = 0, word_entries: int = 1
     ) -> None:
         check_at_least("lists", lists, 2)
         check_at_least("lookups", lookups, 0)
-        self._depth, self._lists = entries, lists
-        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, run=run)
-        runs = {"read_run": Out(run_port(value_bits=value_bits, entries=entries, run=run))} if run > 1 else {}
+        self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
+        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, word_entries=word_entries)
+        words = (
+            {"read_word": Out(word_port(value_bits=value_bits, entries=entries, word_entries=word_entries))}
+            if word_entries > 1
+            else {}
+        )
         super().__init__(
             {
                 "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
                 "entries": In(stream.Signature(Entry(value_bits))),
                 "counts": In(stream.Signature(unsigned(INDEX_BITS))),
                 "written": Out(1),
-                "table": Out(table_port(entries=entries, lists=lists)).array(readers + lookups),
-                "ring": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
-                **runs,
+                "read": Out(list_port(value_bits=value_bits, entries=entries, lists=lists)).array(readers),
+                "lookups": Out(table_port(entries=entries, lists=lists)).array(lookups),
+                **words,
             }
         )
 
@@ -113,12 +92,12 @@ class ListStore(Component):
         return m
 
     def _append(self, m: Module) -> None:
-        """Write entries one behind the other."""
+        """Write each entry behind the one before."""
         m.submodules.ring = ring = self._ring
-        for port, inside in zip(self.ring, ring.read, strict=True):
-            connect(m, inside, flipped(port))
-        if hasattr(ring, "read_run"):
-            connect(m, ring.read_run, flipped(self.read_run))
+        for port, inside in zip(self.read, ring.read, strict=True):
+            connect(m, inside, flipped(port.ring))
+        if self._reads_words:
+            connect(m, ring.read_word, flipped(self.read_word))
         write = ring.write
         pointer = Signal.like(write.addr)
         m.d.comb += [
@@ -132,7 +111,7 @@ class ListStore(Component):
     def _note(self, m: Module) -> None:
         """Write the table when the length of a list comes."""
         m.submodules.table = table = Memory(shape=ListPlace(self._depth), depth=self._lists, init=[])
-        for port in self.table:
+        for port in (*(reader.table for reader in self.read), *self.lookups):
             read = table.read_port(domain="comb")
             m.d.comb += [read.addr.eq(port.list), port.place.eq(read.data)]
         write = table.write_port()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reading import first_of
 from streams import always, pattern, plain, run, stream_put
 
-from deltatrain.rtl.lists.list_store import ListStore
+from deltatrain.rtl.lists.store import ListStore
 
 FEW = settings(max_examples=60)
 ENTRIES, LISTS, READERS = 16, 5, 3
@@ -25,10 +25,10 @@ async def look(ctx, dut, reader, rng, cycles):
     seen = []
     for _ in range(cycles):
         number, address = int(rng.integers(LISTS)), int(rng.integers(ENTRIES))
-        ctx.set(dut.table[reader].list, number)
-        ctx.set(dut.ring[reader].addr, address)
-        _, _, place = await ctx.tick().sample(dut.table[reader].place)
-        seen.append((number, plain(place), address, plain(ctx.get(dut.ring[reader].data))))
+        ctx.set(dut.read[reader].table.list, number)
+        ctx.set(dut.read[reader].ring.addr, address)
+        _, _, place = await ctx.tick().sample(dut.read[reader].table.place)
+        seen.append((number, plain(place), address, plain(ctx.get(dut.read[reader].ring.data))))
     return seen
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.lanes.banks import AccumulatorBanks
-from deltatrain.rtl.lanes.lanes import Lanes
+from deltatrain.rtl.lanes.unit import Lanes
 
 
 @pytest.mark.parametrize(

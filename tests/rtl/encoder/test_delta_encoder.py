@@ -14,7 +14,7 @@ from streams import always, pattern, run, stream_get, stream_put
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import encode
 from deltatrain.accel.number import NumberFormat
-from deltatrain.rtl.encoder.encoder import DeltaEncoder, least_field
+from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder, least_field
 
 FEW = settings(max_examples=60)
 DEPTH = 32

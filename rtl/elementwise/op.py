@@ -6,21 +6,22 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
+from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.banks import PARTS
 from deltatrain.rtl.parts.arguments import check_at_least
 
-__all__ = ["ElementwiseMode", "ElementwiseOp"]
+__all__ = ["CoreOp", "ElementwiseMode", "ElementwiseOp"]
 
 
 class ElementwiseMode(enum.Enum, shape=unsigned(2)):
     """The element-wise modes of `accel.modes`."""
 
-    GATES_FORWARD = 0
-    GATES_BACKWARD = 1
+    CELL_FORWARD = 0
+    CELL_BACKWARD = 1
     LOSS = 2
 
 
-class ElementwiseOp(data.StructLayout):
+class CoreOp(data.StructLayout):
     """One op of the element-wise unit. A member that an op's mode or the cell does not use may be anything.
 
     A vector lies in words one after the other, M and g(M) block after block. These two are in either of `BANKS` banks,
@@ -48,8 +49,8 @@ class ElementwiseOp(data.StructLayout):
     label : unsigned
         The wanted class of a loss.
     begins, ends : unsigned(1)
-        Whether it is step 0: the state of the step before counts as zero; whether it is the last step: the carry and
-        g(M) of the step after count as zero.
+        Whether it is step 0, where the state of the step before counts as zero; whether it is the last step, where the
+        carry and g(M) of the step after count as zero.
     memory : unsigned
         First word of M, or of the logits.
     banks, blank : unsigned(PARTS)
@@ -110,3 +111,18 @@ class ElementwiseOp(data.StructLayout):
                 "carry": vector,
             }
         )
+
+
+class ElementwiseOp(data.StructLayout):
+    """One op of the element-wise unit.
+
+    Members
+    -------
+    op : CoreOp
+        What to do; its banks of M are filled in when it starts.
+    region : unsigned
+        Whose M it reads, see `rtl.lanes.banks`.
+    """
+
+    def __init__(self, core: CoreOp, sizes: TileSizes) -> None:
+        super().__init__({"op": core, "region": range(sizes.regions)})

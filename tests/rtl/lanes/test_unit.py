@@ -19,8 +19,8 @@ from lane_jobs import (
     some_pushing_back,
 )
 
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 
 few = settings(suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)

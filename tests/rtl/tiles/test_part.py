@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deltatrain.accel.tiles import own_elements, tile_of
 from deltatrain.rtl.parts.layouts import INDEX_BITS
-from deltatrain.rtl.parts.part import Part
+from deltatrain.rtl.tiles.part import Part
 
 MOST = (1 << INDEX_BITS) - 1
 numbers = st.lists(st.one_of(st.integers(0, 40), st.integers(0, MOST)), min_size=1, max_size=12)

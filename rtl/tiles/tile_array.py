@@ -1,11 +1,11 @@
-"""A machine of several tiles: one sequence of commands for all, one exchange between them."""
+"""Several tiles and their exchange: all tiles get the same commands."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
@@ -13,31 +13,35 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.part import Part
 from deltatrain.rtl.tile import RESET_CYCLES
 from deltatrain.rtl.tiles.exchange import Exchange
 from deltatrain.rtl.tiles.fork import Fork
+from deltatrain.rtl.tiles.part import Part
 from deltatrain.rtl.tiles.part_tile import PartTile
 
-__all__ = ["Machine"]
+__all__ = ["TileArray"]
 
 _COMMANDED = ("encoder", "engine", "elementwise", "load")
 """Units of which each tile has one; all get the same commands."""
 
-_SHARED = ("start", "learning_rate", "finishes")
-"""Inputs that are those of every tile."""
+_AS_OF_A_TILE = (
+    "start",
+    "learning_rate",
+    "finishes",
+    "load_requests",
+    "load_words",
+    "finished",
+    "done_counts",
+    "cycles",
+)
+"""Further ports that are like those of each tile."""
 
-_ALIKE = ("finished", "done_counts", "cycles")
-"""Outputs that are the same in every tile."""
 
-_LOCAL = ("local_weights", "local_gradients")
-
-
-class Machine(Component):
+class TileArray(Component):
     """Trains like a `rtl.tile.Tile`, with weights, gradients and tape in the tiles.
 
-    An op begins in all tiles in the same cycle and is done in all in the same, so that what the first tile counts holds
-    for the machine.
+    An op begins in all tiles in the same cycle, and is done in all in the same cycle. So the first tile's counts hold
+    for all.
 
     Parameters
     ----------
@@ -79,43 +83,51 @@ class Machine(Component):
         phases = dict.fromkeys(sizes.units[:-1], 1) | {"engine": len(PHASES)}  # no tape is stored
         super().__init__(
             {
-                **{name: tile[name] for name in (*_SHARED, *_COMMANDED, "load_requests", "load_words", *_ALIKE)},
+                **{name: tile[name] for name in (*_COMMANDED, *_AS_OF_A_TILE)},
                 "exchange": self._exchange.signature.members["commands"],
-                **{name: Out(tile[name].signature).array(n) for name in _LOCAL},
+                "local_weights": Out(tile["local_weights"].signature).array(n),
+                "local_gradients": Out(tile["local_gradients"].signature).array(n),
                 "spent": Out(data.StructLayout({name: spent_layout(phases[name], sizes.units) for name in phases})),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Let all tiles do the same, and join them."""
+        """Give all tiles the same commands, and join them."""
         m = Module()
         first = self._tiles[0]
         for number, tile in enumerate(self._tiles):
             m.submodules[f"tile_{number}"] = tile
-            m.d.comb += [getattr(tile, name).eq(getattr(self, name)) for name in _SHARED]
-            for name in _LOCAL:
-                connect(m, getattr(tile, name), flipped(getattr(self, name)[number]))
-        for name in _COMMANDED:
-            self._command(m, name)
+            m.d.comb += [
+                tile.start.eq(self.start),
+                tile.learning_rate.eq(self.learning_rate),
+                tile.finishes.eq(self.finishes),
+            ]
+            connect(m, tile.local_weights, flipped(self.local_weights[number]))
+            connect(m, tile.local_gradients, flipped(self.local_gradients[number]))
+        self._command(m, "encoder", self.encoder, [tile.encoder for tile in self._tiles])
+        self._command(m, "engine", self.engine, [tile.engine for tile in self._tiles])
+        self._command(m, "elementwise", self.elementwise, [tile.elementwise for tile in self._tiles])
+        self._command(m, "load", self.load, [tile.load for tile in self._tiles])
         self._load(m, first)
         self._join(m, first)
         m.d.comb += [
-            *(getattr(self, name).eq(getattr(first, name)) for name in _ALIKE),
+            self.finished.eq(first.finished),
+            self.done_counts.eq(first.done_counts),
+            self.cycles.eq(first.cycles),
             *(self.spent[name].eq(first.spent[name]) for name in _COMMANDED),
             self.spent.exchange.eq(self._exchange.spent),
         ]
         return m
 
-    def _command(self, m: Module, name: str) -> None:
+    def _command(self, m: Module, name: str, commands: stream.Interface, units: Sequence[stream.Interface]) -> None:
         """Give each tile's unit every command."""
-        commands = getattr(self, name)
         m.submodules[f"{name}_fork"] = fork = Fork(shape=commands.payload.shape(), outlets=self.sizes.tiles)
         connect(m, flipped(commands), fork.i)
-        for outlet, tile in zip(fork.o, self._tiles, strict=True):
-            connect(m, outlet, getattr(tile, name))
+        for outlet, unit in zip(fork.o, units, strict=True):
+            connect(m, outlet, unit)
 
     def _load(self, m: Module, first: PartTile) -> None:
-        """Ask once, for the words of all tiles, and show every word to each."""
+        """Request the words of all tiles once, and show every word to each tile."""
         connect(m, first.load_requests, flipped(self.load_requests))
         m.d.comb += self.load_words.ready.eq(first.load_words.ready)
         for tile in self._tiles:
@@ -135,23 +147,13 @@ class Machine(Component):
             exchange.running.eq(delayed(m, self.start, RESET_CYCLES)),
             exchange.soon_counts.eq(first.soon_counts),
             exchange.done_counts.eq(first.done_counts),
-            ended.eq(Cat(tile.encoder_ended for tile in self._tiles).all()),
+            ended.eq(Cat(tile.barrier.ended for tile in self._tiles).all()),
         ]
         for number, tile in enumerate(self._tiles):
-            self._connect(m, exchange, number, tile)
+            connect(m, tile.given, exchange.tiles[number])
+            connect(m, tile.sum_counts, exchange.sum_counts[number])
             m.d.comb += [
-                tile.encoders_ended.eq(ended),
+                tile.barrier.all_ended.eq(ended),
                 tile.exchange_soon.eq(exchange.soon),
                 tile.arrival.eq(exchange.arrival),
             ]
-
-    def _connect(self, m: Module, exchange: Any, number: int, tile: PartTile) -> None:
-        """Connect what one tile gives."""
-        connect(m, exchange.sources[number], tile.sources)
-        connect(m, tile.items, exchange.items[number])
-        connect(m, tile.sum_counts, exchange.sum_counts[number])
-        m.d.comb += [
-            tile.bank.eq(exchange.bank),
-            tile.kind.eq(exchange.kind),
-            exchange.counts[number].eq(tile.count),
-        ]

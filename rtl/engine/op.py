@@ -10,7 +10,7 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.engine.adjoint import AdjointOp
 from deltatrain.rtl.lanes.op import Mode, Op
-from deltatrain.rtl.lists.list_source import ListSource
+from deltatrain.rtl.lists.source import ListSource
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["EngineOp", "LaneOp", "ReadyOp", "ResultsOp", "Stream"]

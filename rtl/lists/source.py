@@ -19,9 +19,9 @@ class SourceKind(enum.Enum, shape=unsigned(2)):
     VECTOR = 1
     """Every element of a vector that was never encoded."""
     ALL = 2
-    """Every column, for ops that need no values; they are 0, that of the bias too."""
+    """Every column, for ops that need no values; all values are 0, that of the bias too."""
     SHARE = 3
-    """Like VECTOR in one of several tiles which share out the elements; the bias is 0, because another tile has it."""
+    """Like VECTOR, in one of several tiles that share the elements; the bias is 0, because another tile has it."""
 
 
 class ListSource(data.StructLayout):

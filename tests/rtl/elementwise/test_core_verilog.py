@@ -8,7 +8,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.elementwise.cells import TIMETABLES
-from deltatrain.rtl.elementwise.elementwise import ElementwiseCore
+from deltatrain.rtl.elementwise.core import ElementwiseCore
 
 
 @pytest.mark.parametrize("lanes", [1, 4])

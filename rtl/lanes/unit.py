@@ -33,10 +33,10 @@ RESULT_CYCLES = 1 + SOON_CYCLES
 
 
 class Lanes(Component):
-    """A stream of ops, lists and words in; results and words out; M and g(M) inside.
+    """Takes streams of ops, entries and words, and gives results and words; M and g(M) are inside.
 
-    The way of one word; it never stops on it. What may have to wait waits before stage 0, where room for all that a
-    word will make is reserved. L = log2 P, rounded up:
+    A word takes the way below and never stops on it. All waiting happens in front of stage 0, where room is reserved
+    for everything that the word will make. L = log2 P, rounded up:
 
         stage   every word          matvec              matvec_t            outer               update
         0       op, entry and word meet; g(M) is addressed
@@ -49,10 +49,10 @@ class Lanes(Component):
         5 + L                                           s_j is offered
         8 + L   done
 
-    An op begins in the cycle in which it, its first entry and its first word are offered; the next op follows the last
-    word without a gap. `done` is high ``matvec.drain_cycles`` = 7 + L after the cycle that follows the last word, for
-    all modes alike, so that ops are done in their order. It comes later only where something offered is taken later:
-    `RESULT_CYCLES` after the last of it was taken, which is what whoever stores it has time for.
+    An op begins in the cycle in which it, its first entry and its first word are all offered; the next op follows its
+    last word without a gap. `done` is high ``matvec.drain_cycles`` = 7 + L after the cycle that follows the last word,
+    in all modes alike, so that ops are done in order. Backpressure on results or words delays `done`: it is then
+    `RESULT_CYCLES` after the last item was taken, which leaves time to store that item.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ class Lanes(Component):
     accumulator_words
         Words of P accumulators in one bank of M, and of g(M).
     is_part
-        Whether these are the lanes of one of several tiles: then results are not rounded, because they are sums over
-        some of the rows only, and M may be read for the sum over the tiles.
+        Whether these are the lanes of one of several tiles. Results are then not rounded, because they are sums over
+        only some of the rows, and M may also be read for the sum over the tiles.
 
     Attributes
     ----------
     ops : In(stream.Signature(Op))
-        The ops, in their order; one is taken with its last word.
+        The ops, in order; one is taken with its last word.
     entries : In(stream.Signature(Entry))
         The columns of each op, with their deltas; none for `update`. One is taken with its column's last word.
     weights : In(stream.Signature(word))
@@ -77,13 +77,13 @@ class Lanes(Component):
     learning_rate : In(signed)
         In ``formats.learning_rate``; steady during an `update`.
     results : Out(stream.Signature(Entry))
-        Column and gradient, the results of `matvec_t`; of a part the sum in ``formats.backward_sum``.
+        Column and gradient, the results of `matvec_t`; if `is_part`, the sum in ``formats.backward_sum``.
     new_weights : Out(stream.Signature(word))
         W after `update`, word for word.
     new_weight_gradients : Out(stream.Signature(word))
         dW after `outer`, and zeros after `update`, word for word.
     issues : Out(1)
-        A word is issued in this cycle, or an op that has none is passed over.
+        A word is issued in this cycle, or an op without words is passed over.
     soon : Out(1)
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
@@ -95,7 +95,7 @@ class Lanes(Component):
     gradient : Out(ReadPort.Signature)
         g(M), for the element-wise unit, likewise.
     new_gradient : Out(WritePort.Signature)
-        Where the element-wise unit writes g(M); no op that reads the word may be under way.
+        Where the element-wise unit writes g(M). No op that reads the word may be running.
     """
 
     def __init__(self, *, engine: Engine, accumulator_words: int, is_part: bool = False) -> None:
@@ -155,7 +155,7 @@ class Lanes(Component):
         return first, max(formats.activation.bits, formats.gradient.bits, formats.learning_rate.bits)
 
     def _held_gradients(self, m: Module, issue: Issue) -> data.View:
-        """Return the word of g(M) of stage 1; the memory and its other two ports are the element-wise unit's."""
+        """Return the word of g(M) in stage 1; the other two ports of its memory are for the element-wise unit."""
         depth = BANKS * self._accumulator_words
         m.submodules.gradients = gradients = Memory(shape=self._gradients, depth=depth, init=[])
         shown, read, write = gradients.read_port(), gradients.read_port(), gradients.write_port()
@@ -257,7 +257,7 @@ class Lanes(Component):
         return queue
 
     def _complete(self, m: Module, issue: Issue, queues: tuple[ReservedQueue, ...]) -> None:
-        """Let an op's end follow its last word, and wait for what is taken from `queues`: s, W, dW."""
+        """Let the end of an op follow its last word, and wait until its last s, W and dW are taken from `queues`."""
         stage = 5 + levels(self._engine.lanes)
         m.submodules.completion = completion = Completion(outlets=len(queues), depth=stage + 2)
         end = Signal(data.StructLayout({"op_ends": 1, "awaits": len(queues)}), name="end")

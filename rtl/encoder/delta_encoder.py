@@ -1,4 +1,4 @@
-"""The delta encoder: the gates of `accel.modes.encode`."""
+"""The delta encoder in hardware; it equals `accel.modes.encode`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from deltatrain.rtl.lists.emitter import Compared, EntryEmitter
+from deltatrain.rtl.lists.emitter import BARRIER, Compared, EntryEmitter
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
 
-__all__ = ["DeltaEncoder", "EncoderOp", "least_field"]
+__all__ = ["DeltaEncoder", "ScanOp", "least_field"]
 
 _IN_FLIGHT = 4
-"""Groups between their taking and their last entry: as many cycles as a place takes to be free again."""
+"""Groups in flight, from their taking to their last entry; a place is free again after as many cycles."""
 
 
-class EncoderOp(data.StructLayout):
+class ScanOp(data.StructLayout):
     """One vector to encode.
 
     Parameters
@@ -38,7 +38,7 @@ class EncoderOp(data.StructLayout):
     width : unsigned(INDEX_BITS)
         Elements of the vector.
     first : unsigned(1)
-        Whether this is step 0, before which the held values are zero, whatever is in the memory.
+        Whether this is step 0, before which the held values count as zero, whatever the memory holds.
     """
 
     def __init__(self, value_bits: int, depth: int) -> None:
@@ -54,10 +54,10 @@ def least_field(least: int, value_bits: int) -> int:
 class DeltaEncoder(wiring.Component):
     """Compares a vector with its held copy, S elements a cycle, and lists what moved by the threshold or more.
 
-    An op takes ``encode.scan_cycles``, at least one cycle, and the next may follow in the very next cycle, also on the
-    same vector. Its first word is taken in the cycle in which op and word are there. The cycle after its last is the
-    first of ``encode.PIPELINE_CYCLES``, after which its count is offered; all its entries have been handed over, and
-    its held values written, by then.
+    An op takes ``encode.scan_cycles``, at least one. The next op may follow in the next cycle, even on the same vector.
+    The encoder takes an op's first word in the first cycle in which op and word are both offered. After the op's last
+    cycle ``encode.PIPELINE_CYCLES`` pass, and then its count is offered; by that time all its entries have been handed
+    over, and its held values are written.
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ class DeltaEncoder(wiring.Component):
     depth
         Words of the memory of held values.
     is_part
-        Whether other encoders work on parts of the same vectors: then an op takes as long as it takes the slowest.
+        Whether other encoders work on parts of the same vectors. An op then takes as long as in the slowest of them.
 
     Members
     -------
-    ops : In(stream.Signature(EncoderOp(value_bits, depth)))
-        What to encode; taken with the last word of its values.
+    ops : In(stream.Signature(ScanOp(value_bits, depth)))
+        What to encode. An op is taken with the last word of its values.
     values : In(stream.Signature(word(value_bits, elements)))
         The vectors, ceil(width / S) words each. Lanes behind the last element are not looked at.
     entries : Out(stream.Signature(Entry(value_bits)))
@@ -81,11 +81,10 @@ class DeltaEncoder(wiring.Component):
     counts : Out(stream.Signature(unsigned(INDEX_BITS)))
         The length of each list.
     emits : Out(1)
-        Whether there is a group whose entries are handed over: what keeps an op from the next, as words are taken ahead
-        of it. This is so ``encode.scan_cycles`` cycles an op, ``encode.PIPELINE_CYCLES`` behind its start.
-
-    ended : Out(1), all_ended : In(1)
-        Whether all of an op has been handed over but its count, and whether that is so in all encoders.
+        Whether a group's entries are being handed over. This is the encoder's bottleneck, because words are taken ahead
+        of it: it takes ``encode.scan_cycles`` of each op, and begins ``encode.PIPELINE_CYCLES`` after the op does.
+    barrier : Out(BARRIER)
+        Whether an op has handed over everything but its count, and whether all encoders have; present if `is_part`.
 
     Notes
     -----
@@ -109,15 +108,15 @@ class DeltaEncoder(wiring.Component):
         check_at_least("depth", depth, 2)
         self._elements, self._value_bits, self._depth = elements, value_bits, depth
         self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part)
-        meeting = {name: self._emitter.signature.members[name] for name in ("ended", "all_ended") if is_part}
+        self._is_part = is_part
         super().__init__(
             {
-                "ops": In(stream.Signature(EncoderOp(value_bits, depth))),
+                "ops": In(stream.Signature(ScanOp(value_bits, depth))),
                 "values": In(stream.Signature(word(value_bits, elements))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
                 "emits": Out(1),
-                **meeting,
+                **({"barrier": Out(BARRIER)} if is_part else {}),
             }
         )
 
@@ -128,8 +127,8 @@ class DeltaEncoder(wiring.Component):
         m.submodules.memory = memory = Memory(shape=shape, depth=self._depth, init=[])
         read, write = memory.read_port(), memory.write_port()
         m.submodules.emitter = emitter = self._emitter
-        if hasattr(self, "ended"):
-            m.d.comb += [self.ended.eq(emitter.ended), emitter.all_ended.eq(self.all_ended)]
+        if self._is_part:
+            wiring.connect(m, emitter.barrier, wiring.flipped(self.barrier))
         wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
         wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
         compared = Compared(self._elements, self._value_bits)
@@ -221,9 +220,10 @@ class _Taken(data.StructLayout):
 
 
 def _compare(value: Value, held: Value, least: Value) -> tuple[Value, Value, Value]:
-    """Return of one element whether it fires, its delta, and the held value if it does.
+    """Return whether an element fires, its delta, and the held value that it has if it fires.
 
-    The held value becomes `value`, or moves by the end of the range where the delta saturates: no adder after another.
+    The held value becomes `value`, or moves by the end of the range where the delta saturates. So no adder waits for
+    another.
     """
     shape = value.shape()
     highest, lowest = Const((1 << (shape.width - 1)) - 1, shape), Const(-(1 << (shape.width - 1)), shape)

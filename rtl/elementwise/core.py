@@ -1,4 +1,4 @@
-"""The element-wise unit: gates forward and backward, and the loss, on P lanes."""
+"""The core of the element-wise unit: cells forward and backward, and the loss, on P lanes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import SOON_CYCLES, cell_forward
-from deltatrain.rtl.elementwise.elementwise_op import ElementwiseMode, ElementwiseOp
 from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
+from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Read, Write
 from deltatrain.rtl.parts.arguments import unequal_units
@@ -45,17 +45,16 @@ _BLANK = {"memory": "blank", "state": "begins", "carry": "ends", "gradient": "en
 
 
 class ElementwiseCore(Component):
-    """Runs ops back to back; nothing in it ever waits once an op is offered.
+    """Runs ops back to back; it never stalls once an op is offered.
 
-    An op begins in the cycle in which it is offered, if the one before has had its cycles; it stays at the port while
-    it is worked on and is taken in its last cycle, the next being offered in the cycle after without a gap. An op of K
-    chunks of P neurons takes K times the cell's slots, a loss of C classes C times `accel.modes.loss.class_cycles`.
-    `done` is high ``drain_cycles`` = 12 cycles after the cycle that follows the last, for all ops alike, so that they
-    are done in their order.
+    An op begins in the cycle in which it is offered. It stays at the port while it is worked on and is taken in its
+    last cycle, so the next may begin in the cycle after. An op of K chunks of P neurons takes K times the cell's slots;
+    a loss of C classes takes C times `accel.modes.loss.class_cycles`. `done` is high ``drain_cycles`` = 12 cycles after
+    the cycle that follows the last, for all ops alike, so that they are done in order.
 
-    The chunk's way through a lane is drawn in `rtl/elementwise/cells`, the class's in `rtl.elementwise.loss`. Lanes
-    behind the last neuron make zero of zeros, but for the tape, where sigmoid(0) is a half, which nobody reads but as
-    a factor of zero.
+    `rtl/elementwise/cells` draws the way of a chunk through a lane, `rtl.elementwise.loss` that of a class. Lanes
+    behind the last neuron make zeros from zeros. Only the tape differs: sigmoid(0) is a half there, and it is read only
+    as a factor of zero.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ class ElementwiseCore(Component):
     cell
         A member of `accel.cells`.
     accumulator_words, vector_words, state_words, tape_words
-        Sizes of the memories that it works on; see `ElementwiseOp`.
+        Sizes of the memories that it works on; see `CoreOp`.
     most_classes
         Most classes of a loss.
     is_part
@@ -72,16 +71,16 @@ class ElementwiseCore(Component):
 
     Members
     -------
-    ops : In(stream.Signature(ElementwiseOp))
+    ops : In(stream.Signature(CoreOp))
         The ops.
     soon : Out(1)
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
-        The oldest op that was not done yet is: what it made may be read from this cycle on.
+        High for one cycle for each op, in order: what it made may be read from this cycle on.
     logits : In(ReadPort.Signature)
-        The logits, if they are not in M; likewise.
+        The logits summed over all tiles; present if `is_part`, else they are in M.
     memory : In(ReadPort.Signature)
-        M and the logits. Whoever is asked in a cycle answers in the next.
+        M and the logits. Every memory answers in the cycle after it is addressed.
     state, new_state : In(ReadPort.Signature), In(WritePort.Signature)
         The states, c or h_gate, if the cell has one.
     tape, new_tape : In(ReadPort.Signature), In(WritePort.Signature)
@@ -115,8 +114,9 @@ class ElementwiseCore(Component):
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
-        self._engine, self._gates, self._plan = engine, CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
-        self._op = ElementwiseOp(
+        self._engine, self._is_part = engine, is_part
+        self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
+        self._op = CoreOp(
             accumulator_words=accumulator_words,
             vector_words=vector_words,
             state_words=state_words,
@@ -131,6 +131,8 @@ class ElementwiseCore(Component):
         if is_part:
             ports["logits"] = self._loss.signature.members["memory"]
         super().__init__({"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports})
+        # Which ports there are, the timetables of the cell say.
+        self._port_of = {name: getattr(self, name) for name in ports}
 
     def _signature(self, kind: type[ReadPort] | type[WritePort], direction: str, name: str) -> Signature:
         base = _BASES[GRADIENTS_OF_H[0] if name == "g_h" else name]
@@ -161,7 +163,7 @@ class ElementwiseCore(Component):
         self._chunk, self._tape_offset = chunk, Signal.like(op.tape)
         last_slot = Signal()
         begins = []
-        for program, mode in ((FORWARD, ElementwiseMode.GATES_FORWARD), (BACKWARD, ElementwiseMode.GATES_BACKWARD)):
+        for program, mode in ((FORWARD, ElementwiseMode.CELL_FORWARD), (BACKWARD, ElementwiseMode.CELL_BACKWARD)):
             runs, begin = Signal(name=f"runs_{program}"), Signal(name=f"begins_{program}")
             m.d.comb += [runs.eq(valid & (op.mode == mode)), begin.eq(runs & (slot == 0))]
             with m.If(runs):
@@ -212,14 +214,14 @@ class ElementwiseCore(Component):
         lines = _Lines(m, self._chunk_places())
         for name in self._plan.ports("read"):
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
-                port = getattr(self, member)
+                port = self._port_of[member]
                 asked, place = self._access(m, lines, beats, ("read", name), member)
                 m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
                 blank = self._blank(m, lines, beats, name)
                 for number, lane in enumerate(lanes):
                     m.d.comb += lane.read[member].eq(Mux(blank, 0, port.data[number]))
         for name in self._plan.ports("write"):
-            port = getattr(self, name)
+            port = self._port_of[name]
             asked, place = self._access(m, lines, beats, ("write", name), name)
             m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
             for number, lane in enumerate(lanes):
@@ -227,7 +229,7 @@ class ElementwiseCore(Component):
         self._share_with_loss(m)
 
     def _chunk_places(self) -> dict[str, Value]:
-        """Return where the chunk of this cycle lies behind each port, and what else its later cycles must know."""
+        """Return the address of this cycle's chunk for each port, and what else its later cycles need to know."""
         op = self.ops.payload
         places = {}
         for name, base in _BASES.items():
@@ -240,7 +242,7 @@ class ElementwiseCore(Component):
     ) -> tuple[Value, Value]:
         """Return whether a memory port is used in this cycle, and with what address."""
         asked: Value | int = 0
-        address = Signal(len(getattr(self, member).addr), name=f"{member}_address")
+        address = Signal(len(self._port_of[member].addr), name=f"{member}_address")
         for program in (FORWARD, BACKWARD):
             for step in self._plan.steps(program, part):
                 assert isinstance(step, Read | Write)
@@ -263,8 +265,8 @@ class ElementwiseCore(Component):
             return 0
         return (
             0
-            if block in self._gates.BLOCKS_X and block in self._gates.BLOCKS_H
-            else (1 if block in self._gates.BLOCKS_X else 2)
+            if block in self._arithmetic.BLOCKS_X and block in self._arithmetic.BLOCKS_H
+            else (1 if block in self._arithmetic.BLOCKS_X else 2)
         )
 
     def _blank(self, m: Module, lines: _Lines, beats: list[list[Signal]], name: str) -> Value | int:
@@ -280,9 +282,9 @@ class ElementwiseCore(Component):
         return blank
 
     def _share_with_loss(self, m: Module) -> None:
-        """Let the loss use the memory ports in its cycles; no gates use them then."""
+        """Let the loss use the memory ports in its cycles; no cell op uses them then."""
         loss = self._loss
-        if hasattr(self, "logits"):
+        if self._is_part:
             connect(m, flipped(self.logits), loss.memory)
         else:
             m.d.comb += loss.memory.data.eq(self.memory.data)
@@ -297,7 +299,7 @@ class ElementwiseCore(Component):
 
 
 class _Lines:
-    """Values on their way beside a chunk: what each was when the chunk that is in some cycle now began."""
+    """Delay lines beside a chunk: what each value was when the chunk that is now in a given cycle began."""
 
     def __init__(self, m: Module, now: dict[str, Value]) -> None:
         self._m = m

@@ -1,48 +1,59 @@
-"""The lanes with what feeds them and what takes their results, each op when all it waits for is done."""
+"""The engine unit: the lanes, the parts that feed them, and the parts that take their results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import UnitCounters, spent_layout
-from deltatrain.rtl.commands.waits import Gate, command, counts_layout
-from deltatrain.rtl.engine.engine_op import EngineOp, ReadyOp
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.engine.entry_router import EntryRouter
 from deltatrain.rtl.engine.gradients import Gradients
-from deltatrain.rtl.engine.matrix_store import MatrixStore
+from deltatrain.rtl.engine.matrix_store import HostPort, MatrixStore
+from deltatrain.rtl.engine.op import EngineOp, ReadyOp
 from deltatrain.rtl.engine.part_gradients import PartGradients
+from deltatrain.rtl.engine.ports import BetweenTiles, MatrixWords, SharedMemories
 from deltatrain.rtl.lanes.banks import AccumulatorBanks
-from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.parts.layouts import word
 
 __all__ = ["EngineUnit"]
 
 _AHEAD = 4
 """Ops whose lists, and words of local matrices, may be read before the lanes take them."""
 
-_STORES = {"weights": (Mode.MATVEC, Mode.MATVEC_T, Mode.UPDATE), "gradients": (Mode.OUTER, Mode.UPDATE)}
-"""Which modes read which matrices."""
+
+class _Kind(NamedTuple):
+    """The ports that words of one kind of matrix, W or dW, pass, and the modes that read them."""
+
+    name: str
+    outside: Any
+    words: Any
+    new_words: Any
+    entries: Any
+    is_wanted: Signal
+    modes: tuple[int, ...]
 
 
 class EngineUnit(Component):
-    """Runs the ops of the lanes, back to back where nothing has to be waited for.
+    """Runs the ops of the lanes, back to back unless an op has to wait.
 
         cycle  s                          s + 1                          s + 2
                waits are stored: list is  first entry: to the lanes'     waits are done: op, entry and word of W or dW
                looked up, addressed       queue; word is addressed       are there, and the lanes issue it
 
-    Words of a matrix that lives off-chip come from the fetch instead, through the ports ``weights`` and
-    ``weight_gradients``, and go back through ``new_weights`` and ``new_weight_gradients``.
+    Words of a matrix that lives off-chip come from the fetch instead.
 
     Parameters
     ----------
@@ -61,23 +72,16 @@ class EngineUnit(Component):
         Whether ops may start.
     learning_rate : In(signed)
         In ``formats.learning_rate``.
-    table, ring, vectors : In(...)
+    lists, vectors : In(...)
         To the lists and to the memory of h, see `rtl.lists.entry_reader`.
-    weights, weight_gradients : In(stream.Signature(word))
-        Words of a matrix that lives off-chip; the host's access to one that lives here is ``local_weights``,
-        ``local_gradients``, see `rtl.engine.matrix_store`.
-    new_weights, new_weight_gradients : Out(stream.Signature(word))
-        Words for a matrix that lives off-chip.
-    memory, gradient, new_gradient : Out(...)
-        For the element-wise unit, see `rtl.lanes.lanes`.
-    g_above, g_recurrent : Out(ReadPort.Signature)
-        The two parts of the gradient of h, likewise; a word that was read is zero until it is written again.
-    read_region, read_banks, read_zeros
-        Where M is, see `rtl.lanes.banks`.
-    own, sums, sum_counts, reduced, partial
-        Of one tile of several, see `rtl.engine.part_gradients` and `rtl.lanes.lanes`.
+    weights, gradients : Out(HostPort) or Out(MatrixWords)
+        Of W, of dW: the host's access if they live here, else the lanes' words.
+    shared : Out(SharedMemories)
+        For the element-wise unit.
+    between : Out(BetweenTiles)
+        For the exchange; present in one tile of several.
     soon : Out(1)
-        What the oldest op that was not announced yet made is stored.
+        High for one cycle for each op, in order: what it made is stored.
     spent : Out(spent_layout)
         Busy and stalled cycles by phase.
     """
@@ -110,32 +114,26 @@ class EngineUnit(Component):
             for name, (words, bits) in of_kind.items()
             if words
         }
-        super().__init__(self._members())
-
-    def _members(self) -> dict[str, object]:
-        lanes, reader, banks = (part.signature.members for part in (self._lanes, self._reader, self._banks))
+        matrices = {
+            name: Out(HostPort(value_bits=bits, lanes=lanes, words=words) if words else MatrixWords(word(bits, lanes)))
+            for name, (words, bits) in of_kind.items()
+        }
+        reader = self._reader.signature.members
         members: dict[str, object] = {
             "commands": In(stream.Signature(command(EngineOp(self._sizes), self._sizes.units))),
             "soon_counts": In(counts_layout(self._sizes.units)),
             "done_counts": In(counts_layout(self._sizes.units)),
             "running": In(1),
-            **{name: reader[name] for name in ("table", "ring", "vectors")},
-            **{name: lanes[name] for name in ("learning_rate", "memory", "gradient", "new_gradient")},
-            **{name: self._gradients.signature.members[name] for name in ("g_above", "g_recurrent")},
-            **{name: banks[name] for name in ("read_region", "read_banks", "read_zeros")},
+            "learning_rate": self._lanes.signature.members["learning_rate"],
+            "lists": reader["lists"],
+            "vectors": reader["vectors"],
+            **matrices,
+            "shared": Out(SharedMemories(engine, sizes)),
+            **({"between": Out(BetweenTiles(engine, sizes))} if sizes.is_part else {}),
             "soon": Out(1),
             "spent": Out(spent_layout(len(PHASES), self._sizes.units)),
         }
-        if self._sizes.is_part:
-            members |= {name: self._gradients.signature.members[name] for name in _BETWEEN}
-            members["partial"] = lanes["partial"]
-        for name, store in self._stores.items():
-            host = {k: store.signature.members[k] for k in ("host_writes", "host_addresses", "host_words")}
-            members[f"local_{name}"] = Out(Signature(host))
-        for kind, port in _PORTS.items():
-            if kind not in self._stores:
-                members |= {port: lanes[port], f"new_{port}": lanes[f"new_{port}"]}
-        return members
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         """Connect the parts in the order of an op's way through them."""
@@ -143,40 +141,40 @@ class EngineUnit(Component):
         m.submodules.begin = begin = Begin(
             EngineOp(self._sizes), ahead=_AHEAD, later=ReadyOp(self._sizes), units=self._sizes.units
         )
-        m.submodules.gate = gate = Gate(ReadyOp(self._sizes), self._sizes.units)
+        m.submodules.start = start = Wait(ReadyOp(self._sizes), self._sizes.units)
         m.submodules.lanes = self._lanes
         connect(m, flipped(self.commands), begin.commands)
-        connect(m, begin.later, gate.i)
-        m.d.comb += [begin.soon_counts.eq(self.soon_counts), gate.counts.eq(self.done_counts)]
+        connect(m, begin.later, start.i)
+        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.done_counts)]
         self._read(m, begin)
-        self._start(m, gate)
-        self._take_results(m)
+        self._start(m, start)
         m.d.comb += [self._lanes.learning_rate.eq(self.learning_rate), self.soon.eq(self._lanes.soon)]
-        for port in ("memory", "gradient", "new_gradient"):
-            connect(m, getattr(self._lanes, port), flipped(getattr(self, port)))
+        self._share(m)
+        if self._sizes.is_part:
+            self._join(m)
         return m
 
     # --- before an op may start
 
     def _read(self, m: Module, begin: Begin) -> None:
-        """Begin an op when everybody who must know of it has room: who reads its list, its words, takes its results."""
+        """Begin an op when all that work on it have room: readers of its list and words, takers of its results."""
         m.submodules.reader = reader = self._reader
         m.submodules.router = router = EntryRouter(value_bits=len(reader.entries.payload.value))
         m.submodules.gradients = gradients = self._gradients
         op, mode, fires = begin.op, begin.op.lanes.mode, Signal()
-        for port in ("table", "ring", "vectors"):
-            connect(m, flipped(getattr(self, port)), getattr(reader, port))
+        connect(m, flipped(self.lists), reader.lists)
+        connect(m, flipped(self.vectors), reader.vectors)
         connect(m, reader.entries, router.i)
         connect(m, router.lanes, self._lanes.entries)
         rooms = [router.has_room, gradients.has_room]
-        for name in _STORES:
-            rooms += self._feed(m, begin, router, name, fires)
+        for kind in self._kinds(router):
+            rooms += self._feed(m, begin, kind, fires)
         has_room = Signal()
         m.d.comb += [
             fires.eq(reader.count != 0),
             has_room.eq(_all(rooms)),
             reader.sources.payload.eq(op.source),
-            # What the source at the port counts is looked at before the reader may take it.
+            # `reader.count` is that of the source at the port; it is used above before the source is offered.
             reader.sources.valid.eq(begin.reads),
             begin.read.eq(reader.sources.ready),
             begin.has_room.eq(has_room),
@@ -191,14 +189,31 @@ class EngineUnit(Component):
             gradients.enter.eq(begin.begins & ((mode == Mode.MATVEC_T) | (op.results.adjoint.clear_words != 0))),
         ]
 
-    def _feed(self, m: Module, begin: Begin, router: EntryRouter, name: str, fires: Signal) -> list[Signal]:
-        """Let the lanes have the words of W, or of dW, from memory or from the port; return whose room counts."""
-        port = _PORTS[name]
-        words, new_words = getattr(self._lanes, port), getattr(self._lanes, f"new_{port}")
+    def _kinds(self, router: EntryRouter) -> tuple[_Kind, _Kind]:
+        """Return the ports of W, and those of dW."""
+        lanes, readers = self._lanes, (Mode.MATVEC, Mode.MATVEC_T, Mode.UPDATE)
+        return (
+            _Kind(
+                "weights", self.weights, lanes.weights, lanes.new_weights, router.weights, router.to_weights, readers
+            ),
+            _Kind(
+                "gradients",
+                self.gradients,
+                lanes.weight_gradients,
+                lanes.new_weight_gradients,
+                router.gradients,
+                router.to_gradients,
+                (Mode.OUTER, Mode.UPDATE),
+            ),
+        )
+
+    def _feed(self, m: Module, begin: Begin, kind: _Kind, fires: Signal) -> list[Signal]:
+        """Feed the lanes words of W, or of dW, from local memory or the port; return signals that say there is room."""
+        name = kind.name
         if name not in self._stores:
-            connect(m, flipped(getattr(self, port)), words)
-            connect(m, new_words, flipped(getattr(self, f"new_{port}")))
-            m.d.comb += getattr(router, f"to_{name}").eq(0)
+            connect(m, flipped(kind.outside.words), kind.words)
+            connect(m, kind.new_words, flipped(kind.outside.new_words))
+            m.d.comb += kind.is_wanted.eq(0)
             return []
         store, op, reads = self._stores[name], begin.op, Signal(name=f"reads_{name}")
         m.submodules[f"{name}_store"] = store
@@ -206,15 +221,13 @@ class EngineUnit(Component):
         queue = SyncFIFO(width=shape.size, depth=_AHEAD)
         m.submodules[f"{name}_ops"] = queue
         item = Signal(shape, name=f"{name}_op")
-        host = getattr(self, f"local_{name}")
-        connect(m, flipped(host.host_writes), store.host_writes)
-        connect(m, flipped(host.host_addresses), store.host_addresses)
-        connect(m, store.host_words, flipped(host.host_words))
-        connect(m, store.read_words, words)
-        connect(m, new_words, store.new_words)
+        connect(m, store.host, flipped(kind.outside))
+        connect(m, store.read_words, kind.words)
+        connect(m, kind.new_words, store.new_words)
+        connect(m, kind.entries, store.entries)
         m.d.comb += [
-            reads.eq(_any(op.lanes.mode == mode for mode in _STORES[name])),
-            getattr(router, f"to_{name}").eq(reads),
+            reads.eq(_any(op.lanes.mode == mode for mode in kind.modes)),
+            kind.is_wanted.eq(reads),
             item.base.eq(op[name]),
             item.columns.eq(self._reader.count),
             item.words.eq(op.lanes.words),
@@ -224,68 +237,65 @@ class EngineUnit(Component):
             store.ops.payload.eq(data.View(shape, queue.r_data)),
             store.ops.valid.eq(queue.r_rdy),
             queue.r_en.eq(store.ops.ready),
-            store.entries.payload.eq(getattr(router, name).payload),
-            store.entries.valid.eq(getattr(router, name).valid),
-            getattr(router, name).ready.eq(store.entries.ready),
         ]
         return [queue.w_rdy]
 
     # --- when it may
 
-    def _start(self, m: Module, gate: Gate) -> None:
+    def _start(self, m: Module, start: Wait) -> None:
         """Offer the op in front to the lanes, with the banks of M that it reads and writes."""
         m.submodules.banks = banks = self._banks
-        ready, op, to = gate.o.payload, gate.o.payload.op, self._lanes.ops
+        ready, op, to = start.o.payload, start.o.payload.op, self._lanes.ops
         adds = op.mode == Mode.MATVEC
         m.d.comb += [
-            to.valid.eq(gate.o.valid & self.running),
-            gate.o.ready.eq(to.ready & self.running),
+            to.valid.eq(start.o.valid & self.running),
+            start.o.ready.eq(to.ready & self.running),
             *(to.payload[name].eq(op[name]) for name in ("mode", "words", "address", "split", "upper_address")),
             to.payload.count.eq(ready.count),
             to.payload.source.eq(Mux(adds, banks.source, op.bank.replicate(2))),
             to.payload.target.eq(banks.target),
             to.payload.from_zero.eq(Mux(adds, banks.from_zero, 0)),
-            *(getattr(banks, name).eq(op[name]) for name in ("region", "recurrent", "starts", "ends")),
+            banks.region.eq(op.region),
+            banks.recurrent.eq(op.recurrent),
+            banks.starts.eq(op.starts),
+            banks.ends.eq(op.ends),
             banks.fires.eq(ready.count != 0),
             banks.take.eq(adds & to.valid & to.ready),
-            banks.read_region.eq(self.read_region),
-            self.read_banks.eq(banks.read_banks),
-            self.read_zeros.eq(banks.read_zeros),
+            banks.read_region.eq(self.shared.read_region),
+            self.shared.read_banks.eq(banks.read_banks),
+            self.shared.read_zeros.eq(banks.read_zeros),
         ]
-        self._count(m, gate)
-
-    def _count(self, m: Module, gate: Gate) -> None:
-        m.submodules.counters = counters = UnitCounters(phases=len(PHASES), units=self._sizes.units)
-        m.d.comb += [
-            counters.running.eq(self.running),
-            counters.active.eq(self._lanes.ops.valid),
-            counters.works.eq(self._lanes.issues),
-            counters.unmet.eq(gate.unmet),
-            counters.phase.eq(gate.o.payload.op.phase),
-            self.spent.eq(counters.spent),
-        ]
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=self.running,
+            active=to.valid,
+            works=self._lanes.issues,
+            unmet=start.unmet,
+            phase=op.phase,
+        )
 
     # --- when it is done
 
-    def _take_results(self, m: Module) -> None:
-        """Let the gradients of h and of inputs become what the gates read."""
-        connect(m, self._lanes.results, self._gradients.results)
-        for port in ("g_above", "g_recurrent"):
-            connect(m, flipped(getattr(self, port)), getattr(self._gradients, port))
-        if not self._sizes.is_part:
-            return
-        connect(m, self._lanes.partial, flipped(self.partial))
-        connect(m, flipped(self.reduced), self._gradients.reduced)
-        connect(m, self._gradients.sums, flipped(self.sums))
-        connect(m, self._gradients.sum_counts, flipped(self.sum_counts))
-        m.d.comb += self._gradients.own.eq(self.own)
+    def _share(self, m: Module) -> None:
+        """Let the element-wise unit reach M, g(M), and the gradient of h that the results of `matvec_t` become."""
+        lanes, gradients, shared = self._lanes, self._gradients, self.shared
+        connect(m, lanes.results, gradients.results)
+        connect(m, lanes.memory, flipped(shared.memory))
+        connect(m, lanes.gradient, flipped(shared.gradient))
+        connect(m, lanes.new_gradient, flipped(shared.new_gradient))
+        connect(m, gradients.g_above, flipped(shared.g_above))
+        connect(m, gradients.g_recurrent, flipped(shared.g_recurrent))
 
-
-_BETWEEN = ("own", "sums", "sum_counts", "reduced")
-"""Ports for what one of several tiles gives and takes."""
-
-_PORTS = {"weights": "weights", "gradients": "weight_gradients"}
-"""The lanes' streams of words by kind of matrix."""
+    def _join(self, m: Module) -> None:
+        """Connect the parts that only one tile of several has with the exchange."""
+        gradients, between = self._gradients, self.between
+        connect(m, self._lanes.partial, flipped(between.partial))
+        connect(m, flipped(between.reduced), gradients.reduced)
+        connect(m, gradients.sums, flipped(between.sums))
+        connect(m, gradients.sum_counts, flipped(between.sum_counts))
+        m.d.comb += gradients.own.eq(between.own)
 
 
 def _all(bits: list[Signal]) -> Value:

@@ -1,4 +1,4 @@
-"""Which tile of several one is, and so which elements and neurons are its own."""
+"""The number of one of several tiles, and the elements and neurons that are its own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Part(NamedTuple):
     Attributes
     ----------
     number
-        Which one it is, from 0.
+        The tile's number, from 0.
     tiles
-        How many share the work.
+        How many tiles share the work.
     lanes
         P, a power of two.
     """
@@ -47,7 +47,7 @@ class Part(NamedTuple):
         return Cat(index[:begin], index[end:])
 
     def everywhere(self, index: Value) -> Value:
-        """Return the index among all elements; undoes `local`."""
+        """Return the index among all elements of one of the tile's own; the inverse of `local`."""
         begin, end = self._split
         return Cat(index[:begin], Const(self.number, end - begin), index[begin:])
 

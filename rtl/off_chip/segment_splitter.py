@@ -1,4 +1,4 @@
-"""What the fetch is told to do, and its first stage: columns become runs of words."""
+"""What the fetch is told to do, and its first stage: columns become segments of words."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.parts.layouts import INDEX_BITS
-from deltatrain.rtl.parts.request import ADDRESS_BITS
 
-__all__ = ["FetchOp", "Run", "RunSplitter"]
+__all__ = ["ColumnsOp", "Segment", "SegmentSplitter"]
 
 _WHAT_IS_FETCHED: dict[str, object] = {
     "weights": 1,
@@ -20,7 +20,7 @@ _WHAT_IS_FETCHED: dict[str, object] = {
 }
 
 
-class FetchOp(data.StructLayout):
+class ColumnsOp(data.StructLayout):
     """The columns of one op that are fetched.
 
     Members
@@ -29,8 +29,8 @@ class FetchOp(data.StructLayout):
         Columns, n; 0 is an op in which nothing fired.
     words : unsigned(INDEX_BITS)
         Words a column, K, at least 1.
-    run_words : unsigned(INDEX_BITS)
-        Words of a run at most, 1 to K, so that two runs fit the buffer.
+    segment_words : unsigned(INDEX_BITS)
+        Words of a segment at most, 1 to K, so that two segments fit the buffer.
     weights, gradients : unsigned(1)
         Whether columns of W, of dW are fetched; one at least.
     writes_back : unsigned(1)
@@ -44,13 +44,13 @@ class FetchOp(data.StructLayout):
             {
                 "count": unsigned(INDEX_BITS + 1),
                 "words": unsigned(INDEX_BITS),
-                "run_words": unsigned(INDEX_BITS),
+                "segment_words": unsigned(INDEX_BITS),
                 **_WHAT_IS_FETCHED,
             }
         )
 
 
-class Run(data.StructLayout):
+class Segment(data.StructLayout):
     """A column or a part of one, or an op in which nothing fired.
 
     Members
@@ -79,32 +79,32 @@ class Run(data.StructLayout):
         )
 
 
-class RunSplitter(Component):
-    """Splits columns into runs, one run a cycle, across columns and across ops; a run is offered a cycle later.
+class SegmentSplitter(Component):
+    """Splits columns into segments: one a cycle, without a gap between columns or ops, offered a cycle later.
 
-    An op stays at its port until its last run is made, a column until its last is.
+    An op stays at its port until its last segment is made, and so does a column until its own last segment is.
 
     Attributes
     ----------
-    ops : In(stream.Signature(FetchOp()))
+    ops : In(stream.Signature(ColumnsOp()))
         The ops.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
         The columns of each.
-    runs : Out(stream.Signature(Run()))
-        The runs of each, and one that is empty of an op without columns.
+    segments : Out(stream.Signature(Segment()))
+        The segments of each; an op without columns gives one that is `empty`.
     """
 
     def __init__(self) -> None:
         super().__init__(
             {
-                "ops": In(stream.Signature(FetchOp())),
+                "ops": In(stream.Signature(ColumnsOp())),
                 "columns": In(stream.Signature(unsigned(INDEX_BITS))),
-                "runs": Out(stream.Signature(Run())),
+                "segments": Out(stream.Signature(Segment())),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Count words and columns; register the run."""
+        """Count words and columns; register the segment."""
         m = Module()
         op = self.ops.payload
         column, word, rest = Signal.like(op.count), Signal.like(op.words), Signal.like(op.words)
@@ -112,24 +112,24 @@ class RunSplitter(Component):
         m.d.comb += [
             empty.eq(op.count == 0),
             rest.eq(op.words - word),
-            column_ends.eq(rest <= op.run_words),
+            column_ends.eq(rest <= op.segment_words),
             op_ends.eq(empty | (column_ends & (column + 1 == op.count))),
-            makes.eq(self.ops.valid & (empty | self.columns.valid) & (self.runs.ready | ~self.runs.valid)),
+            makes.eq(self.ops.valid & (empty | self.columns.valid) & (self.segments.ready | ~self.segments.valid)),
             self.ops.ready.eq(makes & op_ends),
             self.columns.ready.eq(makes & ~empty & column_ends),
         ]
-        with m.If(self.runs.ready):
-            m.d.sync += self.runs.valid.eq(0)
+        with m.If(self.segments.ready):
+            m.d.sync += self.segments.valid.eq(0)
         with m.If(makes):
-            run = self.runs.payload
+            segment = self.segments.payload
             m.d.sync += [
-                word.eq(Mux(empty | column_ends, 0, word + op.run_words)),
+                word.eq(Mux(empty | column_ends, 0, word + op.segment_words)),
                 column.eq(Mux(op_ends, 0, column + column_ends)),
-                self.runs.valid.eq(1),
-                run.begins.eq((column == 0) & (word == 0)),
-                run.empty.eq(empty),
-                run.words.eq(Mux(column_ends, rest, op.run_words)),
-                run.first_word.eq(self.columns.payload * op.words + word),
-                *(run[name].eq(op[name]) for name in _WHAT_IS_FETCHED),
+                self.segments.valid.eq(1),
+                segment.begins.eq((column == 0) & (word == 0)),
+                segment.empty.eq(empty),
+                segment.words.eq(Mux(column_ends, rest, op.segment_words)),
+                segment.first_word.eq(self.columns.payload * op.words + word),
+                *(segment[name].eq(op[name]) for name in _WHAT_IS_FETCHED),
             ]
         return m

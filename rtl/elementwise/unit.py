@@ -1,0 +1,169 @@
+"""The element-wise unit: the core that computes, and the memories that only it uses."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.elementwise.core import ElementwiseCore
+from deltatrain.rtl.elementwise.op import ElementwiseOp
+from deltatrain.rtl.engine.ports import SharedMemories
+from deltatrain.rtl.parts.tape_ports import TapePorts
+
+__all__ = ["ElementwiseUnit"]
+
+
+class ElementwiseUnit(Component):
+    """Runs the ops of the core, and keeps the states, the tape, and what a backward step hands to the one before.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    cell
+        A member of `accel.cells`.
+    sizes
+        Of the tile's memories.
+
+    Attributes
+    ----------
+    commands : In(stream.Signature(command(ElementwiseOp)))
+        What to do.
+    done_counts : In(counts_layout)
+        From `rtl.commands.waits.DoneCounts`.
+    running : In(1)
+        Whether ops may start.
+    shared : In(SharedMemories)
+        To the engine's memories.
+    new_h : In(WritePort.Signature)
+        To the memory of h.
+    logits : In(ReadPort.Signature)
+        The logits; present in one tile of several, see `rtl.elementwise.core`.
+    stored, loaded : Out(TapePorts)
+        Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
+        does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
+        stored.
+    soon : Out(1)
+        High for one cycle for each op, in order: what it made is stored.
+    spent : Out(spent_layout)
+        Busy and stalled cycles.
+    """
+
+    def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes) -> None:
+        self._sizes = sizes
+        self._core = ElementwiseCore(
+            engine=engine,
+            cell=cell,
+            accumulator_words=sizes.accumulator_words,
+            vector_words=sizes.vector_words,
+            state_words=sizes.state_words,
+            tape_words=sizes.tape_words,
+            most_classes=sizes.most_classes,
+            is_part=sizes.is_part,
+        )
+        self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes)
+        ports = self._core.signature.members
+        moved: dict[str, object] = {}
+        if sizes.tape_is_remote:
+            # The core's ports face a memory; these face the store and the load, so they are the other side.
+            kept = ("tape", "state", "new_tape", "new_state")
+            of_memory = {name: ports[name].signature.flip() for name in kept if name in ports}
+            moved["stored"] = Out(TapePorts(tape=of_memory["tape"], state=of_memory.get("state")))
+            moved["loaded"] = Out(TapePorts(tape=of_memory["new_tape"], state=of_memory.get("new_state")))
+        super().__init__(
+            {
+                "commands": In(stream.Signature(command(self._op, sizes.units))),
+                "done_counts": In(counts_layout(sizes.units)),
+                "running": In(1),
+                "shared": In(SharedMemories(engine, sizes)),
+                "new_h": ports["new_h"],
+                **({"logits": ports["logits"]} if sizes.is_part else {}),
+                **moved,
+                "soon": Out(1),
+                "spent": Out(spent_layout(1, sizes.units)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Start each op when its waits are done, with the banks of M as they are then."""
+        m = Module()
+        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.core = core = self._core
+        connect(m, flipped(self.commands), start.i)
+        active = Signal()
+        m.d.comb += [
+            start.counts.eq(self.done_counts),
+            active.eq(start.o.valid & self.running),
+            core.ops.valid.eq(active),
+            start.o.ready.eq(core.ops.ready & self.running),
+            core.ops.payload.eq(start.o.payload.op),
+            core.ops.payload.banks.eq(self.shared.read_banks),
+            core.ops.payload.blank.eq(self.shared.read_zeros),
+            self.shared.read_region.eq(start.o.payload.region),
+            self.soon.eq(core.soon),
+        ]
+        self._share(m, core)
+        self._keep(m, core)
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=self.running,
+            active=active,
+            works=active,
+            unmet=start.unmet,
+        )
+        return m
+
+    def _share(self, m: Module, core: ElementwiseCore) -> None:
+        """Connect the core with the memories of other units."""
+        shared = self.shared
+        pairs = [
+            (shared.memory, core.memory),
+            (shared.gradient, core.gradient),
+            (shared.new_gradient, core.new_gradient),
+            (shared.g_above, core.g_above),
+            (shared.g_recurrent, core.g_recurrent),
+            (self.new_h, core.new_h),
+        ]
+        if self._sizes.is_part:
+            pairs.append((self.logits, core.logits))
+        for port, inside in pairs:
+            connect(m, flipped(port), inside)
+
+    def _keep(self, m: Module, core: ElementwiseCore) -> None:
+        """Give the core the memories that the cell needs."""
+        sizes, ports = self._sizes, core.signature.members
+        moved = sizes.tape_is_remote
+        tape = (self.stored.tape, self.loaded.tape) if moved else None
+        self._memory(m, "tape", sizes.tape_words, core.tape, core.new_tape, tape)
+        if "state" in ports:
+            state = (self.stored.state, self.loaded.state) if moved else None
+            self._memory(m, "state", sizes.state_words, core.state, core.new_state, state)
+        if "carry" in ports:
+            self._memory(m, "carry", sizes.vector_words, core.carry, core.new_carry, None)
+
+    def _memory(
+        self, m: Module, name: str, words: int, read: ReadPort, new: WritePort, moved: tuple[ReadPort, WritePort] | None
+    ) -> None:
+        """Add a memory that the core reads and writes; `moved` are the ports of the store and of the load, if any."""
+        memory = Memory(shape=read.data.shape(), depth=words, init=[])
+        m.submodules[f"{name}_memory"] = memory
+        connect(m, memory.read_port(), read)
+        write = memory.write_port()
+        if moved is None:
+            connect(m, write, new)
+            return
+        stored, loaded = moved
+        connect(m, memory.read_port(), flipped(stored))
+        m.d.comb += [
+            write.en.eq(new.en | loaded.en),
+            write.addr.eq(Mux(new.en, new.addr, loaded.addr)),
+            Value.cast(write.data).eq(Mux(new.en, new.data, loaded.data)),
+        ]

@@ -1,0 +1,37 @@
+"""What the encoder unit is told to do."""
+
+from __future__ import annotations
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.encoder.delta_encoder import ScanOp
+from deltatrain.rtl.encoder.value_feed import FeedOp
+
+__all__ = ["EncoderOp"]
+
+
+class EncoderOp(data.StructLayout):
+    """One vector to encode.
+
+    Members
+    -------
+    feed : FeedOp
+        Where it is.
+    encoder : ScanOp
+        What the encoder does with it.
+    list : unsigned
+        Number of the list that it becomes.
+    """
+
+    def __init__(self, engine: Engine, sizes: TileSizes) -> None:
+        super().__init__(
+            {
+                "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
+                "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words),
+                "list": unsigned(ceil_log2(sizes.lists)),
+            }
+        )

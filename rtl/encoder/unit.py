@@ -1,0 +1,158 @@
+"""The encoder unit: reads vectors, and writes the lists of what fired."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Value
+from amaranth.lib import stream
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import encode
+from deltatrain.rtl.commands.begin import Begin
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
+from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder
+from deltatrain.rtl.encoder.op import EncoderOp
+from deltatrain.rtl.encoder.value_feed import ValueFeed
+from deltatrain.rtl.lists.emitter import BARRIER
+from deltatrain.rtl.lists.store import ListStore
+from deltatrain.rtl.parts.delay import delayed
+
+__all__ = ["EncoderUnit"]
+
+_AHEAD = 4
+"""Ops whose vectors may be read before the encoder takes them."""
+
+
+class EncoderUnit(Component):
+    """Reads vectors from the cycle of `soon` on, so that the encoder has the first word when the op may start.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    sizes
+        Of the tile's memories.
+    readers
+        Readers of the lists.
+    lookups
+        Further readers, which only look up lengths and places.
+    word_entries
+        Entries that one further reader takes at once, see `rtl.lists.entry_ring`; 1 if there is no such reader.
+
+    Attributes
+    ----------
+    commands : In(stream.Signature(command(EncoderOp)))
+        What to encode.
+    soon_counts, done_counts : In(counts_layout)
+        From `rtl.commands.waits.DoneCounts`.
+    running : In(1)
+        Whether ops may start.
+    x, h : In(ReadPort.Signature)
+        To the memories of vectors.
+    read : Out(list_port).array(readers), lookups : Out(table_port).array(lookups), read_word : Out(word_port)
+        To read the lists, see `rtl.lists.store`.
+    barrier : Out(BARRIER)
+        For one tile of several, see `rtl.encoder.delta_encoder`; present if the tile is one.
+    soon : Out(1)
+        High for one cycle for each op, in order: its list is written.
+    spent : Out(spent_layout)
+        Busy and stalled cycles.
+    """
+
+    def __init__(
+        self, *, engine: Engine, sizes: TileSizes, readers: int, lookups: int = 0, word_entries: int = 1
+    ) -> None:
+        bits, lanes = engine.formats.activation.bits, engine.lanes
+        self._op, self._sizes = EncoderOp(engine, sizes), sizes
+        self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
+        self._encoder = DeltaEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
+        self._store = ListStore(
+            value_bits=bits,
+            entries=sizes.list_entries,
+            lists=sizes.lists,
+            readers=readers,
+            lookups=lookups,
+            word_entries=word_entries,
+        )
+        self._reads_words = word_entries > 1
+        feed, store = self._feed.signature.members, self._store.signature.members
+        super().__init__(
+            {
+                "commands": In(stream.Signature(command(self._op, sizes.units))),
+                "soon_counts": In(counts_layout(sizes.units)),
+                "done_counts": In(counts_layout(sizes.units)),
+                "running": In(1),
+                "x": feed["x"],
+                "h": feed["h"],
+                "read": store["read"],
+                "lookups": store["lookups"],
+                **({"read_word": store["read_word"]} if self._reads_words else {}),
+                **({"barrier": Out(BARRIER)} if sizes.is_part else {}),
+                "soon": Out(1),
+                "spent": Out(spent_layout(1, sizes.units)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Let the feed begin early and the encoder start in time."""
+        m = Module()
+        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, units=self._sizes.units)
+        m.submodules.feed = feed = self._feed
+        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.encoder = encoder = self._encoder
+        connect(m, flipped(self.commands), begin.commands)
+        connect(m, begin.later, start.i)
+        connect(m, feed.values, encoder.values)
+        connect(m, flipped(self.x), feed.x)
+        connect(m, flipped(self.h), feed.h)
+        m.d.comb += [
+            begin.soon_counts.eq(self.soon_counts),
+            begin.has_room.eq(1),
+            begin.item.eq(begin.commands.payload),
+            feed.ops.payload.eq(begin.op.feed),
+            feed.ops.valid.eq(begin.reads),
+            begin.read.eq(feed.ops.ready),
+            start.counts.eq(self.done_counts),
+            encoder.ops.payload.eq(start.o.payload.encoder),
+            encoder.ops.valid.eq(start.o.valid & self.running),
+            start.o.ready.eq(encoder.ops.ready & self.running),
+        ]
+        if self._sizes.is_part:
+            connect(m, encoder.barrier, flipped(self.barrier))
+        self._list(m, start, Cat(encoder.ops.valid & encoder.ops.ready))
+        self._count(m, start)
+        return m
+
+    def _list(self, m: Module, start: Wait, taken: Value) -> None:
+        """Store the lists under the numbers of their ops."""
+        m.submodules.store = store = self._store
+        m.submodules.numbers = numbers = SyncFIFO(width=len(store.lists.payload), depth=_AHEAD + 4)
+        connect(m, self._encoder.entries, store.entries)
+        connect(m, self._encoder.counts, store.counts)
+        m.d.comb += [
+            numbers.w_data.eq(start.o.payload.list),
+            numbers.w_en.eq(taken),
+            store.lists.payload.eq(numbers.r_data),
+            store.lists.valid.eq(numbers.r_rdy),
+            numbers.r_en.eq(store.lists.ready),
+            self.soon.eq(store.written),
+        ]
+        for port, inside in zip((*self.read, *self.lookups), (*store.read, *store.lookups), strict=True):
+            connect(m, flipped(port), inside)
+        if self._reads_words:
+            connect(m, flipped(self.read_word), store.read_word)
+
+    def _count(self, m: Module, start: Wait) -> None:
+        """Count cycles as busy while entries are handed over, since that is what the next op waits for."""
+        count_cycles(
+            m,
+            self._sizes.units,
+            self.spent,
+            running=delayed(m, self.running, encode.PIPELINE_CYCLES),
+            active=self._encoder.emits,
+            works=1,
+            unmet=delayed(m, start.unmet, encode.PIPELINE_CYCLES),
+        )

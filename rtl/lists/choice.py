@@ -1,0 +1,65 @@
+"""Lets one reader read two stores of lists: those that the encoder made, and those that were loaded."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.lists.ports import list_port
+
+__all__ = ["ListChoice"]
+
+
+class ListChoice(Component):
+    """Asks one store or the other by the highest bit of a list's number, in the same cycle.
+
+    Parameters
+    ----------
+    value_bits
+        Width of a value.
+    sizes
+        Of the tile's memories, whose tape lives off-chip.
+
+    Attributes
+    ----------
+    read : Out(list_port)
+        For a reader of all lists. An entry is read of the list that is looked up in the same cycle.
+    made : In(list_port)
+        To the lists that the encoder made.
+    loaded : In(list_port)
+        To those that were loaded.
+    """
+
+    def __init__(self, *, value_bits: int, sizes: TileSizes) -> None:
+        entries, made, loaded = sizes.entry_places, sizes.list_entries, sizes.loaded_entries
+        super().__init__(
+            {
+                "read": Out(list_port(value_bits=value_bits, entries=entries, lists=sizes.list_numbers)),
+                "made": In(list_port(value_bits=value_bits, entries=made, lists=sizes.lists)),
+                "loaded": In(list_port(value_bits=value_bits, entries=loaded, lists=sizes.loaded_lists)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Remember which store was asked for an entry."""
+        m = Module()
+        table, ring, made, loaded = self.read.table, self.read.ring, self.made, self.loaded
+        is_loaded, was_loaded = table.list[-1], Signal()
+        m.d.comb += [
+            made.table.list.eq(table.list),
+            loaded.table.list.eq(table.list),
+            table.place.base.eq(Mux(is_loaded, loaded.table.place.base, made.table.place.base)),
+            table.place.count.eq(Mux(is_loaded, loaded.table.place.count, made.table.place.count)),
+            made.ring.addr.eq(ring.addr),
+            made.ring.en.eq(ring.en & ~is_loaded),
+            loaded.ring.addr.eq(ring.addr),
+            loaded.ring.en.eq(ring.en & is_loaded),
+        ]
+        with m.If(ring.en):
+            m.d.sync += was_loaded.eq(is_loaded)
+        with m.If(was_loaded):
+            m.d.comb += ring.data.eq(loaded.ring.data)
+        with m.Else():
+            m.d.comb += ring.data.eq(made.ring.data)
+        return m

@@ -1,0 +1,54 @@
+"""The ports by which lists are found and read, all seen from who keeps the lists."""
+
+from __future__ import annotations
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+from amaranth.lib.memory import ReadPort
+from amaranth.lib.wiring import In, Out, Signature
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+
+__all__ = ["ListPlace", "list_port", "ring_port", "table_port", "word_port"]
+
+
+class ListPlace(data.StructLayout):
+    """Where a list is in the ring.
+
+    Parameters
+    ----------
+    entries
+        Depth of the ring, a power of two.
+
+    Members
+    -------
+    base : unsigned
+        Address of its first entry; the others follow, modulo the depth.
+    count : unsigned(INDEX_BITS)
+        Its length.
+    """
+
+    def __init__(self, entries: int) -> None:
+        super().__init__({"base": unsigned(ceil_log2(entries)), "count": unsigned(INDEX_BITS)})
+
+
+def table_port(*, entries: int, lists: int) -> Signature:
+    """Return a port that looks up a list: its number, `list`, comes in; its `place` goes out in the same cycle."""
+    return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries))})
+
+
+def ring_port(*, value_bits: int, entries: int) -> ReadPort.Signature:
+    """Return a port that reads an entry: `en` and `addr` come in; `data` goes out in the next cycle."""
+    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
+
+
+def word_port(*, value_bits: int, entries: int, word_entries: int) -> ReadPort.Signature:
+    """Return a port that reads `word_entries` entries at once, the first of them at `addr`."""
+    return ReadPort.Signature(addr_width=ceil_log2(entries), shape=data.ArrayLayout(Entry(value_bits), word_entries))
+
+
+def list_port(*, value_bits: int, entries: int, lists: int) -> Signature:
+    """Return the port of one reader of lists: `table`, a `table_port`, and `ring`, a `ring_port`."""
+    table, ring = table_port(entries=entries, lists=lists), ring_port(value_bits=value_bits, entries=entries)
+    return Signature({"table": Out(table), "ring": Out(ring)})
