@@ -8,7 +8,8 @@ import numpy as np
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.program import MODE_NAMES, Program, Tensor
+from deltatrain.accel.program import Program
+from deltatrain.accel.tensor import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.plan import FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Write
@@ -70,7 +71,7 @@ class Layout:
         plan = Plan.of_cell(shape.arithmetic.__name__.rpartition(".")[2], engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
-        self.tape_is_remote = bool(np.isin(ops.mode, [MODE_NAMES.index("store")]).any())
+        self.tape_is_remote = bool(ops.is_mode("store").any())
         self._matrix_base = self._matrices()
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
@@ -188,11 +189,11 @@ class Layout:
         return self._matrix_base[tensor]
 
     def _matrices(self) -> list[int]:
-        base, ends = [], {False: 0, True: 0}
+        base: list[int] = []
+        ends: dict[TensorKind, int] = {"weights": 0, "gradients": 0}
         for tensor in self._program.tensors:
-            of_gradients = is_gradient(tensor)
-            base.append(0 if tensor.remote else ends[of_gradients])
-            ends[of_gradients] += 0 if tensor.remote else tensor.columns * tensor.words
+            base.append(0 if tensor.remote else ends[tensor.kind])
+            ends[tensor.kind] += 0 if tensor.remote else tensor.columns * tensor.words
         self._matrix_words = ends
         return base
 
@@ -213,8 +214,8 @@ class Layout:
             tape_words=max(tapes * total * self._tape_words, 2),
             lists=max(self._most_lists(), 2),
             list_entries=max(_power_of_two(self._most_entries()), self._lanes if remote else 2),
-            weight_words=self._matrix_words[False],
-            gradient_words=self._matrix_words[True],
+            weight_words=self._matrix_words["weights"],
+            gradient_words=self._matrix_words["gradients"],
             loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
             loaded_entries=_power_of_two(loaded * entries_of_word(self._lanes)) if remote else 0,
             most_classes=self._shape.classes,
@@ -224,7 +225,7 @@ class Layout:
 
     def _most_lists(self) -> int:
         """Return how many lists may be in use at once."""
-        encodes = self._program.ops.mode == MODE_NAMES.index("encode")
+        encodes = self._program.ops.is_mode("encode")
         by_sample = np.bincount(self._program.ops.sample[encodes], minlength=1)
         return int(by_sample.max()) + _LISTS_AHEAD
 
@@ -234,17 +235,12 @@ class Layout:
         Of a tape that lives off-chip those of a few steps, see `workloads.lowering.tape`.
         """
         ops = self._program.ops
-        encodes = ops.mode == MODE_NAMES.index("encode")
+        encodes = ops.is_mode("encode")
         by_sample = np.bincount(ops.sample[encodes], ops.count[encodes], minlength=1)
         widest = max(*self._shape.inputs, *self._shape.hidden)
         if self.tape_is_remote:
             return MADE_STEPS * (sum(self._shape.inputs) + sum(self._shape.hidden))
         return max(int(by_sample.max()) + _LISTS_AHEAD * self._shape.inputs[0] + widest, 2)
-
-
-def is_gradient(tensor: Tensor) -> bool:
-    """Tell whether a matrix is one of weight gradients."""
-    return tensor.name.startswith("d")
 
 
 def check(program: Program) -> None:
@@ -268,7 +264,7 @@ def check(program: Program) -> None:
             f"the gates need dma.bytes_per_cycle = {word_bytes}, one word of {lanes} activations, "
             f"not {architecture.dma.bytes_per_cycle}"
         )
-    if np.isin(program.ops.mode, [MODE_NAMES.index("store")]).any():
+    if program.ops.is_mode("store").any():
         _check_tape(engine)
 
 

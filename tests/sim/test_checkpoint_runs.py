@@ -153,7 +153,7 @@ def test_what_local_memory_holds_over_time_peaks_at_what_is_booked() -> None:
     machine, shape, step, readout = case(**{"local.bytes": 45_000})
     for policy in ("segment_dram", "reversible"):
         program = program_of(under(machine, policy, overlap=True), shape, step, readout)
-        rows, held = program.held.T
+        rows, held = program.kept_bytes.T
         assert (np.diff(rows) > 0).all()
         booked = program.local_bytes["tape"] + program.local_bytes["checkpoints"]
         assert 0.9 * booked <= held.max() <= booked

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import cell_backward, cell_forward, loss
-from deltatrain.accel.program import NO_OP, PHASES, UNITS, Ops, Program
+from deltatrain.accel.program import NO_OP, PHASES, UNITS, Ops, Program, Stream
+from deltatrain.accel.tensor import TensorKind
 from deltatrain.accel.tiles import ONE_TILE
 from deltatrain.workloads.lowering.barriers import with_barriers
 from deltatrain.workloads.lowering.checkpoint.holding import held_over_ops
@@ -106,7 +107,7 @@ class _Lowering:
         placed, ops = self._placed, Ops(**table)
         program = Program(
             *(self._architecture, ops, placed.tensors, self._lists.columns, placed.local_bytes, placed.remote_bytes),
-            held=self._held(),
+            kept_bytes=self._held(),
         )
         return program if self._architecture.checkpoint.overlap else self._blocking(program)
 
@@ -149,7 +150,7 @@ class _Lowering:
         size_bytes = input_bytes(self._architecture, self._shape)
         return self._moves.transfer("load", "FP", size_bytes, address) | self._grid.phase(cells) | {"depends": [used]}
 
-    def _encode(self, cells: Cells, stream: str) -> Columns:
+    def _encode(self, cells: Cells, stream: Stream) -> Columns:
         lists, at = self._streams(stream), self._grid.in_steps(cells)
         restored = self._at("restore_state", cells)
         if stream == "x":
@@ -174,12 +175,12 @@ class _Lowering:
 
     # --- matrix products of the layers
 
-    def _matvec(self, cells: Cells, stream: str) -> Columns:
+    def _matvec(self, cells: Cells, stream: Stream) -> Columns:
         listed = self._at(f"{'broadcast' if self._tiles > 1 else 'encode'}_{stream}", cells)
         columns = self._with_columns("matvec", "FP", self._grid.in_steps(cells), stream)
         return columns | self._grid.phase(cells) | {"depends": [listed], "list_from": listed}
 
-    def _outer(self, cells: Cells, stream: str) -> Columns:
+    def _outer(self, cells: Cells, stream: Stream) -> Columns:
         return self._with_columns("outer", "WG", cells, stream) | {
             # Lanes do not pass dW on from one op to the next: what it reads must have been written.
             "depends": [
@@ -190,7 +191,7 @@ class _Lowering:
             "list_from": self._list_from(cells, stream),
         }
 
-    def _matvec_t(self, cells: Cells, stream: str) -> Columns:
+    def _matvec_t(self, cells: Cells, stream: Stream) -> Columns:
         lists = self._streams(stream)
         return self._matrix("matvec_t", "BP", cells, stream) | {
             "count": _gather(lists, "asked", cells),  # the bias column has no gradient to give
@@ -200,54 +201,54 @@ class _Lowering:
             "list_from": self._list_from(cells, stream),
         }
 
-    def _with_columns(self, mode: str, phase: str, cells: Cells, stream: str) -> Columns:
+    def _with_columns(self, mode: str, phase: str, cells: Cells, stream: Stream) -> Columns:
         step = np.arange(self._lists.x[0].fired.shape[1])
         lists = self._streams(stream)
         count = np.stack([one.columns(step) for one in lists])
         dense = np.stack([one.dense_columns(step, recurrent=stream == "h") + 0 * one.fired for one in lists])
         return self._matrix(mode, phase, cells, stream) | {"count": count[cells], "dense_count": dense[cells]}
 
-    def _matrix(self, mode: str, phase: str, cells: Cells, stream: str) -> Columns:
-        names = [f"W_{stream}[{layer}]" for layer in range(len(self._shape.hidden))]
-        gradient = "d" if mode == "outer" else ""
+    def _matrix(self, mode: str, phase: str, cells: Cells, stream: Stream) -> Columns:
+        keys = [(stream, layer) for layer in range(len(self._shape.hidden))]
+        kind: TensorKind = "gradients" if mode == "outer" else "weights"
         return kind_of(mode, phase, stream) | {
-            "words": _by_layer(cells, [self._matrices[name][1] for name in names]),
-            "other_words": _by_layer(cells, [self._beside(name)["other_words"] for name in names]),
-            "rows": _by_layer(cells, [self._matrices[name][0] for name in names]),
-            "tensor": _by_layer(cells, [self._placed.index(gradient + name) for name in names]),
+            "words": _by_layer(cells, [self._matrices[key].words for key in keys]),
+            "other_words": _by_layer(cells, [self._beside(key)["other_words"] for key in keys]),
+            "rows": _by_layer(cells, [self._matrices[key].rows for key in keys]),
+            "tensor": _by_layer(cells, [self._placed.index(kind, *key) for key in keys]),
             "list_start": _gather(self._streams(stream), "start", cells),
         }
 
-    def _list_from(self, cells: Cells, stream: str) -> NDArray[np.int64]:
+    def _list_from(self, cells: Cells, stream: Stream) -> NDArray[np.int64]:
         """Return after which op the lanes have the list of the backward pass: when it was sent to all tiles again."""
         resent = self._at(f"resend_{stream}", cells)
         return np.where(resent == NO_OP, self._kept(cells, stream), resent)
 
-    def _kept(self, cells: Cells, stream: str) -> NDArray[np.int64]:
+    def _kept(self, cells: Cells, stream: Stream) -> NDArray[np.int64]:
         """Return after which op a tile has the list that it made: its load, or its making if it stayed local."""
         loaded = self._at("load_tape", cells)
         made = self._at(f"encode_{stream}", numbered(cells, self._grid.of_step("run", cells)))
         return np.where(loaded == NO_OP, made, loaded)
 
-    def _beside(self, name: str) -> Columns:
+    def _beside(self, key: tuple[Stream, int]) -> Columns:
         """Return what tiles other than the one that has most add to the words and columns of a matrix."""
-        (_, own_words, own_columns), (_, words, columns) = self._matrices[name], self._of_all_tiles[name]
-        return {"other_words": words - own_words, "other_count": columns - own_columns}
+        own, every = self._matrices[key], self._of_all_tiles[key]
+        return {"other_words": every.words - own.words, "other_count": every.columns - own.columns}
 
     # --- the exchange between tiles
 
-    def _broadcast(self, cells: Cells, stream: str) -> Columns:
+    def _broadcast(self, cells: Cells, stream: Stream) -> Columns:
         sent = self._send("FP", self._grid.in_steps(cells), stream, "fired")
         return sent | self._grid.phase(cells) | {"depends": [self._at(f"encode_{stream}", cells)]}
 
-    def _resend(self, cells: Cells, stream: str) -> Columns:
+    def _resend(self, cells: Cells, stream: Stream) -> Columns:
         return self._send("BP", cells, stream, "asked") | {"depends": [self._kept(cells, stream)]}
 
     def _send(self, phase: str, cells: Cells, stream: str, entries: str) -> Columns:
         count = _gather(self._streams(stream), entries, cells)
         return self._exchange("broadcast", phase, stream, count, self._lists.entry_bytes)
 
-    def _reduce(self, cells: Cells, stream: str) -> Columns:
+    def _reduce(self, cells: Cells, stream: Stream) -> Columns:
         count = _gather(self._streams(stream), "asked", cells)
         sum_bytes = self._architecture.engine.formats.backward_sum.bytes
         return self._exchange("reduce", "BP", stream, count, sum_bytes) | {
@@ -319,7 +320,7 @@ class _Lowering:
         depends = [self._grid.undone(numbered(cells, cells[2] + 1)), freed]
         return self._cell_forward(cells) | {"phase": PHASES.index("RF"), "depends": depends}
 
-    def _undo(self, cells: Cells, stream: str) -> Columns:
+    def _undo(self, cells: Cells, stream: Stream) -> Columns:
         made = self._at(f"encode_{stream}", numbered(cells, self._grid.of_step("run", cells)))
         return self._with_columns("matvec", "RF", cells, stream) | {
             "depends": [self._at("undo_cell", cells)],
@@ -350,28 +351,29 @@ class _Lowering:
 
     def _readout(self, mode: str, phase: str, bias: int) -> Columns:
         """Return an op on the read-out, which is dense: its h is what the step ends with, not a delta."""
-        rows, words, columns = self._matrices["W_readout"]
+        key: tuple[Stream, int] = ("readout", len(self._shape.hidden) - 1)
+        rows, words, columns = self._matrices[key]
         return kind_of(mode, phase, "readout") | {
             "count": columns - 1 + bias,
             "dense_count": self._shape.hidden[-1] + bias,
-            **self._beside("W_readout"),
+            **self._beside(key),
             "words": words,
             "rows": rows,
-            "tensor": self._placed.index("dW_readout" if mode == "outer" else "W_readout"),
+            "tensor": self._placed.index("gradients" if mode == "outer" else "weights", *key),
         }
 
     def _enter_updates(self, table: dict[str, NDArray[np.signedinteger]]) -> None:
         """Enter one update for each matrix behind everything else, each after the last op on its gradient."""
-        for row, (name, (rows, words, columns)) in enumerate(self._matrices.items(), self._grid.schedule.size):
-            gradient = self._placed.index("d" + name)
+        for row, (key, (rows, words, columns)) in enumerate(self._matrices.items(), self._grid.schedule.size):
+            gradient = self._placed.index("gradients", *key)
             on_it = np.flatnonzero(table["tensor"][:row] == gradient)
-            values = kind_of("update", "WU", "readout" if "readout" in name else name[2]) | {
+            values = kind_of("update", "WU", key[0]) | {
                 "count": columns,
-                "dense_count": self._of_all_tiles[name][2],
-                **self._beside(name),
+                "dense_count": self._of_all_tiles[key].columns,
+                **self._beside(key),
                 "words": words,
                 "rows": rows,
-                "tensor": self._placed.index(name),
+                "tensor": self._placed.index("weights", *key),
                 "second_tensor": gradient,
             }
             for column, value in values.items():

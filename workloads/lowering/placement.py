@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
+from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import MODES
-from deltatrain.accel.program import Tensor
+from deltatrain.accel.op_table import Stream
+from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
 
@@ -107,30 +109,41 @@ class Placed:
     remote_bytes: dict[str, int]
     state_address: int = 0
 
-    def index(self, name: str) -> int:
-        """Return the number of the tensor called `name`."""
-        return next(i for i, tensor in enumerate(self.tensors) if tensor.name == name)
+    def index(self, kind: TensorKind, stream: Stream, layer: int) -> int:
+        """Return the number of a tensor."""
+        wanted = (kind, stream, layer)
+        return next(i for i, one in enumerate(self.tensors) if (one.kind, one.stream, one.layer) == wanted)
 
 
-def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, int, int]]:
-    """Return rows, words a column and columns of each weight matrix by name, the latter two of the tile with most.
+class MatrixSize(NamedTuple):
+    """Sizes of a weight matrix: its rows, and the words a column and the columns of the tile that has most of them."""
+
+    rows: int
+    words: int
+    columns: int
+
+
+def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int], MatrixSize]:
+    """Return the size of each weight matrix, by the stream that it is multiplied with and the layer.
 
     Rows of a gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a last
     column that fires once, at step 0. Several tiles share the rows; of the read-out, whose rows are few, they share the
     columns, each those of its own neurons, and the first has the bias.
     """
     lanes, arithmetic = architecture.lanes, shape.arithmetic
-    found: dict[str, tuple[int, int, int]] = {}
+    found: dict[tuple[Stream, int], MatrixSize] = {}
     for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
         chunks = -(-width // lanes)
-        for name, blocks, columns, bias in (
-            (f"W_x[{layer}]", len(arithmetic.BLOCKS_X), inputs, arithmetic.BIAS_X),
-            (f"W_h[{layer}]", len(arithmetic.BLOCKS_H), width, arithmetic.BIAS_H),
-        ):
+        of_streams: tuple[tuple[Stream, int, int, bool], ...] = (
+            ("x", len(arithmetic.BLOCKS_X), inputs, arithmetic.BIAS_X),
+            ("h", len(arithmetic.BLOCKS_H), width, arithmetic.BIAS_H),
+        )
+        for stream, blocks, columns, bias in of_streams:
             if blocks:
-                found[name] = (blocks * width, blocks * chunks, columns + bias)
+                found[stream, layer] = MatrixSize(blocks * width, blocks * chunks, columns + bias)
     own = own_most(architecture, shape.hidden[-1])
-    found["W_readout"] = (shape.classes, -(-shape.classes // architecture.engine.lanes), own + 1)
+    words = -(-shape.classes // architecture.engine.lanes)
+    found["readout", len(shape.hidden) - 1] = MatrixSize(shape.classes, words, own + 1)
     return found
 
 
@@ -159,16 +172,17 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     remote: dict[str, int] = {}
     tensors: list[Tensor] = []
     placement = architecture.placement
-    for use, prefix, home, word_bytes in (
-        ("weights", "", placement.weights, architecture.weight_word_bytes),
-        ("gradients", "d", placement.gradients, architecture.gradient_word_bytes),
-    ):
+    kinds: tuple[tuple[TensorKind, Home, int], ...] = (
+        ("weights", placement.weights, architecture.weight_word_bytes),
+        ("gradients", placement.gradients, architecture.gradient_word_bytes),
+    )
+    for kind, home, word_bytes in kinds:
         sizes = matrices(shape, architecture)
-        needed = sum(words * columns for _, words, columns in sizes.values()) * word_bytes
-        is_remote = _settle(use, needed // architecture.tiles.count, home, architecture, local, remote, needed)
+        needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
+        is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0
-        for name, (_, words, columns) in sizes.items():
-            tensors.append(Tensor(prefix + name, is_remote, address, columns, words, word_bytes))
+        for (stream, layer), size in sizes.items():
+            tensors.append(Tensor(kind, stream, layer, is_remote, address, size.columns, size.words, word_bytes))
             address += tensors[-1].bytes
     tape_home = architecture.checkpoint.tape_home or placement.tape
     tape_remote = _settle("tape", demand.tape, tape_home, architecture, local, remote, demand.tape_slots)

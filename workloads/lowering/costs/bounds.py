@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.accel.dram import DramPart
-from deltatrain.accel.program import ENGINE, MODE_NAMES, NO_TENSOR, PHASES, STREAMS, UNITS, Program
+from deltatrain.accel.program import ENGINE, NO_TENSOR, UNITS, Program
 
 
 def least_cycles(program: Program) -> int:
@@ -26,21 +26,17 @@ def recurrence_cycles(program: Program) -> int:
     """
     ops, cost = program.ops, program.issue_cycles + program.drain_cycles
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
-    first = ops.phase != PHASES.index("RF")
-    mode = {name: (ops.mode == code) & first for code, name in enumerate(MODE_NAMES)}
-    gates = mode["cell_forward"] | mode["cell_backward"]
-    if not gates.any():
+    first = ~ops.is_phase("RF")
+    cells = first & ops.is_mode("cell_forward", "cell_backward")
+    if not cells.any():
         return 0
-    listing = (program.unit == UNITS.index("encoder")) & first
-    recurrent = (ops.stream == STREAMS.index("h")) & (ops.step > 0)
-    listing = (program.unit == UNITS.index("encoder")) & first
-    exchanged = mode["reduce"] | (mode["broadcast"] & (ops.phase == PHASES.index("FP")))
-    chain = gates | (recurrent & (listing | mode["matvec"] | mode["matvec_t"] | exchanged))
+    products = program.is_unit("encoder") | ops.is_mode("matvec", "matvec_t", "reduce")
+    sent_forward = ops.is_mode("broadcast") & ops.is_phase("FP")
+    chain = cells | (first & ops.is_stream("h") & (ops.step > 0) & (products | sent_forward))
     last_step = np.zeros(samples, dtype=np.int64)
-    np.maximum.at(last_step, ops.sample[gates], ops.step[gates])
-    update = mode["update"]
-    readout = ~update & (ops.stream == STREAMS.index("readout")) & (ops.step == last_step[ops.sample])
-    readout &= ~mode["outer"]
+    np.maximum.at(last_step, ops.sample[cells], ops.step[cells])
+    update = first & ops.is_mode("update")
+    readout = ops.is_stream("readout") & ~ops.is_mode("update", "outer") & (ops.step == last_step[ops.sample])
     of_layer = np.bincount(ops.sample[chain] * layers + ops.layer[chain], cost[chain], samples * layers)
     of_readout = np.bincount(ops.sample[readout], cost[readout], samples)
     through = of_layer.reshape(samples, layers).max(axis=1) + of_readout
@@ -82,6 +78,7 @@ def _queued_bytes(program: Program) -> int:
     burst = architecture.device.burst_bytes(architecture.remote.bus_bits)
     room = architecture.remote.channels * architecture.remote.write_queue
     shared = 2 * (room + 2 * np.where(ops.tensor == NO_TENSOR, 1, ops.count))
-    most = np.where((program.column_bytes % burst == 0) & (ops.tensor != NO_TENSOR), room, shared) * burst
+    whole_bursts = (program.remote_word_bytes * ops.words % burst == 0) & (ops.tensor != NO_TENSOR)
+    most = np.where(whole_bursts, room, shared) * burst
     moved = np.minimum(program.remote_read_bytes, most) + np.minimum(program.remote_write_bytes, most)
     return int(moved[finds].sum())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import Checkpoint
-from deltatrain.accel.program import MODE_NAMES, PHASES, UNITS, Ops, Program
+from deltatrain.accel.program import UNITS, Ops, Program
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles, port_cycles
 from deltatrain.workloads.lowering.costs.pace import latency_cycles, pace
@@ -33,15 +33,12 @@ def step_costs(program: Program, room: Budget) -> Costs:
     room
         Sizes of a state and a tape.
     """
-    architecture, phase, mode = program.architecture, program.ops.phase, program.ops.mode
-    steps = int(((mode == MODE_NAMES.index("cell_forward")) & (program.ops.layer == 0)).sum())
-    tape = (mode == MODE_NAMES.index("store")) | (
-        (mode == MODE_NAMES.index("load")) & (phase == PHASES.index("BP"))
-    )  # moving tapes is what a policy decides
-    forward = only(program, (phase == PHASES.index("FP")) & ~tape)
-    backward = only(program, np.isin(phase, [PHASES.index("BP"), PHASES.index("WG")]) & ~tape)
-    undone = np.isin(mode, [MODE_NAMES.index("matvec"), MODE_NAMES.index("cell_forward")])
-    undo = only(program, undone & (program.ops.phase == PHASES.index("FP")))
+    architecture, ops = program.architecture, program.ops
+    steps = int((ops.is_mode("cell_forward") & (ops.layer == 0)).sum())
+    tape = ops.is_mode("store") | (ops.is_mode("load") & ops.is_phase("BP"))  # a policy decides whether it is moved
+    forward = only(program, ops.is_phase("FP") & ~tape)
+    backward = only(program, ops.is_phase("BP", "WG") & ~tape)
+    undo = only(program, ops.is_mode("matvec", "cell_forward") & ops.is_phase("FP"))
 
     paced = pace(program, tape)
     in_flight, layers = architecture.dma.in_flight, int(program.ops.layer.max(initial=0)) + 1

@@ -208,7 +208,7 @@ def test_local_memory_never_holds_more_than_is_booked_at_any_cycle(case: Case) -
     assert booked <= (case.architecture.checkpoint.local_bytes or 0)
     events: Counter[int] = Counter()
     held = 0
-    for op, now in program.held.tolist():
+    for op, now in program.kept_bytes.tolist():
         change, held = now - held, now
         events[machine.start[op] if change > 0 else machine.done[op]] += change
     assert held == 0
