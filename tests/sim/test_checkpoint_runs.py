@@ -17,7 +17,7 @@ from deltatrain.sim.studies import checkpointing
 from deltatrain.sim.studies.checkpointing import Setting, Settings
 from deltatrain.workloads.lowering import planning
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Schedule
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.step_programs import program_of
@@ -114,7 +114,7 @@ def test_a_plan_for_several_tiles_has_the_sizes_of_the_one_that_keeps_most() -> 
     machine, shape, step, readout = spiking("lif_recurrent", 600, 30, 480)
     budgets: list[Budget] = []
 
-    def schedule_of(steps: int, budget: Budget) -> Schedule:
+    def schedule_of(steps: int, budget: Budget) -> CheckpointSchedule:
         budgets.append(budget)
         return POLICIES.load("segment").schedule(steps, budget, Costs(1, 1, 1, 1, 1, 1))
 

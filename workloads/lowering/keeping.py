@@ -9,15 +9,16 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
-from deltatrain.workloads.lowering.checkpoint.holding import Sizes, kept
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Schedule
-from deltatrain.workloads.lowering.checkpoint.timeline import Timeline, kept_whole, sent_whole, timeline
+from deltatrain.workloads.lowering.checkpoint.kept_bytes import Sizes, kept
+from deltatrain.workloads.lowering.checkpoint.reading import kept_whole, sent_whole, timeline
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
+from deltatrain.workloads.lowering.checkpoint.timeline import Timeline
 from deltatrain.workloads.lowering.lists import Lists
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_most, place, place_kept
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape, steps_on_way
 
-Checkpointing = Callable[[int, Budget], Schedule]
+Checkpointing = Callable[[int, Budget], CheckpointSchedule]
 """The schedule for a sample of so many steps, with so much room."""
 
 

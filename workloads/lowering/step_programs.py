@@ -11,7 +11,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import Program
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, blocking_schedule_of
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Schedule
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
 from deltatrain.workloads.lowering.keeping import Checkpointing
@@ -139,11 +139,11 @@ def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Pr
         return None
     costed, blocking = plain(keeping_all(architecture)), blocking_schedule_of(policy)
 
-    def schedule_of(steps: int, budget: Budget) -> Schedule:
+    def schedule_of(steps: int, budget: Budget) -> CheckpointSchedule:
         costs = step_costs(costed, budget)
         if not wanted.overlap:
             return blocking(steps, budget, costs)
-        schedule: Schedule = policy.schedule(steps, budget, costs)
+        schedule: CheckpointSchedule = policy.schedule(steps, budget, costs)
         return overlapped(schedule, budget)
 
     return schedule_of

@@ -24,7 +24,7 @@ ENGINE_MODES = ("matvec", "matvec_t", "outer", "update")
 @given(sparse_programs())
 def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) -> None:
     program, shape, weights = case
-    lanes, blocks = program.architecture.engine.lanes, shape.arithmetic
+    lanes, arithmetic = program.architecture.engine.lanes, shape.arithmetic
     named = dict(zip(matrices(shape, program.architecture), weights, strict=True))
     ops, macs = program.ops, 0
     for op in range(len(ops)):
@@ -32,7 +32,7 @@ def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) 
             continue
         tensor = program.tensors[ops.tensor[op]]
         mask = named[tensor.stream, tensor.layer]
-        blocks = {"x": len(blocks.BLOCKS_X), "h": len(blocks.BLOCKS_H), "readout": 1}[tensor.stream]
+        blocks = {"x": len(arithmetic.BLOCKS_X), "h": len(arithmetic.BLOCKS_H), "readout": 1}[tensor.stream]
         width, cycles = len(mask) // blocks, 0
         for column in program.columns[ops.list_start[op] : ops.list_start[op] + ops.count[op]]:
             if column == mask.shape[1]:  # the bias, whole

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Schedule, byte_changes
+from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, CheckpointSchedule, byte_changes
 
 __all__ = ["with_late_reversals"]
 
@@ -33,7 +33,7 @@ _CHOICES: tuple[Callable[[int], bool], ...] = (
 """Reversals of which steps are put off."""
 
 
-def with_late_reversals(schedule: Schedule, budget: Budget) -> Iterator[Schedule]:
+def with_late_reversals(schedule: CheckpointSchedule, budget: Budget) -> Iterator[CheckpointSchedule]:
     """Yield schedules that do the same as `schedule`, some reversals as late as local memory allows."""
     for chosen in _CHOICES:
         late = _put_off(schedule, budget, chosen)
@@ -41,7 +41,7 @@ def with_late_reversals(schedule: Schedule, budget: Budget) -> Iterator[Schedule
             yield late
 
 
-def _put_off(schedule: Schedule, budget: Budget, chosen: Callable[[int], bool]) -> Schedule:
+def _put_off(schedule: CheckpointSchedule, budget: Budget, chosen: Callable[[int], bool]) -> CheckpointSchedule:
     rows = list(schedule.rows())
     change = byte_changes(schedule, budget)[0].tolist()
     held = np.cumsum(change).tolist()
@@ -57,4 +57,4 @@ def _put_off(schedule: Schedule, budget: Budget, chosen: Callable[[int], bool]) 
             change[place], change[place + 1] = change[place + 1], change[place]
             held[place] = between
             place += 1
-    return Schedule.of(schedule.steps, rows)
+    return CheckpointSchedule.of(schedule.steps, rows)

@@ -15,8 +15,8 @@ from deltatrain.workloads.lowering.checkpoint.schedule import (
     TRANSFERS,
     Action,
     Budget,
+    CheckpointSchedule,
     Costs,
-    Schedule,
     byte_changes,
 )
 
@@ -41,14 +41,14 @@ def row_cycles(costs: Costs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return compute, port
 
 
-def work_cycles(schedule: Schedule, costs: Costs) -> tuple[int, int]:
+def work_cycles(schedule: CheckpointSchedule, costs: Costs) -> tuple[int, int]:
     """Return the cycles of compute and of the port, added up; no way of running `schedule` takes less than either."""
     count = schedule.stop - schedule.start
     compute, port = row_cycles(costs)
     return int((compute[schedule.action] * count).sum()), int((port[schedule.action] * count).sum())
 
 
-def blocking_cycles(schedule: Schedule, costs: Costs) -> int:
+def blocking_cycles(schedule: CheckpointSchedule, costs: Costs) -> int:
     """Return the cycles of `schedule` if compute waits for every transfer."""
     compute, port = row_cycles(costs)
     each = np.maximum(compute, port)  # a step's own traffic runs beside it
@@ -56,7 +56,7 @@ def blocking_cycles(schedule: Schedule, costs: Costs) -> int:
     return int((each[schedule.action] * (schedule.stop - schedule.start)).sum())
 
 
-def overlapped_cycles(schedule: Schedule, costs: Costs) -> int:
+def overlapped_cycles(schedule: CheckpointSchedule, costs: Costs) -> int:
     """Return the cycles of `schedule` if transfers run beside compute, in the order of its rows.
 
     With c the time when compute is free, d when the port is:
@@ -101,7 +101,7 @@ def _arrival(there: dict[int, int], start: int, stop: int) -> int:
     return max(there.pop(step, 0) for step in range(start, stop))
 
 
-def overlapped(schedule: Schedule, budget: Budget) -> Schedule:
+def overlapped(schedule: CheckpointSchedule, budget: Budget) -> CheckpointSchedule:
     """Return `schedule` with transfers spread as far as local memory allows, in the same order.
 
     What is brought back is asked for earlier, before rows that do not need its room; what was sent is freed later, so
@@ -117,7 +117,7 @@ def overlapped(schedule: Schedule, budget: Budget) -> Schedule:
     for place in range(len(rows) - 1, 0, -1):
         if rows[place][0] in _FREES and rows[place - 1] == (_SENT_BY[rows[place][0]], *rows[place][1:]):
             _move(rows, held, change, place, 1, budget.local_bytes)
-    return Schedule.of(schedule.steps, rows)
+    return CheckpointSchedule.of(schedule.steps, rows)
 
 
 _LOADS = {Action.LOAD_STATE_REMOTE, Action.LOAD_TAPE_REMOTE}

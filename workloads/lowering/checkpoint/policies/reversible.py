@@ -11,10 +11,10 @@ from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint.schedule import (
     Action,
     Budget,
+    CheckpointSchedule,
     Costs,
     Demand,
     Row,
-    Schedule,
     fit,
     restarted_remotely,
     saved_remotely,
@@ -35,7 +35,7 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("reversible", Demand(local_bytes, states * budget.state_bytes, 2 * steps - length), budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     length = segment_steps(steps, budget)
@@ -48,7 +48,7 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
         return rows
 
     bounds = bounds_of(0, steps, length)
-    return Schedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely, run_back))
+    return CheckpointSchedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely, run_back))
 
 
 def segment_steps(steps: int, budget: Budget) -> int:
