@@ -18,7 +18,7 @@ from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_m
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape, steps_on_way
 
-Checkpointing = Callable[[int, Budget], CheckpointSchedule]
+ScheduleOf = Callable[[int, Budget], CheckpointSchedule]
 """The schedule for a sample of so many steps, with so much room."""
 
 
@@ -79,7 +79,7 @@ def _check_limit(architecture: Architecture, placed: Placed) -> None:
 
 
 def as_scheduled(
-    architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: Checkpointing
+    architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: ScheduleOf
 ) -> Keeping:
     """Return a training step that keeps and runs again what `schedule_of` says.
 

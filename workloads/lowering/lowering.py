@@ -14,7 +14,7 @@ from deltatrain.workloads.lowering.checkpoint.kept_bytes import kept_over_ops
 from deltatrain.workloads.lowering.checkpoint.timeline import batch
 from deltatrain.workloads.lowering.exchange_room import wait_for_room
 from deltatrain.workloads.lowering.grid import Grid
-from deltatrain.workloads.lowering.keeping import Checkpointing, Keeping, all_of_it, as_scheduled
+from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, all_of_it, as_scheduled
 from deltatrain.workloads.lowering.lists import Lists, dense_lists, fired_lists
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
@@ -32,7 +32,7 @@ def lower(
     shape: Shape,
     step: RecordedStep,
     readout: str,
-    checkpointing: Checkpointing | None = None,
+    schedule_of: ScheduleOf | None = None,
 ) -> Program:
     """Return the program of one training step: forward, backward, weight gradient of every sample, then the update.
 
@@ -46,7 +46,7 @@ def lower(
         What fired.
     readout
         "last" or "every": which steps are classified.
-    checkpointing
+    schedule_of
         What of each sample is kept and what is run again; if left out everything is kept, where the machine places it.
 
     Raises
@@ -55,7 +55,7 @@ def lower(
         If something does not fit the memory it must live in.
     """
     lists = fired_lists(step, shape, architecture.engine, architecture.tiles.count)
-    return _lowered(architecture, shape, lists, readout, checkpointing)
+    return _lowered(architecture, shape, lists, readout, schedule_of)
 
 
 def lower_dense(
@@ -63,20 +63,20 @@ def lower_dense(
     shape: Shape,
     lengths: NDArray[np.int64],
     readout: str,
-    checkpointing: Checkpointing | None = None,
+    schedule_of: ScheduleOf | None = None,
 ) -> Program:
     """Return the program of the same training step on the same machine with every column worked through."""
     lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
-    return _lowered(architecture, shape, lists, readout, checkpointing)
+    return _lowered(architecture, shape, lists, readout, schedule_of)
 
 
 def _lowered(
-    architecture: Architecture, shape: Shape, lists: Lists, readout: str, checkpointing: Checkpointing | None
+    architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: ScheduleOf | None
 ) -> Program:
     keeping = (
         all_of_it(architecture, shape, lists, readout)
-        if checkpointing is None
-        else as_scheduled(architecture, shape, lists, readout, checkpointing)
+        if schedule_of is None
+        else as_scheduled(architecture, shape, lists, readout, schedule_of)
     )
     timeline = batch(keeping.samples)
     given = StepInputs(

@@ -54,12 +54,12 @@ class _Walk:
         self.most_local = self.most_remote = 0
         self._working: int | None = 0
         self._to_reverse = steps
-        self._held: dict[str, set[int]] = {
+        self._kept: dict[str, set[int]] = {
             name: set() for name in ("local state", "remote state", "local tape", "remote tape", "local residue")
         }
 
     def do(self, action: int, start: int, stop: int) -> None:
-        """Change what is held as one row says."""
+        """Change what is kept as one row says."""
         verb = Action(action)
         if verb == Action.REVERSE:
             self._reverse(start, stop)
@@ -106,45 +106,45 @@ class _Walk:
             raise ValueError(f"the working state is state {self._working}, not {t}")
 
     def _need(self, where: str, start: int, stop: int) -> None:
-        missing = set(range(start, stop)) - self._held[where]
+        missing = set(range(start, stop)) - self._kept[where]
         if missing:
             raise ValueError(f"there is no {where} of step {min(missing)}")
 
     def _take(self, where: str, start: int, stop: int) -> None:
         self._need(where, start, stop)
-        self._held[where] -= set(range(start, stop))
+        self._kept[where] -= set(range(start, stop))
 
     def _put(self, where: str, start: int, stop: int) -> None:
-        there = self._held[where] & set(range(start, stop))
+        there = self._kept[where] & set(range(start, stop))
         if there:
             raise ValueError(f"there is a {where} of step {min(there)} already")
-        self._held[where] |= set(range(start, stop))
+        self._kept[where] |= set(range(start, stop))
 
     def measure(self, number: int, row: Row) -> None:
-        """Compare what is held with the room for it."""
+        """Compare what is kept with the room for it."""
         sizes = {
             "state": self.budget.state_bytes,
             "tape": self.budget.tape_bytes,
             "residue": self.budget.residue_bytes or 0,
         }
-        held = {"local": 0, "remote": 0}
-        for where, steps in self._held.items():
+        kept_bytes = {"local": 0, "remote": 0}
+        for where, steps in self._kept.items():
             memory, what = where.split()
-            held[memory] += len(steps) * sizes[what]
+            kept_bytes[memory] += len(steps) * sizes[what]
         for memory, there in (("local", self.budget.local_bytes), ("remote", self.budget.remote_bytes)):
-            if held[memory] > there:
+            if kept_bytes[memory] > there:
                 what = _KEPT_BY.get(Action(row[0]), "state")
                 raise FitError(
                     f"{memory} memory overflows in row {number} of the schedule, at step {row[2] - 1}, with its "
-                    f"{what}: {held[memory]:,} bytes, {there:,} there, {held[memory] - there:,} missing"
+                    f"{what}: {kept_bytes[memory]:,} bytes, {there:,} there, {kept_bytes[memory] - there:,} missing"
                 )
-        self.most_local = max(self.most_local, held["local"])
-        self.most_remote = max(self.most_remote, held["remote"])
+        self.most_local = max(self.most_local, kept_bytes["local"])
+        self.most_remote = max(self.most_remote, kept_bytes["remote"])
 
     def finish(self) -> None:
         """Check that all is reversed and nothing is left behind."""
         if self._to_reverse:
             raise ValueError(f"step {self._to_reverse - 1} is never reversed")
-        for where, left in self._held.items():
+        for where, left in self._kept.items():
             if left:
                 raise ValueError(f"a {where} of step {min(left)} is left behind")

@@ -44,17 +44,17 @@ def with_late_reversals(schedule: CheckpointSchedule, budget: Budget) -> Iterato
 def _put_off(schedule: CheckpointSchedule, budget: Budget, chosen: Callable[[int], bool]) -> CheckpointSchedule:
     rows = list(schedule.rows())
     change = byte_changes(schedule, budget)[0].tolist()
-    held = np.cumsum(change).tolist()
+    kept_bytes = np.cumsum(change).tolist()
     for first in reversed(range(len(rows))):
         if rows[first][0] != Action.REVERSE or not chosen(rows[first][1]):
             continue
         place = first
         while place + 1 < len(rows) and rows[place + 1][0] in _OVERTAKES:
-            between = (held[place - 1] if place else 0) + change[place + 1]
+            between = (kept_bytes[place - 1] if place else 0) + change[place + 1]
             if between > budget.local_bytes:
                 break
             rows[place], rows[place + 1] = rows[place + 1], rows[place]
             change[place], change[place + 1] = change[place + 1], change[place]
-            held[place] = between
+            kept_bytes[place] = between
             place += 1
     return CheckpointSchedule.of(schedule.steps, rows)

@@ -110,13 +110,13 @@ def overlapped(schedule: CheckpointSchedule, budget: Budget) -> CheckpointSchedu
     """
     rows = list(schedule.rows())
     change = byte_changes(schedule, budget)[0].tolist()
-    held = np.cumsum(change).tolist()
+    kept_bytes = np.cumsum(change).tolist()
     for place, row in enumerate(rows):
         if row[0] in _LOADS:
-            _move(rows, held, change, place, -1, budget.local_bytes)
+            _move(rows, kept_bytes, change, place, -1, budget.local_bytes)
     for place in range(len(rows) - 1, 0, -1):
         if rows[place][0] in _FREES and rows[place - 1] == (_SENT_BY[rows[place][0]], *rows[place][1:]):
-            _move(rows, held, change, place, 1, budget.local_bytes)
+            _move(rows, kept_bytes, change, place, 1, budget.local_bytes)
     return CheckpointSchedule.of(schedule.steps, rows)
 
 
@@ -137,7 +137,7 @@ _STATE_ROWS = {
 
 
 def _move(
-    rows: list[tuple[int, int, int]], held: list[int], change: list[int], place: int, direction: int, room: int
+    rows: list[tuple[int, int, int]], kept_bytes: list[int], change: list[int], place: int, direction: int, room: int
 ) -> None:
     """Move the row at `place` past its neighbours while local memory has the room and order allows it."""
     row = rows[place]
@@ -146,13 +146,13 @@ def _move(
         if not 0 <= other < len(rows) or not _may_pass(row, rows[other]):
             return
         earlier = min(place, other)
-        # between the two rows, the bytes are now held
-        between = (held[earlier - 1] if earlier else 0) + (change[place] if direction < 0 else change[other])
+        # so many bytes are kept between the two rows now
+        between = (kept_bytes[earlier - 1] if earlier else 0) + (change[place] if direction < 0 else change[other])
         if between > room:
             return
         rows[place], rows[other] = rows[other], rows[place]
         change[place], change[other] = change[other], change[place]
-        held[earlier] = between
+        kept_bytes[earlier] = between
         place = other
 
 
