@@ -78,6 +78,11 @@ class Tensor(NamedTuple):
         return np.cumsum(words) - words
 
     @property
+    def first_word(self) -> int:
+        """Its own first word in its memory, counted in words of its kind."""
+        return self.address // self.word_bytes
+
+    @property
     def bytes(self) -> int:
         """Bytes of the matrix."""
         words = self.columns * self.words if self.compressed is None else int(self.compressed.words.sum())

@@ -85,7 +85,7 @@ class SinglePortBanks:
 
 def word_addresses(matrix: Tensor, columns: NDArray[np.int64]) -> Words:
     """Return the address, in words of its kind, of every word of these columns in the order of taking."""
-    first = matrix.address // matrix.word_bytes + columns * matrix.words
+    first = matrix.first_word + columns * matrix.words
     return (first[:, None] + np.arange(matrix.words)).ravel()
 
 

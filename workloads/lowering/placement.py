@@ -15,6 +15,7 @@ from deltatrain.accel.op_table import Stream
 from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
 
 LISTS_RECEIVED = 2
 """Steps of each stream whose received lists a tile holds: one is worked through while the next comes."""
@@ -225,27 +226,34 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
     )
 
 
+def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:
+    """Return the map of what every step works on, in the tile that has most neurons."""
+    engine, arithmetic = architecture.engine, shape.arithmetic
+    lanes, formats, layers = engine.lanes, engine.formats, range(len(shape.hidden))
+    inputs = [own_most(architecture, width) for width in shape.inputs]
+    widths = tuple(own_most(architecture, width) for width in shape.hidden)
+    with_gradient = formats.activation.bytes + formats.gradient.bytes
+
+    def of_layers(vectors: int, element_bytes: int) -> Region:
+        return Region(lanes, widths, (vectors,) * len(widths), element_bytes)
+
+    held = tuple(width for layer in layers for width in (inputs[layer], widths[layer]))
+    places = (1 + inputs_on_way(architecture),)
+    return MemoryMap(
+        inputs=Region(lanes, (inputs[0],), places, formats.activation.bytes, padded=False),
+        memory=of_layers(arithmetic.ACCUMULATORS, 2 * (formats.memory.bytes + formats.gradient.bytes)),
+        held=Region(lanes, held, (int(shape.encoder.HELD),) * len(held), with_gradient, padded=False),
+        h=of_layers(2, with_gradient),
+        state=of_layers(len(arithmetic.STATE), formats.state.bytes + formats.gradient.bytes),
+        logits=Region(lanes, (shape.classes,), (1,), formats.memory.bytes, padded=False),
+    )
+
+
 def state_bytes(architecture: Architecture, shape: Shape) -> int:
-    """Return the local bytes of what every step works on, forward and backward, double-buffered where design asks.
-
-    They are those of the tile that has most neurons.
-
-    M and g(M) have two banks, so that input deltas of the next step may be accumulated while the gates of this one
-    are read; h and g(h) have two, so that the layer above may read one while the next is written. Two lists of input
-    deltas of the next sample may be made while the tape still holds this one's.
-    """
-    lanes, formats, arithmetic = architecture.engine.lanes, architecture.engine.formats, shape.arithmetic
-    held = shape.encoder.HELD
-    inputs_of = [own_most(architecture, inputs) for inputs in shape.inputs]
-    total: int = (1 + inputs_on_way(architecture)) * inputs_of[0] * formats.activation.bytes  # one of them in use
-    total += 2 * inputs_of[0] * shape.encoder.list_entry_bytes(architecture.engine)
-    for inputs, width in zip(inputs_of, (own_most(architecture, one) for one in shape.hidden), strict=True):
-        padded = -(-width // lanes) * lanes
-        total += 2 * arithmetic.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
-        total += held * (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, g's
-        total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
-        total += len(arithmetic.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
-    return total + shape.classes * formats.memory.bytes  # logits
+    """Return the local bytes of what every step works on, with the lists of the next sample that are made ahead."""
+    entry_bytes: int = shape.encoder.list_entry_bytes(architecture.engine)
+    lists_bytes = LISTS_AHEAD * own_most(architecture, shape.inputs[0]) * entry_bytes
+    return memory_map(architecture, shape).bytes + lists_bytes
 
 
 def inputs_on_way(architecture: Architecture) -> int:
