@@ -45,24 +45,25 @@ class Ops:
     layer, step, sample
         Where in the training step the op belongs.
     count, words
-        What the mode's law is reckoned from, of the tile that has most to do: fired columns and words a column for the
-        engine's modes; see each mode's file for the others.
+        The arguments of the mode's law: fired columns and words a column for the engine's modes. Each other mode's file
+        says what its own are. With several tiles, those of the tile with the most to do.
     other_count, other_words
         What the other tiles add to `count` and to `words`; 0 with one tile.
     rows
-        Matrix rows, or what a mode's work asks for in their place; of all tiles.
+        Matrix rows of all tiles. The work of a mode without a matrix takes something else in their place.
     dense_count
         `total_count` if every delta had fired (matrix ops; 0 for the others).
     tensor, second_tensor
-        The matrices whose columns the op reads (and, for `outer` and `update`, writes), or NO_TENSOR.
+        The matrices whose columns the op reads, or NO_TENSOR; `outer` and `update` write them too.
     list_start
         Where the op's column indices begin in `Program.columns`.
     address
         First remote byte of a `load` or `store`.
     depends
-        Ops whose results the op needs, NO_OP where there are fewer than D, which is `MOST_DEPENDENCIES` or more.
+        Ops whose results the op needs, filled up with NO_OP; D is `MOST_DEPENDENCIES` or more.
     list_from
-        The op after which the op's list of columns is known, so that fetching may begin; NO_OP if it always is.
+        The op after which this op's list of columns is known, so that it may be fetched; NO_OP if it is known from the
+        start.
     """
 
     mode: NDArray[np.int8]
@@ -111,7 +112,7 @@ class Ops:
 
     @staticmethod
     def blank(size: int) -> dict[str, NDArray[np.signedinteger]]:
-        """Return the columns of a table of `size` ops that name no tensor and depend on nothing, to be filled."""
+        """Return a table to be filled: its `size` ops name no tensor and depend on nothing yet."""
         columns: dict[str, NDArray[np.signedinteger]] = {
             name: np.zeros(size, dtype=dtype) for name, dtype in _COLUMN_TYPES.items()
         }

@@ -1,4 +1,4 @@
-"""The word addresses in the memories of a tile, by the memory map whose bytes `workloads.lowering.placement` adds up."""
+"""The word addresses in a tile's memories, by the memory map whose bytes `workloads.lowering.placement` adds up."""
 
 from __future__ import annotations
 

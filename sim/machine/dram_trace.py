@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replacing
 from deltatrain.accel.program import Program
 from deltatrain.sim.machine.machine import Machine
 
@@ -30,26 +30,14 @@ def write_trace(program: Program, path: Path) -> None:
     if channels is None:
         device = program.architecture.remote.device
         raise ConfigError(f"a DRAM trace needs a DRAM part as remote.device, and {device!r} has no bursts")
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="ascii"
-        ) as file:
-            temporary = Path(file.name)
-            channels.on_bursts = _writer(file, channels.map.burst_bytes)
-            machine.run()
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        channels.on_bursts = _writer(file, channels.map.burst_bytes)
+        machine.run()
 
 
-def _writer(file: IO[str], burst_bytes: int) -> Callable[[int, int, int, bool], None]:
+def _writer(file: BinaryIO, burst_bytes: int) -> Callable[[int, int, int, bool], None]:
     def write(cycle: int, burst: int, count: int, write: bool) -> None:
         end = f" {_KINDS[write]} {cycle}\n"
-        file.writelines(f"{(burst + n) * burst_bytes:#x}{end}" for n in range(count))
+        file.writelines(f"{(burst + n) * burst_bytes:#x}{end}".encode("ascii") for n in range(count))
 
     return write

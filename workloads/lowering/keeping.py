@@ -1,4 +1,4 @@
-"""What a training step keeps for its backward pass: everything, or what a checkpoint schedule says."""
+"""What a training step keeps for its backward pass: every tape, or what a checkpoint schedule says."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Keeping(NamedTuple):
     placed
         Where everything is.
     samples
-        Each sample's way through its steps.
+        The timeline of each sample.
     sizes
         Of what may be kept.
     """
@@ -132,11 +132,11 @@ def _budget(
     slot_bytes: int,
     state_bytes: int,
 ) -> Budget:
-    """Return sizes of a step of which each layer fires as much as it ever does, so that what fits them fits.
+    """Return the sizes of a step in which each layer fires as much as it ever does, so that what fits them always fits.
 
-    They are those of the tile that keeps most. Off-chip a tape takes a whole slot of `slot_bytes`, and a state the
-    `state_bytes` of all tiles, so there is as much less room for them there. Lists that are to undo a step would have
-    to pass between the tiles once more, so with several no step is undone.
+    They are those of the tile that keeps most. Off-chip a tape takes a whole slot of `slot_bytes`, and a state takes
+    the `state_bytes` of all tiles, so the room there counts for less. To undo a step, its lists would have to pass
+    between the tiles once more, so several tiles undo no step.
     """
     state = int(sizes.state.sum())
     tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())

@@ -22,7 +22,7 @@ class Region:
     lanes
         P, the elements of a word.
     elements
-        Elements of a vector of each layer, in the tile that has most.
+        Elements of a vector of each layer, in the tile with the most of them.
     places
         How many vectors there are of each layer.
     element_bytes

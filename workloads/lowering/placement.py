@@ -1,4 +1,4 @@
-"""Placement: a home and an address for every tensor of a training step on a described machine."""
+"""Placement: the memory and the address of every tensor of a training step on a described machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
 
 LISTS_RECEIVED = 2
-"""Steps of each stream whose received lists a tile holds: one is worked through while the next comes."""
+"""How many received lists of each stream a tile holds: one is worked through while the next comes."""
 
 SUMS_WAITING = 2
 """Products with sums over the tiles that a tile holds: one is made while the other is added up."""
@@ -30,8 +30,8 @@ class Shape:
 
     Attributes
     ----------
-    gates
-        The module in ``accel/cells`` of its cell.
+    arithmetic
+        The arithmetic of its cell, a member of ``accel/cells``.
     inputs
         Width of each layer's input, I_l.
     hidden
@@ -59,23 +59,23 @@ class Shape:
 
 @dataclass(frozen=True)
 class Demand:
-    """What a training step needs room for besides the matrices, in bytes; locally in the tile that needs most.
+    """What a training step needs room for besides the matrices, in bytes; of local memory, in the tile that needs most.
 
     Attributes
     ----------
     inputs
         All samples' input vectors.
     tape
-        The whole tape of the sample whose tape is largest.
+        The tape of the sample with the largest tape.
     tape_slots
         Room for the tape of every step in off-chip memory.
     tape_buffer
-        Local room for the steps on their way out and in, where the tape lives off-chip.
+        Local room for steps of the tape in flight, where the tape lives off-chip.
     loss
-        The gradients of all logits of the sample that has most: the loss makes them forward, and the backward pass
-        uses them from the last to the first.
+        The gradients of all logits of the sample with the most logits. The forward pass makes them, and the backward
+        pass uses them from the last to the first.
     read
-        h of the last layer at the steps that are classified, one of which is there anyway, as `state_bytes` counts.
+        h of the last layer at the steps that are classified, but for one, which `state_bytes` counts.
     """
 
     inputs: int
@@ -117,7 +117,7 @@ class Placed:
 
 
 class MatrixSize(NamedTuple):
-    """Sizes of a weight matrix: its rows, and the words a column and the columns of the tile that has most of them."""
+    """The rows of a weight matrix, its words a column and its columns; the latter two in the tile with the most."""
 
     rows: int
     words: int
@@ -127,9 +127,9 @@ class MatrixSize(NamedTuple):
 def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int], MatrixSize]:
     """Return the size of each weight matrix, by the stream that it is multiplied with and the layer.
 
-    Rows of a gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a last
-    column that fires once, at step 0. Several tiles share the rows; of the read-out, whose rows are few, they share the
-    columns, each those of its own neurons, and the first has the bias.
+    The rows of each gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a
+    last column that fires once, at step 0. Several tiles share the rows of a matrix. The read-out has few rows, so they
+    share its columns: each tile has the columns of its own neurons, and the first tile has the bias.
     """
     lanes, arithmetic = architecture.lanes, shape.arithmetic
     found: dict[tuple[Stream, int], MatrixSize] = {}
@@ -149,12 +149,12 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int
 
 
 def own_most(architecture: Architecture, width: int) -> int:
-    """Return how many of `width` neurons, or elements of a vector, the tile has that has most."""
+    """Return how many of `width` neurons, or elements of a vector, belong to the tile with the most of them."""
     return int(own_elements(width, architecture.engine.lanes, architecture.tiles.count).max())
 
 
 def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
-    """Return a home for every tensor, in the order state, weights, gradients, tape.
+    """Return the home of every tensor; room is taken in the order state, weights, gradients, tape.
 
     Raises
     ------
@@ -198,14 +198,14 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
 
 
 def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int], remote: dict[str, int]) -> Placed:
-    """Return `placed` with what a checkpoint schedule keeps, by use: in each memory behind all else.
+    """Return `placed` with what a checkpoint schedule keeps, which lies behind all else in each memory.
 
     Parameters
     ----------
     placed
         Everything else, with no tape.
     local, remote
-        Bytes; remote ones of ``tape`` and ``checkpoints``, which lie in that order.
+        Bytes by use; in off-chip memory those of ``tape`` and ``checkpoints``, which lie in that order.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
 
 
 def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:
-    """Return the map of what every step works on, in the tile that has most neurons."""
+    """Return the map of what every step works on, in the tile with the most neurons."""
     engine, arithmetic = architecture.engine, shape.arithmetic
     lanes, formats, layers = engine.lanes, engine.formats, range(len(shape.hidden))
     inputs = [own_most(architecture, width) for width in shape.inputs]
@@ -262,10 +262,10 @@ def inputs_on_way(architecture: Architecture) -> int:
 
 
 def exchange_bytes(architecture: Architecture, shape: Shape) -> int:
-    """Return the local bytes that a tile needs for what comes from the others, and for sums on their way to them.
+    """Return the local bytes that a tile needs for what comes from the other tiles, and for sums that go to them.
 
-    Lists of `LISTS_RECEIVED` steps of each stream, forward and backward using the same room; the sums of `SUMS_WAITING`
-    products, and as many steps' logits.
+    They hold the lists of `LISTS_RECEIVED` steps of each stream, in the same room forward and backward, and the sums of
+    `SUMS_WAITING` products with as many steps' logits.
     """
     engine = architecture.engine
     recurrent = sum(shape.hidden) if shape.arithmetic.BLOCKS_H else 0
@@ -283,7 +283,7 @@ def _settle(
     remote: dict[str, int],
     needed_remote: int,
 ) -> bool:
-    """Book `needed` bytes locally or `needed_remote` remotely, as `home` asks for; tell whether it is the latter."""
+    """Book `needed` bytes locally or `needed_remote` remotely, as `home` says; tell whether they are remote."""
     taken = sum(local.values())
     if home == "local":
         policy = architecture.checkpoint.policy if use == "tape" else None

@@ -31,9 +31,9 @@ def lane_weights(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np
     Parameters
     ----------
     mask
-        Which weights exist, shape (gates * H, C).
-    gates
-        Row blocks; neuron n is in lane n mod P for each of them.
+        Which weights exist, shape (blocks * H, C).
+    blocks
+        Blocks of rows; neuron n is in lane n mod P for each of them.
     lanes
         P.
     """

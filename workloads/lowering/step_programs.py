@@ -1,4 +1,4 @@
-"""The two programs of every simulation: the recorded training step, and the same step with every delta fired."""
+"""The two programs of every simulation: a recorded training step, and the same step with every column listed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import SYNTHETIC, Workload
 
 _COSTED_STEPS = 64
-"""What a step costs is found from the first steps of the samples."""
+"""What a step costs is found from so many first steps of the samples."""
 
 
 def check_lowered(workload: Workload) -> None:

@@ -1,7 +1,7 @@
 """How long a schedule takes, predicted: compute and the port as two resources, each doing its own in order.
 
-*Blocking*: everything waits for each transfer. *Overlapped*: a transfer is handed to the port and compute goes on until
-it needs what is on its way, or frees memory from which the port still reads. A step's own traffic, such as streamed
+*Blocking*: everything waits for each transfer. *Overlapped*: compute hands a transfer to the port and goes on until it
+needs what is in flight, or frees memory from which the port still reads. A step's own traffic, such as streamed
 weights, shares the port with the transfers, first come, first served.
 """
 
@@ -21,7 +21,7 @@ from deltatrain.workloads.lowering.checkpoint.schedule import (
 )
 
 _MOST_ROWS_MOVED = 24
-"""How many rows a transfer is moved at most: it bounds the work, and memory bounds it long before in most schedules."""
+"""A transfer is moved past so many rows at most, to bound the work; in most schedules memory ends it long before."""
 
 
 def row_cycles(costs: Costs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -104,9 +104,9 @@ def _arrival(there: dict[int, int], start: int, stop: int) -> int:
 def overlapped(schedule: CheckpointSchedule, budget: Budget) -> CheckpointSchedule:
     """Return `schedule` with transfers spread as far as local memory allows, in the same order.
 
-    What is brought back is asked for earlier, before rows that do not need its room; what was sent is freed later, so
-    that nobody waits for the port. Neither makes any row wait longer (`overlapped_cycles` is monotone in every time),
-    save where a step's own traffic is moved back by a transfer that would have followed it.
+    Loads are moved before rows that do not need their room. What was stored is freed later, so that no row waits for
+    the port. Neither makes any row wait longer (`overlapped_cycles` is monotone in every time), but for one case: a
+    transfer that is moved before a step's own traffic may hold it up.
     """
     rows = list(schedule.rows())
     change = byte_changes(schedule, budget)[0].tolist()

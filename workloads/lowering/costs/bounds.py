@@ -9,20 +9,20 @@ from deltatrain.accel.program import ENGINE, NO_TENSOR, UNITS, Program
 
 
 def least_cycles(program: Program) -> int:
-    """Return the most of all bounds: every unit's own work, the recurrence, bytes on the port and on the bus."""
+    """Return the largest of the bounds: each unit's own work, the recurrence, bytes on the port and on the bus."""
     of_unit = np.bincount(program.unit, weights=program.issue_cycles, minlength=len(UNITS))
     return max(int(of_unit.max()), recurrence_cycles(program), port_cycles(program), bus_cycles(program))
 
 
 def recurrence_cycles(program: Program) -> int:
-    """Return a lower bound from who waits for whom.
+    """Return a lower bound from what waits for what.
 
-    The engine takes the samples one after the other, from the first input product of one, which all its other ops
-    follow, to its last weight gradient, which follows all its other ops; so the samples' spans add up. The span of one
-    is at least the engine's own work on it, and at least the way through its recurrence in the layer where that is
-    longest: forward, the encoder, the recurrent product and the gates of every step; then the read-out of the last step
-    and the loss; backward, the gates and the recurrent product of every step; with several tiles their exchange too.
-    What is run again is left out of the way.
+    The engine takes the samples one after the other: all ops of a sample follow its first input product and precede its
+    last weight gradient. So the samples' spans add up. A span is at least the engine's own work on the sample. It is
+    also at least the longest chain of waits through the recurrence of a layer. Forward the chain has the encoder, the
+    recurrent product and the cells of every step, then the read-out of the last step and the loss. Backward it has the
+    cells and the recurrent product of every step. With several tiles it has their exchange too. What is run again is
+    left out.
     """
     ops, cost = program.ops, program.issue_cycles + program.drain_cycles
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
@@ -59,10 +59,10 @@ def bus_cycles(program: Program) -> int:
 
 
 def _queued_bytes(program: Program) -> int:
-    """Return the most bytes that the queues of writes may keep off the buses: answered from there, or written over.
+    """Return how many bytes the write queues keep off the buses at most: reads answered there, writes replaced there.
 
-    An op can find no more bursts in the queues than they hold, of what ops before it wrote. Where columns are not whole
-    bursts, two of one op share a burst, too.
+    An op finds at most as many bursts of earlier ops in the queues as they hold. Where columns are not whole bursts,
+    two columns of one op may share a burst, too.
     """
     architecture, ops = program.architecture, program.ops
     if not isinstance(architecture.device, DramPart):

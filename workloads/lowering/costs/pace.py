@@ -1,9 +1,9 @@
-"""The pace of a training step: cycles from one step to the next, when nothing but units and their waiting counts.
+"""The pace of a training step: cycles from one step to the next, as far as units and their waiting decide.
 
-Bounds from sums of work say nothing of how ops wait for each other: of the exchange between tiles, of loads from a far
-memory. So the ops of one sample are walked through in order, each starting when its unit is free and all it depends on
-is done, and the pace is read off the second half of the steps, where pipelines are full. Columns streamed from off-chip
-memory are taken to be there: what they take of the port, other bounds tell.
+Bounds from sums of work say nothing of how ops wait for each other, such as for the exchange between tiles or for loads
+from a far memory. So the ops of one sample are followed in order: each starts when its unit is free and all that it
+depends on is done. The pace is read off the second half of the steps, where pipelines are full. Columns that stream
+from off-chip memory are taken to be there already; other bounds tell what they take of the port.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Pace(NamedTuple):
 
 
 def latency_cycles(program: Program) -> int:
-    """Return how long a request takes before its bytes begin to pass the port, DRAM's own part left out.
+    """Return how long a request takes until its bytes begin to pass the port, without the DRAM's own latency.
 
-    That depends on rows, and is short beside what is moved.
+    That depends on rows, and is short beside the transfer.
     """
     architecture = program.architecture
     device = architecture.device
@@ -46,7 +46,7 @@ def pace(program: Program, skipped: NDArray[np.bool_]) -> Pace:
     program
         A training step that runs nothing again.
     skipped
-        Ops that take no time, such as moves that are not to count, shape (N,).
+        Ops that take no time, such as transfers that are not to count, shape (N,).
     """
     ops = program.ops
     longest = int(ops.sample[ops.step.argmax()])

@@ -1,4 +1,4 @@
-"""What a step costs on a machine: the cycles from which checkpoint schedules are worked out and predicted."""
+"""What a step costs on a machine: the cycles by which checkpoint schedules are chosen and predicted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["keeping_all", "only", "step_costs"]
 
 
 def keeping_all(architecture: Architecture) -> Architecture:
-    """Return the machine as it keeps everything, wherever there is room: what `step_costs` asks for."""
+    """Return the machine with every tape kept, wherever there is room; `step_costs` takes a program of it."""
     placement = architecture.placement.model_copy(update={"tape": "auto"})
     return architecture.model_copy(update={"placement": placement, "checkpoint": Checkpoint()})
 
@@ -42,10 +42,10 @@ def step_costs(program: Program, room: Budget) -> Costs:
 
     paced = pace(program, tape)
     in_flight, layers = architecture.dma.in_flight, int(program.ops.layer.max(initial=0)) + 1
-    waiting = layers * latency_cycles(program)  # each layer's part is a move of its own
+    waiting = layers * latency_cycles(program)  # each layer's part is a transfer of its own
 
     def moved(size_bytes: int) -> int:
-        """Return for how long the port, or what keeps it waiting, is busy with a move."""
+        """Return how long a transfer keeps the port, or what the port waits for, busy."""
         beats = _transfer_cycles(architecture, size_bytes)
         return max(beats, -(-(beats + waiting) // in_flight))
 
@@ -68,7 +68,7 @@ def step_costs(program: Program, room: Budget) -> Costs:
 
 
 def only(program: Program, chosen: NDArray[np.bool_]) -> Program:
-    """Return the program with the chosen ops only, as far as the analytic fidelity reads it."""
+    """Return the program with the chosen ops only; its dependencies point nowhere, so only bounds may read it."""
     ops = Ops(**{name: getattr(program.ops, name)[chosen] for name in Ops.__dataclass_fields__})
     return replace(program, ops=ops)
 

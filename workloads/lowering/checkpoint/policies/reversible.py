@@ -1,6 +1,6 @@
-"""Steps are run backwards from what cannot be inverted: the fired lists, and the gates' own state.
+"""Steps are run backwards from what cannot be inverted: the fired lists, and the cell's own state.
 
-In integers that wrap, M[t-1] = M[t] - W delta[t] exactly (`accel.modes.matvec.undo`), and the gates of step t follow
+In integers that wrap, M[t-1] = M[t] - W delta[t] exactly (`accel.modes.matvec.undo`), and the cells of step t follow
 from M[t] and the state that they took. Where the residues of all steps do not fit, states at the beginning of segments
 go to off-chip memory and a segment leaves its residues when it is run again.
 """
