@@ -20,7 +20,7 @@ from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops import COLUMNS
 from deltatrain.workloads.lowering.ops.given import StepInputs
-from deltatrain.workloads.lowering.ops.readout import enter_updates
+from deltatrain.workloads.lowering.ops.updates import enter_updates
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape

@@ -138,9 +138,16 @@ UNDO_CELL = OpKind("undo_cell", "cell_forward", "RF", "h", _STEP)
 UNDO = _pair("undo", "matvec", "RF", _STEP)
 """Take the products of a step out of M: M[t-1] = M[t] - W delta[t]."""
 
+UPDATE: dict[Stream, OpKind] = {
+    "x": OpKind("update_x", "update", "WU", "x", _STEP),
+    "h": OpKind("update_h", "update", "WU", "h", _STEP),
+    "readout": OpKind("update_readout", "update", "WU", "readout", _STEP),
+}
+"""Update a matrix, by the stream that it is multiplied with. There is one for each matrix, behind all other ops."""
+
 KINDS = (
     *(LOAD_X, *ENCODE, *BROADCAST, *MATVEC, CELL, READ, READ_REDUCE, LOSS),
     *(READ_T, READ_OUTER, CELL_BACKWARD, *RESEND, *MATVEC_T, *REDUCE, *OUTER),
     *(STORE_TAPE, LOAD_TAPE, COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *UNDO),
 )
-"""All kinds. The updates of the matrices follow behind the grid of ops (`workloads.lowering.ops.readout`)."""
+"""All kinds that are in the grid of ops; updates follow behind it (`workloads.lowering.ops.updates`)."""
