@@ -97,7 +97,7 @@ def test_what_passes_between_tiles_waits_and_is_waited_for(case: Case, dense: bo
         ): i
         for i in range(len(ops))
     }
-    started, done, encoder = machine.start, machine.done, case[1].cell_state.ENCODER
+    started, done, encoder = machine.start, machine.done, case[1].arithmetic.ENCODER
 
     def follows(later: int | None, earlier: int | None) -> None:
         if later is not None and earlier is not None:
