@@ -2,7 +2,7 @@
 
 A table is a read-only memory of pairs (base, rise): the value where a segment begins and how far it climbs to its end.
 Neighbouring segments share their corner, so the curve has no jump, and since no rise is negative it is monotone. One
-table serves sigmoid and tanh: sigmoid(v) = (1 + tanh(v / 2)) / 2, and halving v is only reading its point elsewhere.
+table serves sigmoid and tanh: sigmoid(v) = (1 + tanh(v / 2)) / 2, and v is halved by moving its binary point.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 from deltatrain.accel.number import Integers, NumberFormat, rescale
 
 TANH_INPUT = NumberFormat(bits=16, fraction_bits=12)
-"""What the table is asked: -8..8, beyond which tanh is 1 within 2**-22."""
+"""The format of the table's argument: -8..8, beyond which tanh is 1 within 2**-22."""
 
 SIGMOID_INPUT = NumberFormat(bits=16, fraction_bits=11)
 """The same 16 bits read as -16..16."""
 
 TANH_ERROR = 2.0**-14
-"""Most that the table is away from tanh of its 16-bit input, before the one rounding to ``formats.gate``."""
+"""The largest error of the table at its 16-bit argument, before the one rounding to ``formats.gate``."""
 
 SIGMOID_ERROR = TANH_ERROR / 2
 """The same for sigmoid."""
 
 EXPONENTIAL_ERROR = 2.0**-16
-"""Most that `power_of_two` is away from 2**-v, as a share of 2**-v, but for the unit that its shift drops."""
+"""The largest error of `power_of_two` as a share of 2**-v, without the unit that its shift drops."""
 
 POWER_FRACTION_BITS = 20
 """Fraction bits of the result of `power_of_two`."""
 
 POWER_INPUT_FRACTION_BITS = 16
-"""Fraction bits of what `power_of_two` is asked."""
+"""Fraction bits of the argument of `power_of_two`."""
 
 TANH_ENTRY_FRACTION_BITS = 16
 """Fraction bits of the entries of `tanh_table`."""

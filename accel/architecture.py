@@ -38,9 +38,9 @@ class Architecture(Description):
     Attributes
     ----------
     name, about
-        What it is called, and after what it is described.
+        Its name, and what it is modelled on.
     engine, local, remote, dma
-        Its parts; of several tiles each has the engine, the local memory and the column buffer described.
+        Its parts. If there are several tiles, each has this engine, this local memory and this column buffer.
     tiles
         How many tiles there are, and the exchange between them; one if left out.
     placement
@@ -48,8 +48,8 @@ class Architecture(Description):
     checkpoint
         What it runs again instead of keeping it.
     energy, area
-        Names of the tables in ``accel/energy`` that price its actions and its parts, joined by ``+``: of those that
-        have a row the first one counts (`accel.energy.prices`).
+        Names of the tables in ``accel/energy`` that price its actions and its parts, joined by ``+``. Each row is read
+        from the first table that has it (`accel.energy.prices`).
     """
 
     name: str

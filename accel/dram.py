@@ -28,20 +28,20 @@ FIELDS = ("Ro", "Ba", "Bg", "Ra", "Co", "Ch")
 class DramTiming(Description):
     """The constraints of a part's standard, in clock cycles, under the names that JEDEC gives them.
 
-    What a standard does not know is zero, or left out where leaving out says that a feature is missing.
+    A constraint that a standard does not have is zero. It is left out where that says that the part lacks a feature.
 
     Attributes
     ----------
     CL, CWL
         Read and write latency.
     tDQSCK
-        What read data come later than CL (LPDDR4).
+        By how much read data come later than CL (LPDDR4).
     tDQSS
-        What write data come later than CWL (LPDDR4).
+        By how much write data come later than CWL (LPDDR4).
     tRTW
-        Rest of the data bus between the last beat of a read and the first of a write.
+        Idle cycles of the data bus between the last beat of a read and the first of a write.
     tRTRS
-        Rest of the data bus between bursts of two ranks; left out if a channel has one rank only.
+        Idle cycles of the data bus between bursts of two ranks; left out if a channel has one rank only.
     tRCDRD, tRCDWR
         Activate to read, activate to write.
     tRP, tRPab
@@ -134,7 +134,7 @@ class DramPart(Description):
     about, source
         What it is; where its values come from.
     standard
-        Whose commands it takes.
+        The standard whose commands it takes.
     tck_ps
         Clock period; data move on both edges.
     device_bits, device_row_bytes
@@ -207,7 +207,7 @@ class DramPart(Description):
 
 
 class DramController(Description):
-    """The controller before a DRAM and how many channels and ranks it has.
+    """The controller in front of a DRAM, and how many channels and ranks it has.
 
     Attributes
     ----------
@@ -227,7 +227,8 @@ class DramController(Description):
     read_queue, write_queue
         Entries of each queue of a channel.
     write_high, write_low
-        Writes queued at which a channel turns from reads to writes; at which it turns back if reads wait.
+        A channel turns from reads to writes when `write_high` writes are queued. It turns back, if reads wait, when
+        `write_low` are left.
     most_bypasses
         Requests for an open row that may be served before an older request for another row of the same bank.
     """
@@ -253,7 +254,7 @@ class DramController(Description):
         return self
 
     def fits(self, part: DramPart) -> str:
-        """Return what keeps this controller from driving `part`, in words; an empty text if nothing does."""
+        """Return why this controller cannot drive `part`, in words; an empty text if it can."""
         timing = part.timing
         if self.bus_bits % part.device_bits:
             return f"bus_bits must be a multiple of the part's {part.device_bits} bits, not {self.bus_bits}"

@@ -24,9 +24,9 @@ class Local(Description):
         Equal parts that it is made of, each priced as a memory of its own. Word w of the matrices W, and of dW, is in
         bank w mod `banks`.
     ports
-        Of each bank for the lanes' matrices: 2, one to read and one to write, or a single one for both, so that lanes
-        that write a word back may have to wait (`sim.memory.banks`). Accumulators, lists and the column buffer have
-        ports of their own.
+        Ports of each bank of the lanes' matrices: 2, one to read and one to write, or a single one for both. With a
+        single port, lanes that write a word back may have to wait (`sim.memory.banks`). Accumulators, lists and the
+        column buffer have ports of their own.
     """
 
     bytes: PositiveInt
@@ -40,7 +40,7 @@ class Local(Description):
 
 
 class Remote(DramController):
-    """The off-chip memory: a device, and the controller before it; one of `IdealDevice` needs no controller.
+    """The off-chip memory: a device, and the controller in front of it. An `IdealDevice` needs no controller.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ class Dma(Description):
     request_cycles
         Engine cycles from a request at the port until the memory controller sees it.
     in_flight
-        Loads that may be on their way at once, and stores; with 1, as the gates have it, the next is asked for when the
-        last byte of the one before has come.
+        How many loads, and how many stores, may be in flight at once. With 1, which is what the gates have, the next
+        one is asked for when the last byte of the one before has come.
     """
 
     bytes_per_cycle: PositiveInt
@@ -93,16 +93,16 @@ class Placement(Description):
 
 
 class Checkpoint(Description):
-    """What is kept of a forward pass and what is run again; without a policy all is kept where `Placement.tape` says.
+    """What is kept of a forward pass and what is run again. Without a policy all is kept where `Placement.tape` says.
 
     Attributes
     ----------
     policy
         A member of ``workloads/lowering/checkpoint/policies``; it takes the place of `Placement.tape`.
     overlap
-        Whether tapes and states are moved beside the other units' work; otherwise all wait for each of them.
+        Whether tapes and states are moved beside the other units' work. Otherwise all units wait for each transfer.
     local_bytes
-        Local SRAM for tapes and states; whatever is left if not given.
+        Local SRAM for tapes and states; if left out, all that nothing else takes.
     """
 
     policy: str | None = None
@@ -110,18 +110,18 @@ class Checkpoint(Description):
     local_bytes: PositiveInt | None = None
 
     def room_bytes(self, free_bytes: int) -> int:
-        """Return what tapes and states may take of the local bytes that nothing else does."""
+        """Return how many bytes tapes and states may take of the local bytes that are free."""
         return free_bytes if self.local_bytes is None else min(free_bytes, self.local_bytes)
 
     @property
     def tape_home(self) -> Home | None:
-        """Where a policy that runs nothing again keeps the tape; None for all others, and without a policy."""
+        """Where the policy keeps the tape if it runs nothing again; None for other policies, and without one."""
         homes: dict[str | None, Home] = {"store_all": "local", "tape_to_dram": "remote"}
         return homes.get(self.policy)
 
     @property
     def runs_again(self) -> bool:
-        """Whether a policy may run steps again, so that a schedule is needed."""
+        """Whether the policy may run steps again, which takes a checkpoint schedule."""
         return self.policy is not None and self.tape_home is None
 
 

@@ -33,9 +33,9 @@ class Span(NamedTuple):
     works
         Whether the op was under way.
     stall_cycles
-        Cycles of the span that were lost, by cause: all of them while waiting, some or none while the op was under way.
+        Cycles of the span that were lost, by cause: all while the op waits, some or none while it is under way.
     gaps
-        Where in the span of an op they were lost, and what lacked; empty if that is not known.
+        Where in the span of an op they were lost, and for lack of what; empty if that is not known.
     """
 
     unit: int
@@ -53,11 +53,11 @@ class Span(NamedTuple):
 
 
 class Observer(Protocol):
-    """Whoever wants to know; a simulation without one pays nothing."""
+    """What watches a simulation. A simulation that nobody watches pays nothing."""
 
     @property
     def watches_memory(self) -> bool:
-        """Whether to tell of the column buffer's level, and of activities; a memory keeps its commands for that."""
+        """Whether it wants the column buffer's level and activities, for which a memory keeps its commands."""
 
     def span(self, span: Span) -> None:
         """Take what a unit did; spans of one unit come in the order of time, those of several units do not."""
@@ -78,7 +78,7 @@ class Observer(Protocol):
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         """Take what a part with a clock of its own did, such as ``row open`` or ``refresh`` of ``bank 3``.
 
-        This is where a model of off-chip memory tells of its banks and buses. Activities of one track come in the order
+        A model of off-chip memory reports its banks and buses here. Activities of one track come in the order
         of time and do not overlap.
 
         Parameters

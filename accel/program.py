@@ -4,164 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import MODES
+from deltatrain.accel.op_table import (
+    ENGINE,
+    MODE_NAMES,
+    MOST_DEPENDENCIES,
+    NO_OP,
+    NO_TENSOR,
+    PHASES,
+    STREAMS,
+    TILE_UNITS,
+    UNITS,
+    Ops,
+    Phase,
+    Stream,
+    Unit,
+)
+from deltatrain.accel.tensor import CompressedColumns, Tensor
 from deltatrain.accel.work import Work
 
-UNITS = ("encoder", "engine", "elementwise", "exchange", "load", "store")
-TILE_UNITS = tuple(name for name in UNITS if name != "exchange")
-"""Units of a machine of one tile."""
-
-ENGINE = UNITS.index("engine")
-"""The unit of the matrix modes, as `Program.unit` tells it."""
-
-PHASES = ("FP", "RF", "BP", "WG", "WU")
-STREAMS = ("x", "h", "readout")
-MODE_NAMES = MODES.names()
-"""Mode m of the op table is MODE_NAMES[m]."""
-
-MOST_DEPENDENCIES = 3
-"""Of an op; where transfers are barriers (`workloads.lowering.barriers`) there are more."""
-
-NO_OP = -1
-NO_TENSOR = -1
-
-
-class Tensor(NamedTuple):
-    """A matrix with a home.
-
-    Attributes
-    ----------
-    name
-        What it is, such as ``W_x[0]`` or ``dW_h[1]``.
-    remote
-        Whether it lives in off-chip memory; its columns are then fetched, and written back, as contiguous bursts.
-    address
-        First byte in its memory.
-    columns, words
-        Columns, and words in each; of the read-out, whose columns are shared out, those of the tile that has most.
-    word_bytes
-        Bytes of one word: of P entries in each tile that has a part of a column.
-    """
-
-    name: str
-    remote: bool
-    address: int
-    columns: int
-    words: int
-    word_bytes: int
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of the whole matrix."""
-        return self.columns * self.words * self.word_bytes
-
-
-@dataclass(frozen=True, eq=False)
-class Ops:
-    """The op table: one row for each op, every column an array of shape (N,), `depends` of shape (N, D).
-
-    Attributes
-    ----------
-    mode, phase, stream
-        Indices into MODE_NAMES, PHASES, STREAMS.
-    layer, step, sample
-        Where in the training step the op belongs.
-    count, words
-        What the mode's law is reckoned from, of the tile that has most to do: fired columns and words a column for the
-        engine's modes; see each mode's file for the others.
-    other_count, other_words
-        What the other tiles add to `count` and to `words`; 0 with one tile.
-    rows
-        Matrix rows, or what a mode's work asks for in their place; of all tiles.
-    dense_count
-        `total_count` if every delta had fired (matrix ops; 0 for the others).
-    tensor, second_tensor
-        The matrices whose columns the op reads (and, for `outer` and `update`, writes), or NO_TENSOR.
-    list_start
-        Where the op's column indices begin in `Program.columns`.
-    address
-        First remote byte of a `load` or `store`.
-    depends
-        Ops whose results the op needs, NO_OP where there are fewer than D, which is `MOST_DEPENDENCIES` or more.
-    list_from
-        The op after which the op's list of columns is known, so that fetching may begin; NO_OP if it always is.
-    """
-
-    mode: NDArray[np.int8]
-    phase: NDArray[np.int8]
-    stream: NDArray[np.int8]
-    layer: NDArray[np.int16]
-    step: NDArray[np.int32]
-    sample: NDArray[np.int32]
-    count: NDArray[np.int64]
-    words: NDArray[np.int64]
-    other_count: NDArray[np.int64]
-    other_words: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    dense_count: NDArray[np.int64]
-    tensor: NDArray[np.int16]
-    second_tensor: NDArray[np.int16]
-    list_start: NDArray[np.int64]
-    address: NDArray[np.int64]
-    depends: NDArray[np.int64]
-    list_from: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.mode)
-
-    @property
-    def total_count(self) -> NDArray[np.int64]:
-        """`count` over all tiles."""
-        return self.count + self.other_count
-
-    @property
-    def total_words(self) -> NDArray[np.int64]:
-        """`words` over all tiles that have a part of the column."""
-        return self.words + self.other_words
-
-    @staticmethod
-    def blank(size: int) -> dict[str, NDArray[np.signedinteger]]:
-        """Return the columns of a table of `size` ops that name no tensor and depend on nothing, to be filled."""
-        columns: dict[str, NDArray[np.signedinteger]] = {
-            name: np.zeros(size, dtype=dtype) for name, dtype in _COLUMN_TYPES.items()
-        }
-        columns["tensor"] += NO_TENSOR
-        columns["second_tensor"] += NO_TENSOR
-        columns["list_from"] += NO_OP
-        columns["depends"] = np.full((size, MOST_DEPENDENCIES), NO_OP, dtype=np.int64)
-        return columns
-
-
-_COLUMN_TYPES: dict[str, type[np.signedinteger]] = {
-    "mode": np.int8,
-    "phase": np.int8,
-    "stream": np.int8,
-    "layer": np.int16,
-    "step": np.int32,
-    "sample": np.int32,
-    "count": np.int64,
-    "words": np.int64,
-    "other_count": np.int64,
-    "other_words": np.int64,
-    "rows": np.int64,
-    "dense_count": np.int64,
-    "tensor": np.int16,
-    "second_tensor": np.int16,
-    "list_start": np.int64,
-    "address": np.int64,
-    "list_from": np.int64,
-}
+__all__ = [
+    "ENGINE",
+    "MODE_NAMES",
+    "MOST_DEPENDENCIES",
+    "NO_OP",
+    "NO_TENSOR",
+    "PHASES",
+    "STREAMS",
+    "TILE_UNITS",
+    "UNITS",
+    "CompressedColumns",
+    "Ops",
+    "Phase",
+    "Program",
+    "Stream",
+    "Tensor",
+    "Unit",
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
     """Ops, the matrices they work on and the lists of columns they work through.
+
+    A matrix's columns are whole or compressed (`accel.tensor.Tensor.compressed`). An op takes the same time on columns
+    of K_1, K_2, ... words as on one column of as many words as all of them have.
 
     Attributes
     ----------
@@ -177,8 +70,8 @@ class Program:
         What the program keeps in local SRAM, by use; of several tiles in the one that keeps most.
     remote_bytes
         What it keeps in off-chip memory, by use.
-    held
-        How local SRAM fills with tapes and states: rows of ops, in order, and the bytes held once each is done, shape
+    kept_bytes
+        How local SRAM fills with tapes and states: rows of ops, in order, and the bytes kept once each is done, shape
         (M, 2). Empty where the tape lives off-chip, whose buffer never changes.
     """
 
@@ -188,11 +81,11 @@ class Program:
     columns: NDArray[np.int32]
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
-    held: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64), kw_only=True)
+    kept_bytes: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64), kw_only=True)
 
     def without(self, mode: str) -> Program:
         """Return the program without its ops of `mode`, which must be behind all others."""
-        kept = self.ops.mode != MODE_NAMES.index(mode)
+        kept = ~self.ops.is_mode(mode)
         rows = int(kept.sum())
         assert kept[:rows].all(), f"ops of mode {mode} must be last, because rows are referred to by number"
         ops = Ops(**{name: getattr(self.ops, name)[:rows] for name in Ops.blank(0)})
@@ -209,18 +102,35 @@ class Program:
         unit_of_mode = np.array([UNITS.index(MODES.load(name).UNIT) for name in MODE_NAMES], dtype=np.int8)
         return unit_of_mode[self.ops.mode]
 
-    def spans(self, tensor: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the first word and the words of each column of a tensor, shapes (C,)."""
-        matrix = self.tensors[tensor]
-        return np.arange(matrix.columns) * matrix.words, np.full(matrix.columns, matrix.words)
+    def is_unit(self, *names: Unit) -> NDArray[np.bool_]:
+        """Return which ops one of these units runs, shape (N,)."""
+        return np.isin(self.unit, [UNITS.index(name) for name in names])
+
+    @cached_property
+    def writes_back(self) -> NDArray[np.bool_]:
+        """Whether each op writes the columns that it reads."""
+        of_mode = np.array([getattr(MODES.load(name), "WRITES_BACK", False) for name in MODE_NAMES])
+        return of_mode[self.ops.mode]
+
+    @cached_property
+    def list_words(self) -> NDArray[np.int64]:
+        """Words of the columns that each op works through in the tile with the longest columns; 0 without a matrix."""
+        ops = self.ops
+        words = np.where(ops.tensor == NO_TENSOR, 0, ops.count * ops.words)
+        for number, columns in self._compressed:
+            rows = np.flatnonzero(ops.tensor == number)
+            words[rows] = self._over_lists(columns.words, rows)
+        return words
 
     @cached_property
     def issue_cycles(self) -> NDArray[np.int64]:
         """Cycles of each op by its mode's law, without waiting for anything."""
         ops, cycles = self.ops, np.zeros(len(self.ops), dtype=np.int64)
+        matrix = ops.tensor != NO_TENSOR
+        count, words = np.where(matrix, self.list_words, ops.count), np.where(matrix, 1, ops.words)
         for code, name in enumerate(MODE_NAMES):
             chosen = ops.mode == code
-            cycles[chosen] = MODES.load(name).issue_cycles(ops.count[chosen], ops.words[chosen])
+            cycles[chosen] = MODES.load(name).issue_cycles(count[chosen], words[chosen])
         return cycles
 
     @cached_property
@@ -233,26 +143,22 @@ class Program:
         return of_mode[self.ops.mode]
 
     @cached_property
-    def column_bytes(self) -> NDArray[np.int64]:
-        """Bytes that each op fetches from off-chip memory for each of its columns."""
-        of_tensor = [tensor.words * tensor.word_bytes if tensor.remote else 0 for tensor in self.tensors]
+    def remote_word_bytes(self) -> NDArray[np.int64]:
+        """Bytes of a word of all matrices in off-chip memory that each op reads; 0 if it reads none there."""
+        of_tensor = [tensor.word_bytes if tensor.remote else 0 for tensor in self.tensors]
         bytes_of = np.array([*of_tensor, 0], dtype=np.int64)  # index NO_TENSOR = -1 is the last entry
-        fetched: NDArray[np.int64] = bytes_of[self.ops.tensor] + bytes_of[self.ops.second_tensor]
-        return fetched
+        together: NDArray[np.int64] = bytes_of[self.ops.tensor] + bytes_of[self.ops.second_tensor]
+        return together
 
     @cached_property
     def remote_read_bytes(self) -> NDArray[np.int64]:
         """Bytes that each op asks of off-chip memory."""
-        loads = self.ops.mode == MODE_NAMES.index("load")
-        return np.where(loads, self.ops.count, self.ops.count * self.column_bytes)
+        return np.where(self.ops.is_mode("load"), self.ops.count, self.list_words * self.remote_word_bytes)
 
     @cached_property
     def remote_write_bytes(self) -> NDArray[np.int64]:
         """Bytes that each op hands to off-chip memory."""
-        writes_back = np.array([MODES.load(name).WRITES_BACK for name in MODE_NAMES])
-        stores = self.ops.mode == MODE_NAMES.index("store")
-        back = self.ops.count * self.column_bytes * writes_back[self.ops.mode]
-        return np.where(stores, self.ops.count, back)
+        return np.where(self.ops.is_mode("store"), self.ops.count, self.remote_read_bytes * self.writes_back)
 
     @property
     def asked_bytes(self) -> int:
@@ -266,8 +172,46 @@ class Program:
             rows = np.flatnonzero(chosen & (ops.mode == code))
             if len(rows) == 0:
                 continue
-            law = MODES.load(mode).work
-            actions = law(ops.total_count[rows], ops.total_words[rows], ops.rows[rows], self.architecture.engine)
+            law, engine = MODES.load(mode).work, self.architecture.engine
+            actions = Work(*law(ops.total_count[rows], self._mean_words[rows], ops.rows[rows], engine))
+            if self._compressed:
+                actions = self._of_existing_weights(actions, rows)
             for name, counts in zip(Work._fields, actions, strict=True):
-                totals[name] += int(np.sum(counts))
+                totals[name] += round(np.sum(counts).item())
         return totals
+
+    @cached_property
+    def _compressed(self) -> list[tuple[int, CompressedColumns]]:
+        """The tensors with compressed columns, by number."""
+        return [(i, tensor.compressed) for i, tensor in enumerate(self.tensors) if tensor.compressed is not None]
+
+    @cached_property
+    def _mean_words(self) -> NDArray[Any]:
+        """Words of a column of all tiles; of compressed columns, which one tile has, the mean over the op's list."""
+        words: NDArray[Any] = self.ops.total_words
+        for number, _ in self._compressed:
+            words = np.where(self.ops.tensor == number, self.list_words / np.maximum(self.ops.count, 1), words)
+        return words
+
+    def _of_existing_weights(self, actions: Work, rows: NDArray[np.int64]) -> Work:
+        """Return the actions of ops `rows`, of which a law of whole columns made `actions`, on compressed columns.
+
+        Weights that do not exist are not multiplied. Each word is read with the numbers that place its entries.
+        """
+        ops, macs = self.ops, np.broadcast_to(actions.macs, len(rows)).copy()
+        number_bytes = np.zeros(len(self.tensors) + 1, dtype=np.int64)  # index NO_TENSOR = -1 is the last entry
+        for number, columns in self._compressed:
+            of_tensor = np.flatnonzero(ops.tensor[rows] == number)
+            macs[of_tensor] = self._over_lists(columns.weights, rows[of_tensor])
+            number_bytes[number] = columns.number_bytes
+        of_word = number_bytes[ops.tensor[rows]] + number_bytes[ops.second_tensor[rows]]
+        read_bytes = actions.local_read_bytes + self.list_words[rows] * of_word
+        return actions._replace(macs=macs, local_read_bytes=read_bytes)
+
+    def _over_lists(self, of_column: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the sum of `of_column`, a value for each column of a matrix, over the lists of ops on it."""
+        known = np.append(of_column, 0)[np.minimum(self.columns, len(of_column))]  # other lists may be wider
+        running = np.concatenate([[0], np.cumsum(known)])
+        start = self.ops.list_start[rows]
+        sums: NDArray[np.int64] = running[start + self.ops.count[rows]] - running[start]
+        return sums

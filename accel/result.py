@@ -1,4 +1,4 @@
-"""What a simulation found: counters with names and units, the sums they must satisfy, and the file they are kept in."""
+"""What a simulation found: counters with names and units, the sums that they must satisfy, and their file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,28 @@ SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
 
 Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store", "stream", "sram", "bound", "end"]
-"""What a unit waited for: another unit's result, the stream of matrix columns from or to off-chip memory ("stream"), a
-bank of local SRAM that is written in the same cycle ("sram"), whatever bounds the run where a fidelity does not tell
-("bound"), or nothing more to do ("end")."""
+"""What a unit waited for.
+
+The name of a unit stands for that unit's result. "stream" is the stream of matrix columns from or to off-chip memory,
+"sram" a bank of local SRAM that is written in the same cycle, and "bound" whatever bounds the run, where a fidelity
+does not tell. At the "end" there is nothing more to do.
+"""
 
 BusUse = Literal["read", "write", "refresh", "row", "turn", "column", "idle"]
-"""Data moved; or, with requests queued, the bank of the next burst was kept by a refresh, its row had to be opened for
-it, data had gone the other way before, columns or activates had to keep their distance; or nothing was queued."""
+"""What the data bus did in a clock.
+
+"read" and "write" move data, and "idle" is a clock in which nothing was queued. In the others a request was queued, and
+its burst had to wait: for a refresh of its bank ("refresh"), for its row to be opened ("row"), for the bus to change
+direction ("turn"), or for the distance between columns or activates ("column").
+"""
 
 Starved = Literal["list", "buffer", "memory", "port"]
-"""Why lanes had no word of a column from off-chip memory: the fetch had not asked for it, as it waited for a list, for
-columns to be written back or for its turn to ask ("list"), or for room ("buffer"); it had not all come from memory
-("memory"), or had, and was passing the port ("port")."""
+"""Why lanes had no word of a column from off-chip memory.
+
+"list": the fetch had not asked for it, because it waited for a list, for columns to be written back, or for its turn to
+ask. "buffer": the fetch had not asked for it, because the column buffer had no room. "memory": not all of it had come
+from memory. "port": all of it had come, and was passing the port.
+"""
 
 
 class UnitCounters(Description):
@@ -107,8 +117,8 @@ class RemoteCounters(Description):
     read_bytes, write_bytes
         Bytes moved over the port.
     row_hits, row_misses, row_conflicts
-        Bursts that found their row open, their bank closed, another row open. What a queued write answers, or takes the
-        place of, needs none.
+        Bursts that found their row open, their bank closed, another row open. A burst that a queued write answers, or
+        replaces, needs no row.
     activates, refreshes
         Commands.
     busy_cycles

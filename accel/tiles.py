@@ -1,8 +1,8 @@
 """Several tiles: how many, the exchange between them, and which of them a neuron belongs to.
 
-The layout of one tile holds with n * P lanes in place of P: word w of P neurons belongs to tile w mod n, so neuron j to
-tile (j // P) mod n. A tile keeps every column of the rows of its own neurons. One sequencer commands all tiles: an op
-begins in all of them in the same cycle and ends when the last one has finished.
+n tiles of P lanes share the rows as one tile of n * P lanes would lay them out: word w of P neurons belongs to tile
+w mod n, and neuron j to tile (j // P) mod n. A tile keeps every column of the rows of its own neurons. One sequencer
+commands all tiles: an op begins in all of them in the same cycle and ends when the last one has finished.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Tiles(Description):
     Attributes
     ----------
     count
-        n. Everything that ``engine``, ``local`` and ``dma.buffer_bytes`` describe is there in each of them; off-chip
-        memory and its port are shared.
+        n. Each tile has what ``engine``, ``local`` and ``dma.buffer_bytes`` describe. The tiles share the off-chip
+        memory and its port.
     exchange_bytes_per_cycle
         Bytes that a tile takes from the exchange each engine cycle. An item of a list takes whole cycles.
     exchange_latency_cycles
-        Engine cycles from one tile to another, the farthest.
+        Engine cycles from a tile to the one farthest from it.
     """
 
     count: PositiveInt = 1

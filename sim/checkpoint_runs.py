@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import FitError
-from deltatrain.accel.program import MODE_NAMES, PHASES
 from deltatrain.sim.fidelity import cycle
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.step_programs import program_of
@@ -33,7 +32,7 @@ class Simulated(NamedTuple):
     again_steps
         Steps run forward again or undone, all samples together.
     held
-        How local memory fills with tapes and states, as `accel.program.Program.held`.
+        How local memory fills with tapes and states, as `accel.program.Program.kept_bytes`.
     """
 
     cycles: int
@@ -53,14 +52,13 @@ def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, read
     """
     program = program_of(architecture, shape, step, readout)
     ops = program.ops
-    gates = ops.mode == MODE_NAMES.index("cell_forward")
-    again = gates & (ops.phase == PHASES.index("RF")) & (ops.layer == 0)
+    again = ops.is_mode("cell_forward") & ops.is_phase("RF") & (ops.layer == 0)
     return Simulated(
         cycles=cycle.count(program).cycles,
         local_bytes=_kept(program.local_bytes),
         remote_bytes=_kept(program.remote_bytes),
         again_steps=int(again.sum()),
-        held=program.held,
+        held=program.kept_bytes,
     )
 
 

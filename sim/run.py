@@ -137,7 +137,7 @@ def _chosen(trace: Trace, recorded: int) -> RecordedStep:
 
 def _host_work(program: Program) -> int:
     """Return a measure of how long the host will be busy: ops, and columns that come from off-chip memory."""
-    streamed = program.column_bytes > 0
+    streamed = program.remote_word_bytes > 0
     return len(program.ops) + int(program.ops.count[streamed].sum())
 
 

@@ -1,17 +1,19 @@
 """Leaky integrate-and-fire neurons in layers, without a recurrent matrix.
 
 u[t] = alpha * u[t-1] + I[t], or I[t] alone if u[t-1] was above the spike threshold (hard reset, decided from the state
-of the step before); s[t] = 1 if u[t] is above it. I is what the spikes of the step below bring: M of this step, which
-no later step keeps. A neuron above the lower gradient threshold is gradient-only: it says nothing, and learns.
+of the step before); s[t] = 1 if u[t] is above it. I is the sum over the spikes of the layer below: M of this step,
+which no later step keeps. A neuron above the lower, gradient threshold alone is gradient-only: it does not spike, but
+its weights learn.
 
-Backward the reset is a constant and lets the leak through at every step: g(u[t]) = alpha * g(u[t+1]) + g(s[t]) sg(u[t])
-for whoever was listed, g(s[t]) = 0 for all others. These are the equations of the public code of Finkbeiner et al.
-(AAAI 2024, arXiv 2311.04386; jrfinkbeiner/graphcore_snn, branch aaai24, custom_lif_multi_layer), with one unit for
-potentials that saves a multiplication: there u' = `GAIN` * u, so thresholds are divided by `GAIN` here and the slope of
-the surrogate is multiplied by it; and without their delay of a step between layers, which the schedule's skew replaces.
+Backward the reset is a constant, and the leak passes through it at every step: for a neuron that was listed
+g(u[t]) = alpha * g(u[t+1]) + g(s[t]) sg(u[t]), and for all others g(s[t]) = 0. These are the equations of the public
+code of Finkbeiner et al. (AAAI 2024, arXiv 2311.04386; jrfinkbeiner/graphcore_snn, branch aaai24,
+custom_lif_multi_layer), but for two things. Potentials have one unit, which saves a multiplication: theirs are
+u' = `GAIN` * u, so thresholds are divided by `GAIN` here, and the slope of the surrogate is multiplied by it. And
+there is no delay of a step between layers: the skew of the op order takes its place.
 
-At most `listed_most` neurons of a layer are listed, those of the lowest numbers, spikes before gradient-only ones; the
-published code begins at a random neuron instead, which a schedule that runs steps again could not repeat.
+At most `listed_most` neurons of a layer are listed: spikes before gradient-only ones, low numbers before high ones. The
+published code begins at a random neuron, which a checkpoint schedule that runs steps again could not repeat.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ FORWARD_MULTIPLIES = 1  # alpha * u
 BACKWARD_MULTIPLIES = 2  # alpha * g(u); g(s) times the slope
 
 ALPHA = 0.95
-"""What a step leaves of a potential (graphcore_snn aaai24: benchmarks)."""
+"""The share of a potential that a step leaves (graphcore_snn aaai24: benchmarks)."""
 
 GAIN = 10 * (1 - ALPHA)
 """k of the published equations, by which they multiply the current (graphcore_snn aaai24)."""
@@ -59,7 +61,7 @@ LISTED_SHARE = 0.25
 wider than those that train here in minutes."""
 
 DISTANCE = NumberFormat(bits=13, fraction_bits=10)
-"""What the surrogate's table is asked: |u - threshold| up to 4, beyond which the slope stays at its last, 1/900."""
+"""The format of the surrogate table's argument, |u - threshold| up to 4; beyond, the slope stays at its last, 1/900."""
 
 _SEGMENT_BITS = 8
 _ENTRY_FRACTION_BITS = 16
@@ -71,7 +73,7 @@ def listed_most(width: int) -> int:
 
 
 def listed(spiking: NDArray[np.bool_], near: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which neurons are listed, as spikes and as gradient-only, of those that would be; shapes (..., H)."""
+    """Return which neurons are listed as spikes and as gradient-only, with at most `listed_most`; shapes (..., H)."""
     most = listed_most(spiking.shape[-1])
     wanted = np.count_nonzero(spiking | near, axis=-1)
     if wanted.max(initial=0) <= most:

@@ -1,4 +1,4 @@
-"""Prices of actions and parts: the rows of one or of several energy tables, each row from the first that has it."""
+"""Prices of actions and parts: the rows of one or several energy tables, each from the first table that has it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEEDED = (
 
 
 class Prices:
-    """Energy tables behind each other: a row is that of the first table that has it, with all that it says.
+    """Several energy tables, read in order: a row is taken whole from the first table that has it.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Prices:
             self._rows |= {row: entry for row, entry in ENERGY_TABLES.load(name).items() if isinstance(entry, dict)}
 
     def has(self, row: str, quantity: str) -> bool:
-        """Tell whether the row says this."""
+        """Tell whether a row has this quantity."""
         return quantity in self._rows.get(row, {})
 
     def __call__(self, row: str, quantity: str) -> float:
@@ -55,7 +55,7 @@ class Prices:
         Raises
         ------
         ConfigError
-            If it does not say it: what has no source is not guessed.
+            If the row does not have it: what has no source is not guessed.
         """
         self.check([(row, quantity)])
         return float(self._rows[row][quantity])

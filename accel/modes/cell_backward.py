@@ -1,4 +1,4 @@
-"""Element-wise gates of one step, backward: the gradients of M, c and h from those of the step after."""
+"""The recurrent cells of a layer for one step, backward: the gradients of M, c and h from those of the step after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Element-wise gates of one step, forward: what follows the matrix products for a layer's H neurons.
+"""The recurrent cells of a layer for one step, forward: what follows the matrix products for its H neurons.
 
 The arithmetic of each cell is a member of `accel.cells`.
 """

@@ -1,6 +1,6 @@
 """A layer's state copied within local SRAM, kept from the working state or brought back to it: a word a cycle.
 
-The element-wise unit does it, because its ports reach M, h, h-hat and the gates' own state. A word is one value for
+The element-wise unit does it, because its ports reach M, h, h-hat and the cell's own state. A word is one value for
 each of its lanes, read and written in the same cycle; every vector begins at a word. No published machine says how it
 copies, so this is an assumption: the least that one port each way allows.
 """

@@ -1,4 +1,4 @@
-"""Delta encoding: delta = x - x-hat where it reaches the threshold, and x-hat follows; and what that means backward.
+"""Delta encoding: an element whose delta x - x-hat reaches the threshold fires, x-hat follows; and its backward pass.
 
 The difference of two activations is exact in one more bit. The element fires if it is not zero and its magnitude is at
 least theta. The delta that is listed saturates to ``formats.activation``, whatever the overflow rule of that format,

@@ -1,4 +1,4 @@
-"""Listing spikes: the encoder of a spiking network holds nothing and compares with nothing; it writes down who spoke.
+"""Listing spikes: the encoder of a spiking network holds and compares nothing; it lists the neurons that spiked.
 
 A neuron hands on one of three words: 0, silent; 1.0, a spike; and `MARK`, which stands for 0 and asks for a gradient
 (gradient-only, after the public code of Finkbeiner et al., AAAI 2024, jrfinkbeiner/graphcore_snn, branch aaai24).

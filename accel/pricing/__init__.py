@@ -1,1 +1,1 @@
-"""What a run uses, in joules, and what a machine takes, in square millimetres: counts times rows of a table."""
+"""The energy of a run, in joules, and the area of a machine, in square millimetres: counts times rows of a table."""

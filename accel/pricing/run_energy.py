@@ -28,10 +28,10 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
     Notes
     -----
     A multiply-accumulate is one multiplication and one addition. The local memory is priced by its banks
-    (`accel.pricing.sram`); it leaks all the time, which is a component of its own where the table tells how much. DRAM,
-    where the fidelity told its commands and the part's currents are published, is priced by these
-    (`accel.pricing.dram_energy`), standby included and I/O not: the components called DRAM. Else its bytes are priced
-    by the table: the component "remote memory".
+    (`accel.pricing.sram`). It leaks all the time: where the table tells how much, that is a component of its own. Where
+    the fidelity counts the DRAM's commands and the part's currents are published, they price the DRAM
+    (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM. Otherwise the table prices
+    its bytes: the component "remote memory".
     """
     price, local, work = prices(architecture.energy), architecture.local, counters.work
     reads, writes = (work[f"local_{way}_bytes"] / sram.ACCESS_BYTES for way in ("read", "write"))
@@ -49,7 +49,7 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
 
 
 def _dram_j(remote: RemoteCounters, architecture: Architecture) -> dict[str, float]:
-    """Return what the DRAM used by its datasheet; empty if that, or what it did, is not known."""
+    """Return what the DRAM used by its datasheet; empty if its currents, or its commands, are not known."""
     part, controller = architecture.device, architecture.remote
     ticks = remote.active_ticks + remote.idle_ticks
     if not isinstance(part, DramPart) or not ticks or unknown_energy(part, controller):

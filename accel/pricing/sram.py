@@ -1,9 +1,9 @@
 """The local SRAM priced bank by bank: what one access, its leakage and its area cost, by the size of a bank.
 
-A memory of B banks is B memories of a B-th of its size: an access works one of them, all of them leak and take area.
-Between the sizes of a table holds a power law. A bank beyond the largest size is made of as many of these as it takes,
-of which an access works one; a bank below the smallest is priced as that. Wires between the banks are not priced, nor
-is a second port, as the tables know memories of one.
+A memory of B banks is priced as B memories, each a B-th of its size: an access works one of them, and all of them leak
+and take area. Between two sizes of a table a power law holds. A bank larger than the largest size is made of several
+memories of that size, of which an access works one. A bank smaller than the smallest size is priced as that. Wires
+between the banks are not priced, nor is a second port, because the memories in the tables have one.
 """
 
 from __future__ import annotations

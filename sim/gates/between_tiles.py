@@ -30,7 +30,7 @@ class ExchangeCommands:
     """Says op by op what the exchange does, and where what was sent is then.
 
     Of each stream of each layer there is room for `LISTS_RECEIVED` lists, in the order of their sending, forward and
-    backward (`workloads.lowering.exchange`).
+    backward (`workloads.lowering.exchange_room`).
 
     Parameters
     ----------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deltatrain.accel.modes import MODES
 from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
 from deltatrain.rtl.elementwise.op import ElementwiseMode
 from deltatrain.rtl.encoder.delta_encoder import least_field
@@ -238,8 +237,7 @@ class Commands:
         }
         for index in (tensor, second):
             if index != NO_TENSOR:
-                kind = "gradients" if self._tensors[index].name.startswith("d") else "weights"
-                fields[kind] = self._layout.matrix(index)
+                fields[self._tensors[index].kind] = self._layout.matrix(index)
         if mode == "matvec_t":
             fields["results"] = self._results(row)
         elif mode == "matvec" and STREAMS[self._columns["stream"][row]] == "x":
@@ -330,15 +328,14 @@ class Commands:
             return
         written = [self._last_writer.get(index, NO_OP) for index in indices]
         capacity = self._step.architecture.dma.buffer_bytes
-        back = MODES.load(mode).WRITES_BACK
+        back = bool(self._step.program.writes_back[row])
         columns: Fields = {
             "words": remote[0].words,
             "segment_words": min(remote[0].words, capacity // 2 // sum(tensor.word_bytes for tensor in remote)),
             "writes_back": back,
         }
         for tensor in remote:
-            kind = "gradients" if tensor.name.startswith("d") else "weights"
-            columns |= {kind: 1, f"{kind}_address": tensor.address}
+            columns |= {tensor.kind: 1, f"{tensor.kind}_address": tensor.address}
         source = fields["source"]
         if source["kind"] == SourceKind.VECTOR:  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}

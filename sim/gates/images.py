@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from deltatrain.accel.number import Integers, NumberFormat
-from deltatrain.accel.program import Tensor
+from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.sim.gates import shares
 from deltatrain.sim.gates.commands import Commands
-from deltatrain.sim.gates.layout import Layout, is_gradient
+from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["Images", "from_bytes", "to_bytes"]
@@ -35,9 +35,9 @@ class Images:
     @property
     def before(self) -> dict[str, Integers]:
         """Every matrix by name before the step; dW are zero."""
-        weights = iter(self._step.parameters.matrices())
-        gradients = map(np.zeros_like, self._step.parameters.matrices())
-        return {tensor.name: next(gradients if is_gradient(tensor) else weights) for tensor in self._tensors}
+        weights = self._step.parameters.matrices()
+        of_kind = {"weights": iter(weights), "gradients": map(np.zeros_like, weights)}
+        return {tensor.name: next(of_kind[tensor.kind]) for tensor in self._tensors}
 
     def remote(self, matrices: Mapping[str, Integers]) -> bytearray:
         """Return off-chip memory, as far as it is used, with `matrices` and the input vectors in it."""
@@ -54,46 +54,45 @@ class Images:
             image[address : address + len(data)] = data
         return image
 
-    def local(self, matrices: Mapping[str, Integers], *, gradients: bool, tile: int = 0) -> Integers:
+    def local(self, matrices: Mapping[str, Integers], kind: TensorKind, *, tile: int = 0) -> Integers:
         """Return the words of a tile's memory of W or of dW, shape (words, P)."""
         found = [
             self.words(matrices[tensor.name], tensor)[tile]
             for tensor in self._tensors
-            if not tensor.remote and is_gradient(tensor) == gradients
+            if not tensor.remote and tensor.kind == kind
         ]
         return np.concatenate([np.zeros((0, self._step.architecture.engine.lanes), np.int64), *found])
 
     def number(self, tensor: Tensor) -> NumberFormat:
         """Return the format of a matrix."""
-        return self._formats.weight_gradient if is_gradient(tensor) else self._formats.weight
+        return self._formats.weight_gradient if tensor.kind == "gradients" else self._formats.weight
 
     def words(self, matrix: Integers, tensor: Tensor) -> Integers:
         """Return a matrix as it lies in the memory of each tile, column after column; shape (n, words, P)."""
         lanes, tiles = self._step.architecture.engine.lanes, self._step.architecture.tiles.count
-        if "readout" in tensor.name:
+        if tensor.stream == "readout":
             return shares.of_columns(matrix, lanes, tiles)
         return shares.of_rows(matrix, self.blocks(tensor), lanes, tiles)
 
     def matrix(self, words: Integers, tensor: Tensor) -> Integers:
         """Return the matrix whose words these are, shape (n, words, P); undoes `words`."""
         rows = self.rows(tensor)
-        if "readout" in tensor.name:
+        if tensor.stream == "readout":
             return shares.whole_columns(words, rows, self._step.shape.hidden[-1] + 1)
         return shares.whole_rows(words, rows, tensor.columns, self.blocks(tensor))
 
     def blocks(self, tensor: Tensor) -> int:
         """Return how many blocks of rows (gates) a matrix has."""
         arithmetic = self._step.shape.arithmetic
-        if "readout" in tensor.name:
+        if tensor.stream == "readout":
             return 1
-        return len(arithmetic.BLOCKS_X if "W_x" in tensor.name else arithmetic.BLOCKS_H)
+        return len(arithmetic.BLOCKS_X if tensor.stream == "x" else arithmetic.BLOCKS_H)
 
     def rows(self, tensor: Tensor) -> int:
         """Return how many rows a matrix has, over all its blocks."""
-        if "readout" in tensor.name:
+        if tensor.stream == "readout":
             return self._step.shape.classes
-        layer = int(tensor.name.rpartition("[")[2][:-1])
-        return self.blocks(tensor) * self._step.shape.hidden[layer]
+        return self.blocks(tensor) * self._step.shape.hidden[tensor.layer]
 
 
 def to_bytes(values: Integers, number: NumberFormat) -> bytes:

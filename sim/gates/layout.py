@@ -1,33 +1,29 @@
-"""The addresses in the memories of tiles, behind the sizes that `workloads.lowering.placement` adds up."""
+"""The word addresses in a tile's memories, by the memory map whose bytes `workloads.lowering.placement` adds up."""
 
 from __future__ import annotations
 
-from itertools import accumulate
+from dataclasses import replace
 
 import numpy as np
 
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.errors import refuse
-from deltatrain.accel.program import MODE_NAMES, Program, Tensor
+from deltatrain.accel.program import Program
+from deltatrain.accel.tensor import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.plan import FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Write
 from deltatrain.rtl.limits import machine_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
+from deltatrain.workloads.lowering.placement import Shape, memory_map
 from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
 
 __all__ = ["Layout"]
 
-_INPUTS = 3
-"""Vectors in the memory of x: one in use, two on their way."""
-
 _STATE_STEPS = TAPE_STEPS + 1
 """States in the buffer of a tape that lives off-chip: that of the step before is moved with each of its steps."""
-
-_LISTS_AHEAD = 2
-"""Lists of the next sample that are made while those of this one are still read."""
 
 
 class Layout:
@@ -62,14 +58,14 @@ class Layout:
         self._tiles = program.architecture.tiles.count
         self._steps = int(ops.step.max(initial=0)) + 1
         self._every = readout == "every"
-        self.input_chunks = self.words(shape.inputs[0])
-        self.chunks = [self.words(width) for width in shape.hidden]
+        self._map = memory_map(program.architecture, shape)
+        self.input_chunks = self._map.inputs.chunks(0)
+        self.chunks = [self._map.h.chunks(layer) for layer in range(len(shape.hidden))]
         self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
         plan = Plan.of_cell(name_of(shape.arithmetic), engine.formats)
         writes = plan.programs[FORWARD].of_kind(Write)
         self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
-        self.tape_is_remote = bool(np.isin(ops.mode, [MODE_NAMES.index("store")]).any())
-        self._matrix_base = self._matrices()
+        self.tape_is_remote = bool(ops.is_mode("store").any())
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
 
@@ -81,13 +77,12 @@ class Layout:
 
     def memory(self, layer: int) -> int:
         """Return the first word of a layer's M, and of its g(M)."""
-        accumulators: int = self._shape.arithmetic.ACCUMULATORS
-        return accumulators * sum(self.chunks[:layer])
+        return self._map.memory.word(layer)
 
     @property
     def logits(self) -> int:
         """The first word of the logits."""
-        return self.memory(len(self.chunks))
+        return self._map.memory.words
 
     def g_logits(self, step: int) -> int:
         """Return the first word of the gradient of a step's logits."""
@@ -102,7 +97,7 @@ class Layout:
 
     def x(self, number: int) -> int:
         """Return the first word of the input vector `number`, counted over samples and steps."""
-        return number % _INPUTS * self.input_chunks
+        return self._map.inputs.word(0, number)
 
     def all_x(self, number: int) -> int:
         """Return the same, where the words of all tiles are counted."""
@@ -110,45 +105,41 @@ class Layout:
 
     def h(self, layer: int, step: int) -> int:
         """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
-        kept = self.kept_h[layer]
-        return self._h_base[layer] + step % kept * self.chunks[layer]
+        return self._h.word(layer, step)
 
     @property
     def kept_h(self) -> list[int]:
         """How many steps' h each layer keeps."""
-        last = max(self._steps, 2) if self._every else 2
-        return [2] * (len(self.chunks) - 1) + [last]
+        *below, last = self._map.h.places
+        return [*below, max(self._steps, last) if self._every else last]
 
     @property
-    def _h_base(self) -> list[int]:
-        sizes = [kept * chunks for kept, chunks in zip(self.kept_h, self.chunks, strict=True)]
-        return [0, *accumulate(sizes)]
+    def _h(self) -> Region:
+        return replace(self._map.h, places=tuple(self.kept_h))
 
     def held(self, layer: int, stream: str) -> int:
         """Return the first word of x-hat or h-hat."""
-        pairs = zip(self._shape.inputs, self._shape.hidden, strict=True)
-        widths = [width for pair in pairs for width in pair]
-        return sum(map(self.words, widths[: 2 * layer + (stream == "h")]))
+        return self._map.held.word(2 * layer + (stream == "h"))
 
     def gradient_of_h(self, layer: int, step: int) -> int:
         """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""
-        return 2 * sum(self.chunks[:layer]) + step % 2 * self.chunks[layer]
+        return self._map.h.word(layer, step)
 
     def of_layer(self, layer: int) -> int:
         """Return the first word of what a layer has one vector of: g(x-hat), g(h-hat), the carry."""
-        return sum(self.chunks[:layer])
+        return self._map.h.with_places(1).word(layer)
 
     # --- state and tape of every step
 
     def state(self, layer: int, step: int) -> int:
         """Return the first word of the state that a step leaves; before step 0 it is never looked at."""
         kept = _STATE_STEPS if self.tape_is_remote else self._steps
-        return kept * sum(self.chunks[:layer]) + step % kept * self.chunks[layer]
+        return self._map.h.with_places(kept).word(layer, step)
 
     def tape(self, layer: int, step: int) -> int:
         """Return the first word of a step's tape."""
         kept = TAPE_STEPS if self.tape_is_remote else self._steps
-        return self._tape_words * (kept * sum(self.chunks[:layer]) + step % kept * self.chunks[layer])
+        return self._tape_words * self._map.h.with_places(kept).word(layer, step)
 
     def tape_words(self, layer: int) -> int:
         """Return the words of a step's tape without the state of the step before."""
@@ -187,16 +178,13 @@ class Layout:
 
     def matrix(self, tensor: int) -> int:
         """Return the first word of a local matrix; 0 for one that lives off-chip."""
-        return self._matrix_base[tensor]
+        matrix = self._program.tensors[tensor]
+        return 0 if matrix.remote else matrix.first_word
 
-    def _matrices(self) -> list[int]:
-        base, ends = [], {False: 0, True: 0}
-        for tensor in self._program.tensors:
-            of_gradients = is_gradient(tensor)
-            base.append(0 if tensor.remote else ends[of_gradients])
-            ends[of_gradients] += 0 if tensor.remote else tensor.columns * tensor.words
-        self._matrix_words = ends
-        return base
+    def _matrix_words(self, kind: TensorKind) -> int:
+        """Return the words of all local matrices of a kind."""
+        tensors = self._program.tensors
+        return sum(one.columns * one.words for one in tensors if one.kind == kind and not one.remote)
 
     # --- sizes
 
@@ -207,15 +195,15 @@ class Layout:
         return TileSizes(
             accumulator_words=self.logits + reads * self.class_chunks,
             regions=len(self.chunks) + 1,
-            input_words=max(_INPUTS * self.input_chunks, 2),
-            vector_words=max(self._h_base[-1], 2 * total),
-            held_words=max(self.held(len(self.chunks), "x"), 2),
+            input_words=max(self._map.inputs.words, 2),
+            vector_words=max(self._h.words, self._map.h.words),
+            held_words=max(self._map.held.words, 2),
             state_words=max(states * total, 2),
             tape_words=max(tapes * total * self._tape_words, 2),
             lists=max(self._most_lists(), 2),
             list_entries=max(_power_of_two(self._most_entries()), self._lanes if remote else 2),
-            weight_words=self._matrix_words[False],
-            gradient_words=self._matrix_words[True],
+            weight_words=self._matrix_words("weights"),
+            gradient_words=self._matrix_words("gradients"),
             loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
             loaded_entries=_power_of_two(self._loaded_entries(layers)) if remote else 0,
             most_classes=self._shape.classes,
@@ -225,9 +213,9 @@ class Layout:
 
     def _most_lists(self) -> int:
         """Return how many lists may be in use at once."""
-        encodes = self._program.ops.mode == MODE_NAMES.index("encode")
+        encodes = self._program.ops.is_mode("encode")
         by_sample = np.bincount(self._program.ops.sample[encodes], minlength=1)
-        return int(by_sample.max()) + _LISTS_AHEAD
+        return int(by_sample.max()) + LISTS_AHEAD
 
     def _most_entries(self) -> int:
         """Return how many entries may be in use at once: a sample's, the next one's first, a vector being encoded.
@@ -235,17 +223,12 @@ class Layout:
         Of a tape that lives off-chip those of a few steps, see `workloads.lowering.tape`.
         """
         ops = self._program.ops
-        encodes = ops.mode == MODE_NAMES.index("encode")
+        encodes = ops.is_mode("encode")
         by_sample = np.bincount(ops.sample[encodes], ops.count[encodes], minlength=1)
         widest = max(*self._shape.inputs, *self._shape.hidden)
         if self.tape_is_remote:
             return MADE_STEPS * (sum(self._shape.inputs) + sum(self._shape.hidden))
-        return max(int(by_sample.max()) + _LISTS_AHEAD * self._shape.inputs[0] + widest, 2)
-
-
-def is_gradient(tensor: Tensor) -> bool:
-    """Tell whether a matrix is one of weight gradients."""
-    return tensor.name.startswith("d")
+        return max(int(by_sample.max()) + LISTS_AHEAD * self._shape.inputs[0] + widest, 2)
 
 
 def check(program: Program) -> None:

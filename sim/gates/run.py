@@ -11,7 +11,6 @@ from amaranth.hdl import Shape
 from numpy.typing import NDArray
 
 from deltatrain.accel.cell_arithmetic import name_of
-from deltatrain.accel.engine import Formats
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import PHASES
 from deltatrain.accel.result import Cause, Counters
@@ -21,7 +20,7 @@ from deltatrain.rtl.tile import RESET_CYCLES, Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.images import Images, from_bytes
-from deltatrain.sim.gates.layout import Layout, is_gradient
+from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import pack, packer
 from deltatrain.sim.gates.remote_host import Kind, RemoteHost
 from deltatrain.sim.gates.simulation import Simulation
@@ -122,7 +121,7 @@ class StepOnGates:
         before = self._images.before
         for tile, port in enumerate(self._local("weights")):
             packed = packer(self._inside("local_weights", tile).host_writes.payload.shape())
-            words = self._images.local(before, gradients=False, tile=tile).tolist()
+            words = self._images.local(before, "weights", tile=tile).tolist()
             for address, word in enumerate(words):
                 simulation.offer(f"{port}__host_writes", 0, packed({"address": address, "word": word}))
         simulation.run(simulation.cycle + len(words))
@@ -209,16 +208,15 @@ class StepOnGates:
 
     def _matrices(self, simulation: Simulation, image: bytearray) -> dict[str, Integers]:
         """Return what memory holds, here or off-chip."""
-        formats: Formats = self._step.architecture.engine.formats
         lanes, found = self._step.architecture.engine.lanes, {}
         for index, tensor in enumerate(self._program.tensors):
-            number = formats.weight_gradient if is_gradient(tensor) else formats.weight
+            number = self._images.number(tensor)
             words = tensor.columns * tensor.words
             if tensor.remote:
                 data = image[tensor.address : tensor.address + tensor.bytes]
                 values = from_bytes(data, number)
             else:
-                ports = self._local("gradients" if is_gradient(tensor) else "weights")
+                ports = self._local(tensor.kind)
                 read = [word for port in ports for word in self._read_local(simulation, port, index, words)]
                 values = np.array([_signed(_fields(word, lanes, number.bits), number.bits) for word in read])
             found[tensor.name] = self._images.matrix(values.reshape(-1, words, lanes), tensor)

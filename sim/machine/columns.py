@@ -8,9 +8,8 @@ from functools import partial
 
 import simpy
 
-from deltatrain.accel.modes import MODES
 from deltatrain.accel.observer import Gap
-from deltatrain.accel.program import MODE_NAMES, Program, Tensor
+from deltatrain.accel.program import Program, Tensor
 from deltatrain.accel.result import Starved
 from deltatrain.sim.machine.clock import FETCH, At, Clock, Turn
 from deltatrain.sim.memory.port import Arrival, RemotePort
@@ -103,8 +102,7 @@ class ColumnStream:
         remote = _remote_tensors(program)
         self._matrices = [tuple(program.tensors[index] for index in indices) for indices in remote]
         self._runs_of_columns = _runs_of_columns(program, remote, self._capacity)
-        back: list[bool] = [MODES.load(name).WRITES_BACK for name in MODE_NAMES]
-        self._op_writes_back: list[bool] = [back[mode] for mode in program.ops.mode.tolist()]
+        self._op_writes_back: list[bool] = program.writes_back.tolist()
         self._used_bytes = 0
         self._arrived: deque[Run] = deque()
         self._finished = env.event()
@@ -210,8 +208,8 @@ def _runs_of_columns(program: Program, remote: list[tuple[int, ...]], capacity: 
         if indices:
             tensors = [program.tensors[index] for index in indices]
             most = capacity // 2 // sum(tensor.word_bytes for tensor in tensors)
-            spans = zip(*(values.tolist() for values in program.spans(indices[0])), strict=True)
-            of_tensors[indices] = [_runs_of_span(first, words, most, tensors) for first, words in spans]
+            columns = zip(tensors[0].first_words.tolist(), tensors[0].column_words.tolist(), strict=True)
+            of_tensors[indices] = [_runs_of_span(first, words, most, tensors) for first, words in columns]
     return [of_tensors[indices] for indices in remote]
 
 

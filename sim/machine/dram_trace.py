@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import replacing
 from deltatrain.accel.program import Program
 from deltatrain.sim.machine.machine import Machine
 
@@ -38,26 +38,14 @@ def write_trace(program: Program, path: Path) -> None:
     channels = machine.port.memory.channels
     if channels is None:
         raise ConfigError("\n".join(limits(program.architecture)))
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="ascii"
-        ) as file:
-            temporary = Path(file.name)
-            channels.on_bursts = _writer(file, channels.map.burst_bytes)
-            machine.run()
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        channels.on_bursts = _writer(file, channels.map.burst_bytes)
+        machine.run()
 
 
-def _writer(file: IO[str], burst_bytes: int) -> Callable[[int, int, int, bool], None]:
+def _writer(file: BinaryIO, burst_bytes: int) -> Callable[[int, int, int, bool], None]:
     def write(cycle: int, burst: int, count: int, write: bool) -> None:
         end = f" {_KINDS[write]} {cycle}\n"
-        file.writelines(f"{(burst + n) * burst_bytes:#x}{end}" for n in range(count))
+        file.writelines(f"{(burst + n) * burst_bytes:#x}{end}".encode("ascii") for n in range(count))
 
     return write

@@ -74,7 +74,7 @@ class Machine:
         self._on_progress = on_progress
         self._observer = observer
         self._under_way = [0] * len(UNITS)
-        rows, held = program.held.T
+        rows, held = program.kept_bytes.T
         self._held_change = dict(zip(rows.tolist(), np.diff(held, prepend=0).tolist(), strict=True))
         self._held_bytes = 0
         ops = program.ops
@@ -89,7 +89,7 @@ class Machine:
         engine, tiles = program.architecture.engine, program.architecture.tiles.count
         self._vector_word_bytes = tiles * engine.lanes * engine.formats.activation.bytes
         in_flight = program.architecture.dma.in_flight
-        moves = (program.unit == UNITS.index("load")) | (program.unit == UNITS.index("store"))
+        moves = program.is_unit("load", "store")
         self._moves_bytes: list[bool] = (moves & (ops.count > 0)).tolist()
         self._loads, self._stores = Moves(self._env, in_flight), Moves(self._env, in_flight)
         self._done_at = [_PENDING] * len(ops)
@@ -171,7 +171,7 @@ class Machine:
         last_writer: dict[int, int] = {}
         tensors = self._program.ops.tensor.tolist()
         seconds = self._program.ops.second_tensor.tolist()
-        for op in np.flatnonzero(self._program.column_bytes).tolist():
+        for op in np.flatnonzero(self._program.remote_word_bytes).tolist():
             written = [last_writer.get(tensor, NO_OP) for tensor in (tensors[op], seconds[op])]
             yield from self._wait_for([self._list_from[op], *written])
             yield Turn(self._env, self._env.cycle, FETCH)  # whoever else waited for the same goes first

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import MODES
-from deltatrain.accel.program import MODE_NAMES, Program, Tensor
+from deltatrain.accel.program import MODE_NAMES, Program
+from deltatrain.accel.tensor import Tensor, TensorKind
 
 _RING = 8
 """Cycles that are remembered: a power of two above every mode's `RETURN_CYCLES`."""
@@ -70,7 +71,7 @@ class SinglePortBanks:
         self._program = program
         self._count = program.architecture.local.banks
         self._returns = {name: MODES.load(name).RETURN_CYCLES for name in MODE_NAMES}
-        self._kinds = [_Kind(np.full(_RING, _FREE), np.full(_RING, _FREE)) for _ in range(2)]
+        self._kinds = {kind: _Kind(np.full(_RING, _FREE), np.full(_RING, _FREE)) for kind in get_args(TensorKind)}
         _check_homes(program)
 
     def writes_back(self, op: int) -> bool:
@@ -88,7 +89,7 @@ class SinglePortBanks:
         named = [int(ops.tensor[op]), int(ops.second_tensor[op])][: len(returns)]
         matrices = [self._program.tensors[index] for index in named]
         banks = [word_addresses(matrix, columns) % self._count for matrix in matrices]
-        kinds = [self._kinds[matrix.name.startswith("d")] for matrix in matrices]
+        kinds = [self._kinds[matrix.kind] for matrix in matrices]
         if len(matrices) == 1:
             banks, kinds, returns = [*banks, banks[0][:0]], [*kinds, kinds[0]], (*returns, 0)
         free: int = _compiled()(cycle, *banks, *returns, *kinds[0], *kinds[1])
@@ -97,7 +98,7 @@ class SinglePortBanks:
 
 def word_addresses(matrix: Tensor, columns: NDArray[np.int64]) -> Words:
     """Return the address, in words of its kind, of every word of these columns in the order of taking."""
-    first = matrix.address // matrix.word_bytes + columns * matrix.words
+    first = matrix.first_word + columns * matrix.words
     return (first[:, None] + np.arange(matrix.words)).ravel()
 
 

@@ -54,6 +54,7 @@ def test_a_larger_buffer_is_not_slower(program: Program) -> None:
     """From two whole columns on: below that, columns are cut into runs, and uneven runs leave gaps that even ones do
     not.
     """
-    size = max(2 * int(program.column_bytes.max(initial=0)), program.architecture.dma.buffer_bytes)
+    column_bytes = program.remote_word_bytes * program.ops.words
+    size = max(2 * int(column_bytes.max(initial=0)), program.architecture.dma.buffer_bytes)
     cycles = _cycles(program, {"dma.buffer_bytes": size})
     assert _cycles(program, {"dma.buffer_bytes": 2 * size}) <= 1.1 * cycles + 100

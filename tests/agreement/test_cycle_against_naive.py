@@ -103,7 +103,7 @@ def test_no_column_is_read_before_it_has_been_written_back(program: Program) -> 
     machine = Machine(program)
     listener = RequestLog(machine.port)
     machine.run()
-    gradients = [t for t in program.tensors if t.name.startswith("d") and t.remote]
+    gradients = [t for t in program.tensors if t.kind == "gradients" and t.remote]
     for tensor in gradients:
         reads: dict[int, int] = {}
         writes: dict[int, int] = {}

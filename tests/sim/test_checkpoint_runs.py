@@ -17,7 +17,7 @@ from deltatrain.sim.studies import checkpointing
 from deltatrain.sim.studies.checkpointing import Setting, Settings
 from deltatrain.workloads.lowering import planning
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Schedule
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.step_programs import program_of
@@ -114,7 +114,7 @@ def test_a_plan_for_several_tiles_has_the_sizes_of_the_one_that_keeps_most() -> 
     machine, shape, step, readout = spiking("lif_recurrent", 600, 30, 480)
     budgets: list[Budget] = []
 
-    def schedule_of(steps: int, budget: Budget) -> Schedule:
+    def schedule_of(steps: int, budget: Budget) -> CheckpointSchedule:
         budgets.append(budget)
         return POLICIES.load("segment").schedule(steps, budget, Costs(1, 1, 1, 1, 1, 1))
 
@@ -153,7 +153,7 @@ def test_what_local_memory_holds_over_time_peaks_at_what_is_booked() -> None:
     machine, shape, step, readout = case(**{"local.bytes": 45_000})
     for policy in ("segment_dram", "reversible"):
         program = program_of(under(machine, policy, overlap=True), shape, step, readout)
-        rows, held = program.held.T
+        rows, held = program.kept_bytes.T
         assert (np.diff(rows) > 0).all()
         booked = program.local_bytes["tape"] + program.local_bytes["checkpoints"]
         assert 0.9 * booked <= held.max() <= booked

@@ -40,7 +40,7 @@ def test_a_layer_without_a_recurrent_matrix_has_no_ops_on_one() -> None:
     program = recorded_program(Architecture.named("tiny"), trace, trace.recorded[0])
     kinds = {MODE_NAMES[mode] for mode in program.ops.mode[program.ops.stream == 1]}
     assert kinds == {"cell_forward", "cell_backward"}
-    assert not [tensor.name for tensor in program.tensors if "W_h" in tensor.name]
+    assert not [tensor.name for tensor in program.tensors if tensor.stream == "h"]
 
 
 def test_gradient_only_neurons_cost_the_backward_pass_alone() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from deltatrain.accel.errors import FitError
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Schedule
+from deltatrain.workloads.lowering.checkpoint.schedule import Action, CheckpointSchedule
 
 
 class Replay(Protocol):
@@ -53,7 +53,7 @@ class Ran(NamedTuple):
     moved_bytes: int
 
 
-def execute(schedule: Schedule, replay: Replay, *, local_bytes: int | None = None) -> Ran:
+def execute(schedule: CheckpointSchedule, replay: Replay, *, local_bytes: int | None = None) -> Ran:
     """Run `schedule` on `replay`, which then has the gradients.
 
     Parameters

@@ -13,7 +13,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import Program
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Schedule
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
@@ -29,7 +29,7 @@ class Case(NamedTuple):
     readout: str
     policy: str
     program: Program
-    schedules: list[Schedule]
+    schedules: list[CheckpointSchedule]
     budget: Budget
     costs: Costs
 
@@ -42,10 +42,10 @@ def checkpointed(
     architecture: Architecture, shape: Shape, step: RecordedStep, readout: str, policy: str, costs: Costs
 ) -> Case:
     """Return the case; FitError if it does not fit."""
-    found: dict[int, Schedule] = {}
+    found: dict[int, CheckpointSchedule] = {}
     budgets: list[Budget] = []
 
-    def schedule_of(steps: int, budget: Budget) -> Schedule:
+    def schedule_of(steps: int, budget: Budget) -> CheckpointSchedule:
         budgets.append(budget)
         schedule = POLICIES.load(policy).schedule(steps, budget, costs)
         found[steps] = overlapped(schedule, budget) if architecture.checkpoint.overlap else schedule

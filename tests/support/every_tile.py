@@ -54,14 +54,13 @@ class TileWork:
         """Return columns and words a column that this tile works through."""
         ops, arithmetic = self.program.ops, self.shape.arithmetic
         mode, stream, layer = MODE_NAMES[ops.mode[op]], STREAMS[ops.stream[op]], int(ops.layer[op])
-        if stream == "readout" or self.program.tensors[ops.tensor[op]].name == "W_readout":
+        if stream == "readout":
             bias = int(self.tile == 0 and mode != "matvec_t")
             return len(self.own(self.shape.hidden[-1])) + bias, math.ceil(self.shape.classes / self.engine.lanes)
         has_bias = arithmetic.BIAS_X if stream == "x" else arithmetic.BIAS_H
         blocks = arithmetic.BLOCKS_X if stream == "x" else arithmetic.BLOCKS_H
         if mode == "update":
-            name = self.program.tensors[ops.tensor[op]].name
-            layer = int(name[name.index("[") + 1 : -1])
+            layer = self.program.tensors[ops.tensor[op]].layer
             columns = (self.shape.inputs if stream == "x" else self.shape.hidden)[layer] + has_bias
         else:
             step = int(ops.step[op])
@@ -146,14 +145,13 @@ def totals(machine: EveryTile, phase: str) -> tuple[int, int]:
     macs = words = 0
     chosen = (program.ops.tensor != NO_TENSOR) & (program.ops.phase == PHASES.index(phase))
     for op in np.flatnonzero(chosen).tolist():
-        name = program.tensors[program.ops.tensor[op]].name
+        tensor = program.tensors[program.ops.tensor[op]]
         for work in machine.works:
             columns, column_words = work.matrix(op)
             words += columns * column_words
-            if "readout" in name:
+            if tensor.stream == "readout":
                 macs += columns * shape.classes
             else:
-                layer, kind = int(name[name.index("[") + 1 : -1]), name[name.index("_") + 1]
-                blocks = shape.arithmetic.BLOCKS_X if kind == "x" else shape.arithmetic.BLOCKS_H
-                macs += columns * len(blocks) * len(work.own(shape.hidden[layer]))
+                blocks = shape.arithmetic.BLOCKS_X if tensor.stream == "x" else shape.arithmetic.BLOCKS_H
+                macs += columns * len(blocks) * len(work.own(shape.hidden[tensor.layer]))
     return macs, words

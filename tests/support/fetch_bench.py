@@ -92,7 +92,7 @@ class Operands:
         self.image = bytearray(max([0, *(t.address + t.bytes for t in tensors if t.remote)]))
         for tensor in tensors:
             if tensor.remote:
-                number = self.formats[kind_of(tensor.name)]
+                number = self.formats[tensor.kind]
                 data = to_bytes(values(number, tensor.columns * tensor.words * lanes), number)
                 self.image[tensor.address : tensor.address + tensor.bytes] = data
 
@@ -100,7 +100,7 @@ class Operands:
         """Return the op's remote matrices by kind."""
         ops = self.program.ops
         named = [self.program.tensors[i] for i in (ops.tensor[op], ops.second_tensor[op]) if i >= 0]
-        return {kind_of(tensor.name): tensor for tensor in named if tensor.remote}
+        return {tensor.kind: tensor for tensor in named if tensor.remote}
 
     def columns(self, op: int) -> list[int]:
         begin = int(self.program.ops.list_start[op])
@@ -143,10 +143,6 @@ class Operands:
     def _place(tensor, column: int) -> slice:
         size = tensor.words * tensor.word_bytes
         return slice(tensor.address + column * size, tensor.address + (column + 1) * size)
-
-
-def kind_of(name: str) -> str:
-    return "gradients" if name.startswith("d") else "weights"
 
 
 class OtherUnits:
@@ -225,7 +221,7 @@ class FetchBench:
         self.host = RemoteHost(architecture, bytearray(operands.image))
         self._asked: deque[tuple[str, deque[int]]] = deque()
         self.units = OtherUnits(program, self.host, self._ask)
-        self._remote = [kind for kind in KINDS if any(t.remote and kind_of(t.name) == kind for t in program.tensors)]
+        self._remote = [kind for kind in KINDS if any(t.remote and t.kind == kind for t in program.tensors)]
         self._bits = {
             "weights": self._engine.formats.weight.bits,
             "gradients": self._engine.formats.weight_gradient.bits,

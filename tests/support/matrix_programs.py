@@ -10,7 +10,8 @@ from programs import READOUTS, recorded_step
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
-from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program, Tensor
+from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program
+from deltatrain.accel.tensor import Tensor
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 
@@ -43,12 +44,12 @@ def machines(draw: st.DrawFn, lanes: tuple[int, ...] = (4,)) -> Architecture:
 def _tensors(machine: Architecture, shapes: list[tuple[int, int]], gap_bytes: int) -> tuple[Tensor, ...]:
     """Return W and dW of each of `shapes` (columns, words), one behind the other in their memory."""
     tensors, at = [], {"remote": 0, "local": 0}
-    for prefix, home, word_bytes in (
-        ("W", machine.placement.weights, machine.weight_word_bytes),
-        ("dW", machine.placement.gradients, machine.gradient_word_bytes),
+    for kind, home, word_bytes in (
+        ("weights", machine.placement.weights, machine.weight_word_bytes),
+        ("gradients", machine.placement.gradients, machine.gradient_word_bytes),
     ):
         for number, (columns, words) in enumerate(shapes):
-            tensors.append(Tensor(f"{prefix}[{number}]", home == "remote", at[home], columns, words, word_bytes))
+            tensors.append(Tensor(kind, "x", number, home == "remote", at[home], columns, words, word_bytes))
             at[home] += tensors[-1].bytes + gap_bytes
     return tuple(tensors)
 

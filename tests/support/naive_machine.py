@@ -398,7 +398,7 @@ class NaiveMachine:
         runs = []
         begin = int(self.ops.list_start[op])
         for column in self.program.columns[begin : begin + int(self.ops.count[op])].tolist():
-            first, length = (int(values[column]) for values in self.program.spans(self.matrices(op)[0]))
+            first, length = int(tensors[0].first_words[column]), int(tensors[0].column_words[column])
             words = list(range(first, first + length))
             most = self.buffer_bytes // 2 // together
             while words:

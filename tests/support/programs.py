@@ -12,7 +12,6 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import Program
-from deltatrain.accel.sparse_program import SparseProgram
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
@@ -91,9 +90,7 @@ READOUTS = st.sampled_from(["last", "every"])
 
 
 @st.composite
-def sparse_programs(
-    draw: st.DrawFn, widest: int = 20, most_steps: int = 4
-) -> tuple[SparseProgram, Shape, list[np.ndarray]]:
+def sparse_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> tuple[Program, Shape, list[np.ndarray]]:
     """Return the program of a random training step on compressed columns, its shape, and which weights exist."""
     architecture, shape = draw(architectures()), draw(shapes(widest))
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)

@@ -1,4 +1,4 @@
-"""Transfers as barriers: nothing runs beside them, as on a machine whose cores wait for the off-chip memory."""
+"""Transfers as barriers: no other op runs beside them, as on a machine whose cores wait for the off-chip memory."""
 
 from __future__ import annotations
 

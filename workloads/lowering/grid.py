@@ -1,35 +1,61 @@
-"""The ops of a training step as a grid: which there are, where each belongs, and how one finds another.
-
-Ops forward are numbered by *run*, because a step may be run more than once; those backward by step; moves of states by
-move (`workloads.lowering.checkpoint.timeline`).
-"""
+"""The ops of a training step as a grid: which there are, where each belongs, and how one finds another."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.program import PHASES
+from deltatrain.accel.op_table import PHASES
 from deltatrain.workloads.lowering.checkpoint.timeline import NONE, Timeline
-from deltatrain.workloads.lowering.op_order import Cells, Position, Schedule
+from deltatrain.workloads.lowering.op_kinds import (
+    BROADCAST,
+    CELL,
+    CELL_BACKWARD,
+    COPY_STATE,
+    ENCODE,
+    LOAD_STATE,
+    LOAD_TAPE,
+    LOAD_X,
+    LOSS,
+    MATVEC,
+    MATVEC_T,
+    OUTER,
+    READ,
+    READ_OUTER,
+    READ_REDUCE,
+    READ_T,
+    REDUCE,
+    RESEND,
+    RESTORE_STATE,
+    STORE_STATE,
+    STORE_TAPE,
+    UNDO,
+    UNDO_CELL,
+    Numbering,
+    OpKind,
+)
+from deltatrain.workloads.lowering.op_order import OpOrder, Points, Position
 from deltatrain.workloads.lowering.placement import Shape
 
-__all__ = ["Grid", "numbered"]
+__all__ = ["Grid", "at", "numbered"]
 
-TRANSFERS = ("store_tape", "load_tape", "store_state", "load_state")
-"""Kinds of ops that move tapes and states between local and off-chip memory."""
+_TRANSFERS = (STORE_TAPE, LOAD_TAPE, STORE_STATE, LOAD_STATE)
 
-_BY_RUN = {
-    *("load_x", "encode_x", "encode_h", "matvec_x", "matvec_h", "cell", "read", "loss"),
-    *("broadcast_x", "broadcast_h", "read_reduce"),
-    *("store_tape", "copy_state", "restore_state"),
-}
-"""Kinds of ops of which there is one each time a step is run forward."""
+Entry = tuple[OpKind, NDArray[np.bool_], Position]
+"""A kind, where its ops exist, shape (L, B, N), and where they belong."""
 
 
-def numbered(cells: Cells, number: NDArray[np.int64]) -> Cells:
-    """Return the cells of other numbers in the same layers and samples."""
-    return cells[0], cells[1], number
+def numbered(points: Points, number: NDArray[np.int64]) -> Points:
+    """Return the points of other numbers in the same layers and samples."""
+    return points[0], points[1], number
+
+
+def at(column: NDArray[np.int64], points: Points) -> NDArray[np.int64]:
+    """Return what a column of a timeline's table, of shape (B, N), says of the samples and numbers of `points`."""
+    found: NDArray[np.int64] = column[points[1], points[2]]
+    return found
 
 
 class Grid:
@@ -39,8 +65,8 @@ class Grid:
     ----------
     shape
         The network's sizes.
-    way
-        All samples' ways through their steps.
+    timeline
+        All samples' timelines.
     lengths
         Steps of each sample, shape (B,).
     readout
@@ -50,144 +76,146 @@ class Grid:
 
     Attributes
     ----------
-    schedule
+    order
         Their order.
-    way
+    timeline
         As given.
     """
 
-    def __init__(self, shape: Shape, way: Timeline, lengths: NDArray[np.int64], readout: str, tiles: int) -> None:
-        self._shape, self._lengths = shape, lengths
-        self.way = way
-        self.schedule = Schedule(len(shape.hidden))
-        self._add_all(readout, tiles)
-        self.schedule.rank()
+    def __init__(self, shape: Shape, timeline: Timeline, lengths: NDArray[np.int64], readout: str, tiles: int) -> None:
+        self._shape, self._tiles = shape, tiles
+        self._layer = np.arange(len(shape.hidden))[:, None, None]
+        last_step = lengths[:, None] - 1
+        forward, number = timeline.forward, np.arange(timeline.steps.made_by.shape[1])
+        every = readout == "every"
+        self._read = (
+            (self._layer == len(shape.hidden) - 1) & (forward.leaves > 0) & (every | (forward.step == last_step))
+        )
+        self._read_back = (self._layer == len(shape.hidden) - 1) & (every | (number == last_step))
+        self.timeline = timeline
+        self.order = OpOrder(len(shape.hidden))
+        for entries in (self._forward(), self._backward(), self._transfers(), self._undone()):
+            for entry in entries:
+                self.order.add(*entry)
+        self.order.rank()
 
-    def at(self, kind: str, cells: Cells, *, layer: int = 0, step: int = 0) -> NDArray[np.int64]:
-        """Return the rows of ops of `kind`, as `Schedule.rows` does."""
-        return self.schedule.rows(kind, cells, layer=layer, step=step)
+    def rows(self, kind: OpKind, points: Points, *, layer: int = 0, step: int = 0) -> NDArray[np.int64]:
+        """Return the rows of ops of `kind`, as `OpOrder.rows` does."""
+        return self.order.rows(kind, points, layer=layer, step=step)
 
     def transfers(self) -> NDArray[np.int64]:
-        """Return the rows of all moves of tapes and states, in order."""
-        moves = [self.schedule.rows(kind, cells) for kind, cells in self.schedule.kinds() if kind in TRANSFERS]
-        return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *moves]))
+        """Return the rows of all ops that move tapes and states from or to off-chip memory, in order."""
+        rows = [self.order.rows(kind, points) for kind, points in self.order.kinds() if kind in _TRANSFERS]
+        return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
 
-    def step_of(self, kind: str, cells: Cells) -> NDArray[np.int64]:
-        """Return the steps of ops: those forward are numbered by run, moves of states by move, all others by step."""
-        _, sample, number = cells
-        runs, _, saves, loads, _ = self.way
-        if kind == "load_state":
-            kind, number = "store_state", loads.save[sample, number]
-        if kind == "store_state":
-            kind, number = "cell", saves.kept_before[sample, number]
-        return runs.step[sample, number] if kind in _BY_RUN else number
+    def step_of(self, kind: OpKind, points: Points) -> NDArray[np.int64]:
+        """Return the steps that ops of `kind` belong to."""
+        forward, saves, loads, number = self.timeline.forward, self.timeline.saves, self.timeline.loads, points[2]
+        if kind.numbering is Numbering.STEP:
+            return number
+        if kind.numbering is Numbering.LOAD:
+            points = numbered(points, at(loads.save, points))
+        if kind.numbering is not Numbering.FORWARD_STEP:
+            points = numbered(points, at(saves.kept_before, points))
+        return at(forward.step, points)
 
-    def in_steps(self, cells: Cells) -> Cells:
-        """Return the cells of steps at which runs `cells` are."""
-        return numbered(cells, self.way.runs.step[cells[1], cells[2]])
+    def in_steps(self, points: Points) -> Points:
+        """Return the points of the steps that forward steps `points` run."""
+        return numbered(points, at(self.timeline.forward.step, points))
 
-    def of_run(self, name: str, cells: Cells) -> NDArray[np.int64]:
-        """Return a column of `workloads.lowering.checkpoint.timeline.Runs` for runs."""
-        column: NDArray[np.int64] = getattr(self.way.runs, name)[cells[1], cells[2]]
-        return column
+    def made_by(self, points: Points) -> Points:
+        """Return the points of the forward steps that left the tapes of steps `points`."""
+        return numbered(points, at(self.timeline.steps.made_by, points))
 
-    def of_step(self, name: str, cells: Cells) -> NDArray[np.int64]:
-        """Return a column of `workloads.lowering.checkpoint.timeline.Steps` for steps."""
-        column: NDArray[np.int64] = getattr(self.way.steps, name)[cells[1], cells[2]]
-        return column
+    def phase(self, points: Points) -> dict[str, NDArray[np.int64]]:
+        """Return the phase of forward steps: FP the first time that a step is run, RF later."""
+        again = at(self.timeline.forward.again, points) > 0
+        return {"phase": np.where(again, PHASES.index("RF"), PHASES.index("FP"))}
 
-    def phase(self, cells: Cells) -> dict[str, NDArray[np.int64]]:
-        """Return the phase of runs: the first forward, later ones forward again."""
-        return {"phase": np.where(self.of_run("again", cells) > 0, PHASES.index("RF"), PHASES.index("FP"))}
+    def stored_before(self, points: Points, stored: NDArray[np.int64], saved: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the later of two stores: of the tape of a forward step, and of the state of a save."""
+        of_tape = self.rows(STORE_TAPE, numbered(points, stored))
+        return np.maximum(of_tape, self.rows(STORE_STATE, numbered(points, saved)))
 
-    def stored_before(self, cells: Cells, stored: NDArray[np.int64], saved: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the later of two stores: of the tape of a run, of a state."""
-        of_tape = self.schedule.rows("store_tape", numbered(cells, stored))
-        return np.maximum(of_tape, self.schedule.rows("store_state", numbered(cells, saved)))
+    def undone(self, points: Points) -> NDArray[np.int64]:
+        """Return the last op that undoes each step, NO_OP where it is not undone."""
+        return np.maximum(self.rows(UNDO.x, points), self.rows(UNDO.h, points))
 
-    def undone(self, cells: Cells) -> NDArray[np.int64]:
-        """Return the last op of undoing steps, NO_OP where they are not."""
-        return np.maximum(self.at("undo_x", cells), self.at("undo_h", cells))
+    def _everywhere(self, exists: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return `exists`, of shape (B, N), for every layer."""
+        return np.broadcast_to(exists, (len(self._layer), *exists.shape))
 
-    def _add_all(self, readout: str, tiles: int) -> None:
-        """Enter every op that the training step has."""
-        runs, steps, layers = self.way.runs, self.way.steps, len(self._shape.hidden)
-        last_step = self._lengths[:, None] - 1
-        layer = np.arange(layers)[:, None, None]
-        first, last = layer == 0, layer == layers - 1
-        ran = np.broadcast_to(runs.step != NONE, (layers, *runs.step.shape))
-        returns = bool(self._shape.arithmetic.BLOCKS_H)
-        recurrent = ran & (runs.step > 0) & returns
-        with_bias = ran if self._shape.arithmetic.BIAS_H else recurrent
-        number = np.arange(steps.run.shape[1])
-        back = np.broadcast_to(steps.run != NONE, (layers, *steps.run.shape))
-        recurrent_back = back & (number > 0) & returns
-        with_bias_back = back if self._shape.arithmetic.BIAS_H else recurrent_back
-        classified = last & (runs.leaves > 0) & (runs.step == last_step if readout == "last" else True)
-        classified_back = back & last & (number == last_step if readout == "last" else True)
-        forward, backward = Position(runs.stage, runs.macro, True), Position(steps.stage, steps.macro, False)
-        passed_on = (
-            ("broadcast_x", ran, forward),
-            ("broadcast_h", recurrent, forward),
-            ("read_reduce", ran & classified, forward),
-            ("resend_x", back, backward),
-            ("resend_h", recurrent_back, backward),
-            ("reduce_h", recurrent_back, backward),
-            ("reduce_x", back & ~first, backward),
-        )
-        for kind, exists, position in (
-            ("load_x", ran & first, forward),
-            ("encode_x", ran, forward),
-            ("encode_h", recurrent, forward),
-            ("matvec_x", ran, forward),
-            ("matvec_h", with_bias, forward),
-            ("cell", ran, forward),
-            ("read", ran & classified, forward),
-            ("loss", ran & classified, forward),
-            ("read_t", classified_back, backward),
-            ("read_outer", classified_back, backward),
-            ("cell_backward", back, backward),
-            ("matvec_t_h", recurrent_back, backward),
-            ("matvec_t_x", back & ~first, backward),  # nobody asks for the gradient of the data
-            ("outer_h", with_bias_back, backward),
-            ("outer_x", back, backward),
-            *(passed_on if tiles > 1 else ()),
+    def _forward(self) -> Iterator[Entry]:
+        """Yield what a step does forward."""
+        forward, arithmetic = self.timeline.forward, self._shape.arithmetic
+        position = Position(forward.stage, forward.macro, True)
+        ran = self._everywhere(forward.step != NONE)
+        recurrent = ran & (forward.step > 0) & bool(arithmetic.BLOCKS_H)
+        for kind, exists in (
+            (LOAD_X, ran & (self._layer == 0)),
+            (ENCODE.x, ran),
+            (ENCODE.h, recurrent),
+            (MATVEC.x, ran),
+            (MATVEC.h, ran if arithmetic.BIAS_H else recurrent),
+            (CELL, ran),
+            (READ, ran & self._read),
+            (LOSS, ran & self._read),
         ):
-            if exists.any():
-                self.schedule.add(kind, exists, position)
-        self._add_moves(ran, back)
+            yield kind, exists, position
+        if self._tiles > 1:
+            yield BROADCAST.x, ran, position
+            yield BROADCAST.h, recurrent, position
+            yield READ_REDUCE, ran & self._read, position
 
-    def _add_moves(self, ran: NDArray[np.bool_], back: NDArray[np.bool_]) -> None:
-        """Enter what keeps, moves, brings back and undoes."""
-        (runs, steps, saves, loads, _), layers = self.way, len(ran)
-        sample = np.arange(len(runs.step))[:, None]
-        sent = (runs.leaves > 0) & (steps.slot[sample, runs.step] != NONE)
-        loading = Position(steps.load_stage, steps.load_macro, steps.load_forward, steps.load_order)
-        undoing = Position(steps.undo_stage, steps.undo_macro, steps.undo_forward, 3 * steps.undo_order)
-        undone = back & (steps.undo_stage != NONE)
-        recurrent = undone if self._shape.arithmetic.BIAS_H else undone & (np.arange(steps.run.shape[1]) > 0)
-        for kind, exists, position in (
-            ("store_tape", ran & sent, Position(runs.stage, runs.macro, True)),
-            ("load_tape", back & (steps.load_stage != NONE), loading),
-            ("copy_state", ran & (runs.kept != NONE), Position(runs.stage, runs.macro, True, runs.kept)),
-            (
-                "restore_state",
-                ran & ((runs.from_copy != NONE) | (runs.from_load != NONE)),
-                Position(runs.stage, runs.macro, True, runs.restored),
-            ),
-            (
-                "store_state",
-                np.broadcast_to(saves.slot != NONE, (layers, *saves.slot.shape)),
-                Position(saves.stage, saves.macro, saves.forward, saves.order),
-            ),
-            (
-                "load_state",
-                np.broadcast_to(loads.save != NONE, (layers, *loads.save.shape)),
-                Position(loads.stage, loads.macro, loads.forward, loads.order),
-            ),
-            ("undo_cell", undone, undoing),
-            ("undo_x", undone, undoing._replace(order=3 * steps.undo_order + 1)),
-            ("undo_h", recurrent, undoing._replace(order=3 * steps.undo_order + 2)),
+    def _backward(self) -> Iterator[Entry]:
+        """Yield what a step does backward."""
+        steps, arithmetic = self.timeline.steps, self._shape.arithmetic
+        position = Position(steps.stage, steps.macro, False)
+        back = self._everywhere(steps.made_by != NONE)
+        recurrent = back & (np.arange(back.shape[2]) > 0) & bool(arithmetic.BLOCKS_H)
+        has_below = self._layer > 0  # nobody asks for the gradient of the data
+        for kind, exists in (
+            (READ_T, back & self._read_back),
+            (READ_OUTER, back & self._read_back),
+            (CELL_BACKWARD, back),
+            (MATVEC_T.h, recurrent),
+            (MATVEC_T.x, back & has_below),
+            (OUTER.h, back if arithmetic.BIAS_H else recurrent),
+            (OUTER.x, back),
         ):
-            if exists.any():
-                self.schedule.add(kind, exists, position)
+            yield kind, exists, position
+        if self._tiles > 1:
+            yield RESEND.x, back, position
+            yield RESEND.h, recurrent, position
+            yield REDUCE.h, recurrent, position
+            yield REDUCE.x, back & has_below, position
+
+    def _transfers(self) -> Iterator[Entry]:
+        """Yield what keeps tapes and states, moves them and brings them back."""
+        forward, steps, saves, loads, _ = self.timeline
+        sample = np.arange(len(forward.step))[:, None]
+        sent = (forward.step != NONE) & (forward.leaves > 0) & (steps.slot[sample, forward.step] != NONE)
+        loaded = (steps.made_by != NONE) & (steps.load_stage != NONE)
+        restored = (forward.step != NONE) & ((forward.from_copy != NONE) | (forward.from_load != NONE))
+        for kind, exists, position in (
+            (STORE_TAPE, sent, Position(forward.stage, forward.macro, True)),
+            (LOAD_TAPE, loaded, Position(steps.load_stage, steps.load_macro, steps.load_forward, steps.load_order)),
+            (
+                COPY_STATE,
+                (forward.step != NONE) & (forward.kept != NONE),
+                Position(forward.stage, forward.macro, True, forward.kept),
+            ),
+            (RESTORE_STATE, restored, Position(forward.stage, forward.macro, True, forward.restored)),
+            (STORE_STATE, saves.slot != NONE, Position(saves.stage, saves.macro, saves.forward, saves.order)),
+            (LOAD_STATE, loads.save != NONE, Position(loads.stage, loads.macro, loads.forward, loads.order)),
+        ):
+            yield kind, self._everywhere(exists), position
+
+    def _undone(self) -> Iterator[Entry]:
+        """Yield what undoes steps."""
+        steps = self.timeline.steps
+        undone = self._everywhere((steps.made_by != NONE) & (steps.undo_stage != NONE))
+        recurrent = undone if self._shape.arithmetic.BIAS_H else undone & (np.arange(undone.shape[2]) > 0)
+        for number, (kind, exists) in enumerate(((UNDO_CELL, undone), (UNDO.x, undone), (UNDO.h, recurrent))):
+            order = 3 * steps.undo_order + number
+            yield kind, exists, Position(steps.undo_stage, steps.undo_macro, steps.undo_forward, order)

@@ -1,4 +1,4 @@
-"""What a training step keeps for its backward pass: everything, or what a checkpoint schedule says."""
+"""What a training step keeps for its backward pass: every tape, or what a checkpoint schedule says."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
-from deltatrain.workloads.lowering.checkpoint.holding import Sizes, kept
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Schedule
-from deltatrain.workloads.lowering.checkpoint.timeline import Timeline, kept_whole, sent_whole, timeline
+from deltatrain.workloads.lowering.checkpoint.kept_bytes import Sizes, kept
+from deltatrain.workloads.lowering.checkpoint.reading import kept_whole, sent_whole, timeline
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
+from deltatrain.workloads.lowering.checkpoint.timeline import Timeline
 from deltatrain.workloads.lowering.lists import Lists
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_most, place, place_kept
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape, steps_on_way
 
-Checkpointing = Callable[[int, Budget], Schedule]
+ScheduleOf = Callable[[int, Budget], CheckpointSchedule]
 """The schedule for a sample of so many steps, with so much room."""
 
 
@@ -29,7 +30,7 @@ class Keeping(NamedTuple):
     placed
         Where everything is.
     samples
-        Each sample's way through its steps.
+        The timeline of each sample.
     sizes
         Of what may be kept.
     """
@@ -78,7 +79,7 @@ def _check_limit(architecture: Architecture, placed: Placed) -> None:
 
 
 def as_scheduled(
-    architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: Checkpointing
+    architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: ScheduleOf
 ) -> Keeping:
     """Return a training step that keeps and runs again what `schedule_of` says.
 
@@ -131,11 +132,11 @@ def _budget(
     slot_bytes: int,
     state_bytes: int,
 ) -> Budget:
-    """Return sizes of a step of which each layer fires as much as it ever does, so that what fits them fits.
+    """Return the sizes of a step in which each layer fires as much as it ever does, so that what fits them always fits.
 
-    They are those of the tile that keeps most. Off-chip a tape takes a whole slot of `slot_bytes`, and a state the
-    `state_bytes` of all tiles, so there is as much less room for them there. Lists that are to undo a step would have
-    to pass between the tiles once more, so with several no step is undone.
+    They are those of the tile that keeps most. Off-chip a tape takes a whole slot of `slot_bytes`, and a state takes
+    the `state_bytes` of all tiles, so the room there counts for less. To undo a step, its lists would have to pass
+    between the tiles once more, so several tiles undo no step.
     """
     state = int(sizes.state.sum())
     tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())

@@ -32,17 +32,17 @@ class StreamLists:
     start
         Where each list begins in `Lists.columns`, shape (B, T).
     asked, asked_start
-        Likewise all elements that are listed, which `matvec_t` works through.
+        The same of all elements that are listed, which `matvec_t` works through.
     scan_cycles
         Cycles of the encoder for each vector, shape (B, T).
     tape_bytes
-        Bytes of each list on the tape, where each tile's part is padded to whole words, shape (B, T).
+        Bytes of each list on the tape, each tile's part padded to whole words, shape (B, T).
     own_tape_bytes
-        Of that what the tile has that has most of the list, shape (B, T).
+        The same in the tile with the longest part of the list, shape (B, T).
     kept_bytes
         Bytes of all of a sample's lists on the tape of each tile, shape (B, n).
     most_tape_bytes, most_own_bytes
-        Bytes on the tape of a list of all elements, and of that what the tile has that has most.
+        Bytes on the tape of a list of all elements, and those in the tile with the most elements.
     """
 
     width: int
@@ -81,8 +81,8 @@ class Lists:
     x, h
         One for each layer.
     columns
-        Concatenated column indices, each list in the order of the tiles. They begin with 0, 1, 2, ... as many as the
-        widest matrix has columns, which is the list of whatever works through all columns.
+        Concatenated column indices, each list in the order of the tiles. They begin with 0, 1, 2, ..., as many as the
+        widest matrix has columns: the list of every op that works through all columns.
     entry_bytes
         Bytes of one entry kept for the backward pass.
     """
@@ -100,7 +100,7 @@ def value_bytes(formats: Formats) -> int:
 
 
 def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
-    """Return the lists of what fired in `step`; how long an entry is, the mode knows that makes them."""
+    """Return the lists of what fired in `step`; the mode that makes them says how long an entry is."""
     entry = shape.encoder.list_entry_bytes(engine)
     parts = [_all_columns(shape)]
     streams: dict[str, list[StreamLists]] = {"x": [], "h": []}
@@ -131,9 +131,9 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
 
 
 def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
-    """Return the lists of a dense machine: every column, counted instead of listed, so that an entry is a value only.
+    """Return the lists of a dense machine, which work through every column; an entry is a value without an index.
 
-    Its encoder passes values on, `accel.engine.Engine.encoder_elements` a cycle.
+    Its encoder passes on `accel.engine.Engine.encoder_elements` values a cycle.
     """
     steps = int(lengths.max(initial=0))
     valid = np.arange(steps) < lengths[:, None]

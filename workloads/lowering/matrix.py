@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.program import MODE_NAMES, PHASES, Ops, Program, Tensor
+from deltatrain.accel.program import MODE_NAMES, PHASES, Ops, Phase, Program
+from deltatrain.accel.tensor import Tensor, TensorKind
 
-PHASE_OF_MODE = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}
+PHASE_OF_MODE: dict[str, Phase] = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}
 
 
 def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_], rows: int) -> Program:
@@ -32,10 +33,11 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
     """
     steps, width = fired.shape
     words = -(-rows // architecture.lanes)
-    gradient = mode == "outer"
-    home = architecture.placement.gradients if gradient else architecture.placement.weights
-    word_bytes = architecture.gradient_word_bytes if gradient else architecture.weight_word_bytes
-    matrix = Tensor("dW" if gradient else "W", home == "remote", 0, width, words, word_bytes)
+    home, word_bytes = architecture.placement.weights, architecture.weight_word_bytes
+    if mode == "outer":
+        home, word_bytes = architecture.placement.gradients, architecture.gradient_word_bytes
+    kind: TensorKind = "gradients" if mode == "outer" else "weights"
+    matrix = Tensor(kind, "x", 0, home == "remote", 0, width, words, word_bytes)
     count = fired.sum(axis=1, dtype=np.int64)
     columns = {
         "mode": MODE_NAMES.index(mode),

@@ -1,21 +1,24 @@
-"""Placement: a home and an address for every tensor of a training step on a described machine."""
+"""Placement: the memory and the address of every tensor of a training step on a described machine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
+from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import EncoderMode, encoder_mode
-from deltatrain.accel.program import Tensor
+from deltatrain.accel.op_table import Stream
+from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
 
 LISTS_RECEIVED = 2
-"""Steps of each stream whose received lists a tile holds: one is worked through while the next comes."""
+"""How many received lists of each stream a tile holds: one is worked through while the next comes."""
 
 SUMS_WAITING = 2
 """Products with sums over the tiles that a tile holds: one is made while the other is added up."""
@@ -28,7 +31,7 @@ class Shape:
     Attributes
     ----------
     arithmetic
-        The module in ``accel/cells`` of its cell.
+        The arithmetic of its cell, a member of ``accel/cells``.
     inputs
         Width of each layer's input, I_l.
     hidden
@@ -56,23 +59,23 @@ class Shape:
 
 @dataclass(frozen=True)
 class Demand:
-    """What a training step needs room for besides the matrices, in bytes; locally in the tile that needs most.
+    """What a training step needs room for besides the matrices, in bytes; of local memory, in the tile that needs most.
 
     Attributes
     ----------
     inputs
         All samples' input vectors.
     tape
-        The whole tape of the sample whose tape is largest.
+        The tape of the sample with the largest tape.
     tape_slots
         Room for the tape of every step in off-chip memory.
     tape_buffer
-        Local room for the steps on their way out and in, where the tape lives off-chip.
+        Local room for steps of the tape in flight, where the tape lives off-chip.
     loss
-        The gradients of all logits of the sample that has most: the loss makes them forward, and the backward pass
-        uses them from the last to the first.
+        The gradients of all logits of the sample with the most logits. The forward pass makes them, and the backward
+        pass uses them from the last to the first.
     read
-        h of the last layer at the steps that are classified, one of which is there anyway, as `state_bytes` counts.
+        h of the last layer at the steps that are classified, but for one, which `state_bytes` counts.
     """
 
     inputs: int
@@ -107,40 +110,51 @@ class Placed:
     remote_bytes: dict[str, int]
     state_address: int = 0
 
-    def index(self, name: str) -> int:
-        """Return the number of the tensor called `name`."""
-        return next(i for i, tensor in enumerate(self.tensors) if tensor.name == name)
+    def index(self, kind: TensorKind, stream: Stream, layer: int) -> int:
+        """Return the number of a tensor."""
+        wanted = (kind, stream, layer)
+        return next(i for i, one in enumerate(self.tensors) if (one.kind, one.stream, one.layer) == wanted)
 
 
-def matrices(shape: Shape, architecture: Architecture) -> dict[str, tuple[int, int, int]]:
-    """Return rows, words a column and columns of each weight matrix by name, the latter two of the tile with most.
+class MatrixSize(NamedTuple):
+    """The rows of a weight matrix, its words a column and its columns; the latter two in the tile with the most."""
 
-    Rows of a gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a last
-    column that fires once, at step 0. Several tiles share the rows; of the read-out, whose rows are few, they share the
-    columns, each those of its own neurons, and the first has the bias.
+    rows: int
+    words: int
+    columns: int
+
+
+def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int], MatrixSize]:
+    """Return the size of each weight matrix, by the stream that it is multiplied with and the layer.
+
+    The rows of each gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a
+    last column that fires once, at step 0. Several tiles share the rows of a matrix. The read-out has few rows, so they
+    share its columns: each tile has the columns of its own neurons, and the first tile has the bias.
     """
     lanes, arithmetic = architecture.lanes, shape.arithmetic
-    found: dict[str, tuple[int, int, int]] = {}
+    found: dict[tuple[Stream, int], MatrixSize] = {}
     for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
         chunks = -(-width // lanes)
-        for name, blocks, columns, bias in (
-            (f"W_x[{layer}]", len(arithmetic.BLOCKS_X), inputs, arithmetic.BIAS_X),
-            (f"W_h[{layer}]", len(arithmetic.BLOCKS_H), width, arithmetic.BIAS_H),
-        ):
+        of_streams: tuple[tuple[Stream, int, int, bool], ...] = (
+            ("x", len(arithmetic.BLOCKS_X), inputs, arithmetic.BIAS_X),
+            ("h", len(arithmetic.BLOCKS_H), width, arithmetic.BIAS_H),
+        )
+        for stream, blocks, columns, bias in of_streams:
             if blocks:
-                found[name] = (blocks * width, blocks * chunks, columns + bias)
+                found[stream, layer] = MatrixSize(blocks * width, blocks * chunks, columns + bias)
     own = own_most(architecture, shape.hidden[-1])
-    found["W_readout"] = (shape.classes, -(-shape.classes // architecture.engine.lanes), own + 1)
+    words = -(-shape.classes // architecture.engine.lanes)
+    found["readout", len(shape.hidden) - 1] = MatrixSize(shape.classes, words, own + 1)
     return found
 
 
 def own_most(architecture: Architecture, width: int) -> int:
-    """Return how many of `width` neurons, or elements of a vector, the tile has that has most."""
+    """Return how many of `width` neurons, or elements of a vector, belong to the tile with the most of them."""
     return int(own_elements(width, architecture.engine.lanes, architecture.tiles.count).max())
 
 
 def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
-    """Return a home for every tensor, in the order state, weights, gradients, tape.
+    """Return the home of every tensor; room is taken in the order state, weights, gradients, tape.
 
     Raises
     ------
@@ -159,16 +173,17 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     remote: dict[str, int] = {}
     tensors: list[Tensor] = []
     placement = architecture.placement
-    for use, prefix, home, word_bytes in (
-        ("weights", "", placement.weights, architecture.weight_word_bytes),
-        ("gradients", "d", placement.gradients, architecture.gradient_word_bytes),
-    ):
+    kinds: tuple[tuple[TensorKind, Home, int], ...] = (
+        ("weights", placement.weights, architecture.weight_word_bytes),
+        ("gradients", placement.gradients, architecture.gradient_word_bytes),
+    )
+    for kind, home, word_bytes in kinds:
         sizes = matrices(shape, architecture)
-        needed = sum(words * columns for _, words, columns in sizes.values()) * word_bytes
-        is_remote = _settle(use, needed // architecture.tiles.count, home, architecture, local, remote, needed)
+        needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
+        is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0
-        for name, (_, words, columns) in sizes.items():
-            tensors.append(Tensor(prefix + name, is_remote, address, columns, words, word_bytes))
+        for (stream, layer), size in sizes.items():
+            tensors.append(Tensor(kind, stream, layer, is_remote, address, size.columns, size.words, word_bytes))
             address += tensors[-1].bytes
     tape_home = architecture.checkpoint.tape_home or placement.tape
     tape_remote = _settle("tape", demand.tape, tape_home, architecture, local, remote, demand.tape_slots)
@@ -183,14 +198,14 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
 
 
 def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int], remote: dict[str, int]) -> Placed:
-    """Return `placed` with what a checkpoint schedule keeps, by use: in each memory behind all else.
+    """Return `placed` with what a checkpoint schedule keeps, which lies behind all else in each memory.
 
     Parameters
     ----------
     placed
         Everything else, with no tape.
     local, remote
-        Bytes; remote ones of ``tape`` and ``checkpoints``, which lie in that order.
+        Bytes by use; in off-chip memory those of ``tape`` and ``checkpoints``, which lie in that order.
 
     Raises
     ------
@@ -211,27 +226,34 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
     )
 
 
+def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:
+    """Return the map of what every step works on, in the tile with the most neurons."""
+    engine, arithmetic = architecture.engine, shape.arithmetic
+    lanes, formats, layers = engine.lanes, engine.formats, range(len(shape.hidden))
+    inputs = [own_most(architecture, width) for width in shape.inputs]
+    widths = tuple(own_most(architecture, width) for width in shape.hidden)
+    with_gradient = formats.activation.bytes + formats.gradient.bytes
+
+    def of_layers(vectors: int, element_bytes: int) -> Region:
+        return Region(lanes, widths, (vectors,) * len(widths), element_bytes)
+
+    held = tuple(width for layer in layers for width in (inputs[layer], widths[layer]))
+    places = (1 + inputs_on_way(architecture),)
+    return MemoryMap(
+        inputs=Region(lanes, (inputs[0],), places, formats.activation.bytes, padded=False),
+        memory=of_layers(arithmetic.ACCUMULATORS, 2 * (formats.memory.bytes + formats.gradient.bytes)),
+        held=Region(lanes, held, (int(shape.encoder.HELD),) * len(held), with_gradient, padded=False),
+        h=of_layers(2, with_gradient),
+        state=of_layers(len(arithmetic.STATE), formats.state.bytes + formats.gradient.bytes),
+        logits=Region(lanes, (shape.classes,), (1,), formats.memory.bytes, padded=False),
+    )
+
+
 def state_bytes(architecture: Architecture, shape: Shape) -> int:
-    """Return the local bytes of what every step works on, forward and backward, double-buffered where design asks.
-
-    They are those of the tile that has most neurons.
-
-    M and g(M) have two banks, so that input deltas of the next step may be accumulated while the gates of this one
-    are read; h and g(h) have two, so that the layer above may read one while the next is written. Two lists of input
-    deltas of the next sample may be made while the tape still holds this one's.
-    """
-    lanes, formats, arithmetic = architecture.engine.lanes, architecture.engine.formats, shape.arithmetic
-    held = shape.encoder.HELD
-    inputs_of = [own_most(architecture, inputs) for inputs in shape.inputs]
-    total: int = (1 + inputs_on_way(architecture)) * inputs_of[0] * formats.activation.bytes  # one of them in use
-    total += 2 * inputs_of[0] * shape.encoder.list_entry_bytes(architecture.engine)
-    for inputs, width in zip(inputs_of, (own_most(architecture, one) for one in shape.hidden), strict=True):
-        padded = -(-width // lanes) * lanes
-        total += 2 * arithmetic.ACCUMULATORS * padded * (formats.memory.bytes + formats.gradient.bytes)
-        total += held * (inputs + width) * (formats.activation.bytes + formats.gradient.bytes)  # x-hat, h-hat, g's
-        total += 2 * padded * (formats.activation.bytes + formats.gradient.bytes)  # h, g(h)
-        total += len(arithmetic.STATE) * padded * (formats.state.bytes + formats.gradient.bytes)  # c, g(c)
-    return total + shape.classes * formats.memory.bytes  # logits
+    """Return the local bytes of what every step works on, with the lists of the next sample that are made ahead."""
+    entry_bytes: int = shape.encoder.list_entry_bytes(architecture.engine)
+    lists_bytes = LISTS_AHEAD * own_most(architecture, shape.inputs[0]) * entry_bytes
+    return memory_map(architecture, shape).bytes + lists_bytes
 
 
 def inputs_on_way(architecture: Architecture) -> int:
@@ -240,10 +262,10 @@ def inputs_on_way(architecture: Architecture) -> int:
 
 
 def exchange_bytes(architecture: Architecture, shape: Shape) -> int:
-    """Return the local bytes that a tile needs for what comes from the others, and for sums on their way to them.
+    """Return the local bytes that a tile needs for what comes from the other tiles, and for sums that go to them.
 
-    Lists of `LISTS_RECEIVED` steps of each stream, forward and backward using the same room; the sums of `SUMS_WAITING`
-    products, and as many steps' logits.
+    They hold the lists of `LISTS_RECEIVED` steps of each stream, in the same room forward and backward, and the sums of
+    `SUMS_WAITING` products with as many steps' logits.
     """
     engine = architecture.engine
     recurrent = sum(shape.hidden) if shape.arithmetic.BLOCKS_H else 0
@@ -261,7 +283,7 @@ def _settle(
     remote: dict[str, int],
     needed_remote: int,
 ) -> bool:
-    """Book `needed` bytes locally or `needed_remote` remotely, as `home` asks for; tell whether it is the latter."""
+    """Book `needed` bytes locally or `needed_remote` remotely, as `home` says; tell whether they are remote."""
     taken = sum(local.values())
     if home == "local":
         policy = architecture.checkpoint.policy if use == "tape" else None

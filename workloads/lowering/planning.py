@@ -1,8 +1,9 @@
-"""Planning: what every checkpoint policy takes on a machine, how long it is predicted to take, and how far it goes.
+"""Planning: the memory and the predicted time of every checkpoint policy on a machine, and how far each reaches.
 
-Cycles of a step come from the lowered program: the analytic fidelity's bound, or its units' pace where that is longer
-(`workloads.lowering.costs.step_costs`); the schedule's own time is predicted with compute and the port as two resources
-(`workloads.lowering.checkpoint.timing`). Of several tiles all bytes are those of the one that keeps most.
+Cycles of a step come from a program that keeps every tape: the analytic fidelity's bound, or the pace of its units
+where that is longer (`workloads.lowering.costs.step_costs`). The time of a schedule is predicted with compute and the
+port as two resources (`workloads.lowering.checkpoint.timing`). With several tiles, bytes are those of the tile that
+keeps most.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from deltatrain.workloads.trace import RecordedStep
 OPTIMAL, PLAIN = "optimal", "store_all"
 
 MOST_STEPS = 10**9
-"""Lengths beyond are not looked at."""
+"""Longer sequences are not tried."""
 
 _BUILT_STEPS = 4_000
-"""Longer schedules are not built row by row: their time grows by as much a step as from half that length."""
+"""Longer schedules are not built row by row: their time grows by as much a step as from half this length to it."""
 
 _WIDTH_PARTS = 64
 """Widths are tried in 64ths of those given."""
@@ -52,9 +53,9 @@ class PolicyPlan:
     reason
         Why it does not fit, or empty.
     longest
-        The longest sequence that fits, `MOST_STEPS` if there is no end, 0 if there is no closed form to tell.
+        The longest sequence that fits; `MOST_STEPS` if there is no longest one, 0 if no closed form tells.
     widest
-        The factor by which all layers may be wider, 0 likewise.
+        The factor by which all layers may be wider; 0 if no closed form tells.
     """
 
     policy: str

@@ -9,14 +9,16 @@ each column begins is in a table, because columns differ in length.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
-from deltatrain.accel.program import Program, Tensor
-from deltatrain.accel.sparse_program import CompressedColumns, SparseProgram
+from deltatrain.accel.op_table import Stream
+from deltatrain.accel.program import Program
+from deltatrain.accel.tensor import CompressedColumns, Tensor
 from deltatrain.workloads.lowering.placement import Shape, matrices
 
 POINTER_BYTES = 4
@@ -29,9 +31,9 @@ def lane_weights(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np
     Parameters
     ----------
     mask
-        Which weights exist, shape (gates * H, C).
-    gates
-        Row blocks; neuron n is in lane n mod P for each of them.
+        Which weights exist, shape (blocks * H, C).
+    blocks
+        Blocks of rows; neuron n is in lane n mod P for each of them.
     lanes
         P.
     """
@@ -72,7 +74,7 @@ def matrix_bytes(mask: NDArray[np.bool_], blocks: int, lanes: int, entry_bits: i
     return int(words.sum()) * word_bytes(mask, blocks, lanes, entry_bits) + POINTER_BYTES * (len(words) + 1)
 
 
-def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool_]]) -> SparseProgram:
+def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool_]]) -> Program:
     """Return `program` on compressed matrices.
 
     Homes are those that were found for whole matrices. Each kind of matrix keeps its place in off-chip memory and takes
@@ -100,35 +102,25 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
         address = whole[0].address
         for tensor, one in zip(whole, columns, strict=True):
             word_size = tensor.word_bytes + one.number_bytes
-            tensors.append(tensor._replace(address=address, word_bytes=word_size))
-            address += int(one.words.sum()) * word_size
+            tensors.append(tensor._replace(address=address, word_bytes=word_size, compressed=one))
+            address += tensors[-1].bytes
         room, needed = sum(tensor.bytes for tensor in whole), address - whole[0].address
         if needed > room:
             raise FitError(f"sparsity.density is too high to compress: {use} would take {needed} bytes, whole {room}")
         (remote if whole[0].remote else local)[use] = needed
     local["column table"] = sum(POINTER_BYTES * (len(one.words) + 1) for one in columns)
     _check(program.architecture, tensors, sum(local.values()))
-    both = (*columns, *columns)
-    return SparseProgram(
-        program.architecture,
-        program.ops,
-        tuple(tensors),
-        program.columns,
-        local,
-        remote,
-        held=program.held,
-        compressed=both,
-    )
+    return replace(program, tensors=tuple(tensors), local_bytes=local, remote_bytes=remote)
 
 
 def _columns(shape: Shape, architecture: Architecture, weights: Sequence[NDArray[np.bool_]]) -> list[CompressedColumns]:
     """Return the compressed columns of each matrix, bias columns whole."""
     lanes, arithmetic = architecture.engine.lanes, shape.arithmetic
-    blocks = {"W_x": len(arithmetic.BLOCKS_X), "W_h": len(arithmetic.BLOCKS_H)}
+    blocks: dict[Stream, int] = {"x": len(arithmetic.BLOCKS_X), "h": len(arithmetic.BLOCKS_H), "readout": 1}
     found: list[CompressedColumns] = []
-    for (name, (rows, words, width)), mask in zip(matrices(shape, architecture).items(), weights, strict=True):
+    for ((stream, _), (rows, words, width)), mask in zip(matrices(shape, architecture).items(), weights, strict=True):
         bias = width - mask.shape[1]
-        longest = np.append(column_words(mask, blocks.get(name[:3], 1), lanes), np.full(bias, words))
+        longest = np.append(column_words(mask, blocks[stream], lanes), np.full(bias, words))
         found.append(
             CompressedColumns(longest, np.append(mask.sum(axis=0), np.full(bias, rows)), number_bytes(words, lanes))
         )

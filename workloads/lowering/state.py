@@ -1,7 +1,7 @@
 """The state: what restarts a step of a layer, how many bytes that is, and how long copying it takes.
 
-The gates' own state and h; M, h-hat and x-hat if the cell keeps them; each vector padded to whole words of P values, as
-the tape is.
+It is the cell's own state and h, and M, h-hat and x-hat if the cell keeps them. Each vector is padded to whole words of
+P values, as on the tape.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class State:
     Attributes
     ----------
     bytes
-        What is moved of each layer, shape (L,).
+        Bytes that are moved of each layer, shape (L,).
     own_bytes
-        What of it the tile keeps that has most neurons, shape (L,).
+        What of it the tile with the most neurons keeps, shape (L,).
     copy_words
         Words of the element-wise unit in that, shape (L,).
     """
@@ -56,7 +56,7 @@ class State:
         self.copy_words: NDArray[np.int64] = -(-own_widths // copied) * vectors + held * -(-own_inputs // copied)
 
     def offset(self, layer: NDArray[np.int64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where a layer's state lies in off-chip memory, from the first slot on: the layers within a slot."""
+        """Return where a layer's state lies off-chip, counted from the first slot; a slot has the layers one by one."""
         ends = np.cumsum(self.bytes)
         offset: NDArray[np.int64] = slot * ends[-1] + (ends - self.bytes)[layer]
         return offset

@@ -1,19 +1,18 @@
-"""The two programs of every simulation: the recorded training step, and the same step with every delta fired."""
+"""The two programs of every simulation: a recorded training step, and the same step with every column listed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.program import Program
-from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Schedule
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
-from deltatrain.workloads.lowering.keeping import Checkpointing
 from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
@@ -21,7 +20,7 @@ from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.trace import RecordedStep, Trace
 
 _COSTED_STEPS = 64
-"""What a step costs is found from the first steps of the samples."""
+"""What a step costs is found from so many first steps of the samples."""
 
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -43,21 +42,23 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
 
 def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
     """Return the same of a network's shape and what fired, all weights being there."""
-
-    def plain(machine: Architecture) -> Program:
-        return lower(machine, shape, _first_steps(recorded), readout)
-
-    return lower(architecture, shape, recorded, readout, checkpointing(architecture, plain))
+    policy = _policy_that_runs_again(architecture)
+    if policy is None:
+        return lower(architecture, shape, recorded, readout)
+    costed = lower(keeping_all(architecture), shape, _first_steps(recorded), readout)
+    schedules = PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap)
+    return lower(architecture, shape, recorded, readout, schedules.of)
 
 
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
-    shape, readout = shape_of(trace), trace.workload.readout
-
-    def plain(machine: Architecture) -> Program:
-        return lower_dense(machine, shape, np.minimum(recorded.lengths, _COSTED_STEPS), readout)
-
-    return lower_dense(architecture, shape, recorded.lengths, readout, checkpointing(architecture, plain))
+    shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
+    policy = _policy_that_runs_again(architecture)
+    if policy is None:
+        return lower_dense(architecture, shape, lengths, readout)
+    costed = lower_dense(keeping_all(architecture), shape, np.minimum(lengths, _COSTED_STEPS), readout)
+    schedules = PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap)
+    return lower_dense(architecture, shape, lengths, readout, schedules.of)
 
 
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
@@ -71,36 +72,39 @@ def shape_of(trace: Trace) -> Shape:
     return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
 
 
-def checkpointing(architecture: Architecture, plain: Callable[[Architecture], Program]) -> Checkpointing | None:
-    """Return how the machine's policy makes schedules; None if it runs nothing again.
+@dataclass(frozen=True)
+class PolicySchedules:
+    """The checkpoint schedules that a policy makes for the samples of a training step.
 
-    Parameters
+    Attributes
     ----------
-    architecture
-        The machine.
-    plain
-        The program, of some steps, of a machine that runs nothing again; only asked for if it is needed.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such policy.
+    policy
+        A member of ``workloads/lowering/checkpoint/policies``.
+    costed
+        A program of the first steps on the same machine, which keeps every tape: what a step costs is found from it,
+        because no closed law tells how long ops wait for each other (`workloads.lowering.costs.pace`).
+    overlap
+        Whether transfers run beside other work.
     """
-    wanted = architecture.checkpoint
-    if wanted.policy is None:
-        return None
-    policy = POLICIES.load(wanted.policy)
-    if not wanted.runs_again:
-        return None
-    costed = plain(keeping_all(architecture))
 
-    def schedule_of(steps: int, budget: Budget) -> Schedule:
-        costs = step_costs(costed, budget)
-        if not wanted.overlap:
-            return policy.blocking_schedule(steps, budget, costs)
-        return overlapped(policy.schedule(steps, budget, costs), budget)
+    policy: Policy
+    costed: Program
+    overlap: bool
 
-    return schedule_of
+    def of(self, steps: int, budget: Budget) -> CheckpointSchedule:
+        """Return the schedule of a sample of so many steps with so much room."""
+        costs = step_costs(self.costed, budget)
+        if not self.overlap:
+            return self.policy.blocking_schedule(steps, budget, costs)
+        return overlapped(self.policy.schedule(steps, budget, costs), budget)
+
+
+def _policy_that_runs_again(architecture: Architecture) -> Policy | None:
+    """Return the machine's checkpoint policy if it may run steps again; a `ConfigError` if there is no such policy."""
+    name = architecture.checkpoint.policy
+    if name is None or not architecture.checkpoint.runs_again:
+        return None
+    return POLICIES.load(name)
 
 
 def _first_steps(recorded: RecordedStep) -> RecordedStep:

@@ -1,19 +1,19 @@
 """The tape: what the backward pass needs of a step, how many bytes that is, and where it lies off-chip.
 
-A step of a layer is moved in whole words of P values, as wide as an activation or wider: the values of the cell's
-``TAPE``, each vector padded to whole words; then the list of what fired in x, then that of h, each padded likewise. Of
-several tiles each keeps, and moves, the values of its own neurons and its own part of the lists.
+A step of a layer is moved in whole words of P values, each as wide as an activation or wider: the values of the cell's
+``TAPE``, then the list of what fired in x, then that of h, each padded to whole words. With several tiles, each keeps
+and moves the values of its own neurons and its own part of the lists.
 
-Off-chip each step of each layer has a slot in which it fits if everything fires: where a step lies is known before it
-is known what fires. Only what fired is moved.
+Off-chip each step of each layer has a slot that holds it even if everything fires, so where a step lies is known before
+what fires. Only what fired is moved.
 
 The machine keeps the values of two steps, one being moved while the other is used. Of lists it keeps more:
 
-- four steps' that were made: h[t] of a layer is encoded when its gates of step t - 1 are done, which waited until step
+- those made in four steps: h[t] of a layer is encoded when its cells of step t - 1 are done, which waited until step
   t - 3 was stored; so lists of t - 2, t - 1 and t may have to stay, and by the next macro step x of t + 1 is listed;
-- two steps' that were loaded, which the engine may still read when the next sample's are made.
+- those loaded for two steps, which the engine may still read when the next sample's are made.
 
-Where more moves may be on their way at once (`accel.memory.Dma.in_flight`), it keeps as many more steps of all of them.
+Where more transfers may be in flight at once (`accel.memory.Dma.in_flight`), it keeps as many more steps of each.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LOADED_STEPS = 2
 
 
 def steps_on_way(architecture: Architecture) -> int:
-    """Return how many steps of each layer's tape may be on their way at once: `TAPE_STEPS`, or as many as moves."""
+    """Return how many steps of each layer's tape may be in flight at once: `TAPE_STEPS`, or as many as transfers."""
     return max(TAPE_STEPS, architecture.dma.in_flight)
 
 
@@ -59,7 +59,7 @@ class Tape:
     bytes
         What is moved of each layer, sample and step, 0 where there is none, shape (L, B, T).
     own_bytes
-        What of it the tile keeps that keeps most, reckoned for each vector, shape (L, B, T).
+        What of it one tile keeps at most, found vector by vector, shape (L, B, T).
     slot_bytes
         Bytes of each layer's slots, shape (L,).
     """
@@ -72,7 +72,7 @@ class Tape:
         steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
         width = np.array(shape.hidden, dtype=np.int64)
         self._value_bytes = -(-width // engine.lanes) * word_bytes
-        self._own_value_bytes = -(-width // architecture.lanes) * word_bytes  # of the tile that has most
+        self._own_value_bytes = -(-width // architecture.lanes) * word_bytes  # of the tile with the most
         pairs = list(zip(lists.x, lists.h, strict=True))
         self.bytes: NDArray[np.int64] = np.stack(
             [
@@ -105,7 +105,7 @@ class Tape:
 
     @property
     def residue(self) -> NDArray[np.int64]:
-        """What of `own_bytes` cannot be undone, the gates' state and the lists, shape (L, B, T)."""
+        """The part of `own_bytes` that cannot be undone, the cell's own state and the lists, shape (L, B, T)."""
         share = self._own_value_bytes * (self._values - self._states) // self._values
         residue: NDArray[np.int64] = self.own_bytes - np.where(self.own_bytes > 0, share[:, None, None], 0)
         return residue
@@ -117,7 +117,7 @@ class Tape:
 
     @property
     def buffer_bytes(self) -> int:
-        """Local SRAM of a tile for what is on its way out or in, or not on its way yet."""
+        """Local SRAM of a tile for steps of the tape that are in flight or wait to be."""
         more = self._on_way - TAPE_STEPS
         lists = (MADE_STEPS + LOADED_STEPS + 2 * more) * self._own_list_bytes
         return int((self._on_way * self._own_value_bytes + lists).sum())

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.number import NumberFormat
+from deltatrain.accel.tensor import TensorKind
 from deltatrain.sim.gates.export.fields import Field
 from deltatrain.sim.gates.ports import Ports
 from deltatrain.sim.gates.run import STOPS
 
 __all__ = ["LOCAL", "BenchPlan", "Post"]
 
-LOCAL = {"local_weights": "weights", "local_gradients": "gradients"}
+LOCAL: dict[str, TensorKind] = {"local_weights": "weights", "local_gradients": "gradients"}
 """Interfaces to the tile's memories of matrices, and what kind of matrices is there."""
 
 

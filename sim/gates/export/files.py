@@ -147,9 +147,9 @@ class _Files:
 
     def _local(self, name: str, matrices: Mapping[str, Integers]) -> bytes:
         """Return the words of a memory of matrices in the tile."""
-        gradients, formats = LOCAL[name] == "gradients", self._engine.formats
-        width = (formats.weight_gradient if gradients else formats.weight).bits
-        words = self._images.local(matrices, gradients=gradients).tolist()
+        kind, formats = LOCAL[name], self._engine.formats
+        width = (formats.weight_gradient if kind == "gradients" else formats.weight).bits
+        words = self._images.local(matrices, kind).tolist()
         mask = (1 << width) - 1
         packed = (sum((value & mask) << (width * lane) for lane, value in enumerate(word)) for word in words)
         return _hex(packed, width * self._engine.lanes)

@@ -30,8 +30,9 @@ def test_levels_are_those_of_the_naive_machine(case: Case) -> None:
     cycle.count(program, None, held)
     naive = NaiveMachine(program)
     naive.run()
-    changes = np.diff(program.held[:, 1], prepend=0)
-    ends = sorted((naive.done[row], change) for row, change in zip(program.held[:, 0].tolist(), changes, strict=True))
+    rows, kept = program.kept_bytes.T
+    changes = np.diff(kept, prepend=0)
+    ends = sorted((naive.done[row], change) for row, change in zip(rows.tolist(), changes, strict=True))
     wanted = list(zip([at for at, _ in ends], accumulate(change for _, change in ends), strict=True))
     assert _at_end_of_cycles(list(held.over_time())) == _at_end_of_cycles(wanted)
 

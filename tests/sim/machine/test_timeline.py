@@ -75,7 +75,7 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
         assert levels[-1][1] == 0 and min(value for _, value in levels) == 0
     buffer = kept.levels.get("column buffer, bytes", [])
     assert max([value for _, value in buffer], default=0) <= program.architecture.dma.buffer_bytes
-    assert bool(buffer) == bool((program.column_bytes * program.ops.count).any())
+    assert bool(buffer) == bool((program.remote_word_bytes * program.ops.count).any())
     end_ps, moved = counters.cycles * program.architecture.engine.period_ps, Counter[str]()
     for activities in kept.activities.values():
         assert all(0 <= start < end <= end_ps for _, start, end, _ in activities)
@@ -172,7 +172,7 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
             continue
         assert spent.pop("busy", 0) == counters.units[unit].busy_cycles
         assert _nonzero(spent) == _nonzero(dict(counters.units[unit].stall_cycles))
-    held = {HELD.partition(",")[0]} if len(program.held) else set()
+    held = {HELD.partition(",")[0]} if len(program.kept_bytes) else set()
     assert {event["name"] for event in by_kind["C"]} == {"column buffer", *(UNITS[u] for u in program.unit)} | held
 
 

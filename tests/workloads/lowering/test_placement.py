@@ -21,28 +21,27 @@ _DEMAND = Demand(inputs=100, tape=300, tape_slots=350, tape_buffer=80, loss=20, 
 @given(shapes(cells=EVERY_CELL), architectures())
 def test_a_matrix_has_room_for_every_row_of_every_gate(shape: Shape, architecture: Architecture) -> None:
     lanes = architecture.engine.lanes
-    for name, (rows, words, columns) in matrices(shape, architecture).items():
-        if name == "W_readout":
+    for (stream, layer), (rows, words, columns) in matrices(shape, architecture).items():
+        if stream == "readout":
             assert rows == shape.classes
             assert columns == shape.hidden[-1] + 1
             assert (words - 1) * lanes < rows <= words * lanes
             continue
-        layer = int(name[4:-1])
-        blocks = shape.arithmetic.BLOCKS_X if name[2] == "x" else shape.arithmetic.BLOCKS_H
+        blocks = shape.arithmetic.BLOCKS_X if stream == "x" else shape.arithmetic.BLOCKS_H
         width = shape.hidden[layer]
         assert rows == len(blocks) * width
         # Neuron n of each gate is row n mod P of a word: a gate begins with a new word.
         assert words == len(blocks) * len(range(0, width, lanes))
-        bias = shape.arithmetic.BIAS_X if name[2] == "x" else shape.arithmetic.BIAS_H
-        assert columns == (shape.inputs[layer] if name[2] == "x" else width) + bias
+        bias = shape.arithmetic.BIAS_X if stream == "x" else shape.arithmetic.BIAS_H
+        assert columns == (shape.inputs[layer] if stream == "x" else width) + bias
 
 
 @settings(max_examples=60)
 @given(shapes(cells=EVERY_CELL), architectures())
 def test_tensors_lie_end_to_end_and_the_books_say_what_they_hold(shape: Shape, architecture: Architecture) -> None:
     placed = place(architecture, shape, _DEMAND)
-    for prefix, use in (("W", "weights"), ("dW", "gradients")):
-        tensors = [t for t in placed.tensors if t.name.startswith(prefix)]
+    for use in ("weights", "gradients"):
+        tensors = [t for t in placed.tensors if t.kind == use]
         assert len(tensors) == (1 + bool(shape.arithmetic.BLOCKS_H)) * len(shape.hidden) + 1
         home = getattr(architecture.placement, use)
         assert {t.remote for t in tensors} == {home == "remote"}

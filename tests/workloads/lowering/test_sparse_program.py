@@ -24,15 +24,15 @@ ENGINE_MODES = ("matvec", "matvec_t", "outer", "update")
 @given(sparse_programs())
 def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) -> None:
     program, shape, weights = case
-    lanes, blocks = program.architecture.engine.lanes, shape.arithmetic
+    lanes, arithmetic = program.architecture.engine.lanes, shape.arithmetic
     named = dict(zip(matrices(shape, program.architecture), weights, strict=True))
     ops, macs = program.ops, 0
     for op in range(len(ops)):
         if MODE_NAMES[ops.mode[op]] not in ENGINE_MODES:
             continue
         tensor = program.tensors[ops.tensor[op]]
-        mask = named[tensor.name.removeprefix("d")]
-        blocks = {"W_x": len(blocks.BLOCKS_X), "W_h": len(blocks.BLOCKS_H)}.get(tensor.name.removeprefix("d")[:3], 1)
+        mask = named[tensor.stream, tensor.layer]
+        blocks = {"x": len(arithmetic.BLOCKS_X), "h": len(arithmetic.BLOCKS_H), "readout": 1}[tensor.stream]
         width, cycles = len(mask) // blocks, 0
         for column in program.columns[ops.list_start[op] : ops.list_start[op] + ops.count[op]]:
             if column == mask.shape[1]:  # the bias, whole
@@ -60,11 +60,11 @@ def test_compressed_matrices_do_not_overlap_and_are_counted(case: Any) -> None:
     program, _, _ = case
     ends: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
     sizes = {"weights": 0, "gradients": 0}
-    for number, tensor in enumerate(program.tensors):
-        first, words = program.spans(number)
+    for tensor in program.tensors:
+        first, words = tensor.first_words, tensor.column_words
         np.testing.assert_array_equal(first[1:], (first + words)[:-1])
         size = int(words.sum()) * tensor.word_bytes
-        sizes["gradients" if tensor.name.startswith("d") else "weights"] += size
+        sizes[tensor.kind] += size
         ends[tensor.remote].append((tensor.address, tensor.address + size))
     for (_, end), (begin, _) in zip(sorted(ends[True]), sorted(ends[True])[1:], strict=False):
         assert end <= begin

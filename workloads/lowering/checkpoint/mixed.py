@@ -10,7 +10,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Costs, Row, Schedule, saved_remotely
+from deltatrain.workloads.lowering.checkpoint.schedule import (
+    Action,
+    Budget,
+    CheckpointSchedule,
+    Costs,
+    Row,
+    saved_remotely,
+)
 from deltatrain.workloads.lowering.checkpoint.segments import (
     bounds_of,
     kept_locally,
@@ -42,7 +49,7 @@ class Pattern(NamedTuple):
     share: float
 
 
-def schedule(steps: int, pattern: Pattern) -> Schedule:
+def schedule(steps: int, pattern: Pattern) -> CheckpointSchedule:
     """Return the schedule of `pattern`; steps left over make the first segment shorter."""
     whole = pattern.inner * pattern.length
     last = max(0, steps - whole)
@@ -60,7 +67,7 @@ def schedule(steps: int, pattern: Pattern) -> Schedule:
             rows += [(Action.LOAD_TAPE_REMOTE, a, b), (Action.REVERSE, a, b), (Action.FREE_TAPE_REMOTE, a, b)]
         else:
             rows += outer_again(a, b, pattern.length)
-    return Schedule.of(steps, rows)
+    return CheckpointSchedule.of(steps, rows)
 
 
 def patterns(steps: int, budget: Budget, costs: Costs) -> list[Pattern]:

@@ -121,11 +121,11 @@ def _restart(action: Copy | Move, local: set[int], remote: set[int]) -> list[Row
     if t and from_disk and t not in local:
         rows.append((Action.FREE_STATE_LOCAL, t, t + 1))
     if t and isinstance(action, Move):
-        held, verb = (remote, Action.FREE_STATE_REMOTE) if from_disk else (local, Action.FREE_STATE_LOCAL)
-        rows += _freed([t], held, verb)
+        kept, verb = (remote, Action.FREE_STATE_REMOTE) if from_disk else (local, Action.FREE_STATE_LOCAL)
+        rows += _freed([t], kept, verb)
     return rows
 
 
-def _freed(states: list[int], held: set[int], verb: Action) -> list[Row]:
-    held -= set(states)
+def _freed(states: list[int], kept: set[int], verb: Action) -> list[Row]:
+    kept -= set(states)
     return [(verb, t, t + 1) for t in sorted(states)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Schedule, byte_changes
+from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, CheckpointSchedule, byte_changes
 
 __all__ = ["with_late_reversals"]
 
@@ -33,7 +33,7 @@ _CHOICES: tuple[Callable[[int], bool], ...] = (
 """Reversals of which steps are put off."""
 
 
-def with_late_reversals(schedule: Schedule, budget: Budget) -> Iterator[Schedule]:
+def with_late_reversals(schedule: CheckpointSchedule, budget: Budget) -> Iterator[CheckpointSchedule]:
     """Yield schedules that do the same as `schedule`, some reversals as late as local memory allows."""
     for chosen in _CHOICES:
         late = _put_off(schedule, budget, chosen)
@@ -41,20 +41,20 @@ def with_late_reversals(schedule: Schedule, budget: Budget) -> Iterator[Schedule
             yield late
 
 
-def _put_off(schedule: Schedule, budget: Budget, chosen: Callable[[int], bool]) -> Schedule:
+def _put_off(schedule: CheckpointSchedule, budget: Budget, chosen: Callable[[int], bool]) -> CheckpointSchedule:
     rows = list(schedule.rows())
     change = byte_changes(schedule, budget)[0].tolist()
-    held = np.cumsum(change).tolist()
+    kept_bytes = np.cumsum(change).tolist()
     for first in reversed(range(len(rows))):
         if rows[first][0] != Action.REVERSE or not chosen(rows[first][1]):
             continue
         place = first
         while place + 1 < len(rows) and rows[place + 1][0] in _OVERTAKES:
-            between = (held[place - 1] if place else 0) + change[place + 1]
+            between = (kept_bytes[place - 1] if place else 0) + change[place + 1]
             if between > budget.local_bytes:
                 break
             rows[place], rows[place + 1] = rows[place + 1], rows[place]
             change[place], change[place + 1] = change[place + 1], change[place]
-            held[place] = between
+            kept_bytes[place] = between
             place += 1
-    return Schedule.of(schedule.steps, rows)
+    return CheckpointSchedule.of(schedule.steps, rows)

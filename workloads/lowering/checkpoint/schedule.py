@@ -1,4 +1,4 @@
-"""Schedules: who runs forward when, what is kept where, and when each step is reversed; and the check that it is right.
+"""Checkpoint schedules: which steps run forward when, what is kept where, and when each step is reversed.
 
 State t is what restarts step t, so it is there before step t is run; state 0 is known and never kept. The tape of step
 t is what its backward pass needs. The *working state* belongs to the cell itself and costs nothing here.
@@ -126,7 +126,7 @@ class Demand(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Schedule:
+class CheckpointSchedule:
     """Rows of actions in the order of their issue.
 
     Attributes
@@ -143,7 +143,7 @@ class Schedule:
     stop: NDArray[np.int64]
 
     @classmethod
-    def of(cls, steps: int, rows: Sequence[Row]) -> Schedule:
+    def of(cls, steps: int, rows: Sequence[Row]) -> CheckpointSchedule:
         """Return the schedule of `rows`; a row over no steps is left out."""
         table = np.array(rows, dtype=np.int64).reshape(-1, 3)
         table = table[table[:, 2] > table[:, 1]]
@@ -181,7 +181,7 @@ def restarted_remotely(t: int) -> list[Row]:
     return [(verb, t, t + 1) for verb in verbs]
 
 
-def byte_changes(schedule: Schedule, budget: Budget) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def byte_changes(schedule: CheckpointSchedule, budget: Budget) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return by how much each row changes what local and remote memory hold, in bytes, shape (N,) each."""
     state, tape, residue = budget.state_bytes, budget.tape_bytes, budget.residue_bytes or 0
     local, remote = np.zeros((2, len(Action)), dtype=np.int64)
@@ -208,7 +208,7 @@ def byte_changes(schedule: Schedule, budget: Budget) -> tuple[NDArray[np.int64],
     return local[schedule.action] * count, remote[schedule.action] * count
 
 
-def demand_of(schedule: Schedule, budget: Budget) -> Demand:
+def demand_of(schedule: CheckpointSchedule, budget: Budget) -> Demand:
     """Return what `schedule` takes, from its rows."""
     local, remote = (int(np.cumsum(change).max(initial=0)) for change in byte_changes(schedule, budget))
     return Demand(local, remote, schedule.forward_steps)
@@ -232,138 +232,3 @@ def fit(policy: str, demand: Demand, budget: Budget) -> Demand:
                 f"{there:,} there, {needed - there:,} missing"
             )
     return demand
-
-
-def check(schedule: Schedule, budget: Budget) -> Demand:
-    """Walk through `schedule` step by step and return what it takes.
-
-    Raises
-    ------
-    FitError
-        If a memory overflows; it names row, step, what was to be kept and the bytes.
-    ValueError
-        If something is used that is not there, kept twice, left behind, or a step is not reversed once and in order.
-    """
-    walk = _Walk(budget, schedule.steps)
-    for number, row in enumerate(schedule.rows()):
-        try:
-            walk.do(*row)
-        except ValueError as error:
-            action, start, stop = row
-            raise ValueError(f"row {number}, {Action(action).name} {start}..{stop}: {error}") from None
-        walk.measure(number, row)
-    walk.finish()
-    return Demand(walk.most_local, walk.most_remote, schedule.forward_steps)
-
-
-_KEPT_BY = {
-    Action.FORWARD_TAPE: "tape",
-    Action.FORWARD_RESIDUE: "residue",
-    Action.BACKTRACK: "tape",
-    Action.LOAD_TAPE_REMOTE: "tape",
-    Action.SAVE_TAPE_REMOTE: "tape",
-}
-
-
-class _Walk:
-    """Who holds what, at one row of a schedule."""
-
-    def __init__(self, budget: Budget, steps: int) -> None:
-        self.budget = budget
-        self.most_local = self.most_remote = 0
-        self._working: int | None = 0
-        self._to_reverse = steps
-        self._held: dict[str, set[int]] = {
-            name: set() for name in ("local state", "remote state", "local tape", "remote tape", "local residue")
-        }
-
-    def do(self, action: int, start: int, stop: int) -> None:
-        """Change what is held as one row says."""
-        verb = Action(action)
-        if verb == Action.REVERSE:
-            self._reverse(start, stop)
-        elif verb == Action.BACKTRACK:
-            self._stand_at(stop)
-            self._take("local residue", start, stop)
-            self._put("local tape", start, stop)
-            self._working = start
-        elif verb in RUNS_FORWARD:
-            self._stand_at(start)
-            if verb != Action.FORWARD:
-                self._put("local tape" if verb == Action.FORWARD_TAPE else "local residue", start, stop)
-            self._working = stop
-        elif verb == Action.SAVE_STATE_LOCAL:
-            self._stand_at(start)
-            self._put("local state", start, stop)
-        elif verb == Action.LOAD_STATE_LOCAL:
-            if start:
-                self._need("local state", start, stop)
-            self._working = start
-        else:
-            self._move(verb, start, stop)
-
-    def _move(self, verb: Action, start: int, stop: int) -> None:
-        action, what, level = verb.name.lower().split("_")
-        other = {"local": "remote", "remote": "local"}[level]
-        if action == "free":
-            self._take(f"{level} {what}", start, stop)
-        elif action == "save":
-            self._need(f"{other} {what}", start, stop)
-            self._put(f"{level} {what}", start, stop)
-        else:
-            self._need(f"{level} {what}", start, stop)
-            self._put(f"{other} {what}", start, stop)
-
-    def _reverse(self, start: int, stop: int) -> None:
-        if stop != self._to_reverse:
-            raise ValueError(f"step {self._to_reverse - 1} is to be reversed next, not step {stop - 1}")
-        self._take("local tape", start, stop)
-        self._to_reverse = start
-
-    def _stand_at(self, t: int) -> None:
-        if self._working != t:
-            raise ValueError(f"the working state is state {self._working}, not {t}")
-
-    def _need(self, where: str, start: int, stop: int) -> None:
-        missing = set(range(start, stop)) - self._held[where]
-        if missing:
-            raise ValueError(f"there is no {where} of step {min(missing)}")
-
-    def _take(self, where: str, start: int, stop: int) -> None:
-        self._need(where, start, stop)
-        self._held[where] -= set(range(start, stop))
-
-    def _put(self, where: str, start: int, stop: int) -> None:
-        there = self._held[where] & set(range(start, stop))
-        if there:
-            raise ValueError(f"there is a {where} of step {min(there)} already")
-        self._held[where] |= set(range(start, stop))
-
-    def measure(self, number: int, row: Row) -> None:
-        """Compare what is held with the room for it."""
-        sizes = {
-            "state": self.budget.state_bytes,
-            "tape": self.budget.tape_bytes,
-            "residue": self.budget.residue_bytes or 0,
-        }
-        held = {"local": 0, "remote": 0}
-        for where, steps in self._held.items():
-            memory, what = where.split()
-            held[memory] += len(steps) * sizes[what]
-        for memory, there in (("local", self.budget.local_bytes), ("remote", self.budget.remote_bytes)):
-            if held[memory] > there:
-                what = _KEPT_BY.get(Action(row[0]), "state")
-                raise FitError(
-                    f"{memory} memory overflows in row {number} of the schedule, at step {row[2] - 1}, with its "
-                    f"{what}: {held[memory]:,} bytes, {there:,} there, {held[memory] - there:,} missing"
-                )
-        self.most_local = max(self.most_local, held["local"])
-        self.most_remote = max(self.most_remote, held["remote"])
-
-    def finish(self) -> None:
-        """Check that all is reversed and nothing is left behind."""
-        if self._to_reverse:
-            raise ValueError(f"step {self._to_reverse - 1} is never reversed")
-        for where, left in self._held.items():
-            if left:
-                raise ValueError(f"a {where} of step {min(left)} is left behind")

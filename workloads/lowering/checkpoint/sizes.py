@@ -15,7 +15,7 @@ from deltatrain.workloads.lowering.state import State
 
 
 def state_bytes(shape: Shape, engine: Engine) -> int:
-    """Return the bytes that restart a step: h and the gates' own state of each layer, M, x-hat and h-hat if kept."""
+    """Return the bytes that restart a step: h and the cell's own state of each layer, M, x-hat and h-hat if kept."""
     formats, arithmetic, held = engine.formats, shape.arithmetic, shape.encoder.HELD
     return sum(
         width
@@ -34,7 +34,7 @@ def list_bytes(shape: Shape, engine: Engine, fired: float) -> int:
 
 
 def tape_bytes(shape: Shape, engine: Engine, fired: float) -> int:
-    """Return the bytes of a step's tape: the gates' values of each layer, dense, and the lists of what fired."""
+    """Return the bytes of a step's tape: the cell's values of each layer, dense, and the lists of what fired."""
     dense = sum(shape.hidden) * len(shape.arithmetic.TAPE) * engine.formats.gate.bytes
     return dense + list_bytes(shape, engine, fired)
 
@@ -78,7 +78,7 @@ class Occupancy(NamedTuple):
 def budget(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> Budget:
     """Return sizes and room: what weights, gradients and the neurons' working state leave of both memories.
 
-    Of several tiles they are those of the one that has most.
+    With several tiles they are those of the tile that keeps most.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def budget(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> Bu
 
 
 def _own_tape_bytes(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> int:
-    """Return the bytes of a step's tape in the tile that has most, in whole words (`workloads.lowering.tape`)."""
+    """Return the bytes of a step's tape in the tile with the most, in whole words (`workloads.lowering.tape`)."""
     engine = architecture.engine
     word_bytes = engine.lanes * value_bytes(engine.formats)
     entry_bytes = shape.encoder.list_entry_bytes(engine)

@@ -1,7 +1,7 @@
 """How long a schedule takes, predicted: compute and the port as two resources, each doing its own in order.
 
-*Blocking*: everything waits for each transfer. *Overlapped*: a transfer is handed to the port and compute goes on until
-it needs what is on its way, or frees memory from which the port still reads. A step's own traffic, such as streamed
+*Blocking*: everything waits for each transfer. *Overlapped*: compute hands a transfer to the port and goes on until it
+needs what is in flight, or frees memory from which the port still reads. A step's own traffic, such as streamed
 weights, shares the port with the transfers, first come, first served.
 """
 
@@ -15,13 +15,13 @@ from deltatrain.workloads.lowering.checkpoint.schedule import (
     TRANSFERS,
     Action,
     Budget,
+    CheckpointSchedule,
     Costs,
-    Schedule,
     byte_changes,
 )
 
 _MOST_ROWS_MOVED = 24
-"""How many rows a transfer is moved at most: it bounds the work, and memory bounds it long before in most schedules."""
+"""A transfer is moved past so many rows at most, to bound the work; in most schedules memory ends it long before."""
 
 
 def row_cycles(costs: Costs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -41,14 +41,14 @@ def row_cycles(costs: Costs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return compute, port
 
 
-def work_cycles(schedule: Schedule, costs: Costs) -> tuple[int, int]:
+def work_cycles(schedule: CheckpointSchedule, costs: Costs) -> tuple[int, int]:
     """Return the cycles of compute and of the port, added up; no way of running `schedule` takes less than either."""
     count = schedule.stop - schedule.start
     compute, port = row_cycles(costs)
     return int((compute[schedule.action] * count).sum()), int((port[schedule.action] * count).sum())
 
 
-def blocking_cycles(schedule: Schedule, costs: Costs) -> int:
+def blocking_cycles(schedule: CheckpointSchedule, costs: Costs) -> int:
     """Return the cycles of `schedule` if compute waits for every transfer."""
     compute, port = row_cycles(costs)
     each = np.maximum(compute, port)  # a step's own traffic runs beside it
@@ -56,7 +56,7 @@ def blocking_cycles(schedule: Schedule, costs: Costs) -> int:
     return int((each[schedule.action] * (schedule.stop - schedule.start)).sum())
 
 
-def overlapped_cycles(schedule: Schedule, costs: Costs) -> int:
+def overlapped_cycles(schedule: CheckpointSchedule, costs: Costs) -> int:
     """Return the cycles of `schedule` if transfers run beside compute, in the order of its rows.
 
     With c the time when compute is free, d when the port is:
@@ -101,23 +101,23 @@ def _arrival(there: dict[int, int], start: int, stop: int) -> int:
     return max(there.pop(step, 0) for step in range(start, stop))
 
 
-def overlapped(schedule: Schedule, budget: Budget) -> Schedule:
+def overlapped(schedule: CheckpointSchedule, budget: Budget) -> CheckpointSchedule:
     """Return `schedule` with transfers spread as far as local memory allows, in the same order.
 
-    What is brought back is asked for earlier, before rows that do not need its room; what was sent is freed later, so
-    that nobody waits for the port. Neither makes any row wait longer (`overlapped_cycles` is monotone in every time),
-    save where a step's own traffic is moved back by a transfer that would have followed it.
+    Loads are moved before rows that do not need their room. What was stored is freed later, so that no row waits for
+    the port. Neither makes any row wait longer (`overlapped_cycles` is monotone in every time), but for one case: a
+    transfer that is moved before a step's own traffic may hold it up.
     """
     rows = list(schedule.rows())
     change = byte_changes(schedule, budget)[0].tolist()
-    held = np.cumsum(change).tolist()
+    kept_bytes = np.cumsum(change).tolist()
     for place, row in enumerate(rows):
         if row[0] in _LOADS:
-            _move(rows, held, change, place, -1, budget.local_bytes)
+            _move(rows, kept_bytes, change, place, -1, budget.local_bytes)
     for place in range(len(rows) - 1, 0, -1):
         if rows[place][0] in _FREES and rows[place - 1] == (_SENT_BY[rows[place][0]], *rows[place][1:]):
-            _move(rows, held, change, place, 1, budget.local_bytes)
-    return Schedule.of(schedule.steps, rows)
+            _move(rows, kept_bytes, change, place, 1, budget.local_bytes)
+    return CheckpointSchedule.of(schedule.steps, rows)
 
 
 _LOADS = {Action.LOAD_STATE_REMOTE, Action.LOAD_TAPE_REMOTE}
@@ -137,7 +137,7 @@ _STATE_ROWS = {
 
 
 def _move(
-    rows: list[tuple[int, int, int]], held: list[int], change: list[int], place: int, direction: int, room: int
+    rows: list[tuple[int, int, int]], kept_bytes: list[int], change: list[int], place: int, direction: int, room: int
 ) -> None:
     """Move the row at `place` past its neighbours while local memory has the room and order allows it."""
     row = rows[place]
@@ -146,13 +146,13 @@ def _move(
         if not 0 <= other < len(rows) or not _may_pass(row, rows[other]):
             return
         earlier = min(place, other)
-        # between the two rows, the bytes are now held
-        between = (held[earlier - 1] if earlier else 0) + (change[place] if direction < 0 else change[other])
+        # so many bytes are kept between the two rows now
+        between = (kept_bytes[earlier - 1] if earlier else 0) + (change[place] if direction < 0 else change[other])
         if between > room:
             return
         rows[place], rows[other] = rows[other], rows[place]
         change[place], change[other] = change[other], change[place]
-        held[earlier] = between
+        kept_bytes[earlier] = between
         place = other
 
 

@@ -5,42 +5,38 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.accel.dram import DramPart
-from deltatrain.accel.program import ENGINE, MODE_NAMES, NO_TENSOR, PHASES, STREAMS, UNITS, Program
+from deltatrain.accel.program import ENGINE, NO_TENSOR, UNITS, Program
 
 
 def least_cycles(program: Program) -> int:
-    """Return the most of all bounds: every unit's own work, the recurrence, bytes on the port and on the bus."""
+    """Return the largest of the bounds: each unit's own work, the recurrence, bytes on the port and on the bus."""
     of_unit = np.bincount(program.unit, weights=program.issue_cycles, minlength=len(UNITS))
     return max(int(of_unit.max()), recurrence_cycles(program), port_cycles(program), bus_cycles(program))
 
 
 def recurrence_cycles(program: Program) -> int:
-    """Return a lower bound from who waits for whom.
+    """Return a lower bound from what waits for what.
 
-    The engine takes the samples one after the other, from the first input product of one, which all its other ops
-    follow, to its last weight gradient, which follows all its other ops; so the samples' spans add up. The span of one
-    is at least the engine's own work on it, and at least the way through its recurrence in the layer where that is
-    longest: forward, the encoder, the recurrent product and the gates of every step; then the read-out of the last step
-    and the loss; backward, the gates and the recurrent product of every step; with several tiles their exchange too.
-    What is run again is left out of the way.
+    The engine takes the samples one after the other: all ops of a sample follow its first input product and precede its
+    last weight gradient. So the samples' spans add up. A span is at least the engine's own work on the sample. It is
+    also at least the longest chain of waits through the recurrence of a layer. Forward the chain has the encoder, the
+    recurrent product and the cells of every step, then the read-out of the last step and the loss. Backward it has the
+    cells and the recurrent product of every step. With several tiles it has their exchange too. What is run again is
+    left out.
     """
     ops, cost = program.ops, program.issue_cycles + program.drain_cycles
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
-    first = ops.phase != PHASES.index("RF")
-    mode = {name: (ops.mode == code) & first for code, name in enumerate(MODE_NAMES)}
-    gates = mode["cell_forward"] | mode["cell_backward"]
-    if not gates.any():
+    first = ~ops.is_phase("RF")
+    cells = first & ops.is_mode("cell_forward", "cell_backward")
+    if not cells.any():
         return 0
-    listing = (program.unit == UNITS.index("encoder")) & first
-    recurrent = (ops.stream == STREAMS.index("h")) & (ops.step > 0)
-    listing = (program.unit == UNITS.index("encoder")) & first
-    exchanged = mode["reduce"] | (mode["broadcast"] & (ops.phase == PHASES.index("FP")))
-    chain = gates | (recurrent & (listing | mode["matvec"] | mode["matvec_t"] | exchanged))
+    products = program.is_unit("encoder") | ops.is_mode("matvec", "matvec_t", "reduce")
+    sent_forward = ops.is_mode("broadcast") & ops.is_phase("FP")
+    chain = cells | (first & ops.is_stream("h") & (ops.step > 0) & (products | sent_forward))
     last_step = np.zeros(samples, dtype=np.int64)
-    np.maximum.at(last_step, ops.sample[gates], ops.step[gates])
-    update = mode["update"]
-    readout = ~update & (ops.stream == STREAMS.index("readout")) & (ops.step == last_step[ops.sample])
-    readout &= ~mode["outer"]
+    np.maximum.at(last_step, ops.sample[cells], ops.step[cells])
+    update = first & ops.is_mode("update")
+    readout = ops.is_stream("readout") & ~ops.is_mode("update", "outer") & (ops.step == last_step[ops.sample])
     of_layer = np.bincount(ops.sample[chain] * layers + ops.layer[chain], cost[chain], samples * layers)
     of_readout = np.bincount(ops.sample[readout], cost[readout], samples)
     through = of_layer.reshape(samples, layers).max(axis=1) + of_readout
@@ -63,10 +59,10 @@ def bus_cycles(program: Program) -> int:
 
 
 def _queued_bytes(program: Program) -> int:
-    """Return the most bytes that the queues of writes may keep off the buses: answered from there, or written over.
+    """Return how many bytes the write queues keep off the buses at most: reads answered there, writes replaced there.
 
-    An op can find no more bursts in the queues than they hold, of what ops before it wrote. Where columns are not whole
-    bursts, two of one op share a burst, too.
+    An op finds at most as many bursts of earlier ops in the queues as they hold. Where columns are not whole bursts,
+    two columns of one op may share a burst, too.
     """
     architecture, ops = program.architecture, program.ops
     if not isinstance(architecture.device, DramPart):
@@ -82,6 +78,7 @@ def _queued_bytes(program: Program) -> int:
     burst = architecture.device.burst_bytes(architecture.remote.bus_bits)
     room = architecture.remote.channels * architecture.remote.write_queue
     shared = 2 * (room + 2 * np.where(ops.tensor == NO_TENSOR, 1, ops.count))
-    most = np.where((program.column_bytes % burst == 0) & (ops.tensor != NO_TENSOR), room, shared) * burst
+    whole_bursts = (program.remote_word_bytes * ops.words % burst == 0) & (ops.tensor != NO_TENSOR)
+    most = np.where(whole_bursts, room, shared) * burst
     moved = np.minimum(program.remote_read_bytes, most) + np.minimum(program.remote_write_bytes, most)
     return int(moved[finds].sum())

@@ -1,9 +1,9 @@
-"""The pace of a training step: cycles from one step to the next, when nothing but units and their waiting counts.
+"""The pace of a training step: cycles from one step to the next, as far as units and their waiting decide.
 
-Bounds from sums of work say nothing of how ops wait for each other: of the exchange between tiles, of loads from a far
-memory. So the ops of one sample are walked through in order, each starting when its unit is free and all it depends on
-is done, and the pace is read off the second half of the steps, where pipelines are full. Columns streamed from off-chip
-memory are taken to be there: what they take of the port, other bounds tell.
+Bounds from sums of work say nothing of how ops wait for each other, such as for the exchange between tiles or for loads
+from a far memory. So the ops of one sample are followed in order: each starts when its unit is free and all that it
+depends on is done. The pace is read off the second half of the steps, where pipelines are full. Columns that stream
+from off-chip memory are taken to be there already; other bounds tell what they take of the port.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.memory import IdealDevice
-from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, UNITS, Program
+from deltatrain.accel.program import NO_OP, UNITS, Program
 
-_MOVES = UNITS.index("load"), UNITS.index("store")
+_TRANSFER_UNITS = UNITS.index("load"), UNITS.index("store")
 
 
 class Pace(NamedTuple):
@@ -28,9 +28,9 @@ class Pace(NamedTuple):
 
 
 def latency_cycles(program: Program) -> int:
-    """Return how long a request takes before its bytes begin to pass the port, DRAM's own part left out.
+    """Return how long a request takes until its bytes begin to pass the port, without the DRAM's own latency.
 
-    That depends on rows, and is short beside what is moved.
+    That depends on rows, and is short beside the transfer.
     """
     architecture = program.architecture
     device = architecture.device
@@ -46,14 +46,14 @@ def pace(program: Program, skipped: NDArray[np.bool_]) -> Pace:
     program
         A training step that runs nothing again.
     skipped
-        Ops that take no time, such as moves that are not to count, shape (N,).
+        Ops that take no time, such as transfers that are not to count, shape (N,).
     """
     ops = program.ops
     longest = int(ops.sample[ops.step.argmax()])
     done = _done(program, skipped, np.flatnonzero(ops.sample == longest))
     steps = int(ops.step[ops.sample == longest].max()) + 1
-    forward = (ops.mode == MODE_NAMES.index("cell_forward")) & (ops.phase == PHASES.index("FP"))
-    backward = np.isin(ops.phase, [PHASES.index("BP"), PHASES.index("WG")]) & (ops.stream != STREAMS.index("readout"))
+    forward = ops.is_mode("cell_forward") & ops.is_phase("FP")
+    backward = ops.is_phase("BP", "WG") & ~ops.is_stream("readout")
     ended = []
     for chosen in (forward, backward):
         rows = np.flatnonzero(chosen & (ops.sample == longest))
@@ -76,13 +76,13 @@ def _done(program: Program, skipped: NDArray[np.bool_], rows: NDArray[np.int64])
     unit, depends = program.unit.tolist(), program.ops.depends.tolist()
     done = [0] * (len(unit) + 1)  # the last stands for no op
     free, passed = [0] * len(UNITS), [0] * len(UNITS)
-    on_way: dict[int, deque[int]] = {move: deque([0] * in_flight) for move in _MOVES}
+    on_way: dict[int, deque[int]] = {unit: deque([0] * in_flight) for unit in _TRANSFER_UNITS}
     assert NO_OP == -1, "no op is the last"
-    moves = ~skipped & np.isin(program.unit, _MOVES)
-    for op, is_move in zip(rows.tolist(), moves[rows].tolist(), strict=True):
+    transfers = ~skipped & program.is_unit("load", "store")
+    for op, is_transfer in zip(rows.tolist(), transfers[rows].tolist(), strict=True):
         of = unit[op]
         start = max(free[of], *[done[before] for before in depends[op]])
-        if is_move:
+        if is_transfer:
             start = max(start, on_way[of].popleft())
             passed[of] = max(passed[of], start + latency) + issue[op]
             on_way[of].append(passed[of])

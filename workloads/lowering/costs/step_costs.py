@@ -1,4 +1,4 @@
-"""What a step costs on a machine: the cycles from which checkpoint schedules are worked out and predicted."""
+"""What a step costs on a machine: the cycles by which checkpoint schedules are chosen and predicted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import Checkpoint
-from deltatrain.accel.program import MODE_NAMES, PHASES, UNITS, Ops, Program
+from deltatrain.accel.program import UNITS, Ops, Program
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles, port_cycles
 from deltatrain.workloads.lowering.costs.pace import latency_cycles, pace
@@ -18,7 +18,7 @@ __all__ = ["keeping_all", "only", "step_costs"]
 
 
 def keeping_all(architecture: Architecture) -> Architecture:
-    """Return the machine as it keeps everything, wherever there is room: what `step_costs` asks for."""
+    """Return the machine with every tape kept, wherever there is room; `step_costs` takes a program of it."""
     placement = architecture.placement.model_copy(update={"tape": "auto"})
     return architecture.model_copy(update={"placement": placement, "checkpoint": Checkpoint()})
 
@@ -33,22 +33,19 @@ def step_costs(program: Program, room: Budget) -> Costs:
     room
         Sizes of a state and a tape.
     """
-    architecture, phase, mode = program.architecture, program.ops.phase, program.ops.mode
-    steps = int(((mode == MODE_NAMES.index("cell_forward")) & (program.ops.layer == 0)).sum())
-    tape = (mode == MODE_NAMES.index("store")) | (
-        (mode == MODE_NAMES.index("load")) & (phase == PHASES.index("BP"))
-    )  # moving tapes is what a policy decides
-    forward = only(program, (phase == PHASES.index("FP")) & ~tape)
-    backward = only(program, np.isin(phase, [PHASES.index("BP"), PHASES.index("WG")]) & ~tape)
-    undone = np.isin(mode, [MODE_NAMES.index("matvec"), MODE_NAMES.index("cell_forward")])
-    undo = only(program, undone & (program.ops.phase == PHASES.index("FP")))
+    architecture, ops = program.architecture, program.ops
+    steps = int((ops.is_mode("cell_forward") & (ops.layer == 0)).sum())
+    tape = ops.is_mode("store") | (ops.is_mode("load") & ops.is_phase("BP"))  # a policy decides whether it is moved
+    forward = only(program, ops.is_phase("FP") & ~tape)
+    backward = only(program, ops.is_phase("BP", "WG") & ~tape)
+    undo = only(program, ops.is_mode("matvec", "cell_forward") & ops.is_phase("FP"))
 
     paced = pace(program, tape)
     in_flight, layers = architecture.dma.in_flight, int(program.ops.layer.max(initial=0)) + 1
-    waiting = layers * latency_cycles(program)  # each layer's part is a move of its own
+    waiting = layers * latency_cycles(program)  # each layer's part is a transfer of its own
 
     def moved(size_bytes: int) -> int:
-        """Return for how long the port, or what keeps it waiting, is busy with a move."""
+        """Return how long a transfer keeps the port, or what the port waits for, busy."""
         beats = _transfer_cycles(architecture, size_bytes)
         return max(beats, -(-(beats + waiting) // in_flight))
 
@@ -71,7 +68,7 @@ def step_costs(program: Program, room: Budget) -> Costs:
 
 
 def only(program: Program, chosen: NDArray[np.bool_]) -> Program:
-    """Return the program with the chosen ops only, as far as the analytic fidelity reads it."""
+    """Return the program with the chosen ops only; its dependencies point nowhere, so only bounds may read it."""
     ops = Ops(**{name: getattr(program.ops, name)[chosen] for name in Ops.__dataclass_fields__})
     return replace(program, ops=ops)
 

@@ -17,7 +17,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import RUNS_FORWARD, Action, Costs, Schedule
+from deltatrain.workloads.lowering.checkpoint.schedule import RUNS_FORWARD, Action, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.segments import taped
 from deltatrain.workloads.lowering.lists import Lists, fired_lists
 from deltatrain.workloads.lowering.lowering import lower
@@ -42,7 +42,7 @@ def test_keeping_everything_is_the_plain_program(data: st.DataObject) -> None:
     machine, shape = data.draw(architectures()), data.draw(shapes())
     step, readout = data.draw(recordings(shape)), data.draw(READOUTS)
     local = machine.model_copy(update={"placement": machine.placement.model_copy(update={"tape": "local"})})
-    scheduled = lower(local, shape, step, readout, lambda steps, budget: Schedule.of(steps, taped(0, steps)))
+    scheduled = lower(local, shape, step, readout, lambda steps, budget: CheckpointSchedule.of(steps, taped(0, steps)))
     assert same_ops(lower(local, shape, step, readout), scheduled)
 
 
@@ -207,7 +207,7 @@ def test_local_memory_never_holds_more_than_is_booked_at_any_cycle(case: Case) -
     assert booked <= (case.architecture.checkpoint.local_bytes or 0)
     events: Counter[int] = Counter()
     held = 0
-    for op, now in program.held.tolist():
+    for op, now in program.kept_bytes.tolist():
         change, held = now - held, now
         events[machine.start[op] if change > 0 else machine.done[op]] += change
     assert held == 0
@@ -311,7 +311,7 @@ def test_an_overflow_names_step_tensor_and_bytes() -> None:
     step = _recorded(shape, [6])
     machine = Architecture.named("tiny", {"checkpoint.local_bytes": 600, "checkpoint.policy": "segment"})
     with pytest.raises(FitError, match=r"at step \d+ of sample 0 with its tape of [\d,]+ bytes: .* missing"):
-        lower(machine, shape, step, "last", lambda steps, budget: Schedule.of(steps, taped(0, steps)))
+        lower(machine, shape, step, "last", lambda steps, budget: CheckpointSchedule.of(steps, taped(0, steps)))
 
 
 def test_a_policy_that_does_not_fit_says_so() -> None:

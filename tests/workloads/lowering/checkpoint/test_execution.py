@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, store_all
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Costs, Schedule, demand_of
+from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, CheckpointSchedule, Costs, demand_of
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.network import network
 from deltatrain.workloads.training import integer_training
@@ -151,7 +151,7 @@ def test_a_full_memory_is_an_error_that_names_step_what_and_bytes():
 
 def test_floats_are_not_run_backwards():
     with pytest.raises(ValueError, match="cannot be run backwards"):
-        execute(Schedule.of(2, [(Action.FORWARD_RESIDUE, 0, 2)]), float_replay("rnn", 2, 0))
+        execute(CheckpointSchedule.of(2, [(Action.FORWARD_RESIDUE, 0, 2)]), float_replay("rnn", 2, 0))
 
 
 def test_a_policy_that_loses_a_step_would_be_noticed():
@@ -159,5 +159,5 @@ def test_a_policy_that_loses_a_step_would_be_noticed():
     whole, other = float_replay("lstm", 12, 5), float_replay("lstm", 12, 5)
     execute(everything(12), whole)
     tape = [(Action.FORWARD_TAPE, 0, 12), (Action.REVERSE, 1, 12), (Action.LOAD_STATE_LOCAL, 0, 1)]
-    execute(Schedule.of(12, tape), other)
+    execute(CheckpointSchedule.of(12, tape), other)
     assert not np.array_equal(other.gradients().flat(), whole.gradients().flat())

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint import nested
+from deltatrain.workloads.lowering.checkpoint.check import check
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, optimal
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Schedule, check
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles
 
 
@@ -34,7 +35,7 @@ def test_nested_schedules_are_the_cheapest_of_all_if_the_port_blocks(case):
     assert cost == least_blocking_cycles(steps, budget, costs)
     if cost < float("inf"):
         for order in nested.ORDERS:
-            schedule = Schedule.of(steps, cheapest.rows(steps, sizes.local, sizes.remote, order))
+            schedule = CheckpointSchedule.of(steps, cheapest.rows(steps, sizes.local, sizes.remote, order))
             check(schedule, budget)
             assert blocking_cycles(schedule, costs) == cost
 

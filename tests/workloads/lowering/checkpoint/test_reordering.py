@@ -8,9 +8,10 @@ from checkpoint_execution import execute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltatrain.workloads.lowering.checkpoint.check import check
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.reordering import with_late_reversals
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Costs, Schedule, check
+from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, overlapped_cycles
 
 QUICK = [name for name in POLICIES.names() if name != "optimal"]
@@ -56,7 +57,7 @@ def test_a_step_is_run_again_while_a_tape_is_on_its_way():
         (Action.FORWARD_TAPE, 0, 1),
         (Action.REVERSE, 0, 1),
     ]
-    schedule, budget, costs = Schedule.of(2, rows), Budget(1, 1, 2, 100), Costs(6, 3, 5, 5, 1, 9)
+    schedule, budget, costs = CheckpointSchedule.of(2, rows), Budget(1, 1, 2, 100), Costs(6, 3, 5, 5, 1, 9)
     before = overlapped_cycles(schedule, costs)
     late = min(overlapped_cycles(one, costs) for one in with_late_reversals(schedule, budget))
     assert before - late == 6  # all of the step's way forward

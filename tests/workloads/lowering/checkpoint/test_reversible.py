@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.lowering.checkpoint.check import check
 from deltatrain.workloads.lowering.checkpoint.policies import reversible, store_all
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, check
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
 from deltatrain.workloads.lowering.checkpoint.sizes import Occupancy
 from deltatrain.workloads.lowering.checkpoint.sizes import budget as budget_of
 from deltatrain.workloads.lowering.placement import Shape

@@ -11,8 +11,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.errors import FitError
+from deltatrain.workloads.lowering.checkpoint.check import check
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, double, revolve, segment
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Costs, Demand, Schedule, check, demand_of
+from deltatrain.workloads.lowering.checkpoint.schedule import (
+    Action,
+    Budget,
+    CheckpointSchedule,
+    Costs,
+    Demand,
+    demand_of,
+)
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 
 FREE_COSTS = Costs(1, 2, 0, 0, 0, 0)
@@ -139,7 +147,7 @@ A = Action
 )
 def test_an_invalid_schedule_is_refused(rows, fault):
     with pytest.raises(ValueError, match=fault):
-        check(Schedule.of(2, rows), Budget(1, 1, 100, 100, 1))
+        check(CheckpointSchedule.of(2, rows), Budget(1, 1, 100, 100, 1))
 
 
 def test_a_demand_that_fits_is_handed_on():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from deltatrain.accel.family import ModuleFamily
 
 if TYPE_CHECKING:
-    from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule
+    from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs, Demand
 
 
 class Policy(Protocol):
@@ -23,10 +23,10 @@ class Policy(Protocol):
 
     CLOSED_FORM: bool
 
-    def schedule(self, steps: int, budget: Budget, costs: Costs) -> Schedule:
+    def schedule(self, steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
         """Return the schedule of a sequence of `steps` where transfers go on beside the units' work."""
 
-    def blocking_schedule(self, steps: int, budget: Budget, costs: Costs) -> Schedule:
+    def blocking_schedule(self, steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
         """Return the schedule where everything waits for transfers; most policies do the same."""
 
     def demand(self, steps: int, budget: Budget, costs: Costs) -> Demand:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deltatrain.workloads.lowering.checkpoint.package import disk_rows, slots
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs, Demand, demand_of, fit
 
 CLOSED_FORM = False
 
@@ -13,7 +13,7 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("disk_revolve", demand_of(_schedule(steps, budget, costs), budget), budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     return _schedule(steps, budget, costs)
@@ -22,8 +22,8 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
 blocking_schedule = schedule
 
 
-def _schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def _schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     step = max(1, costs.forward_cycles)
     local, _ = slots(steps, budget)
     moves = costs.save_state_cycles / step, costs.load_state_cycles / step
-    return Schedule.of(steps, disk_rows(steps, local, moves))
+    return CheckpointSchedule.of(steps, disk_rows(steps, local, moves))

@@ -16,10 +16,10 @@ from deltatrain.workloads.lowering.checkpoint.policies import segment
 from deltatrain.workloads.lowering.checkpoint.schedule import (
     Action,
     Budget,
+    CheckpointSchedule,
     Costs,
     Demand,
     Row,
-    Schedule,
     fit,
     saved_remotely,
 )
@@ -48,7 +48,7 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("double", Demand(local_bytes, (outer - 2) * budget.state_bytes, forward_steps), budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     number, length = segment_steps(budget)
@@ -61,7 +61,7 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     rows += one_level(bounds_of(start, stop, length), kept_locally, restarted_locally)
     for a, b in reversed(earlier):
         rows += outer_again(a, b, length)
-    return Schedule.of(steps, rows)
+    return CheckpointSchedule.of(steps, rows)
 
 
 blocking_schedule = schedule

@@ -6,7 +6,7 @@ The package's own cost model knows no overlap.
 from __future__ import annotations
 
 from deltatrain.workloads.lowering.checkpoint.package import hierarchical_rows, slots
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs, Demand, demand_of, fit
 
 CLOSED_FORM = False
 
@@ -14,13 +14,13 @@ CLOSED_FORM = False
 def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     """Return what the package's schedule takes; there is no closed form."""
     rows = hierarchical_rows(steps, *slots(steps, budget), _moves(costs))
-    return fit("hrevolve", demand_of(Schedule.of(steps, rows), budget), budget)
+    return fit("hrevolve", demand_of(CheckpointSchedule.of(steps, rows), budget), budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
-    return Schedule.of(steps, hierarchical_rows(steps, *slots(steps, budget), _moves(costs)))
+    return CheckpointSchedule.of(steps, hierarchical_rows(steps, *slots(steps, budget), _moves(costs)))
 
 
 blocking_schedule = schedule

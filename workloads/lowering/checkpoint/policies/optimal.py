@@ -21,7 +21,7 @@ from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint import mixed, nested
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.reordering import with_late_reversals
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, demand_of, fit
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs, Demand, demand_of, fit
 from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles, work_cycles
 
 CLOSED_FORM = False
@@ -46,7 +46,7 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
 
 
 @lru_cache(maxsize=64)
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule.
 
     Raises
@@ -63,7 +63,7 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
 
 
 @lru_cache(maxsize=64)
-def blocking_schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def blocking_schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule for a port that everything waits for: the cheapest nested one, or another that is faster.
 
     Raises
@@ -76,7 +76,7 @@ def blocking_schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     if _is_short(steps, sizes):
         cheapest = nested.Nested(steps, sizes, nested.prices(costs, 1.0))
         if cheapest.cost(steps, sizes.local, sizes.remote) < float("inf"):
-            best.offer(Schedule.of(steps, cheapest.rows(steps, sizes.local, sizes.remote)))
+            best.offer(CheckpointSchedule.of(steps, cheapest.rows(steps, sizes.local, sizes.remote)))
     best.offer(schedule(steps, budget, costs))
     return _found(best, _offer_others(best, steps, budget, costs))
 
@@ -111,27 +111,27 @@ def least_cycles(steps: int, budget: Budget, costs: Costs) -> int:
     return min(at(sent) for sent in near | {0, most_sent})
 
 
-def _beside(schedule: Schedule, budget: Budget, costs: Costs) -> int:
+def _beside(schedule: CheckpointSchedule, budget: Budget, costs: Costs) -> int:
     return overlapped_cycles(overlapped(schedule, budget), costs)
 
 
-def _blocking(schedule: Schedule, budget: Budget, costs: Costs) -> int:
+def _blocking(schedule: CheckpointSchedule, budget: Budget, costs: Costs) -> int:
     return blocking_cycles(schedule, costs)
 
 
 class _Best:
     """The fastest schedule offered so far, as `timed`."""
 
-    def __init__(self, budget: Budget, costs: Costs, timed: Callable[[Schedule, Budget, Costs], int]) -> None:
+    def __init__(self, budget: Budget, costs: Costs, timed: Callable[[CheckpointSchedule, Budget, Costs], int]) -> None:
         self._budget, self._costs, self._timed = budget, costs, timed
         self.cycles: int | None = None
-        self.schedule: Schedule | None = None
+        self.schedule: CheckpointSchedule | None = None
 
     def beaten_by(self, cycles: float) -> bool:
         """Tell whether a schedule of at least `cycles` could still be faster."""
         return self.cycles is None or cycles < self.cycles
 
-    def offer(self, candidate: Schedule) -> int | None:
+    def offer(self, candidate: CheckpointSchedule) -> int | None:
         """Time `candidate`, unless its work alone takes too long, and keep it if it is the fastest that fits."""
         if not self.beaten_by(max(work_cycles(candidate, self._costs))) or not fits(candidate, self._budget):
             return None
@@ -141,13 +141,13 @@ class _Best:
         return cycles
 
 
-def _found(best: _Best, reasons: list[str]) -> Schedule:
+def _found(best: _Best, reasons: list[str]) -> CheckpointSchedule:
     if best.schedule is None:
         raise FitError(f"policy optimal does not fit: {reasons[-1]}")
     return best.schedule
 
 
-def fits(schedule: Schedule, budget: Budget) -> bool:
+def fits(schedule: CheckpointSchedule, budget: Budget) -> bool:
     """Tell whether `schedule` stays within both memories."""
     local, remote, _ = demand_of(schedule, budget)
     return local <= budget.local_bytes and remote <= budget.remote_bytes
@@ -157,7 +157,7 @@ def _is_short(steps: int, sizes: nested.Units) -> bool:
     return steps * steps * (sizes.local + 1) * (sizes.remote + 1) <= nested.MOST_WORK
 
 
-def _nested(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
+def _nested(steps: int, budget: Budget, costs: Costs) -> Iterator[CheckpointSchedule]:
     sizes = nested.units(steps, budget)
     if not _is_short(steps, sizes):
         return
@@ -176,12 +176,12 @@ def _nested(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
                 rows = tuple(cheapest.rows(steps, local, remote, order))
                 if rows not in seen:
                     seen.add(rows)
-                    made = Schedule.of(steps, rows)
+                    made = CheckpointSchedule.of(steps, rows)
                     yield made
                     yield from with_late_reversals(made, budget) if steps <= _ALL_REVERSALS_STEPS else ()
 
 
-def _mixed(steps: int, budget: Budget, costs: Costs) -> Iterator[Schedule]:
+def _mixed(steps: int, budget: Budget, costs: Costs) -> Iterator[CheckpointSchedule]:
     """Yield schedules of the best patterns, which are chosen on shorter sequences where this one is long."""
     patterns = mixed.patterns(steps, budget, costs)[:_MOST_PATTERNS]
     shorter = {pattern: _shorter(pattern) for pattern in patterns}

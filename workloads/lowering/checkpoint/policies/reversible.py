@@ -1,6 +1,6 @@
-"""Steps are run backwards from what cannot be inverted: the fired lists, and the gates' own state.
+"""Steps are run backwards from what cannot be inverted: the fired lists, and the cell's own state.
 
-In integers that wrap, M[t-1] = M[t] - W delta[t] exactly (`accel.modes.matvec.undo`), and the gates of step t follow
+In integers that wrap, M[t-1] = M[t] - W delta[t] exactly (`accel.modes.matvec.undo`), and the cells of step t follow
 from M[t] and the state that they took. Where the residues of all steps do not fit, states at the beginning of segments
 go to off-chip memory and a segment leaves its residues when it is run again.
 """
@@ -11,10 +11,10 @@ from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint.schedule import (
     Action,
     Budget,
+    CheckpointSchedule,
     Costs,
     Demand,
     Row,
-    Schedule,
     fit,
     restarted_remotely,
     saved_remotely,
@@ -40,7 +40,7 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("reversible", Demand(local_bytes, states * budget.state_bytes, 2 * steps - length), budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     length = segment_steps(steps, budget)
@@ -53,7 +53,7 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
         return rows
 
     bounds = bounds_of(0, steps, length)
-    return Schedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely, run_back))
+    return CheckpointSchedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely, run_back))
 
 
 blocking_schedule = schedule

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import comb
 
 from deltatrain.workloads.lowering.checkpoint.package import local_rows
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, fit
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs, Demand, fit
 
 CLOSED_FORM = True
 
@@ -21,10 +21,10 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("revolve", taken, budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
-    return Schedule.of(steps, local_rows(steps, _states(steps, budget) + 1))
+    return CheckpointSchedule.of(steps, local_rows(steps, _states(steps, budget) + 1))
 
 
 blocking_schedule = schedule

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, fit
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs, Demand, fit
 from deltatrain.workloads.lowering.checkpoint.segments import bounds_of, kept_locally, one_level, restarted_locally
 
 CLOSED_FORM = True
@@ -23,11 +23,11 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("segment", taken, budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     bounds = bounds_of(0, steps, segment_steps(steps, budget))
-    return Schedule.of(steps, one_level(bounds, kept_locally, restarted_locally))
+    return CheckpointSchedule.of(steps, one_level(bounds, kept_locally, restarted_locally))
 
 
 blocking_schedule = schedule

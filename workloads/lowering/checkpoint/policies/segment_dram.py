@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from deltatrain.workloads.lowering.checkpoint.schedule import (
     Budget,
+    CheckpointSchedule,
     Costs,
     Demand,
-    Schedule,
     fit,
     restarted_remotely,
     saved_remotely,
@@ -24,11 +24,11 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("segment_dram", Demand(local_bytes, states * budget.state_bytes, 2 * steps - length), budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     bounds = bounds_of(0, steps, segment_steps(steps, budget))
-    return Schedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely))
+    return CheckpointSchedule.of(steps, one_level(bounds, saved_remotely, restarted_remotely))
 
 
 blocking_schedule = schedule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, Schedule, fit
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs, Demand, fit
 from deltatrain.workloads.lowering.checkpoint.segments import taped
 
 CLOSED_FORM = True
@@ -13,10 +13,10 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("store_all", Demand(steps * budget.tape_bytes, 0, steps), budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
-    return Schedule.of(steps, taped(0, steps))
+    return CheckpointSchedule.of(steps, taped(0, steps))
 
 
 blocking_schedule = schedule

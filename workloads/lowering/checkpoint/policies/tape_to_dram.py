@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from deltatrain.workloads.lowering.checkpoint.schedule import Action, Budget, Costs, Demand, Row, Schedule, fit
+from deltatrain.workloads.lowering.checkpoint.schedule import (
+    Action,
+    Budget,
+    CheckpointSchedule,
+    Costs,
+    Demand,
+    Row,
+    fit,
+)
 from deltatrain.workloads.lowering.checkpoint.segments import bounds_of
 
 CLOSED_FORM = True
@@ -22,7 +30,7 @@ def demand(steps: int, budget: Budget, costs: Costs) -> Demand:
     return fit("tape_to_dram", taken, budget)
 
 
-def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
+def schedule(steps: int, budget: Budget, costs: Costs) -> CheckpointSchedule:
     """Return the schedule."""
     demand(steps, budget, costs)
     *sent, last = pairwise(bounds_of(0, steps, _block(steps, budget)))
@@ -32,7 +40,7 @@ def schedule(steps: int, budget: Budget, costs: Costs) -> Schedule:
     rows += [(Action.FORWARD_TAPE, *last), (Action.REVERSE, *last)]
     for a, b in reversed(sent):
         rows += [(Action.LOAD_TAPE_REMOTE, a, b), (Action.REVERSE, a, b), (Action.FREE_TAPE_REMOTE, a, b)]
-    return Schedule.of(steps, rows)
+    return CheckpointSchedule.of(steps, rows)
 
 
 blocking_schedule = schedule

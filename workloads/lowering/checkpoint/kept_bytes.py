@@ -1,4 +1,4 @@
-"""What local and off-chip memory hold of tapes and states while a program runs, to the byte."""
+"""How many bytes of tapes and states local and off-chip memory keep while a program runs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint.timeline import AT, NONE, WHAT, Changes, Timeline
+from deltatrain.workloads.lowering.op_kinds import OpKind
 
-__all__ = ["Kept", "Sizes", "held_over_ops", "kept"]
+__all__ = ["Kept", "Sizes", "kept", "kept_over_ops"]
 
 
 class Sizes(NamedTuple):
@@ -31,7 +32,7 @@ class Sizes(NamedTuple):
     state: NDArray[np.int64]
 
     def of(self, sample: int, changes: Changes) -> NDArray[np.int64]:
-        """Return by how many bytes each change of a sample changes what is held, shape (N, L)."""
+        """Return by how many bytes each change of a sample changes what is kept, shape (N, L)."""
         step = changes.step
         by_what = {
             "tape": self.tape[:, sample, step],
@@ -75,8 +76,8 @@ def kept(samples: list[Timeline], sizes: Sizes, room_bytes: int) -> Kept:
     for number, sample in enumerate(samples):
         changes = sample.changes
         delta = sizes.of(number, changes)
-        held = np.cumsum(delta, axis=0)
-        rooms = np.maximum.accumulate(held, axis=0).sum(axis=1)
+        kept_bytes = np.cumsum(delta, axis=0)
+        rooms = np.maximum.accumulate(kept_bytes, axis=0).sum(axis=1)
         over = np.flatnonzero(rooms > room_bytes)
         if len(over):
             at = over[0]
@@ -88,9 +89,9 @@ def kept(samples: list[Timeline], sizes: Sizes, room_bytes: int) -> Kept:
         is_state = changes.what == WHAT.index("state")
         states = np.cumsum(np.where(is_state[:, None], delta, 0), axis=0)
         layers = np.arange(delta.shape[1])
-        peak = held.argmax(axis=0) if len(held) else None
+        peak = kept_bytes.argmax(axis=0) if len(kept_bytes) else None
         of_states = 0 if peak is None else int(states[peak, layers].sum())
-        together = 0 if peak is None else int(held[peak, layers].sum())
+        together = 0 if peak is None else int(kept_bytes[peak, layers].sum())
         if together >= most.tape_bytes + most.state_bytes:
             most = most._replace(tape_bytes=together - of_states, state_bytes=of_states)
         most = most._replace(
@@ -100,12 +101,12 @@ def kept(samples: list[Timeline], sizes: Sizes, room_bytes: int) -> Kept:
     return most
 
 
-def held_over_ops(
+def kept_over_ops(
     samples: list[Timeline],
     sizes: Sizes,
-    row_of: Callable[[str, NDArray[np.int64], int, NDArray[np.int64]], NDArray[np.int64]],
+    row_of: Callable[[OpKind, NDArray[np.int64], int, NDArray[np.int64]], NDArray[np.int64]],
 ) -> NDArray[np.int64]:
-    """Return rows of ops, in order, and the bytes held in local memory once each is done, shape (M, 2).
+    """Return rows of ops, in order, and the bytes kept in local memory once each is done, shape (M, 2).
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Room for what passes between tiles: nothing is sent before there is a place for it.
 
-Of each stream of each layer a tile holds `LISTS_RECEIVED` received lists, one behind the other as they are sent, in
-both passes. So a list is sent when the last op that reads the list before the one before is done. A tile also holds the
-sums of `SUMS_WAITING` products, for all streams together. So such a product begins when the sums of the product before
-the one before have left.
+A tile has places for `LISTS_RECEIVED` received lists of each stream of each layer, which lists take in turn, in both
+passes. So a list is sent when the last op that reads the list two before it is done. A tile also has places for the
+sums of `SUMS_WAITING` products, for all streams together. So a product begins when the sums of the product two before
+it have left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 
 
 def wait_for_room(table: Table) -> None:
-    """Add to the dependencies in an op table, whole but for these, what ops of several tiles wait for."""
+    """Add to the dependencies of an op table, which has all others, what ops of several tiles wait for."""
     _wait_for_lists(table)
     _wait_for_sums(table)
 

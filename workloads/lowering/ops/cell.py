@@ -1,0 +1,74 @@
+"""Ops that compute the recurrent cells of a layer: forward, backward, and again where a step is undone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deltatrain.accel.modes import cell_backward, cell_forward
+from deltatrain.accel.op_table import NO_OP
+from deltatrain.workloads.lowering.grid import at, numbered
+from deltatrain.workloads.lowering.op_kinds import (
+    CELL,
+    CELL_BACKWARD,
+    LOAD_TAPE,
+    MATVEC,
+    MATVEC_T,
+    OUTER,
+    READ_T,
+    REDUCE,
+    UNDO_CELL,
+    OpKind,
+)
+from deltatrain.workloads.lowering.op_order import Points
+from deltatrain.workloads.lowering.ops.given import Columns, ColumnsOf, StepInputs, by_layer
+from deltatrain.workloads.lowering.placement import own_most
+
+
+def _cell(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    forward = given.grid.timeline.forward
+    stored = given.grid.stored_before(points, at(forward.stored, points), at(forward.saved, points))
+    room = np.where(at(forward.leaves, points) > 0, stored, NO_OP)
+    before = np.maximum(given.rows(MATVEC.h, points), given.rows_without_recurrence(CELL, points, step=-1))
+    depends = [given.rows(MATVEC.x, points), before, room]
+    return _forward(given, kind, points) | given.grid.phase(points) | {"depends": depends}
+
+
+def _undo_cell(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    freed = given.rows(OUTER.x, numbered(points, at(given.grid.timeline.steps.undo_reversed, points)))
+    depends = [given.grid.undone(numbered(points, points[2] + 1)), freed]
+    return _forward(given, kind, points) | {"depends": depends}
+
+
+def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    arithmetic, product = given.shape.arithmetic, REDUCE if given.tiles > 1 else MATVEC_T
+    above = np.maximum(given.rows(READ_T, points), given.rows(product.x, points, layer=1))
+    after = given.rows_without_recurrence(CELL_BACKWARD, points, step=1)
+    slots, read = cell_backward.neuron_slots(arithmetic), len(arithmetic.TAPE)
+    return _elementwise(given, kind, points, slots, arithmetic.BACKWARD_MULTIPLIES, read) | {
+        "depends": [
+            # What comes from above follows the weight gradients of two steps later, so one place holds either.
+            np.maximum(above, given.rows_without_recurrence(OUTER.x, points, step=2)),
+            np.maximum(given.rows(product.h, points, step=1), after),
+            np.maximum(given.rows(LOAD_TAPE, points), given.rows(UNDO_CELL, points)),
+        ]
+    }
+
+
+def _forward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    arithmetic = given.shape.arithmetic
+    slots, read = cell_forward.neuron_slots(arithmetic), arithmetic.ACCUMULATORS + len(arithmetic.STATE)
+    return _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, read)
+
+
+def _elementwise(given: StepInputs, kind: OpKind, points: Points, slots: int, multiplies: int, read: int) -> Columns:
+    """Return the columns of ops on all neurons of a layer.
+
+    Each neuron takes a lane for `slots` cycles, multiplies so often and reads so many values.
+    """
+    hidden, lanes = given.shape.hidden, given.architecture.engine.elementwise_lanes
+    width = by_layer(hidden, points)
+    own = by_layer([own_most(given.architecture, one) for one in hidden], points)
+    return given.codes(kind) | {"count": multiplies * width, "words": slots * -(-own // lanes), "rows": read * width}
+
+
+COLUMNS: dict[OpKind, ColumnsOf] = {CELL: _cell, UNDO_CELL: _undo_cell, CELL_BACKWARD: _cell_backward}

@@ -1,0 +1,107 @@
+"""Ops on the matrices of the layers: products forward, products backward, weight gradients, and products undone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.op_table import NO_OP
+from deltatrain.accel.tensor import TensorKind
+from deltatrain.workloads.lowering.op_kinds import (
+    BROADCAST,
+    CELL_BACKWARD,
+    ENCODE,
+    LOAD_TAPE,
+    MATVEC,
+    MATVEC_T,
+    OUTER,
+    RESEND,
+    UNDO,
+    UNDO_CELL,
+    OpKind,
+)
+from deltatrain.workloads.lowering.op_order import Points
+from deltatrain.workloads.lowering.ops.given import Columns, ColumnsOf, StepInputs, by_layer, stacked
+
+
+def _matvec(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    listed = given.rows((BROADCAST if given.tiles > 1 else ENCODE).of(kind.stream), points)
+    columns = _fired_columns(given, kind, given.grid.in_steps(points))
+    return columns | given.grid.phase(points) | {"depends": [listed], "list_from": listed}
+
+
+def _outer(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    resent = given.rows(RESEND.of(kind.stream), points)
+    return _fired_columns(given, kind, points) | {
+        # Lanes do not pass dW on from one op to the next: what an op reads must have been written.
+        "depends": [given.rows(CELL_BACKWARD, points), given.rows(kind, points, step=1), resent],
+        "list_from": _list_from(given, kind, points),
+    }
+
+
+def _matvec_t(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    lists = given.streams(kind.stream)
+    return _on_matrix(given, kind, points) | {
+        "count": stacked([one.asked for one in lists], points),  # the bias column has no gradient to give
+        "list_start": stacked([one.asked_start for one in lists], points),
+        "dense_count": by_layer([one.width for one in lists], points),
+        "depends": [given.rows(CELL_BACKWARD, points), given.rows(RESEND.of(kind.stream), points)],
+        "list_from": _list_from(given, kind, points),
+    }
+
+
+def _undo(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    return _fired_columns(given, kind, points) | {
+        "depends": [given.rows(UNDO_CELL, points)],
+        "list_from": given.rows(ENCODE.of(kind.stream), given.grid.made_by(points)),
+    }
+
+
+def kept_list(given: StepInputs, kind: OpKind, points: Points) -> NDArray[np.int64]:
+    """Return after which op a tile has the list that it made: its load, or its making if it stayed in local memory."""
+    loaded = given.rows(LOAD_TAPE, points)
+    made = given.rows(ENCODE.of(kind.stream), given.grid.made_by(points))
+    return np.where(loaded == NO_OP, made, loaded)
+
+
+def _list_from(given: StepInputs, kind: OpKind, points: Points) -> NDArray[np.int64]:
+    """Return after which op the lanes have a list for the backward pass: if tiles send it again, after that."""
+    resent = given.rows(RESEND.of(kind.stream), points)
+    return np.where(resent == NO_OP, kept_list(given, kind, points), resent)
+
+
+def _fired_columns(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    """Return the columns of ops that work through what fired in the steps `points`, and the bias."""
+    lists, recurrent = given.streams(kind.stream), kind.stream == "h"
+    step = np.arange(lists[0].fired.shape[1])
+    dense = [one.dense_columns(step, recurrent=recurrent) + 0 * one.fired for one in lists]
+    return _on_matrix(given, kind, points) | {
+        "count": stacked([one.columns(step) for one in lists], points),
+        "dense_count": stacked(dense, points),
+    }
+
+
+def _on_matrix(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    """Return the columns that tell which matrix ops work on, and where their lists begin."""
+    layers, stream = range(len(given.shape.hidden)), kind.stream
+    sizes = [given.matrices[stream, layer] for layer in layers]
+    tensor: TensorKind = "gradients" if kind.mode == "outer" else "weights"
+    return given.codes(kind) | {
+        "words": by_layer([size.words for size in sizes], points),
+        "other_words": by_layer([given.beside(stream, layer)[0] for layer in layers], points),
+        "rows": by_layer([size.rows for size in sizes], points),
+        "tensor": by_layer([given.placed.index(tensor, stream, layer) for layer in layers], points),
+        "list_start": stacked([one.start for one in given.streams(stream)], points),
+    }
+
+
+COLUMNS: dict[OpKind, ColumnsOf] = {
+    MATVEC.x: _matvec,
+    MATVEC.h: _matvec,
+    MATVEC_T.x: _matvec_t,
+    MATVEC_T.h: _matvec_t,
+    OUTER.x: _outer,
+    OUTER.h: _outer,
+    UNDO.x: _undo,
+    UNDO.h: _undo,
+}

@@ -1,0 +1,47 @@
+"""Ops of the read-out and the loss."""
+
+from __future__ import annotations
+
+from deltatrain.accel.modes import loss
+from deltatrain.accel.tensor import TensorKind
+from deltatrain.workloads.lowering.op_kinds import CELL, LOSS, READ, READ_OUTER, READ_REDUCE, READ_T, OpKind
+from deltatrain.workloads.lowering.op_order import Points
+from deltatrain.workloads.lowering.ops.given import Columns, ColumnsOf, StepInputs
+
+
+def _read(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    return _on_readout(given, kind) | {"depends": [given.rows(CELL, points)]}
+
+
+def _loss(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    return given.codes(kind) | {
+        "count": given.shape.classes,
+        "other_count": given.shape.classes * (given.tiles - 1),  # every tile computes it for itself
+        "words": loss.class_cycles(given.architecture.engine.formats),
+        "depends": [given.rows(READ_REDUCE if given.tiles > 1 else READ, points)],
+    }
+
+
+def _after_loss(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    return _on_readout(given, kind) | {"depends": [given.rows(LOSS, given.grid.made_by(points))]}
+
+
+def _on_readout(given: StepInputs, kind: OpKind) -> Columns:
+    """Return the columns of ops on the read-out, which is dense: it multiplies h as a step leaves it, not a delta."""
+    last = len(given.shape.hidden) - 1
+    rows, words, columns = given.matrices["readout", last]
+    other_words, other_columns = given.beside("readout", last)
+    without_bias = int(kind is READ_T)
+    tensor: TensorKind = "gradients" if kind is READ_OUTER else "weights"
+    return given.codes(kind) | {
+        "count": columns - without_bias,
+        "dense_count": given.shape.hidden[-1] + 1 - without_bias,
+        "other_count": other_columns,
+        "words": words,
+        "other_words": other_words,
+        "rows": rows,
+        "tensor": given.placed.index(tensor, "readout", last),
+    }
+
+
+COLUMNS: dict[OpKind, ColumnsOf] = {READ: _read, LOSS: _loss, READ_T: _after_loss, READ_OUTER: _after_loss}
