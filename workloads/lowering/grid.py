@@ -8,40 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.op_table import PHASES
+from deltatrain.workloads.lowering import op_kinds as kinds
 from deltatrain.workloads.lowering.checkpoint.timeline import NONE, Timeline
-from deltatrain.workloads.lowering.op_kinds import (
-    BROADCAST,
-    CELL,
-    CELL_BACKWARD,
-    COPY_STATE,
-    ENCODE,
-    LOAD_STATE,
-    LOAD_TAPE,
-    LOAD_X,
-    LOSS,
-    MATVEC,
-    MATVEC_T,
-    OUTER,
-    READ,
-    READ_OUTER,
-    READ_REDUCE,
-    READ_T,
-    REDUCE,
-    RESEND,
-    RESTORE_STATE,
-    STORE_STATE,
-    STORE_TAPE,
-    UNDO,
-    UNDO_CELL,
-    Numbering,
-    OpKind,
-)
+from deltatrain.workloads.lowering.op_kinds import Numbering, OpKind
 from deltatrain.workloads.lowering.op_order import OpOrder, Points, Position
 from deltatrain.workloads.lowering.placement import Shape
 
 __all__ = ["Grid", "at", "numbered"]
 
-_TRANSFERS = (STORE_TAPE, LOAD_TAPE, STORE_STATE, LOAD_STATE)
+_TRANSFERS = (kinds.STORE_TAPE, kinds.LOAD_TAPE, kinds.STORE_STATE, kinds.LOAD_STATE)
 
 Entry = tuple[OpKind, NDArray[np.bool_], Position]
 """A kind, where its ops exist, shape (L, B, N), and where they belong."""
@@ -134,12 +109,12 @@ class Grid:
 
     def stored_before(self, points: Points, stored: NDArray[np.int64], saved: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the later of two stores: of the tape of a forward step, and of the state of a save."""
-        of_tape = self.rows(STORE_TAPE, numbered(points, stored))
-        return np.maximum(of_tape, self.rows(STORE_STATE, numbered(points, saved)))
+        of_tape = self.rows(kinds.STORE_TAPE, numbered(points, stored))
+        return np.maximum(of_tape, self.rows(kinds.STORE_STATE, numbered(points, saved)))
 
     def undone(self, points: Points) -> NDArray[np.int64]:
         """Return the last op that undoes each step, NO_OP where it is not undone."""
-        return np.maximum(self.rows(UNDO.x, points), self.rows(UNDO.h, points))
+        return np.maximum(self.rows(kinds.UNDO.x, points), self.rows(kinds.UNDO.h, points))
 
     def _everywhere(self, exists: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return `exists`, of shape (B, N), for every layer."""
@@ -152,20 +127,20 @@ class Grid:
         ran = self._everywhere(forward.step != NONE)
         recurrent = ran & (forward.step > 0) & bool(arithmetic.BLOCKS_H)
         for kind, exists in (
-            (LOAD_X, ran & (self._layer == 0)),
-            (ENCODE.x, ran),
-            (ENCODE.h, recurrent),
-            (MATVEC.x, ran),
-            (MATVEC.h, ran if arithmetic.BIAS_H else recurrent),
-            (CELL, ran),
-            (READ, ran & self._read),
-            (LOSS, ran & self._read),
+            (kinds.LOAD_X, ran & (self._layer == 0)),
+            (kinds.ENCODE.x, ran),
+            (kinds.ENCODE.h, recurrent),
+            (kinds.MATVEC.x, ran),
+            (kinds.MATVEC.h, ran if arithmetic.BIAS_H else recurrent),
+            (kinds.CELL, ran),
+            (kinds.READ, ran & self._read),
+            (kinds.LOSS, ran & self._read),
         ):
             yield kind, exists, position
         if self._tiles > 1:
-            yield BROADCAST.x, ran, position
-            yield BROADCAST.h, recurrent, position
-            yield READ_REDUCE, ran & self._read, position
+            yield kinds.BROADCAST.x, ran, position
+            yield kinds.BROADCAST.h, recurrent, position
+            yield kinds.READ_REDUCE, ran & self._read, position
 
     def _backward(self) -> Iterator[Entry]:
         """Yield what a step does backward."""
@@ -175,20 +150,20 @@ class Grid:
         recurrent = back & (np.arange(back.shape[2]) > 0) & bool(arithmetic.BLOCKS_H)
         has_below = self._layer > 0  # nobody asks for the gradient of the data
         for kind, exists in (
-            (READ_T, back & self._read_back),
-            (READ_OUTER, back & self._read_back),
-            (CELL_BACKWARD, back),
-            (MATVEC_T.h, recurrent),
-            (MATVEC_T.x, back & has_below),
-            (OUTER.h, back if arithmetic.BIAS_H else recurrent),
-            (OUTER.x, back),
+            (kinds.READ_T, back & self._read_back),
+            (kinds.READ_OUTER, back & self._read_back),
+            (kinds.CELL_BACKWARD, back),
+            (kinds.MATVEC_T.h, recurrent),
+            (kinds.MATVEC_T.x, back & has_below),
+            (kinds.OUTER.h, back if arithmetic.BIAS_H else recurrent),
+            (kinds.OUTER.x, back),
         ):
             yield kind, exists, position
         if self._tiles > 1:
-            yield RESEND.x, back, position
-            yield RESEND.h, recurrent, position
-            yield REDUCE.h, recurrent, position
-            yield REDUCE.x, back & has_below, position
+            yield kinds.RESEND.x, back, position
+            yield kinds.RESEND.h, recurrent, position
+            yield kinds.REDUCE.h, recurrent, position
+            yield kinds.REDUCE.x, back & has_below, position
 
     def _transfers(self) -> Iterator[Entry]:
         """Yield what keeps tapes and states, moves them and brings them back."""
@@ -197,17 +172,16 @@ class Grid:
         sent = (forward.step != NONE) & (forward.leaves > 0) & (steps.slot[sample, forward.step] != NONE)
         loaded = (steps.made_by != NONE) & (steps.load_stage != NONE)
         restored = (forward.step != NONE) & ((forward.from_copy != NONE) | (forward.from_load != NONE))
+        copied = (forward.step != NONE) & (forward.kept != NONE)
+        in_pass = Position(forward.stage, forward.macro, True)
+        load = Position(steps.load_stage, steps.load_macro, steps.load_forward, steps.load_order)
         for kind, exists, position in (
-            (STORE_TAPE, sent, Position(forward.stage, forward.macro, True)),
-            (LOAD_TAPE, loaded, Position(steps.load_stage, steps.load_macro, steps.load_forward, steps.load_order)),
-            (
-                COPY_STATE,
-                (forward.step != NONE) & (forward.kept != NONE),
-                Position(forward.stage, forward.macro, True, forward.kept),
-            ),
-            (RESTORE_STATE, restored, Position(forward.stage, forward.macro, True, forward.restored)),
-            (STORE_STATE, saves.slot != NONE, Position(saves.stage, saves.macro, saves.forward, saves.order)),
-            (LOAD_STATE, loads.save != NONE, Position(loads.stage, loads.macro, loads.forward, loads.order)),
+            (kinds.STORE_TAPE, sent, in_pass),
+            (kinds.LOAD_TAPE, loaded, load),
+            (kinds.COPY_STATE, copied, in_pass._replace(order=forward.kept)),
+            (kinds.RESTORE_STATE, restored, in_pass._replace(order=forward.restored)),
+            (kinds.STORE_STATE, saves.slot != NONE, Position(saves.stage, saves.macro, saves.forward, saves.order)),
+            (kinds.LOAD_STATE, loads.save != NONE, Position(loads.stage, loads.macro, loads.forward, loads.order)),
         ):
             yield kind, self._everywhere(exists), position
 
@@ -216,6 +190,7 @@ class Grid:
         steps = self.timeline.steps
         undone = self._everywhere((steps.made_by != NONE) & (steps.undo_stage != NONE))
         recurrent = undone if self._shape.arithmetic.BIAS_H else undone & (np.arange(undone.shape[2]) > 0)
-        for number, (kind, exists) in enumerate(((UNDO_CELL, undone), (UNDO.x, undone), (UNDO.h, recurrent))):
+        undo = ((kinds.UNDO_CELL, undone), (kinds.UNDO.x, undone), (kinds.UNDO.h, recurrent))
+        for number, (kind, exists) in enumerate(undo):
             order = 3 * steps.undo_order + number
             yield kind, exists, Position(steps.undo_stage, steps.undo_macro, steps.undo_forward, order)

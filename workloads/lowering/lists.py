@@ -140,14 +140,14 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
     entry = engine.formats.activation.bytes
 
     def stream(width: int, bias: bool, *, recurrent: bool) -> StreamLists:
-        moves = valid & (np.arange(steps) > 0) if recurrent else valid
+        listed = valid & (np.arange(steps) > 0) if recurrent else valid
         zero = np.zeros(valid.shape, dtype=np.int64)
         own = own_elements(width, engine.lanes, tiles)
         scan = zero + encode.pass_cycles(int(own.max()), engine)
         # At step 0 a recurrent stream's only entry is the bias, the column after the last element.
         start = np.where(recurrent & (np.arange(steps) == 0), width, 0) + zero
-        on_tape = _on_tape(moves[:, :, None] * own, width, entry, engine)
-        every = moves * np.int64(width)
+        on_tape = _on_tape(listed[:, :, None] * own, width, entry, engine)
+        every = listed * np.int64(width)
         return StreamLists(width, bias, every, start, every, start, scan, *on_tape)
 
     x = tuple(stream(width, shape.arithmetic.BIAS_X, recurrent=False) for width in shape.inputs)

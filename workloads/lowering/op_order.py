@@ -33,52 +33,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.op_table import NO_OP
-from deltatrain.workloads.lowering.op_kinds import (
-    BROADCAST,
-    CELL,
-    CELL_BACKWARD,
-    COPY_STATE,
-    ENCODE,
-    LOAD_STATE,
-    LOAD_TAPE,
-    LOAD_X,
-    LOSS,
-    MATVEC,
-    MATVEC_T,
-    OUTER,
-    READ,
-    READ_OUTER,
-    READ_REDUCE,
-    READ_T,
-    REDUCE,
-    RESEND,
-    RESTORE_STATE,
-    STORE_STATE,
-    STORE_TAPE,
-    UNDO,
-    UNDO_CELL,
-    OpKind,
-)
+from deltatrain.workloads.lowering import op_kinds as kinds
+from deltatrain.workloads.lowering.op_kinds import OpKind
 
 Points = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Where ops of one kind are in the grid: layer, sample and number (`workloads.lowering.op_kinds.Numbering`)."""
 
-BETWEEN = (LOAD_TAPE, COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *UNDO)
+BETWEEN = (
+    kinds.LOAD_TAPE,
+    kinds.COPY_STATE,
+    kinds.RESTORE_STATE,
+    kinds.STORE_STATE,
+    kinds.LOAD_STATE,
+    kinds.UNDO_CELL,
+    *kinds.UNDO,
+)
 """What happens between two steps, before the later one, in an order of its own."""
 
 FORWARD: tuple[tuple[OpKind, ...], ...] = (
-    *(BETWEEN, (LOAD_X,), (READ,), ENCODE, BROADCAST, (READ_REDUCE,), (LOSS,), MATVEC, (CELL,), (STORE_TAPE,)),
+    BETWEEN,
+    (kinds.LOAD_X,),
+    (kinds.READ,),
+    kinds.ENCODE,
+    kinds.BROADCAST,
+    (kinds.READ_REDUCE,),
+    (kinds.LOSS,),
+    kinds.MATVEC,
+    (kinds.CELL,),
+    (kinds.STORE_TAPE,),
 )
 """The order within a macro step of a pass forward. Kinds in one place follow each other layer by layer."""
 
 BACKWARD: tuple[tuple[OpKind, ...], ...] = (
-    *(BETWEEN, RESEND, (READ_T,), (CELL_BACKWARD,), (*MATVEC_T, *REDUCE), OUTER, (READ_OUTER,)),
+    BETWEEN,
+    kinds.RESEND,
+    (kinds.READ_T,),
+    (kinds.CELL_BACKWARD,),
+    (*kinds.MATVEC_T, *kinds.REDUCE),
+    kinds.OUTER,
+    (kinds.READ_OUTER,),
 )
 """Likewise backward; each sum over the tiles is made right after its product."""
 
-_PLACES = {kind: place for order in (FORWARD, BACKWARD) for place, kinds in enumerate(order) for kind in kinds}
+_PLACES = {kind: place for order in (FORWARD, BACKWARD) for place, group in enumerate(order) for kind in group}
 
-_BEHIND_LAST_LAYER = {READ, READ_REDUCE, LOSS}
+_BEHIND_LAST_LAYER = {kinds.READ, kinds.READ_REDUCE, kinds.LOSS}
 """A macro step behind the cells of the last layer."""
 
 
@@ -133,7 +132,7 @@ class OpOrder:
         second = np.where(forward, kind.stream == "h", kind.stream != "h")
         behind = int(kind in _BEHIND_LAST_LAYER)
         places = np.full_like(layer, _PLACES[kind])
-        within = 2 * (2 * skew + second) + int(kind in REDUCE)
+        within = 2 * (2 * skew + second) + int(kind in kinds.REDUCE)
         self._keys[kind] = np.stack([sample, stage, macro + skew + behind, places, order, within])
 
     def rank(self) -> None:

@@ -13,7 +13,7 @@ from deltatrain.workloads.lowering.placement import Shape, memory_map, own_most
 LAYERS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 4)), min_size=1, max_size=4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 9), LAYERS)
 def test_vectors_fill_a_region_word_by_word(lanes: int, layers: list[tuple[int, int]]) -> None:
     elements, places = zip(*layers, strict=True)
@@ -33,7 +33,7 @@ def test_bytes_without_padding_are_those_of_the_elements() -> None:
     assert Region(4, (5, 7), (2, 1), 3).bytes == (8 + 8 + 8) * 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes(cells=EVERY_CELL), architectures(4))
 def test_every_layer_has_its_vectors_in_the_map(shape: Shape, machine: Architecture) -> None:
     found, lanes = memory_map(machine, shape), machine.engine.lanes

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from programs import sparse_programs
+from programs import programs, sparse_programs
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.program import MODE_NAMES
+from deltatrain.accel.program import MODE_NAMES, PHASES, Program
+from deltatrain.accel.tensor import CompressedColumns
 from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.workloads.lowering.placement import matrices
 from deltatrain.workloads.trace import Trace
@@ -70,6 +72,25 @@ def test_compressed_matrices_do_not_overlap_and_are_counted(case: Any) -> None:
         assert end <= begin
     both = program.local_bytes | program.remote_bytes
     assert {use: both[use] for use in sizes} == sizes
+
+
+@settings(max_examples=60)
+@given(programs())
+def test_a_whole_column_is_a_compressed_one_in_which_every_lane_has_all_entries(whole: Program) -> None:
+    rows = dict(zip(whole.ops.tensor.tolist(), whole.ops.rows.tolist(), strict=True))
+    rows |= dict(zip(whole.ops.second_tensor.tolist(), whole.ops.rows.tolist(), strict=True))
+    tensors = []
+    for number, tensor in enumerate(whole.tensors):
+        words, weights = (np.full(tensor.columns, value) for value in (tensor.words, rows[number]))
+        tensors.append(tensor._replace(compressed=CompressedColumns(words, weights, 0)))
+        assert tensors[-1].bytes == tensor.bytes
+        np.testing.assert_array_equal(tensors[-1].first_words, tensor.first_words)
+        np.testing.assert_array_equal(tensors[-1].column_words, tensor.column_words)
+    compressed = replace(whole, tensors=tuple(tensors))
+    for law in ("list_words", "issue_cycles", "remote_read_bytes", "remote_write_bytes"):
+        np.testing.assert_array_equal(getattr(compressed, law), getattr(whole, law))
+    for phase in PHASES:
+        assert compressed.work(compressed.ops.is_phase(phase)) == whole.work(whole.ops.is_phase(phase))
 
 
 @pytest.fixture(scope="module")
