@@ -119,7 +119,7 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     ConfigError
         If the machine cannot run such a workload.
     FitError
-        If they do not fit; the tape, whose size only a trace tells, may still not fit later.
+        If they do not fit. The tape may still not fit later: only a trace tells its size.
     """
     check_machine(architecture, workload)
     if recordings is not None:

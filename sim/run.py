@@ -1,4 +1,4 @@
-"""Simulating a training step: the one entry, from a machine and what fired to a result."""
+"""Simulates a training step: the one entry, from a machine and a trace to a result."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def simulate(
     engine
         What runs the gates of fidelity "rtl": "amaranth", or "compiled", which is taken where tools for it are there.
     observe
-        Gives, for the program of the recorded step, whom to tell what every unit does when
+        Returns an observer for the program of the recorded step. The observer is told what every unit does and when
         (`sim.machine.timeline_files`).
     command
         The command line that asked for this, for the result's provenance.
@@ -147,7 +147,7 @@ def _chosen(trace: Trace, recorded: int) -> RecordedStep:
 
 
 def _host_work(program: Program) -> int:
-    """Return a measure of how long the host will be busy: ops, and columns that come from off-chip memory."""
+    """Return how much work a program is for the host: its ops, and its columns from off-chip memory."""
     streamed = program.column_bytes > 0
     return len(program.ops) + int(program.ops.count[streamed].sum())
 
