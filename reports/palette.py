@@ -1,4 +1,4 @@
-"""Colours and words of pages and pictures: one set for light, one for dark, and what each part of a bar is called."""
+"""Colours for light and for dark, and the names of the parts of bars, for pages and figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results as rows: dictionaries whose keys name the quantity and its unit, ready for a screen, CSV or a data frame."""
+"""Results as rows: dictionaries whose keys name quantity and unit, for a screen, CSV or a data frame."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ratio(dense: float, delta: float) -> float:
 
 
 def phases_of(result: Result) -> list[str]:
-    """Return the phases of a result but for those that neither run has: a step that runs nothing again has no RF."""
+    """Return the phases that the run or its dense twin has. A step that runs nothing again has no RF."""
     runs = result.counters.phases, result.dense.phases
     return [name for name in runs[0] if name != "RF" or any(run[name].cycles + run[name].remote_bytes for run in runs)]
 
@@ -136,8 +136,8 @@ def roofline_rows(result: Result) -> list[Row]:
 
     Notes
     -----
-    Off-chip memory works ahead of the lanes, so that bytes of one phase may move during another; a short phase can
-    then stand above its roof. The total cannot.
+    Off-chip memory works ahead of the lanes, so bytes of one phase may move during another. A short phase can then
+    stand above its roof. The total cannot.
     """
     machine = Architecture.from_table(result.architecture, "the result's machine")
     rate = machine.remote_peak_bytes_per_second
@@ -189,7 +189,7 @@ def _dotted(path: str, value: Any) -> Iterator[tuple[str, Cell]]:
 
 
 def by_cause(stall_cycles: Mapping[Cause, int]) -> dict[str, int]:
-    """Return the stall cycles of every cause, in the order of `CAUSES`, those of no cycles included."""
+    """Return the stall cycles of every cause, also of causes without cycles, in the order of `CAUSES`."""
     return {str(cause): stall_cycles.get(cause, 0) for cause in CAUSES}
 
 

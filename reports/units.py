@@ -31,7 +31,7 @@ _RATIOS = frozenset({"speedup", "saving"})
 
 
 _FIELDS = ("machine.", "workload.")
-_SILENT = ("_j", "_hz", "_ps", "_mm2", "_um2", "_w")  # ends that are a symbol and no word
+_SILENT = ("_j", "_hz", "_ps", "_mm2", "_um2", "_w")  # endings that are a symbol and not a word
 
 
 def unit_of(column: str) -> str:
@@ -45,7 +45,7 @@ def unit_of(column: str) -> str:
 
 
 def takes_prefix(unit: str) -> bool:
-    """Tell whether numbers of this unit read better with a prefix: MB and ns, but no kbit and no millilane."""
+    """Tell whether a prefix makes numbers of this unit easier to read: MB and ns, but not kbit."""
     return unit in _PREFIXED
 
 
@@ -57,8 +57,8 @@ def counts(unit: str) -> bool:
 def heading(column: str) -> str:
     """Return the column's name as a person reads it.
 
-    A field of a machine or a workload keeps the name that the description gives it, ``engine.lanes``; what was found is
-    in words, ``moved.local_bytes`` is ``moved local bytes``.
+    A field of a machine or a workload keeps its dotted name, ``engine.lanes``. Other columns become words:
+    ``moved.local_bytes`` is ``moved local bytes``.
     """
     if column.startswith(_FIELDS):
         return column.partition(".")[2]

@@ -106,7 +106,7 @@ def plan(
 
 
 def _trace(what: Workload | Trace, occupancy: float, on_progress: Progress) -> Trace:
-    """Return a trace with the step to plan with: of a workload with a data set, one drawn from statistics."""
+    """Return a trace whose last step is planned for. That of a workload with a data set is drawn from statistics."""
     if isinstance(what, Workload):
         return synthetic_trace(what if what.synthetic else _with_statistics(what, occupancy, on_progress))
     if not what.recorded:
@@ -115,7 +115,7 @@ def _trace(what: Workload | Trace, occupancy: float, on_progress: Progress) -> T
 
 
 def _with_statistics(workload: Workload, occupancy: float, on_progress: Progress) -> Workload:
-    """Return the workload with statistics in the place of its data set, whose sizes and longest sample they take."""
+    """Return the workload with statistics instead of its data set, of the same sizes and the longest length."""
     recordings = recordings_of(workload.dataset, on_progress)
     statistics = {
         "inputs": recordings.train.features,

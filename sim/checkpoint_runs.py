@@ -1,4 +1,4 @@
-"""Checkpoint policies simulated: a training step of a machine under each, and with local memory without end."""
+"""Simulates one training step under each checkpoint policy, and once with unlimited local memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.trace import RecordedStep
 
 _WITHOUT_END = 2**50
-"""Bytes that no training step fills."""
+"""More bytes than any training step fills."""
 
 
 class Simulated(NamedTuple):
@@ -26,11 +26,11 @@ class Simulated(NamedTuple):
     Attributes
     ----------
     cycles
-        Of the whole step, update included.
+        Cycles of the whole step, update included.
     local_bytes, remote_bytes
-        Of tapes and states at most.
+        The most that tapes and states take in each memory.
     again_steps
-        Steps run forward again or undone, all samples together.
+        Steps that are run forward again or undone, summed over all samples.
     held
         How local memory fills with tapes and states, as `accel.program.Program.kept_bytes`.
     """
@@ -43,7 +43,7 @@ class Simulated(NamedTuple):
 
 
 def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Simulated:
-    """Return a training step on the machine with the policy that it names.
+    """Simulate a training step on the machine, under the checkpoint policy that the machine names.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, read
 
 
 def under(architecture: Architecture, policy: str, *, overlap: bool) -> Architecture:
-    """Return the machine with a policy, its transfers beside other work or as barriers."""
+    """Return the machine with a policy. Its transfers overlap with other work, or block it."""
     return changed(architecture, {"checkpoint.policy": policy, "checkpoint.overlap": overlap})
 
 
@@ -73,9 +73,9 @@ class SimulatedPlan(NamedTuple):
     Attributes
     ----------
     unlimited_cycles
-        Of keeping everything in local memory without end.
+        Cycles of a run that keeps everything in unlimited local memory.
     cycles
-        For each policy, with transfers blocking and beside other work; None where it does not fit.
+        For each policy the cycles with blocking transfers, and with overlapping ones. None where it does not fit.
     """
 
     unlimited_cycles: int
@@ -90,7 +90,7 @@ def simulated_plan(
     policies: Sequence[str],
     on_progress: Callable[[str, float], None] | None = None,
 ) -> SimulatedPlan:
-    """Return what each of `policies` takes, simulated."""
+    """Simulate the step under each of `policies`."""
     base = simulated(without_end(architecture, shape, step, readout), shape, step, readout)
     cycles: dict[str, tuple[int, int] | None] = {}
     for number, policy in enumerate(policies):
@@ -106,7 +106,7 @@ def simulated_plan(
 
 
 def without_end(architecture: Architecture, shape: Shape, step: RecordedStep, readout: str) -> Architecture:
-    """Return the machine with local memory for every tape, and the matrices where they are without it."""
+    """Return the machine with unlimited local memory for tapes. The matrices keep the homes they have without it."""
     unbounded = architecture.checkpoint.model_copy(update={"local_bytes": None})
     architecture = architecture.model_copy(update={"checkpoint": unbounded})
     tensors = program_of(under(architecture, "tape_to_dram", overlap=True), shape, step, readout).tensors
@@ -125,7 +125,7 @@ def lengthened(step: RecordedStep, steps: int) -> RecordedStep:
     """Return one sample of `steps` steps that fires as the longest sample of `step` does, over and over."""
     sample = int(np.argmax(step.lengths))
     length = int(step.lengths[sample])
-    # What fires in the first step is seen once: x-hat starts at zero, and h has nothing to fire yet.
+    # The first step is taken once only: x-hat starts at zero there, and h has nothing to fire yet.
     later = np.arange(1, length) if length > 1 else np.zeros(1, dtype=np.int64)
     order = np.concatenate([[0], np.resize(later, steps - 1)]).astype(np.int64)
     x, h = (tuple(mask[order, sample][:, None] for mask in masks) for masks in (step.fired_x, step.fired_h))

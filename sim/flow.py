@@ -122,7 +122,7 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     ConfigError
         If the machine cannot run such a workload.
     FitError
-        If they do not fit; the tape, whose size only a trace tells, may still not fit later.
+        If they do not fit. The tape may still not fit later: only a trace tells its size.
     """
     refuse(limits(architecture, workload))
     if recordings is not None:

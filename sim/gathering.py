@@ -1,4 +1,4 @@
-"""What a page shows of a folder: the results, traces and sweeps that lie in it."""
+"""Collects what a page shows: the results, traces and sweeps in a folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def gather(folder: Path, page: Path) -> Contents:
     folder
         What `run`, `simulate` or `sweep` wrote to, or a folder of such folders.
     page
-        The file that the page will be written to; links on it start there.
+        The file that the page will be written to. Links on the page are relative to it.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def _run(place: Path, page: Path) -> Run:
 
 
 def _trace_of(result: Result, path: Path) -> Trace | None:
-    """Return the trace that the result was simulated from; nothing if the folder has none, or another's."""
+    """Return the trace that the result was simulated from, or None if the folder holds no such trace."""
     if not path.is_file():
         return None
     trace = Trace.load(path)

@@ -1,4 +1,4 @@
-"""The folder that a run writes to: what its files are called, and that nobody else's are replaced."""
+"""The folder that a run writes to: the names of its files, and the check that it replaces no others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class OutputFolder:
     """A folder that exists and can be written to; made by `open_folder`.
 
-    Every file in it is replaced whole or not at all, so a run over the same folder may be stopped at any time.
+    Every file in it is replaced whole or not at all, so a run may be stopped at any time.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class OutputFolder:
 
     @property
     def state(self) -> Path:
-        """Where training stands, to be resumed from, a NumPy archive."""
+        """The state that a stopped training is resumed from, a NumPy archive."""
         return self.path / "training_state.npz"
 
     @property
@@ -72,7 +72,7 @@ def open_folder(path: Path, workload: str, machine: str | None = None) -> Output
     path
         The folder.
     workload, machine
-        Names of what will be written there; no machine for training alone.
+        Names of what the files will be about. Training alone has no machine.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def open_folder(path: Path, workload: str, machine: str | None = None) -> Output
 
 
 def _refuse_others(file: Path, names: dict[str, str | None]) -> None:
-    """Raise unless `file` is absent or is about what is named; what is not named may be anything."""
+    """Raise if `file` is about another workload or machine than those named. None stands for any."""
     advice = "name another folder with --out, or remove it"
     try:
         table = json.loads(file.read_text(encoding="utf-8"))

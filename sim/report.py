@@ -70,7 +70,7 @@ def save_figures(contents: Contents, folder: Path, form: Form) -> list[Path]:
 
 
 def _contents(what: Result | AnyPath | Iterable[Result | AnyPath], page: Path) -> Contents:
-    """Return what goes on one page; links on it start at the file `page`."""
+    """Return the contents of one page. Links on it are relative to the file `page`."""
     if isinstance(what, str | os.PathLike):
         return gather(Path(what), page)
     given = [what] if isinstance(what, Result) else list(what)
@@ -89,7 +89,7 @@ def _of_result(result: Result) -> Contents:
 
 
 def _told_apart(parts: Sequence[_Part]) -> list[_Part]:
-    """Return the parts of a page, of equal names all but the first with a number behind it."""
+    """Return the parts of a page, with a number appended to each name that occurred before."""
     times: Counter[str] = Counter()
     apart = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Simulating a training step: the one entry, from a machine and what fired to a result."""
+"""Simulates a training step: the one entry, from a machine and a trace to a result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse
@@ -16,7 +16,7 @@ from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
-from deltatrain.accel.result import Result
+from deltatrain.accel.result import Counters, Result
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_drawing, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
@@ -55,7 +55,7 @@ def simulate(
     engine
         What runs the gates of fidelity "rtl": "amaranth", or "compiled", which is taken where tools for it are there.
     observe
-        Gives, for the program of the recorded step, whom to tell what every unit does when
+        Returns an observer for the program of the recorded step. The observer is told what every unit does and when
         (`sim.machine.timeline_files`).
     command
         The command line that asked for this, for the result's provenance.
@@ -76,33 +76,62 @@ def simulate(
     member = FIDELITIES.load(fidelity)
     trace = what if isinstance(what, Trace) else synthetic_trace(what)
     workload, step = trace.workload, _chosen(trace, recorded)
-    delta, dense = member.programs(architecture, trace, step)
-    tell = on_progress or (lambda share: None)
-    boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
-    chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
-    with nullcontext() if observe is None else observe(delta) as observer:
-        held, starved = HeldBytes(), StarvedLanes()
-        if member.OBSERVES:
-            chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])
-        delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
-    dense_counters = FIDELITIES.load(member.TWIN).count(dense, lambda share: tell(boundary + share * (1 - boundary)))
-    known_area = area(architecture)
+    counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress)
+    provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
     return Result(
         workload=workload.model_dump(mode="json"),
         architecture=architecture.model_dump(mode="json"),
         fidelity=fidelity,
-        counters=delta_counters,
-        dense=dense_counters,
-        energy_j=energy_j(delta_counters, architecture),
-        dense_energy_j=energy_j(dense_counters, architecture),
-        area_mm2=known_area.mm2,
-        not_priced={"energy": not_priced(architecture), "area": known_area.not_priced},
-        held_bytes=held.over_time(),
-        starved_cycles=dict(starved.cycles),
+        counters=counted.delta,
+        dense=counted.dense,
+        **_prices(architecture, counted.delta, counted.dense),
+        held_bytes=counted.held.over_time(),
+        starved_cycles=dict(counted.starved.cycles),
         training=training_summary.summary(trace),
-        provenance=_provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
-        | ({"command": command} if command else {}),
+        provenance=provenance | ({"command": command} if command else {}),
     )
+
+
+class _Counted(NamedTuple):
+    """What running both programs counted, and what was watched of the first."""
+
+    delta: Counters
+    dense: Counters
+    held: HeldBytes
+    starved: StarvedLanes
+
+
+def _counted(
+    member: Any,
+    programs: tuple[Program, Program],
+    engine: str | None,
+    observe: Callable[[Program], AbstractContextManager[Observer]] | None,
+    on_progress: Callable[[float], None] | None,
+) -> _Counted:
+    """Run the recorded step's program and its dense twin, and watch the first."""
+    delta, dense = programs
+    tell = on_progress or (lambda share: None)
+    boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
+    chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
+    held, starved = HeldBytes(), StarvedLanes()
+    with nullcontext() if observe is None else observe(delta) as observer:
+        if member.OBSERVES:
+            chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])
+        counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
+    twin = FIDELITIES.load(member.TWIN)
+    dense_counters = twin.count(dense, lambda share: tell(boundary + share * (1 - boundary)))
+    return _Counted(counters, dense_counters, held, starved)
+
+
+def _prices(architecture: Architecture, delta: Counters, dense: Counters) -> dict[str, Any]:
+    """Return the energy of both runs and the area of the machine, and what neither includes, as fields of a result."""
+    known_area = area(architecture)
+    return {
+        "energy_j": energy_j(delta, architecture),
+        "dense_energy_j": energy_j(dense, architecture),
+        "area_mm2": known_area.mm2,
+        "not_priced": {"energy": not_priced(architecture), "area": known_area.not_priced},
+    }
 
 
 def described(what: Workload | Trace | AnyPath) -> Workload | Trace:
@@ -136,7 +165,7 @@ def _chosen(trace: Trace, recorded: int) -> RecordedStep:
 
 
 def _host_work(program: Program) -> int:
-    """Return a measure of how long the host will be busy: ops, and columns that come from off-chip memory."""
+    """Return how much work a program is for the host: its ops, and its columns from off-chip memory."""
     streamed = program.remote_word_bytes > 0
     return len(program.ops) + int(program.ops.count[streamed].sum())
 

@@ -1,4 +1,4 @@
-"""Randomised agreement: the gates against the golden model, number for number, and against the law, cycle for cycle."""
+"""Compares random training steps on gates with the golden model in every number, and with the laws in every cycle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Mismatch(NamedTuple):
     what
         One line: name, what was expected, what was found.
     waveform
-        What every signal did, if it was asked for.
+        File with the waveforms of the case; None if nobody asked for one.
     """
 
     case: int
@@ -67,7 +67,7 @@ class Verified(NamedTuple):
     values
         Entries of W and dW that were compared.
     mismatch
-        The first, with which comparing ended.
+        The first difference, at which comparing ended; None if there is none.
     """
 
     cell: str
@@ -105,7 +105,7 @@ def verify(
     engine
         What runs the gates: "amaranth", or "compiled", which is taken where the tools for it are there.
     waveform
-        Where to write what the signals did in a case that differs, a ``.vcd`` file; it is run once more for that.
+        File ``.vcd`` for the waveforms of a case that differs. That case is run a second time for it.
     on_progress
         Told the share that is done, and the cell.
 
@@ -134,7 +134,7 @@ def verify(
 
 
 def _compared(cell: str, steps: Sequence[NumberedStep], engine: Engine, waveform: Path | None) -> Iterator[Verified]:
-    """Yield what was compared so far after each step, all on the same gates; the last one has what differs."""
+    """Run the steps on the same gates, and yield the counts so far after each. The first difference ends it."""
     sizes = (Layout(step.program, step.shape, step.network.readout).sizes for step in steps)
     tile = tile_for(steps[0], functools.reduce(TileSizes.covering, sizes))
     found = Verified(cell, 0, 0, 0, 0, None)
@@ -150,7 +150,7 @@ def _compared(cell: str, steps: Sequence[NumberedStep], engine: Engine, waveform
 
 
 def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
-    """Yield a line for each matrix and each counter in which a run of `step` differs from golden model and law."""
+    """Yield a line for each matrix that differs from the golden model, and each counter that differs from the law."""
     yield from wrong_values(step, ran)
     for name, value in cycle.count(step.program):
         if getattr(ran.counters, name) != value:
@@ -158,7 +158,7 @@ def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
 
 
 def _drawn(architecture: Architecture, cell: str, seed: list[int]) -> NumberedStep:
-    """Return a step of any shape and thresholds that a few words of each memory hold."""
+    """Return a random step that fits a few words of each memory: its shape and thresholds are drawn too."""
     rng, lanes = np.random.default_rng(seed), architecture.engine.lanes
     layers, most = int(rng.integers(1, 3)), 2 * architecture.lanes + 1
     return random_step(

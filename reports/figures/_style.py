@@ -1,4 +1,4 @@
-"""One look for all figures: ink, frames, and the line that says what was simulated and how."""
+"""The common style of all figures: colours, frames, and the line that says what was simulated and how."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def inches(figure: Figure, left: float, right: float, top: float, bottom: float)
 
 
 def frame(axes: Axes, grid: Literal["x", "y", "both"]) -> None:
-    """Take the box away and leave a light grid along the axis `grid`, ``x``, ``y`` or ``both``."""
+    """Remove the box, and draw a light grid along the axis `grid`: ``x``, ``y`` or ``both``."""
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""What checkpoint policies cost in time, and what local memory they take, over lengths or widths."""
+"""Time and memory of checkpoint policies, over lengths of sequences or widths of networks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDE = 3
 
 
 def draw(rows: Sequence[Row], axis: str, setting: str) -> Figure:
-    """Return a figure with three panels: time over memory without end, tapes and states in both memories.
+    """Return a figure with three panels: time as a factor of unlimited memory, and tapes and states in each memory.
 
     Lines of transfers beside compute are solid and labelled with the policy, blocking ones dashed, ``<policy>
     blocking``. A policy ends where it no longer fits.

@@ -1,4 +1,4 @@
-"""How full local memory is of tapes and states while a training step goes on."""
+"""Bytes of tapes and states in local memory over the cycles of a training step."""
 
 from __future__ import annotations
 

@@ -105,9 +105,9 @@ def _label_ends(axes: Axes, ends: list[tuple[str, float, str]]) -> None:
 
 
 def spread(values: Sequence[float], gap: float) -> list[float]:
-    """Return places near `values`, in the same order, at least `gap` apart and not below zero.
+    """Return positions near `values`, in the same order, at least `gap` apart and not below zero.
 
-    Neighbours that are too close form a block, which sits as near as it can to the mean of its values.
+    Neighbours that are too close form a block, placed as near as possible to the mean of its values.
     """
     order = sorted(range(len(values)), key=lambda i: values[i])
     blocks: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""The points of a sweep in two of its columns, those on its front on top."""
+"""The points of a sweep in two of its columns. Points on the front are drawn on top."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TITLE = "Design points"
 
-_LOGARITHMIC_FROM = 20  # times that the largest value is the smallest
+_LOGARITHMIC_FROM = 20  # largest value over smallest
 
 
 def draw(table: DataFrame, x: str = "seconds", y: str = "energy_j", *, setting: str = "") -> Figure:

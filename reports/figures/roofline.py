@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TITLE = "Roofline"
 
 _LIFT_POINTS = 6.0
-_NEAR = 0.2  # names of points closer than this, in the logarithm, stand on each other
+_NEAR = 0.2  # names of points closer than this, in the logarithm, overlap
 
 
 def draw(result: Result, fidelity: str = "") -> Figure:
@@ -89,7 +89,7 @@ def _point(axes: Axes, row: Row, right: float) -> None:
 
 
 def _lift_points(row: Row, named: list[Row], right: float) -> float:
-    """Return how far a name must move up or down so as not to stand on that of a point close above or below."""
+    """Return how far each name moves up or down, so that names of close points do not overlap."""
     intensity, speed = min(float(row["macs_per_remote_byte"]), right), float(row["macs_per_second"])
     lift = 0.0
     for other in named:
@@ -101,7 +101,7 @@ def _lift_points(row: Row, named: list[Row], right: float) -> float:
 
 
 def _name(axes: Axes, row: Row, right: float, dense: float, lift_points: float) -> None:
-    """Write the phase's name on that side of its point where the dense run's point is not."""
+    """Write the phase's name beside its point, on the side away from the dense run's point."""
     place = (min(float(row["macs_per_remote_byte"]), right), float(row["macs_per_second"]))
     left = dense > place[0] or place[0] > 0.8 * right
     axes.annotate(

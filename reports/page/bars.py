@@ -1,4 +1,4 @@
-"""Bars: one above the other on a common scale, or cut into parts that make up the whole."""
+"""Bars: side by side on a common scale, or stacked from parts that make up a whole."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def grouped(groups: Mapping[str, Sequence[Bar]], about: str) -> Markup:
     groups
         The bars under each group's name.
     about
-        What is drawn, for those who do not see it.
+        What is drawn, in words, for a screen reader.
     """
     longest = max((bar.value for bars in groups.values() for bar in bars), default=0) or 1
     rows: list[Markup] = []
@@ -50,7 +50,7 @@ def grouped(groups: Mapping[str, Sequence[Bar]], about: str) -> Markup:
 
 
 def _bar(bar: Bar, length: float) -> Markup:
-    # the style sheet multiplies the share with what the row has left beside the text of the longest bar
+    # the style sheet multiplies this share by the width left beside the longest bar's text
     fill = element("span", class_=f"bar {bar.kind}", style=f"--length:{length:.5f}")
     text = element("span", bar.text, class_="value")
     return element("div", element("span", bar.name, class_="name"), fill, text, class_="bar-row")
@@ -63,7 +63,7 @@ def stacked(
     *,
     whole: Mapping[str, float] | None = None,
 ) -> Markup:
-    """Return bars as long as the page is wide, each cut into its parts.
+    """Return bars over the full width of the page, each stacked from its parts.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ def stacked(
     values
         Words beside each bar, by row.
     about
-        What is drawn, for those who do not see it.
+        What is drawn, in words, for a screen reader.
     whole
-        What a full bar stands for, where that is more than its parts together; by row.
+        By row, what a full bar stands for where that is more than the sum of its parts.
     """
     drawn = []
     for name, parts in rows.items():

@@ -1,4 +1,4 @@
-"""The machine as a drawing: its blocks, what flows between them, and how busy each was."""
+"""The machine as a drawing: its blocks, the flows between them, and how busy each block was."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deltatrain.reports.page.markup import element
 Point = tuple[float, float]
 
 _MARGIN = 10
-_MOST_LANES = 32  # more are drawn as so many
+_MOST_LANES = 32  # the most that are drawn
 _EXCHANGE_WIDTH = 130.0
 
 
@@ -30,7 +30,7 @@ class Box(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """A flow: its corners, its words and where they stand; `both` has a head at either end."""
+    """A flow: its corners, its label and where the label stands. With `both` it has a head at either end."""
 
     corners: tuple[Point, ...]
     words: str = ""
@@ -103,7 +103,7 @@ NARROW = Layout(
 
 
 def block_diagram(run: Run) -> Markup:
-    """Return the machine drawn twice, for wide and for narrow screens; the style sheet shows the one that fits."""
+    """Return two drawings of the machine, for wide and for narrow screens. The style sheet shows the one that fits."""
     found = blocks(run)
     about = "Block diagram of the machine. " + ". ".join(map(_said, found.values()))
     drawn = [_draw(run, layout, found, about) for layout in (WIDE, NARROW)]
@@ -189,7 +189,7 @@ def _arrow(arrow: Arrow, flows: Mapping[str, str]) -> Markup:
 
 
 def _head(before: Point, tip: Point) -> Markup:
-    """Return an arrow's head at `tip`, for a line that comes from `before`, upright or level."""
+    """Return an arrow's head at `tip` of a horizontal or vertical line from `before`."""
     length, half = 7.0, 4.0
     dx, dy = (_sign(tip[0] - before[0]), _sign(tip[1] - before[1]))
     foot = (tip[0] - length * dx, tip[1] - length * dy)

@@ -1,4 +1,4 @@
-"""Bars of a run beside those of the dense run, and bars of cycles cut by what they were spent on."""
+"""Bars of a run beside those of the dense run, and bars of cycles stacked by what they were spent on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compared(groups: Mapping[str, Sequence[Bar]]) -> Markup:
 
 
 def pair(delta: float, dense: float, unit: str, better: str = "less", worse: str = "more") -> list[Bar]:
-    """Return the bars of a run and of the dense run, the first with how many times less it is."""
+    """Return the bars of a run and of the dense run. The first says how many times less it is."""
     words = ", ".join(filter(None, [quantity(delta, unit), gain(dense, delta, better, worse)]))
     return [Bar("delta", delta, words, "delta"), Bar("dense", dense, quantity(dense, unit), "dense")]
 
@@ -53,7 +53,7 @@ def cut(rows: Mapping[str, Sequence[Bar]], about: str) -> Markup:
 
 
 def told(what: str, rows: Mapping[str, Sequence[Bar]]) -> str:
-    """Return what stacked bars show, for those who do not see them."""
+    """Return what stacked bars show, in words, for a screen reader."""
     return f"{what}. " + ". ".join(
         f"{name}: " + "; ".join(f"{part.name} {part.text}" for part in parts) for name, parts in rows.items()
     )

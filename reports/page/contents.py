@@ -1,4 +1,4 @@
-"""What a page is made of: runs, sweeps, and what is known of a run besides its result."""
+"""The contents of a page: runs, sweeps, and what is known of a run besides its result."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Run:
     fidelity
         How cycles were found, in words.
     held, curves
-        None where they are not known: without the trace.
+        None where the trace is missing.
     timeline
         Path of a timeline file, relative to the page; empty if there is none.
     """

@@ -1,4 +1,4 @@
-"""The same runs and sweeps as figures for papers, by the functions in `reports.figures`."""
+"""Draws the runs and sweeps of a page as figures for papers, with `reports.figures`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Form = Literal["svg", "pdf", "png"]
-_DATED = {"svg": "Date", "pdf": "CreationDate"}  # what a file would say about when it was written
+_DATED = {"svg": "Date", "pdf": "CreationDate"}  # the metadata field for the time of writing, which is left out
 
 
 def figures(contents: Contents) -> Iterator[tuple[str, Figure]]:

@@ -1,4 +1,4 @@
-"""The numbers that a reader looks for first, each beside its baseline and with how it was found."""
+"""The headline numbers, each with its baseline and with how it was found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Card:
     value
         The number with its unit.
     gain
-        What is won against the baseline, in a word or two; empty where there is none.
+        The gain over the baseline in a word or two; empty where there is none.
     baseline
         What it is compared with.
     origin
@@ -40,7 +40,7 @@ class Card:
 
 
 def gain(dense: float, delta: float, better: str, worse: str) -> str:
-    """Return how many times less `delta` is than `dense`, as ``4.36× faster``; nothing if they read the same."""
+    """Return how many times less `delta` is than `dense`, as ``4.36× faster``; empty if they are equal as printed."""
     if dense == delta or times(ratio(dense, delta)) == "1×":
         return ""
     return f"{times(ratio(dense, delta))} {better}" if dense > delta else f"{times(ratio(delta, dense))} {worse}"

@@ -11,14 +11,14 @@ from deltatrain.reports.page.contents import Run
 
 
 class Gauge(NamedTuple):
-    """What a block did, as a share of what it could, and in words."""
+    """How busy a block was: a share of what it could do, and words."""
 
     words: str
     filled: float
 
 
 class Block(NamedTuple):
-    """One block of the machine: what it is called, what it is made of, a line each, and what it did."""
+    """One block of the machine: its name, what it is made of (a line each), and how busy it was."""
 
     title: str
     about: tuple[str, ...]
@@ -63,7 +63,7 @@ def _busy(of_run: float, what: str = "") -> Gauge:
 
 
 def _remote(run: Run, machine: Architecture) -> Block:
-    """Return the off-chip memory; a memory without banks has no data bus that could be busy."""
+    """Return the off-chip memory. One without banks has no data bus, so no gauge."""
     counters, size = run.result.counters, quantity(machine.remote.bytes, "B")
     if isinstance(machine.device, IdealDevice):
         return Block("Off-chip memory", (machine.remote.device, f"{size}, no banks"), ())

@@ -29,7 +29,7 @@ def element(name: str, *children: Child, **attributes: str | float | None) -> Ma
 
 
 def number(value: float) -> str:
-    """Return `value` with at most three decimals and none that say nothing."""
+    """Return `value` with at most three decimals and no trailing zeros."""
     text = f"{value:.3f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 

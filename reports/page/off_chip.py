@@ -1,4 +1,4 @@
-"""What the data buses of the off-chip memory did, moved data or why not, and what lanes lacked that waited for it."""
+"""The data buses of the off-chip memory: when they moved data, why they did not, and what waiting lanes lacked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Why = TypeVar("_Why", bound=str)
 
 
 def starved(result: Result) -> Markup:
-    """Return a bar of the lanes' cycles without a word of a column from off-chip memory, cut by what they lacked."""
+    """Return a bar of the cycles in which lanes waited for off-chip columns, stacked by what they lacked."""
     parts = _parts(result.starved_cycles, STARVED_LABELS, STARVED_COLOURS, "cycles")
     key = legend([(STARVED_COLOURS[why], words) for why, words in STARVED_LABELS.items()])
     about = told("Cycles in which the lanes had no word of a column", {"lanes": parts})
@@ -28,7 +28,7 @@ def starved(result: Result) -> Markup:
 
 
 def drawn(result: Result) -> Markup:
-    """Return a bar for the run and one for the dense run, with the share in which data moved beside each."""
+    """Return a bar for the run and one for the dense run, each with the share of clocks in which data moved."""
     rows = {
         name: _parts(run.remote.bus_ticks, BUS_LABELS, BUS_COLOURS, "clocks")
         for name, run in zip(_RUNS, (result.counters, result.dense), strict=True)

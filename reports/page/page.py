@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, the same bytes for the same contents."""
+"""The page: one self-contained HTML file, the same bytes for the same contents."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from deltatrain.reports.table import ratio
 
 _STEPS = 8  # of the colours that stand for numbers
 
-# one module: a file may use what the files before it define
+# joined to one module in this order: a file may use what earlier ones define
 _SCRIPTS = ("theme", "sorting")
 _SWEEP_SCRIPTS = ("words", "elements", "axis", "front", "colours", "filters", "chart", "listing", "explorer")
 
 
 def render(contents: Contents) -> str:
-    """Return the page as the text of one HTML file that needs nothing else: no network, no other file."""
+    """Return the page as the text of one HTML file. It needs no network and no other file."""
     runs = [_run(position, run) for position, run in enumerate(contents.runs)]
     explored = [_sweep(position, sweep) for position, sweep in enumerate(contents.sweeps)]
     origins = {card.origin for part in (*runs, *explored) for card in part["cards"]}
@@ -129,7 +129,7 @@ def _overview(runs: Any) -> Table | None:
 
 
 def _colours() -> str:
-    """Return the palettes as variables of the style sheet: light, dark where the screen or the reader asks for it."""
+    """Return the palettes as variables of the style sheet: light, and dark for screens or readers that ask for it."""
     light, dark = (
         "".join(f"--{name}:{colour};" for name, colour in colours.items()) for colours in (palette.LIGHT, palette.DARK)
     )

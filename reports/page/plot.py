@@ -1,4 +1,4 @@
-"""The frame of a plot as SVG whose places are shares of its size: it fills any width, and its text stays as it is.
+"""The frame of a plot as SVG. Positions are shares of its size, so it fills any width and its text is not scaled.
 
 Only the area between the axes is the SVG; the words around it stand in the margin that the style sheet leaves.
 """

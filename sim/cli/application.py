@@ -1,7 +1,8 @@
-"""The command `deltatrain`: its commands, one file each, and what every one of them does with errors.
+"""The command `deltatrain`: its subcommands, one file each, and how all of them report errors.
 
-Exit status: 0 done; 2 the user's mistake or the user's machine in the way, said on standard error in lines that start
-with ``deltatrain:``; 130 interrupted. Only what a command uses is imported, so that ``--help`` answers at once.
+The function of every file is called `command`. The exit status is 0 when done, 2 for a mistake or an obstacle on the
+user's machine, 130 when interrupted. Errors are lines on standard error that start with ``deltatrain:``. A command
+imports what it uses when it runs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     with warnings.catch_warnings():
         if not sys.warnoptions:
-            warnings.simplefilter("ignore")  # a library's warnings are for developers, who ask for them with -W
+            warnings.simplefilter("ignore")  # warnings are for developers, who ask for them with -W
         try:
             with said(given):
                 _execute(given)
@@ -124,7 +125,7 @@ def _complain(lines: Sequence[str], status: int = MISTAKE) -> int:
 
 
 def _lines(error: Exception) -> list[str]:
-    """Return the lines of an error: of a description one for each fault, of the arguments' parser always one."""
+    """Return the lines of an error: one for each fault of a description, a single one from the arguments' parser."""
     text = str(error).strip()
     return text.splitlines() if isinstance(error, ConfigError) else [" ".join(text.split())]
 
@@ -139,7 +140,7 @@ def _how_to_go_on(stop: StoppedError, arguments: list[str]) -> str:
 
 
 def _forget_stdout() -> None:
-    """Let nothing that is still buffered be written when the interpreter ends."""
+    """Discard what is still buffered, so that the interpreter does not try to write it at its end."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # standard output is no file, as under a test's capture

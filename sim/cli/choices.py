@@ -83,7 +83,7 @@ def _about_module(family: ModuleFamily[Any], name: str) -> str:
 
 
 def _about_table(family: TableFamily, name: str) -> str:
-    """Return a table's own words about itself, or else the first line of the comment that opens it."""
+    """Return what a table says about itself, or else the first line of its opening comment."""
     text = family.text(name)
     table = tomllib.loads(text)
     first = text.lstrip().partition("\n")[0]

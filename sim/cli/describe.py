@@ -26,7 +26,7 @@ def command(
     changes: options.Changes = None,
     toml: Annotated[bool, Parameter(help="Print its TOML file, to be copied and edited.", show_default=False)] = False,
 ) -> None:
-    """Show what a machine is made of and what it can do at best, or what a workload trains and how.
+    """Show a machine's parts and peak rates, or what a workload trains and how.
 
     A name that is both a machine's and a workload's is written machine.NAME
     or workload.NAME.
@@ -179,7 +179,7 @@ def _values(table: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _format(entry: Any) -> str:
-    """Return a number format in words; widths of accumulators stand alone."""
+    """Return a number format in words. The width of an accumulator stays a number."""
     if not isinstance(entry, dict):
         return str(entry)
     bits, fraction = entry["bits"], entry["fraction_bits"]

@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Replay memory requests on a DRAM and show bandwidth, latency, rows, energy.
 
-    A request moves one burst; requests without a cycle are offered back to
-    back, one a clock. Fields of the controller: channels, ranks, bus_bits,
+    A request moves one burst. Requests without a cycle arrive back to back,
+    one a clock. Fields of the controller: channels, ranks, bus_bits,
     address_map (RoBaRaCoCh, RoBaRaCoBgCh, ...), row_policy (open, closed),
     refresh (all_bank, per_bank), read_queue, write_queue, write_high,
     write_low, most_bypasses.
@@ -78,7 +78,7 @@ def command(
 
 
 def _controller(part: DramPart, pattern: str | None, changes: Sequence[str] | None) -> DramController:
-    """Return the controller as the part usually has it, changed as asked."""
+    """Return the part's usual controller with the changes of ``--set``."""
     from deltatrain.accel.dram import DramController
     from deltatrain.sim.dram.requests import map_of
 
@@ -108,7 +108,7 @@ def _requests(
 
 
 def _told(pieces: Iterable[Requests], progress: Any, count: int, known: bool) -> Iterable[Requests]:
-    """Yield the pieces and tell how far they are; how long a trace is, is not known before its end."""
+    """Yield the pieces and report progress. The length of a trace file is not known before its end."""
     done = 0
     for piece in pieces:
         yield piece

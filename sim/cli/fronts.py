@@ -20,7 +20,7 @@ _MOST_ROWS = 40
 
 
 def cell(column: str, value: Any) -> str:
-    """Return a value as it is shown: fields as they are written, what was found with its unit."""
+    """Return a value as text: a field as it is written in TOML, a found value with its unit."""
     if value is None:
         return _NONE
     if isinstance(value, bool) or not isinstance(value, (int, float)) or column == "point":
@@ -38,7 +38,7 @@ def cell(column: str, value: Any) -> str:
 
 
 def front_table(folder: Path) -> RenderableType:
-    """Return the front of a sweep, fields shortened to the last part of their path that tells them apart."""
+    """Return the front of a sweep. Fields are shortened to the last parts of their paths that are unique."""
     found, manifest = results.front(folder), Manifest.load(folder)
     rows = [[cell(name, value) for name, value in row.items()] for row in found.head(_MOST_ROWS).iter_rows(named=True)]
     objectives = ", ".join(f"{way} {name}" for name, way in manifest.objectives.items())
@@ -57,7 +57,7 @@ def front_table(folder: Path) -> RenderableType:
 
 
 def searches_table(folder: Path) -> list[RenderableType]:
-    """Return how the searches of a sweep did; nothing where there is only one to show."""
+    """Return how the searches of a sweep did, or nothing if there was only one."""
     searches = Manifest.load(folder).searches
     if len(searches) < 2:
         return []
@@ -84,7 +84,7 @@ def print_json(folder: Path) -> None:
 
 
 def short(paths: list[str]) -> dict[str, str]:
-    """Return for each dotted path the fewest of its last parts that no other of them ends in."""
+    """Return for each dotted path its shortest ending that no other path shares."""
     found = {}
     for path in paths:
         parts = path.split(".")

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle: what was kept travels with the exception."""
+"""Ctrl-C: the exception says where the work done so far is kept."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class StoppedError(Exception):
     Attributes
     ----------
     state
-        Where training that was under way has kept its state; None if there was nothing to keep.
+        File with the state of the training that was stopped; None if no training was under way.
     advice
-        Where a command other than training has kept what it did, and how to go on; empty if it keeps nothing.
+        Where another command keeps its work, and how to go on; empty if it keeps nothing.
     """
 
     def __init__(self, state: Path | None = None, advice: str = "") -> None:

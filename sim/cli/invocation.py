@@ -1,4 +1,4 @@
-"""What was typed: results say which command line they came from."""
+"""The command line that was typed, which results record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LINE: ContextVar[str] = ContextVar("_LINE", default="")
 
 @contextmanager
 def said(arguments: Sequence[str]) -> Iterator[None]:
-    """Let `command_line` return the command with these arguments, while the block runs."""
+    """Make `command_line` return the command with these arguments while the block runs."""
     token = _LINE.set(shlex.join(["deltatrain", *arguments]))
     try:
         yield
@@ -21,5 +21,5 @@ def said(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def command_line() -> str:
-    """Return the command line that is being executed, as a shell takes it; empty outside one."""
+    """Return the command line that is being executed, quoted for a shell; empty if there is none."""
     return _LINE.get()

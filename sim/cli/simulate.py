@@ -47,7 +47,6 @@ def command(
     For example:
 
       deltatrain simulate out/digits-edge/trace.npz --on reneta
-      deltatrain simulate out/digits/trace.npz --set machine.engine.lanes=16
       deltatrain simulate -w synthetic --set workload.synthetic.occupancy_h=0.1
       deltatrain simulate -w tiny --on tiny --fidelity rtl --engine amaranth
       deltatrain simulate -w synthetic --timeline timeline.json.gz
@@ -79,9 +78,12 @@ def command(
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:
-        written = [f"Written to {out}: result.json, figures"] if out else []
-        written += [f"Written: {path}" for path in (recorder.paths if recorder else ())]
-        show(*summary(result), *written)
+        files = recorder.paths if recorder else []
+        show(*summary(result), *([f"Written to {out}: result.json, figures"] if out else []), *map(_written, files))
+
+
+def _written(path: Path) -> str:
+    return f"Written: {path}"
 
 
 def _step(path: Path | None, workload: str | None, changed: options.Overrides) -> Trace:

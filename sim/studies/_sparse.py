@@ -1,4 +1,4 @@
-"""What a training with sparse weights left behind, counted column by column on an engine of so many lanes."""
+"""Counts the columns of a training with sparse weights, as an engine with a number of lanes would hold them."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from deltatrain.workloads.workload import Workload
 
 @cache
 def engine() -> Engine:
-    """Return the engine that is counted on: that of the preset `edge`."""
+    """Return the engine to count for: that of the preset `edge`."""
     return Architecture.named("edge").engine
 
 
 class Stream(NamedTuple):
-    """A matrix of a layer and what went through it in the recorded step.
+    """A matrix of a layer, and how its columns fired in the recorded step.
 
     Attributes
     ----------
     mask
         Which weights exist, shape (gates * H, C).
     gates
-        Row blocks of it.
+        How many row blocks it has, one for each gate of the cell.
     fired
         How often each column fired, shape (C,).
     phases
-        In how many of FP, BP and WG.
+        How many of the phases FP, BP and WG use it.
     """
 
     mask: Array
@@ -55,11 +55,11 @@ class Columns(NamedTuple):
     Attributes
     ----------
     macs, whole_macs
-        Multiply-accumulates of the columns that fired: with the weights that exist, with all.
+        Multiply-accumulates of the columns that fired: with the weights that exist, and with all weights.
     words, whole_words
-        Issue cycles of those columns: compressed, whole.
+        Issue cycles of those columns: compressed, and whole.
     bytes, whole_bytes
-        Of the matrices: compressed with index and table, whole.
+        Bytes of the matrices: compressed, with index and table; and whole.
     gate_density
         Share of weights in each gate of the recurrent matrices, all layers, shape (gates,).
     """
@@ -99,6 +99,6 @@ def columns(workload: Workload, folder: Path) -> Columns:
 def _streams(
     number: int, mask_x: Array, mask_h: Array, gates_x: int, gates_h: int, step: RecordedStep
 ) -> Iterator[Stream]:
-    """Yield the two matrices of a layer; nobody asks for the gradient of the network's own input."""
+    """Yield the two matrices of a layer. The first layer needs no gradient of its input."""
     yield Stream(mask_x, gates_x, step.fired_x[number].sum(axis=(0, 1)), 3 if number else 2)
     yield Stream(mask_h, gates_h, step.fired_h[number].sum(axis=(0, 1)), 3)

@@ -1,4 +1,4 @@
-"""What every study gives and takes."""
+"""The types that all studies share: a row of a table, and what is told of progress."""
 
 from __future__ import annotations
 

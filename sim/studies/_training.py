@@ -25,11 +25,11 @@ class Settings(NamedTuple):
     workload
         Name of the preset that all trainings start from.
     changes
-        Fields in which all of them, the dense one too, differ from it.
+        Fields in which all trainings, the dense one too, differ from the preset.
     seeds
         Each setting is trained once with each.
     trials
-        By name, the fields of a trial's own, such as thresholds; all else is the same for all.
+        For each trial, by name, the fields in which it differs, such as thresholds.
     """
 
     workload: str
@@ -54,11 +54,11 @@ class Outcome(NamedTuple):
     accuracy, occupancy_x, occupancy_h
         On the test part, at the end.
     fired_a_step
-        How many elements fired a step there, all streams of all layers.
+        How many elements fired in a step there, summed over all streams and layers.
     saved
         Share of the matrix operations of the whole training that was not needed.
     forward
-        Those of FP, as a share of all matrix operations of a dense training.
+        Matrix operations of FP, as a share of all matrix operations of a dense training.
     """
 
     accuracy: float

@@ -1,4 +1,4 @@
-"""Longer sequences and wider networks by checkpointing: time and memory of every policy, simulated."""
+"""Time and memory of every checkpoint policy, simulated over lengths of sequences and widths of networks."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Setting(NamedTuple):
     machine, changes
         Its name, and other values for some of its fields by dotted path.
     workload, cell
-        A preset that all else of the network is taken from, and its cell.
+        A preset that gives the rest of the network, and the cell.
     inputs, classes
         Of the network.
     hidden
-        Widths of the layers: the network over all lengths first, then others.
+        Widths of the layers: first of the network for all lengths, then of the other networks.
     steps, long_steps
         Lengths of sequences for all policies, and those for `Settings.long_policies` only.
     wide_steps

@@ -66,7 +66,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 
 def least_memory(settings: Settings, name: str, outcomes: Outcomes) -> Demand:
-    """Return what the policy takes with as little local memory as it can do with, by bisection."""
+    """Return what the policy takes with the least local memory that it can work with, found by bisection."""
     engine, workload = Architecture.named("edge").engine, settings.trained(settings.trials[name])
     recordings = DATASETS.load(workload.dataset).load()
     shape = Shape.of(workload.cell, recordings.train.features, workload.hidden, recordings.classes)

@@ -38,7 +38,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     ``pJ/bit``, ours and DRAMsim3's; ``requests/CPU-s``, in thousands. What was not measured is empty.
     """
     runs = published()
-    replayed(runs[0], 10)  # compiles what is to be timed
+    replayed(runs[0], 10)  # the first call compiles what is timed next
     table: list[Row] = []
     for done, run in enumerate(runs):
         progress("runs", done / len(runs), f"{run['device']}, {run['pattern']}")
@@ -63,7 +63,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 
 def published() -> list[dict[str, Any]]:
-    """Return the runs of the peers: device, pattern, controller and part where they differ, and what they reached."""
+    """Return the runs of the peers: device, pattern, what differs in controller and part, and what they reached."""
     text = resources.files("deltatrain.sim.studies").joinpath("dram_peers.toml").read_text(encoding="utf-8")
     runs: list[dict[str, Any]] = tomllib.loads(text)["run"]
     return runs

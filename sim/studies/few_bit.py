@@ -59,7 +59,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 def tape_bytes(settings: Settings, name: str, outcomes: Outcomes) -> float:
     """Return the mean bytes of a step's tape on the machine `edge`: gate values or codes, and what the streams held.
 
-    Of a delta network that are lists of what fired; a dense one needs no indices.
+    A delta network keeps lists of what fired. A dense one keeps values without indices.
     """
     engine, workload = Architecture.named("edge").engine, settings.trained(settings.trials[name])
     bits = neuron_bits(CELLS.load(workload.cell), workload.code_bits, 8 * engine.formats.gate.bytes)

@@ -1,4 +1,4 @@
-"""Local SRAM against DRAM: how much time and energy each home of the matrices costs, and what bus makes up for it."""
+"""Local SRAM against DRAM: the time and energy of each home of the matrices, and the bus that makes up for it."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def run(settings: Settings, lanes: int, occupancy: float, home: str, bus_bits: i
 
 
 def _machine(lanes: int, home: str, bus_bits: int, local_bytes: int, banks: int = 1) -> Architecture:
-    """Return a machine like `edge` with so many lanes and a port that is narrower than neither bus nor lanes."""
+    """Return a machine like `edge` with `lanes` lanes, and a port as wide as the wider of bus and lanes."""
     weights, gradients, tape = HOMES[home]
     return Architecture.named(
         "edge",

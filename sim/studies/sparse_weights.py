@@ -1,4 +1,4 @@
-"""Sparse-from-scratch weights after Selfish-RNN beside weights that stay where they were drawn, and dense ones."""
+"""Sparse weights that move during training (Selfish-RNN), beside sparse weights that stay in place, and dense ones."""
 
 from __future__ import annotations
 

@@ -18,26 +18,26 @@ Design = dict[str, Value]
 """A design point: the values of those varied fields that it has, by dotted path."""
 
 _Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_DIGITS = 12  # of a value in a range of floats, so that three steps of 0.1 are 0.3
+_DIGITS = 12  # significant digits of a float in a range, so that three steps of 0.1 are 0.3
 
 
 class Axis(Description):
-    """One varied field: a list of values, or a range from `low` to `high`, both of which belong to it.
+    """One varied field: a list of values, or a range from `low` to `high`, both included.
 
     Attributes
     ----------
     values
-        The list. A list alone may stand for the table that only has it.
+        The list. In TOML the list alone may stand for this table.
     low, high
         The range.
     step, factor, count
-        How its values follow each other: by a step, by a factor, or so many at even distances. Without any of them a
-        range of integers is every integer, and one of other numbers is continuous.
+        The values in the range: a step apart, a factor apart, or `count` of them at even distances. Without any of
+        these a range of integers has every integer, and a range of other numbers is continuous.
     scale
         "log" puts the `count` values, or the draws from a continuous range, at even ratios.
     when
-        Other varied fields with the values (one or a list) at which this one is varied; elsewhere it keeps the value of
-        the machine or workload that the sweep starts from.
+        Other varied fields, each with the value or values at which this field is varied. Elsewhere it keeps the value
+        of the machine or workload that the sweep starts from.
     """
 
     values: Annotated[tuple[Value, ...], Field(min_length=1)] | None = None
@@ -109,14 +109,14 @@ class Axis(Description):
         return len(numbers) == len(self.choices) and numbers == sorted(numbers)
 
     def at(self, position: float) -> Value:
-        """Return the value at `position`, 0 to below 1: equal lengths for each choice, or along the range."""
+        """Return the value at `position`, 0 to below 1. Each choice has an equal part of that length."""
         if self.choices is not None:
             return self.choices[int(position * len(self.choices))]
         value = self._between(position)
         return round(value) if isinstance(self.low, int) and isinstance(self.high, int) else _tidy(value)
 
     def varied(self, design: Mapping[str, Value]) -> bool:
-        """Tell whether the field is varied beside the fields chosen in `design`."""
+        """Tell whether the field is varied, given the fields that `design` has chosen."""
         return all(path in design and _frozen(design[path]) in map(_frozen, at) for path, at in self.when.items())
 
     def _between(self, position: float) -> float:

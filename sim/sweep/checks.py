@@ -1,4 +1,4 @@
-"""Reading a space: every name and value in it is tried before anything is simulated; all faults are told at once."""
+"""Reads a space. It tries every name and value before anything is simulated, and reports all faults at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from deltatrain.sim.sweep.space import Space
 from deltatrain.sim.sweep.spaces import SPACES
 from deltatrain.workloads.workload import Workload
 
-_SWEPT = ("analytic", "cycle")  # those that need a program alone; gates compute numbers and are built for a machine
+# `rtl` computes numbers and builds gates for each machine; these need a program alone
+_SWEPT = ("analytic", "cycle")
 _TRIED = 64  # values of a list that are tried on what the sweep starts from
 
 
@@ -116,7 +117,7 @@ def _faults_of_search(space: Space) -> Iterator[str]:
 
 
 def _faults_of_axis(path: str, axis: Axis, base: Base) -> Iterator[str]:
-    """Yield what is wrong with the values of a field alone; what does not fit other fields is found point by point."""
+    """Yield faults in the values of one field. What does not fit another field is found point by point."""
     whose, _, field = path.partition(".")
     kinds: dict[str, tuple[dict[str, Any] | None, type[Description]]] = {
         MACHINE: (base.machine, Architecture),
@@ -161,7 +162,7 @@ def _unknown_column(table: str, name: str, known: tuple[str, ...]) -> str:
 
 
 def _beside(table: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a copy of `table` in which files are named from the working folder instead of from `folder`."""
+    """Return a copy of `table` in which paths relative to `folder` are relative to the working folder."""
 
     def found(name: Any) -> Any:
         return str(folder / name) if isinstance(name, str) and name.endswith((".toml", ".npz")) else name

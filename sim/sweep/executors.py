@@ -1,6 +1,6 @@
-"""Where points are simulated: in this process, in processes on this machine, or on the workers of a dask cluster.
+"""Simulates points: in this process, in processes on this machine, or on the workers of a dask cluster.
 
-An executor takes lists of points and gives futures of their rows. The base, traces included, goes to each process once.
+An executor takes lists of points and returns futures of their rows. It sends the base to each process once.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class PointExecutor(Protocol):
 
     @property
     def most_tasks(self) -> int:
-        """How many lists of points it pays to hand in before the first comes back."""
+        """How many lists of points may be submitted before the first is done; more would not be faster."""
 
     def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
         """Return the future rows of `designs`, in their order."""
 
     def lost(self, error: BaseException) -> bool:
-        """Tell whether a future's `error` means that its worker died; the executor then works again."""
+        """Tell whether a future's `error` means that its worker died. The executor then has a new worker."""
 
     def __enter__(self) -> Self: ...
 
@@ -120,12 +120,12 @@ class Processes:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if kind is not None:
-            self._alive.close()  # a point may take minutes, and nothing of it would be kept
+            self._alive.close()  # a point may take minutes, and its row would be lost anyway
         self._pool.shutdown(cancel_futures=True)
         self._alive.close()
 
     def _new(self) -> ProcessPoolExecutor:
-        # spawned, not forked: a fork would share the lock on the folder and whatever threads hold
+        # spawned, not forked: a fork would share the folder's lock, and locks that threads hold
         context = multiprocessing.get_context("spawn")
         parent, self._alive = context.Pipe(duplex=False)
         return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin, initargs=(self._base, parent))
@@ -139,8 +139,8 @@ class Cluster:
     Parameters
     ----------
     base
-        Of the sweep. It is the result of a task, so that workers get it from each other, once each, and the cluster
-        makes it anew should the last one that has it die.
+        Of the sweep. It is the result of a task: workers copy it from each other, and the cluster runs the task again
+        if the last worker that has it dies.
     address
         Of the scheduler, such as ``tcp://host:8786``.
 
@@ -179,7 +179,7 @@ class Cluster:
         return rows
 
     def lost(self, error: BaseException) -> bool:
-        """Tell whether the cluster gave up on points whose workers died again and again."""
+        """Tell whether the cluster gave up on points because their workers died repeatedly."""
         return type(error).__name__ == "KilledWorker"
 
     def __enter__(self) -> Self:
@@ -213,9 +213,9 @@ def _cores() -> int:
 
 @contextmanager
 def _ctrl_c_kept_from_children() -> Iterator[None]:
-    """Let processes that are started in the block never see Ctrl-C: it is for this process, which ends them.
+    """Keep Ctrl-C from processes that are started in the block. This process gets it and ends them.
 
-    They inherit what is blocked. Where signals cannot be blocked, as on Windows, `_begin` has them ignore it.
+    A child inherits blocked signals. On Windows, which cannot block them, the child ignores Ctrl-C from `_begin` on.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -232,7 +232,7 @@ _simulators: dict[str, Simulator] = {}
 
 
 def _begin(base: Base, parent: Connection) -> None:
-    """Prepare a process of `Processes`, which ends when the other end of `parent` does."""
+    """Prepare a process of `Processes`. It ends when the other end of `parent` is closed."""
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -242,7 +242,7 @@ def _begin(base: Base, parent: Connection) -> None:
 
 
 def _end_with(parent: Connection) -> None:
-    parent.poll(None)  # nothing is ever sent: it returns when the parent lets go or dies, however it dies
+    parent.poll(None)  # nothing is ever sent: it returns when the parent closes its end or dies
     os._exit(1)
 
 

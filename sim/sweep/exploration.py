@@ -1,4 +1,4 @@
-"""The loop of a sweep: ask a search for points, simulate those that nobody knows, write them down, tell the search."""
+"""The loop of a sweep: ask a search for points, simulate the new ones, write them to the journal, tell the search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deltatrain.sim.sweep.point import Row
 from deltatrain.sim.sweep.searches import SEARCHES, Search
 from deltatrain.sim.sweep.space import Space
 
-_TASK_SECONDS = 0.1  # of work sent to a worker at a time: sending costs it below 1 %
+_TASK_SECONDS = 0.1  # of work for each task, so that sending it costs below 1 %
 _MOST_IN_A_TASK = 64
 _TOLD_EVERY_SECONDS = 0.1
 
@@ -28,11 +28,11 @@ class Progress(NamedTuple):
     Attributes
     ----------
     search
-        What is under way.
+        The search that is under way.
     done, points
-        Different points that the search has had told, and how many it will have.
+        Different points that the search has been told of, and how many it will be told of in all.
     simulated, failed
-        In this run; the others were in the journal.
+        Points simulated in this run, and of them failed. The others were in the journal.
     points_per_second
         Simulated in this run.
     seconds_left
@@ -65,7 +65,7 @@ class Exploration:
     space
         What is swept.
     journal
-        Where rows go, and where those of an earlier run are.
+        Holds the rows of earlier runs, and takes new ones.
     executor
         Who simulates.
     on_progress
@@ -89,7 +89,7 @@ class Exploration:
             self._know(row)
 
     def explore(self, kind: str, points: int) -> dict[str, Outcome]:
-        """Have `points` different points chosen by the search `kind` simulated; return their outcomes by digest."""
+        """Simulate `points` different points that the search `kind` chooses. Return their outcomes by digest."""
         member, settings = SEARCHES.load(kind), self._space.search
         search = member.start(self._space, settings.seed, settings.batch)
         asked: dict[str, None] = {}  # a set in the order of asking
@@ -108,7 +108,7 @@ class Exploration:
                     new.append((self._numbered + len(asked), digest, design))
                 asked[digest] = None
                 if len(untold) >= settings.batch and not new and not self._running:
-                    break  # all known, as when a sweep is resumed: they need not wait here
+                    break  # all are known, as when a sweep is resumed: nothing to wait for
             self._submit(new)
             if not self._told(search, untold) and not self._running:
                 break
@@ -131,7 +131,7 @@ class Exploration:
             self._running[self._executor.submit([design for _, _, design in task])] = task
 
     def _told(self, search: Search, untold: deque[tuple[str, Design]]) -> int:
-        """Tell the search what is known, in the order of asking; return of how many points."""
+        """Tell the search the outcomes that are known, in the order of asking. Return how many were told."""
         told = 0
         while untold and untold[0][0] in self._outcomes:
             digest, design = untold.popleft()
@@ -154,7 +154,7 @@ class Exploration:
         if error is None:
             self._write(task, future.result())
         elif self._executor.lost(error):
-            # Of the points that were with dying workers, one may be what they die of: each now alone.
+            # One of the points of a dead worker may be what killed it, so each now runs alone.
             suspects = list(task)
             for other in [other for other in self._running if other.done()]:
                 points = self._running.pop(other)

@@ -1,7 +1,7 @@
-"""The journal of a sweep: one JSON line for each finished point, appended by one writer, whole or not at all.
+"""The journal of a sweep: one JSON line for each finished point. One process appends lines, each whole or not at all.
 
-A line is there when its line feed is. Whatever ends a run (a signal, a full disk, the power) can tear the last line
-only; that line is dropped when the journal is opened again, and its point is simulated again.
+A line counts once its line feed is written. A signal, a full disk or a power failure can tear the last line only. A
+torn line is dropped when the journal is opened again, and its point is simulated again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from deltatrain.sim.sweep.point import Row
 NAME, LOCK = "journal.jsonl", "sweep.lock"
 
 _KIND, _VERSION = "deltatrain sweep", 1
-_SYNC_EVERY_SECONDS = 1.0  # what a failure of the power may cost; a signal costs nothing that was written
+_SYNC_EVERY_SECONDS = 1.0  # the most that a power failure loses; a signal loses nothing that was written
 
 
 class Journal:
@@ -117,7 +117,7 @@ class Journal:
 
 
 def read(path: Path) -> Iterator[Row]:
-    """Yield the rows of the journal at `path`; a torn last line is left out.
+    """Yield the rows of the journal at `path`, without a torn last line.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def _locked(path: Path) -> FileLock:
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be locked: {error.strerror}") from None
-    with suppress(OSError):  # where it cannot be written, the lock holds all the same and does not say whose it is
+    with suppress(OSError):  # the lock holds even if the name of its holder cannot be written
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
     return lock
 
@@ -214,7 +214,7 @@ def _holder(path: Path) -> str:
 
 
 def _let_go(lock: FileLock) -> None:
-    """Unlock the file; it stays, without a name in it."""
+    """Unlock the file and empty it. It stays in the folder."""
     with suppress(OSError):
         Path(lock.lock_file).write_bytes(b"")
     lock.release()

@@ -23,12 +23,12 @@ class Searched(Description):
     search
         A member of `sim.sweep.searches`.
     points, failed, feasible
-        Different points looked at; of them not simulated; of them simulated and within all constraints.
+        Different points looked at; those that could not be simulated; those that were and keep all constraints.
     front
-        Points on the front of its own points.
+        How many of its own points no other of them beats.
     hypervolume
-        Of its own points, each objective scaled so that the best of the whole sweep's front is 0 and the worst 1, with
-        1.1 in each objective for reference; None if no point of the sweep is feasible.
+        Hypervolume of its own points. Each objective is scaled: 0 is the best on the whole sweep's front, 1 the worst,
+        1.1 the reference. None if no point of the sweep is feasible.
     """
 
     search: str
@@ -45,7 +45,7 @@ class Manifest(Description):
     Attributes
     ----------
     name, about, machine, workload, traces, fidelity, dense
-        As in the space; the names of machine and workload are those that they give themselves.
+        As in the space. Machine and workload have the names that stand in their descriptions.
     base
         The value that each varied field has at points where it is not varied.
     objectives, constraints
@@ -72,7 +72,7 @@ class Manifest(Description):
 
     @classmethod
     def of(cls, space: Space, searches: tuple[Searched, ...], before: Manifest | None) -> Manifest:
-        """Return the manifest of `space`; fields that an earlier sweep in the same folder varied stay known."""
+        """Return the manifest of `space`. It keeps the fields that an earlier sweep in the same folder varied."""
         base = space.base
         fields = {path: base.value(path) for path in (*(before.base if before else ()), *space.vary)}
         if space.trace is not None or base.traces:

@@ -11,9 +11,9 @@ class Outcome(NamedTuple):
     Attributes
     ----------
     losses
-        Its objectives, to be made small; None where it could not be simulated.
+        Its objectives, smaller is better; None where the point could not be simulated.
     excesses
-        By how much it breaks each constraint; none positive where it keeps all.
+        By how much the point breaks each constraint. None is positive where it keeps all.
     """
 
     losses: tuple[float, ...] | None

@@ -1,4 +1,4 @@
-"""Which points nobody beats, and how much of the space of objectives they take: all objectives to be made small."""
+"""The front of a set of points, and its hypervolume. Smaller is better in every objective."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ MARGIN = 1.1
 
 
 def on_front(losses: Losses) -> NDArray[np.bool_]:
-    """Return which points no other is better than in one objective and at least as good as in all, shape (N,).
+    """Return which points are on the front, shape (N,): those that no other point beats.
 
-    Points that are equal in everything are all on the front, or none is.
+    A point beats another if it is better in one objective and at least as good in all.
+    Of points that are equal in all objectives, all are on the front or none.
     """
-    unique, inverse = np.unique(
-        losses, axis=0, return_inverse=True
-    )  # in lexical order: the later never beat the earlier
+    unique, inverse = np.unique(losses, axis=0, return_inverse=True)  # sorted, so that no point beats one before it
     kept = np.zeros(len(unique), dtype=np.bool_)
     front = unique[:0]
     for index, point in enumerate(unique):
@@ -51,16 +50,16 @@ class Front:
 
 
 def scaled(losses: Losses, front: Losses) -> Losses:
-    """Return `losses` with 0 where the best of `front` lies in each objective and 1 where its worst does."""
+    """Return `losses` scaled by `front`: in each objective its best becomes 0, its worst 1."""
     ideal, worst = front.min(axis=0), front.max(axis=0)
     return np.asarray((losses - ideal) / np.where(worst > ideal, worst - ideal, 1.0))
 
 
 def hypervolume(losses: Losses, reference: Sequence[float]) -> float:
-    """Return the volume of what is better than `reference` and not better than every point of `losses`.
+    """Return the volume between `reference` and the front: all that some point of `losses` beats.
 
-    Slices along the last objective: between two neighbouring values of it the volume is that of the points below in the
-    other objectives, times the distance (Zitzler, 1999, hypervolume by slicing objectives).
+    It is cut into slices along the last objective (Zitzler, 1999, hypervolume by slicing objectives). The volume of a
+    slice is its height times the volume, in the other objectives, of the points below it.
     """
     bounds = np.asarray(reference, dtype=np.float64)
     inside = losses[(losses < bounds).all(axis=1)]

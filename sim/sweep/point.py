@@ -1,4 +1,4 @@
-"""One design point: what it starts from, its digest, and the row that simulating it gives."""
+"""One design point: the base that it changes, its digest, and the row that simulating it gives."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Base:
         return with_overrides(self.machine, changes[MACHINE]), workload, trace
 
     def digest(self, design: Design) -> str:
-        """Return the first 16 hexadecimal digits of the SHA-256 of everything that the point's row follows from."""
+        """Return 16 hexadecimal digits of the SHA-256 of all that determines the point's row."""
         machine, workload, trace = self.tables(design)
         content = self._trace_digests[trace] if trace is not None else None
         return _digest([self.fidelity, self.dense, machine, workload, content])
@@ -91,7 +91,7 @@ class Base:
 
     @cached_property
     def identity(self) -> str:
-        """Digest of the base: rows of different bases, or of another version of the simulator, are not comparable."""
+        """Digest of the base and of the simulator's version. Rows of different identities are not comparable."""
         traces = sorted(self._trace_digests.values())
         return _digest([VERSION, self.fidelity, self.dense, self.machine, self.workload, traces])
 
@@ -116,9 +116,9 @@ class Simulator:
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
 
     def row(self, design: Design) -> Row:
-        """Return what was found at a point, or why nothing could be: ``failure``, its kind, and ``reason``.
+        """Return what was found at a point, or the kind of its ``failure`` and the ``reason``.
 
-        Whatever goes wrong is a row, so that one point never costs the others.
+        Whatever goes wrong becomes a row, so that one point never stops the others.
         """
         started = time.process_time()
         try:
@@ -152,7 +152,7 @@ class Simulator:
 
 
 def quantities(base: Base) -> tuple[str, ...]:
-    """Return the columns with numbers that points of `base` will have, found on the smallest machine there is.
+    """Return the columns of numbers that points of `base` will have. A run on the machine `tiny` shows them.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def _learned(trace: Trace) -> Row:
 
 
 def _trace(name: str, content: bytes) -> Trace:
-    """Return the trace in the content of a file called `name`, which another machine's disk may hold."""
+    """Return the trace in `content`, which another machine read from its file `name`."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "trace.npz"
         copy.write_bytes(content)

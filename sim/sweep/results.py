@@ -22,16 +22,15 @@ if TYPE_CHECKING:
 PARQUET, CSV = "table.parquet", "table.csv"
 
 _FIRST, _LAST = ("point", "digest"), ("failure", "reason")
-_HIDDEN = "host_cpu_s"  # differs from run to run
+_HIDDEN = "host_cpu_s"  # it differs from run to run, so it is no column
 
 
 def load_results(folder: AnyPath) -> DataFrame:
-    """Return the table of the sweep in `folder`, also of one that is under way or was stopped.
+    """Return the table of the sweep in `folder`. The sweep may be finished, stopped, or still running.
 
-    Columns: ``point``, its number in the order of asking, and ``digest``; the varied fields by dotted path, a list as
-    JSON text; what was found, null where nothing could be; ``feasible``, whether it was simulated and keeps all
-    constraints; ``on_front``, whether no feasible point beats it; ``failure`` and ``reason`` where it could not be
-    simulated.
+    Columns: ``point``, its number in the order of asking, and ``digest``; the varied fields by dotted path, lists as
+    JSON text; what was found, null where a point failed; ``feasible``, whether the point was simulated and keeps all
+    constraints; ``on_front``, whether no feasible point beats it; ``failure`` and ``reason`` of a point that failed.
 
     Raises
     ------
@@ -167,7 +166,7 @@ def _frame(rows: list[dict[str, Any]], manifest: Manifest) -> DataFrame:
 
 
 def _series(name: str, values: list[Any]) -> Series:
-    """Return a column of one type: integers, numbers, truth values, or text, as which everything else is written."""
+    """Return a column of one type: integers, numbers or truth values; anything else is written as text."""
     import polars as pl
 
     kinds = {type(value) for value in values if value is not None}

@@ -36,8 +36,8 @@ def sweep(
 ) -> DataFrame:
     """Simulate the points of a design space, each once, and return their table (`sim.sweep.results.load_results`).
 
-    Every finished point is in the journal at once: a sweep that was stopped, however, goes on where it was when it is
-    run again, and one with more points, another search or other fields simulates only what is new.
+    Every finished point is in the journal at once. A sweep that was stopped goes on where it was when it is run again.
+    A sweep with more points, another search or other fields simulates only what is new.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def sweep(
         Processes on this machine; None for one on each core. With more than one, a script that calls this must have its
         own code under ``if __name__ == "__main__":``, as `multiprocessing` asks for.
     cluster
-        Instead of them the scheduler of a dask cluster, such as ``tcp://host:8786``.
+        Scheduler of a dask cluster that simulates instead of these processes, such as ``tcp://host:8786``.
     on_progress
         Told now and then.
 
@@ -90,7 +90,7 @@ def _check_installed(space: Space, cluster: str | None) -> None:
 
 
 def _before(folder: Path) -> Manifest | None:
-    """Return the manifest of an earlier sweep in the same folder; one that is damaged is written anew."""
+    """Return the manifest of an earlier sweep in the same folder. A damaged one counts as none: it is written anew."""
     try:
         return Manifest.load(folder) if (folder / NAME).exists() else None
     except ConfigError:

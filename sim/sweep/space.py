@@ -23,7 +23,7 @@ _TRIED = 64  # values of a list that are tried on the base before anything is si
 
 
 class Bound(Description):
-    """What a column of the table must be for a point to count: at most, or at least, a number."""
+    """Bound on a column of the table: at most or at least a number, or both."""
 
     most: float | None = None
     least: float | None = None
@@ -49,12 +49,12 @@ class SearchSettings(Description):
     kind
         A member of `sim.sweep.searches`.
     points
-        How many different points are looked at; a grid always takes all of them.
+        How many different points are simulated. A grid always takes all.
     random_points
-        How many random points are looked at after a search that learns, for comparison; None for as many as it had.
+        How many random points follow a search that learns, for comparison; None for as many as the search had.
     batch
-        Points that a search that learns proposes at a time: NSGA-II's population. All of a batch are known before the
-        next is proposed, so that the same seed gives the same points on any number of workers.
+        How many points a search that learns proposes at a time, which is NSGA-II's population. The next batch is
+        proposed after all of the last are known, so that one seed gives the same points on any number of workers.
     seed
         From which everything random is drawn.
     """
@@ -74,7 +74,8 @@ class Space(Description):
     name, about
         What it is called, and what it is about.
     machine, workload, trace
-        What it starts from: a preset or TOML file each, and a file that `train` or `run` wrote in place of a workload.
+        What the points change: a preset or TOML file each. A trace that `train` or `run` wrote may replace the
+        workload.
     fidelity
         A member of `sim.fidelity`.
     dense
@@ -86,7 +87,7 @@ class Space(Description):
     objectives
         Columns of the table to make small or large.
     constraints
-        Bounds on columns; a point outside is kept and is never on the front.
+        Bounds on columns. A point outside them is in the table and never on the front.
     search
         How points are chosen.
     """
@@ -107,7 +108,7 @@ class Space(Description):
     @model_validator(mode="before")
     @classmethod
     def _flatten(cls, given: Any) -> Any:
-        """Give nested tables (TOML's dotted keys) the dotted paths that stand for them."""
+        """Flatten nested tables, which TOML makes of dotted keys, to dotted paths."""
         if not isinstance(given, dict):
             return given
         flat = {name: _flat(given[name], leaf) for name, leaf in _LEAVES.items() if isinstance(given.get(name), dict)}
@@ -170,7 +171,7 @@ class Space(Description):
         yield from self._below(self.order, {})
 
     def at(self, positions: Mapping[str, float]) -> Design:
-        """Return the point at a position, 0 to below 1, on each axis; fields that are not varied there have none."""
+        """Return the point at `positions`, 0 to below 1 for each field, without fields that are not varied there."""
         design: Design = {}
         for path in self.order:
             if self.vary[path].varied(design):
@@ -213,7 +214,7 @@ class Space(Description):
 
 
 def _flat(table: Mapping[str, Any], leaf_keys: set[str], prefix: str = "") -> dict[str, Any]:
-    """Return a nested table by dotted path; a table with one of `leaf_keys` is a value."""
+    """Return a nested table flattened to dotted paths. A table that has one of `leaf_keys` counts as a value."""
     found: dict[str, Any] = {}
     for name, value in table.items():
         path = f"{prefix}{name}"

@@ -1,7 +1,7 @@
-"""Traces of workloads that must be trained: each trained once, whoever asks and however often, and kept.
+"""Trains each workload once and keeps its trace, however often and by whomever it is asked for.
 
-They lie in the cache folder under the digest of the workload and of the code that trains, so that a sweep over machines
-trains once, and one that was killed in a training goes on after its last whole epoch.
+Traces lie in the cache folder under a digest of the workload and of the code that trains. A sweep over machines then
+trains once, and a sweep that was killed in a training goes on after the last whole epoch.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _recordings(dataset: str) -> Recordings:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Keep out other processes that want the same. The lock goes with its process, however that ends."""
+    """Wait until no other process has the lock, and hold it in the block. The system frees it when the process ends."""
     try:
         held = FileLock(lock).acquire()
     except OSError as error:
@@ -70,7 +70,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 @cache
 def _code_digest() -> str:
-    """Return a digest of what training follows from: our code for it, and the NumPy that runs it."""
+    """Return a digest of what determines a training: the code of `workloads`, and the version of NumPy."""
     digest = hashlib.sha256(np.__version__.encode())
     package = Path(str(resources.files("deltatrain.workloads")))
     for path in sorted(package.rglob("*.py")):

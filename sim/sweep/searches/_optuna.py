@@ -1,4 +1,4 @@
-"""What the searches of Optuna share: a study asked for a batch of points and told how they did."""
+"""What the searches of Optuna share: a study that proposes a batch of points, and is told their outcomes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Learned:
     """A study under way.
 
-    All fields of the space are proposed for every point, also those that are not varied there: the space that the
-    sampler learns in is then the same for all points, and what has no meaning makes no difference.
+    The sampler proposes every field for every point, also a field that is not varied there. It then learns in one space
+    for all points; a value that is not used makes no difference.
 
     Parameters
     ----------
@@ -48,16 +48,16 @@ class Learned:
         if len(self._waiting) == self._batch:
             return None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of features that Optuna calls experimental
+            warnings.simplefilter("ignore")  # Optuna warns of features that it calls experimental
             trial = self._study.ask(self._distributions)
         self._waiting.append(trial)
         return self._design(trial)
 
     def tell(self, design: Design, outcome: Outcome) -> None:
-        """Learn how the longest waiting point did.
+        """Take the outcome of the point that waits longest.
 
-        One that could not be simulated breaks a constraint of its own; its objectives, which nobody knows, are taken to
-        be the worst that were seen, so that they are never a reason to propose points like it.
+        A point that could not be simulated breaks a constraint of its own. Its objectives are not known, and count as
+        the worst seen so far, so that the study does not propose points like it.
         """
         trial, losses = self._waiting[self._told], outcome.losses
         trial.set_constraint("simulated", float(losses is None))
@@ -87,7 +87,7 @@ def _distribution(axis: Axis) -> BaseDistribution:
         assert axis.low is not None and axis.high is not None
         return FloatDistribution(float(axis.low), float(axis.high), log=axis.scale == "log")
     if axis.ordered:
-        return IntDistribution(0, len(axis.choices) - 1)  # the place in the list, so that neighbours are alike
+        return IntDistribution(0, len(axis.choices) - 1)  # the position in the list, as neighbours are alike
     return CategoricalDistribution(range(len(axis.choices)))
 
 

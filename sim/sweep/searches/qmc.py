@@ -1,4 +1,4 @@
-"""Points spread evenly (quasi-Monte Carlo): to look around in a space with fewer points than at random.
+"""Points spread evenly (quasi-Monte Carlo): they cover a space with fewer points than random draws do.
 
 The sequence is Kronecker's, u_n = frac(s + n a), with the steps a_i = phi^-i of M. Roberts ("The unreasonable
 effectiveness of quasirandom sequences", 2018), where phi is the positive root of x^(d+1) = x + 1 in d dimensions, and a
@@ -48,6 +48,6 @@ def start(space: Space, seed: int, batch: int) -> Spread:
 def steps(dimensions: int) -> NDArray[np.float64]:
     """Return how far each coordinate moves from one point to the next, shape (dimensions,)."""
     phi = 2.0
-    for _ in range(64):  # the iteration contracts by at least 2 a round
+    for _ in range(64):  # each iteration halves the error at least
         phi = (1 + phi) ** (1 / (dimensions + 1))
     return phi ** -np.arange(1.0, dimensions + 1)

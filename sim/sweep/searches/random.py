@@ -1,4 +1,4 @@
-"""Points drawn independently, each value of a list as likely as the others: what every other search must beat."""
+"""Points drawn independently, every value of a list equally likely: the baseline of every other search."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltatrain import __version__
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.presets import MACHINES
 from deltatrain.accel.result import Result
@@ -88,7 +88,7 @@ def test_help_imports_only_what_it_uses():
 
 
 def test_version(deltatrain):
-    assert deltatrain("--version").stdout.strip() == metadata.version("deltatrain")
+    assert deltatrain("--version").stdout.strip() == __version__
 
 
 def test_list_names_every_member_with_a_description(deltatrain):
