@@ -17,7 +17,7 @@ from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Result
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.machine.kept_bytes import HeldBytes
+from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.synthetic import synthetic_step
@@ -74,7 +74,7 @@ def simulate(
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
     with nullcontext() if observe is None else observe(delta) as observer:
-        held, starved = HeldBytes(), StarvedLanes()
+        held, starved = KeptBytes(), StarvedLanes()
         if member.OBSERVES:
             chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])
         delta_counters = member.count(delta, lambda share: tell(share * boundary), **chosen)

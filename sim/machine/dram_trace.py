@@ -26,7 +26,7 @@ def write_trace(program: Program, path: Path) -> None:
         If the machine's off-chip memory has no bursts, or the file cannot be written.
     """
     machine = Machine(program)
-    channels = machine.port.memory.channels
+    channels = machine.memory.port.memory.channels
     if channels is None:
         device = program.architecture.remote.device
         raise ConfigError(f"a DRAM trace needs a DRAM part as remote.device, and {device!r} has no bursts")

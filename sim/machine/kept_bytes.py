@@ -8,14 +8,14 @@ import numpy as np
 
 from deltatrain.accel.observer import Span
 
-HELD = "tapes and states in local memory, bytes"
+KEPT = "tapes and states in local memory, bytes"
 """The level that a machine tells of."""
 
 _MOST_POINTS = 256
 
 
-class HeldBytes:
-    """An observer that keeps the level `HELD`."""
+class KeptBytes:
+    """An observer that keeps the level `KEPT`."""
 
     watches_memory = False
 
@@ -27,7 +27,7 @@ class HeldBytes:
 
     def level(self, track: str, cycle: int, value: int) -> None:
         """Keep the level if it is the one."""
-        if track == HELD:
+        if track == KEPT:
             self._levels.append((cycle, value))
 
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
