@@ -70,7 +70,7 @@ class At(simpy.Event):
 class Alarm:
     """Wakes one process in a phase of a cycle that others may bring forward.
 
-    SimPy takes no event back. One that was brought forward therefore stays, and wakes the process once more at its time.
+    SimPy takes no event back. One that was brought forward therefore stays, and wakes the process once more later.
 
     Parameters
     ----------

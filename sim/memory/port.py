@@ -65,9 +65,9 @@ class RemotePort:
     """The off-chip memory's timing, as the tile sees it; `sim.memory.remote_memory` runs it in simulated time.
 
     Requests come in the order of time. Posted writes wait for their cycle. Words that are read pass in the order of the
-    requests, one width a cycle, and each request begins a new cycle. Words that are written pass the other way likewise.
-    The bursts of a write queue at the controller as soon as its request is there, and its data follow. The memory has
-    taken a write when the data have come and the controller has queued it; from then on it answers what is read.
+    requests, one width a cycle, and each request begins a new cycle. Words that are written pass the other way in the
+    same manner. The bursts of a write queue at the controller as soon as its request is there, and its data follow. The
+    memory has taken a write when the data have come and the controller has queued it; from then on it answers reads.
 
     When data come is not known at the request, because the memory may serve later requests first. `advance` lets the
     memory's time pass and tells what is known by then.
@@ -163,11 +163,12 @@ class RemotePort:
         Nobody may make a request before `limit`, except in answer to what is told. So there may be more to do up to the
         same `limit`, and `next_cycle` says whether there is.
         """
-        next_post = self._posted[0][0] if self._posted else math.inf
-        if self._reads and self._reads[0].look_from <= min(limit, next_post):
-            self._tell(_FAR_CYCLE if next_post == limit == math.inf else int(min(limit, next_post)))
-        elif next_post <= limit and self._posted:
-            self.settle(self._posted[0][0])
+        next_post = self._posted[0][0] if self._posted else _FAR_CYCLE
+        until = int(min(limit, next_post))
+        if self._reads and self._reads[0].look_from <= until:
+            self._tell(until)
+        else:
+            self.settle(until)
 
     def _tell(self, until: int) -> None:
         read = self._reads[0]

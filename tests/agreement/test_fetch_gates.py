@@ -21,7 +21,7 @@ def check(program: Program, seed: int) -> None:
     expected = RequestLog(machine.memory.port)
     total = machine.run()
     bench = FetchBench(operands)
-    seen = RequestLog(bench.host.port)
+    seen = RequestLog(bench.port)
     outcome, golden = bench.run(), operands.golden()
     assert [bench.units.done[op] for op in range(len(program.ops))] == machine.scoreboard.done_at
     assert seen.requests == expected.requests
