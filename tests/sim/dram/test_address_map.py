@@ -17,7 +17,7 @@ def _map(order: str, **changes: object) -> AddressMap:
     return AddressMap(part, controller)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(FIELDS), st.sampled_from([1, 2, 3]), st.sampled_from([1, 2]))
 def test_every_burst_has_its_own_place(fields: list[str], channels: int, ranks: int) -> None:
     layout = _map("".join(fields), channels=channels, ranks=ranks)

@@ -16,9 +16,7 @@ from deltatrain.sim.machine.kept_bytes import KEPT, KeptBytes
 from deltatrain.sim.run import simulate
 from deltatrain.workloads.workload import Workload
 
-_SLOW = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+_SLOW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def _at_end_of_cycles(levels: list[tuple[int, int]]) -> dict[int, int]:

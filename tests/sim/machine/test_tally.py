@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from programs import programs
 
 from deltatrain.accel.dram import DramPart
@@ -13,7 +13,7 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.fidelity.analytic import bus_cycles
 from deltatrain.sim.machine.tally import UnitTally
 
-_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=60)
 NEEDS_NUMBERS = "rtl"  # whose counters are held to those of `cycle` in tests/agreement
 FIDELITY = pytest.mark.parametrize("fidelity", sorted(set(FIDELITIES.names()) - {NEEDS_NUMBERS}))
 
@@ -37,7 +37,7 @@ def test_busy_and_stalled_cycles_add_up_to_the_run(fidelity: str, program: Progr
         assert all(cycles >= 0 for cycles in phase.stall_cycles.values())
 
 
-@settings(max_examples=1, deadline=None)
+@settings(max_examples=1)
 @given(program=programs())
 def test_gates_are_not_run_on_a_program_without_numbers(program: Program) -> None:
     with pytest.raises(ConfigError, match="fidelity 'rtl' computes numbers"):

@@ -85,7 +85,7 @@ def _advance(port: RemotePort, limit: float) -> None:
         port.advance(limit)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(machines(), requests())
 def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked: list[Request]) -> None:
     """Told run by run, the time passing from request to request as far as it may."""
@@ -110,7 +110,7 @@ def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked:
     assert port.memory.channels.counts._replace(**idle) == memory.counts._replace(**idle)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(machines(), requests(), st.booleans())
 def test_words_are_told_before_they_are_due(machine: Architecture, asked: list[Request], in_every_cycle: bool) -> None:
     """Told word by word, to someone who looks when there may be something, or in every cycle."""
@@ -139,7 +139,7 @@ def test_words_are_told_before_they_are_due(machine: Architecture, asked: list[R
     assert told == words
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 16), st.sampled_from([1, 3, 8, 32, 64]), st.integers(1, 50), st.integers(0, 20))
 def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     lanes: int, width: int, words: int, cycle: int

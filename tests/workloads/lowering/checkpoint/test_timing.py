@@ -15,7 +15,7 @@ from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, ove
 names = st.sampled_from([name for name in POLICIES.names() if name != "optimal"])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(name=names, case=cases(most_steps=40))
 def test_overlapped_time_is_that_of_an_event_simulation(name, case):
     steps, budget, costs = case
@@ -66,7 +66,7 @@ def simulated_cycles(schedule, costs):
     return env.now
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(name=names, case=cases(most_steps=40))
 def test_overlapping_never_costs_and_never_beats_the_work(name, case):
     steps, budget, costs = case
