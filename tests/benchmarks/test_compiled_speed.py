@@ -109,14 +109,10 @@ def lanes_with_memory(
 ) -> Generator[simpy.Event, None, None]:
     """Let the gates work through the columns, as the memory brings them."""
     size, asked, results = 2 * lanes * DRAM_COLUMN_WORDS, 0, 0
-
-    def ask() -> None:
-        host.read(asked * size, DRAM_COLUMN_WORDS, "weights", partial(simulation.offer_array, "weights"))
-        simulation.offer("entries", simulation.cycle, asked)
-
     while results < columns:
         while asked < min(columns, results + COLUMNS_AHEAD):
-            ask()
+            host.read(asked * size, DRAM_COLUMN_WORDS, "weights", partial(simulation.offer_array, "weights"))
+            simulation.offer("entries", simulation.cycle, asked)
             asked += 1
         yield from until_stop(clock, simulation, 0)
         results += len(simulation.taken("results"))
