@@ -1,4 +1,4 @@
-"""The addresses in the memories of tiles, behind the sizes that `workloads.lowering.placement` adds up."""
+"""Word addresses in the memories of tiles; `workloads.lowering.placement` adds up the sizes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_ST
 __all__ = ["Layout"]
 
 _INPUTS = 3
-"""Vectors in the memory of x: one in use, two on their way."""
+"""Vectors in the memory of x: one in use, two in flight."""
 
 _STATE_STEPS = TAPE_STEPS + 1
-"""States in the buffer of a tape that lives off-chip: that of the step before is moved with each of its steps."""
+"""States in the buffer of an off-chip tape: each step moves with the state of the step before."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -33,7 +33,7 @@ _LISTS_AHEAD = 2
 
 
 class Layout:
-    """Word addresses in the memories of one tile; of several, in those of each, which are alike.
+    """Word addresses in the memories of a tile; several tiles all have the same.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Layout:
         self.sizes = needed.covering(least) if least else needed
 
     def words(self, values: int) -> int:
-        """Return the words that hold `values` values, or those of them that are the tile's that has most."""
+        """Return the words that hold `values` values, in the tile that has most of them."""
         return -(-values // (self._tiles * self._lanes))
 
     # --- M and g(M)

@@ -105,7 +105,7 @@ class RemoteHost:
         self.memory.write(address, words * word_bytes, taken)
 
     def hand_over(self, payloads: Sequence[int], kind: Kind) -> None:
-        """Put the next words that were announced into memory, which takes no time; that passed since `announce`."""
+        """Put the next announced words into memory at once; `announce` has accounted for their time."""
         for payload in payloads:
             self._put(self._announced.popleft(), [payload], kind)
 

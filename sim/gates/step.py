@@ -1,4 +1,4 @@
-"""A training step as the gates need it: not only what fires, but the numbers."""
+"""A training step as the gates need it: what fires, and all the numbers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class NumberedStep:
         Raises
         ------
         ConfigError
-            If the machine runs steps again, or has several loads on their way: its gates cannot.
+            If the machine runs steps again or has several loads in flight, which its gates cannot do.
         """
         wanted, in_flight = self.architecture.checkpoint, self.architecture.dma.in_flight
         if in_flight > 1:

@@ -1,8 +1,8 @@
 """Simulated time in whole engine cycles, and the order of what happens within one.
 
-A cycle has phases. First come units that finish and start, and stores; then loads, fetches, the off-chip memory; the
-gates are sampled last. So requests of one cycle reach the memory in the order store, load, fetch, and whatever the
-memory has due by a cycle is there before that cycle is sampled.
+A cycle has phases. First ops retire and begin, and stores ask; then loads ask, then fetches; then it is the memory's
+turn; last the gates are sampled. So requests of one cycle reach the memory in the order store, load, fetch, and what
+the memory has due by a cycle is there before that cycle is sampled.
 """
 
 from __future__ import annotations
