@@ -20,7 +20,7 @@ from deltatrain.accel.result import Counters, Result
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_drawing, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.machine.kept_bytes import HeldBytes
+from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.synthetic import synthetic_step
@@ -97,7 +97,7 @@ class _Counted(NamedTuple):
 
     delta: Counters
     dense: Counters
-    held: HeldBytes
+    held: KeptBytes
     starved: StarvedLanes
 
 
@@ -113,7 +113,7 @@ def _counted(
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
-    held, starved = HeldBytes(), StarvedLanes()
+    held, starved = KeptBytes(), StarvedLanes()
     with nullcontext() if observe is None else observe(delta) as observer:
         if member.OBSERVES:
             chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])

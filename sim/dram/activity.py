@@ -15,7 +15,7 @@ Tell = Callable[[str, str, int, int, Mapping[str, int]], None]
 
 
 class _Activity(NamedTuple):
-    """What a bank or bus does from cycle `start` to before cycle `end`, `kernel.NEVER` as long as that is not known."""
+    """What a bank or bus does from cycle `start` to before cycle `end`; `kernel.NEVER` until the end is known."""
 
     what: str
     start: int
@@ -27,10 +27,10 @@ class _Activity(NamedTuple):
 class DramActivity:
     """Tells what banks and data buses did, while the memory's time passes.
 
-    A row is open from its activate until the precharge begins that closes it, also where the bank precharges itself
-    after its last read or write. In a refresh a bank takes no commands. Bursts of one direction and bank whose data
-    follow each other without a rest are one activity, with their number. The last activity of each part is held back
-    until its next one begins, so that it can be cut off where the run ends.
+    A row is open from its activate to the precharge that closes it, an auto-precharge included. A bank in refresh takes
+    no commands. Bursts of one direction and bank whose data follow each other without a gap are one activity, which
+    carries their number. The last activity of each part is told when the next one begins, because the run may end
+    before it is over.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class DramActivity:
     tell
         Told the name of a bank or bus, what it did, from when until when in picoseconds, and numbers about it.
     look_every_ps
-        Time whose commands are looked at together, which is faster and takes their room.
+        Commands of this much time are kept and looked at together: more is faster, and takes more memory.
     """
 
     def __init__(self, memory: DramChannels, tell: Tell, look_every_ps: int = 20_000_000) -> None:
@@ -59,12 +59,12 @@ class DramActivity:
         self._seen_ps = 0
 
     def pass_time(self, until_ps: int) -> None:
-        """Tell of what is over, if it is time for that; the run does not end before `until_ps`."""
+        """Tell of what is over by `until_ps`, if enough time has passed; the run does not end before then."""
         if until_ps >= self._seen_ps + self._look_every_ps:
             self._follow(until_ps)
 
     def finish(self, end_ps: int) -> None:
-        """Tell of all that is left of a run that ends then."""
+        """Tell the rest of a run that ends at `end_ps`."""
         self._follow(end_ps)
         for name, last in self._now.items():
             self._tell_of(name, last, end_ps)

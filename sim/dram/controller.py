@@ -123,13 +123,13 @@ class DramChannels:
             if there is a request and offer(now, address, write):
                 remember its ticket: the tickets of requests that are taken count up from 0
 
-    A request is told finished when its command is issued, so `done` lies a fixed latency ahead and leaves time to make
-    an event of it; only reads that a queued write answers are done a cycle after they were taken, and told by the
-    `advance` that follows. Time cannot go back: `offer` and `serve` in a cycle before one advanced to count as of that.
+    A request counts as finished when its command is issued. So `done` lies a fixed latency ahead, which leaves time to
+    schedule an event. Only reads that a queued write answers are done sooner, a cycle after they were taken; the next
+    `advance` returns them. Time cannot go back: `offer` and `serve` in a cycle before one advanced to count as of that.
 
-    Requests are taken in order and at most one a cycle. One that its channel's queue has no room for holds up those
-    behind it. A read of a burst that a write still queues for is answered from the queue a cycle later; a write to such
-    a burst takes the place of the older one; a write waits at the door while an older read of the same burst is queued.
+    Requests are taken in order and at most one a cycle. A request that finds its channel's queue full holds up those
+    behind it. While a write is queued, a read of the same burst is answered from the queue a cycle later, and another
+    write to it replaces the first. While a read is queued, a write to the same burst is not taken.
 
     Parameters
     ----------

@@ -458,11 +458,12 @@ def _count_without_row(t: Rules, w: Integers, ch: int) -> None:
 
 @_inlined
 def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int) -> None:
-    """Count why the data bus rests, with requests queued, until the burst of a column in cycle `at` begins.
+    """Count the cycles in which the data bus idled with requests queued, by cause.
 
-    The burst that ends a rest tells: as long as a refresh was due or kept its bank, that; of what remains the row if
-    the bank was opened for it, the turn-round if data went the other way before, or else the time between columns, or
-    between activates.
+    They end in cycle `begin` with the burst of the column that is issued in cycle `at`. That burst decides the cause.
+    Cycles in which a refresh was due, or kept the burst's bank, count as refresh. The others all have one cause: the
+    row, if the bank was opened for this burst; else the turn-round, if data went the other way before; else the least
+    distance between columns or between activates.
     """
     lead, writing = begin - at, w[ch + WRITING]
     since = max(w[ch + BUS_FREE_FROM], w[ch + PENDING_FROM] + lead)
@@ -532,7 +533,7 @@ def _step(t: Rules, x: State, ch: int, until: int) -> int:
 
 @_compiled
 def _pass_hits(t: Rules, x: State, ch: int, until: int) -> None:
-    """Issue columns before cycle `until` as `_step` does, as long as the oldest request's surely comes next."""
+    """Issue columns before cycle `until` as `_step` does, while it is certain that the oldest request is next."""
     w = x.words
     while _has_room(x):
         _turn(t, w, ch)
@@ -566,7 +567,7 @@ def _takes(t: Rules, w: Integers, ch: int, burst: int, write: int) -> bool:
 
 @_compiled
 def _enter(t: Rules, x: State, ch: int, at: int, burst: int, bank: int, row: int, write: int) -> None:
-    """Queue a request; what a queued write answers or takes over never reaches the banks."""
+    """Queue a request. A read that a queued write answers and a write that replaces one never reach the banks."""
     w = x.words
     if _queued(t, w, ch, burst, 1):
         w[ch + FORWARDED + write] += 1
@@ -845,9 +846,8 @@ def let_pass_for(
 ) -> tuple[int, int, bool]:
     """Let time pass until a cycle, or until all reads from `ticket` on and before `end` are finished.
 
-    In the latter case no channel comes further than a read's latency after the command that finished the last: its
-    data are not there before, so nothing that follows from them has been passed over. With an `end` before `ticket`
-    nothing is waited for but the cycle.
+    When the reads are finished, no channel has passed the cycle in which the data of the last one are there. So whoever
+    makes a request because of these data can still make it. With an `end` before `ticket` only the cycle counts.
 
     Returns
     -------

@@ -74,8 +74,8 @@ class Transfers(DramChannels):
 
         Returns
         -------
-        The first of them that is not finished, or `end`; a cycle before which the command that finishes the last one is
-        not issued.
+        The first of them that is not finished, or `end`; and a cycle before which the command of the last one is not
+        issued.
         """
         going = False
         while not going:

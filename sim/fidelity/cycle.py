@@ -44,7 +44,7 @@ def count(
     """
     machine = Machine(program, on_progress, observer)
     cycles = machine.run()
-    remote = tally.remote_counters(program, machine.port)
-    units = dict(zip(UNITS, machine.units, strict=True))
-    phases = dict(zip(PHASES, machine.engine_phases, strict=True))
+    remote = tally.remote_counters(program, machine.memory.port)
+    units = dict(zip(UNITS, machine.record.units, strict=True))
+    phases = dict(zip(PHASES, machine.record.engine_phases, strict=True))
     return tally.counters(program, cycles, units, phases, remote)

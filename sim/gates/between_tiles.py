@@ -1,4 +1,4 @@
-"""What passes between tiles: where received lists lie, and what the exchange is told."""
+"""The exchange between tiles: its commands, and where received lists lie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAST_SUMS = 4
 
 
 def exchange_sizes(shape: Shape) -> dict[str, int]:
-    """Return the sizes, by name of `rtl.commands.sizes.TileSizes`, of what each of several tiles has besides."""
+    """Return the sizes of what only a tile among several has, by name of `rtl.commands.sizes.TileSizes`."""
     entries = LISTS_RECEIVED * (sum(shape.inputs) + sum(shape.hidden))
     return {
         "received_lists": LISTS_RECEIVED * len(_STREAMS) * len(shape.hidden),
@@ -46,7 +46,7 @@ class ExchangeCommands:
         self._reads = 0
 
     def send(self, layer: int, stream: str, fragment: int) -> Fields:
-        """Return how the list `fragment` of every tile goes to all; ``list`` is its number there."""
+        """Return the command that sends the list `fragment` of every tile to all; ``list`` is its number there."""
         sent = self._sent.get((layer, stream), 0)
         self._sent[layer, stream] = sent + 1
         number, turn = 2 * layer + _STREAMS.index(stream), sent % LISTS_RECEIVED
@@ -60,11 +60,14 @@ class ExchangeCommands:
         }
 
     def add(self) -> Fields:
-        """Return how what `matvec_t` made is added over the tiles."""
+        """Return the command that adds the results of `matvec_t` over the tiles."""
         return {"kind": ExchangeKind.SUMS}
 
     def add_logits(self) -> Fields:
-        """Return how logits are. Each read-out fires, if only its bias, and so changes the bank (`rtl.lanes.banks`)."""
+        """Return the command that adds logits over the tiles.
+
+        Each read-out fires, if only its bias, and so changes the bank (`rtl.lanes.banks`).
+        """
         self._reads += 1
         bank = self._reads % 2
         return {"kind": ExchangeKind.LOGITS, "logits": self._logits, "classes": self._shape.classes, "bank": bank}

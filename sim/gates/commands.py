@@ -321,7 +321,7 @@ class Commands:
     # --- the fetch
 
     def _fetch(self, row: int, mode: str, fields: Fields) -> None:
-        """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine.machine` does."""
+        """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine.fetch` does."""
         indices = [index for index in self._at(row, "tensor", "second_tensor") if index != NO_TENSOR]
         remote = [self._tensors[index] for index in indices if self._tensors[index].remote]
         if not remote:

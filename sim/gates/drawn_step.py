@@ -1,4 +1,4 @@
-"""A training step of a described workload with all its numbers, drawn where no training has made them."""
+"""A training step of a described workload; numbers that no training has made are drawn at random."""
 
 from __future__ import annotations
 

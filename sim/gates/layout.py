@@ -23,11 +23,11 @@ from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_ST
 __all__ = ["Layout"]
 
 _STATE_STEPS = TAPE_STEPS + 1
-"""States in the buffer of a tape that lives off-chip: that of the step before is moved with each of its steps."""
+"""States in the buffer of an off-chip tape: each step moves with the state of the step before."""
 
 
 class Layout:
-    """Word addresses in the memories of one tile; of several, in those of each, which are alike.
+    """Word addresses in the memories of a tile; several tiles all have the same.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Layout:
         self.sizes = needed.covering(least) if least else needed
 
     def words(self, values: int) -> int:
-        """Return the words that hold `values` values, or those of them that are the tile's that has most."""
+        """Return the words that hold `values` values, in the tile that has most of them."""
         return -(-values // (self._tiles * self._lanes))
 
     # --- M and g(M)

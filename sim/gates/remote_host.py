@@ -1,59 +1,46 @@
-"""The off-chip memory behind a tile's port, for lock-step runs: the timing of `sim.memory.port`, and the bytes too."""
+"""What gates read from off-chip memory and write to it: the bytes, beside the timing of `sim.memory.remote_memory`."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.number import NumberFormat
-from deltatrain.sim.memory.port import RemotePort
+from deltatrain.accel.number import Integers, NumberFormat
+from deltatrain.sim.memory.clock import Clock
+from deltatrain.sim.memory.remote_memory import RemoteMemory
 
 Kind = Literal["weights", "gradients", "vectors", "tape"]
 """What the words of a request are: of W, of dW, of activations, of the tape."""
 
-
-class DueRows(NamedTuple):
-    """Words on their way to the tile.
-
-    Attributes
-    ----------
-    tag
-        What the request for them was called.
-    due
-        Cycles in which they may be offered at the tile's port, if the words before them were, shape (words,).
-    rows
-        The bytes of their payloads, lowest first, shape (words, bytes), as `Simulation.offer_array` takes them.
-    """
-
-    tag: str
-    due: NDArray[np.int64]
-    rows: NDArray[np.uint8]
+Taken = Callable[[int], None]
+"""Told the first cycle in which the memory has taken all of a write."""
 
 
-class _Asked(NamedTuple):
-    """A request whose words have not all been handed out."""
+Offer = Callable[[NDArray[np.int64], NDArray[np.uint8]], None]
+"""Takes words on their way to the tile.
 
-    tag: str
-    rows: NDArray[np.uint8]
+They are the cycles in which they may be offered at the tile's port if the words before them were, shape (words,), and
+the bytes of their payloads, lowest first, shape (words, bytes), as `Simulation.offer_array` takes them.
+"""
 
 
 class RemoteHost:
     """The off-chip memory as the gates see it.
 
-    Requests come in the order of time, and those of one cycle in the order in which the law has them: posted writes (of
-    W, then of dW), store, load, fetch. The caller keeps that order, and offers the words of each kind one a cycle, in
-    the order of the requests, from the cycle on in which they are due.
+    Gates ask within a cycle, in the order in which requests of one cycle reach the memory: posted writes (of W, then of
+    dW), store, load, fetch. The caller keeps that order. It offers the words of each kind one a cycle, in the order of
+    the requests, from the cycle on in which they are due.
 
-    When words come is not known at the request, but some cycles before they do; `advance` tells, and `next_due` until
-    when there is nothing to tell. Lanes that take one word a cycle then end exactly as `sim.machine.columns` reckons:
-    let n words be due in cycles d_0 to d_(n-1), and the lanes be free from cycle f on. Each word is taken in the cycle
-    after the one before it or when it is due, so the cycle after the last is the largest of f + n and all d_k + n - k.
-    Offering one word a cycle changes nothing, as no more are taken in one.
+    When words come is not known at the request, but it is by the cycle in which they do. Lanes that take one word a
+    cycle then end exactly as `sim.machine.columns` reckons. Let n words be due in cycles d_0 to d_(n-1), and the lanes
+    be free from cycle f on. Each word is taken in the cycle after the one before it or when it is due, so the cycle
+    after the last is the largest of f + n and all d_k + n - k. Offering one word a cycle changes nothing, as no more
+    are taken in one.
 
     Values lie in memory one after the other, each in whole bytes, the lowest first, in two's complement.
 
@@ -63,19 +50,21 @@ class RemoteHost:
         The machine.
     image
         The off-chip memory from address 0 on, as far as it is used; read and written in place.
+    clock
+        The time.
 
     Attributes
     ----------
-    port
-        The timing, which also counts the bytes moved.
+    memory
+        The timing.
     """
 
-    def __init__(self, architecture: Architecture, image: bytearray) -> None:
+    def __init__(self, architecture: Architecture, image: bytearray, clock: Clock) -> None:
         formats = architecture.engine.formats
-        self.port = RemotePort(architecture)
+        self.memory = RemoteMemory(clock, architecture)
+        self._clock = clock
         self._lanes = architecture.engine.lanes
         self._image = image
-        self._asked: deque[_Asked] = deque()
         self._announced: deque[int] = deque()
         self._formats: dict[Kind, NumberFormat] = {
             "weights": formats.weight,
@@ -84,51 +73,39 @@ class RemoteHost:
             "tape": NumberFormat(bits=8 * formats.activation.bytes, fraction_bits=0),  # whatever is in it
         }
 
-    def ask(self, cycle: int, address: int, words: int, kind: Kind, tag: str) -> None:
-        """Ask for `words` words from `address` on in `cycle`, as memory holds them now."""
-        self._asked.append(_Asked(tag, self._rows(address, words, kind)))
-        size = self.word_bytes(kind)
-        self.port.read(cycle, address, words * size, size, lambda arrival: None)
+    def read(self, address: int, words: int, kind: Kind, offer: Offer) -> None:
+        """Ask for `words` words from `address` on, as memory holds them now; `offer` takes them."""
+        word_bytes = self.word_bytes(kind)
+        rows, offered = self._rows(address, words, kind), 0
 
-    def advance(self, cycle: int) -> list[DueRows]:
-        """Return what became known in `cycle` to be due in it or later."""
-        found = []
-        for due in self.port.advance(cycle):
-            tag, rows = self._asked.popleft()
-            if len(due):
-                found.append(DueRows(tag, due, rows[: len(due)]))
-            if len(due) < len(rows):
-                self._asked.appendleft(_Asked(tag, rows[len(due) :]))
-        return found
+        def passed(due: Integers) -> None:
+            nonlocal offered
+            offer(due, rows[offered : offered + len(due)])
+            offered += len(due)
 
-    @property
-    def next_due(self) -> float:
-        """A cycle before which nothing is due of which `advance` has not told; infinite if nothing will be."""
-        return self.port.next_data
+        self.memory.read(address, words * word_bytes, word_bytes, passed=passed)
 
-    def write(self, cycle: int, address: int, payloads: Sequence[int], kind: Kind) -> int:
-        """Hand over words in `cycle`; return the first cycle in which the memory has taken them.
-
-        What is read in `cycle`, after this, is what was written.
-        """
+    def post(self, address: int, payloads: Sequence[int], kind: Kind, taken: Taken) -> None:
+        """Hand over words now, which requests that follow will read; `taken` is told when the memory has taken them."""
         self._put(address, payloads, kind)
-        return self.port.write(cycle, address, len(payloads) * self.word_bytes(kind))
+        self.memory.post(self._clock.cycle, address, len(payloads) * self.word_bytes(kind), taken)
 
-    def write_rows(self, cycle: int, address: int, rows: NDArray[np.uint8], kind: Kind) -> int:
-        """Hand over words as in `write`, given as the bytes of their payloads, shape (words, bytes)."""
+    def post_rows(self, address: int, rows: NDArray[np.uint8], kind: Kind, taken: Taken) -> None:
+        """Hand over words as in `post`, given as the bytes of their payloads, shape (words, bytes)."""
         if not self._is_dense(kind):
-            return self.write(cycle, address, [int.from_bytes(row.tobytes(), "little") for row in rows], kind)
+            self.post(address, [int.from_bytes(row.tobytes(), "little") for row in rows], kind, taken)
+            return
         self._image[self._checked(address, rows.size)] = rows.tobytes()
-        return self.port.write(cycle, address, rows.size)
+        self.memory.post(self._clock.cycle, address, rows.size, taken)
 
-    def announce(self, cycle: int, address: int, words: int, kind: Kind) -> int:
-        """Say in `cycle` that words will be handed over; return the first cycle in which the memory has taken them."""
-        size = self.word_bytes(kind)
-        self._announced.extend(range(address, address + words * size, size))
-        return self.port.write(cycle, address, words * size)
+    def announce(self, address: int, words: int, kind: Kind, taken: Taken) -> None:
+        """Begin a store whose words are handed over later; `taken` is told when the memory has taken them."""
+        word_bytes = self.word_bytes(kind)
+        self._announced.extend(range(address, address + words * word_bytes, word_bytes))
+        self.memory.write(address, words * word_bytes, taken)
 
     def hand_over(self, payloads: Sequence[int], kind: Kind) -> None:
-        """Put the next words that were announced into memory, which takes no time; that passed since `announce`."""
+        """Put the next announced words into memory at once; `announce` has accounted for their time."""
         for payload in payloads:
             self._put(self._announced.popleft(), [payload], kind)
 

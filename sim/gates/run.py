@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from amaranth.hdl import Shape
-from numpy.typing import NDArray
 
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.number import Integers
@@ -22,21 +21,15 @@ from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.images import Images, from_bytes
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import pack, packer
-from deltatrain.sim.gates.remote_host import Kind, RemoteHost
+from deltatrain.sim.gates.remote_host import RemoteHost
 from deltatrain.sim.gates.simulation import Simulation
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.sim.gates.tile_process import STOPS, TileProcess
 from deltatrain.sim.machine import tally
+from deltatrain.sim.memory.clock import Clock
 
-__all__ = ["STOPS", "GatesResult", "StepOnGates", "tile_for"]
+__all__ = ["GatesResult", "StepOnGates", "tile_for"]
 
-STOPS = ("posts_weights", "posts_gradients", "store_requests", "load_requests", "fetch_requests")
-"""Streams of requests, in the order in which those of one cycle reach the memory."""
-
-Rows = NDArray[np.uint8]
-"""Words as the bytes of their payloads, shape (words, bytes)."""
-
-_PATIENCE_CYCLES = 10_000_000
-_STREAM_OF = {"weights": "weights", "gradients": "weight_gradients"}
 _PROGRESS_EVERY_STOPS = 256
 
 
@@ -95,21 +88,14 @@ class StepOnGates:
     def run(self, simulation: Simulation, on_progress: Callable[[float], None] | None = None) -> GatesResult:
         """Run to the end and return what was counted and computed."""
         image = self._images.remote(self._images.before)
-        host = RemoteHost(self._step.architecture, image)
         self._fill_local(simulation)
         origin = self._start(simulation)
-        total = sum(self.commands.finishes)
-        made: dict[str, Rows] = {}
-        for number in itertools.count():
-            self._run(simulation, host, origin)
-            finished = simulation.value("finished")  # asked first: after an answer the design has to settle anew
-            self._serve(simulation, host, origin, made)
-            if finished:
-                break
-            if on_progress is not None and number % _PROGRESS_EVERY_STOPS == 0:
-                done = simulation.value("done_counts")
-                on_progress(sum(_fields(done, len(self.layout.sizes.units))) / total)
-        cycles = host.port.finish(simulation.cycle - origin)
+        clock = Clock(simulation.cycle - origin)
+        host = RemoteHost(self._step.architecture, image, clock)
+        tile = TileProcess(clock, simulation, host, self.stops, origin, self.layout.tape_is_remote)
+        clock.process(tile.run(self._progress(simulation, on_progress)))
+        clock.run()
+        cycles = host.memory.finish(simulation.cycle - origin)
         return GatesResult(self._counters(simulation, host, cycles), self._matrices(simulation, image))
 
     # --- before
@@ -149,46 +135,15 @@ class StepOnGates:
 
     # --- meanwhile
 
-    def _run(self, simulation: Simulation, host: RemoteHost, origin: int) -> None:
-        """Let the gates run until they ask for something or finish, with what the memory answers on the way."""
-        patience = simulation.cycle + _PATIENCE_CYCLES
-        while True:
-            for tag, due, rows in host.advance(simulation.cycle - origin):
-                simulation.offer_array(tag, due + origin, rows)
-            if simulation.run(int(min(patience, host.next_due + origin))):
-                return
-            if simulation.cycle == patience:
-                raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
+    def _progress(self, simulation: Simulation, tell: Callable[[float], None] | None) -> Callable[[], None]:
+        """Return what tells now and then which share of the ops is done."""
+        total, stops = sum(self.commands.finishes), itertools.count()
 
-    def _serve(self, simulation: Simulation, host: RemoteHost, origin: int, made: dict[str, Rows]) -> None:
-        """Hand this cycle's requests to the memory, in its order, and its answers to the tile."""
-        cycle = simulation.cycle - origin
-        for name in self.stops:
-            for _, payload in simulation.taken(name):
-                if name == "fetch_requests":
-                    kind: Kind = "gradients" if payload & 1 else "weights"
-                    host.ask(cycle, *_request(payload >> 1), kind, _STREAM_OF[kind])
-                elif name == "load_requests":
-                    self._load(simulation, host, cycle, payload)
-                elif name == "store_requests":
-                    simulation.pulse("stored", host.announce(cycle, *_request(payload), "tape") + origin)
-                else:
-                    kind = "weights" if name == "posts_weights" else "gradients"
-                    new = simulation.taken_array(f"new_{_STREAM_OF[kind]}")[1]
-                    pending = np.concatenate([made[kind], new]) if kind in made else new
-                    address, words = _request(payload)
-                    made[kind] = pending[words:]
-                    taken = host.write_rows(cycle, address, pending[:words], kind)
-                    simulation.offer(f"{kind}_written", taken + origin, words)
+        def stopped() -> None:
+            if tell is not None and next(stops) % _PROGRESS_EVERY_STOPS == 0:
+                tell(sum(_fields(simulation.value("done_counts"), len(self.layout.sizes.units))) / total)
 
-    def _load(self, simulation: Simulation, host: RemoteHost, cycle: int, payload: int) -> None:
-        """Ask for a vector, or the tape as far as it has been stored."""
-        if self.layout.tape_is_remote:
-            host.hand_over([word for _, word in simulation.taken("store_words")], "tape")
-            if simulation.value("load_is_tape"):
-                host.ask(cycle, *_request(payload), "tape", "load_tape_words")
-                return
-        host.ask(cycle, *_request(payload), "vectors", "load_words")
+        return stopped
 
     # --- after
 
@@ -203,7 +158,7 @@ class StepOnGates:
         engine = spent[1 : 1 + len(PHASES)]
         others = [spent[0], _sum(engine), *spent[1 + len(PHASES) :], tally.UnitTally()]
         units = dict(zip(sizes.units, others, strict=False))  # a tile without a store has no counters of it
-        remote = tally.remote_counters(program, host.port)
+        remote = tally.remote_counters(program, host.memory.port)
         return tally.counters(program, cycles, units, dict(zip(PHASES, engine, strict=True)), remote)
 
     def _matrices(self, simulation: Simulation, image: bytearray) -> dict[str, Integers]:
@@ -231,11 +186,6 @@ class StepOnGates:
             simulation.run(simulation.cycle + words)
             read += (word for _, word in simulation.taken(f"{port}__host_words"))
         return read
-
-
-def _request(payload: int) -> tuple[int, int]:
-    """Return address and words of the bits of a `rtl.off_chip.request.Request`."""
-    return payload & 0xFFFF_FFFF, payload >> 32
 
 
 def _fields(value: int, count: int, width: int = 24) -> list[int]:

@@ -1,4 +1,4 @@
-"""A training step as the gates need it: not only what fires, but the numbers."""
+"""A training step as the gates need it: what fires, and all the numbers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class NumberedStep:
         Raises
         ------
         ConfigError
-            If the machine runs steps again, or has several loads on their way: its gates cannot.
+            If the machine runs steps again or has several loads in flight, which its gates cannot do.
         """
         refuse(program_limits(self.architecture))
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))

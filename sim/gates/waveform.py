@@ -11,7 +11,7 @@ __all__ = ["open_waveform"]
 
 
 def open_waveform(path: Path, suffixes: Collection[str], simulator: str) -> None:
-    """Make the file empty, so that whoever cannot write to it hears of it before the simulation.
+    """Create the file empty, so that one that cannot be written is refused before the simulation.
 
     Raises
     ------

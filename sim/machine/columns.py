@@ -11,44 +11,48 @@ import simpy
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program, Tensor
 from deltatrain.accel.result import Starved
-from deltatrain.sim.machine.clock import FETCH, At, Clock, Turn
-from deltatrain.sim.memory.port import Arrival, RemotePort
+from deltatrain.sim.memory.clock import FETCH, At, Clock, Turn
+from deltatrain.sim.memory.port import Arrival
+from deltatrain.sim.memory.remote_memory import RemoteMemory
 
 Waits = Generator[simpy.Event, None, None]
-Span = tuple[int, list[tuple[int, int]]]
-"""Words, and (address, bytes) in each matrix, of what is asked for at once."""
+Part = tuple[int, list[tuple[int, int]]]
+"""Words, and (address, bytes) in each matrix, of a segment."""
 
 
-class Run:
-    """Whole words of one column, of each matrix that the op reads.
+class Segment:
+    """Words of one column that are asked for together: a whole column, or less, of each matrix that the op reads.
 
     Attributes
     ----------
     words
         Words of each matrix; the lanes take one of each a cycle.
-    bursts
-        Address and bytes of the run in each matrix.
+    places
+        Address and bytes of the segment in each matrix.
     missing
         Matrices whose words are not known to arrive.
     ready
-        The cycle after the last word, for lanes that had been free.
-    room_wanted, first_asked, last_asked, come
-        Cycles in which it could have been asked for had there been room; in which it was, first and last; from which
-        all of it had come from memory.
+        The cycle after the last word, for lanes that are free from the beginning.
+    room_wanted
+        The cycle in which the fetch could have asked for it had there been room.
+    first_asked, last_asked
+        The cycles of its first and its last request.
+    come
+        The cycle from which all of it had come from memory.
     """
 
-    __slots__ = ("bursts", "come", "first_asked", "last_asked", "missing", "ready", "room_wanted", "words")
+    __slots__ = ("come", "first_asked", "last_asked", "missing", "places", "ready", "room_wanted", "words")
 
-    def __init__(self, words: int, bursts: list[tuple[int, int]], room_wanted: int) -> None:
+    def __init__(self, words: int, places: list[tuple[int, int]], room_wanted: int) -> None:
         self.words = words
-        self.bursts = bursts
-        self.missing = len(bursts)
+        self.places = places
+        self.missing = len(places)
         self.ready = 0
         self.room_wanted = self.first_asked = self.last_asked = room_wanted
         self.come = 0
 
     def gaps(self, start: int, end: int) -> Iterator[Gap]:
-        """Yield why lanes that waited for this run in the cycles from `start` to before `end` did so."""
+        """Yield why lanes waited for this segment in the cycles from `start` to before `end`."""
         lacked: tuple[tuple[int, Starved], ...] = (
             (self.room_wanted, "list"),
             (self.first_asked, "buffer"),
@@ -64,48 +68,49 @@ class Run:
 
 
 class ColumnStream:
-    """The column buffer, the fetch that fills it, and the lanes' side that empties it.
+    """The column buffer, the fetch that fills it, and the lanes that empty it.
 
-    A run holds its room from the request until the lanes have taken its last word, or, where the op writes its columns
-    back, until the memory has taken them. Runs arrive in the order of their requests, and it is known that they do
-    before the lanes could take the last word; so what the lanes do with a run is reckoned once, when it is.
+    A segment takes its room in the buffer when it is asked for. It gives it back when the lanes have taken its last
+    word or, where the op writes its columns back, when the memory has taken them. Segments arrive in the order of their
+    requests. The memory tells that one arrives before the lanes could take its last word, so its cycles are reckoned
+    once, then.
 
     Parameters
     ----------
-    env
-        Time, in engine cycles.
+    clock
+        The time.
     program
         What is run.
-    port
+    memory
         The off-chip memory.
     on_level
-        Told the bytes that the buffer holds, whenever they change.
+        Told the bytes in use, whenever they change.
 
     Attributes
     ----------
     waits
-        Of the op that ran last, when and why the lanes waited for a run; inside a run its words may come with gaps,
-        which are reckoned before it.
+        When and why the lanes waited for a segment of the op that ran last. The words of a segment may come with gaps;
+        these count as before the segment.
     """
 
     def __init__(
-        self, env: Clock, program: Program, port: RemotePort, on_level: Callable[[int], None] | None = None
+        self, clock: Clock, program: Program, memory: RemoteMemory, on_level: Callable[[int], None] | None = None
     ) -> None:
         self.waits: list[Gap] = []
         self._on_level = on_level
-        self._env = env
-        self._port = port
+        self._clock = clock
+        self._memory = memory
         self._capacity = program.architecture.column_buffer_bytes
         self._columns = program.columns
         self._list_start = program.ops.list_start.tolist()
         self._count = program.ops.count.tolist()
         remote = _remote_tensors(program)
         self._matrices = [tuple(program.tensors[index] for index in indices) for indices in remote]
-        self._runs_of_columns = _runs_of_columns(program, remote, self._capacity)
+        self._parts_of_columns = _parts_of_columns(program, remote, self._capacity)
         self._op_writes_back: list[bool] = program.writes_back.tolist()
         self._used_bytes = 0
-        self._arrived: deque[Run] = deque()
-        self._finished = env.event()
+        self._arrived: deque[Segment] = deque()
+        self._finished = clock.event()
         self._room: simpy.Event | None = None
         self._request_cycle = 0
         self._op, self._left, self._free, self._drain = -1, 0, 0, 0
@@ -115,21 +120,21 @@ class ColumnStream:
 
         Each request takes a cycle, and so does finding that there is nothing to ask for.
         """
-        env, runs = self._env, self._runs(op)
-        self._request_cycle = max(self._request_cycle, env.cycle) + (not runs)
+        clock, parts = self._clock, self._parts(op)
+        self._request_cycle = max(self._request_cycle, clock.cycle) + (not parts)
         word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
-        for words, bursts in runs:
-            size, room_wanted = words * sum(word_bytes), max(self._request_cycle, env.cycle)
+        for words, places in parts:
+            size, room_wanted = words * sum(word_bytes), max(self._request_cycle, clock.cycle)
             while self._used_bytes + size > self._capacity:
-                self._room = env.event()
+                self._room = clock.event()
                 yield self._room
             self._hold(size)
-            run = Run(words, bursts, room_wanted)
-            run.first_asked = max(self._request_cycle, env.cycle)
-            for (address, size_bytes), one_word in zip(bursts, word_bytes, strict=True):
-                run.last_asked = self._request_cycle = max(self._request_cycle, env.cycle)
-                yield Turn(env, self._request_cycle, FETCH)
-                self._port.read(self._request_cycle, address, size_bytes, one_word, partial(self._arrive, run))
+            segment = Segment(words, places, room_wanted)
+            segment.first_asked = max(self._request_cycle, clock.cycle)
+            for (address, size_bytes), one_word in zip(places, word_bytes, strict=True):
+                segment.last_asked = self._request_cycle = max(self._request_cycle, clock.cycle)
+                yield Turn(clock, self._request_cycle, FETCH)
+                self._memory.read(address, size_bytes, one_word, partial(self._arrive, segment))
                 self._request_cycle += 1
 
     def writes_back(self, op: int) -> bool:
@@ -138,40 +143,40 @@ class ColumnStream:
 
     def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:
         """Let the lanes take the `words` words of `op` from now on, as they arrive; return the cycle after the last."""
-        self._op, self._left, self._free, self._drain = op, words, self._env.cycle, drain_cycles
-        self._finished = self._env.event()
+        self._op, self._left, self._free, self._drain = op, words, self._clock.cycle, drain_cycles
+        self._finished = self._clock.event()
         self.waits = []
         self._consume()
         if self._left:
             yield self._finished
         return self._free
 
-    def _runs(self, op: int) -> list[Span]:
-        """Return words, and (address, bytes) in each matrix, of every run of `op`, column after column."""
+    def _parts(self, op: int) -> list[Part]:
+        """Return words, and (address, bytes) in each matrix, of every segment of `op`, column after column."""
         start = self._list_start[op]
-        of_columns = self._runs_of_columns[op]
+        of_columns = self._parts_of_columns[op]
         columns = self._columns[start : start + self._count[op]].tolist()
-        return [run for column in columns for run in of_columns[column]]
+        return [part for column in columns for part in of_columns[column]]
 
-    def _arrive(self, run: Run, arrival: Arrival) -> None:
-        run.missing -= 1
-        run.ready, run.come = max(run.ready, arrival.ready), max(run.come, arrival.come)
-        if not run.missing:
-            self._arrived.append(run)
+    def _arrive(self, segment: Segment, arrival: Arrival) -> None:
+        segment.missing -= 1
+        segment.ready, segment.come = max(segment.ready, arrival.ready), max(segment.come, arrival.come)
+        if not segment.missing:
+            self._arrived.append(segment)
             self._consume()
 
     def _consume(self) -> None:
         """Let the running op take what has arrived for it, in its order."""
         while self._left and self._arrived:
-            run = self._arrived.popleft()
-            begin, self._free = self._free, max(self._free + run.words, run.ready)
-            if self._free - run.words > begin:
-                self.waits += run.gaps(begin, self._free - run.words)
-            self._left -= run.words
-            for address, size_bytes in run.bursts:
+            segment = self._arrived.popleft()
+            begin, self._free = self._free, max(self._free + segment.words, segment.ready)
+            if self._free - segment.words > begin:
+                self.waits += segment.gaps(begin, self._free - segment.words)
+            self._left -= segment.words
+            for address, size_bytes in segment.places:
                 if self._op_writes_back[self._op]:
                     taken = partial(self._leave, size_bytes)
-                    self._port.post(self._free + self._drain, address, size_bytes, taken)
+                    self._memory.post(self._free + self._drain, address, size_bytes, taken)
                 else:
                     self._leave(size_bytes, self._free)
             if not self._left and not self._finished.triggered:
@@ -184,7 +189,7 @@ class ColumnStream:
 
     def _leave(self, size_bytes: int, cycle: int) -> None:
         """Let bytes of the buffer be free again from `cycle` on."""
-        At(self._env, cycle, partial(self._left_buffer, size_bytes))
+        At(self._clock, cycle, partial(self._left_buffer, size_bytes))
 
     def _left_buffer(self, size_bytes: int, _: simpy.Event) -> None:
         self._hold(-size_bytes)
@@ -198,23 +203,23 @@ def _remote_tensors(program: Program) -> list[tuple[int, ...]]:
     return [tuple(index for index in pair if index >= 0 and program.tensors[index].remote) for pair in pairs]
 
 
-def _runs_of_columns(program: Program, remote: list[tuple[int, ...]], capacity: int) -> list[list[list[Span]]]:
-    """Return for each op the runs of every column of its matrices, whose numbers are in `remote`.
+def _parts_of_columns(program: Program, remote: list[tuple[int, ...]], capacity: int) -> list[list[list[Part]]]:
+    """Return for each op the segments of every column of its matrices, whose numbers are in `remote`.
 
-    A run is a whole column, or less, so that two runs fit a buffer of `capacity` bytes.
+    A segment is a whole column, or as much of it as lets two segments fit a buffer of `capacity` bytes.
     """
-    of_tensors: dict[tuple[int, ...], list[list[Span]]] = {(): []}
+    of_tensors: dict[tuple[int, ...], list[list[Part]]] = {(): []}
     for indices in set(remote):
         if indices:
             tensors = [program.tensors[index] for index in indices]
             most = capacity // 2 // sum(tensor.word_bytes for tensor in tensors)
             columns = zip(tensors[0].first_words.tolist(), tensors[0].column_words.tolist(), strict=True)
-            of_tensors[indices] = [_runs_of_span(first, words, most, tensors) for first, words in columns]
+            of_tensors[indices] = [_parts_of_span(first, words, most, tensors) for first, words in columns]
     return [of_tensors[indices] for indices in remote]
 
 
-def _runs_of_span(first: int, words: int, most: int, tensors: list[Tensor]) -> list[Span]:
-    """Return the runs of at most `most` words of a column of `words` words that begins with word `first`."""
+def _parts_of_span(first: int, words: int, most: int, tensors: list[Tensor]) -> list[Part]:
+    """Return the segments of at most `most` words of a column of `words` words that begins with word `first`."""
     return [
         (
             min(most, first + words - begin),

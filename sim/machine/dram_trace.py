@@ -35,7 +35,7 @@ def write_trace(program: Program, path: Path) -> None:
         If the machine's off-chip memory has no bursts, or the file cannot be written.
     """
     machine = Machine(program)
-    channels = machine.port.memory.channels
+    channels = machine.memory.port.memory.channels
     if channels is None:
         raise ConfigError("\n".join(limits(program.architecture)))
     with replacing(path) as file:

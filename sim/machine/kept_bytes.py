@@ -8,14 +8,14 @@ import numpy as np
 
 from deltatrain.accel.observer import Span
 
-HELD = "tapes and states in local memory, bytes"
-"""The level that a machine tells of."""
+KEPT = "tapes and states in local memory, bytes"
+"""The name of the level that `sim.machine.record` tells."""
 
 _MOST_POINTS = 256
 
 
-class HeldBytes:
-    """An observer that keeps the level `HELD`."""
+class KeptBytes:
+    """An observer that keeps the level `KEPT`."""
 
     watches_memory = False
 
@@ -23,18 +23,18 @@ class HeldBytes:
         self._levels: list[tuple[int, int]] = []
 
     def span(self, span: Span) -> None:
-        """Pass by what a unit did."""
+        """Ignore what a unit did."""
 
     def level(self, track: str, cycle: int, value: int) -> None:
-        """Keep the level if it is the one."""
-        if track == HELD:
+        """Keep the level if it is `KEPT`."""
+        if track == KEPT:
             self._levels.append((cycle, value))
 
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
-        """Pass by what a part with a clock of its own did."""
+        """Ignore what the memory did."""
 
     def over_time(self) -> tuple[tuple[int, int], ...]:
-        """Return cycles, and the bytes held from each on; of many only the most in equal parts, so that peaks stay."""
+        """Return pairs of a cycle and the bytes kept from then on; a long run gives the peaks of equal parts."""
         levels = self._levels
         if len(levels) > _MOST_POINTS:
             parts = np.array_split(np.arange(len(levels)), _MOST_POINTS)

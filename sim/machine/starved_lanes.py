@@ -24,12 +24,12 @@ class StarvedLanes:
         self.cycles: Counter[Starved] = Counter()
 
     def span(self, span: Span) -> None:
-        """Add up what an op of the lanes lost."""
+        """Add up the cycles that an op of the lanes lost."""
         for gap in span.gaps:
             self.cycles[gap.why] += gap.end - gap.start
 
     def level(self, track: str, cycle: int, value: int) -> None:
-        """Pass by a level."""
+        """Ignore a level."""
 
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
-        """Pass by what a part with a clock of its own did."""
+        """Ignore what the memory did."""

@@ -15,7 +15,7 @@ NO_COMMANDS = dict.fromkeys(("row_hits", "row_misses", "row_conflicts", "activat
 
 
 class UnitTally:
-    """Busy and stalled cycles of one unit under way.
+    """Busy and stalled cycles of one unit so far.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class UnitTally:
             self.stall_cycles[cause] = self.stall_cycles.get(cause, 0) + cycles
 
     def counters(self, cycles: int) -> UnitCounters:
-        """Return the counters of a run of `cycles`, the rest of which the unit had nothing to do."""
+        """Return the counters of a run of `cycles`; cycles that are neither busy nor stalled had no op left."""
         stalls = dict(self.stall_cycles)
         rest = cycles - self.busy_cycles - sum(stalls.values())
         if rest:

@@ -1,4 +1,4 @@
-"""What a load or a store unit has on its way to or from off-chip memory."""
+"""Transfers that a load or a store unit has in flight to or from off-chip memory."""
 
 from __future__ import annotations
 
@@ -7,56 +7,63 @@ from collections.abc import Generator
 
 import simpy
 
-from deltatrain.sim.machine.clock import Clock
+from deltatrain.sim.memory.clock import Clock
 
 
-class Move:
-    """One of them: when its bytes are there, and what happens when that is known."""
+class Transfer:
+    """A transfer: the cycle in which its bytes are there, and an event that comes when that cycle is known."""
 
     __slots__ = ("known", "there")
 
-    def __init__(self, env: Clock) -> None:
-        self.known = env.event()
+    def __init__(self, clock: Clock) -> None:
+        self.known = clock.event()
         self.there = 0
 
 
-class Moves:
-    """Moves of one unit, in the order of its ops; it takes or gives one word a cycle.
+class TransfersInFlight:
+    """Transfers of one unit, in the order of its ops; the unit takes or gives one word a cycle.
 
     Parameters
     ----------
-    env
-        Time, in engine cycles.
-    in_flight
-        How many may be on their way at once.
+    clock
+        The time.
+    most
+        How many may be in flight at once.
     """
 
-    def __init__(self, env: Clock, in_flight: int) -> None:
-        self._env, self._in_flight = env, in_flight
-        self._on_way: deque[Move] = deque()
-        self._there = 0
+    def __init__(self, clock: Clock, most: int) -> None:
+        self._clock, self._most = clock, most
+        self._in_flight: deque[Transfer] = deque()
+        self._last_there = 0
 
-    def begin(self) -> Move:
-        """Return a further move."""
-        self._on_way.append(Move(self._env))
-        return self._on_way[-1]
+    def begin(self) -> Transfer:
+        """Return a further transfer."""
+        self._in_flight.append(Transfer(self._clock))
+        return self._in_flight[-1]
 
-    def end(self, move: Move, ready: int, words: int) -> int:
-        """Return the cycle in which a move is done that brings or takes words, had the unit nothing else to do `ready`.
+    def end(self, transfer: Transfer, ready: int, words: int) -> int:
+        """Return the cycle in which a transfer is done; transfers end in their order.
 
-        Moves end in their order.
+        Parameters
+        ----------
+        transfer
+            The oldest that has not ended.
+        ready
+            The cycle in which it would be done if the unit had no other transfer.
+        words
+            Words that the unit takes or gives, one a cycle, after those of the transfer before.
         """
-        self._there = max(ready, self._there + words)
-        move.there = self._there
-        move.known.succeed()
-        return self._there
+        self._last_there = max(ready, self._last_there + words)
+        transfer.there = self._last_there
+        transfer.known.succeed()
+        return self._last_there
 
     def make_room(self, cycles: int) -> Generator[simpy.Event, None, None]:
-        """Wait for `cycles`, and until fewer than the most that may be on their way are."""
-        free = self._env.cycle + cycles
-        if len(self._on_way) == self._in_flight:
-            oldest = self._on_way.popleft()
+        """Wait for `cycles`, and until a further transfer may be in flight."""
+        free = self._clock.cycle + cycles
+        if len(self._in_flight) == self._most:
+            oldest = self._in_flight.popleft()
             if not oldest.known.triggered:
                 yield oldest.known
             free = max(free, oldest.there)
-        yield self._env.timeout(free - self._env.cycle)
+        yield self._clock.timeout(free - self._clock.cycle)

@@ -11,8 +11,9 @@ from deltatrain.sim.dram.transfers import Transfers
 class Banked:
     """DRAM channels in another clock domain.
 
-    A request of engine cycle c is offered to the controller in its first cycle that begins `request_cycles` after c or
-    later. What the controller does in the cycles before that one cannot depend on it, so that much is known in c.
+    The controller sees a request of engine cycle c in the first of its own cycles (ticks) that begins at least
+    `request_cycles` after c. No request of cycle c or later can change what the controller does before that tick, so
+    all of that is known in cycle c.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class Banked:
         self._delay = architecture.dma.request_cycles
 
     def burst_bytes(self, size_bytes: int) -> int:
-        """Return in pieces of how many bytes a request moves."""
+        """Return the size of the bursts that a request of `size_bytes` is made of."""
         return self.channels.map.burst_bytes
 
     def read(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> tuple[int, int]:
@@ -56,17 +57,18 @@ class Banked:
     def await_reads(self, cycle: int, ticket: int, end: int) -> tuple[int, int]:
         """Find out what is known in an engine cycle of the reads from `ticket` on and before `end`.
 
-        Time passes until then at most, and no further than what follows from the last of them may matter.
+        Time passes until then at most. It stops when all of them are finished, early enough for requests that are made
+        because their data arrived.
 
         Returns
         -------
-        The first that is not known, or `end`; an engine cycle before which not all are known.
+        The first that is not known, or `end`; and an engine cycle before which not all are known.
         """
         ticket, earliest = self.channels.await_reads(self._tick(cycle), ticket, end)
         return ticket, self._known(earliest)
 
     def known_from(self) -> int:
-        """Return an engine cycle before which what was handed over last is not known to be finished."""
+        """Return an engine cycle before which the request made last cannot be known to be finished."""
         return self._known(self.channels.accepted)
 
     def done(self, first: int, end: int) -> Integers:
@@ -82,7 +84,7 @@ class Banked:
         return -(-(self.channels.next_event() + self.channels.read_latency) * self.tick_ps // self._period_ps)
 
     def finish(self) -> int:
-        """Let everything be done that was handed over; return the first engine cycle in which it is."""
+        """Let the controller serve all requests; return the first engine cycle in which all are done."""
         self.channels.finish()
         return -(-self.channels.last_data * self.tick_ps // self._period_ps)
 

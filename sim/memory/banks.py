@@ -1,14 +1,13 @@
 """Banks of the local SRAM with one port: when the lanes may take the words of a matrix that they write back.
 
-Word w of the matrices of a kind, W or dW, is in bank w mod B. The lanes address a word in one cycle, and what takes
-its place is stored `RETURN_CYCLES` = d later (`accel.modes.outer`, `accel.modes.update`), because their pipeline never
-stops on a word. A bank with one port cannot do both at once: a word whose bank is written in the cycle in which it
-would be addressed is addressed a cycle later, or as soon as the bank is free.
+Word w of the matrices of a kind, W or dW, is in bank w mod B. The lanes read a word in one cycle and write its new
+value `RETURN_CYCLES` = d cycles later (`accel.modes.outer`, `accel.modes.update`), because their pipeline never stops.
+A bank with one port cannot read and write in one cycle. The write goes first; the read waits until the bank is free.
 
-For words that lie one behind the other: a word meets the write of the one d before it, which is in the same bank if B
-divides d, and only then. It waits, and from then on meets the write of the one d - 1 before it, which is in another
-bank unless B = 1. So N such words wait (N - 1) // d cycles if B divides d, d times as long if B = 1, and else not at
-all. Columns that are skipped make other words meet.
+Take N words that lie one behind the other. The read of a word falls into the cycle of the write of the word d before
+it. These two share a bank only if B divides d. Then the read waits for a cycle, and from there on reads fall together
+with writes of the word d - 1 before, which is in another bank unless B = 1. So the N words wait (N - 1) // d cycles if
+B divides d, d times as long if B = 1, and else not at all. Skipped columns change which words fall together.
 """
 
 from __future__ import annotations

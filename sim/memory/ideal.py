@@ -10,7 +10,7 @@ from deltatrain.sim.dram.rules import Integers
 
 
 class Ideal:
-    """Serves any request at once; only the port bounds how fast. Asked as `sim.memory.banked.Banked` is.
+    """Serves any number of requests at once; only the port limits the rate. It has the methods of `Banked`.
 
     Parameters
     ----------

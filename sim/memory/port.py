@@ -11,7 +11,6 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
-from deltatrain.sim.dram import kernel
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.memory.banked import Banked
 from deltatrain.sim.memory.ideal import Ideal
@@ -36,29 +35,42 @@ class Arrival(NamedTuple):
 
 _NOTHING_PASSED = Passage(bursts=0, words=0, bytes=0, cycle=-1, room=0, ready=0, come=0)
 
+Arrived = Callable[[Arrival], None]
+"""Called once, when it is known when all words of a request pass the port."""
+Passed = Callable[[Integers], None]
+"""Called with the cycles in which further words of a request pass the port, as soon as they are known; (words,)."""
+
 
 class _Read:
-    """A request under way: its bytes, what of it has passed, its bursts that have not, who waits for it."""
+    """A request in flight: its bytes, what of it has passed, its bursts that have not, who waits for it.
 
-    __slots__ = ("arrived", "end", "known_from", "next", "passage", "stretch", "ticket")
+    `look_from` is a cycle before which there is nothing more to tell of it, unless another request is made.
+    """
 
-    def __init__(self, stretch: Stretch, tickets: tuple[int, int], arrived: Callable[[Arrival], None]) -> None:
+    __slots__ = ("arrived", "end", "look_from", "next", "passage", "passed", "stretch", "ticket")
+
+    def __init__(
+        self, stretch: Stretch, tickets: tuple[int, int], arrived: Arrived | None, passed: Passed | None
+    ) -> None:
         self.stretch = stretch
         self.arrived = arrived
+        self.passed = passed
         self.passage = _NOTHING_PASSED
         self.next, self.end = tickets
-        self.ticket = self.next  # what of it is known, which may be more than has passed
-        self.known_from = 0
+        self.ticket = self.next  # the first that is not known, which may be beyond the next to pass
+        self.look_from = 0
 
 
 class RemotePort:
-    """The off-chip memory as the tile sees it.
+    """The off-chip memory's timing, as the tile sees it; `sim.memory.remote_memory` runs it in simulated time.
 
-    Requests come in the order of time; posted writes wait for theirs. What is read passes in the order of the requests,
-    one width a cycle, each request beginning a new cycle. Writes pass the other way likewise. A write's bursts queue at
-    the controller as soon as its request is there, and its data follow; the memory has taken it when they have come and
-    the controller has queued it, and answers what is read from then on. When data come is not known at the request,
-    because the memory may serve others first: `next_arrival` lets time pass and tells.
+    Requests come in the order of time. Posted writes wait for their cycle. Words that are read pass in the order of the
+    requests, one width a cycle, and each request begins a new cycle. Words that are written pass the other way in the
+    same manner. The bursts of a write queue at the controller as soon as its request is there, and its data follow. The
+    memory has taken a write when the data have come and the controller has queued it; from then on it answers reads.
+
+    When data come is not known at the request, because the memory may serve later requests first. `advance` lets the
+    memory's time pass and tells what is known by then.
 
     Parameters
     ----------
@@ -75,8 +87,6 @@ class RemotePort:
         Bytes moved.
     last_cycle
         When the last write was taken.
-    on_work
-        Called when there is something to wait for and there was nothing.
     """
 
     def __init__(self, architecture: Architecture, record: bool = False) -> None:
@@ -87,28 +97,32 @@ class RemotePort:
         self.read_bytes = 0
         self.write_bytes = 0
         self.last_cycle = 0
-        self.on_work: Callable[[], None] = lambda: None
         self._period_ps = architecture.engine.period_ps
         self._width = architecture.dma.bytes_per_cycle
         self._delay = architecture.dma.request_cycles
-        self._passed = -1  # the cycle in which the request passed that did so last
+        self._passed = -1  # the cycle in which the last request passed
         self._write_free = 0
         self._reads: deque[_Read] = deque()
         self._posted: deque[tuple[int, int, int, Callable[[int], None]]] = deque()
 
     def read(
-        self, cycle: int, address: int, size_bytes: int, word_bytes: int, arrived: Callable[[Arrival], None]
+        self,
+        cycle: int,
+        address: int,
+        size_bytes: int,
+        word_bytes: int,
+        arrived: Arrived | None = None,
+        passed: Passed | None = None,
     ) -> None:
-        """Ask for bytes in `cycle`, not before the request made last; `arrived` is called when it is known."""
+        """Ask for bytes in `cycle`, not before the request made last; `arrived` and `passed` are told of them."""
         self.settle(cycle)
         self.read_bytes += size_bytes
-        if not self.busy:
-            self.on_work()
         burst = self.memory.burst_bytes(size_bytes)
         stretch = Stretch(address % burst if self.memory.channels else 0, burst, size_bytes, word_bytes)
-        read = _Read(stretch, self.memory.read(cycle, address, size_bytes, self._oldest), arrived)
-        read.known_from = self.memory.known_from()
+        read = _Read(stretch, self.memory.read(cycle, address, size_bytes, self._oldest), arrived, passed)
+        read.look_from = cycle if passed is not None else self.memory.known_from()
         self._reads.append(read)
+        self._look_anew(cycle)
 
     def write(self, cycle: int, address: int, size_bytes: int) -> int:
         """Hand over bytes in `cycle`, not before the request made last; return the cycle after the memory took them."""
@@ -120,8 +134,6 @@ class RemotePort:
 
         Then `taken` is called with the cycle after the memory took it.
         """
-        if not self.busy:
-            self.on_work()
         self._posted.append((cycle, address, size_bytes, taken))
 
     def settle(self, cycle: int) -> None:
@@ -132,55 +144,57 @@ class RemotePort:
             taken(self._write(at, address, size_bytes))
 
     @property
-    def busy(self) -> bool:
-        """Whether there is something that `next_arrival` or `settle` will tell."""
-        return bool(self._reads or self._posted)
+    def reads_in_flight(self) -> int:
+        """How many reads there are of which not everything is told."""
+        return len(self._reads)
 
     @property
-    def next_post(self) -> float:
-        """Cycle of the oldest write that is posted and not yet handed over, infinite if there is none."""
-        return self._posted[0][0] if self._posted else math.inf
+    def next_cycle(self) -> float:
+        """A cycle before which `advance` has nothing to do; infinite if nothing waits.
 
-    def next_arrival(self, limit: float) -> bool:
-        """Tell the one who waits longest for a read when it arrives, if that is known in a cycle up to `limit`.
-
-        No request may come before `limit`, but those that follow from what is told. Return whether anything was told.
+        Words that somebody wants one by one may pass in that cycle, so it must not be over when they are told.
         """
-        if not self._reads or self._reads[0].known_from > limit:
-            return False
-        read, until = self._reads[0], _FAR_CYCLE if limit == math.inf else int(limit)
-        read.ticket, read.known_from = self.memory.await_reads(until, read.ticket, read.end)
-        if read.ticket < read.end:
-            return False
-        self._pass(read, read.end)
-        self._tell()
-        return True
+        next_post = self._posted[0][0] if self._posted else math.inf
+        return min(next_post, self._reads[0].look_from) if self._reads else next_post
 
-    def advance(self, cycle: int) -> list[Integers]:
-        """Let time pass until `cycle` and return when words pass that could not be told before, in their order.
+    def advance(self, limit: float) -> None:
+        """Let time pass up to cycle `limit`: hand over a posted write, or tell what becomes known of the oldest read.
 
-        One array of cycles for each request that is under way, up to the first of which not everything is known.
+        Nobody may make a request before `limit`, except in answer to what is told. So there may be more to do up to the
+        same `limit`, and `next_cycle` says whether there is.
         """
-        self.memory.pass_time(cycle)
-        found = []
-        while self._reads:
-            read = self._reads[0]
-            unknown = np.flatnonzero(self.memory.done(read.next, read.end) == kernel.NEVER)
-            found.append(self._pass(read, read.next + int(unknown[0]) if len(unknown) else read.end))
-            if len(unknown):
-                break
-            self._tell()
-        return found
+        next_post = self._posted[0][0] if self._posted else _FAR_CYCLE
+        until = int(min(limit, next_post))
+        if self._reads and self._reads[0].look_from <= until:
+            self._tell(until)
+        else:
+            self.settle(until)
 
-    @property
-    def next_data(self) -> float:
-        """A cycle before which no word can pass of which `advance` has not told; infinite if none will."""
-        return self.memory.next_data() if self._reads else math.inf
+    def _tell(self, until: int) -> None:
+        read = self._reads[0]
+        read.ticket, read.look_from = self.memory.await_reads(until, read.ticket, read.end)
+        known = read.ticket == read.end
+        if known or (read.passed is not None and read.ticket > read.next):
+            words = self._pass(read, read.ticket)
+            if read.passed is not None and len(words):
+                read.passed(words)
+        if known:
+            self._reads.popleft()
+            if read.arrived is not None:
+                read.arrived(Arrival(read.passage.ready, read.passage.come))
+        elif read.passed is not None:
+            read.look_from = self.memory.next_data()
+
+    def _look_anew(self, cycle: int) -> None:
+        """Let words be told that may come sooner than was thought, because of a request made in `cycle`."""
+        if self._reads and self._reads[0].passed is not None:
+            self._reads[0].look_from = cycle
 
     def finish(self, cycle: int) -> int:
-        """Hand over every posted write and let all be done; return when a run ends that was done in `cycle` but for it.
+        """Hand over every posted write, let the memory finish, and return the cycle in which the run ends.
 
-        The memory's time passes until that cycle too.
+        That is `cycle`, in which the tile was done, or later, when the memory has taken the last write. The memory's
+        time passes until then.
         """
         self.settle(_FAR_CYCLE)
         end = max(cycle, self.last_cycle, self.memory.finish())
@@ -190,11 +204,6 @@ class RemotePort:
     @property
     def _oldest(self) -> int | None:
         return self._reads[0].next if self._reads else None
-
-    def _tell(self) -> None:
-        """Tell the oldest read's user, all of whose words have passed."""
-        read = self._reads.popleft()
-        read.arrived(Arrival(read.passage.ready, read.passage.come))
 
     def _pass(self, read: _Read, end: int) -> Integers:
         """Let the bursts of a read before `end` pass the port; return the cycles of the words that do."""
@@ -213,6 +222,7 @@ class RemotePort:
         begin = max(cycle, self._write_free)
         self._write_free = begin + -(-size_bytes // self._width)
         queued = self.memory.write(cycle, address, size_bytes, self._oldest)
+        self._look_anew(cycle)
         # The port tells of one write a cycle that it was taken.
         self.last_cycle = max(self._write_free + self._delay, queued, self.last_cycle + 1)
         return self.last_cycle

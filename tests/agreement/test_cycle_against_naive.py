@@ -78,9 +78,9 @@ def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None
 @given(programs())
 def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Program) -> None:
     naive, machine = NaiveMachine(program), Machine(program)
-    listener = RequestLog(machine.port)
+    listener = RequestLog(machine.memory.port)
     assert machine.run() == naive.run()
-    assert machine._done_at == [naive.done[op] for op in range(len(program.ops))]
+    assert machine.scoreboard.done_at == [naive.done[op] for op in range(len(program.ops))]
     assert listener.requests == naive.requests
 
 
@@ -101,7 +101,7 @@ def test_plain_matrices(architecture: Any, mode: str, steps: int, columns: int, 
 @given(programs())
 def test_no_column_is_read_before_it_has_been_written_back(program: Program) -> None:
     machine = Machine(program)
-    listener = RequestLog(machine.port)
+    listener = RequestLog(machine.memory.port)
     machine.run()
     gradients = [t for t in program.tensors if t.kind == "gradients" and t.remote]
     for tensor in gradients:

@@ -18,12 +18,12 @@ _SLOW = settings(suppress_health_check=list(HealthCheck))
 def check(program: Program, seed: int) -> None:
     """Compare the cycles of all ops and requests, and all that is computed."""
     machine, operands = Machine(program), Operands(program, seed)
-    expected = RequestLog(machine.port)
+    expected = RequestLog(machine.memory.port)
     total = machine.run()
     bench = FetchBench(operands)
-    seen = RequestLog(bench.host.port)
+    seen = RequestLog(bench.port)
     outcome, golden = bench.run(), operands.golden()
-    assert [bench.units.done[op] for op in range(len(program.ops))] == machine._done_at
+    assert [bench.units.done[op] for op in range(len(program.ops))] == machine.scoreboard.done_at
     assert seen.requests == expected.requests
     assert bench.cycles == total
     assert outcome.image == golden.image

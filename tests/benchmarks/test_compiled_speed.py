@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import simpy
 from host_speed import Figures
 
 from deltatrain.accel.architecture import Architecture
@@ -25,6 +27,8 @@ from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.compiled.tools import TOOLS, missing_programs
 from deltatrain.sim.gates.remote_host import RemoteHost
+from deltatrain.sim.gates.tile_process import until_stop
+from deltatrain.sim.memory.clock import Clock
 
 PLACES = 32
 COLUMN_WORDS = 10
@@ -92,40 +96,41 @@ def woken_cycles_per_second(simulation: CompiledSimulation, lanes: int, columns:
     return best
 
 
-def memory_of(device: str, lanes: int, columns: int) -> RemoteHost:
+def memory_of(device: str, lanes: int, columns: int, clock: Clock) -> RemoteHost:
     """Return a memory with room for the columns, behind a port that passes a word a cycle."""
     machine = {f"engine.{name}": lanes for name in ("lanes", "encoder_elements", "elementwise_lanes")}
     machine |= {"engine.formats.weight.bits": 16, "engine.formats.weight.fraction_bits": 8}
     machine |= {"remote.device": device, "dma.bytes_per_cycle": 2 * lanes}
-    return RemoteHost(Architecture.named("edge", machine), bytearray(2 * lanes * columns * DRAM_COLUMN_WORDS))
+    return RemoteHost(Architecture.named("edge", machine), bytearray(2 * lanes * columns * DRAM_COLUMN_WORDS), clock)
+
+
+def lanes_with_memory(
+    simulation: CompiledSimulation, clock: Clock, host: RemoteHost, lanes: int, columns: int
+) -> Generator[simpy.Event, None, None]:
+    """Let the gates work through the columns, as the memory brings them."""
+    size, asked, results = 2 * lanes * DRAM_COLUMN_WORDS, 0, 0
+    while results < columns:
+        while asked < min(columns, results + COLUMNS_AHEAD):
+            host.read(asked * size, DRAM_COLUMN_WORDS, "weights", partial(simulation.offer_array, "weights"))
+            simulation.offer("entries", simulation.cycle, asked)
+            asked += 1
+        yield from until_stop(clock, simulation, 0)
+        results += len(simulation.taken("results"))
 
 
 def memory_cycles_per_second(
     simulation: CompiledSimulation, lanes: int, columns: int, repeats: int, device: str = "zero_latency"
 ) -> float:
-    """Return how many cycles a CPU second the gates do with the memory model in the loop."""
-    best, size = 0.0, 2 * lanes * DRAM_COLUMN_WORDS
+    """Return how many cycles a CPU second the gates do with the memory model in the environment."""
+    best = 0.0
     for _ in range(repeats):
-        host = memory_of(device, lanes, columns)
+        clock = Clock()
+        host = memory_of(device, lanes, columns, clock)
         simulation.restart()
         simulation.offer("ops", 0, an_op(Mode.MATVEC_T, columns, DRAM_COLUMN_WORDS))
-
-        def ask(column: int, host: RemoteHost = host) -> None:
-            host.ask(simulation.cycle, column * size, DRAM_COLUMN_WORDS, "weights", "weights")
-            simulation.offer("entries", simulation.cycle, column)
-
+        clock.process(lanes_with_memory(simulation, clock, host, lanes, columns))
         start = time.process_time()
-        for column in range(COLUMNS_AHEAD):
-            ask(column)
-        asked, results, patience = COLUMNS_AHEAD, 0, 100 * columns * DRAM_COLUMN_WORDS
-        while results < columns:
-            for port, due, rows in host.advance(simulation.cycle):
-                simulation.offer_array(port, due, rows)
-            if simulation.run(int(min(patience, host.next_due))):
-                results += len(simulation.taken("results"))
-                if asked < columns:
-                    ask(asked)
-                    asked += 1
+        clock.run()
         best = max(best, simulation.cycle / (time.process_time() - start))
     return best
 

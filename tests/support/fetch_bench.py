@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,10 +20,10 @@ from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.request import Matrix
 from deltatrain.sim.gates.remote_host import RemoteHost
-from deltatrain.sim.memory.port import Arrival
+from deltatrain.sim.memory.clock import Clock
+from deltatrain.sim.memory.port import Arrival, RemotePort
 
 KINDS = ("weights", "gradients")
-LOAD = "load"
 STREAM = {"weights": "weights", "gradients": "weight_gradients"}
 
 
@@ -148,8 +147,8 @@ class Operands:
 class OtherUnits:
     """Encoder, element-wise unit, load and store, stepped cycle by cycle; `done` and `soon` are of all ops."""
 
-    def __init__(self, program: Program, host: RemoteHost, ask: Callable[[str, list[int]], None]) -> None:
-        self._program, self._port, self._ops, self._ask = program, host.port, program.ops, ask
+    def __init__(self, program: Program, host: RemoteHost, port: RemotePort) -> None:
+        self._program, self._port, self._ops = program, port, program.ops
         self._word_bytes = host.word_bytes("vectors")
         names = [UNITS[unit] for unit in program.unit]
         self._waiting = {
@@ -203,7 +202,6 @@ class OtherUnits:
             if name == "store":
                 self._ends[op] = self._port.write(now, address, size) + 1
             else:
-                self._ask(LOAD, [0] * -(-size // self._word_bytes))
                 self._port.read(now, address, size, self._word_bytes, partial(self._loaded, op))
 
     def _loaded(self, op: int, arrival: Arrival) -> None:
@@ -218,9 +216,9 @@ class FetchBench:
         self._operands, self._ops = operands, program.ops
         architecture = program.architecture
         self._engine, self._capacity = architecture.engine, architecture.dma.buffer_bytes
-        self.host = RemoteHost(architecture, bytearray(operands.image))
-        self._asked: deque[tuple[str, deque[int]]] = deque()
-        self.units = OtherUnits(program, self.host, self._ask)
+        self.host = RemoteHost(architecture, bytearray(operands.image), Clock())  # for its bytes
+        self.port = RemotePort(architecture)
+        self.units = OtherUnits(program, self.host, self.port)
         self._remote = [kind for kind in KINDS if any(t.remote and t.kind == kind for t in program.tensors)]
         self._bits = {
             "weights": self._engine.formats.weight.bits,
@@ -300,8 +298,8 @@ class FetchBench:
             if now >= 0:
                 self._hear(now)
                 units.begin(now)
-            if len(units.done) == len(self._ops) and now > self.host.port.last_cycle and not any(self._data.values()):
-                self.cycles = self.host.port.finish(max(units.done.values(), default=0))
+            if len(units.done) == len(self._ops) and now > self.port.last_cycle and not any(self._data.values()):
+                self.cycles = self.port.finish(max(units.done.values(), default=0))
                 return
             self._offer(ctx, lanes.ops, self._engine_op(engine_ops[0]) if self._may_issue(engine_ops, now) else None)
             self._offer(ctx, lanes.entries, entries[0] if entries else None)
@@ -357,7 +355,8 @@ class FetchBench:
             if ctx.get(port.valid):
                 address, words = ctx.get(port.payload.address), ctx.get(port.payload.words)
                 payloads = [self._data[kind].popleft() for _ in range(words)]
-                taken = self.host.write(now, address, payloads, kind)
+                self.host._put(address, payloads, kind)
+                taken = self.port.write(now, address, words * self.host.word_bytes(kind))
                 acks = self._acks[kind]
                 acks[taken] = acks.get(taken, 0) + words
 
@@ -369,24 +368,19 @@ class FetchBench:
             address, words = ctx.get(request.address), ctx.get(request.words)
             self.requests.append((now, address, words * self.host.word_bytes(kind)))
             size = self.host.word_bytes(kind)
-            self._ask(kind, [int.from_bytes(row.tobytes(), "little") for row in self.host._rows(address, words, kind)])
-            self.host.port.read(now, address, words * size, size, lambda arrival: None)
+            payloads = [int.from_bytes(row.tobytes(), "little") for row in self.host._rows(address, words, kind)]
+            self.port.read(now, address, words * size, size, passed=partial(self._passed, kind, deque(payloads)))
             self._hear(now)
             self._offer_words(ctx, kind, now)
 
-    def _ask(self, kind: str, payloads: list[int]) -> None:
-        """Note what was asked for, as memory held it then."""
-        self._asked.append((kind, deque(payloads)))
+    def _passed(self, kind: str, payloads: deque[int], due: NDArray[np.int64]) -> None:
+        """Take words that are due, as memory held them when they were asked for."""
+        self._due[kind].extend((cycle, payloads.popleft()) for cycle in due.tolist())
 
     def _hear(self, now: int) -> None:
         """Let the memory tell which words are due when."""
-        for due in self.host.port.advance(now):
-            kind, payloads = self._asked[0]
-            words = [(cycle, payloads.popleft()) for cycle in due.tolist()]
-            if kind != LOAD:
-                self._due[kind].extend(words)
-            if not payloads:
-                self._asked.popleft()
+        while self.port.next_cycle <= now:
+            self.port.advance(now)
 
     def _collect(self, ctx) -> None:
         """Take what the lanes hand out and what the fetch took in this cycle."""

@@ -1,4 +1,4 @@
-"""Which library a design has, as far as it is known without converting the design, which takes seconds.
+"""Which library a design has, found without the conversion to Verilog, which takes seconds.
 
 A component that has an attribute `made_from` says with it all that it is made from besides the sources: two of a class
 that say the same are the same gates. Together with the sources and the versions of the tools that is a key, under which

@@ -1,4 +1,4 @@
-"""A component as it runs under a host: with a clock, no reset, and whatever it gives taken at once."""
+"""A component as a host runs it: with a clock, without a reset, all its outputs taken at once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CLOCK = "clk"
 class NeverReset(Component):  # type: ignore[misc]  # Amaranth ships no types
     """Puts a component into a clock domain that is never reset; the ports are the clock and the component's, by name.
 
-    Registers begin with their first values, as after a reset. A reset input would be a second way into every register:
-    Verilator then works out all that depends on registers anew whenever any input may have changed, twice a cycle. The
-    same holds for ``ready`` of streams out of the component, which a host keeps high: here it is a constant, no port.
+    Registers begin with their initial values, as after a reset. With a reset input, Verilator would evaluate everything
+    that depends on a register twice a cycle, because any input might have changed it. The same holds for ``ready`` of
+    the streams out of the component. A host keeps it high, so here it is a constant and not a port.
 
     Parameters
     ----------

@@ -190,7 +190,7 @@ def _padded_bytes(port: Port) -> int:
 
 def _opened(path: Path) -> SimpleNamespace:
     """Return the functions of the library, with their types; they stand at the end of harness.hpp."""
-    # Python's lock is let go for runs only, which may be long; to let it go costs as much as the other calls do.
+    # Only runs, which may be long, release Python's lock: releasing it costs as much as one of the other calls.
     brief, long = ctypes.PyDLL(str(path)), ctypes.CDLL(str(path))
     opened = SimpleNamespace()
     handle, number, cycle, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_size_t

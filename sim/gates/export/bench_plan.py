@@ -12,7 +12,7 @@ from deltatrain.accel.number import NumberFormat
 from deltatrain.accel.tensor import TensorKind
 from deltatrain.sim.gates.export.fields import Field
 from deltatrain.sim.gates.ports import Ports
-from deltatrain.sim.gates.run import STOPS
+from deltatrain.sim.gates.tile_process import STOPS
 
 __all__ = ["LOCAL", "BenchPlan", "Post"]
 

@@ -1,4 +1,4 @@
-"""A simulation that remembers what it was offered when, so that a test bench can do the same again."""
+"""A simulation that remembers what it was offered and when, so that a test bench can repeat it."""
 
 from __future__ import annotations
 

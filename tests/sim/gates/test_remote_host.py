@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Callable, Generator
+from functools import partial
 
 import numpy as np
 import pytest
+import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.sim.gates.remote_host import Kind, RemoteHost
+from deltatrain.sim.gates.remote_host import Kind, Offer, RemoteHost
+from deltatrain.sim.memory.clock import SAMPLE, Clock, Turn
 from deltatrain.sim.memory.port import Arrival, RemotePort
 
 KINDS = st.sampled_from(["weights", "gradients"])
@@ -39,19 +45,34 @@ def _payloads(random: np.random.Generator, machine: Architecture, kind: Kind, wo
     return [int.from_bytes(random.bytes(64), "little") % (1 << bits * machine.engine.lanes) for _ in range(words)]
 
 
-def _read(host: RemoteHost, cycle: int, address: int, words: int, kind: Kind) -> tuple[list[int], list[int]]:
-    """Return when words are due, and their payloads."""
-    host.ask(cycle, address, words, kind, "it")
-    due: list[int] = []
-    payloads: list[int] = []
-    while len(due) < words:
-        for tag, times, rows in host.advance(cycle):
-            assert tag == "it"
-            due += times.tolist()
-            payloads += [int.from_bytes(row.tobytes(), "little") for row in rows]
-        cycle = int(min(host.next_due, 1 << 40))
-    assert host.next_due == math.inf
-    return due, payloads
+class Tile:
+    """A process that asks the memory, and keeps what it is offered."""
+
+    def __init__(self, machine: Architecture, image: bytearray, first_cycle: int = 0) -> None:
+        self.clock = Clock(first_cycle)
+        self.host = RemoteHost(machine, image, self.clock)
+        self.due: dict[str, list[int]] = defaultdict(list)
+        self.words: dict[str, list[int]] = defaultdict(list)
+        self.taken: list[int] = []
+
+    def run(self, *asks: tuple[int, Callable[[], None]]) -> None:
+        """Ask in the given cycles, and run until nothing happens any more."""
+
+        def process() -> Generator[simpy.Event, None, None]:
+            for cycle, ask in asks:
+                yield Turn(self.clock, cycle, SAMPLE)
+                ask()
+
+        self.clock.process(process())
+        self.clock.run()
+
+    def keep(self, name: str) -> Offer:
+        def offer(due: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
+            assert len(due) == len(rows) and (due >= self.clock.cycle).all()
+            self.due[name] += due.tolist()
+            self.words[name] += [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+        return offer
 
 
 @settings(max_examples=60)
@@ -59,24 +80,21 @@ def _read(host: RemoteHost, cycle: int, address: int, words: int, kind: Kind) ->
     machines(), st.sampled_from(["weights", "gradients", "vectors", "tape"]), st.integers(1, 9), st.integers(0, 2**16)
 )
 def test_what_was_written_is_read(machine: Architecture, kind: Kind, words: int, seed: int) -> None:
-    host, random = RemoteHost(machine, bytearray(4096)), np.random.default_rng(seed)
-    size = host.word_bytes(kind)
+    tile, random = Tile(machine, bytearray(4096)), np.random.default_rng(seed)
+    host, size = tile.host, tile.host.word_bytes(kind)
     first, second = _payloads(random, machine, kind, words), _payloads(random, machine, kind, 1)
-    address = int(random.integers(0, 4096 - words * size))
-    assert host.write(0, address, first, kind) > 0
-    due, read = _read(host, 5, address, words, kind)
-    assert read == first
-    host.ask(due[-1], address, words, kind, "before")
-    host.write(due[-1], address + (words - 1) * size, second, kind)
-    host.ask(due[-1], address, words, kind, "after")
-    found: dict[str, list[int]] = {"before": [], "after": []}
-    cycle = due[-1]
-    while len(found["after"]) < words:
-        for tag, _, rows in host.advance(cycle):
-            found[tag] += [int.from_bytes(row.tobytes(), "little") for row in rows]
-        cycle += 1
-    assert found == {"before": first, "after": first[:-1] + second}  # as it was at the request
-    assert host.port.write_bytes == (words + 1) * size
+    address, later = int(random.integers(0, 4096 - words * size)), int(random.integers(5, 200))
+    tile.run(
+        (0, lambda: host.post(address, first, kind, tile.taken.append)),
+        (5, lambda: host.read(address, words, kind, tile.keep("soon"))),
+        (later, lambda: host.read(address, words, kind, tile.keep("before"))),
+        (later, lambda: host.post(address + (words - 1) * size, second, kind, tile.taken.append)),
+        (later, lambda: host.read(address, words, kind, tile.keep("after"))),
+    )
+    # as it was at the request
+    assert tile.words == {"soon": first, "before": first, "after": first[:-1] + second}
+    assert len(tile.taken) == 2 and tile.taken[0] > 0 and later < tile.taken[1]
+    assert host.memory.port.write_bytes == (words + 1) * size
 
 
 @settings(max_examples=30)
@@ -84,28 +102,29 @@ def test_what_was_written_is_read(machine: Architecture, kind: Kind, words: int,
 def test_what_is_announced_takes_the_time_of_what_is_written_and_is_there_when_handed_over(
     machine: Architecture, sizes: list[int], seed: int
 ) -> None:
-    one, other, random = (
-        RemoteHost(machine, bytearray(4096)),
-        RemoteHost(machine, bytearray(4096)),
-        np.random.default_rng(seed),
-    )
+    one, other, random = Tile(machine, bytearray(4096)), Tile(machine, bytearray(4096)), np.random.default_rng(seed)
     words, address = [_payloads(random, machine, "tape", size) for size in sizes], 0
+    posts: list[tuple[int, Callable[[], None]]] = []
+    stores: list[tuple[int, Callable[[], None]]] = []
     for cycle, payloads in enumerate(words):
-        taken = one.write(cycle, address, payloads, "tape")
-        assert other.announce(cycle, address, len(payloads), "tape") == taken
-        address += len(payloads) * one.word_bytes("tape") + 3
+        posts.append((cycle, partial(one.host.post, address, payloads, "tape", one.taken.append)))
+        stores.append((cycle, partial(other.host.announce, address, len(payloads), "tape", other.taken.append)))
+        address += len(payloads) * one.host.word_bytes("tape") + 3
+    one.run(*posts)
+    other.run(*stores)
+    assert other.taken == one.taken and len(one.taken) == len(words)
     together = [payload for payloads in words for payload in payloads]
-    other.hand_over(together[:1], "tape")
-    other.hand_over(together[1:], "tape")
-    assert other._image == one._image
+    other.host.hand_over(together[:1], "tape")
+    other.host.hand_over(together[1:], "tape")
+    assert other.host._image == one.host._image
 
 
 @given(st.integers(-(2**12), 2**12 - 1), st.integers(-(2**12), 2**12 - 1))
 def test_values_lie_in_whole_bytes_lowest_first_and_sign_extended(low: int, high: int) -> None:
     machine = Architecture.named("tiny", {"engine.lanes": 2, "engine.formats.weight.bits": 13})
     image = bytearray(8)
-    host = RemoteHost(machine, image)
-    host.write(0, 3, [low % 2**13 | high % 2**13 << 13], "weights")
+    host = RemoteHost(machine, image, Clock())
+    host.post(3, [low % 2**13 | high % 2**13 << 13], "weights", lambda taken: None)
     assert image == bytes(3) + np.array([low, high], "<i2").tobytes() + bytes(1)
 
 
@@ -114,20 +133,25 @@ def test_values_lie_in_whole_bytes_lowest_first_and_sign_extended(low: int, high
 def test_lanes_that_take_a_word_a_cycle_end_as_the_law_says(
     machine: Architecture, kind: Kind, words: int, start: int, free: int, cycle: int
 ) -> None:
-    host, port, told = RemoteHost(machine, bytearray(100_000)), RemotePort(machine), list[Arrival]()
-    size = host.word_bytes(kind)
-    port.read(cycle, start * size, words * size, size, told.append)
-    assert port.next_arrival(math.inf)
+    """What the gates are offered word by word is what the law reckons with at once."""
+    tile, told = Tile(machine, bytearray(100_000), cycle), list[Arrival]()
+    size = tile.host.word_bytes(kind)
+    law = RemotePort(machine)
+    law.read(cycle, start * size, words * size, size, told.append)
+    while not told:
+        law.advance(math.inf)
+    tile.run((cycle, lambda: tile.host.read(start * size, words, kind, tile.keep("it"))))
     offered, taken = -1, free - 1
-    for due in _read(host, cycle, start * size, words, kind)[0]:
+    for due in tile.due["it"]:
         offered = max(offered + 1, due)  # one a cycle
         taken = max(taken + 1, offered)
+    assert len(tile.due["it"]) == words
     assert taken + 1 == max(free + words, told[0].ready)
 
 
 def test_bytes_outside_of_the_image_are_refused() -> None:
-    host = RemoteHost(Architecture.named("tiny"), bytearray(16))
+    host = RemoteHost(Architecture.named("tiny"), bytearray(16), Clock())
     with pytest.raises(IndexError, match="bytes 9 to 17 are outside of the image of 16 bytes"):
-        host.ask(0, 9, 1, "weights", "it")
+        host.read(9, 1, "weights", lambda due, rows: None)
     with pytest.raises(IndexError, match="outside of the image"):
-        host.write(0, 16, [0], "weights")
+        host.post(16, [0], "weights", lambda taken: None)

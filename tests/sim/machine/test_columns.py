@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,10 +12,10 @@ from programs import architectures, programs
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import Program
 from deltatrain.sim.fidelity import cycle
-from deltatrain.sim.machine.clock import Clock
 from deltatrain.sim.machine.columns import ColumnStream
 from deltatrain.sim.machine.machine import Machine
-from deltatrain.sim.memory.port import RemotePort
+from deltatrain.sim.memory.clock import Clock
+from deltatrain.sim.memory.remote_memory import RemoteMemory
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.synthetic import uniform_masks
 
@@ -23,8 +24,9 @@ _SLOW = settings(max_examples=60)
 
 @_SLOW
 @given(programs(widest=60))
-def test_the_runs_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(program: Program) -> None:
-    stream = ColumnStream(Clock(), program, RemotePort(program.architecture))
+def test_the_segments_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(program: Program) -> None:
+    clock = Clock()
+    stream = ColumnStream(clock, program, RemoteMemory(clock, program.architecture))
     ops, room = program.ops, program.architecture.dma.buffer_bytes
     for op in range(len(ops)):
         tensors = [program.tensors[i] for i in (int(ops.tensor[op]), int(ops.second_tensor[op])) if i >= 0]
@@ -33,11 +35,11 @@ def test_the_runs_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(progra
             continue
         columns = program.columns[ops.list_start[op] :][: ops.count[op]].tolist()
         words = [column * tensors[0].words + word for column in columns for word in range(tensors[0].words)]
-        runs = stream._runs(op)
-        assert all(0 < 2 * sum(size for _, size in bursts) <= room for _, bursts in runs)
+        segments = stream._parts(op)
+        assert all(0 < 2 * sum(size for _, size in places) <= room for _, places in segments)
         assert [
-            [(address + word * size // count, size // count) for address, size in bursts]
-            for count, bursts in runs
+            [(address + word * size // count, size // count) for address, size in places]
+            for count, places in segments
             for word in range(count)
         ] == [[(t.address + word * t.word_bytes, t.word_bytes) for t in tensors] for word in words]
 
@@ -46,20 +48,20 @@ def test_the_runs_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(progra
 @given(programs())
 def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) -> None:
     machine = Machine(program)
-    stream, fullest = machine._stream, 0
-    read = machine.port.read
+    stream, fullest = machine.columns, 0
+    read = machine.memory.read
 
     def watching(*request: Any) -> None:
         nonlocal fullest
         fullest = max(fullest, stream._used_bytes)
         read(*request)
 
-    machine.port.read = watching
+    machine.memory.read = watching
     machine.run()
     assert fullest <= program.architecture.dma.buffer_bytes
     assert stream._used_bytes == 0
     assert not stream._arrived
-    assert not machine.port.busy
+    assert machine.memory.port.next_cycle == math.inf
 
 
 @_SLOW

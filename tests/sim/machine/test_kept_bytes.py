@@ -12,7 +12,7 @@ from naive_machine import NaiveMachine
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.fidelity import cycle
-from deltatrain.sim.machine.kept_bytes import HELD, HeldBytes
+from deltatrain.sim.machine.kept_bytes import KEPT, KeptBytes
 from deltatrain.sim.run import simulate
 from deltatrain.workloads.workload import Workload
 
@@ -26,7 +26,7 @@ def _at_end_of_cycles(levels: list[tuple[int, int]]) -> dict[int, int]:
 @_SLOW
 @given(cases(widest=14))
 def test_levels_are_those_of_the_naive_machine(case: Case) -> None:
-    program, held = case.program, HeldBytes()
+    program, held = case.program, KeptBytes()
     cycle.count(program, None, held)
     naive = NaiveMachine(program)
     naive.run()
@@ -39,9 +39,9 @@ def test_levels_are_those_of_the_naive_machine(case: Case) -> None:
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=2000))
 def test_sampled_levels_keep_the_peak_and_the_order(levels: list[int]) -> None:
-    held = HeldBytes()
+    held = KeptBytes()
     for at, value in enumerate(levels):
-        held.level(HELD, at, value)
+        held.level(KEPT, at, value)
     kept = held.over_time()
     assert len(kept) <= 256 and list(kept) == sorted(kept)
     assert max(value for _, value in kept) == max(levels)

@@ -24,7 +24,7 @@ from deltatrain.accel.program import NO_OP, PHASES, UNITS, Program
 from deltatrain.accel.result import Counters
 from deltatrain.reports.timeline import TraceEvents, ValueChanges
 from deltatrain.sim.fidelity import cycle
-from deltatrain.sim.machine.kept_bytes import HELD, HeldBytes
+from deltatrain.sim.machine.kept_bytes import KEPT, KeptBytes
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.workloads.lowering.lowering import lower
@@ -88,10 +88,10 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
 
 def test_commands_are_kept_only_for_who_watches_memory() -> None:
     program, kept = _program(), KeptSpans()
-    for observer in (None, HeldBytes(), Observers([HeldBytes(), kept])):
+    for observer in (None, KeptBytes(), Observers([KeptBytes(), kept])):
         machine = Machine(program, None, observer)
         machine.run()
-        channels = machine.port.memory.channels
+        channels = machine.memory.port.memory.channels
         assert channels is not None and channels.counts.activates
         assert not len(channels.take_commands().cycle), "there are none, or they have been told of"
     assert kept.activities and "column buffer, bytes" in kept.levels
@@ -172,7 +172,7 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
             continue
         assert spent.pop("busy", 0) == counters.units[unit].busy_cycles
         assert _nonzero(spent) == _nonzero(dict(counters.units[unit].stall_cycles))
-    held = {HELD.partition(",")[0]} if len(program.kept_bytes) else set()
+    held = {KEPT.partition(",")[0]} if len(program.kept_bytes) else set()
     assert {event["name"] for event in by_kind["C"]} == {"column buffer", *(UNITS[u] for u in program.unit)} | held
 
 

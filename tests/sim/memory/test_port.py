@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.dram.controller import DramChannels
@@ -77,6 +79,12 @@ def expected(machine: Architecture, asked: list[Request]) -> tuple[list[list[int
     return found, memory
 
 
+def _advance(port: RemotePort, limit: float) -> None:
+    """Let everything be handed over and told that is known in cycle `limit`."""
+    while port.next_cycle <= limit and port.next_cycle < math.inf:
+        port.advance(limit)
+
+
 @settings(max_examples=200)
 @given(machines(), requests())
 def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked: list[Request]) -> None:
@@ -84,14 +92,12 @@ def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked:
     words, memory = expected(machine, asked)
     port, told = RemotePort(machine), list[Arrival]()
     for request in asked:
-        while port.next_arrival(request.cycle):
-            pass
+        _advance(port, request.cycle)
         if request.write:
             assert port.write(request.cycle, request.address, request.size) > request.cycle
         else:
             port.read(*request[:4], told.append)
-    while port.next_arrival(math.inf):
-        pass
+    _advance(port, math.inf)
     for arrival, (come, times) in zip(told, words, strict=True):
         assert arrival.come == come <= times[-1]
         assert arrival.ready == max(time + len(times) - number for number, time in enumerate(times))
@@ -110,23 +116,22 @@ def test_words_are_told_before_they_are_due(machine: Architecture, asked: list[R
     """Told word by word, to someone who looks when there may be something, or in every cycle."""
     words = [times for _, times in expected(machine, asked)[0]]
     port, told, waiting, now = RemotePort(machine), list[list[int]](), list(asked), 0
-    under_way: list[int] = []
-    while waiting or port.busy:
+
+    def passed(number: int, due: NDArray[np.int64]) -> None:
+        assert len(due) and (due >= now).all()
+        assert all(len(one) == len(all_of) for one, all_of in zip(told[:number], words, strict=False)), "in their order"
+        told[number] += due.tolist()
+
+    while waiting or port.next_cycle < math.inf:
         while waiting and waiting[0].cycle == now:
             request = waiting.pop(0)
             if request.write:
                 port.write(now, request.address, request.size)
             else:
-                under_way.append(len(told))
                 told.append([])
-                port.read(*request[:4], lambda arrival: None)
-        for due in port.advance(now):
-            assert (due >= now).all()
-            number = under_way[0]
-            told[number] += due.tolist()
-            if len(told[number]) == len(words[number]):
-                under_way.pop(0)
-        soonest = min(port.next_data, waiting[0].cycle if waiting else math.inf)
+                port.read(*request[:4], passed=partial(passed, len(told) - 1))
+        _advance(port, now)
+        soonest = min(port.next_cycle, waiting[0].cycle if waiting else math.inf)
         if soonest == math.inf:
             break
         assert soonest > now
@@ -143,7 +148,8 @@ def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     port, told = RemotePort(Architecture.named("reneta", changes)), list[Arrival]()
     word_bytes = 2 * lanes
     port.read(cycle, 0, words * word_bytes, word_bytes, told.append)
-    assert port.next_arrival(cycle)
+    assert port.next_cycle <= cycle
+    port.advance(cycle)
     ((ready, come),) = told
     last = cycle + -(-words * word_bytes // width) - 1
     assert come == cycle
@@ -189,11 +195,12 @@ def test_posted_writes_come_to_the_memory_in_their_cycle_before_the_requests_of_
     port.memory.write = lambda cycle, *rest: seen.append((cycle, "write")) or write(cycle, *rest)
     for cycle in (5, 9, 30):
         port.post(cycle, 0, 16, taken.append)
-    port.read(4, 0, 16, 16, lambda arrival: None)
-    port.read(9, 0, 16, 16, lambda arrival: None)
+    port.read(4, 0, 16, 16)
+    port.read(9, 0, 16, 16)
     assert seen == [(4, "read"), (5, "write"), (9, "write"), (9, "read")]
     assert len(taken) == 2
-    assert port.next_post == 30
+    _advance(port, 29)
+    assert len(taken) == 2
     port.finish(0)
     assert seen[-1] == (30, "write")
     assert len(taken) == 3

@@ -1,0 +1,145 @@
+"""The tile as gates: one SimPy process, beside that of the off-chip memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from deltatrain.sim.gates.remote_host import Kind, Offer, RemoteHost
+from deltatrain.sim.gates.simulation import Simulation
+from deltatrain.sim.memory.clock import SAMPLE, Clock, Turn
+
+__all__ = ["STOPS", "TileProcess", "until_stop"]
+
+STOPS = ("posts_weights", "posts_gradients", "store_requests", "load_requests", "fetch_requests")
+"""Streams of requests, in the order in which those of one cycle reach the memory."""
+
+Rows = NDArray[np.uint8]
+"""Words as the bytes of their payloads, shape (words, bytes)."""
+
+_PATIENCE_CYCLES = 10_000_000
+_STREAM_OF: dict[Kind, str] = {"weights": "weights", "gradients": "weight_gradients"}
+
+
+def until_stop(clock: Clock, simulation: Simulation, origin: int) -> Generator[simpy.Event, None, None]:
+    """Clock gates until they stop, and let the environment's time come to that cycle.
+
+    Nothing can come to the gates before the environment's next event. So they are clocked until then, or until they ask
+    for something, and only then does the environment's time follow: SimPy sees requests and never cycles. A cycle is
+    sampled in its last phase, when everything that is due by it has been offered.
+
+    Parameters
+    ----------
+    clock
+        The time of the environment.
+    simulation
+        The gates.
+    origin
+        The simulation's cycle in which the environment's is 0.
+
+    Raises
+    ------
+    RuntimeError
+        If they do not stop for very long.
+    """
+    patience = simulation.cycle + _PATIENCE_CYCLES
+    stopped = False
+    yield Turn(clock, clock.cycle, SAMPLE)
+    while not stopped:
+        stopped = simulation.run(int(min(patience, clock.peek() + origin)))
+        if simulation.cycle == patience and not stopped:
+            raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
+        if simulation.cycle - origin > clock.cycle:
+            yield Turn(clock, simulation.cycle - origin, SAMPLE)
+
+
+class TileProcess:
+    """Gates that ask the off-chip memory of their environment.
+
+    Parameters
+    ----------
+    clock
+        The time of the environment.
+    simulation
+        The gates, ready to start.
+    host
+        The off-chip memory.
+    stops
+        Those of `STOPS` that the gates have.
+    origin
+        The simulation's cycle in which the environment's is 0.
+    tape_is_remote
+        Whether loads may be of the tape.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        simulation: Simulation,
+        host: RemoteHost,
+        stops: Sequence[str],
+        origin: int,
+        tape_is_remote: bool,
+    ) -> None:
+        self._clock, self._simulation, self._host = clock, simulation, host
+        self._stops, self._origin, self._tape_is_remote = stops, origin, tape_is_remote
+        self._made: dict[Kind, list[Rows]] = {"weights": [], "gradients": []}
+
+    def run(self, on_stop: Callable[[], None]) -> Generator[simpy.Event, None, None]:
+        """Run the gates until they finish; `on_stop` is called after each stop but the last."""
+        while True:
+            yield from until_stop(self._clock, self._simulation, self._origin)
+            finished = self._simulation.value("finished")  # asked first: after an answer the design has to settle anew
+            for name in self._stops:
+                for _, payload in self._simulation.taken(name):
+                    self._ask(name, payload)
+            if finished:
+                return
+            on_stop()
+
+    def _ask(self, name: str, payload: int) -> None:
+        """Hand a request to the memory; what it answers goes to the gates."""
+        if name == "fetch_requests":
+            kind: Kind = "gradients" if payload & 1 else "weights"
+            self._host.read(*_request(payload >> 1), kind, self._offer(_STREAM_OF[kind]))
+        elif name == "load_requests":
+            self._load(payload)
+        elif name == "store_requests":
+            self._host.announce(*_request(payload), "tape", self._stored)
+        else:
+            self._post("weights" if name == "posts_weights" else "gradients", payload)
+
+    def _load(self, payload: int) -> None:
+        """Ask for a vector, or the tape as far as it has been stored."""
+        if self._tape_is_remote:
+            self._host.hand_over([word for _, word in self._simulation.taken("store_words")], "tape")
+            if self._simulation.value("load_is_tape"):
+                self._host.read(*_request(payload), "tape", self._offer("load_tape_words"))
+                return
+        self._host.read(*_request(payload), "vectors", self._offer("load_words"))
+
+    def _post(self, kind: Kind, payload: int) -> None:
+        """Hand over the oldest words that the lanes have made of a kind and that were not posted yet."""
+        address, words = _request(payload)
+        made = np.concatenate([*self._made[kind], self._simulation.taken_array(f"new_{_STREAM_OF[kind]}")[1]])
+        self._made[kind] = [made[words:]]
+
+        def taken(cycle: int) -> None:
+            self._simulation.offer(f"{kind}_written", cycle + self._origin, words)
+
+        self._host.post_rows(address, made[:words], kind, taken)
+
+    def _offer(self, stream: str) -> Offer:
+        """Return what offers words to a stream into the gates."""
+        return lambda due, rows: self._simulation.offer_array(stream, due + self._origin, rows)
+
+    def _stored(self, cycle: int) -> None:
+        self._simulation.pulse("stored", cycle + self._origin)
+
+
+def _request(payload: int) -> tuple[int, int]:
+    """Return address and words of the bits of a `rtl.off_chip.request.Request`."""
+    return payload & 0xFFFF_FFFF, payload >> 32

@@ -1,0 +1,139 @@
+"""What the units of a run did: their tallies, and what an observer is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from deltatrain.accel.observer import Gap, Observer, Span
+from deltatrain.accel.program import ENGINE, NO_OP, PHASES, UNITS, Program
+from deltatrain.accel.result import Cause
+from deltatrain.sim.machine.kept_bytes import KEPT
+from deltatrain.sim.machine.tally import UnitTally
+from deltatrain.sim.memory.clock import Clock
+
+_PROGRESS_EVERY_OPS = 512
+
+
+class Record:
+    """Adds up what units did, and tells an observer, if there is one.
+
+    Parameters
+    ----------
+    clock
+        The time.
+    program
+        What is run.
+    on_progress
+        Called now and then with the share of ops that are done.
+    observer
+        Told what every unit does when, how many of its ops are in flight, and how full buffers are.
+
+    Attributes
+    ----------
+    units
+        The tally of each unit, in the order of `accel.program.UNITS`.
+    engine_phases
+        The engine's tally of each phase, in the order of `accel.program.PHASES`.
+    retired
+        How many ops are done.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        program: Program,
+        on_progress: Callable[[float], None] | None,
+        observer: Observer | None,
+    ) -> None:
+        self.units = [UnitTally() for _ in UNITS]
+        self.engine_phases = [UnitTally() for _ in PHASES]
+        self.retired = 0
+        self._clock, self._on_progress, self._observer = clock, on_progress, observer
+        self._unit: list[int] = program.unit.tolist()
+        self._phase: list[int] = program.ops.phase.tolist()
+        self._in_flight = [0] * len(UNITS)
+        rows, kept_bytes = program.kept_bytes.T
+        self._kept_change = dict(zip(rows.tolist(), np.diff(kept_bytes, prepend=0).tolist(), strict=True))
+        self._kept_bytes = 0
+
+    def stalled(self, op: int, cause: Cause) -> None:
+        """Note that the unit of `op` waited until now to begin it."""
+        tally, start, end = self.units[self._unit[op]], self.units[self._unit[op]].free, self._clock.cycle
+        if end == start:
+            return
+        self._tell(self._unit[op], op, start, end, False, {cause: end - start})
+        tally.stall(cause, end - start)
+        if self._unit[op] == ENGINE:
+            self.engine_phases[self._phase[op]].stall(cause, end - start)
+
+    def begun(self, op: int) -> None:
+        """Note that the unit of `op` begins it now."""
+        self._change_level(self._unit[op], 1)
+
+    def issued(self, op: int, start: int, busy_cycles: int, cause: Cause, gaps: Sequence[Gap]) -> None:
+        """Note that a unit has issued an op that it began in cycle `start`, and can take its next.
+
+        Parameters
+        ----------
+        op
+            The op.
+        start
+            In engine cycles.
+        busy_cycles
+            Cycles in which it got on.
+        cause
+            What it lacked in the others.
+        gaps
+            When that was, if it is known.
+        """
+        unit, end = self._unit[op], self._clock.cycle
+        starved_cycles = end - start - busy_cycles
+        self._tell(unit, op, start, end, True, {cause: starved_cycles} if starved_cycles else {}, gaps)
+        tallies = [self.units[unit]]
+        if unit == ENGINE:
+            tallies.append(self.engine_phases[self._phase[op]])
+        for tally in tallies:
+            tally.busy_cycles += busy_cycles
+            tally.stall(cause, starved_cycles)
+        self.units[unit].free = end
+
+    def op_retired(self, op: int) -> None:
+        """Note that an op is done now."""
+        self.retired += 1
+        self._change_level(self._unit[op], -1)
+        if self._observer is not None and op in self._kept_change:
+            self._kept_bytes += self._kept_change[op]
+            self._observer.level(KEPT, self._clock.cycle, self._kept_bytes)
+        if self._on_progress is not None and self.retired % _PROGRESS_EVERY_OPS == 0:
+            self._on_progress(self.retired / len(self._unit))
+
+    def buffer_level(self, used_bytes: int) -> None:
+        """Note how full the column buffer is from now on."""
+        if self._observer is not None:
+            self._observer.level("column buffer, bytes", self._clock.cycle, used_bytes)
+
+    def ended(self, cycles: int) -> None:
+        """Note that the run has ended after `cycles`; what units had left of it they waited."""
+        for unit, tally in enumerate(self.units):
+            if cycles > tally.free:
+                self._tell(unit, NO_OP, tally.free, cycles, False, {"end": cycles - tally.free})
+
+    def _tell(
+        self,
+        unit: int,
+        op: int,
+        start: int,
+        end: int,
+        works: bool,
+        stall_cycles: dict[Cause, int],
+        gaps: Sequence[Gap] = (),
+    ) -> None:
+        if self._observer is not None:
+            self._observer.span(Span(unit, op, start, end, works, stall_cycles, gaps))
+
+    def _change_level(self, unit: int, change: int) -> None:
+        if self._observer is not None:
+            self._in_flight[unit] += change
+            self._observer.level(f"{UNITS[unit]}, ops under way", self._clock.cycle, self._in_flight[unit])

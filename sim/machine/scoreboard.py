@@ -1,0 +1,65 @@
+"""Which ops are done, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import get_args
+
+import simpy
+
+from deltatrain.accel.program import NO_OP, Program
+from deltatrain.accel.result import Cause
+from deltatrain.sim.memory.clock import At, Clock
+
+_CAUSES = get_args(Cause)
+_PENDING = -1
+
+
+class Scoreboard:
+    """Where units retire their ops, and wait for those that an op depends on.
+
+    Parameters
+    ----------
+    clock
+        The time.
+    program
+        What is run.
+    on_retired
+        Told each op that retires.
+
+    Attributes
+    ----------
+    done_at
+        For each op the cycle in which it was done, -1 until it is.
+    """
+
+    def __init__(self, clock: Clock, program: Program, on_retired: Callable[[int], None]) -> None:
+        self.done_at = [_PENDING] * len(program.ops)
+        self._clock, self._on_retired = clock, on_retired
+        self._unit: list[int] = program.unit.tolist()
+        self._awaited: dict[int, simpy.Event] = {}
+
+    def wait_for(self, ops: Iterable[int]) -> Generator[simpy.Event, None, Cause]:
+        """Wait until all of `ops` are done; return the unit that was last, of several the last in `UNITS`."""
+        last, at = NO_OP, _PENDING
+        for op in ops:
+            if op == NO_OP:
+                continue
+            if self.done_at[op] == _PENDING:
+                yield self._awaited.setdefault(op, self._clock.event())
+            if (self.done_at[op], self._unit[op]) > (at, self._unit[last]):
+                last, at = op, self.done_at[op]
+        cause: Cause = _CAUSES[self._unit[last]] if last != NO_OP else "end"
+        return cause
+
+    def retire(self, op: int) -> None:
+        """Let an op be done now."""
+        self.done_at[op] = self._clock.cycle
+        self._on_retired(op)
+        waiting = self._awaited.pop(op, None)
+        if waiting is not None:
+            waiting.succeed()
+
+    def retire_at(self, op: int, cycle: int) -> None:
+        """Let an op be done in `cycle`, not before now."""
+        At(self._clock, cycle, lambda _: self.retire(op))
