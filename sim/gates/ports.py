@@ -11,7 +11,7 @@ from amaranth.hdl import Const, Value
 from amaranth.lib.wiring import Component, In
 from numpy.typing import NDArray
 
-__all__ = ["Port", "Ports", "Stream", "changed", "check_pulse"]
+__all__ = ["Port", "Ports", "StreamPort", "changed", "check_pulse"]
 
 _STREAM_MEMBERS = {"payload", "valid", "ready"}
 
