@@ -88,6 +88,20 @@ def test_the_data_bus_is_busy_for_every_byte_and_never_longer_than_the_run(progr
         assert remote.busy_cycles == remote.refreshes == remote.activates == 0
 
 
+@FIDELITY
+@_SLOW
+@given(program=programs(most_tiles=4))
+def test_phases_together_do_the_work_of_the_run(fidelity: str, program: Program) -> None:
+    counters, ops = FIDELITIES.load(fidelity).count(program), program.ops
+    moved = counters.work["local_read_bytes"] + counters.work["local_write_bytes"]
+    assert sum(phase.local_bytes for phase in counters.phases.values()) == moved > 0
+    assert counters.macs == counters.work["macs"]
+    for number, name in enumerate(PHASES):
+        columns = (ops.tensor != NO_TENSOR) & (ops.phase == number)
+        assert counters.phases[name].fired == int((ops.count + ops.other_count)[columns].sum())
+        assert counters.phases[name].fired <= counters.phases[name].elements
+
+
 def test_channels_share_the_bursts_and_all_ranks_of_all_channels_stand_by() -> None:
     """Two channels of two ranks: the data buses' mean is half of all bursts; each rank is open or not at any time."""
     homes = {"placement.weights": "remote", "placement.gradients": "remote"}

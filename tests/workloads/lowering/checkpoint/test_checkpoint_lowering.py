@@ -17,7 +17,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import RUNS_FORWARD, Action, Costs, Schedule
+from deltatrain.workloads.lowering.checkpoint.schedule import RUNS_FORWARD, Action, Budget, Costs, Schedule
 from deltatrain.workloads.lowering.checkpoint.segments import taped
 from deltatrain.workloads.lowering.lists import Lists, fired_lists
 from deltatrain.workloads.lowering.lowering import lower
@@ -305,6 +305,30 @@ def test_without_overlap_nothing_runs_beside_a_transfer(case: Case) -> None:
         for other in range(len(ops)):
             assert machine.done[other] <= machine.start[op] or other >= op
             assert machine.start[other] >= machine.done[op] or other <= op
+
+
+def test_off_chip_is_room_for_what_all_tiles_keep() -> None:
+    """A budget is told in the bytes of one tile: as many states, or tapes, as it allows fit the memory with all parts.
+
+    With many logits a step, which stay in the tile, a tape's part in it is large, and a state's is the smaller one.
+    """
+    tiles = {"tiles.count": 4, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
+    room = {"remote.bytes": 20_000, "local.bytes": 2**20, "checkpoint.policy": "store_all"}
+    machine, shape = Architecture.named("tiny", tiles | room), Shape(CELL_ARITHMETIC.load("lstm"), (16,), (32,), 60)
+    budgets: list[Budget] = []
+
+    def schedule_of(steps: int, budget: Budget) -> Schedule:
+        budgets.append(budget)
+        return Schedule.of(steps, taped(0, steps))
+
+    step = recorded_step(shape, np.array([6]), 2.0, 1)
+    program = lower(machine, shape, step, "every", schedule_of)
+    ((state, tape, _, remote, *_),) = budgets
+    tapes = Tape(machine, shape, fired_lists(step, shape, machine.engine, 4))
+    free = machine.remote.bytes - program.remote_bytes["inputs"]
+    for count, every in ((remote // state, State(machine, shape).bytes), (remote // tape, tapes.slot_bytes)):
+        assert 0 < count * int(every.sum()) <= free
+    assert tape / tapes.slot_bytes.sum() > state / State(machine, shape).bytes.sum()
 
 
 def test_an_overflow_names_step_tensor_and_bytes() -> None:
