@@ -307,6 +307,29 @@ def test_without_overlap_nothing_runs_beside_a_transfer(case: Case) -> None:
             assert machine.start[other] >= machine.done[op] or other <= op
 
 
+@pytest.mark.parametrize("policy", ["segment_dram", "double", "tape_to_dram"])
+def test_off_chip_is_a_place_for_every_state_and_tape_that_is_there_at_once(policy: str) -> None:
+    """Of the longer sample; whatever the schedule has sent and not freed, counted row by row."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (9, 12), (12, 8), 3)
+    machine = Architecture.named("tiny", {"checkpoint.local_bytes": 3000, "checkpoint.policy": policy})
+    case = checkpointed(machine, shape, _recorded(shape, [14, 30]), "last", policy, Costs(5, 9, 4, 4, 4, 4))
+    most = Counter({"STATE": 0, "TAPE": 0})
+    for schedule in case.schedules:
+        there: Counter[str] = Counter()
+        for action, start, stop in schedule.rows():
+            match Action(action).name.split("_"):
+                case ["SAVE", what, "REMOTE"]:
+                    there[what] += stop - start
+                case ["FREE", what, "REMOTE"]:
+                    there[what] -= stop - start
+            most |= there
+    state = State(machine, shape).bytes.sum()
+    tape = Tape(machine, shape, _lists(case)).slot_bytes.sum()
+    assert case.program.remote_bytes["checkpoints"] == most["STATE"] * state
+    assert case.program.remote_bytes["tape"] == most["TAPE"] * tape
+    assert max(most.values()) > 1
+
+
 def test_off_chip_is_room_for_what_all_tiles_keep() -> None:
     """A budget is told in the bytes of one tile: as many states, or tapes, as it allows fit the memory with all parts.
 
