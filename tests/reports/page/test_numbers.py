@@ -103,6 +103,8 @@ def test_headline_stands_beside_its_baseline(make_run, seed):
     assert quantity(sum(run.result.energy_j.values()), "J") in energy
     assert f"dense {quantity(sum(run.result.dense_energy_j.values()), 'J')}" in energy
     assert quantity(delta.remote.asked_bytes, "B") in cards["Off-chip traffic simulated"]
+    used, beside = (share(run.macs / run.cycles / run.lanes) for run in (delta, dense))
+    assert f"{used} of what {delta.lanes} lanes could do; dense {beside}" in cards["Lanes used simulated"]
     accuracy = cards["Test accuracy measured"]
     assert "98.0 %" in accuracy and f"{share(run.curves.accuracy[1])} after 2 dense epochs" in accuracy
 
@@ -169,6 +171,8 @@ def test_bars_of_the_off_chip_memory_are_its_clocks_and_the_cycles_lost(make_run
         row = chart.all("div", class_="stack-row")[0]
         widths = [_per_cent(part) for part in row.all("span", class_="part")]
         assert widths == pytest.approx([100 * number / sum(numbers.values()) for number in numbers.values()], abs=1e-3)
+    moving = (ticks["read"] + ticks["write"]) / sum(ticks.values())
+    assert buses.all("span", class_="value")[0].text == share(moving)
     cells = _table(shown, "Clocks of the off-chip data buses")
     _same([row[1] for row in cells], list(ticks.values()))
 

@@ -330,6 +330,22 @@ def test_off_chip_is_a_place_for_every_state_and_tape_that_is_there_at_once(poli
     assert max(most.values()) > 1
 
 
+def test_steps_that_will_be_undone_keep_their_residues_alone() -> None:
+    """All but the last of 20 steps, in which everything fires; there is no room for half of the tapes."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4,), (12,), 3)
+    step = recorded_step(shape, np.array([20]), 2.0, 1)
+    vector = 3 * 4 * 2  # 12 neurons are three words of four values of 2 bytes; an entry takes 4
+    lists, values = 2 * 4 * 2 + 6 * 4 * 2, 6 * vector
+    residue, tape = vector + lists, values + lists
+    room = 19 * residue + tape
+    assert room < 10 * tape
+    machine = Architecture.named("tiny", {"checkpoint.local_bytes": room, "checkpoint.policy": "reversible"})
+    case = checkpointed(machine, shape, step, "last", "reversible", Costs(5, 9, 1, 1, 1, 1, 0, 0, 5))
+    assert (case.budget.residue_bytes, case.budget.tape_bytes) == (residue, tape)
+    first = 6 * 4 * 2  # step 0 lists nothing of h
+    assert case.program.local_bytes["tape"] == room - first
+
+
 def test_off_chip_is_room_for_what_all_tiles_keep() -> None:
     """A budget is told in the bytes of one tile: as many states, or tapes, as it allows fit the memory with all parts.
 
