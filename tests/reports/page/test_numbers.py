@@ -183,7 +183,9 @@ def test_roofline_points_read_back(make_run, seed):
     """Places on a logarithmic axis are linear in the logarithm of the number: any two points fix the axis."""
     run = make_run(seed)
     expected = roofline_rows(run.result)
-    points = [point for point in _page(run).all("circle") if point.has("class", "phase-point")]
+    shown = _page(run)
+    points = [point for point in shown.all("circle") if point.has("class", "phase-point")]
+    read = []
     order = [row for ours in ("dense", "delta") for row in expected if row["run"] == ours]
     for axis, key, sign in (("cx", "macs_per_remote_byte", 1), ("cy", "macs_per_second", -1)):
         places = np.array([float(point.attributes[axis].rstrip("%")) for point in points])
@@ -191,6 +193,15 @@ def test_roofline_points_read_back(make_run, seed):
         slope, offset = np.polyfit(numbers, places, 1)
         assert sign * slope > 0
         assert places == pytest.approx(slope * numbers + offset, abs=2e-3)
+        read.append((slope, offset))
+    machine = Architecture.from_table(run.result.architecture)
+    peak, rate = machine.peak_macs_per_second, machine.remote_peak_bytes_per_second
+    corners = re.findall(r"([\d.]+) ([\d.]+)", shown.one("path", class_="roof").attributes["d"])
+    assert len(corners) == 3
+    for corner in corners:  # in thousandths of the plot; the lowest ends at its floor
+        intensity, speed = (math.exp((float(at) / 10 - b) / a) for at, (a, b) in zip(corner, read, strict=True))
+        if float(corner[1]) < 1000:
+            assert speed == pytest.approx(min(peak, rate * intensity), rel=0.02)
 
 
 @FEW
