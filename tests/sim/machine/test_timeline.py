@@ -239,6 +239,21 @@ def test_value_changes_are_read_by_another_reader_and_last_as_long_as_the_counte
     assert expected and {wire: lasted[wire] for wire in expected} == expected
 
 
+def test_a_level_changes_at_its_cycle() -> None:
+    """In picoseconds, as everything in the file: cycle 5 of 8 ns begins after 40,000 of them, cycle 9 after 72,000."""
+    file = io.BytesIO()
+    with ValueChanges(file, _program()) as changes:
+        changes.level("column buffer, bytes", 5, 7)
+        changes.level("column buffer, bytes", 9, 2)
+    lines = file.getvalue().decode().splitlines()
+    (code,) = (line.split()[3] for line in lines if line.startswith("$var") and line.endswith("level $end"))
+    now, times = "", {}
+    for line in lines:
+        now = line if line.startswith("#") else now
+        times[line] = now
+    assert (times[f"b111 {code}"], times[f"b10 {code}"]) == ("#40000", "#72000")
+
+
 @pytest.mark.parametrize("writer", [TraceEvents, ValueChanges])
 def test_memory_does_not_grow_with_the_run(writer: Any) -> None:
     program = _program()
