@@ -5,4 +5,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, settings
+
 sys.path.append(str(Path(__file__).parent / "support"))
+
+# A deadline, and the check for slow examples, would measure how fast the machine is and how busy.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile what simulations compile once for all worker processes, of which each would, before they start."""
+    starts_workers = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if starts_workers and not config.getoption("collectonly"):
+        from deltatrain.accel.architecture import Architecture
+        from deltatrain.sim.run import simulate
+        from deltatrain.workloads.workload import Workload
+
+        simulate(Architecture.named("edge"), Workload.named("tiny"))

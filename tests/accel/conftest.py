@@ -6,15 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.number import NumberFormat
-
-# A deadline would measure how busy the machine is.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 overflows = st.sampled_from(["saturate", "wrap"])
 

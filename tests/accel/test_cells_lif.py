@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deltatrain.accel.cells import lif
@@ -41,7 +41,6 @@ class Layer:
         return [self.keep(leak + new, self.formats.state) for leak, new in zip(kept, current, strict=True)]
 
 
-@settings(deadline=None)
 @given(formats=any_formats, seed=seeds, width=st.integers(1, 20))
 def test_forward_and_backward(exact, integers_in, formats, seed, width):
     rng, layer = np.random.default_rng(seed), Layer(exact, formats, width)
@@ -82,7 +81,6 @@ def test_the_table_is_near_the_surrogate():
     assert lif.surrogate(quantise(np.array([SPIKES_ABOVE]), FINE), formats)[0] == quantise(np.array(GAIN), FINE)
 
 
-@settings(deadline=None)
 @given(formats=any_formats, seed=seeds, width=st.integers(1, 20))
 def test_a_list_holds_spikes_of_one_and_marks_of_zero_and_they_alone_get_gradients(formats, seed, width):
     rng = np.random.default_rng(seed)

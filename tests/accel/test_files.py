@@ -17,7 +17,7 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.binary(max_size=5000), st.binary(max_size=5000))
 def test_the_new_content_replaces_the_old(tmp_path: Path, old: bytes, new: bytes) -> None:
     path = tmp_path / "file"

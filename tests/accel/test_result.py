@@ -121,7 +121,7 @@ def test_counters_that_do_not_close_are_refused(change: str, one: Counters) -> N
         Counters.model_validate(table)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=30)
 @given(results())
 def test_a_result_loads_back_equal(tmp_path: Path, result: Result) -> None:
     path = tmp_path / "result.json"
@@ -131,7 +131,7 @@ def test_a_result_loads_back_equal(tmp_path: Path, result: Result) -> None:
     assert result.speedup == result.dense.cycles / result.counters.cycles
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=3, deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=3)
 @given(results())
 def test_a_result_of_version_1_is_one_without_areas(tmp_path: Path, result: Result) -> None:
     path = tmp_path / "result.json"
@@ -156,7 +156,7 @@ def test_a_result_that_is_not_there_is_refused(tmp_path: Path) -> None:
             Result.load(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=10)
 @given(results())
 def test_a_result_cut_short_is_refused(tmp_path: Path, result: Result) -> None:
     path = tmp_path / "result.json"

@@ -16,9 +16,7 @@ from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.synthetic import uniform_masks
 
-_SLOW = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+_SLOW = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 MODES = st.sampled_from(["matvec", "matvec_t", "outer"])
 
 

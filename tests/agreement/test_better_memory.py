@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from matrix_programs import matrix_programs
 
 from deltatrain.accel.architecture import Architecture
@@ -20,7 +20,7 @@ from deltatrain.accel.dram import DramPart
 from deltatrain.accel.program import Program
 from deltatrain.sim.fidelity import cycle
 
-_SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=40)
 
 
 def _cycles(program: Program, changes: dict[str, Any]) -> int:

@@ -19,9 +19,7 @@ from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.synthetic import uniform_masks
 
-_SLOW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+_SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def _busy(stalls: Any) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from every_tile import EveryTile, totals
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveMachine
 from programs import READOUTS, architectures, programs, recorded_step, recordings, shapes
@@ -21,7 +21,7 @@ from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import RecordedStep
 
-_SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=25)
 
 
 @st.composite

@@ -12,7 +12,7 @@ from request_log import RequestLog
 from deltatrain.accel.program import Program
 from deltatrain.sim.machine.machine import Machine
 
-_SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
+_SLOW = settings(suppress_health_check=list(HealthCheck))
 
 
 def check(program: Program, seed: int) -> None:

@@ -46,7 +46,7 @@ def _exact_loss(logits, label, formats):
 
 @pytest.mark.parametrize("readout", ["last", "every"])
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_integers_are_the_equations_but_for_rounding(cell, readout, seed):
     rng = np.random.default_rng(seed)

@@ -383,7 +383,7 @@ def assert_within(case, rules):
 
 @every_cell
 @every_readout
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_every_number_is_within_its_derived_error(cell, readout, seed):
     assert_within(make_case(cell, WIDE, readout, seed), with_tables(WIDE))
@@ -391,7 +391,7 @@ def test_every_number_is_within_its_derived_error(cell, readout, seed):
 
 @every_cell
 @every_readout
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_every_number_is_within_its_derived_error_without_tables(cell, readout, seed):
     with without_tables(cell):
@@ -400,7 +400,7 @@ def test_every_number_is_within_its_derived_error_without_tables(cell, readout, 
 
 
 @every_cell
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_the_same_deltas_fire_where_the_equations_are_sure(cell, seed):
     case = make_case(cell, WIDE, "last", seed)
@@ -474,7 +474,7 @@ def test_the_reference_is_the_float_training_step(cell, readout):
 
 
 @every_cell
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds, formats=st.sampled_from([WIDE, NARROW]))
 def test_the_bias_column_gets_the_gradient_of_memory_at_step_0(cell, seed, formats):
     case = make_case(cell, formats, "last", seed)
@@ -487,7 +487,7 @@ def test_the_bias_column_gets_the_gradient_of_memory_at_step_0(cell, seed, forma
 
 
 @every_cell
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds, formats=st.sampled_from([WIDE, NARROW]))
 def test_memory_is_what_is_held_times_the_weights_and_runs_backwards_to_zero(cell, seed, formats):
     case = make_case(cell, formats, "last", seed)
@@ -516,7 +516,7 @@ def test_memory_is_what_is_held_times_the_weights_and_runs_backwards_to_zero(cel
 
 @every_cell
 @every_readout
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds, formats=st.sampled_from([WIDE, NARROW]))
 def test_a_batch_is_its_samples_one_after_the_other(cell, readout, seed, formats):
     case = make_case(cell, formats, readout, seed, samples=3)
@@ -540,7 +540,7 @@ def test_a_batch_is_its_samples_one_after_the_other(cell, readout, seed, formats
 
 
 @every_cell
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_weight_gradients_are_the_sums_over_the_lists(cell, seed):
     case = make_case(cell, NARROW, "every", seed, samples=2)
@@ -558,7 +558,7 @@ def test_weight_gradients_are_the_sums_over_the_lists(cell, seed):
 
 
 @every_cell
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_where_sums_saturate_the_order_is_the_stated_one(cell, seed):
     """In formats so tight that many sums saturate; the test after this one tells how many."""
@@ -607,7 +607,7 @@ def test_the_tight_formats_do_saturate(cell):
 
 
 @every_cell
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds, formats=st.sampled_from([TIGHT, NARROW, WIDE]))
 def test_everything_is_in_its_format(cell, seed, formats):
     case = make_case(cell, formats, "every", seed, samples=6, shortest=4)
@@ -629,7 +629,7 @@ def test_everything_is_in_its_format(cell, seed, formats):
 
 
 @every_cell
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_the_recorded_step_is_the_lists(cell, seed):
     case = make_case(cell, NARROW, "last", seed, samples=3)
@@ -652,7 +652,6 @@ def test_the_recorded_step_is_the_lists(cell, seed):
 
 
 @every_cell
-@settings(deadline=None)
 @given(seed=seeds)
 def test_quantised_parameters_come_back_within_half_a_unit(cell, seed):
     arithmetic, sizes = CELL_ARITHMETIC.load(cell), Sizes(CELLS.load(f"delta_{cell}"), 3, (5, 4), CLASSES)

@@ -75,7 +75,7 @@ def test_memory_a_hundred_cycles_away_does_not_keep_the_lanes_waiting(mode: str,
     assert utilisation >= theirs
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(["matvec", "matvec_t", "outer"]), st.integers(1, 48), st.integers(0, 100))
 def test_fewer_fired_columns_never_take_longer(mode: str, size: int, seed: int) -> None:
     found = [speedup.cycles(mode, size, occupancy, seed) for occupancy in (0.0, 0.3, 0.6, 1.0)]

@@ -152,7 +152,7 @@ def test_gradient_only_neurons_say_nothing_and_learn() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), width=st.integers(1, 40))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_no_more_neurons_are_listed_than_there_is_room_for_and_spikes_come_first(seed: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     u = rng.normal(2.0, 0.3, (7, width))

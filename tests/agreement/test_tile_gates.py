@@ -98,7 +98,7 @@ def test_any_step_on_compiled_gates(machine, home, cell, readout):
     architecture = Architecture.named(machine, HOMES[home])
     tile = large_tile(architecture, cell, readout, MOST)
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(steps(architecture, cell, readout, MOST))
     def run(step):
         check(step, CompiledSimulation, tile)

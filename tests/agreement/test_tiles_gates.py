@@ -96,7 +96,7 @@ def test_any_step_on_compiled_tiles(cell, readout, tiles, bytes_per_cycle, laten
     architecture = machine(tiles, bytes_per_cycle, latency_cycles)
     tile = large_tile(architecture, cell, readout, MOST)
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(steps(architecture, cell, readout, MOST))
     def run(step):
         check(step, CompiledSimulation, tile)

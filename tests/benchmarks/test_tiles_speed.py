@@ -1,4 +1,4 @@
-"""Host speed of a thousand tiles, in CPU seconds of one core: one training step of four layers of 2,942 neurons.
+"""Host speed of a thousand tiles, on one core: one training step of four layers of 2,942 neurons.
 
 The machine: `ipu_mk2`, 1,472 tiles. The workload: one sample of 50 steps with 700 features and 20 classes, of whose
 deltas a tenth fires, independently; forward, backward, weight gradient and update. Weights are in the tiles' SRAM; the
@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from host_speed import Figures
 from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
@@ -39,13 +40,17 @@ def _measured(cell: str, steps: int = STEPS) -> tuple[float, float, Counters]:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_a_thousand_tiles_take_less_than_five_seconds(cell: str) -> None:
+def test_a_thousand_tiles(cell: str, figures: Figures) -> None:
     _measured(cell, 1)  # what is compiled is compiled, or loaded
-    lowering, simulation, counters = _measured(cell)
-    assert lowering < 1
-    assert lowering + simulation < 5
-    assert counters.lanes == 2 * 1472
-    assert counters.macs > STEPS * 10**6
+
+    def seconds() -> float:
+        lowering, simulation, counters = _measured(cell)
+        figures.tell("its lowering", lowering, "CPU s")
+        assert counters.lanes == 2 * 1472
+        assert counters.macs > STEPS * 10**6
+        return lowering + simulation
+
+    figures.at_most_references(300, "a training step, lowering included", seconds)
 
 
 if __name__ == "__main__":

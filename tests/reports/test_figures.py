@@ -53,7 +53,7 @@ def test_every_stall_cause_has_colour_and_words():
     assert len(set(CAUSE_COLOURS.values())) == len(CAUSES)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_phase_bars_are_the_counters(random_result, seed):
     result = random_result(seed)
@@ -70,7 +70,7 @@ def test_phase_bars_are_the_counters(random_result, seed):
     assert drawn == sum(width for width, _ in bars.values()) == result.counters.cycles + result.dense.cycles
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_memory_bars_are_the_counters(random_result, seed):
     result = random_result(seed)
@@ -93,7 +93,7 @@ def test_figures_say_workload_machine_fidelity_and_speedup(random_result):
         assert quantity(phase.cycles) in texts
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(SHARES, SHARES)
 def test_occupancy_curves_are_the_numbers(steps, epochs):
     figure = occupancy.draw({"layer 0 x": steps}, {"layer 0 x": epochs}, epochs[::-1], workload="digits")
@@ -109,7 +109,7 @@ def test_occupancy_without_training_is_one_panel():
     assert len(figure.axes) == 1
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.floats(1, 20), min_size=4, max_size=4))
 def test_lines_of_homes_are_the_rows(times):
     rows = [
@@ -179,7 +179,7 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
 
 def test_the_modules_import_no_drawing_library():
     code = (
-        "import sys, reports.table; from reports.figures import FIGURES; "
+        "import sys, deltatrain.reports.table; from deltatrain.reports.figures import FIGURES; "
         "[FIGURES.load(name) for name in FIGURES.names()]; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-SECONDS = 30.0
+SECONDS = 600.0
 """How long an answer may take."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
@@ -86,7 +86,6 @@ def test_the_tape_is_all_that_the_backward_pass_reads(name: str) -> None:
 
 
 @given(cell=delta_cells, theta_x=thetas, theta_h=thetas, seed=seeds, lengths=lengths_of_batches)
-@settings(deadline=None)
 def test_the_delta_memory_holds_the_matrix_products_of_what_the_streams_hold(
     cell: str, theta_x: float, theta_h: float, seed: int, lengths: Array
 ) -> None:
@@ -110,7 +109,6 @@ def test_the_delta_memory_holds_the_matrix_products_of_what_the_streams_hold(
 
 
 @given(cell=delta_cells, theta_x=thetas, theta_h=thetas, seed=seeds, lengths=lengths_of_batches)
-@settings(deadline=None)
 def test_streams_stay_within_their_threshold_and_only_what_fired_has_a_delta(
     cell: str, theta_x: float, theta_h: float, seed: int, lengths: Array
 ) -> None:
@@ -132,7 +130,6 @@ def test_streams_stay_within_their_threshold_and_only_what_fired_has_a_delta(
 
 
 @given(cell=cells, theta_x=thetas, theta_h=thetas, seed=seeds, lengths=lengths_of_batches)
-@settings(deadline=None)
 def test_a_sample_alone_and_one_padded_in_a_batch_give_the_same(
     cell: str, theta_x: float, theta_h: float, seed: int, lengths: Array
 ) -> None:
@@ -177,7 +174,6 @@ def test_a_zero_delta_never_fires_even_without_threshold(dtype: type) -> None:
 
 
 @given(cell=delta_cells, seed=seeds, lengths=lengths_of_batches, hidden=st.sampled_from([(4,), (5, 3)]))
-@settings(deadline=None)
 def test_dense_is_the_delta_network_with_thresholds_zero(
     cell: str, seed: int, lengths: Array, hidden: tuple[int, ...]
 ) -> None:

@@ -92,7 +92,7 @@ def _stated(network: Network, parameters, x: Array, lengths: Array, labels: Arra
 @pytest.mark.parametrize("hidden", [(8,), (12, 8)])
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
 @given(seed=seeds, readout=readouts)
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_ottt_is_its_equations(cell: str, hidden: tuple[int, ...], seed: int, readout: str) -> None:
     case = _case(cell, hidden, readout, seed)
     learned = ottt.training_step(*case)
@@ -101,7 +101,7 @@ def test_ottt_is_its_equations(cell: str, hidden: tuple[int, ...], seed: int, re
 
 
 @given(seed=seeds, readout=readouts)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_ottt_is_exact_in_a_single_layer_whose_spikes_do_not_come_back(seed: int, readout: str) -> None:
     case = _case("lif", (8,), readout, seed)
     online, through_time = ottt.training_step(*case), bptt.training_step(*case)
@@ -122,7 +122,7 @@ def test_ottt_is_biased_where_time_and_space_mix(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
 @given(seed=seeds)
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_ottt_counts_what_fires(cell: str, seed: int) -> None:
     network, parameters, x, lengths, labels = _case(cell, (12, 8), "every", seed)
     assert ottt.training_step(network, parameters, x, lengths, labels).fired == fired_in(

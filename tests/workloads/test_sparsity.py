@@ -49,7 +49,7 @@ class _InterruptionError(Exception):
 
 
 @given(sizes=networks, density=densities, seed=seeds, rule=st.sampled_from(THIN))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_matrix_has_exactly_its_count_and_biases_are_whole(
     sizes: Sizes, density: float, seed: int, rule: str
 ) -> None:
@@ -61,7 +61,7 @@ def test_every_matrix_has_exactly_its_count_and_biases_are_whole(
 
 
 @given(sizes=networks, density=densities)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_erdos_renyi_keeps_the_total_and_gives_by_rows_and_columns(sizes: Sizes, density: float) -> None:
     kept = counts(sizes, Sparsity(rule="static", density=density, distribution="erdos_renyi"))
     matrices = [(shape, n) for shape, n in zip(shapes(sizes), kept, strict=True) if len(shape) == 2]
@@ -82,7 +82,7 @@ def test_erdos_renyi_keeps_the_total_and_gives_by_rows_and_columns(sizes: Sizes,
     rate=st.floats(0, 1),
     seed=seeds,
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_move_keeps_the_count_and_takes_the_smallest_away(
     rule: str, blocks: int, shape: tuple[int, int], share: float, rate: float, seed: int
 ) -> None:
@@ -127,7 +127,7 @@ def test_shares_are_as_even_as_the_room_allows(total: int, room: list[int], seed
     rate=st.floats(0, 1),
     seed=seeds,
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_balanced_lanes_differ_by_at_most_one_weight_a_column(
     blocks: int, width: int, columns: int, lanes: int, share: float, rate: float, seed: int
 ) -> None:
@@ -148,7 +148,6 @@ def test_balanced_lanes_differ_by_at_most_one_weight_a_column(
 @given(
     blocks=st.integers(1, 4), width=st.integers(1, 20), columns=st.integers(1, 5), lanes=st.integers(1, 8), seed=seeds
 )
-@settings(deadline=None)
 def test_compressed_columns_are_as_long_as_their_longest_lane(
     blocks: int, width: int, columns: int, lanes: int, seed: int
 ) -> None:

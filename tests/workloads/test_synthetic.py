@@ -49,7 +49,7 @@ def test_without_skew_all_elements_are_alike() -> None:
     assert_array_equal(element_rates(7, 0.4, 0.0, np.random.default_rng(0)), np.full(7, 0.4))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(inner, st.floats(0, 0.9), st.integers(0, 2**32))
 def test_a_stream_has_the_occupancy_and_correlation_asked_for(occupancy: float, correlation: float, seed: int) -> None:
     """Within five standard errors; successive draws of a chain are worth (1 - c) / (1 + c) of independent ones."""
@@ -65,7 +65,7 @@ def test_a_stream_has_the_occupancy_and_correlation_asked_for(occupancy: float, 
     assert abs(covariance - correlation * rare) < 6 * bound
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(inner, st.floats(0.1, 0.9), st.integers(0, 2**32))
 def test_each_element_keeps_its_own_rate(occupancy: float, skew: float, seed: int) -> None:
     fired = stream_masks((2_000, 10, 8), occupancy, 0.0, skew, np.random.default_rng(seed))

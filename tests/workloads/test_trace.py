@@ -22,7 +22,6 @@ from deltatrain.workloads.workload import Workload
 
 _SLOW = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -12,7 +12,7 @@ from deltatrain.reports.page import Contents
 from deltatrain.reports.page.figures import encoded, figures
 from deltatrain.reports.table import energy_rows, roofline_rows
 
-FEW = settings(deadline=None, max_examples=5, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+FEW = settings(max_examples=5, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 SEEDS = st.integers(0, 10**6)
 
 

@@ -145,7 +145,8 @@ def test_names_from_files_cannot_break_out(make_run, make_sweep):
 def test_same_contents_same_bytes_in_any_process(make_run, tmp_path):
     make_run(1).result.save(tmp_path / "result.json")
     code = (
-        "import sys; from pathlib import Path; from accel.result import Result; from reports.page import *; "
+        "import sys; from pathlib import Path; from deltatrain.accel.result import Result; "
+        "from deltatrain.reports.page import *; "
         "run = Run('one', Result.load(Path(sys.argv[1])), 'cycle'); "
         "sys.stdout.write(render(Contents('one', [run], (), '1')))"
     )

@@ -48,7 +48,7 @@ def spent(cycles):
     return {what: count for what, count in found.items() if count}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ops, st.integers(0, 3))
 def test_cycles_go_to_the_op_they_were_spent_for(ops, before):
     """Waiting goes to the op that waits, and to the unit that its last cycle waited for, of several the last."""

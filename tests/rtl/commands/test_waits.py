@@ -22,7 +22,7 @@ def run(component, bench, *, clocked):
     simulator.run()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 7), min_size=3, max_size=20))
 def test_an_op_is_done_two_cycles_after_it_soon_is(announced):
     """Counted in the very cycle; a bit of `announced` for each unit."""
@@ -41,7 +41,7 @@ def test_an_op_is_done_two_cycles_after_it_soon_is(announced):
     assert [done for _, done in seen[2:]] == [soon for soon, _ in seen[:-2]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 3), min_size=3, max_size=3), st.lists(st.integers(0, 3), min_size=3, max_size=3))
 def test_a_command_waits_until_as_many_ops_are_done_as_it_says(done, wanted):
     gate, seen = Gate(unsigned(4), UNITS), {}

@@ -51,7 +51,7 @@ def test_every_input(is_sigmoid):
     np.testing.assert_array_equal(found, (sigmoid if is_sigmoid else tanh)(points, gate))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     bits=st.integers(3, 28),
     overflow=st.sampled_from(["saturate", "wrap"]),

@@ -37,7 +37,7 @@ def random_scene(rng, cell, engine, layers, steps):
 
 
 @every_cell
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=seeds, lanes=st.sampled_from([1, 2, 4]))
 def test_any_formats_widths_and_pauses(cell, seed, lanes):
     rng = np.random.default_rng(seed)

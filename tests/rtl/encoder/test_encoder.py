@@ -16,7 +16,7 @@ from deltatrain.accel.modes import encode
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.encoder.encoder import DeltaEncoder, least_field
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 DEPTH = 32
 IN_FLIGHT = 4  # groups that the pipeline and its queue hold together
 

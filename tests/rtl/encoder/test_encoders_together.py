@@ -16,7 +16,7 @@ from deltatrain.rtl.encoder.encoder import DeltaEncoder, least_field
 ELEMENTS, BITS, DEPTH = 2, 8, 8
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from([2, 4]), st.integers(1, 21), st.integers(0, 2**32 - 1), st.data())
 def test_an_op_takes_as_long_as_the_slowest_tile(tiles, width, seed, data):
     engine = Architecture.named("tiny", {"engine.lanes": ELEMENTS, "engine.encoder_elements": ELEMENTS}).engine

@@ -15,7 +15,7 @@ from streams import always, pattern, run, stream_get, stream_put
 
 from deltatrain.rtl.encoder.value_feed import ValueFeed, VectorMemory
 
-FEW = settings(max_examples=80, deadline=None)
+FEW = settings(max_examples=80)
 DEPTH = {VectorMemory.X: 5, VectorMemory.H: 9}
 
 patterns = st.lists(st.booleans(), min_size=1, max_size=12).filter(any).map(pattern)

@@ -16,7 +16,7 @@ from deltatrain.accel.modes import encode
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.engine.adjoint import LATENCY_CYCLES, DeltaAdjoint
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 DEPTH = 32
 
 patterns = st.lists(st.booleans(), min_size=1, max_size=12).filter(any).map(pattern)

@@ -14,7 +14,7 @@ from streams import always, pattern, plain, run, stream_get, stream_put
 
 from deltatrain.rtl.engine.matrix_store import RETURN_CYCLES, MatrixStore
 
-few = settings(deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)
 
 BITS, LANES = 5, 2

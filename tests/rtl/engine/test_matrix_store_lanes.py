@@ -20,7 +20,7 @@ from deltatrain.rtl.engine.matrix_store import MatrixStore
 from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
 
-few = settings(deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)
 
 READS = {"W": (Mode.MATVEC, Mode.MATVEC_T, Mode.UPDATE), "dW": (Mode.OUTER, Mode.UPDATE)}

@@ -131,7 +131,7 @@ async def come_back(ctx, dut, case, offers):
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cases(), patterns, patterns, patterns)
 def test_sums_wait_in_their_order_and_gradients_come_back(case, gives, takes, offers):
     dut = PartGradients(lanes=LANES, formats=FORMATS, sizes=SIZES)

@@ -15,7 +15,7 @@ DEPTH = 4
 shares = st.floats(0.05, 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from([1, 2, 4]), st.integers(0, 2**32 - 1), shares, shares, shares)
 def test_every_element_is_given_once(lanes, seed, place_share, ask_share, ready_share):
     rng = np.random.default_rng(seed)

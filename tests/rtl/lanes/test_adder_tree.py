@@ -12,7 +12,7 @@ from streams import run
 from deltatrain.rtl.lanes.adder_tree import AdderTree, levels
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 17), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_a_sum_as_many_cycles_after_its_terms_as_there_are_levels(terms, bits, seed):
     rng, words = np.random.default_rng(seed), 12

@@ -46,7 +46,7 @@ def expected(history, part):
     return [name for name, recurrent in history if part == SHARED or recurrent == (part == H_ONLY)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_gates_read_their_step_also_while_the_next_one_accumulates(seed):
     """Samples of some steps; W_x of the next step goes ahead of the gates, as the machine's order of ops allows."""

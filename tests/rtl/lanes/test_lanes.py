@@ -22,7 +22,7 @@ from lane_jobs import (
 from deltatrain.rtl.lanes.lanes import Lanes
 from deltatrain.rtl.lanes.op import Mode
 
-few = settings(deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)
 
 

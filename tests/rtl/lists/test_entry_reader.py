@@ -19,7 +19,7 @@ from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.list_source import SourceKind
 from deltatrain.rtl.lists.list_store import ListPlace
 
-FEW = settings(max_examples=80, deadline=None)
+FEW = settings(max_examples=80)
 RING, LISTS, WORDS = 16, 6, 5
 REST_CYCLES = 6  # after all is read, in which nothing more may come
 

@@ -131,7 +131,7 @@ def run_joined(case, soon):
     return [(asked_0, given_0), (asked_1, given_1)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases(), st.data())
 def test_a_list_is_read_as_soon_as_the_law_says(case, data):
     soon = np.cumsum([data.draw(st.integers(0, 9)) for _ in case.lists]).tolist()

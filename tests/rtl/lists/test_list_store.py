@@ -12,7 +12,7 @@ from streams import always, pattern, plain, run, stream_put
 
 from deltatrain.rtl.lists.list_store import ListStore
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 ENTRIES, LISTS, READERS = 16, 5, 3
 
 patterns = st.lists(st.booleans(), min_size=1, max_size=12).filter(any).map(pattern)

@@ -12,7 +12,7 @@ from streams import plain, run
 from deltatrain.rtl.lists.entry_ring import EntryRing
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
 
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=25)
 CYCLES = 60
 seeds = st.integers(0, 2**32 - 1)
 NOTHING = {"index": 0, "value": 0}

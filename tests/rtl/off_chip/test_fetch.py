@@ -209,7 +209,7 @@ class Bench:
             self._offers_column = False
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     st.data(),
     st.sampled_from([KINDS, ("weights",), ("gradients",)]),

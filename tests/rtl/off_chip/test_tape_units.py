@@ -108,7 +108,7 @@ seeds = st.integers(0, 2**32 - 1)
 sizes = st.tuples(st.integers(1, 4), st.integers(0, 9), st.one_of(st.none(), st.integers(0, 9)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(sizes, min_size=1, max_size=PLACES), seeds, st.sampled_from([0.3, 0.7, 1.0]))
 @example([(1, 0, None), (4, 9, 9), (1, 1, 1)], 0, 1.0)
 def test_what_is_loaded_is_what_was_stored(shapes, seed, eagerness):

@@ -13,7 +13,7 @@ from streams import always, pattern, run, stream_get, stream_put
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 
 patterns = st.lists(st.booleans(), min_size=1, max_size=12).filter(any).map(pattern)
 items = st.lists(st.integers(0, 255), min_size=1, max_size=40)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 9), st.integers(0, 2**16), st.sampled_from([0.1, 0.5, 0.9, 1.0]), st.sampled_from([0.1, 0.5, 1.0])
 )

@@ -52,7 +52,7 @@ def telling_values(bits, shift):
     return sorted({min(max(value, low), high) for value in near + ends})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(widths, formats())
 def test_fit(bits, fmt):
     values = telling_values(bits, fmt.bits)
@@ -60,7 +60,7 @@ def test_fit(bits, fmt):
     assert found == golden.fit(np.array(values), fmt).tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(widths, st.integers(0, 62))
 def test_rounding(bits, shift):
     values = telling_values(bits, min(shift, bits))
@@ -68,7 +68,7 @@ def test_rounding(bits, shift):
     assert found == golden.shift_right_nearest_even(np.array(values), shift).tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(2, 40), st.integers(0, 20), formats())
 def test_rescale(bits, fraction_bits, fmt):
     values = telling_values(bits, min(max(fraction_bits - fmt.fraction_bits, 0), bits))

@@ -36,7 +36,7 @@ def evaluated(value_of, inputs):
     return results
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(numbers, st.sampled_from([1, 2, 4, 16]), st.sampled_from([2, 4, 8]))
 def test_elements_and_widths_of_a_tile(inputs, lanes, tiles):
     owner = tile_of(np.array(inputs), lanes, tiles)

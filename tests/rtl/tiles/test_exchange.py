@@ -261,7 +261,7 @@ def check_numbers(case, came, kept):
         assert [own for _, own in of_tile] == [len(fragments[tile].columns) for fragments in case.fragments]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cases(), st.data())
 def test_all_arrives_everywhere_as_soon_as_the_law_says(case, data):
     soon = (FILL_CYCLES + np.cumsum([data.draw(st.integers(0, 12)) for _ in case.ops])).tolist()
@@ -275,7 +275,7 @@ def test_all_arrives_everywhere_as_soon_as_the_law_says(case, data):
     assert told == law
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cases(), patterns)
 def test_nothing_is_lost_where_sums_come_late(case, offers):
     soon = [FILL_CYCLES] * len(case.ops)

@@ -12,7 +12,7 @@ from deltatrain.rtl.tiles.fork import Fork
 patterns = st.lists(st.booleans(), min_size=1, max_size=12).filter(any).map(pattern)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 255), max_size=12), patterns, st.lists(patterns, min_size=1, max_size=4))
 def test_everybody_gets_every_item_once_and_nobody_runs_ahead(items, offers, ready):
     dut = Fork(shape=8, outlets=len(ready))

@@ -70,7 +70,7 @@ def _bursts(commands: list[Command], part: DramPart) -> list[tuple[int, str, tup
     ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cases(), st.integers(1, 5), st.integers(0, 3000))
 def test_slices_are_what_the_commands_say(case: Case, looks: int, idle: int) -> None:
     part, controller = case.part, case.controller

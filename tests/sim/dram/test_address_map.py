@@ -18,7 +18,7 @@ def _map(order: str, groups: int = 4, banks: int = 4, **changes: object) -> Addr
     return AddressMap(part, controller)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.permutations(FIELDS),
     st.sampled_from([1, 2, 3]),

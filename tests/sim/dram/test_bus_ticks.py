@@ -65,7 +65,7 @@ def _queued(finished: np.ndarray, rules: Rules) -> list[tuple[int, int]]:
     return merged
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases(200))
 def test_every_clock_of_the_bus_is_told_once_and_why(case: Case) -> None:
     case = case._replace(controller=case.controller.model_copy(update={"channels": 1}))

@@ -22,7 +22,7 @@ CONSTRAINTS = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases())
 def test_every_command_obeys_every_constraint(case: Case) -> None:
     memory = DramChannels(case.part, case.controller, record=True)

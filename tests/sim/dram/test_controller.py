@@ -46,7 +46,7 @@ def _same(one: Finished | Commands, other: Finished | Commands) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cases())
 def test_every_request_is_finished_once_and_in_time(case: Case) -> None:
     found, _, memory = _all_at_once(case)
@@ -64,7 +64,7 @@ def test_every_request_is_finished_once_and_in_time(case: Case) -> None:
     assert memory.last_data == found.done.max()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(200), st.integers(1, 50))
 def test_pieces_make_no_difference(case: Case, size: int) -> None:
     whole, commands, _ = _all_at_once(case)
@@ -89,7 +89,7 @@ def _in_lock_step(case: Case, jump: bool) -> tuple[Finished, Commands]:
     return _together([*parts, memory.finish()]), memory.take_commands()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases(120), st.booleans())
 def test_lock_step_makes_no_difference(case: Case, jump: bool) -> None:
     """A user who asks in every cycle finds the same commands as one who waits for events, and as the kernel alone."""
@@ -99,7 +99,7 @@ def test_lock_step_makes_no_difference(case: Case, jump: bool) -> None:
     assert _same(_by_channel(stepped), _by_channel(commands))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(120))
 def test_what_surely_comes_first_does(case: Case) -> None:
     """What is found without a look at the whole queue is what is found with one."""
@@ -154,7 +154,7 @@ def test_a_write_that_has_left_the_queue_answers_no_read() -> None:
     assert 0 in accepted and max(accepted) > 0  # answered at once, and kept waiting
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cases(150))
 def test_recording_and_a_full_log_make_no_difference(case: Case) -> None:
     whole, commands, _ = _all_at_once(case)
@@ -167,7 +167,7 @@ def test_recording_and_a_full_log_make_no_difference(case: Case) -> None:
     assert _same(small.take_commands(), commands)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(200))
 def test_a_read_never_passes_a_write_of_its_burst_or_the_other_way_round(case: Case) -> None:
     """Replay the column commands on a memory of numbers: every read must find the write before it."""

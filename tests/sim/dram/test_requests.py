@@ -43,7 +43,7 @@ def test_patterns_stay_in_a_small_memory(pattern: str) -> None:
 LINES = st.lists(st.tuples(st.integers(0, CAPACITY - 1), st.booleans(), st.none() | st.integers(0, 10**12)), min_size=1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(LINES, st.randoms(use_true_random=False))
 def test_both_forms_are_read_back(tmp_path_factory, lines, chance) -> None:
     text = ["# a comment", ""]

@@ -16,7 +16,7 @@ from deltatrain.sim.dram.transfers import Transfers
 _GAPS = [0, 0, 0, 1, 7, 60, 900, 9000]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), st.sampled_from(DRAM_PARTS.names()), st.integers(0, 2**32 - 1), st.booleans())
 def test_a_transfer_is_its_bursts_one_by_one(data: st.DataObject, name: str, seed: int, record: bool) -> None:
     """Streams, both ways at once, in one row and over many, with and without time that passes in between."""

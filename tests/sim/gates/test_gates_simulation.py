@@ -297,7 +297,7 @@ def encoder_sources(rng):
 
 
 @pytest.mark.parametrize("tool", COMPILED)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_the_encoder_does_the_same_compiled(tool, seed):
     sources = encoder_sources(np.random.default_rng(seed))
@@ -344,7 +344,7 @@ def with_gradients(simulation, g, rate):
 
 
 @pytest.mark.parametrize("kind", ["amaranth", "verilator"])  # the other takes half a minute to build
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=seeds)
 def test_the_lanes_do_in_every_simulation_what_they_do_on_their_bench(kind, seed):
     """The bench drives Amaranth's simulator by itself; what it sees in a cycle is what every simulation must see."""

@@ -54,7 +54,7 @@ def _read(host: RemoteHost, cycle: int, address: int, words: int, kind: Kind) ->
     return due, payloads
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     machines(), st.sampled_from(["weights", "gradients", "vectors", "tape"]), st.integers(1, 9), st.integers(0, 2**16)
 )
@@ -79,7 +79,7 @@ def test_what_was_written_is_read(machine: Architecture, kind: Kind, words: int,
     assert host.port.write_bytes == (words + 1) * size
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(machines(), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 2**16))
 def test_what_is_announced_takes_the_time_of_what_is_written_and_is_there_when_handed_over(
     machine: Architecture, sizes: list[int], seed: int
@@ -109,7 +109,7 @@ def test_values_lie_in_whole_bytes_lowest_first_and_sign_extended(low: int, high
     assert image == bytes(3) + np.array([low, high], "<i2").tobytes() + bytes(1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(machines(), KINDS, st.integers(1, 80), st.integers(0, 800), st.integers(0, 90), st.integers(0, 30))
 def test_lanes_that_take_a_word_a_cycle_end_as_the_law_says(
     machine: Architecture, kind: Kind, words: int, start: int, free: int, cycle: int

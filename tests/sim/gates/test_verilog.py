@@ -50,8 +50,8 @@ def words(home, out):
 
 
 def command(arguments, **environment):
-    code = "import sys; from sim.cli import main; sys.exit(main())"
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    code = "import sys; from deltatrain.sim.cli import main; sys.exit(main())"
+    variables = {**os.environ, **environment}
     return subprocess.run([sys.executable, "-c", code, *arguments], env=variables, capture_output=True, text=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import architectures, programs
 
@@ -20,7 +20,7 @@ from deltatrain.sim.memory.port import RemotePort
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.synthetic import uniform_masks
 
-_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=60)
 
 
 @_SLOW

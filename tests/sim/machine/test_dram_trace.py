@@ -22,7 +22,6 @@ from deltatrain.workloads.synthetic import uniform_masks
 
 _SLOW = settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

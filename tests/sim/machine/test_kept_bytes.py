@@ -16,9 +16,7 @@ from deltatrain.sim.machine.kept_bytes import HELD, HeldBytes
 from deltatrain.sim.run import simulate
 from deltatrain.workloads.workload import Workload
 
-_SLOW = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+_SLOW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def _at_end_of_cycles(levels: list[tuple[int, int]]) -> dict[int, int]:
@@ -38,7 +36,6 @@ def test_levels_are_those_of_the_naive_machine(case: Case) -> None:
     assert _at_end_of_cycles(list(held.over_time())) == _at_end_of_cycles(wanted)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([1, 20, 255, 256, 257, 700, 2000]), st.integers(0, 2**32 - 1))
 def test_sampled_levels_keep_the_peak_and_the_order(points: int, seed: int) -> None:
     levels, held = np.random.default_rng(seed).integers(0, 10**6, points).tolist(), HeldBytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from programs import programs
 
 from deltatrain.accel.architecture import Architecture
@@ -17,7 +17,7 @@ from deltatrain.sim.machine.tally import UnitTally
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.synthetic import uniform_masks
 
-_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=60)
 NEEDS_NUMBERS = "rtl"  # whose counters are held to those of `cycle` in tests/agreement
 FIDELITY = pytest.mark.parametrize("fidelity", sorted(set(FIDELITIES.names()) - {NEEDS_NUMBERS}))
 
@@ -41,7 +41,7 @@ def test_busy_and_stalled_cycles_add_up_to_the_run(fidelity: str, program: Progr
         assert all(cycles >= 0 for cycles in phase.stall_cycles.values())
 
 
-@settings(max_examples=1, deadline=None)
+@settings(max_examples=1)
 @given(program=programs())
 def test_gates_are_not_run_on_a_program_without_numbers(program: Program) -> None:
     with pytest.raises(ConfigError, match="fidelity 'rtl' computes numbers"):

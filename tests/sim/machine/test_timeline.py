@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from observers import KeptSpans
 from programs import programs
 from vcd.reader import TokenKind, tokenize
@@ -31,7 +31,7 @@ from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.workload import Workload
 
-_SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=25)
 
 
 def _nonzero(cycles: dict[Any, int]) -> dict[str, int]:

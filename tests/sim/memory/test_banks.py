@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from observers import KeptSpans
 from programs import recorded_step, recordings, shapes
@@ -23,7 +23,7 @@ from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.synthetic import uniform_masks
 
-_SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=40)
 _ALL_LOCAL = {"placement.weights": "local", "placement.gradients": "local", "local.bytes": 2**21}
 BANKS = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 16])
 
@@ -61,7 +61,7 @@ def naive_ends(program: Program, starts: dict[int, int], banks: int) -> dict[int
 
 
 @given(st.integers(1, 200), BANKS)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_words_in_a_row_wait_as_the_closed_form_says(words: int, banks: int) -> None:
     """One cycle for every d words if the banks divide d, d if there is one bank, else none."""
     (distance,) = outer.RETURN_CYCLES

@@ -77,7 +77,7 @@ def expected(machine: Architecture, asked: list[Request]) -> tuple[list[list[int
     return found, memory
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(machines(), requests())
 def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked: list[Request]) -> None:
     """Told run by run, the time passing from request to request as far as it may."""
@@ -104,7 +104,7 @@ def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked:
     assert port.memory.channels.counts._replace(**idle) == memory.counts._replace(**idle)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(machines(), requests(), st.booleans())
 def test_words_are_told_before_they_are_due(machine: Architecture, asked: list[Request], in_every_cycle: bool) -> None:
     """Told word by word, to someone who looks when there may be something, or in every cycle."""
@@ -134,7 +134,7 @@ def test_words_are_told_before_they_are_due(machine: Architecture, asked: list[R
     assert told == words
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 16), st.sampled_from([1, 3, 8, 32, 64]), st.integers(1, 50), st.integers(0, 20))
 def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     lanes: int, width: int, words: int, cycle: int
@@ -150,7 +150,7 @@ def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     assert ready == max(last + 1, cycle - 1 + -(-word_bytes // width) + words)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 20), st.integers(0, 8), st.integers(1, 9))
 def test_a_memory_with_a_latency_answers_in_the_first_cycle_that_begins_after_it(
     cycle: int, request_cycles: int, words: int

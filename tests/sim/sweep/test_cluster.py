@@ -23,8 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # dask's own
 
 
 @pytest.fixture
-def cluster() -> Iterator[Any]:
-    """Return a cluster of two worker processes."""
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a cluster of two worker processes, which may be slow to answer."""
+    monkeypatch.setattr("sim.sweep.executors._CONNECT_SECONDS", 600)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         yield cluster
 
@@ -44,7 +45,7 @@ def test_two_workers_find_the_same_and_one_killed_costs_time_only(cluster: Any, 
     killer = threading.Thread(target=kill)
     killer.start()
     found = sweep(table, tmp_path / "there", cluster=cluster.scheduler_address)
-    killer.join(60)
+    killer.join(600)
     assert killed and found.equals(expected)
     digests = [row["digest"] for row in read(tmp_path / "there" / "journal.jsonl")]
     assert len(digests) == len(set(digests)) == expected.height

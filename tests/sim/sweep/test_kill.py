@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -22,9 +21,18 @@ from deltatrain.sim.sweep.journal import read
 ROOT = Path(__file__).parents[3]
 
 _SWEEP = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from deltatrain.sim.sweep import sweep
+from deltatrain.sim.sweep.journal import Journal
+
+append = Journal.append
+
+def slow(*words):
+    append(*words)
+    time.sleep(0.03)  # so that it is under way for some time, however busy the machine is
+
+Journal.append = slow
 sweep(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], workers=int(sys.argv[3]))
 """
 
@@ -59,7 +67,6 @@ def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points
         process = subprocess.Popen(
             [sys.executable, "-c", _SWEEP, str(space), str(folder), str(workers)],
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
         _wait(_more_lines(journal, _lines(journal) + moments.randrange(3), process))
@@ -93,7 +100,7 @@ def _more_lines(path: Path, than: int, process: subprocess.Popen[bytes]) -> Call
     return lambda: _lines(path) > than or process.poll() is not None
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
+def _wait(condition: Callable[[], bool], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -54,7 +54,7 @@ def _error(function: str, borders: np.ndarray, levels: np.ndarray | None = None)
     grid=st.lists(st.floats(-9, 9), min_size=3, max_size=9, unique=True).map(lambda g: np.sort(np.array(g))),
     pieces=st.integers(1, 5),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_choice_of_borders_on_the_grid_is_better(function: str, grid: np.ndarray, pieces: int) -> None:
     pieces = min(pieces, len(grid) - 1)
     every = (

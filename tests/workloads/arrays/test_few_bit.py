@@ -100,7 +100,7 @@ def test_only_what_the_tape_keeps_of_a_step_is_coded(name: str) -> None:
 
 
 @given(cell=st.sampled_from(CELL_NAMES), bits=bits_of_codes, seed=st.integers(0, 100))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_a_tape_of_packed_codes_gives_the_same_gradients(cell: str, bits: int, seed: int) -> None:
     """Step by step from packed bits, against all steps at once from approximated values."""
     network, *rest = network_case(cell, 6, seed)

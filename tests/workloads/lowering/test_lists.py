@@ -27,7 +27,7 @@ def _list(lists: Lists, stream: StreamLists, sample: int, step: int) -> list[int
     return lists.columns[start : start + count].tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_a_list_is_what_fired_in_order_and_the_bias_at_step_0(case: tuple[Architecture, Shape, RecordedStep]) -> None:
     architecture, shape, step = case
@@ -44,7 +44,7 @@ def test_a_list_is_what_fired_in_order_and_the_bias_at_step_0(case: tuple[Archit
                     assert _list(lists, stream, sample, t) == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_what_is_asked_is_what_fired_or_listed_for_its_gradient(case: tuple[Architecture, Shape, RecordedStep]) -> None:
     architecture, shape, step = case
@@ -57,7 +57,7 @@ def test_what_is_asked_is_what_fired_or_listed_for_its_gradient(case: tuple[Arch
                     assert lists.columns[start : start + count].tolist() == np.flatnonzero(mask[t, sample]).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_the_dense_lists_hold_every_column(case: tuple[Architecture, Shape, RecordedStep]) -> None:
     architecture, shape, step = case
@@ -78,7 +78,7 @@ def test_the_dense_lists_hold_every_column(case: tuple[Architecture, Shape, Reco
                     assert stream.scan_cycles[sample, t] == encode.pass_cycles(width, architecture.engine)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_a_scan_takes_a_cycle_for_each_group_and_for_each_entry_more_than_one_in_it(
     case: tuple[Architecture, Shape, RecordedStep],

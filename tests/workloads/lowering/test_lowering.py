@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveMachine
 from programs import EVERY_CELL, READOUTS, architectures, recorded_step, recordings, shapes
@@ -22,7 +22,7 @@ from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape, state_bytes
 from deltatrain.workloads.trace import RecordedStep
 
-_SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=60)
 
 
 @st.composite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveMachine
 from programs import READOUTS, architectures, recorded_step, recordings, shapes
@@ -18,7 +18,7 @@ from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
 from deltatrain.workloads.trace import RecordedStep
 
-_SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=40)
 Case = tuple[Architecture, Shape, RecordedStep, str]
 
 

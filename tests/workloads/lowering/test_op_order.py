@@ -28,7 +28,7 @@ def _schedule(layers: int, lengths: list[int]) -> Schedule:
 CASES = st.tuples(st.integers(1, 4), st.lists(st.integers(1, 6), min_size=1, max_size=3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CASES)
 def test_every_op_has_a_row_of_its_own(case: tuple[int, list[int]]) -> None:
     schedule = _schedule(*case)
@@ -36,7 +36,7 @@ def test_every_op_has_a_row_of_its_own(case: tuple[int, list[int]]) -> None:
     assert sorted(rows.tolist()) == list(range(schedule.size))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CASES)
 def test_forward_steps_rise_backward_steps_fall_and_samples_follow_each_other(case: tuple[int, list[int]]) -> None:
     layers, lengths = case
@@ -67,7 +67,7 @@ def test_forward_steps_rise_backward_steps_fall_and_samples_follow_each_other(ca
             assert here < at["cell_backward", layer, sample, lengths[sample] - 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CASES)
 def test_layers_run_one_step_behind_each_other(case: tuple[int, list[int]]) -> None:
     """In the table a layer's step t stands beside the layer above's step t - 1, so neither waits for a whole pass."""

@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.placement import Demand, Shape, matrices, pla
 _DEMAND = Demand(inputs=100, tape=300, tape_slots=350, tape_buffer=80, loss=20, read=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes(cells=EVERY_CELL), architectures())
 def test_a_matrix_has_room_for_every_row_of_every_gate(shape: Shape, architecture: Architecture) -> None:
     lanes = architecture.engine.lanes
@@ -37,7 +37,7 @@ def test_a_matrix_has_room_for_every_row_of_every_gate(shape: Shape, architectur
         assert columns == (shape.inputs[layer] if name[2] == "x" else width) + bias
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes(cells=EVERY_CELL), architectures())
 def test_tensors_lie_end_to_end_and_the_books_say_what_they_hold(shape: Shape, architecture: Architecture) -> None:
     placed = place(architecture, shape, _DEMAND)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from programs import sparse_programs
 
 from deltatrain.accel.architecture import Architecture
@@ -20,7 +20,7 @@ from deltatrain.workloads.workload import Workload
 ENGINE_MODES = ("matvec", "matvec_t", "outer", "update")
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(sparse_programs())
 def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) -> None:
     program, shape, weights = case
@@ -54,7 +54,7 @@ def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) 
     assert program.work(np.ones(len(ops), bool))["macs"] == macs
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(sparse_programs())
 def test_compressed_matrices_do_not_overlap_and_are_counted(case: Any) -> None:
     program, _, _ = case

@@ -41,7 +41,7 @@ def _counted(
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4).map(np.array),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_counts_equal_a_walk_over_the_masks(cell, hidden, readout, lengths, seed) -> None:
     rng = np.random.default_rng(seed)
     sizes = Sizes(CELLS.load(cell), 3, hidden, 4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -161,7 +160,6 @@ def test_a_killed_process_loses_at_most_one_epoch(
     child = subprocess.Popen(
         [sys.executable, "-c", _KILLED, *files],
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -28,7 +28,6 @@ from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 

@@ -42,7 +42,7 @@ ROOMY = 300, Budget(1, 1, 36, 10**6, 1)
 
 
 @every_cell
-@settings(deadline=None, max_examples=2)
+@settings(max_examples=2)
 @given(drawn=lengths_and_room(300), seed=seeds, readout=st.sampled_from(["last", "every"]))
 @example(drawn=LONGEST, seed=1, readout="every")
 def test_float_gradients_are_bit_identical_under_every_policy(cell, drawn, seed, readout):
@@ -63,7 +63,7 @@ def test_float_gradients_are_bit_identical_under_every_policy(cell, drawn, seed,
 
 @every_cell
 @pytest.mark.parametrize("readout", ["last", "every"])
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(steps=st.integers(1, 40), seed=seeds)
 def test_step_by_step_gradients_are_those_of_the_network(cell, readout, steps, seed):
     case = network_case(cell, steps, seed, readout=readout)
@@ -87,7 +87,7 @@ def float_replay_of(case):
 
 
 @every_cell
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(drawn=lengths_and_room(60), seed=seeds, readout=st.sampled_from(["last", "every"]))
 def test_integer_gradients_are_those_of_the_golden_model_under_every_policy(cell, drawn, seed, readout):
     assert_integer_gradients(cell, drawn, seed, readout, hidden=(3, 2))
@@ -100,7 +100,7 @@ def test_integer_gradients_are_those_of_the_golden_model_over_three_hundred_step
 
 @pytest.mark.long
 @every_cell
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(drawn=lengths_and_room(300), seed=seeds, readout=st.sampled_from(["last", "every"]))
 @example(drawn=LONGEST, seed=2, readout="every")
 @example(drawn=ROOMY, seed=3, readout="every")

@@ -16,7 +16,7 @@ from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, ove
 QUICK = [name for name in POLICIES.names() if name != "optimal"]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(case=cases(12), name=st.sampled_from(QUICK))
 def test_they_do_the_same_in_another_order(case, name):
     _, budget, costs = case

@@ -24,7 +24,7 @@ every_cell = pytest.mark.parametrize("cell", [name for name in CELL_NAMES if CEL
 
 
 @every_cell
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), steps=st.integers(1, 12))
 def test_undoing_a_step_gives_state_tape_and_h_back(cell, seed, steps):
     network, parameters, x, _ = integer_case(cell, steps, seed)

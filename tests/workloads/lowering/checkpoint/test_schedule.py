@@ -20,7 +20,7 @@ every_policy = pytest.mark.parametrize("name", POLICIES.names())
 
 
 @every_policy
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(case=cases(most_steps=40))
 @example(case=(25, Budget(1, 2, 4, 18), Costs(1, 1, 0, 0, 0, 2)))  # moving costs nothing, not even for state 0
 def test_a_schedule_is_valid_and_takes_what_its_policy_says(name, case):

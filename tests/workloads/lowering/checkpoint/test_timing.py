@@ -15,7 +15,7 @@ from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, ove
 names = st.sampled_from([name for name in POLICIES.names() if name != "optimal"])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     name=names,
     case=cases(most_steps=40),
@@ -101,7 +101,7 @@ def simulated_cycles(schedule, costs, *, blocking=False):
     return env.now
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(name=names, case=cases(most_steps=40), latency=st.integers(0, 30))
 def test_overlapping_never_costs_and_never_beats_the_work(name, case, latency):
     steps, budget, costs = case
