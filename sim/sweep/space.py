@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt
+from deltatrain.accel.description import Description, Name, NonNegativeInt, PositiveInt
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Axis, Design
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
@@ -92,7 +92,7 @@ class Space(Description):
         How points are chosen.
     """
 
-    name: str
+    name: Name
     about: str = ""
     machine: str = "edge"
     workload: str | None = None
