@@ -204,9 +204,10 @@ class Space(Description):
         choices = axis.choices or ()
         if not axis.varied(design):
             return self._count(rest, design)
-        if any(first in self.vary[path].when for path in rest):
-            return sum(self._count(rest, design | {first: value}) for value in choices)
-        return len(choices) * self._count(rest, design)
+        asked = axis.choices_among(value for path in rest for value in self.vary[path].when.get(first, ()))
+        alike = len(choices) - len(asked)  # every other value leaves the same fields varied
+        total = alike * self._count(rest, design) if alike else 0
+        return total + sum(self._count(rest, design | {first: value}) for value in asked)
 
     @staticmethod
     def _files(axis: Axis) -> list[str]:
