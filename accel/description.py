@@ -25,6 +25,8 @@ def _name(name: str) -> str:
 
 PositiveInt = Annotated[int, Field(gt=0, le=HIGHEST_INT, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=HIGHEST_INT, strict=True)]
+Width = Annotated[int, Field(gt=0, le=2**16, strict=True)]
+"""How many parts of a kind a machine has side by side; arrays are made for each."""
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

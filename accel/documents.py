@@ -74,9 +74,8 @@ def json_value(content: bytes) -> Any:
     return value
 
 
-def json_text(value: Any, indent: int | None = None) -> str:
+def json_text(value: Any, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
     """Return `value` as JSON. NaN and infinities, which JSON has no words for, become null."""
-    separators = None if indent is not None else (",", ":")
     return json.dumps(_finite(value), indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
 
 

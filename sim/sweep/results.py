@@ -14,6 +14,7 @@ from deltatrain.accel.extras import require
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.sim.sweep import journal
 from deltatrain.sim.sweep.manifest import Manifest
+from deltatrain.sim.sweep.outcome import is_number
 from deltatrain.sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def load_results(folder: AnyPath) -> DataFrame:
     require("polars", "the table of a sweep")
     folder = Path(folder)
     manifest = Manifest.load(folder)
-    rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row["point"], row["digest"]))
+    rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row.get("point", 0), row["digest"]))
     return _frame(rows, manifest)
 
 
@@ -192,13 +193,13 @@ def _series(name: str, values: list[Any]) -> Series:
 
 
 def _feasible(row: dict[str, Any], manifest: Manifest) -> bool:
-    if any(row.get(name) is None for name in manifest.objectives):
+    if not all(is_number(row.get(name)) for name in (*manifest.objectives, *manifest.constraints)):
         return False
-    return all(row.get(name) is not None and b.excess(row[name]) <= 0 for name, b in manifest.constraints.items())
+    return all(bound.excess(row[name]) <= 0 for name, bound in manifest.constraints.items())
 
 
 def _loss(column: Series, way: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    values = column.to_numpy().astype(np.float64)
+    values = np.array([float(value) for value in column], dtype=np.float64)
     return values if way == "minimise" else -values
 
 
