@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from deltatrain.accel.description import Description, read_toml, with_overrides
+from deltatrain.accel.description import Description, Name, read_toml, with_overrides
 from deltatrain.accel.dram import DramPart, capacity_bytes
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.energy.prices import JOIN, prices
@@ -52,7 +52,7 @@ class Architecture(Description):
         from the first table that has it (`accel.energy.prices`).
     """
 
-    name: str
+    name: Name
     about: str
     engine: Engine
     local: Local

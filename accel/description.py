@@ -5,20 +5,33 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from deltatrain.accel.documents import HIGHEST_INT, MOST_LEVELS, read_text, shown, toml_table
 from deltatrain.accel.errors import ConfigError
 
-PositiveInt = Annotated[int, Field(gt=0, strict=True)]
-NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
+
+def _name(name: str) -> str:
+    if not name.isprintable() or any(separator in name for separator in "/\\") or name[0] in ". ":
+        raise ValueError(
+            f"must be a name without separators of folders, not beginning with a dot or a space, not {shown(name)}"
+        )
+    return name
+
+
+PositiveInt = Annotated[int, Field(gt=0, le=HIGHEST_INT, strict=True)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=HIGHEST_INT, strict=True)]
+Width = Annotated[int, Field(gt=0, le=2**16, strict=True)]
+"""How many parts of a kind a machine has side by side; arrays are made for each."""
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
+"""What a description is called. Folders are named after it, so it chooses no other folder."""
 
 _ACCEPTED = {
     "greater_than": "must be greater than {gt}",
@@ -36,6 +49,9 @@ _ACCEPTED = {
     "string_type": "must be a text",
     "literal_error": "must be one of {expected}",
     "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "model_type": "must be a table",
@@ -83,13 +99,7 @@ class Description(BaseModel):
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the table in the TOML file `path`; a file that cannot be read or parsed is a `ConfigError`."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path} cannot be read: {reason}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    return toml_table(read_text(path), str(path))
 
 
 def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +107,8 @@ def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str
     copy: dict[str, Any] = json.loads(json.dumps(table))
     for dotted, value in overrides.items():
         *parents, leaf = dotted.split(".")
+        if len(parents) >= MOST_LEVELS:
+            raise ConfigError(f"{shown(dotted, quoted=False)} is not a field: it has more than {MOST_LEVELS} parts")
         node = copy
         for parent in parents:
             node = node.setdefault(parent, {})
@@ -108,7 +120,7 @@ def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str
 
 def _line(details: ErrorDetails, model: type[BaseModel]) -> str:
     location = [str(part) for part in details["loc"] if not _is_union_branch(part)]
-    path = ".".join(location) or "the description"
+    path = shown(".".join(location), quoted=False) or "the description"
     kind, value = details["type"], details["input"]
     if kind == "missing":
         return f"{path} is missing"
@@ -119,9 +131,9 @@ def _line(details: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{path}: {details['ctx']['error']}" if location else str(details["ctx"]["error"])
     if kind == "greater_than" and details["ctx"]["gt"] == 0:
         number = "integer" if isinstance(details["ctx"]["gt"], int) else "number"
-        return f"{path} must be a positive {number}, not {value!r}"
+        return f"{path} must be a positive {number}, not {shown(value)}"
     accepted = _ACCEPTED.get(kind, details["msg"]).format(**details.get("ctx", {}))
-    return f"{path} {accepted}, not {value!r}"
+    return f"{path} {accepted}, not {shown(value)}"
 
 
 def _is_union_branch(part: int | str) -> bool:

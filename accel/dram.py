@@ -13,6 +13,7 @@ from deltatrain.accel.description import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Width,
     read_toml,
     with_overrides,
 )
@@ -233,17 +234,17 @@ class DramController(Description):
         Requests for an open row that may be served before an older request for another row of the same bank.
     """
 
-    channels: PositiveInt = 1
-    ranks: PositiveInt = 1
+    channels: Width = 1
+    ranks: Width = 1
     bus_bits: PositiveInt
     address_map: str = "RoBaRaCoBgCh"
     row_policy: RowPolicy = "open"
     refresh: Refresh = "all_bank"
-    read_queue: PositiveInt = 32  # as in Ramulator 2.1 and DRAMsim3
-    write_queue: PositiveInt = 32
-    write_high: PositiveInt = 32  # DRAMsim3, controller.cpp: drained when full, until empty; Ramulator 2.1 has 26 and 6
+    read_queue: Width = 32  # as in Ramulator 2.1 and DRAMsim3
+    write_queue: Width = 32
+    write_high: Width = 32  # DRAMsim3, controller.cpp: drained when full, until empty; Ramulator 2.1 has 26 and 6
     write_low: NonNegativeInt = 0
-    most_bypasses: PositiveInt = 32  # assumption: one queue's worth
+    most_bypasses: Width = 32  # assumption: one queue's worth
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from deltatrain.accel.description import Description, PositiveInt
+from deltatrain.accel.description import Description, PositiveInt, Width
 from deltatrain.accel.number import NumberFormat
 
 _WIDEST_ACCUMULATOR_BITS = 48  # int64 then holds a sum of 2**15 of them
@@ -115,9 +115,9 @@ class Engine(Description):
     """
 
     clock_hz: PositiveInt
-    lanes: PositiveInt
-    encoder_elements: PositiveInt
-    elementwise_lanes: PositiveInt
+    lanes: Width
+    encoder_elements: Width
+    elementwise_lanes: Width
     formats: Formats
 
     @property

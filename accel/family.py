@@ -13,13 +13,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import tomllib
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata, resources
 from importlib.metadata import EntryPoint
 from inspect import Parameter, signature
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
-from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.errors import ConfigError, refuse, unknown_name
 
 Member = TypeVar("Member")
 
@@ -58,9 +58,21 @@ class ModuleFamily(Generic[Member]):
             if name not in self.names():
                 raise unknown_name(self._what, name, self.names())
             added = _added_members().get(self._package, {}).get(name)
-            module = self._load_added(added) if added else importlib.import_module(f"{self._package}.{name}")
-            self._loaded[name] = cast(Member, module)
+            self._loaded[name] = cast(Member, self._load_added(added) if added else self._load_own(name))
         return self._loaded[name]
+
+    def _load_own(self, name: str) -> Any:
+        """Return a module of the folder. It may be a file that somebody put there, so it is asked for what all have."""
+        module = importlib.import_module(f"{self._package}.{name}")
+        missing = [promise for promise in self._promised if not hasattr(module, promise)]
+        refuse(f"{self._what} {name!r}: {promise} is missing in {module.__file__}" for promise in missing)
+        return module
+
+    @cached_property
+    def _promised(self) -> list[str]:
+        attributes = {name for base in self.protocol.__mro__ for name in getattr(base, "__annotations__", {})}
+        functions = {name for name in dir(self.protocol) if callable(getattr(self.protocol, name))}
+        return sorted(name for name in attributes | functions if not name.startswith("_"))
 
     def _load_added(self, added: EntryPoint) -> Any:
         """Return a module of another package, which has been checked against the family's protocol."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt
+from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt, Width
 from deltatrain.accel.devices import DEVICES
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.dram_parts import DRAM_PARTS
@@ -30,7 +30,7 @@ class Local(Description):
     """
 
     bytes: PositiveInt
-    banks: PositiveInt = 1
+    banks: Width = 1
     ports: Literal[1, 2] = 2
 
     @property
@@ -73,7 +73,7 @@ class Dma(Description):
     bytes_per_cycle: PositiveInt
     buffer_bytes: PositiveInt
     request_cycles: NonNegativeInt
-    in_flight: PositiveInt = 1
+    in_flight: Width = 1
 
 
 class Placement(Description):

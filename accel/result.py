@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from deltatrain.accel.description import Description
+from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.glance import Glance
@@ -286,7 +286,7 @@ class Result(Description):
     def load(cls, path: AnyPath) -> Self:
         """Return the result in the file `path`; a file that is not one is a `ConfigError` of one line."""
         try:
-            return cls.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls.model_validate(json_value(Path(path).read_bytes()))
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
         except (ValueError, ValidationError):

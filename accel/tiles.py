@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt
+from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt, Width
 
 
 class Tiles(Description):
@@ -27,7 +27,7 @@ class Tiles(Description):
         Engine cycles from a tile to the one farthest from it.
     """
 
-    count: PositiveInt = 1
+    count: Width = 1
     exchange_bytes_per_cycle: PositiveInt
     exchange_latency_cycles: NonNegativeInt
 

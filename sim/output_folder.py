@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import make_folder, replace_file
 
@@ -61,7 +61,7 @@ class OutputFolder:
 
     def save_training(self, summary: dict[str, Any]) -> None:
         """Write what training showed."""
-        replace_file(self.training, (json.dumps(summary, indent=1) + "\n").encode())
+        replace_file(self.training, (json_text(summary, indent=1) + "\n").encode())
 
 
 def open_folder(path: Path, workload: str, machine: str | None = None) -> OutputFolder:
@@ -95,7 +95,7 @@ def _refuse_others(file: Path, names: dict[str, str | None]) -> None:
     """Raise if `file` is about another workload or machine than those named. None stands for any."""
     advice = "name another folder with --out, or remove it"
     try:
-        table = json.loads(file.read_text(encoding="utf-8"))
+        table = json_value(file.read_bytes())
         found = {key: table[key]["name"] for key in names if key == "workload" or key in table}
     except FileNotFoundError:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.tables import Synthetic
@@ -13,6 +14,7 @@ from deltatrain.workloads.weight_masks import first_mask, recorded_weights
 from deltatrain.workloads.workload import Workload
 
 _INPUT, _RECURRENT, _WEIGHTS = 0, 1, 2  # what is drawn, in seeds
+_DRAWN_BYTES = 24  # of host memory for an element of a stream that is being drawn
 _NO_SPREAD = 1e-12  # a skew below this is none: the Beta distribution's parameters would overflow
 
 
@@ -32,6 +34,9 @@ def synthetic_step(workload: Workload) -> RecordedStep:
         raise ValueError(f"workload {workload.name} has no table `synthetic`")
     steps, batch = statistics.steps, workload.training.batch
     widths = (statistics.inputs, *workload.hidden)
+
+    largest = max(statistics.inputs, *workload.hidden) * steps * batch
+    check_room(_DRAWN_BYTES * largest + 2 * steps * batch * sum(widths), f"a training step of {workload.name}")
 
     def stream(layer: int, kind: int, steps: int, width: int, occupancy: float) -> NDArray[np.bool_]:
         random = np.random.default_rng([workload.training.seed, layer, kind])

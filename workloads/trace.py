@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from deltatrain.accel.description import NonNegativeInt, PositiveInt
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.accel.host_memory import check_room
+from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
@@ -65,6 +69,29 @@ class RecordedStep:
             "w": self.weights,
         }
         return {name: masks for name, masks in named.items() if masks}
+
+    def check(self, widths: tuple[int, ...]) -> None:
+        """Raise a `ValueError` unless all masks are of one batch of a network.
+
+        Parameters
+        ----------
+        widths
+            Of the inputs and of each layer, shape (L + 1,).
+        """
+        lengths = np.asarray(self.lengths)
+        if lengths.ndim != 1 or lengths.dtype.kind != "i" or lengths.size == 0 or lengths.min() < 1:
+            raise ValueError("lengths must be the steps of each sample")
+        batch = (int(lengths.max()), len(lengths))
+        streams = ((self.fired_x, widths[:-1], True), (self.fired_h, widths[1:], True))
+        streams += ((self.asked_x, widths[:-1], False), (self.asked_h, widths[1:], False))
+        for masks, features, needed in streams:
+            shapes = [(*batch, width) for width in features]
+            if (masks or needed) and [mask.shape for mask in masks] != shapes:
+                raise ValueError(f"masks must be of shapes {shapes}")
+        if any(mask.dtype != np.bool_ for masks in self.masks().values() for mask in masks):
+            raise ValueError("masks must be boolean")
+        if any(mask.ndim != 2 for mask in self.weights):
+            raise ValueError("weights must be matrices")
 
 
 @dataclass(frozen=True)
@@ -152,17 +179,20 @@ class Trace:
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = read_arrays(io.BytesIO(content), f"trace {path}")
             header = json.loads(arrays.pop("header").tobytes())
             kind, version = header["format"], header["version"]
+            for epoch in header["epochs"]:
+                epoch["loss"] = math.nan if epoch["loss"] is None else epoch["loss"]  # of a training that diverged
+        except MemoryError:
+            raise
         except Exception:  # what NumPy, zipfile and zlib raise for a damaged file is listed nowhere
             raise ConfigError(f"{path} is not a trace of deltatrain, or it is damaged") from None
         if kind != FORMAT or version != VERSION:
             raise ConfigError(f"{path} is {kind!r} version {version!r}, not {FORMAT!r} version {VERSION}")
         try:
             return cls._from_parts(_Header.model_validate(header), arrays, path)
-        except (ValidationError, KeyError):
+        except (ValidationError, KeyError, ValueError, TypeError, IndexError):
             raise ConfigError(f"{path} is damaged: its header is not one that was written with it") from None
 
     @classmethod
@@ -176,8 +206,12 @@ class Trace:
             raise ConfigError(f"{path} holds a workload that this version does not accept: {fault}") from None
         if workload.digest() != header.digest:
             raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
+        packed_bytes = sum(array.nbytes for array in arrays.values() if array.dtype == np.uint8)
+        check_room(8 * packed_bytes, f"trace {path}")
         layers = len(workload.hidden)
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
+        for step in recorded:
+            step.check((header.inputs, *workload.hidden))
         return cls(workload, header.inputs, header.classes, recorded, header.epochs)
 
 
@@ -211,7 +245,7 @@ def _header(trace: Trace) -> dict[str, Any]:
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],
-        "epochs": [json.loads(json.dumps(asdict(counts))) for counts in trace.epochs],
+        "epochs": [json.loads(json_text(asdict(counts))) for counts in trace.epochs],
     }
 
 
@@ -252,8 +286,10 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
 
 
 def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:
-    shape = tuple(arrays[f"{name}.shape"])
-    return np.unpackbits(arrays[name], count=int(np.prod(shape))).astype(np.bool_).reshape(shape)
+    shape, packed = tuple(map(int, arrays[f"{name}.shape"])), arrays[name]
+    if min(shape) < 0 or packed.dtype != np.uint8 or packed.shape != (-(-math.prod(shape) // 8),):
+        raise ValueError(f"{name} has not the bytes that its shape takes")
+    return np.unpackbits(packed, count=math.prod(shape)).astype(np.bool_).reshape(shape)
 
 
 def _digest(arrays: dict[str, NDArray[Any]]) -> str:

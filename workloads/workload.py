@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from deltatrain.accel.description import Description, NonNegativeFloat, PositiveInt, read_toml, with_overrides
+from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, read_toml, with_overrides
 from deltatrain.accel.files import AnyPath
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
@@ -66,7 +66,7 @@ class Workload(Description):
         Statistics of the deltas; there if and only if the data set is "synthetic".
     """
 
-    name: str
+    name: Name
     dataset: str
     cell: str
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]

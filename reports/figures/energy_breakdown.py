@@ -48,7 +48,7 @@ def draw(result: Result, fidelity: str = "") -> Figure:
             style.bar_label(axes, text, (joules, position + offset), strong=run == "delta")
             longest = max(longest, joules)
     style.frame(axes, grid="x")
-    axes.set_yticks(range(len(rows)), [str(row["component"]) for row in rows], color=style.INK)
+    axes.set_yticks(range(len(rows)), [str(row["component"]) for row in rows], color=style.INK, parse_math=False)
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlim(0, longest or 1)
     axes.xaxis.set_major_formatter(lambda joules, _: quantity(joules, "J"))

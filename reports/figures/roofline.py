@@ -114,6 +114,7 @@ def _name(axes: Axes, row: Row, right: float, dense: float, lift_points: float) 
         fontsize=style.SMALL,
         fontweight="bold",
         color=style.INK,
+        parse_math=False,
     )
 
 

@@ -7,7 +7,6 @@ imports what it uses when it runs, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import warnings
@@ -36,6 +35,7 @@ from deltatrain.sim.cli import (
 )
 from deltatrain.sim.cli.interruption import StoppedError
 from deltatrain.sim.cli.invocation import said
+from deltatrain.sim.cli.streams import forget_stdout, ready_streams
 
 MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell reports signals 2 and 13
 
@@ -90,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Without the program's name; None takes the process's own.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    ready_streams()
+    if any("\0" in word for word in given):
+        return _complain(["an argument must not have a NUL in it"])
     with warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # warnings are for developers, who ask for them with -W
@@ -104,10 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             return _complain(["interrupted; nothing was changed"], INTERRUPTED)
         except BrokenPipeError:
-            _forget_stdout()
+            forget_stdout()
             return BROKEN_PIPE
         except OSError as error:
-            _forget_stdout()
+            forget_stdout()
             return _complain([f"{error.filename or 'standard output'} cannot be used: {error.strerror}"])
         except MemoryError as error:
             return _complain([f"this machine's memory is too small: {error or 'make the workload smaller'}"])
@@ -137,11 +140,3 @@ def _how_to_go_on(stop: StoppedError, arguments: list[str]) -> str:
         return "interrupted; nothing was kept"
     again = shlex.join(["deltatrain", *(word for word in arguments if word != "--resume"), "--resume"])
     return f"interrupted; {stop.state} keeps what was trained up to the last whole epoch, go on with `{again}`"
-
-
-def _forget_stdout() -> None:
-    """Discard what is still buffered, so that the interpreter does not try to write it at its end."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # standard output is no file, as under a test's capture
-        return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
@@ -72,7 +72,7 @@ def command(
     with interruptible(), Stages() as stages:
         found = replay(part, controller, _told(pieces, stages, requests or 1_000_000, trace is None))
     if json:
-        sys.stdout.write(json_format.dumps(_plain(found), indent=1) + "\n")
+        sys.stdout.write(json_text(_plain(found), indent=1) + "\n")
     else:
         show(*_summary(part, controller, found))
 

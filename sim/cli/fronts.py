@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.units import counts, takes_prefix, unit_of
 from deltatrain.sim.cli.screen import table
@@ -80,7 +80,7 @@ def searches_table(folder: Path) -> list[RenderableType]:
 
 def print_json(folder: Path) -> None:
     """Print the front of a sweep as JSON: a list of points."""
-    sys.stdout.write(json.dumps(results.front(folder).to_dicts(), indent=1) + "\n")
+    sys.stdout.write(json_text(results.front(folder).to_dicts(), indent=1) + "\n")
 
 
 def short(paths: list[str]) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
+from deltatrain.accel.documents import NotTomlError, toml_table
 from deltatrain.accel.errors import ConfigError
 
 Workload = Annotated[
@@ -90,7 +90,7 @@ def space_overrides(changes: Sequence[str] | None) -> dict[str, Any]:
 def toml_value(text: str) -> Any:
     """Return a TOML value, or the text itself if it is none: names need no quotes."""
     try:
-        table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        table = toml_table(f"value = {text}", "--set")
+    except NotTomlError:
         return text
     return table["value"] if len(table) == 1 else text

@@ -23,7 +23,7 @@ def show(*parts: RenderableType) -> None:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else _WIDTH
     text = io.StringIO()
-    console = Console(file=text, force_terminal=terminal, width=width, highlight=False)
+    console = Console(file=text, force_terminal=terminal, width=width, highlight=False, markup=False, emoji=False)
     for part in parts:
         console.print(part)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))

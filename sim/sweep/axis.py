@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from deltatrain.accel.description import Description
+from deltatrain.accel.documents import HIGHEST_INT, LOWEST_INT
 
 Value = int | float | bool | str | tuple[Any, ...]
 """A value of a field, as TOML writes it."""
@@ -17,7 +18,9 @@ Value = int | float | bool | str | tuple[Any, ...]
 Design = dict[str, Value]
 """A design point: the values of those varied fields that it has, by dotted path."""
 
-_Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Int = Annotated[int, Field(ge=LOWEST_INT, le=HIGHEST_INT, strict=True)]
+_Number = _Int | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_MOST_CHOICES = 1_000_000  # of a list that is made at once; a range of integers is not made at all
 _DIGITS = 12  # significant digits of a float in a range, so that three steps of 0.1 are 0.3
 
 
@@ -45,7 +48,7 @@ class Axis(Description):
     high: _Number | None = None
     step: _Number | None = None
     factor: _Number | None = None
-    count: Annotated[int, Field(ge=2, strict=True)] | None = None
+    count: Annotated[int, Field(ge=2, le=_MOST_CHOICES, strict=True)] | None = None
     scale: Literal["linear", "log"] = "linear"
     when: dict[str, tuple[Value, ...]] = Field(default_factory=dict)
 
@@ -79,7 +82,22 @@ class Axis(Description):
             raise ValueError(f"factor must be greater than 1, not {self.factor}")
         if (self.factor is not None or self.scale == "log") and self.low <= 0:
             raise ValueError(f"low must be positive where values have even ratios, not {self.low}")
+        if math.isinf(float(self.high) - float(self.low)) or (self.low > 0 and math.isinf(self.high / self.low)):
+            raise ValueError(f"high must be less far from low ({self.low}), not {self.high}")
+        if (choices := self._number_of_choices()) > (most := HIGHEST_INT if not spacing else _MOST_CHOICES):
+            raise ValueError(f"must have at most {most} values, not {choices:.6g}")
         return self
+
+    def _number_of_choices(self) -> float:
+        """Return how many values the range has before they are made, at least; 0 for a continuous one."""
+        assert self.low is not None and self.high is not None
+        if self.step is not None:
+            return (float(self.high) - float(self.low)) / self.step + 1
+        if self.factor is not None:
+            return math.log(self.high / self.low) / math.log(self.factor) + 1
+        if self.count is not None or not (isinstance(self.low, int) and isinstance(self.high, int)):
+            return self.count or 0
+        return self.high - self.low + 1
 
     @cached_property
     def choices(self) -> Sequence[Value] | None:
@@ -114,6 +132,14 @@ class Axis(Description):
             return self.choices[int(position * len(self.choices))]
         value = self._between(position)
         return round(value) if isinstance(self.low, int) and isinstance(self.high, int) else _tidy(value)
+
+    def choices_among(self, values: Iterable[Value]) -> list[Value]:
+        """Return those choices that are among `values`, without looking at every integer of a range."""
+        if isinstance(self.choices, range):
+            numbers = {int(v) for v in values if not isinstance(v, (bool, str, tuple)) and float(v).is_integer()}
+            return [number for number in numbers if number in self.choices]
+        wanted = list(map(_frozen, values))
+        return [choice for choice in self.choices or () if _frozen(choice) in wanted]
 
     def varied(self, design: Mapping[str, Value]) -> bool:
         """Tell whether the field is varied, given the fields that `design` has chosen."""

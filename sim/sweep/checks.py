@@ -24,6 +24,7 @@ from deltatrain.workloads.workload import Workload
 
 # `rtl` computes numbers and builds gates for each machine; these need a program alone
 _SWEPT = ("analytic", "cycle")
+_MOST_OF_A_GRID = 10_000_000  # points are kept by their digests, of some hundred bytes each
 _TRIED = 64  # values of a list that are tried on what the sweep starts from
 
 
@@ -111,9 +112,12 @@ def _faults_of_search(space: Space) -> Iterator[str]:
         if axis.choices is None and (kind == "grid" or path == TRACE):
             yield f"vary.{path} is continuous, and a grid has no end there: give step, factor or count"
     try:
-        len(space.order)
+        size = space.size if space.order else 0
     except ConfigError as error:
         yield str(error)
+        return
+    if kind == "grid" and size is not None and size > _MOST_OF_A_GRID:
+        yield f"vary makes a grid of {size:,} points, and a grid has at most {_MOST_OF_A_GRID:,}: take another search.kind"
 
 
 def _faults_of_axis(path: str, axis: Axis, base: Base) -> Iterator[str]:

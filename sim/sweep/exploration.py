@@ -11,7 +11,7 @@ from typing import NamedTuple
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.executors import PointExecutor
 from deltatrain.sim.sweep.journal import Journal
-from deltatrain.sim.sweep.outcome import Outcome
+from deltatrain.sim.sweep.outcome import Outcome, is_number
 from deltatrain.sim.sweep.pareto import Front
 from deltatrain.sim.sweep.point import Row
 from deltatrain.sim.sweep.searches import SEARCHES, Search
@@ -189,10 +189,11 @@ class Exploration:
             self._mean_seconds += 0.1 * (row.get("host_cpu_s", 0.0) - self._mean_seconds)
 
     def _know(self, row: Row) -> None:
-        if "failure" in row:
+        values = self._base_values | row  # a field that is not varied at this point has its base's value
+        looked_at = (*self._space.objectives, *self._space.constraints)
+        if "failure" in row or not all(is_number(values.get(name)) for name in looked_at):
             self._outcomes[row["digest"]] = Outcome(None)
             return
-        values = self._base_values | row  # a field that is not varied at this point has its base's value
         outcome = Outcome(self._space.losses(values), self._space.excesses(values))
         self._outcomes[row["digest"]] = outcome
         if outcome.feasible and outcome.losses is not None:

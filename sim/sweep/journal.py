@@ -6,7 +6,6 @@ torn line is dropped when the journal is opened again, and its point is simulate
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -18,6 +17,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import make_folder
 from deltatrain.sim.sweep.point import Row
@@ -97,7 +97,7 @@ class Journal:
         _let_go(self._lock)
 
     def _write(self, rows: Sequence[Row]) -> None:
-        lines = "".join(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows).encode()
+        lines = "".join(json_text(row, separators=(",", ":")) + "\n" for row in rows).encode()
         try:
             written = 0
             while written < len(lines):
@@ -136,7 +136,7 @@ def whole_bytes(path: Path) -> int:
     end = 0
     with path.open("rb") as file:
         for number, line in enumerate(file):
-            if _parsed(line) is None:
+            if _parsed(line, number) is None:
                 if file.read(1):
                     raise _damaged(path, number)
                 break
@@ -148,7 +148,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file):
-                row = _parsed(line)
+                row = _parsed(line, number)
                 if row is not None:
                     yield row
                 elif file.read(1):
@@ -157,15 +157,22 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    """Return what a line says; None if it is torn."""
+def _parsed(line: bytes, number: int) -> dict[str, Any] | None:
+    """Return what line `number` says, the header if it is 0; None if it is torn."""
     if not line.endswith(b"\n"):
         return None
     try:
-        row = json.loads(line)
+        row = json_value(line)
     except ValueError:
         return None
-    return row if isinstance(row, dict) else None
+    return row if isinstance(row, dict) and (number == 0 or _is_row(row)) else None
+
+
+def _is_row(row: dict[str, Any]) -> bool:
+    """Tell whether a line is about a point: a number, a digest, and values of fields and columns."""
+    kinds = {"point": int, "failure": str, "reason": str}
+    typed = all(type(row[name]) is kind for name, kind in kinds.items() if name in row)
+    return typed and isinstance(row.get("digest"), str) and not any(isinstance(value, dict) for value in row.values())
 
 
 def _damaged(path: Path, number: int) -> ConfigError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from deltatrain.accel.description import Description
+from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replace_file
 from deltatrain.accel.version import VERSION
@@ -111,7 +111,7 @@ class Manifest(Description):
         """
         path = folder / NAME
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
+            table = json_value(path.read_bytes())
         except FileNotFoundError:
             raise ConfigError(f"{folder} is not the folder of a sweep: it has no {NAME}") from None
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -23,3 +24,8 @@ class Outcome(NamedTuple):
     def feasible(self) -> bool:
         """Whether it may be on the front."""
         return self.losses is not None and all(excess <= 0 for excess in self.excesses)
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value of a table is a number that can be compared."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from deltatrain.accel.documents import HIGHEST_INT, LOWEST_INT, json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.sim.sweep import journal
 from deltatrain.sim.sweep.manifest import Manifest
+from deltatrain.sim.sweep.outcome import is_number
 from deltatrain.sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PARQUET, CSV = "table.parquet", "table.csv"
 
 _FIRST, _LAST = ("point", "digest"), ("failure", "reason")
+_FORMULA = r"^[=+\-@\t\r]"  # how a spreadsheet's formula begins
 _HIDDEN = "host_cpu_s"  # it differs from run to run, so it is no column
 
 
@@ -40,15 +42,18 @@ def load_results(folder: AnyPath) -> DataFrame:
     require("polars", "the table of a sweep")
     folder = Path(folder)
     manifest = Manifest.load(folder)
-    rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row["point"], row["digest"]))
+    rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row.get("point", 0), row["digest"]))
     return _frame(rows, manifest)
 
 
 def save_results(folder: Path, frame: DataFrame) -> None:
-    """Write the table to `folder` as Parquet and as CSV, each whole or not at all."""
+    """Write the table to `folder` as Parquet and as CSV, each whole or not at all.
+
+    In the CSV a text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     parquet, csv = io.BytesIO(), io.BytesIO()
     frame.write_parquet(parquet)
-    frame.write_csv(csv)
+    _plain_texts(frame).write_csv(csv)
     replace_file(folder / PARQUET, parquet.getvalue())
     replace_file(folder / CSV, csv.getvalue())
 
@@ -150,7 +155,7 @@ def _frame(rows: list[dict[str, Any]], manifest: Manifest) -> DataFrame:
     import polars as pl
 
     names: dict[str, None] = dict.fromkeys(name for row in rows for name in row)
-    fields = [name for name in manifest.base if name in names]
+    fields = list(manifest.base)  # also one that no point so far has varied
     found = [name for name in names if name not in {*_FIRST, *fields, *_LAST, _HIDDEN}]
     columns = {name: _series(name, [row.get(name) for row in rows]) for name in _FIRST}
     columns |= {name: _series(name, [row.get(name, manifest.base[name]) for row in rows]) for name in fields}
@@ -165,6 +170,13 @@ def _frame(rows: list[dict[str, Any]], manifest: Manifest) -> DataFrame:
     return frame.with_columns(pl.Series("on_front", best), **last)
 
 
+def _plain_texts(frame: DataFrame) -> DataFrame:
+    import polars as pl
+
+    texts = pl.col(pl.String)
+    return frame.with_columns(pl.when(texts.str.contains(_FORMULA)).then("'" + texts).otherwise(texts).name.keep())
+
+
 def _series(name: str, values: list[Any]) -> Series:
     """Return a column of one type: integers, numbers or truth values; anything else is written as text."""
     import polars as pl
@@ -172,22 +184,22 @@ def _series(name: str, values: list[Any]) -> Series:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
-    if kinds <= {int}:
+    if kinds <= {int} and all(LOWEST_INT <= value <= HIGHEST_INT for value in values if value is not None):
         return pl.Series(name, values, dtype=pl.Int64)
     if kinds <= {int, float}:
         return pl.Series(name, values, dtype=pl.Float64, strict=False)
-    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    texts = [value if value is None or isinstance(value, str) else json_text(value) for value in values]
     return pl.Series(name, texts, dtype=pl.String)
 
 
 def _feasible(row: dict[str, Any], manifest: Manifest) -> bool:
-    if any(row.get(name) is None for name in manifest.objectives):
+    if not all(is_number(row.get(name)) for name in (*manifest.objectives, *manifest.constraints)):
         return False
-    return all(row.get(name) is not None and b.excess(row[name]) <= 0 for name, b in manifest.constraints.items())
+    return all(bound.excess(row[name]) <= 0 for name, bound in manifest.constraints.items())
 
 
 def _loss(column: Series, way: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    values = column.to_numpy().astype(np.float64)
+    values = np.array([float(value) for value in column], dtype=np.float64)
     return values if way == "minimise" else -values
 
 

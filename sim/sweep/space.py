@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt
+from deltatrain.accel.description import Description, Name, NonNegativeInt, PositiveInt
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Axis, Design
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
@@ -92,7 +92,7 @@ class Space(Description):
         How points are chosen.
     """
 
-    name: str
+    name: Name
     about: str = ""
     machine: str = "edge"
     workload: str | None = None
@@ -204,9 +204,10 @@ class Space(Description):
         choices = axis.choices or ()
         if not axis.varied(design):
             return self._count(rest, design)
-        if any(first in self.vary[path].when for path in rest):
-            return sum(self._count(rest, design | {first: value}) for value in choices)
-        return len(choices) * self._count(rest, design)
+        asked = axis.choices_among(value for path in rest for value in self.vary[path].when.get(first, ()))
+        alike = len(choices) - len(asked)  # every other value leaves the same fields varied
+        total = alike * self._count(rest, design) if alike else 0
+        return total + sum(self._count(rest, design | {first: value}) for value in asked)
 
     @staticmethod
     def _files(axis: Axis) -> list[str]:

@@ -34,7 +34,7 @@ def traces(draw: st.DrawFn) -> Trace:
         "cell": f"delta_{cell}",
         "hidden": list(hidden),
         "theta_x": draw(st.floats(0, 10) | st.lists(st.floats(0, 2), min_size=len(hidden), max_size=len(hidden))),
-        "name": draw(st.text(max_size=10)),
+        "name": draw(st.from_regex(r"\A[\w$<&'][\w .$<&']{0,9}\Z")),
         "training.seed": draw(st.integers(0, 2**40)),
     }
     inputs, classes = draw(st.integers(1, 20)), draw(st.integers(1, 12))

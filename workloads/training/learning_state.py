@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replace_file
+from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
 
@@ -73,7 +75,7 @@ def save(state: LearningState, path: Path) -> None:
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in state.recorded],
     }
     arrays: dict[str, Any] = {
-        "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        "about": np.frombuffer(json_text(about).encode(), np.uint8),
         "parameters": state.parameters,
         "mask": state.mask,
     }
@@ -94,33 +96,60 @@ def load(path: Path, workload_digest: str) -> LearningState:
         When the file cannot be read, is damaged, is no learning state, or belongs to another workload.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with path.open("rb") as file:
+            arrays = read_arrays(file, f"state {path}")
         about = json.loads(arrays.pop("about").tobytes())
         if about["kind"] != _KIND or about["version"] != VERSION:
             raise KeyError("kind")
+        state = _rebuilt(about, arrays)
+    except MemoryError:
+        raise
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or 'it is no NumPy archive'}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error):
+    except Exception:  # what NumPy, zipfile and zlib raise for a damaged file is listed nowhere
         raise ConfigError(f"{path} is no learning state of version {VERSION}, or it is damaged: delete it") from None
     if about["workload_digest"] != workload_digest:
         raise ConfigError(
             f"{path} belongs to another workload (digest {about['workload_digest']}, wanted {workload_digest}): "
             "delete it or name another file"
         )
-    return _rebuilt(about, arrays)
+    return state
+
+
+def check_alike(state: LearningState, fresh: LearningState, widths: tuple[int, ...], path: Path) -> None:
+    """Raise a `ConfigError` unless the state from `path` has arrays like one that has just begun.
+
+    Parameters
+    ----------
+    state, fresh
+        The two states.
+    widths
+        As of `RecordedStep.check`.
+    path
+        The file, for the message.
+    """
+
+    def kinds(one: LearningState) -> dict[str, tuple[tuple[int, ...], str]]:
+        arrays = {"parameters": one.parameters, "mask": one.mask, **one.optimiser}
+        return {name: (array.shape, array.dtype.str) for name, array in arrays.items()}
+
+    try:
+        for step in state.recorded:
+            step.check(widths)
+        if kinds(state) != kinds(fresh):
+            raise ValueError("other arrays")
+    except ValueError:
+        raise ConfigError(f"{path} is of another network than its workload's, or it is damaged: delete it") from None
 
 
 def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
     optimiser = {
         name.removeprefix("optimiser."): array for name, array in arrays.items() if name.startswith("optimiser.")
     }
-    counts: list[dict[str, Any]] = [
-        {key: tuple(value) if isinstance(value, list) else value for key, value in epoch.items()}
-        for epoch in about["epochs"]
-    ]
+    told = [epoch | {"loss": math.nan if epoch["loss"] is None else epoch["loss"]} for epoch in about["epochs"]]
+    epochs = TypeAdapter(tuple[EpochCounts, ...]).validate_python(told)
     recorded = [
-        _recorded_from(arrays, f"recorded.{number}", len(counts[0]["fired_x"]), when)
+        _recorded_from(arrays, f"recorded.{number}", len(epochs[0].fired_x), when)
         for number, when in enumerate(about["recorded"])
     ]
     return LearningState(
@@ -129,7 +158,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
         parameters=arrays["parameters"],
         mask=arrays["mask"],
         optimiser=optimiser,
-        epochs=tuple(EpochCounts(**epoch) for epoch in counts),
+        epochs=epochs,
         recorded=tuple(recorded),
     )
 

@@ -154,7 +154,8 @@ def _train(
     sizes = sizes_of(workload, recordings)
     state = _initial_state(workload, sizes)
     if resume and state_path is not None and state_path.exists():
-        state = learning_state.load(state_path, workload.digest())
+        fresh, state = state, learning_state.load(state_path, workload.digest())
+        learning_state.check_alike(state, fresh, (*sizes.inputs[:1], *sizes.hidden), state_path)
     accuracy = state.epochs[-1].accuracy if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
         state = _epoch(workload, recordings, sizes, state, epoch, accuracy, on_progress)
