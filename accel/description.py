@@ -9,15 +9,23 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from deltatrain.accel.errors import ConfigError
+
+
+def _whole(given: object) -> object:
+    """Return a float that is a whole number as an integer, anything else as it is."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Hertz = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=10**12, strict=True)]
+"""A clock, a whole number up to a terahertz; ``125e6`` is one, too."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 _ACCEPTED = {
