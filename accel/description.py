@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from deltatrain.accel.documents import HIGHEST_INT, MOST_LEVELS, read_text, shown, toml_table
@@ -23,12 +23,21 @@ def _name(name: str) -> str:
     return name
 
 
+def _whole(given: object) -> object:
+    """Return a float that is a whole number as an integer, anything else as it is."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 PositiveInt = Annotated[int, Field(gt=0, le=HIGHEST_INT, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=HIGHEST_INT, strict=True)]
+Count = Annotated[int, Field(ge=0)]
+"""How often something happened; integers of any kind."""
 Width = Annotated[int, Field(gt=0, le=2**16, strict=True)]
 """How many parts of a kind a machine has side by side; arrays are made for each."""
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Hertz = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=10**12, strict=True)]
+"""A clock, a whole number up to a terahertz; ``125e6`` is one, too."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
 """What a description is called. Folders are named after it, so it chooses no other folder."""

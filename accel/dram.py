@@ -18,6 +18,13 @@ from deltatrain.accel.description import (
     with_overrides,
 )
 from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.accel.dram_ranges import (
+    MOST_BANKS_TO_REFRESH_ONE_BY_ONE,
+    check_controller,
+    check_currents,
+    check_part,
+    check_timing,
+)
 from deltatrain.accel.files import AnyPath
 
 Standard = Literal["DDR3", "DDR4", "LPDDR4", "HBM2"]
@@ -98,6 +105,7 @@ class DramTiming(Description):
             low, high = getattr(self, short), getattr(self, long)
             if low is not None and high is not None and low >= high:
                 raise ValueError(f"{short} must be less than {long} ({high}), not {low}")
+        check_timing(self)
         return self
 
 
@@ -125,6 +133,11 @@ class DramCurrents(Description):
     idd4r_ma: PositiveFloat
     idd4w_ma: PositiveFloat
     idd5_ma: PositiveFloat
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_currents(self)
+        return self
 
 
 class DramPart(Description):
@@ -166,6 +179,11 @@ class DramPart(Description):
     row_bus: bool
     timing: DramTiming
     currents: DramCurrents | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_part(self)
+        return self
 
     @classmethod
     def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:
@@ -252,6 +270,7 @@ class DramController(Description):
             found = f"{self.write_low}, {self.write_high} and {self.write_queue}"
             raise ValueError(f"write_low < write_high <= write_queue must hold, not {found}")
         fields_of(self.address_map)
+        check_controller(self)
         return self
 
     def fits(self, part: DramPart) -> str:
@@ -263,6 +282,8 @@ class DramController(Description):
             return f"ranks must be 1: no source tells how {part.about} changes between ranks (tRTRS)"
         if self.refresh == "per_bank" and None in (timing.tRFCpb, timing.tREFIpb, timing.tRREFD):
             return f"refresh must be all_bank: {part.about} has no per-bank refresh that the sources describe"
+        if self.refresh == "per_bank" and part.banks > (most := MOST_BANKS_TO_REFRESH_ONE_BY_ONE):
+            return f"refresh must be all_bank for more than {most} banks of a rank, and {part.about} has {part.banks}"
         return ""
 
 

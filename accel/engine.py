@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from deltatrain.accel.description import Description, PositiveInt, Width
+from deltatrain.accel.description import Description, Hertz, PositiveInt, Width
 from deltatrain.accel.number import NumberFormat
 
+PS_PER_SECOND = 10**12
 _WIDEST_ACCUMULATOR_BITS = 48  # int64 then holds a sum of 2**15 of them
 _WIDEST_OPERAND_BITS = 28  # int64 then holds products of any two, and sums of 2**7 of them
 
@@ -105,7 +106,7 @@ class Engine(Description):
     Attributes
     ----------
     clock_hz
-        The clock; its period must be a whole number of picoseconds, because time is integer.
+        The clock. Its period is a ratio (10**12 / clock_hz picoseconds), never rounded.
     lanes
         P, multiply-accumulate lanes. Row r of a matrix lives in lane r mod P.
     encoder_elements
@@ -114,21 +115,16 @@ class Engine(Description):
         Neurons that the element-wise unit works on at once, two multipliers and two table ports each.
     """
 
-    clock_hz: PositiveInt
+    clock_hz: Hertz
     lanes: Width
     encoder_elements: Width
     elementwise_lanes: Width
     formats: Formats
 
-    @property
-    def period_ps(self) -> int:
-        """One clock cycle in picoseconds."""
-        return 10**12 // self.clock_hz
+    def begin_ps(self, cycle: int) -> int:
+        """Return the first whole picosecond that lies in a cycle, for files whose unit of time that is."""
+        return -(-cycle * PS_PER_SECOND // self.clock_hz)
 
-    @model_validator(mode="after")
-    def _period_is_whole(self) -> Engine:
-        if 10**12 % self.clock_hz:
-            raise ValueError(
-                f"clock_hz must divide 10**12, so that a cycle is a whole number of picoseconds, not {self.clock_hz}"
-            )
-        return self
+    def cycles_of(self, time_ps: int) -> int:
+        """Return how many cycles picoseconds take, the last of them begun or whole."""
+        return -(-time_ps * self.clock_hz // PS_PER_SECOND)

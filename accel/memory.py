@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt, Width
 from deltatrain.accel.devices import DEVICES
@@ -131,13 +133,13 @@ class IdealDevice(Description):
     Attributes
     ----------
     latency_ps
-        From the request at the controller to the first byte.
+        From the request at the controller to the first byte, a second at most.
     source
         Which published experiment assumes such a memory.
     """
 
     source: str
-    latency_ps: NonNegativeInt
+    latency_ps: Annotated[int, Field(ge=0, le=10**12, strict=True)]
 
 
 def remote_devices() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from deltatrain.accel.description import Description
+from deltatrain.accel.description import Count, Description, NonNegativeFloat, PositiveInt
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
@@ -46,8 +46,8 @@ from memory. "port": all of it had come, and was passing the port.
 class UnitCounters(Description):
     """Cycles of one unit: ``busy_cycles`` and the stalls add up to the run's cycles."""
 
-    busy_cycles: int
-    stall_cycles: dict[Cause, int]
+    busy_cycles: Count
+    stall_cycles: dict[Cause, Count]
 
 
 class PhaseCounters(Description):
@@ -70,14 +70,14 @@ class PhaseCounters(Description):
         Bytes read from and written to local SRAM.
     """
 
-    busy_cycles: int
-    stall_cycles: dict[Cause, int]
-    macs: int
-    skipped_macs: int
-    fired: int
-    elements: int
-    remote_bytes: int
-    local_bytes: int
+    busy_cycles: Count
+    stall_cycles: dict[Cause, Count]
+    macs: Count
+    skipped_macs: Count
+    fired: Count
+    elements: Count
+    remote_bytes: Count
+    local_bytes: Count
 
     @property
     def cycles(self) -> int:
@@ -101,6 +101,12 @@ class PhaseCounters(Description):
             wait,
             occupancy,
         ]
+
+    @model_validator(mode="after")
+    def _shares_are_at_most_one(self) -> Self:
+        if self.fired > self.elements:
+            raise ValueError(f"{self.fired} columns fired, but there were only {self.elements}")
+        return self
 
     def utilisation(self, lanes: int) -> float:
         """Return the multiply-accumulates done as a share of what `lanes` lanes could have done in the phase."""
@@ -131,20 +137,31 @@ class RemoteCounters(Description):
         Clocks of the memory, summed over channels, by what the data bus did (`BusUse`): they add up to all there were.
     """
 
-    asked_bytes: int
-    read_bytes: int
-    write_bytes: int
-    row_hits: int
-    row_misses: int
-    row_conflicts: int
-    activates: int
-    refreshes: int
-    busy_cycles: int
-    read_bursts: int = 0
-    write_bursts: int = 0
-    active_ticks: int = 0
-    idle_ticks: int = 0
-    bus_ticks: dict[BusUse, int] = Field(default_factory=dict)
+    asked_bytes: Count
+    read_bytes: Count
+    write_bytes: Count
+    row_hits: Count
+    row_misses: Count
+    row_conflicts: Count
+    activates: Count
+    refreshes: Count
+    busy_cycles: Count
+    read_bursts: Count = 0
+    write_bursts: Count = 0
+    active_ticks: Count = 0
+    idle_ticks: Count = 0
+    bus_ticks: dict[BusUse, Count] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sums_close(self) -> Self:
+        bursts = self.read_bursts + self.write_bursts
+        found = self.row_hits + self.row_misses + self.row_conflicts
+        if bursts and found != bursts:
+            raise ValueError(f"{bursts} bursts on the data buses found {found} rows")
+        clocks, ranks_clocks = sum(self.bus_ticks.values()), self.active_ticks + self.idle_ticks
+        if ranks_clocks % clocks if clocks else ranks_clocks:
+            raise ValueError(f"{ranks_clocks} clocks of ranks are no multiple of the {clocks} clocks of data buses")
+        return self
 
 
 class Counters(Description):
@@ -168,13 +185,13 @@ class Counters(Description):
         Action counts (`accel.work.Work`).
     """
 
-    cycles: int
-    clock_hz: int
-    lanes: int
+    cycles: Count
+    clock_hz: PositiveInt
+    lanes: PositiveInt
     units: dict[str, UnitCounters]
     phases: dict[str, PhaseCounters]
     remote: RemoteCounters
-    work: dict[str, int]
+    work: dict[str, Count]
 
     @property
     def seconds(self) -> float:
@@ -190,7 +207,7 @@ class Counters(Description):
     def _sums_close(self) -> Self:
         for name, unit in self.units.items():
             total = unit.busy_cycles + sum(unit.stall_cycles.values())
-            if total != self.cycles or min(unit.stall_cycles.values(), default=0) < 0:
+            if total != self.cycles:
                 raise ValueError(f"busy and stalled cycles of the {name} are {total}, not the run's {self.cycles}")
         total = sum(phase.cycles for phase in self.phases.values())
         if total != self.cycles:
@@ -198,6 +215,15 @@ class Counters(Description):
         moved = self.remote.read_bytes + self.remote.write_bytes
         if moved != self.remote.asked_bytes or moved != sum(p.remote_bytes for p in self.phases.values()):
             raise ValueError(f"{moved} remote bytes moved, {self.remote.asked_bytes} asked for")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_at_most_one(self) -> Self:
+        for name, phase in self.phases.items():
+            if phase.macs > (most := phase.busy_cycles * self.lanes):
+                raise ValueError(f"{phase.macs} multiply-accumulates in {name}, but its lanes can do {most}")
+        if self.remote.busy_cycles > self.cycles:
+            raise ValueError(f"the data buses moved data for {self.remote.busy_cycles} of {self.cycles} cycles")
         return self
 
 
@@ -237,14 +263,30 @@ class Result(Description):
     fidelity: str
     counters: Counters
     dense: Counters
-    energy_j: dict[str, float]
-    dense_energy_j: dict[str, float]
-    area_mm2: dict[str, float] = Field(default_factory=dict)
+    energy_j: dict[str, NonNegativeFloat]
+    dense_energy_j: dict[str, NonNegativeFloat]
+    area_mm2: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     not_priced: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
-    held_bytes: tuple[tuple[int, int], ...] = ()
-    starved_cycles: dict[Starved, int] = Field(default_factory=dict)
+    held_bytes: tuple[tuple[Count, Count], ...] = ()
+    starved_cycles: dict[Starved, Count] = Field(default_factory=dict)
     training: dict[str, Any]
     provenance: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> Self:
+        for name in ("accuracy", "occupancy_x", "occupancy_h", "saved"):
+            if not 0 <= (value := self.training.get(name, 0.0)) <= 1:
+                raise ValueError(f"training.{name} must be a share between 0 and 1, not {value}")
+        return self
+
+    @model_validator(mode="after")
+    def _sums_close(self) -> Self:
+        lanes = self.counters.units.get("engine")
+        waited = lanes.stall_cycles.get("stream", 0) if lanes else 0
+        starved = sum(self.starved_cycles.values())
+        if self.starved_cycles and starved != waited:
+            raise ValueError(f"the lanes lacked words for {starved} cycles, and waited for the stream for {waited}")
+        return self
 
     @property
     def speedup(self) -> float:

@@ -39,7 +39,7 @@ class TraceEvents:
     def __init__(self, file: BinaryIO, program: Program) -> None:
         self._file = file
         self._names = OpNames(program)
-        self._period_ps = program.architecture.engine.period_ps
+        self._begin_ps = program.architecture.engine.begin_ps
         self._tracks: dict[str, int] = {}
         self._separator = "\n"
         about = {"clock_hz": program.architecture.engine.clock_hz, "machine": program.architecture.name}
@@ -74,17 +74,17 @@ class TraceEvents:
             args = {"stream": op.stream, "sample": op.sample, "count": op.amount, "busy_cycles": span.busy_cycles}
         if span.op >= 0:
             args["op"] = span.op
-        times_ps = span.start * self._period_ps, span.end * self._period_ps
+        times_ps = self._begin_ps(span.start), self._begin_ps(span.end)
         self._slice(_TILE, span.unit, name, kind, *times_ps, args | {"cycle": span.start})
         for cause, cycles in span.stall_cycles.items() if span.works else ():
             known = [(gap.start, gap.end, {"for": gap.why}) for gap in span.gaps]
             for begin, end, lacked in known or [(span.end - cycles, span.end, {})]:
-                times_ps = begin * self._period_ps, end * self._period_ps
+                times_ps = self._begin_ps(begin), self._begin_ps(end)
                 self._slice(_TILE, span.unit, f"waits: {cause}", "wait inside", *times_ps, {"op": span.op, **lacked})
 
     def level(self, track: str, cycle: int, value: int) -> None:
         """Write a level as a counter."""
-        at = _microseconds(cycle * self._period_ps)
+        at = _microseconds(self._begin_ps(cycle))
         name, _, unit = track.partition(", ")
         args = f'{{"{unit or "value"}":{value}}}'
         self._event(f'{{"ph":"C","pid":{_TILE},"tid":0,"ts":{at},"name":{json.dumps(name)},"args":{args}}}')

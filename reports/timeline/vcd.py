@@ -104,7 +104,7 @@ class ValueChanges:
     def __init__(self, file: BinaryIO, program: Program) -> None:
         self._file = file
         self._names = OpNames(program)
-        self._period_ps = program.architecture.engine.period_ps
+        self._begin_ps = program.architecture.engine.begin_ps
         self._end_ps = 0
         self._numbers = itertools.count()
         self._blocks = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the block ends
@@ -132,7 +132,7 @@ class ValueChanges:
 
     def span(self, span: Span) -> None:
         """Set the wires of the unit."""
-        scope, at_ps = self._scope(UNITS[span.unit]), span.start * self._period_ps
+        scope, at_ps = self._scope(UNITS[span.unit]), self._begin_ps(span.start)
         now = "works" if span.works else f"waits_{next(iter(span.stall_cycles))}"
         for state in _STATES:
             scope.change(at_ps, state, int(state == now))
@@ -142,11 +142,11 @@ class ValueChanges:
             values = {"op": span.op, "layer": name.layer, "step": name.step, "sample": name.sample}
         for number in _NUMBERS:
             scope.change(at_ps, number, values.get(number), _NUMBER_BITS)
-        self._end_ps = max(self._end_ps, span.end * self._period_ps)
+        self._end_ps = max(self._end_ps, self._begin_ps(span.end))
 
     def level(self, track: str, cycle: int, value: int) -> None:
         """Set the number of a level."""
-        self._scope(track).change(cycle * self._period_ps, "level", value, _NUMBER_BITS)
+        self._scope(track).change(self._begin_ps(cycle), "level", value, _NUMBER_BITS)
 
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         """Raise a wire of the part while it does `what`; it stays up if that goes on at once."""

@@ -244,13 +244,21 @@ class DramChannels:
         return int(self._layout.channel_records(self._state.words)[:, kernel.DATA_UNTIL].max())
 
     def active_cycles(self, end: int) -> int:
-        """Return in how many cycles before `end` a bank was open or all were refreshed, summed over ranks."""
+        """Return in how many cycles before `end` a bank was open or all were refreshed, summed over ranks.
+
+        `end` is a cycle that was advanced to. A refresh under way then counts as far as it is.
+        """
         ranks = self._layout.rank_records(self._state.words)
         opened, closed = ranks[..., kernel.OPENED], ranks[..., kernel.LAST_CLOSED]
         closed = np.where(ranks[..., kernel.OPEN_BANKS] > 0, end, closed)
         current = np.maximum(np.minimum(closed, end) - opened, 0)
-        refreshing = 0 if self.rules.per_bank else self.counts.refreshes * self.rules.refresh
-        return int(ranks[..., kernel.ACTIVE_CYCLES].sum() + current.sum()) + refreshing
+        open_cycles = int(ranks[..., kernel.ACTIVE_CYCLES].sum() + current.sum())
+        return open_cycles if self.rules.per_bank else open_cycles + self._refreshing_cycles(end)
+
+    def _refreshing_cycles(self, end: int) -> int:
+        """Return for how many cycles before `end` all banks of a rank were refreshed, summed over ranks."""
+        ended = self._layout.first_bank_records(self._state.words)[..., kernel.REFRESH_ENDED]
+        return self.counts.refreshes * self.rules.refresh - int(np.maximum(ended - end, 0).sum())
 
     def _places(self, addresses: Integers) -> Integers:
         """Return (4, N) burst, and the places of channel and bank in the words, and row."""

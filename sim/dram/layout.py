@@ -46,6 +46,11 @@ class Layout:
         """Return a view (channels, ranks, k.RANK_WORDS)."""
         return self._records(words, self.ranks_at, self.ranks, k.RANK_WORDS)
 
+    def first_bank_records(self, words: Integers) -> Integers:
+        """Return a view (channels, ranks, k.BANK_WORDS) of each rank's first bank."""
+        banks = self._records(words, self.banks_at, self.banks, k.BANK_WORDS)
+        return banks[:, :: self.banks // self.ranks]
+
     def initial(self, part: DramPart, refresh_interval: int) -> Integers:
         """Return the words of idle channels with all rows closed; ranks refresh one after the other."""
         words = np.zeros(k.SHARED_WORDS + self.channels * self.channel_words, np.int64)

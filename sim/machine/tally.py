@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil
+
 import numpy as np
 
+from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import ENGINE, NO_TENSOR, PHASES, Program
 from deltatrain.accel.result import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
 from deltatrain.sim.memory.port import RemotePort
@@ -88,6 +92,7 @@ def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
         return RemoteCounters(**moved, **NO_COMMANDS)
     rows, controller = channels.counts, channels.controller
     busy_ps = (rows.read_bursts + rows.write_bursts) * channels.part.burst_cycles * channels.part.tck_ps
+    busy_cycles = Fraction(busy_ps * program.architecture.engine.clock_hz, PS_PER_SECOND * controller.channels)
     return RemoteCounters(
         **moved,
         row_hits=rows.hits,
@@ -100,7 +105,7 @@ def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
         active_ticks=channels.active_cycles(channels.now),
         idle_ticks=controller.channels * controller.ranks * channels.now - channels.active_cycles(channels.now),
         bus_ticks=channels.bus_ticks(channels.now)._asdict(),
-        busy_cycles=-(-busy_ps // (program.architecture.engine.period_ps * controller.channels)),
+        busy_cycles=ceil(busy_cycles),
     )
 
 

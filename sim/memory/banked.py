@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
+from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.transfers import Transfers
 
@@ -26,16 +29,16 @@ class Banked:
 
     Attributes
     ----------
-    tick_ps
-        The controller's clock period, the unit of `done`.
+    tick_cycles
+        Engine cycles of a tick, exact; a tick is the unit of `done`.
     channels
         The controller.
     """
 
     def __init__(self, architecture: Architecture, part: DramPart, record: bool = False) -> None:
         self.channels = Transfers(part, architecture.remote, record)
-        self.tick_ps = part.tck_ps
-        self._period_ps = architecture.engine.period_ps
+        self.tick_cycles = Fraction(part.tck_ps * architecture.engine.clock_hz, PS_PER_SECOND)
+        self._cycles, self._ticks = self.tick_cycles.as_integer_ratio()  # as many cycles last as long as these ticks
         self._delay = architecture.dma.request_cycles
 
     def burst_bytes(self, size_bytes: int) -> int:
@@ -52,7 +55,7 @@ class Banked:
     def write(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> int:
         """Hand over bytes; return the first engine cycle in which the controller has queued all of them."""
         self.channels.hand_over(self._tick(cycle), address, size_bytes, True, oldest)
-        return -(-(self.channels.accepted + 1) * self.tick_ps // self._period_ps)
+        return self._first_cycle(self.channels.accepted + 1)
 
     def await_reads(self, cycle: int, ticket: int, end: int) -> tuple[int, int]:
         """Find out what is known in an engine cycle of the reads from `ticket` on and before `end`.
@@ -81,17 +84,21 @@ class Banked:
 
     def next_data(self) -> int:
         """Return an engine cycle before which no data can be there that are not known yet."""
-        return -(-(self.channels.next_event() + self.channels.read_latency) * self.tick_ps // self._period_ps)
+        return self._first_cycle(self.channels.next_event() + self.channels.read_latency)
 
     def finish(self) -> int:
         """Let the controller serve all requests; return the first engine cycle in which all are done."""
         self.channels.finish()
-        return -(-self.channels.last_data * self.tick_ps // self._period_ps)
+        return self._first_cycle(self.channels.last_data)
 
     def _tick(self, cycle: int) -> int:
         """Return the tick in which the controller sees a request of an engine cycle."""
-        return -(-(cycle + self._delay) * self._period_ps // self.tick_ps)
+        return -(-(cycle + self._delay) * self._ticks // self._cycles)
+
+    def _first_cycle(self, tick: int) -> int:
+        """Return the first engine cycle that begins with a tick, or later."""
+        return -(-tick * self._cycles // self._ticks)
 
     def _known(self, tick: int) -> int:
         """Return the engine cycle in which it is known what the controller does in a tick."""
-        return tick * self.tick_ps // self._period_ps + 1 - self._delay
+        return tick * self._cycles // self._ticks + 1 - self._delay

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
@@ -20,13 +22,11 @@ class Ideal:
         Its latency.
     """
 
-    tick_ps = 1
+    tick_cycles = Fraction(1)
     channels = None
 
     def __init__(self, architecture: Architecture, device: IdealDevice) -> None:
-        self._latency_ps = device.latency_ps
-        self._period_ps = architecture.engine.period_ps
-        self._delay = architecture.dma.request_cycles
+        self._delay = architecture.dma.request_cycles + architecture.engine.cycles_of(device.latency_ps)
         self._last = 0
 
     def burst_bytes(self, size_bytes: int) -> int:
@@ -34,13 +34,13 @@ class Ideal:
         return size_bytes
 
     def read(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> tuple[int, int]:
-        """Ask for bytes; the one ticket of a request is the picosecond in which it is answered."""
-        there = self._there_ps(cycle)
+        """Ask for bytes; the one ticket of a request is the first cycle in which its bytes are there."""
+        there = cycle + self._delay
         return there, there + 1
 
     def write(self, cycle: int, address: int, size_bytes: int, oldest: int | None) -> int:
         """Hand over bytes; return the first engine cycle in which they are in memory."""
-        there = -(-self._there_ps(cycle) // self._period_ps)
+        there = cycle + self._delay
         self._last = max(self._last, there)
         return there
 
@@ -53,7 +53,7 @@ class Ideal:
         return 0
 
     def done(self, first: int, end: int) -> Integers:
-        """Return the picoseconds from which data are there."""
+        """Return the cycles from which data are there."""
         return np.arange(first, end)
 
     def pass_time(self, cycle: int) -> None:
@@ -66,7 +66,3 @@ class Ideal:
     def finish(self) -> int:
         """Return the first engine cycle in which all that was handed over is in memory."""
         return self._last
-
-    def _there_ps(self, cycle: int) -> int:
-        """Return when a request of a cycle is answered."""
-        return (cycle + self._delay) * self._period_ps + self._latency_ps

@@ -8,6 +8,8 @@ import numba
 
 from deltatrain.sim.dram.rules import Integers
 
+_LARGEST = (1 << 63) - 1
+
 
 class Stretch(NamedTuple):
     """A request's bytes, and which bursts of the memory they lie in.
@@ -51,7 +53,23 @@ class Passage(NamedTuple):
 
 
 @numba.njit(cache=True)
-def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int, width: int, due: Integers) -> Passage:
+def first_cycle(tick: int, cycles: int, ticks: int) -> int:
+    """Return the first engine cycle that begins with a tick or later, where `cycles` last as long as `ticks`.
+
+    The product of tick (below 2**48) and cycles (below 2**63) may not fit in 64 bits. So it is divided by `ticks`
+    (at most 10**15) as on paper, twelve bits of the tick at a time.
+    """
+    whole, part = cycles // ticks, cycles % ticks
+    quotient, left = 0, 0
+    for shift in range(36, -1, -12):
+        left = left * 4096 + (tick >> shift & 4095) * part
+        quotient = quotient * 4096 + left // ticks
+        left %= ticks
+    return tick * whole + quotient + (left > 0)
+
+
+@numba.njit(cache=True)
+def pass_on(s: Stretch, p: Passage, done: Integers, cycles: int, ticks: int, width: int, due: Integers) -> Passage:
     """Let further bursts of a request pass the port.
 
     Parameters
@@ -60,9 +78,9 @@ def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int
         The request, and how far it is.
     done
         (N,) Ticks of the memory from which the data of its next N bursts are there.
-    tick_ps, period_ps
-        A tick of the memory; an engine cycle. What is there at a time can pass in the first cycle that begins then or
-        later.
+    cycles, ticks
+        How many engine cycles last as long as how many ticks of the memory, in lowest terms. What is there at a time
+        can pass in the first cycle that begins then or later.
     width
         Bytes that pass in a cycle.
     due
@@ -70,8 +88,9 @@ def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int
     """
     bursts, words, passed, cycle, room, ready, all_come = p
     count, noted = -(-s.size_bytes // s.word_bytes), 0
+    plain_below = _LARGEST // cycles
     for tick in done:
-        come = -(-tick * tick_ps // period_ps)
+        come = -(-tick * cycles // ticks) if tick < plain_below else first_cycle(tick, cycles, ticks)
         all_come = max(all_come, come)
         if come > cycle:
             cycle, room = come, width

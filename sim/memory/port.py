@@ -97,7 +97,7 @@ class RemotePort:
         self.read_bytes = 0
         self.write_bytes = 0
         self.last_cycle = 0
-        self._period_ps = architecture.engine.period_ps
+        self._cycles, self._ticks = self.memory.tick_cycles.as_integer_ratio()
         self._width = architecture.dma.bytes_per_cycle
         self._delay = architecture.dma.request_cycles
         self._passed = -1  # the cycle in which the last request passed
@@ -212,7 +212,7 @@ class RemotePort:
         stretch, passage = read.stretch, read.passage
         due = np.empty(-(-stretch.size_bytes // stretch.word_bytes) - passage.words, np.int64)
         done = self.memory.done(read.next, end)
-        read.passage = pass_on(stretch, passage, done, self.memory.tick_ps, self._period_ps, self._width, due)
+        read.passage = pass_on(stretch, passage, done, self._cycles, self._ticks, self._width, due)
         read.next = end
         self._passed = max(self._passed, read.passage.cycle)
         return due[: read.passage.words - passage.words]

@@ -46,7 +46,7 @@ class RemoteMemory:
         self.port = RemotePort(architecture, record=activity is not None)
         channels = self.port.memory.channels
         self._activity = DramActivity(channels, activity) if activity is not None and channels is not None else None
-        self._clock, self._period_ps = clock, architecture.engine.period_ps
+        self._clock, self._begin_ps = clock, architecture.engine.begin_ps
         self._requests: deque[Callable[[], None]] = deque()
         self._alarm = Alarm(clock, MEMORY)
         self.process = clock.process(self._serve())
@@ -79,7 +79,7 @@ class RemoteMemory:
         """Let the memory finish after a run whose tile was done in `cycle`; return the cycle in which the run ends."""
         end = self.port.finish(cycle)
         if self._activity is not None:
-            self._activity.finish(end * self._period_ps)
+            self._activity.finish(self._begin_ps(end))
         return end
 
     def _leave(self, request: Callable[[], None]) -> None:
@@ -98,5 +98,5 @@ class RemoteMemory:
             while (next_cycle := port.next_cycle) <= (quiet_until := clock.peek()) and next_cycle < math.inf:
                 port.advance(quiet_until)
             if self._activity is not None:
-                self._activity.pass_time(clock.cycle * self._period_ps)
+                self._activity.pass_time(self._begin_ps(clock.cycle))
             yield self._alarm.wait(next_cycle)

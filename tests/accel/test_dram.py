@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deltatrain.accel.dram import FIELDS, DramController, DramPart, fields_of
 from deltatrain.accel.dram_parts import DRAM_PARTS
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.pricing.dram_energy import Actions, energy_of
 
 # GB/s of the channel that a part is usually built into
 PEAKS = {
@@ -59,12 +60,91 @@ def test_any_order_of_fields_is_a_map(fields: list[str]) -> None:
         ({"timing.tFWA": 1}, "timing.tFWA is not a field, did you mean 'tFAW'?"),
         ({"currents.vdd_v": -1.0}, "currents.vdd_v must be a positive number, not -1.0"),
         ({"standard": "DDR6"}, "standard must be one of 'DDR3', 'DDR4', 'LPDDR4' or 'HBM2', not 'DDR6'"),
+        ({"burst_length": 5}, "burst_length must be a power of two from 2 on, not 5"),
+        ({"burst_length": 1}, "burst_length must be a power of two from 2 on, not 1"),
+        ({"burst_length": 16}, "burst_length must be 4 or 8, which DDR3 has, not 16"),
+        (
+            {"device_row_bytes": 4},
+            "device_row_bytes must be a multiple of a device's burst, 8 x 8 bits in whole bytes, not 4",
+        ),
+        (
+            {"device_row_bytes": 1020},
+            "device_row_bytes must be a multiple of a device's burst, 8 x 8 bits in whole bytes, not 1020",
+        ),
+        (
+            {"device_bits": 1, "burst_length": 4},
+            "device_row_bytes must be a multiple of a device's burst, 1 x 4 bits in whole bytes, not 1024",
+        ),
+        (
+            {"currents.idd0_ma": 20},
+            "currents.idd0_ma must be at least what standby takes in a tRC, 36.31, not 20",
+        ),
+        ({"currents.idd4r_ma": 37.0}, "currents: idd4r_ma must be at least idd3n_ma (38), not 37"),
+        ({"currents.idd4w_ma": 37.0}, "currents: idd4w_ma must be at least idd3n_ma (38), not 37"),
+        ({"currents.idd5_ma": 37.0}, "currents: idd5_ma must be at least idd3n_ma (38), not 37"),
+        ({"currents.idd2n_ma": 39.0}, "currents: idd3n_ma must be at least idd2n_ma (39), not 38"),
+        ({"currents.idd4r_ma": 1e300}, "currents: idd4r_ma must be at most 100,000, not 1e+300"),
+        ({"tck_ps": 10**7}, "tck_ps must be at most 1,000,000, not 10000000"),
+        ({"rows": 10**12}, "rows must be at most 16,777,216, not 1000000000000"),
+        ({"banks_per_group": 64, "bank_groups": 2}, "bank_groups x banks_per_group must be at most 64, not 128"),
+        ({"timing.CL": 10**8}, "timing: CL must be at most 10,000,000, not 100000000"),
+        (
+            {"timing.tRFC": 6239},
+            "timing.tRFC must leave 46 clocks for a row until the bank's next refresh, 1 x tREFI later (6240), "
+            "not be 6239",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError) as error:
         DramPart.named("ddr3_1600", changes)
     assert str(error.value) == f"ddr3_1600: {said}"
+
+
+def test_more_banks_than_bits_of_a_word_are_not_refreshed_one_by_one() -> None:
+    part = DramPart.named("hbm2_2000", {"banks_per_group": 16})
+    assert "for more than 62 banks" in DramController(bus_bits=64, refresh="per_bank").fits(part)
+    assert DramController(bus_bits=64).fits(part) == ""
+
+
+@pytest.mark.parametrize("field", ["channels", "ranks", "read_queue", "write_queue", "most_bypasses", "bus_bits"])
+def test_a_controller_larger_than_any_is_refused_before_anything_is_made(field: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{field} must be at most [\d,]+[^\n]*, not 10{{18}}$"):
+        DramController.from_table({"bus_bits": 64, field: 10**18})
+
+
+currents_ma = st.fixed_dictionaries(
+    {f"currents.idd{name}_ma": st.floats(1, 300) for name in ("0", "2n", "3n", "4r", "4w", "5")}
+)
+geometries = st.fixed_dictionaries(
+    {
+        "burst_length": st.integers(1, 20),
+        "device_row_bytes": st.integers(1, 64),
+        "device_bits": st.integers(1, 16),
+    }
+)
+
+
+@given(currents_ma, geometries)
+def test_what_is_accepted_stays_in_its_physical_range(currents: dict[str, object], geometry: dict[str, object]) -> None:
+    """Every action's energy at least nothing; a row of whole bursts, and a burst of whole bytes."""
+    try:
+        part = DramPart.named("ddr3_1600", currents)
+    except ConfigError:
+        pass
+    else:
+        for action in range(len(Actions._fields)):
+            actions = Actions._make(int(action == other) for other in range(len(Actions._fields)))
+            found = energy_of(part, DramController(bus_bits=64), actions)
+            assert all(joules >= -1e-24 for joules in found.values())
+    try:
+        part = DramPart.named("ddr3_1600", geometry)
+    except ConfigError:
+        return
+    bus_bits = 4 * part.device_bits
+    assert part.row_bytes(bus_bits) % part.burst_bytes(bus_bits) == 0
+    moved = part.burst_bytes(bus_bits) / (part.burst_cycles * part.tck_ps * 1e-12)
+    assert moved == pytest.approx(part.peak_bytes_per_second(bus_bits))
 
 
 def test_defaults_fit_every_part() -> None:

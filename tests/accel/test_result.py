@@ -38,7 +38,7 @@ def counters(draw: st.DrawFn, cycles: int | None = None) -> Counters:
         name: {
             "busy_cycles": spent[2 * i],
             "stall_cycles": {"stream": spent[2 * i + 1]},
-            "macs": draw(st.integers(0, 10**9)),
+            "macs": draw(st.integers(0, 4 * spent[2 * i])),
             "skipped_macs": draw(st.integers(0, 10**9)),
             "fired": draw(st.integers(0, 100)),
             "elements": 100,
@@ -108,6 +108,18 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a byte more was asked for": lambda t: t["remote"].update(asked_bytes=t["remote"]["asked_bytes"] + 1),
     "a phase moved a byte more": lambda t: t["phases"]["FP"].update(remote_bytes=t["phases"]["FP"]["remote_bytes"] + 1),
     "an unknown stall": lambda t: _first_unit(t)["stall_cycles"].update(tea=0),
+    "a column fires that is not there": lambda t: t["phases"]["BP"].update(fired=101),
+    "fewer columns fire than none": lambda t: t["phases"]["BP"].update(fired=-1),
+    "lanes do more than one multiply-accumulate a cycle": lambda t: t["phases"]["WG"].update(
+        macs=4 * t["phases"]["WG"]["busy_cycles"] + 1
+    ),
+    "a refresh less than none": lambda t: t["remote"].update(refreshes=-1),
+    "a bank is closed for less than no time": lambda t: t["remote"].update(idle_ticks=-110, active_ticks=110),
+    "ranks stand by while no clock passes": lambda t: t["remote"].update(active_ticks=1),
+    "two ranks of different clocks": lambda t: t["remote"].update(bus_ticks={"idle": 2}, active_ticks=3),
+    "a burst without a row": lambda t: t["remote"].update(read_bursts=2, row_hits=1),
+    "the buses move data for longer than the run": lambda t: t["remote"].update(busy_cycles=t["cycles"] + 1),
+    "work less than none": lambda t: t["work"].update(macs=-1),
     "the run is longer": lambda t: t.update(cycles=t["cycles"] + 1),
 }
 
@@ -120,6 +132,28 @@ def test_counters_that_do_not_close_are_refused(change: str, one: Counters) -> N
     CHANGES[change](table)
     with pytest.raises(ValidationError):
         Counters.model_validate(table)
+
+
+RESULT_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "energy less than none": lambda t: t["energy_j"].update(lanes=-1e-12),
+    "energy without end": lambda t: t["dense_energy_j"].update(lanes=float("inf")),
+    "area less than none": lambda t: t["area_mm2"].update(lanes=-0.1),
+    "more right than all": lambda t: t["training"].update(accuracy=1.01),
+    "more fired than all": lambda t: t["training"].update(occupancy_h=1.5),
+    "lanes lack words for longer than they wait": lambda t: t["starved_cycles"].update(list=1),
+    "less than nothing held": lambda t: t.update(held_bytes=[[0, -1]]),
+}
+
+
+@pytest.mark.parametrize("change", RESULT_CHANGES)
+@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
+@given(one=results())
+def test_a_result_out_of_its_ranges_is_refused(change: str, one: Result) -> None:
+    table = one.model_dump()
+    Result.model_validate(table)
+    RESULT_CHANGES[change](table)
+    with pytest.raises(ValidationError):
+        Result.model_validate(table)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=30)

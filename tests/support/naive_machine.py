@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
@@ -97,7 +98,7 @@ class NaiveDram:
 
     def __init__(self, part: DramPart, architecture: Architecture) -> None:
         self.channels = DramChannels(part, architecture.remote)
-        self.tck, self.period = part.tck_ps, architecture.engine.period_ps
+        self.tck, self.period = part.tck_ps, Fraction(10**12, architecture.engine.clock_hz)
         self.burst = self.channels.map.burst_bytes
         self.waiting: deque[tuple[int, bool, Request, int]] = deque()
         self.tickets: dict[int, tuple[bool, Request, int]] = {}
@@ -117,7 +118,7 @@ class NaiveDram:
             address += here
         return found
 
-    def until(self, ps: int) -> None:
+    def until(self, ps: Fraction) -> None:
         """Let all clocks pass that begin before `ps`."""
         while self.clock * self.tck < ps:
             if self.waiting:
@@ -155,7 +156,8 @@ class NaiveDram:
 
 class NaiveIdeal:
     def __init__(self, device: IdealDevice, architecture: Architecture) -> None:
-        self.latency, self.period, self.now, self.last = device.latency_ps, architecture.engine.period_ps, 0, 0
+        self.period = Fraction(10**12, architecture.engine.clock_hz)
+        self.latency, self.now, self.last = device.latency_ps, Fraction(0), 0
 
     def ask(self, address: int, size: int, write: bool) -> Request:
         come = -(-(self.now + self.latency) // self.period)
@@ -163,7 +165,7 @@ class NaiveIdeal:
             self.last = max(self.last, come)
         return Request([size], [come])
 
-    def until(self, ps: int) -> None:
+    def until(self, ps: Fraction) -> None:
         self.now = ps
 
     def finish(self) -> int:
@@ -175,7 +177,7 @@ class NaiveMachine:
         self.program, self.ops = program, program.ops
         architecture = program.architecture
         device, self.dma = architecture.device, architecture.dma
-        self.period = architecture.engine.period_ps
+        self.period = Fraction(10**12, architecture.engine.clock_hz)
         self.buffer_bytes = architecture.tiles.count * self.dma.buffer_bytes
         self.memory = (NaiveDram if isinstance(device, DramPart) else NaiveIdeal)(device, architecture)
         self.vector_word = (

@@ -111,9 +111,7 @@ def test_slices_are_what_the_commands_say(case: Case, looks: int, idle: int) -> 
                 active += max(0, end_ps - max(start_ps, until))
                 until = max(until, end_ps)
     assert {track: found for track, found in kept.slices.items() if "bus" not in track} == expected
-    # The controller counts a refresh as a whole when it begins.
-    ahead = sum(max(0, c.cycle + refresh - end) for c in commands if c.kind == "REF")
-    assert active == (memory.active_cycles(end) - ahead) * part.tck_ps
+    assert active == memory.active_cycles(end) * part.tck_ps
 
     moved = Counter[str]()
     for channel in range(controller.channels):

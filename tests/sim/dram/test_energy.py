@@ -19,8 +19,8 @@ def _memory(device: str, **changes: object) -> DramChannels:
 
 def test_an_idle_memory_uses_standby_and_refresh_only() -> None:
     memory = _memory("ddr4_2400", ranks=2)
-    end = 20 * 9360
-    memory.advance(end + 1)
+    end = 20 * 9360 + 420  # the last refresh has just ended
+    memory.advance(end)
     found = dram_energy_j(memory, end)
     joules = 1.2e-3 * 833e-12 * 8
     refreshes = memory.counts.refreshes
@@ -78,6 +78,18 @@ def test_open_cycles_are_the_union_of_open_banks() -> None:
             is_open[start:] = True
         refreshing = memory.counts.refreshes * t.tRFC
         assert memory.active_cycles(end) == is_open[:end].sum() + refreshing
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_refresh_under_way_counts_as_far_as_it_is(ranks: int) -> None:
+    """An idle memory: rank r refreshes at tREFI (r + 1) / ranks, in every cycle open or not, of no rank twice."""
+    part = DramPart.named("ddr3_1600")
+    t = part.timing
+    memory = DramChannels(part, DramController(bus_bits=64, ranks=ranks, channels=2))
+    for end in (0, t.tREFI // 2 + 7, t.tREFI - 1, t.tREFI, t.tREFI + 1, t.tREFI + t.tRFC, 2 * t.tREFI + 100):
+        memory.advance(end)
+        begun = [due for rank in range(ranks) for due in range(t.tREFI * (rank + 1) // ranks, end, t.tREFI)]
+        assert memory.active_cycles(end) == 2 * sum(min(end - due, t.tRFC) for due in begun)
 
 
 @pytest.mark.parametrize(

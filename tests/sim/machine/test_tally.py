@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,7 +85,9 @@ def test_the_data_bus_is_busy_for_every_byte_and_never_longer_than_the_run(progr
     if isinstance(architecture.device, DramPart):
         t, tck_ps, channels = architecture.device.timing, architecture.device.tck_ps, architecture.remote.channels
         assert bus_cycles(program) <= remote.busy_cycles <= counters.cycles + 1
-        end_ps = (counters.cycles + architecture.dma.request_cycles + 1) * architecture.engine.period_ps
+        end_ps = (counters.cycles + architecture.dma.request_cycles + 1) * Fraction(
+            10**12, architecture.engine.clock_hz
+        )
         assert remote.refreshes <= channels * (end_ps / (t.tREFI * tck_ps) + 1)
     else:
         assert remote.busy_cycles == remote.refreshes == remote.activates == 0
@@ -109,7 +113,7 @@ def test_channels_share_the_bursts_and_all_ranks_of_all_channels_stand_by() -> N
     changes = homes | {"remote.channels": 2, "remote.ranks": 2, "remote.device": "ddr3_1600"}
     machine = Architecture.named("edge", changes)
     remote = cycle.count(lower_matrix(machine, "outer", uniform_masks(20, 40, 0.5, 1), 64)).remote
-    tick_ps, burst_ticks, period_ps = 1250, 4, machine.engine.period_ps
+    tick_ps, burst_ticks, period_ps = 1250, 4, Fraction(10**12, machine.engine.clock_hz)
     moved_ps = (remote.read_bursts + remote.write_bursts) * burst_ticks * tick_ps
     assert remote.busy_cycles == -(-moved_ps // (2 * period_ps)) > 0
     clocks, odd = divmod(sum(remote.bus_ticks.values()), 2)

@@ -9,7 +9,9 @@ import re
 import tracemalloc
 from collections import Counter, defaultdict
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
     buffer = kept.levels.get("column buffer, bytes", [])
     assert max([value for _, value in buffer], default=0) <= program.architecture.dma.buffer_bytes
     assert bool(buffer) == bool((program.remote_word_bytes * program.ops.count).any())
-    end_ps, moved = counters.cycles * program.architecture.engine.period_ps, Counter[str]()
+    end_ps, moved = program.architecture.engine.begin_ps(counters.cycles), Counter[str]()
     for activities in kept.activities.values():
         assert all(0 <= start < end <= end_ps for _, start, end, _ in activities)
         assert all(one[2] <= other[1] for one, other in pairwise(activities))
@@ -97,12 +99,14 @@ def test_commands_are_kept_only_for_who_watches_memory() -> None:
     assert kept.activities and "column buffer, bytes" in kept.levels
 
 
-def _program() -> Program:
+def _program(clock_hz: int = 125_000_000) -> Program:
     from deltatrain.accel.architecture import Architecture
 
     trace = synthetic_trace(Workload.named("tiny"))
     shape = Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
-    return lower(Architecture.named("edge"), shape, trace.recorded[-1], trace.workload.readout)
+    return lower(
+        Architecture.named("edge", {"engine.clock_hz": clock_hz}), shape, trace.recorded[-1], trace.workload.readout
+    )
 
 
 def _written(writer: Any, program: Program) -> tuple[bytes, Counters]:
@@ -154,7 +158,7 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
     content, counters = _written(TraceEvents, program)
     table = json.loads(content, parse_float=Decimal)
     assert table["displayTimeUnit"] == "ns"
-    events, period = table["traceEvents"], program.architecture.engine.period_ps
+    events, period = table["traceEvents"], 10**12 // program.architecture.engine.clock_hz
     by_kind = defaultdict(list)
     for event in events:
         by_kind[_checked(event)].append(event)
@@ -195,10 +199,26 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
     assert {event["name"] for event in by_kind["C"]} == {"column buffer", *(UNITS[u] for u in program.unit)} | held
 
 
+def test_cycles_of_a_third_of_a_picosecond_begin_with_the_next_whole_one_in_every_file() -> None:
+    """At 300 MHz, cycle c begins at 3333 1/3 c ps; slices neither overlap nor leave gaps."""
+    program = _program(300_000_000)
+    content, counters = _written(TraceEvents, program)
+    ends = defaultdict(int)
+    for event in json.loads(content, parse_float=Decimal)["traceEvents"]:
+        if event["ph"] == "X" and event["cat"] in ("op", "wait"):
+            at_ps, duration_ps = (int(event[key] * 10**6) for key in ("ts", "dur"))
+            assert at_ps == ends[event["tid"]] == ceil(event["args"]["cycle"] * Fraction(10_000, 3))
+            ends[event["tid"]] += duration_ps
+    end_ps = ceil(counters.cycles * Fraction(10_000, 3))
+    assert counters.cycles % 3 and set(ends.values()) == {end_ps}
+    times = re.findall(rb"^#(\d+)$", _written(ValueChanges, program)[0], re.MULTILINE)
+    assert int(times[-1]) == end_ps
+
+
 def test_value_changes_are_read_by_another_reader_and_last_as_long_as_the_counters_say() -> None:
     program = _program()
     content, counters = _written(ValueChanges, program)
-    period = program.architecture.engine.period_ps
+    period = 10**12 // program.architecture.engine.clock_hz
     scopes: list[str] = []
     wires: dict[str, tuple[str, str]] = {}
     lasted, since, values = Counter[tuple[str, str]](), {}, {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.dram.controller import DramChannels
+from deltatrain.sim.memory.passing import first_cycle
 from deltatrain.sim.memory.port import Arrival, RemotePort
 
 
@@ -24,6 +26,10 @@ class Request(NamedTuple):
     write: bool
 
 
+clocks_hz = st.sampled_from([50_000_000, 125_000_000, 300_000_000, 940_000_000, 1_850_000_000, 999_999_937])
+"""Some with a period of whole picoseconds, and one, a prime, whose ratio to any DRAM clock has no small terms."""
+
+
 @st.composite
 def machines(draw: st.DrawFn) -> Architecture:
     channels = draw(st.sampled_from([1, 1, 2]))
@@ -31,7 +37,7 @@ def machines(draw: st.DrawFn) -> Architecture:
     return Architecture.named(
         "edge",
         {
-            "engine.clock_hz": draw(st.sampled_from([50_000_000, 125_000_000, 500_000_000, 1_000_000_000])),
+            "engine.clock_hz": draw(clocks_hz),
             "dma.bytes_per_cycle": draw(st.sampled_from([1, 2, 3, 4, 8, 12, 16, 32, 64])),
             "dma.request_cycles": draw(st.integers(0, 8)),
             "remote.device": part,
@@ -55,7 +61,7 @@ def requests(draw: st.DrawFn) -> list[Request]:
 
 def expected(machine: Architecture, asked: list[Request]) -> tuple[list[list[int]], DramChannels]:
     """Return for each read when it has come from memory and the cycles in which its words pass, and the controller."""
-    period, tck, width = machine.engine.period_ps, machine.device.tck_ps, machine.dma.bytes_per_cycle
+    period, tck, width = Fraction(10**12, machine.engine.clock_hz), machine.device.tck_ps, machine.dma.bytes_per_cycle
     memory = DramChannels(machine.device, machine.remote)
     size = memory.map.burst_bytes
     bursts = [(r, b) for r in asked for b in range(r.address // size, (r.address + r.size - 1) // size + 1)]
@@ -85,6 +91,21 @@ def _advance(port: RemotePort, limit: float) -> None:
         port.advance(limit)
 
 
+@given(st.integers(0, (1 << 48) - 1), st.integers(1, (1 << 63) - 1), st.integers(1, 10**15))
+def test_a_tick_begins_in_the_cycle_that_exact_fractions_say(tick: int, cycles: int, ticks: int) -> None:
+    exact = math.ceil(Fraction(tick) * cycles / ticks)
+    if exact < 1 << 62:
+        assert first_cycle(tick, cycles, ticks) == exact
+
+
+@given(st.integers(1, 10**12), st.integers(0, 10**12), st.integers(0, 10**9))
+def test_cycles_and_picoseconds_are_those_of_exact_fractions(clock_hz: int, cycle: int, time_ps: int) -> None:
+    engine = Architecture.named("edge", {"engine.clock_hz": clock_hz}).engine
+    period_ps = Fraction(10**12, clock_hz)
+    assert engine.begin_ps(cycle) == math.ceil(cycle * period_ps)
+    assert engine.cycles_of(time_ps) == math.ceil(time_ps / period_ps)
+
+
 @settings(max_examples=200)
 @given(machines(), requests())
 def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked: list[Request]) -> None:
@@ -105,7 +126,7 @@ def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked:
     assert port.write_bytes == sum(r.size for r in asked if r.write)
     end = port.finish(0)
     assert port.memory.channels is not None
-    assert end >= -(-memory.last_data * machine.device.tck_ps // machine.engine.period_ps)
+    assert end >= -(-memory.last_data * machine.device.tck_ps // Fraction(10**12, machine.engine.clock_hz))
     idle = {"refreshes": 0, "precharges": 0}  # time passes on while the last data pass the port
     assert port.memory.channels.counts._replace(**idle) == memory.counts._replace(**idle)
 
@@ -166,7 +187,7 @@ def test_a_memory_with_a_latency_answers_in_the_first_cycle_that_begins_after_it
     port, told = RemotePort(Architecture.named("edge", changes)), list[Arrival]()
     width = Architecture.named("edge").dma.bytes_per_cycle
     port.read(cycle, 0, words * width, width, told.append)
-    assert port.next_arrival(cycle)
+    _advance(port, math.inf)
     assert told == [(cycle + request_cycles + 16 + words, cycle + request_cycles + 16)]
     assert port.write(cycle, 0, width) == cycle + request_cycles + 16
     assert port.finish(0) == cycle + request_cycles + 16

@@ -34,7 +34,7 @@ def latency_cycles(program: Program) -> int:
     """
     architecture = program.architecture
     device = architecture.device
-    there = -(-device.latency_ps // architecture.engine.period_ps) if isinstance(device, IdealDevice) else 0
+    there = architecture.engine.cycles_of(device.latency_ps) if isinstance(device, IdealDevice) else 0
     return architecture.dma.request_cycles + there
 
 
