@@ -110,6 +110,9 @@ class PhaseCounters(Description):
 class RemoteCounters(Description):
     """The off-chip memory. Row counters are zero for a memory without rows.
 
+    The fidelity "analytic" tells the least activates, refreshes, bursts and clocks that there can be, and neither hits,
+    misses nor conflicts.
+
     Attributes
     ----------
     asked_bytes
@@ -124,11 +127,12 @@ class RemoteCounters(Description):
     busy_cycles
         Engine cycles' worth of time in which a data bus moved data, the mean of all channels.
     read_bursts, write_bursts
-        Bursts on the data buses; zero where a fidelity does not tell, as all that follows.
+        Bursts on the data buses.
     active_ticks, idle_ticks
         Clocks of the memory, summed over ranks, with a bank open or all refreshed; with all banks closed.
     bus_ticks
         Clocks of the memory, summed over channels, by what the data bus did (`BusUse`): they add up to all there were.
+        Empty where the fidelity does not tell.
     """
 
     asked_bytes: int
