@@ -224,6 +224,8 @@ class Result(Description):
         Area of the machine by component, from published areas of memories and arithmetic.
     not_priced
         What the sums of ``energy`` and of ``area`` do not include.
+    mixed_nodes
+        Which of the prices of ``energy`` and of ``area`` are of different process nodes; empty where all are of one.
     held_bytes
         Cycles of the recorded step, and the bytes of tapes and states in local memory from each on, sampled so that
         peaks stay; empty where the fidelity does not tell when, and where the tape lives off-chip.
@@ -245,6 +247,7 @@ class Result(Description):
     dense_energy_j: dict[str, float]
     area_mm2: dict[str, float] = Field(default_factory=dict)
     not_priced: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
+    mixed_nodes: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
     held_bytes: tuple[tuple[int, int], ...] = ()
     starved_cycles: dict[Starved, int] = Field(default_factory=dict)
     training: dict[str, Any]

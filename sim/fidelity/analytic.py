@@ -35,8 +35,8 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
 
     The run takes at least as long as every unit's own work, as the bytes on the port and on the memory's data bus, and
     as the recurrence (`workloads.lowering.costs.bounds.recurrence_cycles`). What is above the engine's own work is one
-    stall, "bound". The DRAM's commands and clocks are bounds too (`workloads.lowering.costs.dram_commands`), so that its
-    energy, priced as at the other fidelities, is a lower bound of theirs.
+    stall, "bound". The DRAM's commands and clocks are bounds too (`workloads.lowering.costs.dram_commands`). So is its
+    energy, which is priced as at the other fidelities.
 
     Parameters
     ----------
