@@ -116,6 +116,9 @@ class PhaseCounters(Description):
 class RemoteCounters(Description):
     """The off-chip memory. Row counters are zero for a memory without rows.
 
+    The fidelity "analytic" tells the least activates, refreshes, bursts and clocks that there can be, and neither hits,
+    misses nor conflicts.
+
     Attributes
     ----------
     asked_bytes
@@ -130,11 +133,12 @@ class RemoteCounters(Description):
     busy_cycles
         Engine cycles' worth of time in which a data bus moved data, the mean of all channels.
     read_bursts, write_bursts
-        Bursts on the data buses; zero where a fidelity does not tell, as all that follows.
+        Bursts on the data buses.
     active_ticks, idle_ticks
         Clocks of the memory, summed over ranks, with a bank open or all refreshed; with all banks closed.
     bus_ticks
         Clocks of the memory, summed over channels, by what the data bus did (`BusUse`): they add up to all there were.
+        Empty where the fidelity does not tell.
     """
 
     asked_bytes: Count
@@ -154,12 +158,14 @@ class RemoteCounters(Description):
 
     @model_validator(mode="after")
     def _sums_close(self) -> Self:
+        clocks, ranks_clocks = sum(self.bus_ticks.values()), self.active_ticks + self.idle_ticks
+        if not clocks:
+            return self  # the fidelity tells least commands and clocks, not what each burst found
         bursts = self.read_bursts + self.write_bursts
         found = self.row_hits + self.row_misses + self.row_conflicts
-        if bursts and found != bursts:
+        if found != bursts:
             raise ValueError(f"{bursts} bursts on the data buses found {found} rows")
-        clocks, ranks_clocks = sum(self.bus_ticks.values()), self.active_ticks + self.idle_ticks
-        if ranks_clocks % clocks if clocks else ranks_clocks:
+        if ranks_clocks % clocks:
             raise ValueError(f"{ranks_clocks} clocks of ranks are no multiple of the {clocks} clocks of data buses")
         return self
 
@@ -246,6 +252,8 @@ class Result(Description):
         Area of the machine by component, from published areas of memories and arithmetic.
     not_priced
         What the sums of ``energy`` and of ``area`` do not include.
+    mixed_nodes
+        Which of the prices of ``energy`` and of ``area`` are of different process nodes; empty where all are of one.
     held_bytes
         Cycles of the recorded step, and the bytes of tapes and states in local memory from each on, sampled so that
         peaks stay; empty where the fidelity does not tell when, and where the tape lives off-chip.
@@ -267,6 +275,7 @@ class Result(Description):
     dense_energy_j: dict[str, NonNegativeFloat]
     area_mm2: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     not_priced: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
+    mixed_nodes: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
     held_bytes: tuple[tuple[Count, Count], ...] = ()
     starved_cycles: dict[Starved, Count] = Field(default_factory=dict)
     training: dict[str, Any]

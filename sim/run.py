@@ -14,6 +14,7 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
+from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Counters, Result
@@ -136,6 +137,7 @@ def _prices(architecture: Architecture, delta: Counters, dense: Counters) -> dic
         "dense_energy_j": energy_j(dense, architecture),
         "area_mm2": known_area.mm2,
         "not_priced": {"energy": not_priced(architecture), "area": known_area.not_priced},
+        "mixed_nodes": mixed_nodes(architecture),
     }
 
 

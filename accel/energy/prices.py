@@ -16,8 +16,11 @@ JOIN = "+"
 
 NEEDED = (
     ("multiply", "pj"),
+    ("multiply", "bits"),
     ("add", "pj"),
+    ("add", "bits"),
     ("compare", "pj"),
+    ("compare", "bits"),
     ("local", "read_pj"),
     ("local", "write_pj"),
     ("remote", "pj"),
@@ -42,8 +45,12 @@ class Prices:
     def __init__(self, tables: str) -> None:
         self.tables = tuple(name.strip() for name in tables.split(JOIN))
         self._rows: dict[str, dict[str, Any]] = {}
+        self._nodes_nm: dict[str, int] = {}
         for name in reversed(self.tables):
-            self._rows |= {row: entry for row, entry in ENERGY_TABLES.load(name).items() if isinstance(entry, dict)}
+            table = ENERGY_TABLES.load(name)
+            rows = {row: entry for row, entry in table.items() if isinstance(entry, dict)}
+            self._rows |= rows
+            self._nodes_nm |= dict.fromkeys(rows, table["node_nm"])
 
     def has(self, row: str, quantity: str) -> bool:
         """Tell whether a row has this quantity."""
@@ -59,6 +66,10 @@ class Prices:
         """
         self.check([(row, quantity)])
         return float(self._rows[row][quantity])
+
+    def node_nm(self, row: str) -> int | None:
+        """Return the process node of the table that a row is from, in nanometres; None if no table has the row."""
+        return self._nodes_nm.get(row)
 
     def of_size(self, row: str, quantity: str, size_bytes: float) -> float:
         """Return what a row says of a memory of `size_bytes`; see `at_size`; errors as for calling."""

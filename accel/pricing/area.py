@@ -1,7 +1,7 @@
 """Area of a machine by component, from published areas of memories, adders and multipliers.
 
-Arithmetic of another width than the table's is scaled: an adder has a cell for each bit, a multiplier one for each bit
-of one factor times each of the other. What has no published figure is named as not priced, never guessed.
+Arithmetic of another width than the table's is scaled (`accel.pricing.arithmetic`). What has no published figure is
+named as not priced, never guessed.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.energy.prices import prices
+from deltatrain.accel.energy.prices import Prices, prices
 from deltatrain.accel.pricing import sram
+from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 
-_TABLE_BITS = 32  # of the adders and multipliers in the tables
 _NEVER_PRICED = (
     "pipeline registers and control of all units",
     "element-wise tables and adders",
     "port to off-chip memory and its controller",
     "clock tree and wires between blocks",
 )
+_PARTS = {
+    "multiply": ("lane multipliers", "element-wise multipliers"),
+    "add": ("lane adders", "adder tree", "encoder adders"),
+}
 _ELEMENTWISE_MULTIPLIERS = 2  # of each lane, see `accel.engine.Engine`
 
 
@@ -48,34 +52,29 @@ def area(machine: Architecture) -> Area:
     missing = ["local memory"] if local is None else []
     if local is not None and machine.local.ports > 1:
         missing.append("second port of the local memory")
-    for row, components in (("multiply", _multiplier_cells(machine)), ("add", _adder_cells(machine))):
-        for component, cells in components.items():
-            if known.has(row, "um2"):
-                found[component] = cells * known(row, "um2") * 1e-6
-            else:
-                missing.append(component)
+    for row, units in (("multiply", _multipliers), ("add", _adders)):
+        if known.has(row, "um2"):
+            found |= {part: number * known(row, "um2") * 1e-6 for part, number in units(machine, known).items()}
+        else:
+            missing += _PARTS[row]
     missing += ["exchange between tiles"] if tiles > 1 else []
     return Area({component: tiles * mm2 for component, mm2 in found.items()}, (*missing, *_NEVER_PRICED))
 
 
-def _multiplier_cells(machine: Architecture) -> dict[str, float]:
+def _multipliers(machine: Architecture, known: Prices) -> dict[str, float]:
     """Return how many of the table's multipliers each component of a tile is worth.
 
-    A lane's multiplier takes the widest factors of any mode: weight, delta or dW, times delta, gradient or learning
-    rate. One of the element-wise unit takes two of the widest of gate, state and gradient.
+    A lane's multiplier takes the widest factors of any phase. One of the element-wise unit takes two of the widest.
     """
     engine, formats = machine.engine, machine.engine.formats
-    first = max(formats.weight.bits, formats.activation.bits, formats.weight_gradient_bits)
-    second = max(formats.activation.bits, formats.gradient.bits, formats.learning_rate.bits)
-    widest = max(formats.gate.bits, formats.state.bits, formats.gradient.bits)
+    first, second, _ = map(max, zip(*lane_operands(formats).values(), strict=True))
+    widest = elementwise_bits(formats)
     of_elementwise = engine.elementwise_lanes * _ELEMENTWISE_MULTIPLIERS
-    return {
-        "lane multipliers": engine.lanes * first * second / _TABLE_BITS**2,
-        "element-wise multipliers": of_elementwise * widest**2 / _TABLE_BITS**2,
-    }
+    found = (engine.lanes * multipliers(known, first, second), of_elementwise * multipliers(known, widest, widest))
+    return dict(zip(_PARTS["multiply"], found, strict=True))
 
 
-def _adder_cells(machine: Architecture) -> dict[str, float]:
+def _adders(machine: Architecture, known: Prices) -> dict[str, float]:
     """Return how many of the table's adders each component of a tile is worth.
 
     A lane adds to M, to dW and to W; one tree with an accumulator behind it adds up all lanes' products for `matvec_t`;
@@ -83,8 +82,9 @@ def _adder_cells(machine: Architecture) -> dict[str, float]:
     """
     engine, formats = machine.engine, machine.engine.formats
     of_lane = formats.memory_bits + formats.weight_gradient_bits + formats.weight.bits
-    return {
-        "lane adders": engine.lanes * of_lane / _TABLE_BITS,
-        "adder tree": engine.lanes * formats.memory_bits / _TABLE_BITS,
-        "encoder adders": 2 * engine.encoder_elements * formats.activation.bits / _TABLE_BITS,
-    }
+    found = (
+        engine.lanes * adders(known, of_lane),
+        engine.lanes * adders(known, formats.memory_bits),
+        2 * engine.encoder_elements * adders(known, formats.activation.bits),
+    )
+    return dict(zip(_PARTS["add"], found, strict=True))

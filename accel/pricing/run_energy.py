@@ -6,8 +6,9 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.energy.prices import Prices, prices
 from deltatrain.accel.pricing import sram
+from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 from deltatrain.accel.pricing.dram_energy import Actions, energy_of, unknown_energy
-from deltatrain.accel.result import Counters, RemoteCounters
+from deltatrain.accel.result import Counters, PhaseCounters, RemoteCounters
 
 LEAKAGE = "local leakage"
 """The component that grows with time, not with actions."""
@@ -27,33 +28,60 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
 
     Notes
     -----
-    A multiply-accumulate is one multiplication and one addition. The local memory is priced by its banks
-    (`accel.pricing.sram`). It leaks all the time: where the table tells how much, that is a component of its own. Where
-    the fidelity counts the DRAM's commands and the part's currents are published, they price the DRAM
-    (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM. Otherwise the table prices
-    its bytes: the component "remote memory".
+    A multiply-accumulate is one multiplication and one addition, of the widths that its phase works with
+    (`accel.pricing.arithmetic`). The local memory is priced by its banks (`accel.pricing.sram`). It leaks all the time:
+    where the table tells how much, that is a component of its own. Where the part's currents are published, they price
+    the DRAM at every fidelity (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM.
+    Otherwise the table prices its bytes: the component "remote memory", which `not_priced` tells.
     """
     price, local, work = prices(architecture.energy), architecture.local, counters.work
+    formats = architecture.engine.formats
     reads, writes = (work[f"local_{way}_bytes"] / sram.ACCESS_BYTES for way in ("read", "write"))
     picojoules = {
-        "lanes": work["macs"] * (price("multiply", "pj") + price("add", "pj")),
-        "elementwise": work["multiplies"] * price("multiply", "pj"),
-        "encoder": work["compares"] * price("compare", "pj"),
+        "lanes": _lanes_pj(counters.phases, architecture, price),
+        "elementwise": work["multiplies"] * _multiply_pj(elementwise_bits(formats), elementwise_bits(formats), price),
+        "encoder": work["compares"] * adders(price, formats.activation.bits, "compare") * price("compare", "pj"),
         "local memory": reads * sram.access_pj(local, price, "read") + writes * sram.access_pj(local, price, "write"),
     }
     found = {component: pj * 1e-12 for component, pj in picojoules.items()}
     leakage_w = sram.leakage_w(local, price)
     if leakage_w is not None:
         found[LEAKAGE] = architecture.tiles.count * leakage_w * counters.seconds
-    return found | (_dram_j(counters.remote, architecture) or {"remote memory": _accesses_j(counters.remote, price)})
+    if no_currents(architecture):
+        return found | {"remote memory": _accesses_j(counters.remote, price)}
+    return found | _dram_j(counters.remote, architecture)
+
+
+def no_currents(architecture: Architecture) -> str:
+    """Return why no currents price the off-chip memory, in words, so that a table must; an empty text if they do."""
+    if not isinstance(architecture.device, DramPart):
+        return f"{architecture.remote.device} is described by its latency alone"
+    return unknown_energy(architecture.device, architecture.remote)
+
+
+def energy_model(architecture: Architecture) -> str:
+    """Return what prices a run on the machine, in words: energies of two models are not comparable."""
+    return f"{architecture.energy}, off-chip memory by {'the table' if no_currents(architecture) else 'its currents'}"
+
+
+def _lanes_pj(phases: dict[str, PhaseCounters], architecture: Architecture, price: Prices) -> float:
+    """Return the energy of all lanes' multiplications and additions."""
+    spent = 0.0
+    for phase, bits in lane_operands(architecture.engine.formats).items():
+        mac_pj = _multiply_pj(bits.first_bits, bits.second_bits, price) + adders(price, bits.sum_bits) * price(
+            "add", "pj"
+        )
+        spent += phases[phase].macs * mac_pj if phase in phases else 0.0
+    return spent
+
+
+def _multiply_pj(first_bits: int, second_bits: int, price: Prices) -> float:
+    return multipliers(price, first_bits, second_bits) * price("multiply", "pj")
 
 
 def _dram_j(remote: RemoteCounters, architecture: Architecture) -> dict[str, float]:
-    """Return what the DRAM used by its datasheet; empty if its currents, or its commands, are not known."""
-    part, controller = architecture.device, architecture.remote
-    ticks = remote.active_ticks + remote.idle_ticks
-    if not isinstance(part, DramPart) or not ticks or unknown_energy(part, controller):
-        return {}
+    """Return what the DRAM used by its datasheet."""
+    assert isinstance(architecture.device, DramPart)
     actions = Actions(
         remote.activates,
         remote.read_bursts,
@@ -62,7 +90,8 @@ def _dram_j(remote: RemoteCounters, architecture: Architecture) -> dict[str, flo
         remote.active_ticks,
         remote.idle_ticks,
     )
-    return {f"DRAM {cause}": joules for cause, joules in energy_of(part, controller, actions).items()}
+    spent = energy_of(architecture.device, architecture.remote, actions)
+    return {f"DRAM {cause}": joules for cause, joules in spent.items()}
 
 
 def _accesses_j(remote: RemoteCounters, price: Prices) -> float:
@@ -72,7 +101,9 @@ def _accesses_j(remote: RemoteCounters, price: Prices) -> float:
 
 def not_priced(architecture: Architecture) -> tuple[str, ...]:
     """Return what is not in the energy of a run on the machine."""
-    known = prices(architecture.energy).has("local", "leakage_mw")
-    port = ("second port of the local memory",) if architecture.local.ports > 1 else ()
-    exchange = ("exchange between tiles",) if architecture.tiles.count > 1 else ()
-    return (*(() if known else ("leakage of the local memory",)), *port, *exchange, *_NEVER_PRICED)
+    missing = [] if prices(architecture.energy).has("local", "leakage_mw") else ["leakage of the local memory"]
+    missing += ["second port of the local memory"] if architecture.local.ports > 1 else []
+    missing += ["exchange between tiles"] if architecture.tiles.count > 1 else []
+    if reason := no_currents(architecture):
+        missing.append(f"rows, refreshes and standby of the off-chip memory ({reason}; a table prices its bytes)")
+    return (*missing, *_NEVER_PRICED)

@@ -268,9 +268,10 @@ def _area(run: Run) -> Section:
 
 
 def left_out(run: Run, what: Literal["energy", "area"]) -> str:
-    """Return what a sum leaves out, in words; a result of an older version does not tell."""
-    missing = run.result.not_priced.get(what)
-    return "" if missing is None else f"Not in it: {', '.join(missing)}."
+    """Return what a sum leaves out, in words, and which of its tables are of different process nodes."""
+    missing, mixed = run.result.not_priced.get(what), run.result.mixed_nodes.get(what, ())
+    words = [] if missing is None else [f"Not in it: {', '.join(missing)}."]  # a result of an older version
+    return " ".join([*words, *(f"{line.capitalize()}." for line in mixed)])
 
 
 def _learning(run: Run) -> Section:

@@ -126,9 +126,10 @@ def _area(result: Result) -> RenderableType:
 
 
 def _left_out(result: Result, what: Literal["energy", "area"]) -> str:
-    """Return what the sum leaves out, in words."""
+    """Return what the sum leaves out, in words, and which of its tables are of different nodes."""
     missing = result.not_priced.get(what, ())
-    return f"Not in it: {', '.join(missing)}." if missing else ""
+    lines = [f"Not in it: {', '.join(missing)}."] if missing else []
+    return "\n".join([*lines, *(f"{line.capitalize()}." for line in result.mixed_nodes.get(what, ()))])
 
 
 def training(found: Mapping[str, Any]) -> RenderableType:

@@ -14,6 +14,7 @@ from deltatrain.sim.machine.tally import UnitTally
 from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles
+from deltatrain.workloads.lowering.costs.dram_commands import least_commands
 from deltatrain.workloads.workload import Workload
 
 LABEL = "analytic: a lower bound"
@@ -34,7 +35,8 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
 
     The run takes at least as long as every unit's own work, as the bytes on the port and on the memory's data bus, and
     as the recurrence (`workloads.lowering.costs.bounds.recurrence_cycles`). What is above the engine's own work is one
-    stall, "bound".
+    stall, "bound". The DRAM's commands and clocks are bounds too (`workloads.lowering.costs.dram_commands`). So is its
+    energy, which is priced as at the other fidelities.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
         asked_bytes=moved,
         read_bytes=int(program.remote_read_bytes.sum()),
         write_bytes=int(program.remote_write_bytes.sum()),
-        **{**tally.NO_COMMANDS, "busy_cycles": bus_cycles(program)},
+        **{**tally.NO_COMMANDS, "busy_cycles": bus_cycles(program), **least_commands(program, cycles)},
     )
     if on_progress is not None:
         on_progress(1.0)

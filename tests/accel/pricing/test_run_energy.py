@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -18,12 +20,15 @@ from deltatrain.accel.energy.prices import NEEDED, Prices, at_size, prices
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.memory import Local
 from deltatrain.accel.pricing import sram
-from deltatrain.accel.pricing.run_energy import LEAKAGE, energy_j, not_priced
-from deltatrain.accel.result import Counters
+from deltatrain.accel.pricing.arithmetic import adders, multipliers
+from deltatrain.accel.pricing.nodes import mixed_nodes
+from deltatrain.accel.pricing.run_energy import LEAKAGE, energy_j, energy_model, not_priced
+from deltatrain.accel.result import Counters, RemoteCounters
 from deltatrain.sim.fidelity import analytic
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
 ROW = {"bytes": [8_192, 32_768, 1_048_576], "pj": [10.0, 20.0, 100.0]}
 CACTI = [name for name in ENERGY_TABLES.names() if name.startswith("cacti7")]
 CACTI_AT_45 = "cacti7_45nm_hp+horowitz_45nm"
@@ -33,36 +38,121 @@ def access_pj(size: int, row: dict[str, list[float]]) -> float:
     return at_size(size, row["bytes"], row["pj"])
 
 
-def _counters(work: dict[str, int], remote_bytes: int) -> Counters:
+def _counters(
+    work: Mapping[str, int] = NOTHING, remote: Mapping[str, int] = NOTHING, macs: Mapping[str, int] = NOTHING
+) -> Counters:
+    """Return the counters of a short run in which nothing was done but this."""
     shape = Shape(CELL_ARITHMETIC.load("rnn"), (2,), (2,), 2)
     machine = Architecture.named("tiny")
     counters = analytic.count(lower(machine, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last"))
-    remote = counters.remote.model_copy(
-        update={"read_bytes": remote_bytes // 4, "write_bytes": remote_bytes - remote_bytes // 4}
+    nothing = dict.fromkeys(RemoteCounters.model_fields.keys() - {"bus_ticks"}, 0)
+    return counters.model_copy(
+        update={
+            "work": {**dict.fromkeys(counters.work, 0), **work},
+            "remote": RemoteCounters(**{**nothing, **remote}),
+            "phases": {name: p.model_copy(update={"macs": macs.get(name, 0)}) for name, p in counters.phases.items()},
+        }
     )
-    return counters.model_copy(update={"work": dict.fromkeys(counters.work, 0) | work, "remote": remote})
 
 
 @pytest.mark.parametrize(
-    ("work", "remote_bytes", "component", "picojoules"),
+    ("done", "component", "picojoules"),
     [
-        ({"macs": 1000}, 0, "lanes", 1000 * (0.775 + 0.1)),
-        ({"multiplies": 1000}, 0, "elementwise", 775),
-        ({"compares": 1000}, 0, "encoder", 50),
-        ({"local_read_bytes": 800}, 0, "local memory", None),
-        ({"local_write_bytes": 800}, 0, "local memory", None),
-        ({}, 8000, "remote memory", 1000 * 1300),
+        ({"macs": {"FP": 1000}}, "lanes", 1000 * (3.1 / 4 + 0.1 * 40 / 32)),
+        ({"macs": {"RF": 1000}}, "lanes", 1000 * (3.1 / 4 + 0.1 * 40 / 32)),
+        ({"macs": {"BP": 1000}}, "lanes", 1000 * (3.1 / 4 + 0.1 * 40 / 32)),
+        ({"macs": {"WG": 1000}}, "lanes", 1000 * (3.1 / 4 + 0.1)),
+        ({"macs": {"WU": 1000}}, "lanes", 1000 * (3.1 / 2 + 0.1 / 2)),
+        ({"work": {"multiplies": 1000}}, "elementwise", 1000 * 3.1 / 4),
+        ({"work": {"compares": 1000}}, "encoder", 1000 * 0.05),
+        # 64 KiB: between 32 KiB at 20 pJ and 1 MiB at 100 pJ, a fifth of the way in doublings
+        ({"work": {"local_read_bytes": 800}}, "local memory", 100 * 20 * 5 ** (1 / 5)),
+        ({"work": {"local_write_bytes": 800}}, "local memory", 100 * 20 * 5 ** (1 / 5)),
     ],
 )
 def test_one_kind_of_action_costs_one_component(
-    work: dict[str, int], remote_bytes: int, component: str, picojoules: float | None
+    done: dict[str, dict[str, int]], component: str, picojoules: float
 ) -> None:
-    machine = Architecture.named("tiny")
-    if picojoules is None:  # 64 KiB: between 32 KiB at 20 pJ and 1 MiB at 100 pJ, a fifth of the way in doublings
-        picojoules = 100 * 20 * 5 ** (1 / 5)
-    energy = energy_j(_counters(work, remote_bytes), machine)
+    energy = energy_j(_counters(**done), Architecture.named("tiny"))
     assert energy.pop(component) == pytest.approx(picojoules * 1e-12)
     assert set(energy.values()) == {0.0}
+
+
+def test_energy_follows_the_bits_of_what_each_phase_multiplies_and_adds() -> None:
+    """No two formats alike, by hand."""
+    bits = {"weight": 8, "activation": 10, "gate": 9, "state": 18, "gradient": 12, "learning_rate": 15}
+    formats: dict[str, int] = {f"engine.formats.{name}.bits": width for name, width in bits.items()}
+    formats |= {f"engine.formats.{name}.fraction_bits": 6 for name in bits}
+    formats |= {"engine.formats.memory_bits": 30, "engine.formats.weight_gradient_bits": 24}
+    machine = Architecture.named("tiny", formats)
+    multiply, add = 3.1 / 32**2, 0.1 / 32
+    for phase, picojoules in {
+        "FP": 8 * 10 * multiply + 30 * add,
+        "RF": 8 * 10 * multiply + 30 * add,
+        "BP": 8 * 12 * multiply + 30 * add,
+        "WG": 10 * 12 * multiply + 24 * add,
+        "WU": 24 * 15 * multiply + 8 * add,
+    }.items():
+        assert energy_j(_counters(macs={phase: 1000}), machine)["lanes"] == pytest.approx(1000 * picojoules * 1e-12)
+    elementwise = energy_j(_counters({"multiplies": 1000}), machine)["elementwise"]
+    assert elementwise == pytest.approx(1000 * 18 * 18 * multiply * 1e-12)
+    assert energy_j(_counters({"compares": 1000}), machine)["encoder"] == pytest.approx(1000 * 0.05 * 10 / 16 * 1e-12)
+
+
+def test_each_phase_has_one_mode_on_the_lanes_with_the_operands_that_are_priced() -> None:
+    """The macs of a phase are those of the mode whose widths `lane_operands` gives, in a program of all phases."""
+    shape, machine = Shape(CELL_ARITHMETIC.load("lstm"), (3,), (4,), 2), Architecture.named("tiny")
+    ops = lower(machine, shape, recorded_step(shape, np.array([3, 2]), 0.5, 1), "last").ops
+    for phase, mode in {"FP": "matvec", "BP": "matvec_t", "WG": "outer", "WU": "update"}.items():
+        lanes = ops.is_phase(phase) & ops.is_mode("matvec", "matvec_t", "outer", "update")
+        assert lanes.any() and (lanes == ops.is_mode(mode)).all(), phase
+
+
+def test_the_rule_of_widths_holds_between_published_rows() -> None:
+    """Horowitz publishes 8 bits beside 32: 0.2 pJ a multiplication, 0.03 an addition; energysim 0.05 for 16 bits."""
+    known = prices("horowitz_45nm")
+    assert multipliers(known, 8, 8) * known("multiply", "pj") == pytest.approx(0.2, rel=0.04)
+    assert adders(known, 8) * known("add", "pj") == pytest.approx(0.03, rel=0.17)
+    assert adders(known, 16) * known("add", "pj") == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("device", "bus_bits", "why"),
+    [
+        ("lpddr4_4266", 16, "no source publishes currents of LPDDR4-4266"),
+        ("zero_latency", 16, "zero_latency is described by its latency alone"),
+    ],
+)
+def test_a_memory_without_currents_is_priced_by_the_table_and_says_so(device: str, bus_bits: int, why: str) -> None:
+    machine = Architecture.named("tiny", {"remote.device": device, "remote.bus_bits": bus_bits})
+    counted = {"read_bytes": 2000, "write_bytes": 6000, "activates": 9, "active_ticks": 99}
+    energy = energy_j(_counters(remote=counted), machine)
+    assert energy["remote memory"] == pytest.approx(1000 * 1300e-12)
+    assert not any(component.startswith("DRAM") for component in energy)
+    assert any(why in line and "a table prices its bytes" in line for line in not_priced(machine))
+    known = Architecture.named("tiny")
+    assert not any("off-chip memory" in line for line in not_priced(known))
+    assert energy_model(machine) == "horowitz_45nm, off-chip memory by the table"
+    assert energy_model(known) == "horowitz_45nm, off-chip memory by its currents"
+
+
+def test_tables_of_different_nodes_are_named() -> None:
+    """CACTI at 22 nm beside arithmetic at 45; areas at 45 and 40 nm, as by default; all of 45 nm and one SRAM."""
+    mixed = mixed_nodes(Architecture.named("tiny", {"energy": "cacti7_22nm_hp+horowitz_45nm"}))
+    assert mixed["energy"] == (
+        "tables of different nodes side by side: local of 22 nm beside multiply, add, compare of 45 nm",
+    )
+    assert mixed["area"] == (
+        "tables of different nodes side by side: local of 45 nm beside multiply, add of 40 nm",
+        "local memory: energy of 22 nm beside area of 45 nm",
+    )
+    one = Architecture.named("tiny", {"energy": CACTI_AT_45, "area": "cacti7_45nm_hp"})
+    assert mixed_nodes(one) == {}
+
+
+@pytest.mark.parametrize("name", ENERGY_TABLES.names())
+def test_every_table_says_its_node(name: str) -> None:
+    assert f"_{ENERGY_TABLES.load(name)['node_nm']}nm" in name
 
 
 @given(st.integers(1, 2**30), st.integers(1, 2**30))
@@ -132,7 +222,7 @@ def test_read_energy_grows_as_the_root_of_the_size(name: str) -> None:
 def test_of_several_tables_the_first_that_has_a_row_prices_it() -> None:
     both = Prices("cacti7_22nm_hp + horowitz_45nm")
     assert both.of_size("local", "read_pj", 2**20) == pytest.approx(21.1)
-    assert both("multiply", "pj") == 0.775
+    assert both("multiply", "pj") == 3.1
     assert not both.has("local", "leakage_mw"), "a row is one table's, with all that it does not know"
     assert Prices("horowitz_45nm+cacti7_22nm_hp").of_size("local", "read_pj", 2**20) == pytest.approx(100)
 
@@ -180,7 +270,7 @@ def test_beyond_the_largest_memory_there_are_more_of_it(times: float) -> None:
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_reads_and_writes_have_prices_of_their_own(reads: int, writes: int) -> None:
     """64 kB at 45 nm: 21.2 pJ to read 8 bytes, 18.7 to write them; in 8 banks of 8 kB 6.05 and 7.41."""
-    counters = _counters({"local_read_bytes": 8 * reads, "local_write_bytes": 8 * writes}, 0)
+    counters = _counters({"local_read_bytes": 8 * reads, "local_write_bytes": 8 * writes})
     for banks, read_pj, write_pj in ((1, 21.2, 18.7), (8, 6.05, 7.41)):
         machine = Architecture.named("tiny", {"energy": CACTI_AT_45, "local.banks": banks})
         expected = (reads * read_pj + writes * write_pj) * 1e-12
@@ -188,7 +278,7 @@ def test_reads_and_writes_have_prices_of_their_own(reads: int, writes: int) -> N
 
 
 def test_leakage_is_power_times_time_and_known_only_where_the_table_tells() -> None:
-    counters = _counters({}, 0)
+    counters = _counters()
     leaky = Architecture.named("tiny", {"energy": CACTI_AT_45})  # 64 kB: 72.6 mW
     assert energy_j(counters, leaky)[LEAKAGE] == pytest.approx(72.6e-3 * counters.cycles / counters.clock_hz)
     assert not any("leakage of the local" in what for what in not_priced(leaky))
@@ -199,7 +289,7 @@ def test_leakage_is_power_times_time_and_known_only_where_the_table_tells() -> N
 def test_dram_is_priced_by_what_each_counter_says() -> None:
     """DDR3-1600 by hand, two x8 devices at 1.35 V and 1.25 ns: no two counters alike, each with currents of its own."""
     counted = {"activates": 3, "refreshes": 5, "read_bursts": 7, "write_bursts": 11}
-    counters = _counters({}, 0)
+    counters = _counters()
     remote = counters.remote.model_copy(update=counted | {"active_ticks": 1300, "idle_ticks": 1700})
     energy = energy_j(counters.model_copy(update={"remote": remote}), Architecture.named("tiny"))
     joules = 1.35 * 1e-3 * 1.25e-9 * 2
@@ -216,7 +306,7 @@ def test_dram_is_priced_by_what_each_counter_says() -> None:
 
 
 def test_every_tile_leaks() -> None:
-    counters, exchange = _counters({}, 0), {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 9}
+    counters, exchange = _counters(), {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 9}
     one, many = (Architecture.named("tiny", exchange | {"energy": CACTI_AT_45, "tiles.count": n}) for n in (1, 5))
     assert energy_j(counters, many)[LEAKAGE] == pytest.approx(5 * energy_j(counters, one)[LEAKAGE])
     assert set(not_priced(many)) - set(not_priced(one)) == {"exchange between tiles"}

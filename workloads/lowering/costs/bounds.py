@@ -54,11 +54,18 @@ def port_cycles(program: Program) -> int:
 def bus_cycles(program: Program) -> int:
     """Return the cycles in which the memory's data buses must move data; 0 for a memory without one."""
     architecture = program.architecture
-    moved = program.asked_bytes - _queued_bytes(program)
+    moved = sum(bus_bytes(program))
     return int(moved / architecture.remote_bus_bytes_per_second * architecture.engine.clock_hz)
 
 
-def _queued_bytes(program: Program) -> int:
+def bus_bytes(program: Program) -> tuple[int, int]:
+    """Return the bytes that the memory's data buses must move at least: read, and written."""
+    asked = int(program.remote_read_bytes.sum()), int(program.remote_write_bytes.sum())
+    queued = _queued_bytes(program)
+    return asked[0] - queued[0], asked[1] - queued[1]
+
+
+def _queued_bytes(program: Program) -> tuple[int, int]:
     """Return how many bytes the write queues keep off the buses at most: reads answered there, writes replaced there.
 
     An op finds at most as many bursts of earlier ops in the queues as they hold. Where columns are not whole bursts,
@@ -66,7 +73,7 @@ def _queued_bytes(program: Program) -> int:
     """
     architecture, ops = program.architecture, program.ops
     if not isinstance(architecture.device, DramPart):
-        return 0
+        return 0, 0
     writes = program.remote_write_bytes > 0
     stores = bool((writes & (ops.tensor == NO_TENSOR)).any())
     written = np.full(len(program.tensors) + 1, len(ops))
@@ -80,5 +87,5 @@ def _queued_bytes(program: Program) -> int:
     shared = 2 * (room + 2 * np.where(ops.tensor == NO_TENSOR, 1, ops.count))
     whole_bursts = (program.remote_word_bytes * ops.words % burst == 0) & (ops.tensor != NO_TENSOR)
     most = np.where(whole_bursts, room, shared) * burst
-    moved = np.minimum(program.remote_read_bytes, most) + np.minimum(program.remote_write_bytes, most)
-    return int(moved[finds].sum())
+    answered, replaced = (np.minimum(b, most)[finds] for b in (program.remote_read_bytes, program.remote_write_bytes))
+    return int(answered.sum()), int(replaced.sum())

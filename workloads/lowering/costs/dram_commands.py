@@ -1,0 +1,79 @@
+"""Closed forms over the op table: commands and clocks of the DRAM that no run of a program stays below."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.dram import DramPart
+from deltatrain.accel.program import NO_TENSOR, Program, Tensor
+from deltatrain.workloads.lowering.costs.bounds import bus_bytes
+
+
+class LeastCommands(TypedDict, total=False):
+    """Fields of `accel.result.RemoteCounters` that price a DRAM."""
+
+    activates: int
+    refreshes: int
+    read_bursts: int
+    write_bursts: int
+    active_ticks: int
+    idle_ticks: int
+
+
+def least_commands(program: Program, cycles: int) -> LeastCommands:
+    """Return the fewest commands and clocks of a run of at least `cycles`; empty for a memory that is no DRAM.
+
+    Notes
+    -----
+    Bursts: the bytes that the data buses must move. Activates: each row that is touched is opened once. Refreshes: of
+    each rank those that are due but the last, which may wait. Clocks: all ranks are in standby all the time, with a
+    bank open no longer than a rank moves data or refreshes.
+    """
+    part, controller = program.architecture.device, program.architecture.remote
+    if not isinstance(part, DramPart):
+        return {}
+    reads, writes = (-(-moved // part.burst_bytes(controller.bus_bits)) for moved in bus_bytes(program))
+    ticks = cycles * program.architecture.engine.period_ps // part.tck_ps
+    ranks = controller.channels * controller.ranks
+    per_bank = controller.refresh == "per_bank"
+    interval, length = (part.timing.tREFIpb, 0) if per_bank else (part.timing.tREFI, part.timing.tRFC)
+    refreshes = ranks * max(0, ticks // (interval or ticks + 1) - 1)
+    active = min(ranks * ticks, (reads + writes) * part.burst_cycles + refreshes * length)
+    return {
+        "activates": -(-touched_bytes(program) // part.row_bytes(controller.bus_bits)),
+        "refreshes": refreshes,
+        "read_bursts": reads,
+        "write_bursts": writes,
+        "active_ticks": active,
+        "idle_ticks": ranks * ticks - active,
+    }
+
+
+def touched_bytes(program: Program) -> int:
+    """Return how many different bytes of off-chip memory a program reads or writes."""
+    remote = [(number, tensor) for number, tensor in enumerate(program.tensors) if tensor.remote]
+    return sum(_of_matrix(program, *each) for each in remote) + _of_transfers(program)
+
+
+def _of_matrix(program: Program, number: int, tensor: Tensor) -> int:
+    """Return the bytes of the columns of a matrix that are in the list of any op on it."""
+    ops, entries = program.ops, len(program.columns) + 1
+    rows = np.flatnonzero((ops.tensor == number) | (ops.second_tensor == number))
+    start = ops.list_start[rows]
+    lists = np.bincount(start, minlength=entries) - np.bincount(start + ops.count[rows], minlength=entries)
+    touched = np.unique(program.columns[np.cumsum(lists[:-1]) > 0])
+    return int(tensor.column_words[touched[touched < tensor.columns]].sum()) * tensor.word_bytes
+
+
+def _of_transfers(program: Program) -> int:
+    """Return the bytes in the union of what ops load and store without a matrix."""
+    ops = program.ops
+    chosen = (ops.tensor == NO_TENSOR) & ((program.remote_read_bytes + program.remote_write_bytes) > 0)
+    order = np.argsort(ops.address[chosen], kind="stable")
+    start = ops.address[chosen][order]
+    end: NDArray[np.int64] = np.maximum.accumulate(start + ops.count[chosen][order])
+    behind = np.concatenate([start[:1], end[:-1]])
+    return int(np.maximum(0, end - np.maximum(start, behind)).sum())
