@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from deltatrain.accel.description import NonNegativeInt, PositiveInt
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.workloads.workload import Workload
 
@@ -150,7 +150,7 @@ class Trace:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+            raise HostError(f"{path} cannot be read: {error.strerror}") from None
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
@@ -100,9 +100,9 @@ def load(path: Path, workload_digest: str) -> LearningState:
         if about["kind"] != _KIND or about["version"] != VERSION:
             raise KeyError("kind")
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or 'it is no NumPy archive'}") from None
+        raise HostError(f"{path} cannot be read: {error.strerror or 'it is no NumPy archive'}") from None
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise ConfigError(f"{path} is no learning state of version {VERSION}, or it is damaged: delete it") from None
+        raise HostError(f"{path} is no learning state of version {VERSION}, or it is damaged: delete it") from None
     if about["workload_digest"] != workload_digest:
         raise ConfigError(
             f"{path} belongs to another workload (digest {about['workload_digest']}, wanted {workload_digest}): "
