@@ -14,7 +14,14 @@ class FitError(ConfigError):
     """Something does not fit a memory; the message names the tensors, the memory and the missing bytes."""
 
 
-class NetworkError(ConfigError):
+class HostError(ConfigError):
+    """A machine is in the way: a full disk, a folder that cannot be used, too little memory, a library not installed.
+
+    What was described may be right, and the same command may succeed later or elsewhere.
+    """
+
+
+class NetworkError(HostError):
     """A file must be fetched and cannot be; the message says how to go on without a network."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import NamedTuple
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import HostError
 
 
 class Extra(NamedTuple):
@@ -36,12 +36,12 @@ def require(module: str, what: str) -> None:
 
     Raises
     ------
-    ConfigError
+    HostError
         With the command that installs it.
     """
     if not installed(module):
         library, extra = EXTRAS[module]
-        raise ConfigError(f"{what} needs {library}: python -m pip install 'deltatrain[{extra}]'")
+        raise HostError(f"{what} needs {library}: python -m pip install 'deltatrain[{extra}]'")
 
 
 def installed(module: str) -> bool:

@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import HostError
 
 AnyPath = str | os.PathLike[str]
 """What a public function takes where it takes a path."""
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder `path`, and those above it, if they are not there; a `ConfigError` says why it cannot be."""
+    """Make the folder `path`, and those above it, if they are not there; a `HostError` says why it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise ConfigError(f"folder {path} cannot be made: there is a file of that name") from None
+        raise HostError(f"folder {path} cannot be made: there is a file of that name") from None
     except OSError as error:
-        raise ConfigError(f"folder {path} cannot be made: {error.strerror}") from None
+        raise HostError(f"folder {path} cannot be made: {error.strerror}") from None
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    ConfigError
+    HostError
         If the folder cannot be written to or the disk is full; nothing is left behind then.
     """
     temporary = None
@@ -46,7 +46,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        raise HostError(f"{path} cannot be written: {error.strerror}") from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from deltatrain.accel.description import NonNegativeInt, PositiveInt
 from deltatrain.accel.documents import json_text
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
@@ -177,7 +177,7 @@ class Trace:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+            raise HostError(f"{path} cannot be read: {error.strerror}") from None
         try:
             arrays = read_arrays(io.BytesIO(content), f"trace {path}")
             header = json.loads(arrays.pop("header").tobytes())

@@ -1,6 +1,6 @@
 """Simulates points: in this process, in processes on this machine, or on the workers of a dask cluster.
 
-An executor takes lists of points and returns futures of their rows. It sends the base to each process once.
+An executor takes lists of points and returns futures of their answers. It sends the base to each process once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Protocol, Self
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Design
-from deltatrain.sim.sweep.point import Base, Row, Simulator
+from deltatrain.sim.sweep.point import Answer, Base, Simulator
 
 _CONNECT_SECONDS = 10
 _COUNT_EVERY_SECONDS = 1.0
@@ -40,8 +40,8 @@ class PointExecutor(Protocol):
     def most_tasks(self) -> int:
         """How many lists of points may be submitted before the first is done; more would not be faster."""
 
-    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
-        """Return the future rows of `designs`, in their order."""
+    def submit(self, designs: Sequence[Design]) -> Future[Answer]:
+        """Return the future answer to `designs`."""
 
     def lost(self, error: BaseException) -> bool:
         """Tell whether a future's `error` means that its worker died. The executor then has a new worker."""
@@ -62,10 +62,10 @@ class InProcess:
     def __init__(self, base: Base) -> None:
         self._simulator = Simulator(base)
 
-    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
+    def submit(self, designs: Sequence[Design]) -> Future[Answer]:
         """Simulate `designs`."""
-        future: Future[list[Row]] = Future()
-        future.set_result([self._simulator.row(design) for design in designs])
+        future: Future[Answer] = Future()
+        future.set_result(self._simulator.answer(designs))
         return future
 
     def lost(self, error: BaseException) -> bool:
@@ -96,13 +96,13 @@ class Processes:
         self._base = base
         self._pool = self._new()
 
-    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
-        """Return the future rows of `designs`."""
+    def submit(self, designs: Sequence[Design]) -> Future[Answer]:
+        """Return the future answer to `designs`."""
         try:
             with _ctrl_c_kept_from_children():
-                return self._pool.submit(_rows_here, list(designs))
+                return self._pool.submit(_answer_here, list(designs))
         except BrokenProcessPool as error:
-            future: Future[list[Row]] = Future()
+            future: Future[Answer] = Future()
             future.set_exception(error)
             return future
 
@@ -173,10 +173,10 @@ class Cluster:
         """Two for each of them, and one."""
         return _TASKS_A_WORKER * self.workers + 1
 
-    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
-        """Return the future rows of `designs`; the cluster gives those of a worker that dies to another."""
-        rows: Future[list[Row]] = self._executor.submit(_rows_there, self._base, list(designs))
-        return rows
+    def submit(self, designs: Sequence[Design]) -> Future[Answer]:
+        """Return the future answer to `designs`; the cluster gives those of a worker that dies to another."""
+        answer: Future[Answer] = self._executor.submit(_answer_there, self._base, list(designs))
+        return answer
 
     def lost(self, error: BaseException) -> bool:
         """Tell whether the cluster gave up on points because their workers died repeatedly."""
@@ -246,18 +246,25 @@ def _end_with(parent: Connection) -> None:
     os._exit(1)
 
 
-def _rows_here(designs: list[Design]) -> list[Row]:
-    return [_simulators["here"].row(design) for design in designs]
+def _answer_here(designs: list[Design]) -> Answer:
+    return _simulators["here"].answer(designs)
 
 
 def _base_there(base: Base) -> Base:
     return base
 
 
-def _rows_there(base: Base, designs: list[Design]) -> list[Row]:
+def _answer_there(base: Base, designs: list[Design]) -> Answer:
     if base.identity not in _simulators:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1)
         _simulators[base.identity] = Simulator(base)
-    return [_simulators[base.identity].row(design) for design in designs]
+    answer = _simulators[base.identity].answer(designs)
+    return Answer(answer.rows, answer.obstacle and f"worker {_address()}: {answer.obstacle}")
+
+
+def _address() -> str:
+    """Return the address of the cluster's worker that this runs on."""
+    address: str = importlib.import_module("distributed").get_worker().address
+    return address

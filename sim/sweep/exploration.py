@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import NamedTuple
 
+from deltatrain.accel.errors import HostError
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.executors import PointExecutor
 from deltatrain.sim.sweep.journal import Journal
 from deltatrain.sim.sweep.outcome import Outcome, is_number
 from deltatrain.sim.sweep.pareto import Front
-from deltatrain.sim.sweep.point import Row
+from deltatrain.sim.sweep.point import Answer, Row, in_words
 from deltatrain.sim.sweep.searches import SEARCHES, Search
 from deltatrain.sim.sweep.space import Space
 
@@ -80,7 +81,7 @@ class Exploration:
         self._outcomes: dict[str, Outcome] = {}
         self._front = Front()
         self._best: dict[str, float] = {}
-        self._running: dict[Future[list[Row]], list[tuple[int, str, Design]]] = {}
+        self._running: dict[Future[Answer], list[tuple[int, str, Design]]] = {}
         self._base_values = {path: space.base.value(path) for path in space.vary}
         self._numbered = 0
         self._simulated, self._failed, self._mean_seconds = 0, 0, _TASK_SECONDS
@@ -149,10 +150,10 @@ class Exploration:
         if time.monotonic() - self._last_told > _TOLD_EVERY_SECONDS:
             self._report(kind, done, points)
 
-    def _finish(self, task: list[tuple[int, str, Design]], future: Future[list[Row]]) -> None:
+    def _finish(self, task: list[tuple[int, str, Design]], future: Future[Answer]) -> None:
         error = CancelledError() if future.cancelled() else future.exception()
         if error is None:
-            self._write(task, future.result())
+            self._take(task, future.result())
         elif self._executor.lost(error):
             # One of the points of a dead worker may be what killed it, so each now runs alone.
             suspects = list(task)
@@ -161,25 +162,36 @@ class Exploration:
                 if other.cancelled() or other.exception() is not None:
                     suspects += points
                 else:
-                    self._write(points, other.result())
+                    self._take(points, other.result())
             for point in suspects:
-                self._write([point], self._alone(point[2]))
+                self._take([point], self._alone(point[2]))
         else:
             raise error
 
-    def _alone(self, design: Design) -> list[Row]:
+    def _alone(self, design: Design) -> Answer:
         future = self._executor.submit([design])
         error = future.exception()
         if error is None:
             return future.result()
         if not self._executor.lost(error):
             raise error
-        return [{"failure": "WorkerLost", "reason": "the process that simulated it died, perhaps of too little memory"}]
+        return Answer([], f"the process that simulated {in_words(design)} died, perhaps of too little memory")
+
+    def _take(self, task: list[tuple[int, str, Design]], answer: Answer) -> None:
+        """Write down what was found. An obstacle ends the sweep, once all that other tasks found is written too."""
+        self._write(task, answer.rows)
+        if not answer.obstacle:
+            return
+        for other in [other for other in self._running if other.done() and not other.cancelled()]:
+            points = self._running.pop(other)
+            if other.exception() is None:
+                self._write(points, other.result().rows)
+        raise HostError(f"{answer.obstacle}; {self._journal.kept()}")
 
     def _write(self, task: list[tuple[int, str, Design]], found: list[Row]) -> None:
         rows = [
             {"point": number, "digest": digest, **design, **row}
-            for (number, digest, design), row in zip(task, found, strict=True)
+            for (number, digest, design), row in zip(task[: len(found)], found, strict=True)
         ]
         self._journal.append(rows)
         for row in rows:

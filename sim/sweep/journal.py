@@ -18,7 +18,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from deltatrain.accel.documents import json_text, json_value
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
 from deltatrain.sim.sweep.point import Row
 
@@ -52,7 +52,7 @@ class Journal:
             self._file = self.path.open("ab", buffering=0)
         except OSError as error:
             self._lock.release()
-            raise ConfigError(f"{self.path} cannot be written: {error.strerror}") from None
+            raise HostError(f"{self.path} cannot be written: {error.strerror}") from None
         self._synced = time.monotonic()
         try:
             self._end = whole_bytes(self.path)
@@ -89,6 +89,10 @@ class Journal:
         self._write(rows)
         self.count += len(rows)
 
+    def kept(self) -> str:
+        """Return the words for a user whose sweep ends early."""
+        return f"the {self.count} finished points in {self.path} are safe, and the same command goes on from there"
+
     def close(self) -> None:
         """Leave the folder to others."""
         with suppress(OSError):
@@ -105,10 +109,7 @@ class Journal:
         except OSError as error:
             with suppress(OSError):
                 self._file.truncate(self._end)
-            raise ConfigError(
-                f"{self.path} cannot be written: {error.strerror}; the {self.count} finished points in it are safe, "
-                "and the same command goes on from there"
-            ) from None
+            raise HostError(f"{self.path} cannot be written: {error.strerror}; {self.kept()}") from None
         self._end += len(lines)
         if time.monotonic() - self._synced > _SYNC_EVERY_SECONDS:
             with suppress(OSError):
@@ -154,7 +155,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 elif file.read(1):
                     raise _damaged(path, number)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        raise HostError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _parsed(line: bytes, number: int) -> dict[str, Any] | None:
@@ -206,7 +207,7 @@ def _locked(path: Path) -> FileLock:
             f"another sweep writes to {path.parent} ({_holder(path)}): wait for it, or name another folder with --out"
         ) from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be locked: {error.strerror}") from None
+        raise HostError(f"{path} cannot be locked: {error.strerror}") from None
     with suppress(OSError):  # the lock holds even if the name of its holder cannot be written
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
     return lock

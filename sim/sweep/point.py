@@ -6,14 +6,15 @@ import hashlib
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
-from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j
 from deltatrain.accel.program import Program
@@ -35,11 +36,29 @@ MACHINE, WORKLOAD, TRACE = "machine", "workload", "trace"
 Row = dict[str, Any]
 """What is known of one point, by column, the unit in the column's name."""
 
+_OF_THE_HOST = (HostError, OSError, MemoryError, ImportError)
+"""Errors that the description of a point does not cause: they say nothing of it, and never become its row."""
+
 _KEPT_TRACES = 8  # in each process: a grid comes back to few, one after the other
 
 
 _LEARNED = {"accuracy": "accuracy", "training.macs_saved": "saved", "training.macs": "macs"}
 """Columns about training, and what `workloads.training_summary.summary` calls them."""
+
+
+class Answer(NamedTuple):
+    """What simulating a list of points gave.
+
+    Attributes
+    ----------
+    rows
+        Of the points up to the obstacle, in their order.
+    obstacle
+        Why this machine could not go on, in one line; empty if it could.
+    """
+
+    rows: list[Row]
+    obstacle: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,14 +134,27 @@ class Simulator:
         self._count = FIDELITIES.load(base.fidelity).count
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
 
+    def answer(self, designs: Sequence[Design]) -> Answer:
+        """Return the rows of points, up to the first at which this machine is in the way."""
+        rows: list[Row] = []
+        for design in designs:
+            try:
+                rows.append(self.row(design))
+            except _OF_THE_HOST as error:
+                return Answer(rows, _obstacle(error, design))
+        return Answer(rows)
+
     def row(self, design: Design) -> Row:
         """Return what was found at a point, or the kind of its ``failure`` and the ``reason``.
 
-        Whatever goes wrong becomes a row, so that one point never stops the others.
+        Whatever goes wrong with the point becomes a row, so that it never stops the others. What goes wrong with this
+        machine is raised: `HostError`, `OSError`, `MemoryError` or `ImportError`.
         """
         started = time.process_time()
         try:
             found = self._found(design)
+        except _OF_THE_HOST:
+            raise
         except Exception as error:
             what = "" if isinstance(error, ConfigError) else "internal error: "
             found = {"failure": type(error).__name__, "reason": what + "; ".join(str(error).splitlines())}
@@ -149,6 +181,19 @@ class Simulator:
             return _trace(name, self._contents[name])
         described = Workload.from_table(json.loads(workload))
         return synthetic_trace(described) if described.synthetic else trained_trace(described)
+
+
+def in_words(design: Design) -> str:
+    """Return the fields of a point as a reader would write them."""
+    return ", ".join(f"{path} = {value}" for path, value in design.items()) or "the base"
+
+
+def _obstacle(error: BaseException, design: Design) -> str:
+    if isinstance(error, MemoryError):
+        return f"this machine's memory is too small for the point {in_words(design)}"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'this machine'} cannot be used: {error.strerror or error}"
+    return "; ".join(str(error).splitlines())
 
 
 def quantities(base: Base) -> tuple[str, ...]:
@@ -222,7 +267,7 @@ def _trace(name: str, content: bytes) -> Trace:
         try:
             return Trace.load(copy)
         except ConfigError as error:
-            raise ConfigError(str(error).replace(str(copy), name)) from None
+            raise type(error)(str(error).replace(str(copy), name)) from None
 
 
 def _digest(parts: list[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import AnyPath
 from deltatrain.sim.sweep.checks import checked_space, named_space
@@ -56,8 +56,9 @@ def sweep(
     Raises
     ------
     ConfigError
-        If the space is wrong (a line for each fault), a library is not installed, the folder cannot be used, or the
-        cluster does not answer.
+        If the space is wrong (a line for each fault). A `HostError` if a library
+        is not installed, the folder cannot be used, the cluster does not answer, or a machine is in the way of a point:
+        such a point has no row, and the next call tries it again.
     """
     chosen = _space(space)
     _check_installed(chosen, cluster)
@@ -67,11 +68,21 @@ def sweep(
         Manifest.of(chosen, (), before).save(folder)
         with executor(chosen.base, workers, cluster) as points:
             exploration = Exploration(chosen, journal, points, on_progress)
-            outcomes = {kind: exploration.explore(kind, count) for kind, count in legs(chosen)}
+            outcomes = _explored(exploration, chosen, journal)
         Manifest.of(chosen, _searched(outcomes), before).save(folder)
         frame = load_results(folder)
         save_results(folder, frame)
     return frame
+
+
+def _explored(exploration: Exploration, space: Space, journal: Journal) -> dict[str, dict[str, Outcome]]:
+    """Return what each search of the sweep found, by digest; what this process lacks for it is one line."""
+    try:
+        return {kind: exploration.explore(kind, count) for kind, count in legs(space)}
+    except MemoryError:
+        raise HostError(f"this machine's memory is too small; {journal.kept()}") from None
+    except OSError as error:
+        raise HostError(f"{error.filename or 'this machine'}: {error.strerror or error}; {journal.kept()}") from None
 
 
 def _space(given: Space | AnyPath | dict[str, Any]) -> Space:

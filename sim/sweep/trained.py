@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
 from deltatrain.workloads.data.fetching import cache_folder
 from deltatrain.workloads.data.recordings import Recordings
@@ -38,9 +38,23 @@ def trained_trace(workload: Workload) -> Trace:
     name = hashlib.sha256(f"{workload.digest()} {_code_digest()}".encode()).hexdigest()[:24]
     path = folder / f"{name}.npz"
     with _alone(folder / f"{name}.lock"):
-        if not path.exists():
-            _train(workload, folder / f"{name}.state.npz").save(path)
+        kept = _kept(path)
+        if kept is None:
+            kept = _train(workload, folder / f"{name}.state.npz")
+            kept.save(path)
+        return kept
+
+
+def _kept(path: Path) -> Trace | None:
+    """Return the trace at `path`; None if there is none, or it is damaged."""
+    if not path.exists():
+        return None
+    try:
         return Trace.load(path)
+    except HostError:
+        raise
+    except ConfigError:
+        return None
 
 
 def _train(workload: Workload, state: Path) -> Trace:
@@ -63,7 +77,7 @@ def _alone(lock: Path) -> Iterator[None]:
     try:
         held = FileLock(lock).acquire()
     except OSError as error:
-        raise ConfigError(f"{lock} cannot be locked: {error.strerror}") from None
+        raise HostError(f"{lock} cannot be locked: {error.strerror}") from None
     with held:
         yield
 

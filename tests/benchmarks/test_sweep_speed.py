@@ -27,7 +27,7 @@ from deltatrain.sim.sweep.checks import checked_space
 from deltatrain.sim.sweep.executors import InProcess
 from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
 from deltatrain.sim.sweep.journal import Journal
-from deltatrain.sim.sweep.point import Row, Simulator
+from deltatrain.sim.sweep.point import Answer, Simulator
 from deltatrain.sim.sweep.space import Space
 
 CORES = 2
@@ -58,9 +58,9 @@ class Known(InProcess):
         self._row = self._simulator.row({})
         assert "failure" not in self._row
 
-    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
-        future: Future[list[Row]] = Future()
-        future.set_result([self._row | {"seconds": float(hash(str(d)) % 1000)} for d in designs])
+    def submit(self, designs: Sequence[Design]) -> Future[Answer]:
+        future: Future[Answer] = Future()
+        future.set_result(Answer([self._row | {"seconds": float(hash(str(d)) % 1000)} for d in designs]))
         return future
 
 

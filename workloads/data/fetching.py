@@ -20,7 +20,7 @@ from pathlib import Path
 
 import platformdirs
 
-from deltatrain.accel.errors import ConfigError, NetworkError
+from deltatrain.accel.errors import ConfigError, HostError, NetworkError
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
@@ -96,7 +96,7 @@ def fetched(wheel: Wheel, progress: Progress | None = None) -> Path:
             place = folder / parcel.name
             parcel.replace(place)
     except OSError as error:
-        raise ConfigError(f"cache folder {folder} cannot be written: {error.strerror or error}") from None
+        raise HostError(f"cache folder {folder} cannot be written: {error.strerror or error}") from None
     if progress:
         progress(f"fetching {wheel.requirement}", 1.0)
     return place

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from deltatrain.accel.documents import json_text
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.packing import Array
@@ -105,9 +105,9 @@ def load(path: Path, workload_digest: str) -> LearningState:
     except MemoryError:
         raise
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or 'it is no NumPy archive'}") from None
+        raise HostError(f"{path} cannot be read: {error.strerror or 'it is no NumPy archive'}") from None
     except Exception:  # what NumPy, zipfile and zlib raise for a damaged file is listed nowhere
-        raise ConfigError(f"{path} is no learning state of version {VERSION}, or it is damaged: delete it") from None
+        raise HostError(f"{path} is no learning state of version {VERSION}, or it is damaged: delete it") from None
     if about["workload_digest"] != workload_digest:
         raise ConfigError(
             f"{path} belongs to another workload (digest {about['workload_digest']}, wanted {workload_digest}): "

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from amaranth.lib.wiring import Component
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder, replace_file
 from deltatrain.sim.gates.compiled.known import key, known_library, remember_library
 from deltatrain.sim.gates.compiled.recipe import Recipe
@@ -125,7 +125,7 @@ def _build(place: Path, sources: dict[str, str], recipe: Recipe) -> None:
                 output += done.stdout
                 if done.returncode:
                     replace_file(log, output)
-                    raise ConfigError(f"compiled gates cannot be built: {command[0]} failed, its output is in {log}")
+                    raise HostError(f"compiled gates cannot be built: {command[0]} failed, its output is in {log}")
             (folder / "gates.so").replace(place)
     except OSError as error:
-        raise ConfigError(f"compiled gates cannot be built in {place.parent}: {error.strerror or error}") from None
+        raise HostError(f"compiled gates cannot be built in {place.parent}: {error.strerror or error}") from None

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from amaranth.lib.wiring import Component
 
-from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.errors import HostError, unknown_name
 from deltatrain.sim.gates.compiled import cxxrtl, verilator
 from deltatrain.sim.gates.compiled.recipe import Recipe
 
@@ -75,4 +75,4 @@ def find_tool(name: str | None) -> Tool:
         if not missing_programs(tool):
             return tool
     ways = " or ".join(f"{' '.join(missing_programs(tool))} (for {tool.NAME})" for tool in tools)
-    raise ConfigError(f"compiled gates need programs that are not installed: {ways}; apt-get install them")
+    raise HostError(f"compiled gates need programs that are not installed: {ways}; apt-get install them")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from spaces import tiny
 
+from deltatrain.accel.errors import HostError, NetworkError
+from deltatrain.accel.pricing.run_energy import energy_j
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.checks import checked_space
 from deltatrain.sim.sweep.executors import InProcess
 from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
 from deltatrain.sim.sweep.journal import Journal, read
-from deltatrain.sim.sweep.point import Base, Row
+from deltatrain.sim.sweep.point import Answer, Base, Row, in_words
 from deltatrain.sim.sweep.space import Space
 
 
@@ -38,13 +41,13 @@ class Awkward(InProcess):
     def __init__(self, base: Base, seed: int, deadly: tuple[Design, ...] = (), unlucky: int = 0) -> None:
         super().__init__(base)
         self._random, self._deadly, self._unlucky = random.Random(seed), deadly, unlucky
-        self._pending: list[tuple[Future[list[Row]], list[Design]]] = []
+        self._pending: list[tuple[Future[Answer], list[Design]]] = []
         self._changed = threading.Condition()
         self.simulated: list[Design] = []
         threading.Thread(target=self._answer, daemon=True).start()
 
-    def submit(self, designs: Sequence[Design]) -> Future[list[Row]]:
-        future: Future[list[Row]] = Future()
+    def submit(self, designs: Sequence[Design]) -> Future[Answer]:
+        future: Future[Answer] = Future()
         with self._changed:
             self._pending.append((future, list(designs)))
             self._changed.notify()
@@ -65,7 +68,7 @@ class Awkward(InProcess):
                     self._pending = []
                     continue
             self.simulated += designs
-            future.set_result([self._simulator.row(design) for design in designs])
+            future.set_result(self._simulator.answer(designs))
 
 
 def explore(space: Space, folder: Path, executor: Any, seen: list[Progress] | None = None) -> list[Row]:
@@ -136,16 +139,54 @@ def test_dying_workers_cost_time_only(tmp_path: Path) -> None:
     assert explore(space, tmp_path / "unlucky", Awkward(space.base, 1, unlucky=1)) == expected
 
 
-def test_a_point_that_kills_its_worker_is_a_row_and_the_others_are_simulated(tmp_path: Path) -> None:
+def test_a_point_that_kills_its_worker_stops_the_sweep_and_is_tried_again(tmp_path: Path) -> None:
     space = checked_space(tiny())
-    deadly = tuple(list(space.designs())[17:60:20])
-    rows = explore(space, tmp_path, Awkward(space.base, 2, deadly))
-    expected = explore(space, tmp_path / "here", InProcess(space.base))
-    lost = [row for row in rows if row.get("failure") == "WorkerLost"]
-    assert {row["digest"] for row in lost} == {space.base.digest(design) for design in deadly}
-    assert [row for row in rows if row not in lost] == [
-        row for row in expected if row["digest"] not in {one["digest"] for one in lost}
-    ]
+    deadly = list(space.designs())[17]
+    with pytest.raises(HostError) as stopped:
+        explore(space, tmp_path, Awkward(space.base, 2, (deadly,)))
+    kept = list(read(tmp_path / "journal.jsonl"))
+    assert f"the process that simulated {in_words(deadly)} died" in str(stopped.value)
+    assert f"the {len(kept)} finished points in {tmp_path / 'journal.jsonl'} are safe" in str(stopped.value)
+    assert "\n" not in str(stopped.value) and space.base.digest(deadly) not in {row["digest"] for row in kept}
+    resumed = Awkward(space.base, 2)
+    assert explore(space, tmp_path, resumed) == explore(space, tmp_path / "here", InProcess(space.base))
+    assert deadly in resumed.simulated and len(resumed.simulated) == (space.size or 0) - len(kept)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (MemoryError(), "this machine's memory is too small for the point machine.engine.lanes = "),
+        (OSError(errno.ENOSPC, "No space left on device", "/cache/x"), "/cache/x cannot be used: No space left"),
+        (HostError("folder /cache cannot be made: denied"), "folder /cache cannot be made: denied; the "),
+        (NetworkError("x==1 cannot be fetched"), "x==1 cannot be fetched; the "),
+        (ModuleNotFoundError("No module named 'gone'"), "No module named 'gone'; the "),
+    ],
+)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_is_wrong_with_the_machine_is_no_row_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException, said: str, workers: int
+) -> None:
+    space = checked_space(tiny())
+    simulated = count(1)
+
+    def in_the_way(*args: Any) -> Any:
+        if next(simulated) == 10:
+            raise fault
+        return energy_j(*args)
+
+    def executor() -> InProcess:
+        return InProcess(space.base) if workers == 1 else Awkward(space.base, 1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("deltatrain.sim.sweep.point.energy_j", in_the_way)
+        with pytest.raises(HostError) as stopped:
+            explore(space, tmp_path, executor())
+    rows = list(read(tmp_path / "journal.jsonl"))
+    assert str(stopped.value).startswith(said) and "\n" not in str(stopped.value)
+    assert sum("failure" not in row for row in rows) >= 9, "what was finished is kept"
+    assert {row["failure"] for row in rows if "failure" in row} <= {"FitError"}
+    assert explore(space, tmp_path, executor()) == explore(space, tmp_path / "here", InProcess(space.base))
 
 
 def test_whatever_goes_wrong_inside_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

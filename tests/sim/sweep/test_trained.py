@@ -9,7 +9,7 @@ import polars
 import pytest
 from spaces import tiny
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.sim.sweep import sweep
 from deltatrain.sim.sweep.checks import checked_space
 from deltatrain.sim.sweep.trained import trained_trace
@@ -75,6 +75,19 @@ def test_what_was_kept_is_what_was_trained() -> None:
     first, second = trained_trace(workload), trained_trace(workload)
     assert training_summary.epoch_rows(first) == training_summary.epoch_rows(second)
     assert training_summary.summary(first)["epochs"] == 2
+
+
+def test_a_cache_folder_in_the_way_stops_the_sweep_and_a_damaged_trace_is_trained_anew(tmp_path: Path) -> None:
+    table = _space(machine="edge", vary__machine__engine__lanes=[4])
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(HostError, match=r"cannot be made: .*finished points"):
+        sweep(table, tmp_path / "out", workers=1)
+    (tmp_path / "cache").unlink()
+    found = sweep(table, tmp_path / "out", workers=1)
+    assert found["accuracy"].null_count() == found["failure"].is_not_null().sum() < found.height
+    kept = next((tmp_path / "cache" / "trained").glob("*.npz"))
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert sweep(table, tmp_path / "again", workers=1).equals(found)
 
 
 def test_only_what_is_trained_has_an_accuracy() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import HostError
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.data.speech.synthesis import parcel
 
@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[Sequences, Sequences] | None:
 
 
 def keep(path: Path, parts: tuple[Sequences, Sequences]) -> None:
-    """Write the two parts to `path`, whole or not at all; a folder that cannot be written is a `ConfigError`."""
+    """Write the two parts to `path`, whole or not at all; a folder that cannot be written is a `HostError`."""
     arrays = {
         f"{part}_{array}": getattr(sequences, array)
         for part, sequences in zip(("train", "test"), parts, strict=True)
@@ -51,4 +51,4 @@ def keep(path: Path, parts: tuple[Sequences, Sequences]) -> None:
             np.savez(unfinished, **arrays)
             unfinished.replace(path)
     except OSError as error:
-        raise ConfigError(f"cache folder {path.parent} cannot be written: {error.strerror or error}") from None
+        raise HostError(f"cache folder {path.parent} cannot be written: {error.strerror or error}") from None

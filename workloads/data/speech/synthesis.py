@@ -22,7 +22,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.workloads.data.fetching import Progress, Wheel, fetched
 
 SAMPLE_RATE_HZ = 22_050
@@ -108,7 +108,7 @@ class Synthesiser:
             stream.write(json.dumps(asdict(utterance)).encode() + b"\n")
             stream.flush()
         except BrokenPipeError:
-            raise ConfigError("the speech process ended before its time") from None
+            raise HostError("the speech process ended before its time") from None
         size_bytes = self._number()
         if size_bytes < 0:
             raise ConfigError(f"voice {utterance.voice!r} could not say {utterance.text!r}")
@@ -127,7 +127,7 @@ class Synthesiser:
     def _read(self, size_bytes: int) -> bytes:
         message = _pipe(self._process.stdout).read(size_bytes)
         if len(message) < size_bytes:
-            raise ConfigError("the speech process ended before its time: espeak-ng cannot be loaded on this machine")
+            raise HostError("the speech process ended before its time: espeak-ng cannot be loaded on this machine")
         return message
 
 
