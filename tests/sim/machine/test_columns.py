@@ -73,13 +73,13 @@ def test_an_op_without_columns_takes_the_fetch_a_cycle(empty: int) -> None:
     fired[-1] = True
     described = Architecture.named("edge", {"placement.weights": "remote"})
     machine, asked = Machine(lower_matrix(described, "matvec", fired, 8)), []
-    read = machine.port.read
+    read = machine.memory.port.read
 
     def watching(cycle: int, *request: Any) -> None:
         asked.append(cycle)
         read(cycle, *request)
 
-    machine.port.read = watching
+    machine.memory.port.read = watching
     machine.run()
     assert asked == [empty, empty + 1, empty + 2]
 

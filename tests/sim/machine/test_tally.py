@@ -130,7 +130,7 @@ def test_of_two_units_that_end_together_the_later_one_is_waited_for(order: tuple
     table["words"][:] = 10, 4, 1
     table["count"][2], table["rows"][2], table["tensor"][2] = 1, 4, 0
     table["depends"][2, :2] = order
-    matrix = Tensor("W", False, 0, 1, 1, 8)
+    matrix = Tensor("weights", "h", 0, False, 0, 1, 1, 8)
     program = Program(Architecture.named("tiny"), Ops(**table), (matrix,), np.zeros(1, np.int32), {}, {})
     assert cycle.count(program).units["engine"].stall_cycles["elementwise"] == 16
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.dram import DramPart
+from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import NO_TENSOR, Program, Tensor
 from deltatrain.workloads.lowering.costs.bounds import bus_bytes
 
@@ -36,7 +37,7 @@ def least_commands(program: Program, cycles: int) -> LeastCommands:
     if not isinstance(part, DramPart):
         return {}
     reads, writes = (-(-moved // part.burst_bytes(controller.bus_bits)) for moved in bus_bytes(program))
-    ticks = cycles * program.architecture.engine.period_ps // part.tck_ps
+    ticks = cycles * PS_PER_SECOND // (program.architecture.engine.clock_hz * part.tck_ps)
     ranks = controller.channels * controller.ranks
     per_bank = controller.refresh == "per_bank"
     interval, length = (part.timing.tREFIpb, 0) if per_bank else (part.timing.tREFI, part.timing.tRFC)
