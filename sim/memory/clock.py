@@ -46,7 +46,7 @@ class Turn(simpy.Event):
         clock.schedule(self, priority=phase, delay=cycle - clock.cycle)  # type: ignore[arg-type]
 
 
-class At(simpy.Event):
+class At(Turn):
     """A call in the first phase of a cycle.
 
     Parameters
@@ -60,11 +60,8 @@ class At(simpy.Event):
     """
 
     def __init__(self, clock: Clock, cycle: int, done: Callable[[simpy.Event], None]) -> None:
-        super().__init__(clock)
-        self._ok = True
-        self._value = None
+        super().__init__(clock, cycle, NORMAL)
         self.callbacks = [done]
-        clock.schedule(self, delay=cycle - clock.cycle)
 
 
 class Alarm:

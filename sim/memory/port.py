@@ -44,7 +44,8 @@ Passed = Callable[[Integers], None]
 class _Read:
     """A request in flight: its bytes, what of it has passed, its bursts that have not, who waits for it.
 
-    `look_from` is a cycle before which there is nothing more to tell of it, unless another request is made.
+    `look_from` is a cycle before which there is nothing more to tell of it. That holds whatever is requested later: its
+    own bursts are queued, and another request makes no constraint on their commands looser.
     """
 
     __slots__ = ("arrived", "end", "look_from", "next", "passage", "passed", "stretch", "ticket")
@@ -122,7 +123,6 @@ class RemotePort:
         read = _Read(stretch, self.memory.read(cycle, address, size_bytes, self._oldest), arrived, passed)
         read.look_from = cycle if passed is not None else self.memory.known_from()
         self._reads.append(read)
-        self._look_anew(cycle)
 
     def write(self, cycle: int, address: int, size_bytes: int) -> int:
         """Hand over bytes in `cycle`, not before the request made last; return the cycle after the memory took them."""
@@ -185,11 +185,6 @@ class RemotePort:
         elif read.passed is not None:
             read.look_from = self.memory.next_data()
 
-    def _look_anew(self, cycle: int) -> None:
-        """Let words be told that may come sooner than was thought, because of a request made in `cycle`."""
-        if self._reads and self._reads[0].passed is not None:
-            self._reads[0].look_from = cycle
-
     def finish(self, cycle: int) -> int:
         """Hand over every posted write, let the memory finish, and return the cycle in which the run ends.
 
@@ -222,7 +217,6 @@ class RemotePort:
         begin = max(cycle, self._write_free)
         self._write_free = begin + -(-size_bytes // self._width)
         queued = self.memory.write(cycle, address, size_bytes, self._oldest)
-        self._look_anew(cycle)
         # The port tells of one write a cycle that it was taken.
         self.last_cycle = max(self._write_free + self._delay, queued, self.last_cycle + 1)
         return self.last_cycle

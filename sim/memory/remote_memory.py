@@ -63,7 +63,7 @@ class RemoteMemory:
         self._requests.append(
             partial(self.port.read, self._clock.cycle, address, size_bytes, word_bytes, arrived, passed)
         )
-        if passed is not None or not self.port.reads_in_flight:
+        if not self.port.reads_in_flight:  # otherwise the process has an earlier read to tell of first
             self._alarm.bring_forward(self._clock.cycle)
 
     def write(self, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
