@@ -104,18 +104,19 @@ def _table(name: str) -> dict[str, Any]:
 
 def _faults(row: str, entry: dict[str, Any]) -> Iterator[str]:
     """Yield a line for each quantity that is no number from 0 on, or of a memory's that is not one for each size."""
+    quantities = {name: value for name, value in entry.items() if name not in ("bytes", "source")}
+    if row != _SIZED:
+        for quantity, value in quantities.items():
+            if value != 0 and not _are_positive([value]):
+                yield f"{row}.{quantity} must be a number from 0 on, not {value!r}"
+        return
     sizes = entry.get("bytes")
-    if row == _SIZED and (not _are_positive(sizes) or sorted(set(sizes)) != sizes):
+    if not _are_positive(sizes) or sorted(set(sizes)) != sizes:
         yield f"{row}.bytes must be a list of sizes, each larger than the one before, not {sizes!r}"
         return
-    for quantity, value in entry.items():
-        if quantity in ("bytes", "source"):
-            continue
-        if row == _SIZED:
-            if not _are_positive(value) or len(value) != len(sizes):
-                yield f"{row}.{quantity} must have a positive number for each of {len(sizes)} sizes, not {value!r}"
-        elif value != 0 and not _are_positive([value]):
-            yield f"{row}.{quantity} must be a number from 0 on, not {value!r}"
+    for quantity, value in quantities.items():
+        if not _are_positive(value) or len(value) != len(sizes):
+            yield f"{row}.{quantity} must have a positive number for each of {len(sizes)} sizes, not {value!r}"
 
 
 def _are_positive(values: Any) -> TypeGuard[list[float]]:
