@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import model_validator
 
-from deltatrain.accel.description import Description, Name, read_toml, with_overrides
+from deltatrain.accel.described import JOIN, described, is_path, placing
+from deltatrain.accel.description import Description, Name, with_overrides
 from deltatrain.accel.dram import DramPart, capacity_bytes
 from deltatrain.accel.energy import ENERGY_TABLES
-from deltatrain.accel.energy.prices import JOIN, prices
+from deltatrain.accel.energy.prices import prices
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.memory import (
+    REMOTE_DEVICES,
     Checkpoint,
     Dma,
     Home,
@@ -26,7 +27,6 @@ from deltatrain.accel.memory import (
     Placement,
     Remote,
     load_device,
-    remote_devices,
 )
 from deltatrain.accel.presets import MACHINES
 from deltatrain.accel.tiles import ONE_TILE, Tiles
@@ -48,8 +48,8 @@ class Architecture(Description):
     checkpoint
         What it runs again instead of keeping it.
     energy, area
-        Names of the tables in ``accel/energy`` that price its actions and its parts, joined by ``+``. Each row is read
-        from the first table that has it (`accel.energy.prices`).
+        Names of the tables in ``accel/energy``, or TOML files as they are, that price its actions and its parts, joined
+        by ``+``. Each row is read from the first table that has it (`accel.energy.prices`).
     """
 
     name: Name
@@ -86,13 +86,14 @@ class Architecture(Description):
             If there is no such preset or file, or a field is wrong.
         """
         name = os.fspath(name_or_path)
-        table = read_toml(Path(name)) if name.endswith(".toml") else MACHINES.load(name)
+        table = described(name, MACHINES, placing("remote.device", "energy", "area"))
         return cls.from_table(with_overrides(table, overrides or {}), name if name.endswith(".toml") else "")
 
     @cached_property
     def device(self) -> DramPart | IdealDevice:
         """The device of the off-chip memory."""
-        return load_device(self.remote.device)
+        device = self.remote.device
+        return load_device(device) if isinstance(device, str) else device
 
     @property
     def lanes(self) -> int:
@@ -147,11 +148,11 @@ class Architecture(Description):
     def _parts_fit_together(self) -> Self:
         tables = ENERGY_TABLES.names()
         for what, name, known in (
-            ("remote.device", self.remote.device, remote_devices()),
+            ("remote.device", self.remote.device, REMOTE_DEVICES.names()),
             *(("energy", name.strip(), tables) for name in self.energy.split(JOIN)),
             *(("area", name.strip(), tables) for name in self.area.split(JOIN)),
         ):
-            if name not in known:
+            if isinstance(name, str) and not is_path(name) and name not in known:
                 raise ValueError(unknown_name(what, name, known))
         try:
             prices(self.energy).check()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
+from deltatrain.accel.described import described
 from deltatrain.accel.description import (
     Description,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     Width,
-    read_toml,
     with_overrides,
 )
 from deltatrain.accel.dram_parts import DRAM_PARTS
@@ -195,8 +194,7 @@ class DramPart(Description):
             If there is none of that name (with a suggestion), or something in it is wrong.
         """
         name = os.fspath(name_or_path)
-        table = read_toml(Path(name)) if name.endswith(".toml") else DRAM_PARTS.load(name)
-        return cls.from_table(with_overrides(table, overrides or {}), name)
+        return cls.from_table(with_overrides(described(name, DRAM_PARTS), overrides or {}), name)
 
     @property
     def banks(self) -> int:

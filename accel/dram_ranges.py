@@ -1,12 +1,12 @@
-"""The physical ranges of DRAM parts and controllers: what is outside makes a count, a share or an energy impossible."""
+"""The physical ranges of DRAM parts and controllers: what is outside makes a count, a share or an energy impossible.
+
+`accel.dram` asks the functions here about its descriptions, so they take these by their fields and import none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from deltatrain.accel.dram import DramController, DramCurrents, DramPart, DramTiming
+from typing import Any
 
 BURST_LENGTHS: Mapping[str, tuple[int, ...]] = {
     "DDR3": (4, 8),  # JESD79-3: BL8 and chopped
@@ -49,7 +49,7 @@ MOST_MILLIAMPERES = 10**5
 MOST_VOLTS = 10.0
 
 
-def check_part(part: DramPart) -> None:
+def check_part(part: Any) -> None:
     """Raise a `ValueError` of one line if a part cannot be built."""
     _check_most(part, PART_MOST)
     standard, beats = str(part.standard), part.burst_length
@@ -71,12 +71,12 @@ def check_part(part: DramPart) -> None:
         _check_energies(part.currents, part.timing)
 
 
-def check_timing(timing: DramTiming) -> None:
+def check_timing(timing: Any) -> None:
     """Raise a `ValueError` of one line if a constraint is longer than any part needs."""
     _check_most(timing, dict.fromkeys(type(timing).model_fields, MOST_CLOCKS))
 
 
-def check_currents(currents: DramCurrents) -> None:
+def check_currents(currents: Any) -> None:
     """Raise a `ValueError` of one line if standby takes more than what happens beside it."""
     names = [name for name in type(currents).model_fields if name.endswith("_ma")]
     _check_most(currents, {"vdd_v": MOST_VOLTS, **dict.fromkeys(names, MOST_MILLIAMPERES)})
@@ -85,19 +85,19 @@ def check_currents(currents: DramCurrents) -> None:
             raise ValueError(f"{more} must be at least {less} ({least:g}), not {found:g}")
 
 
-def check_controller(controller: DramController) -> None:
+def check_controller(controller: Any) -> None:
     """Raise a `ValueError` of one line if a controller is larger than any that is built."""
     _check_most(controller, CONTROLLER_MOST)
 
 
-def _check_most(given: object, most: Mapping[str, float]) -> None:
+def _check_most(given: Any, most: Mapping[str, float]) -> None:
     for name, largest in most.items():
         value = getattr(given, name)
         if value is not None and value > largest:
             raise ValueError(f"{name} must be at most {largest:,}, not {value!r}")
 
 
-def _check_refresh_leaves_time(part: DramPart) -> None:
+def _check_refresh_leaves_time(part: Any) -> None:
     """Refuse a bank that has no time, from one refresh to the next, to open a row, move a burst and close it."""
     t = part.timing
     row = max(t.tRC, max(t.CL, t.CWL + t.tWR) + max(t.tRCDRD, t.tRCDWR) + part.burst_cycles + t.tRPab)
@@ -112,7 +112,7 @@ def _check_refresh_leaves_time(part: DramPart) -> None:
             )
 
 
-def _check_energies(currents: DramCurrents, timing: DramTiming) -> None:
+def _check_energies(currents: Any, timing: Any) -> None:
     """Refuse an activate with its precharge that uses less than standby meanwhile."""
     least = (currents.idd3n_ma * timing.tRAS + currents.idd2n_ma * timing.tRP) / timing.tRC
     if currents.idd0_ma < least:

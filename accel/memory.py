@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from deltatrain.accel.described import described, is_path
 from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt, Width
 from deltatrain.accel.devices import DEVICES
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.dram_parts import DRAM_PARTS
-from deltatrain.accel.errors import unknown_name
+from deltatrain.accel.errors import ConfigError, unknown_name
 
 Home = Literal["local", "remote", "auto"]
 
@@ -41,19 +42,87 @@ class Local(Description):
         return self.bytes / self.banks
 
 
+class IdealDevice(Description):
+    """A memory without banks: every byte arrives a fixed latency after its request, as fast as the port takes it.
+
+    Attributes
+    ----------
+    latency_ps
+        From the request at the controller to the first byte, a second at most.
+    source
+        Which published experiment assumes such a memory.
+    """
+
+    source: str
+    latency_ps: Annotated[int, Field(ge=0, le=10**12, strict=True)]
+
+
+class _Devices:
+    """The tables of ``accel/dram_parts`` and ``accel/devices``."""
+
+    def names(self) -> list[str]:
+        return sorted([*DEVICES.names(), *DRAM_PARTS.names()])
+
+    def load(self, name: str) -> dict[str, Any]:
+        if name not in self.names():
+            raise unknown_name("memory device", name, self.names())
+        return (DRAM_PARTS if name in DRAM_PARTS.names() else DEVICES).load(name)
+
+
+REMOTE_DEVICES = _Devices()
+
+
+def load_device(name_or_path: str) -> DramPart | IdealDevice:
+    """Return a device of `REMOTE_DEVICES`, or the one in a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name or path, or something in it is wrong.
+    """
+    return _device(described(name_or_path, REMOTE_DEVICES), name_or_path)
+
+
+def _device(table: dict[str, Any], source: str) -> DramPart | IdealDevice:
+    kind = IdealDevice if "latency_ps" in table else DramPart
+    return kind.from_table(table, source)
+
+
+def _with_content(given: object) -> object:
+    """Return the device that a path or a table describes; a name stays a name."""
+    try:
+        if isinstance(given, dict):
+            return _device(given, "")
+        if is_path(given):
+            return load_device(str(given))
+    except ConfigError as error:
+        raise ValueError("; ".join(str(error).splitlines())) from None
+    if not isinstance(given, str | DramPart | IdealDevice):
+        raise ValueError(f"must be a name, a path that ends in .toml, or a table, not {given!r}")
+    return given
+
+
 class Remote(DramController):
     """The off-chip memory: a device, and the controller in front of it. An `IdealDevice` needs no controller.
 
     Attributes
     ----------
     device
-        Name of a file in ``accel/dram_parts`` or ``accel/devices``.
+        Name of a file in ``accel/dram_parts`` or ``accel/devices``, or a TOML file as they are, whose content takes its
+        place; or that content.
     bytes
         Capacity that the machine uses.
     """
 
-    device: str
+    device: Annotated[str | DramPart | IdealDevice, BeforeValidator(_with_content)]
     bytes: PositiveInt
+
+    @property
+    def device_name(self) -> str:
+        """What the device is called: its name, or what its file is about."""
+        if isinstance(self.device, str):
+            return self.device
+        return self.device.about if isinstance(self.device, DramPart) else "described memory"
 
 
 class Dma(Description):
@@ -125,32 +194,3 @@ class Checkpoint(Description):
     def runs_again(self) -> bool:
         """Whether the policy may run steps again, which takes a checkpoint schedule."""
         return self.policy is not None and self.tape_home is None
-
-
-class IdealDevice(Description):
-    """A memory without banks: every byte arrives a fixed latency after its request, as fast as the port takes it.
-
-    Attributes
-    ----------
-    latency_ps
-        From the request at the controller to the first byte, a second at most.
-    source
-        Which published experiment assumes such a memory.
-    """
-
-    source: str
-    latency_ps: Annotated[int, Field(ge=0, le=10**12, strict=True)]
-
-
-def remote_devices() -> list[str]:
-    """Return the names that `load_device` knows."""
-    return sorted([*DEVICES.names(), *DRAM_PARTS.names()])
-
-
-def load_device(name: str) -> DramPart | IdealDevice:
-    """Return the device in ``accel/dram_parts`` or ``accel/devices``; an unknown name is a `ConfigError`."""
-    if name in DRAM_PARTS.names():
-        return DramPart.named(name)
-    if name not in DEVICES.names():
-        raise unknown_name("memory device", name, remote_devices())
-    return IdealDevice.from_table(DEVICES.load(name), name)

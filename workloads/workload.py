@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -15,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, read_toml, with_overrides
+from deltatrain.accel.described import described
+from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, with_overrides
 from deltatrain.accel.files import AnyPath
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
@@ -100,8 +100,7 @@ class Workload(Description):
             When there is no such preset or file, or its content is wrong, one line for each fault.
         """
         text = os.fspath(name_or_path)
-        table = read_toml(Path(text)) if text.endswith(".toml") else PRESETS.load(text)
-        return cls.from_table(with_overrides(table, overrides or {}), f"workload {text}")
+        return cls.from_table(with_overrides(described(text, PRESETS), overrides or {}), f"workload {text}")
 
     @property
     def thresholds(self) -> tuple[tuple[float, float], ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
+from deltatrain.accel.described import JOIN, described, is_path
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.errors import ConfigError
 
-JOIN = "+"
-"""Between the names of tables: ``cacti7_45nm_lop+horowitz_45nm``."""
+_SIZED = "local"  # the row of a memory, whose quantities stand in lists by its size
 
 NEEDED = (
     ("multiply", "pj"),
@@ -34,12 +34,12 @@ class Prices:
     Parameters
     ----------
     tables
-        Names in ``accel/energy``, joined by `JOIN`.
+        Names in ``accel/energy``, or TOML files, joined by `JOIN`.
 
     Raises
     ------
     ConfigError
-        If a name is unknown.
+        If a name is unknown, or a file is no table of prices.
     """
 
     def __init__(self, tables: str) -> None:
@@ -47,7 +47,7 @@ class Prices:
         self._rows: dict[str, dict[str, Any]] = {}
         self._nodes_nm: dict[str, int] = {}
         for name in reversed(self.tables):
-            table = ENERGY_TABLES.load(name)
+            table = _table(name)
             rows = {row: entry for row, entry in table.items() if isinstance(entry, dict)}
             self._rows |= rows
             self._nodes_nm |= dict.fromkeys(rows, table["node_nm"])
@@ -93,10 +93,45 @@ class Prices:
                 )
 
 
-@lru_cache(maxsize=16)
 def prices(tables: str) -> Prices:
-    """Return the prices of the tables of these names, read once; errors as for `Prices`."""
+    """Return the prices of the tables of these names, which are read once, and files anew; errors as for `Prices`."""
+    return Prices(tables) if any(map(is_path, tables.split(JOIN))) else _named_prices(tables)
+
+
+@lru_cache(maxsize=16)
+def _named_prices(tables: str) -> Prices:
     return Prices(tables)
+
+
+def _table(name: str) -> dict[str, Any]:
+    """Return an energy table; one in a file is checked."""
+    table = described(name, ENERGY_TABLES)
+    if is_path(name):
+        faults = [fault for row, entry in table.items() if isinstance(entry, dict) for fault in _faults(row, entry)]
+        if faults:
+            raise ConfigError("\n".join(f"{name}: {fault}" for fault in faults))
+    return table
+
+
+def _faults(row: str, entry: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each quantity that is no number from 0 on, or of a memory's that is not one for each size."""
+    quantities = {name: value for name, value in entry.items() if name not in ("bytes", "source")}
+    if row != _SIZED:
+        for quantity, value in quantities.items():
+            if value != 0 and not _are_positive([value]):
+                yield f"{row}.{quantity} must be a number from 0 on, not {value!r}"
+        return
+    sizes = entry.get("bytes")
+    if not _are_positive(sizes) or sorted(set(sizes)) != sizes:
+        yield f"{row}.bytes must be a list of sizes, each larger than the one before, not {sizes!r}"
+        return
+    for quantity, value in quantities.items():
+        if not _are_positive(value) or len(value) != len(sizes):
+            yield f"{row}.{quantity} must have a positive number for each of {len(sizes)} sizes, not {value!r}"
+
+
+def _are_positive(values: Any) -> TypeGuard[list[float]]:
+    return isinstance(values, list) and bool(values) and all(type(v) in (int, float) and 0 < v < 1e30 for v in values)
 
 
 def at_size(size_bytes: float, sizes_bytes: list[int], values: list[float]) -> float:

@@ -66,11 +66,11 @@ def _remote(run: Run, machine: Architecture) -> Block:
     """Return the off-chip memory. One without banks has no data bus, so no gauge."""
     counters, size = run.result.counters, quantity(machine.remote.bytes, "B")
     if isinstance(machine.device, IdealDevice):
-        return Block("Off-chip memory", (machine.remote.device, f"{size}, no banks"), ())
+        return Block("Off-chip memory", (machine.remote.device_name, f"{size}, no banks"), ())
     busy = _busy(counters.remote.busy_cycles / (counters.cycles or 1), "bus ")
     channels = f"{machine.remote.channels} x " if machine.remote.channels > 1 else ""
     bus = f"{size}, {channels}{machine.remote.bus_bits}-bit bus"
-    return Block("Off-chip memory", (machine.remote.device, bus), (busy,))
+    return Block("Off-chip memory", (machine.remote.device_name, bus), (busy,))
 
 
 def _local(run: Run, machine: Architecture) -> Block:

@@ -10,7 +10,12 @@ from rich.console import RenderableType
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.sim.cli import options
 
+_ONLY_OF_MACHINES = {"engine", "local", "remote", "dma", "placement", "tiles", "energy", "area", "checkpoint"}
+_ONLY_OF_WORKLOADS = {"dataset", "cell", "hidden", "theta_x", "theta_h", "readout", "training", "synthetic"}
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deltatrain.accel.architecture import Architecture
     from deltatrain.workloads.lowering.placement import Placed
     from deltatrain.workloads.workload import Workload
@@ -63,14 +68,13 @@ def command(
 
 def _kind(name: str) -> tuple[str, str]:
     """Return "machine" or "workload", and the name or path without a prefix that says so."""
-    from deltatrain.accel.description import read_toml
     from deltatrain.accel.presets import MACHINES
     from deltatrain.workloads.presets import PRESETS
 
     if name.endswith(".toml"):
         from pathlib import Path
 
-        return ("machine" if "engine" in read_toml(Path(name)) else "workload"), name
+        return ("machine" if _is_machine(Path(name)) else "workload"), name
     families = {"machine": MACHINES.names(), "workload": PRESETS.names()}
     prefix, dot, rest = name.partition(".")
     if dot and prefix in families:
@@ -81,6 +85,25 @@ def _kind(name: str) -> tuple[str, str]:
     if len(kinds) > 1:
         raise ConfigError(f"{name} is a machine and a workload: write machine.{name} or workload.{name}")
     return kinds[0], name
+
+
+def _is_machine(path: Path, *behind: Path) -> bool:
+    """Tell whether the description in a file is a machine's: by its fields, or by what its base is."""
+    from pathlib import Path
+
+    from deltatrain.accel.described import BASE, beside, is_path
+    from deltatrain.accel.description import read_toml
+    from deltatrain.accel.presets import MACHINES
+    from deltatrain.workloads.presets import PRESETS
+
+    table = read_toml(path)
+    base = table.get(BASE)
+    if table.keys() & _ONLY_OF_MACHINES or not isinstance(base, str):
+        return "engine" in table or base is not None
+    if is_path(base):
+        further = Path(beside(base, path.absolute().parent))
+        return further not in behind and _is_machine(further, *behind, further)
+    return base in MACHINES.names() and not (base in PRESETS.names() and table.keys() & _ONLY_OF_WORKLOADS)
 
 
 def _print_toml(kind: str, name: str) -> None:
@@ -119,7 +142,7 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
         fields(f"{machine.name}: {machine.about}", [("energy tables", machine.energy), ("area tables", machine.area)]),
         *parts,
         fields("number formats", [(name, _format(entry)) for name, entry in formats.items()]),
-        fields(f"memory device {machine.remote.device}", _values(device)),
+        fields(f"memory device {machine.remote.device_name}", _values(device)),
         fields("at best", peaks),
     ]
 

@@ -27,7 +27,7 @@ def command(
     device: Annotated[str, Parameter(name=["--device", "-d"], help="A name from `list dram`, or a TOML file.")],
     trace: Annotated[
         Path | None,
-        Parameter(name=["--trace", "-t"], help="Requests: lines '0xADDR READ|WRITE [cycle]' or 'LD|ST addr'."),
+        Parameter(name=["--trace", "-t"], help="Requests: a trace of DRAMsim3, Ramulator or DRAMSys, or its .gz."),
     ] = None,
     generate: Annotated[
         str | None,
@@ -36,6 +36,9 @@ def command(
     requests: Annotated[
         int | None, Parameter(name=["--requests", "-n"], help="How many are generated. [default: 1000000]")
     ] = None,
+    wrap: Annotated[
+        bool, Parameter(help="Let a trace's addresses beyond the memory begin again at 0.", show_default=False)
+    ] = False,
     changes: Annotated[
         list[str] | None,
         Parameter(name=["--set", "-s"], help="Change the controller: FIELD=VALUE, such as ranks=2. May be repeated."),
@@ -45,7 +48,13 @@ def command(
     """Replay memory requests on a DRAM and show bandwidth, latency, rows, energy.
 
     A request moves one burst. Requests without a cycle arrive back to back,
-    one a clock. Fields of the controller: channels, ranks, bus_bits,
+    one a clock.
+
+    Lines of a trace are `ADDR READ|WRITE|R|W [cycle]`, `LD|ST ADDR ...` or
+    `CYCLE: read|write ADDR`. Numbers behind 0x are hexadecimal, others
+    decimal. Cycles never go back, and # begins a comment.
+
+    Fields of the controller: channels, ranks, bus_bits,
     address_map (RoBaRaCoCh, RoBaRaCoBgCh, ...), row_policy (open, closed),
     refresh (all_bank, per_bank), read_queue, write_queue, write_high,
     write_low, most_bypasses.
@@ -66,9 +75,11 @@ def command(
         raise ConfigError("give requests either with --trace FILE or with --generate PATTERN")
     if requests is not None and (trace is not None or requests < 1):
         raise ConfigError(f"--requests takes a positive number and goes with --generate, not {requests}")
+    if wrap and trace is None:
+        raise ConfigError("--wrap goes with --trace: generated requests stay inside the memory")
     part = DramPart.named(device)
     controller = _controller(part, generate, changes)
-    pieces = _requests(part, controller, trace, generate, requests or 1_000_000)
+    pieces = _requests(part, controller, trace, generate, requests or 1_000_000, wrap)
     with interruptible(), Stages() as stages:
         found = replay(part, controller, _told(pieces, stages, requests or 1_000_000, trace is None))
     if json:
@@ -95,14 +106,15 @@ def _controller(part: DramPart, pattern: str | None, changes: Sequence[str] | No
 
 
 def _requests(
-    part: DramPart, controller: DramController, trace: Path | None, pattern: str | None, count: int
+    part: DramPart, controller: DramController, trace: Path | None, pattern: str | None, count: int, wrap: bool
 ) -> Iterable[Requests]:
     from deltatrain.sim.dram.address_map import AddressMap
-    from deltatrain.sim.dram.requests import generated, recorded
+    from deltatrain.sim.dram.requests import generated
+    from deltatrain.sim.dram.trace_files import recorded
 
     layout = AddressMap(part, controller)
     if trace is not None:
-        return recorded(trace, layout.capacity_bytes)
+        return recorded(trace, layout.capacity_bytes, wrap)
     assert pattern is not None
     return generated(pattern, count, layout.burst_bytes, layout.capacity_bytes)
 

@@ -20,7 +20,7 @@ def limits(architecture: Architecture) -> list[str]:
     """Return why a machine's requests cannot be written down, if its off-chip memory has no bursts."""
     if isinstance(architecture.device, DramPart):
         return []
-    return [f"a DRAM trace needs a DRAM part as remote.device, and {architecture.remote.device!r} has no bursts"]
+    return [f"a DRAM trace needs a DRAM part as remote.device, and {architecture.remote.device_name!r} has no bursts"]
 
 
 def write_trace(program: Program, path: Path) -> None:

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.description import Description, read_toml, with_overrides
+from deltatrain.accel.described import beside, described, is_path
+from deltatrain.accel.description import Description, with_overrides
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.accel.files import AnyPath
 from deltatrain.sim.fidelity import FIDELITIES
@@ -46,10 +47,8 @@ def named_space(name_or_path: AnyPath, overrides: Mapping[str, Any] | None = Non
         With one line for each fault, each starting with its dotted path.
     """
     text = os.fspath(name_or_path)
-    if not text.endswith(".toml"):
-        return checked_space(with_overrides(SPACES.load(text), dict(overrides or {})), f"space {text}")
-    table = with_overrides(read_toml(Path(text)), dict(overrides or {}))
-    return checked_space(_beside(table, Path(text).parent), text)
+    table = with_overrides(described(text, SPACES, _beside), dict(overrides or {}))
+    return checked_space(table, text if is_path(text) else f"space {text}")
 
 
 def checked_space(table: dict[str, Any], source: str = "space") -> Space:
@@ -166,13 +165,15 @@ def _unknown_column(table: str, name: str, known: tuple[str, ...]) -> str:
 
 
 def _beside(table: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a copy of `table` in which paths relative to `folder` are relative to the working folder."""
+    """Return a copy of `table` in which paths relative to `folder` are found from where the program runs."""
 
-    def found(name: Any) -> Any:
-        return str(folder / name) if isinstance(name, str) and name.endswith((".toml", ".npz")) else name
+    def found(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: found(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [found(inner) for inner in value]
+        if isinstance(value, str) and value.endswith(".npz"):
+            return str(folder / value)
+        return beside(value, folder) if isinstance(value, str) else value
 
-    placed = table | {key: found(table[key]) for key in (MACHINE, WORKLOAD, TRACE) if key in table}
-    traces = table["vary"].get(TRACE) if isinstance(table.get("vary"), dict) else None
-    if isinstance(traces, list):
-        placed["vary"] = table["vary"] | {TRACE: [found(name) for name in traces]}
-    return placed
+    return table | {key: found(table[key]) for key in (MACHINE, WORKLOAD, TRACE, "fixed", "vary") if key in table}

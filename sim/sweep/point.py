@@ -75,6 +75,8 @@ class Base:
         A member of `sim.fidelity`.
     dense
         Whether the dense twin is simulated too.
+    files
+        Name and SHA-256 of the TOML files that tables and values name.
     """
 
     machine: dict[str, Any]
@@ -82,6 +84,7 @@ class Base:
     traces: tuple[tuple[str, bytes], ...]
     fidelity: str
     dense: bool
+    files: tuple[tuple[str, str], ...] = ()
 
     def tables(self, design: Design) -> tuple[dict[str, Any], dict[str, Any] | None, str | None]:
         """Return the tables of the machine and the workload of a point, and the name of its trace."""
@@ -98,7 +101,7 @@ class Base:
         """Return 16 hexadecimal digits of the SHA-256 of all that determines the point's row."""
         machine, workload, trace = self.tables(design)
         content = self._trace_digests[trace] if trace is not None else None
-        return _digest([self.fidelity, self.dense, machine, workload, content])
+        return _digest([self.fidelity, self.dense, machine, workload, content, *self.files])
 
     def value(self, path: str) -> Any:
         """Return the value of a field that is not varied; None if there is none."""
@@ -106,13 +109,13 @@ class Base:
         node: Any = {MACHINE: self.machine, WORKLOAD: self.workload}.get(whose)
         for name in field.split("."):
             node = node.get(name) if isinstance(node, dict) else None
-        return node
+        return node.get("about") if isinstance(node, dict) else node
 
     @cached_property
     def identity(self) -> str:
         """Digest of the base and of the simulator's version. Rows of different identities are not comparable."""
         traces = sorted(self._trace_digests.values())
-        return _digest([VERSION, self.fidelity, self.dense, self.machine, self.workload, traces])
+        return _digest([VERSION, self.fidelity, self.dense, self.machine, self.workload, traces, *self.files])
 
     @cached_property
     def _trace_digests(self) -> dict[str, str]:

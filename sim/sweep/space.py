@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.described import JOIN, is_path
 from deltatrain.accel.description import Description, Name, NonNegativeInt, PositiveInt
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Axis, Design
@@ -132,12 +134,14 @@ class Space(Description):
             parts.get(whose, {})[field] = value
         traces = tuple(self._files(self.vary[TRACE]) if TRACE in self.vary else [self.trace] if self.trace else [])
         workload = Workload.named(self.workload, parts[WORKLOAD]) if self.workload is not None else None
+        machine = Architecture.named(self.machine, parts[MACHINE])
         return Base(
-            machine=Architecture.named(self.machine, parts[MACHINE]).model_dump(mode="json"),
+            machine=machine.model_dump(mode="json"),
             workload=workload.model_dump(mode="json", exclude_none=True) if workload else None,
             traces=tuple((name, _content(name)) for name in traces),
             fidelity=self.fidelity,
             dense=self.dense,
+            files=self._described_files(machine),
         )
 
     @cached_property
@@ -208,6 +212,13 @@ class Space(Description):
         alike = len(choices) - len(asked)  # every other value leaves the same fields varied
         total = alike * self._count(rest, design) if alike else 0
         return total + sum(self._count(rest, design | {first: value}) for value in asked)
+
+    def _described_files(self, machine: Architecture) -> tuple[tuple[str, str], ...]:
+        """Return name and SHA-256 of the files that prices come from, or that varied fields name."""
+        varied = (value for path, axis in self.vary.items() if path != TRACE for value in axis.values or ())
+        texts = (value for value in (machine.energy, machine.area, *varied) if isinstance(value, str))
+        names = {name for text in texts for name in text.split(JOIN) if is_path(name)}
+        return tuple((name, hashlib.sha256(_content(name)).hexdigest()) for name in sorted(names))
 
     @staticmethod
     def _files(axis: Axis) -> list[str]:

@@ -121,6 +121,13 @@ def test_describe_prints_a_file_that_can_be_edited_and_used(deltatrain, tmp_path
     ran = deltatrain("run", "-w", "tiny", "--on", mine, "--out", tmp_path / "out", "--json")
     assert json.loads(ran.stdout)["counters"]["lanes"] == 2
     assert deltatrain("describe", mine, "--toml").stdout == mine.read_text()
+    for text, said in (
+        ('base = "tiny"\nengine.lanes = 3\n', "lanes"),
+        ('base = "tiny"\nhidden = [5]\n', "hidden"),
+        ('base = "mine.toml"\nabout = "mine, again"\n', "mine, again"),
+    ):
+        (tmp_path / "changed.toml").write_text(text)
+        assert said in deltatrain("describe", tmp_path / "changed.toml").stdout
 
 
 def test_describe_shows_where_the_matrices_live(deltatrain):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
@@ -49,6 +50,26 @@ def test_a_trace_file_of_either_form(deltatrain, tmp_path):
     found = json.loads(deltatrain("dram", "-d", "lpddr4_3200", "-t", path, "--json").stdout)
     assert (found["requests"], found["writes"]) == (4, 1)
     assert found["cycles"] > 5000
+
+
+def test_traces_that_people_have_are_served_or_refused_in_one_line(deltatrain, tmp_path):
+    path = tmp_path / "my.trace"
+    replay = ("dram", "-d", "ddr4_2400", "-t", path, "--json")
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbf0: write 0x0 # first\n100: read 0x40\n"))
+    found = json.loads(deltatrain(*replay).stdout)
+    assert (found["requests"], found["writes"]) == (2, 1) and found["cycles"] > 100
+    path.write_text("0xfff12345680 R\n")
+    assert json.loads(deltatrain(*replay, "--wrap").stdout)["requests"] == 1
+    for text, said in (
+        ("0xfff12345680 R", "line 1: address 0xfff12345680 lies beyond"),
+        ("# nothing", "has no requests"),
+        ("0x0 READ 9\n0x0 READ 8", "line 2: cycle 8 lies before the 9 of a line above"),
+    ):
+        path.write_text(text)
+        ran = deltatrain(*replay)
+        assert ran.status == 2 and said in ran.stderr and "Traceback" not in ran.stderr
+        assert len(ran.stderr.strip().splitlines()) == 1
+    assert "--wrap goes with --trace" in deltatrain(*STREAM, "--wrap").stderr
 
 
 def test_the_bank_group_pattern_brings_its_map_and_the_user_overrules_it(deltatrain):

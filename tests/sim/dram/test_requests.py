@@ -1,17 +1,14 @@
-"""Patterns and trace files."""
+"""Patterns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from deltatrain.accel.errors import ConfigError
-from deltatrain.sim.dram.requests import PATTERNS, Requests, generated, recorded
+from deltatrain.sim.dram.requests import PATTERNS, Requests, generated
 
 CAPACITY = 1 << 32
 
@@ -40,55 +37,6 @@ def test_patterns_stay_in_a_small_memory(pattern: str) -> None:
     assert found.addresses.min() >= 0 and found.addresses.max() < 1 << 14
 
 
-LINES = st.lists(st.tuples(st.integers(0, CAPACITY - 1), st.booleans(), st.none() | st.integers(0, 10**12)), min_size=1)
-
-
-@settings(max_examples=50)
-@given(LINES, st.randoms(use_true_random=False))
-def test_both_forms_are_read_back(tmp_path_factory, lines, chance) -> None:
-    text = ["# a comment", ""]
-    for address, write, cycle in lines:
-        if cycle is None and chance.random() < 0.5:
-            number = hex(address) if chance.random() < 0.5 else str(address)
-            text.append(f"{'ST' if write else 'LD'} {number}")
-        else:
-            text.append(f"{address:#x} {'WRITE' if write else 'READ'}" + ("" if cycle is None else f" {cycle}"))
-    path = tmp_path_factory.mktemp("trace") / "my.trace"
-    path.write_text("\n".join(text))
-    found = _all(recorded(path, CAPACITY))
-    assert found.addresses.tolist() == [address for address, _, _ in lines]
-    assert found.writes.tolist() == [write for _, write, _ in lines]
-    assert found.cycles.tolist() == [cycle or 0 for _, _, cycle in lines]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        *("0x40", "0x40 REED", "0x40 READ soon", "0x40 READ 1 2", "0xzz READ", "READ 0x40", "0x40 READ -1"),
-        *("LD", "LD 0x40 7", "LD x", f"0x40 READ {1 << 61}"),
-    ],
-)
-def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "bad.trace"
-    path.write_text(f"0x40 READ\n\n{line}\n")
-    with pytest.raises(ConfigError, match=r"bad\.trace, line 3: expected '0xADDR READ\|WRITE") as error:
-        list(recorded(path, CAPACITY))
-    assert line in str(error.value) and "\n" not in str(error.value)
-
-
-def test_an_address_beyond_the_memory_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "far.trace"
-    for line in ("LD 0x100000000", "0x100000000 READ"):
-        path.write_text(line)
-        with pytest.raises(ConfigError, match="line 1: address 0x100000000 lies beyond the memory's 0x100000000 bytes"):
-            list(recorded(path, CAPACITY))
-
-
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read: No such file"):
-        list(recorded(tmp_path / "none", CAPACITY))
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="it is not UTF-8 text"):
-        list(recorded(tmp_path / "binary", CAPACITY))
+def test_an_unknown_pattern_is_said() -> None:
     with pytest.raises(ConfigError, match="pattern 'strem' is not known, did you mean 'stream'"):
         list(generated("strem", 1, 64, CAPACITY))

@@ -14,7 +14,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.pricing.run_energy import energy_j
 from deltatrain.accel.program import Program
 from deltatrain.sim.dram.replay import replay
-from deltatrain.sim.dram.requests import recorded
+from deltatrain.sim.dram.trace_files import recorded
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.machine.dram_trace import write_trace
 from deltatrain.workloads.lowering.matrix import lower_matrix

@@ -12,6 +12,7 @@ from spaces import tiny
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep.checks import checked_space, named_space
+from deltatrain.sim.sweep.point import Simulator
 from deltatrain.sim.sweep.space import Space
 from deltatrain.sim.sweep.spaces import SPACES
 from deltatrain.workloads.workload import Workload
@@ -49,6 +50,42 @@ moved.remote_bytes = { most = 1e9 }
     assert space.constraints["moved.remote_bytes"].most == 1e9
     assert space.base.workload is not None and space.base.workload["hidden"] == [8]
     assert space.size == 2 * (1 + 3)
+
+
+def test_a_space_of_described_parts_and_machines_on_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever files are called in files is found from their folders; a changed file makes other points."""
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "fast.toml").write_text('base = "ddr3_1600"\nabout = "fast"\ntck_ps = 1000\n')
+    (tmp_path / "machine.toml").write_text('base = "edge"\nremote.device = "parts/fast.toml"\n')
+    (tmp_path / "workload.toml").write_text('base = "tiny"\nhidden = [8]\n')
+    (tmp_path / "first.toml").write_text(
+        """
+name = "first"
+machine = "machine.toml"
+workload = "workload.toml"
+objectives = { cycles = "minimise" }
+[vary]
+machine.engine.lanes = [1, 2, 4]
+machine.remote.device = ["ddr4_2400", "parts/fast.toml"]
+"""
+    )
+    (tmp_path / "second.toml").write_text('base = "first.toml"\nname = "second"\nvary.machine.engine.lanes = [8]\n')
+    monkeypatch.chdir("/")
+    space = named_space(tmp_path / "second.toml")
+    assert space.name == "second" and space.size == 2
+    base, designs = space.base, list(space.designs())
+    assert base.workload is not None and base.workload["hidden"] == [8]
+    assert base.machine["remote"]["device"]["tck_ps"] == 1000 and base.value("machine.remote.device") == "fast"
+    rows = [Simulator(base).row(design) for design in designs]
+    assert [design["machine.engine.lanes"] for design in designs] == [8, 8]
+    assert all("failure" not in row for row in rows) and rows[0]["cycles"] > 0
+    digests = [base.digest(design) for design in designs]
+    (parts / "fast.toml").write_text('base = "ddr3_1600"\ntck_ps = 900\n')
+    assert named_space(tmp_path / "second.toml").base.identity != base.identity
+    assert [named_space(tmp_path / "second.toml").base.digest(design) for design in designs] != digests
+    on_edge = named_space("edge_memory", {"vary": {"machine.remote.device": ["ddr4_2400"]}})
+    assert on_edge.base.files == ()
 
 
 def test_a_conditional_field_is_there_only_beside_its_condition() -> None:
