@@ -30,7 +30,9 @@ def blank(height_inches: float, title: str, caption: str) -> Figure:
 
     figure = Figure(figsize=(WIDTH_INCHES, height_inches), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    figure.text(0.02, 1 - 0.14 / height_inches, title, fontsize=LARGE, fontweight="bold", color=INK, va="top", parse_math=False)
+    figure.text(
+        0.02, 1 - 0.14 / height_inches, title, fontsize=LARGE, fontweight="bold", color=INK, va="top", parse_math=False
+    )
     figure.text(0.02, 1 - 0.42 / height_inches, caption, fontsize=SMALL, color=QUIET, va="top", parse_math=False)
     return figure
 

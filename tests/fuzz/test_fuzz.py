@@ -1,6 +1,6 @@
 """Whatever is described, and however a file was altered: exit status 0 or 2, lines and no traceback, sound numbers.
 
-The default run draws a few of each kind. ``pytest -m long tests/fuzz`` draws `FUZZED` of each (2,000 if it is not set)::
+The default run draws a few of each kind. The long one draws `FUZZED` of each, 2,000 if it is not set::
 
     FUZZED=5000 pytest -n 2 -m long tests/fuzz
 """

@@ -36,7 +36,8 @@ def changed(tables: list[Table]) -> st.SearchStrategy[Table]:
     """Return one of `tables` with up to four fields changed, left out or added."""
     return st.sampled_from(tables).flatmap(
         lambda table: st.lists(
-            st.tuples(st.sampled_from(sorted(table)), st.sampled_from(["set"] * 6 + ["drop", "add"]), values()), max_size=4
+            st.tuples(st.sampled_from(sorted(table)), st.sampled_from(["set"] * 6 + ["drop", "add"]), values()),
+            max_size=4,
         ).map(lambda edits: _edited(table, edits))
     )
 
@@ -96,7 +97,9 @@ def toml_value(value: Any) -> str:
 
 
 def _key(path: str) -> str:
-    return ".".join(part if part.replace("_", "").isalnum() and part.isascii() else json.dumps(part) for part in path.split("."))
+    return ".".join(
+        part if part.replace("_", "").isalnum() and part.isascii() else json.dumps(part) for part in path.split(".")
+    )
 
 
 # --- files
@@ -149,7 +152,9 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def forged_archive(content: bytes, header: str, change: Change, digest: Callable[[dict[str, Any]], str] | None) -> bytes:
+def forged_archive(
+    content: bytes, header: str, change: Change, digest: Callable[[dict[str, Any]], str] | None
+) -> bytes:
     """Return a NumPy archive whose JSON `header` was changed, the digest of its arrays made right again."""
     with np.load(io.BytesIO(content)) as archive:
         arrays = {name: archive[name] for name in archive.files}

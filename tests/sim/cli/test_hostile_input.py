@@ -212,7 +212,14 @@ def test_the_front_of_a_sweep_without_points_is_empty(deltatrain, tmp_path):
 
 @pytest.mark.parametrize(
     "forged",
-    [b"[1]", b"{}", b'{"digest":3,"point":0}', b'{"digest":"x","point":"y"}', b"[" * 5000, b'{"digest":"x","seconds":NaN}'],
+    [
+        b"[1]",
+        b"{}",
+        b'{"digest":3,"point":0}',
+        b'{"digest":"x","point":"y"}',
+        b"[" * 5000,
+        b'{"digest":"x","seconds":NaN}',
+    ],
 )
 def test_a_forged_line_of_a_journal_is_named(deltatrain, tmp_path, forged):
     sweep(_table(search__points=2), tmp_path / "s", workers=1)
