@@ -1,7 +1,7 @@
 """TOML and JSON as a person or an earlier run wrote them, read strictly; JSON as any other program can read it.
 
-What is read holds texts, truth values, numbers, lists and tables, nothing else: no dates, no integers beyond 64 bits
-(TOML 1.0 asks for no more), no NUL in a text, no more than `MOST_LEVELS` tables in each other.
+What is read holds texts, truth values, numbers, lists and tables, nothing else: no dates, in TOML no integers beyond 64
+bits (TOML 1.0 asks for no more), no NUL in a text, no more than `MOST_LEVELS` tables in each other.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def toml_table(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(f"{source} has tables or lists more than {MOST_LEVELS} deep in each other") from None
     except ValueError:  # Python converts integers up to some thousand digits only
         raise ConfigError(f"{source} has an integer beyond 64 bits") from None
-    refuse(f"{source}: {fault}" for fault in _faults(table))
+    refuse(f"{source}: {fault}" for fault in _faults(table, HIGHEST_INT))
     return table
 
 
@@ -63,13 +63,13 @@ def json_value(content: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is not JSON, or holds NaN, an infinity, or what `toml_table` refuses.
+        If it is not JSON, or holds NaN, an infinity, a NUL, or more than `MOST_LEVELS` tables in each other.
     """
     try:
         value = json.loads(content.decode(), parse_constant=_no_number)
     except RecursionError:
         raise ValueError(f"more than {MOST_LEVELS} deep") from None
-    for fault in _faults(value):
+    for fault in _faults(value, math.inf):
         raise ValueError(fault)
     return value
 
@@ -101,8 +101,8 @@ def shown(value: Any, quoted: bool = True) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def _faults(value: Any) -> Iterator[str]:
-    """Yield a line for each value in a document that no description holds, each behind its dotted path."""
+def _faults(value: Any, highest: float) -> Iterator[str]:
+    """Yield a line for each value in a document that nothing here writes or takes, each behind its dotted path."""
     waiting: list[tuple[str, Any, int]] = [("", value, 0)]
     while waiting:
         path, one, level = waiting.pop()
@@ -119,7 +119,7 @@ def _faults(value: Any) -> Iterator[str]:
             if "\0" in one or not _encodes(one):
                 yield f"{where} must be a text without NUL or halves of characters, not {shown(one)}"
         elif isinstance(one, int):
-            if not LOWEST_INT <= one <= HIGHEST_INT:
+            if not -highest - 1 <= one <= highest:
                 yield f"{where} must be an integer of 64 bits, not {shown(one)}"
         elif one is not None and not isinstance(one, float):
             yield f"{where} must be a number, a text, a list or a table, not a {type(one).__name__} ({one})"

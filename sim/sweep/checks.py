@@ -116,7 +116,8 @@ def _faults_of_search(space: Space) -> Iterator[str]:
         yield str(error)
         return
     if kind == "grid" and size is not None and size > _MOST_OF_A_GRID:
-        yield f"vary makes a grid of {size:,} points, more than {_MOST_OF_A_GRID:,}: take another search.kind"
+        most = f"{_MOST_OF_A_GRID:,}"
+        yield f"vary makes a grid of {size:,} points, and a grid has at most {most}: take another search.kind"
 
 
 def _faults_of_axis(path: str, axis: Axis, base: Base) -> Iterator[str]:

@@ -146,6 +146,8 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
     optimiser = {
         name.removeprefix("optimiser."): array for name, array in arrays.items() if name.startswith("optimiser.")
     }
+    if type(about["updates"]) is not int:
+        raise ValueError("updates must be a number of steps")
     told = [epoch | {"loss": math.nan if epoch["loss"] is None else epoch["loss"]} for epoch in about["epochs"]]
     epochs = TypeAdapter(tuple[EpochCounts, ...]).validate_python(told)
     recorded = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -229,6 +230,44 @@ def test_a_damaged_state_is_refused_in_one_line(
         state_path.unlink()
         state_path.mkdir()
     with pytest.raises(ConfigError, match=r"state\.npz") as caught:
+        train(drift_workload, drifts, state_path=state_path, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "forged"),
+    [
+        ("parameters", np.zeros(3, np.float32)),
+        ("mask", np.ones(3, np.bool_)),
+        ("optimiser.mean", np.zeros((2, 2), np.float32)),
+        ("optimiser.more", np.zeros(3, np.float32)),
+        ("recorded.0.lengths", np.array([], np.int64)),
+        ("recorded.0.x.0", np.zeros((1, 1, 1), np.bool_)),
+        ("recorded.0.h.0", np.zeros(4, np.float64)),
+    ],
+)
+def test_a_state_whose_arrays_are_of_another_network_is_refused_in_one_line(
+    drift_workload: Workload, drifts: Recordings, state_path: Path, name: str, forged: np.ndarray
+) -> None:
+    with np.load(state_path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    np.savez(state_path, **(arrays | {name: forged}))
+    with pytest.raises(ConfigError, match=r"state\.npz is of another network") as caught:
+        train(drift_workload, drifts, state_path=state_path, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "forged", [{"updates": "many"}, {"epochs": [{}]}, {"epochs": 3}, {"recorded": [{"epoch": 0}]}, {"version": None}]
+)
+def test_a_state_that_tells_nonsense_is_refused_in_one_line(
+    drift_workload: Workload, drifts: Recordings, state_path: Path, forged: dict[str, object]
+) -> None:
+    with np.load(state_path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    about = json.dumps(json.loads(arrays["about"].tobytes()) | forged).encode()
+    np.savez(state_path, **(arrays | {"about": np.frombuffer(about, np.uint8)}))
+    with pytest.raises(ConfigError, match=r"state\.npz is no learning state") as caught:
         train(drift_workload, drifts, state_path=state_path, resume=True)
     assert "\n" not in str(caught.value)
 
