@@ -13,6 +13,7 @@ from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.units import counts, takes_prefix, unit_of
 from deltatrain.sim.cli.screen import table
 from deltatrain.sim.sweep import results
+from deltatrain.sim.sweep.energy_models import energies
 from deltatrain.sim.sweep.manifest import Manifest
 
 _NONE = "–"
@@ -46,6 +47,7 @@ def front_table(folder: Path) -> RenderableType:
         f" The first {_MOST_ROWS} of {found.height} points; all of them: --json." if found.height > _MOST_ROWS else ""
     )
     note = f"{objectives}. No other point of the sweep is better in one and as good in all.{more}"
+    note = "\n".join([note, *_how_found(manifest, results.models_of(results.load_results(folder)))])
     fields = [name for name in found.columns if name.startswith(("machine.", "workload."))]
     names = short(fields)
     return table(
@@ -54,6 +56,15 @@ def front_table(folder: Path) -> RenderableType:
         rows,
         note,
     )
+
+
+def _how_found(manifest: Manifest, models: list[str | None]) -> list[str]:
+    """Return what must be known to compare the energies and areas that a sweep aims at."""
+    lines = [f"Energy by {model}." for model in models if model and energies(manifest.objectives)]
+    for what, mixed in manifest.mixed_nodes.items():
+        if any(name.startswith(what) for name in manifest.objectives):
+            lines += [f"{what.capitalize()}: {line}." for line in mixed]
+    return lines
 
 
 def searches_table(folder: Path) -> list[RenderableType]:
