@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-MEASURED, MODELLED, SIMULATED = "measured", "modelled", "simulated"
+DESCRIBED, MEASURED, MODELLED, SIMULATED = "described", "measured", "modelled", "simulated"
 
 ORIGINS = {
     SIMULATED: "cycles and bytes of a program run on the described machine, every cycle accounted for",
     MODELLED: "reckoned: energy from action counts and a published table, analytic cycles from closed forms",
-    MEASURED: "counted while the network was trained in NumPy and tested on recordings it had not seen",
+    MEASURED: "counted while the network was trained in NumPy, in floating-point numbers and not in the machine's, and "
+    "tested on recordings it had not seen",
+    DESCRIBED: "given in the description of the machine or the workload",
 }
 """How numbers are found, in words."""
+
+FLOAT_ACCURACY = "accuracy of the float training"
+"""What a test accuracy is called: no training in a machine's own numbers stands behind it."""
 
 _OF_FIDELITY = {"analytic": MODELLED, "cycle": SIMULATED, "rtl": SIMULATED}
 
@@ -17,3 +22,10 @@ _OF_FIDELITY = {"analytic": MODELLED, "cycle": SIMULATED, "rtl": SIMULATED}
 def origin_of(fidelity: str) -> str:
     """Return how cycles of a fidelity were found, a key of `ORIGINS`."""
     return _OF_FIDELITY.get(fidelity, SIMULATED)
+
+
+def origin_of_column(column: str, fidelity: str) -> str:
+    """Return how the numbers in a column of a sweep's table were found, a key of `ORIGINS`."""
+    origins = {"machine": DESCRIBED, "workload": DESCRIBED, "accuracy": MEASURED, "training": MEASURED}
+    origins |= dict.fromkeys(("energy", "energy_j", "area", "area_mm2"), MODELLED)
+    return origins.get(column.partition(".")[0], origin_of(fidelity))

@@ -93,7 +93,8 @@ def _curves(result: Result, trace: Trace) -> Curves:
 
 def _sweep(place: Path) -> Sweep:
     manifest = Manifest.load(place)
-    known = manifest.model_dump(mode="json", include={"machine", "workload", "traces", "fidelity", "constraints"})
+    told = {"machine", "workload", "traces", "fidelity", "constraints", "mixed_nodes"}
+    known = manifest.model_dump(mode="json", include=told)
     return Sweep(
         name=manifest.name,
         about=manifest.about,

@@ -13,6 +13,9 @@ from deltatrain.accel.result import Counters, PhaseCounters, RemoteCounters
 LEAKAGE = "local leakage"
 """The component that grows with time, not with actions."""
 
+BY_TABLE = "remote memory"
+"""The component that is there where a table prices the off-chip memory."""
+
 _NEVER_PRICED = ("leakage of the logic", "registers, control and wires", "clock tree", "off-chip input and output")
 
 
@@ -32,7 +35,7 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
     (`accel.pricing.arithmetic`). The local memory is priced by its banks (`accel.pricing.sram`). It leaks all the time:
     where the table tells how much, that is a component of its own. Where the part's currents are published, they price
     the DRAM at every fidelity (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM.
-    Otherwise the table prices its bytes: the component "remote memory", which `not_priced` tells.
+    Otherwise the table prices its bytes: the component `BY_TABLE`, which `not_priced` tells.
     """
     price, local, work = prices(architecture.energy), architecture.local, counters.work
     formats = architecture.engine.formats
@@ -48,7 +51,7 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
     if leakage_w is not None:
         found[LEAKAGE] = architecture.tiles.count * leakage_w * counters.seconds
     if no_currents(architecture):
-        return found | {"remote memory": _accesses_j(counters.remote, price)}
+        return found | {BY_TABLE: _accesses_j(counters.remote, price)}
     return found | _dram_j(counters.remote, architecture)
 
 
@@ -61,7 +64,12 @@ def no_currents(architecture: Architecture) -> str:
 
 def energy_model(architecture: Architecture) -> str:
     """Return what prices a run on the machine, in words: energies of two models are not comparable."""
-    return f"{architecture.energy}, off-chip memory by {'the table' if no_currents(architecture) else 'its currents'}"
+    return model_of(architecture.energy, bool(no_currents(architecture)))
+
+
+def model_of(tables: str, by_table: bool) -> str:
+    """Return the words of `energy_model` from the names of the tables, and whether they price off-chip memory too."""
+    return f"{tables}, off-chip memory by {'the table' if by_table else 'its currents'}"
 
 
 def _lanes_pj(phases: dict[str, PhaseCounters], architecture: Architecture, price: Prices) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deltatrain.accel.origin import FLOAT_ACCURACY
 from deltatrain.accel.quantity import share
 from deltatrain.reports.figures import _style as style
 
@@ -58,7 +59,7 @@ def draw(
         epochs = figure.add_subplot(grid[1, 0])
         curves = {name: np.asarray(curve, dtype=float) for name, curve in over_epochs.items()}
         _panel(epochs, curves | {"accuracy": np.asarray(accuracy, dtype=float)}, marker="o", values=True)
-        style.heading(epochs, "Over epochs, beside test accuracy")
+        style.heading(epochs, f"Over epochs, beside the {FLOAT_ACCURACY}")
         epochs.set_xlabel("epoch")
         _shade(epochs, dense_epochs)
     return figure

@@ -8,13 +8,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
+from deltatrain.accel.origin import FLOAT_ACCURACY
 from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page.bars import legend
 from deltatrain.reports.page.markup import element, per_cent
 from deltatrain.reports.page.plot import Axis, counted, curve, frame, linear, shares
 from deltatrain.reports.palette import LINES
 
-ACCURACY = "test accuracy"
 Curves = dict[str, NDArray[np.float64]]
 
 
@@ -30,9 +30,9 @@ def over_epochs(streams: Mapping[str, ArrayLike], accuracy: Sequence[float], den
 
     Epochs that trained the dense network, in which every delta counts as fired, are shaded.
     """
-    curves = _arrays(streams) | {ACCURACY: np.asarray(accuracy, dtype=float)}
+    curves = _arrays(streams) | {FLOAT_ACCURACY: np.asarray(accuracy, dtype=float)}
     words = {stream: f"{share(float(values[-1]))} at the end" for stream, values in curves.items()}
-    return _plot("Epoch", "Share of deltas that fired; test accuracy", curves, words, dense_epochs)
+    return _plot("Epoch", f"Share of deltas that fired; {FLOAT_ACCURACY}", curves, words, dense_epochs)
 
 
 def held_over_time(held_bytes: Sequence[tuple[int, int]], clock_hz: int, cycles: int) -> Markup:
@@ -51,7 +51,7 @@ def _arrays(streams: Mapping[str, ArrayLike]) -> Curves:
 
 
 def _plot(what: str, name: str, curves: Curves, words: Mapping[str, str], shaded: int = 0) -> Markup:
-    kinds = {stream: f"line-{index % LINES}" for index, stream in enumerate(curves)} | {ACCURACY: "accuracy"}
+    kinds = {stream: f"line-{index % LINES}" for index, stream in enumerate(curves)} | {FLOAT_ACCURACY: "accuracy"}
     last = max((len(values) for values in curves.values()), default=1) - 1
     x, y = counted(what, last), shares(name)
     marks = _shade(x, shaded)

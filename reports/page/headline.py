@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deltatrain.accel.origin import MEASURED, MODELLED, origin_of
+from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.page.contents import Run
 from deltatrain.reports.table import energy_rows, ratio
@@ -93,7 +93,7 @@ def _learned(run: Run) -> list[Card]:
     if run.curves and dense_epochs:
         beside = f"{share(run.curves.accuracy[dense_epochs - 1])} after {dense_epochs} dense epochs"
     return [
-        Card("Test accuracy", share(found["accuracy"]), "", beside, MEASURED),
+        Card(FLOAT_ACCURACY.capitalize(), share(found["accuracy"]), "", beside, MEASURED),
         Card(
             "Matrix operations",
             quantity(found["macs"], "MAC"),

@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from deltatrain.accel.origin import ORIGINS
+from deltatrain.accel.origin import FLOAT_ACCURACY, ORIGINS
+from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
 from deltatrain.reports.page import sweep as sweeps
 from deltatrain.reports.page.contents import Contents, Run, Sweep
@@ -83,6 +84,7 @@ def _sweep(position: int, sweep: Sweep) -> dict[str, Any]:
         "about": sweep.about,
         "summary": sweeps.summary(view),
         "cards": sweeps.headline(view),
+        "origins": sweeps.origins(view),
         "data": sweeps.data(view),
         "front": sweeps.front_table(view),
         "tables": [table for table in tables if table.rows],
@@ -105,6 +107,7 @@ def _overview(runs: Any) -> Table | None:
                 "seconds": delta.seconds,
                 "dense_seconds": dense.seconds,
                 "speedup": ratio(dense.cycles, delta.cycles),
+                "energy_model": model_of(run.result.architecture.get("energy", ""), BY_TABLE in run.result.energy_j),
                 "energy_j": sum(run.result.energy_j.values()),
                 "remote_bytes": delta.remote.asked_bytes,
                 "utilisation": delta.macs / (delta.cycles * delta.lanes or 1),
@@ -120,11 +123,14 @@ def _overview(runs: Any) -> Table | None:
         "dense_seconds": "Dense",
         "speedup": "Speed-up",
         "energy_j": "Energy, modelled",
+        "energy_model": "Energy by",
         "remote_bytes": "Off-chip",
         "utilisation": "Lanes used",
-        "accuracy": "Test accuracy",
+        "accuracy": FLOAT_ACCURACY.capitalize(),
     }
     note = "Speed-up: cycles of the dense run on the same machine over cycles."
+    if len({row["energy_model"] for row in rows}) > 1:
+        note += " Energies that are priced in different ways are not comparable."
     return replace(of_rows("All runs", rows, columns, note), unfolded=True)
 
 

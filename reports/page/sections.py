@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
-from deltatrain.accel.origin import MEASURED, MODELLED, origin_of
+from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
 from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page import curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
@@ -279,7 +279,7 @@ def _learning(run: Run) -> Section:
     drawings = [Drawing("Deltas that fired, over the recorded training step", curves.over_steps(run.curves.over_steps))]
     if len(run.curves.accuracy):
         chart = curves.over_epochs(run.curves.over_epochs, run.curves.accuracy, run.curves.dense_epochs)
-        drawings.append(Drawing("Deltas that fired and test accuracy, over training", chart))
+        drawings.append(Drawing(f"Deltas that fired and {FLOAT_ACCURACY}, over training", chart))
     tables = []
     if run.result.training:
         known = [[Cell(heading(key)), cell(value, unit_of(key))] for key, value in run.result.training.items()]

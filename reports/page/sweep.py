@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from deltatrain.accel.origin import origin_of
+from deltatrain.accel.origin import origin_of, origin_of_column
 from deltatrain.reports.page.contents import Sweep
 from deltatrain.reports.page.headline import Card
 from deltatrain.reports.page.table import NOTHING, Cell, Table, cell, of_rows, plain, plain_unit, said
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _FAILURE, _REASON, _FEASIBLE, _FRONT = "failure", "reason", "feasible", "on_front"
 _NOT_FOUND = frozenset({"point", "digest", _FAILURE, _REASON, _FEASIBLE, _FRONT})
+_MODEL = "energy_model"
+_BESIDE = ("speedup", "utilisation", "occupancy", "accuracy")  # as in scripts/explorer.js
 _EXTREME = {"minimise": "Least", "maximise": "Most"}
 _DIGITS = 9  # of a quantity that was found; what was asked for is kept as it is
 
@@ -100,12 +102,28 @@ class View:
 def summary(view: View) -> str:
     """Return how many points there are, how many failed, and how many are on the front."""
     points, failed = len(view.table), sum(view.failed)
-    words = [f"{points:,} design points", f"{points - failed:,} simulated", f"{failed:,} failed"]
+    words = [f"{points:,} design points", f"{points - failed:,} {origin_of(view.sweep.fidelity)}", f"{failed:,} failed"]
     outside = points - failed - sum(view.feasible)
     if outside:
         words.append(f"{outside:,} outside the constraints")
     aims = [f"{_EXTREME[way].lower()} {heading(name)}" for name, way in view.objectives.items()]
     return f"{', '.join(words)}; {sum(view.on_front):,} on the front of {', '.join(aims)}."
+
+
+def origins(view: View) -> str:
+    """Return how the numbers of each objective and of each quantity beside them were found, and what prices energy."""
+    of: dict[str, list[str]] = {}
+    for name in (*view.objectives, *(name for name in view.found if name in _BESIDE and name not in view.objectives)):
+        of.setdefault(origin_of_column(name, view.sweep.fidelity), []).append(heading(name))
+    words = [f"{origin.capitalize()}: {', '.join(names)}." for origin, names in of.items()]
+    models = [model for model in dict.fromkeys(view.column(_MODEL)) if model]
+    if len(models) == 1:
+        words.append(f"Energy by {models[0]}.")
+    elif models:
+        words.append("Points differ in what prices their energy (energy model): their energies are not comparable.")
+    for what, lines in view.sweep.provenance.get("mixed_nodes", {}).items():
+        words += [f"{what.capitalize()}: {line}." for line in lines]
+    return " ".join(words)
 
 
 def headline(view: View) -> list[Card]:
@@ -120,7 +138,8 @@ def headline(view: View) -> list[Card]:
         design = [(heading(field), plain(field, view.table[field][best]).text) for field in view.varied]
         median = f"median {said(float(np.median(list(known.values()))), unit_of(name))}"
         what = f"{_EXTREME[way]} {heading(name)}"
-        cards.append(Card(what, said(known[best], unit_of(name)), "", median, origin_of(view.sweep.fidelity), design))
+        origin = origin_of_column(name, view.sweep.fidelity)
+        cards.append(Card(what, said(known[best], unit_of(name)), "", median, origin, design))
     return cards
 
 
@@ -132,7 +151,8 @@ def front_table(view: View) -> Table:
         for row, flag in enumerate(view.on_front)
         if flag
     ]
-    return Table("Points on the front", [heading(name) for name in (*view.objectives, *view.varied)], rows)
+    aims = [f"{heading(name)}, {origin_of_column(name, view.sweep.fidelity)}" for name in view.objectives]
+    return Table("Points on the front", [*aims, *map(heading, view.varied)], rows)
 
 
 def constants(view: View) -> Table:
@@ -168,7 +188,9 @@ def data(view: View) -> Markup:
     columns = [_column(view, "point", "point")]
     columns += [_column(view, name, "field") for name in view.varied]
     columns += [_column(view, name, "objective" if name in view.objectives else "found") for name in view.found]
-    status = [name for name in (_FEASIBLE, _FAILURE) if name in view.table.columns and len(set(view.column(name))) > 1]
+    status = [
+        name for name in (_FEASIBLE, _FAILURE, _MODEL) if name in view.table.columns and len(set(view.column(name))) > 1
+    ]
     columns += [_column(view, name, "status") for name in status]
     whole = {"columns": columns, "front": [int(flag) for flag in view.on_front]}
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -178,6 +200,7 @@ def data(view: View) -> Markup:
 def _column(view: View, name: str, role: str) -> dict[str, Any]:
     """Return a column: fields and states as they were written, what was found to so many digits."""
     given = role in ("field", "point")
+    origin = "" if role in ("point", "status") else origin_of_column(name, view.sweep.fidelity)
     unit, values = plain_unit(name) if given else unit_of(name), view.table[name].to_list()
     numeric = view.table[name].dtype.is_numeric()
     if not numeric:
@@ -192,6 +215,7 @@ def _column(view: View, name: str, role: str) -> dict[str, Any]:
         "count": counts(unit) and not given,
         "numeric": numeric,
         "role": role,
+        "origin": origin,
         "way": view.objectives.get(name, "minimise"),
         "values": values,
     }

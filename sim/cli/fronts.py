@@ -9,10 +9,12 @@ from typing import Any
 from rich.console import RenderableType
 
 from deltatrain.accel.documents import json_text
+from deltatrain.accel.origin import FLOAT_ACCURACY
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.units import counts, takes_prefix, unit_of
 from deltatrain.sim.cli.screen import table
 from deltatrain.sim.sweep import results
+from deltatrain.sim.sweep.energy_models import energies
 from deltatrain.sim.sweep.manifest import Manifest
 
 _NONE = "–"
@@ -46,14 +48,24 @@ def front_table(folder: Path) -> RenderableType:
         f" The first {_MOST_ROWS} of {found.height} points; all of them: --json." if found.height > _MOST_ROWS else ""
     )
     note = f"{objectives}. No other point of the sweep is better in one and as good in all.{more}"
+    note = "\n".join([note, *_how_found(manifest, results.models_of(results.load_results(folder)))])
     fields = [name for name in found.columns if name.startswith(("machine.", "workload."))]
     names = short(fields)
     return table(
         f"Front of {manifest.name}, {manifest.fidelity}",
-        [names.get(name, name).replace("_", " ") for name in found.columns],
+        [names.get(name, FLOAT_ACCURACY if name == "accuracy" else name).replace("_", " ") for name in found.columns],
         rows,
         note,
     )
+
+
+def _how_found(manifest: Manifest, models: list[str | None]) -> list[str]:
+    """Return what must be known to compare the energies and areas that a sweep aims at."""
+    lines = [f"Energy by {model}." for model in models if model and energies(manifest.objectives)]
+    for what, mixed in manifest.mixed_nodes.items():
+        if any(name.startswith(what) for name in manifest.objectives):
+            lines += [f"{what.capitalize()}: {line}." for line in mixed]
+    return lines
 
 
 def searches_table(folder: Path) -> list[RenderableType]:

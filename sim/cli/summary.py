@@ -8,6 +8,7 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
+from deltatrain.accel.origin import FLOAT_ACCURACY
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
@@ -137,7 +138,7 @@ def training(found: Mapping[str, Any]) -> RenderableType:
     values = [
         ("parameters", f"{found['parameters']:,}"),
         ("epochs", str(found["epochs"])),
-        ("test accuracy", share(found["accuracy"])),
+        (FLOAT_ACCURACY, share(found["accuracy"])),
         ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the last epoch"),
         ("multiply-accumulates", f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG)"),
         ("saved", f"{share(found['saved'])} of the {quantity(found['dense_macs'])} of the dense network"),
@@ -159,7 +160,8 @@ def epochs(rows: list[Row]) -> RenderableType:
         ]
 
     columns = ["epoch", "network", "loss", "accuracy", "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
-    return table("Epochs", columns, map(cells, rows), text_columns=2)
+    note = "Accuracy on the test part, of the training in floating-point numbers."
+    return table("Epochs", columns, map(cells, rows), note, text_columns=2)
 
 
 def _present(rows: list[Row]) -> list[str]:

@@ -16,6 +16,7 @@ from deltatrain.accel.description import Description, with_overrides
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.accel.files import AnyPath
 from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Axis
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantities
 from deltatrain.sim.sweep.searches import SEARCHES
@@ -76,8 +77,10 @@ def _faults(space: Space) -> Iterator[str]:
     except ConfigError as error:
         yield from str(error).splitlines()
         return
+    aims = {"objectives": space.objectives, "constraints": space.constraints}
+    yield from energy_models.faults(aims, energy_models.varied_models(base.machine, space.vary))
     columns = (*known, *(path for path, axis in space.vary.items() if axis.ordered and not axis.when))
-    for table, names in (("objectives", space.objectives), ("constraints", space.constraints)):
+    for table, names in aims.items():
         yield from (_unknown_column(table, name, columns) for name in names if name not in columns)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import Description
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replace_file
+from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.sweep.space import Bound, Direction, Space
 
@@ -50,6 +54,8 @@ class Manifest(Description):
         The value that each varied field has at points where it is not varied.
     objectives, constraints
         By column.
+    mixed_nodes
+        As in `accel.result.Result`, of the machine that the points change.
     searches
         What has been looked at; empty until the sweep has ended.
     provenance
@@ -67,6 +73,7 @@ class Manifest(Description):
     base: dict[str, Any]
     objectives: dict[str, Direction]
     constraints: dict[str, Bound]
+    mixed_nodes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     searches: tuple[Searched, ...]
     provenance: dict[str, Any]
 
@@ -88,6 +95,7 @@ class Manifest(Description):
             base=fields,
             objectives=space.objectives,
             constraints=space.constraints,
+            mixed_nodes=mixed_nodes(Architecture.from_table(base.machine)),
             searches=searches,
             provenance={
                 "deltatrain": VERSION,

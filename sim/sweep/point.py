@@ -16,13 +16,14 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.pricing.area import area
-from deltatrain.accel.pricing.run_energy import energy_j
+from deltatrain.accel.pricing.run_energy import energy_j, energy_model
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Cause, Counters
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.trained import trained_trace
 from deltatrain.workloads import training_summary
@@ -209,6 +210,7 @@ def quantities(base: Base) -> tuple[str, ...]:
     """
     workload = Workload.named("tiny").model_dump(mode="json", exclude_none=True)
     tables = {name: base.machine[name] for name in ("energy", "area")}
+    tables |= {f"remote.{name}": base.machine["remote"][name] for name in ("device", "bus_bits", "refresh")}
     tiny = Base(Architecture.named("tiny", tables).model_dump(mode="json"), workload, (), "analytic", base.dense)
     found = Simulator(tiny).row({})
     numbers = (name for name, value in found.items() if isinstance(value, (int, float)))
@@ -235,6 +237,7 @@ def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
         "seconds": run.seconds,
         "energy_j": sum(energy.values()),
         "area_mm2": sum(mm2.values()),
+        energy_models.COLUMN: energy_model(machine),
         "local_bytes": program.architecture.tiles.count * sum(program.local_bytes.values()),
         "remote_bytes": sum(program.remote_bytes.values()),
         "cycles": run.cycles,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from deltatrain.accel.documents import HIGHEST_INT, LOWEST_INT, json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import AnyPath, replace_file
-from deltatrain.sim.sweep import journal
+from deltatrain.sim.sweep import energy_models, journal
 from deltatrain.sim.sweep.manifest import Manifest
 from deltatrain.sim.sweep.outcome import is_number
 from deltatrain.sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
@@ -37,13 +38,24 @@ def load_results(folder: AnyPath) -> DataFrame:
     Raises
     ------
     ConfigError
-        If there is no sweep, its journal is damaged, or Polars is not installed.
+        If there is no sweep, its journal is damaged, it aims at energy and has points of several energy models
+        (`sim.sweep.energy_models`), or Polars is not installed.
     """
     require("polars", "the table of a sweep")
     folder = Path(folder)
     manifest = Manifest.load(folder)
     rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row.get("point", 0), row["digest"]))
-    return _frame(rows, manifest)
+    frame = _frame(rows, manifest)
+    energy_models.check_models(_aims(manifest), models_of(frame), folder)
+    return frame
+
+
+def models_of(frame: DataFrame) -> list[str | None]:
+    """Return the energy models of the points that have numbers; None is that of points of an older version."""
+    found = frame.filter(frame["failure"].is_null())
+    if energy_models.COLUMN not in frame.columns:
+        return [None] if found.height else []
+    return found[energy_models.COLUMN].unique(maintain_order=True).to_list()
 
 
 def save_results(folder: Path, frame: DataFrame) -> None:
@@ -108,7 +120,8 @@ def compare(one: AnyPath, other: str | Path) -> tuple[Side, Side]:
     Raises
     ------
     ConfigError
-        If one is no sweep, or they have different objectives, or neither has a feasible point.
+        If one is no sweep, or they have different objectives, or energies of different models among them, or neither
+        has a feasible point.
     """
     manifests = [Manifest.load(Path(folder)) for folder in (one, other)]
     objectives = manifests[0].objectives
@@ -118,6 +131,8 @@ def compare(one: AnyPath, other: str | Path) -> tuple[Side, Side]:
             f"sweeps of different objectives cannot be compared: {texts[0]} in {one}, {texts[1]} in {other}"
         )
     frames = [load_results(folder) for folder in (one, other)]
+    models = {model for frame in frames for model in models_of(frame)}
+    energy_models.check_models({"objectives": objectives}, models, f"{one} and {other}")
     losses = [losses_of(frame, manifests[0]) for frame in frames]
     both = np.concatenate(losses)
     if len(both) == 0:
@@ -175,6 +190,10 @@ def _plain_texts(frame: DataFrame) -> DataFrame:
 
     texts = pl.col(pl.String)
     return frame.with_columns(pl.when(texts.str.contains(_FORMULA)).then("'" + texts).otherwise(texts).name.keep())
+
+
+def _aims(manifest: Manifest) -> dict[str, Iterable[str]]:
+    return {"objectives": manifest.objectives, "constraints": manifest.constraints}
 
 
 def _series(name: str, values: list[Any]) -> Series:

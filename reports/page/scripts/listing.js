@@ -19,7 +19,7 @@ class Listing {
   }
 
   header(column) {
-    const button = make("button", { type: "button" }, titled(column));
+    const button = make("button", { type: "button", title: column.origin }, titled(column));
     const header = make("th", { scope: "col", class: column.numeric ? "number" : "" }, button);
     button.addEventListener("click", () => { this.order = { column, sign: turn(header) }; this.fill() });
     return header;

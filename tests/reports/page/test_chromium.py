@@ -254,7 +254,11 @@ def test_failures_can_be_looked_at_alone(sweep_tab, table):
 @pytest.mark.parametrize("column", ["energy_j", "accuracy", "machine.dma.buffer_bytes"])
 def test_the_points_sort_with_failures_last(sweep_tab, table, column):
     headings = sweep_tab.evaluate("[...document.querySelectorAll('.explorer thead th')].map((th) => th.textContent)")
-    names = {"energy_j": "energy", "accuracy": "accuracy", "machine.dma.buffer_bytes": "dma.buffer_bytes"}
+    names = {
+        "energy_j": "energy",
+        "accuracy": "accuracy of the float training",
+        "machine.dma.buffer_bytes": "dma.buffer_bytes",
+    }
     button = f"document.querySelectorAll('.explorer thead button')[{headings.index(names[column])}]"
     for descending in (False, True):
         sweep_tab.evaluate(f"{button}.click()")
@@ -280,7 +284,7 @@ def test_the_pointer_finds_the_point_under_it(sweep_tab, table):
     assert dict(words) == {
         "time": quantity(row["seconds"], "s"),
         "energy": quantity(row["energy_j"], "J"),
-        "accuracy": share(row["accuracy"]),
+        "accuracy of the float training": share(row["accuracy"]),
         "engine.lanes": str(row["machine.engine.lanes"]),
         "placement.weights": row["machine.placement.weights"],
         "dma.buffer_bytes": f"{row['machine.dma.buffer_bytes']:,} B",

@@ -105,7 +105,7 @@ def test_headline_stands_beside_its_baseline(make_run, seed):
     assert quantity(delta.remote.asked_bytes, "B") in cards["Off-chip traffic simulated"]
     used, beside = (share(run.macs / run.cycles / run.lanes) for run in (delta, dense))
     assert f"{used} of what {delta.lanes} lanes could do; dense {beside}" in cards["Lanes used simulated"]
-    accuracy = cards["Test accuracy measured"]
+    accuracy = cards["Accuracy of the float training measured"]
     assert "98.0 %" in accuracy and f"{share(run.curves.accuracy[1])} after 2 dense epochs" in accuracy
 
 
@@ -305,6 +305,17 @@ def test_a_sweeps_points_are_the_table(make_sweep, seed):
         quantity(kept["energy_j"].min(), "J"),
         share(kept["accuracy"].max()),
     ]
+    names = [card.one("p", class_="card-name").text for card in page.all("li", class_="card")]
+    found = "simulated" if sweep.fidelity == "cycle" else "modelled"
+    assert [name.rpartition(" ")[2] for name in names] == [found, "modelled", "measured"]
+    origins = {
+        "seconds": found,
+        "energy_j": "modelled",
+        "accuracy": "measured",
+        "machine.dma.buffer_bytes": "described",
+    }
+    assert {name: columns[name]["origin"] for name in origins} == origins
+    assert [node.text for node in page.all("th") if node.text.startswith("energy")] == ["energy, modelled"]
 
 
 def _luminance(colour):

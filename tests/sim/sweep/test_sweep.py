@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -81,7 +82,7 @@ def test_the_table_loads_in_duckdb(swept: Path) -> None:
 
 def test_every_column_says_its_unit_or_is_a_count_share_or_name(swept: Path) -> None:
     plain = {"point", "digest", "macs", "skipped_macs", "utilisation", "occupancy", "speedup", "cycles", "seconds"}
-    plain |= {"feasible", "on_front", "failure", "reason"}
+    plain |= {"feasible", "on_front", "failure", "reason", "energy_model"}
     for name in load_results(swept).columns:
         fine = name in plain or name.startswith(("machine.", "workload."))
         assert fine or name.endswith(("_j", "_mm2", "_bytes", "cycles", "seconds")), name
@@ -269,3 +270,73 @@ def test_area_is_an_objective_and_a_constraint(tmp_path: Path) -> None:
     by_banks = frame.sort("machine.local.banks").filter(polars.col("machine.engine.lanes") == 4)
     assert by_banks["area.local_memory_mm2"].to_list() == pytest.approx([0.234, 4 * 0.055, 16 * 0.015])
     assert by_banks["cycles"].n_unique() == 1
+
+
+DEVICES = {"machine": "tiny", "fixed": {"machine.remote.bus_bits": 16}}
+MIXED: dict[str, Any] = {"machine.remote.device": ["lpddr4_3200", "lpddr4_4266"]}
+
+
+@pytest.mark.parametrize(
+    ("vary", "told"),
+    [
+        (MIXED, ["off-chip memory by its currents", "off-chip memory by the table"]),
+        ({"machine.remote.refresh": ["all_bank", "per_bank"]}, ["by its currents", "by the table"]),
+        (
+            {"machine.energy": ["horowitz_45nm", "cacti7_22nm_hp+horowitz_45nm"]},
+            ["(cacti7_22nm_hp+", "; horowitz_45nm"],
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("aims", "name"),
+    [
+        ({"objectives": {"energy_j": "minimise"}}, "objectives.energy_j"),
+        (
+            {"objectives": {"seconds": "minimise"}, "constraints": {"energy.lanes_j": {"most": 1.0}}},
+            "constraints.energy.lanes_j",
+        ),
+    ],
+)
+def test_energies_of_two_models_are_not_compared(vary: Any, told: list[str], aims: Any, name: str) -> None:
+    fixed = {"machine.remote.bus_bits": 16, "machine.remote.device": "lpddr4_3200"}
+    space = {"name": "two", "machine": "tiny", "workload": "tiny", "vary": vary, "fixed": fixed} | aims
+    with pytest.raises(
+        ConfigError, match=f"{name} would compare energies that are priced in different ways"
+    ) as refused:
+        checked_space(space)
+    assert all(words in str(refused.value) for words in told)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_parts_that_are_not_compared_by_energy_are_marked_in_the_table(tmp_path: Path) -> None:
+    """One with currents, one without: the table says of each what prices it, and parts with currents stay one model."""
+    space = {"name": "two", "workload": "tiny", "vary": MIXED, "objectives": {"seconds": "minimise"}} | DEVICES
+    frame = sweep(space, tmp_path / "mixed", workers=1)
+    priced = dict(zip(frame["machine.remote.device"], frame["energy_model"], strict=True))
+    assert priced == {
+        "lpddr4_3200": "horowitz_45nm, off-chip memory by its currents",
+        "lpddr4_4266": "horowitz_45nm, off-chip memory by the table",
+    }
+    known = {"machine.remote.device": ["ddr3_1600", "ddr4_2400", "ddr4_3200", "lpddr4_3200"]}
+    frame = sweep(space | {"vary": known, "objectives": {"energy_j": "minimise"}}, tmp_path / "known", workers=1)
+    assert frame["energy_model"].n_unique() == 1 and frame["energy_j"].n_unique() == 4
+    with pytest.raises(ConfigError, match="different objectives"):
+        compare(tmp_path / "mixed", tmp_path / "known")
+
+
+def test_a_table_that_already_has_two_models_has_no_front_of_energy(tmp_path: Path) -> None:
+    """The first sweep aims at time and has both parts; the second, in the same folder, aims at energy and has one."""
+    space = {"name": "two", "workload": "tiny", "vary": MIXED, "objectives": {"seconds": "minimise"}} | DEVICES
+    sweep(space, tmp_path, workers=1)
+    one = {"machine.remote.device": ["lpddr4_3200"]}
+    with pytest.raises(ConfigError, match=r"objectives\.energy_j would compare energies"):
+        sweep(space | {"vary": one, "objectives": {"energy_j": "minimise"}}, tmp_path, workers=1)
+
+
+def test_sweeps_of_two_models_are_not_compared_by_energy(tmp_path: Path) -> None:
+    for tables in ("horowitz_45nm", "cacti7_45nm_lop+horowitz_45nm"):
+        space = {"name": "one", "machine": "tiny", "workload": "tiny", "objectives": {"energy_j": "minimise"}}
+        varied = {"vary": {"machine.engine.lanes": [2, 4]}, "fixed": {"machine.energy": tables}}
+        sweep(space | varied, tmp_path / tables, workers=1)
+    with pytest.raises(ConfigError, match="would compare energies that are priced in different ways"):
+        compare(tmp_path / "horowitz_45nm", tmp_path / "cacti7_45nm_lop+horowitz_45nm")
