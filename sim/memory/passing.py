@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
-
+from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
 
 
@@ -50,7 +49,7 @@ class Passage(NamedTuple):
     come: int
 
 
-@numba.njit(cache=True)
+@compiled
 def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int, width: int, due: Integers) -> Passage:
     """Let further bursts of a request pass the port.
 

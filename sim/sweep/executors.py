@@ -20,6 +20,7 @@ from typing import Protocol, Self
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
+from deltatrain.workloads.data.cache import cache_folder
 
 _TASKS_A_WORKER = 2  # one under way and one waiting
 
@@ -129,6 +130,7 @@ class Processes:
         self._alive.close()
 
     def _new(self) -> ProcessPoolExecutor:
+        cache_folder()  # a temporary one is then the same for all
         # spawned, not forked: a fork would share the folder's lock, and locks that threads hold
         context = multiprocessing.get_context("spawn")
         parent, self._alive = context.Pipe(duplex=False)
