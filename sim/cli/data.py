@@ -28,7 +28,7 @@ def command(
       deltatrain data --all
     """
     from deltatrain.sim.cli.screen import fields, show
-    from deltatrain.workloads.data.fetching import cache_folder
+    from deltatrain.workloads.data.cache import cache_folder
     from deltatrain.workloads.datasets import DATASETS
 
     wanted = DATASETS.names() if every else (name,) if name else ()

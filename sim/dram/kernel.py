@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers, Rules, State
 
 ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO, REFRESH, REFRESH_BANK = range(9)
@@ -76,12 +76,12 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def _compiled(function: _Function) -> _Function:
     """Compile a function at its first call, and keep what came out on disk."""
-    return cast(_Function, numba.njit(cache=True)(function))
+    return compiled(function)
 
 
 def _inlined(function: _Function) -> _Function:
     """Write a function out where it is called."""
-    return cast(_Function, numba.njit(cache=True, inline="always")(function))
+    return compiled(function, inline="always")
 
 
 # ------------------------------------------------------------------------------------- what a command changes

@@ -11,7 +11,6 @@ from deltatrain.accel.dram import DramPart
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replacing
 from deltatrain.accel.program import Program
-from deltatrain.sim.machine.machine import Machine
 
 _KINDS = ("READ", "WRITE")
 
@@ -34,6 +33,8 @@ def write_trace(program: Program, path: Path) -> None:
     ConfigError
         If the machine's off-chip memory has no bursts, or the file cannot be written.
     """
+    from deltatrain.sim.machine.machine import Machine  # with the DRAM kernel, which `limits` does not need
+
     machine = Machine(program)
     channels = machine.memory.port.memory.channels
     if channels is None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import ENGINE, NO_TENSOR, PHASES, Program
 from deltatrain.accel.result import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
-from deltatrain.sim.memory.port import RemotePort
+
+if TYPE_CHECKING:  # it loads the DRAM kernel, which the analytic fidelity does without
+    from deltatrain.sim.memory.port import RemotePort
 
 Stalls = dict[Cause, int]
 

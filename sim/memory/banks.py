@@ -111,10 +111,9 @@ def _check_homes(program: Program) -> None:
 @lru_cache(maxsize=1)
 def _compiled() -> Callable[..., Any]:
     """Return `_take`, compiled; numba is imported for machines that need it."""
-    import numba
+    from deltatrain.sim.compiling import compiled
 
-    compiled: Callable[..., Any] = numba.njit(cache=True)(_take)
-    return compiled
+    return compiled(_take)
 
 
 def _take(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
-
+from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
 
 _LARGEST = (1 << 63) - 1
@@ -52,7 +51,7 @@ class Passage(NamedTuple):
     come: int
 
 
-@numba.njit(cache=True)
+@compiled
 def first_cycle(tick: int, cycles: int, ticks: int) -> int:
     """Return the first engine cycle that begins with a tick or later, where `cycles` last as long as `ticks`.
 
@@ -68,7 +67,7 @@ def first_cycle(tick: int, cycles: int, ticks: int) -> int:
     return tick * whole + quotient + (left > 0)
 
 
-@numba.njit(cache=True)
+@compiled
 def pass_on(s: Stretch, p: Passage, done: Integers, cycles: int, ticks: int, width: int, due: Integers) -> Passage:
     """Let further bursts of a request pass the port.
 

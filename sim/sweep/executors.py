@@ -1,17 +1,14 @@
-"""Simulates points: in this process, in processes on this machine, or on the workers of a dask cluster.
+"""Simulates points: in this process, in processes on this machine, or on a cluster (`sim.sweep.cluster`).
 
 An executor takes lists of points and returns futures of their answers. It sends the base to each process once.
 """
 
 from __future__ import annotations
 
-import importlib
-import math
 import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,9 +20,8 @@ from typing import Protocol, Self
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
+from deltatrain.workloads.data.cache import cache_folder
 
-_CONNECT_SECONDS = 10
-_COUNT_EVERY_SECONDS = 1.0
 _TASKS_A_WORKER = 2  # one under way and one waiting
 
 
@@ -45,6 +41,9 @@ class PointExecutor(Protocol):
 
     def lost(self, error: BaseException) -> bool:
         """Tell whether a future's `error` means that its worker died. The executor then has a new worker."""
+
+    def obstacle(self, error: BaseException) -> str | None:
+        """Return why a future's `error` is no fault of its points; None if it is not known to be an obstacle."""
 
     def __enter__(self) -> Self: ...
 
@@ -71,6 +70,9 @@ class InProcess:
     def lost(self, error: BaseException) -> bool:
         """There is no worker to lose."""
         return False
+
+    def obstacle(self, error: BaseException) -> None:
+        """There is nothing between this process and its answers."""
 
     def __enter__(self) -> Self:
         return self
@@ -115,6 +117,9 @@ class Processes:
         self._pool = self._new()
         return True
 
+    def obstacle(self, error: BaseException) -> None:
+        """Whatever else a process of this machine raises is a fault of the program."""
+
     def __enter__(self) -> Self:
         return self
 
@@ -125,69 +130,11 @@ class Processes:
         self._alive.close()
 
     def _new(self) -> ProcessPoolExecutor:
+        cache_folder()  # a temporary one is then the same for all
         # spawned, not forked: a fork would share the folder's lock, and locks that threads hold
         context = multiprocessing.get_context("spawn")
         parent, self._alive = context.Pipe(duplex=False)
         return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin, initargs=(self._base, parent))
-
-
-class Cluster:
-    """Simulates on the workers of a dask cluster.
-
-    Workers may come and go; points wait for the first.
-
-    Parameters
-    ----------
-    base
-        Of the sweep. It is the result of a task: workers copy it from each other, and the cluster runs the task again
-        if the last worker that has it dies.
-    address
-        Of the scheduler, such as ``tcp://host:8786``.
-
-    Raises
-    ------
-    ConfigError
-        If nobody answers.
-    """
-
-    def __init__(self, base: Base, address: str) -> None:
-        distributed = importlib.import_module("distributed")
-        try:
-            self._client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise ConfigError(f"--cluster {address}: no dask scheduler answers there ({error})") from None
-        self._base = self._client.submit(_base_there, base, pure=False)
-        self._executor = self._client.get_executor(pure=False)
-        self._counted, self._workers = -math.inf, 0
-
-    @property
-    def workers(self) -> int:
-        """Threads of all workers there are now."""
-        if time.monotonic() - self._counted > _COUNT_EVERY_SECONDS:
-            known = self._client.scheduler_info(n_workers=-1)["workers"]
-            self._counted, self._workers = time.monotonic(), sum(worker["nthreads"] for worker in known.values())
-        return self._workers
-
-    @property
-    def most_tasks(self) -> int:
-        """Two for each of them, and one."""
-        return _TASKS_A_WORKER * self.workers + 1
-
-    def submit(self, designs: Sequence[Design]) -> Future[Answer]:
-        """Return the future answer to `designs`; the cluster gives those of a worker that dies to another."""
-        answer: Future[Answer] = self._executor.submit(_answer_there, self._base, list(designs))
-        return answer
-
-    def lost(self, error: BaseException) -> bool:
-        """Tell whether the cluster gave up on points because their workers died repeatedly."""
-        return type(error).__name__ == "KilledWorker"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self._executor.shutdown(wait=kind is None)
-        self._client.close()
 
 
 def executor(base: Base, workers: int | None, cluster: str | None) -> PointExecutor:
@@ -199,6 +146,8 @@ def executor(base: Base, workers: int | None, cluster: str | None) -> PointExecu
         If the cluster cannot be used, or the number makes no sense.
     """
     if cluster is not None:
+        from deltatrain.sim.sweep.cluster import Cluster  # imports dask, an extra
+
         return Cluster(base, cluster)
     wanted = workers if workers is not None else _cores()
     if wanted < 1:
@@ -227,8 +176,8 @@ def _ctrl_c_kept_from_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_simulators: dict[str, Simulator] = {}
-"""In a worker: one for each base that it was given."""
+_simulators: list[Simulator] = []
+"""In a process of `Processes`: the one for its base."""
 
 
 def _begin(base: Base, parent: Connection) -> None:
@@ -238,7 +187,7 @@ def _begin(base: Base, parent: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threadpool_limits(1)
-    _simulators["here"] = Simulator(base)
+    _simulators.append(Simulator(base))
 
 
 def _end_with(parent: Connection) -> None:
@@ -247,24 +196,4 @@ def _end_with(parent: Connection) -> None:
 
 
 def _answer_here(designs: list[Design]) -> Answer:
-    return _simulators["here"].answer(designs)
-
-
-def _base_there(base: Base) -> Base:
-    return base
-
-
-def _answer_there(base: Base, designs: list[Design]) -> Answer:
-    if base.identity not in _simulators:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(1)
-        _simulators[base.identity] = Simulator(base)
-    answer = _simulators[base.identity].answer(designs)
-    return Answer(answer.rows, answer.obstacle and f"worker {_address()}: {answer.obstacle}")
-
-
-def _address() -> str:
-    """Return the address of the cluster's worker that this runs on."""
-    address: str = importlib.import_module("distributed").get_worker().address
-    return address
+    return _simulators[0].answer(designs)

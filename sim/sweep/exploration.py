@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from deltatrain.accel.errors import HostError
 from deltatrain.sim.sweep.axis import Design
@@ -151,7 +151,7 @@ class Exploration:
             self._report(kind, done, points)
 
     def _finish(self, task: list[tuple[int, str, Design]], future: Future[Answer]) -> None:
-        error = CancelledError() if future.cancelled() else future.exception()
+        error = _error_of(future)
         if error is None:
             self._take(task, future.result())
         elif self._executor.lost(error):
@@ -159,34 +159,43 @@ class Exploration:
             suspects = list(task)
             for other in [other for other in self._running if other.done()]:
                 points = self._running.pop(other)
-                if other.cancelled() or other.exception() is not None:
-                    suspects += points
-                else:
+                if _error_of(other) is None:
                     self._take(points, other.result())
+                else:
+                    suspects += points
             for point in suspects:
                 self._take([point], self._alone(point[2]))
         else:
-            raise error
+            self._fail(error)
 
     def _alone(self, design: Design) -> Answer:
         future = self._executor.submit([design])
-        error = future.exception()
+        error = _error_of(future)
         if error is None:
             return future.result()
         if not self._executor.lost(error):
-            raise error
+            self._fail(error)
         return Answer([], f"the process that simulated {in_words(design)} died, perhaps of too little memory")
 
     def _take(self, task: list[tuple[int, str, Design]], answer: Answer) -> None:
-        """Write down what was found. An obstacle ends the sweep, once all that other tasks found is written too."""
+        """Write down what was found. An obstacle ends the sweep."""
         self._write(task, answer.rows)
-        if not answer.obstacle:
-            return
-        for other in [other for other in self._running if other.done() and not other.cancelled()]:
+        if answer.obstacle:
+            self._stop(answer.obstacle)
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        obstacle = self._executor.obstacle(error)
+        if obstacle is None:
+            raise error
+        self._stop(obstacle)
+
+    def _stop(self, obstacle: str) -> NoReturn:
+        """End the sweep, once all that other tasks found is written."""
+        for other in [other for other in self._running if other.done()]:
             points = self._running.pop(other)
-            if other.exception() is None:
+            if _error_of(other) is None:
                 self._write(points, other.result().rows)
-        raise HostError(f"{answer.obstacle}; {self._journal.kept()}")
+        raise HostError(f"{obstacle}; {self._journal.kept()}")
 
     def _write(self, task: list[tuple[int, str, Design]], found: list[Row]) -> None:
         rows = [
@@ -223,6 +232,14 @@ class Exploration:
         self._tell_progress(
             Progress(kind, done, points, simulated, failed, rate, left, dict(self._best), front, workers)
         )
+
+
+def _error_of(future: Future[Answer]) -> BaseException | None:
+    """Return what went wrong with a task, once it has ended."""
+    try:
+        return future.exception()
+    except CancelledError as error:
+        return error
 
 
 def legs(space: Space) -> Iterator[tuple[str, int]]:

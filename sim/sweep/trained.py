@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
-from deltatrain.workloads.data.fetching import cache_folder
+from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.trace import Trace

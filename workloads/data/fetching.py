@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import shlex
 import subprocess
@@ -18,9 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from deltatrain.accel.errors import ConfigError, HostError, NetworkError
+from deltatrain.workloads.data.cache import cache_folder
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
@@ -54,18 +52,6 @@ class Wheel:
     def pattern(self) -> str:
         """Glob pattern of the file's name; the rest of the name tells the platform."""
         return f"{re.sub('[-_.]+', '_', self.name)}-{self.version}-*.whl"
-
-
-def cache_folder() -> Path:
-    """Return where fetched and generated recordings are kept.
-
-    That is ``$DELTATRAIN_CACHE``, or else the folder that the platform has for it: ``~/.cache/deltatrain`` on Linux
-    (``$XDG_CACHE_HOME`` moves it), ``~/Library/Caches/deltatrain`` on macOS, and the local application
-    folder on Windows. The folder may not exist yet.
-    """
-    if chosen := os.environ.get("DELTATRAIN_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    return platformdirs.user_cache_path("deltatrain", appauthor=False)
 
 
 def fetched(wheel: Wheel, progress: Progress | None = None) -> Path:

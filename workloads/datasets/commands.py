@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from deltatrain.workloads.data.fetching import Progress, cache_folder
+from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 from deltatrain.workloads.data.speech.casting import cast, intents
 from deltatrain.workloads.data.speech.keeping import keep, made_by, read

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from deltatrain.workloads.data.fetching import Progress, cache_folder
+from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.data.speech.casting import Line, unseen_voices
 from deltatrain.workloads.data.speech.cochlea import spike_train

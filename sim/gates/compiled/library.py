@@ -15,12 +15,12 @@ from pathlib import Path
 from amaranth.lib.wiring import Component
 
 from deltatrain.accel.errors import ConfigError, HostError
-from deltatrain.accel.files import make_folder, replace_file
+from deltatrain.accel.files import replace_file
 from deltatrain.sim.gates.compiled.known import key, known_library, remember_library
 from deltatrain.sim.gates.compiled.recipe import Recipe
 from deltatrain.sim.gates.compiled.tools import Tool
 from deltatrain.sim.gates.ports import Port, Ports, StreamPort
-from deltatrain.workloads.data.fetching import cache_folder
+from deltatrain.workloads.data.cache import cache_folder, own_folder
 
 __all__ = ["library"]
 
@@ -53,7 +53,7 @@ def library(component: Component, ports: Ports, tool: Tool, waveform: str | None
     places = _found.setdefault(component, {})
     if (tool.NAME, waveform) in places:
         return places[tool.NAME, waveform]
-    folder, design = cache_folder() / "compiled", key(component, tool, waveform)
+    folder, design = own_folder(cache_folder() / "compiled"), key(component, tool, waveform)
     place = known_library(folder, design) if design else None
     if place is None:
         place = _converted(component, ports, tool, waveform, folder)
@@ -76,7 +76,6 @@ def _converted(component: Component, ports: Ports, tool: Tool, waveform: str | N
     digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
     place = folder / f"{tool.NAME}-{digest[:24]}.so"
     if not place.exists():
-        make_folder(folder)
         _build(place, sources, recipe)
     return place
 

