@@ -284,7 +284,8 @@ class Result(Description):
     @model_validator(mode="after")
     def _shares_are_shares(self) -> Self:
         for name in ("accuracy", "occupancy_x", "occupancy_h", "saved"):
-            if not 0 <= (value := self.training.get(name, 0.0)) <= 1:
+            value = self.training.get(name, 0.0)
+            if not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ValueError(f"training.{name} must be a share between 0 and 1, not {value}")
         return self
 

@@ -139,6 +139,7 @@ RESULT_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "energy without end": lambda t: t["dense_energy_j"].update(lanes=float("inf")),
     "area less than none": lambda t: t["area_mm2"].update(lanes=-0.1),
     "more right than all": lambda t: t["training"].update(accuracy=1.01),
+    "a text for a share": lambda t: t["training"].update(saved="most"),
     "more fired than all": lambda t: t["training"].update(occupancy_h=1.5),
     "lanes lack words for longer than they wait": lambda t: t["starved_cycles"].update(list=1),
     "less than nothing held": lambda t: t.update(held_bytes=[[0, -1]]),
