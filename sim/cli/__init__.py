@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import FrameType
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     then, so the process ends at once.
     """
     before = signal.getsignal(signal.SIGINT)
-    asked = before is signal.default_int_handler and "deltatrain.sim.cli.application" not in sys.modules
+    alone = threading.current_thread() is threading.main_thread()  # only that one may set what a signal does
+    asked = alone and before is signal.default_int_handler and "deltatrain.sim.cli.application" not in sys.modules
     if asked:
         signal.signal(signal.SIGINT, _end)
     try:
