@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def _faults(space: Space) -> Iterator[str]:
     except ConfigError as error:
         yield from str(error).splitlines()
         return
-    aims = {"objectives": space.objectives, "constraints": space.constraints}
+    aims: dict[str, Iterable[str]] = {"objectives": space.objectives, "constraints": space.constraints}
     yield from energy_models.faults(aims, energy_models.varied_models(base.machine, space.vary))
     columns = (*known, *(path for path, axis in space.vary.items() if axis.ordered and not axis.when))
     for table, names in aims.items():
