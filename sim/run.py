@@ -71,16 +71,13 @@ def simulate(
     """
     started = time.process_time()
     architecture, what = Architecture.of(architecture), described(what)
-    workload, drawing = (what.workload, []) if isinstance(what, Trace) else (what, against_drawing(what))
-    observed = observe is not None
-    refuse(drawing + against_simulating(architecture, workload, fidelity, engine=engine, observed=observed))
-    member = FIDELITIES.load(fidelity)
-    trace = what if isinstance(what, Trace) else synthetic_trace(what)
-    workload, step = trace.workload, _chosen(trace, recorded)
+    _refuse(architecture, what, fidelity, engine, observed=observe is not None)
+    member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else synthetic_trace(what)
+    step = _chosen(trace, recorded)
     counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress)
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
     return Result(
-        workload=workload.model_dump(mode="json"),
+        workload=trace.workload.model_dump(mode="json"),
         architecture=architecture.model_dump(mode="json"),
         fidelity=fidelity,
         counters=counted.delta,
@@ -91,6 +88,14 @@ def simulate(
         training=training_summary.summary(trace),
         provenance=provenance | ({"command": command} if command else {}),
     )
+
+
+def _refuse(
+    architecture: Architecture, what: Workload | Trace, fidelity: str, engine: str | None, *, observed: bool
+) -> None:
+    """Refuse, with all reasons at once, what workload, machine and fidelity cannot do together."""
+    workload, drawing = (what.workload, []) if isinstance(what, Trace) else (what, against_drawing(what))
+    refuse(drawing + against_simulating(architecture, workload, fidelity, engine=engine, observed=observed))
 
 
 class _Counted(NamedTuple):

@@ -13,6 +13,9 @@ from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.result import Result
+    from deltatrain.sim.machine.timeline_files import Recorder
     from deltatrain.workloads.trace import Trace
 
 
@@ -53,21 +56,39 @@ def command(
       deltatrain simulate -w synthetic --dram-trace step.trace
     """
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.accel.errors import refuse
-    from deltatrain.sim import flow
-    from deltatrain.sim.capabilities import against_simulating
-    from deltatrain.sim.cli.invocation import command_line
-    from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
     from deltatrain.sim.cli.summary import summary
-    from deltatrain.sim.fidelity import FIDELITIES
-    from deltatrain.sim.machine.dram_trace import write_trace
     from deltatrain.sim.machine.timeline_files import Recorder
 
     recorder = Recorder(timeline, vcd) if timeline or vcd else None
     changed = options.overrides(changes)
     step = _step(trace, workload, changed)
-    machine = Architecture.named(on, changed.machine)
+    result = _simulated(Architecture.named(on, changed.machine), step, fidelity, engine, out, recorder, dram_trace)
+    if json:
+        sys.stdout.write(result.model_dump_json(indent=1) + "\n")
+    else:
+        files = recorder.paths if recorder else []
+        show(*summary(result), *([f"Written to {out}: result.json, figures"] if out else []), *map(_written, files))
+
+
+def _simulated(
+    machine: Architecture,
+    step: Trace,
+    fidelity: str,
+    engine: str | None,
+    out: Path | None,
+    recorder: Recorder | None,
+    dram_trace: Path | None,
+) -> Result:
+    """Simulate, and write what was asked for."""
+    from deltatrain.accel.errors import refuse
+    from deltatrain.sim import flow
+    from deltatrain.sim.capabilities import against_simulating
+    from deltatrain.sim.cli.invocation import command_line
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.fidelity import FIDELITIES
+    from deltatrain.sim.machine.dram_trace import write_trace
+
     if dram_trace is not None:
         refuse(against_simulating(machine, step.workload, fidelity, requests=True, observed=recorder is not None))
     with interruptible(), Stages() as stages:
@@ -75,11 +96,7 @@ def command(
         if dram_trace is not None:
             program, _ = FIDELITIES.load(fidelity).programs(machine, step, step.recorded[-1])
             write_trace(program, dram_trace)
-    if json:
-        sys.stdout.write(result.model_dump_json(indent=1) + "\n")
-    else:
-        files = recorder.paths if recorder else []
-        show(*summary(result), *([f"Written to {out}: result.json, figures"] if out else []), *map(_written, files))
+    return result
 
 
 def _written(path: Path) -> str:

@@ -16,7 +16,7 @@ from amaranth.lib.wiring import Component
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from deltatrain.sim.gates.ports import Port, Ports, Stream, changed, check_pulse
+from deltatrain.sim.gates.ports import Port, Ports, StreamPort, changed, check_pulse
 from deltatrain.sim.gates.simulation import Simulation
 from deltatrain.sim.gates.waveform import open_waveform
 
@@ -215,7 +215,7 @@ class AmaranthSimulation(Simulation):
 class _Source:
     """The items that wait for a stream into the design; the first of them may be offered."""
 
-    port: Stream
+    port: StreamPort
     items: deque[tuple[int, int]] = field(default_factory=deque)
     offering: bool = False
     valid: bool = False
@@ -233,7 +233,7 @@ class _Source:
 class _Sink:
     """What a stream out of the design gave; `reported` while its last item is one of this cycle, not yet taken."""
 
-    port: Stream
+    port: StreamPort
     items: list[tuple[int, int]] = field(default_factory=list)
     reported: tuple[int, int] | None = None
 

@@ -11,11 +11,11 @@ from amaranth.hdl import Const, Value
 from amaranth.lib.wiring import Component, In
 from numpy.typing import NDArray
 
-__all__ = ["Port", "Ports", "Stream", "changed", "check_pulse"]
+__all__ = ["Port", "Ports", "StreamPort", "changed", "check_pulse"]
 
 _STREAM_MEMBERS = {"payload", "valid", "ready"}
 
-_Kind = TypeVar("_Kind", "Port", "Stream")
+_Kind = TypeVar("_Kind", "Port", "StreamPort")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Stream:
+class StreamPort:
     """A stream of items.
 
     Attributes
@@ -105,8 +105,8 @@ class Ports:
         The ports that belong to no stream.
     """
 
-    sources: dict[str, Stream]
-    sinks: dict[str, Stream]
+    sources: dict[str, StreamPort]
+    sinks: dict[str, StreamPort]
     inputs: dict[str, Port]
     outputs: dict[str, Port]
 
@@ -128,7 +128,7 @@ class Ports:
         ports = cls({}, {}, {}, {})
         for path, members in groups.items():
             if path and set(members) == _STREAM_MEMBERS:
-                stream = Stream("__".join(map(str, path)), **members)
+                stream = StreamPort("__".join(map(str, path)), **members)
                 of_kind = ports.sources if inward[stream.valid.name] else ports.sinks
                 of_kind[stream.name] = stream
                 continue
@@ -137,11 +137,11 @@ class Ports:
                 among[signal.name] = signal
         return ports
 
-    def source(self, name: str) -> Stream:
+    def source(self, name: str) -> StreamPort:
         """Return the stream into the component called `name`, or raise ValueError."""
         return _named("a stream into the design", self.sources, name)
 
-    def sink(self, name: str) -> Stream:
+    def sink(self, name: str) -> StreamPort:
         """Return the stream out of the component called `name`, or raise ValueError."""
         return _named("a stream out of the design", self.sinks, name)
 

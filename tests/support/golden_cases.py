@@ -157,10 +157,14 @@ def _verilog(_: str, out: Path) -> Any:
 
 
 def _of_design(statistics: str) -> Any:
-    """Return what yosys counted in the whole design; the list of modules before it is no JSON in some versions."""
+    """Return what yosys counted in the whole design; the list of modules before it is no JSON in some versions.
+
+    Cells and memories alone: a wire is a name, and a named constant is no hardware.
+    """
     _, found, counted = statistics.rpartition('"design":')
     assert found, "yosys counts no design"
-    return json.JSONDecoder().raw_decode(counted.lstrip())[0]
+    design = json.JSONDecoder().raw_decode(counted.lstrip())[0]
+    return {name: value for name, value in design.items() if "wire" not in name}
 
 
 def _program(name: str, *words: str, cwd: Path) -> str:

@@ -19,7 +19,7 @@ from deltatrain.accel.files import make_folder, replace_file
 from deltatrain.sim.gates.compiled.known import key, known_library, remember_library
 from deltatrain.sim.gates.compiled.recipe import Recipe
 from deltatrain.sim.gates.compiled.tools import Tool
-from deltatrain.sim.gates.ports import Port, Ports, Stream
+from deltatrain.sim.gates.ports import Port, Ports, StreamPort
 from deltatrain.workloads.data.fetching import cache_folder
 
 __all__ = ["library"]
@@ -90,10 +90,10 @@ def _design(ports: Ports, recipe: Recipe, tool: Tool) -> str:
             entries.append(f" X({k}, {bits}, {', '.join(tool.member(port.name) for port in members)})")
         return " \\\n   ".join([f"#define {name}(X)", *entries])
 
-    def sources(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
+    def sources(of: Iterable[StreamPort]) -> Iterable[tuple[int, list[Port]]]:
         return ((stream.payload.width, [stream.payload, stream.valid, stream.ready]) for stream in of)
 
-    def sinks(of: Iterable[Stream]) -> Iterable[tuple[int, list[Port]]]:
+    def sinks(of: Iterable[StreamPort]) -> Iterable[tuple[int, list[Port]]]:
         return ((stream.payload.width, [stream.payload, stream.valid]) for stream in of)
 
     def signals(of: Iterable[Port]) -> Iterable[tuple[int, list[Port]]]:

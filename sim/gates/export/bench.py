@@ -9,7 +9,7 @@ from deltatrain.rtl.tile import RESET_CYCLES
 from deltatrain.sim.gates.export.bench_memory import memory
 from deltatrain.sim.gates.export.bench_plan import LOCAL, BenchPlan
 from deltatrain.sim.gates.export.verilog_text import bits, block, constant, task
-from deltatrain.sim.gates.ports import Stream
+from deltatrain.sim.gates.ports import StreamPort
 
 __all__ = ["bench"]
 
@@ -75,7 +75,7 @@ def _constants(plan: BenchPlan) -> str:
     )
 
 
-def _source(plan: BenchPlan, stream: Stream) -> str:
+def _source(plan: BenchPlan, stream: StreamPort) -> str:
     """Declare a stream into the tile: its items, how many of them may be offered, which one is next."""
     name, width, items = stream.name, bits(stream.payload.width), plan.item_count(stream.name)
     due = f"integer {name}_due [0:{items - 1}];\n" if name in plan.timed else ""
@@ -86,7 +86,7 @@ def _source(plan: BenchPlan, stream: Stream) -> str:
     )
 
 
-def _sink(plan: BenchPlan, stream: Stream) -> str:
+def _sink(plan: BenchPlan, stream: StreamPort) -> str:
     """Declare a stream out of the tile: whether its request was seen in this cycle, or what it gave."""
     name, width = stream.name, bits(stream.payload.width)
     lines = [f"wire {width} {name}__payload;", f"wire {name}__valid;"]

@@ -104,6 +104,8 @@ def test_headline_stands_beside_its_baseline(make_run, seed):
     assert quantity(sum(run.result.energy_j.values()), "J") in energy
     assert f"dense {quantity(sum(run.result.dense_energy_j.values()), 'J')}" in energy
     assert quantity(delta.remote.asked_bytes, "B") in cards["Off-chip traffic simulated"]
+    used, beside = (share(run.macs / run.cycles / run.lanes) for run in (delta, dense))
+    assert f"{used} of what {delta.lanes} lanes could do; dense {beside}" in cards["Lanes used simulated"]
     accuracy = cards["Accuracy of the float training measured"]
     assert "98.0 %" in accuracy and f"{share(run.curves.accuracy[1])} after 2 dense epochs" in accuracy
 
@@ -170,6 +172,8 @@ def test_bars_of_the_off_chip_memory_are_its_clocks_and_the_cycles_lost(make_run
         row = chart.all("div", class_="stack-row")[0]
         widths = [_per_cent(part) for part in row.all("span", class_="part")]
         assert widths == pytest.approx([100 * number / sum(numbers.values()) for number in numbers.values()], abs=1e-3)
+    moving = (ticks["read"] + ticks["write"]) / sum(ticks.values())
+    assert buses.all("span", class_="value")[0].text == share(moving)
     cells = _table(shown, "Clocks of the off-chip data buses")
     _same([row[1] for row in cells], list(ticks.values()))
 
@@ -180,7 +184,9 @@ def test_roofline_points_read_back(make_run, seed):
     """Places on a logarithmic axis are linear in the logarithm of the number: any two points fix the axis."""
     run = make_run(seed)
     expected = roofline_rows(run.result)
-    points = [point for point in _page(run).all("circle") if point.has("class", "phase-point")]
+    shown = _page(run)
+    points = [point for point in shown.all("circle") if point.has("class", "phase-point")]
+    read = []
     order = [row for ours in ("dense", "delta") for row in expected if row["run"] == ours]
     for axis, key, sign in (("cx", "macs_per_remote_byte", 1), ("cy", "macs_per_second", -1)):
         places = np.array([float(point.attributes[axis].rstrip("%")) for point in points])
@@ -188,6 +194,15 @@ def test_roofline_points_read_back(make_run, seed):
         slope, offset = np.polyfit(numbers, places, 1)
         assert sign * slope > 0
         assert places == pytest.approx(slope * numbers + offset, abs=2e-3)
+        read.append((slope, offset))
+    machine = Architecture.from_table(run.result.architecture)
+    peak, rate = machine.peak_macs_per_second, machine.remote_peak_bytes_per_second
+    corners = re.findall(r"([\d.]+) ([\d.]+)", shown.one("path", class_="roof").attributes["d"])
+    assert len(corners) == 3
+    for corner in corners:  # in thousandths of the plot; the lowest ends at its floor
+        intensity, speed = (math.exp((float(at) / 10 - b) / a) for at, (a, b) in zip(corner, read, strict=True))
+        if float(corner[1]) < 1000:
+            assert speed == pytest.approx(min(peak, rate * intensity), rel=0.02)
 
 
 @FEW

@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltatrain.rtl.commands.waits import DoneCounts, Gate
+from deltatrain.rtl.commands.waits import DoneCounts, Wait
 
 UNITS = ("encoder", "engine", "load")
 
@@ -44,21 +44,21 @@ def test_an_op_is_done_two_cycles_after_it_soon_is(announced):
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 3), min_size=3, max_size=3), st.lists(st.integers(0, 3), min_size=3, max_size=3))
 def test_a_command_waits_until_as_many_ops_are_done_as_it_says(done, wanted):
-    gate, seen = Gate(unsigned(4), UNITS), {}
+    wait, seen = Wait(unsigned(4), UNITS), {}
 
     async def bench(ctx):
         for offered, ready in itertools.product((0, 1), repeat=2):
             for unit in range(3):
-                ctx.set(gate.counts[unit], done[unit])
-                ctx.set(gate.i.payload.waits[unit], wanted[unit])
-            ctx.set(gate.i.payload.op, 9)
-            ctx.set(gate.i.valid, offered)
-            ctx.set(gate.o.ready, ready)
+                ctx.set(wait.counts[unit], done[unit])
+                ctx.set(wait.i.payload.waits[unit], wanted[unit])
+            ctx.set(wait.i.payload.op, 9)
+            ctx.set(wait.i.valid, offered)
+            ctx.set(wait.o.ready, ready)
             await ctx.delay(1e-9)
-            seen[offered, ready] = [ctx.get(signal) for signal in (gate.o.valid, gate.i.ready, gate.unmet)]
-            assert ctx.get(gate.o.payload) == 9
+            seen[offered, ready] = [ctx.get(signal) for signal in (wait.o.valid, wait.i.ready, wait.unmet)]
+            assert ctx.get(wait.o.payload) == 9
 
-    run(gate, bench, clocked=False)
+    run(wait, bench, clocked=False)
     missing = [have < want for have, want in zip(done, wanted, strict=True)]
     for (offered, ready), (valid, taken, unmet) in seen.items():
         assert valid == (offered and not any(missing))

@@ -37,6 +37,26 @@ def test_every_command_obeys_every_constraint(case: Case) -> None:
     assert kinds.count("REF") + kinds.count("REFpb") == counts.refreshes
 
 
+@pytest.mark.parametrize("name", ["hbm2_2000", "hbm2_legacy", "lpddr4_3200"])
+def test_a_read_closes_no_row_whose_last_write_is_not_recovered(name: str) -> None:
+    """Rows are closed by their last request; of write, read, write in one row that is the second write, in any case.
+
+    The first write leaves its row open for the second, which waits while the read goes first. The read, alone in its
+    queue, could close the row: tWTR and tRTP after the write, before tWR is over.
+    """
+    part = DramPart.named(name)
+    assert part.timing.tWTR_L + part.timing.tRTP < part.timing.tWR
+    changes = {"row_policy": "closed", "write_high": 2, "write_low": 1}
+    controller = DramController.from_table({"bus_bits": part.usual_bus_bits, **changes})
+    memory = DramChannels(part, controller, record=True)
+    columns = np.arange(3) * memory.map.burst_bytes * part.bank_groups
+    memory.serve(np.zeros(3, np.int64), columns, np.array([True, True, False]))
+    memory.finish()
+    commands = as_list(memory.take_commands())
+    check(commands, part, controller)
+    assert [c.kind for c in commands if c.kind[:2] in ("RD", "WR")] == ["WR", "RD", "WRA"]
+
+
 @pytest.mark.parametrize("name", DRAM_PARTS.names())
 @pytest.mark.parametrize("pattern", ["stream", "random", "mixed"])
 @pytest.mark.parametrize("row_policy", ["open", "closed"])

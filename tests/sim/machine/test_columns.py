@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import architectures, programs
@@ -62,6 +64,24 @@ def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) ->
     assert stream._used_bytes == 0
     assert not stream._arrived
     assert machine.memory.port.next_cycle == math.inf
+
+
+@pytest.mark.parametrize("empty", [0, 1, 7, 30])
+def test_an_op_without_columns_takes_the_fetch_a_cycle(empty: int) -> None:
+    """Its turn passes in one: after so many the columns of the next op are asked for, a column a cycle."""
+    fired = np.zeros((empty + 1, 3), dtype=np.bool_)
+    fired[-1] = True
+    described = Architecture.named("edge", {"placement.weights": "remote"})
+    machine, asked = Machine(lower_matrix(described, "matvec", fired, 8)), []
+    read = machine.memory.port.read
+
+    def watching(cycle: int, *request: Any) -> None:
+        asked.append(cycle)
+        read(cycle, *request)
+
+    machine.memory.port.read = watching
+    machine.run()
+    assert asked == [empty, empty + 1, empty + 2]
 
 
 @_SLOW

@@ -37,9 +37,9 @@ def test_levels_are_those_of_the_naive_machine(case: Case) -> None:
     assert _at_end_of_cycles(list(held.over_time())) == _at_end_of_cycles(wanted)
 
 
-@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=2000))
-def test_sampled_levels_keep_the_peak_and_the_order(levels: list[int]) -> None:
-    held = KeptBytes()
+@given(st.sampled_from([1, 20, 255, 256, 257, 700, 2000]), st.integers(0, 2**32 - 1))
+def test_sampled_levels_keep_the_peak_and_the_order(points: int, seed: int) -> None:
+    levels, held = np.random.default_rng(seed).integers(0, 10**6, points).tolist(), KeptBytes()
     for at, value in enumerate(levels):
         held.level(KEPT, at, value)
     kept = held.over_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from programs import programs
@@ -9,7 +10,7 @@ from programs import programs
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, Program
+from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, Ops, Program, Tensor
 from deltatrain.sim.fidelity import FIDELITIES, cycle
 from deltatrain.sim.fidelity.analytic import bus_cycles
 from deltatrain.sim.machine.tally import UnitTally
@@ -88,6 +89,20 @@ def test_the_data_bus_is_busy_for_every_byte_and_never_longer_than_the_run(progr
         assert remote.busy_cycles == remote.refreshes == remote.activates == 0
 
 
+@FIDELITY
+@_SLOW
+@given(program=programs(most_tiles=4))
+def test_phases_together_do_the_work_of_the_run(fidelity: str, program: Program) -> None:
+    counters, ops = FIDELITIES.load(fidelity).count(program), program.ops
+    moved = counters.work["local_read_bytes"] + counters.work["local_write_bytes"]
+    assert sum(phase.local_bytes for phase in counters.phases.values()) == moved > 0
+    assert counters.macs == counters.work["macs"]
+    for number, name in enumerate(PHASES):
+        columns = (ops.tensor != NO_TENSOR) & (ops.phase == number)
+        assert counters.phases[name].fired == int((ops.count + ops.other_count)[columns].sum())
+        assert counters.phases[name].fired <= counters.phases[name].elements
+
+
 def test_channels_share_the_bursts_and_all_ranks_of_all_channels_stand_by() -> None:
     """Two channels of two ranks: the data buses' mean is half of all bursts; each rank is open or not at any time."""
     homes = {"placement.weights": "remote", "placement.gradients": "remote"}
@@ -101,6 +116,19 @@ def test_channels_share_the_bursts_and_all_ranks_of_all_channels_stand_by() -> N
     assert odd == 0 and remote.active_ticks + remote.idle_ticks == 2 * 2 * clocks
     assert remote.bus_ticks["read"] + remote.bus_ticks["write"] == moved_ps // tick_ps
     assert 0 < remote.active_ticks < 2 * 2 * clocks
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_units_that_end_together_the_later_one_is_waited_for(order: tuple[int, int]) -> None:
+    """A list of 10 cycles and 6 of drain, a copy of 4 and 12; the lanes wait for both, named in any order."""
+    table = Ops.blank(3)
+    table["mode"][:] = [MODE_NAMES.index(mode) for mode in ("encode", "copy", "matvec")]
+    table["words"][:] = 10, 4, 1
+    table["count"][2], table["rows"][2], table["tensor"][2] = 1, 4, 0
+    table["depends"][2, :2] = order
+    matrix = Tensor("weights", "h", 0, False, 0, 1, 1, 8)
+    program = Program(Architecture.named("tiny"), Ops(**table), (matrix,), np.zeros(1, np.int32), {}, {})
+    assert cycle.count(program).units["engine"].stall_cycles["elementwise"] == 16
 
 
 def test_cycles_without_work_go_to_the_end() -> None:

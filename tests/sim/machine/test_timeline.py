@@ -19,7 +19,7 @@ from observers import KeptSpans
 from programs import programs
 from vcd.reader import TokenKind, tokenize
 
-from deltatrain.accel.observer import Observers, Span
+from deltatrain.accel.observer import Gap, Observers, Span
 from deltatrain.accel.program import NO_OP, PHASES, UNITS, Program
 from deltatrain.accel.result import Counters
 from deltatrain.reports.timeline import TraceEvents, ValueChanges
@@ -130,6 +130,25 @@ def _checked(event: dict[str, Any]) -> str:
     return kind
 
 
+def test_cycles_lost_inside_an_op_lie_where_they_fell_or_at_its_end() -> None:
+    """Two ops of ten cycles of 8 ns that lost three each; of the second it is told when."""
+    file, program, engine = io.BytesIO(), _program(), UNITS.index("engine")
+    with TraceEvents(file, program) as events:
+        events.span(Span(engine, 0, 10, 20, True, {"sram": 3}))
+        events.span(Span(engine, 1, 20, 30, True, {"stream": 3}, [Gap(21, 22, "list"), Gap(24, 26, "memory")]))
+    told = [event for event in json.loads(file.getvalue())["traceEvents"] if event["ph"] == "X"]
+    inside = [(event["name"], event["ts"], event["dur"]) for event in told if event["cat"] == "wait inside"]
+    assert inside == [
+        ("waits: sram", pytest.approx(0.008 * 17), pytest.approx(0.008 * 3)),
+        ("waits: stream", pytest.approx(0.008 * 21), pytest.approx(0.008 * 1)),
+        ("waits: stream", pytest.approx(0.008 * 24), pytest.approx(0.008 * 2)),
+    ]
+    assert [(event["ts"], event["dur"]) for event in told if event["cat"] == "op"] == [
+        (pytest.approx(0.08), pytest.approx(0.08)),
+        (pytest.approx(0.16), pytest.approx(0.08)),
+    ]
+
+
 def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
     program = _program()
     content, counters = _written(TraceEvents, program)
@@ -218,6 +237,21 @@ def test_value_changes_are_read_by_another_reader_and_last_as_long_as_the_counte
         for what, start_ps, end_ps, _ in activities:
             expected[track.replace(" ", "_"), what.replace(" ", "_")] += end_ps - start_ps
     assert expected and {wire: lasted[wire] for wire in expected} == expected
+
+
+def test_a_level_changes_at_its_cycle() -> None:
+    """In picoseconds, as everything in the file: cycle 5 of 8 ns begins after 40,000 of them, cycle 9 after 72,000."""
+    file = io.BytesIO()
+    with ValueChanges(file, _program()) as changes:
+        changes.level("column buffer, bytes", 5, 7)
+        changes.level("column buffer, bytes", 9, 2)
+    lines = file.getvalue().decode().splitlines()
+    (code,) = (line.split()[3] for line in lines if line.startswith("$var") and line.endswith("level $end"))
+    now, times = "", {}
+    for line in lines:
+        now = line if line.startswith("#") else now
+        times[line] = now
+    assert (times[f"b111 {code}"], times[f"b10 {code}"]) == ("#40000", "#72000")
 
 
 @pytest.mark.parametrize("writer", [TraceEvents, ValueChanges])

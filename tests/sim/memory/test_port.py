@@ -166,7 +166,7 @@ def test_a_memory_with_a_latency_answers_in_the_first_cycle_that_begins_after_it
     port, told = RemotePort(Architecture.named("edge", changes)), list[Arrival]()
     width = Architecture.named("edge").dma.bytes_per_cycle
     port.read(cycle, 0, words * width, width, told.append)
-    assert port.next_arrival(cycle)
+    _advance(port, cycle)
     assert told == [(cycle + request_cycles + 16 + words, cycle + request_cycles + 16)]
     assert port.write(cycle, 0, width) == cycle + request_cycles + 16
     assert port.finish(0) == cycle + request_cycles + 16

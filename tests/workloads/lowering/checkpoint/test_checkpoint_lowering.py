@@ -17,7 +17,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Ops, Program
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import RUNS_FORWARD, Action, CheckpointSchedule, Costs
+from deltatrain.workloads.lowering.checkpoint.schedule import RUNS_FORWARD, Action, Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.segments import taped
 from deltatrain.workloads.lowering.lists import Lists, fired_lists
 from deltatrain.workloads.lowering.lowering import lower
@@ -304,6 +304,69 @@ def test_without_overlap_nothing_runs_beside_a_transfer(case: Case) -> None:
         for other in range(len(ops)):
             assert machine.done[other] <= machine.start[op] or other >= op
             assert machine.start[other] >= machine.done[op] or other <= op
+
+
+@pytest.mark.parametrize("policy", ["segment_dram", "double", "tape_to_dram"])
+def test_off_chip_is_a_place_for_every_state_and_tape_that_is_there_at_once(policy: str) -> None:
+    """Of the longer sample; whatever the schedule has sent and not freed, counted row by row."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (9, 12), (12, 8), 3)
+    machine = Architecture.named("tiny", {"checkpoint.local_bytes": 3000, "checkpoint.policy": policy})
+    case = checkpointed(machine, shape, _recorded(shape, [14, 30]), "last", policy, Costs(5, 9, 4, 4, 4, 4))
+    most = Counter({"STATE": 0, "TAPE": 0})
+    for schedule in case.schedules:
+        there: Counter[str] = Counter()
+        for action, start, stop in schedule.rows():
+            match Action(action).name.split("_"):
+                case ["SAVE", what, "REMOTE"]:
+                    there[what] += stop - start
+                case ["FREE", what, "REMOTE"]:
+                    there[what] -= stop - start
+            most |= there
+    state = State(machine, shape).bytes.sum()
+    tape = Tape(machine, shape, _lists(case)).slot_bytes.sum()
+    assert case.program.remote_bytes["checkpoints"] == most["STATE"] * state
+    assert case.program.remote_bytes["tape"] == most["TAPE"] * tape
+    assert max(most.values()) > 1
+
+
+def test_steps_that_will_be_undone_keep_their_residues_alone() -> None:
+    """All but the last of 20 steps, in which everything fires; there is no room for half of the tapes."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4,), (12,), 3)
+    step = recorded_step(shape, np.array([20]), 2.0, 1)
+    vector = 3 * 4 * 2  # 12 neurons are three words of four values of 2 bytes; an entry takes 4
+    lists, values = 2 * 4 * 2 + 6 * 4 * 2, 6 * vector
+    residue, tape = vector + lists, values + lists
+    room = 19 * residue + tape
+    assert room < 10 * tape
+    machine = Architecture.named("tiny", {"checkpoint.local_bytes": room, "checkpoint.policy": "reversible"})
+    case = checkpointed(machine, shape, step, "last", "reversible", Costs(5, 9, 1, 1, 1, 1, 0, 0, 5))
+    assert (case.budget.residue_bytes, case.budget.tape_bytes) == (residue, tape)
+    first = 6 * 4 * 2  # step 0 lists nothing of h
+    assert case.program.local_bytes["tape"] == room - first
+
+
+def test_off_chip_is_room_for_what_all_tiles_keep() -> None:
+    """A budget is told in the bytes of one tile: as many states, or tapes, as it allows fit the memory with all parts.
+
+    With many logits a step, which stay in the tile, a tape's part in it is large, and a state's is the smaller one.
+    """
+    tiles = {"tiles.count": 4, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
+    room = {"remote.bytes": 20_000, "local.bytes": 2**20, "checkpoint.policy": "store_all"}
+    machine, shape = Architecture.named("tiny", tiles | room), Shape(CELL_ARITHMETIC.load("lstm"), (16,), (32,), 60)
+    budgets: list[Budget] = []
+
+    def schedule_of(steps: int, budget: Budget) -> CheckpointSchedule:
+        budgets.append(budget)
+        return CheckpointSchedule.of(steps, taped(0, steps))
+
+    step = recorded_step(shape, np.array([6]), 2.0, 1)
+    program = lower(machine, shape, step, "every", schedule_of)
+    ((state, tape, _, remote, *_),) = budgets
+    tapes = Tape(machine, shape, fired_lists(step, shape, machine.engine, 4))
+    free = machine.remote.bytes - program.remote_bytes["inputs"]
+    for count, every in ((remote // state, State(machine, shape).bytes), (remote // tape, tapes.slot_bytes)):
+        assert 0 < count * int(every.sum()) <= free
+    assert tape / tapes.slot_bytes.sum() > state / State(machine, shape).bytes.sum()
 
 
 def test_an_overflow_names_step_tensor_and_bytes() -> None:

@@ -11,7 +11,8 @@ from deltatrain.accel.program import MODE_NAMES, Program
 from deltatrain.sim.checkpoint_runs import lengthened
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.run import simulate, synthetic_trace
-from deltatrain.workloads.lowering.costs.pace import Pace, pace
+from deltatrain.workloads.lowering.costs.pace import Pace, latency_cycles, pace
+from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.workload import Workload
@@ -48,6 +49,14 @@ def test_moves_in_flight_hide_the_latency_of_a_far_memory() -> None:
     alone, many = (_program("lif", "ipu_mk2", 77, {"dma.in_flight": number}) for number in (1, 32))
     assert _pace(alone).forward_cycles > 1000 > 10 * _pace(many).forward_cycles
     assert cycle.count(alone).cycles > 5 * cycle.count(many).cycles
+
+
+@pytest.mark.parametrize(("device", "there"), [("ddr3_1600", 0), ("streaming_memory", 16), ("zero_latency", 0)])
+def test_a_request_is_on_its_way_before_the_memory_answers(device: str, there: int) -> None:
+    """A microsecond takes 15.625 cycles of 64 ns; what DRAM takes depends on its rows and is left out."""
+    changes = {"remote.device": device, "engine.clock_hz": 15_625_000, "dma.request_cycles": 5}
+    machine = Architecture.named("edge", changes)
+    assert latency_cycles(lower_matrix(machine, "matvec", np.ones((1, 4), dtype=np.bool_), 4)) == 5 + there
 
 
 def test_moves_in_flight_pass_the_port_one_after_the_other() -> None:
