@@ -76,10 +76,9 @@ def _lanes_pj(phases: dict[str, PhaseCounters], architecture: Architecture, pric
     """Return the energy of all lanes' multiplications and additions."""
     spent = 0.0
     for phase, bits in lane_operands(architecture.engine.formats).items():
-        mac_pj = _multiply_pj(bits.first_bits, bits.second_bits, price) + adders(price, bits.sum_bits) * price(
-            "add", "pj"
-        )
-        spent += phases[phase].macs * mac_pj if phase in phases else 0.0
+        multiply_pj = _multiply_pj(bits.first_bits, bits.second_bits, price)
+        add_pj = adders(price, bits.sum_bits) * price("add", "pj")
+        spent += phases[phase].macs * (multiply_pj + add_pj) if phase in phases else 0.0
     return spent
 
 

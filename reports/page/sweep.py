@@ -116,7 +116,7 @@ def origins(view: View) -> str:
     for name in (*view.objectives, *(name for name in view.found if name in _BESIDE and name not in view.objectives)):
         of.setdefault(origin_of_column(name, view.sweep.fidelity), []).append(heading(name))
     words = [f"{origin.capitalize()}: {', '.join(names)}." for origin, names in of.items()]
-    models = [model for model in dict.fromkeys(view.column(_MODEL)) if model]
+    models = _models(view)
     if len(models) == 1:
         words.append(f"Energy by {models[0]}.")
     elif models:
@@ -124,6 +124,11 @@ def origins(view: View) -> str:
     for what, lines in view.sweep.provenance.get("mixed_nodes", {}).items():
         words += [f"{what.capitalize()}: {line}." for line in lines]
     return " ".join(words)
+
+
+def _models(view: View) -> list[str]:
+    """Return what prices the energies of the points; a point that failed has none."""
+    return [model for model in dict.fromkeys(view.column(_MODEL)) if model]
 
 
 def headline(view: View) -> list[Card]:
@@ -188,9 +193,8 @@ def data(view: View) -> Markup:
     columns = [_column(view, "point", "point")]
     columns += [_column(view, name, "field") for name in view.varied]
     columns += [_column(view, name, "objective" if name in view.objectives else "found") for name in view.found]
-    status = [
-        name for name in (_FEASIBLE, _FAILURE, _MODEL) if name in view.table.columns and len(set(view.column(name))) > 1
-    ]
+    status = [name for name in (_FEASIBLE, _FAILURE) if name in view.table.columns and len(set(view.column(name))) > 1]
+    status += [_MODEL] if len(_models(view)) > 1 else []
     columns += [_column(view, name, "status") for name in status]
     whole = {"columns": columns, "front": [int(flag) for flag in view.on_front]}
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

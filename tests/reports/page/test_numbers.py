@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import polars
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -316,6 +317,21 @@ def test_a_sweeps_points_are_the_table(make_sweep, seed):
     }
     assert {name: columns[name]["origin"] for name in origins} == origins
     assert [node.text for node in page.all("th") if node.text.startswith("energy")] == ["energy, modelled"]
+
+
+def test_points_whose_energies_are_priced_in_different_ways_are_marked(make_sweep):
+    """One model is told in words; two are a column of the listing, and a failed point is of neither."""
+    sweep = make_sweep(3)
+    failed = sweep.table["failure"].is_not_null().to_list()
+    assert any(failed)
+    for names, marked in ((["a"], False), (["a", "b"], True)):
+        models = [None if lost else names[at % len(names)] for at, lost in enumerate(failed)]
+        table = sweep.table.with_columns(polars.Series("energy_model", models))
+        page = parse(render(Contents("sweep", (), [replace(sweep, table=table)], "0.1.0")))
+        columns = json.loads(page.one("script", id="sweep-0-data").children[0])["columns"]
+        assert ("energy_model" in {column["key"] for column in columns}) == marked
+        text = page.one("section", id="sweep-0-points").all("p", class_="about")[0].text
+        assert ("not comparable" in text) == marked and ("Energy by a." in text) != marked
 
 
 def _luminance(colour):
