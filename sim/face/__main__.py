@@ -1,5 +1,7 @@
 """`python -m deltatrain` is the command `deltatrain`."""
 
+import sys
+
 from deltatrain.sim.cli import main
 
-main()
+sys.exit(main())
