@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed
+    fcntl = None  # type: ignore[assignment]
 
 from deltatrain.accel.errors import HostError
 
@@ -29,7 +35,8 @@ def make_folder(path: Path) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends, and vanishes when the block raises.
 
-    A reader, or a crash, sees the old file or the new one and nothing between.
+    A reader, or a crash, sees the old file or the new one and nothing between. What a process that was killed in the
+    block left beside it is removed by the next.
 
     Raises
     ------
@@ -40,6 +47,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
+            _locked(file.fileno())
+            _remove_left(path)
             yield cast("BinaryIO", file)
             file.flush()
             os.fsync(file.fileno())
@@ -50,6 +59,28 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove the temporary files of `path` whose process has ended: the system has unlocked them."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
+    with suppress(OSError):
+        for left in [file for file in path.parent.iterdir() if name.fullmatch(file.name)]:
+            with left.open("rb") as file:
+                ended = _locked(file.fileno())
+            if ended:
+                left.unlink()
+
+
+def _locked(file: int) -> bool:
+    """Lock an open file until it is closed, or its process ends. Tell whether nobody else has it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -15,21 +15,22 @@ import numba
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.cache import cache_folder, may_write, own_folder
 
+_settings: Any = numba.config  # its names are made at run time
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled(function: _Function, **options: Any) -> _Function:
     """Return `function`, compiled at its first call. `options` are numba's."""
     source = Path(inspect.getfile(function)).parent
-    if numba.config.CACHE_DIR or _writable(source):
+    if _settings.CACHE_DIR or _writable(source):
         return cast(_Function, numba.njit(cache=True, **options)(function))
     try:
-        numba.config.CACHE_DIR = str(own_folder(cache_folder() / "numba"))
+        _settings.CACHE_DIR = str(own_folder(cache_folder() / "numba"))
         return cast(_Function, numba.njit(cache=True, **options)(function))
     except (ConfigError, OSError, RuntimeError):  # of numba, if it finds no folder
         return cast(_Function, numba.njit(**options)(function))
     finally:
-        numba.config.CACHE_DIR = ""
+        _settings.CACHE_DIR = ""
 
 
 def _writable(source: Path) -> bool:

@@ -1,8 +1,8 @@
 """The command `deltatrain`: its subcommands, one file each, and how all of them report errors.
 
 The function of every file is called `command`. The exit status is 0 when done, 2 for a mistake or an obstacle on the
-user's machine, 130 when interrupted. Errors are lines on standard error that start with ``deltatrain:``. A command
-imports what it uses when it runs, so that ``--help`` answers at once.
+user's machine, 130 when interrupted, 143 when terminated. Errors are lines on standard error that start with
+``deltatrain:``. A command imports what it uses when it runs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from deltatrain.sim.cli import (
     verify,
     verilog,
 )
-from deltatrain.sim.cli.interruption import StoppedError
+from deltatrain.sim.cli.interruption import StoppedError, ended_like_ctrl_c
 from deltatrain.sim.cli.invocation import said
 from deltatrain.sim.cli.streams import forget_stdout, ready_streams
 
-MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell reports signals 2 and 13
+MISTAKE, INTERRUPTED, BROKEN_PIPE, TERMINATED = 2, 130, 141, 143  # but for the first as a shell reports signals
 
 _ABOUT = """Simulate, cycle by cycle, what it costs to train a recurrent network that computes on changes only.
 
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ready_streams()
     if any("\0" in word for word in given):
         return _complain(["an argument must not have a NUL in it"])
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ended_like_ctrl_c() as received:
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # warnings are for developers, who ask for them with -W
         try:
@@ -103,9 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (ConfigError, CycloptsError) as error:
             return _complain(_lines(error))
         except StoppedError as stop:
-            return _complain([_how_to_go_on(stop, given)], INTERRUPTED)
+            return _complain([_how_to_go_on(stop, given)], TERMINATED if received else INTERRUPTED)
         except KeyboardInterrupt:
-            return _complain(["interrupted; nothing was changed"], INTERRUPTED)
+            return _complain(["interrupted; nothing was changed"], TERMINATED if received else INTERRUPTED)
         except BrokenPipeError:
             forget_stdout()
             return BROKEN_PIPE

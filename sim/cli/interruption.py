@@ -1,7 +1,9 @@
-"""Ctrl-C: the exception says where the work done so far is kept."""
+"""Ctrl-C and SIGTERM: the exception says where the work done so far is kept."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,28 @@ class StoppedError(Exception):
         super().__init__("interrupted")
         self.state = state
         self.advice = advice
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[list[int]]:
+    """Let SIGTERM, with which clusters and containers end a process, end the body as Ctrl-C does.
+
+    Yields a list that then holds the signal's number.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # only the main thread may take signals
+        return
+
+    def interrupt(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

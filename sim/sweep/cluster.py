@@ -18,7 +18,7 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self
 
-import distributed
+import distributed as dask
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.registry import get_backend
 from threadpoolctl import threadpool_limits
@@ -27,6 +27,8 @@ from deltatrain.accel.errors import HostError
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.code import CODE, Code
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
+
+distributed: Any = dask  # half typed
 
 _CONNECT_SECONDS = 10
 _COUNT_EVERY_SECONDS = 1.0

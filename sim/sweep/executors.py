@@ -101,7 +101,7 @@ class Processes:
     def submit(self, designs: Sequence[Design]) -> Future[Answer]:
         """Return the future answer to `designs`."""
         try:
-            with _ctrl_c_kept_from_children():
+            with _kept_from_children():
                 return self._pool.submit(_answer_here, list(designs))
         except BrokenProcessPool as error:
             future: Future[Answer] = Future()
@@ -161,15 +161,15 @@ def _cores() -> int:
 
 
 @contextmanager
-def _ctrl_c_kept_from_children() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started in the block. This process gets it and ends them.
+def _kept_from_children() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM from processes that are started in the block. This process gets them and ends those.
 
-    A child inherits blocked signals. On Windows, which cannot block them, the child ignores Ctrl-C from `_begin` on.
+    A child inherits blocked signals. On Windows, which cannot block them, the child ignores them from `_begin` on.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -185,6 +185,7 @@ def _begin(base: Base, parent: Connection) -> None:
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threadpool_limits(1)
     _simulators.append(Simulator(base))

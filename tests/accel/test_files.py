@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,35 @@ def test_a_fault_at_any_step_leaves_the_old_file_and_nothing_else(
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert _names(tmp_path) == ["file"]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from deltatrain.accel.files import replacing
+
+with replacing(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="another system kills differently")
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "state [1].npz"
+    other = tmp_path / f".{path.name}.mine"
+    other.write_text("somebody's own")
+    command = [sys.executable, "-c", _KILLED, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"writing\n"
+        replace_file(path, b"first")
+        assert len(_names(tmp_path)) == 3, "the other process is still writing"
+        process.kill()
+    assert len(_names(tmp_path)) == 3, "nothing was left behind: the test shows nothing"
+    replace_file(path, b"second")
+    assert set(_names(tmp_path)) == {path.name, other.name} and path.read_bytes() == b"second"
 
 
 def test_a_missing_folder_is_said_in_one_line(tmp_path: Path) -> None:

@@ -148,3 +148,8 @@ def test_gates_are_verified_and_written(tmp_path: Path) -> None:
     files = dt.verilog("tiny", "tiny", tmp_path / "verilog", engine="amaranth")
     assert {"tile.v", "tile_tb.v", "parameters.json"} <= {os.path.basename(file) for file in files}  # noqa: PTH119
     assert json.loads((tmp_path / "verilog" / "parameters.json").read_text())
+
+
+def test_the_module_is_the_command_with_its_exit_status(tmp_path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-m", "deltatrain", "describe", "nope"], capture_output=True, cwd=tmp_path)
+    assert ran.returncode == 2 and ran.stderr.startswith(b"deltatrain: machine or workload 'nope' is not known")

@@ -128,7 +128,7 @@ def test_of_two_units_that_end_together_the_later_one_is_waited_for(order: tuple
     table = Ops.blank(3)
     table["mode"][:] = [MODE_NAMES.index(mode) for mode in ("encode", "copy", "matvec")]
     table["words"][:] = 10, 4, 1
-    table["count"][2], table["rows"][2], table["tensor"][2] = 1, 4, 0
+    table["count"][2], table["dense_count"][2], table["rows"][2], table["tensor"][2] = 1, 1, 4, 0
     table["depends"][2, :2] = order
     matrix = Tensor("weights", "h", 0, False, 0, 1, 1, 8)
     program = Program(Architecture.named("tiny"), Ops(**table), (matrix,), np.zeros(1, np.int32), {}, {})

@@ -135,7 +135,8 @@ def test_a_mistake_is_one_clear_line(deltatrain, space, tmp_path, words, said):
     assert len(lines) == 1 and said.format(**places) in lines[0]
 
 
-def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_the_finished_points_and_says_how_to_go_on(tmp_path, number, status):
     table = tiny(fidelity="cycle", vary__workload__training__seed={"low": 1, "high": 20})
     code = (
         "import json, sys, deltatrain.sim.sweep.checks as c; from deltatrain.sim.cli import main; "
@@ -154,9 +155,9 @@ def test_ctrl_c_keeps_the_finished_points_and_says_how_to_go_on(tmp_path):
     while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the workers too
+    os.killpg(process.pid, number)  # as a terminal does it: to the workers too
     stdout, stderr = process.communicate(timeout=600)
-    assert (process.returncode, stdout) == (130, "")
+    assert (process.returncode, stdout) == (status, "")
     assert stderr.splitlines() == [
         f"deltatrain: interrupted; the finished points are kept in {tmp_path / 'out'}, "
         "and the same command goes on from there"
