@@ -108,6 +108,8 @@ def _table(name: str) -> dict[str, Any]:
     table = described(name, ENERGY_TABLES)
     if is_path(name):
         faults = [fault for row, entry in table.items() if isinstance(entry, dict) for fault in _faults(row, entry)]
+        if type(table.get("node_nm")) is not int or table["node_nm"] < 1:
+            faults.append(f"node_nm must be the process node in nanometres, an integer, not {table.get('node_nm')!r}")
         if faults:
             raise ConfigError("\n".join(f"{name}: {fault}" for fault in faults))
     return table

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     (parts / "fast.toml").write_text(DRAM_PARTS.text("ddr3_1600").replace("tck_ps = 1250", "tck_ps = 1000"))
     (parts / "slower.toml").write_text('base = "fast.toml"\nabout = "slower"\n[timing]\nCL = 14\n')
     (parts / "ideal.toml").write_text(DEVICES.text("zero_latency"))
-    (parts / "mine.toml").write_text(ENERGY_TABLES.text("horowitz_45nm").replace("pj = 0.775", "pj = 0.5"))
+    (parts / "mine.toml").write_text(ENERGY_TABLES.text("horowitz_45nm").replace("pj = 3.1", "pj = 0.5"))
     (tmp_path / "machine.toml").write_text('base = "edge"\n[remote]\ndevice = "./parts/slower.toml"\n')
     return tmp_path
 
@@ -73,9 +73,7 @@ def test_prices_come_from_a_described_table(folder: Path) -> None:
     assert prices(machine.energy)("multiply", "pj") == 0.5
     assert machine.energy == f"cacti7_22nm_hp+{folder / 'parts' / 'mine.toml'}"
     (folder / "parts" / "mine.toml").write_text(
-        ENERGY_TABLES.text("horowitz_45nm")
-        .replace("pj = 0.775", "pj = -0.5")
-        .replace("read_pj = [10.0,", "read_pj = [")
+        ENERGY_TABLES.text("horowitz_45nm").replace("pj = 3.1", "pj = -0.5").replace("read_pj = [10.0,", "read_pj = [")
     )
     with pytest.raises(ConfigError) as error:
         Architecture.named(path)

@@ -115,9 +115,10 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     ),
     "a refresh less than none": lambda t: t["remote"].update(refreshes=-1),
     "a bank is closed for less than no time": lambda t: t["remote"].update(idle_ticks=-110, active_ticks=110),
-    "ranks stand by while no clock passes": lambda t: t["remote"].update(active_ticks=1),
     "two ranks of different clocks": lambda t: t["remote"].update(bus_ticks={"idle": 2}, active_ticks=3),
-    "a burst without a row": lambda t: t["remote"].update(read_bursts=2, row_hits=1),
+    "a burst without a row": lambda t: t["remote"].update(
+        bus_ticks={"idle": 2}, active_ticks=2, read_bursts=2, row_hits=1
+    ),
     "the buses move data for longer than the run": lambda t: t["remote"].update(busy_cycles=t["cycles"] + 1),
     "work less than none": lambda t: t["work"].update(macs=-1),
     "the run is longer": lambda t: t.update(cycles=t["cycles"] + 1),
