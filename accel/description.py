@@ -26,8 +26,8 @@ Count = Annotated[int, Field(ge=0)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Hertz = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=10**12, strict=True)]
-"""A clock, a whole number up to a terahertz; ``125e6`` is one, too."""
+Hertz = Annotated[int, BeforeValidator(_whole), Field(ge=1000, le=10**12, strict=True)]
+"""A clock, a whole number from a kilohertz to a terahertz; ``125e6`` is one, too."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 _ACCEPTED = {
