@@ -36,8 +36,8 @@ Width = Annotated[int, Field(gt=0, le=2**16, strict=True)]
 """How many parts of a kind a machine has side by side; arrays are made for each."""
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Hertz = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=10**12, strict=True)]
-"""A clock, a whole number up to a terahertz; ``125e6`` is one, too."""
+Hertz = Annotated[int, BeforeValidator(_whole), Field(ge=1000, le=10**12, strict=True)]
+"""A clock, a whole number from a kilohertz to a terahertz; ``125e6`` is one, too."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
 """What a description is called. Folders are named after it, so it chooses no other folder."""

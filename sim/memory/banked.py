@@ -7,6 +7,7 @@ from fractions import Fraction
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.engine import PS_PER_SECOND
+from deltatrain.sim.dram import kernel
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.transfers import Transfers
 
@@ -93,7 +94,7 @@ class Banked:
 
     def _tick(self, cycle: int) -> int:
         """Return the tick in which the controller sees a request of an engine cycle."""
-        return -(-(cycle + self._delay) * self._ticks // self._cycles)
+        return min(-(-(cycle + self._delay) * self._ticks // self._cycles), kernel.NEVER)
 
     def _first_cycle(self, tick: int) -> int:
         """Return the first engine cycle that begins with a tick, or later."""
