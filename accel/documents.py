@@ -1,7 +1,7 @@
 """TOML and JSON as a person or an earlier run wrote them, read strictly; JSON as any other program can read it.
 
 What is read holds texts, truth values, numbers, lists and tables, nothing else: no dates, in TOML no integers beyond 64
-bits (TOML 1.0 asks for no more), no NUL in a text, no more than `MOST_LEVELS` tables in each other.
+bits (TOML 1.0 asks for no more) and no NUL in a text, no more than `MOST_LEVELS` tables in each other.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def toml_table(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(f"{source} has tables or lists more than {MOST_LEVELS} deep in each other") from None
     except ValueError:  # Python converts integers up to some thousand digits only
         raise ConfigError(f"{source} has an integer beyond 64 bits") from None
-    refuse(f"{source}: {fault}" for fault in _faults(table, HIGHEST_INT))
+    refuse(f"{source}: {fault}" for fault in _faults(table))
     return table
 
 
@@ -63,14 +63,14 @@ def json_value(content: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is not JSON, or holds NaN, an infinity, a NUL, or more than `MOST_LEVELS` tables in each other.
+        If it is not JSON, or holds NaN, an infinity, or more than `MOST_LEVELS` tables in each other.
     """
     try:
         value = json.loads(content.decode(), parse_constant=_no_number)
     except RecursionError:
         raise ValueError(f"more than {MOST_LEVELS} deep") from None
-    for fault in _faults(value, math.inf):
-        raise ValueError(fault)
+    if any(level > MOST_LEVELS for _, _, level in _values(value)):
+        raise ValueError(f"more than {MOST_LEVELS} deep")
     return value
 
 
@@ -101,28 +101,33 @@ def shown(value: Any, quoted: bool = True) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def _faults(value: Any, highest: float) -> Iterator[str]:
-    """Yield a line for each value in a document that nothing here writes or takes, each behind its dotted path."""
+def _values(value: Any) -> Iterator[tuple[str, Any, int]]:
+    """Yield each value in a document with its dotted path and how deep it lies, not below `MOST_LEVELS` + 1."""
     waiting: list[tuple[str, Any, int]] = [("", value, 0)]
     while waiting:
         path, one, level = waiting.pop()
-        where = shown(path, quoted=False) or "the document"
-        if isinstance(one, dict | list):
-            if level == MOST_LEVELS:
-                yield f"{where} must not be more than {MOST_LEVELS} tables or lists deep"
-                continue
+        yield path, one, level
+        if isinstance(one, dict | list) and level <= MOST_LEVELS:
             entries = list(one.items() if isinstance(one, dict) else enumerate(one))
             waiting += [(f"{path}.{key}" if path else str(key), inner, level + 1) for key, inner in reversed(entries)]
-            if isinstance(one, dict) and any("\0" in key for key in one):
-                yield f"{where} must not have a NUL in a name"
-        elif isinstance(one, str):
-            if "\0" in one or not _encodes(one):
-                yield f"{where} must be a text without NUL or halves of characters, not {shown(one)}"
-        elif isinstance(one, int):
-            if not -highest - 1 <= one <= highest:
-                yield f"{where} must be an integer of 64 bits, not {shown(one)}"
-        elif one is not None and not isinstance(one, float):
-            yield f"{where} must be a number, a text, a list or a table, not a {type(one).__name__} ({one})"
+
+
+def _faults(table: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each value that no description holds, behind its dotted path."""
+    for path, value, level in _values(table):
+        where = shown(path, quoted=False)
+        if level > MOST_LEVELS:
+            yield f"{where} must not be more than {MOST_LEVELS} tables or lists deep"
+        elif "\0" in path.rpartition(".")[2]:
+            yield f"{where} must not have a NUL in its name"
+        elif isinstance(value, str):
+            if "\0" in value or not _encodes(value):
+                yield f"{where} must be a text without NUL or halves of characters, not {shown(value)}"
+        elif isinstance(value, int):
+            if not LOWEST_INT <= value <= HIGHEST_INT:
+                yield f"{where} must be an integer of 64 bits, not {shown(value)}"
+        elif not isinstance(value, dict | list | float):
+            yield f"{where} must be a number, a text, a list or a table, not a {type(value).__name__} ({value})"
 
 
 def _encodes(text: str) -> bool:

@@ -330,6 +330,15 @@ class Result(Description):
         rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]
         return Glance(title, facts, ("phase", "cycles", "share", "busy", "waits most for", "occupancy"), rows)
 
+    def check_parts(self, several_tiles: bool) -> None:
+        """Raise a `ConfigError` unless both runs have the units and phases that every run on a machine has."""
+        units = {"encoder", "engine", "elementwise"} | ({"exchange"} if several_tiles else set())
+        for run in (self.counters, self.dense):
+            if not units <= run.units.keys() or run.phases.keys() - {"RF"} != {"FP", "BP", "WG", "WU"}:
+                raise ConfigError("the result is damaged: a unit or a phase is missing")
+        if self.counters.phases.keys() != self.dense.phases.keys():
+            raise ConfigError("the result is damaged: its two runs have other phases")
+
     def save(self, path: AnyPath) -> None:
         """Write the result to `path` as JSON, whole or not at all."""
         replace_file(Path(path), (self.model_dump_json(indent=1) + "\n").encode())

@@ -55,6 +55,7 @@ def gather(folder: Path, page: Path) -> Contents:
 
 def _run(place: Path, page: Path) -> Run:
     result = Result.load(place / RESULT)
+    result.check_parts(Architecture.from_table(result.architecture, f"machine of {place / RESULT}").tiles.count > 1)
     trace = _trace_of(result, place / TRACE)
     timelines = sorted(place.glob(TIMELINES))
     return Run(

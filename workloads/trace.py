@@ -82,12 +82,13 @@ class RecordedStep:
         if lengths.ndim != 1 or lengths.dtype.kind != "i" or lengths.size == 0 or lengths.min() < 1:
             raise ValueError("lengths must be the steps of each sample")
         batch = (int(lengths.max()), len(lengths))
-        for masks, features, needed in (
+        streams = (
             (self.fired_x, widths[:-1], True),
             (self.fired_h, widths[1:], True),
             (self.asked_x, widths[:-1], False),
             (self.asked_h, widths[1:], False),
-        ):
+        )
+        for masks, features, needed in streams:
             shapes = [(*batch, width) for width in features]
             if (masks or needed) and [mask.shape for mask in masks] != shapes:
                 raise ValueError(f"masks must be of shapes {shapes}")

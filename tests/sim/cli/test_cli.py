@@ -221,10 +221,10 @@ def test_set_changes_machine_and_workload(deltatrain, tmp_path):
 
 @given(
     st.one_of(
-        st.integers(),
+        st.integers(-(2**63), 2**63 - 1),
         st.booleans(),
         st.floats(allow_nan=False, allow_infinity=False),
-        st.lists(st.integers()),
+        st.lists(st.integers(-(2**63), 2**63 - 1)),
         st.text(st.characters(codec="ascii", exclude_categories=["Cc"])),
     )
 )

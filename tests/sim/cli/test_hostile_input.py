@@ -70,7 +70,7 @@ def test_a_changed_field(deltatrain, change, said):
         (f"large = {DIGITS}", "integer beyond 64 bits"),
         (f"deep = {'[' * 2000}{']' * 2000}", "more than 32"),
         (f"{'a.' * 2000}a = 1", "more than 32 tables or lists deep"),
-        ('"a\\u0000b" = 1', "NUL in a name"),
+        ('"a\\u0000b" = 1', "NUL in its name"),
         (f"large = [1, {2**63}]", "large.1 must be an integer of 64 bits"),
     ],
     ids=["date", "digits", "lists", "tables", "name", "integer"],
