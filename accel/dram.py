@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from deltatrain.accel.description import (
     Description,
@@ -224,6 +224,8 @@ class DramController(Description):
         request for them.
     refresh
         ``all_bank``: all banks of a rank every tREFI; ``per_bank``: one bank after the other, every tREFIpb.
+    accepts_per_clock
+        Requests that a channel takes in a clock; a request is one burst.
     read_queue, write_queue
         Entries of each queue of a channel.
     write_high, write_low
@@ -239,6 +241,9 @@ class DramController(Description):
     address_map: str = "RoBaRaCoBgCh"
     row_policy: RowPolicy = "open"
     refresh: Refresh = "all_bank"
+    accepts_per_clock: Annotated[int, Field(ge=1, le=64, strict=True)] = (
+        1  # as in DRAMsim3 and Ramulator 2.1, a channel each
+    )
     read_queue: PositiveInt = 32  # as in Ramulator 2.1 and DRAMsim3
     write_queue: PositiveInt = 32
     write_high: PositiveInt = 32  # DRAMsim3, controller.cpp: drained when full, until empty; Ramulator 2.1 has 26 and 6

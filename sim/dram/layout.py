@@ -110,4 +110,5 @@ def rules_of(part: DramPart, controller: DramController, layout: Layout) -> Rule
         **{name: getattr(layout, name) for name in ("ranks_at", "order_at", "conflicts_at", "depth")},
         reads_most=controller.read_queue,
         writes_most=controller.write_queue,
+        accepts=controller.accepts_per_clock,
     )

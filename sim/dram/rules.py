@@ -59,6 +59,7 @@ class Rules(NamedTuple):
     depth: int
     reads_most: int
     writes_most: int
+    accepts: int
 
 
 class State(NamedTuple):

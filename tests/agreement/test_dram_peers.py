@@ -30,12 +30,17 @@ def _replayed(device: str, pattern: str, **controller: object) -> Replay:
 
 @pytest.mark.parametrize("run", RUNS, ids=_name)
 def test_bandwidth_and_energy_are_those_of_the_peers(run: dict[str, Any]) -> None:
-    """Bandwidth within 3 % of each peer where they agree or there is one, else between them; energy within 5 %."""
+    """Bandwidth within 3 % of each peer where they agree or there is one, else between them; energy within 5 %.
+
+    A figure that says why it ``differs`` is one that ours stays 3 to 7 % below.
+    """
     found = dram.replayed(run, COUNT)
     measured = found.bytes_per_second / 1e9
     peers = sorted(run[peer] for peer in ("dramsim3_gb_s", "ramulator_gb_s") if peer in run)
     low, high = peers[0], peers[-1]
-    if high <= 1.03 * low:
+    if "differs" in run:
+        assert 0.93 * low <= measured < 0.97 * low
+    elif high <= 1.03 * low:
         assert all(measured == pytest.approx(peer, rel=0.03) for peer in peers)
     else:
         assert low * (1 - EDGE) <= measured <= high * (1 + EDGE)
@@ -47,7 +52,8 @@ def test_bandwidth_and_energy_are_those_of_the_peers(run: dict[str, Any]) -> Non
 def test_every_device_is_held_to_a_peer_on_every_pattern(device: str) -> None:
     patterns = {run["pattern"] for run in RUNS if run["device"] == device}
     groups = {"stream_bank_group"} if DramPart.named(device).standard == "DDR4" else set()
-    assert patterns >= {"stream", "random", "mixed"} | groups
+    mixed = {"stream_writes", "random_writes"} if device == "hbm2_legacy" else {"mixed"}
+    assert patterns >= {"stream", "random"} | mixed | groups
 
 
 @pytest.mark.parametrize(

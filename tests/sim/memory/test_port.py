@@ -26,7 +26,7 @@ class Request(NamedTuple):
 
 @st.composite
 def machines(draw: st.DrawFn) -> Architecture:
-    channels = draw(st.sampled_from([1, 1, 2]))
+    channels = draw(st.sampled_from([1, 1, 2, 5]))
     part = draw(st.sampled_from(["ddr3_1600", "ddr3_1600", "ddr4_2400", "lpddr4_3200"]))
     return Architecture.named(
         "edge",
