@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from deltatrain.accel.clock_period import ClockPeriod
 from deltatrain.accel.description import (
     Description,
     NonNegativeInt,
@@ -19,7 +20,6 @@ from deltatrain.accel.description import (
 from deltatrain.accel.dram_parts import DRAM_PARTS
 from deltatrain.accel.files import AnyPath
 
-Standard = Literal["DDR3", "DDR4", "LPDDR4", "HBM2"]
 RowPolicy = Literal["open", "closed"]
 Refresh = Literal["all_bank", "per_bank"]
 FIELDS = ("Ro", "Ba", "Bg", "Ra", "Co", "Ch")
@@ -50,8 +50,9 @@ class DramTiming(Description):
         Activate to precharge; activate to activate, both in one bank.
     tRRD_S, tRRD_L, tFAW
         Activate to activate in another bank group, in the same one; the window that holds at most four activates.
-    tCCD_S, tCCD_L
-        Column command to column command of one direction, other and same bank group.
+    tCCD_S, tCCD_L, tCCD_L_WR
+        Column command to column command of one direction, other and same bank group; write to write in the same one,
+        left out if it is tCCD_L.
     tWTR_S, tWTR_L
         End of write data to a read, other and same bank group.
     tWR, tRTP, tPPD
@@ -80,6 +81,7 @@ class DramTiming(Description):
     tFAW: PositiveInt
     tCCD_S: PositiveInt
     tCCD_L: PositiveInt
+    tCCD_L_WR: PositiveInt | None = None
     tWTR_S: PositiveInt
     tWTR_L: PositiveInt
     tWR: PositiveInt
@@ -134,9 +136,11 @@ class DramPart(Description):
     about, source
         What it is; where its values come from.
     standard
-        The standard whose commands it takes.
+        The name of its standard. Nothing depends on it.
     tck_ps
-        Clock period; data move on both edges.
+        Clock period: whole, decimal, or an exact ratio such as "1250/3".
+    beats_per_clock
+        Beats of data in a clock, which is that of commands: 8 for LPDDR5, whose data have a clock four times as fast.
     device_bits, device_row_bytes
         Data width and row (page) size of one device.
     rows, banks_per_group, bank_groups
@@ -153,8 +157,9 @@ class DramPart(Description):
 
     about: str
     source: str
-    standard: Standard
-    tck_ps: PositiveInt
+    standard: str
+    tck_ps: ClockPeriod
+    beats_per_clock: PositiveInt = 2
     device_bits: PositiveInt
     device_row_bytes: PositiveInt
     rows: PositiveInt
@@ -165,6 +170,14 @@ class DramPart(Description):
     row_bus: bool
     timing: DramTiming
     currents: DramCurrents | None = None
+
+    @model_validator(mode="after")
+    def _bursts_are_whole(self) -> Self:
+        if self.burst_length % self.beats_per_clock:
+            raise ValueError(
+                f"burst_length must be a multiple of beats_per_clock ({self.beats_per_clock}), not {self.burst_length}"
+            )
+        return self
 
     @classmethod
     def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:
@@ -187,7 +200,7 @@ class DramPart(Description):
     @property
     def burst_cycles(self) -> int:
         """Cycles for which one burst holds the data bus."""
-        return self.burst_length // 2
+        return self.burst_length // self.beats_per_clock
 
     def devices(self, bus_bits: int) -> int:
         """Return the number of devices side by side in a rank."""
@@ -203,7 +216,7 @@ class DramPart(Description):
 
     def peak_bytes_per_second(self, bus_bits: int) -> float:
         """Return the bytes a second when one channel's data bus never rests."""
-        return 2e12 / self.tck_ps * bus_bits / 8
+        return self.beats_per_clock * 1e12 / self.tck_ps * bus_bits / 8
 
 
 class DramController(Description):

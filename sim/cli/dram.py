@@ -33,8 +33,8 @@ def command(
         str | None,
         Parameter(
             name=["--generate", "-g"],
-            help="Or a pattern: stream, stream_bank_group, stream_one_group, stream_writes, random, random_writes, "
-            "mixed.",
+            help="Or a pattern: stream, stream_bank_group, stream_one_group, stream_writes, random, random_pairs, "
+            "random_writes, mixed.",
         ),
     ] = None,
     requests: Annotated[

@@ -157,14 +157,16 @@ def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: 
     if writing:
         same, other = WRITE_FROM, READ_FROM
         turn_l, turn_s, turn_other = t.write_to_read_l, t.write_to_read_s, t.write_to_read_other
+        again_l = t.write_column_l
         again_other, recovery = t.write_to_write_other, t.write_to_precharge
         w[bank + RECOVERED_FROM] = at + recovery
     else:
         same, other = READ_FROM, WRITE_FROM
         turn_l, turn_s, turn_other = t.read_to_write, t.read_to_write, t.read_to_write_other
+        again_l = t.column_l
         again_other, recovery = t.read_to_read_other, t.tRTP
     _raise(w, bank + PRECHARGE_FROM, at + recovery)
-    _raise(w, group + same, at + t.column_l)
+    _raise(w, group + same, at + again_l)
     _raise(w, group + other, at + turn_l)
     for n in range(t.ranks):
         each = ch + t.ranks_at + n * RANK_WORDS

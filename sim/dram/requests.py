@@ -20,10 +20,11 @@ PATTERNS = {
     "stream_one_group": "sequential reads in the first bank group only: address map BgRoBaRaCoCh",
     "stream_writes": "sequential, every third request a write",
     "random": "reads anywhere in 1 GiB",
+    "random_pairs": "two neighbouring bursts of a row anywhere in 1 GiB: address map RoBaRaCoCh",
     "random_writes": "anywhere in 1 GiB, every third request a write",
     "mixed": "two sequential reads, then a write of another sequence 512 MiB above",
 }
-_MAPS = {"stream_bank_group": "RoBaRaCoCh", "stream_one_group": "BgRoBaRaCoCh"}
+_MAPS = {"stream_bank_group": "RoBaRaCoCh", "stream_one_group": "BgRoBaRaCoCh", "random_pairs": "RoBaRaCoCh"}
 _MIXED = ("mixed", "stream_writes", "random_writes")
 _KINDS = {"READ": False, "WRITE": True, "LD": False, "ST": True}
 _FORMS = "'0xADDR READ|WRITE [cycle]' or 'LD|ST addr'"
@@ -63,6 +64,8 @@ def generated(pattern: str, count: int, request_bytes: int, capacity_bytes: int)
         writes = number % 3 == 2 if pattern in _MIXED else np.zeros(len(number), np.bool_)
         if pattern in ("random", "random_writes"):
             slot = random.integers(0, slots, len(number))
+        elif pattern == "random_pairs":
+            slot = 2 * random.integers(0, slots // 2, -(-len(number) // 2)).repeat(2)[: len(number)] + number % 2
         elif pattern == "mixed":
             triple, place = np.divmod(number, 3)
             slot = np.where(writes, slots // 2 + triple % (slots // 2), (2 * triple + place) % (slots // 2))

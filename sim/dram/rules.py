@@ -30,6 +30,7 @@ class Rules(NamedTuple):
     write_to_read_other: int
     column_s: int
     column_l: int
+    write_column_l: int
     tRCDRD: int
     tRCDWR: int
     tRP: int

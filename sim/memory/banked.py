@@ -27,7 +27,7 @@ class Banked:
     Attributes
     ----------
     tick_ps
-        The controller's clock period, the unit of `done`.
+        The controller's clock period, exact, the unit of `done`.
     channels
         The controller.
     """

@@ -61,8 +61,8 @@ def pass_on(s: Stretch, p: Passage, done: Integers, tick_ps: int, period_ps: int
     done
         (N,) Ticks of the memory from which the data of its next N bursts are there.
     tick_ps, period_ps
-        A tick of the memory; an engine cycle. What is there at a time can pass in the first cycle that begins then or
-        later.
+        A tick of the memory; an engine cycle; both in the same part of a picosecond. What is there at a time can pass
+        in the first cycle that begins then or later.
     width
         Bytes that pass in a cycle.
     due

@@ -212,7 +212,8 @@ class RemotePort:
         stretch, passage = read.stretch, read.passage
         due = np.empty(-(-stretch.size_bytes // stretch.word_bytes) - passage.words, np.int64)
         done = self.memory.done(read.next, end)
-        read.passage = pass_on(stretch, passage, done, self.memory.tick_ps, self._period_ps, self._width, due)
+        tick, parts = self.memory.tick_ps.as_integer_ratio()
+        read.passage = pass_on(stretch, passage, done, tick, parts * self._period_ps, self._width, due)
         read.next = end
         self._passed = max(self._passed, read.passage.cycle)
         return due[: read.passage.words - passage.words]
