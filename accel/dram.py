@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from deltatrain.accel.clock_period import ClockPeriod
 from deltatrain.accel.described import described
 from deltatrain.accel.description import (
     Description,
@@ -26,7 +27,6 @@ from deltatrain.accel.dram_ranges import (
 )
 from deltatrain.accel.files import AnyPath
 
-Standard = Literal["DDR3", "DDR4", "LPDDR4", "HBM2"]
 RowPolicy = Literal["open", "closed"]
 Refresh = Literal["all_bank", "per_bank"]
 FIELDS = ("Ro", "Ba", "Bg", "Ra", "Co", "Ch")
@@ -57,8 +57,9 @@ class DramTiming(Description):
         Activate to precharge; activate to activate, both in one bank.
     tRRD_S, tRRD_L, tFAW
         Activate to activate in another bank group, in the same one; the window that holds at most four activates.
-    tCCD_S, tCCD_L
-        Column command to column command of one direction, other and same bank group.
+    tCCD_S, tCCD_L, tCCD_L_WR
+        Column command to column command of one direction, other and same bank group; write to write in the same one,
+        left out if it is tCCD_L.
     tWTR_S, tWTR_L
         End of write data to a read, other and same bank group.
     tWR, tRTP, tPPD
@@ -87,6 +88,7 @@ class DramTiming(Description):
     tFAW: PositiveInt
     tCCD_S: PositiveInt
     tCCD_L: PositiveInt
+    tCCD_L_WR: PositiveInt | None = None
     tWTR_S: PositiveInt
     tWTR_L: PositiveInt
     tWR: PositiveInt
@@ -147,9 +149,11 @@ class DramPart(Description):
     about, source
         What it is; where its values come from.
     standard
-        The standard whose commands it takes.
+        The name of its standard. Nothing depends on it.
     tck_ps
-        Clock period; data move on both edges.
+        Clock period: whole, decimal, or an exact ratio such as "1250/3".
+    beats_per_clock
+        Beats of data in a clock, which is that of commands: 8 for LPDDR5, whose data have a clock four times as fast.
     device_bits, device_row_bytes
         Data width and row (page) size of one device.
     rows, banks_per_group, bank_groups
@@ -166,8 +170,9 @@ class DramPart(Description):
 
     about: str
     source: str
-    standard: Standard
-    tck_ps: PositiveInt
+    standard: str
+    tck_ps: ClockPeriod
+    beats_per_clock: PositiveInt = 2
     device_bits: PositiveInt
     device_row_bytes: PositiveInt
     rows: PositiveInt
@@ -182,6 +187,10 @@ class DramPart(Description):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         check_part(self)
+        if self.burst_length % self.beats_per_clock:
+            raise ValueError(
+                f"burst_length must be a multiple of beats_per_clock ({self.beats_per_clock}), not {self.burst_length}"
+            )
         return self
 
     @classmethod
@@ -204,7 +213,7 @@ class DramPart(Description):
     @property
     def burst_cycles(self) -> int:
         """Cycles for which one burst holds the data bus."""
-        return self.burst_length // 2
+        return self.burst_length // self.beats_per_clock
 
     def devices(self, bus_bits: int) -> int:
         """Return the number of devices side by side in a rank."""
@@ -220,7 +229,7 @@ class DramPart(Description):
 
     def peak_bytes_per_second(self, bus_bits: int) -> float:
         """Return the bytes a second when one channel's data bus never rests."""
-        return 2e12 / self.tck_ps * bus_bits / 8
+        return self.beats_per_clock * 1e12 / self.tck_ps * bus_bits / 8
 
 
 class DramController(Description):
@@ -241,6 +250,8 @@ class DramController(Description):
         request for them.
     refresh
         ``all_bank``: all banks of a rank every tREFI; ``per_bank``: one bank after the other, every tREFIpb.
+    accepts_per_clock
+        Requests that a channel takes in a clock; a request is one burst.
     read_queue, write_queue
         Entries of each queue of a channel.
     write_high, write_low
@@ -256,6 +267,9 @@ class DramController(Description):
     address_map: str = "RoBaRaCoBgCh"
     row_policy: RowPolicy = "open"
     refresh: Refresh = "all_bank"
+    accepts_per_clock: Annotated[int, Field(ge=1, le=64, strict=True)] = (
+        1  # as in DRAMsim3 and Ramulator 2.1, a channel each
+    )
     read_queue: Width = 32  # as in Ramulator 2.1 and DRAMsim3
     write_queue: Width = 32
     write_high: Width = 32  # DRAMsim3, controller.cpp: drained when full, until empty; Ramulator 2.1 has 26 and 6

@@ -31,7 +31,11 @@ def command(
     ] = None,
     generate: Annotated[
         str | None,
-        Parameter(name=["--generate", "-g"], help="Or a pattern: stream, stream_bank_group, random, mixed."),
+        Parameter(
+            name=["--generate", "-g"],
+            help="Or a pattern: stream, stream_bank_group, stream_one_group, stream_writes, random, random_pairs, "
+            "random_writes, mixed.",
+        ),
     ] = None,
     requests: Annotated[
         int | None, Parameter(name=["--requests", "-n"], help="How many are generated. [default: 1000000]")
@@ -47,8 +51,7 @@ def command(
 ) -> None:
     """Replay memory requests on a DRAM and show bandwidth, latency, rows, energy.
 
-    A request moves one burst. Requests without a cycle arrive back to back,
-    one a clock.
+    A request moves one burst. Requests without a cycle arrive back to back.
 
     Lines of a trace are `ADDR READ|WRITE|R|W [cycle]`, `LD|ST ADDR ...` or
     `CYCLE: read|write ADDR`. Numbers behind 0x are hexadecimal, others
@@ -56,8 +59,8 @@ def command(
 
     Fields of the controller: channels, ranks, bus_bits,
     address_map (RoBaRaCoCh, RoBaRaCoBgCh, ...), row_policy (open, closed),
-    refresh (all_bank, per_bank), read_queue, write_queue, write_high,
-    write_low, most_bypasses.
+    refresh (all_bank, per_bank), accepts_per_clock (of each channel),
+    read_queue, write_queue, write_high, write_low, most_bypasses.
 
     For example:
 

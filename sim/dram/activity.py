@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -74,7 +75,8 @@ class DramActivity:
         """Follow the commands of the cycles that begin before a time; the memory may be ahead of it."""
         self._seen_ps = until_ps
         found = np.concatenate([self._later, self._memory.take_commands()], axis=1)
-        early = found[0] * self._tck_ps < until_ps
+        tick, parts = self._tck_ps.as_integer_ratio()
+        early = found[0] * tick < until_ps * parts
         self._later, commands = Commands(*found[:, ~early]), found[:, early]
         command, channel = commands[1], commands[2]
         column = (command >= kernel.READ) & (command <= kernel.WRITE_AUTO)
@@ -134,7 +136,7 @@ class DramActivity:
 
     def _tell_of(self, name: str, activity: _Activity, end_ps: int) -> None:
         what, start, end, numbers, bursts = activity
-        start_ps, end_ps = start * self._tck_ps, min(end * self._tck_ps, end_ps)
+        start_ps, end_ps = ceil(start * self._tck_ps), min(ceil(end * self._tck_ps), end_ps)
         if start_ps < end_ps:
             self._tell(name, what, start_ps, end_ps, {**numbers, "bursts": bursts} if bursts else numbers)
 

@@ -25,7 +25,7 @@ class Finished(NamedTuple):
     Attributes
     ----------
     ticket
-        Number of the request, counted from 0 in the order in which they were taken.
+        Number of the request, counted from 0 in the order in which they were handed over.
     accepted
         Cycle in which the controller took it.
     done
@@ -120,16 +120,17 @@ class DramChannels:
             wait for a request or until next_event() + 1, whichever comes first
             for ticket, _, done, _ in advance(now):  # done >= now: the command is out, its data come at a known time
                 schedule the arrival of that request's data in cycle done
-            if there is a request and offer(now, address, write):
+            for the oldest request of each channel, if offer(now, address, write):
                 remember its ticket: the tickets of requests that are taken count up from 0
 
     A request counts as finished when its command is issued. So `done` lies a fixed latency ahead, which leaves time to
     schedule an event. Only reads that a queued write answers are done sooner, a cycle after they were taken; the next
     `advance` returns them. Time cannot go back: `offer` and `serve` in a cycle before one advanced to count as of that.
 
-    Requests are taken in order and at most one a cycle. A request that finds its channel's queue full holds up those
-    behind it. While a write is queued, a read of the same burst is answered from the queue a cycle later, and another
-    write to it replaces the first. While a read is queued, a write to the same burst is not taken.
+    Each channel takes its requests in order, a fixed number a cycle, whatever the other channels do. A request that
+    finds its channel's queue full holds up those behind it in the same channel only. While a write is queued, a read of
+    the same burst is answered from the queue a cycle later, and another write to it replaces the first. While a read is
+    queued, a write to the same burst is not taken.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ CLOSED = -1
 # OPEN_ROW]`. That is one array to hand from function to function, whatever is built; compiled Python counts references
 # of every array that it hands on, which cost more than the controller's decisions.
 
-# First words of the array: the next ticket; the cycle of the last acceptance; rows of `finished` and `commands` in use.
+# First words of the array: the next ticket; the last cycle of any acceptance; rows of `finished` and `commands` in use.
 TICKETS, LAST_ACCEPTED, FINISHED_USED, COMMANDS_USED, SHARED_WORDS = range(5)
 
 # A bank, a group and a rank begin with the first cycles in which they may take a command of each kind.
@@ -59,12 +59,13 @@ OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1
 # A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
 # next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
 # wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; since when anything
-# is queued; when the data bus is free again, and whether it moved a write last; and what it counts.
+# is queued; when the data bus is free again, and whether it moved a write last; the first place that is free at its
+# door, of which every cycle has as many as requests can come in; and what it counts.
 CHANNEL_NUMBER, NOW, COLUMN_BUS, ROW_BUS, WRITING, WROTE, READS, WRITES, SCAN, DOOR_FROM, DATA_UNTIL = range(11)
-READS_WITHOUT_ROW, WRITES_WITHOUT_ROW, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE = range(11, 16)
-HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(16, 22)
-READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED = range(22, 26)
-WAITED_REFRESH, WAITED_ROW, WAITED_TURN, WAITED_COLUMN, CHANNEL_WORDS = range(26, 31)
+READS_WITHOUT_ROW, WRITES_WITHOUT_ROW, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, FREE_PLACE = range(11, 17)
+HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(17, 23)
+READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED = range(23, 27)
+WAITED_REFRESH, WAITED_ROW, WAITED_TURN, WAITED_COLUMN, CHANNEL_WORDS = range(27, 32)
 
 # A queued request; MET is how its row was found: hit, miss or conflict.
 TICKET, ACCEPTED, BURST, BANK, ROW, MET, ENTRY_WORDS = range(7)
@@ -156,14 +157,16 @@ def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: 
     if writing:
         same, other = WRITE_FROM, READ_FROM
         turn_l, turn_s, turn_other = t.write_to_read_l, t.write_to_read_s, t.write_to_read_other
+        again_l = t.write_column_l
         again_other, recovery = t.write_to_write_other, t.write_to_precharge
         w[bank + RECOVERED_FROM] = at + recovery
     else:
         same, other = READ_FROM, WRITE_FROM
         turn_l, turn_s, turn_other = t.read_to_write, t.read_to_write, t.read_to_write_other
+        again_l = t.column_l
         again_other, recovery = t.read_to_read_other, t.tRTP
     _raise(w, bank + PRECHARGE_FROM, at + recovery)
-    _raise(w, group + same, at + t.column_l)
+    _raise(w, group + same, at + again_l)
     _raise(w, group + other, at + turn_l)
     for n in range(t.ranks):
         each = ch + t.ranks_at + n * RANK_WORDS
@@ -565,6 +568,20 @@ def _takes(t: Rules, w: Integers, ch: int, burst: int, write: int) -> bool:
     return w[ch + READS + write] < most or _queued(t, w, ch, burst, 1)
 
 
+@_inlined
+def _door_open(t: Rules, w: Integers, ch: int, cycle: int) -> int:
+    """Return the first cycle from `cycle` on in which one more request can come in at a channel's door."""
+    at: int = max(cycle, w[ch + FREE_PLACE] // t.accepts, w[ch + DOOR_FROM], w[ch + NOW])
+    return at
+
+
+@_inlined
+def _pass_door(t: Rules, w: Integers, ch: int, at: int) -> None:
+    """Note that a request came in at a channel's door in cycle `at`."""
+    w[ch + FREE_PLACE] = max(w[ch + FREE_PLACE], at * t.accepts) + 1
+    _raise(w, LAST_ACCEPTED, at)
+
+
 @_compiled
 def _enter(t: Rules, x: State, ch: int, at: int, burst: int, bank: int, row: int, write: int) -> None:
     """Queue a request. A read that a queued write answers and a write that replaces one never reach the banks."""
@@ -574,7 +591,7 @@ def _enter(t: Rules, x: State, ch: int, at: int, burst: int, bank: int, row: int
         _raise(w, ch + DATA_UNTIL, at + 1)
         _finish(x, w[TICKETS], at, at + 1, write)
         w[TICKETS] += 1
-        w[LAST_ACCEPTED] = at
+        _pass_door(t, w, ch, at)
     else:
         _list(t, w, ch, at, burst, bank, row, write)
 
@@ -584,7 +601,7 @@ def _list(t: Rules, w: Integers, ch: int, at: int, burst: int, bank: int, row: i
     """Queue a request of a burst that no write is queued for."""
     ticket = w[TICKETS]
     w[TICKETS] = ticket + 1
-    w[LAST_ACCEPTED] = at
+    _pass_door(t, w, ch, at)
     if w[ch + READS] + w[ch + WRITES] == 0:
         w[ch + PENDING_FROM] = at
     entry = w[_first_place(t, ch, write) + w[ch + READS + write]]
@@ -602,12 +619,12 @@ def _has_room(x: State) -> bool:
 
 @_compiled
 def _admit(t: Rules, x: State, cycle: int, burst: int, ch: int, bank: int, row: int, write: int) -> bool:
-    """Take a request as soon as its cycle has come and its channel can take it, one a cycle.
+    """Take a request as soon as its cycle has come, its channel can take it and has a place at the door.
 
     Return False, and take nothing, if the log was full before.
     """
     w = x.words
-    at = max(cycle, w[LAST_ACCEPTED] + 1, w[ch + DOOR_FROM], w[ch + NOW])
+    at = _door_open(t, w, ch, cycle)
     takes = _takes(t, w, ch, burst, write)
     while True:
         if not _has_room(x):
@@ -651,7 +668,7 @@ def _admit_neighbours(
         return burst
     most = t.writes_most if write else t.reads_most
     while burst < end:
-        at = max(cycle, w[LAST_ACCEPTED] + 1, w[ch + DOOR_FROM], w[ch + NOW])
+        at = _door_open(t, w, ch, cycle)
         while True:
             room = w[ch + READS + write] < most
             until = at if room else NEVER
@@ -733,7 +750,7 @@ def offer(t: Rules, x: State, cycle: int, place: Integers, write: int) -> bool:
     """Take one request in a cycle that was advanced to, if its channel can take it; tell whether it was taken."""
     burst, ch, bank, row = place
     at = max(cycle, x.words[ch + NOW])
-    if at <= x.words[LAST_ACCEPTED] or not _takes(t, x.words, ch, burst, write):
+    if at < x.words[ch + FREE_PLACE] // t.accepts or not _takes(t, x.words, ch, burst, write):
         return False
     _enter(t, x, ch, at, burst, bank, row, write)
     return True
@@ -788,7 +805,8 @@ def hand_over(
 ) -> int:
     """Hand over neighbouring bursts in order, each offered from a cycle on, and let time pass until all are taken.
 
-    Nothing that is handed over later can change what happens until then, because requests are taken in order.
+    Nothing that is handed over later can change what happens until then, because each channel takes its requests in
+    order.
 
     Parameters
     ----------

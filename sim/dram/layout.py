@@ -100,6 +100,7 @@ def rules_of(part: DramPart, controller: DramController, layout: Layout) -> Rule
         write_to_read_other=max(1, write + burst + gap - t.CL),
         column_s=max(t.tCCD_S, burst),
         column_l=max(t.tCCD_L, burst),
+        write_column_l=max(t.tCCD_L_WR or t.tCCD_L, burst),
         **{name: getattr(t, name) for name in ("tRCDRD", "tRCDWR", "tRP", "tRPab", "tRAS", "tRC")},
         **{name: getattr(t, name) for name in ("tRRD_S", "tRRD_L", "tFAW", "tRTP", "tPPD")},
         write_to_precharge=write + burst + t.tWR,
@@ -115,4 +116,5 @@ def rules_of(part: DramPart, controller: DramController, layout: Layout) -> Rule
         **{name: getattr(layout, name) for name in ("ranks_at", "order_at", "conflicts_at", "depth")},
         reads_most=controller.read_queue,
         writes_most=controller.write_queue,
+        accepts=controller.accepts_per_clock,
     )

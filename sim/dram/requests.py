@@ -15,9 +15,15 @@ _SPACE_BYTES = 1 << 30  # the address space of the published measurements
 PATTERNS = {
     "stream": "sequential reads",
     "stream_bank_group": "sequential reads, a row's in one bank group: address map RoBaRaCoCh",
+    "stream_one_group": "sequential reads in the first bank group only: address map BgRoBaRaCoCh",
+    "stream_writes": "sequential, every third request a write",
     "random": "reads anywhere in 1 GiB",
+    "random_pairs": "two neighbouring bursts of a row anywhere in 1 GiB: address map RoBaRaCoCh",
+    "random_writes": "anywhere in 1 GiB, every third request a write",
     "mixed": "two sequential reads, then a write of another sequence 512 MiB above",
 }
+_MAPS = {"stream_bank_group": "RoBaRaCoCh", "stream_one_group": "BgRoBaRaCoCh", "random_pairs": "RoBaRaCoCh"}
+_MIXED = ("mixed", "stream_writes", "random_writes")
 
 
 class Requests(NamedTuple):
@@ -30,7 +36,7 @@ class Requests(NamedTuple):
 
 def map_of(pattern: str) -> dict[str, str]:
     """Return the address map that makes a pattern what it is, as a field of the controller; none if any map does."""
-    return {"address_map": "RoBaRaCoCh"} if pattern == "stream_bank_group" else {}
+    return {"address_map": _MAPS[pattern]} if pattern in _MAPS else {}
 
 
 def generated(pattern: str, count: int, request_bytes: int, capacity_bytes: int) -> Iterator[Requests]:
@@ -51,12 +57,13 @@ def generated(pattern: str, count: int, request_bytes: int, capacity_bytes: int)
     random = np.random.default_rng(1)
     for start in range(0, count, _CHUNK):
         number = np.arange(start, min(start + _CHUNK, count))
-        writes = np.zeros(len(number), np.bool_)
-        if pattern == "random":
+        writes = number % 3 == 2 if pattern in _MIXED else np.zeros(len(number), np.bool_)
+        if pattern in ("random", "random_writes"):
             slot = random.integers(0, slots, len(number))
+        elif pattern == "random_pairs":
+            slot = 2 * random.integers(0, slots // 2, -(-len(number) // 2)).repeat(2)[: len(number)] + number % 2
         elif pattern == "mixed":
             triple, place = np.divmod(number, 3)
-            writes = place == 2
             slot = np.where(writes, slots // 2 + triple % (slots // 2), (2 * triple + place) % (slots // 2))
         else:
             slot = number % slots

@@ -30,6 +30,7 @@ class Rules(NamedTuple):
     write_to_read_other: int
     column_s: int
     column_l: int
+    write_column_l: int
     tRCDRD: int
     tRCDWR: int
     tRP: int
@@ -59,6 +60,7 @@ class Rules(NamedTuple):
     depth: int
     reads_most: int
     writes_most: int
+    accepts: int
 
 
 class State(NamedTuple):

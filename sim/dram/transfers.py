@@ -30,7 +30,7 @@ class Transfers(DramChannels):
     Attributes
     ----------
     accepted
-        Cycle in which the burst handed over last was taken.
+        Cycle in which the last burst of the latest transfer was taken, of all its channels.
     on_bursts
         Told of every transfer: cycle from which it is offered, number of its first burst, how many there are, and
         whether it is a write.
@@ -60,6 +60,7 @@ class Transfers(DramChannels):
         if self.on_bursts is not None:
             self.on_bursts(cycle, burst, count, write)
         self._next_ticket += count
+        self._state.words[kernel.LAST_ACCEPTED] = -1
         while count:
             taken = kernel.hand_over(
                 *self._plain, self._fields, self._done, cycle, burst, min(count, _MOST_BURSTS), int(write)

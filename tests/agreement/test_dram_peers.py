@@ -6,6 +6,7 @@ The peers' figures, how they were measured and where from stand in ``sim/studies
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,12 +31,17 @@ def _replayed(device: str, pattern: str, **controller: object) -> Replay:
 
 @pytest.mark.parametrize("run", RUNS, ids=_name)
 def test_bandwidth_and_energy_are_those_of_the_peers(run: dict[str, Any]) -> None:
-    """Bandwidth within 3 % of each peer where they agree or there is one, else between them; energy within 5 %."""
+    """Bandwidth within 3 % of each peer where they agree or there is one, else between them; energy within 5 %.
+
+    A figure that says why it ``differs`` is not reproduced; if it were, it would not have to say so.
+    """
     found = dram.replayed(run, COUNT)
     measured = found.bytes_per_second / 1e9
     peers = sorted(run[peer] for peer in ("dramsim3_gb_s", "ramulator_gb_s") if peer in run)
     low, high = peers[0], peers[-1]
-    if high <= 1.03 * low:
+    if "differs" in run:
+        assert abs(measured / low - 1) > 0.03
+    elif high <= 1.03 * low:
         assert all(measured == pytest.approx(peer, rel=0.03) for peer in peers)
     else:
         assert low * (1 - EDGE) <= measured <= high * (1 + EDGE)
@@ -47,12 +53,16 @@ def test_bandwidth_and_energy_are_those_of_the_peers(run: dict[str, Any]) -> Non
 def test_every_device_is_held_to_a_peer_on_every_pattern(device: str) -> None:
     patterns = {run["pattern"] for run in RUNS if run["device"] == device}
     groups = {"stream_bank_group"} if DramPart.named(device).standard == "DDR4" else set()
-    assert patterns >= {"stream", "random", "mixed"} | groups
+    mixed = {"stream_writes", "random_writes"} if device == "hbm2_legacy" else {"mixed"}
+    assert patterns >= {"stream", "random"} | mixed | groups
 
 
 @pytest.mark.parametrize(
     ("device", "formula"),
-    [("ddr3_1600", 8.25), ("ddr4_2400", 11.29), ("ddr4_3200", 11.51), ("lpddr4_3200", 5.94), ("lpddr4_4266", 5.89)],
+    [
+        *[("ddr3_1600", 8.25), ("ddr4_2400", 11.29), ("ddr4_3200", 11.51), ("lpddr4_3200", 5.94)],
+        *[("lpddr4_4266", 5.89), ("ddr5_4800", 11.83), ("hbm3_6400", 7.77)],
+    ],
 )
 def test_random_reads_reach_the_activate_window(device: str, formula: float) -> None:
     """min(bus, four bursts a tFAW) x (1 - tRFC / tREFI): one activate a request, so the window is the limit."""
@@ -67,7 +77,10 @@ def test_random_reads_reach_the_activate_window(device: str, formula: float) -> 
 
 @pytest.mark.parametrize(
     ("device", "formula"),
-    [("ddr3_1600", 12.37), ("ddr4_2400", 18.35), ("ddr4_3200", 24.46), ("lpddr4_3200", 11.88), ("lpddr4_4266", 15.83)],
+    [
+        *[("ddr3_1600", 12.37), ("ddr4_2400", 18.35), ("ddr4_3200", 24.46), ("lpddr4_3200", 11.88)],
+        *[("lpddr4_4266", 15.83), ("ddr5_4800", 17.75), ("lpddr5_6400", 11.88), ("hbm3_6400", 23.30)],
+    ],
 )
 def test_streams_reach_the_bus_less_refresh(device: str, formula: float) -> None:
     """Peak x (1 - tRFC / tREFI)."""
@@ -99,3 +112,61 @@ def test_refreshing_bank_by_bank_costs_less_than_all_at_once(device: str) -> Non
             _replayed(device, pattern, refresh=refresh).bytes_per_second for refresh in ("per_bank", "all_bank")
         )
         assert one > every
+
+
+GDDR6 = """
+about = "GDDR6 14 Gb/s, 8 Gb, x16"
+source = "Ramulator 2.1 gddr6.py, GDDR6_8Gb_x16, GDDR6_14000_1350mV_double"
+standard = "GDDR6"
+tck_ps = "4000/7"
+beats_per_clock = 8
+device_bits = 16
+device_row_bytes = 2048
+rows = 16384
+bank_groups = 4
+banks_per_group = 4
+burst_length = 16
+usual_bus_bits = 16
+row_bus = false
+
+[timing]
+CL = 24
+CWL = 6
+tRTW = 5
+tRCDRD = 27
+tRCDWR = 16
+tRP = 27
+tRPab = 27
+tRAS = 53
+tRC = 79
+tRRD_S = 8
+tRRD_L = 8
+tFAW = 29
+tCCD_S = 2
+tCCD_L = 4
+tWTR_S = 9
+tWTR_L = 11
+tWR = 27
+tRTP = 4
+tPPD = 1
+tRFC = 211
+tREFI = 3333
+"""
+
+
+def test_a_part_that_a_user_describes_obeys_the_closed_forms(tmp_path: Path) -> None:
+    """Stream: the bus; one group: tCCD_S / tCCD_L of it; random: an activate every tRRD_S, which tFAW does not bind.
+
+    Refresh is so frequent that what goes before it counts, too: rows opened last stay for tRAS and close for tRP, in
+    which nothing else is activated. Without these 80 clocks random reads would be 3.2 % below the form.
+    """
+    path = tmp_path / "gddr6.toml"
+    path.write_text(GDDR6)
+    peak, activates = 28e9, 32 / (8 * 4e-9 / 7)
+    for pattern, most, lost in (
+        ("stream", peak, 211),
+        ("stream_one_group", peak / 2, 211),
+        ("random", activates, 211 + 53 + 27),
+    ):
+        measured = _replayed(str(path), pattern).bytes_per_second
+        assert measured == pytest.approx(most * (1 - lost / 3333), rel=0.03)

@@ -45,7 +45,7 @@ def as_list(commands: Commands) -> list[Command]:
 
 def rules(part: DramPart) -> list[Rule]:
     """JESD79-3 section 4, JESD79-4 section 4, JESD209-4 table of core timings, JESD235: one line a constraint."""
-    t, data = part.timing, part.burst_length // 2
+    t, data = part.timing, part.burst_length // part.beats_per_clock
     read_data, write_data = t.CL + t.tDQSCK, t.CWL + t.tDQSS
     gap = t.tRTRS or 0
     found = [
@@ -67,7 +67,7 @@ def rules(part: DramPart) -> list[Rule]:
         Rule({"PRE"}, {"PRE", "PREA"}, "rank", t.tPPD),
         Rule(READS, READS, "group", max(t.tCCD_L, data)),
         Rule(READS, READS, "rank", max(t.tCCD_S, data)),
-        Rule(WRITES, WRITES, "group", max(t.tCCD_L, data)),
+        Rule(WRITES, WRITES, "group", max(t.tCCD_L if t.tCCD_L_WR is None else t.tCCD_L_WR, data)),
         Rule(WRITES, WRITES, "rank", max(t.tCCD_S, data)),
         Rule(WRITES, READS, "group", write_data + data + t.tWTR_L),
         Rule(WRITES, READS, "rank", write_data + data + t.tWTR_S),
@@ -135,7 +135,7 @@ def _check_data_bus(commands: list[Command], part: DramPart) -> None:
         if c.kind in READS | WRITES
     )
     for (start, one), (then, other) in itertools.pairwise(bursts):
-        assert then - start >= part.burst_length // 2, f"{one} and {other} collide on the data bus"
+        assert then - start >= part.burst_length // part.beats_per_clock, f"{one} and {other} collide on the data bus"
 
 
 def _check_window(commands: list[Command], window: int) -> None:
@@ -154,7 +154,7 @@ class _Bank:
 
 def _check_rows(commands: list[Command], part: DramPart) -> None:
     """Follow every bank: columns need their row open, activates and refreshes a bank that is closed, and precharged."""
-    t, data = part.timing, part.burst_length // 2
+    t, data = part.timing, part.burst_length // part.beats_per_clock
     banks: dict[tuple[int, int], _Bank] = defaultdict(_Bank)
     for c in commands:
         b = banks[c.group, c.bank]

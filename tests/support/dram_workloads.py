@@ -27,12 +27,13 @@ def controllers(draw: st.DrawFn, part: DramPart) -> DramController:
     writes = draw(st.integers(1, 34))
     high = draw(st.integers(1, writes))
     return DramController(
-        channels=draw(st.sampled_from([1, 1, 2])),
+        channels=draw(st.sampled_from([1, 1, 2, 3])),
         ranks=1 if part.timing.tRTRS is None else draw(st.sampled_from([1, 2, 4])),
         bus_bits=part.usual_bus_bits,
         address_map=draw(st.sampled_from(MAPS)),
         row_policy=draw(st.sampled_from(["open", "closed"])),
         refresh="per_bank" if per_bank else "all_bank",
+        accepts_per_clock=draw(st.sampled_from([1, 1, 2, 5])),
         read_queue=draw(st.sampled_from([1, 3, 16, 32])),
         write_queue=writes,
         write_high=high,

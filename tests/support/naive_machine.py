@@ -15,6 +15,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+import numpy as np
+
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.memory import IdealDevice
@@ -94,13 +96,14 @@ class Written:
 
 
 class NaiveDram:
-    """The controller, offered the oldest burst that waits in each of its clocks."""
+    """The controller, offered in each of its clocks the oldest bursts that wait for each of its channels."""
 
     def __init__(self, part: DramPart, architecture: Architecture) -> None:
         self.channels = DramChannels(part, architecture.remote)
         self.tck, self.period = part.tck_ps, Fraction(10**12, architecture.engine.clock_hz)
         self.burst = self.channels.map.burst_bytes
-        self.waiting: deque[tuple[int, bool, Request, int]] = deque()
+        self.doors: list[deque[tuple[int, bool, Request, int]]] = [deque() for _ in range(architecture.remote.channels)]
+        self.accepts = architecture.remote.accepts_per_clock
         self.tickets: dict[int, tuple[bool, Request, int]] = {}
         self.next_ticket = 0
         self.clock = 0
@@ -112,7 +115,8 @@ class NaiveDram:
         end = address + size
         while address < end:
             here = min(end, (address // self.burst + 1) * self.burst) - address
-            self.waiting.append((address, write, found, len(found.sizes)))
+            channel = int(self.channels.map.places(np.array([address])).channel[0])
+            self.doors[channel].append((address, write, found, len(found.sizes)))
             found.sizes.append(here)
             found.come.append(None)
             address += here
@@ -121,25 +125,32 @@ class NaiveDram:
     def until(self, ps: Fraction) -> None:
         """Let all clocks pass that begin before `ps`."""
         while self.clock * self.tck < ps:
-            if self.waiting:
-                address, write, request, number = self.waiting[0]
-                if self.channels.offer(self.clock, address, write):
-                    self.waiting.popleft()
-                    self.asked.append((self.clock, address, write))
-                    self.tickets[self.next_ticket] = (write, request, number)
-                    self.next_ticket += 1
-                    if write:
-                        request.come[number] = self.cycle(self.clock + 1)
-                    self.clock += 1
-                else:  # not before a command has made room
-                    self.clock = min(-(-ps // self.tck), self.channels.next_event() + 1)
-            else:
+            if not any(self.doors):
                 self.clock = -(-ps // self.tck)
+            elif sum(self.offer(door) for door in self.doors for _ in range(self.accepts)):
+                self.clock += 1
+            else:  # not before a command has made room
+                self.clock = min(-(-ps // self.tck), self.channels.next_event() + 1)
         if self.tickets:
             self.note(self.channels.advance(self.clock))
 
+    def offer(self, door: deque[tuple[int, bool, Request, int]]) -> bool:
+        """Offer the oldest burst at a door; tell whether it was taken."""
+        if not door:
+            return False
+        address, write, request, number = door[0]
+        if not self.channels.offer(self.clock, address, write):
+            return False
+        door.popleft()
+        self.asked.append((self.clock, address, write))
+        self.tickets[self.next_ticket] = (write, request, number)
+        self.next_ticket += 1
+        if write:
+            request.come[number] = self.cycle(self.clock + 1)
+        return True
+
     def finish(self) -> int:
-        while self.waiting:
+        while any(self.doors):
             self.until((self.clock + 1) * self.tck)
         self.note(self.channels.finish())
         return self.cycle(self.channels.last_data)

@@ -65,6 +65,7 @@ def architectures(draw: st.DrawFn, most_tiles: int = 1) -> Architecture:
         "engine.elementwise_lanes": draw(st.integers(1, 8)),
         "local.bytes": 2**21,
         "remote.bytes": 2**24,
+        "remote.channels": draw(st.sampled_from([1, 1, 2, 4])),
         "dma.bytes_per_cycle": draw(st.sampled_from([1, 2, 3, 4, 8, 12, 16, 32, 64])),
         "dma.buffer_bytes": 12 * lanes + draw(st.sampled_from([0, 1, 7, 40, 300, 3000])),
         "dma.request_cycles": draw(st.integers(0, 8)),

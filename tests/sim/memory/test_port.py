@@ -32,7 +32,7 @@ clocks_hz = st.sampled_from([50_000_000, 125_000_000, 300_000_000, 940_000_000, 
 
 @st.composite
 def machines(draw: st.DrawFn) -> Architecture:
-    channels = draw(st.sampled_from([1, 1, 2]))
+    channels = draw(st.sampled_from([1, 1, 2, 5]))
     part = draw(st.sampled_from(["ddr3_1600", "ddr3_1600", "ddr4_2400", "lpddr4_3200"]))
     return Architecture.named(
         "edge",
