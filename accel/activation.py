@@ -133,7 +133,7 @@ def power_of_two(v: Integers) -> Integers:
 
 
 def _magnitude(v: Integers) -> Integers:
-    """Return |v| of 16-bit integers in 15 bits: the lowest integer has no counterpart and takes the highest's."""
+    """Return |v| of 16-bit integers in 15 bits; -32768 saturates to 32767."""
     return np.minimum(np.abs(v), TANH_INPUT.highest)
 
 

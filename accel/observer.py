@@ -57,7 +57,7 @@ class Observer(Protocol):
 
     @property
     def watches_memory(self) -> bool:
-        """Whether it wants the column buffer's level and activities, for which a memory keeps its commands."""
+        """Whether it wants the column buffer's level and DRAM activity. The memory then keeps its commands."""
 
     def span(self, span: Span) -> None:
         """Take what a unit did; spans of one unit come in the order of time, those of several units do not."""

@@ -117,7 +117,7 @@ STARVED_LABELS: dict[Starved, str] = {
     "memory": "on its way from memory",
     "port": "passing the port",
 }
-"""What lanes lacked that had no word of a column, in the order in which bars stack it."""
+"""Reasons why a lane had no word of a column, in the order in which bars stack them."""
 
 STARVED_COLOURS: dict[Starved, str] = {"list": "encoder", "buffer": "sram", "memory": "stream", "port": "load"}
 """The kinds of parts that they are drawn as."""

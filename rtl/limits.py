@@ -32,7 +32,7 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
 
 
 def program_limits(architecture: Architecture) -> list[str]:
-    """Return why the gates cannot do what programs of the machine say: they run nothing again, and load in turn."""
+    """Return why the gates cannot run the machine's programs. Gates run no step again, and have one load in flight."""
     wanted, in_flight, reasons = architecture.checkpoint, architecture.dma.in_flight, []
     if in_flight > 1:
         reasons.append(f"the gates have one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}")

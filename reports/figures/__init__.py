@@ -25,7 +25,7 @@ class Drawn(Protocol):
     TITLE: str
 
     def draw(self, *args: Any, **kwargs: Any) -> Figure:
-        """Return the figure of some numbers, which are each figure's own; a pure function."""
+        """Draw the figure. Its arguments differ from figure to figure. It has no side effects."""
 
 
 FIGURES = ModuleFamily[Drawn]("deltatrain.reports.figures", "figure", Drawn)

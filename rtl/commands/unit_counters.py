@@ -33,7 +33,7 @@ def spent_layout(phases: int, units: tuple[str, ...] = TILE_UNITS) -> data.Array
 
 
 class UnitCounters(Component):
-    """Counts busy and stalled cycles. Those before an op count for its phase, and for the unit it waited for last.
+    """Counts busy and stalled cycles. Stalls before an op belong to its phase; the last wait is their cause.
 
     If an op waited for several units until the same cycle, the last of them in `units` is the cause, as in
     `sim.machine.machine`. Cycles are counted from the first after reset in which `running` is high.

@@ -79,7 +79,7 @@ def command(
 
 
 def _set_aside(machine: Architecture) -> list[str]:
-    """Return a line that says what of the machine's description a plan does not look at, if it is there."""
+    """Return a line about the machine's fields that a plan ignores; no line if none of them is set."""
     own = machine.checkpoint
     if own.policy is None and own.overlap:
         return []

@@ -297,7 +297,7 @@ def _precharge_ready(w: Integers, bank: int, bus: int) -> int:
 
 @_inlined
 def _oldest_ready(t: Rules, w: Integers, ch: int) -> int:
-    """Return the cycle of the oldest request's column if it surely is the first command, else `NEVER`.
+    """Return the cycle of the oldest request's column command if it is certain to come first, else `NEVER`.
 
     It is if all that is queued wants an open row and the buses, which all need, keep the oldest longer than its bank.
     """

@@ -50,7 +50,7 @@ class _Mover(Unit):
             super()._retire(op)  # any other op is done when its bytes are there
 
     def _moved(self, op: int, there: int) -> None:
-        """Let an op be done when all units have heard that its bytes are there in cycle `there`."""
+        """Retire an op whose bytes are there in cycle `there`, as soon as units may know of it."""
         self._tile.scoreboard.retire_at(op, there + self._tile.drain_cycles[op])
 
 

@@ -71,7 +71,7 @@ class RemoteMemory:
         self._leave(partial(self._write, self._clock.cycle, address, size_bytes, taken))
 
     def post(self, cycle: int, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
-        """Post a write that is handed over in `cycle`, now or later, before other requests; posts come in order."""
+        """Post a write for `cycle`, now or later. It precedes that cycle's other requests. Posts come in order."""
         self.port.post(cycle, address, size_bytes, taken)
         self._alarm.bring_forward(cycle)
 

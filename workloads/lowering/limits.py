@@ -44,7 +44,7 @@ def workload_limits(workload: Workload) -> list[str]:
 
 
 def dense_limits(workload: Workload, what: str) -> list[str]:
-    """Return why `what`, which knows whole columns only, cannot have such a workload, if its weights are sparse."""
+    """Return why `what`, which supports whole columns only, refuses a workload of sparse weights."""
     if workload.sparsity.density == 1:
         return []
     return [f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}"]

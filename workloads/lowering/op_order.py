@@ -119,7 +119,7 @@ class OpOrder:
     _sizes: dict[OpKind, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, kind: OpKind, exists: NDArray[np.bool_], position: Position) -> None:
-        """Enter the ops of `kind` where `exists`, of shape (L, B, N), is true; none are entered if it never is."""
+        """Add an op of `kind` wherever `exists`, of shape (L, B, N), is true."""
         layer, sample, number = np.nonzero(exists)
         if not len(layer):
             return

@@ -40,7 +40,7 @@ def digest_of(places: Iterable[Path]) -> str:
 
 
 _LOADED = digest_of(SOURCES)
-"""Of the sources as they were when they were loaded: what is edited later does not make the gates of this process."""
+"""Digest of the sources when they were loaded. Later edits do not change the gates of this process."""
 
 
 def key(component: Component, tool: Tool, waveform: str | None) -> str | None:

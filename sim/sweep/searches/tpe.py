@@ -18,7 +18,7 @@ NEEDS = ("optuna",)
 
 
 def start(space: Space, seed: int, batch: int) -> Learned:
-    """Return the search. Points of one batch do not learn from each other, so a batch is a fifth of a population."""
+    """Return the search. Points of a batch are chosen without each other's results, so batches are small."""
     from optuna.samplers import TPESampler
 
     sampler = TPESampler(seed=seed, multivariate=True, constant_liar=True)

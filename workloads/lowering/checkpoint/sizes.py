@@ -45,7 +45,10 @@ def runs_backwards(arithmetic: CellArithmetic, formats: Formats) -> bool:
 
 
 def residue_bytes(shape: Shape, engine: Engine, fired: float) -> int | None:
-    """Return the bytes of what of a tape cannot be run backwards: lists and the cell's state; None if all is kept."""
+    """Return the bytes of a tape that no step can be run backwards without: lists and the cell's state.
+
+    None if the cell cannot be run backwards, so that the whole tape is kept.
+    """
     if not runs_backwards(shape.arithmetic, engine.formats):
         return None
     kept = sum(shape.hidden) * len(shape.arithmetic.STATE) * engine.formats.state.bytes

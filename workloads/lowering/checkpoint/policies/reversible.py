@@ -1,4 +1,4 @@
-"""Steps are run backwards from what cannot be inverted: the fired lists, and the cell's own state.
+"""Only what cannot be inverted is kept: the fired lists and the cell's own state. The rest is run backwards.
 
 In integers that wrap, M[t-1] = M[t] - W delta[t] exactly (`accel.modes.matvec.undo`), and the cells of step t follow
 from M[t] and the state that they took. Where the residues of all steps do not fit, states at the beginning of segments
