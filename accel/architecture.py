@@ -15,7 +15,7 @@ from deltatrain.accel.dram import DramPart, capacity_bytes
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.energy.prices import prices
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.accel.errors import ConfigError, unknown_name, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.memory import (
     REMOTE_DEVICES,
@@ -67,7 +67,11 @@ class Architecture(Description):
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
         """Return the machine given, or the one of that name or in that file (`named`)."""
-        return cls.named(given) if isinstance(given, str | os.PathLike) else given
+        if isinstance(given, str | os.PathLike):
+            return cls.named(given)
+        if not isinstance(given, cls):
+            raise wrong_kind("a machine", "an Architecture, a preset's name or a TOML file", given)
+        return given
 
     @classmethod
     def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:

@@ -32,7 +32,12 @@ def refuse(reasons: Iterable[str]) -> None:
         raise ConfigError("\n".join(lines))
 
 
-def unknown_name(what: str, name: str, known: Iterable[str]) -> ConfigError:
+def wrong_kind(what: str, accepted: str, given: object) -> ConfigError:
+    """Return the error for something that is of another kind than `what` takes, such as a number for a machine."""
+    return ConfigError(f"{what} must be {accepted}, not {type(given).__name__} {given!r:.60}")
+
+
+def unknown_name(what: str, name: object, known: Iterable[str]) -> ConfigError:
     """Return the error for an unknown name, with the nearest known one if there is one.
 
     Parameters
@@ -45,6 +50,8 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> ConfigError:
         What would have been accepted.
     """
     names = sorted(known)
+    if not isinstance(name, str):
+        return wrong_kind(what, f"one of {', '.join(names)}", name)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f", did you mean {near[0]!r}?" if near else ""
     return ConfigError(f"{what} {name!r} is not known{hint} (there are: {', '.join(names)})")

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
@@ -145,6 +145,8 @@ def described(what: Workload | Trace | AnyPath) -> Workload | Trace:
     """Return the workload or trace given, or the one of that name or in that file; errors as for its own reader."""
     if isinstance(what, Workload | Trace):
         return what
+    if not isinstance(what, str | os.PathLike):
+        raise wrong_kind("what is simulated", "a Trace, a Workload, a preset's name or a file", what)
     return Trace.load(what) if os.fspath(what).endswith(".npz") else Workload.named(what)
 
 

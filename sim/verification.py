@@ -80,7 +80,7 @@ class Verified(NamedTuple):
 
 def verify(
     architecture: Architecture | AnyPath,
-    cells: Sequence[str] | None = None,
+    cells: str | Sequence[str] | None = None,
     *,
     cases: int = 20,
     seed: int = 0,
@@ -117,7 +117,7 @@ def verify(
     if cases < 1:
         raise ConfigError(f"cases must be a positive integer, not {cases}")
     architecture = Architecture.of(architecture)
-    cells = TIMETABLES.names() if cells is None else cells
+    cells = TIMETABLES.names() if cells is None else (cells,) if isinstance(cells, str) else cells
     for cell in cells:
         CELL_ARITHMETIC.load(cell)
     refuse(against_verifying(architecture, cells))

@@ -16,6 +16,7 @@ from pydantic import (
 
 from deltatrain.accel.described import described
 from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, with_overrides
+from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
@@ -81,7 +82,11 @@ class Workload(Description):
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
         """Return the workload given, or the one of that name or in that file (`named`)."""
-        return cls.named(given) if isinstance(given, str | os.PathLike) else given
+        if isinstance(given, str | os.PathLike):
+            return cls.named(given)
+        if not isinstance(given, cls):
+            raise wrong_kind("a workload", "a Workload, a preset's name or a TOML file", given)
+        return given
 
     @classmethod
     def named(cls, name_or_path: AnyPath, overrides: dict[str, Any] | None = None) -> Self:

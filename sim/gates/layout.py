@@ -218,7 +218,7 @@ class Layout:
         return int(by_sample.max()) + LISTS_AHEAD
 
     def _most_entries(self) -> int:
-        """Return the most list entries in use at once: of one sample, the first of the next, and a vector being encoded.
+        """Return the most list entries in use at once: one sample, the first of the next, a vector being encoded.
 
         Of a tape that lives off-chip those of a few steps, see `workloads.lowering.tape`.
         """
