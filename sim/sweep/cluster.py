@@ -7,6 +7,7 @@ code on its workers, and what workers send is unpickled here: a cluster is to be
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import socket
@@ -18,17 +19,12 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self
 
-import distributed as dask
-from distributed.comm.addressing import parse_address, parse_host_port
-from distributed.comm.registry import get_backend
 from threadpoolctl import threadpool_limits
 
 from deltatrain.accel.errors import HostError
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.code import CODE, Code
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
-
-distributed: Any = dask  # half typed
 
 _CONNECT_SECONDS = 10
 _COUNT_EVERY_SECONDS = 1.0
@@ -64,7 +60,7 @@ class Cluster:
         with ExitStack() as opened:
             opened.enter_context(_logging_nothing())
             try:
-                self._client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+                self._client = _dask().Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
                 opened.callback(self._client.close)
                 self._count()
             except (OSError, ValueError, TimeoutError) as error:
@@ -97,7 +93,7 @@ class Cluster:
 
     def lost(self, error: BaseException) -> bool:
         """Tell whether the cluster gave up on points because their workers died repeatedly."""
-        return isinstance(error, distributed.scheduler.KilledWorker)
+        return isinstance(error, _dask().scheduler.KilledWorker)
 
     def obstacle(self, error: BaseException) -> str:
         """Return why the cluster gave no answer to a task."""
@@ -143,6 +139,11 @@ class Cluster:
             raise HostError(f"--cluster {self._address}: {_other_code(worker, Code(*code), CODE)}")
 
 
+def _dask() -> Any:
+    """Return dask's library, an extra, which is loaded for a cluster only."""
+    return importlib.import_module("distributed")
+
+
 def _pass_on(future: Future[Answer], ended: Future[Answer]) -> None:
     """Let `future` end as `ended` did."""
     try:
@@ -154,9 +155,10 @@ def _pass_on(future: Future[Answer], ended: Future[Answer]) -> None:
 def _check_address(address: str) -> None:
     """Raise unless `address` names a scheme, a host that is known, and a port."""
     try:
-        scheme, place = parse_address(address)
-        get_backend(scheme)
-        host, port = parse_host_port(place)
+        comm = _dask().comm
+        scheme, place = comm.addressing.parse_address(address)
+        comm.registry.get_backend(scheme)
+        host, port = comm.addressing.parse_host_port(place)
         if not 0 < port < 2**16:
             raise ValueError(f"a port is a number from 1 to 65535, not {port}")
         socket.getaddrinfo(host, port)
@@ -197,7 +199,7 @@ def _base_there(base: Base) -> Base:
 
 def _answer_there(base: Base, designs: list[Design], wanted: Code) -> Answer:
     """Simulate in a worker, which may have come after others were asked for their code."""
-    worker = distributed.get_worker().address
+    worker = _dask().get_worker().address
     if wanted != CODE:
         return Answer([], _other_code(worker, CODE, wanted))
     if base.identity not in _simulators:
