@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from deltatrain.accel.documents import json_text
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
@@ -74,12 +74,7 @@ def command(
     from deltatrain.sim.cli.screen import show
     from deltatrain.sim.dram.replay import replay
 
-    if (trace is None) == (generate is None):
-        raise ConfigError("give requests either with --trace FILE or with --generate PATTERN")
-    if requests is not None and (trace is not None or requests < 1):
-        raise ConfigError(f"--requests takes a positive number and goes with --generate, not {requests}")
-    if wrap and trace is None:
-        raise ConfigError("--wrap goes with --trace: generated requests stay inside the memory")
+    refuse(_misplaced(trace, generate, requests, wrap))
     part = DramPart.named(device)
     controller = _controller(part, generate, changes)
     pieces = _requests(part, controller, trace, generate, requests or 1_000_000, wrap)
@@ -89,6 +84,16 @@ def command(
         sys.stdout.write(json_text(_plain(found), indent=1) + "\n")
     else:
         show(*_summary(part, controller, found))
+
+
+def _misplaced(trace: Path | None, generate: str | None, requests: int | None, wrap: bool) -> Iterator[str]:
+    """Yield a line for each option that does not go with the others."""
+    if (trace is None) == (generate is None):
+        yield "give requests either with --trace FILE or with --generate PATTERN"
+    if requests is not None and (trace is not None or requests < 1):
+        yield f"--requests takes a positive number and goes with --generate, not {requests}"
+    if wrap and trace is None:
+        yield "--wrap goes with --trace: generated requests stay inside the memory"
 
 
 def _controller(part: DramPart, pattern: str | None, changes: Sequence[str] | None) -> DramController:
