@@ -48,7 +48,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
             _locked(file.fileno())
-            _remove_left(path)
+            _remove_left(path, temporary)
             yield cast("BinaryIO", file)
             file.flush()
             os.fsync(file.fileno())
@@ -61,11 +61,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
-def _remove_left(path: Path) -> None:
-    """Remove the temporary files of `path` whose process has ended: the system has unlocked them."""
+def _remove_left(path: Path, own: Path) -> None:
+    """Remove the temporary files of `path`, but for `own`, whose process has ended: the system has unlocked them."""
     name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
     with suppress(OSError):
-        for left in [file for file in path.parent.iterdir() if name.fullmatch(file.name)]:
+        for left in [file for file in path.parent.iterdir() if file != own and name.fullmatch(file.name)]:
             with left.open("rb") as file:
                 ended = _locked(file.fileno())
             if ended:

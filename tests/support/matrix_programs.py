@@ -80,6 +80,7 @@ def matrix_programs(draw: st.DrawFn, sizes: tuple[int, ...] = (2, 25, 60), most_
             w, dw = number, len(shapes) + number
             values = {
                 "count": len(listed),
+                "dense_count": width,
                 "words": words,
                 "rows": words * machine.engine.lanes,
                 "tensor": dw if kind == "outer" else w,
