@@ -71,15 +71,20 @@ def command(
     """
     from deltatrain.accel.dram import DramPart
     from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.dram.replay import replay
 
     refuse(_misplaced(trace, generate, requests, wrap))
-    part = DramPart.named(device)
+    part, count = DramPart.named(device), requests or 1_000_000
     controller = _controller(part, generate, changes)
-    pieces = _requests(part, controller, trace, generate, requests or 1_000_000, wrap)
+    pieces = _requests(part, controller, trace, generate, count, wrap)
     with interruptible(), Stages() as stages:
-        found = replay(part, controller, _told(pieces, stages, requests or 1_000_000, trace is None))
+        found = replay(part, controller, _told(pieces, stages, count, trace is None))
+    _print(part, controller, found, json)
+
+
+def _print(part: DramPart, controller: DramController, found: Replay, json: bool) -> None:
+    from deltatrain.sim.cli.screen import show
+
     if json:
         sys.stdout.write(json_text(_plain(found), indent=1) + "\n")
     else:
