@@ -8,6 +8,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.sim.capabilities import against_exporting
+from deltatrain.sim.gates.compiled.verilog import builtin_yosys
 from deltatrain.sim.gates.drawn_step import drawn_step
 from deltatrain.sim.gates.engines import engine_named
 from deltatrain.sim.gates.export.files import check, exported
@@ -65,8 +66,9 @@ def verilog(
     runner, trace = engine_named(engine), synthetic_trace(described)
     step = drawn_step(machine, trace, trace.recorded[-1], seed)
     check(step.program)
-    folder = open_folder(Path(out), described.name, machine.name).path
-    files = exported(step, runner, lambda stage, share: on_progress(stage, share, ""))
+    with builtin_yosys():  # a missing package is told before the gates run, which takes longest
+        folder = open_folder(Path(out), described.name, machine.name).path
+        files = exported(step, runner, lambda stage, share: on_progress(stage, share, ""))
     for name, content in files.items():
         replace_file(folder / name, content)
     return [folder / name for name in files]
