@@ -18,7 +18,7 @@ from deltatrain.sim.sweep.manifest import Manifest
 from deltatrain.sim.sweep.results import load_results
 from deltatrain.workloads import occupancy
 from deltatrain.workloads.lowering.step_programs import recorded_program
-from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.trace import RecordedStep, Trace
 
 RESULT, TRACE, TIMELINES = "result.json", "trace.npz", "timeline.*"
 
@@ -76,16 +76,25 @@ def _trace_of(result: Result, path: Path) -> Trace | None:
     return trace if trace.workload.digest() == result.provenance.get("workload_digest") else None
 
 
+def _step_of(result: Result, trace: Trace) -> RecordedStep:
+    """Return the recorded training step that a result says it was simulated from."""
+    number = result.provenance.get("recorded_step")
+    if type(number) is not int or not 0 <= number < len(trace.recorded):
+        known = f"0 to {len(trace.recorded) - 1}"
+        raise ConfigError(f"the result's provenance.recorded_step must be {known}, which its trace has, not {number!r}")
+    return trace.recorded[number]
+
+
 def _held(result: Result, trace: Trace) -> Held:
     """Return what the training step keeps in each memory, found by lowering it again."""
     machine = Architecture.from_table(result.architecture, "the result's machine")
-    program = recorded_program(machine, trace, trace.recorded[result.provenance["recorded_step"]])
+    program = recorded_program(machine, trace, _step_of(result, trace))
     return Held(program.local_bytes, program.remote_bytes)
 
 
 def _curves(result: Result, trace: Trace) -> Curves:
     return Curves(
-        over_steps=occupancy.over_steps(trace.recorded[result.provenance["recorded_step"]]),
+        over_steps=occupancy.over_steps(_step_of(result, trace)),
         over_epochs=occupancy.over_epochs(trace.epochs),
         accuracy=[counts.accuracy for counts in trace.epochs],
         dense_epochs=int(np.sum([counts.dense for counts in trace.epochs])),

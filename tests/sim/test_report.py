@@ -127,3 +127,15 @@ def test_an_unknown_machine_of_another_version_is_one_line(folder, deltatrain, t
     (tmp_path / "run" / "result.json").write_text(json.dumps(table))
     ran = deltatrain("report", tmp_path)
     assert ran.status == 2 and ran.stderr.count("\n") == 1 and "engine.warps" in ran.stderr
+
+
+@pytest.mark.parametrize("forged", [9, None, True, "0"])
+def test_a_step_that_the_trace_does_not_have_is_said(deltatrain, tmp_path, forged):
+    assert deltatrain("run", "-w", "tiny", "--on", "tiny", "-f", "analytic", "--out", str(tmp_path / "run")).status == 0
+    path = tmp_path / "run" / "result.json"
+    result = json.loads(path.read_text())
+    result["provenance"]["recorded_step"] = forged
+    path.write_text(json.dumps(result))
+    ran = deltatrain("report", str(tmp_path / "run"))
+    assert ran.status == 2
+    assert f"provenance.recorded_step must be 0 to 0, which its trace has, not {forged!r}" in ran.stderr

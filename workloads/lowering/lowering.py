@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.host_memory import check_room
 from deltatrain.accel.program import UNITS, Ops, Program
 from deltatrain.workloads.lowering.barriers import with_barriers
 from deltatrain.workloads.lowering.checkpoint.kept_bytes import kept_over_ops
@@ -25,6 +26,9 @@ from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 from deltatrain.workloads.trace import RecordedStep
+
+_STEP_BYTES = 5_000
+"""Of host memory for each step of a layer and each sample, at the peak of lowering and simulation, measured."""
 
 
 def lower(
@@ -73,6 +77,8 @@ def lower_dense(
 def _lowered(
     architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: ScheduleOf | None
 ) -> Program:
+    steps = int(lists.lengths.sum()) * len(shape.hidden)
+    check_room(_STEP_BYTES * steps, f"a program of {steps:,} steps of a layer")
     keeping = (
         all_of_it(architecture, shape, lists, readout)
         if schedule_of is None

@@ -419,3 +419,11 @@ def test_state_that_does_not_fit_is_said_before_anything_else() -> None:
     missing = state_bytes(machine, shape) + loss + machine.dma.buffer_bytes - 1000
     with pytest.raises(FitError, match=rf"neurons' state.* {missing} bytes are missing"):
         lower(machine, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
+
+
+def test_a_program_beyond_the_memory_of_the_host_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deltatrain.accel.host_memory.free_bytes", lambda: 10**7)
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (4,), (4,), 3)
+    lower_dense(Architecture.named("tiny"), shape, np.array([1000]), "last")
+    with pytest.raises(MemoryError, match="a program of 4,000 steps of a layer takes 20 MB, and 10 MB are free"):
+        lower_dense(Architecture.named("tiny"), shape, np.array([1000, 3000]), "last")
