@@ -134,7 +134,9 @@ def _line(details: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         return f"{path} is missing"
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(location[-1], _fields(model, location[:-1]), n=1)
+        *above, name = location or [str(details["loc"][-1])]  # a field may be called as a branch of a union is
+        near = difflib.get_close_matches(name, _fields(model, above), n=1)
+        path = path if location else shown(name, quoted=False)
         return f"{path} is not a field" + (f", did you mean {near[0]!r}?" if near else "")
     if kind in ("value_error", "assertion_error"):
         return f"{path}: {details['ctx']['error']}" if location else str(details["ctx"]["error"])

@@ -65,13 +65,13 @@ def shares(name: str) -> Axis:
 
 def counted(name: str, last: int) -> Axis:
     """Return the axis of whole numbers from 0 to `last`."""
-    step = next(k * 10**e for e in range(12) for k in (1, 2, 5) if last <= 6 * k * 10**e)
+    step = next(k * 10**e for e in range(20) for k in (1, 2, 5) if last <= 6 * k * 10**e)
     return Axis(name, 0.0, float(max(last, 1)), [(float(mark), str(mark)) for mark in range(0, last + 1, step)])
 
 
 def linear(name: str, unit: str, high: float) -> Axis:
     """Return the axis from 0 to `high`, marked at up to seven round values."""
-    step = next(k * 10.0**e for e in range(-15, 16) for k in (1, 2, 5) if high <= 6 * k * 10.0**e)
+    step = next(k * 10.0**e for e in range(-15, 40) for k in (1, 2, 5) if high <= 6 * k * 10.0**e)
     marks = [step * number for number in range(int(high / step) + 1)]
     return Axis(name, 0.0, high or 1.0, [(mark, quantity(mark, unit)) for mark in marks])
 

@@ -125,3 +125,8 @@ def test_a_description_is_frozen() -> None:
     cart = Cart.from_table(GOOD)
     with pytest.raises(ValueError, match="frozen"):
         cart.load = 3
+
+
+def test_a_field_called_as_a_branch_of_a_union_is_said_to_be_none() -> None:
+    with pytest.raises(ConfigError, match="int is not a field"):
+        Wheel.from_table({"int": 1})
