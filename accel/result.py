@@ -12,7 +12,7 @@ from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.glance import Glance
-from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
+from deltatrain.accel.origin import DESCRIBED, FLOAT_ACCURACY, MEASURED, MODELLED, origin_of, recorded_words
 from deltatrain.accel.quantity import quantity, share, times
 
 SCHEMA: Literal[2] = 2
@@ -324,6 +324,8 @@ class Result(Description):
         if self.energy_j:
             spent = [quantity(sum(energy.values()), "J") for energy in (self.energy_j, self.dense_energy_j)]
             facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))
+        if words := recorded_words(self.workload):
+            facts.append(("deltas", words, DESCRIBED))
         if "accuracy" in self.training:
             facts.append((FLOAT_ACCURACY, share(self.training["accuracy"]), MEASURED))
         title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one training step, {self.fidelity}"

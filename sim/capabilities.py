@@ -64,6 +64,8 @@ def against_drawing(workload: Workload) -> list[str]:
     """Return why no training step of a workload can be drawn from statistics, if it has none."""
     if workload.synthetic is not None:
         return []
+    if workload.recorded is not None:
+        return [f"workload {workload.name!r} was recorded: simulate its trace"]
     return [
         f"workload {workload.name!r} must be trained before it can be simulated: give its trace, "
         f"or a workload whose dataset is {SYNTHETIC!r}"

@@ -23,7 +23,7 @@ from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
 from deltatrain.workloads.trace import Trace
-from deltatrain.workloads.workload import Workload
+from deltatrain.workloads.workload import RECORDED, Workload
 
 
 def train(
@@ -136,6 +136,8 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
 
 def recordings_of(name: str, progress: Progress) -> Recordings:
     """Return the data set called `name`, fetched or synthesised when it is not in the cache folder."""
+    if name == RECORDED:
+        raise ConfigError(f"dataset {RECORDED!r} is of a trace that was made of masks: there is nothing to train on")
     stage = f"data set {name}"
     loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
     size = f"{len(loaded.train):,} training and {len(loaded.test):,} test recordings"

@@ -132,6 +132,22 @@ class Synthetic(Description):
     skew: Share = 0.0
 
 
+class Recorded(Description):
+    """Where masks come from that were recorded of another network than one that deltatrain trained.
+
+    Attributes
+    ----------
+    loop
+        "closed": the delta network itself ran, with the workload's thresholds and the other network's weights. "open":
+        the thresholds were put on activations of a network that ran without them. "given": the masks were given.
+    source
+        Whose they are, in words.
+    """
+
+    loop: Literal["closed", "open", "given"]
+    source: Annotated[str, Field(max_length=200)] = ""
+
+
 class Sparsity(Description):
     """Which weights exist.
 

@@ -20,6 +20,7 @@ from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
+from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
 from deltatrain.workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
@@ -134,7 +135,7 @@ class EpochCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(MadeOfMasks):
     """A whole training run: what was recorded of single training steps, and the counts of every epoch.
 
     Attributes
@@ -157,6 +158,12 @@ class Trace:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
+
+    @classmethod
+    def of_recording(cls, masks: GivenMasks, told: Told, loop: Loop, source: str = "") -> Self:
+        """Return the trace of masks of another network; see `MadeOfMasks`."""
+        workload = recorded_workload(masks, told, loop, source)
+        return cls(workload, masks.inputs, told.classes, (RecordedStep(0, 0, *masks),), ())
 
     def save(self, path: AnyPath) -> None:
         """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""

@@ -22,7 +22,7 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
-from deltatrain.workloads.tables import FewBit, Sparsity, Synthetic, Training, member
+from deltatrain.workloads.tables import FewBit, Recorded, Sparsity, Synthetic, Training, member
 
 
 def _kind(theta: object) -> str:
@@ -36,6 +36,12 @@ Thresholds = Annotated[
     Discriminator(_kind),
 ]
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
+RECORDED = "recorded"  # the one of a trace that was made of masks; nothing can be trained on it
+
+
+def _not_there(field: object) -> bool:
+    """Tell whether a table is to be left out, so that descriptions from before it keep their digests."""
+    return field is None
 
 
 class Workload(Description):
@@ -65,6 +71,8 @@ class Workload(Description):
         What the tape keeps of sigmoids and tanhs; their values if the table is left out.
     synthetic
         Statistics of the deltas; there if and only if the data set is "synthetic".
+    recorded
+        Where the masks come from; there if and only if the data set is "recorded".
     """
 
     name: Name
@@ -78,6 +86,7 @@ class Workload(Description):
     sparsity: Sparsity = Sparsity()
     few_bit: FewBit | None = None
     synthetic: Synthetic | None = None
+    recorded: Recorded | None = Field(default=None, exclude_if=_not_there)
 
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
@@ -131,7 +140,7 @@ class Workload(Description):
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, name: str) -> str:
-        return member(DATASETS, "data set", name, extra=(SYNTHETIC,))
+        return member(DATASETS, "data set", name, extra=(SYNTHETIC, RECORDED))
 
     @field_validator("cell")
     @classmethod
@@ -179,11 +188,12 @@ class Workload(Description):
         return self
 
     @model_validator(mode="after")
-    def _synthetic_if_and_only_if(self) -> Self:
-        if self.dataset == SYNTHETIC and self.synthetic is None:
-            raise ValueError('the table "synthetic" is missing: the data set "synthetic" is described by it')
-        if self.dataset != SYNTHETIC and self.synthetic is not None:
-            raise ValueError(f'the table "synthetic" belongs to the data set "synthetic", not to {self.dataset!r}')
+    def _table_if_and_only_if_so_called(self) -> Self:
+        for name, table in ((SYNTHETIC, self.synthetic), (RECORDED, self.recorded)):
+            if self.dataset == name and table is None:
+                raise ValueError(f'the table "{name}" is missing: the data set "{name}" is described by it')
+            if self.dataset != name and table is not None:
+                raise ValueError(f'the table "{name}" belongs to the data set "{name}", not to {self.dataset!r}')
         return self
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
-from deltatrain.accel.origin import FLOAT_ACCURACY
+from deltatrain.accel.origin import FLOAT_ACCURACY, recorded_words
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
@@ -37,6 +37,8 @@ def _headline(result: Result) -> Text:
     text.append(f"  one training step, {FIDELITIES.load(result.fidelity).LABEL}\n", style="dim")
     text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
     text.append(f": {times(result.speedup)} faster\n")
+    if words := recorded_words(result.workload):
+        text.append(f"Deltas: {words}\n")
     return text
 
 
