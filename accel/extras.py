@@ -20,6 +20,7 @@ EXTRAS = {
     "distributed": Extra("dask.distributed", "cluster"),
     "optuna": Extra("Optuna", "search"),
     "polars": Extra("Polars", "sweep"),
+    "torch": Extra("PyTorch", "torch"),
 }
 """By the name that is imported."""
 

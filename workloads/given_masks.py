@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -51,17 +52,20 @@ class Told(NamedTuple):
     readout: str
     classes: int
 
-    def thresholds(self, layers: int) -> tuple[tuple[float, float], ...]:
-        """Return (theta_x, theta_h) of each of so many layers."""
-        both = []
-        for name, theta in (("theta_x", self.theta_x), ("theta_h", self.theta_h)):
-            each = np.asarray(theta)
-            if each.dtype.kind not in "fiu" or each.shape not in ((), (layers,)):
-                raise ConfigError(f"{name} must be a number, or one for each of the {layers} layers, not {theta!r}")
-            if not (np.isfinite(each) & (each >= 0)).all():
-                raise ConfigError(f"{name} must be at least 0, not {theta!r}")
-            both.append(np.broadcast_to(each, layers).tolist())
-        return tuple(zip(*both, strict=True))
+
+def each_layer(
+    theta_x: float | Sequence[float], theta_h: float | Sequence[float], layers: int
+) -> tuple[tuple[float, float], ...]:
+    """Return (theta_x, theta_h) of each of so many layers; what is no number of at least 0 is a `ConfigError`."""
+    both = []
+    for name, theta in (("theta_x", theta_x), ("theta_h", theta_h)):
+        each = np.asarray(theta)
+        if each.dtype.kind not in "fiu" or each.shape not in ((), (layers,)):
+            raise ConfigError(f"{name} must be a number, or one for each of the {layers} layers, not {theta!r}")
+        if not (np.isfinite(each) & (each >= 0)).all():
+            raise ConfigError(f"{name} must be at least 0, not {theta!r}")
+        both.append(np.broadcast_to(each, layers).tolist())
+    return tuple(zip(*both, strict=True))
 
 
 class MadeOfMasks(ABC):
@@ -69,8 +73,8 @@ class MadeOfMasks(ABC):
 
     @classmethod
     @abstractmethod
-    def of_recording(cls, masks: GivenMasks, told: Told, loop: Loop, source: str = "") -> Self:
-        """Return the trace of masks that were found so; `loop` and `source` as in `workloads.tables.Recorded`."""
+    def of_recording(cls, steps: Sequence[GivenMasks], told: Told, loop: Loop, source: str = "") -> Self:
+        """Return the trace of masks, each of a step; `loop` and `source` as in `workloads.tables.Recorded`."""
 
     @classmethod
     def from_masks(
@@ -119,7 +123,7 @@ class MadeOfMasks(ABC):
         masks = checked_masks(fired_x, fired_h, lengths)
         refuse_recurrence(cell, masks)
         told = Told(name, cell, theta_x, theta_h, readout, classes)
-        return cls.of_recording(masks, told, "given")
+        return cls.of_recording([masks], told, "given")
 
     @classmethod
     def from_activations(
@@ -162,7 +166,7 @@ class MadeOfMasks(ABC):
         >>> deltatrain.simulate("edge", trace).speedup
         """
         told = Told(name, cell, theta_x, theta_h, readout, classes)
-        return cls.of_recording(masks_of_activations(x, h, lengths, told), told, "open")
+        return cls.of_recording([masks_of_activations(x, h, lengths, told)], told, "open")
 
 
 def checked_masks(
@@ -239,7 +243,8 @@ def masks_of_activations(
         _check_shape(name, values, (steps, samples, int(values.shape[2])))
         rows.append(_finite(name, values, pack(values, packing)))
     masks_x, masks_h = [], []
-    for (theta_x, theta_h), below, above in zip(told.thresholds(len(outputs)), rows[:-1], rows[1:], strict=True):
+    thresholds = each_layer(told.theta_x, told.theta_h, len(outputs))
+    for (theta_x, theta_h), (below, above) in zip(thresholds, pairwise(rows), strict=True):
         masks_x.append(unpack(_delta.encode(below, theta_x, packing)[1], packing))
         fired = unpack(_delta.encode(above, theta_h, packing)[1], packing)
         later = np.concatenate([np.zeros_like(fired[:1]), fired[:-1]])  # h[t-1] fires into step t

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -160,10 +161,11 @@ class Trace(MadeOfMasks):
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
 
     @classmethod
-    def of_recording(cls, masks: GivenMasks, told: Told, loop: Loop, source: str = "") -> Self:
-        """Return the trace of masks of another network; see `MadeOfMasks`."""
-        workload = recorded_workload(masks, told, loop, source)
-        return cls(workload, masks.inputs, told.classes, (RecordedStep(0, 0, *masks),), ())
+    def of_recording(cls, steps: Sequence[GivenMasks], told: Told, loop: Loop, source: str = "") -> Self:
+        """Return the trace of masks of another network, each a step; see `MadeOfMasks`."""
+        workload = recorded_workload(steps[0], told, loop, source)
+        recorded = tuple(RecordedStep(0, update, *masks) for update, masks in enumerate(steps))
+        return cls(workload, steps[0].inputs, told.classes, recorded, ())
 
     def save(self, path: AnyPath) -> None:
         """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from deltatrain.accel.version import VERSION
 
 if TYPE_CHECKING:
+    from deltatrain import torch
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.errors import ConfigError, FitError, NetworkError
     from deltatrain.accel.result import Result
@@ -45,6 +46,7 @@ __all__ = [
     "report",
     "simulate",
     "sweep",
+    "torch",
     "train",
     "verify",
     "verilog",
@@ -66,6 +68,7 @@ _MODULES = {
     "report": "sim.report",
     "simulate": "sim.run",
     "sweep": "sim.sweep.run",
+    "torch": "torch",
     "train": "sim.flow",
     "verify": "sim.verification",
     "verilog": "sim.verilog_export",
@@ -76,7 +79,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that there i
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        module = import_module(f"{__name__}.{_MODULES[name]}")
+        found = module if name == "torch" else getattr(module, name)
         globals()[name] = found
         return found
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
+
+import torch
+from stated_delta_layer import stated_layer
 
 from deltatrain.workloads.arrays.packing import Array, unpack
 from deltatrain.workloads.cells import CELLS
@@ -22,65 +26,11 @@ from deltatrain.workloads.network.network import (
     training_step,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
 Tensor = Any
 
 LENGTHS = np.array([9, 4, 12, 1, 7])
 DELTA_CELLS = [name for name in CELLS.names() if name.startswith("delta")]  # spikes: test_spikes_torch.py
 FEATURES, CLASSES = 5, 4
-
-
-def _chunks(vector: Tensor, width: int) -> list[Tensor]:
-    return list(torch.split(vector, width))
-
-
-def _rnn(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.tanh(m[0]), c
-
-
-def _gru(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    r, z = torch.sigmoid(m[0]), torch.sigmoid(m[1])
-    n = torch.tanh(m[2] + r * m[3])
-    return (1 - z) * n + z * h, c
-
-
-def _lstm(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    c = torch.sigmoid(m[1]) * c + torch.sigmoid(m[0]) * torch.tanh(m[2])
-    return torch.sigmoid(m[3]) * torch.tanh(c), c
-
-
-# the gates, and the accumulator that each row block of W_x and of W_h adds to
-STATED: dict[str, tuple[Callable[..., tuple[Tensor, Tensor]], list[int], list[int]]] = {
-    "delta_rnn": (_rnn, [0], [0]),
-    "delta_gru": (_gru, [0, 1, 2], [0, 1, 3]),
-    "delta_lstm": (_lstm, [0, 1, 2, 3], [0, 1, 2, 3]),
-}
-
-
-def _stated_layer(
-    cell: str, W_x: Tensor, W_h: Tensor, bias: Tensor, xs: list[Tensor], theta: tuple[float, float]
-) -> tuple[list[Tensor], Tensor]:
-    """One sample, one step after the other; returns every h and sum|delta|. Masks are detached."""
-    gates, to_x, to_h = STATED[cell]
-    width = W_h.shape[1]
-    memory = _chunks(bias, width)
-    x_hat, h_hat = torch.zeros_like(xs[0]), torch.zeros(width, dtype=W_h.dtype)
-    h, c = torch.zeros_like(h_hat), torch.zeros_like(h_hat)
-    spent, hs = torch.zeros((), dtype=W_h.dtype), []
-    for x in xs:
-        fired_x = (((x - x_hat).abs() >= theta[0]) & (x != x_hat)).detach()
-        fired_h = (((h - h_hat).abs() >= theta[1]) & (h != h_hat)).detach()
-        delta_x = torch.where(fired_x, x - x_hat, torch.zeros_like(x))
-        delta_h = torch.where(fired_h, h - h_hat, torch.zeros_like(h))
-        x_hat, h_hat = torch.where(fired_x, x, x_hat), torch.where(fired_h, h, h_hat)
-        for accumulator, part in zip(to_x, _chunks(W_x @ delta_x, width), strict=True):
-            memory[accumulator] = memory[accumulator] + part
-        for accumulator, part in zip(to_h, _chunks(W_h @ delta_h, width), strict=True):
-            memory[accumulator] = memory[accumulator] + part
-        h, c = gates(memory, h, c)
-        spent = spent + delta_x.abs().sum() + delta_h.abs().sum()
-        hs.append(h)
-    return hs, spent
 
 
 def _stated_loss(cell: str, tensors: list[Tensor], x: Tensor, labels: Array, network: Network) -> Tensor:
@@ -90,8 +40,8 @@ def _stated_loss(cell: str, tensors: list[Tensor], x: Tensor, labels: Array, net
     for sample, length in enumerate(LENGTHS):
         hs = [x[t, sample] for t in range(length)]
         for layer, theta in enumerate(network.thresholds):
-            hs, spent = _stated_layer(cell, *recurrent[3 * layer : 3 * layer + 3], hs, theta)
-            total = total + network.beta * spent
+            stated = stated_layer(cell, *recurrent[3 * layer : 3 * layer + 3], hs, theta)
+            hs, total = stated.h, total + network.beta * stated.spent
         read = hs if network.readout == "every" else hs[-1:]
         logits = torch.stack([W @ h + b for h in read])
         target = torch.full((len(read),), int(labels[sample]))
