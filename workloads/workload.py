@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -22,7 +23,7 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
-from deltatrain.workloads.tables import FewBit, Recorded, Sparsity, Synthetic, Training, member
+from deltatrain.workloads.tables import FewBit, InitialWeights, Recorded, Sparsity, Synthetic, Training, member
 
 
 def _kind(theta: object) -> str:
@@ -73,6 +74,8 @@ class Workload(Description):
         Statistics of the deltas; there if and only if the data set is "synthetic".
     recorded
         Where the masks come from; there if and only if the data set is "recorded".
+    initial_weights
+        The file of a network that training begins with, in place of weights that are drawn.
     """
 
     name: Name
@@ -87,6 +90,7 @@ class Workload(Description):
     few_bit: FewBit | None = None
     synthetic: Synthetic | None = None
     recorded: Recorded | None = Field(default=None, exclude_if=_not_there)
+    initial_weights: InitialWeights | None = Field(default=None, exclude_if=_not_there)
 
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
@@ -114,7 +118,7 @@ class Workload(Description):
             When there is no such preset or file, or its content is wrong, one line for each fault.
         """
         text = os.fspath(name_or_path)
-        return cls.from_table(with_overrides(described(text, PRESETS), overrides or {}), f"workload {text}")
+        return cls.from_table(with_overrides(described(text, PRESETS, _placed), overrides or {}), f"workload {text}")
 
     @property
     def thresholds(self) -> tuple[tuple[float, float], ...]:
@@ -198,6 +202,13 @@ class Workload(Description):
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
         return theta if isinstance(theta, tuple) else (theta,) * len(self.hidden)
+
+
+def _placed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the table of a file in `folder` with the path of its initial weights, relative to it, made whole."""
+    if isinstance(table.get("initial_weights"), str):
+        table["initial_weights"] = str(folder / table["initial_weights"])
+    return table
 
 
 def _holds(cell: str) -> bool:

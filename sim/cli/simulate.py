@@ -25,7 +25,9 @@ def command(
     *,
     workload: Annotated[
         str | None,
-        Parameter(name=["--workload", "-w"], help="Instead of a trace: a synthetic workload, or its TOML file."),
+        Parameter(
+            name=["--workload", "-w"], help="Instead of a trace: a synthetic workload, or one with `initial_weights`."
+        ),
     ] = None,
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
@@ -104,15 +106,15 @@ def _written(path: Path) -> str:
 
 
 def _step(path: Path | None, workload: str | None, changed: options.Overrides) -> Trace:
-    """Return the trace in the file, or that of a synthetic workload."""
-    from deltatrain.sim.run import synthetic_trace
+    """Return the trace in the file, or that of a workload that needs no training."""
+    from deltatrain.sim.run import untrained_trace
     from deltatrain.workloads.trace import Trace
     from deltatrain.workloads.workload import Workload
 
     if (path is None) == (workload is None):
-        raise ConfigError("simulate takes either a trace file or --workload with a synthetic workload")
+        raise ConfigError("simulate takes either a trace file or --workload with one that needs no training")
     if path is not None:
         if changed.workload:
             raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
         return Trace.load(path)
-    return synthetic_trace(Workload.named(str(workload), changed.workload))
+    return untrained_trace(Workload.named(str(workload), changed.workload))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deltatrain.accel.result import Result
     from deltatrain.sim.checkpoint_plan import plan
     from deltatrain.sim.flow import train
+    from deltatrain.sim.network_exchange import export_network, import_network
     from deltatrain.sim.report import report
     from deltatrain.sim.run import simulate
     from deltatrain.sim.sweep.results import compare, load_results
@@ -41,6 +42,8 @@ __all__ = [
     "Workload",
     "__version__",
     "compare",
+    "export_network",
+    "import_network",
     "load_results",
     "plan",
     "report",
@@ -64,6 +67,8 @@ _MODULES = {
     "Workload": "workloads.workload",
     "compare": "sim.sweep.results",
     "load_results": "sim.sweep.results",
+    "export_network": "sim.network_exchange",
+    "import_network": "sim.network_exchange",
     "plan": "sim.checkpoint_plan",
     "report": "sim.report",
     "simulate": "sim.run",
