@@ -71,7 +71,7 @@ def understood(network: StoredNetwork) -> list[RenderableType]:
 
     told = _told(network)
     rows = [
-        [f"{number}", told["cell"], str(inputs), str(width), str(sum(array.size for array in layer))]
+        [f"{number}", network.cell, str(inputs), str(width), str(sum(array.size for array in layer))]
         for number, (inputs, width, layer) in enumerate(
             zip(network.sizes.inputs, network.sizes.hidden, network.layers, strict=True)
         )

@@ -117,8 +117,9 @@ class StoredNetwork:
             "notes": list(self.notes),
         }
         contents: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+        contents |= zip(_names(len(self.layers)), self.arrays(), strict=False)
         archive = io.BytesIO()
-        np.savez(archive, **contents, **dict(zip(_names(len(self.layers)), self.arrays(), strict=False)))
+        np.savez(archive, **contents)
         replace_file(Path(path), archive.getvalue())
 
     @classmethod
@@ -134,10 +135,10 @@ class StoredNetwork:
         names = _names(header.layers)
         if found.keys() not in (set(names), set(names[:-2])):
             raise ConfigError(f"{path} must hold the arrays {', '.join(names)}, not {', '.join(sorted(found))}")
-        *recurrent, W, b = (found.get(name) for name in names)
+        recurrent = [found[name] for name in names[:-2]]
         layers = tuple(Layer(*recurrent[first : first + 3]) for first in range(0, len(recurrent), 3))
         try:
-            return cls(header.cell, layers, W, b, header.source, header.notes)
+            return cls(header.cell, layers, found.get("W_out"), found.get("bias_out"), header.source, header.notes)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
 
