@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def command(
     network: Annotated[
-        Path, Parameter(name="NETWORK", help="A file: .onnx, .safetensors, .pt, .pth, .npz, .keras, .h5 or .nir.")
+        Path, Parameter(name="NETWORK", help="A file: .onnx, .safetensors, .pt, .pth, .npz, .keras or .nir.")
     ],
     /,
     *,
