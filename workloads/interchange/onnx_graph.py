@@ -24,7 +24,7 @@ _STEPS = {"Gather", "Slice"}  # what takes some of its steps
 _LOOKS = {"Shape"}  # what looks at its form alone
 _AFTER = {"Softmax", "LogSoftmax", "ArgMax"}  # what the read-out's logits may go into: it decides nothing else
 _EVALUATED = _FORM | _STEPS | {"Constant", "Concat", "Cast", "Expand", "ConstantOfShape", "Shape", "Add", "Mul"}
-_SPARE = ("initial state h", "initial state c")
+_STATES = ("initial state h", "initial state c")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ class Graph:
         _refuse_attributes(node, attributes)
         if given.get(7):
             raise ConfigError(f"{_named(node)} has peepholes (input P): they are not computed here")
-        for place, what in zip((5, 6), _SPARE, strict=True):
+        for place, what in zip((5, 6), _STATES, strict=True):
             name = given.get(place)
             if name and name not in self.zeros and (name not in self.known or np.any(self.known[name])):
                 raise ConfigError(f"{_named(node)} begins with an {what} of its own: here it begins with zero")

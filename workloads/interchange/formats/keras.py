@@ -50,9 +50,10 @@ class _KerasLayer(NamedTuple):
 
 def read(path: Path, choice: Choice) -> StoredNetwork:
     """Return the network in the file; a layer that is not computed here is a `ConfigError` that names it."""
-    content = read_bytes(path)
     require("h5py", "reading Keras's files")
     import h5py
+
+    content = read_bytes(path)
 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -61,8 +61,8 @@ def write(network: StoredNetwork, path: Path) -> None:
 
 def _loaded(path: Path) -> ModelProto:
     """Return the model in a file, with the numbers that lie in files beside it."""
-    read_bytes(path)
     require("onnx", "reading ONNX")
+    read_bytes(path)
     import onnx
 
     try:
