@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stated_neurons import lists_of
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.family import given as given_neuron
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.fired import fired_in
@@ -17,13 +20,14 @@ from deltatrain.workloads.workload import Workload
 
 ALPHA, K, BETA = 0.95, 0.5, 10.0
 CLASSES = 3
+CAPPED = LeakyNeuron(listed_share=0.25)
 seeds = st.integers(0, 2**32 - 1)
 readouts = st.sampled_from(["last", "every"])
 
 
 def _case(cell: str, hidden: tuple[int, ...], readout: str, seed: int):
     rng = np.random.default_rng(seed)
-    sizes = Sizes(CELLS.load(cell), 5, hidden, CLASSES)
+    sizes = Sizes(given_neuron(CELLS.load(cell), neuron=CAPPED), 5, hidden, CLASSES)
     network = Network(sizes, ((0.0, 0.0),) * len(hidden), readout, 0.0)
     parameters = from_flat(5 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
     lengths = rng.integers(1, 9, 4)
@@ -41,7 +45,7 @@ def _neurons(parameters, x: Array) -> list[tuple[list[Array], list[Array]]]:
             current = layer.W_x @ seen + (layer.W_h @ s if len(layer.W_h) else 0) + layer.bias
             u = np.where(u > 1, 0, ALPHA * u) + K * current
             s = np.zeros(width)
-            s[u > 1] = 1
+            s[lists_of(CAPPED, u / K)[1]] = 1
             us.append(u)
             spikes.append(s)
         found.append((us, spikes))
@@ -51,7 +55,11 @@ def _neurons(parameters, x: Array) -> list[tuple[list[Array], list[Array]]]:
 
 def _slope(u: Array) -> Array:
     """The derivative of a spike with respect to the sum of its currents; 0 for neurons that are not listed."""
-    return np.where(u > 0.9, K / (BETA * np.abs(u - 1) + 1) ** 2, 0)
+    _, spikes, marks = lists_of(CAPPED, u / K)
+    slope = np.zeros(len(u))
+    for j in [*spikes, *marks]:
+        slope[j] = K / (BETA * abs(u[j] - 1) + 1) ** 2
+    return slope
 
 
 def _stated(network: Network, parameters, x: Array, lengths: Array, labels: Array) -> list[Array]:
