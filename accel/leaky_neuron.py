@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from deltatrain.accel.description import Description, NonNegativeInt, PositiveFloat, Share
+from deltatrain.accel.description import Description, NonNegativeInt, Share
 from deltatrain.accel.errors import unknown_name
 from deltatrain.accel.surrogates import SURROGATES, Surrogate
 
@@ -49,7 +49,8 @@ class LeakyNeuron(Description):
         Share of the threshold above which a neuron that does not spike is gradient-only: it is listed, says nothing and
         learns. 1: there are none.
     reset
-        What a spike leaves of the potential: "zero" nothing, "subtract" what is above the threshold.
+        What the step after a spike has of the potential: "zero" nothing, "subtract" what leaks through, less the
+        threshold.
     surrogate
         A member of `accel.surrogates`: what stands for the derivative of a spike.
     sharpness
@@ -57,7 +58,7 @@ class LeakyNeuron(Description):
     listed_share
         Share of a layer that a step lists at most, spikes before gradient-only neurons; below 1 an even number of
         neurons, at least 2. 1, the default, is no cap: no spike is lost, and a list is as long as the layer at most,
-        which is the room that a machine reserves for it. Published are 0.01 to 0.1, for layers of thousands of neurons.
+        for which a machine has room anyway. Published are 0.01 to 0.1, for layers of thousands of neurons.
     listed_first
         Who is listed if not all can be: "lowest" the neurons of the lowest numbers; "random" those that follow a random
         neuron, around the end, as the published code begins at one. The neuron is drawn from ``seed`` and from who
@@ -67,11 +68,11 @@ class LeakyNeuron(Description):
     """
 
     decay: Share = 0.95
-    threshold: PositiveFloat = 2.0
+    threshold: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)] = 2.0
     learns_above: Share = 0.9
     reset: Literal["zero", "subtract"] = "zero"
     surrogate: str = "fast_sigmoid"
-    sharpness: PositiveFloat = 10.0
+    sharpness: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 10.0
     listed_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
     listed_first: Literal["lowest", "random"] = "lowest"
     seed: NonNegativeInt = 0
@@ -129,9 +130,9 @@ class LeakyNeuron(Description):
 
 def _place(mask: Mask, first: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the place of each neuron of `mask`, from 1, in an order that begins at `first` and goes around the end."""
-    counted = np.cumsum(mask, axis=-1)
-    before = np.take_along_axis(counted, first, axis=-1) - np.take_along_axis(mask, first, axis=-1)
-    place: NDArray[np.int64] = counted - before
+    counted: NDArray[np.int64] = np.cumsum(mask, axis=-1)
+    passed: NDArray[np.int64] = np.take_along_axis(counted, first, axis=-1) - np.take_along_axis(mask, first, axis=-1)
+    place = counted - passed
     return np.where(np.arange(mask.shape[-1]) < first, place + counted[..., -1:], place)
 
 

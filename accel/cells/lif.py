@@ -43,7 +43,7 @@ NEURON = LeakyNeuron()
 """The neuron of whoever gives none."""
 
 DISTANCE = NumberFormat(bits=13, fraction_bits=10)
-"""The format of the surrogate table's argument, |u - threshold| up to 4; beyond, the slope stays at its last, 1/900."""
+"""The format of the surrogate table's argument, |u - threshold| up to 4; beyond, the slope stays at its last."""
 
 _SEGMENT_BITS = 8
 _ENTRY_FRACTION_BITS = 16
@@ -54,7 +54,7 @@ def surrogate_table(neuron: LeakyNeuron) -> LineTable:
     """Return the table of the slope of a spike at distances 0 <= d < 4 from the threshold: 256 segments."""
     corners = np.arange((1 << _SEGMENT_BITS) + 1) * 2.0 ** (DISTANCE.bits - 1 - DISTANCE.fraction_bits - _SEGMENT_BITS)
     slopes = neuron.spike_slope.slope(corners / neuron.threshold, neuron.sharpness) / neuron.threshold
-    return from_corners(slopes, _ENTRY_FRACTION_BITS, DISTANCE.bits - 1 - _SEGMENT_BITS)
+    return from_corners(slopes.astype(np.float64), _ENTRY_FRACTION_BITS, DISTANCE.bits - 1 - _SEGMENT_BITS)
 
 
 def surrogate(u: Integers, formats: Formats, neuron: LeakyNeuron = NEURON) -> Integers:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 def slope(distance: NDArray[np.floating], sharpness: float) -> NDArray[np.floating]:
     """Return 1 / ((sharpness * distance)^2 + 1)."""
-    square = sharpness * distance
+    square: NDArray[np.floating] = sharpness * distance
     square *= square
     square += 1
-    return np.reciprocal(square, out=square)
+    np.reciprocal(square, out=square)
+    return square

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 def slope(distance: NDArray[np.floating], sharpness: float) -> NDArray[np.floating]:
     """Return 1 / (sharpness * distance + 1)^2."""
-    root = sharpness * distance
+    root: NDArray[np.floating] = sharpness * distance
     root += 1
     root *= root
-    return np.reciprocal(root, out=root)
+    np.reciprocal(root, out=root)
+    return root

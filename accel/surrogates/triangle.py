@@ -8,5 +8,5 @@ from numpy.typing import NDArray
 
 def slope(distance: NDArray[np.floating], sharpness: float) -> NDArray[np.floating]:
     """Return 1 - sharpness * distance, but not less than 0."""
-    fall = sharpness * distance
-    return np.maximum(1 - fall, 0)
+    fallen: NDArray[np.floating] = np.maximum(1 - sharpness * distance, 0)
+    return fallen

@@ -169,7 +169,7 @@ def test_a_surrogate_is_one_at_the_threshold_and_falls(name: str) -> None:
     ("changes", "fault"),
     [
         ({"neuron.decay": 1.5}, "neuron.decay must be at most 1.0, not 1.5"),
-        ({"neuron.threshold": 0}, "neuron.threshold must be a positive number, not 0"),
+        ({"neuron.threshold": 0}, "neuron.threshold must be at least 1e-06, not 0"),
         ({"neuron.learns_above": -1}, "neuron.learns_above must be at least 0.0, not -1"),
         ({"neuron.listed_share": 0}, "neuron.listed_share must be a positive number, not 0"),
         ({"neuron.listed_share": 1.1}, "neuron.listed_share must be at most 1.0, not 1.1"),
