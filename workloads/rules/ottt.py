@@ -12,7 +12,7 @@ there a leak that lets everything through makes the two sums over time the same.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +110,7 @@ def _learn(gradient: Layer, now: _LayerNow, g_u: Array) -> None:
 def _fired(sizes: Sizes, number: int, below: Array, before_h: Array, spikes: tuple[int, ...], *, first: bool) -> Fired:
     """Return the counts of one layer at one step, those of the other layers zero."""
     returning = before_h if sizes.cell.TARGETS_H else before_h[:0]
-    counts = (
+    counts: tuple[int | np.integer[Any], ...] = (
         np.count_nonzero(below),
         np.count_nonzero(returning),
         below.size,
