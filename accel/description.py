@@ -102,8 +102,13 @@ class Description(BaseModel):
 
     def digest(self) -> str:
         """Return the first 16 hexadecimal digits of the SHA-256 of the description's canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest_of(self.model_dump(mode="json"))
+
+
+def digest_of(table: dict[str, Any]) -> str:
+    """Return the digest of the description whose JSON is `table`, as `Description.digest` does."""
+    text = json.dumps(table, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from deltatrain.accel.description import NonNegativeInt, PositiveInt
+from deltatrain.accel.description import NonNegativeInt, PositiveInt, digest_of
 from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
-from deltatrain.workloads.workload import Workload
+from deltatrain.workloads.workload import Workload, with_neuron_of_before
 
 FORMAT = "deltatrain trace"
 VERSION = 2
@@ -121,6 +121,11 @@ class EpochCounts:
         the first step has no recurrent delta).
     asked_x, asked_h
         For each layer, how many elements the backward pass gave a gradient to; empty if just those that fired.
+    spikes, spikes_cut
+        For each spiking layer, how many spikes were listed, and how many were not because the list was full. Empty for
+        any other layer, and in files of before they were counted.
+    steps_cut
+        For each spiking layer, in how many steps of a sample a spike was not listed.
     """
 
     epoch: int
@@ -133,6 +138,9 @@ class EpochCounts:
     steps_h: tuple[int, ...]
     asked_x: tuple[int, ...] = ()
     asked_h: tuple[int, ...] = ()
+    spikes: tuple[int, ...] = ()
+    spikes_cut: tuple[int, ...] = ()
+    steps_cut: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,13 +220,13 @@ class Trace(MadeOfMasks):
     def _from_parts(cls, header: _Header, arrays: dict[str, NDArray[Any]], path: Path) -> Self:
         if header.content != _digest(arrays):
             raise ConfigError(f"{path} is damaged: its masks are not those it was written with")
+        if digest_of(header.workload) != header.digest:
+            raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         try:
-            workload = Workload.from_table(header.workload)
+            workload = Workload.from_table(with_neuron_of_before(header.workload))
         except ConfigError as error:
             fault = str(error).splitlines()[0]
             raise ConfigError(f"{path} holds a workload that this version does not accept: {fault}") from None
-        if workload.digest() != header.digest:
-            raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         packed_bytes = sum(array.nbytes for array in arrays.values() if array.dtype == np.uint8)
         check_room(8 * packed_bytes, f"trace {path}")
         layers = len(workload.hidden)

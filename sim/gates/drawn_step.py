@@ -10,7 +10,6 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes.encode import threshold
 from deltatrain.accel.number import Integers, NumberFormat, quantise
 from deltatrain.sim.gates.step import NumberedStep
-from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.network.network import Sizes, initial_parameters
 from deltatrain.workloads.trace import RecordedStep, Trace
@@ -46,7 +45,7 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
     """
     workload, formats = trace.workload, architecture.engine.formats
     shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
-    sizes = Sizes(CELLS.load(workload.cell), trace.inputs, workload.hidden, trace.classes)
+    sizes = Sizes(workload.recurrent_cell, trace.inputs, workload.hidden, trace.classes)
     initial = initial_parameters(sizes, np.random.default_rng([seed, _PARAMETERS]), workload.dtype)
     thresholds = tuple((threshold(x, formats), threshold(h, formats)) for x, h in workload.thresholds)
     fired, least = recorded.fired_x[0], thresholds[0][0]
