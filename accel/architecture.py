@@ -139,7 +139,7 @@ class Architecture(Description):
     def remote_bus_bytes_per_second(self) -> float:
         """Bytes a second when no data bus of the off-chip memory ever rests; infinite for one without a bus."""
         if isinstance(self.device, DramPart):
-            return self.remote.channels * self.device.peak_bytes_per_second(self.remote.bus_bits)
+            return self.remote.data_buses * self.device.peak_bytes_per_second(self.remote.bus_bits)
         return math.inf
 
     @property

@@ -354,7 +354,9 @@ def test_an_idle_memory_passes_time_without_work_for_every_cycle() -> None:
     ("changes", "said"),
     [
         ({"bus_bits": 20}, "bus_bits must be a multiple of the part's 8 bits, not 20"),
-        ({"refresh": "per_bank"}, "refresh must be all_bank"),
+        ({"refresh": "per_bank"}, "DDR3-1600, 4 Gb, x8 has no per-bank refresh that the sources describe"),
+        ({"refresh": "same_bank"}, "DDR3-1600, 4 Gb, x8 has no same-bank refresh that the sources describe"),
+        ({"pseudo_channels": 2}, "pseudo_channels must be at most 1, which DDR3-1600, 4 Gb, x8 has, not 2"),
         ({"address_map": "RoBaRaCo"}, "address_map must name Ro, Ba, Ra, Co and Ch once"),
         ({"address_map": "RoRoRaCoCh"}, "address_map must name"),
         ({"write_low": 40}, "write_low < write_high <= write_queue"),
