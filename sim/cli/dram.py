@@ -147,7 +147,8 @@ def _summary(part: DramPart, controller: DramController, found: Replay) -> list[
     from deltatrain.sim.cli.screen import fields
 
     pseudo = f"{controller.pseudo_channels} x " if controller.pseudo_channels > 1 else ""
-    built = f"{controller.channels} x {pseudo}{controller.bus_bits} bits, ranks {controller.ranks}, {controller.address_map}"
+    buses = f"{controller.channels} x {pseudo}{controller.bus_bits} bits"
+    built = f"{buses}, ranks {controller.ranks}, {controller.address_map}"
     served = f"{share(found.bytes_per_second / found.peak_bytes_per_second)} of the peak"
     rates = [
         ("requests", f"{found.requests:,}, {found.writes:,} of them writes"),

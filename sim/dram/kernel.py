@@ -20,7 +20,8 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers, Rules, State
 
-ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO, REFRESH, REFRESH_BANK, REFRESH_SAME = range(10)
+ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO = range(7)
+REFRESH, REFRESH_BANK, REFRESH_SAME = range(7, 10)
 COMMANDS = ("ACT", "PRE", "PREA", "RD", "RDA", "WR", "WRA", "REF", "REFpb", "REFsb")
 
 NEVER = 1 << 61
@@ -56,14 +57,14 @@ RANK_NUMBER, FIRST_BANK, DATA_BUS, WINDOW = range(LIMITS, LIMITS + 4)
 WINDOW_AT, REFRESH_FROM, REFRESH_DUE, REFRESH_WAITS, REFRESH_NEXT, REFRESHED = range(WINDOW + 4, WINDOW + 10)
 OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1, REFRESHED + 6)
 
-# A data bus, one for each pseudo channel: its first rank; requests queued for it, and since when any is; when it is free
-# again, and whether it moved a write last.
+# A data bus, one for each pseudo channel: its first rank; requests queued for it, and since when any is; when it is
+# free again, and whether it moved a write last.
 FIRST_RANK, QUEUED, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, DATA_BUS_WORDS = range(6)
 
 # A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
 # next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
-# wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; the first place that
-# is free at its door, of which every cycle has as many as requests can come in; and what it counts.
+# wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; the first place
+# that is free at its door, of which every cycle has as many as requests can come in; and what it counts.
 CHANNEL_NUMBER, NOW, COLUMN_BUS, ROW_BUS, WRITING, WROTE, READS, WRITES, SCAN, DOOR_FROM, DATA_UNTIL = range(11)
 READS_WITHOUT_ROW, WRITES_WITHOUT_ROW, FREE_PLACE = range(11, 14)
 HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(14, 20)
@@ -79,6 +80,11 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
+    """Compile a function at its first call from compiled code. Python cannot call it: that would cost a third more."""
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _called_from_python(function: _Function) -> _Function:
     """Compile a function at its first call, and keep what came out on disk."""
     return compiled(function)
 
@@ -241,7 +247,7 @@ def _first_to_close(t: Rules, w: Integers, rank: int) -> int:
 @_compiled
 def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: int) -> int:
     """Do the next step of a refresh and return its bank, the first of several, or -1 if it is for all."""
-    first = w[rank + FIRST_BANK]
+    first: int = w[rank + FIRST_BANK]
     if command == PRECHARGE:
         bank: int = _first_to_close(t, w, rank)
         _precharge(t, w, ch, bank, at)
@@ -267,8 +273,7 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
     w[rank + REFRESHED] += 1 << w[rank + REFRESH_NEXT]
     if w[rank + REFRESHED] == (1 << t.refresh_sets) - 1:
         w[rank + REFRESHED] = 0
-    bank = first + w[rank + REFRESH_NEXT] * BANK_WORDS
-    return bank
+    return first + w[rank + REFRESH_NEXT] * BANK_WORDS
 
 
 # ---------------------------------------------------------------------------------------- what comes next
@@ -746,7 +751,7 @@ def _let_pass(t: Rules, x: State, channels: Integers, until: int) -> bool:
     return True
 
 
-@_compiled
+@_called_from_python
 def run(
     t: Rules, x: State, channels: Integers, cycles: Integers, places: Integers, writes: Integers, until: int
 ) -> tuple[int, bool]:
@@ -769,7 +774,7 @@ def run(
     return taken, taken == len(cycles) and (until == 0 or _let_pass(t, x, channels, until))
 
 
-@_compiled
+@_called_from_python
 def offer(t: Rules, x: State, cycle: int, place: Integers, write: int) -> bool:
     """Take one request in a cycle that was advanced to, if its channel can take it; tell whether it was taken."""
     burst, ch, bank, row = place
@@ -780,7 +785,7 @@ def offer(t: Rules, x: State, cycle: int, place: Integers, write: int) -> bool:
     return True
 
 
-@_compiled
+@_called_from_python
 def next_event(t: Rules, x: State, channels: Integers) -> int:
     """Return the first cycle in which a command is issued or a refresh becomes due, if no request comes before."""
     w, found = x.words, NEVER
@@ -814,7 +819,7 @@ def _note(x: State, done: Integers) -> None:
     x.words[FINISHED_USED] = 0
 
 
-@_compiled
+@_called_from_python
 def hand_over(
     rules: Integers,
     words: Integers,
@@ -838,8 +843,8 @@ def hand_over(
         What `Rules` and `State` are made of, one by one, because Python hands over plain arrays ten times faster.
     fields
         (F, 4) from the lowest field of the address to the highest: its size, and what one more of it adds to the place
-        of the channel, to that of the bank, and to the row. The places of the first channel and bank are in the last
-        row, of size 0.
+        of the channel, to that of the bank, and to the row. The places of the first channel and bank, and row 0, are in
+        the last, of size 0.
     done
         Ring, a power of two long, of the cycles in which reads are finished by their tickets; NEVER until then.
     cycle, burst, count, write
@@ -853,7 +858,7 @@ def hand_over(
     w, last = words, len(fields) - 1
     n = 0
     while n < count:
-        rest, ch, bank, row = burst + n, fields[last, 1], fields[last, 2], 0
+        rest, ch, bank, row = burst + n, fields[last, 1], fields[last, 2], fields[last, 3]
         for f in range(last):
             value = rest % fields[f, 0]
             rest //= fields[f, 0]
@@ -874,7 +879,7 @@ def hand_over(
     return count
 
 
-@_compiled
+@_called_from_python
 def let_pass_for(
     rules: Integers,
     words: Integers,

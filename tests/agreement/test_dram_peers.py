@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from dram_workloads import SAME_BANK
 
 from deltatrain.accel.dram import DramPart

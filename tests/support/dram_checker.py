@@ -29,7 +29,7 @@ class Command(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`where` is what the two commands share: bank, group, number of the bank in any group, rank, or only the data bus."""
+    """`where` is what the commands share: bank, group, bank of any group (its number), rank, or only the data bus."""
 
     before: set[str]
     after: set[str]
