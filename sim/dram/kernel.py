@@ -86,7 +86,7 @@ def _compiled(function: _Function) -> _Function:
 
 def _called_from_python(function: _Function) -> _Function:
     """Compile a function at its first call, and keep what came out on disk."""
-    return compiled(function)
+    return compiled(function, name="the memory model")
 
 
 def _inlined(function: _Function) -> _Function:
@@ -511,7 +511,7 @@ def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int
     w[bus + BUS_FREE_FROM], w[bus + BUS_WROTE] = begin + t.burst, writing
 
 
-@_inlined
+@_compiled
 def _serve_entry(t: Rules, x: State, ch: int, place: int, at: int) -> None:
     """Read or write the burst of the entry listed at `place`, which is in an open row, in cycle `at`."""
     w = x.words
