@@ -1,9 +1,10 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and folders for what is under way; what killed processes left is removed."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,8 +73,65 @@ def _remove_left(path: Path, own: Path) -> None:
                 left.unlink()
 
 
+@contextmanager
+def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder that is removed when the block ends.
+
+    Those of the same prefix that killed processes left beside it are removed first: the system has unlocked them. On
+    Windows, where a folder cannot be locked, they stay.
+
+    Parameters
+    ----------
+    prefix
+        How its name begins: a word of this project that says what it is for, and a hyphen.
+    parent
+        The folder to make it in; None for the system's folder for temporary files.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made.
+    """
+    parent = Path(tempfile.gettempdir()) if parent is None else parent
+    _remove_left_folders(prefix, parent)
+    folder, lock = _locked_folder(prefix, parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked_folder(prefix: str, parent: Path) -> tuple[Path, int | None]:
+    """Return a new folder and the file number that locks it; None where folders cannot be locked."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        if fcntl is None:
+            return folder, None
+        with suppress(FileNotFoundError):  # another process took it for one left behind, before it was locked
+            lock = os.open(folder, os.O_RDONLY)
+            if _locked(lock) and folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _remove_left_folders(prefix: str, parent: Path) -> None:
+    """Remove this user's folders of that prefix in `parent` that nobody has locked."""
+    name = re.compile(rf"{re.escape(prefix)}[a-z0-9_]{{8}}")
+    with suppress(OSError):
+        for left in [path for path in parent.iterdir() if fcntl is not None and name.fullmatch(path.name)]:
+            with suppress(OSError):  # another user's, a link, or removed meanwhile
+                folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    if os.fstat(folder).st_uid == os.geteuid() and _locked(folder):
+                        shutil.rmtree(left, ignore_errors=True)
+                finally:
+                    os.close(folder)
+
+
 def _locked(file: int) -> bool:
-    """Lock an open file until it is closed, or its process ends. Tell whether nobody else has it."""
+    """Lock an open file or folder until it is closed, or its process ends. Tell whether nobody else has it."""
     if fcntl is None:
         return True
     try:

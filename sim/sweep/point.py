@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
+from deltatrain.accel.files import scratch_folder
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
 from deltatrain.accel.program import Program
@@ -267,8 +266,8 @@ def _learned(trace: Trace) -> Row:
 
 def _trace(name: str, content: bytes) -> Trace:
     """Return the trace in `content`, which another machine read from its file `name`."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "trace.npz"
+    with scratch_folder("deltatrain-trace-") as folder:
+        copy = folder / "trace.npz"
         copy.write_bytes(content)
         try:
             return Trace.load(copy)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.files import replace_file
+from deltatrain.accel.files import replace_file, scratch_folder
 
 
 def _names(folder: Path) -> list[str]:
@@ -79,6 +82,65 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     assert len(_names(tmp_path)) == 3, "nothing was left behind: the test shows nothing"
     replace_file(path, b"second")
     assert set(_names(tmp_path)) == {path.name, other.name} and path.read_bytes() == b"second"
+
+
+_KILLED_IN_A_FOLDER = """
+import sys
+from pathlib import Path
+from deltatrain.accel.files import scratch_folder
+
+with scratch_folder(".building-", Path(sys.argv[1])) as folder:
+    (folder / "half").write_text("built")
+    print(folder.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be locked on other systems")
+def test_a_killed_process_s_folder_is_removed_and_a_living_one_s_is_not(tmp_path: Path) -> None:
+    mine, other = tmp_path / ".building-mine", tmp_path / ".fetching-abcdefgh"
+    aim, link = tmp_path / "aim", tmp_path / ".building-linklink"
+    for folder in (mine, other, aim):
+        folder.mkdir()
+        (folder / "content").touch()
+    link.symlink_to(aim)
+    before = set(_names(tmp_path))
+    command = [sys.executable, "-c", _KILLED_IN_A_FOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        with scratch_folder(".building-", tmp_path) as folder:
+            assert set(_names(tmp_path)) == before | {name, folder.name}, "the other process is still building"
+        process.kill()
+    assert set(_names(tmp_path)) == before | {name}, "nothing was left behind: the test shows nothing"
+    with scratch_folder(".building-", tmp_path):
+        assert name not in _names(tmp_path)
+    assert set(_names(tmp_path)) == before and all((one / "content").exists() for one in (mine, other, aim))
+
+
+def test_a_folder_that_another_process_took_for_left_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make = tempfile.mkdtemp
+
+    def taken_once(**words: object) -> str:
+        made.append(make(**words))  # type: ignore[call-overload]
+        if len(made) == 1:
+            Path(made[0]).rmdir()
+        return made[-1]
+
+    monkeypatch.setattr("deltatrain.accel.files.tempfile.mkdtemp", taken_once)
+    with scratch_folder("x-", tmp_path) as folder:
+        assert len(made) == 2 and _names(tmp_path) == [folder.name]
+    assert _names(tmp_path) == []
+
+
+def test_everything_temporary_is_made_where_what_was_left_is_removed() -> None:
+    rooms = [Path(str(files(f"deltatrain.{room}"))) for room in ("accel", "rtl", "sim", "workloads", "reports")]
+    made = re.compile("mkdtemp|mkstemp|TemporaryDirectory|NamedTemporaryFile")
+    using = [path for room in rooms for path in room.rglob("*.py") if made.search(path.read_text())]
+    assert [path.name for path in using] == ["files.py"]
 
 
 def test_a_missing_folder_is_said_in_one_line(tmp_path: Path) -> None:
