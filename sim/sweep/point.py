@@ -15,6 +15,7 @@ from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.files import scratch_folder
 from deltatrain.accel.pricing.area import area
+from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Cause, Counters
@@ -24,6 +25,7 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.trained import trained_trace
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.lowering import step_programs
@@ -112,10 +114,17 @@ class Base:
         return node.get("about") if isinstance(node, dict) else node
 
     @cached_property
-    def identity(self) -> str:
-        """Digest of the base and of the simulator's version. Rows of different identities are not comparable."""
-        traces = sorted(self._trace_digests.values())
-        return _digest([VERSION, self.fidelity, self.dense, self.machine, self.workload, traces, *self.files])
+    def identity(self) -> Identity:
+        """What all points share. Rows of different identities are not comparable."""
+        return Identity(
+            version=VERSION,
+            prices=prices_digest(),
+            fidelity=f"{self.fidelity} beside dense" if self.dense else self.fidelity,
+            machine=_digest([self.machine]),
+            workload=_digest([self.workload]),
+            traces=_digest(sorted(self._trace_digests.values())),
+            files=_digest([*self.files]),
+        )
 
     @cached_property
     def _trace_digests(self) -> dict[str, str]:
