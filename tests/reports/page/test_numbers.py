@@ -334,6 +334,16 @@ def test_points_whose_energies_are_priced_in_different_ways_are_marked(make_swee
         assert ("not comparable" in text) == marked and ("Energy by a." in text) != marked
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_an_update_that_the_machine_does_not_make_is_told(make_run, optimiser):
+    run = make_run(1)
+    workload = run.result.workload | {"training": {"optimiser": optimiser}}
+    page = render(Contents("out", [replace(run, result=run.result.model_copy(update={"workload": workload}))]))
+    assert ("update (WU) is plain SGD, whatever the workload&#39;s optimiser (adamw)." in page) == (
+        optimiser == "adamw"
+    )
+
+
 def test_runs_that_do_not_stand_on_the_same_say_so(make_run):
     """Another machine is what a page compares; another fidelity, version, workload or number format is told."""
     run = make_run(1)
