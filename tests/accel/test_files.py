@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def test_the_new_content_replaces_the_old(tmp_path: Path, old: bytes, new: bytes
     assert _names(tmp_path) == ["file"]
 
 
-@pytest.mark.parametrize("step", ["os.fsync", "tempfile.NamedTemporaryFile", "Path.replace"])
+@pytest.mark.parametrize("step", ["os.fsync", "Path.open", "Path.replace"])
 @pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_a_fault_at_any_step_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, fault: BaseException
@@ -44,7 +43,7 @@ def test_a_fault_at_any_step_leaves_the_old_file_and_nothing_else(
     def fail(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr({"Path.replace": "pathlib.Path.replace"}.get(step, f"deltatrain.accel.files.{step}"), fail)
+    monkeypatch.setattr(f"pathlib.{step}" if step.startswith("Path") else step, fail)
     wanted = ConfigError if isinstance(fault, OSError) else KeyboardInterrupt
     with pytest.raises(wanted) as caught:
         replace_file(path, b"new")
@@ -121,18 +120,42 @@ def test_a_killed_process_s_folder_is_removed_and_a_living_one_s_is_not(tmp_path
 def test_a_folder_that_another_process_took_for_left_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
-    make = tempfile.mkdtemp
+    made: list[Path] = []
+    make = Path.mkdir
 
-    def taken_once(**words: object) -> str:
-        made.append(make(**words))  # type: ignore[call-overload]
+    def taken_once(folder: Path, mode: int = 0o777) -> None:
+        make(folder, mode)
+        made.append(folder)
         if len(made) == 1:
-            Path(made[0]).rmdir()
-        return made[-1]
+            folder.rmdir()
 
-    monkeypatch.setattr("deltatrain.accel.files.tempfile.mkdtemp", taken_once)
+    monkeypatch.setattr("pathlib.Path.mkdir", taken_once)
     with scratch_folder("x-", tmp_path) as folder:
-        assert len(made) == 2 and _names(tmp_path) == [folder.name]
+        assert made[1:] == [folder] and _names(tmp_path) == [folder.name]
+    assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", ["Path.open", "Path.mkdir"])
+def test_ctrl_c_in_the_moment_of_making_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A signal is told as soon as the system call is done, before anybody has its result."""
+    name = step.removeprefix("Path.")
+    make = getattr(Path, name)
+
+    def interrupted(*words: object, **named: object) -> None:
+        if (made := make(*words, **named)) is not None:
+            made.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        if name == "open":
+            replace_file(tmp_path / "file", b"new")
+        else:
+            with scratch_folder("x-", tmp_path):
+                pass
+    monkeypatch.undo()
     assert _names(tmp_path) == []
 
 
@@ -140,7 +163,7 @@ def test_everything_temporary_is_made_where_what_was_left_is_removed() -> None:
     rooms = [Path(str(files(f"deltatrain.{room}"))) for room in ("accel", "rtl", "sim", "workloads", "reports")]
     made = re.compile("mkdtemp|mkstemp|TemporaryDirectory|NamedTemporaryFile")
     using = [path for room in rooms for path in room.rglob("*.py") if made.search(path.read_text())]
-    assert [path.name for path in using] == ["files.py"]
+    assert using == [], "accel.files makes what is temporary"
 
 
 def test_a_missing_folder_is_said_in_one_line(tmp_path: Path) -> None:
