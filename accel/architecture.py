@@ -29,6 +29,7 @@ from deltatrain.accel.memory import (
     load_device,
 )
 from deltatrain.accel.presets import MACHINES
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 
 
@@ -92,6 +93,23 @@ class Architecture(Description):
         name = os.fspath(name_or_path)
         table = described(name, MACHINES, placing("remote.device", "energy", "area"))
         return cls.from_table(with_overrides(table, overrides or {}), name if name.endswith(".toml") else "")
+
+    def __repr__(self) -> str:
+        tiles = f"{self.tiles.count:,} tiles of " if self.tiles.count > 1 else ""
+        weight, activation = self.engine.formats.weight.bits, self.engine.formats.activation.bits
+        memory = f"{self.remote.device_name}, {quantity(self.remote.bytes, 'B')}"
+        homes = ", ".join(f"{use} {home}" for use, home in self.homes.items())
+        lines = [
+            f"machine {self.name}: {self.about}",
+            f"{tiles}{self.engine.lanes} lanes at {quantity(self.engine.clock_hz, 'Hz')}, "
+            f"{quantity(self.peak_macs_per_second, 'MAC/s')}; weights of {weight} bits, activations of {activation}",
+            f"local {quantity(self.local.bytes, 'B')}; off-chip {memory}, at most "
+            f"{quantity(self.remote_peak_bytes_per_second, 'B/s')}",
+            f"{homes}; energy by {self.energy}",
+        ]
+        return "\n  ".join(lines)
+
+    __str__ = __repr__
 
     @cached_property
     def device(self) -> DramPart | IdealDevice:

@@ -27,6 +27,7 @@ from deltatrain.accel.dram_ranges import (
 )
 from deltatrain.accel.dram_refresh import Refresh, refreshes_of
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.quantity import quantity
 
 RowPolicy = Literal["open", "closed"]
 FIELDS = ("Ro", "Ba", "Bg", "Ra", "Co", "Pc", "Ch")
@@ -216,6 +217,21 @@ class DramPart(Description):
         """
         name = os.fspath(name_or_path)
         return cls.from_table(with_overrides(described(name, DRAM_PARTS), overrides or {}), name)
+
+    def __repr__(self) -> str:
+        timing, bus = self.timing, self.usual_bus_bits
+        priced = "currents published" if self.currents else "no currents published"
+        lines = [
+            f"DRAM part {self.about}: {quantity(self.peak_bytes_per_second(bus), 'B/s')} on a bus of {bus} bits",
+            f"clock {float(self.tck_ps):.6g} ps, {self.beats_per_clock} beats a clock, bursts of {self.burst_length}",
+            f"{self.banks} banks in {self.bank_groups} groups, {self.rows:,} rows of {self.device_row_bytes:,} bytes "
+            f"in each device of {self.device_bits} bits",
+            f"clocks: CL {timing.CL}, tRCD {timing.tRCDRD}, tRP {timing.tRP}, tRC {timing.tRC}, tRFC {timing.tRFC}, "
+            f"tREFI {timing.tREFI}; {priced}",
+        ]
+        return "\n  ".join(lines)
+
+    __str__ = __repr__
 
     @property
     def banks(self) -> int:

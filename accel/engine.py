@@ -51,6 +51,15 @@ class Formats(Description):
     weight_gradient_overflow: Literal["saturate", "wrap"] = "saturate"
     learning_rate: NumberFormat
 
+    def __repr__(self) -> str:
+        formats = ((name, value) for name, value in self if isinstance(value, NumberFormat))
+        told = [f"{name} {value.bits} ({value.fraction_bits})" for name, value in formats]
+        accumulators = f"M {self.memory_bits} {self.memory_overflow}s"
+        accumulators += f", dW {self.weight_gradient_bits} {self.weight_gradient_overflow}s"
+        return f"bits (of fraction): {', '.join(told)}; {accumulators}"
+
+    __str__ = __repr__
+
     @property
     def memory(self) -> NumberFormat:
         """The delta memory M: exact products of weight and activation."""

@@ -11,6 +11,7 @@ from deltatrain.accel.description import Count, Description, NonNegativeFloat, P
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.accel.footing import footing
 from deltatrain.accel.glance import Glance
 from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
 from deltatrain.accel.quantity import quantity, share, times
@@ -302,6 +303,11 @@ class Result(Description):
     def speedup(self) -> float:
         """Cycles of the dense run over cycles of this one."""
         return self.dense.cycles / self.counters.cycles
+
+    @property
+    def footing(self) -> dict[str, str]:
+        """What its numbers stand on."""
+        return footing(self.fidelity, self.architecture.get("engine", {}), self.provenance)
 
     def __repr__(self) -> str:
         return self._glance().text()

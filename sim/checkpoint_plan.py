@@ -43,6 +43,16 @@ class CheckpointPlan(NamedTuple):
     predicted: Plan
     simulated: SimulatedPlan | None
 
+    def __repr__(self) -> str:
+        best, ran = self.recommended, self.simulated
+        cycles = ran.cycles[best.policy] if best and ran else None
+        told = (
+            f"\n  simulated: {cycles[1]:,} cycles, keeping everything {ran.unlimited_cycles:,}"
+            if cycles and ran
+            else ""
+        )
+        return f"{self.workload.name} on {self.architecture.name}, {self.predicted!r}{told}"
+
     @property
     def recommended(self) -> PolicyPlan | None:
         """The fastest policy, as predicted; None if none fits."""

@@ -14,6 +14,7 @@ from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
+from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
@@ -185,6 +186,7 @@ def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_sec
         "python": platform.python_version(),
         "workload_digest": trace.workload.digest(),
         "architecture_digest": architecture.digest(),
+        "prices_digest": prices_digest(),
         "seed": trace.workload.training.seed,
         "recorded_step": recorded,
         "recorded_epoch": trace.recorded[recorded].epoch,

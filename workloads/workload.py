@@ -18,6 +18,7 @@ from deltatrain.accel.described import described
 from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, with_overrides
 from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.quantity import share
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
@@ -107,6 +108,27 @@ class Workload(Description):
         text = os.fspath(name_or_path)
         return cls.from_table(with_overrides(described(text, PRESETS), overrides or {}), f"workload {text}")
 
+    def __repr__(self) -> str:
+        training, drawn = self.training, self.synthetic
+        thresholds = f"theta_x {_listed(self.theta_x)}; theta_h {_listed(self.theta_h)}; " if _holds(self.cell) else ""
+        lines = [
+            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on the data set {self.dataset}",
+            f"{thresholds}read-out {self.readout}",
+            f"epochs {training.epochs}, batch {training.batch}, rule {training.rule}, {training.optimiser} from "
+            f"{training.learning_rate:g} on, seed {training.seed}",
+        ]
+        if drawn:
+            lines.append(
+                f"{drawn.inputs} inputs, {drawn.classes} classes, {drawn.steps:,} steps, of which fire "
+                f"{share(drawn.occupancy_x)} (x) and {share(drawn.occupancy_h)} (h)"
+            )
+        if self.sparsity.density < 1 or self.code_bits:
+            tape = f"codes of {self.code_bits} bits" if self.code_bits else "values"
+            lines.append(f"weights {self.sparsity.rule}, density {self.sparsity.density:g}; the tape keeps {tape}")
+        return "\n  ".join(lines)
+
+    __str__ = __repr__
+
     @property
     def thresholds(self) -> tuple[tuple[float, float], ...]:
         """(theta_x, theta_h) of each layer."""
@@ -188,6 +210,10 @@ class Workload(Description):
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
         return theta if isinstance(theta, tuple) else (theta,) * len(self.hidden)
+
+
+def _listed(numbers: float | tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in (numbers if isinstance(numbers, tuple) else (numbers,)))
 
 
 def _holds(cell: str) -> bool:

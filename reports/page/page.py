@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from deltatrain.accel.footing import differences, warning
 from deltatrain.accel.origin import FLOAT_ACCURACY, ORIGINS
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
@@ -131,6 +132,8 @@ def _overview(runs: Any) -> Table | None:
     note = "Speed-up: cycles of the dense run on the same machine over cycles."
     if len({row["energy_model"] for row in rows}) > 1:
         note += " Energies that are priced in different ways are not comparable."
+    footings = [run.result.footing for run in runs]
+    note = " ".join(filter(None, [note, warning(differences(footings))]))
     return replace(of_rows("All runs", rows, columns, note), unfolded=True)
 
 

@@ -29,6 +29,7 @@ from deltatrain.reports.table import (
     phase_rows,
     roofline_rows,
     unit_rows,
+    update_note,
 )
 from deltatrain.reports.units import heading, unit_of
 
@@ -95,6 +96,7 @@ def _phases(run: Run) -> Section:
         "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Occupancy: columns that "
         "fired, of all. Speed-up: dense cycles over cycles."
     )
+    note = " ".join(filter(None, [note, update_note(run.result)]))
     columns = {
         "phase": "Phase",
         "time_s": "Time",

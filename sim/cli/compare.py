@@ -27,6 +27,7 @@ def command(
     """
     import json as json_format
 
+    from deltatrain.accel.footing import warning
     from deltatrain.accel.quantity import share
     from deltatrain.sim.cli.fronts import cell
     from deltatrain.sim.cli.screen import show, table
@@ -51,4 +52,5 @@ def command(
         "Hypervolume: scaled by the front of both together (best 0, worst 1, reference 1.1).\n"
         "Front beaten: share of a front's points than which the other sweep has a better one."
     )
-    show(table(f"A is {one}, B is {other}", ["", "A", "B"], rows, note))
+    parts = [table(f"A is {one}, B is {other}", ["", "A", "B"], rows, note)]
+    show(*parts, *filter(None, [warning(sides[0].differs_in)]))

@@ -11,7 +11,17 @@ from rich.text import Text
 from deltatrain.accel.origin import FLOAT_ACCURACY
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
-from deltatrain.reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
+from deltatrain.reports.table import (
+    CAUSES,
+    Cell,
+    Row,
+    area_rows,
+    energy_rows,
+    memory_rows,
+    phase_rows,
+    unit_rows,
+    update_note,
+)
 from deltatrain.sim.cli.screen import fields, table
 from deltatrain.sim.fidelity import FIDELITIES
 
@@ -59,7 +69,8 @@ def _phases(result: Result) -> RenderableType:
         "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
         "Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
     )
-    return table("Phases", columns, map(cells, phase_rows(result)), note)
+    lines = "\n".join(filter(None, [note, update_note(result)]))
+    return table("Phases", columns, map(cells, phase_rows(result)), lines)
 
 
 def _bytes(result: Result) -> RenderableType:

@@ -225,9 +225,9 @@ def test_commands_that_cannot_be_kept_are_told(small_commands: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(ConfigError, match=rf"cache folder {small_commands} cannot be written: No space left on device"):
+    with pytest.raises(ConfigError, match=rf"{small_commands}/commands-\w+\.npz cannot be written: No space left on d"):
         commands.load()
-    assert not list(small_commands.glob("commands-*")) and not list(small_commands.glob(".writing-*"))
+    assert not [path.name for path in small_commands.iterdir() if "commands-" in path.name]
 
 
 def test_an_unknown_data_set_is_refused_with_a_suggestion() -> None:
