@@ -93,7 +93,7 @@ def _phases(run: Run) -> Section:
     cycles = {str(row["phase"]): parts(row) for row in rows}
     note = (
         "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Occupancy: columns that "
-        "fired, of all. Speed-up: dense cycles over cycles."
+        "fired, of all. Speed-up: dense cycles over cycles. MACs: those with bias columns included."
     )
     columns = {
         "phase": "Phase",
