@@ -9,7 +9,8 @@ sample's first step, where there is no h yet: a dense network need not multiply 
 that is listed, a spiking network's gradient-only neurons among it.
 
 Biases are not counted. A machine works through their columns, and counts them (`accel.result.PhaseCounters`): one for
-each layer and sample and one for each readout, in FP and WG. With sparse weights it counts the words of its lanes.
+each layer and sample and one for each readout, in FP and WG. Of sparse columns it counts the weights of those that
+fired, not the mean.
 """
 
 from __future__ import annotations
