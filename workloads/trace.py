@@ -146,7 +146,8 @@ class Trace:
     def __post_init__(self) -> None:
         check_widths(self.workload, self.inputs, self.classes)
         sizes = Sizes(CELLS.load(self.workload.cell), self.inputs, self.workload.hidden, self.classes)
-        checked = [(f"recorded step {number}", step) for number, step in enumerate(self.recorded)]
+        checked: list[tuple[str, RecordedStep | EpochCounts]] = []
+        checked += [(f"recorded step {number}", step) for number, step in enumerate(self.recorded)]
         checked += [(f"epoch {number}", counts) for number, counts in enumerate(self.epochs)]
         for what, one in checked:
             try:

@@ -39,8 +39,10 @@ def check_resumable(
             f"{fresh.recordings_digest!r}): delete it or name another file"
         )
     try:
-        for one in (*state.recorded, *state.epochs):
-            one.check(sizes)
+        for step in state.recorded:
+            step.check(sizes)
+        for counts in state.epochs:
+            counts.check(sizes)
     except ConfigError as error:
         raise ConfigError(f"{path} is of another network than its workload's, or damaged: {error}") from None
     for fault in (*_of_arrays(state, fresh, sizes), *_of_progress(state, training, epoch_updates)):
