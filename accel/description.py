@@ -102,8 +102,7 @@ class Description(BaseModel):
 
     def digest(self) -> str:
         """Return the first 16 hexadecimal digits of the SHA-256 of the description's canonical JSON."""
-        table = self.model_dump(mode="json")
-        text = json.dumps(table, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
