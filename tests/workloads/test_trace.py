@@ -223,25 +223,28 @@ def test_a_header_with_the_right_digest_but_wrong_fields_is_refused(tmp_path: Pa
 WRONG_STEPS: dict[str, tuple[dict[str, Any], str]] = {
     "inputs wider than said": (
         {"fired_x": ((5, 2, 7), (5, 2, 6))},
-        r"mask x 0 .* \(5, 2, 4\), not bool .* \(5, 2, 7\)",
+        r"fired_x\[0\] .* \(5, 2, 4\), not bool .* \(5, 2, 7\)",
     ),
-    "a layer too few": ({"fired_h": ((5, 2, 6),)}, "2 masks h, not 1"),
-    "no masks": ({"fired_x": ()}, "masks x are missing"),
+    "a layer too few": ({"fired_h": ((5, 2, 6),)}, "fired_h must be 2 masks, not 1"),
+    "no masks": ({"fired_x": ()}, "fired_x must be a mask for each of 2 layers, not none"),
     "masks cut off": ({"fired_h": ((4, 2, 6), (4, 2, 5))}, r"\(5, 2, 6\), not bool of shape \(4, 2, 6\)"),
     "numbers for masks": ({"fired_x": (np.ones((5, 2, 4)), np.ones((5, 2, 6)))}, "must be bool .* not float64"),
-    "weights of other shapes": ({"weights": ((24, 4), (24, 6), (20, 6), (20, 5), (3, 6))}, r"mask w 4 .* \(3, 5\)"),
-    "weights of some matrices": ({"weights": ((24, 4),)}, "5 masks w, not 1"),
+    "weights of other shapes": ({"weights": ((24, 4), (24, 6), (20, 6), (20, 5), (3, 6))}, r"weights\[4\] .* \(3, 5\)"),
+    "weights of some matrices": ({"weights": ((24, 4),)}, "weights must be 5 masks, not 1"),
     "longer than the masks": ({"lengths": np.array([6, 3])}, r"\(6, 2, 4\), not bool of shape \(5, 2, 4\)"),
     "no steps": ({"lengths": np.array([5, 0])}, "at least 1, not 0 of sample 1"),
     "less than none": ({"lengths": np.array([-5, 5])}, "at least 1, not -5 of sample 0"),
     "no samples": ({"lengths": np.array([], np.int64)}, "one for each sample"),
     "half a step": ({"lengths": np.array([5.0, 2.5])}, "lengths must be integers"),
-    "what fires after the end": ({"lengths": np.array([5, 1])}, "beyond a sample's end, not true at step . of 1"),
+    "what fires after the end": (
+        {"lengths": np.array([5, 1])},
+        "beyond a sample's end, not true at step . of sample 1",
+    ),
     "what fires before there is an h": (
         {"fired_h": (np.arange(5)[:, None, None] < np.ones((1, 2, 6)), (5, 2, 5))},
-        "mask h 0 must be false where there is no h",
+        r"fired_h\[0\] must be false where there is no h",
     ),
-    "what fires unasked": ({"asked_x": ((5, 2, 4), (5, 2, 6))}, "asked_x 0 must be true wherever mask x 0 is"),
+    "what fires unasked": ({"asked_x": ((5, 2, 4), (5, 2, 6))}, r"asked_x\[0\] must be true wherever fired_x\[0\] is"),
 }
 WRONG_COUNTS: dict[str, tuple[dict[str, Any], str]] = {
     "a loss that is none": ({"loss": math.nan}, "loss must be a finite number, not nan"),
@@ -249,11 +252,14 @@ WRONG_COUNTS: dict[str, tuple[dict[str, Any], str]] = {
     "an accuracy above one": ({"accuracy": 1.5}, "accuracy must be from 0 to 1, not 1.5"),
     "an accuracy that is none": ({"accuracy": math.nan}, "accuracy must be from 0 to 1, not nan"),
     "a layer too many": ({"fired_x": (1, 1, 1)}, "fired_x must be 2 numbers, one for each layer, not 3"),
-    "more than could": ({"fired_h": (37, 0)}, r"fired_h must be from 0 to \(36, 30\), not \(37, 0\)"),
+    "more than could": (
+        {"fired_h": (37, 0)},
+        r"fired_h must be from 0 to \(37, 0\), and that to \(36, 30\), not \(37, 0\)",
+    ),
     "less than nothing": ({"fired_x": (-1, 0)}, "fired_x must be from 0"),
     "fired unasked": ({"asked_x": (1, 1)}, r"fired_x must be from 0 to \(1, 1\)"),
     "steps of other widths": ({"steps_x": (32, 40)}, r"steps_x must be steps times \(4, 6\), not \(32, 40\)"),
-    "no steps": ({"steps_x": (0, 0), "fired_x": (0, 0)}, "steps_x must be steps times"),
+    "no steps": ({"steps_x": (0, 0), "fired_x": (0, 0)}, "fewer steps than the 0 of steps_x, not 6"),
     "as many steps after the first": ({"steps_h": (48, 40)}, "fewer steps than the 8 of steps_x, not 8"),
 }
 
@@ -335,7 +341,9 @@ def test_widths_of_a_trained_network_are_held_against_its_masks(
     shape = Shape(CELL_ARITHMETIC.load("gru"), (7, 6), (6, 5), 9)
     trace = Trace(workload, 7, 9, (recorded_step(shape, np.array([5, 3]), 0.9, 1),), ())
     _save_unchecked(trace, tmp_path / "forged.npz", monkeypatch, inputs=3)
-    assert "mask x 0 must be bool of shape (5, 2, 3), not bool of shape (5, 2, 7)" in _refused(tmp_path / "forged.npz")
+    assert "fired_x[0] must be bool of shape (5, 2, 3), not bool of shape (5, 2, 7)" in _refused(
+        tmp_path / "forged.npz"
+    )
 
 
 @pytest.mark.parametrize("number", [0, -4, 4.0, True, "4"])

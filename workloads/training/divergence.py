@@ -27,9 +27,8 @@ def diverged(training: Training, epoch: int, update: int, updates: int, loss: fl
     update, updates
         Updates done, the last one included, and how many there are.
     """
-    what = (
-        f"the loss is {loss:g}" if not loss < highest_loss(np.dtype(training.precision)) else "a weight is not finite"
-    )
+    lost = not loss < highest_loss(np.dtype(training.precision))  # NaN is lost too
+    what = f"the loss is {loss:g}" if lost else "a weight is not finite"
     return DivergedError(
         f"training diverged in epoch {epoch + 1} of {training.epochs}, update {update} of {updates}: {what}; "
         f"lower training.learning_rate ({training.learning_rate:g}) or training.clip_norm ({training.clip_norm:g})"

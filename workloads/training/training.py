@@ -178,9 +178,14 @@ def _train(
 
 
 def clipped(gradient: Array, norm: float) -> Array:
-    """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger."""
+    """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger.
+
+    One whose norm is too large for its format has no direction left: it becomes NaN, as the weights will.
+    """
     own = float(np.linalg.norm(gradient))
-    return gradient if own <= norm else gradient * gradient.dtype.type(norm / own)
+    if own <= norm:
+        return gradient
+    return gradient * gradient.dtype.type(norm / own if math.isfinite(own) else math.nan)
 
 
 def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:

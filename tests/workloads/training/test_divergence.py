@@ -11,7 +11,7 @@ import pytest
 from deltatrain.accel.errors import DivergedError
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.training.divergence import highest_loss
-from deltatrain.workloads.training.training import train
+from deltatrain.workloads.training.training import clipped, train
 from deltatrain.workloads.workload import Workload
 
 
@@ -45,6 +45,15 @@ def test_a_training_that_diverges_stops_with_its_place(
         train(workload, drifts)
     assert "\n" not in str(caught.value)
     assert f"training.learning_rate ({workload.training.learning_rate:g})" in str(caught.value)
+
+
+def test_a_gradient_too_large_for_its_norm_is_no_standstill(drift_workload: Workload, drifts: Recordings) -> None:
+    """Scaled by clip_norm over infinity it would be zero, and all later losses those of the first weights."""
+    with np.errstate(over="ignore"):
+        assert np.isnan(clipped(np.full(3, 1e30, np.float32), 1.0)).all()
+    workload = drift_workload.with_changes(training__beta=1e25, training__dense_epochs=0)
+    with pytest.raises(DivergedError, match=r"^training diverged in epoch 1 of 6, update 1 of 72: "):
+        train(workload, drifts)
 
 
 def test_a_training_that_diverged_stays_diverged(drift_workload: Workload, drifts: Recordings, tmp_path: Path) -> None:
