@@ -62,7 +62,7 @@ class PhaseCounters(Description):
         Cycles in which the engine waited to go on with this phase, by what it waited for. Busy and stalled cycles of
         all phases add up to the run's cycles.
     macs, skipped_macs
-        Multiply-accumulates done, and those that a dense machine would have done on top.
+        Multiply-accumulates done, bias columns included, and those that a dense machine would have done on top.
     fired, elements
         Columns worked through, and columns that a dense machine would have worked through.
     remote_bytes

@@ -135,9 +135,20 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
 
 
 def recordings_of(name: str, progress: Progress) -> Recordings:
-    """Return the data set called `name`, fetched or synthesised when it is not in the cache folder."""
+    """Return the data set called `name`, fetched or synthesised when it is not in the cache folder.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be had, or nothing can be learned from it: it holds NaN, a part is empty, a label is of no class.
+    """
     stage = f"data set {name}"
-    loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+    try:
+        loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+    except ConfigError as error:
+        if type(error) is not ConfigError:
+            raise
+        raise ConfigError(f"{stage}: {error}") from None
     size = f"{len(loaded.train):,} training and {len(loaded.test):,} test recordings"
     progress(stage, 1.0, size)
     return loaded
@@ -152,8 +163,10 @@ def _traced(
 ) -> Trace:
     if recordings is None:
         trace = simulator.synthetic_trace(workload)
+        folder.make_way_for(trace)
     else:
         trace = _trained(workload, recordings, folder.state, resume, progress)
+        folder.make_way_for(trace)
         epochs = [asdict(counts) for counts in trace.epochs]
         table = workload.model_dump(mode="json")
         folder.save_training({"workload": table, "training": training_summary.summary(trace), "epochs": epochs})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,11 +14,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from deltatrain.accel.description import NonNegativeInt, PositiveInt
-from deltatrain.accel.documents import json_text
+from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.trace_checks import check_counts, check_masks, check_widths
 from deltatrain.workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
@@ -70,32 +72,9 @@ class RecordedStep:
         }
         return {name: masks for name, masks in named.items() if masks}
 
-    def check(self, widths: tuple[int, ...]) -> None:
-        """Raise a `ValueError` unless all masks are of one batch of a network.
-
-        Parameters
-        ----------
-        widths
-            Of the inputs and of each layer, shape (L + 1,).
-        """
-        lengths = np.asarray(self.lengths)
-        if lengths.ndim != 1 or lengths.dtype.kind != "i" or lengths.size == 0 or lengths.min() < 1:
-            raise ValueError("lengths must be the steps of each sample")
-        batch = (int(lengths.max()), len(lengths))
-        streams = (
-            (self.fired_x, widths[:-1], True),
-            (self.fired_h, widths[1:], True),
-            (self.asked_x, widths[:-1], False),
-            (self.asked_h, widths[1:], False),
-        )
-        for masks, features, needed in streams:
-            shapes = [(*batch, width) for width in features]
-            if (masks or needed) and [mask.shape for mask in masks] != shapes:
-                raise ValueError(f"masks must be of shapes {shapes}")
-        if any(mask.dtype != np.bool_ for masks in self.masks().values() for mask in masks):
-            raise ValueError("masks must be boolean")
-        if any(mask.ndim != 2 for mask in self.weights):
-            raise ValueError("weights must be matrices")
+    def check(self, sizes: Sizes) -> None:
+        """Raise a `ConfigError` in one line unless all masks are of one batch of such a network."""
+        check_masks(self.masks(), np.asarray(self.lengths), sizes)
 
 
 @dataclass(frozen=True)
@@ -132,6 +111,10 @@ class EpochCounts:
     asked_x: tuple[int, ...] = ()
     asked_h: tuple[int, ...] = ()
 
+    def check(self, sizes: Sizes) -> None:
+        """Raise a `ConfigError` in one line unless an epoch of such a network can have these counts."""
+        check_counts(vars(self), sizes)
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -147,6 +130,11 @@ class Trace:
         Single training steps, in the order they were made.
     epochs
         Counts of each epoch; empty for a workload without training.
+
+    Raises
+    ------
+    ConfigError
+        In one line, if a recorded step or an epoch is not one of this workload.
     """
 
     workload: Workload
@@ -155,6 +143,18 @@ class Trace:
     recorded: tuple[RecordedStep, ...]
     epochs: tuple[EpochCounts, ...]
 
+    def __post_init__(self) -> None:
+        check_widths(self.workload, self.inputs, self.classes)
+        sizes = Sizes(CELLS.load(self.workload.cell), self.inputs, self.workload.hidden, self.classes)
+        checked: list[tuple[str, RecordedStep | EpochCounts]] = []
+        checked += [(f"recorded step {number}", step) for number, step in enumerate(self.recorded)]
+        checked += [(f"epoch {number}", counts) for number, counts in enumerate(self.epochs)]
+        for what, one in checked:
+            try:
+                one.check(sizes)
+            except ConfigError as error:
+                raise ConfigError(f"{what} is none of workload {self.workload.name!r}: {error}") from None
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
 
@@ -162,7 +162,7 @@ class Trace:
         """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""
         arrays = _arrays(self)
         header = _header(self) | {"content": _digest(arrays)}
-        text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+        text = np.frombuffer(json_text(header).encode(), dtype=np.uint8)
         archive = io.BytesIO()
         contents: dict[str, Any] = {"header": text, **arrays}
         np.savez_compressed(archive, **contents)
@@ -184,7 +184,7 @@ class Trace:
             raise HostError(f"{path} cannot be read: {error.strerror}") from None
         try:
             arrays = read_arrays(io.BytesIO(content), f"trace {path}")
-            header = json.loads(arrays.pop("header").tobytes())
+            header = json_value(arrays.pop("header").tobytes())
             kind, version = header["format"], header["version"]
             for epoch in header["epochs"]:
                 epoch["loss"] = math.nan if epoch["loss"] is None else epoch["loss"]  # of a training that diverged
@@ -214,9 +214,10 @@ class Trace:
         check_room(8 * packed_bytes, f"trace {path}")
         layers = len(workload.hidden)
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
-        for step in recorded:
-            step.check((header.inputs, *workload.hidden))
-        return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+        try:
+            return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
 
 
 class _When(BaseModel, frozen=True, extra="forbid"):
@@ -249,7 +250,7 @@ def _header(trace: Trace) -> dict[str, Any]:
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],
-        "epochs": [json.loads(json_text(asdict(counts))) for counts in trace.epochs],
+        "epochs": [asdict(counts) for counts in trace.epochs],
     }
 
 

@@ -98,7 +98,7 @@ def _learned(run: Run) -> list[Card]:
             "Matrix operations",
             quantity(found["macs"], "MAC"),
             f"{share(found['saved'])} fewer",
-            f"dense {quantity(found['dense_macs'], 'MAC')}, FP + BP + WG of all epochs",
+            f"dense {quantity(found['dense_macs'], 'MAC')}, FP + BP + WG of all epochs, biases apart",
             MEASURED,
         ),
     ]

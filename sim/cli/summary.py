@@ -151,7 +151,10 @@ def training(found: Mapping[str, Any]) -> RenderableType:
         ("epochs", str(found["epochs"])),
         (FLOAT_ACCURACY, share(found["accuracy"])),
         ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the last epoch"),
-        ("multiply-accumulates", f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG)"),
+        (
+            "multiply-accumulates",
+            f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG), biases apart",
+        ),
         ("saved", f"{share(found['saved'])} of the {quantity(found['dense_macs'])} of the dense network"),
     ]
     return fields("Training", values)

@@ -177,7 +177,7 @@ class Simulator:
         machine = Architecture.from_table(machine_table)
         if workload_table is not None:  # before anything is trained
             refuse(against_simulating(machine, Workload.from_table(workload_table), self._base.fidelity))
-        trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True))
+        trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True, allow_nan=False))
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
         step = trace.recorded[-1]
@@ -285,5 +285,5 @@ def _trace(name: str, content: bytes) -> Trace:
 
 
 def _digest(parts: list[Any]) -> str:
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

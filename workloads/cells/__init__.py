@@ -33,8 +33,8 @@ class Streams(Protocol):
     def encode(self, x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
         """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W)."""
 
-    def asked(self, value: Array, fired: Array) -> Array:
-        """Return which elements get a gradient, shape (n, W), of values and what fired of them."""
+    def asked(self, value: Array, fired: Array, theta: float) -> Array:
+        """Return which elements get a gradient, shape (n, W), of values and what fired of them at this theta."""
 
     def encode_adjoint(self, g_delta: Array, asked: Array, packing: Packing) -> Array:
         """Return the gradient of a stream's values given that of its deltas, both of shape (N, W)."""

@@ -170,7 +170,7 @@ def test_a_list_value_is_json_text_in_the_table(tmp_path: Path) -> None:
 def test_traces_may_be_varied_and_bring_their_accuracy(tmp_path: Path) -> None:
     for seed, accuracy in ((1, 0.5), (2, 0.75)):
         trace = synthetic_trace(Workload.named("tiny", {"training.seed": seed}))
-        epoch = EpochCounts(0, False, 1.0, accuracy, (9, 9), (9, 9), (90, 90), (80, 80))
+        epoch = EpochCounts(0, False, 1.0, accuracy, (9, 9), (9, 9), (60, 90), (72, 60))
         dataclasses.replace(trace, epochs=(epoch,)).save(tmp_path / f"{seed}.npz")
     table = tiny() | {
         "vary": {"trace": [str(tmp_path / "1.npz"), str(tmp_path / "2.npz")], "machine.engine.lanes": [2, 4]},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder, replacing
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.data.speech.synthesis import parcel
@@ -31,7 +32,7 @@ def read(path: Path) -> tuple[Sequences, Sequences] | None:
                 Sequences(*(file[f"{part}_{array}"] for array in ("values", "lengths", "labels")))
                 for part in ("train", "test")
             )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, ConfigError, zipfile.BadZipFile):
         return None
     return train, test
 

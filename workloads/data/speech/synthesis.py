@@ -105,7 +105,7 @@ class Synthesiser:
         """
         stream = _pipe(self._process.stdin)
         try:
-            stream.write(json.dumps(asdict(utterance)).encode() + b"\n")
+            stream.write(json.dumps(asdict(utterance), allow_nan=False).encode() + b"\n")
             stream.flush()
         except BrokenPipeError:
             raise HostError("the speech process ended before its time") from None
