@@ -5,16 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from deltatrain.accel.files import make_folder
 from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.data.fetching import Progress as Fetching
+from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
+
+Load = Callable[[Fetching | None], Recordings]
+"""Returns recordings, and tells of its progress."""
 
 
 class Settings(NamedTuple):
@@ -30,12 +35,15 @@ class Settings(NamedTuple):
         Each setting is trained once with each.
     trials
         For each trial, by name, the fields in which it differs, such as thresholds.
+    recordings
+        What they are trained and tested on instead of the workload's data set, such as voices set apart.
     """
 
     workload: str
     changes: dict[str, Any]
     seeds: tuple[int, ...]
     trials: dict[str, dict[str, Any]]
+    recordings: Load | None = None
 
     def trained(self, changes: dict[str, Any]) -> Workload:
         """Return the workload of a training that has `changes` of its own."""
@@ -44,6 +52,12 @@ class Settings(NamedTuple):
     def trial(self, name: str, seed: int) -> Workload:
         """Return the workload of the trial called `name`."""
         return self.trained(self.trials[name] | {"training.seed": seed})
+
+    @property
+    def load(self) -> Load:
+        """What loads the recordings."""
+        found: Load = self.recordings or DATASETS.load(self.trained({}).dataset).load
+        return found
 
 
 class Outcome(NamedTuple):
@@ -89,9 +103,9 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 def trained(settings: Settings, folder: Path, progress: Progress) -> Outcomes:
     """Return the outcome of each trial with each seed; their states stay in `folder` (`state_path`)."""
     make_folder(folder)
-    DATASETS.load(settings.trained({}).dataset).load(lambda what, share: progress("data set", share, what))
+    settings.load(lambda what, share: progress("data set", share, what))
     workloads = {(name, seed): settings.trial(name, seed) for name in settings.trials for seed in settings.seeds}
-    return _outcomes(workloads, folder, progress)
+    return _outcomes(workloads, settings.load, folder, progress)
 
 
 def state_path(workload: Workload, folder: Path) -> Path:
@@ -118,12 +132,12 @@ def mean(values: Iterable[float]) -> float:
     return statistics.fmean(values)
 
 
-def _outcomes(workloads: dict[tuple[str, int], Workload], folder: Path, progress: Progress) -> Outcomes:
+def _outcomes(workloads: dict[tuple[str, int], Workload], load: Load, folder: Path, progress: Progress) -> Outcomes:
     """Return the outcome of each training; one process for each core."""
     outcomes: Outcomes = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        running = {pool.submit(_outcome, workload, folder): key for key, workload in workloads.items()}
+        running = {pool.submit(_outcome, workload, load, folder): key for key, workload in workloads.items()}
         progress("trainings", 0.0, f"0 of {len(running)}")
         try:
             for done in as_completed(running):
@@ -135,8 +149,8 @@ def _outcomes(workloads: dict[tuple[str, int], Workload], folder: Path, progress
     return outcomes
 
 
-def _outcome(workload: Workload, folder: Path) -> Outcome:
-    recordings = DATASETS.load(workload.dataset).load()
+def _outcome(workload: Workload, load: Load, folder: Path) -> Outcome:
+    recordings = load(None)
     done = train(workload, recordings, state_path=state_path(workload, folder), resume=True)
     fired = done.evaluation.fired
     steps = int(recordings.test.lengths.sum())
