@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deltatrain.accel.files import make_folder
+from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.data.fetching import Progress as Fetching
 from deltatrain.workloads.data.recordings import Recordings
@@ -20,6 +21,10 @@ from deltatrain.workloads.workload import Workload
 
 Load = Callable[[Fetching | None], Recordings]
 """Returns recordings, and tells of its progress."""
+
+
+_LEAST_SAVED, _MOST_LOST = 80.0, 1.0
+"""Percent of the operations and points of accuracy: what is published, "negligible loss" as we read it."""
 
 
 class Settings(NamedTuple):
@@ -92,12 +97,19 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
     Columns: ``trial``; ``theta_x``, ``theta_h``; ``accuracy_%`` and its standard deviation ``accuracy_sd_%``;
     ``lost_points``, dense minus this; ``occupancy_x_%``, ``occupancy_h_%``; ``saved_%`` of the matrix operations
-    (FP + BP + WG, the whole training); ``fewer_times``, dense operations over those done; ``seeds``.
+    (FP + BP + WG, the whole training); ``fewer_times``, dense operations over those done; ``seeds``. The trade of what
+    is saved and what is lost is left in `folder` as a figure.
     """
+    from deltatrain.reports.figures import trade
+
     dense = {"dense": {"training.dense_epochs": settings.trained({}).training.epochs}}
     settings = settings._replace(trials=dense | settings.trials)
     outcomes = trained(settings, folder, progress)
-    return [_row(name, settings, outcomes) for name in settings.trials]
+    table = [_row(name, settings, outcomes) for name in settings.trials]
+    setting = f"{settings.workload}, seeds: {len(settings.seeds)}"
+    figure = trade.draw(table, least_saved=_LEAST_SAVED, most_lost=_MOST_LOST, setting=setting)
+    OutputFolder(folder).save_figure("trade", figure)
+    return table
 
 
 def trained(settings: Settings, folder: Path, progress: Progress) -> Outcomes:
@@ -169,7 +181,7 @@ def _outcome(workload: Workload, load: Load, folder: Path) -> Outcome:
 def _row(name: str, settings: Settings, outcomes: Outcomes) -> Row:
     workload, of_trial = settings.trained(settings.trials[name]), [outcomes[name, seed] for seed in settings.seeds]
     saved = mean(outcome.saved for outcome in of_trial)
-    dense = name == "dense"
+    dense = workload.training.dense_epochs == workload.training.epochs
     return {
         "trial": name,
         "theta_x": "-" if dense else _text(workload.theta_x),
