@@ -9,8 +9,9 @@ ABOUT = (
     "How many matrix operations (FP + BP + WG, over the whole training) does a Delta LSTM of 56 k parameters need, and "
     "at what loss of accuracy against the dense LSTM? Published on Fluent Speech Commands: about 80 % fewer with "
     "negligible loss (Chen et al., AAAI 2024, arXiv 2312.09391, abstract). Ours is a synthesised set with the same "
-    "intents and front end, voices held out, so the accuracies do not compare with that set's. The dense LSTM's "
-    "learning rate and weight decay, and the preset's thresholds, were chosen on training voices set apart (`tuning`)."
+    "intents and front end, voices held out, so the accuracies do not compare with that set's. The "
+    "learning rate is the dense LSTM's best on training voices set apart (`tuning`), the thresholds are those of a "
+    "first trial."
 )
 
 SETTINGS = Settings(
