@@ -101,9 +101,14 @@ class Description(BaseModel):
             raise ConfigError("\n".join(prefix + line for line in dict.fromkeys(lines))) from None
 
     def digest(self) -> str:
-        """Return the first 16 hexadecimal digits of the SHA-256 of the description's canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Return the digest of the description's table (`table_digest`)."""
+        return table_digest(self.model_dump(mode="json"))
+
+
+def table_digest(table: dict[str, Any]) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a table's canonical JSON."""
+    text = json.dumps(table, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_toml(path: Path) -> dict[str, Any]:

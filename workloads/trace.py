@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from deltatrain.accel.description import NonNegativeInt, PositiveInt
+from deltatrain.accel.description import NonNegativeInt, PositiveInt, table_digest, with_overrides
 from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
@@ -203,13 +203,13 @@ class Trace:
     def _from_parts(cls, header: _Header, arrays: dict[str, NDArray[Any]], path: Path) -> Self:
         if header.content != _digest(arrays):
             raise ConfigError(f"{path} is damaged: its masks are not those it was written with")
+        if table_digest(header.workload) != header.digest:
+            raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         try:
-            workload = Workload.from_table(header.workload)
+            workload = Workload.from_table(_as_trained(header.workload))
         except ConfigError as error:
             fault = str(error).splitlines()[0]
             raise ConfigError(f"{path} holds a workload that this version does not accept: {fault}") from None
-        if workload.digest() != header.digest:
-            raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         packed_bytes = sum(array.nbytes for array in arrays.values() if array.dtype == np.uint8)
         check_room(8 * packed_bytes, f"trace {path}")
         layers = len(workload.hidden)
@@ -239,6 +239,14 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     recorded: tuple[_When, ...]
     epochs: tuple[EpochCounts, ...]
     content: str
+
+
+def _as_trained(workload: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of a workload with what it did not say yet: forget gates once began without a bias of theirs."""
+    cell = workload.get("cell")
+    if cell not in CELLS.names() or not CELLS.load(cell).FORGET or "forget_bias" in workload["training"]:
+        return workload
+    return with_overrides(workload, {"training.forget_bias": 0.0})
 
 
 def _header(trace: Trace) -> dict[str, Any]:

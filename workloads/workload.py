@@ -9,8 +9,10 @@ import numpy as np
 from pydantic import (
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -191,6 +193,23 @@ class Workload(Description):
         return self
 
     @model_validator(mode="after")
+    def _forget_bias_fits_the_cell(self) -> Self:
+        given, usual = self.training.forget_bias, Training.model_fields["forget_bias"].default
+        if given != usual and not _forgets(self.cell):
+            raise ValueError(
+                f"training.forget_bias must be {usual} or left out, not {given}: cell {self.cell!r} has no forget gate"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _forget_bias_with_its_gate_alone(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the bias out where no gate has it, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        if not _forgets(self.cell) and "training" in table:
+            table["training"] = {k: v for k, v in table["training"].items() if k != "forget_bias"}
+        return table
+
+    @model_validator(mode="after")
     def _thresholds_for_each_layer(self) -> Self:
         for field in ("theta_x", "theta_h"):
             given = getattr(self, field)
@@ -219,3 +238,8 @@ def _listed(numbers: float | tuple[float, ...]) -> str:
 def _holds(cell: str) -> bool:
     """Return whether the cell's streams hold what last fired, with which thresholds compare."""
     return bool(CELLS.load(cell).STREAMS.HELD)
+
+
+def _forgets(cell: str) -> bool:
+    """Return whether the cell has a forget gate, whose bias may begin apart from the others."""
+    return bool(CELLS.load(cell).FORGET)

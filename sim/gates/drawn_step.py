@@ -47,7 +47,8 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
     workload, formats = trace.workload, architecture.engine.formats
     shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
     sizes = Sizes(CELLS.load(workload.cell), trace.inputs, workload.hidden, trace.classes)
-    initial = initial_parameters(sizes, np.random.default_rng([seed, _PARAMETERS]), workload.dtype)
+    rng = np.random.default_rng([seed, _PARAMETERS])
+    initial = initial_parameters(sizes, rng, workload.dtype, workload.training.forget_bias)
     thresholds = tuple((threshold(x, formats), threshold(h, formats)) for x, h in workload.thresholds)
     fired, least = recorded.fired_x[0], thresholds[0][0]
     if fired.any() and least > formats.activation.highest:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from programs import recorded_step
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.description import table_digest
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
@@ -350,6 +351,19 @@ def test_widths_of_a_trained_network_are_held_against_its_masks(
 def test_widths_are_positive_integers(number: Any) -> None:
     with pytest.raises(ConfigError, match="inputs must be a positive integer"):
         Trace(Workload.named("vowels"), number, 9, (), ())
+def test_an_lstm_of_before_is_what_it_was_trained_as(tmp_path: Path, saved: bytes) -> None:
+    """Once there was no field for the bias of forget gates, and none was added."""
+    with np.load(io.BytesIO(saved)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    assert header["workload"]["training"].pop("forget_bias") == 1.0
+    header["digest"] = table_digest(header["workload"])
+    path = tmp_path / "before.npz"
+    path.write_bytes(_archive(header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays))
+    found = Trace.load(path)
+    assert found.workload == Workload.named("tiny", {"training.forget_bias": 0.0})
+    found.save(path)
+    assert Trace.load(path) == found
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ class Cell(Coded, Protocol):
         ``TARGETS_H`` the cell has no recurrent matrix.
     STATE
         Those of its ``VALUES`` that the next step reads; with M, x-hat and h-hat they restart it.
+    FORGET
+        Those of its ``ACCUMULATORS`` that belong to a forget gate, whose bias begins apart from the others.
     """
 
     ARITHMETIC: str
@@ -70,6 +72,7 @@ class Cell(Coded, Protocol):
     TARGETS_X: tuple[str, ...]
     TARGETS_H: tuple[str, ...]
     STATE: tuple[str, ...]
+    FORGET: tuple[str, ...]
 
     def forward(self, M: Array, before: Array, now: Array) -> None:
         """Compute one step: from M, shape (n, A*H), and `before`, its ``VALUES`` `now`, both of shape (V, n, H)."""

@@ -24,6 +24,7 @@ STATE = ("u", "h")
 TAPE = ("u",)
 SQUASHED: dict[str, str] = {}
 SQUARED: tuple[str, ...] = ()
+FORGET: tuple[str, ...] = ()
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

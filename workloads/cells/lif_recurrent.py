@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deltatrain.workloads.cells.lif import (
     ACCUMULATORS,
+    FORGET,
     SQUARED,
     SQUASHED,
     STATE,
@@ -19,6 +20,7 @@ from deltatrain.workloads.cells.lif import (
 __all__ = [
     "ACCUMULATORS",
     "ARITHMETIC",
+    "FORGET",
     "SQUARED",
     "SQUASHED",
     "STATE",

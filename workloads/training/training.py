@@ -266,8 +266,9 @@ def _record(
 
 def _initial_state(workload: Workload, sizes: Sizes, recordings_digest: str) -> LearningState:
     mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
-    drawn = initial_parameters(sizes, _generator(workload.training, _INITIAL, 0), workload.dtype).flat()
-    parameters = drawn * mask
+    rng = _generator(workload.training, _INITIAL, 0)
+    drawn = initial_parameters(sizes, rng, workload.dtype, workload.training.forget_bias)
+    parameters = drawn.flat() * mask
     optimiser = OPTIMISERS.load(workload.training.optimiser)
     memory = optimiser.start(parameters)
     return LearningState(workload.digest(), recordings_digest, 0, parameters, mask, memory, (), ())

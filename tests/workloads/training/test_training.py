@@ -59,6 +59,16 @@ def test_it_learns(drift_workload: Workload, drifts: Recordings, cell: str, opti
     assert trained.evaluation.accuracy == trained.epochs[-1].accuracy
 
 
+def test_training_begins_with_the_forget_bias_of_the_workload(drift_workload: Workload, drifts: Recordings) -> None:
+    still = drift_workload.with_changes(cell="delta_lstm", training__epochs=2, training__learning_rate=1e-12)
+    begun = [train(still.with_changes(training__forget_bias=bias), drifts).parameters for bias in (0.0, 1.0, -3.5)]
+    for bias, parameters in zip((1.0, -3.5), begun[1:], strict=True):
+        for one, other in zip(parameters.layers, begun[0].layers, strict=True):
+            moved = (one.bias - other.bias).reshape(4, -1)
+            np.testing.assert_allclose(moved.T, np.tile([0, bias, 0, 0], (len(moved.T), 1)), rtol=0, atol=1e-6)
+            np.testing.assert_allclose(one.W_h, other.W_h, rtol=0, atol=1e-6)
+
+
 def test_counts_add_up_over_the_epoch(whole: Trained, drifts: Recordings) -> None:
     steps, samples = int(drifts.train.lengths.sum()), len(drifts.train)
     for epoch, counts in enumerate(whole.epochs):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltatrain.accel.errors import ConfigError, HostError
+from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import make_folder, replacing
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.data.speech.synthesis import parcel
