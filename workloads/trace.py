@@ -20,6 +20,9 @@ from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.workload import Workload
 
 FORMAT = "deltatrain trace"
@@ -48,6 +51,10 @@ class RecordedStep:
     weights
         Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out,
         those without entries left out. Empty if all do.
+    numbers
+        What the step works on. None where nobody recorded it, as for masks that are drawn; where the step is not the
+        last that was recorded, because weights are large; and where there are no thresholds, as in dense pre-training
+        and in spiking networks.
     """
 
     epoch: int
@@ -58,6 +65,7 @@ class RecordedStep:
     asked_x: tuple[NDArray[np.bool_], ...] = ()
     asked_h: tuple[NDArray[np.bool_], ...] = ()
     weights: tuple[NDArray[np.bool_], ...] = ()
+    numbers: StepNumbers | None = None
 
     def masks(self) -> dict[str, tuple[NDArray[np.bool_], ...]]:
         """Return all masks by a short name, those that are not there left out."""
@@ -155,6 +163,11 @@ class Trace:
     recorded: tuple[RecordedStep, ...]
     epochs: tuple[EpochCounts, ...]
 
+    @property
+    def sizes(self) -> Sizes:
+        """Of the network."""
+        return Sizes(CELLS.load(self.workload.cell), self.inputs, self.workload.hidden, self.classes)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
 
@@ -216,7 +229,11 @@ class Trace:
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
         for step in recorded:
             step.check((header.inputs, *workload.hidden))
-        return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+        trace = cls(workload, header.inputs, header.classes, recorded, header.epochs)
+        for step in recorded:
+            if step.numbers is not None:
+                step.numbers.check(trace.sizes, step.lengths)
+        return trace
 
 
 class _When(BaseModel, frozen=True, extra="forbid"):
@@ -254,7 +271,10 @@ def _header(trace: Trace) -> dict[str, Any]:
 
 
 def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
-    """Return every array of the trace by its name in the file: masks packed to bits, with their shapes beside them."""
+    """Return every array of the trace by its name in the file.
+
+    Masks are packed to bits, with their shapes beside them; of the steps that have numbers these are there too.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for index, step in enumerate(trace.recorded):
         arrays[f"{index}.lengths"] = step.lengths
@@ -262,6 +282,8 @@ def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
             for layer, mask in enumerate(masks):
                 arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
                 arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
+        if step.numbers is not None:
+            arrays |= {f"{index}.{name}": array for name, array in step.numbers.arrays().items()}
     return arrays
 
 
@@ -286,6 +308,7 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
         if_there("asked_x", layers),
         if_there("asked_h", layers),
         if_there("w", 2 * layers + 1),
+        StepNumbers.among(arrays, f"{index}."),
     )
 
 
