@@ -13,7 +13,7 @@ from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
 from deltatrain.sim.cli.screen import fields, table
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fidelity import label
 
 _COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
 _NONE = "–"
@@ -34,7 +34,7 @@ def summary(result: Result) -> list[RenderableType]:
 def _headline(result: Result) -> Text:
     run, dense = result.counters, result.dense
     text = Text(f"{result.workload['name']} on {result.architecture['name']}", style="bold")
-    text.append(f"  one training step, {FIDELITIES.load(result.fidelity).LABEL}\n", style="dim")
+    text.append(f"  one training step, {label(result)}\n", style="dim")
     text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
     text.append(f": {times(result.speedup)} faster\n")
     return text
