@@ -19,7 +19,7 @@ FLOAT_ACCURACY = "accuracy of the float training"
 IN_INTEGERS = "in the machine's integers, on the weights and inputs of the recorded step"
 AS_RECORDED = "as recorded, in the floating-point numbers of training"
 BY_STATISTICS = "as drawn from the workload's statistics"
-ANOTHER_WORKLOAD = "another workload: weights and inputs are drawn, and only the first layer's inputs fire as told"
+ANOTHER_WORKLOAD = "another workload, as weights and inputs are drawn"
 """What decided which deltas fired in a simulated step: `provenance.fired` of a result."""
 
 _OF_FIDELITY = {"analytic": MODELLED, "cycle": SIMULATED, "rtl": SIMULATED}

@@ -54,5 +54,4 @@ FIDELITIES = ModuleFamily[Fidelity]("deltatrain.sim.fidelity", "fidelity", Fidel
 
 def label(result: Result) -> str:
     """Return what a result's numbers are, in a few words for pages and pictures."""
-    found = FIDELITIES.load(result.fidelity).LABEL
-    return f"{found}, {result.caveat}" if result.caveat else found
+    return f"{result.fidelity}: {result.caveat}" if result.caveat else FIDELITIES.load(result.fidelity).LABEL

@@ -74,7 +74,7 @@ def fired_in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> R
     numbers = in_integers(engine, trace, recorded)
     ran = [forward(numbers.network, numbers.parameters, x) for x in numbers.samples]
     masks = recorded_forward(ran, (trace.inputs, *trace.workload.hidden))
-    return replace(recorded, fired_x=masks.fired_x, fired_h=masks.fired_h)
+    return replace(recorded, fired_x=masks.fired_x, fired_h=masks.fired_h, asked_x=masks.asked_x, asked_h=masks.asked_h)
 
 
 def integer_network(workload: Workload, engine: Engine) -> IntegerNetwork:
