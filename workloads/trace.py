@@ -1,4 +1,4 @@
-"""What a training run did, with no time in it: which deltas fired, how often, and how well the network learned."""
+"""What a training run did, with no time in it: which deltas fired and on which numbers, and how well it learned."""
 
 from __future__ import annotations
 

@@ -18,13 +18,17 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.origin import ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
 from deltatrain.sim import flow
+from deltatrain.sim.checkpoint_plan import plan
+from deltatrain.sim.cli.summary import summary
 from deltatrain.sim.fidelity import label
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.recorded_step import recorded_step
 from deltatrain.sim.gates.run import StepOnGates
 from deltatrain.sim.progress import tell_nobody
+from deltatrain.sim.report import report
 from deltatrain.sim.run import simulate
+from deltatrain.sim.sweep.point import Base, Simulator
 from deltatrain.workloads.network.network import from_flat, initial_parameters
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import RecordedStep, Trace
@@ -118,7 +122,7 @@ def test_a_trace_made_by_hand_runs_on_its_numbers():
     assert counted.provenance["fired"] == IN_INTEGERS and not counted.caveat
 
 
-def test_the_machine_decides_what_fires_at_every_fidelity():
+def test_the_machine_decides_what_fires_at_every_fidelity_in_sweeps_and_plans(tmp_path):
     trace, machine = trained("rnn in few bits")
     step = trace.recorded[-1]
     fired = fired_in_integers(machine.engine, trace, step)
@@ -129,6 +133,12 @@ def test_the_machine_decides_what_fires_at_every_fidelity():
         assert found.counters == told.counters
         assert (found.provenance["fired"], told.provenance["fired"]) == (IN_INTEGERS, AS_RECORDED)
     assert simulate(machine, without_numbers(trace)).counters != found.counters
+    trace.save(tmp_path / "trace.npz")
+    base = Base(machine.model_dump(mode="json"), None, (("t", (tmp_path / "trace.npz").read_bytes()),), "cycle", True)
+    row = Simulator(base).row({})
+    assert (row["cycles"], row["dense.cycles"]) == (found.counters.cycles, found.dense.cycles)
+    planned, of_masks = (plan(machine, one).predicted.policies for one in (trace, believed))
+    assert planned == of_masks
 
 
 @pytest.mark.parametrize("recorded", [-1, 0])
@@ -150,7 +160,10 @@ def test_gates_on_drawn_numbers_are_called_another_workload():
     by_law, on_gates = simulate(TINY, small), simulate(TINY, small, fidelity="rtl", engine="amaranth")
     assert by_law.provenance["fired"] == BY_STATISTICS and not by_law.caveat
     assert on_gates.provenance["fired"] == on_gates.caveat == ANOTHER_WORKLOAD
-    assert label(on_gates) == f"rtl: {ANOTHER_WORKLOAD}" and ANOTHER_WORKLOAD in str(on_gates)
+    page, tables = report([on_gates, by_law]), "\n".join(str(part) for part in summary(on_gates))
+    assert label(on_gates) == f"rtl: {ANOTHER_WORKLOAD}"
+    assert all(ANOTHER_WORKLOAD in text for text in (str(on_gates), tables))
+    assert page.count(ANOTHER_WORKLOAD) >= len(("the overview", "the title", "where the numbers come from"))
     of_before = on_gates.model_copy(update={"provenance": {}})
     assert of_before.caveat == ANOTHER_WORKLOAD, "no version that says nothing of it recorded weights"
 
