@@ -1,4 +1,4 @@
-"""Where a command takes its training step from: a trace's file, or a synthetic workload instead."""
+"""Where a command takes its training step from: a trace's file, or a workload instead."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def step_source(
     trace
         The file.
     workload
-        A synthetic workload's preset, or its TOML file.
+        A preset of a workload, or its TOML file.
     changed
         What ``--set`` changes; a trace has its workload.
     default
@@ -40,7 +40,7 @@ def step_source(
     if trace is None and workload is None:
         workload = default
     if (trace is None) == (workload is None):
-        raise ConfigError("give either a trace file or --workload with a synthetic workload")
+        raise ConfigError("give either a trace file or --workload")
     if trace is None:
         return Workload.named(str(workload), changed.workload)
     if changed.workload:

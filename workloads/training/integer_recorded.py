@@ -22,19 +22,7 @@ from deltatrain.workloads.workload import Workload
 
 
 class IntegerNumbers(NamedTuple):
-    """What `integer_training.training_step` takes.
-
-    Attributes
-    ----------
-    network, parameters
-        What is computed, and the weights before the update.
-    samples
-        Input of each sample, in ``formats.activation``, shape (T_b, F).
-    labels
-        The wanted class of each.
-    learning_rate
-        In ``formats.learning_rate``.
-    """
+    """The arguments of `integer_training.training_step`, which says what they are."""
 
     network: IntegerNetwork
     parameters: IntegerParameters
