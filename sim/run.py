@@ -49,7 +49,8 @@ def simulate(
         The machine, its preset's name, or its TOML file.
     what
         A trace or its file, which ends in ``.npz``; or a synthetic workload, its preset's name, or its TOML file. Of a
-        workload a trace is drawn.
+        workload a trace is drawn. What fires in a step whose numbers a trace has is decided by the machine's integers
+        (`sim.programs`); the result's ``provenance["fired"]`` says so.
     fidelity
         A name in ``sim/fidelity``.
     recorded
@@ -67,8 +68,8 @@ def simulate(
     Raises
     ------
     ConfigError
-        If workload, machine and fidelity cannot do it together (`sim.capabilities`), with a line for each reason, or
-        something does not fit a memory.
+        If workload, machine and fidelity cannot do it together (`sim.capabilities`), with a line for each reason, gates
+        shall run a step whose weights and inputs the trace has not, or something does not fit a memory.
     """
     started = time.process_time()
     architecture, what = Architecture.of(architecture), described(what)

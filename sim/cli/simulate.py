@@ -105,6 +105,7 @@ def _written(path: Path) -> str:
 
 
 def _step(what: Trace | Workload) -> Trace:
+    """Return a trace as it is, and that of a synthetic workload."""
     from deltatrain.sim.run import synthetic_trace
     from deltatrain.workloads.workload import Workload
 

@@ -44,8 +44,8 @@ def command(
     The bench runs one training step and compares every matrix with the golden
     model and every counter with the simulation: in Icarus Verilog, Verilator
     or any other simulator. The sizes of trace or workload are the tile's.
-    parameters.json has all parameters and addresses,
-    README.txt how to run it. The same input gives the same bytes.
+    parameters.json has all parameters and addresses, README.txt how to run it.
+    The same input gives the same bytes.
 
     For example:
 

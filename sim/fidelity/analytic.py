@@ -9,7 +9,7 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
 from deltatrain.accel.result import Counters, RemoteCounters
-from deltatrain.sim import programs as lowered
+from deltatrain.sim import programs as on_machine
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
 from deltatrain.workloads.lowering import limits as lowering
@@ -23,7 +23,7 @@ ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 COMPUTES = False
 
-programs = lowered.programs
+programs = on_machine.programs
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

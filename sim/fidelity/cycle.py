@@ -8,7 +8,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.observer import Observer
 from deltatrain.accel.program import PHASES, UNITS, Program
 from deltatrain.accel.result import Counters
-from deltatrain.sim import programs as lowered
+from deltatrain.sim import programs as on_machine
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.memory import banks
@@ -21,7 +21,7 @@ ENGINES: tuple[str, ...] = ()
 OBSERVES = True
 COMPUTES = False
 
-programs = lowered.programs
+programs = on_machine.programs
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
