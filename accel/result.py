@@ -13,7 +13,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.footing import footing
 from deltatrain.accel.glance import Glance
-from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
+from deltatrain.accel.origin import ANOTHER_WORKLOAD, FLOAT_ACCURACY, IN_INTEGERS, MEASURED, MODELLED, origin_of
 from deltatrain.accel.quantity import quantity, share, times
 
 SCHEMA: Literal[2] = 2
@@ -263,7 +263,7 @@ class Result(Description):
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
-        Versions, digests, seed, host seconds.
+        Versions, digests, seed, host seconds; under ``fired`` what decided which deltas fired (`accel.origin`).
     """
 
     schema_version: Literal[1, 2] = SCHEMA
@@ -309,6 +309,16 @@ class Result(Description):
         """What its numbers stand on."""
         return footing(self.fidelity, self.architecture.get("engine", {}), self.provenance)
 
+    @property
+    def caveat(self) -> str:
+        """What every line that a person reads must say of the simulated step; empty where nothing needs to be said.
+
+        Gates compute. Unless they had the recorded step's weights and inputs, they ran another workload than the one
+        that the result is named after; so did all gates of versions that recorded no weights.
+        """
+        as_trained = self.fidelity != "rtl" or self.provenance.get("fired") == IN_INTEGERS
+        return "" if as_trained else ANOTHER_WORKLOAD
+
     def __repr__(self) -> str:
         return self._glance().text()
 
@@ -333,6 +343,7 @@ class Result(Description):
         if "accuracy" in self.training:
             facts.append((FLOAT_ACCURACY, share(self.training["accuracy"]), MEASURED))
         title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one training step, {self.fidelity}"
+        title += f", {self.caveat}" if self.caveat else ""
         rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]
         return Glance(title, facts, ("phase", "cycles", "share", "busy", "waits most for", "occupancy"), rows)
 

@@ -12,8 +12,8 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
-from deltatrain.sim.capabilities import against_simulating
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.capabilities import against_recorded, against_simulating
+from deltatrain.sim.fidelity import label
 from deltatrain.sim.machine.timeline_files import Recorder
 from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
@@ -105,6 +105,7 @@ def simulate_and_keep(
     """
     observed = recorder is not None
     refuse(against_simulating(architecture, trace.workload, fidelity, engine=engine, observed=observed))
+    refuse(against_recorded(trace, simulator.chosen(trace, -1), fidelity))
     folder = open_folder(out, trace.workload.name, architecture.name) if out else None
     return _simulated(architecture, trace, fidelity, folder, progress, engine, recorder, command)
 
@@ -206,7 +207,7 @@ def _simulated(
         command=command,
         on_progress=lambda share: progress("simulation", share, ""),
     )
-    progress("simulation", 1.0, FIDELITIES.load(fidelity).LABEL)
+    progress("simulation", 1.0, label(result))
     if folder is not None:
         result.save(folder.result)
         _draw(result, trace, folder, progress)
@@ -217,11 +218,11 @@ def _draw(result: Result, trace: Trace, folder: OutputFolder, progress: Progress
     from deltatrain.reports.figures import memory_traffic, phase_breakdown
     from deltatrain.reports.figures import occupancy as occupancy_figure
 
-    label = FIDELITIES.load(result.fidelity).LABEL
+    setting = label(result)
     progress("figures", 0.0, "")
-    folder.save_figure("phase_breakdown", phase_breakdown.draw(result, label))
+    folder.save_figure("phase_breakdown", phase_breakdown.draw(result, setting))
     progress("figures", 1 / 3, "")
-    folder.save_figure("memory_traffic", memory_traffic.draw(result, label))
+    folder.save_figure("memory_traffic", memory_traffic.draw(result, setting))
     progress("figures", 2 / 3, "")
     figure = occupancy_figure.draw(
         occupancy.over_steps(trace.recorded[-1]),

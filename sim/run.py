@@ -13,6 +13,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.observer import Observer, Observers
+from deltatrain.accel.origin import ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.nodes import mixed_nodes
@@ -20,7 +21,7 @@ from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Counters, Result
 from deltatrain.accel.version import VERSION
-from deltatrain.sim.capabilities import against_drawing, against_simulating
+from deltatrain.sim.capabilities import against_drawing, against_recorded, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
@@ -49,7 +50,8 @@ def simulate(
         The machine, its preset's name, or its TOML file.
     what
         A trace or its file, which ends in ``.npz``; or a synthetic workload, its preset's name, or its TOML file. Of a
-        workload a trace is drawn.
+        workload a trace is drawn. What fires in a step whose numbers a trace has is decided by the machine's integers
+        (`sim.programs`); the result's ``provenance["fired"]`` says so.
     fidelity
         A name in ``sim/fidelity``.
     recorded
@@ -67,16 +69,18 @@ def simulate(
     Raises
     ------
     ConfigError
-        If workload, machine and fidelity cannot do it together (`sim.capabilities`), with a line for each reason, or
-        something does not fit a memory.
+        If workload, machine and fidelity cannot do it together (`sim.capabilities`), with a line for each reason, gates
+        shall run a step whose weights and inputs the trace has not, or something does not fit a memory.
     """
     started = time.process_time()
     architecture, what = Architecture.of(architecture), described(what)
     _refuse(architecture, what, fidelity, engine, observed=observe is not None)
     member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else synthetic_trace(what)
-    step = _chosen(trace, recorded)
+    step = chosen(trace, recorded)
+    refuse(against_recorded(trace, step, fidelity))
     counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress)
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
+    provenance["fired"] = _fired(trace, step, member)
     return Result(
         workload=trace.workload.model_dump(mode="json"),
         architecture=architecture.model_dump(mode="json"),
@@ -165,13 +169,23 @@ def synthetic_trace(workload: Workload) -> Trace:
     return Trace(workload, statistics.inputs, statistics.classes, (synthetic_step(workload),), ())
 
 
-def _chosen(trace: Trace, recorded: int) -> RecordedStep:
+def chosen(trace: Trace, recorded: int) -> RecordedStep:
+    """Return one of a trace's recorded steps by its number; a `ConfigError` if there is none."""
     try:
         return trace.recorded[recorded]
     except IndexError:
         raise ConfigError(
             f"the trace has {len(trace.recorded)} recorded training steps, so there is none with number {recorded}"
         ) from None
+
+
+def _fired(trace: Trace, step: RecordedStep, member: Any) -> str:
+    """Return what decided which deltas fired."""
+    if step.numbers is not None:
+        return IN_INTEGERS
+    if trace.workload.synthetic is None:
+        return AS_RECORDED
+    return ANOTHER_WORKLOAD if member.COMPUTES else BY_STATISTICS
 
 
 def _host_work(program: Program) -> int:

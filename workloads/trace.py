@@ -1,4 +1,4 @@
-"""What a training run did, with no time in it: which deltas fired, how often, and how well the network learned."""
+"""What a training run did, with no time in it: which deltas fired and on which numbers, and how well it learned."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace_checks import check_counts, check_masks, check_widths
 from deltatrain.workloads.workload import Workload
 
@@ -50,6 +51,10 @@ class RecordedStep:
     weights
         Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out,
         those without entries left out. Empty if all do.
+    numbers
+        What the step works on. None where nobody recorded it, as for masks that are drawn; where the step is not the
+        last that was recorded, because weights are large; and where there are no thresholds, as in dense pre-training
+        and in spiking networks.
     """
 
     epoch: int
@@ -60,6 +65,7 @@ class RecordedStep:
     asked_x: tuple[NDArray[np.bool_], ...] = ()
     asked_h: tuple[NDArray[np.bool_], ...] = ()
     weights: tuple[NDArray[np.bool_], ...] = ()
+    numbers: StepNumbers | None = None
 
     def masks(self) -> dict[str, tuple[NDArray[np.bool_], ...]]:
         """Return all masks by a short name, those that are not there left out."""
@@ -73,8 +79,10 @@ class RecordedStep:
         return {name: masks for name, masks in named.items() if masks}
 
     def check(self, sizes: Sizes) -> None:
-        """Raise a `ConfigError` in one line unless all masks are of one batch of such a network."""
+        """Raise a `ConfigError` in one line unless all masks and numbers are of one batch of such a network."""
         check_masks(self.masks(), np.asarray(self.lengths), sizes)
+        if self.numbers is not None:
+            self.numbers.check(sizes, self.lengths)
 
 
 @dataclass(frozen=True)
@@ -145,15 +153,19 @@ class Trace:
 
     def __post_init__(self) -> None:
         check_widths(self.workload, self.inputs, self.classes)
-        sizes = Sizes(CELLS.load(self.workload.cell), self.inputs, self.workload.hidden, self.classes)
         checked: list[tuple[str, RecordedStep | EpochCounts]] = []
         checked += [(f"recorded step {number}", step) for number, step in enumerate(self.recorded)]
         checked += [(f"epoch {number}", counts) for number, counts in enumerate(self.epochs)]
         for what, one in checked:
             try:
-                one.check(sizes)
+                one.check(self.sizes)
             except ConfigError as error:
                 raise ConfigError(f"{what} is none of workload {self.workload.name!r}: {error}") from None
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of the network."""
+        return Sizes(CELLS.load(self.workload.cell), self.inputs, self.workload.hidden, self.classes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
@@ -263,7 +275,10 @@ def _header(trace: Trace) -> dict[str, Any]:
 
 
 def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
-    """Return every array of the trace by its name in the file: masks packed to bits, with their shapes beside them."""
+    """Return every array of the trace by its name in the file.
+
+    Masks are packed to bits, with their shapes beside them; of the steps that have numbers these are there too.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for index, step in enumerate(trace.recorded):
         arrays[f"{index}.lengths"] = step.lengths
@@ -271,6 +286,8 @@ def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
             for layer, mask in enumerate(masks):
                 arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
                 arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
+        if step.numbers is not None:
+            arrays |= {f"{index}.{name}": array for name, array in step.numbers.arrays().items()}
     return arrays
 
 
@@ -295,6 +312,7 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
         if_there("asked_x", layers),
         if_there("asked_h", layers),
         if_there("w", 2 * layers + 1),
+        StepNumbers.among(arrays, f"{index}."),
     )
 
 

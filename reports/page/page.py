@@ -104,7 +104,7 @@ def _overview(runs: Any) -> Table | None:
                 "name": run.name,
                 "workload": str(run.result.workload.get("name", "")),
                 "machine": str(run.result.architecture.get("name", "")),
-                "fidelity": run.result.fidelity,
+                "fidelity": ", ".join(filter(None, (run.result.fidelity, run.result.caveat))),
                 "seconds": delta.seconds,
                 "dense_seconds": dense.seconds,
                 "speedup": ratio(dense.cycles, delta.cycles),

@@ -23,7 +23,7 @@ from deltatrain.reports.table import (
     update_note,
 )
 from deltatrain.sim.cli.screen import fields, table
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fidelity import label
 
 _COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
 _NONE = "–"
@@ -44,7 +44,7 @@ def summary(result: Result) -> list[RenderableType]:
 def _headline(result: Result) -> Text:
     run, dense = result.counters, result.dense
     text = Text(f"{result.workload['name']} on {result.architecture['name']}", style="bold")
-    text.append(f"  one training step, {FIDELITIES.load(result.fidelity).LABEL}\n", style="dim")
+    text.append(f"  one training step, {label(result)}\n", style="dim")
     text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
     text.append(f": {times(result.speedup)} faster\n")
     return text

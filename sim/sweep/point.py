@@ -22,13 +22,13 @@ from deltatrain.accel.result import Cause, Counters
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.programs import dense_program, recorded_program
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.trained import trained_trace
 from deltatrain.workloads import training_summary
-from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -181,11 +181,11 @@ class Simulator:
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
         step = trace.recorded[-1]
-        program = step_programs.recorded_program(machine, trace, step)
+        program = recorded_program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
-            found |= _beside_dense(run, self._count(step_programs.dense_program(machine, trace, step), None))
+            found |= _beside_dense(run, self._count(dense_program(machine, trace, step), None))
         return found | _learned(trace)
 
     def _load(self, name: str | None, workload: str) -> Trace:

@@ -110,5 +110,5 @@ def _policy_that_runs_again(architecture: Architecture) -> Policy | None:
 def _first_steps(recorded: RecordedStep) -> RecordedStep:
     lengths = np.minimum(recorded.lengths, _COSTED_STEPS)
     streams = (recorded.fired_x, recorded.fired_h, recorded.asked_x, recorded.asked_h)
-    first = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in streams)
-    return RecordedStep(recorded.epoch, recorded.update, lengths, *first)
+    x, h, asked_x, asked_h = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in streams)
+    return RecordedStep(recorded.epoch, recorded.update, lengths, x, h, asked_x, asked_h)

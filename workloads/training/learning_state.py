@@ -20,6 +20,7 @@ from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
 
 VERSION = 2
@@ -148,7 +149,8 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
 def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
     streams = step.masks().items()
     masks = {f"{prefix}.{name}.{number}": mask for name, of in streams for number, mask in enumerate(of)}
-    return {f"{prefix}.lengths": step.lengths, **masks}
+    numbers = step.numbers.arrays() if step.numbers else {}
+    return {f"{prefix}.lengths": step.lengths, **masks, **{f"{prefix}.{name}": numbers[name] for name in numbers}}
 
 
 def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
@@ -165,4 +167,5 @@ def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dic
         masks("asked_x", layers),
         masks("asked_h", layers),
         masks("w", 2 * layers + 1),
+        StepNumbers.among(arrays, f"{prefix}."),
     )

@@ -19,6 +19,7 @@ from deltatrain.workloads.network.network import Network, Parameters, Sizes, for
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
+from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.tables import Training
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
 from deltatrain.workloads.training import learning_state
@@ -233,8 +234,9 @@ def _epoch(
     counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested.accuracy, *fired)
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
-        step_recorded = _record(workload, network, parameters, part, epoch, update)
-        recorded = (*recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
+        step_recorded = _record(workload, network, parameters, part, epoch, update, rate)
+        before = (replace(step, numbers=None) for step in recorded)  # a trace has the weights of its last step alone
+        recorded = (*before, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
     learned = replace(
         state,
         updates=update,
@@ -257,11 +259,24 @@ def _moved(state: LearningState, workload: Workload, sizes: Sizes, progress: flo
 
 
 def _record(
-    workload: Workload, network: Network, parameters: Parameters, part: Sequences, epoch: int, update: int
+    workload: Workload,
+    network: Network,
+    parameters: Parameters,
+    part: Sequences,
+    epoch: int,
+    update: int,
+    rate: float,
 ) -> RecordedStep:
-    """Return what fires in the forward pass of the recorded samples, the same ones in each epoch."""
+    """Return what fires in the forward pass of the recorded samples, the same ones in each epoch, and its numbers.
+
+    A machine that runs the step updates the weights too. It takes `rate`, the learning rate of the update before.
+    """
     chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
-    return recorded_step(forward(network, parameters, *part.padded(chosen)), epoch, update)
+    x, lengths = part.padded(chosen)
+    step = recorded_step(forward(network, parameters, x, lengths), epoch, update)
+    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
+        return step
+    return replace(step, numbers=StepNumbers(parameters.flat(), x, part.labels[chosen], np.array(rate)))
 
 
 def _initial_state(workload: Workload, sizes: Sizes, recordings_digest: str) -> LearningState:
