@@ -28,8 +28,9 @@ class CellArithmetic(Protocol):
         For each H-row block of W_x and W_h the block of M that it adds to (`accel.cells.accumulator_rows`); without
         any in ``BLOCKS_H`` the cell has no recurrent matrix.
     BIAS_X, BIAS_H
-        Whether the bias is an extra last column of W_x, of W_h. M starts at zero; that column fires at step 0 only,
-        with the value 1.0, so that `outer` makes the gradient of the bias, which is g(M) of step 0, like any other.
+        Whether the bias is an extra last column of W_x, of W_h. M starts at zero; that column fires with the value
+        1.0, at step 0 if M is kept and at every step if not (`accel.cells.bias_steps`), so that `outer` makes the
+        gradient of the bias like any other: g(M) of step 0, or its sum over the steps.
     STATE
         The H-vectors that a step takes from the step before, all zero before step 0. Every cell also carries h, and M,
         x-hat and h-hat if it keeps them.

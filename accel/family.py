@@ -13,10 +13,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import tomllib
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import metadata, resources
 from importlib.metadata import EntryPoint
-from inspect import Parameter, signature
+from inspect import Parameter, isfunction, signature
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from deltatrain.accel.errors import ConfigError, refuse, unknown_name
@@ -87,6 +87,24 @@ class ModuleFamily(Generic[Member]):
         if broken:
             raise ConfigError("\n".join(f"{whose}: {line}" for line in broken))
         return module
+
+
+class _Given:
+    """A member whose functions have been given arguments; it has what the member has."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.__dict__.update(names)
+
+
+def given(member: Member, **arguments: Any) -> Member:
+    """Return `member` whose functions take these arguments where they have them, and which tells them in capitals."""
+    names = {name: value for name, value in vars(member).items() if name == "__name__" or not name.startswith("_")}
+    for name, value in names.items():
+        if isfunction(value):
+            taken = {key: argument for key, argument in arguments.items() if key in signature(value).parameters}
+            names[name] = partial(value, **taken) if taken else value
+    told = {name.upper(): argument for name, argument in arguments.items()}
+    return cast(Member, _Given(names | told))
 
 
 def broken_promises(member: object, protocol: type[Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from deltatrain.accel import spikes_cut
 from deltatrain.accel.description import Count, Description, NonNegativeFloat, PositiveInt
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
@@ -283,11 +284,15 @@ class Result(Description):
     provenance: dict[str, Any]
 
     @model_validator(mode="after")
-    def _shares_are_shares(self) -> Self:
+    def _shares_are_shares_and_counts_are_counts(self) -> Self:
         for name in ("accuracy", "occupancy_x", "occupancy_h", "saved"):
             value = self.training.get(name, 0.0)
             if not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ValueError(f"training.{name} must be a share between 0 and 1, not {value}")
+        for name in spikes_cut.COUNTS:
+            value = self.training.get(name, 0)
+            if not isinstance(value, int) or value < 0:
+                raise ValueError(f"training.{name} must be a number of at least 0, not {value}")
         return self
 
     @model_validator(mode="after")
@@ -342,6 +347,8 @@ class Result(Description):
             facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))
         if "accuracy" in self.training:
             facts.append((FLOAT_ACCURACY, share(self.training["accuracy"]), MEASURED))
+        if (cut := spikes_cut.told(self.training)) is not None:
+            facts.append((spikes_cut.SPIKES_CUT, cut, MEASURED))
         title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one training step, {self.fidelity}"
         title += f", {self.caveat}" if self.caveat else ""
         rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]

@@ -15,6 +15,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.family import ModuleFamily, broken_promises
 from deltatrain.accel.modes import MODES, EncoderMode
 from deltatrain.accel.program import UNITS
+from deltatrain.accel.surrogates import SURROGATES
 from deltatrain.reports.figures import FIGURES
 from deltatrain.rtl.elementwise.cells import TIMETABLES
 from deltatrain.rtl.lanes.modes import LANE_MODES
@@ -32,6 +33,7 @@ from deltatrain.workloads.sparsity import SPARSITY
 FAMILIES: dict[str, ModuleFamily[Any]] = {
     "accel.modes": MODES,
     "accel.cells": CELL_ARITHMETIC,
+    "accel.surrogates": SURROGATES,
     "workloads.cells": CELLS,
     "workloads.datasets": DATASETS,
     "workloads.optimisers": OPTIMISERS,

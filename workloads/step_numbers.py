@@ -51,7 +51,7 @@ class StepNumbers:
         return cls(**{name: arrays[prefix + name] for name in names})
 
     def check(self, sizes: Sizes, lengths: NDArray[np.int64]) -> None:
-        """Raise a `ConfigError` of one line unless they are finite, and of a batch of `lengths` on a network of `sizes`.
+        """Raise a one-line `ConfigError` unless they are finite, and of a batch of `lengths` on a network of `sizes`.
 
         Parameters
         ----------

@@ -62,7 +62,7 @@ def synthetic_step(workload: Workload) -> RecordedStep:
 
 def _weights(workload: Workload, statistics: Synthetic) -> tuple[NDArray[np.bool_], ...]:
     """Return the weights that the workload's sparsity rule begins with."""
-    sizes = Sizes(CELLS.load(workload.cell), statistics.inputs, workload.hidden, statistics.classes)
+    sizes = Sizes(workload.recurrent_cell, statistics.inputs, workload.hidden, statistics.classes)
     random = np.random.default_rng([workload.training.seed, len(workload.hidden), _WEIGHTS])
     return recorded_weights(first_mask(sizes, workload.sparsity, random), sizes)
 

@@ -23,7 +23,7 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace_checks import check_counts, check_masks, check_widths
-from deltatrain.workloads.workload import Workload
+from deltatrain.workloads.workload import Workload, with_neuron_of_before
 
 FORMAT = "deltatrain trace"
 VERSION = 2
@@ -106,6 +106,11 @@ class EpochCounts:
         the first step has no recurrent delta).
     asked_x, asked_h
         For each layer, how many elements the backward pass gave a gradient to; empty if just those that fired.
+    spikes, spikes_cut
+        For each spiking layer, how many spikes were listed, and how many were not because the list was full. Empty for
+        any other layer, and in files of before they were counted.
+    steps_cut
+        For each spiking layer, in how many steps of a sample a spike was not listed.
     """
 
     epoch: int
@@ -118,6 +123,9 @@ class EpochCounts:
     steps_h: tuple[int, ...]
     asked_x: tuple[int, ...] = ()
     asked_h: tuple[int, ...] = ()
+    spikes: tuple[int, ...] = ()
+    spikes_cut: tuple[int, ...] = ()
+    steps_cut: tuple[int, ...] = ()
 
     def check(self, sizes: Sizes) -> None:
         """Raise a `ConfigError` in one line unless an epoch of such a network can have these counts."""
@@ -165,7 +173,7 @@ class Trace:
     @property
     def sizes(self) -> Sizes:
         """Of the network."""
-        return Sizes(CELLS.load(self.workload.cell), self.inputs, self.workload.hidden, self.classes)
+        return Sizes(self.workload.recurrent_cell, self.inputs, self.workload.hidden, self.classes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
@@ -218,7 +226,7 @@ class Trace:
         if table_digest(header.workload) != header.digest:
             raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         try:
-            workload = Workload.from_table(_as_trained(header.workload))
+            workload = Workload.from_table(_as_trained(with_neuron_of_before(header.workload)))
         except ConfigError as error:
             fault = str(error).splitlines()[0]
             raise ConfigError(f"{path} holds a workload that this version does not accept: {fault}") from None

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import Sizes
-from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.trace import EpochCounts, Trace
 from deltatrain.workloads.training.operations import matrix_macs
 from deltatrain.workloads.weight_masks import counts as weight_counts
 
 Row = dict[str, int | float | str]
 
+_LAST = ("accuracy", "loss", "occupancy_x", "occupancy_h", "spikes", "spikes_cut", "steps_cut", "steps")
+
 
 def sizes_of(trace: Trace) -> Sizes:
     """Return the sizes of the trained network."""
-    return Sizes(CELLS.load(trace.workload.cell), trace.inputs, trace.workload.hidden, trace.classes)
+    return Sizes(trace.workload.recurrent_cell, trace.inputs, trace.workload.hidden, trace.classes)
 
 
 def epoch_rows(trace: Trace) -> list[Row]:
@@ -24,7 +25,8 @@ def epoch_rows(trace: Trace) -> list[Row]:
     Columns: ``epoch`` from 0; ``trained``, "dense" or "delta"; ``loss`` a training sample; test ``accuracy``;
     ``occupancy_x`` and ``occupancy_h``, all layers together; ``fp_macs``, ``bp_macs``, ``wg_macs`` of the matrix
     products, biases apart, and ``macs``, their sum; ``dense_macs`` with every column used; ``saved``, the share not
-    needed.
+    needed. Of a spiking network also ``spikes`` that were listed, ``spikes_cut`` that were not because a list was full,
+    both of all layers, and ``steps_cut``, in how many steps of a sample and layer that was, of ``steps``.
     """
     sizes, rows = sizes_of(trace), []
     for counts in trace.epochs:
@@ -43,9 +45,21 @@ def epoch_rows(trace: Trace) -> list[Row]:
                 "macs": macs.total,
                 "dense_macs": macs.dense_total,
                 "saved": macs.saved,
+                **_spikes(counts, sizes),
             }
         )
     return rows
+
+
+def _spikes(counts: EpochCounts, sizes: Sizes) -> Row:
+    if not counts.spikes:
+        return {}
+    return {
+        "spikes": sum(counts.spikes),
+        "spikes_cut": sum(counts.spikes_cut),
+        "steps_cut": sum(counts.steps_cut),
+        "steps": len(counts.spikes) * counts.steps_x[0] // sizes.features,
+    }
 
 
 def summary(trace: Trace) -> dict[str, Any]:
@@ -53,12 +67,13 @@ def summary(trace: Trace) -> dict[str, Any]:
 
     Keys: ``parameters`` learned, weights that do not exist left out; ``epochs``; ``accuracy`` on the test part and
     ``loss`` after the last epoch, ``occupancy_x`` and ``occupancy_h`` in it; ``macs``, ``dense_macs``, biases apart,
-    and ``saved`` over all epochs.
+    and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps`` of the
+    last epoch.
     """
     rows = epoch_rows(trace)
     if not rows:
         return {}
     macs, dense = (sum(int(row[column]) for row in rows) for column in ("macs", "dense_macs"))
-    last = {column: rows[-1][column] for column in ("accuracy", "loss", "occupancy_x", "occupancy_h")}
+    last = {column: rows[-1][column] for column in _LAST if column in rows[-1]}
     counts = {"parameters": sum(weight_counts(sizes_of(trace), trace.workload.sparsity)), "epochs": len(rows)}
     return {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}

@@ -19,9 +19,11 @@ from pydantic import (
 from deltatrain.accel.described import described
 from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, with_overrides
 from deltatrain.accel.errors import wrong_kind
+from deltatrain.accel.family import given
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.quantity import share
-from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.cells import CELLS, Cell
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
@@ -66,6 +68,9 @@ class Workload(Description):
         Which weights exist; all of them if the table is left out.
     few_bit
         What the tape keeps of sigmoids and tanhs; their values if the table is left out.
+    neuron
+        What the neurons of a spiking cell are; the published ones, without a cap, if the table is left out. No other
+        cell has it.
     synthetic
         Statistics of the deltas; there if and only if the data set is "synthetic".
     """
@@ -80,6 +85,7 @@ class Workload(Description):
     training: Training
     sparsity: Sparsity = Sparsity()
     few_bit: FewBit | None = None
+    neuron: LeakyNeuron | None = None
     synthetic: Synthetic | None = None
 
     @classmethod
@@ -138,6 +144,12 @@ class Workload(Description):
         return tuple(pairs)
 
     @property
+    def recurrent_cell(self) -> Cell:
+        """The cell, of the neurons that are described here."""
+        cell = CELLS.load(self.cell)
+        return cell if self.neuron is None else given(cell, neuron=self.neuron)
+
+    @property
     def dtype(self) -> np.dtype[np.floating]:
         """Number format of the arithmetic on the host."""
         return np.dtype(np.float32 if self.training.precision == "float32" else np.float64)
@@ -164,10 +176,23 @@ class Workload(Description):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_thresholds_where_nothing_is_held(cls, table: Any) -> Any:
-        if isinstance(table, dict) and table.get("cell") in CELLS.names() and not _holds(table["cell"]):
-            return {"theta_x": 0.0, "theta_h": 0.0} | table
-        return table
+    def _neurons_and_no_thresholds_where_nothing_is_held(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or table.get("cell") not in CELLS.names() or _holds(table["cell"]):
+            return table
+        neuron = {} if table.get("neuron") is None else table["neuron"]
+        return {"theta_x": 0.0, "theta_h": 0.0} | table | {"neuron": neuron}
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_neurons(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `neuron` out where there is none, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        return table if self.neuron is not None else {name: value for name, value in table.items() if name != "neuron"}
+
+    @model_validator(mode="after")
+    def _neurons_if_and_only_if_they_spike(self) -> Self:
+        if self.neuron is not None and _holds(self.cell):
+            raise ValueError(f'the table "neuron" belongs to cells that spike, not to {self.cell!r}')
+        return self
 
     @model_validator(mode="after")
     def _spikes_are_all_or_nothing(self) -> Self:
@@ -233,6 +258,18 @@ class Workload(Description):
 
 def _listed(numbers: float | tuple[float, ...]) -> str:
     return ", ".join(f"{number:g}" for number in (numbers if isinstance(numbers, tuple) else (numbers,)))
+
+
+def with_neuron_of_before(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of a workload as a file holds it, with the neurons that a spiking cell had before it could say.
+
+    Then a quarter of a layer was listed, the lowest numbers first. (And the bias acted in step 0 alone, which no field
+    tells.)
+    """
+    cell = table.get("cell")
+    if "neuron" in table or cell not in CELLS.names() or _holds(cell):
+        return table
+    return table | {"neuron": {"listed_share": 0.25}}
 
 
 def _holds(cell: str) -> bool:

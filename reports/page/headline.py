@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deltatrain.accel import spikes_cut
 from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.page.contents import Run
@@ -92,6 +93,8 @@ def _learned(run: Run) -> list[Card]:
     beside = "no dense network was trained beside it"
     if run.curves and dense_epochs:
         beside = f"{share(run.curves.accuracy[dense_epochs - 1])} after {dense_epochs} dense epochs"
+    cut = spikes_cut.told(found)
+    listed = [Card(spikes_cut.SPIKES_CUT.capitalize(), f"{found['spikes_cut']:,}", "", cut, MEASURED)] if cut else []
     return [
         Card(FLOAT_ACCURACY.capitalize(), share(found["accuracy"]), "", beside, MEASURED),
         Card(
@@ -101,4 +104,5 @@ def _learned(run: Run) -> list[Card]:
             f"dense {quantity(found['dense_macs'], 'MAC')}, FP + BP + WG of all epochs, biases apart",
             MEASURED,
         ),
+        *listed,
     ]

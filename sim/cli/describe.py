@@ -11,7 +11,7 @@ from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.sim.cli import options
 
 _ONLY_OF_MACHINES = {"engine", "local", "remote", "dma", "placement", "tiles", "energy", "area", "checkpoint"}
-_ONLY_OF_WORKLOADS = {"dataset", "cell", "hidden", "theta_x", "theta_h", "readout", "training", "synthetic"}
+_ONLY_OF_WORKLOADS = {"dataset", "cell", "hidden", "theta_x", "theta_h", "readout", "training", "synthetic", "neuron"}
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,9 +168,8 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
 
     workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
-    tables = {
-        part: described.pop(part) for part in ("training", "sparsity", "few_bit", "synthetic") if part in described
-    }
+    names = ("training", "neuron", "sparsity", "few_bit", "synthetic")
+    tables = {part: described.pop(part) for part in names if part in described}
     parts = [fields(str(described.pop("name")), _values(described))]
     parts += [fields(part, _values(values)) for part, values in tables.items()]
     if workload.synthetic is None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
+from deltatrain.accel import spikes_cut
 from deltatrain.accel.origin import FLOAT_ACCURACY
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
@@ -157,6 +158,8 @@ def training(found: Mapping[str, Any]) -> RenderableType:
         ),
         ("saved", f"{share(found['saved'])} of the {quantity(found['dense_macs'])} of the dense network"),
     ]
+    if (cut := spikes_cut.told(found)) is not None:
+        values.append((spikes_cut.SPIKES_CUT, cut))
     return fields("Training", values)
 
 

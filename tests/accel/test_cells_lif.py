@@ -4,27 +4,42 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from stated_neurons import most_of, order_of
 
 from deltatrain.accel.cells import lif
-from deltatrain.accel.cells.lif import GAIN, SHARPNESS, SPIKES_ABOVE
 from deltatrain.accel.engine import Formats
+from deltatrain.accel.family import given as given_neuron
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import encode_spikes
 from deltatrain.accel.number import NumberFormat, quantise, to_float
+from deltatrain.accel.surrogates import SURROGATES
 
 any_formats = st.from_type(Formats)
 seeds = st.integers(0, 2**32 - 1)
 FINE = NumberFormat(bits=20, fraction_bits=15)
+FINE_FORMATS = Formats(
+    weight=FINE, activation=FINE, gate=FINE, state=FINE, gradient=FINE, learning_rate=FINE,
+    memory_bits=48, weight_gradient_bits=44,
+)  # fmt: skip
 
 
-class Layer:
+NEURONS = (
+    LeakyNeuron(),
+    LeakyNeuron(listed_share=0.25),
+    LeakyNeuron(listed_share=0.25, listed_first="random", reset="subtract", decay=0.6, threshold=1.3),
+    LeakyNeuron(reset="subtract", decay=1.0, learns_above=0.4, surrogate="triangle", sharpness=2.0),
+)
+
+
+class StatedLayer:
     """A layer in exact fractions."""
 
-    def __init__(self, exact, formats, width):
-        self.exact, self.formats, self.most = exact, formats, max(2, width // 4 // 2 * 2)
-        self.alpha = self.constant(lif.ALPHA, formats.gate)
-        self.loud, self.quiet = (self.constant(v, formats.state) for v in (SPIKES_ABOVE, lif.GRADIENT_ABOVE))
+    def __init__(self, exact, formats, neuron):
+        self.exact, self.formats, self.neuron = exact, formats, neuron
+        self.decay = self.constant(neuron.decay, formats.gate)
+        self.loud, self.quiet = (self.constant(v, formats.state) for v in (neuron.threshold, neuron.near))
 
     def constant(self, value, number):
         return self.exact.real(int(quantise(np.array(value), number)), number)
@@ -33,20 +48,33 @@ class Layer:
         return self.exact.real(self.exact.store(value, number), number)
 
     def listed(self, u):
-        loud = [j for j, v in enumerate(u) if v > self.loud][: self.most]
-        return loud, [j for j, v in enumerate(u) if self.quiet < v <= self.loud][: self.most - len(loud)]
+        loud = [j for j, v in enumerate(u) if v > self.loud]
+        quiet = [j for j, v in enumerate(u) if self.quiet < v <= self.loud]
+        most, order = most_of(self.neuron, len(u)), order_of(self.neuron, [*loud, *quiet], len(u))
+        spikes = [j for j in order if j in loud][:most]
+        return spikes, [j for j in order if j in quiet][: most - len(spikes)]
+
+    def left(self, v):
+        if v > self.loud:
+            return Fraction(0) if self.neuron.reset == "zero" else self.decay * v - self.loud
+        return self.decay * v
 
     def forward(self, current, before):
-        kept = [Fraction(0) if v > self.loud else self.alpha * v for v in before]
-        return [self.keep(leak + new, self.formats.state) for leak, new in zip(kept, current, strict=True)]
+        return [self.keep(self.left(v) + new, self.formats.state) for v, new in zip(before, current, strict=True)]
 
 
+@pytest.mark.parametrize("neuron", NEURONS)
 @given(formats=any_formats, seed=seeds, width=st.integers(1, 20))
-def test_forward_and_backward(exact, integers_in, formats, seed, width):
-    rng, layer = np.random.default_rng(seed), Layer(exact, formats, width)
+@settings(max_examples=30)
+def test_forward_and_backward(exact, integers_in, neuron, formats, seed, width):
+    rng, layer, cell = (
+        np.random.default_rng(seed),
+        StatedLayer(exact, formats, neuron),
+        given_neuron(lif, neuron=neuron),
+    )
     M = integers_in(rng, formats.memory, (1, width)) >> rng.integers(0, formats.memory.bits, (1, width))
     state = integers_in(rng, formats.state, (1, width)) >> rng.integers(0, formats.state.bits, (1, width))
-    after, h, tape = lif.forward(M, state, formats)
+    after, h, tape = cell.forward(M, state, formats)
     u = layer.forward([exact.real(v, formats.memory) for v in M[0]], [exact.real(v, formats.state) for v in state[0]])
     assert [exact.real(v, formats.state) for v in after[0]] == u
     assert (tape == after).all()
@@ -57,28 +85,33 @@ def test_forward_and_backward(exact, integers_in, formats, seed, width):
     assert (h == wanted).all()
 
     g_h, carry, later = integers_in(rng, formats.gradient, (3, width))
-    g_M, before = lif.backward(g_h, carry, tape, later[None], formats)
-    slopes = lif.surrogate(tape[0], formats)
+    g_M, before = cell.backward(g_h, carry, tape, later[None], formats)
+    slopes = cell.surrogate(tape[0], formats)
     for j in range(width):
         slope = exact.real(slopes[j], formats.gate) if j in loud + quiet else Fraction(0)
-        leaking = layer.alpha * exact.real(later[j], formats.gradient)
+        leaking = layer.decay * exact.real(later[j], formats.gradient)
         expected = layer.keep(leaking + exact.real(g_h[j], formats.gradient) * slope, formats.gradient)
         assert exact.real(g_M[0, j], formats.gradient) == expected
     assert (before == carry).all()
 
 
-def test_the_table_is_near_the_surrogate():
+SLOPES = {
+    "fast_sigmoid": lambda v: 1 / (10 * v + 1) ** 2,
+    "arctan": lambda v: 1 / (100 * v**2 + 1),
+    "triangle": lambda v: np.maximum(1 - 10 * v, 0),
+}
+
+
+@pytest.mark.parametrize("name", SURROGATES.names())
+def test_the_table_is_near_the_surrogate(name):
     """Within 2 % of its height; a chord lies above the curve most where the curve bends most, at the threshold."""
-    formats = Formats(
-        weight=FINE, activation=FINE, gate=FINE, state=FINE, gradient=FINE, learning_rate=FINE,
-        memory_bits=48, weight_gradient_bits=44,
-    )  # fmt: skip
+    formats, neuron = FINE_FORMATS, LeakyNeuron(surrogate=name)
     u = np.arange(-(1 << 15), 5 << 15, 7)
-    wanted = GAIN / (SHARPNESS * GAIN * np.abs(to_float(u, 15) - SPIKES_ABOVE) + 1) ** 2
-    error = to_float(lif.surrogate(u, formats), 15) - wanted
-    assert np.abs(error).max() < 0.02 * GAIN
-    assert np.abs(error)[np.abs(to_float(u, 15) - SPIKES_ABOVE) > 0.5].max() < 0.001 * GAIN
-    assert lif.surrogate(quantise(np.array([SPIKES_ABOVE]), FINE), formats)[0] == quantise(np.array(GAIN), FINE)
+    distance = np.abs(to_float(u, 15) - 2)
+    error = to_float(lif.surrogate(u, formats, neuron), 15) - SLOPES[name](distance / 2) / 2
+    assert np.abs(error).max() < 0.01
+    assert np.abs(error)[distance > 0.5].max() < 0.0005
+    assert lif.surrogate(quantise(np.array([2.0]), FINE), formats, neuron)[0] == quantise(np.array(0.5), FINE)
 
 
 @given(formats=any_formats, seed=seeds, width=st.integers(1, 20))
@@ -97,22 +130,9 @@ def test_a_list_holds_spikes_of_one_and_marks_of_zero_and_they_alone_get_gradien
     assert not np.delete(g, fired.columns).any()
 
 
-def test_a_layer_is_listed_up_to_an_even_number_of_at_least_two():
-    assert [lif.listed_most(width) for width in (1, 8, 12, 100, 128)] == [2, 2, 2, 24, 32]
-    spiking = np.array([[True] * 5 + [False] * 3, [False] * 8])
-    near = ~spiking
-    spikes, quiet = lif.listed(spiking, near)
-    assert np.flatnonzero(spikes[0]).tolist() == [0, 1]
-    assert not quiet[0].any()
-    assert np.flatnonzero(quiet[1]).tolist() == [0, 1]
-
-
 def test_one_step_by_hand():
     """A neuron at the threshold keeps its potential and leaks; one above begins anew."""
-    formats = Formats(
-        weight=FINE, activation=FINE, gate=FINE, state=FINE, gradient=FINE, learning_rate=FINE,
-        memory_bits=48, weight_gradient_bits=44,
-    )  # fmt: skip
+    formats = FINE_FORMATS
     two = quantise(np.array([2.0, 2.001]), FINE)
     M = quantise(np.array([0.25, 0.25]), formats.memory)
     after, _, _ = lif.forward(M[None], two[None], formats)

@@ -142,6 +142,8 @@ RESULT_CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "more right than all": lambda t: t["training"].update(accuracy=1.01),
     "a text for a share": lambda t: t["training"].update(saved="most"),
     "more fired than all": lambda t: t["training"].update(occupancy_h=1.5),
+    "spikes less than none": lambda t: t["training"].update(spikes_cut=-1),
+    "a text for spikes": lambda t: t["training"].update(spikes="many"),
     "lanes lack words for longer than they wait": lambda t: t["starved_cycles"].update(list=1),
     "less than nothing held": lambda t: t.update(held_bytes=[[0, -1]]),
 }
@@ -221,6 +223,15 @@ def test_a_result_prints_a_few_lines_with_how_each_number_was_found(result: Resu
         words = line.split()
         assert words[0] == name and int(words[1].replace(",", "")) == phase.cycles
         assert float(words[4]) == pytest.approx(100 * phase.busy_cycles / phase.cycles, abs=0.051)
+
+
+@settings(max_examples=1)
+@given(results())
+def test_a_result_of_a_spiking_network_says_how_many_spikes_were_cut(result: Result) -> None:
+    training = result.training | {"spikes": 900, "spikes_cut": 100, "steps_cut": 7, "steps": 50}
+    shown = repr(result.model_copy(update={"training": training}))
+    assert "100 of 1,000 (10.0 %) in the last epoch, in 7 of 50 steps" in shown
+    assert "spikes cut by full lists" not in repr(result)
 
 
 @settings(max_examples=1)

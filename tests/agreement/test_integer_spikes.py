@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from deltatrain.accel.cells import CELL_ARITHMETIC, lif
 from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.family import given as given_neuron
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import loss
 from deltatrain.accel.number import quantise, to_float
 from deltatrain.workloads.cells import CELLS
@@ -34,9 +36,12 @@ WIDE = Formats(
 FEATURES, CLASSES = 6, 4
 
 
-def _exact_slope(u, formats):
-    distance = np.abs(to_float(u, formats.state.fraction_bits) - lif.SPIKES_ABOVE)
-    return quantise(lif.GAIN / (lif.SHARPNESS * lif.GAIN * distance + 1) ** 2, formats.gate)
+NEURONS = (LeakyNeuron(), LeakyNeuron(reset="subtract", listed_share=0.25, listed_first="random"))
+
+
+def _exact_slope(u, formats, neuron):
+    distance = np.abs(to_float(u, formats.state.fraction_bits) / neuron.threshold - 1)
+    return quantise(1 / (neuron.sharpness * distance + 1) ** 2 / neuron.threshold, formats.gate)
 
 
 def _exact_loss(logits, label, formats):
@@ -46,12 +51,14 @@ def _exact_loss(logits, label, formats):
 
 @pytest.mark.parametrize("readout", ["last", "every"])
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
-@settings(max_examples=8)
+@pytest.mark.parametrize("neuron", NEURONS)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_integers_are_the_equations_but_for_rounding(cell, readout, seed):
+def test_integers_are_the_equations_but_for_rounding(cell, readout, neuron, seed):
     rng = np.random.default_rng(seed)
-    arithmetic, hidden, steps = CELL_ARITHMETIC.load(cell), (12, 8), int(rng.integers(2, 12))
-    sizes = Sizes(CELLS.load(cell), FEATURES, hidden, CLASSES)
+    hidden, steps = (12, 8), int(rng.integers(2, 12))
+    arithmetic, floating = (given_neuron(family.load(cell), neuron=neuron) for family in (CELL_ARITHMETIC, CELLS))
+    sizes = Sizes(floating, FEATURES, hidden, CLASSES)
     drawn = from_flat(4 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
     integers = quantised(drawn, arithmetic, WIDE)
     engine = Engine(clock_hz=10**8, lanes=4, encoder_elements=4, elementwise_lanes=4, formats=WIDE)

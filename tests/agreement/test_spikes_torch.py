@@ -1,22 +1,25 @@
 """Spiking networks against PyTorch: autograd over a second statement with a surrogate; differences of smooth spikes.
 
-The statement is in the published units (u' = k * sum of I, threshold 1), snnTorch-like: a loop over steps, a spike as
-a function of its own whose backward is the surrogate. Central differences say nothing about a step function, so they
+The statement is in units of the threshold (u' = u / threshold, as published), snnTorch-like: a loop over steps, a spike
+as a function of its own whose backward is the surrogate. Central differences say nothing about a step function, so they
 are taken of the network with the spike replaced by the integral of its surrogate, of which the same backward pass is
 the exact gradient.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from stated_neurons import most_of, order_of
 
+from deltatrain.accel.family import given
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.workloads.arrays.packing import Array, unpack
 from deltatrain.workloads.cells import CELLS, lif
+from deltatrain.workloads.network.fired import fired_in
 from deltatrain.workloads.network.network import (
     Network,
     Sizes,
@@ -32,54 +35,67 @@ from deltatrain.workloads.network.network import (
 torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
 Tensor = Any
 
-ALPHA, THRESHOLD, NEAR, BETA = 0.95, 1.0, 0.9, 10.0
-K = 10 * (1 - ALPHA)
 SPIKING = ("lif", "lif_recurrent")
 CLASSES = 4
 LENGTHS = np.array([9, 4, 12, 1, 7])
+CAPPED = LeakyNeuron(listed_share=0.25)
+NEURONS = (
+    CAPPED,
+    LeakyNeuron(listed_share=0.25, listed_first="random", seed=3),
+    LeakyNeuron(reset="subtract", decay=0.8, threshold=1.3, learns_above=0.7, sharpness=4.0),
+    LeakyNeuron(surrogate="arctan"),
+    LeakyNeuron(surrogate="triangle", sharpness=0.7),
+)
+SLOPES = {
+    "fast_sigmoid": lambda distance, sharpness: 1 / (sharpness * distance + 1) ** 2,
+    "arctan": lambda distance, sharpness: 1 / ((sharpness * distance) ** 2 + 1),
+    "triangle": lambda distance, sharpness: torch.clamp(1 - sharpness * distance, min=0),
+}
 
 
 class Spike(torch.autograd.Function):
-    """1 above the threshold for at most `most` neurons; backward the surrogate, for whoever is listed."""
+    """1 above the threshold where the list has room; backward the surrogate, for whoever is listed."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, most: int) -> Tensor:
-        loud = [j for j in range(len(u)) if u[j] > THRESHOLD][:most]
-        quiet = [j for j in range(len(u)) if NEAR < u[j] <= THRESHOLD][: most - len(loud)]
-        listed = torch.zeros_like(u)
-        listed[loud + quiet] = 1.0
+    def forward(ctx: Any, u: Tensor, neuron: LeakyNeuron) -> Tensor:
+        loud = [j for j in range(len(u)) if u[j] > 1]
+        quiet = [j for j in range(len(u)) if neuron.learns_above < u[j] <= 1]
+        most, order = most_of(neuron, len(u)), order_of(neuron, [*loud, *quiet], len(u))
+        spiking = [j for j in order if j in loud][:most]
+        listed, spikes = torch.zeros_like(u), torch.zeros_like(u)
+        listed[spiking + [j for j in order if j in quiet][: most - len(spiking)]] = 1.0
+        spikes[spiking] = 1.0
         ctx.save_for_backward(u, listed)
-        spikes = torch.zeros_like(u)
-        spikes[loud] = 1.0
+        ctx.neuron = neuron
         return spikes
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         u, listed = ctx.saved_tensors
-        return g * listed / (BETA * (u - THRESHOLD).abs() + 1) ** 2, None
+        return g * listed * SLOPES[ctx.neuron.surrogate]((u - 1).abs(), ctx.neuron.sharpness), None
 
 
 class Leak(torch.autograd.Function):
-    """alpha * u, or 0 after a spike; backward alpha whatever happened: the reset is a constant."""
+    """What a step leaves of u; backward the decay whatever happened: the reset is a constant."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor) -> Tensor:
-        return torch.where(u > THRESHOLD, torch.zeros_like(u), ALPHA * u)
+    def forward(ctx: Any, u: Tensor, neuron: LeakyNeuron) -> Tensor:
+        ctx.decay = neuron.decay
+        left = neuron.decay * u
+        return torch.where(u > 1, torch.zeros_like(u) if neuron.reset == "zero" else left - 1, left)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return ALPHA * g
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return ctx.decay * g, None
 
 
-def _stated_layer(W_x: Tensor, W_h: Tensor, bias: Tensor, xs: list[Tensor]) -> list[Tensor]:
-    width = len(bias)
-    most = max(2, int(0.25 * width) // 2 * 2)
-    u = s = torch.zeros(width, dtype=torch.float64)
+def _stated_layer(neuron: LeakyNeuron, W_x: Tensor, W_h: Tensor, bias: Tensor, xs: list[Tensor]) -> list[Tensor]:
+    u = s = torch.zeros(len(bias), dtype=torch.float64)
     spikes = []
-    for t, x in enumerate(xs):
-        current = W_x @ x + (W_h @ s if len(W_h) else 0) + (bias if t == 0 else 0)
-        u = Leak.apply(u) + K * current
-        s = Spike.apply(u, most)
+    for x in xs:
+        current = W_x @ x + (W_h @ s if len(W_h) else 0) + bias
+        u = Leak.apply(u, neuron) + current / neuron.threshold
+        s = Spike.apply(u, neuron)
         spikes.append(s)
     return spikes
 
@@ -91,7 +107,7 @@ def _stated_loss(tensors: list[Tensor], x: Tensor, labels: Array, network: Netwo
         hs = [x[t, sample] for t in range(length)]
         for layer in range(len(network.sizes.hidden)):
             total = total + network.beta * sum(h.abs().sum() for h in hs)
-            hs = _stated_layer(*recurrent[3 * layer : 3 * layer + 3], hs)
+            hs = _stated_layer(network.sizes.cell.NEURON, *recurrent[3 * layer : 3 * layer + 3], hs)
             if len(recurrent[3 * layer + 1]):
                 total = total + network.beta * sum(h.abs().sum() for h in hs[:-1])
         read = hs if network.readout == "every" else hs[-1:]
@@ -101,25 +117,31 @@ def _stated_loss(tensors: list[Tensor], x: Tensor, labels: Array, network: Netwo
     return total / len(LENGTHS), tops
 
 
-def _case(cell: str, hidden: tuple[int, ...], readout: str, beta: float, seed: int) -> tuple[Any, ...]:
+def _case(
+    cell: str, hidden: tuple[int, ...], readout: str, beta: float, seed: int, neuron: LeakyNeuron = CAPPED
+) -> tuple[Any, ...]:
     rng = np.random.default_rng(seed)
-    sizes = Sizes(CELLS.load(cell), 6, hidden, CLASSES)
+    sizes = Sizes(given(CELLS.load(cell), neuron=neuron), 6, hidden, CLASSES)
     network = Network(sizes, ((0.0, 0.0),) * len(hidden), readout, beta)
     parameters = from_flat(4 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
     x = (rng.random((LENGTHS.max(), len(LENGTHS), 6)) < 0.5).astype(np.float64)
     return network, parameters, x, rng.integers(0, CLASSES, len(LENGTHS))
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.2])
-@pytest.mark.parametrize("readout", ["last", "every"])
-@pytest.mark.parametrize("hidden", [(9,), (12, 8)])
+@pytest.mark.parametrize(
+    ("hidden", "readout", "beta", "neuron"),
+    [
+        *itertools.product([(9,), (12, 8)], ["last", "every"], [0.0, 0.2], [LeakyNeuron()]),
+        *(((12, 8), "every", 0.2, neuron) for neuron in NEURONS),
+    ],
+)
 @pytest.mark.parametrize("cell", SPIKING)
 def test_spikes_and_gradients_equal_autograd_over_a_second_statement(
-    cell: str, hidden: tuple[int, ...], readout: str, beta: float
+    cell: str, hidden: tuple[int, ...], readout: str, beta: float, neuron: LeakyNeuron
 ) -> None:
-    listed = 0.0
+    listed = cut = 0.0
     for seed in range(3):
-        network, parameters, x, labels = _case(cell, hidden, readout, beta, seed)
+        network, parameters, x, labels = _case(cell, hidden, readout, beta, seed, neuron)
         step = training_step(network, parameters, x, LENGTHS, labels)
         tensors = [torch.tensor(array, requires_grad=True) for array in parameters.arrays()]
         inputs = torch.tensor(x, requires_grad=True)
@@ -136,7 +158,9 @@ def test_spikes_and_gradients_equal_autograd_over_a_second_statement(
             wanted = inputs.grad.numpy() * (x != 0)
             np.testing.assert_allclose(input_gradient(network, parameters, step), wanted, rtol=1e-10, atol=1e-12)
         listed += sum(float(np.abs(array).sum()) for array in step.gradients.layers[0])
+        cut += sum(fired_in(network.sizes.cell, step.forward).spikes_cut)
     assert listed > 0.01  # spikes and gradients there were
+    assert (cut > 0) == (neuron.listed_share < 1)
 
 
 def test_gradient_only_neurons_say_nothing_and_learn() -> None:
@@ -151,25 +175,11 @@ def test_gradient_only_neurons_say_nothing_and_learn() -> None:
     assert np.abs(own).max() > 0
 
 
-@given(seed=st.integers(0, 2**32 - 1), width=st.integers(1, 40))
-@settings(max_examples=50)
-def test_no_more_neurons_are_listed_than_there_is_room_for_and_spikes_come_first(seed: int, width: int) -> None:
-    rng = np.random.default_rng(seed)
-    u = rng.normal(2.0, 0.3, (7, width))
-    most = max(2, int(0.25 * width) // 2 * 2)
-    spikes, near = lif._listed_at(u)
-    for row, loud, quiet in zip(u, spikes, near, strict=True):
-        above = np.flatnonzero(row > lif.SPIKES_ABOVE)
-        between = np.flatnonzero((row > lif.GRADIENT_ABOVE) & (row <= lif.SPIKES_ABOVE))
-        assert np.flatnonzero(loud).tolist() == above[:most].tolist()
-        assert np.flatnonzero(quiet).tolist() == between[: max(0, most - len(above))].tolist()
-
-
 def _smooth(u: Array) -> Array:
-    """The integral of the surrogate: rises from 0 to 1 / beta at the threshold and on to 2 / beta."""
-    distance = BETA * np.abs(K * u - THRESHOLD)
-    half = distance / (distance + 1) / BETA
-    smooth: Array = 1 / BETA + np.where(K * u > THRESHOLD, half, -half)
+    """The integral of the surrogate: rises from 0 to 1 / 10 at the threshold and on to 2 / 10."""
+    distance = 10 * np.abs(u / 2 - 1)
+    half = distance / (distance + 1) / 10
+    smooth: Array = 1 / 10 + np.where(u > 2, half, -half)
     return smooth
 
 
@@ -181,17 +191,16 @@ def test_gradients_of_smooth_spikes_equal_central_differences(
     """Smooth spikes, nobody reset and everybody listed: then the backward pass is the exact gradient."""
 
     def forward_smooth(M: Array, before: Array, now: Array) -> None:
-        now[0] = ALPHA * before[0] + M
+        now[0] = 0.95 * before[0] + M
         now[1] = _smooth(now[0])
-        M[...] = 0
 
-    def all_of(u: Array) -> tuple[Array, Array]:
+    def all_of(u: Array, neuron: LeakyNeuron) -> tuple[Array, Array]:
         return np.ones(u.shape, np.bool_), np.zeros(u.shape, np.bool_)
 
     module = CELLS.load(cell)
     monkeypatch.setattr(module, "forward", forward_smooth)
     monkeypatch.setattr(lif, "_listed_at", all_of)
-    network, parameters, x, labels = _case(cell, (5, 4), readout, 0.0, 3)
+    network, parameters, x, labels = _case(cell, (5, 4), readout, 0.0, 3, LeakyNeuron())
     x = x + 0.5
 
     def loss(vector: Array) -> float:

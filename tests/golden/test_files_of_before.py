@@ -16,9 +16,15 @@ from deltatrain.workloads.workload import Workload
 FILES = HERE / "files_of_before"
 
 
-@pytest.mark.parametrize(("trace", "workload"), [("trace.npz", "workload.toml"), ("spikes.npz", "spikes.toml")])
-def test_a_trace_is_read_and_is_that_of_its_workload(trace, workload, tmp_path):
-    found, described = Trace.load(FILES / trace), Workload.named(FILES / workload)
+@pytest.mark.parametrize(
+    ("trace", "workload", "then"),
+    [
+        ("trace.npz", "workload.toml", {}),
+        ("spikes.npz", "spikes.toml", {"neuron.listed_share": 0.25}),  # before a workload could say it
+    ],
+)
+def test_a_trace_is_read_and_is_that_of_its_workload(trace, workload, then, tmp_path):
+    found, described = Trace.load(FILES / trace), Workload.named(FILES / workload, then)
     assert found.workload == described
     assert len(found.recorded) == len(found.epochs) == described.training.epochs
     step = found.recorded[-1]

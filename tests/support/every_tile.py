@@ -65,7 +65,8 @@ class TileWork:
         else:
             step = int(ops.step[op])
             columns = len(self.listed(stream, layer, int(ops.sample[op]), step))
-            columns += has_bias and step == 0 and mode != "matvec_t"
+            fires = step == 0 or arithmetic.ENCODER == "encode_spikes"
+            columns += has_bias and fires and mode != "matvec_t"
         return columns, len(blocks) * len(self.own_words(self.shape.hidden[layer]))
 
     def cycles(self, op: int) -> int:

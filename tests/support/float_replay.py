@@ -98,6 +98,7 @@ class FloatReplay:
         self._weights = row_weights(network.readout, self._packing).astype(dtype)
         self._codes = value_codes(cell, network.few_bit)
         self._adjoints = [self._no_adjoint(layer) for layer in parameters.layers]
+        self._dbias = [np.zeros_like(layer.bias) for layer in parameters.layers]
         self._dW_x = [np.zeros_like(W) for W in self._W_x]
         self._dW_h = [np.zeros_like(W) for W in self._W_h]
         self._dW_out, self._dbias_out = np.zeros_like(parameters.W_out), np.zeros_like(parameters.bias_out)
@@ -120,9 +121,9 @@ class FloatReplay:
             Layer(
                 gather(dW_x, cell.TARGETS_X, cell.ACCUMULATORS),
                 gather(dW_h, cell.TARGETS_H, cell.ACCUMULATORS),
-                adjoint.g_memory.sum(axis=0),
+                adjoint.g_memory.sum(axis=0) if cell.STREAMS.HELD else dbias,
             )
-            for dW_x, dW_h, adjoint in zip(self._dW_x, self._dW_h, self._adjoints, strict=True)
+            for dW_x, dW_h, dbias, adjoint in zip(self._dW_x, self._dW_h, self._dbias, self._adjoints, strict=True)
         )
         return Parameters(layers, self._dW_out, self._dbias_out)
 
@@ -175,6 +176,7 @@ class FloatReplay:
         theta_x, theta_h = self._thetas[number]
         h = carried[cell.STATE.index("h"), :n]
         delta_x, list_x = self._listed(x, x_hat[:n], theta_x)
+        cell.STREAMS.begin(M[:n], self._parameters.layers[number].bias)
         M[:n] += delta_x @ self._W_x[number].T
         delta_h, list_h = self._listed(h if cell.TARGETS_H else np.zeros_like(h), h_hat[:n], theta_h)
         M[:n] += delta_h @ self._W_h[number].T
@@ -211,6 +213,7 @@ class FloatReplay:
         step_M = np.empty_like(memory)
         cell.backward(g, carry, factors, blocks_of(step_M, g.shape[1]))
         cell.STREAMS.accumulate(memory, step_M)
+        self._dbias[number] += memory.sum(axis=0)
         self._dW_x[number] += memory.T @ delta_x
         self._dW_h[number] += memory.T @ delta_h
         g_x = memory @ W_x

@@ -10,24 +10,19 @@ from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.data.recordings import Sequences
 
 Tensor = Any
-ALPHA, K, BETA, SHARE = 0.95, 10 * (1 - 0.95), 10.0, 0.25
+ALPHA, K, BETA = 0.95, 0.5, 10.0
 
 
 def _spike_of(torch: Any) -> Any:
     """Return the spike and the leak as functions of their own, whose backward is not their derivative."""
 
     class Spike(torch.autograd.Function):
-        """As in snnTorch, with a list's end and gradient-only neurons; u in published units, shape (B, H)."""
+        """As in snnTorch, with gradient-only neurons; u in published units, shape (B, H)."""
 
         @staticmethod
         def forward(ctx: Any, u: Tensor) -> Tensor:
-            most = max(2, int(SHARE * u.shape[1]) // 2 * 2)
-            loud = u > 1
-            spikes = loud & (loud.cumsum(1) <= most)
-            near = (u > 0.9) & ~loud
-            quiet = near & (near.cumsum(1) <= (most - spikes.sum(1))[:, None])
-            ctx.save_for_backward(u, spikes | quiet)
-            return spikes.to(u.dtype)
+            ctx.save_for_backward(u, u > 0.9)
+            return (u > 1).to(u.dtype)
 
         @staticmethod
         def backward(ctx: Any, g: Tensor) -> Tensor:
@@ -61,8 +56,8 @@ class TorchNetwork:
             W_x, W_h, bias = recurrent[first : first + 3]
             u = s = torch.zeros(x.shape[1], len(bias), dtype=bias.dtype)
             spikes = []
-            for t, seen in enumerate(sequence):
-                current = seen @ W_x.T + (s @ W_h.T if len(W_h) else 0) + (bias if t == 0 else 0)
+            for seen in sequence:
+                current = seen @ W_x.T + (s @ W_h.T if len(W_h) else 0) + bias
                 u = self.leak.apply(u) + K * current
                 s = self.spike.apply(u)
                 spikes.append(s)

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stated_neurons import lists_of
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.family import given as given_neuron
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.fired import fired_in
@@ -15,15 +18,16 @@ from deltatrain.workloads.network.network import Network, Sizes, forward, from_f
 from deltatrain.workloads.rules import RULES, bptt, ottt
 from deltatrain.workloads.workload import Workload
 
-ALPHA, K, BETA = 0.95, 10 * (1 - 0.95), 10.0
+ALPHA, K, BETA = 0.95, 0.5, 10.0
 CLASSES = 3
+CAPPED = LeakyNeuron(listed_share=0.25)
 seeds = st.integers(0, 2**32 - 1)
 readouts = st.sampled_from(["last", "every"])
 
 
 def _case(cell: str, hidden: tuple[int, ...], readout: str, seed: int):
     rng = np.random.default_rng(seed)
-    sizes = Sizes(CELLS.load(cell), 5, hidden, CLASSES)
+    sizes = Sizes(given_neuron(CELLS.load(cell), neuron=CAPPED), 5, hidden, CLASSES)
     network = Network(sizes, ((0.0, 0.0),) * len(hidden), readout, 0.0)
     parameters = from_flat(5 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat(), sizes)
     lengths = rng.integers(1, 9, 4)
@@ -36,13 +40,12 @@ def _neurons(parameters, x: Array) -> list[tuple[list[Array], list[Array]]]:
     found, below = [], list(x)
     for layer in parameters.layers:
         width = len(layer.bias)
-        most = max(2, int(0.25 * width) // 2 * 2)
         us, spikes, u, s = [], [], np.zeros(width), np.zeros(width)
-        for t, seen in enumerate(below):
-            current = layer.W_x @ seen + (layer.W_h @ s if len(layer.W_h) else 0) + (layer.bias if t == 0 else 0)
+        for seen in below:
+            current = layer.W_x @ seen + (layer.W_h @ s if len(layer.W_h) else 0) + layer.bias
             u = np.where(u > 1, 0, ALPHA * u) + K * current
             s = np.zeros(width)
-            s[np.flatnonzero(u > 1)[:most]] = 1
+            s[lists_of(CAPPED, u / K)[1]] = 1
             us.append(u)
             spikes.append(s)
         found.append((us, spikes))
@@ -52,10 +55,9 @@ def _neurons(parameters, x: Array) -> list[tuple[list[Array], list[Array]]]:
 
 def _slope(u: Array) -> Array:
     """The derivative of a spike with respect to the sum of its currents; 0 for neurons that are not listed."""
-    most = max(2, int(0.25 * len(u)) // 2 * 2)
-    above, near = np.flatnonzero(u > 1), np.flatnonzero((u > 0.9) & (u <= 1))
+    _, spikes, marks = lists_of(CAPPED, u / K)
     slope = np.zeros(len(u))
-    for j in [*above[:most], *near[: max(0, most - len(above))]]:
+    for j in [*spikes, *marks]:
         slope[j] = K / (BETA * abs(u[j] - 1) + 1) ** 2
     return slope
 
@@ -84,7 +86,7 @@ def _stated(network: Network, parameters, x: Array, lengths: Array, labels: Arra
                     total[3 * number] += leak * np.outer(g, below[past])
                     if past and len(parameters.layers[number].W_h):
                         total[3 * number + 1] += leak * np.outer(g, spikes[past - 1])
-                total[3 * number + 2] += ALPHA**t * g
+                total[3 * number + 2] += sum(ALPHA**past for past in range(t + 1)) * g
                 g = parameters.layers[number].W_x.T @ g
     return total
 
@@ -126,7 +128,7 @@ def test_ottt_is_biased_where_time_and_space_mix(cell: str) -> None:
 def test_ottt_counts_what_fires(cell: str, seed: int) -> None:
     network, parameters, x, lengths, labels = _case(cell, (12, 8), "every", seed)
     assert ottt.training_step(network, parameters, x, lengths, labels).fired == fired_in(
-        forward(network, parameters, x, lengths)
+        network.sizes.cell, forward(network, parameters, x, lengths)
     )
 
 

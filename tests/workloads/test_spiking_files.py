@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deltatrain.accel import spikes_cut
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training.training import Progress, Trained, train
+from deltatrain.workloads.training_summary import summary
 from deltatrain.workloads.workload import Workload
 
 
@@ -65,3 +67,30 @@ def test_a_trace_keeps_what_is_listed(tmp_path: Path) -> None:
     for fired, asked in zip((*step.fired_x, *step.fired_h), (*step.asked_x, *step.asked_h), strict=True):
         assert not (fired & ~asked).any()
     assert sum(int(asked.sum()) for asked in step.asked_x) > sum(int(fired.sum()) for fired in step.fired_x)
+
+
+def test_a_training_counts_the_spikes_that_its_lists_have_no_room_for(tmp_path: Path) -> None:
+    workload = _workload("bptt").with_changes(neuron__listed_share=0.1, neuron__threshold=0.3)
+    trained = train(workload, _recordings())
+    trace = Trace(workload, 10, 3, trained.recorded, trained.epochs)
+    trace.save(tmp_path / "trace.npz")
+    last = Trace.load(tmp_path / "trace.npz").epochs[-1]
+    assert last == trained.epochs[-1]
+    assert all(one <= 2 * last.steps_x[0] // 10 for one in last.spikes)  # two of a layer are listed at most
+    assert sum(last.spikes_cut) >= sum(last.steps_cut) > 0
+    found = summary(trace)
+    assert [found[name] for name in ("spikes", "spikes_cut", "steps_cut")] == [
+        sum(last.spikes),
+        sum(last.spikes_cut),
+        sum(last.steps_cut),
+    ]
+    assert found["steps"] == 2 * _recordings().train.lengths.sum()
+    cut = sum(last.spikes_cut)
+    assert f"{cut:,} of {cut + sum(last.spikes):,} (" in str(spikes_cut.told(found))
+
+
+def test_a_training_without_a_cap_says_that_nothing_is_cut() -> None:
+    trained = train(_workload("bptt"), _recordings())
+    found = summary(Trace(trained.workload, 10, 3, trained.recorded, trained.epochs))
+    assert spikes_cut.told(found) == f"none of {sum(trained.epochs[-1].spikes):,} in the last epoch"
+    assert spikes_cut.told({"accuracy": 1.0}) is None

@@ -351,6 +351,8 @@ def test_widths_of_a_trained_network_are_held_against_its_masks(
 def test_widths_are_positive_integers(number: Any) -> None:
     with pytest.raises(ConfigError, match="inputs must be a positive integer"):
         Trace(Workload.named("vowels"), number, 9, (), ())
+
+
 def test_an_lstm_of_before_is_what_it_was_trained_as(tmp_path: Path, saved: bytes) -> None:
     """Once there was no field for the bias of forget gates, and none was added."""
     with np.load(io.BytesIO(saved)) as archive:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.workloads.arrays.few_bit import Coded
 from deltatrain.workloads.arrays.packing import Array, Packing
 
-__all__ = ["CELLS", "Cell", "Streams"]
+__all__ = ["CELLS", "Cell", "SpikingCell", "Streams"]
 
 
 class Streams(Protocol):
@@ -42,8 +43,14 @@ class Streams(Protocol):
     def adjoint_step(self, g: Array, g_hat: Array, asked: Array) -> None:
         """Turn `g` from g(delta[t]) into g(x[t]), and `g_hat` into that of the step before; shapes (n, W)."""
 
+    def begin(self, M: Array, bias: Array) -> None:
+        """Turn M after a step, shape (n, A*H), into what the next one adds its products to."""
+
     def accumulate(self, g_memory: Array, g_step: Array) -> None:
         """Turn `g_memory` from g(M[t+1]) into g(M[t]), to which step t adds `g_step`."""
+
+    def bias_gradient(self, g_M: Array, g_first: Array) -> Array:
+        """Return the gradient of the bias, shape (A*H,), from g(M) of all steps, (N, A*H), and of step 0, (B, A*H)."""
 
 
 class Cell(Coded, Protocol):
@@ -82,6 +89,19 @@ class Cell(Coded, Protocol):
 
     def backward(self, g_h: Array, carry: Array, factors: Array, g_M: Array) -> None:
         """Write this step's own part of `g_M`, shape (A, n, H), and `carry` the rest of g(h), shape (n, H)."""
+
+
+@runtime_checkable
+class SpikingCell(Cell, Protocol):
+    """A cell of leaky neurons. Among its ``VALUES`` are u, the potential, and h, which is 1 for a spike.
+
+    Attributes
+    ----------
+    NEURON
+        What a neuron is; its functions take another one as an argument `neuron` (`accel.family.given`).
+    """
+
+    NEURON: LeakyNeuron
 
 
 CELLS = ModuleFamily[Cell]("deltatrain.workloads.cells", "cell", Cell)

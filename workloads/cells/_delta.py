@@ -70,6 +70,16 @@ def adjoint_step(g: Array, g_hat: Array, asked: Array) -> None:
     g_hat -= g
 
 
+def begin(M: Array, bias: Array) -> None:
+    """Leave M, shape (n, A*H), as the step before left it: a step adds deltas to it."""
+
+
 def accumulate(g_memory: Array, g_step: Array) -> None:
     """Turn `g_memory` from g(M[t+1]) into g(M[t]), `g_step` what step t adds: M sums up forward, g(M) backward."""
     g_memory += g_step
+
+
+def bias_gradient(g_M: Array, g_first: Array) -> Array:
+    """Return the gradient of the bias, shape (A*H,): M begins with it, so that of M at step 0, `g_first`, (B, A*H)."""
+    gradient: Array = g_first.sum(axis=0)
+    return gradient

@@ -48,6 +48,7 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
     for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
         rows = slice(start, start + n)
         before, now = slice(starts[t], starts[t] + n), slice(starts[t + 1], starts[t + 1] + n)
+        streams.begin(M[:n], layer.bias)
         M[:n] += memory_x[rows]
         if cell.TARGETS_H:
             streams.encode_step(h[before], h_hat[:n], threshold, delta_h[rows], fired_h[rows])
@@ -107,7 +108,7 @@ def backward(
     gradients = Layer(
         gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),
         gather(g_M.T @ tape.delta_h, cell.TARGETS_H, cell.ACCUMULATORS),
-        carried_M.sum(axis=0),
+        cell.STREAMS.bias_gradient(g_M, carried_M),
     )
     return gradients, g_M
 

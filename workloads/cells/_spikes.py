@@ -49,6 +49,17 @@ def adjoint_step(g: Array, g_hat: Array, asked: Array) -> None:
     g *= asked
 
 
+def begin(M: Array, bias: Array) -> None:
+    """Turn M, shape (n, A*H), into what a step adds its products to: the bias alone."""
+    M[...] = bias
+
+
 def accumulate(g_memory: Array, g_step: Array) -> None:
     """Turn `g_memory` from g(M[t+1]) into g(M[t]): M of a step is no part of the next one's, so it is `g_step`."""
     g_memory[...] = g_step
+
+
+def bias_gradient(g_M: Array, g_first: Array) -> Array:
+    """Return the gradient of the bias, which acts in every step, shape (A*H,), from g(M) of all steps, (N, A*H)."""
+    gradient: Array = g_M.sum(axis=0)
+    return gradient

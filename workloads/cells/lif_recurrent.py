@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltatrain.workloads.cells.lif import (
     ACCUMULATORS,
     FORGET,
+    NEURON,
     SQUARED,
     SQUASHED,
     STATE,
@@ -21,6 +22,7 @@ __all__ = [
     "ACCUMULATORS",
     "ARITHMETIC",
     "FORGET",
+    "NEURON",
     "SQUARED",
     "SQUASHED",
     "STATE",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.cells import bias_steps
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import encode
 from deltatrain.accel.tiles import by_tile, dealt, own_elements
@@ -25,8 +26,8 @@ class StreamLists:
     ----------
     width
         Elements of the stream's vector, without the bias column.
-    bias
-        Whether the matrix has a bias column, which fires at step 0 and is the last entry of that step's list.
+    biased
+        Where the matrix's bias column fires and is the last entry of the list, boolean, shape (B, T).
     fired
         Elements that fired, bias not counted, shape (B, T).
     start
@@ -46,7 +47,7 @@ class StreamLists:
     """
 
     width: int
-    bias: bool
+    biased: NDArray[np.bool_]
     fired: Grid
     start: Grid
     asked: Grid
@@ -58,15 +59,15 @@ class StreamLists:
     most_tape_bytes: int
     most_own_bytes: int
 
-    def columns(self, step: Grid) -> Grid:
-        """Return the columns of each list, bias counted, for the steps `step` of shape (B, T)."""
-        columns: Grid = self.fired + (self.bias & (step == 0))
+    def columns(self) -> Grid:
+        """Return the columns of each list, bias counted, shape (B, T)."""
+        columns: Grid = self.fired + self.biased
         return columns
 
-    def dense_columns(self, step: Grid, *, recurrent: bool) -> Grid:
+    def dense_columns(self, *, recurrent: bool) -> Grid:
         """Return the columns a dense machine works through: at step 0 a recurrent stream has none but the bias."""
-        elements = np.where(recurrent & (step == 0), 0, self.width)
-        columns: Grid = elements + (self.bias & (step == 0))
+        step = np.arange(self.biased.shape[1])
+        columns: Grid = np.where(recurrent & (step == 0), 0, self.width) + self.biased
         return columns
 
 
@@ -105,19 +106,20 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
     parts = [_all_columns(shape)]
     streams: dict[str, list[StreamLists]] = {"x": [], "h": []}
     begin = len(parts[0])
+    biased = _biased(step.lengths, shape)
     for stream, masks, asked_masks, bias in (
         ("x", step.fired_x, step.asked_x or step.fired_x, shape.arithmetic.BIAS_X),
         ("h", step.fired_h, step.asked_h or step.fired_h, shape.arithmetic.BIAS_H),
     ):
         for mask, asked_mask in zip(masks, asked_masks, strict=True):
             order = by_tile(mask.shape[-1], engine.lanes, tiles)
-            columns, fired, start = _listed(mask, bias, order)
+            columns, fired, start = _listed(mask, biased & bias, order)
             start += begin
             parts.append(columns)
             begin += len(columns)
             asked, asked_start = fired, start
             if asked_mask is not mask:
-                columns, asked, asked_start = _listed(asked_mask, False, order)
+                columns, asked, asked_start = _listed(asked_mask, biased & False, order)
                 asked_start += begin
                 parts.append(columns)
                 begin += len(columns)
@@ -125,7 +127,8 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
             scan = encode.scan_cycles(listed, engine, tiles)
             own = dealt(listed, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
             on_tape = _on_tape(own, mask.shape[-1], entry, engine)
-            streams[stream].append(StreamLists(mask.shape[-1], bias, fired, start, asked, asked_start, scan, *on_tape))
+            lists = (fired, start, asked, asked_start, scan)
+            streams[stream].append(StreamLists(mask.shape[-1], biased & bias, *lists, *on_tape))
     columns = np.concatenate(parts)
     return Lists(step.lengths, tuple(streams["x"]), tuple(streams["h"]), columns, entry)
 
@@ -138,6 +141,7 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
     steps = int(lengths.max(initial=0))
     valid = np.arange(steps) < lengths[:, None]
     entry = engine.formats.activation.bytes
+    biased = _biased(lengths, shape)
 
     def stream(width: int, bias: bool, *, recurrent: bool) -> StreamLists:
         listed = valid & (np.arange(steps) > 0) if recurrent else valid
@@ -148,7 +152,7 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
         start = np.where(recurrent & (np.arange(steps) == 0), width, 0) + zero
         on_tape = _on_tape(listed[:, :, None] * own, width, entry, engine)
         every = listed * np.int64(width)
-        return StreamLists(width, bias, every, start, every, start, scan, *on_tape)
+        return StreamLists(width, biased & bias, every, start, every, start, scan, *on_tape)
 
     x = tuple(stream(width, shape.arithmetic.BIAS_X, recurrent=False) for width in shape.inputs)
     returning = [width if shape.arithmetic.BLOCKS_H else 0 for width in shape.hidden]
@@ -171,25 +175,32 @@ def _on_tape(own: NDArray[np.int64], width: int, entry_bytes: int, engine: Engin
     return kept.sum(axis=-1), kept.max(axis=-1), kept.sum(axis=1), int(most.sum()), int(most.max())
 
 
-def _listed(mask: NDArray[np.bool_], bias: bool, order: NDArray[np.int64]) -> tuple[NDArray[np.int32], Grid, Grid]:
+def _biased(lengths: Grid, shape: Shape) -> NDArray[np.bool_]:
+    """Return at which steps of each sample bias columns fire, shape (B, T)."""
+    steps = int(lengths.max(initial=0))
+    biased: NDArray[np.bool_] = bias_steps(shape.arithmetic, steps) & (np.arange(steps) < lengths[:, None])
+    return biased
+
+
+def _listed(
+    mask: NDArray[np.bool_], biased: NDArray[np.bool_], order: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], Grid, Grid]:
     """Return the lists of a mask of shape (T, B, width), elements of each without the bias, and where each begins."""
     by_sample = np.ascontiguousarray(mask.transpose(1, 0, 2))
-    columns, start = _with_bias(by_sample, bias, order)
+    columns, start = _with_bias(by_sample, biased, order)
     return columns, by_sample.sum(axis=-1, dtype=np.int64), start
 
 
-def _with_bias(fired: NDArray[np.bool_], bias: bool, order: NDArray[np.int64]) -> tuple[NDArray[np.int32], Grid]:
-    """Return the concatenated indices of `fired`, (B, T, width), the bias appended at step 0, and where each begins.
+def _with_bias(
+    fired: NDArray[np.bool_], biased: NDArray[np.bool_], order: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], Grid]:
+    """Return the concatenated indices of `fired`, (B, T, width), the bias behind them, and where each list begins.
 
-    `order` tells in which order the elements are listed, shape (width,).
+    `biased` tells where the bias column fires, shape (B, T); `order` in which order elements are listed, (width,).
     """
-    samples, steps, width = fired.shape
-    listed = fired[:, :, order]
-    if bias and steps:
-        extended = np.zeros((samples, steps, width + 1), dtype=np.bool_)
-        extended[:, :, :width] = listed
-        extended[:, 0, width] = True
-        listed, order = extended, np.append(order, width)
+    width, listed = fired.shape[-1], fired[:, :, order]
+    if biased.any():
+        listed, order = np.concatenate([listed, biased[:, :, None]], axis=2), np.append(order, width)
     places = np.flatnonzero(listed) % max(len(order), 1)
     counts = listed.sum(axis=-1, dtype=np.int64)
     ends = np.cumsum(counts.ravel()).reshape(counts.shape)

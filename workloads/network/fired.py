@@ -1,4 +1,4 @@
-"""How many deltas fire, or spikes, of how many that could."""
+"""How many deltas fire, or spikes, of how many that could; and how many spikes a list had no room for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.cells import Cell, SpikingCell
 from deltatrain.workloads.network.network import Forward, Sizes
 
 
 class Fired(NamedTuple):
-    """How many deltas fired and could have, for each layer; as in `EpochCounts`."""
+    """How many deltas fired and could have, and what became of spikes, for each layer; as in `EpochCounts`."""
 
     fired_x: tuple[int, ...]
     fired_h: tuple[int, ...]
@@ -18,6 +20,9 @@ class Fired(NamedTuple):
     steps_h: tuple[int, ...]
     asked_x: tuple[int, ...]
     asked_h: tuple[int, ...]
+    spikes: tuple[int, ...] = ()
+    spikes_cut: tuple[int, ...] = ()
+    steps_cut: tuple[int, ...] = ()
 
     def __add__(self, other: object) -> Fired:
         """Return the counts of both."""
@@ -36,9 +41,10 @@ class Fired(NamedTuple):
         return sum(self.fired_h) / max(1, sum(self.steps_h))
 
 
-def fired_in(ran: Forward) -> Fired:
-    """Return how many deltas fired in a forward pass and how many could have."""
+def fired_in(cell: Cell, ran: Forward) -> Fired:
+    """Return how many deltas fired in a forward pass of a network of `cell`, and how many could have."""
     rows, samples, tapes = ran.packing.rows, ran.packing.samples, ran.tapes
+    spikes = [spikes_in(cell, tape.values[:, samples:]) for tape in tapes] if isinstance(cell, SpikingCell) else []
     return Fired(
         tuple(int(np.count_nonzero(tape.fired_x)) for tape in tapes),
         tuple(int(np.count_nonzero(tape.fired_h)) for tape in tapes),
@@ -46,10 +52,28 @@ def fired_in(ran: Forward) -> Fired:
         tuple((rows - samples) * tape.fired_h.shape[1] for tape in tapes),
         tuple(int(np.count_nonzero(tape.asked_x)) for tape in tapes),
         tuple(int(np.count_nonzero(tape.asked_h)) for tape in tapes),
+        *zip(*spikes, strict=True),
     )
+
+
+def spikes_in(cell: SpikingCell, values: Array) -> tuple[int, int, int]:
+    """Return how many spikes were listed, how many found no room, and in how many steps of a sample any did not.
+
+    Parameters
+    ----------
+    cell
+        Of the layer.
+    values
+        Its `VALUES` of any steps, shape (V, N, H).
+    """
+    above, h = values[cell.VALUES.index("u")] > cell.NEURON.threshold, values[cell.VALUES.index("h")]
+    listed = np.count_nonzero(h)
+    cut = np.count_nonzero(above) - listed
+    steps = np.count_nonzero(np.count_nonzero(above, axis=-1) > np.count_nonzero(h, axis=-1)) if cut else 0
+    return int(listed), int(cut), int(steps)
 
 
 def nothing_fired(sizes: Sizes) -> Fired:
     """Return the counts of no steps at all."""
     zeros = (0,) * len(sizes.hidden)
-    return Fired(zeros, zeros, zeros, zeros, zeros, zeros)
+    return Fired(*[zeros] * 6, *[zeros] * (3 if isinstance(sizes.cell, SpikingCell) else 0))

@@ -19,4 +19,4 @@ def training_step(
 ) -> Learned:
     """Return loss and gradients of one mini-batch; as `workloads.network.network.training_step`."""
     step = networks.training_step(network, parameters, x, lengths, labels)
-    return Learned(step.loss, step.gradients, fired_in(step.forward))
+    return Learned(step.loss, step.gradients, fired_in(network.sizes.cell, step.forward))

@@ -1,7 +1,7 @@
 """Online training through time: no tape at all; each step learns from what it sees and from traces of what it saw.
 
 Xiao et al., NeurIPS 2022 (arXiv 2210.04195), the variant that updates after all steps (OTTT_A). Every presynaptic
-neuron leaves a trace a[t] = alpha * a[t-1] + s[t], which is all that remembers; the gradient at a potential is the
+neuron leaves a trace a[t] = decay * a[t-1] + s[t], which is all that remembers; the gradient at a potential is the
 instantaneous one, through the layers of the same step and never through time:
 
     dW += g(u[t]) a[t]^T,   g(u[t]) = sg(u[t]) * (gradient of the loss of step t with respect to s[t]).
@@ -12,15 +12,15 @@ there a leak that lets everything through makes the two sums over time the same.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.cells.lif import ALPHA
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array, Packing, pack, packing_of, sample_of_rows
-from deltatrain.workloads.network.fired import Fired, nothing_fired
+from deltatrain.workloads.cells import SpikingCell
+from deltatrain.workloads.network.fired import Fired, nothing_fired, spikes_in
 from deltatrain.workloads.network.network import Network, Parameters, Sizes, row_weights, softmax_loss
 from deltatrain.workloads.rules import Learned
 
@@ -40,7 +40,7 @@ def training_step(
     network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> Learned:
     """Return the loss and the gradients of the rule, of one mini-batch of a spiking network; beta is not looked at."""
-    packing = packing_of(lengths)
+    packing, cell = packing_of(lengths), cast(SpikingCell, network.sizes.cell)  # `SPIKES_ONLY`
     packed = pack(x, packing).astype(parameters.W_out.dtype, copy=False)
     owner, weights = sample_of_rows(packing), row_weights(network.readout, packing).astype(packed.dtype)
     layers = [_first(network.sizes, layer, packing) for layer in parameters.layers]
@@ -53,10 +53,11 @@ def training_step(
     for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
         below, slopes = packed[start : start + n], []
         for layer, now in zip(parameters.layers, layers, strict=True):
-            before_h = now.values[network.sizes.cell.VALUES.index("h"), :n].copy()
-            slopes.append(_forward(network.sizes, layer, now, below, before_h, first=t == 0))
-            fired += _fired(network.sizes, len(slopes) - 1, below, before_h, first=t == 0)
-            below = now.values[network.sizes.cell.VALUES.index("h"), :n]
+            before_h = now.values[cell.VALUES.index("h"), :n].copy()
+            slopes.append(_forward(cell, layer, now, below, before_h))
+            spikes = spikes_in(cell, now.values[:, :n])
+            fired += _fired(network.sizes, len(slopes) - 1, below, before_h, spikes, first=t == 0)
+            below = now.values[cell.VALUES.index("h"), :n]
         rows = np.flatnonzero(weights[start : start + n])
         at = start + rows
         logits = below[rows] @ parameters.W_out.T + parameters.bias_out
@@ -79,16 +80,15 @@ def _first(sizes: Sizes, layer: Layer, packing: Packing) -> _LayerNow:
     return _LayerNow(*(np.zeros(shape, dtype) for shape in shapes))
 
 
-def _forward(sizes: Sizes, layer: Layer, now: _LayerNow, below: Array, before_h: Array, *, first: bool) -> Array:
+def _forward(cell: SpikingCell, layer: Layer, now: _LayerNow, below: Array, before_h: Array) -> Array:
     """Move one layer on by a step and return the slope of each of its spikes, shape (n, H)."""
-    n, cell = len(below), sizes.cell
+    n = len(below)
     M = below @ layer.W_x.T
     if cell.TARGETS_H:
         M += before_h @ layer.W_h.T
-    if first:
-        M += layer.bias
-    for trace, seen in ((now.trace_x, below), (now.trace_h, before_h), (now.trace_one, float(first))):
-        trace[:n] *= ALPHA
+    M += layer.bias
+    for trace, seen in ((now.trace_x, below), (now.trace_h, before_h), (now.trace_one, 1.0)):
+        trace[:n] *= cell.NEURON.decay
         trace[:n] += seen
     after = np.zeros((len(cell.VALUES), 2 * n, M.shape[1]), M.dtype)
     cell.forward(M, now.values[:, :n], after[:, n:])
@@ -107,16 +107,17 @@ def _learn(gradient: Layer, now: _LayerNow, g_u: Array) -> None:
     gradient.bias[...] += (g_u * now.trace_one[:n]).sum(axis=0)
 
 
-def _fired(sizes: Sizes, number: int, below: Array, before_h: Array, *, first: bool) -> Fired:
+def _fired(sizes: Sizes, number: int, below: Array, before_h: Array, spikes: tuple[int, ...], *, first: bool) -> Fired:
     """Return the counts of one layer at one step, those of the other layers zero."""
     returning = before_h if sizes.cell.TARGETS_H else before_h[:0]
-    counts = (
+    counts: tuple[int | np.integer[Any], ...] = (
         np.count_nonzero(below),
         np.count_nonzero(returning),
         below.size,
         0 if first else before_h.size,
         np.count_nonzero(below) + np.count_nonzero(np.signbit(below) & (below == 0)),
         np.count_nonzero(returning) + np.count_nonzero(np.signbit(returning) & (returning == 0)),
+        *spikes,
     )
     layers = range(len(sizes.hidden))
     return Fired(*(tuple(int(count) if layer == number else 0 for layer in layers) for count in counts))

@@ -42,7 +42,7 @@ def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> 
         ran = forward(network, parameters, *sequences.padded(indices))
         right += int((decisions(network, ran) == labels).sum())
         loss += cross_entropy(network, ran, labels)[0] * len(indices)
-        fired += fired_in(ran)
+        fired += fired_in(network.sizes.cell, ran)
     return Evaluation(right / len(sequences), loss / len(sequences), fired)
 
 

@@ -129,7 +129,7 @@ def forward(
     x
         Input of the step, in ``formats.activation``, shape (I,).
     first
-        Whether this is step 0, at which the bias columns fire.
+        Whether this is step 0, at which bias columns fire; if M is not kept they fire at every step.
     """
     arithmetic, encoder, formats = cell.arithmetic, cell.encoder, cell.engine.formats
     width, inputs = _sizes(cell, layer)
@@ -137,7 +137,7 @@ def forward(
     fired_x, x_hat = encoder.result(x, state.x_hat, least[0], formats)
     returning = state.h[: width if arithmetic.BLOCKS_H else 0]  # without a recurrent matrix nobody lists it
     fired_h, h_hat = encoder.result(returning, state.h_hat, least[1], formats)
-    if first:
+    if first or not arithmetic.KEPT:
         fired_x = _with_bias(cell, fired_x, inputs) if arithmetic.BIAS_X else fired_x
         fired_h = _with_bias(cell, fired_h, width) if arithmetic.BIAS_H else fired_h
     memory = arithmetic.KEPT * state.memory

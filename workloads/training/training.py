@@ -12,7 +12,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.network.fired import nothing_fired
 from deltatrain.workloads.network.network import Network, Parameters, Sizes, forward, from_flat, initial_parameters
@@ -100,7 +99,7 @@ class Trained:
 
 def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
     """Return the network's sizes."""
-    return Sizes(CELLS.load(workload.cell), recordings.train.features, workload.hidden, recordings.classes)
+    return Sizes(workload.recurrent_cell, recordings.train.features, workload.hidden, recordings.classes)
 
 
 def network_of(workload: Workload, sizes: Sizes, epoch: int) -> Network:

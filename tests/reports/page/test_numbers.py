@@ -110,6 +110,16 @@ def test_headline_stands_beside_its_baseline(make_run, seed):
     assert "98.0 %" in accuracy and f"{share(run.curves.accuracy[1])} after 2 dense epochs" in accuracy
 
 
+def test_cut_spikes_stand_in_the_headline(make_run):
+    run = make_run(1)
+    counts = {"spikes": 900, "spikes_cut": 100, "steps_cut": 7, "steps": 50}
+    spiking = run.result.model_copy(update={"training": run.result.training | counts})
+    page = _page(replace(run, result=spiking))
+    cards = {card.one("p", class_="card-name").text: card.text for card in page.all("li", class_="card")}
+    assert "100 of 1,000 (10.0 %) in the last epoch, in 7 of 50 steps" in cards["Spikes cut by full lists measured"]
+    assert "Spikes cut" not in _page(run).text
+
+
 def test_analytic_times_are_called_modelled(make_run):
     run = make_run(1)
     run = replace(run, result=run.result.model_copy(update={"fidelity": "analytic"}))

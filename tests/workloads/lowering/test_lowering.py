@@ -91,7 +91,8 @@ def test_work_done_and_skipped_is_the_dense_work_in_closed_form(
 ) -> None:
     """After the operation counts of a delta LSTM (SensorsINI/RENETA at 1a957c9, sheet #op): with B blocks of H rows,
     B*H*I for the input part and B*H*H for the recurrent part of each product, of each step; the recurrent part from the
-    second step on. On top here: each bias column, once, forward and as a gradient; and no gradient of the data.
+    second step on. On top here: each bias column, once if M is kept and else at every step, forward and as a gradient;
+    and no gradient of the data.
     """
     architecture, shape, step, readout = case
     for program in (lower(*case), lower_dense(architecture, shape, step.lengths, readout)):
@@ -104,9 +105,9 @@ def test_work_done_and_skipped_is_the_dense_work_in_closed_form(
             reads += 1 if readout == "last" else length
             for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
                 rows_x, rows_h = len(arithmetic.BLOCKS_X) * width, len(arithmetic.BLOCKS_H) * width
-                forward = rows_x * (inputs * length + arithmetic.BIAS_X) + rows_h * (
-                    width * (length - 1) + arithmetic.BIAS_H
-                )
+                biases = length if arithmetic.ENCODER == "encode_spikes" else 1
+                forward = rows_x * (inputs * length + arithmetic.BIAS_X * biases)
+                forward += rows_h * (width * (length - 1) + arithmetic.BIAS_H * biases)
                 wanted["FP"] += forward
                 wanted["WG"] += forward
                 wanted["BP"] += rows_h * width * (length - 1) + (rows_x * inputs * length if layer else 0)
@@ -202,7 +203,8 @@ def test_the_columns_of_every_op_are_those_that_fired(case: tuple[Architecture, 
         ):
             none = stream == "h" and not shape.arithmetic.BLOCKS_H
             fired, asked = np.flatnonzero(mask[t, sample]).tolist(), np.flatnonzero(listed[t, sample]).tolist()
-            with_bias = fired + ([mask.shape[-1]] if bias and t == 0 else [])
+            biased = bias and (t == 0 or shape.arithmetic.ENCODER == "encode_spikes")
+            with_bias = fired + [mask.shape[-1]] * biased
             for mode in ("matvec", "outer"):
                 op = table(mode, stream, layer, sample, t)
                 assert (op is None) == (none or (stream == "h" and t == 0 and not bias))

@@ -48,7 +48,7 @@ def test_counts_equal_a_walk_over_the_masks(cell, hidden, readout, lengths, seed
     network = Network(sizes, ((0.3, 0.05),) * len(hidden), readout, 0.0)
     parameters = initial_parameters(sizes, rng, np.dtype(np.float64))
     ran = forward(network, parameters, rng.standard_normal((lengths.max(), len(lengths), 3)), lengths)
-    counts = EpochCounts(0, False, 0.0, 0.0, *fired_in(ran))
+    counts = EpochCounts(0, False, 0.0, 0.0, *fired_in(sizes.cell, ran))
     macs = matrix_macs(counts, sizes, readout)
     step = recorded_step(ran, 0, 0)
     readouts = len(lengths) if readout == "last" else int(lengths.sum())

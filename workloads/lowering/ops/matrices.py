@@ -73,11 +73,9 @@ def _list_from(given: StepInputs, kind: OpKind, points: Points) -> NDArray[np.in
 def _fired_columns(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     """Return the columns of ops that work through what fired in the steps `points`, and the bias."""
     lists, recurrent = given.streams(kind.stream), kind.stream == "h"
-    step = np.arange(lists[0].fired.shape[1])
-    dense = [one.dense_columns(step, recurrent=recurrent) + 0 * one.fired for one in lists]
     return _on_matrix(given, kind, points) | {
-        "count": stacked([one.columns(step) for one in lists], points),
-        "dense_count": stacked(dense, points),
+        "count": stacked([one.columns() for one in lists], points),
+        "dense_count": stacked([one.dense_columns(recurrent=recurrent) for one in lists], points),
     }
 
 
