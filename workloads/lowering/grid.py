@@ -134,7 +134,7 @@ class Grid:
             (kinds.MATVEC.h, ran if arithmetic.BIAS_H else recurrent),
             (kinds.CELL, ran),
             (kinds.READ, ran & self._read),
-            (kinds.LOSS, ran & self._read),
+            (kinds.LOSS, ran & self._read & self._shape.learns),
         ):
             yield kind, exists, position
         if self._tiles > 1:
