@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from deltatrain.accel.description import Description, Hertz, PositiveInt, Width
+from deltatrain.accel.description import Description, Hertz, NonNegativeInt, PositiveInt, Width
 from deltatrain.accel.number import NumberFormat
 
 PS_PER_SECOND = 10**12
@@ -113,6 +113,15 @@ class Engine(Description):
         S, elements that the delta encoder looks at in one cycle.
     elementwise_lanes
         Neurons that the element-wise unit works on at once, two multipliers and two table ports each.
+    in_turn
+        Whether a layer waits until the layer and the step before it are done, as in EdgeDRNN. Otherwise layers run
+        skewed, each beside the step that the one below it does next.
+    neuron_cycles
+        Cycles for which a neuron's cell holds its lane of the element-wise unit forward. If left out, what the cell's
+        arithmetic needs (`accel.modes.cell_forward.neuron_slots`).
+    layer_cycles
+        Cycles that a layer's step takes beside its neurons, forward and backward each: what a machine loses there and
+        nobody describes, such as a control processor.
     """
 
     clock_hz: Hertz
@@ -120,6 +129,9 @@ class Engine(Description):
     encoder_elements: Width
     elementwise_lanes: Width
     formats: Formats
+    in_turn: bool = False
+    neuron_cycles: PositiveInt | None = None
+    layer_cycles: NonNegativeInt = 0
 
     def begin_ps(self, cycle: int) -> int:
         """Return the first whole picosecond that lies in a cycle, for files whose unit of time that is."""

@@ -56,19 +56,22 @@ def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 
 def _forward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     arithmetic = given.shape.arithmetic
-    slots, read = cell_forward.neuron_slots(arithmetic), arithmetic.ACCUMULATORS + len(arithmetic.STATE)
+    slots = given.architecture.engine.neuron_cycles or cell_forward.neuron_slots(arithmetic)
+    read = arithmetic.ACCUMULATORS + len(arithmetic.STATE)
     return _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, read)
 
 
 def _elementwise(given: StepInputs, kind: OpKind, points: Points, slots: int, multiplies: int, read: int) -> Columns:
     """Return the columns of ops on all neurons of a layer.
 
-    Each neuron takes a lane for `slots` cycles, multiplies so often and reads so many values.
+    Each neuron takes a lane for `slots` cycles, multiplies so often and reads so many values. The machine may take more
+    cycles for a layer.
     """
     hidden, lanes = given.shape.hidden, given.architecture.engine.elementwise_lanes
     width = by_layer(hidden, points)
     own = by_layer([own_most(given.architecture, one) for one in hidden], points)
-    return given.codes(kind) | {"count": multiplies * width, "words": slots * -(-own // lanes), "rows": read * width}
+    words = slots * -(-own // lanes) + given.architecture.engine.layer_cycles
+    return given.codes(kind) | {"count": multiplies * width, "words": words, "rows": read * width}
 
 
 COLUMNS: dict[OpKind, ColumnsOf] = {CELL: _cell, UNDO_CELL: _undo_cell, CELL_BACKWARD: _cell_backward}
