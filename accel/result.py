@@ -12,6 +12,7 @@ from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.glance import Glance
+from deltatrain.accel.latency import Latency
 from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
 from deltatrain.accel.quantity import quantity, share, times
 
@@ -259,6 +260,8 @@ class Result(Description):
         peaks stay; empty where the fidelity does not tell when, and where the tape lives off-chip.
     starved_cycles
         The lanes' cycles of stall cause "stream", by what they lacked; empty where the fidelity does not tell.
+    latency
+        Of the steps, where a forward pass runs alone; None otherwise, and where the fidelity does not tell when.
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
@@ -278,6 +281,7 @@ class Result(Description):
     mixed_nodes: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
     held_bytes: tuple[tuple[Count, Count], ...] = ()
     starved_cycles: dict[Starved, Count] = Field(default_factory=dict)
+    latency: Latency | None = None
     training: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -303,6 +307,11 @@ class Result(Description):
         """Cycles of the dense run over cycles of this one."""
         return self.dense.cycles / self.counters.cycles
 
+    @property
+    def simulated(self) -> str:
+        """What was simulated: a training step, or a forward pass alone."""
+        return "training step" if "phases" not in self.workload else "forward pass"
+
     def __repr__(self) -> str:
         return self._glance().text()
 
@@ -321,12 +330,15 @@ class Result(Description):
             ("speed-up", f"{times(self.speedup)}, dense {quantity(dense.seconds, 's')}", origin),
             ("off-chip traffic", f"{moved[0]}, dense {moved[1]}", origin),
         ]
+        if self.latency:
+            worst = quantity(self.latency.worst_s(run.clock_hz), "s")
+            facts.append(("latency", f"{quantity(self.latency.mean_s(run.clock_hz), 's')} a step, worst {worst}", origin))
         if self.energy_j:
             spent = [quantity(sum(energy.values()), "J") for energy in (self.energy_j, self.dense_energy_j)]
             facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))
         if "accuracy" in self.training:
             facts.append((FLOAT_ACCURACY, share(self.training["accuracy"]), MEASURED))
-        title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one training step, {self.fidelity}"
+        title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one {self.simulated}, {self.fidelity}"
         rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]
         return Glance(title, facts, ("phase", "cycles", "share", "busy", "waits most for", "occupancy"), rows)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.latency import Latency
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.nodes import mixed_nodes
@@ -23,6 +24,7 @@ from deltatrain.sim.capabilities import against_drawing, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
+from deltatrain.sim.machine.step_latency import StepLatency
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.synthetic import synthetic_step
 from deltatrain.workloads.trace import RecordedStep, Trace
@@ -74,7 +76,7 @@ def simulate(
     _refuse(architecture, what, fidelity, engine, observed=observe is not None)
     member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else synthetic_trace(what)
     step = _chosen(trace, recorded)
-    counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress)
+    counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress, learns=trace.workload.learns)
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
     return Result(
         workload=trace.workload.model_dump(mode="json"),
@@ -85,6 +87,7 @@ def simulate(
         **_prices(architecture, counted.delta, counted.dense),
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
+        latency=counted.latency,
         training=training_summary.summary(trace),
         provenance=provenance | ({"command": command} if command else {}),
     )
@@ -105,6 +108,7 @@ class _Counted(NamedTuple):
     dense: Counters
     held: KeptBytes
     starved: StarvedLanes
+    latency: Latency | None
 
 
 def _counted(
@@ -113,20 +117,23 @@ def _counted(
     engine: str | None,
     observe: Callable[[Program], AbstractContextManager[Observer]] | None,
     on_progress: Callable[[float], None] | None,
+    *,
+    learns: bool,
 ) -> _Counted:
     """Run the recorded step's program and its dense twin, and watch the first."""
     delta, dense = programs
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
-    held, starved = KeptBytes(), StarvedLanes()
+    held, starved, steps = KeptBytes(), StarvedLanes(), None if learns else StepLatency(delta)
     with nullcontext() if observe is None else observe(delta) as observer:
         if member.OBSERVES:
-            chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])
+            chosen["observer"] = Observers([one for one in (held, starved, steps, observer) if one is not None])
         counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     twin = FIDELITIES.load(member.TWIN)
     dense_counters = twin.count(dense, lambda share: tell(boundary + share * (1 - boundary)))
-    return _Counted(counters, dense_counters, held, starved)
+    latency = steps.found() if steps and member.OBSERVES else None
+    return _Counted(counters, dense_counters, held, starved, latency)
 
 
 def _prices(architecture: Architecture, delta: Counters, dense: Counters) -> dict[str, Any]:

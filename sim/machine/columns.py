@@ -112,6 +112,8 @@ class ColumnStream:
         self._arrived: deque[Segment] = deque()
         self._finished = clock.event()
         self._room: simpy.Event | None = None
+        self._most_asked = program.architecture.dma.columns_in_flight
+        self._asked = 0
         self._request_cycle = 0
         self._op, self._left, self._free, self._drain = -1, 0, 0, 0
 
@@ -125,10 +127,11 @@ class ColumnStream:
         word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
         for words, places in parts:
             size, room_wanted = words * sum(word_bytes), max(self._request_cycle, clock.cycle)
-            while self._used_bytes + size > self._capacity:
+            while self._used_bytes + size > self._capacity or self._asked == self._most_asked:
                 self._room = clock.event()
                 yield self._room
             self._hold(size)
+            self._asked += 1
             segment = Segment(words, places, room_wanted)
             segment.first_asked = max(self._request_cycle, clock.cycle)
             for (address, size_bytes), one_word in zip(places, word_bytes, strict=True):
@@ -164,6 +167,10 @@ class ColumnStream:
         if not segment.missing:
             self._arrived.append(segment)
             self._consume()
+            if self._most_asked is None:
+                self._asked -= 1
+            else:
+                At(self._clock, segment.ready, self._has_come)
 
     def _consume(self) -> None:
         """Let the running op take what has arrived for it, in its order."""
@@ -191,8 +198,17 @@ class ColumnStream:
         """Let bytes of the buffer be free again from `cycle` on."""
         At(self._clock, cycle, partial(self._left_buffer, size_bytes))
 
+    def _has_come(self, _: simpy.Event) -> None:
+        """Let another segment be asked for."""
+        self._asked -= 1
+        self._go_on()
+
     def _left_buffer(self, size_bytes: int, _: simpy.Event) -> None:
         self._hold(-size_bytes)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the fetch look again whether it may ask for more."""
         if self._room is not None and not self._room.triggered:
             self._room.succeed()
 

@@ -15,6 +15,7 @@ from deltatrain.workloads.lowering.checkpoint.kept_bytes import kept_over_ops
 from deltatrain.workloads.lowering.checkpoint.timeline import batch
 from deltatrain.workloads.lowering.exchange_room import wait_for_room
 from deltatrain.workloads.lowering.grid import Grid
+from deltatrain.workloads.lowering.in_turn import in_turn
 from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, all_of_it, as_scheduled, nothing
 from deltatrain.workloads.lowering.lists import Lists, dense_lists, fired_lists
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
@@ -27,7 +28,6 @@ from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 from deltatrain.workloads.trace import RecordedStep
 
-NO_UNIT = -1
 _STEP_BYTES = 5_000
 """Of host memory for each step of a layer and each sample, at the peak of lowering and simulation, measured."""
 
@@ -97,7 +97,7 @@ def _lowered(
     )
     program = _program(given, keeping)
     if architecture.engine.in_turn:
-        program = _in_turn(program, given.grid)
+        program = in_turn(program, given.grid)
     return program if architecture.checkpoint.overlap else _blocking(program, given.grid)
 
 
@@ -143,17 +143,6 @@ def _kept_bytes(grid: Grid, keeping: Keeping) -> NDArray[np.int64]:
         return grid.undone(points) if kind is UNDO.x else grid.rows(kind, points)
 
     return kept_over_ops(keeping.samples, keeping.sizes, row_of)
-
-
-def _in_turn(program: Program, grid: Grid) -> Program:
-    """Return `program` with every layer waiting until the one before it, and the step before, is done.
-
-    Transfers of input vectors, tapes and states run beside, as their own dependencies let them.
-    """
-    moves = np.isin(program.unit, [UNITS.index("load"), UNITS.index("store")])
-    computing = np.where(moves, NO_UNIT, program.unit).astype(program.unit.dtype)
-    depends = with_barriers(program.ops.depends, computing, len(UNITS), grid.layer_ends())
-    return replace(program, ops=replace(program.ops, depends=depends))
 
 
 def _blocking(program: Program, grid: Grid) -> Program:

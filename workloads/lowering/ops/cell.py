@@ -64,14 +64,12 @@ def _forward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 def _elementwise(given: StepInputs, kind: OpKind, points: Points, slots: int, multiplies: int, read: int) -> Columns:
     """Return the columns of ops on all neurons of a layer.
 
-    Each neuron takes a lane for `slots` cycles, multiplies so often and reads so many values. The machine may take more
-    cycles for a layer.
+    Each neuron takes a lane for `slots` cycles, multiplies so often and reads so many values.
     """
     hidden, lanes = given.shape.hidden, given.architecture.engine.elementwise_lanes
     width = by_layer(hidden, points)
     own = by_layer([own_most(given.architecture, one) for one in hidden], points)
-    words = slots * -(-own // lanes) + given.architecture.engine.layer_cycles
-    return given.codes(kind) | {"count": multiplies * width, "words": words, "rows": read * width}
+    return given.codes(kind) | {"count": multiplies * width, "words": slots * -(-own // lanes), "rows": read * width}
 
 
 COLUMNS: dict[OpKind, ColumnsOf] = {CELL: _cell, UNDO_CELL: _undo_cell, CELL_BACKWARD: _cell_backward}
