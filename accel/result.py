@@ -39,8 +39,8 @@ Starved = Literal["list", "buffer", "memory", "port"]
 """Why lanes had no word of a column from off-chip memory.
 
 "list": the fetch had not asked for it, because it waited for a list, for columns to be written back, or for its turn to
-ask. "buffer": the fetch had not asked for it, because the column buffer had no room. "memory": not all of it had come
-from memory. "port": all of it had come, and was passing the port.
+ask. "buffer": the fetch had not asked for it, because the column buffer had no room, or as many columns as may be were
+in flight. "memory": not all of it had come from memory. "port": all of it had come, and was passing the port.
 """
 
 
