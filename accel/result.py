@@ -332,7 +332,9 @@ class Result(Description):
         ]
         if self.latency:
             worst = quantity(self.latency.worst_s(run.clock_hz), "s")
-            facts.append(("latency", f"{quantity(self.latency.mean_s(run.clock_hz), 's')} a step, worst {worst}", origin))
+            facts.append(
+                ("latency", f"{quantity(self.latency.mean_s(run.clock_hz), 's')} a step, worst {worst}", origin)
+            )
         if self.energy_j:
             spent = [quantity(sum(energy.values()), "J") for energy in (self.energy_j, self.dense_energy_j)]
             facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))

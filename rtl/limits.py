@@ -68,7 +68,9 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    return reasons + [f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None]
+    return reasons + [
+        f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
+    ]
 
 
 def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:

@@ -76,7 +76,9 @@ def simulate(
     _refuse(architecture, what, fidelity, engine, observed=observe is not None)
     member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else synthetic_trace(what)
     step = _chosen(trace, recorded)
-    counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress, learns=trace.workload.learns)
+    counted = _counted(
+        member, member.programs(architecture, trace, step), engine, observe, on_progress, learns=trace.workload.learns
+    )
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
     return Result(
         workload=trace.workload.model_dump(mode="json"),

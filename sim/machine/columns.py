@@ -39,9 +39,11 @@ class Segment:
         The cycles of its first and its last request.
     come
         The cycle from which all of it had come from memory.
+    passed
+        The cycle in which its last word passed the port.
     """
 
-    __slots__ = ("come", "first_asked", "last_asked", "missing", "places", "ready", "room_wanted", "words")
+    __slots__ = ("come", "first_asked", "last_asked", "missing", "passed", "places", "ready", "room_wanted", "words")
 
     def __init__(self, words: int, places: list[tuple[int, int]], room_wanted: int) -> None:
         self.words = words
@@ -49,7 +51,7 @@ class Segment:
         self.missing = len(places)
         self.ready = 0
         self.room_wanted = self.first_asked = self.last_asked = room_wanted
-        self.come = 0
+        self.come = self.passed = 0
 
     def gaps(self, start: int, end: int) -> Iterator[Gap]:
         """Yield why lanes waited for this segment in the cycles from `start` to before `end`."""
@@ -164,13 +166,14 @@ class ColumnStream:
     def _arrive(self, segment: Segment, arrival: Arrival) -> None:
         segment.missing -= 1
         segment.ready, segment.come = max(segment.ready, arrival.ready), max(segment.come, arrival.come)
+        segment.passed = max(segment.passed, arrival.passed)
         if not segment.missing:
             self._arrived.append(segment)
             self._consume()
             if self._most_asked is None:
                 self._asked -= 1
             else:
-                At(self._clock, segment.ready, self._has_come)
+                At(self._clock, segment.passed + 1, self._has_come)
 
     def _consume(self) -> None:
         """Let the running op take what has arrived for it, in its order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,8 @@ from deltatrain.workloads.workload import Workload
 ABOUT = (
     "How near are ours to hardware that was measured? EILE's words a phase; cycles a step of EdgeDRNN's RTL with the "
     "same number of columns fired, and its published rate; DeltaKWS's ratio, which is c, the part of the dense product "
-    "that deltas do not save; Vollo's latencies beside a law of its blocks, as lanes here are rows only. Sources stand in "
-    "sim/studies/silicon.toml; sizes of EdgeDRNN's published point and its clock are assumed there."
+    "that deltas do not save; Vollo's latencies beside a law of its blocks, as lanes here are rows only. Sources stand "
+    "in sim/studies/silicon.toml; sizes of EdgeDRNN's published point and its clock are assumed there."
 )
 
 _LAYER_CYCLES = 14.5
@@ -124,18 +125,20 @@ def _edgedrnn_rate(known: dict[str, Any], steps: int) -> Iterator[Row]:
     by_law = edgedrnn_law(row, 8) / known["clock_hz"]
     case = f"{layers} x {hidden}, {known['columns']} columns"
     yield _row("EdgeDRNN", case, "latency, ms", known["latency_ms"], 1e3 * seconds, 1e3 * by_law, known["source"])
-    rates = (operations / time / 1e9 for time in (seconds, by_law))
-    yield _row("EdgeDRNN", case, "effective GOp/s", known["gop_per_second"], *rates, known["source"])
+    rate, rate_by_law = (operations / time / 1e9 for time in (seconds, by_law))
+    yield _row("EdgeDRNN", case, "effective GOp/s", known["gop_per_second"], rate, rate_by_law, known["source"])
 
 
 def _eile(known: dict[str, Any]) -> Iterator[Row]:
     sizes = {"inputs": known["inputs"], "classes": known["classes"], "steps": 1}
-    synthetic = {f"synthetic.{name}": value for name, value in (sizes | {"occupancy_x": 1.0, "occupancy_h": 1.0}).items()}
+    synthetic = {
+        f"synthetic.{name}": value for name, value in (sizes | {"occupancy_x": 1.0, "occupancy_h": 1.0}).items()
+    }
     changes = {"cell": "delta_dense", "hidden": known["hidden"], "training.batch": 1, **synthetic}
     phases = simulate("eile", Workload.named("synthetic", changes)).counters.phases
     layers = [known["inputs"], *known["hidden"], known["classes"]]
-    words = [(wide + 1) * -(-tall // 64) for wide, tall in zip(layers, layers[1:], strict=False)]
-    back = sum(wide * -(-tall // 64) for wide, tall in zip(layers[1:], layers[2:], strict=False))
+    words = [(wide + 1) * -(-tall // 64) for wide, tall in pairwise(layers)]
+    back = sum(wide * -(-tall // 64) for wide, tall in pairwise(layers[1:]))
     laws = {"FP": sum(words), "BP": back, "WG": sum(words), "WU": 2 * sum(words)}
     for phase, theirs in known["words"].items():
         ours = phases[phase].busy_cycles * (2 if phase == "WU" else 1)  # W and dW side by side, theirs in turn

@@ -127,7 +127,10 @@ def sparse_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> t
 def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1) -> Program:
     """Return the program of a random training step, dense or of what fired; of several tiles if there may be more."""
     architecture, shape = draw(architectures(most_tiles)), draw(shapes(widest, EVERY_CELL))
-    architecture, shape = draw(other_schedules(architecture)), replace(shape, learns=draw(st.sampled_from([True, False])))
+    architecture, shape = (
+        draw(other_schedules(architecture)),
+        replace(shape, learns=draw(st.sampled_from([True, False]))),
+    )
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     if draw(st.booleans()):
         return lower_dense(architecture, shape, step.lengths, readout)

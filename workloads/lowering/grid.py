@@ -97,7 +97,9 @@ class Grid:
     def layer_ends(self) -> NDArray[np.int64]:
         """Return the rows of the ops with which a layer is done with a step, forward or backward, in order."""
         ends = (kinds.CELL, kinds.OUTER.x)
-        return np.sort(np.concatenate([self.order.rows(kind, points) for kind, points in self.order.kinds() if kind in ends]))
+        return np.sort(
+            np.concatenate([self.order.rows(kind, points) for kind, points in self.order.kinds() if kind in ends])
+        )
 
     def step_of(self, kind: OpKind, points: Points) -> NDArray[np.int64]:
         """Return the steps that ops of `kind` belong to."""

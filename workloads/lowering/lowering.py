@@ -91,9 +91,7 @@ def _lowered(
         keeping.placed,
         Tape(architecture, shape, lists),
         State(architecture, shape),
-        Grid(
-            *(shape, timeline, lists.lengths, readout, architecture.tiles.count), in_turn=architecture.engine.in_turn
-        ),
+        Grid(*(shape, timeline, lists.lengths, readout, architecture.tiles.count), in_turn=architecture.engine.in_turn),
     )
     program = _program(given, keeping)
     if architecture.engine.in_turn:
