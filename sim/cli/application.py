@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.cli import (
+    calibrate,
     choices,
     compare,
     data,
@@ -71,6 +72,7 @@ def application() -> App:
         "verilog": verilog.command,
         "study": study.command,
         "dram": dram.command,
+        "calibrate": calibrate.command,
         "sweep": sweep.command,
         "front": front.command,
         "compare": compare.command,

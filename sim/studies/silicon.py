@@ -13,8 +13,8 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.run import simulate
+from deltatrain.sim.steady_step import SteadyStep
 from deltatrain.sim.studies._table import Progress, Row
-from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
 ABOUT = (
@@ -82,33 +82,8 @@ def edgedrnn_cycles(row: dict[str, Any], steps: int) -> float:
     """Return the cycles of a step on the machine `edgedrnn` with so many columns fired, the first steps aside."""
     waits = {"dma.request_cycles": row["latency_cycles"] + 1} if row["commands"] == 1 else {}
     machine = Architecture.named("edgedrnn", {"dma.columns_in_flight": row["commands"], **waits})
-    taken = [_forward_cycles(machine, row, number * steps) for number in (1, 2)]
-    return (taken[1] - taken[0]) / steps
-
-
-def _forward_cycles(machine: Architecture, row: dict[str, Any], steps: int) -> int:
-    widths = [row["inputs"], row["hidden"], *[row["hidden"]] * 2 * (row["layers"] - 1)]
-    fired = _masks(widths, row["columns"], steps)
-    recorded = RecordedStep(0, 0, np.array([steps]), tuple(fired[0::2]), tuple(fired[1::2]))
-    changes = {"cell": "delta_gru", "hidden": [row["hidden"]] * row["layers"], "phases": ["FP"]}
-    trace = Trace(Workload.named("synthetic", changes), row["inputs"], 2, (recorded,), ())
-    return simulate(machine, trace).counters.cycles
-
-
-def _masks(widths: list[int], columns: float, steps: int) -> list[np.ndarray]:
-    """Return what fires in the streams of a network, spread evenly by chance; in the mean `columns` a step.
-
-    Streams alternate between x and h, whose mask of the first step is empty.
-    """
-    rng, total = np.random.default_rng(0), sum(widths)
-    ends = np.floor(columns * np.arange(steps + 1) + 1e-9).astype(int)
-    masks = np.zeros((steps, 1, total), dtype=np.bool_)
-    for step, count in enumerate(np.diff(ends)):
-        masks[step, 0, rng.permutation(total)[:count]] = True
-    parts = np.split(masks, np.cumsum(widths)[:-1], axis=2)
-    for part in parts[1::2]:
-        part[0] = False
-    return parts
+    step = SteadyStep("delta_gru", row["inputs"], row["hidden"], row["layers"], row["columns"])
+    return step.cycles(machine, steps)
 
 
 def _edgedrnn(row: dict[str, Any], known: dict[str, Any], steps: int) -> Row:
