@@ -242,14 +242,16 @@ def _row(where: str, row: dict[str, Any], faults: list[str]) -> Measured | None:
     before = len(faults)
     if row["cell"] not in CELLS.names():
         faults.append(f"{where}: cell must be one of {', '.join(CELLS.names())}, not {row['cell']!r}")
-    sizes = [_number(where, row, name, faults, whole=True, lowest=1) for name in ("inputs", "hidden", "layers")]
+    inputs, hidden, layers = (
+        _number(where, row, name, faults, whole=True, lowest=1) for name in ("inputs", "hidden", "layers")
+    )
     columns = _number(where, row, "columns", faults, whole=False, lowest=0)
     seconds = _number(where, row, "seconds", faults, whole=False, lowest=0)
     if len(faults) == before and seconds == 0:
         faults.append(f"{where}: seconds must be above 0")
     if len(faults) > before:
         return None
-    step = SteadyStep(row["cell"], *(int(size) for size in sizes), columns)
+    step = SteadyStep(row["cell"], int(inputs), int(hidden), int(layers), columns)
     if columns > (most := sum(step.widths)):
         faults.append(f"{where}: columns must be at most {most}, all there are, not {columns:g}")
         return None
