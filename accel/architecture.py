@@ -17,6 +17,7 @@ from deltatrain.accel.energy.prices import prices
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, unknown_name, wrong_kind
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.host import NO_HOST, Host
 from deltatrain.accel.memory import (
     REMOTE_DEVICES,
     Checkpoint,
@@ -48,6 +49,8 @@ class Architecture(Description):
         Where it keeps weights, gradients and tape.
     checkpoint
         What it runs again instead of keeping it.
+    host
+        What its host adds to the latency of a step; nothing if left out.
     energy, area
         Names of the tables in ``accel/energy``, or TOML files as they are, that price its actions and its parts, joined
         by ``+``. Each row is read from the first table that has it (`accel.energy.prices`).
@@ -64,6 +67,7 @@ class Architecture(Description):
     area: str = "cacti7_45nm_hp+aladdin_40nm"
     tiles: Tiles = ONE_TILE
     checkpoint: Checkpoint = Checkpoint()
+    host: Host = NO_HOST
 
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:

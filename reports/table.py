@@ -27,9 +27,9 @@ def ratio(dense: float, delta: float) -> float:
 
 
 def phases_of(result: Result) -> list[str]:
-    """Return the phases that the run or its dense twin has. A step that runs nothing again has no RF."""
+    """Return the phases that the run or its dense twin has: no RF if nothing is run again, FP alone in inference."""
     runs = result.counters.phases, result.dense.phases
-    return [name for name in runs[0] if name != "RF" or any(run[name].cycles + run[name].remote_bytes for run in runs)]
+    return [name for name in runs[0] if any(run[name].cycles + run[name].remote_bytes for run in runs)]
 
 
 def update_note(result: Result) -> str:

@@ -14,7 +14,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
-from deltatrain.workloads.lowering.limits import dense_limits, workload_limits
+from deltatrain.workloads.lowering.limits import dense_limits, forward_limits, workload_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import SYNTHETIC, Workload
 
@@ -86,7 +86,8 @@ def against_drawing(workload: Workload) -> list[str]:
 
 def against_planning(architecture: Architecture, workload: Workload, *, simulated: bool = False) -> list[str]:
     """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
-    reasons = workload_limits(workload) + dense_limits(workload, "a plan of checkpoints")
+    what = "a plan of checkpoints"
+    reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.latency import Latency
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.origin import ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
 from deltatrain.accel.pricing.area import area
@@ -25,6 +26,7 @@ from deltatrain.sim.capabilities import against_drawing, against_recorded, again
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
+from deltatrain.sim.machine.step_latency import StepLatency
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.synthetic import synthetic_step
 from deltatrain.workloads.trace import RecordedStep, Trace
@@ -78,7 +80,8 @@ def simulate(
     member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else synthetic_trace(what)
     step = chosen(trace, recorded)
     refuse(against_recorded(trace, step, fidelity))
-    counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress)
+    programs = member.programs(architecture, trace, step)
+    counted = _counted(member, programs, engine, observe, on_progress, learns=trace.workload.learns)
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
     provenance["fired"] = _fired(trace, step, member)
     return Result(
@@ -90,6 +93,7 @@ def simulate(
         **_prices(architecture, counted.delta, counted.dense),
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
+        latency=counted.latency,
         training=training_summary.summary(trace),
         provenance=provenance | ({"command": command} if command else {}),
     )
@@ -110,6 +114,7 @@ class _Counted(NamedTuple):
     dense: Counters
     held: KeptBytes
     starved: StarvedLanes
+    latency: Latency | None
 
 
 def _counted(
@@ -118,20 +123,23 @@ def _counted(
     engine: str | None,
     observe: Callable[[Program], AbstractContextManager[Observer]] | None,
     on_progress: Callable[[float], None] | None,
+    *,
+    learns: bool,
 ) -> _Counted:
     """Run the recorded step's program and its dense twin, and watch the first."""
     delta, dense = programs
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
-    held, starved = KeptBytes(), StarvedLanes()
+    held, starved, steps = KeptBytes(), StarvedLanes(), None if learns else StepLatency(delta)
     with nullcontext() if observe is None else observe(delta) as observer:
         if member.OBSERVES:
-            chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])
+            chosen["observer"] = Observers([one for one in (held, starved, steps, observer) if one is not None])
         counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     twin = FIDELITIES.load(member.TWIN)
     dense_counters = twin.count(dense, lambda share: tell(boundary + share * (1 - boundary)))
-    return _Counted(counters, dense_counters, held, starved)
+    latency = steps.found() if steps and member.OBSERVES else None
+    return _Counted(counters, dense_counters, held, starved, latency)
 
 
 def _prices(architecture: Architecture, delta: Counters, dense: Counters) -> dict[str, Any]:

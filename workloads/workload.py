@@ -40,6 +40,8 @@ Thresholds = Annotated[
     | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Tag("tuple[float, ...]")],
     Discriminator(_kind),
 ]
+TRAINING_PHASES = ("FP", "BP", "WG", "WU")
+_FORWARD_ALONE = ("FP",)
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
 
 
@@ -62,6 +64,9 @@ class Workload(Description):
     readout
         "last" classifies from h of a sample's last step. "every" classifies from h of every step: the loss is the mean
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
+    phases
+        What is simulated: a whole training step, or ["FP"], its forward pass alone, which is inference. Training runs
+        them all whatever this says.
     training
         How it learns.
     sparsity
@@ -82,6 +87,7 @@ class Workload(Description):
     theta_x: Thresholds
     theta_h: Thresholds
     readout: Literal["last", "every"] = "last"
+    phases: tuple[str, ...] = TRAINING_PHASES
     training: Training
     sparsity: Sparsity = Sparsity()
     few_bit: FewBit | None = None
@@ -150,6 +156,11 @@ class Workload(Description):
         return cell if self.neuron is None else given(cell, neuron=self.neuron)
 
     @property
+    def learns(self) -> bool:
+        """Whether what is simulated is a whole training step, not its forward pass alone."""
+        return self.phases != _FORWARD_ALONE
+
+    @property
     def dtype(self) -> np.dtype[np.floating]:
         """Number format of the arithmetic on the host."""
         return np.dtype(np.float32 if self.training.precision == "float32" else np.float64)
@@ -168,6 +179,19 @@ class Workload(Description):
     @classmethod
     def _known_dataset(cls, name: str) -> str:
         return member(DATASETS, "data set", name, extra=(SYNTHETIC,))
+
+    @field_validator("phases")
+    @classmethod
+    def _forward_or_all(cls, phases: tuple[str, ...]) -> tuple[str, ...]:
+        if phases not in (TRAINING_PHASES, _FORWARD_ALONE):
+            raise ValueError(f"must be {list(TRAINING_PHASES)} or {list(_FORWARD_ALONE)}, not {list(phases)}")
+        return phases
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_phases(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave a whole training step out, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        return {name: value for name, value in table.items() if name != "phases" or not self.learns}
 
     @field_validator("cell")
     @classmethod

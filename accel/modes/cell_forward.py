@@ -62,12 +62,14 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the pipeline's depth, one for all that the unit does, so that its ops are done in their order.
 
+    A machine may state its own (`accel.engine.Engine.layer_cycles`). Otherwise it is that of our gates.
+
     An LSTM's neuron is written whole 15 cycles after its first word is asked for, backward 18 (read 2, table 3, product
     and sum 2, and so on along the chain that `rtl.elementwise.cells` draws); `issue_cycles` counts 5 and 8 of them.
     The loss needs all 10: word, lane, rounding, difference, exponential in 3, quotient, and the word that gathers P of
     them.
     """
-    return 10 + SOON_CYCLES
+    return 10 + SOON_CYCLES if engine.layer_cycles is None else engine.layer_cycles
 
 
 class NeuronBytes(NamedTuple):

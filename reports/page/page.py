@@ -67,7 +67,7 @@ def _run(position: int, run: Run) -> dict[str, Any]:
         "name": run.name,
         "title": f"{workload} on {machine}",
         "about": result.architecture.get("about", ""),
-        "what": f"One training step{f' of {samples} samples' if samples else ''}, {run.fidelity}",
+        "what": f"One {result.simulated}{f' of {samples} samples' if samples else ''}, {run.fidelity}",
         "cards": headline(run),
         "sections": sections(run),
         "timeline": run.timeline,

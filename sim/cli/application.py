@@ -18,6 +18,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.cli import (
+    calibrate,
     choices,
     compare,
     data,
@@ -63,6 +64,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verilog": verilog.command,
     "study": study.command,
     "dram": dram.command,
+    "calibrate": calibrate.command,
     "sweep": sweep.command,
     "front": front.command,
     "compare": compare.command,

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from deltatrain.accel import spikes_cut
+from deltatrain.accel.latency import Latency
 from deltatrain.accel.origin import FLOAT_ACCURACY
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
@@ -45,10 +46,22 @@ def summary(result: Result) -> list[RenderableType]:
 def _headline(result: Result) -> Text:
     run, dense = result.counters, result.dense
     text = Text(f"{result.workload['name']} on {result.architecture['name']}", style="bold")
-    text.append(f"  one training step, {label(result)}\n", style="dim")
+    text.append(f"  one {result.simulated}, {label(result)}\n", style="dim")
     text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
     text.append(f": {times(result.speedup)} faster\n")
+    if result.latency:
+        text.append(_latency(result, result.latency))
     return text
+
+
+def _latency(result: Result, found: Latency) -> str:
+    clock, steps = result.counters.clock_hz, found.steps
+    host = f", {quantity(found.host_s, 's')} of it the host's" if found.host_s else ""
+    return (
+        f"Latency of a step {quantity(found.mean_s(clock), 's')} on average{host}; at most "
+        f"{quantity(found.worst_s(clock), 's')} (sample {found.worst_sample}, step {found.worst_step}); "
+        f"{quantity(steps / result.counters.seconds)} steps a second\n"
+    )
 
 
 def _phases(result: Result) -> RenderableType:

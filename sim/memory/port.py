@@ -29,10 +29,13 @@ class Arrival(NamedTuple):
         cycle f on and takes n words is done in cycle max(f + n, ready).
     come
         The cycle from which all of it had come from memory and could pass.
+    passed
+        The cycle in which the last word passed.
     """
 
     ready: int
     come: int
+    passed: int
 
 
 _NOTHING_PASSED = Passage(bursts=0, words=0, bytes=0, cycle=-1, room=0, ready=0, come=0)
@@ -186,7 +189,7 @@ class RemotePort:
         if known:
             self._reads.popleft()
             if read.arrived is not None:
-                read.arrived(Arrival(read.passage.ready, read.passage.come))
+                read.arrived(Arrival(read.passage.ready, read.passage.come, read.passage.cycle))
         elif read.passed is not None:
             read.look_from = self.memory.next_data()
 

@@ -57,7 +57,7 @@ def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 
 def _forward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     arithmetic = given.shape.arithmetic
-    slots = cell_forward.neuron_slots(arithmetic)
+    slots = given.architecture.engine.neuron_cycles or cell_forward.neuron_slots(arithmetic)
     moved = cell_forward.neuron_bytes(arithmetic, given.architecture.engine.formats)
     return _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, moved)
 
