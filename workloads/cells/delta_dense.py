@@ -15,6 +15,7 @@ TARGETS_H: tuple[str, ...] = ()
 VALUES = ("h",)
 STATE = ("h",)
 TAPE = ("h",)
+FORGET: tuple[str, ...] = ()
 SQUASHED: dict[str, str] = {}
 SQUARED: tuple[str, ...] = ()
 

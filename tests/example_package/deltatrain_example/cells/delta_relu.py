@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
-    *("ACCUMULATORS", "ARITHMETIC", "SQUARED", "SQUASHED", "STATE", "STREAMS", "TAPE", "TARGETS_H", "TARGETS_X"),
+    *("ACCUMULATORS", "ARITHMETIC", "FORGET", "SQUARED", "SQUASHED", "STATE", "STREAMS", "TAPE", "TARGETS_H", "TARGETS_X"),
     *("VALUES", "backward", "backward_factors", "forward"),
 ]
 
