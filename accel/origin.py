@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 DESCRIBED, MEASURED, MODELLED, SIMULATED = "described", "measured", "modelled", "simulated"
 
 ORIGINS = {
@@ -22,6 +25,14 @@ BY_STATISTICS = "as drawn from the workload's statistics"
 ANOTHER_WORKLOAD = "another workload, as weights and inputs are drawn"
 """What decided which deltas fired in a simulated step: `provenance.fired` of a result."""
 
+RECORDED_LOOPS = {
+    "closed": "recorded in closed loop: the delta network ran with these thresholds and the model's weights",
+    "open": "recorded in open loop: thresholds put on the activations of a network that ran without them, which with "
+    "them would have run otherwise",
+    "given": "given as masks by whoever recorded them",
+}
+"""How the deltas of a recording were found, in words, by the ``loop`` of the workload's table ``recorded``."""
+
 _OF_FIDELITY = {"analytic": MODELLED, "cycle": SIMULATED, "rtl": SIMULATED}
 
 
@@ -35,3 +46,12 @@ def origin_of_column(column: str, fidelity: str) -> str:
     origins = {"machine": DESCRIBED, "workload": DESCRIBED, "accuracy": MEASURED, "training": MEASURED}
     origins |= dict.fromkeys(("energy", "energy_j", "area", "area_mm2"), MODELLED)
     return origins.get(column.partition(".")[0], origin_of(fidelity))
+
+
+def recorded_words(workload: Mapping[str, Any]) -> str:
+    """Return how the deltas of a workload, a table, were recorded, in words; empty if deltatrain made them itself."""
+    recorded = workload.get("recorded")
+    if not recorded:
+        return ""
+    source = f" ({recorded['source']})" if recorded.get("source") else ""
+    return f"{RECORDED_LOOPS.get(recorded.get('loop'), 'recorded')}{source}"

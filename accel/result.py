@@ -15,7 +15,16 @@ from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.footing import footing
 from deltatrain.accel.glance import Glance
 from deltatrain.accel.latency import Latency
-from deltatrain.accel.origin import ANOTHER_WORKLOAD, FLOAT_ACCURACY, IN_INTEGERS, MEASURED, MODELLED, origin_of
+from deltatrain.accel.origin import (
+    ANOTHER_WORKLOAD,
+    DESCRIBED,
+    FLOAT_ACCURACY,
+    IN_INTEGERS,
+    MEASURED,
+    MODELLED,
+    origin_of,
+    recorded_words,
+)
 from deltatrain.accel.quantity import quantity, share, times
 
 SCHEMA: Literal[2] = 2
@@ -359,6 +368,8 @@ class Result(Description):
         if self.energy_j:
             spent = [quantity(sum(energy.values()), "J") for energy in (self.energy_j, self.dense_energy_j)]
             facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))
+        if words := recorded_words(self.workload):
+            facts.append(("deltas", words, DESCRIBED))
         if "accuracy" in self.training:
             facts.append((FLOAT_ACCURACY, share(self.training["accuracy"]), MEASURED))
         if (cut := spikes_cut.told(self.training)) is not None:

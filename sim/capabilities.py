@@ -78,10 +78,17 @@ def against_drawing(workload: Workload) -> list[str]:
     """Return why no training step of a workload can be drawn from statistics, if it has none."""
     if workload.synthetic is not None:
         return []
+    if workload.recorded is not None:
+        return [f"workload {workload.name!r} was recorded: simulate its trace"]
     return [
         f"workload {workload.name!r} must be trained before it can be simulated: give its trace, "
-        f"or a workload whose dataset is {SYNTHETIC!r}"
+        f"or a workload whose dataset is {SYNTHETIC!r}, or one with initial_weights"
     ]
+
+
+def against_running_untrained(workload: Workload) -> list[str]:
+    """Return why it is not known what a workload fires before it is trained; it is where its weights are given."""
+    return [] if workload.initial_weights is not None else against_drawing(workload)
 
 
 def against_planning(architecture: Architecture, workload: Workload, *, simulated: bool = False) -> list[str]:

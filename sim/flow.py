@@ -23,7 +23,7 @@ from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
 from deltatrain.workloads.trace import Trace
-from deltatrain.workloads.workload import Workload
+from deltatrain.workloads.workload import RECORDED, Workload
 
 
 def train(
@@ -143,6 +143,8 @@ def recordings_of(name: str, progress: Progress) -> Recordings:
     ConfigError
         If it cannot be had, or nothing can be learned from it: it holds NaN, a part is empty, a label is of no class.
     """
+    if name == RECORDED:
+        raise ConfigError(f"dataset {RECORDED!r} is of a trace that was made of masks: there is nothing to train on")
     stage = f"data set {name}"
     try:
         loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))

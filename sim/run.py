@@ -22,12 +22,18 @@ from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Counters, Result
 from deltatrain.accel.version import VERSION
-from deltatrain.sim.capabilities import against_drawing, against_recorded, against_simulating
+from deltatrain.sim.capabilities import (
+    against_drawing,
+    against_recorded,
+    against_running_untrained,
+    against_simulating,
+)
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.sim.machine.step_latency import StepLatency
 from deltatrain.workloads import training_summary
+from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.synthetic import synthetic_step
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
@@ -51,9 +57,10 @@ def simulate(
     architecture
         The machine, its preset's name, or its TOML file.
     what
-        A trace or its file, which ends in ``.npz``; or a synthetic workload, its preset's name, or its TOML file. Of a
-        workload a trace is drawn. What fires in a step whose numbers a trace has is decided by the machine's integers
-        (`sim.programs`); the result's ``provenance["fired"]`` says so.
+        A trace or its file, which ends in ``.npz``; or a workload, its preset's name, or its TOML file. Of a synthetic
+        workload a trace is drawn; of one with `initial_weights` the network in that file runs on its recordings. What
+        fires in a step whose numbers a trace has is decided by the machine's integers (`sim.programs`); the result's
+        ``provenance["fired"]`` says so.
     fidelity
         A name in ``sim/fidelity``.
     recorded
@@ -77,7 +84,7 @@ def simulate(
     started = time.process_time()
     architecture, what = Architecture.of(architecture), described(what)
     _refuse(architecture, what, fidelity, engine, observed=observe is not None)
-    member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else synthetic_trace(what)
+    member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else untrained_trace(what)
     step = chosen(trace, recorded)
     refuse(against_recorded(trace, step, fidelity))
     programs = member.programs(architecture, trace, step)
@@ -103,7 +110,7 @@ def _refuse(
     architecture: Architecture, what: Workload | Trace, fidelity: str, engine: str | None, *, observed: bool
 ) -> None:
     """Refuse, with all reasons at once, what workload, machine and fidelity cannot do together."""
-    workload, drawing = (what.workload, []) if isinstance(what, Trace) else (what, against_drawing(what))
+    workload, drawing = (what.workload, []) if isinstance(what, Trace) else (what, against_running_untrained(what))
     refuse(drawing + against_simulating(architecture, workload, fidelity, engine=engine, observed=observed))
 
 
@@ -161,6 +168,23 @@ def described(what: Workload | Trace | AnyPath) -> Workload | Trace:
     if not isinstance(what, str | os.PathLike):
         raise wrong_kind("what is simulated", "a Trace, a Workload, a preset's name or a file", what)
     return Trace.load(what) if os.fspath(what).endswith(".npz") else Workload.named(what)
+
+
+def untrained_trace(workload: Workload) -> Trace:
+    """Return the trace of a workload that needs no training: a synthetic one, or one that begins with given weights.
+
+    Raises
+    ------
+    ConfigError
+        If the workload must be trained to know what fires, or its recordings or its weights cannot be had.
+    """
+    if workload.initial_weights is None:
+        return synthetic_trace(workload)
+    from deltatrain.workloads.training.training import recorded_untrained
+
+    recordings = DATASETS.load(workload.dataset).load()
+    step = recorded_untrained(workload, recordings)
+    return Trace(workload, recordings.train.features, recordings.classes, (step,), ())
 
 
 def synthetic_trace(workload: Workload) -> Trace:

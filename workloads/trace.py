@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace_checks import check_counts, check_masks, check_widths
@@ -133,7 +135,7 @@ class EpochCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(MadeOfMasks):
     """A whole training run: what was recorded of single training steps, and the counts of every epoch.
 
     Attributes
@@ -177,6 +179,13 @@ class Trace:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
+
+    @classmethod
+    def of_recording(cls, steps: Sequence[GivenMasks], told: Told, loop: Loop, source: str = "") -> Self:
+        """Return the trace of masks of another network, each a step; see `MadeOfMasks`."""
+        workload = recorded_workload(steps[0], told, loop, source)
+        recorded = tuple(RecordedStep(0, update, *masks) for update, masks in enumerate(steps))
+        return cls(workload, steps[0].inputs, told.classes, recorded, ())
 
     def save(self, path: AnyPath) -> None:
         """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""

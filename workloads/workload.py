@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ from deltatrain.workloads.cells import CELLS, Cell
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
-from deltatrain.workloads.tables import FewBit, Sparsity, Synthetic, Training, member
+from deltatrain.workloads.tables import FewBit, InitialWeights, Recorded, Sparsity, Synthetic, Training, member
 
 
 def _kind(theta: object) -> str:
@@ -43,6 +44,12 @@ Thresholds = Annotated[
 TRAINING_PHASES = ("FP", "BP", "WG", "WU")
 _FORWARD_ALONE = ("FP",)
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
+RECORDED = "recorded"  # the one of a trace that was made of masks; nothing can be trained on it
+
+
+def _not_there(field: object) -> bool:
+    """Tell whether a table is to be left out, so that descriptions from before it keep their digests."""
+    return field is None
 
 
 class Workload(Description):
@@ -78,6 +85,10 @@ class Workload(Description):
         cell has it.
     synthetic
         Statistics of the deltas; there if and only if the data set is "synthetic".
+    recorded
+        Where the masks come from; there if and only if the data set is "recorded".
+    initial_weights
+        The file of a network that training begins with, in place of weights that are drawn.
     """
 
     name: Name
@@ -93,6 +104,8 @@ class Workload(Description):
     few_bit: FewBit | None = None
     neuron: LeakyNeuron | None = None
     synthetic: Synthetic | None = None
+    recorded: Recorded | None = Field(default=None, exclude_if=_not_there)
+    initial_weights: InitialWeights | None = Field(default=None, exclude_if=_not_there)
 
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
@@ -120,7 +133,7 @@ class Workload(Description):
             When there is no such preset or file, or its content is wrong, one line for each fault.
         """
         text = os.fspath(name_or_path)
-        return cls.from_table(with_overrides(described(text, PRESETS), overrides or {}), f"workload {text}")
+        return cls.from_table(with_overrides(described(text, PRESETS, _placed), overrides or {}), f"workload {text}")
 
     def __repr__(self) -> str:
         training, drawn = self.training, self.synthetic
@@ -178,7 +191,7 @@ class Workload(Description):
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, name: str) -> str:
-        return member(DATASETS, "data set", name, extra=(SYNTHETIC,))
+        return member(DATASETS, "data set", name, extra=(SYNTHETIC, RECORDED))
 
     @field_validator("phases")
     @classmethod
@@ -269,11 +282,12 @@ class Workload(Description):
         return self
 
     @model_validator(mode="after")
-    def _synthetic_if_and_only_if(self) -> Self:
-        if self.dataset == SYNTHETIC and self.synthetic is None:
-            raise ValueError('the table "synthetic" is missing: the data set "synthetic" is described by it')
-        if self.dataset != SYNTHETIC and self.synthetic is not None:
-            raise ValueError(f'the table "synthetic" belongs to the data set "synthetic", not to {self.dataset!r}')
+    def _table_if_and_only_if_so_called(self) -> Self:
+        for name, table in ((SYNTHETIC, self.synthetic), (RECORDED, self.recorded)):
+            if self.dataset == name and table is None:
+                raise ValueError(f'the table "{name}" is missing: the data set "{name}" is described by it')
+            if self.dataset != name and table is not None:
+                raise ValueError(f'the table "{name}" belongs to the data set "{name}", not to {self.dataset!r}')
         return self
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
@@ -282,6 +296,13 @@ class Workload(Description):
 
 def _listed(numbers: float | tuple[float, ...]) -> str:
     return ", ".join(f"{number:g}" for number in (numbers if isinstance(numbers, tuple) else (numbers,)))
+
+
+def _placed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the table of a file in `folder` with the path of its initial weights, relative to it, made whole."""
+    if isinstance(table.get("initial_weights"), str):
+        table["initial_weights"] = str(folder / table["initial_weights"])
+    return table
 
 
 def with_neuron_of_before(table: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from deltatrain.accel.footing import differences, warning
-from deltatrain.accel.origin import FLOAT_ACCURACY, ORIGINS
+from deltatrain.accel.origin import FLOAT_ACCURACY, ORIGINS, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
 from deltatrain.reports.page import sweep as sweeps
@@ -62,12 +62,14 @@ def _run(position: int, run: Run) -> dict[str, Any]:
     result = run.result
     workload, machine = result.workload.get("name", "a workload"), result.architecture.get("name", "a machine")
     samples = result.provenance.get("samples")
+    deltas = recorded_words(result.workload)
+    what = f"One {result.simulated}{f' of {samples} samples' if samples else ''}, {run.fidelity}"
     return {
         "id": f"run-{position}",
         "name": run.name,
         "title": f"{workload} on {machine}",
         "about": result.architecture.get("about", ""),
-        "what": f"One {result.simulated}{f' of {samples} samples' if samples else ''}, {run.fidelity}",
+        "what": f"{what}; deltas {deltas}" if deltas else what,
         "cards": headline(run),
         "sections": sections(run),
         "timeline": run.timeline,

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
-from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of
+from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of, recorded_words
 from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page import curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
@@ -291,6 +291,8 @@ def _learning(run: Run) -> Section:
     if not run.result.training:
         about = "The deltas were drawn from the workload's statistics; nothing was trained."
         origin = ""
+    if words := recorded_words(run.result.workload):
+        about = f"The deltas were {words}; nothing was trained here."
     return Section("learning", "Sparsity and learning", about, origin, drawings, tables)
 
 

@@ -26,7 +26,9 @@ def command(
     *,
     workload: Annotated[
         str | None,
-        Parameter(name=["--workload", "-w"], help="Instead of a trace: a synthetic workload, or its TOML file."),
+        Parameter(
+            name=["--workload", "-w"], help="Instead of a trace: a synthetic workload, or one with `initial_weights`."
+        ),
     ] = None,
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
@@ -105,8 +107,8 @@ def _written(path: Path) -> str:
 
 
 def _step(what: Trace | Workload) -> Trace:
-    """Return a trace as it is, and that of a synthetic workload."""
-    from deltatrain.sim.run import synthetic_trace
+    """Return a trace as it is, and that of a workload that needs no training."""
+    from deltatrain.sim.run import untrained_trace
     from deltatrain.workloads.workload import Workload
 
-    return synthetic_trace(what) if isinstance(what, Workload) else what
+    return untrained_trace(what) if isinstance(what, Workload) else what

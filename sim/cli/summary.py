@@ -10,7 +10,7 @@ from rich.text import Text
 
 from deltatrain.accel import spikes_cut
 from deltatrain.accel.latency import Latency
-from deltatrain.accel.origin import FLOAT_ACCURACY
+from deltatrain.accel.origin import FLOAT_ACCURACY, recorded_words
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import (
@@ -51,6 +51,8 @@ def _headline(result: Result) -> Text:
     text.append(f": {times(result.speedup)} faster\n")
     if result.latency:
         text.append(_latency(result, result.latency))
+    if words := recorded_words(result.workload):
+        text.append(f"Deltas: {words}\n")
     return text
 
 

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from deltatrain.accel.version import VERSION
 
 if TYPE_CHECKING:
+    from deltatrain import torch
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.errors import ConfigError, FitError, NetworkError
     from deltatrain.accel.result import Result
     from deltatrain.sim.checkpoint_plan import plan
     from deltatrain.sim.flow import train
+    from deltatrain.sim.network_exchange import export_network, import_network
     from deltatrain.sim.report import report
     from deltatrain.sim.run import simulate
     from deltatrain.sim.sweep.results import compare, load_results
@@ -40,11 +42,14 @@ __all__ = [
     "Workload",
     "__version__",
     "compare",
+    "export_network",
+    "import_network",
     "load_results",
     "plan",
     "report",
     "simulate",
     "sweep",
+    "torch",
     "train",
     "verify",
     "verilog",
@@ -62,10 +67,13 @@ _MODULES = {
     "Workload": "workloads.workload",
     "compare": "sim.sweep.results",
     "load_results": "sim.sweep.results",
+    "export_network": "sim.network_exchange",
+    "import_network": "sim.network_exchange",
     "plan": "sim.checkpoint_plan",
     "report": "sim.report",
     "simulate": "sim.run",
     "sweep": "sim.sweep.run",
+    "torch": "torch",
     "train": "sim.flow",
     "verify": "sim.verification",
     "verilog": "sim.verilog_export",
@@ -76,7 +84,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that there i
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        module = import_module(f"{__name__}.{_MODULES[name]}")
+        found = module if name == "torch" else getattr(module, name)
         globals()[name] = found
         return found
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
+
+import torch
+from stated_delta_layer import published, stated_layer
 
 from deltatrain.workloads.arrays.packing import Array, unpack
 from deltatrain.workloads.cells import CELLS
@@ -22,7 +26,6 @@ from deltatrain.workloads.network.network import (
     training_step,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch is the independent oracle: pip install '.[torch]'")
 Tensor = Any
 
 LENGTHS = np.array([9, 4, 12, 1, 7])
@@ -47,68 +50,6 @@ def _case(cell: str, hidden: tuple[int, ...], inputs: str) -> tuple[Sizes, Param
     return sizes, parameters, x, rng.integers(0, CLASSES, len(LENGTHS))
 
 
-def _chunks(vector: Tensor, width: int) -> list[Tensor]:
-    return list(torch.split(vector, width)) if len(vector) else []
-
-
-def _rnn(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.tanh(m[0]), c
-
-
-def _gru(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    r, z = torch.sigmoid(m[0]), torch.sigmoid(m[1])
-    n = torch.tanh(m[2] + r * m[3])
-    return (1 - z) * n + z * h, c
-
-
-def _lstm(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    c = torch.sigmoid(m[1]) * c + torch.sigmoid(m[0]) * torch.tanh(m[2])
-    return torch.sigmoid(m[3]) * torch.tanh(c), c
-
-
-def _dense(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.relu(m[0]), c
-
-
-# the gates, and the accumulator that each row block of W_x and of W_h adds to
-STATED: dict[str, tuple[Callable[..., tuple[Tensor, Tensor]], list[int], list[int]]] = {
-    "delta_dense": (_dense, [0], []),
-    "delta_rnn": (_rnn, [0], [0]),
-    "delta_gru": (_gru, [0, 1, 2], [0, 1, 3]),
-    "delta_lstm": (_lstm, [0, 1, 2, 3], [0, 1, 2, 3]),
-}
-
-
-def _published(value: Tensor, held: Tensor, theta: float) -> Tensor:
-    """Return which elements fire by the published code (gaochangw/DeltaRNN): inactive if and only if |d| < theta."""
-    return ~((value - held).abs() < theta).detach()
-
-
-def _stated_layer(
-    cell: str, W_x: Tensor, W_h: Tensor, bias: Tensor, xs: list[Tensor], theta: tuple[float, float]
-) -> tuple[list[Tensor], Tensor]:
-    """One sample, one step after the other; returns every h and sum|delta|. Masks are detached."""
-    gates, to_x, to_h = STATED[cell]
-    width = W_h.shape[1]
-    memory = _chunks(bias, width)
-    x_hat, h_hat = torch.zeros_like(xs[0]), torch.zeros(width, dtype=W_h.dtype)
-    h, c = torch.zeros_like(h_hat), torch.zeros_like(h_hat)
-    spent, hs = torch.zeros((), dtype=W_h.dtype), []
-    for x in xs:
-        fired_x, fired_h = _published(x, x_hat, theta[0]), _published(h, h_hat, theta[1]) & bool(to_h)
-        delta_x = torch.where(fired_x, x - x_hat, torch.zeros_like(x))
-        delta_h = torch.where(fired_h, h - h_hat, torch.zeros_like(h))
-        x_hat, h_hat = torch.where(fired_x, x, x_hat), torch.where(fired_h, h, h_hat)
-        for accumulator, part in zip(to_x, _chunks(W_x @ delta_x, width), strict=True):
-            memory[accumulator] = memory[accumulator] + part
-        for accumulator, part in zip(to_h, _chunks(W_h @ delta_h, width), strict=True):
-            memory[accumulator] = memory[accumulator] + part
-        h, c = gates(memory, h, c)
-        spent = spent + delta_x.abs().sum() + delta_h.abs().sum()
-        hs.append(h)
-    return hs, spent
-
-
 def _stated_loss(cell: str, tensors: list[Tensor], x: Tensor, labels: Array, network: Network) -> Tensor:
     assert network.thresholds is not None
     *recurrent, W, b = tensors
@@ -116,8 +57,8 @@ def _stated_loss(cell: str, tensors: list[Tensor], x: Tensor, labels: Array, net
     for sample, length in enumerate(LENGTHS):
         hs = [x[t, sample] for t in range(length)]
         for layer, theta in enumerate(network.thresholds):
-            hs, spent = _stated_layer(cell, *recurrent[3 * layer : 3 * layer + 3], hs, theta)
-            total = total + network.beta * spent
+            stated = stated_layer(cell, *recurrent[3 * layer : 3 * layer + 3], hs, theta)
+            hs, total = stated.h, total + network.beta * stated.spent
         read = hs if network.readout == "every" else hs[-1:]
         logits = torch.stack([W @ h + b for h in read])
         target = torch.full((len(read),), int(labels[sample]))
@@ -243,7 +184,7 @@ def test_at_exact_ties_the_published_rule_and_ours_fire_the_same(cell: str, thet
         for sample, length in enumerate(LENGTHS):
             held = torch.zeros(values.shape[-1], dtype=torch.from_numpy(values).dtype)
             for t, value in enumerate(torch.from_numpy(values[:length, sample])):
-                wanted = _published(value, held, least)
+                wanted = published(value, held, least)
                 np.testing.assert_array_equal(fired[t, sample], wanted.numpy())
                 ties += int(((value - held).abs() == torch.tensor(least, dtype=value.dtype)).sum())
                 held = torch.where(wanted, value, held)

@@ -12,7 +12,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
 from deltatrain.workloads.tables import BPTT
-from deltatrain.workloads.workload import SYNTHETIC, TRAINING_PHASES, Workload
+from deltatrain.workloads.workload import RECORDED, SYNTHETIC, TRAINING_PHASES, Workload
 
 
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
@@ -58,7 +58,7 @@ def forward_limits(workload: Workload, what: str) -> list[str]:
 
 
 def _spikes(dataset: str) -> bool:
-    return dataset == SYNTHETIC or DATASETS.load(dataset).SPIKES
+    return dataset in (SYNTHETIC, RECORDED) or DATASETS.load(dataset).SPIKES
 
 
 def _policy_limits(architecture: Architecture, arithmetic: CellArithmetic) -> list[str]:

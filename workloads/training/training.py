@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.interchange.initial import initial_network
 from deltatrain.workloads.network.fired import nothing_fired
 from deltatrain.workloads.network.network import Network, Parameters, Sizes, forward, from_flat, initial_parameters
 from deltatrain.workloads.optimisers import OPTIMISERS
@@ -278,11 +279,27 @@ def _record(
     return replace(step, numbers=StepNumbers(parameters.flat(), x, part.labels[chosen], np.array(rate)))
 
 
-def _initial_state(workload: Workload, sizes: Sizes, recordings_digest: str) -> LearningState:
-    mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
+def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
+    """Return what training begins with: what is drawn, or the network in the workload's file."""
     rng = _generator(workload.training, _INITIAL, 0)
     drawn = initial_parameters(sizes, rng, workload.dtype, workload.training.forget_bias)
-    parameters = drawn.flat() * mask
+    if workload.initial_weights is None:
+        return drawn
+    return initial_network(workload.initial_weights).parameters(sizes, drawn)
+
+
+def recorded_untrained(workload: Workload, recordings: Recordings) -> RecordedStep:
+    """Return what fires in the recorded samples before any training, in the network in the workload's file."""
+    sizes = sizes_of(workload, recordings)
+    network = Network(sizes, workload.thresholds, workload.readout, workload.training.beta, workload.code_bits)
+    rate = workload.training.learning_rate
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _record(workload, network, _first_parameters(workload, sizes), recordings.train, 0, 0, rate)
+
+
+def _initial_state(workload: Workload, sizes: Sizes, recordings_digest: str) -> LearningState:
+    mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
+    parameters = _first_parameters(workload, sizes).flat() * mask
     optimiser = OPTIMISERS.load(workload.training.optimiser)
     memory = optimiser.start(parameters)
     return LearningState(workload.digest(), recordings_digest, 0, parameters, mask, memory, (), ())

@@ -53,6 +53,16 @@ def test_importing_it_imports_nothing_else() -> None:
     assert ran.stdout == "[]\n"
 
 
+def test_names_of_torch_need_torch_when_they_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dir(dt.torch) == sorted(dt.torch.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'DeltaLstm'"):
+        attrgetter("DeltaLstm")(dt.torch)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in dt.torch.__all__:
+        with pytest.raises(dt.ConfigError, match=rf"torch\.{name} needs PyTorch: .* install 'deltatrain\[torch\]'"):
+            attrgetter(name)(dt.torch)
+
+
 def test_each_name_imports_alone() -> None:
     code = "import sys, deltatrain as dt; dt.Architecture; print('simpy' in sys.modules, 'amaranth' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
-    *("ACCUMULATORS", "ARITHMETIC", "FORGET", "SQUARED", "SQUASHED", "STATE", "STREAMS", "TAPE", "TARGETS_H", "TARGETS_X"),
-    *("VALUES", "backward", "backward_factors", "forward"),
+    *("ACCUMULATORS", "ARITHMETIC", "FORGET", "SQUARED", "SQUASHED", "STATE", "STREAMS", "TAPE", "TARGETS_H"),
+    *("TARGETS_X", "VALUES", "backward", "backward_factors", "forward"),
 ]
 
 ARITHMETIC = "relu"

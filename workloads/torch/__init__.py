@@ -1,0 +1,1 @@
+"""PyTorch beside deltatrain; users reach this as `deltatrain.torch`, whose file names what there is."""
