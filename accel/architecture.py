@@ -17,6 +17,7 @@ from deltatrain.accel.energy.prices import prices
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, unknown_name, wrong_kind
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.host import NO_HOST, Host
 from deltatrain.accel.memory import (
     REMOTE_DEVICES,
     Checkpoint,
@@ -29,6 +30,7 @@ from deltatrain.accel.memory import (
     load_device,
 )
 from deltatrain.accel.presets import MACHINES
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 
 
@@ -47,6 +49,8 @@ class Architecture(Description):
         Where it keeps weights, gradients and tape.
     checkpoint
         What it runs again instead of keeping it.
+    host
+        What its host adds to the latency of a step; nothing if left out.
     energy, area
         Names of the tables in ``accel/energy``, or TOML files as they are, that price its actions and its parts, joined
         by ``+``. Each row is read from the first table that has it (`accel.energy.prices`).
@@ -63,6 +67,7 @@ class Architecture(Description):
     area: str = "cacti7_45nm_hp+aladdin_40nm"
     tiles: Tiles = ONE_TILE
     checkpoint: Checkpoint = Checkpoint()
+    host: Host = NO_HOST
 
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
@@ -92,6 +97,23 @@ class Architecture(Description):
         name = os.fspath(name_or_path)
         table = described(name, MACHINES, placing("remote.device", "energy", "area"))
         return cls.from_table(with_overrides(table, overrides or {}), name if name.endswith(".toml") else "")
+
+    def __repr__(self) -> str:
+        tiles = f"{self.tiles.count:,} tiles of " if self.tiles.count > 1 else ""
+        weight, activation = self.engine.formats.weight.bits, self.engine.formats.activation.bits
+        memory = f"{self.remote.device_name}, {quantity(self.remote.bytes, 'B')}"
+        homes = ", ".join(f"{use} {home}" for use, home in self.homes.items())
+        lines = [
+            f"machine {self.name}: {self.about}",
+            f"{tiles}{self.engine.lanes} lanes at {quantity(self.engine.clock_hz, 'Hz')}, "
+            f"{quantity(self.peak_macs_per_second, 'MAC/s')}; weights of {weight} bits, activations of {activation}",
+            f"local {quantity(self.local.bytes, 'B')}; off-chip {memory}, at most "
+            f"{quantity(self.remote_peak_bytes_per_second, 'B/s')}",
+            f"{homes}; energy by {self.energy}",
+        ]
+        return "\n  ".join(lines)
+
+    __str__ = __repr__
 
     @cached_property
     def device(self) -> DramPart | IdealDevice:
@@ -139,7 +161,7 @@ class Architecture(Description):
     def remote_bus_bytes_per_second(self) -> float:
         """Bytes a second when no data bus of the off-chip memory ever rests; infinite for one without a bus."""
         if isinstance(self.device, DramPart):
-            return self.remote.channels * self.device.peak_bytes_per_second(self.remote.bus_bits)
+            return self.remote.data_buses * self.device.peak_bytes_per_second(self.remote.bus_bits)
         return math.inf
 
     @property

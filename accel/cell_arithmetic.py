@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from deltatrain.accel.engine import Formats
@@ -34,7 +35,12 @@ class CellArithmetic(Protocol):
         The H-vectors that a step takes from the step before, all zero before step 0. Every cell also carries h, and M,
         x-hat and h-hat if it keeps them.
     TAPE
-        The H-vectors of a step that its backward pass needs.
+        The H-vectors of a step that its backward pass needs. What is a vector of ``STATE``, or one of the step before
+        (``c_before`` of ``c``), is not written a second time: it stays where the state is kept.
+    WIDE
+        Those vectors of ``STATE`` and ``TAPE`` that are in ``formats.state``; the others are in ``formats.gate``.
+    CARRIES
+        Whether the backward pass carries a gradient to the step before beside g(M).
     LOOKUPS, FORWARD_MULTIPLIES, BACKWARD_MULTIPLIES
         Table look-ups and multiplications for one neuron and step. A table's interpolation has a small multiplier of
         its own and is part of the look-up.
@@ -50,6 +56,8 @@ class CellArithmetic(Protocol):
     BIAS_H: bool
     STATE: tuple[str, ...]
     TAPE: tuple[str, ...]
+    WIDE: tuple[str, ...]
+    CARRIES: bool
     LOOKUPS: int
     FORWARD_MULTIPLIES: int
     BACKWARD_MULTIPLIES: int
@@ -61,6 +69,18 @@ class CellArithmetic(Protocol):
         self, g_h: Integers, carry: Integers, tape: Integers, g_M: Integers, formats: Formats
     ) -> tuple[Integers, Integers]:
         """Return g(M) of this step, shape (A, ..., H), and what is carried to the step before, shape (..., H)."""
+
+
+def new_on_tape(arithmetic: CellArithmetic) -> list[str]:
+    """Return the vectors of ``TAPE`` that a step writes to it."""
+    kept = {*arithmetic.STATE, *(f"{name}_before" for name in arithmetic.STATE)}
+    return [name for name in arithmetic.TAPE if name not in kept]
+
+
+def bytes_of(arithmetic: CellArithmetic, vectors: Iterable[str], formats: Formats) -> int:
+    """Return the bytes of one neuron's part of vectors of ``STATE`` and ``TAPE``."""
+    wide, usual = formats.state.bytes, formats.gate.bytes
+    return sum(wide if name in arithmetic.WIDE else usual for name in vectors)
 
 
 def name_of(arithmetic: CellArithmetic) -> str:

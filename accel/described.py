@@ -12,7 +12,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath
 
 BASE = "base"
-"""Field of a description in a file that names another one: this is that one, with what else stands here changed."""
+"""Field of a description that names another one: this is that one, with what else stands here changed."""
 
 JOIN = "+"
 """Between names where a field takes several: ``cacti7_45nm_lop+horowitz_45nm``."""
@@ -66,22 +66,20 @@ def placing(*fields: str) -> Prepare:
 
 
 def _described(name: str, family: Tables, prepare: Prepare | None, behind: tuple[str, ...]) -> dict[str, Any]:
-    if not is_path(name):
-        return family.load(name)
-    path, real = Path(name), os.path.realpath(name)
+    path, real = Path(name), os.path.realpath(name) if is_path(name) else name
     if real in behind:
         names = " -> ".join(Path(one).name for one in (*behind, real))
         raise ConfigError(f"{name}: base goes round in a circle: {names}")
-    table = read_toml(path)
+    table = read_toml(path) if is_path(name) else dict(family.load(name))
     base = table.pop(BASE, None)
-    if prepare is not None:
+    if prepare is not None and is_path(name):
         table = prepare(table, path.parent)
     if base is None:
         return table
     if not isinstance(base, str):
         raise ConfigError(f"{name}: base must be a name or a path that ends in .toml, not {base!r}")
     try:
-        under = _described(beside(base, path.parent), family, prepare, (*behind, real))
+        under = _described(beside(base, path.parent) if is_path(name) else base, family, prepare, (*behind, real))
     except ConfigError as error:
         raise ConfigError(str(error) if is_path(base) else f"{name}: base: {error}") from None
     return _changed(under, table)

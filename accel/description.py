@@ -101,12 +101,12 @@ class Description(BaseModel):
             raise ConfigError("\n".join(prefix + line for line in dict.fromkeys(lines))) from None
 
     def digest(self) -> str:
-        """Return the first 16 hexadecimal digits of the SHA-256 of the description's canonical JSON."""
-        return digest_of(self.model_dump(mode="json"))
+        """Return the digest of the description's table (`table_digest`)."""
+        return table_digest(self.model_dump(mode="json"))
 
 
-def digest_of(table: dict[str, Any]) -> str:
-    """Return the digest of the description whose JSON is `table`, as `Description.digest` does."""
+def table_digest(table: dict[str, Any]) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a table's canonical JSON."""
     text = json.dumps(table, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

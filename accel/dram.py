@@ -19,17 +19,18 @@ from deltatrain.accel.description import (
 )
 from deltatrain.accel.dram_parts import DRAM_PARTS
 from deltatrain.accel.dram_ranges import (
-    MOST_BANKS_TO_REFRESH_ONE_BY_ONE,
+    MOST_REFRESH_SETS,
     check_controller,
     check_currents,
     check_part,
     check_timing,
 )
+from deltatrain.accel.dram_refresh import Refresh, refreshes_of
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.quantity import quantity
 
 RowPolicy = Literal["open", "closed"]
-Refresh = Literal["all_bank", "per_bank"]
-FIELDS = ("Ro", "Ba", "Bg", "Ra", "Co", "Ch")
+FIELDS = ("Ro", "Ba", "Bg", "Ra", "Co", "Pc", "Ch")
 
 
 class DramTiming(Description):
@@ -69,6 +70,8 @@ class DramTiming(Description):
     tRFCpb, tREFIpb, tRREFD
         A refresh of one bank; how often one is due; from it to an activate in another bank. Left out if the standard
         has no refresh of one bank, or the sources do not tell.
+    tRFCsb, tREFIsb, tREFSBRD
+        The same of a refresh of the same bank of every group (DDR5).
     """
 
     CL: PositiveInt
@@ -99,10 +102,13 @@ class DramTiming(Description):
     tRFCpb: PositiveInt | None = None
     tREFIpb: PositiveInt | None = None
     tRREFD: PositiveInt | None = None
+    tRFCsb: PositiveInt | None = None
+    tREFIsb: PositiveInt | None = None
+    tREFSBRD: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for short, long in (("tRFC", "tREFI"), ("tRFCpb", "tREFIpb"), ("tRAS", "tRC")):
+        for short, long in (("tRFC", "tREFI"), ("tRFCpb", "tREFIpb"), ("tRFCsb", "tREFIsb"), ("tRAS", "tRC")):
             low, high = getattr(self, short), getattr(self, long)
             if low is not None and high is not None and low >= high:
                 raise ValueError(f"{short} must be less than {long} ({high}), not {low}")
@@ -161,9 +167,13 @@ class DramPart(Description):
     burst_length
         Beats of one burst.
     usual_bus_bits
-        Data width of the channel it is usually built into.
+        Data width of the channel, or pseudo channel, that it is usually built into.
+    pseudo_channels
+        Pseudo channels that share the command buses of one channel; 1 if the standard has none.
     row_bus
         Whether row commands have a command bus of their own.
+    activate_clocks, column_clocks
+        Clocks for which an activate, a read or a write holds its command bus. Constraints count from the first.
     timing, currents
         Constraints; currents, left out where no source publishes them.
     """
@@ -180,7 +190,10 @@ class DramPart(Description):
     banks_per_group: PositiveInt
     burst_length: PositiveInt
     usual_bus_bits: PositiveInt
+    pseudo_channels: PositiveInt = 1
     row_bus: bool
+    activate_clocks: PositiveInt = 1
+    column_clocks: PositiveInt = 1
     timing: DramTiming
     currents: DramCurrents | None = None
 
@@ -205,6 +218,21 @@ class DramPart(Description):
         name = os.fspath(name_or_path)
         return cls.from_table(with_overrides(described(name, DRAM_PARTS), overrides or {}), name)
 
+    def __repr__(self) -> str:
+        timing, bus = self.timing, self.usual_bus_bits
+        priced = "currents published" if self.currents else "no currents published"
+        lines = [
+            f"DRAM part {self.about}: {quantity(self.peak_bytes_per_second(bus), 'B/s')} on a bus of {bus} bits",
+            f"clock {float(self.tck_ps):.6g} ps, {self.beats_per_clock} beats a clock, bursts of {self.burst_length}",
+            f"{self.banks} banks in {self.bank_groups} groups, {self.rows:,} rows of {self.device_row_bytes:,} bytes "
+            f"in each device of {self.device_bits} bits",
+            f"clocks: CL {timing.CL}, tRCD {timing.tRCDRD}, tRP {timing.tRP}, tRC {timing.tRC}, tRFC {timing.tRFC}, "
+            f"tREFI {timing.tREFI}; {priced}",
+        ]
+        return "\n  ".join(lines)
+
+    __str__ = __repr__
+
     @property
     def banks(self) -> int:
         """Banks of a rank."""
@@ -228,7 +256,7 @@ class DramPart(Description):
         return self.burst_length * bus_bits // 8
 
     def peak_bytes_per_second(self, bus_bits: int) -> float:
-        """Return the bytes a second when one channel's data bus never rests."""
+        """Return the bytes a second when one data bus never rests."""
         return self.beats_per_clock * 1e12 / self.tck_ps * bus_bits / 8
 
 
@@ -237,19 +265,22 @@ class DramController(Description):
 
     Attributes
     ----------
-    channels, ranks
-        Channels; ranks of each channel.
+    channels, pseudo_channels, ranks
+        Channels; pseudo channels of each, which share its queues and command buses and have a data bus each; ranks of
+        each pseudo channel. A single pseudo channel has the queues and buses for itself.
     bus_bits
-        Data width of a channel.
+        Data width of a pseudo channel.
     address_map
         Fields from the highest address bits to the lowest, such as RoBaRaCoCh: Ro row, Ra rank, Bg bank group, Ba bank,
-        Co column, Ch channel. A map without Bg keeps the group right below the bank. RoBaRaCoBgCh sends neighbouring
-        bursts to different bank groups, and is the same as RoBaRaCoCh for a part without bank groups.
+        Co column, Pc pseudo channel, Ch channel. A map without Bg keeps the group right below the bank, one without Pc
+        the pseudo channel right above the channel. RoBaRaCoBgCh sends neighbouring bursts to different bank groups, and
+        is the same as RoBaRaCoCh for a part without bank groups.
     row_policy
         ``open`` rows stay open until another row of the bank is wanted; ``closed`` rows are closed by the last queued
         request for them.
     refresh
-        ``all_bank``: all banks of a rank every tREFI; ``per_bank``: one bank after the other, every tREFIpb.
+        ``all_bank``: all banks of a rank every tREFI; ``per_bank``: one bank after the other, every tREFIpb;
+        ``same_bank``: the same bank of all groups, one after the other, every tREFIsb.
     accepts_per_clock
         Requests that a channel takes in a clock; a request is one burst.
     read_queue, write_queue
@@ -262,6 +293,7 @@ class DramController(Description):
     """
 
     channels: Width = 1
+    pseudo_channels: Width = 1
     ranks: Width = 1
     bus_bits: PositiveInt
     address_map: str = "RoBaRaCoBgCh"
@@ -287,26 +319,41 @@ class DramController(Description):
 
     def fits(self, part: DramPart) -> str:
         """Return why this controller cannot drive `part`, in words; an empty text if it can."""
-        timing = part.timing
         if self.bus_bits % part.device_bits:
             return f"bus_bits must be a multiple of the part's {part.device_bits} bits, not {self.bus_bits}"
-        if self.ranks > 1 and timing.tRTRS is None:
+        if self.pseudo_channels > part.pseudo_channels:
+            return (
+                f"pseudo_channels must be at most {part.pseudo_channels}, which {part.about} has, "
+                f"not {self.pseudo_channels}"
+            )
+        if self.ranks > 1 and part.timing.tRTRS is None:
             return f"ranks must be 1: no source tells how {part.about} changes between ranks (tRTRS)"
-        if self.refresh == "per_bank" and None in (timing.tRFCpb, timing.tREFIpb, timing.tRREFD):
-            return f"refresh must be all_bank: {part.about} has no per-bank refresh that the sources describe"
-        if self.refresh == "per_bank" and part.banks > (most := MOST_BANKS_TO_REFRESH_ONE_BY_ONE):
+        if (refresh := refreshes_of(part).get(self.refresh)) is None:
+            name = self.refresh.replace("_", "-")
+            return f"refresh must be all_bank: {part.about} has no {name} refresh that the sources describe"
+        if refresh.refresh_sets > (most := MOST_REFRESH_SETS):
             return f"refresh must be all_bank for more than {most} banks of a rank, and {part.about} has {part.banks}"
         return ""
+
+    @property
+    def data_buses(self) -> int:
+        """Data buses of all channels, one for each pseudo channel."""
+        return self.channels * self.pseudo_channels
+
+    @property
+    def all_ranks(self) -> int:
+        """Ranks of all channels."""
+        return self.data_buses * self.ranks
 
 
 def capacity_bytes(part: DramPart, controller: DramController) -> int:
     """Return the bytes of all channels."""
-    banks = controller.channels * controller.ranks * part.banks
+    banks = controller.all_ranks * part.banks
     return banks * part.rows * part.row_bytes(controller.bus_bits)
 
 
 def fields_of(address_map: str) -> tuple[str, ...]:
-    """Return the fields of an address map from the highest to the lowest, Bg among them.
+    """Return the fields of an address map from the highest to the lowest, Bg and Pc among them.
 
     Raises
     ------
@@ -316,8 +363,10 @@ def fields_of(address_map: str) -> tuple[str, ...]:
     fields = [address_map[at : at + 2] for at in range(0, len(address_map), 2)]
     if "Bg" not in fields and "Ba" in fields:
         fields.insert(fields.index("Ba") + 1, "Bg")
+    if "Pc" not in fields and "Ch" in fields:
+        fields.insert(fields.index("Ch"), "Pc")
     if sorted(fields) != sorted(FIELDS):
         raise ValueError(
-            f"address_map must name Ro, Ba, Ra, Co and Ch once, Bg or not, as in RoBaRaCoCh, not {address_map!r}"
+            f"address_map must name Ro, Ba, Ra, Co and Ch once, Bg and Pc or not, as in RoBaRaCoCh, not {address_map!r}"
         )
     return tuple(fields)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deltatrain.accel.dram_refresh import refreshes_of
+
 BURST_LENGTHS: Mapping[str, tuple[int, ...]] = {
     "DDR3": (4, 8),  # JESD79-3: BL8 and chopped
     "DDR4": (4, 8),  # JESD79-4
@@ -29,11 +31,15 @@ PART_MOST = {
     "banks_per_group": 64,
     "burst_length": 64,
     "usual_bus_bits": 4096,
+    "pseudo_channels": 16,
+    "activate_clocks": 16,
+    "column_clocks": 16,
 }
 """Largest values of a part, an order of magnitude above any that is built; times, sizes and counts then fit 64 bits."""
 
 CONTROLLER_MOST = {
     "channels": 1024,
+    "pseudo_channels": 16,
     "ranks": 16,
     "bus_bits": 4096,
     "read_queue": 1024,
@@ -43,7 +49,7 @@ CONTROLLER_MOST = {
 """Largest values of a controller; its records then take less than a gigabyte."""
 
 MOST_BANKS = 64
-MOST_BANKS_TO_REFRESH_ONE_BY_ONE = 62  # the kernel keeps those that had their turn as bits of one word
+MOST_REFRESH_SETS = 62  # the kernel keeps those that had their turn as bits of one word
 MOST_CLOCKS = 10**7  # any constraint of the timing
 MOST_MILLIAMPERES = 10**5
 MOST_VOLTS = 10.0
@@ -101,14 +107,12 @@ def _check_refresh_leaves_time(part: Any) -> None:
     """Refuse a bank that has no time, from one refresh to the next, to open a row, move a burst and close it."""
     t = part.timing
     row = max(t.tRC, max(t.CL, t.CWL + t.tWR) + max(t.tRCDRD, t.tRCDWR) + part.burst_cycles + t.tRPab)
-    each = [("tRFC", t.tRFC, "tREFI", t.tREFI, 1)]
-    if t.tRFCpb is not None and t.tREFIpb is not None:
-        each.append(("tRFCpb", t.tRFCpb, "tREFIpb", t.tREFIpb, part.banks))
-    for short, refresh, long, interval, turns in each:
+    names = {"all_bank": "", "per_bank": "pb", "same_bank": "sb"}
+    for kind, (refresh, interval, _, turns) in refreshes_of(part).items():
         if refresh + row > interval * turns:
             raise ValueError(
-                f"timing.{short} must leave {row} clocks for a row until the bank's next refresh, "
-                f"{turns} x {long} later ({interval * turns}), not be {refresh}"
+                f"timing.tRFC{names[kind]} must leave {row} clocks for a row until the bank's next refresh, "
+                f"{turns} x tREFI{names[kind]} later ({interval * turns}), not be {refresh}"
             )
 
 

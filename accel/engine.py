@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from deltatrain.accel.description import Description, Hertz, PositiveInt, Width
+from deltatrain.accel.description import Description, Hertz, NonNegativeInt, PositiveInt, Width
 from deltatrain.accel.number import NumberFormat
 
 PS_PER_SECOND = 10**12
@@ -50,6 +50,15 @@ class Formats(Description):
     weight_gradient_bits: PositiveInt
     weight_gradient_overflow: Literal["saturate", "wrap"] = "saturate"
     learning_rate: NumberFormat
+
+    def __repr__(self) -> str:
+        formats = ((name, value) for name, value in self if isinstance(value, NumberFormat))
+        told = [f"{name} {value.bits} ({value.fraction_bits})" for name, value in formats]
+        accumulators = f"M {self.memory_bits} {self.memory_overflow}s"
+        accumulators += f", dW {self.weight_gradient_bits} {self.weight_gradient_overflow}s"
+        return f"bits (of fraction): {', '.join(told)}; {accumulators}"
+
+    __str__ = __repr__
 
     @property
     def memory(self) -> NumberFormat:
@@ -113,6 +122,19 @@ class Engine(Description):
         S, elements that the delta encoder looks at in one cycle.
     elementwise_lanes
         Neurons that the element-wise unit works on at once, two multipliers and two table ports each.
+    in_turn
+        Whether a layer waits until the layer and the step before it are done, as in EdgeDRNN. Otherwise layers run
+        skewed, each beside the step that the one below it does next.
+    list_streams
+        Whether, on a machine that works in turn, lanes take a column as soon as it is listed, as in EdgeDRNN. Otherwise
+        they wait until the list is whole.
+    neuron_cycles
+        Cycles for which a neuron's cell holds its lane of the element-wise unit forward. If left out, what the cell's
+        arithmetic needs (`accel.modes.cell_forward.neuron_slots`).
+    layer_cycles
+        Cycles from when the element-wise unit has begun a layer's last neurons until the layer is done: its pipeline,
+        and whatever else a machine loses with every layer. If left out, the depth of the gates' pipeline
+        (`accel.modes.cell_forward.drain_cycles`).
     """
 
     clock_hz: Hertz
@@ -120,6 +142,16 @@ class Engine(Description):
     encoder_elements: Width
     elementwise_lanes: Width
     formats: Formats
+    in_turn: bool = False
+    list_streams: bool = False
+    neuron_cycles: PositiveInt | None = None
+    layer_cycles: NonNegativeInt | None = None
+
+    @model_validator(mode="after")
+    def _lists_stream_in_turn(self) -> Engine:
+        if self.list_streams and not self.in_turn:
+            raise ValueError("list_streams must be false unless in_turn is true")
+        return self
 
     def begin_ps(self, cycle: int) -> int:
         """Return the first whole picosecond that lies in a cycle, for files whose unit of time that is."""

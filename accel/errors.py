@@ -14,6 +14,10 @@ class FitError(ConfigError):
     """Something does not fit a memory; the message names the tensors, the memory and the missing bytes."""
 
 
+class DivergedError(ConfigError):
+    """A training whose numbers are no longer finite: what it did and saved would mean nothing."""
+
+
 class HostError(ConfigError):
     """A machine is in the way: a full disk, a folder that cannot be used, too little memory, a library not installed.
 

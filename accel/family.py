@@ -39,7 +39,7 @@ class ModuleFamily(Generic[Member]):
 
     def __init__(self, package: str, what: str, protocol: type[Any]) -> None:
         self._package = package
-        self._what = what
+        self.what = what
         self.protocol = protocol
         self._loaded: dict[str, Member] = {}  # looking into the folder costs more than a small simulation
 
@@ -49,14 +49,14 @@ class ModuleFamily(Generic[Member]):
         own = {m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_")}
         added = _added_members().get(self._package, {})
         for name in sorted(own & added.keys()):
-            raise ConfigError(f"{_whose(added[name])} adds {self._what} {name!r}, which is there already: uninstall it")
+            raise ConfigError(f"{_whose(added[name])} adds {self.what} {name!r}, which is there already: uninstall it")
         return tuple(sorted(own | added.keys()))
 
     def load(self, name: str) -> Member:
         """Return the member called `name`; an unknown name is a `ConfigError` with a suggestion."""
         if name not in self._loaded:
             if name not in self.names():
-                raise unknown_name(self._what, name, self.names())
+                raise unknown_name(self.what, name, self.names())
             added = _added_members().get(self._package, {}).get(name)
             self._loaded[name] = cast(Member, self._load_added(added) if added else self._load_own(name))
         return self._loaded[name]
@@ -65,7 +65,7 @@ class ModuleFamily(Generic[Member]):
         """Return a module of the folder. It may be a file that somebody put there, so it is asked for what all have."""
         module = importlib.import_module(f"{self._package}.{name}")
         missing = [promise for promise in self._promised if not hasattr(module, promise)]
-        refuse(f"{self._what} {name!r}: {promise} is missing in {module.__file__}" for promise in missing)
+        refuse(f"{self.what} {name!r}: {promise} is missing in {module.__file__}" for promise in missing)
         return module
 
     @cached_property
@@ -76,7 +76,7 @@ class ModuleFamily(Generic[Member]):
 
     def _load_added(self, added: EntryPoint) -> Any:
         """Return a module of another package, which has been checked against the family's protocol."""
-        whose = f"{self._what} {added.name!r} of {_whose(added)}"
+        whose = f"{self.what} {added.name!r} of {_whose(added)}"
         try:
             module = added.load()
         except Exception as error:
@@ -191,7 +191,7 @@ class TableFamily:
 
     def __init__(self, package: str, what: str) -> None:
         self._package = package
-        self._what = what
+        self.what = what
 
     def names(self) -> tuple[str, ...]:
         """Return the members' names in alphabetical order."""
@@ -205,5 +205,5 @@ class TableFamily:
     def text(self, name: str) -> str:
         """Return the member's text as it stands, comments and sources included."""
         if name not in self.names():
-            raise unknown_name(self._what, name, self.names())
+            raise unknown_name(self.what, name, self.names())
         return resources.files(self._package).joinpath(f"{name}.toml").read_text(encoding="utf-8")

@@ -1,14 +1,16 @@
-"""Reading files, and writing them whole or not at all."""
+"""Reading files, writing them whole or not at all, and scratch folders; what killed processes left is removed."""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -16,6 +18,9 @@ except ImportError:  # Windows, where a file that is open cannot be removed
     fcntl = None  # type: ignore[assignment]
 
 from deltatrain.accel.errors import HostError
+
+_TOKEN = 8
+"""Characters that make the name of something temporary its own."""
 
 AnyPath = str | os.PathLike[str]
 """What a public function takes where it takes a path."""
@@ -51,13 +56,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     HostError
         If the folder cannot be written to or the disk is full; nothing is left behind then.
     """
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{_token()}")  # named before it is there: Ctrl-C may come any time
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
+        with temporary.open("xb") as file:
             _locked(file.fileno())
             _remove_left(path, temporary)
-            yield cast("BinaryIO", file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
@@ -65,13 +69,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise HostError(f"{path} cannot be written: {error.strerror}") from None
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _remove_left(path: Path, own: Path) -> None:
     """Remove the temporary files of `path`, but for `own`, whose process has ended: the system has unlocked them."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{{_TOKEN}}}")
     with suppress(OSError):
         for left in [file for file in path.parent.iterdir() if file != own and name.fullmatch(file.name)]:
             with left.open("rb") as file:
@@ -80,8 +84,69 @@ def _remove_left(path: Path, own: Path) -> None:
                 left.unlink()
 
 
+@contextmanager
+def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder that is removed when the block ends.
+
+    Those of the same prefix that killed processes left beside it are removed first: the system has unlocked them. On
+    Windows, where a folder cannot be locked, they stay.
+
+    Parameters
+    ----------
+    prefix
+        How its name begins: a word of this project that says what it is for, and a hyphen.
+    parent
+        The folder to make it in; None for the system's folder for temporary files.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made.
+    """
+    parent = Path(tempfile.gettempdir()) if parent is None else parent
+    _remove_left_folders(prefix, parent)
+    with ExitStack() as held:
+        while True:
+            folder = parent / f"{prefix}{_token()}"
+            held.callback(shutil.rmtree, folder, ignore_errors=True)  # before it is there: Ctrl-C may come any time
+            folder.mkdir(mode=0o700)
+            if _held(folder, held):
+                break
+        yield folder
+
+
+def _held(folder: Path, held: ExitStack) -> bool:
+    """Lock a new folder until `held` is closed; tell whether no other process took it for one left behind before."""
+    if fcntl is None:
+        return True
+    try:
+        lock = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    held.callback(os.close, lock)
+    return _locked(lock) and folder.exists()
+
+
+def _token() -> str:
+    return secrets.token_hex(_TOKEN // 2)
+
+
+def _remove_left_folders(prefix: str, parent: Path) -> None:
+    """Remove this user's folders of that prefix in `parent` that nobody has locked."""
+    name = re.compile(rf"{re.escape(prefix)}[a-z0-9_]{{{_TOKEN}}}")
+    with suppress(OSError):
+        for left in [path for path in parent.iterdir() if fcntl is not None and name.fullmatch(path.name)]:
+            with suppress(OSError):  # another user's, a link, or removed meanwhile
+                folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    if os.fstat(folder).st_uid == os.geteuid() and _locked(folder):
+                        shutil.rmtree(left, ignore_errors=True)
+                finally:
+                    os.close(folder)
+
+
 def _locked(file: int) -> bool:
-    """Lock an open file until it is closed, or its process ends. Tell whether nobody else has it."""
+    """Lock an open file or folder until it is closed, or its process ends. Tell whether nobody else has it."""
     if fcntl is None:
         return True
     try:

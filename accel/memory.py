@@ -139,12 +139,16 @@ class Dma(Description):
     in_flight
         How many loads, and how many stores, may be in flight at once. With 1, which is what the gates have, the next
         one is asked for when the last byte of the one before has come.
+    columns_in_flight
+        How many segments of columns may be asked for and not there yet, as with a data mover that takes one command at
+        a time. If left out, as many as the buffer has room for.
     """
 
     bytes_per_cycle: PositiveInt
     buffer_bytes: PositiveInt
     request_cycles: NonNegativeInt
     in_flight: Width = 1
+    columns_in_flight: Width | None = None
 
 
 class Placement(Description):

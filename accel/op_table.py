@@ -51,6 +51,8 @@ class Ops:
         What the other tiles add to `count` and to `words`; 0 with one tile.
     rows
         Matrix rows of all tiles. The work of a mode without a matrix takes something else in their place.
+    written_bytes
+        Bytes that the op writes to local memory beside those that its mode's law tells: what a cell's step leaves.
     dense_count
         `total_count` if every delta had fired (matrix ops; 0 for the others).
     tensor, second_tensor
@@ -77,6 +79,7 @@ class Ops:
     other_count: NDArray[np.int64]
     other_words: NDArray[np.int64]
     rows: NDArray[np.int64]
+    written_bytes: NDArray[np.int64]
     dense_count: NDArray[np.int64]
     tensor: NDArray[np.int16]
     second_tensor: NDArray[np.int16]
@@ -135,6 +138,7 @@ _COLUMN_TYPES: dict[str, type[np.signedinteger]] = {
     "other_count": np.int64,
     "other_words": np.int64,
     "rows": np.int64,
+    "written_bytes": np.int64,
     "dense_count": np.int64,
     "tensor": np.int16,
     "second_tensor": np.int16,

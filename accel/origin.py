@@ -19,6 +19,12 @@ ORIGINS = {
 FLOAT_ACCURACY = "accuracy of the float training"
 """What a test accuracy is called: no training in a machine's own numbers stands behind it."""
 
+IN_INTEGERS = "in the machine's integers, on the weights and inputs of the recorded step"
+AS_RECORDED = "as recorded, in the floating-point numbers of training"
+BY_STATISTICS = "as drawn from the workload's statistics"
+ANOTHER_WORKLOAD = "another workload, as weights and inputs are drawn"
+"""What decided which deltas fired in a simulated step: `provenance.fired` of a result."""
+
 RECORDED_LOOPS = {
     "closed": "recorded in closed loop: the delta network ran with these thresholds and the model's weights",
     "open": "recorded in open loop: thresholds put on the activations of a network that ran without them, which with "

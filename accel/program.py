@@ -174,6 +174,7 @@ class Program:
                 continue
             law, engine = MODES.load(mode).work, self.architecture.engine
             actions = Work(*law(ops.total_count[rows], self._mean_words[rows], ops.rows[rows], engine))
+            actions = actions._replace(local_write_bytes=actions.local_write_bytes + ops.written_bytes[rows])
             if self._compressed:
                 actions = self._of_existing_weights(actions, rows)
             for name, counts in zip(Work._fields, actions, strict=True):

@@ -12,8 +12,19 @@ from deltatrain.accel.description import Count, Description, NonNegativeFloat, P
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.accel.footing import footing
 from deltatrain.accel.glance import Glance
-from deltatrain.accel.origin import DESCRIBED, FLOAT_ACCURACY, MEASURED, MODELLED, origin_of, recorded_words
+from deltatrain.accel.latency import Latency
+from deltatrain.accel.origin import (
+    ANOTHER_WORKLOAD,
+    DESCRIBED,
+    FLOAT_ACCURACY,
+    IN_INTEGERS,
+    MEASURED,
+    MODELLED,
+    origin_of,
+    recorded_words,
+)
 from deltatrain.accel.quantity import quantity, share, times
 
 SCHEMA: Literal[2] = 2
@@ -39,8 +50,8 @@ Starved = Literal["list", "buffer", "memory", "port"]
 """Why lanes had no word of a column from off-chip memory.
 
 "list": the fetch had not asked for it, because it waited for a list, for columns to be written back, or for its turn to
-ask. "buffer": the fetch had not asked for it, because the column buffer had no room. "memory": not all of it had come
-from memory. "port": all of it had come, and was passing the port.
+ask. "buffer": the fetch had not asked for it, because the column buffer had no room, or as many columns as may be were
+in flight. "memory": not all of it had come from memory. "port": all of it had come, and was passing the port.
 """
 
 
@@ -62,7 +73,7 @@ class PhaseCounters(Description):
         Cycles in which the engine waited to go on with this phase, by what it waited for. Busy and stalled cycles of
         all phases add up to the run's cycles.
     macs, skipped_macs
-        Multiply-accumulates done, and those that a dense machine would have done on top.
+        Multiply-accumulates done, bias columns included, and those that a dense machine would have done on top.
     fired, elements
         Columns worked through, and columns that a dense machine would have worked through.
     remote_bytes
@@ -260,10 +271,12 @@ class Result(Description):
         peaks stay; empty where the fidelity does not tell when, and where the tape lives off-chip.
     starved_cycles
         The lanes' cycles of stall cause "stream", by what they lacked; empty where the fidelity does not tell.
+    latency
+        Of the steps, where a forward pass runs alone; None otherwise, and where the fidelity does not tell when.
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
-        Versions, digests, seed, host seconds.
+        Versions, digests, seed, host seconds; under ``fired`` what decided which deltas fired (`accel.origin`).
     """
 
     schema_version: Literal[1, 2] = SCHEMA
@@ -279,6 +292,7 @@ class Result(Description):
     mixed_nodes: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
     held_bytes: tuple[tuple[Count, Count], ...] = ()
     starved_cycles: dict[Starved, Count] = Field(default_factory=dict)
+    latency: Latency | None = None
     training: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -308,6 +322,26 @@ class Result(Description):
         """Cycles of the dense run over cycles of this one."""
         return self.dense.cycles / self.counters.cycles
 
+    @property
+    def footing(self) -> dict[str, str]:
+        """What its numbers stand on."""
+        return footing(self.fidelity, self.architecture.get("engine", {}), self.provenance)
+
+    @property
+    def caveat(self) -> str:
+        """What every line that a person reads must say of the simulated step; empty where nothing needs to be said.
+
+        Gates compute. Unless they had the recorded step's weights and inputs, they ran another workload than the one
+        that the result is named after; so did all gates of versions that recorded no weights.
+        """
+        as_trained = self.fidelity != "rtl" or self.provenance.get("fired") == IN_INTEGERS
+        return "" if as_trained else ANOTHER_WORKLOAD
+
+    @property
+    def simulated(self) -> str:
+        """What was simulated: a training step, or a forward pass alone."""
+        return "training step" if "phases" not in self.workload else "forward pass"
+
     def __repr__(self) -> str:
         return self._glance().text()
 
@@ -326,6 +360,11 @@ class Result(Description):
             ("speed-up", f"{times(self.speedup)}, dense {quantity(dense.seconds, 's')}", origin),
             ("off-chip traffic", f"{moved[0]}, dense {moved[1]}", origin),
         ]
+        if self.latency:
+            worst = quantity(self.latency.worst_s(run.clock_hz), "s")
+            facts.append(
+                ("latency", f"{quantity(self.latency.mean_s(run.clock_hz), 's')} a step, worst {worst}", origin)
+            )
         if self.energy_j:
             spent = [quantity(sum(energy.values()), "J") for energy in (self.energy_j, self.dense_energy_j)]
             facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))
@@ -335,7 +374,8 @@ class Result(Description):
             facts.append((FLOAT_ACCURACY, share(self.training["accuracy"]), MEASURED))
         if (cut := spikes_cut.told(self.training)) is not None:
             facts.append((spikes_cut.SPIKES_CUT, cut, MEASURED))
-        title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one training step, {self.fidelity}"
+        title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one {self.simulated}, {self.fidelity}"
+        title += f", {self.caveat}" if self.caveat else ""
         rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]
         return Glance(title, facts, ("phase", "cycles", "share", "busy", "waits most for", "occupancy"), rows)
 

@@ -27,9 +27,19 @@ def ratio(dense: float, delta: float) -> float:
 
 
 def phases_of(result: Result) -> list[str]:
-    """Return the phases that the run or its dense twin has. A step that runs nothing again has no RF."""
+    """Return the phases that the run or its dense twin has: no RF if nothing is run again, FP alone in inference."""
     runs = result.counters.phases, result.dense.phases
-    return [name for name in runs[0] if name != "RF" or any(run[name].cycles + run[name].remote_bytes for run in runs)]
+    return [name for name in runs[0] if any(run[name].cycles + run[name].remote_bytes for run in runs)]
+
+
+def update_note(result: Result) -> str:
+    """Return the sentence on the update that the machine makes, where the workload names another; empty otherwise."""
+    training = result.workload.get("training", {})
+    optimiser, own = training.get("optimiser"), [n for n in ("momentum", "weight_decay") if training.get(n)]
+    if optimiser is None or (optimiser == "sgd" and not own):
+        return ""
+    named = optimiser if optimiser != "sgd" else f"sgd with {' and '.join(own).replace('_', ' ')}"
+    return f"The machine's update (WU) is plain SGD, whatever the workload's optimiser ({named})."
 
 
 def phase_rows(result: Result) -> list[Row]:

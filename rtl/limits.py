@@ -47,7 +47,7 @@ def program_limits(architecture: Architecture) -> list[str]:
 def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates of the machine cannot be built, whatever runs on them; arguments as of `limits`."""
     engine, ports = architecture.engine, architecture.local.ports
-    reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate)]
+    reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     if ports != 2:
         reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
     word_bytes = engine.lanes * engine.formats.activation.bytes
@@ -61,6 +61,16 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     elif "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
+
+
+def _other_schedules(engine: Engine) -> list[str]:
+    """Return why the gates do not keep the schedule and the cycles that an engine states."""
+    why = "the gates have a schedule and cycles of their own: engine."
+    reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
+    stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
+    return reasons + [
+        f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
+    ]
 
 
 def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:

@@ -14,7 +14,8 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
-from deltatrain.workloads.lowering.limits import dense_limits, workload_limits
+from deltatrain.workloads.lowering.limits import dense_limits, forward_limits, workload_limits
+from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import SYNTHETIC, Workload
 
 
@@ -60,6 +61,19 @@ def against_simulating(
     return reasons
 
 
+def against_recorded(trace: Trace, recorded: RecordedStep, fidelity: str) -> list[str]:
+    """Return why a fidelity cannot simulate a recorded step, if it computes and the step has no numbers.
+
+    A synthetic workload never has any; what is computed of it is drawn (`sim.gates.drawn_step`).
+    """
+    if recorded.numbers is not None or trace.workload.synthetic is not None or not FIDELITIES.load(fidelity).COMPUTES:
+        return []
+    return [
+        f"fidelity {fidelity!r} computes the step, and the trace has neither weights nor inputs of the one that was "
+        f"recorded after update {recorded.update}: take the last step of a trace that this version trained, or 'cycle'"
+    ]
+
+
 def against_drawing(workload: Workload) -> list[str]:
     """Return why no training step of a workload can be drawn from statistics, if it has none."""
     if workload.synthetic is not None:
@@ -79,7 +93,8 @@ def against_running_untrained(workload: Workload) -> list[str]:
 
 def against_planning(architecture: Architecture, workload: Workload, *, simulated: bool = False) -> list[str]:
     """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
-    reasons = workload_limits(workload) + dense_limits(workload, "a plan of checkpoints")
+    what = "a plan of checkpoints"
+    reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 
@@ -90,9 +105,13 @@ def against_verifying(architecture: Architecture, cells: Iterable[str]) -> list[
     return [reason for cell in cells for reason in limits(architecture, cell, architecture.off_chip)]
 
 
-def against_exporting(architecture: Architecture, workload: Workload) -> list[str]:
+def against_exporting(architecture: Architecture, what: Workload | Trace) -> list[str]:
     """Return a line for each reason why a machine's gates and a training step for them cannot be written as Verilog."""
     from deltatrain.sim.gates.export.limits import limits
 
-    reasons = against_drawing(workload) + against_simulating(architecture, workload, "rtl")
-    return reasons + limits(architecture, architecture.off_chip)
+    if isinstance(what, Trace):
+        workload = what.workload
+        reasons = [line for step in what.recorded[-1:] for line in against_recorded(what, step, "rtl")]
+    else:
+        workload, reasons = what, against_drawing(what)
+    return reasons + against_simulating(architecture, workload, "rtl") + limits(architecture, architecture.off_chip)

@@ -11,6 +11,7 @@ from deltatrain.accel.files import AnyPath
 from deltatrain.sim.capabilities import against_planning
 from deltatrain.sim.checkpoint_runs import SimulatedPlan, lengthened, simulated_plan
 from deltatrain.sim.flow import recordings_of
+from deltatrain.sim.programs import fired_on
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.sim.run import described, synthetic_trace
 from deltatrain.workloads.lowering import planning
@@ -42,6 +43,16 @@ class CheckpointPlan(NamedTuple):
     architecture: Architecture
     predicted: Plan
     simulated: SimulatedPlan | None
+
+    def __repr__(self) -> str:
+        best, ran = self.recommended, self.simulated
+        cycles = ran.cycles[best.policy] if best and ran else None
+        told = (
+            f"\n  simulated: {cycles[1]:,} cycles, keeping everything {ran.unlimited_cycles:,}"
+            if cycles and ran
+            else ""
+        )
+        return f"{self.workload.name} on {self.architecture.name}, {self.predicted!r}{told}"
 
     @property
     def recommended(self) -> PolicyPlan | None:
@@ -91,7 +102,7 @@ def plan(
     machine, wanted = Architecture.of(architecture), described(what)
     refuse(against_planning(machine, wanted.workload if isinstance(wanted, Trace) else wanted, simulated=simulate))
     trace = _trace(wanted, occupancy, on_progress)
-    workload, step = trace.workload, trace.recorded[-1]
+    workload, step = trace.workload, fired_on(machine, trace, trace.recorded[-1])
     shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
     length = steps if steps is not None else int(step.lengths.max())
     if simulate and length > _MOST_SIMULATED:

@@ -1,16 +1,20 @@
 """Functions that numba compiles at their first call, and keeps on disk where this user may write.
 
 That is beside their source, as numba does it; or else in the cache folder (`workloads.data.cache`); or else nowhere.
+What takes long is told on standard error before it is compiled.
 """
 
 from __future__ import annotations
 
 import inspect
+import multiprocessing
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.event import Listener, register
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.cache import cache_folder, may_write, own_folder
@@ -19,8 +23,34 @@ _settings: Any = numba.config  # its names are made at run time
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def compiled(function: _Function, **options: Any) -> _Function:
-    """Return `function`, compiled at its first call. `options` are numba's."""
+class _Announcement(Listener):  # type: ignore[misc]  # numba has no types
+    """Tells what is compiled, once a process, and not in those that a process has made."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Any, str] = {}
+        self._told: set[str] = set()
+
+    def on_start(self, event: Any) -> None:
+        line = self.lines.get(event.data["dispatcher"].py_func)
+        if line and line not in self._told and multiprocessing.parent_process() is None:
+            self._told.add(line)
+            sys.stderr.write(line + "\n")
+
+    def on_end(self, event: Any) -> None:
+        """Do nothing."""
+
+
+_announcement = _Announcement()
+register("numba:compile", _announcement)
+
+
+def compiled(function: _Function, name: str = "", **options: Any) -> _Function:
+    """Return `function`, compiled at its first call; `options` are numba's.
+
+    If a `name` is given, it is told when something of that name is compiled first.
+    """
+    if name:
+        _announcement.lines[function] = f"compiling {name}, once for this machine"
     source = Path(inspect.getfile(function)).parent
     if _settings.CACHE_DIR or _writable(source):
         return cast(_Function, numba.njit(cache=True, **options)(function))
@@ -28,6 +58,8 @@ def compiled(function: _Function, **options: Any) -> _Function:
         _settings.CACHE_DIR = str(own_folder(cache_folder() / "numba"))
         return cast(_Function, numba.njit(cache=True, **options)(function))
     except (ConfigError, OSError, RuntimeError):  # of numba, if it finds no folder
+        if name:
+            _announcement.lines[function] = f"compiling {name}, which this user may keep nowhere"
         return cast(_Function, numba.njit(**options)(function))
     finally:
         _settings.CACHE_DIR = ""

@@ -12,8 +12,8 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
-from deltatrain.sim.capabilities import against_simulating
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.capabilities import against_recorded, against_simulating
+from deltatrain.sim.fidelity import label
 from deltatrain.sim.machine.timeline_files import Recorder
 from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
@@ -105,6 +105,7 @@ def simulate_and_keep(
     """
     observed = recorder is not None
     refuse(against_simulating(architecture, trace.workload, fidelity, engine=engine, observed=observed))
+    refuse(against_recorded(trace, simulator.chosen(trace, -1), fidelity))
     folder = open_folder(out, trace.workload.name, architecture.name) if out else None
     return _simulated(architecture, trace, fidelity, folder, progress, engine, recorder, command)
 
@@ -130,16 +131,27 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     else:
         assert workload.synthetic is not None
         inputs, classes = workload.synthetic.inputs, workload.synthetic.classes
-    shape = Shape.of(workload.cell, inputs, workload.hidden, classes)
+    shape = Shape.of(workload.cell, inputs, workload.hidden, classes, learns=workload.learns)
     return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
 
 
 def recordings_of(name: str, progress: Progress) -> Recordings:
-    """Return the data set called `name`, fetched or synthesised when it is not in the cache folder."""
+    """Return the data set called `name`, fetched or synthesised when it is not in the cache folder.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be had, or nothing can be learned from it: it holds NaN, a part is empty, a label is of no class.
+    """
     if name == RECORDED:
         raise ConfigError(f"dataset {RECORDED!r} is of a trace that was made of masks: there is nothing to train on")
     stage = f"data set {name}"
-    loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+    try:
+        loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+    except ConfigError as error:
+        if type(error) is not ConfigError:
+            raise
+        raise ConfigError(f"{stage}: {error}") from None
     size = f"{len(loaded.train):,} training and {len(loaded.test):,} test recordings"
     progress(stage, 1.0, size)
     return loaded
@@ -154,8 +166,10 @@ def _traced(
 ) -> Trace:
     if recordings is None:
         trace = simulator.synthetic_trace(workload)
+        folder.make_way_for(trace)
     else:
         trace = _trained(workload, recordings, folder.state, resume, progress)
+        folder.make_way_for(trace)
         epochs = [asdict(counts) for counts in trace.epochs]
         table = workload.model_dump(mode="json")
         folder.save_training({"workload": table, "training": training_summary.summary(trace), "epochs": epochs})
@@ -195,7 +209,7 @@ def _simulated(
         command=command,
         on_progress=lambda share: progress("simulation", share, ""),
     )
-    progress("simulation", 1.0, FIDELITIES.load(fidelity).LABEL)
+    progress("simulation", 1.0, label(result))
     if folder is not None:
         result.save(folder.result)
         _draw(result, trace, folder, progress)
@@ -206,11 +220,11 @@ def _draw(result: Result, trace: Trace, folder: OutputFolder, progress: Progress
     from deltatrain.reports.figures import memory_traffic, phase_breakdown
     from deltatrain.reports.figures import occupancy as occupancy_figure
 
-    label = FIDELITIES.load(result.fidelity).LABEL
+    setting = label(result)
     progress("figures", 0.0, "")
-    folder.save_figure("phase_breakdown", phase_breakdown.draw(result, label))
+    folder.save_figure("phase_breakdown", phase_breakdown.draw(result, setting))
     progress("figures", 1 / 3, "")
-    folder.save_figure("memory_traffic", memory_traffic.draw(result, label))
+    folder.save_figure("memory_traffic", memory_traffic.draw(result, setting))
     progress("figures", 2 / 3, "")
     figure = occupancy_figure.draw(
         occupancy.over_steps(trace.recorded[-1]),

@@ -12,12 +12,12 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.result import Result
 from deltatrain.accel.version import VERSION
 from deltatrain.reports.page import Contents, Curves, Held, Run, Sweep
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fidelity import label
+from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.sweep.manifest import NAME as MANIFEST
 from deltatrain.sim.sweep.manifest import Manifest
 from deltatrain.sim.sweep.results import load_results
 from deltatrain.workloads import occupancy
-from deltatrain.workloads.lowering.step_programs import recorded_program
 from deltatrain.workloads.trace import RecordedStep, Trace
 
 RESULT, TRACE, TIMELINES = "result.json", "trace.npz", "timeline.*"
@@ -61,7 +61,7 @@ def _run(place: Path, page: Path) -> Run:
     return Run(
         name=place.resolve().name,
         result=result,
-        fidelity=FIDELITIES.load(result.fidelity).LABEL,
+        fidelity=label(result),
         held=_held(result, trace) if trace else None,
         curves=_curves(result, trace) if trace else None,
         timeline=Path(os.path.relpath(timelines[0], page.parent)).as_posix() if timelines else "",

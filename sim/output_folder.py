@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import make_folder, replace_file
+from deltatrain.workloads.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+FIGURES = ("phase_breakdown", "memory_traffic", "occupancy")
+"""What is drawn of a run."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,34 @@ class OutputFolder:
     def figures(self) -> Path:
         """The folder of figures."""
         return self.path / "figures"
+
+    def make_way_for(self, trace: Trace) -> None:
+        """Remove the result and the figures of another trace than this one, and say in a log entry that it was so.
+
+        What stays is of `trace`: an equal one that lies there, or, without any, one of the same workload.
+        """
+        drawn = [self.figures / f"{name}.png" for name in FIGURES]
+        stale = [path for path in (self.result, *drawn) if path.exists()]
+        if self._is_of(trace) or not (stale or self.trace.exists()):
+            return
+        for path in stale:
+            path.unlink()
+        removed = "; its result and figures are removed" if stale else ""
+        logging.getLogger("deltatrain").warning(
+            "deltatrain: %s held another run of workload %s, which this one replaces%s",
+            self.path,
+            trace.workload.name,
+            removed,
+        )
+
+    def _is_of(self, trace: Trace) -> bool:
+        try:
+            if self.trace.exists():
+                return Trace.load(self.trace) == trace
+            digest = json_value(self.result.read_bytes())["provenance"]["workload_digest"]
+        except (OSError, ConfigError, ValueError, KeyError, TypeError):
+            return False
+        return bool(digest == trace.workload.digest())
 
     def save_figure(self, name: str, figure: Figure) -> Path:
         """Write `figure` as ``figures/<name>.png`` and return its path."""

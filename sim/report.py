@@ -16,7 +16,7 @@ from deltatrain.accel.version import VERSION
 from deltatrain.reports.page import Contents, Run, Sweep, render
 from deltatrain.reports.page.figures import Form, encoded
 from deltatrain.reports.page.figures import figures as drawn
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fidelity import label
 from deltatrain.sim.gathering import gather
 
 __all__ = ["report", "save_figures"]
@@ -85,7 +85,7 @@ def _contents(what: Result | AnyPath | Iterable[Result | AnyPath], page: Path) -
 
 def _of_result(result: Result) -> Contents:
     name = f"{result.workload['name']}-{result.architecture['name']}"
-    return Contents(name, [Run(name, result, FIDELITIES.load(result.fidelity).LABEL)])
+    return Contents(name, [Run(name, result, label(result))])
 
 
 def _told_apart(parts: Sequence[_Part]) -> list[_Part]:

@@ -12,17 +12,26 @@ from typing import Any, NamedTuple
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.latency import Latency
 from deltatrain.accel.observer import Observer, Observers
+from deltatrain.accel.origin import ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
 from deltatrain.accel.pricing.area import area
+from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Counters, Result
 from deltatrain.accel.version import VERSION
-from deltatrain.sim.capabilities import against_drawing, against_running_untrained, against_simulating
+from deltatrain.sim.capabilities import (
+    against_drawing,
+    against_recorded,
+    against_running_untrained,
+    against_simulating,
+)
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
+from deltatrain.sim.machine.step_latency import StepLatency
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.synthetic import synthetic_step
@@ -49,7 +58,9 @@ def simulate(
         The machine, its preset's name, or its TOML file.
     what
         A trace or its file, which ends in ``.npz``; or a workload, its preset's name, or its TOML file. Of a synthetic
-        workload a trace is drawn; of one with `initial_weights` the network in that file runs on its recordings.
+        workload a trace is drawn; of one with `initial_weights` the network in that file runs on its recordings. What
+        fires in a step whose numbers a trace has is decided by the machine's integers (`sim.programs`); the result's
+        ``provenance["fired"]`` says so.
     fidelity
         A name in ``sim/fidelity``.
     recorded
@@ -67,16 +78,19 @@ def simulate(
     Raises
     ------
     ConfigError
-        If workload, machine and fidelity cannot do it together (`sim.capabilities`), with a line for each reason, or
-        something does not fit a memory.
+        If workload, machine and fidelity cannot do it together (`sim.capabilities`), with a line for each reason, gates
+        shall run a step whose weights and inputs the trace has not, or something does not fit a memory.
     """
     started = time.process_time()
     architecture, what = Architecture.of(architecture), described(what)
     _refuse(architecture, what, fidelity, engine, observed=observe is not None)
     member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else untrained_trace(what)
-    step = _chosen(trace, recorded)
-    counted = _counted(member, member.programs(architecture, trace, step), engine, observe, on_progress)
+    step = chosen(trace, recorded)
+    refuse(against_recorded(trace, step, fidelity))
+    programs = member.programs(architecture, trace, step)
+    counted = _counted(member, programs, engine, observe, on_progress, learns=trace.workload.learns)
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
+    provenance["fired"] = _fired(trace, step, member)
     return Result(
         workload=trace.workload.model_dump(mode="json"),
         architecture=architecture.model_dump(mode="json"),
@@ -86,6 +100,7 @@ def simulate(
         **_prices(architecture, counted.delta, counted.dense),
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
+        latency=counted.latency,
         training=training_summary.summary(trace),
         provenance=provenance | ({"command": command} if command else {}),
     )
@@ -106,6 +121,7 @@ class _Counted(NamedTuple):
     dense: Counters
     held: KeptBytes
     starved: StarvedLanes
+    latency: Latency | None
 
 
 def _counted(
@@ -114,20 +130,23 @@ def _counted(
     engine: str | None,
     observe: Callable[[Program], AbstractContextManager[Observer]] | None,
     on_progress: Callable[[float], None] | None,
+    *,
+    learns: bool,
 ) -> _Counted:
     """Run the recorded step's program and its dense twin, and watch the first."""
     delta, dense = programs
     tell = on_progress or (lambda share: None)
     boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
-    held, starved = KeptBytes(), StarvedLanes()
+    held, starved, steps = KeptBytes(), StarvedLanes(), None if learns else StepLatency(delta)
     with nullcontext() if observe is None else observe(delta) as observer:
         if member.OBSERVES:
-            chosen["observer"] = Observers([held, starved] if observer is None else [held, starved, observer])
+            chosen["observer"] = Observers([one for one in (held, starved, steps, observer) if one is not None])
         counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
     twin = FIDELITIES.load(member.TWIN)
     dense_counters = twin.count(dense, lambda share: tell(boundary + share * (1 - boundary)))
-    return _Counted(counters, dense_counters, held, starved)
+    latency = steps.found() if steps and member.OBSERVES else None
+    return _Counted(counters, dense_counters, held, starved, latency)
 
 
 def _prices(architecture: Architecture, delta: Counters, dense: Counters) -> dict[str, Any]:
@@ -182,13 +201,23 @@ def synthetic_trace(workload: Workload) -> Trace:
     return Trace(workload, statistics.inputs, statistics.classes, (synthetic_step(workload),), ())
 
 
-def _chosen(trace: Trace, recorded: int) -> RecordedStep:
+def chosen(trace: Trace, recorded: int) -> RecordedStep:
+    """Return one of a trace's recorded steps by its number; a `ConfigError` if there is none."""
     try:
         return trace.recorded[recorded]
     except IndexError:
         raise ConfigError(
             f"the trace has {len(trace.recorded)} recorded training steps, so there is none with number {recorded}"
         ) from None
+
+
+def _fired(trace: Trace, step: RecordedStep, member: Any) -> str:
+    """Return what decided which deltas fired."""
+    if step.numbers is not None:
+        return IN_INTEGERS
+    if trace.workload.synthetic is None:
+        return AS_RECORDED
+    return ANOTHER_WORKLOAD if member.COMPUTES else BY_STATISTICS
 
 
 def _host_work(program: Program) -> int:
@@ -203,6 +232,7 @@ def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_sec
         "python": platform.python_version(),
         "workload_digest": trace.workload.digest(),
         "architecture_digest": architecture.digest(),
+        "prices_digest": prices_digest(),
         "seed": trace.workload.training.seed,
         "recorded_step": recorded,
         "recorded_epoch": trace.recorded[recorded].epoch,

@@ -9,12 +9,13 @@ from deltatrain.accel.errors import refuse
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.sim.capabilities import against_exporting
 from deltatrain.sim.gates.compiled.verilog import builtin_yosys
-from deltatrain.sim.gates.drawn_step import drawn_step
 from deltatrain.sim.gates.engines import engine_named
 from deltatrain.sim.gates.export.files import check, exported
+from deltatrain.sim.gates.recorded_step import recorded_step
 from deltatrain.sim.output_folder import open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
-from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.run import chosen, described, synthetic_trace
+from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
 __all__ = ["verilog"]
@@ -22,7 +23,7 @@ __all__ = ["verilog"]
 
 def verilog(
     architecture: Architecture | AnyPath,
-    workload: Workload | AnyPath,
+    what: Workload | Trace | AnyPath,
     out: AnyPath,
     *,
     seed: int = 0,
@@ -38,12 +39,14 @@ def verilog(
     ----------
     architecture
         The machine, its preset's name, or its TOML file.
-    workload
-        A synthetic workload, its preset's name, or its TOML file. Its sizes are the tile's.
+    what
+        A trace or its file, which ends in ``.npz``: the bench runs its last recorded step, on the weights and inputs
+        that it was recorded with. Or a synthetic workload, its preset's name, or its TOML file: weights and inputs are
+        drawn. Its sizes are the tile's.
     out
         Folder for the files, made if it is not there. ``README.txt`` in it says how to run the bench.
     seed
-        Of the step's weights, inputs and labels.
+        Of the weights, inputs and labels that are drawn.
     engine
         What runs the gates, to find when off-chip memory answers: "amaranth", or "compiled", which is taken where the
         tools for it are there.
@@ -58,16 +61,16 @@ def verilog(
     Raises
     ------
     ConfigError
-        If the gates cannot be built for the machine or the workload, the folder cannot be written or belongs to others,
-        or a tool is missing.
+        If the gates cannot be built for the machine or the workload, a trace has no weights and inputs, the folder
+        cannot be written or belongs to others, or a tool is missing.
     """
-    machine, described = Architecture.of(architecture), Workload.of(workload)
-    refuse(against_exporting(machine, described))
-    runner, trace = engine_named(engine), synthetic_trace(described)
-    step = drawn_step(machine, trace, trace.recorded[-1], seed)
+    machine, what = Architecture.of(architecture), described(what)
+    refuse(against_exporting(machine, what))
+    runner, trace = engine_named(engine), what if isinstance(what, Trace) else synthetic_trace(what)
+    step = recorded_step(machine, trace, chosen(trace, -1), seed)
     check(step.program)
     with builtin_yosys():  # a missing package is told before the gates run, which takes longest
-        folder = open_folder(Path(out), described.name, machine.name).path
+        folder = open_folder(Path(out), trace.workload.name, machine.name).path
         files = exported(step, runner, lambda stage, share: on_progress(stage, share, ""))
     for name, content in files.items():
         replace_file(folder / name, content)

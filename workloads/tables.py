@@ -58,6 +58,9 @@ class Training(Description):
         Gradients are scaled down to this Euclidean norm, taken over all parameters together, when theirs is larger.
     beta
         Weight of the mean over samples of sum|delta| in the loss (both streams, all layers, delta epochs only).
+    forget_bias
+        What is added to the initial bias of forget gates; -10 to 10, beyond which a gate does not learn. Cells without
+        a forget gate take the default alone, and their descriptions leave it out.
     seed
         From which initial weights, order of samples and recorded samples are drawn, each independently.
     precision
@@ -79,6 +82,7 @@ class Training(Description):
     weight_decay: NonNegativeFloat = 0.0
     clip_norm: PositiveFloat = 1.0
     beta: NonNegativeFloat = 0.0
+    forget_bias: Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] = 1.0
     seed: NonNegativeInt = 0
     precision: Literal["float32", "float64"] = "float32"
     record_every: PositiveInt = 1

@@ -1,10 +1,9 @@
-"""What a training run did, with no time in it: which deltas fired, how often, and how well the network learned."""
+"""What a training run did, with no time in it: which deltas fired and on which numbers, and how well it learned."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from deltatrain.accel.description import NonNegativeInt, PositiveInt, digest_of
-from deltatrain.accel.documents import json_text
+from deltatrain.accel.description import NonNegativeInt, PositiveInt, table_digest, with_overrides
+from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
+from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
+from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.step_numbers import StepNumbers
+from deltatrain.workloads.trace_checks import check_counts, check_masks, check_widths
 from deltatrain.workloads.workload import Workload, with_neuron_of_before
 
 FORMAT = "deltatrain trace"
@@ -50,6 +53,10 @@ class RecordedStep:
     weights
         Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out,
         those without entries left out. Empty if all do.
+    numbers
+        What the step works on. None where nobody recorded it, as for masks that are drawn; where the step is not the
+        last that was recorded, because weights are large; and where there are no thresholds, as in dense pre-training
+        and in spiking networks.
     """
 
     epoch: int
@@ -60,6 +67,7 @@ class RecordedStep:
     asked_x: tuple[NDArray[np.bool_], ...] = ()
     asked_h: tuple[NDArray[np.bool_], ...] = ()
     weights: tuple[NDArray[np.bool_], ...] = ()
+    numbers: StepNumbers | None = None
 
     def masks(self) -> dict[str, tuple[NDArray[np.bool_], ...]]:
         """Return all masks by a short name, those that are not there left out."""
@@ -72,32 +80,11 @@ class RecordedStep:
         }
         return {name: masks for name, masks in named.items() if masks}
 
-    def check(self, widths: tuple[int, ...]) -> None:
-        """Raise a `ValueError` unless all masks are of one batch of a network.
-
-        Parameters
-        ----------
-        widths
-            Of the inputs and of each layer, shape (L + 1,).
-        """
-        lengths = np.asarray(self.lengths)
-        if lengths.ndim != 1 or lengths.dtype.kind != "i" or lengths.size == 0 or lengths.min() < 1:
-            raise ValueError("lengths must be the steps of each sample")
-        batch = (int(lengths.max()), len(lengths))
-        streams = (
-            (self.fired_x, widths[:-1], True),
-            (self.fired_h, widths[1:], True),
-            (self.asked_x, widths[:-1], False),
-            (self.asked_h, widths[1:], False),
-        )
-        for masks, features, needed in streams:
-            shapes = [(*batch, width) for width in features]
-            if (masks or needed) and [mask.shape for mask in masks] != shapes:
-                raise ValueError(f"masks must be of shapes {shapes}")
-        if any(mask.dtype != np.bool_ for masks in self.masks().values() for mask in masks):
-            raise ValueError("masks must be boolean")
-        if any(mask.ndim != 2 for mask in self.weights):
-            raise ValueError("weights must be matrices")
+    def check(self, sizes: Sizes) -> None:
+        """Raise a `ConfigError` in one line unless all masks and numbers are of one batch of such a network."""
+        check_masks(self.masks(), np.asarray(self.lengths), sizes)
+        if self.numbers is not None:
+            self.numbers.check(sizes, self.lengths)
 
 
 @dataclass(frozen=True)
@@ -142,6 +129,10 @@ class EpochCounts:
     spikes_cut: tuple[int, ...] = ()
     steps_cut: tuple[int, ...] = ()
 
+    def check(self, sizes: Sizes) -> None:
+        """Raise a `ConfigError` in one line unless an epoch of such a network can have these counts."""
+        check_counts(vars(self), sizes)
+
 
 @dataclass(frozen=True, eq=False)
 class Trace(MadeOfMasks):
@@ -157,6 +148,11 @@ class Trace(MadeOfMasks):
         Single training steps, in the order they were made.
     epochs
         Counts of each epoch; empty for a workload without training.
+
+    Raises
+    ------
+    ConfigError
+        In one line, if a recorded step or an epoch is not one of this workload.
     """
 
     workload: Workload
@@ -164,6 +160,22 @@ class Trace(MadeOfMasks):
     classes: int
     recorded: tuple[RecordedStep, ...]
     epochs: tuple[EpochCounts, ...]
+
+    def __post_init__(self) -> None:
+        check_widths(self.workload, self.inputs, self.classes)
+        checked: list[tuple[str, RecordedStep | EpochCounts]] = []
+        checked += [(f"recorded step {number}", step) for number, step in enumerate(self.recorded)]
+        checked += [(f"epoch {number}", counts) for number, counts in enumerate(self.epochs)]
+        for what, one in checked:
+            try:
+                one.check(self.sizes)
+            except ConfigError as error:
+                raise ConfigError(f"{what} is none of workload {self.workload.name!r}: {error}") from None
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of the network."""
+        return Sizes(self.workload.recurrent_cell, self.inputs, self.workload.hidden, self.classes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
@@ -179,7 +191,7 @@ class Trace(MadeOfMasks):
         """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""
         arrays = _arrays(self)
         header = _header(self) | {"content": _digest(arrays)}
-        text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+        text = np.frombuffer(json_text(header).encode(), dtype=np.uint8)
         archive = io.BytesIO()
         contents: dict[str, Any] = {"header": text, **arrays}
         np.savez_compressed(archive, **contents)
@@ -201,7 +213,7 @@ class Trace(MadeOfMasks):
             raise HostError(f"{path} cannot be read: {error.strerror}") from None
         try:
             arrays = read_arrays(io.BytesIO(content), f"trace {path}")
-            header = json.loads(arrays.pop("header").tobytes())
+            header = json_value(arrays.pop("header").tobytes())
             kind, version = header["format"], header["version"]
             for epoch in header["epochs"]:
                 epoch["loss"] = math.nan if epoch["loss"] is None else epoch["loss"]  # of a training that diverged
@@ -220,10 +232,10 @@ class Trace(MadeOfMasks):
     def _from_parts(cls, header: _Header, arrays: dict[str, NDArray[Any]], path: Path) -> Self:
         if header.content != _digest(arrays):
             raise ConfigError(f"{path} is damaged: its masks are not those it was written with")
-        if digest_of(header.workload) != header.digest:
+        if table_digest(header.workload) != header.digest:
             raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         try:
-            workload = Workload.from_table(with_neuron_of_before(header.workload))
+            workload = Workload.from_table(_as_trained(with_neuron_of_before(header.workload)))
         except ConfigError as error:
             fault = str(error).splitlines()[0]
             raise ConfigError(f"{path} holds a workload that this version does not accept: {fault}") from None
@@ -231,9 +243,10 @@ class Trace(MadeOfMasks):
         check_room(8 * packed_bytes, f"trace {path}")
         layers = len(workload.hidden)
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
-        for step in recorded:
-            step.check((header.inputs, *workload.hidden))
-        return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+        try:
+            return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
 
 
 class _When(BaseModel, frozen=True, extra="forbid"):
@@ -257,6 +270,14 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     content: str
 
 
+def _as_trained(workload: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of a workload with what it did not say yet: forget gates once began without a bias of theirs."""
+    cell = workload.get("cell")
+    if cell not in CELLS.names() or not CELLS.load(cell).FORGET or "forget_bias" in workload["training"]:
+        return workload
+    return with_overrides(workload, {"training.forget_bias": 0.0})
+
+
 def _header(trace: Trace) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -266,12 +287,15 @@ def _header(trace: Trace) -> dict[str, Any]:
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],
-        "epochs": [json.loads(json_text(asdict(counts))) for counts in trace.epochs],
+        "epochs": [asdict(counts) for counts in trace.epochs],
     }
 
 
 def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
-    """Return every array of the trace by its name in the file: masks packed to bits, with their shapes beside them."""
+    """Return every array of the trace by its name in the file.
+
+    Masks are packed to bits, with their shapes beside them; of the steps that have numbers these are there too.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for index, step in enumerate(trace.recorded):
         arrays[f"{index}.lengths"] = step.lengths
@@ -279,6 +303,8 @@ def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
             for layer, mask in enumerate(masks):
                 arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
                 arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
+        if step.numbers is not None:
+            arrays |= {f"{index}.{name}": array for name, array in step.numbers.arrays().items()}
     return arrays
 
 
@@ -303,6 +329,7 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
         if_there("asked_x", layers),
         if_there("asked_h", layers),
         if_there("w", 2 * layers + 1),
+        StepNumbers.among(arrays, f"{index}."),
     )
 
 

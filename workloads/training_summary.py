@@ -24,9 +24,9 @@ def epoch_rows(trace: Trace) -> list[Row]:
 
     Columns: ``epoch`` from 0; ``trained``, "dense" or "delta"; ``loss`` a training sample; test ``accuracy``;
     ``occupancy_x`` and ``occupancy_h``, all layers together; ``fp_macs``, ``bp_macs``, ``wg_macs`` of the matrix
-    products and ``macs``, their sum; ``dense_macs`` with every column used; ``saved``, the share not needed. Of a
-    spiking network also ``spikes`` that were listed, ``spikes_cut`` that were not because a list was full, both of all
-    layers, and ``steps_cut``, in how many steps of a sample and layer that was, of ``steps``.
+    products, biases apart, and ``macs``, their sum; ``dense_macs`` with every column used; ``saved``, the share not
+    needed. Of a spiking network also ``spikes`` that were listed, ``spikes_cut`` that were not because a list was full,
+    both of all layers, and ``steps_cut``, in how many steps of a sample and layer that was, of ``steps``.
     """
     sizes, rows = sizes_of(trace), []
     for counts in trace.epochs:
@@ -66,8 +66,9 @@ def summary(trace: Trace) -> dict[str, Any]:
     """Return what the whole training showed; empty for a workload without training.
 
     Keys: ``parameters`` learned, weights that do not exist left out; ``epochs``; ``accuracy`` on the test part and
-    ``loss`` after the last epoch, ``occupancy_x`` and ``occupancy_h`` in it; ``macs``, ``dense_macs`` and ``saved``
-    over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps`` of the last epoch.
+    ``loss`` after the last epoch, ``occupancy_x`` and ``occupancy_h`` in it; ``macs``, ``dense_macs``, biases apart,
+    and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps`` of the
+    last epoch.
     """
     rows = epoch_rows(trace)
     if not rows:

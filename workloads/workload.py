@@ -23,6 +23,7 @@ from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.family import given
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.leaky_neuron import LeakyNeuron
+from deltatrain.accel.quantity import share
 from deltatrain.workloads.cells import CELLS, Cell
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
@@ -40,6 +41,8 @@ Thresholds = Annotated[
     | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Tag("tuple[float, ...]")],
     Discriminator(_kind),
 ]
+TRAINING_PHASES = ("FP", "BP", "WG", "WU")
+_FORWARD_ALONE = ("FP",)
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
 RECORDED = "recorded"  # the one of a trace that was made of masks; nothing can be trained on it
 
@@ -68,6 +71,9 @@ class Workload(Description):
     readout
         "last" classifies from h of a sample's last step. "every" classifies from h of every step: the loss is the mean
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
+    phases
+        What is simulated: a whole training step, or ["FP"], its forward pass alone, which is inference. Training runs
+        them all whatever this says.
     training
         How it learns.
     sparsity
@@ -92,6 +98,7 @@ class Workload(Description):
     theta_x: Thresholds
     theta_h: Thresholds
     readout: Literal["last", "every"] = "last"
+    phases: tuple[str, ...] = TRAINING_PHASES
     training: Training
     sparsity: Sparsity = Sparsity()
     few_bit: FewBit | None = None
@@ -128,6 +135,27 @@ class Workload(Description):
         text = os.fspath(name_or_path)
         return cls.from_table(with_overrides(described(text, PRESETS, _placed), overrides or {}), f"workload {text}")
 
+    def __repr__(self) -> str:
+        training, drawn = self.training, self.synthetic
+        thresholds = f"theta_x {_listed(self.theta_x)}; theta_h {_listed(self.theta_h)}; " if _holds(self.cell) else ""
+        lines = [
+            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on the data set {self.dataset}",
+            f"{thresholds}read-out {self.readout}",
+            f"epochs {training.epochs}, batch {training.batch}, rule {training.rule}, {training.optimiser} from "
+            f"{training.learning_rate:g} on, seed {training.seed}",
+        ]
+        if drawn:
+            lines.append(
+                f"{drawn.inputs} inputs, {drawn.classes} classes, {drawn.steps:,} steps, of which fire "
+                f"{share(drawn.occupancy_x)} (x) and {share(drawn.occupancy_h)} (h)"
+            )
+        if self.sparsity.density < 1 or self.code_bits:
+            tape = f"codes of {self.code_bits} bits" if self.code_bits else "values"
+            lines.append(f"weights {self.sparsity.rule}, density {self.sparsity.density:g}; the tape keeps {tape}")
+        return "\n  ".join(lines)
+
+    __str__ = __repr__
+
     @property
     def thresholds(self) -> tuple[tuple[float, float], ...]:
         """(theta_x, theta_h) of each layer."""
@@ -139,6 +167,11 @@ class Workload(Description):
         """The cell, of the neurons that are described here."""
         cell = CELLS.load(self.cell)
         return cell if self.neuron is None else given(cell, neuron=self.neuron)
+
+    @property
+    def learns(self) -> bool:
+        """Whether what is simulated is a whole training step, not its forward pass alone."""
+        return self.phases != _FORWARD_ALONE
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
@@ -159,6 +192,19 @@ class Workload(Description):
     @classmethod
     def _known_dataset(cls, name: str) -> str:
         return member(DATASETS, "data set", name, extra=(SYNTHETIC, RECORDED))
+
+    @field_validator("phases")
+    @classmethod
+    def _forward_or_all(cls, phases: tuple[str, ...]) -> tuple[str, ...]:
+        if phases not in (TRAINING_PHASES, _FORWARD_ALONE):
+            raise ValueError(f"must be {list(TRAINING_PHASES)} or {list(_FORWARD_ALONE)}, not {list(phases)}")
+        return phases
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_phases(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave a whole training step out, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        return {name: value for name, value in table.items() if name != "phases" or not self.learns}
 
     @field_validator("cell")
     @classmethod
@@ -209,6 +255,23 @@ class Workload(Description):
         return self
 
     @model_validator(mode="after")
+    def _forget_bias_fits_the_cell(self) -> Self:
+        given, usual = self.training.forget_bias, Training.model_fields["forget_bias"].default
+        if given != usual and not _forgets(self.cell):
+            raise ValueError(
+                f"training.forget_bias must be {usual} or left out, not {given}: cell {self.cell!r} has no forget gate"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _forget_bias_with_its_gate_alone(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the bias out where no gate has it, so that traces and journals from before keep their digests."""
+        table: dict[str, Any] = written(self)
+        if not _forgets(self.cell) and "training" in table:
+            table["training"] = {k: v for k, v in table["training"].items() if k != "forget_bias"}
+        return table
+
+    @model_validator(mode="after")
     def _thresholds_for_each_layer(self) -> Self:
         for field in ("theta_x", "theta_h"):
             given = getattr(self, field)
@@ -229,6 +292,10 @@ class Workload(Description):
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
         return theta if isinstance(theta, tuple) else (theta,) * len(self.hidden)
+
+
+def _listed(numbers: float | tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in (numbers if isinstance(numbers, tuple) else (numbers,)))
 
 
 def _placed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -253,3 +320,8 @@ def with_neuron_of_before(table: dict[str, Any]) -> dict[str, Any]:
 def _holds(cell: str) -> bool:
     """Return whether the cell's streams hold what last fired, with which thresholds compare."""
     return bool(CELLS.load(cell).STREAMS.HELD)
+
+
+def _forgets(cell: str) -> bool:
+    """Return whether the cell has a forget gate, whose bias may begin apart from the others."""
+    return bool(CELLS.load(cell).FORGET)

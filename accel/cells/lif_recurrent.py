@@ -8,6 +8,7 @@ from deltatrain.accel.cells.lif import (
     BIAS_H,
     BIAS_X,
     BLOCKS_X,
+    CARRIES,
     ENCODER,
     FORWARD_MULTIPLIES,
     KEPT,
@@ -15,6 +16,7 @@ from deltatrain.accel.cells.lif import (
     NEURON,
     STATE,
     TAPE,
+    WIDE,
     backward,
     forward,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "BIAS_X",
     "BLOCKS_H",
     "BLOCKS_X",
+    "CARRIES",
     "ENCODER",
     "FORWARD_MULTIPLIES",
     "KEPT",
@@ -33,6 +36,7 @@ __all__ = [
     "NEURON",
     "STATE",
     "TAPE",
+    "WIDE",
     "backward",
     "forward",
 ]

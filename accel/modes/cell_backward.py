@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltatrain.accel.cell_arithmetic import CellArithmetic
+from deltatrain.accel.cell_arithmetic import CellArithmetic, bytes_of
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import cell_forward
 from deltatrain.accel.number import Integers
@@ -15,6 +15,18 @@ RETURN_CYCLES: tuple[int, ...] = ()
 def neuron_slots(arithmetic: CellArithmetic) -> int:
     """Return the cycles that one neuron holds its lane: its multiplications, shared out between two multipliers."""
     return -(-arithmetic.BACKWARD_MULTIPLIES // cell_forward.PORTS)
+
+
+def neuron_bytes(arithmetic: CellArithmetic, formats: Formats) -> cell_forward.NeuronBytes:
+    """Return what a neuron reads, the tape, g(h) and g(M) of the step after, and what it writes: g(M).
+
+    g(h) comes in two parts where there is a recurrent matrix: from above, and from the step after. A cell that carries
+    a gradient reads and writes that too.
+    """
+    gradients = arithmetic.ACCUMULATORS + arithmetic.CARRIES
+    parts = 1 + bool(arithmetic.BLOCKS_H)
+    tape, gradient = bytes_of(arithmetic, arithmetic.TAPE, formats), formats.gradient.bytes
+    return cell_forward.NeuronBytes(tape + (parts + gradients) * gradient, gradients * gradient)
 
 
 issue_cycles = cell_forward.issue_cycles

@@ -5,7 +5,9 @@ The arithmetic of each cell is a member of `accel.cells`.
 
 from __future__ import annotations
 
-from deltatrain.accel.cell_arithmetic import CellArithmetic
+from typing import NamedTuple
+
+from deltatrain.accel.cell_arithmetic import CellArithmetic, bytes_of, new_on_tape
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import Integers
@@ -49,7 +51,7 @@ def neuron_slots(arithmetic: CellArithmetic) -> int:
     where the step before left it.
     """
     on_ports = -(-max(arithmetic.LOOKUPS, arithmetic.FORWARD_MULTIPLIES) // PORTS)
-    return max(on_ports, arithmetic.ACCUMULATORS, len(arithmetic.TAPE) - len(arithmetic.STATE))
+    return max(on_ports, arithmetic.ACCUMULATORS, len(new_on_tape(arithmetic)))
 
 
 def issue_cycles(count: Counts, words: Counts) -> Counts:
@@ -60,15 +62,33 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the pipeline's depth, one for all that the unit does, so that its ops are done in their order.
 
+    A machine may state its own (`accel.engine.Engine.layer_cycles`). Otherwise it is that of our gates.
+
     An LSTM's neuron is written whole 15 cycles after its first word is asked for, backward 18 (read 2, table 3, product
     and sum 2, and so on along the chain that `rtl.elementwise.cells` draws); `issue_cycles` counts 5 and 8 of them.
     The loss needs all 10: word, lane, rounding, difference, exponential in 3, quotient, and the word that gathers P of
     them.
     """
-    return 10 + SOON_CYCLES
+    return 10 + SOON_CYCLES if engine.layer_cycles is None else engine.layer_cycles
+
+
+class NeuronBytes(NamedTuple):
+    """Bytes of local memory that one neuron reads and writes in a step."""
+
+    read: int
+    written: int
+
+
+def neuron_bytes(arithmetic: CellArithmetic, formats: Formats) -> NeuronBytes:
+    """Return what a neuron reads, M and its state, and what it writes: the tape, its new state and h."""
+    state = bytes_of(arithmetic, arithmetic.STATE, formats)
+    tape = bytes_of(arithmetic, new_on_tape(arithmetic), formats)
+    return NeuronBytes(arithmetic.ACCUMULATORS * formats.memory.bytes + state, tape + state + formats.activation.bytes)
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
-    """Return the actions; `count` is the number of multiplications, `rows` of values read, each written back once."""
-    value = engine.formats.gate.bytes
-    return Work(multiplies=count, local_read_bytes=rows * value, local_write_bytes=rows * value)
+    """Return the actions; `count` is the number of multiplications, `rows` that of bytes read.
+
+    What is written depends on the cell, too: it stands in `accel.op_table.Ops.written_bytes`.
+    """
+    return Work(multiplies=count, local_read_bytes=rows)

@@ -8,6 +8,8 @@ where the delta saturated x-hat has not arrived yet and the rest fires at a late
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +52,7 @@ def threshold(theta: float, formats: Formats) -> int:
     """Return the least integer difference that reaches `theta`, a finite number of at least 0."""
     if not 0 <= theta < np.inf:
         raise ConfigError(f"a threshold must be a finite number of at least 0, not {theta!r}")
-    return int(np.ceil(np.ldexp(theta, formats.activation.fraction_bits)))
+    return math.ceil(Fraction(theta) * (1 << formats.activation.fraction_bits))  # exact, however large
 
 
 def result(value: Integers, held: Integers, least: int, formats: Formats) -> tuple[Fired, Integers]:

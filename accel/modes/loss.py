@@ -22,6 +22,9 @@ RETURN_CYCLES: tuple[int, ...] = ()
 LOGIT = NumberFormat(bits=16, fraction_bits=11)
 """What the logits are rounded to: -16..16."""
 
+ROUNDS = 3
+"""How often a logit is read: to seek the largest, for the sum of exponentials, for the quotient."""
+
 LOG2_E = 378_194
 """log2(e) with `LOG2_E_FRACTION_BITS`."""
 
@@ -73,6 +76,10 @@ drain_cycles = cell_forward.drain_cycles
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
-    """Return the actions: a division is as many additions as bits, priced as one multiplication."""
-    value = engine.formats.gradient.bytes
-    return Work(multiplies=count, local_read_bytes=2 * count * value, local_write_bytes=2 * count * value)
+    """Return the actions: a division is as many additions as bits, priced as one multiplication.
+
+    Each logit is read in `ROUNDS`, each gradient written once.
+    """
+    formats = engine.formats
+    read_bytes = ROUNDS * count * formats.memory.bytes
+    return Work(multiplies=count, local_read_bytes=read_bytes, local_write_bytes=count * formats.gradient.bytes)

@@ -12,7 +12,7 @@ def unknown_energy(part: DramPart, controller: DramController) -> str:
     """Return why a part's energy cannot be told, in words; an empty text if it can."""
     if part.currents is None:
         return f"no source publishes currents of {part.about}"
-    if controller.refresh == "per_bank":
+    if controller.refresh != "all_bank":
         return "no source tells what a refresh of one bank uses (DRAMSys's IDD5PB is its standby current)"
     return ""
 

@@ -35,7 +35,7 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     """
     phases = phases_of(result)
     figure = style.blank(
-        1.55 + 0.62 * len(phases), TITLE, f"{style.setting(result, fidelity)}  ·  bytes of one training step"
+        1.55 + 0.62 * len(phases), TITLE, f"{style.setting(result, fidelity)}  ·  bytes of one {result.simulated}"
     )
     margins = style.inches(figure, left=1.25, right=1.2, top=1.05, bottom=0.5)
     grid = figure.add_gridspec(1, 2, wspace=0.72, **margins)

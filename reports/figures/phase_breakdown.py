@@ -132,5 +132,5 @@ def _longest(result: Result) -> int:
 
 def _caption(result: Result, fidelity: str) -> str:
     run, dense = result.counters, result.dense
-    seconds = f"training step {quantity(run.seconds, 's')}, dense {quantity(dense.seconds, 's')}"
+    seconds = f"{result.simulated} {quantity(run.seconds, 's')}, dense {quantity(dense.seconds, 's')}"
     return f"{style.setting(result, fidelity)}  ·  {seconds} ({times(ratio(dense.cycles, run.cycles))})"

@@ -53,18 +53,21 @@ def headline(run: Run) -> list[Card]:
     delta, dense = result.counters, result.dense
     cards = [
         Card(
-            "Training step",
+            result.simulated.capitalize(),
             quantity(delta.seconds, "s"),
             gain(dense.cycles, delta.cycles, "faster", "slower"),
             f"dense {quantity(dense.seconds, 's')}, same machine",
             origin,
         )
     ]
+    if result.latency:
+        mean, worst = result.latency.mean_s(delta.clock_hz), result.latency.worst_s(delta.clock_hz)
+        cards.append(Card("Latency of a step", quantity(mean, "s"), "", f"at most {quantity(worst, 's')}", origin))
     energy = energy_rows(result)[-1]
     if energy["energy_j"]:
         cards.append(
             Card(
-                "Energy of the step",
+                f"Energy of the {result.simulated}",
                 quantity(float(energy["energy_j"]), "J"),
                 gain(float(energy["dense_energy_j"]), float(energy["energy_j"]), "less", "more"),
                 f"dense {quantity(float(energy['dense_energy_j']), 'J')}",
@@ -101,7 +104,7 @@ def _learned(run: Run) -> list[Card]:
             "Matrix operations",
             quantity(found["macs"], "MAC"),
             f"{share(found['saved'])} fewer",
-            f"dense {quantity(found['dense_macs'], 'MAC')}, FP + BP + WG of all epochs",
+            f"dense {quantity(found['dense_macs'], 'MAC')}, FP + BP + WG of all epochs, biases apart",
             MEASURED,
         ),
         *listed,

@@ -68,7 +68,7 @@ def _remote(run: Run, machine: Architecture) -> Block:
     if isinstance(machine.device, IdealDevice):
         return Block("Off-chip memory", (machine.remote.device_name, f"{size}, no banks"), ())
     busy = _busy(counters.remote.busy_cycles / (counters.cycles or 1), "bus ")
-    channels = f"{machine.remote.channels} x " if machine.remote.channels > 1 else ""
+    channels = f"{machine.remote.data_buses} x " if machine.remote.data_buses > 1 else ""
     bus = f"{size}, {channels}{machine.remote.bus_bits}-bit bus"
     return Block("Off-chip memory", (machine.remote.device_name, bus), (busy,))
 

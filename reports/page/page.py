@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from deltatrain.accel.footing import differences, warning
 from deltatrain.accel.origin import FLOAT_ACCURACY, ORIGINS, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
@@ -62,7 +63,7 @@ def _run(position: int, run: Run) -> dict[str, Any]:
     workload, machine = result.workload.get("name", "a workload"), result.architecture.get("name", "a machine")
     samples = result.provenance.get("samples")
     deltas = recorded_words(result.workload)
-    what = f"One training step{f' of {samples} samples' if samples else ''}, {run.fidelity}"
+    what = f"One {result.simulated}{f' of {samples} samples' if samples else ''}, {run.fidelity}"
     return {
         "id": f"run-{position}",
         "name": run.name,
@@ -105,7 +106,7 @@ def _overview(runs: Any) -> Table | None:
                 "name": run.name,
                 "workload": str(run.result.workload.get("name", "")),
                 "machine": str(run.result.architecture.get("name", "")),
-                "fidelity": run.result.fidelity,
+                "fidelity": ", ".join(filter(None, (run.result.fidelity, run.result.caveat))),
                 "seconds": delta.seconds,
                 "dense_seconds": dense.seconds,
                 "speedup": ratio(dense.cycles, delta.cycles),
@@ -133,6 +134,8 @@ def _overview(runs: Any) -> Table | None:
     note = "Speed-up: cycles of the dense run on the same machine over cycles."
     if len({row["energy_model"] for row in rows}) > 1:
         note += " Energies that are priced in different ways are not comparable."
+    footings = [run.result.footing for run in runs]
+    note = " ".join(filter(None, [note, warning(differences(footings))]))
     return replace(of_rows("All runs", rows, columns, note), unfolded=True)
 
 

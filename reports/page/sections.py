@@ -29,6 +29,7 @@ from deltatrain.reports.table import (
     phase_rows,
     roofline_rows,
     unit_rows,
+    update_note,
 )
 from deltatrain.reports.units import heading, unit_of
 
@@ -93,8 +94,9 @@ def _phases(run: Run) -> Section:
     cycles = {str(row["phase"]): parts(row) for row in rows}
     note = (
         "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Occupancy: columns that "
-        "fired, of all. Speed-up: dense cycles over cycles."
+        "fired, of all. Speed-up: dense cycles over cycles. MACs: those with bias columns included."
     )
+    note = " ".join(filter(None, [note, update_note(run.result)]))
     columns = {
         "phase": "Phase",
         "time_s": "Time",

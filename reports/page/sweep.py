@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.origin import origin_of, origin_of_column
 from deltatrain.reports.page.contents import Sweep
 from deltatrain.reports.page.headline import Card
@@ -197,7 +197,7 @@ def data(view: View) -> Markup:
     status += [_MODEL] if len(_models(view)) > 1 else []
     columns += [_column(view, name, "status") for name in status]
     whole = {"columns": columns, "front": [int(flag) for flag in view.on_front]}
-    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json_text(whole, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
 

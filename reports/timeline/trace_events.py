@@ -7,12 +7,12 @@ decimals; Perfetto rounds them down to nanoseconds.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.observer import Span
 from deltatrain.accel.program import UNITS, Program
 from deltatrain.reports.timeline.op_names import OpNames
@@ -87,7 +87,7 @@ class TraceEvents:
         at = _microseconds(self._begin_ps(cycle))
         name, _, unit = track.partition(", ")
         args = f'{{"{unit or "value"}":{value}}}'
-        self._event(f'{{"ph":"C","pid":{_TILE},"tid":0,"ts":{at},"name":{json.dumps(name)},"args":{args}}}')
+        self._event(f'{{"ph":"C","pid":{_TILE},"tid":0,"ts":{at},"name":{json_text(name)},"args":{args}}}')
 
     def activity(self, track: str, what: str, start_ps: int, end_ps: int, numbers: Mapping[str, int]) -> None:
         """Write what a part outside the tile did, as a slice of its own track."""
@@ -99,7 +99,7 @@ class TraceEvents:
     ) -> None:
         times = f'"ts":{_microseconds(start_ps)},"dur":{_microseconds(end_ps - start_ps)}'
         self._event(
-            f'{{"ph":"X","pid":{process},"tid":{track + 1},{times},"cat":"{kind}","name":{json.dumps(name)},'
+            f'{{"ph":"X","pid":{process},"tid":{track + 1},{times},"cat":"{kind}","name":{json_text(name)},'
             f'"args":{_compact(args)}}}'
         )
 
@@ -122,7 +122,7 @@ class TraceEvents:
 
 
 def _compact(table: dict[str, Any]) -> str:
-    return json.dumps(table, separators=(",", ":"))
+    return json_text(table, separators=(",", ":"))
 
 
 def _by_numbers(name: str) -> list[str | int]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.exceptions import UnusedCliTokensError
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.cli import (
+    calibrate,
     choices,
     compare,
     data,
@@ -52,6 +54,29 @@ For example:
 """
 
 
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run.command,
+    "train": train.command,
+    "simulate": simulate.command,
+    "plan": plan.command,
+    "import": import_network.command,
+    "export": export_network.command,
+    "describe": describe.command,
+    "list": choices.command,
+    "data": data.command,
+    "verify": verify.command,
+    "verilog": verilog.command,
+    "study": study.command,
+    "dram": dram.command,
+    "calibrate": calibrate.command,
+    "sweep": sweep.command,
+    "front": front.command,
+    "compare": compare.command,
+    "report": report.command,
+}
+"""Each command by its word, in the order of the help."""
+
+
 def application() -> App:
     """Return the command with all its commands."""
     app = App(
@@ -61,26 +86,7 @@ def application() -> App:
         version=VERSION,
         default_parameter=Parameter(negative=()),
     )
-    commands: dict[str, Callable[..., None]] = {
-        "run": run.command,
-        "train": train.command,
-        "simulate": simulate.command,
-        "plan": plan.command,
-        "import": import_network.command,
-        "export": export_network.command,
-        "describe": describe.command,
-        "list": choices.command,
-        "data": data.command,
-        "verify": verify.command,
-        "verilog": verilog.command,
-        "study": study.command,
-        "dram": dram.command,
-        "sweep": sweep.command,
-        "front": front.command,
-        "compare": compare.command,
-        "report": report.command,
-    }
-    for position, (name, function) in enumerate(commands.items()):
+    for position, (name, function) in enumerate(COMMANDS.items()):
         app.command(function, name=name, sort_key=position)
     return app
 
@@ -122,8 +128,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _execute(arguments: list[str]) -> None:
-    command, bound, _ = application().parse_args(arguments, print_error=False, exit_on_error=False)
-    command(*bound.args, **bound.kwargs)
+    try:
+        command, bound, _ = application().parse_args(arguments, print_error=False, exit_on_error=False)
+    except UnusedCliTokensError as error:
+        raise _of_wrong_kind(error.target, {"": error.unused_tokens[0]}) or error from None
+    try:
+        command(*bound.args, **bound.kwargs)
+    except ConfigError as error:
+        raise _of_wrong_kind(command, bound.arguments) or error from None
+
+
+def _of_wrong_kind(command: Callable[..., None] | None, given: Mapping[str, object]) -> ConfigError | None:
+    """Return the error about an argument of another kind than its parameter takes, if there is one."""
+    from deltatrain.sim.cli.meant import meant
+
+    words = [word for word, function in COMMANDS.items() if function is command]
+    lines = [line for word in words if (line := meant(word, COMMANDS[word], given))]
+    return ConfigError(lines[0]) if lines else None
 
 
 def _complain(lines: Sequence[str], status: int = MISTAKE) -> int:

@@ -26,14 +26,15 @@ def command(
     from deltatrain.accel.errors import unknown_name
     from deltatrain.sim.cli.screen import fields, show
 
-    families = _families()
-    if family is not None and family not in families:
-        raise unknown_name("family", family, families)
-    for name in [family] if family else families:
-        show(fields(name, _members(families[name])))
+    known = families()
+    if family is not None and family not in known:
+        raise unknown_name("family", family, known)
+    for name in [family] if family else known:
+        show(fields(name, _members(known[name])))
 
 
-def _families() -> dict[str, ModuleFamily[Any] | TableFamily]:
+def families() -> dict[str, ModuleFamily[Any] | TableFamily]:
+    """Return the families that there are, by what `list` calls them."""
     from deltatrain.accel.devices import DEVICES
     from deltatrain.accel.dram_parts import DRAM_PARTS
     from deltatrain.accel.energy import ENERGY_TABLES

@@ -25,8 +25,8 @@ def command(
       deltatrain compare out/sweep-edge_memory out/sweep-nsga2
       deltatrain compare out/sweep-edge_memory out/sweep-nsga2 --json
     """
-    import json as json_format
-
+    from deltatrain.accel.documents import json_text
+    from deltatrain.accel.footing import warning
     from deltatrain.accel.quantity import share
     from deltatrain.sim.cli.fronts import cell
     from deltatrain.sim.cli.screen import show, table
@@ -36,7 +36,7 @@ def command(
     if json:
         folders = zip("AB", (one, other), sides, strict=True)
         found = {letter: {"folder": str(folder)} | side._asdict() for letter, folder, side in folders}
-        sys.stdout.write(json_format.dumps(found, indent=1) + "\n")
+        sys.stdout.write(json_text(found, indent=1) + "\n")
         return
     names = dict.fromkeys(name for side in sides for name in side.best)
     rows = [
@@ -51,4 +51,5 @@ def command(
         "Hypervolume: scaled by the front of both together (best 0, worst 1, reference 1.1).\n"
         "Front beaten: share of a front's points than which the other sweep has a better one."
     )
-    show(table(f"A is {one}, B is {other}", ["", "A", "B"], rows, note))
+    parts = [table(f"A is {one}, B is {other}", ["", "A", "B"], rows, note)]
+    show(*parts, *filter(None, [warning(sides[0].differs_in)]))

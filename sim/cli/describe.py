@@ -74,7 +74,9 @@ def _kind(name: str) -> tuple[str, str]:
     if name.endswith(".toml"):
         from pathlib import Path
 
-        return ("machine" if _is_machine(Path(name)) else "workload"), name
+        if (kind := kind_of_file(Path(name))) == "space":
+            raise ConfigError(f"{name} must be a machine or a workload, and is a space")
+        return kind, name
     families = {"machine": MACHINES.names(), "workload": PRESETS.names()}
     prefix, dot, rest = name.partition(".")
     if dot and prefix in families:
@@ -85,6 +87,18 @@ def _kind(name: str) -> tuple[str, str]:
     if len(kinds) > 1:
         raise ConfigError(f"{name} is a machine and a workload: write machine.{name} or workload.{name}")
     return kinds[0], name
+
+
+def kind_of_file(path: Path) -> str:
+    """Return whether the description in a file is of a "machine", a "workload" or a "space"."""
+    from deltatrain.accel.described import BASE
+    from deltatrain.accel.description import read_toml
+    from deltatrain.sim.sweep.spaces import SPACES
+
+    table = read_toml(path)
+    if "vary" in table or table.get(BASE) in SPACES.names():
+        return "space"
+    return "machine" if _is_machine(path) else "workload"
 
 
 def _is_machine(path: Path, *behind: Path) -> bool:

@@ -57,10 +57,10 @@ def command(
     `CYCLE: read|write ADDR`. Numbers behind 0x are hexadecimal, others
     decimal. Cycles never go back, and # begins a comment.
 
-    Fields of the controller: channels, ranks, bus_bits,
+    Fields of the controller: channels, pseudo_channels, ranks, bus_bits,
     address_map (RoBaRaCoCh, RoBaRaCoBgCh, ...), row_policy (open, closed),
-    refresh (all_bank, per_bank), accepts_per_clock (of each channel),
-    read_queue, write_queue, write_high, write_low, most_bypasses.
+    refresh (all_bank, per_bank, same_bank), accepts_per_clock (of each
+    channel), read_queue, write_queue, write_high, write_low, most_bypasses.
 
     For example:
 
@@ -146,7 +146,9 @@ def _summary(part: DramPart, controller: DramController, found: Replay) -> list[
     from deltatrain.reports.palette import BUS_LABELS
     from deltatrain.sim.cli.screen import fields
 
-    built = f"{controller.channels} x {controller.bus_bits} bits, ranks {controller.ranks}, {controller.address_map}"
+    pseudo = f"{controller.pseudo_channels} x " if controller.pseudo_channels > 1 else ""
+    buses = f"{controller.channels} x {pseudo}{controller.bus_bits} bits"
+    built = f"{buses}, ranks {controller.ranks}, {controller.address_map}"
     served = f"{share(found.bytes_per_second / found.peak_bytes_per_second)} of the peak"
     rates = [
         ("requests", f"{found.requests:,}, {found.writes:,} of them writes"),

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import RenderableType
 
-from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.step_source import step_source
 
 if TYPE_CHECKING:
     from deltatrain.accel.architecture import Architecture
     from deltatrain.sim.checkpoint_runs import SimulatedPlan
     from deltatrain.workloads.lowering.planning import Plan, PolicyPlan
-    from deltatrain.workloads.trace import Trace
-    from deltatrain.workloads.workload import Workload
 
 
 def command(
@@ -64,7 +62,7 @@ def command(
     changed = options.overrides(changes)
     machine = Architecture.named(on, changed.machine)
     with interruptible(), Stages() as stages:
-        what = _what(trace, workload, changed)
+        what = step_source(trace, workload, changed)
         made = plan(machine, what, steps=steps, occupancy=occupancy, simulate=simulate, on_progress=stages)
     found, ran, hidden = made.predicted, made.simulated, made.workload.hidden
     if json:
@@ -101,20 +99,6 @@ def _simulated(ran: SimulatedPlan) -> RenderableType:
         f"that takes {ran.unlimited_cycles:,} cycles."
     )
     return table("Simulated", ["policy", "blocking", "beside compute"], rows, note)
-
-
-def _what(path: Path | None, name: str | None, changed: options.Overrides) -> Trace | Workload:
-    """Return the trace in the file, or the workload."""
-    from deltatrain.workloads.trace import Trace
-    from deltatrain.workloads.workload import Workload
-
-    if (path is None) == (name is None):
-        raise ConfigError("plan takes either a trace file or --workload")
-    if path is None:
-        return Workload.named(str(name), changed.workload)
-    if changed.workload:
-        raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
-    return Trace.load(path)
 
 
 def _tables(found: Plan, title: str, hidden: tuple[int, ...]) -> list[RenderableType]:

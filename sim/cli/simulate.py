@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.step_source import step_source
 
 if TYPE_CHECKING:
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.result import Result
     from deltatrain.sim.machine.timeline_files import Recorder
     from deltatrain.workloads.trace import Trace
+    from deltatrain.workloads.workload import Workload
 
 
 def command(
@@ -64,7 +65,7 @@ def command(
 
     recorder = Recorder(timeline, vcd) if timeline or vcd else None
     changed = options.overrides(changes)
-    step = _step(trace, workload, changed)
+    step = _step(step_source(trace, workload, changed))
     result = _simulated(Architecture.named(on, changed.machine), step, fidelity, engine, out, recorder, dram_trace)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
@@ -105,16 +106,9 @@ def _written(path: Path) -> str:
     return f"Written: {path}"
 
 
-def _step(path: Path | None, workload: str | None, changed: options.Overrides) -> Trace:
-    """Return the trace in the file, or that of a workload that needs no training."""
+def _step(what: Trace | Workload) -> Trace:
+    """Return a trace as it is, and that of a workload that needs no training."""
     from deltatrain.sim.run import untrained_trace
-    from deltatrain.workloads.trace import Trace
     from deltatrain.workloads.workload import Workload
 
-    if (path is None) == (workload is None):
-        raise ConfigError("simulate takes either a trace file or --workload with one that needs no training")
-    if path is not None:
-        if changed.workload:
-            raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
-        return Trace.load(path)
-    return untrained_trace(Workload.named(str(workload), changed.workload))
+    return untrained_trace(what) if isinstance(what, Workload) else what

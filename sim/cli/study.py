@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json as json_format
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +39,7 @@ def command(
       deltatrain study thresholds --small
       deltatrain study operations --out out/operations
     """
+    from deltatrain.accel.documents import json_text
     from deltatrain.accel.files import make_folder, replace_file
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show, table
@@ -55,7 +55,7 @@ def command(
         rows = member.rows(member.SMALL_SETTINGS if small else member.SETTINGS, folder, stages)
     replace_file(folder / "table.csv", _csv(rows))
     if json:
-        sys.stdout.write(json_format.dumps(rows, indent=1) + "\n")
+        sys.stdout.write(json_text(rows, indent=1) + "\n")
         return
     columns = list(rows[0])
     text_columns = sum(isinstance(cell, str) for cell in rows[0].values())

@@ -9,12 +9,23 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from deltatrain.accel import spikes_cut
+from deltatrain.accel.latency import Latency
 from deltatrain.accel.origin import FLOAT_ACCURACY, recorded_words
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.accel.result import Result
-from deltatrain.reports.table import CAUSES, Cell, Row, area_rows, energy_rows, memory_rows, phase_rows, unit_rows
+from deltatrain.reports.table import (
+    CAUSES,
+    Cell,
+    Row,
+    area_rows,
+    energy_rows,
+    memory_rows,
+    phase_rows,
+    unit_rows,
+    update_note,
+)
 from deltatrain.sim.cli.screen import fields, table
-from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fidelity import label
 
 _COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
 _NONE = "–"
@@ -35,12 +46,24 @@ def summary(result: Result) -> list[RenderableType]:
 def _headline(result: Result) -> Text:
     run, dense = result.counters, result.dense
     text = Text(f"{result.workload['name']} on {result.architecture['name']}", style="bold")
-    text.append(f"  one training step, {FIDELITIES.load(result.fidelity).LABEL}\n", style="dim")
+    text.append(f"  one {result.simulated}, {label(result)}\n", style="dim")
     text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
     text.append(f": {times(result.speedup)} faster\n")
+    if result.latency:
+        text.append(_latency(result, result.latency))
     if words := recorded_words(result.workload):
         text.append(f"Deltas: {words}\n")
     return text
+
+
+def _latency(result: Result, found: Latency) -> str:
+    clock, steps = result.counters.clock_hz, found.steps
+    host = f", {quantity(found.host_s, 's')} of it the host's" if found.host_s else ""
+    return (
+        f"Latency of a step {quantity(found.mean_s(clock), 's')} on average{host}; at most "
+        f"{quantity(found.worst_s(clock), 's')} (sample {found.worst_sample}, step {found.worst_step}); "
+        f"{quantity(steps / result.counters.seconds)} steps a second\n"
+    )
 
 
 def _phases(result: Result) -> RenderableType:
@@ -62,7 +85,8 @@ def _phases(result: Result) -> RenderableType:
         "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
         "Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
     )
-    return table("Phases", columns, map(cells, phase_rows(result)), note)
+    lines = "\n".join(filter(None, [note, update_note(result)]))
+    return table("Phases", columns, map(cells, phase_rows(result)), lines)
 
 
 def _bytes(result: Result) -> RenderableType:
@@ -143,7 +167,10 @@ def training(found: Mapping[str, Any]) -> RenderableType:
         ("epochs", str(found["epochs"])),
         (FLOAT_ACCURACY, share(found["accuracy"])),
         ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the last epoch"),
-        ("multiply-accumulates", f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG)"),
+        (
+            "multiply-accumulates",
+            f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG), biases apart",
+        ),
         ("saved", f"{share(found['saved'])} of the {quantity(found['dense_macs'])} of the dense network"),
     ]
     if (cut := spikes_cut.told(found)) is not None:

@@ -35,8 +35,7 @@ def command(
       deltatrain train -w commands --set workload.training.seed=2 --out out/two
       deltatrain train --resume
     """
-    import json as json_format
-
+    from deltatrain.accel.documents import json_text
     from deltatrain.sim import flow
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
@@ -54,7 +53,7 @@ def command(
         trace = flow.train(described, folder, resume=resume, on_progress=stages)
     found = training_summary.summary(trace)
     if json:
-        sys.stdout.write(json_format.dumps(found, indent=1) + "\n")
+        sys.stdout.write(json_text(found, indent=1) + "\n")
     else:
         show(
             epochs(training_summary.epoch_rows(trace)),

@@ -10,23 +10,32 @@ from cyclopts.validators import Number
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.step_source import step_source
 
 
 def command(
+    trace: Annotated[
+        Path | None,
+        Parameter(
+            name="TRACE", help="A trace.npz that `train` or `run` wrote, whose last recorded step the bench runs."
+        ),
+    ] = None,
+    /,
     *,
     on: options.Machine = "edge",
     workload: Annotated[
-        str,
+        str | None,
         Parameter(
             name=["--workload", "-w"],
-            help="The training step, of a synthetic workload or its TOML file; its sizes are the tile's.",
+            help="Instead of a trace: a synthetic workload, or its TOML file; weights and inputs are drawn. "
+            "[default: tiny]",
         ),
-    ] = "tiny",
+    ] = None,
     out: Annotated[
         Path | None,
         Parameter(name=["--out", "-o"], help="Folder for the files, made if needed. [default: out/verilog-MACHINE]"),
     ] = None,
-    seed: Annotated[int, Parameter(help="Of the step's weights, inputs and labels.", validator=Number(gte=0))] = 0,
+    seed: Annotated[int, Parameter(help="Of weights, inputs and labels that are drawn.", validator=Number(gte=0))] = 0,
     engine: options.Engine = None,
     changes: options.Changes = None,
 ) -> None:
@@ -34,11 +43,13 @@ def command(
 
     The bench runs one training step and compares every matrix with the golden
     model and every counter with the simulation: in Icarus Verilog, Verilator
-    or any other simulator. parameters.json has all parameters and addresses,
-    README.txt how to run it. The same input gives the same bytes.
+    or any other simulator. The sizes of trace or workload are the tile's.
+    parameters.json has all parameters and addresses, README.txt how to run it.
+    The same input gives the same bytes.
 
     For example:
 
+      deltatrain verilog out/digits-edge/trace.npz --on edge
       deltatrain verilog --on edge --out out/verilog-edge
       deltatrain verilog --on tiny --workload tiny --set workload.cell=delta_gru
       deltatrain verilog --set machine.placement.weights=local --seed 5
@@ -47,12 +58,11 @@ def command(
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
     from deltatrain.sim.verilog_export import verilog
-    from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
-    machine, described = Architecture.named(on, changed.machine), Workload.named(workload, changed.workload)
+    machine, what = Architecture.named(on, changed.machine), step_source(trace, workload, changed, default="tiny")
     folder = out or Path("out") / f"verilog-{machine.name}"
     with interruptible(), Stages() as stages:
-        files = verilog(machine, described, folder, seed=seed, engine=engine, on_progress=stages)
+        files = verilog(machine, what, folder, seed=seed, engine=engine, on_progress=stages)
     names = ", ".join(file.name for file in files if file.suffix != ".hex")
     show(f"Written to {folder}: {names}, memory images")

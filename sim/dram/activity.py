@@ -50,6 +50,7 @@ class DramActivity:
         self._tck_ps, self._burst = part.tck_ps, part.burst_cycles
         self._sizes = {
             "channel": controller.channels,
+            "pseudo channel": controller.pseudo_channels,
             "rank": controller.ranks,
             "group": part.bank_groups,
             "bank": part.banks_per_group,
@@ -78,12 +79,13 @@ class DramActivity:
         tick, parts = self._tck_ps.as_integer_ratio()
         early = found[0] * tick < until_ps * parts
         self._later, commands = Commands(*found[:, ~early]), found[:, early]
-        command, channel = commands[1], commands[2]
+        command = commands[1]
+        bus = commands[2] * self._sizes["pseudo channel"] + commands[3] // self._sizes["rank"]
         column = (command >= kernel.READ) & (command <= kernel.WRITE_AUTO)
         closing = (command == kernel.READ_AUTO) | (command == kernel.WRITE_AUTO)
         self._follow_rows(Commands(*commands[:, ~column | closing]))
-        for number in np.unique(channel[column]).tolist():
-            self._follow_bus(number, Commands(*commands[:, column & (channel == number)]))
+        for number in np.unique(bus[column]).tolist():
+            self._follow_bus(number, Commands(*commands[:, column & (bus == number)]))
 
     def _follow_rows(self, commands: Commands) -> None:
         """Follow the commands that open or close a row, or refresh."""
@@ -92,10 +94,12 @@ class DramActivity:
             first = (channel * rules.ranks + rank) * rules.banks
             place = first + group * self._sizes["bank"] + bank
             banks = self._banks[first : first + rules.banks] if bank < 0 else [self._banks[place]]
+            if command == kernel.REFRESH_SAME:
+                banks = self._banks[first + bank : first + rules.banks : rules.refresh_sets]
             for name in banks:
                 if command == kernel.ACTIVATE:
                     self._begin(name, _Activity("row open", cycle, kernel.NEVER, {"row": row}))
-                elif command in (kernel.REFRESH, kernel.REFRESH_BANK):
+                elif command == rules.refresh_command:
                     self._begin(name, _Activity("refresh", cycle, cycle + rules.refresh, {}))
                 elif command in (kernel.PRECHARGE, kernel.PRECHARGE_ALL):
                     self._close(name, cycle)
@@ -103,12 +107,12 @@ class DramActivity:
                     recovery = rules.tRTP if command == kernel.READ_AUTO else rules.write_to_precharge
                     self._close(name, max(self._now[name].start + rules.tRAS, cycle + recovery))
 
-    def _follow_bus(self, channel: int, commands: Commands) -> None:
-        """Follow the reads and writes of a channel."""
-        name, rules = self._name("data bus", (channel,)), self._rules
+    def _follow_bus(self, number: int, commands: Commands) -> None:
+        """Follow the reads and writes of a data bus, counted through the channels."""
+        name, rules = self._name("data bus", divmod(number, self._sizes["pseudo channel"])), self._rules
         writes = commands.command >= kernel.WRITE
         ends = commands.cycle + np.where(writes, rules.write_latency, rules.read_latency)
-        keys = np.stack([writes, commands.rank, commands.group, commands.bank])
+        keys = np.stack([writes, commands.rank % self._sizes["rank"], commands.group, commands.bank])
         new = (ends[1:] != ends[:-1] + self._burst) | (keys[:, 1:] != keys[:, :-1]).any(axis=0)
         firsts = np.flatnonzero(np.concatenate([[True], new]))
         counts = np.diff(firsts, append=len(ends))
@@ -141,6 +145,6 @@ class DramActivity:
             self._tell(name, what, start_ps, end_ps, {**numbers, "bursts": bursts} if bursts else numbers)
 
     def _name(self, what: str, place: tuple[int, ...]) -> str:
-        """Return the name of a bank or of what a channel has, without channels, ranks or groups that stand alone."""
+        """Return the name of a bank or of what a channel has, without fields of a single value."""
         fields = zip(self._sizes.items(), place, strict=False)
         return " ".join([*(f"{name} {n}" for (name, size), n in fields if size > 1 or name == "bank"), what]).strip()

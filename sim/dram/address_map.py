@@ -20,7 +20,7 @@ class Places(NamedTuple):
     burst
         Number of the burst in the address space.
     channel, rank
-        Channel; rank of the channel.
+        Channel; rank, counted through the pseudo channels of the channel.
     group, bank
         Bank group and bank, counted through the whole channel.
     row
@@ -58,6 +58,7 @@ class AddressMap:
             "Ba": part.banks_per_group,
             "Bg": part.bank_groups,
             "Ra": controller.ranks,
+            "Pc": controller.pseudo_channels,
             "Co": part.row_bytes(controller.bus_bits) // self.burst_bytes,
             "Ch": controller.channels,
         }
@@ -75,6 +76,7 @@ class AddressMap:
         found = {}
         for field in self._order:
             rest, found[field] = np.divmod(rest, self._sizes[field])
-        group = found["Ra"] * self._sizes["Bg"] + found["Bg"]
+        rank = found["Pc"] * self._sizes["Ra"] + found["Ra"]
+        group = rank * self._sizes["Bg"] + found["Bg"]
         bank = group * self._sizes["Ba"] + found["Ba"]
-        return Places(burst, found["Ch"], found["Ra"], group, bank, found["Ro"])
+        return Places(burst, found["Ch"], rank, group, bank, found["Ro"])

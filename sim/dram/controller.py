@@ -50,7 +50,8 @@ class Commands(NamedTuple):
     command
         Number of its name in `sim.dram.kernel.COMMANDS`.
     channel, rank, group, bank, row
-        Where; -1 where a command goes to more than one. `group` counts within the rank, `bank` within the group.
+        Where; -1 where a command goes to more than one. `rank` counts through the pseudo channels of the channel,
+        `group` within the rank, `bank` within the group.
     """
 
     cycle: Integers
@@ -237,11 +238,11 @@ class DramChannels:
         moved = records[:, [kernel.READ_BURSTS, kernel.WRITE_BURSTS]].sum(axis=0) * self.part.burst_cycles
         waited = records[:, kernel.WAITED_REFRESH : kernel.WAITED_COLUMN + 1].sum(axis=0)
         known: list[int] = [*moved.tolist(), *waited.tolist()]
-        return BusTicks._make([*known, end * len(records) - sum(known)])
+        return BusTicks._make([*known, end * self.controller.data_buses - sum(known)])
 
     @property
     def last_data(self) -> int:
-        """Cycle from which the data bus has nothing more to move, for what was finished."""
+        """Cycle from which no data bus has anything more to move, for what was finished."""
         return int(self._layout.channel_records(self._state.words)[:, kernel.DATA_UNTIL].max())
 
     def active_cycles(self, end: int) -> int:
@@ -254,7 +255,8 @@ class DramChannels:
         closed = np.where(ranks[..., kernel.OPEN_BANKS] > 0, end, closed)
         current = np.maximum(np.minimum(closed, end) - opened, 0)
         open_cycles = int(ranks[..., kernel.ACTIVE_CYCLES].sum() + current.sum())
-        return open_cycles if self.rules.per_bank else open_cycles + self._refreshing_cycles(end)
+        all_banks = self.controller.refresh == "all_bank"
+        return open_cycles + self._refreshing_cycles(end) if all_banks else open_cycles
 
     def _refreshing_cycles(self, end: int) -> int:
         """Return for how many cycles before `end` all banks of a rank were refreshed, summed over ranks."""

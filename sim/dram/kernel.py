@@ -20,8 +20,9 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers, Rules, State
 
-ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO, REFRESH, REFRESH_BANK = range(9)
-COMMANDS = ("ACT", "PRE", "PREA", "RD", "RDA", "WR", "WRA", "REF", "REFpb")
+ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO = range(7)
+REFRESH, REFRESH_BANK, REFRESH_SAME = range(7, 10)
+COMMANDS = ("ACT", "PRE", "PREA", "RD", "RDA", "WR", "WRA", "REF", "REFpb", "REFsb")
 
 NEVER = 1 << 61
 """A cycle that does not come."""
@@ -49,23 +50,26 @@ REFRESH_BEGAN, REFRESH_ENDED, BANK_WORDS = range(IS_FRESH + 1, IS_FRESH + 4)
 # A group: its number in the rank.
 GROUP_NUMBER, GROUP_WORDS = range(LIMITS, LIMITS + 2)
 
-# A rank: its number and first bank; ring of the cycles of the last four activates, and the place of the first of them;
-# when the next refresh may begin, when one is due, whether it waits, the bank that it is for, and the banks that have
-# had their turn as bits; banks open; since when any was and until when, and for how many cycles before that.
-RANK_NUMBER, FIRST_BANK, WINDOW = range(LIMITS, LIMITS + 3)
+# A rank: its number, first bank and data bus; ring of the cycles of the last four activates, and the place of the first
+# of them; when the next refresh may begin, when one is due, whether it waits, the set of banks that it is for, and the
+# sets that have had their turn as bits; banks open; since when any was and until when, and for how many cycles before.
+RANK_NUMBER, FIRST_BANK, DATA_BUS, WINDOW = range(LIMITS, LIMITS + 4)
 WINDOW_AT, REFRESH_FROM, REFRESH_DUE, REFRESH_WAITS, REFRESH_NEXT, REFRESHED = range(WINDOW + 4, WINDOW + 10)
 OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1, REFRESHED + 6)
 
+# A data bus, one for each pseudo channel: its first rank; requests queued for it, and since when any is; when it is
+# free again, and whether it moved a write last.
+FIRST_RANK, QUEUED, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, DATA_BUS_WORDS = range(6)
+
 # A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
 # next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
-# wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; since when anything
-# is queued; when the data bus is free again, and whether it moved a write last; the first place that is free at its
-# door, of which every cycle has as many as requests can come in; and what it counts.
+# wait can enter; end of the last burst; of the reads and writes queued those whose row is not open; the first place
+# that is free at its door, of which every cycle has as many as requests can come in; and what it counts.
 CHANNEL_NUMBER, NOW, COLUMN_BUS, ROW_BUS, WRITING, WROTE, READS, WRITES, SCAN, DOOR_FROM, DATA_UNTIL = range(11)
-READS_WITHOUT_ROW, WRITES_WITHOUT_ROW, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, FREE_PLACE = range(11, 17)
-HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(17, 23)
-READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED = range(23, 27)
-WAITED_REFRESH, WAITED_ROW, WAITED_TURN, WAITED_COLUMN, CHANNEL_WORDS = range(27, 32)
+READS_WITHOUT_ROW, WRITES_WITHOUT_ROW, FREE_PLACE = range(11, 14)
+HITS, MISSES, CONFLICTS, ACTIVATES, PRECHARGES, REFRESHES = range(14, 20)
+READ_BURSTS, WRITE_BURSTS, FORWARDED, MERGED = range(20, 24)
+WAITED_REFRESH, WAITED_ROW, WAITED_TURN, WAITED_COLUMN, CHANNEL_WORDS = range(24, 29)
 
 # A queued request; MET is how its row was found: hit, miss or conflict.
 TICKET, ACCEPTED, BURST, BANK, ROW, MET, ENTRY_WORDS = range(7)
@@ -76,8 +80,13 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
+    """Compile a function at its first call from compiled code. Python cannot call it: that would cost a third more."""
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _called_from_python(function: _Function) -> _Function:
     """Compile a function at its first call, and keep what came out on disk."""
-    return compiled(function)
+    return compiled(function, name="the memory model")
 
 
 def _inlined(function: _Function) -> _Function:
@@ -96,18 +105,19 @@ def _raise(w: Integers, at: int, value: int) -> None:
 
 @_inlined
 def _issued(t: Rules, x: State, ch: int, at: int, command: int, rank: int, bank: int, row: int) -> None:
-    """Occupy the command bus in cycle `at`, and write the command down if that is wanted."""
+    """Occupy the command bus from cycle `at` on, and write the command down if that is wanted."""
     w, log = x.words, x.commands
     _raise(w, ch + NOW, at)  # the other bus is free, but not in the past
     column = command in (READ, READ_AUTO, WRITE, WRITE_AUTO)
+    clocks = t.activate_clocks if command == ACTIVATE else t.column_clocks if column else 1
     if column or not t.row_bus:
-        w[ch + COLUMN_BUS] = at + 1
+        w[ch + COLUMN_BUS] = at + clocks
     if not column or not t.row_bus:
-        w[ch + ROW_BUS] = at + 1
+        w[ch + ROW_BUS] = at + clocks
     if len(log):
         n = w[COMMANDS_USED]
         log[n, 0], log[n, 1], log[n, 2], log[n, 3] = at, command, w[ch + CHANNEL_NUMBER], w[rank + RANK_NUMBER]
-        log[n, 4] = _NONE if bank == _NONE else w[w[bank + GROUP] + GROUP_NUMBER]
+        log[n, 4] = _NONE if bank == _NONE or command == REFRESH_SAME else w[w[bank + GROUP] + GROUP_NUMBER]
         log[n, 5] = _NONE if bank == _NONE else w[bank + BANK_NUMBER]
         log[n, 6] = row
         w[COMMANDS_USED] = n + 1
@@ -168,8 +178,9 @@ def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: 
     _raise(w, bank + PRECHARGE_FROM, at + recovery)
     _raise(w, group + same, at + again_l)
     _raise(w, group + other, at + turn_l)
-    for n in range(t.ranks):
-        each = ch + t.ranks_at + n * RANK_WORDS
+    first = w[w[rank + DATA_BUS] + FIRST_RANK]
+    for n in range(t.bus_ranks):
+        each = first + n * RANK_WORDS
         _raise(w, each + same, at + (t.column_s if each == rank else again_other))
         _raise(w, each + other, at + (turn_s if each == rank else turn_other))
 
@@ -210,6 +221,7 @@ def _column(t: Rules, w: Integers, ch: int, place: int, at: int) -> int:
         w[n] = w[n + 1]
     w[end - 1] = entry
     w[ch + READS + writing] -= 1
+    w[w[w[bank + RANK] + DATA_BUS] + QUEUED] -= 1
     return command
 
 
@@ -221,11 +233,23 @@ def _finish(x: State, ticket: int, accepted: int, done: int, write: int) -> None
 
 
 @_compiled
-def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: int) -> int:
-    """Do the next step of a refresh and return its bank, or -1 if it is for all."""
+def _first_to_close(t: Rules, w: Integers, rank: int) -> int:
+    """Return the bank whose row can be closed first of the set that is refreshed next, or -1 if none is open."""
     first = w[rank + FIRST_BANK]
-    bank: int = first + w[rank + REFRESH_NEXT] * BANK_WORDS
+    found = _NONE
+    for n in range(w[rank + REFRESH_NEXT], t.banks, t.refresh_sets):
+        bank = first + n * BANK_WORDS
+        if w[bank + OPEN_ROW] != CLOSED and (found == _NONE or w[bank + PRECHARGE_FROM] < w[found + PRECHARGE_FROM]):
+            found = bank
+    return found
+
+
+@_compiled
+def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: int) -> int:
+    """Do the next step of a refresh and return its bank, the first of several, or -1 if it is for all."""
+    first: int = w[rank + FIRST_BANK]
     if command == PRECHARGE:
+        bank: int = _first_to_close(t, w, rank)
         _precharge(t, w, ch, bank, at)
         return bank
     if command == PRECHARGE_ALL:
@@ -237,20 +261,19 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
     w[rank + REFRESH_DUE] = due + t.refresh_interval
     w[rank + REFRESH_WAITS] = 0
     w[ch + REFRESHES] += 1
-    if command == REFRESH_BANK:
-        w[bank + ACTIVATE_FROM] = at + t.refresh
-        w[bank + REFRESH_BEGAN], w[bank + REFRESH_ENDED] = due, at + t.refresh
-        w[bank + REFRESHING] = 0
-        _raise(w, rank + ACTIVATE_FROM, at + t.tRREFD)
-        w[rank + REFRESH_FROM] = at + t.refresh
-        w[rank + REFRESHED] += 1 << w[rank + REFRESH_NEXT]
-        if w[rank + REFRESHED] == (1 << t.banks) - 1:
-            w[rank + REFRESHED] = 0
-        return bank
-    for each in range(first, first + t.banks * BANK_WORDS, BANK_WORDS):
+    for n in range(w[rank + REFRESH_NEXT], t.banks, t.refresh_sets):
+        each = first + n * BANK_WORDS
         w[each + ACTIVATE_FROM] = at + t.refresh
         w[each + REFRESH_BEGAN], w[each + REFRESH_ENDED] = due, at + t.refresh
-    return _NONE
+        w[each + REFRESHING] = 0
+    if command == REFRESH:
+        return _NONE
+    _raise(w, rank + ACTIVATE_FROM, at + t.refresh_to_activate)
+    w[rank + REFRESH_FROM] = at + t.refresh
+    w[rank + REFRESHED] += 1 << w[rank + REFRESH_NEXT]
+    if w[rank + REFRESHED] == (1 << t.refresh_sets) - 1:
+        w[rank + REFRESHED] = 0
+    return first + w[rank + REFRESH_NEXT] * BANK_WORDS
 
 
 # ---------------------------------------------------------------------------------------- what comes next
@@ -272,7 +295,7 @@ def _turn(t: Rules, w: Integers, ch: int) -> None:
 @_compiled
 def _refreshes(t: Rules, w: Integers, bank: int) -> bool:
     """Tell whether a bank must wait for a refresh that is due."""
-    return w[bank + REFRESHING] != 0 or (w[w[bank + RANK] + REFRESH_WAITS] != 0 and not t.per_bank)
+    return w[bank + REFRESHING] != 0 or (w[w[bank + RANK] + REFRESH_WAITS] != 0 and t.refresh_command == REFRESH)
 
 
 @_inlined
@@ -382,12 +405,14 @@ def _refresh_ready(t: Rules, w: Integers, ch: int, rank: int) -> tuple[int, int]
     """Return (cycle, command) of the next step of a rank whose refresh is due."""
     at = max(max(w[ch + NOW], w[ch + ROW_BUS]), w[rank + REFRESH_DUE])
     first = w[rank + FIRST_BANK]
-    if t.per_bank:
-        bank = first + w[rank + REFRESH_NEXT] * BANK_WORDS
-        if w[bank + OPEN_ROW] != CLOSED:
+    if t.refresh_command != REFRESH:
+        bank = _first_to_close(t, w, rank)
+        if bank != _NONE:
             return _precharge_ready(w, bank, at), PRECHARGE
-        at = max(at, max(w[bank + ACTIVATE_FROM], w[rank + ACTIVATE_FROM]))
-        return max(at, w[rank + REFRESH_FROM]), REFRESH_BANK
+        for n in range(w[rank + REFRESH_NEXT], t.banks, t.refresh_sets):
+            bank = first + n * BANK_WORDS
+            at = max(at, max(w[bank + ACTIVATE_FROM], w[w[bank + GROUP] + ACTIVATE_FROM]))
+        return max(at, max(w[rank + ACTIVATE_FROM], w[rank + REFRESH_FROM])), t.refresh_command
     at = max(at, w[rank + LAST_CLOSED])  # a precharge of all banks must not meet one that a bank makes by itself
     for bank in range(first, first + t.banks * BANK_WORDS, BANK_WORDS):
         if w[rank + OPEN_BANKS] == 0:
@@ -398,27 +423,28 @@ def _refresh_ready(t: Rules, w: Integers, ch: int, rank: int) -> tuple[int, int]
 
 
 @_compiled
-def _choose_bank(t: Rules, w: Integers, ch: int, rank: int) -> None:
-    """Let the bank that the fewest requests want be refreshed next, of those that have not had their turn.
+def _choose_set(t: Rules, w: Integers, ch: int, rank: int) -> None:
+    """Let the set of banks that the fewest requests want be refreshed next, of those that have not had their turn.
 
     The standards leave the order to the controller, as long as each bank has its turn before any has its next one. A
     fixed order can fall into step with a stream of addresses and be in its way all the time.
     """
     first, wanted = w[rank + FIRST_BANK], ch + t.conflicts_at
-    for n in range(t.banks):
+    for n in range(t.refresh_sets):
         w[wanted + n] = 0
     for writing in range(2):
         listed = _first_place(t, ch, writing)
         for place in range(listed, listed + w[ch + READS + writing]):
             n = (w[w[place] + BANK] - first) // BANK_WORDS
             if 0 <= n < t.banks:
-                w[wanted + n] += 1
+                w[wanted + n % t.refresh_sets] += 1
     least = NEVER
-    for n in range(t.banks):
+    for n in range(t.refresh_sets):
         if not w[rank + REFRESHED] >> n & 1 and w[wanted + n] < least:
             least = w[wanted + n]
             w[rank + REFRESH_NEXT] = n
-    w[first + w[rank + REFRESH_NEXT] * BANK_WORDS + REFRESHING] = 1
+    for n in range(w[rank + REFRESH_NEXT], t.banks, t.refresh_sets):
+        w[first + n * BANK_WORDS + REFRESHING] = 1
 
 
 @_compiled
@@ -444,8 +470,8 @@ def _next(t: Rules, w: Integers, ch: int, until: int) -> tuple[int, int, int, in
         if due > at or due >= until:
             return at, command, place, refreshed
         w[due_rank + REFRESH_WAITS] = 1
-        if t.per_bank:
-            _choose_bank(t, w, ch, due_rank)
+        if t.refresh_command != REFRESH:
+            _choose_set(t, w, ch, due_rank)
 
 
 @_compiled
@@ -461,7 +487,7 @@ def _count_without_row(t: Rules, w: Integers, ch: int) -> None:
 
 @_inlined
 def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int) -> None:
-    """Count the cycles in which the data bus idled with requests queued, by cause.
+    """Count the cycles in which a data bus idled with requests queued for it, by cause.
 
     They end in cycle `begin` with the burst of the column that is issued in cycle `at`. That burst decides the cause.
     Cycles in which a refresh was due, or kept the burst's bank, count as refresh. The others all have one cause: the
@@ -469,7 +495,8 @@ def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int
     distance between columns or between activates.
     """
     lead, writing = begin - at, w[ch + WRITING]
-    since = max(w[ch + BUS_FREE_FROM], w[ch + PENDING_FROM] + lead)
+    bus = w[w[bank + RANK] + DATA_BUS]
+    since = max(w[bus + BUS_FREE_FROM], w[bus + PENDING_FROM] + lead)
     if begin > since:
         refreshed = min(at, w[bank + REFRESH_ENDED]) - max(since - lead, w[bank + REFRESH_BEGAN])
         refreshed = max(refreshed, 0)
@@ -477,14 +504,14 @@ def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int
         cause = WAITED_COLUMN
         if w[bank + IS_FRESH]:
             cause = WAITED_ROW
-        elif w[ch + BUS_WROTE] != writing:
+        elif w[bus + BUS_WROTE] != writing:
             cause = WAITED_TURN
         w[ch + cause] += begin - since - refreshed
     w[bank + IS_FRESH] = 0
-    w[ch + BUS_FREE_FROM], w[ch + BUS_WROTE] = begin + t.burst, writing
+    w[bus + BUS_FREE_FROM], w[bus + BUS_WROTE] = begin + t.burst, writing
 
 
-@_inlined
+@_compiled
 def _serve_entry(t: Rules, x: State, ch: int, place: int, at: int) -> None:
     """Read or write the burst of the entry listed at `place`, which is in an open row, in cycle `at`."""
     w = x.words
@@ -511,7 +538,7 @@ def _step(t: Rules, x: State, ch: int, until: int) -> int:
     if rank != _NONE:
         row = _NONE
         if command == PRECHARGE:
-            row = w[w[rank + FIRST_BANK] + w[rank + REFRESH_NEXT] * BANK_WORDS + OPEN_ROW]
+            row = w[_first_to_close(t, w, rank) + OPEN_ROW]
         bank = _refresh_step(t, w, ch, rank, command, at)
         _count_without_row(t, w, ch)
         _issued(t, x, ch, at, command, rank, bank, row)
@@ -602,8 +629,10 @@ def _list(t: Rules, w: Integers, ch: int, at: int, burst: int, bank: int, row: i
     ticket = w[TICKETS]
     w[TICKETS] = ticket + 1
     _pass_door(t, w, ch, at)
-    if w[ch + READS] + w[ch + WRITES] == 0:
-        w[ch + PENDING_FROM] = at
+    bus = w[w[bank + RANK] + DATA_BUS]
+    if w[bus + QUEUED] == 0:
+        w[bus + PENDING_FROM] = at
+    w[bus + QUEUED] += 1
     entry = w[_first_place(t, ch, write) + w[ch + READS + write]]
     w[entry + TICKET], w[entry + ACCEPTED], w[entry + BURST] = ticket, at, burst
     w[entry + BANK], w[entry + ROW], w[entry + MET] = bank, row, _HIT
@@ -722,7 +751,7 @@ def _let_pass(t: Rules, x: State, channels: Integers, until: int) -> bool:
     return True
 
 
-@_compiled
+@_called_from_python
 def run(
     t: Rules, x: State, channels: Integers, cycles: Integers, places: Integers, writes: Integers, until: int
 ) -> tuple[int, bool]:
@@ -745,7 +774,7 @@ def run(
     return taken, taken == len(cycles) and (until == 0 or _let_pass(t, x, channels, until))
 
 
-@_compiled
+@_called_from_python
 def offer(t: Rules, x: State, cycle: int, place: Integers, write: int) -> bool:
     """Take one request in a cycle that was advanced to, if its channel can take it; tell whether it was taken."""
     burst, ch, bank, row = place
@@ -756,7 +785,7 @@ def offer(t: Rules, x: State, cycle: int, place: Integers, write: int) -> bool:
     return True
 
 
-@_compiled
+@_called_from_python
 def next_event(t: Rules, x: State, channels: Integers) -> int:
     """Return the first cycle in which a command is issued or a refresh becomes due, if no request comes before."""
     w, found = x.words, NEVER
@@ -790,7 +819,7 @@ def _note(x: State, done: Integers) -> None:
     x.words[FINISHED_USED] = 0
 
 
-@_compiled
+@_called_from_python
 def hand_over(
     rules: Integers,
     words: Integers,
@@ -814,8 +843,8 @@ def hand_over(
         What `Rules` and `State` are made of, one by one, because Python hands over plain arrays ten times faster.
     fields
         (F, 4) from the lowest field of the address to the highest: its size, and what one more of it adds to the place
-        of the channel, to that of the bank, and to the row. The places of the first channel and bank are in the last
-        row, of size 0.
+        of the channel, to that of the bank, and to the row. The places of the first channel and bank, and row 0, are in
+        the last, of size 0.
     done
         Ring, a power of two long, of the cycles in which reads are finished by their tickets; NEVER until then.
     cycle, burst, count, write
@@ -829,7 +858,7 @@ def hand_over(
     w, last = words, len(fields) - 1
     n = 0
     while n < count:
-        rest, ch, bank, row = burst + n, fields[last, 1], fields[last, 2], 0
+        rest, ch, bank, row = burst + n, fields[last, 1], fields[last, 2], fields[last, 3]
         for f in range(last):
             value = rest % fields[f, 0]
             rest //= fields[f, 0]
@@ -850,7 +879,7 @@ def hand_over(
     return count
 
 
-@_compiled
+@_called_from_python
 def let_pass_for(
     rules: Integers,
     words: Integers,

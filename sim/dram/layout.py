@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.dram_refresh import refreshes_of
 from deltatrain.sim.dram import kernel as k
 from deltatrain.sim.dram.rules import Integers, Rules
 
@@ -19,11 +20,13 @@ class Layout:
     """
 
     def __init__(self, part: DramPart, controller: DramController) -> None:
-        self.channels, self.ranks = controller.channels, controller.ranks
+        self.channels, self.data_buses = controller.channels, controller.pseudo_channels
+        self.ranks = self.data_buses * controller.ranks
         self.groups, self.banks = self.ranks * part.bank_groups, self.ranks * part.banks
         self.depth = max(controller.read_queue, controller.write_queue)
         self.ranks_at = k.CHANNEL_WORDS
-        self.groups_at = self.ranks_at + self.ranks * k.RANK_WORDS
+        self.data_buses_at = self.ranks_at + self.ranks * k.RANK_WORDS
+        self.groups_at = self.data_buses_at + self.data_buses * k.DATA_BUS_WORDS
         self.banks_at = self.groups_at + self.groups * k.GROUP_WORDS
         self.order_at = self.banks_at + self.banks * k.BANK_WORDS
         self.conflicts_at = self.order_at + 2 * self.depth
@@ -52,7 +55,11 @@ class Layout:
         return banks[:, :: self.banks // self.ranks]
 
     def initial(self, part: DramPart, refresh_interval: int) -> Integers:
-        """Return the words of idle channels with all rows closed; ranks refresh one after the other."""
+        """Return the words of idle channels with all rows closed.
+
+        Ranks of a data bus refresh one after the other. Pseudo channels refresh together, because requests that wait
+        for one fill the queues that both share.
+        """
         words = np.zeros(k.SHARED_WORDS + self.channels * self.channel_words, np.int64)
         words[k.LAST_ACCEPTED] = -1
         first = self.channel(np.arange(self.channels))[:, None]
@@ -61,8 +68,12 @@ class Layout:
         ranks = self.rank_records(words)
         ranks[:, :, k.RANK_NUMBER] = rank
         ranks[:, :, k.FIRST_BANK] = first + self.banks_at + rank * part.banks * k.BANK_WORDS
+        bus_ranks = self.ranks // self.data_buses
+        ranks[:, :, k.DATA_BUS] = first + self.data_buses_at + rank // bus_ranks * k.DATA_BUS_WORDS
+        ranks[:, :, k.REFRESH_DUE] = refresh_interval * (rank % bus_ranks + 1) // bus_ranks
+        buses = self._records(words, self.data_buses_at, self.data_buses, k.DATA_BUS_WORDS)
+        buses[:, :, k.FIRST_RANK] = first + self.ranks_at + rank[::bus_ranks] * k.RANK_WORDS
         ranks[:, :, k.WINDOW : k.WINDOW + 4] = -k.NEVER
-        ranks[:, :, k.REFRESH_DUE] = refresh_interval * (rank + 1) // self.ranks
         self._records(words, self.groups_at, self.groups, k.GROUP_WORDS)[:, :, k.GROUP_NUMBER] = (
             group % part.bank_groups
         )
@@ -86,7 +97,6 @@ def rules_of(part: DramPart, controller: DramController, layout: Layout) -> Rule
     t, burst = part.timing, part.burst_cycles
     read, write = t.CL + t.tDQSCK, t.CWL + t.tDQSS
     gap = t.tRTRS or 0
-    per_bank = controller.refresh == "per_bank"
     return Rules(
         read_latency=read + burst,
         write_latency=write + burst,
@@ -104,14 +114,17 @@ def rules_of(part: DramPart, controller: DramController, layout: Layout) -> Rule
         **{name: getattr(t, name) for name in ("tRCDRD", "tRCDWR", "tRP", "tRPab", "tRAS", "tRC")},
         **{name: getattr(t, name) for name in ("tRRD_S", "tRRD_L", "tFAW", "tRTP", "tPPD")},
         write_to_precharge=write + burst + t.tWR,
-        refresh=(t.tRFCpb if per_bank else t.tRFC) or 0,
-        refresh_interval=(t.tREFIpb if per_bank else t.tREFI) or 0,
-        tRREFD=t.tRREFD or 0,
+        refresh_command={"all_bank": k.REFRESH, "per_bank": k.REFRESH_BANK, "same_bank": k.REFRESH_SAME}[
+            controller.refresh
+        ],
+        **refreshes_of(part)[controller.refresh]._asdict(),
         row_bus=int(part.row_bus),
+        activate_clocks=part.activate_clocks,
+        column_clocks=part.column_clocks,
         closed_policy=int(controller.row_policy == "closed"),
-        per_bank=int(per_bank),
         **{name: getattr(controller, name) for name in ("write_high", "write_low", "most_bypasses")},
-        ranks=controller.ranks,
+        bus_ranks=controller.ranks,
+        ranks=layout.ranks,
         banks=part.banks,
         **{name: getattr(layout, name) for name in ("ranks_at", "order_at", "conflicts_at", "depth")},
         reads_most=controller.read_queue,

@@ -102,7 +102,7 @@ def replay(part: DramPart, controller: DramController, pieces: Iterable[Requests
         seconds=seconds,
         bytes=moved,
         bytes_per_second=moved / seconds if seconds else 0.0,
-        peak_bytes_per_second=controller.channels * part.peak_bytes_per_second(controller.bus_bits),
+        peak_bytes_per_second=controller.data_buses * part.peak_bytes_per_second(controller.bus_bits),
         mean_latency_s=latencies.mean() * tck_s,
         latency_s={p: latencies.percentile(p) * tck_s for p in PERCENTILES} if requests > writes else {},
         rows=memory.counts,

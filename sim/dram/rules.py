@@ -13,6 +13,9 @@ Integers = npt.NDArray[np.int64]
 class Rules(NamedTuple):
     """Command-to-command constraints in cycles, the controller's policy, and where the parts of a channel lie.
 
+    `bus_ranks` share a data bus, of `ranks` in all. Refreshes of sets of banks take turns: of N sets the first is of
+    the banks 0, N, 2 N and so on.
+
     `ranks_at`, `order_at` and `conflicts_at` count from the channel's first word. `order` lists the queued reads by age
     and then the free entries of their queue, `depth` in all, then the same for writes. `conflicts` is room for one
     entry of each bank.
@@ -45,13 +48,17 @@ class Rules(NamedTuple):
     write_to_precharge: int
     refresh: int
     refresh_interval: int
-    tRREFD: int
+    refresh_to_activate: int
+    refresh_sets: int
+    refresh_command: int
     row_bus: int
+    activate_clocks: int
+    column_clocks: int
     closed_policy: int
-    per_bank: int
     write_high: int
     write_low: int
     most_bypasses: int
+    bus_ranks: int
     ranks: int
     banks: int
     ranks_at: int

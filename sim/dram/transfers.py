@@ -125,6 +125,7 @@ def _fields(memory: DramChannels, layout: Layout) -> Integers:
         "Ba": (0, bank, 0),
         "Bg": (0, bank * sizes["Ba"], 0),
         "Ra": (0, bank * sizes["Ba"] * sizes["Bg"], 0),
+        "Pc": (0, bank * sizes["Ba"] * sizes["Bg"] * sizes["Ra"], 0),
         "Co": (0, 0, 0),
     }
     first = layout.channel(np.zeros(1, np.int64))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.family import ModuleFamily
 from deltatrain.accel.program import Program
-from deltatrain.accel.result import Counters
+from deltatrain.accel.result import Counters, Result
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
@@ -26,12 +26,15 @@ class Fidelity(Protocol):
         Names of what may run it, where there is a choice: its ``count`` then takes an ``engine``.
     OBSERVES
         Whether it can tell when everything happened: its ``count`` then takes an ``observer`` (`accel.observer`).
+    COMPUTES
+        Whether it computes the step, and so must know the numbers that the step works on.
     """
 
     LABEL: str
     TWIN: str
     ENGINES: tuple[str, ...]
     OBSERVES: bool
+    COMPUTES: bool
 
     def limits(self, architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
         """Return a line for each reason why it cannot run such a workload on such a machine.
@@ -47,3 +50,8 @@ class Fidelity(Protocol):
 
 
 FIDELITIES = ModuleFamily[Fidelity]("deltatrain.sim.fidelity", "fidelity", Fidelity)
+
+
+def label(result: Result) -> str:
+    """Return what a result's numbers are, in a few words for pages and pictures."""
+    return f"{result.fidelity}: {result.caveat}" if result.caveat else FIDELITIES.load(result.fidelity).LABEL

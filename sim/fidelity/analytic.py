@@ -9,10 +9,10 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
 from deltatrain.accel.result import Counters, RemoteCounters
+from deltatrain.sim import programs as on_machine
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
 from deltatrain.workloads.lowering import limits as lowering
-from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles
 from deltatrain.workloads.lowering.costs.dram_commands import least_commands
 from deltatrain.workloads.workload import Workload
@@ -21,8 +21,9 @@ LABEL = "analytic: a lower bound"
 TWIN = "analytic"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = False
+COMPUTES = False
 
-programs = step_programs.programs
+programs = on_machine.programs
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

@@ -8,19 +8,20 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.observer import Observer
 from deltatrain.accel.program import PHASES, UNITS, Program
 from deltatrain.accel.result import Counters
+from deltatrain.sim import programs as on_machine
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.lowering import limits as lowering
-from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.workload import Workload
 
 LABEL = "cycle: simulated cycle by cycle"
 TWIN = "cycle"
 ENGINES: tuple[str, ...] = ()
 OBSERVES = True
+COMPUTES = False
 
-programs = step_programs.programs
+programs = on_machine.programs
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

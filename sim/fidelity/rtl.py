@@ -9,9 +9,9 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Counters
 from deltatrain.sim.gates import engines
+from deltatrain.sim.programs import dense_program
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering import limits as lowering
-from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
@@ -21,6 +21,7 @@ TWIN = "cycle"
 
 ENGINES = engines.ENGINES
 OBSERVES = False
+COMPUTES = True
 SEED = 0
 
 
@@ -28,9 +29,13 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
     """Return why there is no program, or why no gates can run it."""
     from deltatrain.rtl import limits as gates
 
+    training = workload.training
+    dense = workload.synthetic is None and training.dense_epochs == training.epochs
     return [
+        *([f"fidelity 'rtl' needs thresholds: workload.training.dense_epochs must be below {training.epochs}"] * dense),
         *lowering.limits(architecture, workload),
         *lowering.dense_limits(workload, "fidelity 'rtl', whose gates have whole columns"),
+        *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
         *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),
     ]
 
@@ -38,15 +43,21 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
 def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
     """Return the program of a step with all its numbers, and that of its dense twin.
 
-    A trace says what fired, not the numbers. So weights are as training begins with, the input of the first layer fires
-    as recorded, and everything behind it as the network makes it (`sim.gates.drawn_step`).
+    The numbers are the recorded ones in the machine's integers, which decide what fires at every fidelity
+    (`sim.programs`). A synthetic workload has none, so they are drawn, and the step is another workload
+    (`sim.gates.drawn_step`).
+
+    Raises
+    ------
+    ConfigError
+        If the gates cannot run such a step, or a step that was trained was recorded without numbers.
     """
-    from deltatrain.sim.gates.drawn_step import drawn_step
+    from deltatrain.sim.gates.recorded_step import recorded_step
     from deltatrain.sim.gates.step import NumberedProgram
 
     refuse(limits(architecture, trace.workload, architecture.off_chip))
-    step = drawn_step(architecture, trace, recorded, SEED)
-    return NumberedProgram.of(step), step_programs.dense_program(architecture, trace, recorded)
+    step = recorded_step(architecture, trace, recorded, SEED)
+    return NumberedProgram.of(step), dense_program(architecture, trace, recorded)
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None, engine: str | None = None) -> Counters:

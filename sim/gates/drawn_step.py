@@ -1,4 +1,4 @@
-"""A training step of a described workload; numbers that no training has made are drawn at random."""
+"""A training step on numbers that no training has made: what gates run of a synthetic workload, which has none."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.modes.encode import threshold
-from deltatrain.accel.number import Integers, NumberFormat, quantise
+from deltatrain.accel.number import Integers, NumberFormat
 from deltatrain.sim.gates.step import NumberedStep
-from deltatrain.workloads.lowering.placement import Shape
-from deltatrain.workloads.network.network import Sizes, initial_parameters
+from deltatrain.workloads.network.network import initial_parameters
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_parameters import quantised
-from deltatrain.workloads.training.integer_training import IntegerNetwork
-from deltatrain.workloads.workload import Workload
+from deltatrain.workloads.training.integer_recorded import integer_learning_rate, integer_network
 
 __all__ = ["drawn_step"]
 
@@ -25,7 +22,8 @@ _PARAMETERS, _INPUTS, _LABELS = range(3)  # what is drawn, each from a stream of
 def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep, seed: int) -> NumberedStep:
     """Return a training step of a trace's network, on weights as training begins with.
 
-    The input of the first layer fires exactly as recorded; everything behind it fires as the network makes it.
+    The input of the first layer fires exactly as recorded; everything behind it fires as the network makes it, and not
+    as the statistics say. So it is another workload than other fidelities simulate (`accel.origin.ANOTHER_WORKLOAD`).
 
     Parameters
     ----------
@@ -44,11 +42,10 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
         If an input cannot fire because no activation reaches its threshold.
     """
     workload, formats = trace.workload, architecture.engine.formats
-    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
-    sizes = Sizes(workload.recurrent_cell, trace.inputs, workload.hidden, trace.classes)
-    initial = initial_parameters(sizes, np.random.default_rng([seed, _PARAMETERS]), workload.dtype)
-    thresholds = tuple((threshold(x, formats), threshold(h, formats)) for x, h in workload.thresholds)
-    fired, least = recorded.fired_x[0], thresholds[0][0]
+    network = integer_network(workload, architecture.engine)
+    rng = np.random.default_rng([seed, _PARAMETERS])
+    initial = initial_parameters(trace.sizes, rng, workload.dtype, workload.training.forget_bias)
+    fired, least = recorded.fired_x[0], network.thresholds[0][0]
     if fired.any() and least > formats.activation.highest:
         raise ConfigError(
             f"workload.theta_x must be at most the largest activation, "
@@ -60,11 +57,11 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
     labels = np.random.default_rng([seed, _LABELS]).integers(0, trace.classes, samples)
     return NumberedStep(
         architecture,
-        IntegerNetwork(shape.arithmetic, architecture.engine, thresholds, workload.readout),
-        quantised(initial, shape.arithmetic, formats),
+        network,
+        quantised(initial, network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         tuple(labels.tolist()),
-        _learning_rate(workload, recorded.lengths, formats.learning_rate),
+        integer_learning_rate(workload.training.learning_rate, workload.readout, recorded.lengths, architecture.engine),
     )
 
 
@@ -95,9 +92,3 @@ def firing_inputs(
         x[t] = np.where(mask, moved, np.clip(held + rests[t], activation.lowest, activation.highest))
         held = np.where(mask, moved, held)
     return x
-
-
-def _learning_rate(workload: Workload, lengths: NDArray[np.int64], number: NumberFormat) -> int:
-    """Return the workload's learning rate, divided because the machine sums the loss where training takes a mean."""
-    classified = int(lengths.sum()) if workload.readout == "every" else len(lengths)
-    return max(int(quantise(np.array(workload.training.learning_rate / classified), number)), 1)

@@ -39,9 +39,11 @@ class Segment:
         The cycles of its first and its last request.
     come
         The cycle from which all of it had come from memory.
+    passed
+        The cycle in which its last word passed the port.
     """
 
-    __slots__ = ("come", "first_asked", "last_asked", "missing", "places", "ready", "room_wanted", "words")
+    __slots__ = ("come", "first_asked", "last_asked", "missing", "passed", "places", "ready", "room_wanted", "words")
 
     def __init__(self, words: int, places: list[tuple[int, int]], room_wanted: int) -> None:
         self.words = words
@@ -49,7 +51,7 @@ class Segment:
         self.missing = len(places)
         self.ready = 0
         self.room_wanted = self.first_asked = self.last_asked = room_wanted
-        self.come = 0
+        self.come = self.passed = 0
 
     def gaps(self, start: int, end: int) -> Iterator[Gap]:
         """Yield why lanes waited for this segment in the cycles from `start` to before `end`."""
@@ -112,6 +114,8 @@ class ColumnStream:
         self._arrived: deque[Segment] = deque()
         self._finished = clock.event()
         self._room: simpy.Event | None = None
+        self._most_asked = program.architecture.dma.columns_in_flight
+        self._asked = 0
         self._request_cycle = 0
         self._op, self._left, self._free, self._drain = -1, 0, 0, 0
 
@@ -125,10 +129,11 @@ class ColumnStream:
         word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
         for words, places in parts:
             size, room_wanted = words * sum(word_bytes), max(self._request_cycle, clock.cycle)
-            while self._used_bytes + size > self._capacity:
+            while self._used_bytes + size > self._capacity or self._asked == self._most_asked:
                 self._room = clock.event()
                 yield self._room
             self._hold(size)
+            self._asked += 1
             segment = Segment(words, places, room_wanted)
             segment.first_asked = max(self._request_cycle, clock.cycle)
             for (address, size_bytes), one_word in zip(places, word_bytes, strict=True):
@@ -161,9 +166,14 @@ class ColumnStream:
     def _arrive(self, segment: Segment, arrival: Arrival) -> None:
         segment.missing -= 1
         segment.ready, segment.come = max(segment.ready, arrival.ready), max(segment.come, arrival.come)
+        segment.passed = max(segment.passed, arrival.passed)
         if not segment.missing:
             self._arrived.append(segment)
             self._consume()
+            if self._most_asked is None:
+                self._asked -= 1
+            else:
+                At(self._clock, segment.passed + 1, self._has_come)
 
     def _consume(self) -> None:
         """Let the running op take what has arrived for it, in its order."""
@@ -191,8 +201,17 @@ class ColumnStream:
         """Let bytes of the buffer be free again from `cycle` on."""
         At(self._clock, cycle, partial(self._left_buffer, size_bytes))
 
+    def _has_come(self, _: simpy.Event) -> None:
+        """Let another segment be asked for."""
+        self._asked -= 1
+        self._go_on()
+
     def _left_buffer(self, size_bytes: int, _: simpy.Event) -> None:
         self._hold(-size_bytes)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the fetch look again whether it may ask for more."""
         if self._room is not None and not self._room.triggered:
             self._room.succeed()
 

@@ -95,7 +95,7 @@ def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
         return RemoteCounters(**moved, **NO_COMMANDS)
     rows, controller = channels.counts, channels.controller
     busy_ps = (rows.read_bursts + rows.write_bursts) * channels.part.burst_cycles * channels.part.tck_ps
-    busy_cycles = Fraction(busy_ps * program.architecture.engine.clock_hz, PS_PER_SECOND * controller.channels)
+    busy_cycles = Fraction(busy_ps * program.architecture.engine.clock_hz, PS_PER_SECOND * controller.data_buses)
     return RemoteCounters(
         **moved,
         row_hits=rows.hits,
@@ -106,7 +106,7 @@ def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
         read_bursts=rows.read_bursts,
         write_bursts=rows.write_bursts,
         active_ticks=channels.active_cycles(channels.now),
-        idle_ticks=controller.channels * controller.ranks * channels.now - channels.active_cycles(channels.now),
+        idle_ticks=controller.all_ranks * channels.now - channels.active_cycles(channels.now),
         bus_ticks=channels.bus_ticks(channels.now)._asdict(),
         busy_cycles=ceil(busy_cycles),
     )

@@ -10,6 +10,8 @@ from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.sim.dram import kernel
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.transfers import Transfers
+from deltatrain.sim.memory.passage import Passage, Stretch
+from deltatrain.sim.memory.passing import pass_on
 
 
 class Banked:
@@ -75,9 +77,12 @@ class Banked:
         """Return an engine cycle before which the request made last cannot be known to be finished."""
         return self._known(self.channels.accepted)
 
-    def done(self, first: int, end: int) -> Integers:
-        """Return the ticks from which data are there, for tickets from `first` on and before `end`."""
-        return self.channels.done(first, end)
+    def pass_on(self, s: Stretch, p: Passage, tickets: tuple[int, int], width: int, due: Integers) -> Passage:
+        """Let further bursts of a request pass the port: of its tickets the first, and the one after the last.
+
+        The rest is as for `sim.memory.passing.pass_on`.
+        """
+        return pass_on(s, p, self.channels.done(*tickets), self._cycles, self._ticks, width, due)
 
     def pass_time(self, cycle: int) -> None:
         """Let everything happen that is known in an engine cycle."""

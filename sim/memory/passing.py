@@ -2,53 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
+from deltatrain.sim.memory.passage import Passage, Stretch
 
 _LARGEST = (1 << 63) - 1
-
-
-class Stretch(NamedTuple):
-    """A request's bytes, and which bursts of the memory they lie in.
-
-    Attributes
-    ----------
-    lead_bytes
-        Bytes of the first burst that lie before the request's.
-    burst_bytes, size_bytes, word_bytes
-        Sizes of a burst, of the request, of one word; the last word may be less than whole.
-    """
-
-    lead_bytes: int
-    burst_bytes: int
-    size_bytes: int
-    word_bytes: int
-
-
-class Passage(NamedTuple):
-    """How far a request has passed the port.
-
-    Attributes
-    ----------
-    bursts, words, bytes
-        Bursts and whole words of it that have passed; bytes.
-    cycle, room
-        The cycle in which the last byte passed, and how many more can in that cycle.
-    ready
-        The cycle after the last word, if lanes that take one word a cycle had been free from the beginning.
-    come
-        The cycle from which all those bursts had come from memory.
-    """
-
-    bursts: int
-    words: int
-    bytes: int
-    cycle: int
-    room: int
-    ready: int
-    come: int
 
 
 @compiled

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.sim.dram.rules import Integers
-from deltatrain.sim.memory.banked import Banked
 from deltatrain.sim.memory.ideal import Ideal
-from deltatrain.sim.memory.passing import Passage, Stretch, pass_on
+from deltatrain.sim.memory.passage import Passage, Stretch
+
+if TYPE_CHECKING:
+    from deltatrain.sim.memory.banked import Banked
 
 
 class Arrival(NamedTuple):
@@ -27,10 +29,13 @@ class Arrival(NamedTuple):
         cycle f on and takes n words is done in cycle max(f + n, ready).
     come
         The cycle from which all of it had come from memory and could pass.
+    passed
+        The cycle in which the last word passed.
     """
 
     ready: int
     come: int
+    passed: int
 
 
 _NOTHING_PASSED = Passage(bursts=0, words=0, bytes=0, cycle=-1, room=0, ready=0, come=0)
@@ -92,13 +97,16 @@ class RemotePort:
 
     def __init__(self, architecture: Architecture, record: bool = False) -> None:
         device = architecture.device
-        self.memory: Banked | Ideal = (
-            Banked(architecture, device, record) if isinstance(device, DramPart) else Ideal(architecture, device)
-        )
+        self.memory: Banked | Ideal
+        if isinstance(device, DramPart):
+            from deltatrain.sim.memory.banked import Banked  # with numba, which an ideal memory does without
+
+            self.memory = Banked(architecture, device, record)
+        else:
+            self.memory = Ideal(architecture, device)
         self.read_bytes = 0
         self.write_bytes = 0
         self.last_cycle = 0
-        self._cycles, self._ticks = self.memory.tick_cycles.as_integer_ratio()
         self._width = architecture.dma.bytes_per_cycle
         self._delay = architecture.dma.request_cycles
         self._passed = -1  # the cycle in which the last request passed
@@ -181,7 +189,7 @@ class RemotePort:
         if known:
             self._reads.popleft()
             if read.arrived is not None:
-                read.arrived(Arrival(read.passage.ready, read.passage.come))
+                read.arrived(Arrival(read.passage.ready, read.passage.come, read.passage.cycle))
         elif read.passed is not None:
             read.look_from = self.memory.next_data()
 
@@ -206,8 +214,7 @@ class RemotePort:
             read.passage = Passage(0, 0, 0, self._passed, 0, 0, 0)
         stretch, passage = read.stretch, read.passage
         due = np.empty(-(-stretch.size_bytes // stretch.word_bytes) - passage.words, np.int64)
-        done = self.memory.done(read.next, end)
-        read.passage = pass_on(stretch, passage, done, self._cycles, self._ticks, self._width, due)
+        read.passage = self.memory.pass_on(stretch, passage, (read.next, end), self._width, due)
         read.next = end
         self._passed = max(self._passed, read.passage.cycle)
         return due[: read.passage.words - passage.words]

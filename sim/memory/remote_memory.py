@@ -6,13 +6,16 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import simpy
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.sim.dram.activity import DramActivity, Tell
 from deltatrain.sim.memory.clock import MEMORY, Alarm, Clock
 from deltatrain.sim.memory.port import Arrived, Passed, RemotePort
+
+if TYPE_CHECKING:
+    from deltatrain.sim.dram.activity import DramActivity, Tell
 
 
 class RemoteMemory:
@@ -45,7 +48,11 @@ class RemoteMemory:
     def __init__(self, clock: Clock, architecture: Architecture, activity: Tell | None = None) -> None:
         self.port = RemotePort(architecture, record=activity is not None)
         channels = self.port.memory.channels
-        self._activity = DramActivity(channels, activity) if activity is not None and channels is not None else None
+        self._activity: DramActivity | None = None
+        if activity is not None and channels is not None:
+            from deltatrain.sim.dram.activity import DramActivity  # with the DRAM kernel, as the channels
+
+            self._activity = DramActivity(channels, activity)
         self._clock, self._begin_ps = clock, architecture.engine.begin_ps
         self._requests: deque[Callable[[], None]] = deque()
         self._alarm = Alarm(clock, MEMORY)

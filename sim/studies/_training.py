@@ -5,16 +5,26 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from deltatrain.accel.files import make_folder
+from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.data.fetching import Progress as Fetching
+from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
+
+Load = Callable[[Fetching | None], Recordings]
+"""Returns recordings, and tells of its progress."""
+
+
+_LEAST_SAVED, _MOST_LOST = 80.0, 1.0
+"""Percent of the operations and points of accuracy: what is published, "negligible loss" as we read it."""
 
 
 class Settings(NamedTuple):
@@ -30,12 +40,15 @@ class Settings(NamedTuple):
         Each setting is trained once with each.
     trials
         For each trial, by name, the fields in which it differs, such as thresholds.
+    recordings
+        What they are trained and tested on instead of the workload's data set, such as voices set apart.
     """
 
     workload: str
     changes: dict[str, Any]
     seeds: tuple[int, ...]
     trials: dict[str, dict[str, Any]]
+    recordings: Load | None = None
 
     def trained(self, changes: dict[str, Any]) -> Workload:
         """Return the workload of a training that has `changes` of its own."""
@@ -44,6 +57,12 @@ class Settings(NamedTuple):
     def trial(self, name: str, seed: int) -> Workload:
         """Return the workload of the trial called `name`."""
         return self.trained(self.trials[name] | {"training.seed": seed})
+
+    @property
+    def load(self) -> Load:
+        """What loads the recordings."""
+        found: Load = self.recordings or DATASETS.load(self.trained({}).dataset).load
+        return found
 
 
 class Outcome(NamedTuple):
@@ -78,20 +97,27 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
     Columns: ``trial``; ``theta_x``, ``theta_h``; ``accuracy_%`` and its standard deviation ``accuracy_sd_%``;
     ``lost_points``, dense minus this; ``occupancy_x_%``, ``occupancy_h_%``; ``saved_%`` of the matrix operations
-    (FP + BP + WG, the whole training); ``fewer_times``, dense operations over those done; ``seeds``.
+    (FP + BP + WG, the whole training); ``fewer_times``, dense operations over those done; ``seeds``. The trade of what
+    is saved and what is lost is left in `folder` as a figure.
     """
+    from deltatrain.reports.figures import trade
+
     dense = {"dense": {"training.dense_epochs": settings.trained({}).training.epochs}}
     settings = settings._replace(trials=dense | settings.trials)
     outcomes = trained(settings, folder, progress)
-    return [_row(name, settings, outcomes) for name in settings.trials]
+    table = [_row(name, settings, outcomes) for name in settings.trials]
+    setting = f"{settings.workload}, seeds: {len(settings.seeds)}"
+    figure = trade.draw(table, least_saved=_LEAST_SAVED, most_lost=_MOST_LOST, setting=setting)
+    OutputFolder(folder).save_figure("trade", figure)
+    return table
 
 
 def trained(settings: Settings, folder: Path, progress: Progress) -> Outcomes:
     """Return the outcome of each trial with each seed; their states stay in `folder` (`state_path`)."""
     make_folder(folder)
-    DATASETS.load(settings.trained({}).dataset).load(lambda what, share: progress("data set", share, what))
+    settings.load(lambda what, share: progress("data set", share, what))
     workloads = {(name, seed): settings.trial(name, seed) for name in settings.trials for seed in settings.seeds}
-    return _outcomes(workloads, folder, progress)
+    return _outcomes(workloads, settings.load, folder, progress)
 
 
 def state_path(workload: Workload, folder: Path) -> Path:
@@ -118,12 +144,12 @@ def mean(values: Iterable[float]) -> float:
     return statistics.fmean(values)
 
 
-def _outcomes(workloads: dict[tuple[str, int], Workload], folder: Path, progress: Progress) -> Outcomes:
+def _outcomes(workloads: dict[tuple[str, int], Workload], load: Load, folder: Path, progress: Progress) -> Outcomes:
     """Return the outcome of each training; one process for each core."""
     outcomes: Outcomes = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        running = {pool.submit(_outcome, workload, folder): key for key, workload in workloads.items()}
+        running = {pool.submit(_outcome, workload, load, folder): key for key, workload in workloads.items()}
         progress("trainings", 0.0, f"0 of {len(running)}")
         try:
             for done in as_completed(running):
@@ -135,8 +161,8 @@ def _outcomes(workloads: dict[tuple[str, int], Workload], folder: Path, progress
     return outcomes
 
 
-def _outcome(workload: Workload, folder: Path) -> Outcome:
-    recordings = DATASETS.load(workload.dataset).load()
+def _outcome(workload: Workload, load: Load, folder: Path) -> Outcome:
+    recordings = load(None)
     done = train(workload, recordings, state_path=state_path(workload, folder), resume=True)
     fired = done.evaluation.fired
     steps = int(recordings.test.lengths.sum())
@@ -155,7 +181,7 @@ def _outcome(workload: Workload, folder: Path) -> Outcome:
 def _row(name: str, settings: Settings, outcomes: Outcomes) -> Row:
     workload, of_trial = settings.trained(settings.trials[name]), [outcomes[name, seed] for seed in settings.seeds]
     saved = mean(outcome.saved for outcome in of_trial)
-    dense = name == "dense"
+    dense = workload.training.dense_epochs == workload.training.epochs
     return {
         "trial": name,
         "theta_x": "-" if dense else _text(workload.theta_x),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
+from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.files import replace_file
 from deltatrain.accel.version import VERSION
@@ -149,7 +149,7 @@ def _point(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...
     named = sha256("-".join((VERSION, *policies)).encode()).hexdigest()[:8]
     path = folder / f"{machine.digest()}-{workload.digest()}-{named}.json"
     if path.is_file():
-        kept: list[Row] = json.loads(path.read_text(encoding="utf-8"))
+        kept: list[Row] = json_value(path.read_bytes())
         return kept
     trace = synthetic_trace(workload)
     shape, step = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes), trace.recorded[-1]
@@ -157,7 +157,7 @@ def _point(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...
         {"machine": pair.machine, "cell": pair.cell, **row}
         for row in _simulations(policies, machine, shape, step, workload.readout)
     ]
-    replace_file(path, json.dumps(found).encode())
+    replace_file(path, json_text(found).encode())
     return found
 
 

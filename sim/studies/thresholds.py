@@ -16,6 +16,8 @@ SETTINGS = Settings(
     changes={},
     seeds=(1, 2, 3),
     trials={
+        "finest": {"theta_x": [0.1, 0.05], "theta_h": 0.05, "training.beta": 0.0},
+        "fine": {"theta_x": [0.3, 0.1], "theta_h": 0.1, "training.beta": 0.0},
         "accurate": {"theta_x": [0.5, 0.2], "theta_h": 0.2, "training.beta": 0.0},
         "low": {"theta_x": [0.3, 0.1], "theta_h": 0.1, "training.beta": 1e-3},
         "preset": {},

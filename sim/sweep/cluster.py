@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from deltatrain.accel.errors import HostError
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.code import CODE, Code
+from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
 
 _CONNECT_SECONDS = 10
@@ -189,7 +190,7 @@ def _logging_nothing() -> Iterator[None]:
             logger.setLevel(level)
 
 
-_simulators: dict[str, Simulator] = {}
+_simulators: dict[Identity, Simulator] = {}
 """In a worker: one for each base that it was given."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Protocol, Self
@@ -131,6 +132,7 @@ class Processes:
 
     def _new(self) -> ProcessPoolExecutor:
         cache_folder()  # a temporary one is then the same for all
+        _track_quietly()
         # spawned, not forked: a fork would share the folder's lock, and locks that threads hold
         context = multiprocessing.get_context("spawn")
         parent, self._alive = context.Pipe(duplex=False)
@@ -174,6 +176,17 @@ def _kept_from_children() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _track_quietly() -> None:
+    """Start the process that removes the semaphores of this one if it is killed, without its warning that it does."""
+    asked = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [asked, "ignore:resource_tracker:UserWarning"]))
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        os.environ.update({"PYTHONWARNINGS": asked} if asked is not None else {})
 
 
 _simulators: list[Simulator] = []

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
+from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.point import Row
 
 NAME, LOCK = "journal.jsonl", "sweep.lock"
@@ -44,7 +45,7 @@ class Journal:
         If the folder cannot be written to, another process writes to it, or it holds another sweep.
     """
 
-    def __init__(self, folder: Path, base: str) -> None:
+    def __init__(self, folder: Path, base: Identity) -> None:
         make_folder(folder)
         self.path = folder / NAME
         self._lock = _locked(folder / LOCK)
@@ -59,7 +60,7 @@ class Journal:
             self._file.truncate(self._end)
             self.count = 0
             if self._end == 0:
-                self._write([{"journal": _KIND, "version": _VERSION, "base": base}])
+                self._write([{"journal": _KIND, "version": _VERSION, "base": base._asdict()}])
             else:
                 _check_header(self.path, base)
         except BaseException:
@@ -180,14 +181,13 @@ def _damaged(path: Path, number: int) -> ConfigError:
     return ConfigError(f"{path} is damaged in line {number + 1}: remove that line, its point is then simulated again")
 
 
-def _check_header(path: Path, base: str) -> None:
+def _check_header(path: Path, base: Identity) -> None:
     header = next(_lines(path), {})
     if header.get("journal") != _KIND or header.get("version") != _VERSION:
         raise ConfigError(f"{path} is not the journal of a sweep of this version: name another folder with --out")
-    if header.get("base") != base:
+    if different := base.differences(header.get("base")):
         raise ConfigError(
-            f"{path.parent} holds the points of another machine, workload, fidelity or version of deltatrain: "
-            "name another folder with --out, or remove it"
+            f"{path.parent} holds points of {different}: to start anew, name another folder with --out, or remove it"
         )
 
 

@@ -12,6 +12,7 @@ from deltatrain.accel.description import Description
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replace_file
+from deltatrain.accel.footing import footing
 from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.sweep.space import Bound, Direction, Space
@@ -59,7 +60,9 @@ class Manifest(Description):
     searches
         What has been looked at; empty until the sweep has ended.
     provenance
-        Version of deltatrain, identity of the base, seed.
+        Version of deltatrain, digests of what the points share, seed.
+    formats
+        The number formats of the machine that the points change, as its engine's table says them.
     """
 
     schema_version: int = 1
@@ -76,6 +79,7 @@ class Manifest(Description):
     mixed_nodes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     searches: tuple[Searched, ...]
     provenance: dict[str, Any]
+    formats: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, space: Space, searches: tuple[Searched, ...], before: Manifest | None) -> Manifest:
@@ -97,12 +101,14 @@ class Manifest(Description):
             constraints=space.constraints,
             mixed_nodes=mixed_nodes(Architecture.from_table(base.machine)),
             searches=searches,
-            provenance={
-                "deltatrain": VERSION,
-                "base": base.identity,
-                "seed": space.search.seed,
-            },
+            provenance=_provenance(space),
+            formats=base.machine["engine"]["formats"],
         )
+
+    @property
+    def footing(self) -> dict[str, str]:
+        """What the numbers of the points stand on."""
+        return footing(self.fidelity, {"formats": self.formats}, self.provenance)
 
     def save(self, folder: Path) -> None:
         """Write the manifest, whole or not at all."""
@@ -127,3 +133,9 @@ class Manifest(Description):
         except ValueError:
             raise ConfigError(f"{path} is damaged: run the sweep again, its points are kept") from None
         return cls.from_table(table, str(path))
+
+
+def _provenance(space: Space) -> dict[str, Any]:
+    shared = space.base.identity
+    digests = {f"{name}_digest": getattr(shared, name) for name in ("prices", "workload", "traces", "files")}
+    return {"deltatrain": VERSION, "architecture_digest": shared.machine} | digests | {"seed": space.search.seed}

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
+from deltatrain.accel.files import scratch_folder
 from deltatrain.accel.pricing.area import area
+from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Cause, Counters
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.programs import dense_program, recorded_program
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
+from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.trained import trained_trace
 from deltatrain.workloads import training_summary
-from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -113,10 +114,17 @@ class Base:
         return node.get("about") if isinstance(node, dict) else node
 
     @cached_property
-    def identity(self) -> str:
-        """Digest of the base and of the simulator's version. Rows of different identities are not comparable."""
-        traces = sorted(self._trace_digests.values())
-        return _digest([VERSION, self.fidelity, self.dense, self.machine, self.workload, traces, *self.files])
+    def identity(self) -> Identity:
+        """What all points share. Rows of different identities are not comparable."""
+        return Identity(
+            version=VERSION,
+            prices=prices_digest(),
+            fidelity=f"{self.fidelity} beside dense" if self.dense else self.fidelity,
+            machine=_digest([self.machine]),
+            workload=_digest([self.workload]),
+            traces=_digest(sorted(self._trace_digests.values())),
+            files=_digest([*self.files]),
+        )
 
     @cached_property
     def _trace_digests(self) -> dict[str, str]:
@@ -169,15 +177,15 @@ class Simulator:
         machine = Architecture.from_table(machine_table)
         if workload_table is not None:  # before anything is trained
             refuse(against_simulating(machine, Workload.from_table(workload_table), self._base.fidelity))
-        trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True))
+        trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True, allow_nan=False))
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
         step = trace.recorded[-1]
-        program = step_programs.recorded_program(machine, trace, step)
+        program = recorded_program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
-            found |= _beside_dense(run, self._count(step_programs.dense_program(machine, trace, step), None))
+            found |= _beside_dense(run, self._count(dense_program(machine, trace, step), None))
         return found | _learned(trace)
 
     def _load(self, name: str | None, workload: str) -> Trace:
@@ -267,8 +275,8 @@ def _learned(trace: Trace) -> Row:
 
 def _trace(name: str, content: bytes) -> Trace:
     """Return the trace in `content`, which another machine read from its file `name`."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "trace.npz"
+    with scratch_folder("deltatrain-trace-") as folder:
+        copy = folder / "trace.npz"
         copy.write_bytes(content)
         try:
             return Trace.load(copy)
@@ -277,5 +285,5 @@ def _trace(name: str, content: bytes) -> Trace:
 
 
 def _digest(parts: list[Any]) -> str:
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from deltatrain.accel.documents import HIGHEST_INT, LOWEST_INT, json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.accel.footing import differences
 from deltatrain.sim.sweep import energy_models, journal
 from deltatrain.sim.sweep.manifest import Manifest
 from deltatrain.sim.sweep.outcome import is_number
@@ -103,6 +104,8 @@ class Side(NamedTuple):
         As in `sim.sweep.manifest.Searched`, scaled by the front of both together.
     beaten
         Share of its front that a point of the other sweep beats.
+    differs_in
+        What the numbers of the two stand on that is not the same (`accel.footing`).
     """
 
     name: str
@@ -112,6 +115,7 @@ class Side(NamedTuple):
     best: dict[str, float]
     hypervolume: float
     beaten: float
+    differs_in: tuple[str, ...] = ()
 
 
 def compare(one: AnyPath, other: str | Path) -> tuple[Side, Side]:
@@ -138,6 +142,7 @@ def compare(one: AnyPath, other: str | Path) -> tuple[Side, Side]:
     if len(both) == 0:
         raise ConfigError(f"neither {one} nor {other} has a feasible point")
     joint = both[on_front(both)]
+    differs_in = tuple(differences([manifest.footing for manifest in manifests]))
     sides = [
         Side(
             name=manifest.name,
@@ -147,6 +152,7 @@ def compare(one: AnyPath, other: str | Path) -> tuple[Side, Side]:
             best=_best(own, manifest),
             hypervolume=scaled_hypervolume(own, joint),
             beaten=_beaten(own, theirs),
+            differs_in=differs_in,
         )
         for manifest, frame, own, theirs in zip(manifests, frames, losses, reversed(losses), strict=True)
     ]

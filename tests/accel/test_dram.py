@@ -17,7 +17,14 @@ from deltatrain.accel.pricing.dram_energy import Actions, energy_of
 # GB/s of the channel that a part is usually built into
 PEAKS = {
     **{"ddr3_1600": 12.8, "ddr4_2400": 19.2, "ddr4_3200": 25.6, "lpddr4_3200": 12.8, "lpddr4_4266": 17.06},
-    **{"hbm2_2000": 16.0, "hbm2_legacy": 32.0, "ddr5_4800": 19.2, "lpddr5_6400": 12.8, "hbm3_6400": 25.6},
+    **{
+        "hbm2_2000": 16.0,
+        "hbm2_legacy": 32.0,
+        "ddr5_4800": 19.2,
+        "lpddr5_6400": 12.8,
+        "hbm3_6400": 25.6,
+        "gddr6_14000": 28.0,
+    },
 }
 
 
@@ -26,7 +33,8 @@ def test_values_stand_in_the_standards_order(name: str) -> None:
     part = DramPart.named(name)
     t = part.timing
     assert part.peak_bytes_per_second(part.usual_bus_bits) / 1e9 == pytest.approx(PEAKS[name], rel=1e-3)
-    assert t.tRAS + t.tRP <= t.tRC <= t.tRAS + t.tRP + 1 <= t.tRFC < t.tREFI  # HBM3's are rounded to clocks apart
+    assert abs(t.tRC - t.tRAS - t.tRP) <= 1  # HBM3's and GDDR6's are rounded to clocks apart
+    assert t.tRC <= t.tRFC < t.tREFI
     assert t.tRP <= t.tRPab and t.CWL <= t.CL
     assert t.tRRD_S <= t.tRRD_L and t.tCCD_S <= t.tCCD_L and t.tWTR_S <= t.tWTR_L
     assert t.tFAW >= 3 * t.tRRD_S
@@ -50,6 +58,9 @@ def test_any_order_of_fields_is_a_map(fields: list[str]) -> None:
     without = [field for field in fields if field != "Bg"]
     place = without.index("Ba")
     assert fields_of("".join(without)) == (*without[: place + 1], "Bg", *without[place + 1 :])
+    without = [field for field in fields if field != "Pc"]
+    place = without.index("Ch")
+    assert fields_of("".join(without)) == (*without[:place], "Pc", *without[place:])
 
 
 @pytest.mark.parametrize(
@@ -112,7 +123,9 @@ def test_more_banks_than_bits_of_a_word_are_not_refreshed_one_by_one() -> None:
     assert DramController(bus_bits=64).fits(part) == ""
 
 
-@pytest.mark.parametrize("field", ["channels", "ranks", "read_queue", "write_queue", "most_bypasses", "bus_bits"])
+@pytest.mark.parametrize(
+    "field", ["channels", "pseudo_channels", "ranks", "read_queue", "write_queue", "most_bypasses", "bus_bits"]
+)
 def test_a_controller_larger_than_any_is_refused_before_anything_is_made(field: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{field} must be at most [\d,]+[^\n]*, not 10{{18}}$"):
         DramController.from_table({"bus_bits": 64, field: 10**18})

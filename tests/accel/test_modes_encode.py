@@ -61,7 +61,7 @@ def test_deltas_add_up_to_the_held_value(integers_in, stream):
     assert (total == held).all()
 
 
-@given(theta=st.floats(0, 100), formats=any_formats, difference=st.integers(-(2**17), 2**17))
+@given(theta=st.floats(0, 100) | st.floats(0, 1.7e308), formats=any_formats, difference=st.integers(-(2**17), 2**17))
 def test_threshold_decides_as_the_real_numbers_do(theta, formats, difference):
     reached = abs(np.ldexp(difference, -formats.activation.fraction_bits)) >= theta
     assert (abs(difference) >= encode.threshold(theta, formats)) == reached

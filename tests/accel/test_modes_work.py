@@ -76,15 +76,13 @@ def walk(done: Accesses, mode: str, count: int, rows: int) -> None:
                 done.write("index", *["activation", "activation"] * held)
     elif mode in ("cell_forward", "cell_backward"):
         done.done["multiplies"] += count
-        for _ in range(rows):
-            done.read("gate")
-            done.write("gate")
-    elif mode == "loss":  # logit to exponential, exponential to probability
+        for _ in range(rows):  # what is written, the program tells
+            done.read("byte")
+    elif mode == "loss":  # to seek the largest, for the sum of exponentials, for the quotient
         for _ in range(count):
             done.do("multiplies")
-            for _ in range(2):
-                done.read("gradient")
-                done.write("gradient")
+            done.read("M", "M", "M")
+            done.write("gradient")
     elif mode in ("load", "store", "copy"):
         for _ in range(count):
             if mode != "load":  # a load reads elsewhere

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dram_workloads import SAME_BANK
 
 from deltatrain.accel.dram import DramPart
+from deltatrain.accel.dram_parts import DRAM_PARTS
 from deltatrain.sim.dram.replay import Replay
 from deltatrain.sim.studies import dram
 
@@ -114,46 +116,6 @@ def test_refreshing_bank_by_bank_costs_less_than_all_at_once(device: str) -> Non
         assert one > every
 
 
-GDDR6 = """
-about = "GDDR6 14 Gb/s, 8 Gb, x16"
-source = "Ramulator 2.1 gddr6.py, GDDR6_8Gb_x16, GDDR6_14000_1350mV_double"
-standard = "GDDR6"
-tck_ps = "4000/7"
-beats_per_clock = 8
-device_bits = 16
-device_row_bytes = 2048
-rows = 16384
-bank_groups = 4
-banks_per_group = 4
-burst_length = 16
-usual_bus_bits = 16
-row_bus = false
-
-[timing]
-CL = 24
-CWL = 6
-tRTW = 5
-tRCDRD = 27
-tRCDWR = 16
-tRP = 27
-tRPab = 27
-tRAS = 53
-tRC = 79
-tRRD_S = 8
-tRRD_L = 8
-tFAW = 29
-tCCD_S = 2
-tCCD_L = 4
-tWTR_S = 9
-tWTR_L = 11
-tWR = 27
-tRTP = 4
-tPPD = 1
-tRFC = 211
-tREFI = 3333
-"""
-
-
 def test_a_part_that_a_user_describes_obeys_the_closed_forms(tmp_path: Path) -> None:
     """Stream: the bus; one group: tCCD_S / tCCD_L of it; random: an activate every tRRD_S, which tFAW does not bind.
 
@@ -161,7 +123,7 @@ def test_a_part_that_a_user_describes_obeys_the_closed_forms(tmp_path: Path) -> 
     which nothing else is activated. Without these 80 clocks random reads would be 3.2 % below the form.
     """
     path = tmp_path / "gddr6.toml"
-    path.write_text(GDDR6)
+    path.write_text(DRAM_PARTS.text("gddr6_14000"))
     peak, activates = 28e9, 32 / (8 * 4e-9 / 7)
     for pattern, most, lost in (
         ("stream", peak, 211),
@@ -170,3 +132,44 @@ def test_a_part_that_a_user_describes_obeys_the_closed_forms(tmp_path: Path) -> 
     ):
         measured = _replayed(str(path), pattern).bytes_per_second
         assert measured == pytest.approx(most * (1 - lost / 3333), rel=0.03)
+
+
+def test_random_reads_of_two_pseudo_channels_are_held_by_the_row_bus_that_they_share() -> None:
+    """HBM2: an activate of two clocks and a precharge of one for each burst, less refresh.
+
+    With a row bus each, or an activate of one clock, the distance of activates is the limit instead, and the queue.
+    """
+    part = DramPart.named("hbm2_2000")
+    t, burst = part.timing, part.burst_bytes(64)
+    shared = burst / ((part.activate_clocks + 1) * part.tck_ps) * 1e12 * (1 - t.tRFC / t.tREFI)
+    assert shared / 1e9 == pytest.approx(9.955, abs=0.001)
+    measured = _replayed("hbm2_2000", "random", pseudo_channels=2).bytes_per_second
+    assert 0.98 * shared <= measured <= 1.001 * shared
+    assert _replayed("hbm2_2000", "random", channels=2).bytes_per_second > 1.4 * measured
+    short = {"device": "hbm2_2000", "pattern": "random", "controller": {"pseudo_channels": 2}}
+    assert dram.replayed({**short, "part": {"activate_clocks": 1}}, COUNT).bytes_per_second > 1.2 * measured
+
+
+def _same_bank(pattern: str, refresh: str, **controller: object) -> float:
+    run = {"device": "ddr5_4800", "pattern": pattern, "controller": {"refresh": refresh, **controller}}
+    return dram.replayed({**run, "part": SAME_BANK}, COUNT).bytes_per_second
+
+
+def test_a_refresh_of_the_same_bank_of_every_group_costs_a_stream_nothing() -> None:
+    """A set that nobody wants soon is refreshed, so the bus stays busy; all banks at once take tRFC of every tREFI."""
+    t, peak = DramPart.named("ddr5_4800").timing, 19.2e9
+    assert 0.995 * peak <= _same_bank("stream", "same_bank") <= peak
+    assert _same_bank("stream", "all_bank") <= peak * (1 - t.tRFC / t.tREFI)
+    assert _same_bank("random", "same_bank") > _same_bank("random", "all_bank")
+
+
+def test_a_stream_in_banks_of_one_number_waits_for_each_of_their_refreshes() -> None:
+    """Of every four tREFIsb its set takes tRFCsb; rows are closed before (tRTP, tRP) and opened after, one by one.
+
+    So much is lost at least, and tRAS more at most, if the rows were opened last.
+    """
+    t, peak = DramPart.named("ddr5_4800").timing, 19.2e9
+    turn, refresh = 4 * SAME_BANK["timing.tREFIsb"], SAME_BANK["timing.tRFCsb"]
+    measured = _same_bank("stream", "same_bank", address_map="BaRoCoRaBgCh")
+    least = refresh + t.tRTP + t.tRP + t.tRCDRD
+    assert peak * (1 - (least + t.tRAS) / turn) <= measured <= peak * (1 - least / turn)

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.quantity import quantity
-from deltatrain.reports.figures import FIGURES, checkpointing, memory_homes, memory_traffic, occupancy, phase_breakdown
+from deltatrain.reports.figures import (
+    FIGURES,
+    checkpointing,
+    memory_homes,
+    memory_traffic,
+    occupancy,
+    phase_breakdown,
+    trade,
+)
 from deltatrain.reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
 from deltatrain.reports.table import CAUSES
 
@@ -131,6 +139,32 @@ def test_lines_of_homes_are_the_rows(times):
     assert any("a layer" in text for text in _texts(figure))
 
 
+def _trade_rows(lost):
+    return [
+        {"trial": f"network {n}", "saved_%": 90.0 - 9 * n, "lost_points": points, "accuracy_sd_%": 0.25 * n}
+        for n, points in enumerate(lost)
+    ]
+
+
+@settings(max_examples=10)
+@given(st.lists(st.floats(-9, 60), min_size=1, max_size=6))
+def test_the_trade_is_the_rows_and_what_was_asked_is_shaded(lost):
+    dense = {"trial": "dense", "saved_%": 0.0, "lost_points": 0.0, "accuracy_sd_%": 1.0}
+    figure = trade.draw([dense, *_trade_rows(lost)], least_saved=80, most_lost=1, setting="spoken commands")
+    (axes,) = figure.axes
+    line, _, (bars,) = axes.containers[0]
+    assert list(line.get_xdata()) == [90.0 - 9 * n for n in range(len(lost))][::-1]
+    assert list(line.get_ydata()) == lost[::-1]
+    spread = [abs(end - start) / 2 for (_, start), (_, end) in bars.get_segments()]
+    np.testing.assert_allclose(spread, [0.25 * n for n in range(len(lost))][::-1], atol=1e-12)
+    (shade,) = axes.patches
+    bottom, top = axes.get_ylim()
+    assert bottom > max(lost) and top < min(lost)  # what is lost is below
+    assert (shade.get_x(), shade.get_y(), shade.get_y() + shade.get_height()) == pytest.approx((80, top, 1))
+    assert [text.get_text() for text in axes.texts] == [f"network {n}" for n in range(len(lost))][::-1]
+    assert any("spoken commands" in text for text in _texts(figure))
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.floats(0.01, 0.1))
 def test_labels_keep_their_distance_and_order(values, gap):
     places = occupancy.spread(values, gap)
@@ -168,7 +202,8 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
         [{"lanes": 8, "occupancy_%": 10.0, "home": "gradients remote", "slower_times_16": 2.0, "energy_times": 9.0}],
         setting=setting,
     )
-    for figure in (phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12), homes):
+    traded = trade.draw(_trade_rows([4.0, 0.5, -0.2]), least_saved=80, most_lost=1, setting=setting)
+    for figure in (phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12), homes, traded):
         figure.canvas.draw()
         page = figure.bbox
         for text in [text for axes in figure.axes for text in axes.texts] + list(figure.texts):

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltatrain.reports.table import CAUSES, area_rows, energy_rows, flat, memory_rows, phase_rows, ratio, unit_rows
+from deltatrain.reports.table import (
+    CAUSES,
+    area_rows,
+    energy_rows,
+    flat,
+    memory_rows,
+    phase_rows,
+    ratio,
+    unit_rows,
+    update_note,
+)
 
 SEEDS = st.integers(0, 10**6)
 CYCLES = st.integers(0, 10**9)
@@ -111,6 +121,23 @@ def test_a_step_that_runs_nothing_again_has_no_row_for_it(random_result):
     never = type(result).model_validate(table)
     assert [row["phase"] for row in phase_rows(never)] == ["FP", "BP", "WG", "WU", "total"]
     assert [row["phase"] for row in phase_rows(result)] == ["FP", "RF", "BP", "WG", "WU", "total"]
+
+
+@pytest.mark.parametrize(
+    ("training", "named"),
+    [
+        ({"optimiser": "sgd", "momentum": 0.0, "weight_decay": 0.0}, ""),
+        ({"optimiser": "sgd", "momentum": 0.9, "weight_decay": 0.0}, "sgd with momentum"),
+        ({"optimiser": "sgd", "momentum": 0.9, "weight_decay": 0.1}, "sgd with momentum and weight decay"),
+        ({"optimiser": "adamw", "momentum": 0.0, "weight_decay": 0.0}, "adamw"),
+        (None, ""),
+    ],
+)
+def test_an_update_that_the_machine_does_not_make_is_told(random_result, training, named):
+    workload = {"name": "made up"} | ({"training": training} if training else {})
+    result = random_result(1).model_copy(update={"workload": workload})
+    told = f"The machine's update (WU) is plain SGD, whatever the workload's optimiser ({named})."
+    assert update_note(result) == (told if named else "")
 
 
 @given(SEEDS)

@@ -130,6 +130,7 @@ def test_what_is_allowed_can_be_prepared_and_what_is_refused_cannot(
 
 FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("delta cells, dense weights, one tile", {}, {}),
+    ("a training without a delta epoch", {}, {"dataset": "digits", "training.epochs": 2, "training.dense_epochs": 2}),
     ("spiking cells", {}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),

@@ -15,11 +15,13 @@ from deltatrain.sim.studies import (
     combined,
     few_bit,
     memory,
+    operations,
     sparse_weights,
     speedup,
+    tuning,
 )
 from deltatrain.sim.studies._training import Settings
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.datasets import DATASETS, commands, digits
 from deltatrain.workloads.network.network import from_flat
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.training import learning_state
@@ -142,6 +144,25 @@ def test_wider_buses_bring_remote_homes_closer(tmp_path: Path) -> None:
         assert row["close_bus_bits"] == (close[0] if close else "none")
     least = {str(row["home"]): float(row["sram_kB"]) for row in rows}
     assert least["all remote"] < min(least[home] for home in memory.HOMES if home != "all remote")
+
+
+def test_the_trade_of_operations_is_drawn(tmp_path: Path) -> None:
+    _fetched("vowels")
+    settings = operations.SMALL_SETTINGS._replace(changes={"training.epochs": 1, "training.dense_epochs": 0})
+    dense, delta = operations.rows(settings, tmp_path, _silent)
+    assert dense["saved_%"] == 0 < float(delta["saved_%"])
+    assert (tmp_path / "figures" / "trade.png").stat().st_size > 5_000
+
+
+def test_a_study_may_train_on_other_recordings_than_its_workload_names(tmp_path: Path) -> None:
+    _fetched("digits")
+    short = {"training.epochs": 1, "training.dense_epochs": 0}
+    settings = Settings("vowels", short, seeds=(1,), trials={"alone": {}}, recordings=digits.load)
+    assert _training.trained(settings, tmp_path, _silent)["alone", 1].accuracy > 0
+    workload = settings.trial("alone", 1)
+    state = learning_state.load(_training.state_path(workload, tmp_path), workload.digest())
+    assert state.recorded[-1].fired_x[0].shape[-1] == 13  # coefficients of a digit, not the 12 of a vowel
+    assert tuning.SETTINGS.load == commands.voices_apart != operations.SETTINGS.load == commands.load
 
 
 def test_the_command_lists_every_study(capsys: pytest.CaptureFixture[str]) -> None:

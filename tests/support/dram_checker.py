@@ -15,7 +15,7 @@ from deltatrain.sim.dram.controller import Commands
 from deltatrain.sim.dram.kernel import COMMANDS
 
 READS, WRITES = {"RD", "RDA"}, {"WR", "WRA"}
-ROW_COMMANDS = {"ACT", "PRE", "PREA", "REF", "REFpb"}
+ROW_COMMANDS = {"ACT", "PRE", "PREA", "REF", "REFpb", "REFsb"}
 
 
 class Command(NamedTuple):
@@ -29,7 +29,7 @@ class Command(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`where` is what the two commands share: bank, group, rank (any bank of it), or that their ranks differ."""
+    """`where` is what the commands share: bank, group, bank of any group (its number), rank, or only the data bus."""
 
     before: set[str]
     after: set[str]
@@ -84,7 +84,17 @@ def rules(part: DramPart) -> list[Rule]:
             Rule({"REFpb"}, {"REFpb"}, "rank", t.tRFCpb),
             Rule({"REFpb"}, {"ACT"}, "rank", t.tRREFD),
             Rule({"ACT"}, {"REFpb"}, "rank", t.tRRD_S),
+            Rule({"ACT"}, {"REFpb"}, "group", t.tRRD_L),
             Rule({"ACT"}, {"REFpb"}, "bank", t.tRC),
+        ]
+    if t.tRFCsb is not None and t.tREFSBRD is not None:
+        found += [
+            Rule({"REFsb"}, {"ACT"}, "bank of any group", t.tRFCsb),
+            Rule({"REFsb"}, {"REFsb"}, "rank", t.tRFCsb),
+            Rule({"REFsb"}, {"ACT"}, "rank", t.tREFSBRD),
+            Rule({"PRE"}, {"REFsb"}, "bank of any group", t.tRP),
+            Rule({"ACT"}, {"REFsb"}, "bank of any group", t.tRC),
+            Rule({"ACT"}, {"REFsb"}, "rank", t.tRRD_L),  # a bank of the activate's group is refreshed, too
         ]
     return found
 
@@ -93,19 +103,26 @@ def check(commands: list[Command], part: DramPart, controller: DramController) -
     """Raise an AssertionError that names the commands and the constraint if any is violated."""
     for channel in range(controller.channels):
         own = [c for c in commands if c.channel == channel]
-        _check_bus(own, part)
-        _check_distances(own, rules(part))
-        _check_data_bus(own, part)
-        for rank in range(controller.ranks):
+        _check_command_buses(own, part)
+        for pseudo_channel in range(controller.pseudo_channels):
+            same_bus = [c for c in own if c.rank // controller.ranks == pseudo_channel]
+            _check_distances(same_bus, rules(part))
+            _check_data_bus(same_bus, part)
+        for rank in range(controller.pseudo_channels * controller.ranks):
             ranks_own = [c for c in own if c.rank == rank]
             _check_window(ranks_own, part.timing.tFAW)
             _check_rows(ranks_own, part)
             _check_refresh(ranks_own, part, controller, rank)
 
 
-def _check_bus(commands: list[Command], part: DramPart) -> None:
-    slots = [(c.cycle, part.row_bus and c.kind in ROW_COMMANDS) for c in commands]
-    assert len(slots) == len(set(slots)), "two commands in one clock"
+def _check_command_buses(commands: list[Command], part: DramPart) -> None:
+    """Check that no two commands are on a command bus at once: all on one, or row commands on one of their own."""
+    for on_row_bus in (False, True):
+        own = sorted((c.cycle, c) for c in commands if (part.row_bus and c.kind in ROW_COMMANDS) == on_row_bus)
+        for (start, one), (then, other) in itertools.pairwise(own):
+            column = one.kind in READS | WRITES
+            clocks = part.activate_clocks if one.kind == "ACT" else part.column_clocks if column else 1
+            assert then - start >= clocks, f"{one} and {other} collide on the command bus"
 
 
 def _check_distances(commands: list[Command], table: list[Rule]) -> None:
@@ -116,7 +133,12 @@ def _check_distances(commands: list[Command], table: list[Rule]) -> None:
     last: dict[tuple[str, tuple[int, ...]], Command] = {}
     ranks = {c.rank for c in commands}
     for c in commands:
-        places = {"bank": (c.rank, c.group, c.bank), "group": (c.rank, c.group), "rank": (c.rank,)}
+        places = {
+            "bank": (c.rank, c.group, c.bank),
+            "bank of any group": (c.rank, -1, c.bank),
+            "group": (c.rank, c.group),
+            "rank": (c.rank,),
+        }
         for kind, where, clocks in pairs[c.kind]:
             for place in [(r,) for r in ranks if r != c.rank] if where == "other rank" else [places[where]]:
                 b = last.get((kind, place))
@@ -179,24 +201,28 @@ def _check_rows(commands: list[Command], part: DramPart) -> None:
                 each.closed = c.cycle if each.row is not None else each.closed
                 each.row = None
         else:
-            for each in [b] if c.kind == "REFpb" else banks.values():
+            same = [each for (_, bank), each in banks.items() if bank == c.bank]
+            for each in {"REFpb": [b], "REFsb": same, "REF": list(banks.values())}[c.kind]:
                 assert each.row is None, f"{c}: row {each.row} is open"
                 assert c.cycle >= each.closed + t.tRP, f"{c}: tRP after a precharge"
 
 
 def _check_refresh(commands: list[Command], part: DramPart, controller: DramController, rank: int) -> None:
     """Check that refreshes come when due, never before, at most eight late, and each bank once in a round."""
-    kind = "REFpb" if controller.refresh == "per_bank" else "REF"
-    interval = part.timing.tREFIpb if controller.refresh == "per_bank" else part.timing.tREFI
+    t = part.timing
+    kind, interval, turns = {
+        "all_bank": ("REF", t.tREFI, 1),
+        "per_bank": ("REFpb", t.tREFIpb, part.bank_groups * part.banks_per_group),
+        "same_bank": ("REFsb", t.tREFIsb, part.banks_per_group),
+    }[controller.refresh]
     assert interval is not None
-    assert not any(c.kind in ("REF", "REFpb") and c.kind != kind for c in commands)
+    assert not any(c.kind.startswith("REF") and c.kind != kind for c in commands)
     found = [c for c in commands if c.kind == kind]
-    first = interval * (rank + 1) // controller.ranks
+    first = interval * (rank % controller.ranks + 1) // controller.ranks
     for number, c in enumerate(found):
         assert 0 <= c.cycle - (first + number * interval) <= 8 * interval, f"{c}: refresh {number} is not on time"
     if commands:
         assert len(found) >= (commands[-1].cycle - first) // interval - 8
-    if kind == "REFpb":
-        for start in range(0, len(found), part.banks):
-            turn = [(c.group, c.bank) for c in found[start : start + part.banks]]
-            assert len(turn) == len(set(turn)), "a bank is refreshed twice before another had its turn"
+    for start in range(0, len(found), turns):
+        turn = [(c.group, c.bank) for c in found[start : start + turns]]
+        assert len(turn) == len(set(turn)), "a bank is refreshed twice before another had its turn"

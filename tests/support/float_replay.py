@@ -89,9 +89,7 @@ class FloatReplay:
         self._cell, self._parameters, self._packing = network.sizes.cell, parameters, packing_of(lengths)
         dtype = parameters.W_out.dtype
         self._x = pack(x, self._packing).astype(dtype, copy=False)
-        self._thresholds = [
-            tuple(self._cell.STREAMS.lowest_threshold(theta, dtype) for theta in pair) for pair in network.thresholds
-        ]
+        self._thetas = network.thresholds
         self._beta = network.beta / self._packing.samples
         cell = self._cell
         self._W_x = [spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS) for layer in parameters.layers]
@@ -175,12 +173,12 @@ class FloatReplay:
     def _forward_layer(self, number: int, state: LayerState, x: Array) -> tuple[LayerState, LayerStep, Array]:
         cell, n = self._cell, len(x)
         M, x_hat, h_hat, carried = (array.copy() for array in state)
-        threshold_x, threshold_h = self._thresholds[number]
+        theta_x, theta_h = self._thetas[number]
         h = carried[cell.STATE.index("h"), :n]
-        delta_x, list_x = self._listed(x, x_hat[:n], threshold_x)
+        delta_x, list_x = self._listed(x, x_hat[:n], theta_x)
         cell.STREAMS.begin(M[:n], self._parameters.layers[number].bias)
         M[:n] += delta_x @ self._W_x[number].T
-        delta_h, list_h = self._listed(h if cell.TARGETS_H else np.zeros_like(h), h_hat[:n], threshold_h)
+        delta_h, list_h = self._listed(h if cell.TARGETS_H else np.zeros_like(h), h_hat[:n], theta_h)
         M[:n] += delta_h @ self._W_h[number].T
         before, now = np.zeros((2, len(cell.VALUES), *h.shape), h.dtype)
         for name, values in zip(cell.STATE, carried, strict=True):
@@ -192,11 +190,12 @@ class FloatReplay:
         left = LayerStep(list_x, list_h, tape)
         return LayerState(M, x_hat, h_hat, carried), left, now[cell.VALUES.index("h")]
 
-    def _listed(self, value: Array, hat: Array, threshold: float) -> tuple[Array, FiredList]:
+    def _listed(self, value: Array, hat: Array, theta: float) -> tuple[Array, FiredList]:
         """Return what enters the product, shape (n, W), and the same as a list; `hat` is moved."""
+        streams = self._cell.STREAMS
         delta, fired = np.empty_like(value), np.empty(value.shape, np.bool_)
-        self._cell.STREAMS.encode_step(value, hat, threshold, delta, fired)
-        places = np.flatnonzero(self._cell.STREAMS.asked(value, fired))
+        streams.encode_step(value, hat, streams.lowest_threshold(theta, value.dtype), delta, fired)
+        places = np.flatnonzero(streams.asked(value, fired, theta))
         return delta, FiredList(places.astype(np.int32), delta.ravel()[places])
 
     def _reverse_layer(self, number: int, step: LayerStep, g_above: Array, n: int) -> Array:

@@ -431,7 +431,9 @@ class NaiveMachine:
                     self.fetching = deque(self.runs_of(op))  # none if nothing fired, which takes this cycle to find
                     if self.writes_back(op):
                         self.last_writer[int(tensors[0])] = op
-            if self.fetching and self.used + self.fetching[0].bytes > self.buffer_bytes:
+            in_flight = sum(run.waits_for > 0 for run in self.arrived)
+            full = self.fetching and self.used + self.fetching[0].bytes > self.buffer_bytes
+            if full or (self.fetching and in_flight == self.dma.columns_in_flight):
                 self.fetching[0].without_room.add(now)
             elif self.fetching:
                 run = self.fetching[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def architectures(draw: st.DrawFn, most_tiles: int = 1) -> Architecture:
         "dma.buffer_bytes": 12 * lanes + draw(st.sampled_from([0, 1, 7, 40, 300, 3000])),
         "dma.request_cycles": draw(st.integers(0, 8)),
         "dma.in_flight": draw(st.sampled_from([1, 1, 2, 3])),
+        "dma.columns_in_flight": draw(st.sampled_from([None, None, None, 1, 2])),
         "placement.weights": draw(HOMES),
         "placement.gradients": draw(HOMES),
         "placement.tape": draw(HOMES),
@@ -79,6 +81,20 @@ def architectures(draw: st.DrawFn, most_tiles: int = 1) -> Architecture:
         formats["tiles.exchange_bytes_per_cycle"] = draw(st.integers(1, 8))
         formats["tiles.exchange_latency_cycles"] = draw(st.integers(0, 20))
     return Architecture.named(draw(st.sampled_from(["tiny", "edge", "reneta"])), formats)
+
+
+@st.composite
+def other_schedules(draw: st.DrawFn, architecture: Architecture) -> Architecture:
+    """Return the machine as it is or, now and then, working in turn and with cycles of its own for cells and layers."""
+    if draw(st.sampled_from([True, True, False])):
+        return architecture
+    stated = {
+        "in_turn": draw(st.booleans()),
+        "neuron_cycles": draw(st.sampled_from([None, 1, 7])),
+        "layer_cycles": draw(st.sampled_from([None, 0, 30])),
+    }
+    engine = architecture.engine.model_copy(update=stated | {"list_streams": stated["in_turn"] and draw(st.booleans())})
+    return architecture.model_copy(update={"engine": engine})
 
 
 @st.composite
@@ -111,6 +127,10 @@ def sparse_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> t
 def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1) -> Program:
     """Return the program of a random training step, dense or of what fired; of several tiles if there may be more."""
     architecture, shape = draw(architectures(most_tiles)), draw(shapes(widest, EVERY_CELL))
+    architecture, shape = (
+        draw(other_schedules(architecture)),
+        replace(shape, learns=draw(st.sampled_from([True, False]))),
+    )
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     if draw(st.booleans()):
         return lower_dense(architecture, shape, step.lengths, readout)

@@ -15,7 +15,7 @@ Tensor = Any
 
 
 def chunks(vector: Tensor, width: int) -> list[Tensor]:
-    return list(torch.split(vector, width))
+    return list(torch.split(vector, width)) if len(vector) else []
 
 
 def _rnn(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,12 +33,22 @@ def _lstm(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sigmoid(m[3]) * torch.tanh(c), c
 
 
+def _dense(m: list[Tensor], h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.relu(m[0]), c
+
+
 # the gates, and the accumulator that each row block of W_x and of W_h adds to
 STATED: dict[str, tuple[Callable[..., tuple[Tensor, Tensor]], list[int], list[int]]] = {
+    "delta_dense": (_dense, [0], []),
     "delta_rnn": (_rnn, [0], [0]),
     "delta_gru": (_gru, [0, 1, 2], [0, 1, 3]),
     "delta_lstm": (_lstm, [0, 1, 2, 3], [0, 1, 2, 3]),
 }
+
+
+def published(value: Tensor, held: Tensor, theta: float) -> Tensor:
+    """Return which elements fire by the published code (gaochangw/DeltaRNN): inactive if and only if |d| < theta."""
+    return ~((value - held).abs() < theta).detach()
 
 
 class Stated(NamedTuple):
@@ -61,8 +71,7 @@ def stated_layer(
     h, c = torch.zeros_like(h_hat), torch.zeros_like(h_hat)
     stated = Stated([], torch.zeros((), dtype=W_h.dtype), [], [])
     for x in xs:
-        fired_x = (((x - x_hat).abs() >= theta[0]) & (x != x_hat)).detach()
-        fired_h = (((h - h_hat).abs() >= theta[1]) & (h != h_hat)).detach()
+        fired_x, fired_h = published(x, x_hat, theta[0]), published(h, h_hat, theta[1]) & bool(to_h)
         delta_x = torch.where(fired_x, x - x_hat, torch.zeros_like(x))
         delta_h = torch.where(fired_h, h - h_hat, torch.zeros_like(h))
         x_hat, h_hat = torch.where(fired_x, x, x_hat), torch.where(fired_h, h, h_hat)

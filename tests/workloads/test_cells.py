@@ -118,7 +118,8 @@ def test_streams_stay_within_their_threshold_and_only_what_fired_has_a_delta(
     values = x
     for layer, tape in enumerate(ran.tapes):
         h = unpack(outputs(network, tape, ran.packing), ran.packing)
-        h_before = np.concatenate([np.zeros_like(h[:1]), h[:-1]])
+        recurrent = bool(CELLS.load(cell).TARGETS_H)
+        h_before = np.concatenate([np.zeros_like(h[:1]), h[:-1]]) * recurrent
         for stream, moved, theta in (("x", values, theta_x), ("h", h_before, theta_h)):
             delta, fired = _stream(ran, layer, f"delta_{stream}"), _stream(ran, layer, f"fired_{stream}")
             np.testing.assert_array_equal(delta != 0, fired)
@@ -173,11 +174,23 @@ def test_a_zero_delta_never_fires_even_without_threshold(dtype: type) -> None:
     assert fired[:, 0].tolist() == [False, True, False, True, True, False]
 
 
-@given(cell=delta_cells, seed=seeds, lengths=lengths_of_batches, hidden=st.sampled_from([(4,), (5, 3)]))
+@given(
+    cell=delta_cells,
+    seed=seeds,
+    lengths=lengths_of_batches,
+    hidden=st.sampled_from([(4,), (5, 3)]),
+    silent=st.integers(0, 9),
+)
 def test_dense_is_the_delta_network_with_thresholds_zero(
-    cell: str, seed: int, lengths: Array, hidden: tuple[int, ...]
+    cell: str, seed: int, lengths: Array, hidden: tuple[int, ...], silent: int
 ) -> None:
+    """Also where values repeat exactly: silent steps, in which h without a bias is zero, then inputs on a grid."""
     network, parameters, x = _case(cell, hidden, 0.0, 0.0, seed, lengths)
+    if silent:
+        x = np.round(x)
+        x[:silent] = 0
+        for layer in parameters.layers:
+            layer.bias[...] = 0
     network = network._replace(beta=0.0)
     labels = np.arange(len(lengths)) % 4
     delta = training_step(network, parameters, x, lengths, labels)

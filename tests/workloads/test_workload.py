@@ -58,6 +58,14 @@ def test_a_workload_is_read_from_a_file_with_overrides(tmp_path: Path) -> None:
     assert changed.digest() != Workload.named("tiny").digest()
 
 
+def test_a_forget_bias_of_one_is_usual_and_told_only_where_there_is_a_forget_gate() -> None:
+    gated, other = (Workload.from_table(_table(cell=cell)) for cell in ("delta_lstm", "delta_gru"))
+    assert gated.training.forget_bias == 1.0
+    assert gated.model_dump()["training"].keys() - other.model_dump()["training"].keys() == {"forget_bias"}
+    assert gated.with_changes(training__forget_bias=0.0).digest() != gated.digest()
+    assert Workload.named("vowels").digest() == "ba9649b0906dbeb0"  # of before there was the field
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -77,6 +85,14 @@ def test_a_workload_is_read_from_a_file_with_overrides(tmp_path: Path) -> None:
         ({"tetha_x": 0.1}, "tetha_x is not a field, did you mean 'theta_x'?"),
         ({"dataset": "synthetic"}, 'the table "synthetic" is missing'),
         ({"synthetic": SYNTHETIC}, 'the table "synthetic" belongs to the data set "synthetic", not to \'digits\''),
+        (
+            {"training": {"epochs": 3, "forget_bias": 0.0}},
+            "training.forget_bias must be 1.0 or left out, not 0.0: cell 'delta_gru' has no forget gate",
+        ),
+        (
+            {"cell": "delta_lstm", "training": {"epochs": 3, "forget_bias": 11}},
+            "training.forget_bias must be at most 10.0, not 11",
+        ),
         ({"training": {"epochs": 0}}, "training.epochs must be a positive integer, not 0"),
         ({"training": {}}, "training.epochs is missing"),
         ({"training": {"epochs": 2, "dense_epochs": 3}}, "training: dense_epochs must be at most epochs (2), not 3"),

@@ -34,8 +34,8 @@ class Streams(Protocol):
     def encode(self, x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
         """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W)."""
 
-    def asked(self, value: Array, fired: Array) -> Array:
-        """Return which elements get a gradient, shape (n, W), of values and what fired of them."""
+    def asked(self, value: Array, fired: Array, theta: float) -> Array:
+        """Return which elements get a gradient, shape (n, W), of values and what fired of them at this theta."""
 
     def encode_adjoint(self, g_delta: Array, asked: Array, packing: Packing) -> Array:
         """Return the gradient of a stream's values given that of its deltas, both of shape (N, W)."""
@@ -69,6 +69,8 @@ class Cell(Coded, Protocol):
         ``TARGETS_H`` the cell has no recurrent matrix.
     STATE
         Those of its ``VALUES`` that the next step reads; with M, x-hat and h-hat they restart it.
+    FORGET
+        Those of its ``ACCUMULATORS`` that belong to a forget gate, whose bias begins apart from the others.
     """
 
     ARITHMETIC: str
@@ -77,6 +79,7 @@ class Cell(Coded, Protocol):
     TARGETS_X: tuple[str, ...]
     TARGETS_H: tuple[str, ...]
     STATE: tuple[str, ...]
+    FORGET: tuple[str, ...]
 
     def forward(self, M: Array, before: Array, now: Array) -> None:
         """Compute one step: from M, shape (n, A*H), and `before`, its ``VALUES`` `now`, both of shape (V, n, H)."""

@@ -3,7 +3,8 @@
 An element fires if it has moved by at least the threshold since it last fired, and has moved at all:
 |x - x_hat| >= theta and x != x_hat. The second half matters at theta = 0 only, where it keeps a zero delta from costing
 a column, as EdgeDRNN's encoder does. Masks are constants of the backward pass, which therefore skips exactly what the
-forward pass skipped and is the exact gradient of the thresholded network.
+forward pass skipped and is the exact gradient of the thresholded network. At theta = 0 there is nothing to skip by:
+every x - x_hat enters M, also where it happens to be zero, so all elements get a gradient, as in the dense network.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ def encode(x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
     return delta, fired
 
 
-def asked(value: Array, fired: Array) -> Array:
-    """Return which elements get a gradient, shape (n, W), of values and what fired of them: what fired."""
-    return fired
+def asked(value: Array, fired: Array, theta: float) -> Array:
+    """Return which elements get a gradient, shape (n, W), of values and what fired of them: that, or at theta 0 all."""
+    return fired if theta else np.ones_like(fired)
 
 
 def encode_adjoint(g_delta: Array, asked: Array, packing: Packing) -> Array:

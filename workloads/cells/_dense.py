@@ -35,7 +35,7 @@ def forward(cell: Cell, layer: Layer, x: Array, packing: Packing) -> LayerTape:
         np.dot(h[before], W_h_T, out=memory_h[:n])
         np.add(memory[start : start + n], memory_h[:n], out=M[:n])
         cell.forward(M[:n], values[:, before], values[:, now])
-    fired_h = np.ones((packing.rows, width), np.bool_)
+    fired_h = np.full((packing.rows, width), bool(cell.TARGETS_H))
     fired_h[: packing.active[0]] = False
     fired_x = np.ones(x.shape, np.bool_)
     return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M)

@@ -55,7 +55,9 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
             np.dot(delta_h[rows], W_h_T, out=memory_h[:n])
             M[:n] += memory_h[:n]
         cell.forward(M[:n], values[:, before], values[:, now])
-    asked_x, asked_h = streams.asked(x, fired_x), streams.asked(delta_h, fired_h)
+    asked_x, asked_h = streams.asked(x, fired_x, theta_x), streams.asked(delta_h, fired_h, theta_h)
+    if asked_h is not fired_h:
+        asked_h[:samples] = False  # before the first step there is no h
     return LayerTape(delta_x, fired_x, delta_h, fired_h, asked_x, asked_h, values, M)
 
 

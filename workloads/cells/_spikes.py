@@ -32,8 +32,8 @@ def encode(x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
     return x, x != 0
 
 
-def asked(value: Array, fired: Array) -> Array:
-    """Return which elements get a gradient, shape (n, W), of values and what fired of them."""
+def asked(value: Array, fired: Array, theta: float) -> Array:
+    """Return which elements get a gradient, shape (n, W), of values and what fired of them; `theta` is not read."""
     wanted: Array = fired | np.signbit(value)
     return wanted
 

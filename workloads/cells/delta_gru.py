@@ -22,6 +22,7 @@ STATE = ("h",)
 TAPE = ("r", "z", "n", "nh", "h_before")
 SQUASHED = {"r": "sigmoid", "z": "sigmoid", "n": "tanh"}
 SQUARED: tuple[str, ...] = ()
+FORGET: tuple[str, ...] = ()
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

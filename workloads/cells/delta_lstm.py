@@ -18,6 +18,7 @@ STATE = ("c", "h")
 TAPE = ("i", "f", "g", "o", "c_before", "tanh_c")
 SQUASHED = {"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid", "tanh_c": "tanh"}
 SQUARED: tuple[str, ...] = ()
+FORGET = ("f",)
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

@@ -17,6 +17,7 @@ STATE = ("h",)
 TAPE = ("h",)
 SQUASHED = {"h": "tanh"}
 SQUARED = ("h",)
+FORGET: tuple[str, ...] = ()
 
 
 def forward(M: Array, before: Array, now: Array) -> None:

@@ -23,6 +23,7 @@ STATE = ("u", "h")
 TAPE = ("u",)
 SQUASHED: dict[str, str] = {}
 SQUARED: tuple[str, ...] = ()
+FORGET: tuple[str, ...] = ()
 
 NEURON = LeakyNeuron()
 """The neuron of whoever gives none (`accel.family.given`)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deltatrain.workloads.cells.lif import (
     ACCUMULATORS,
+    FORGET,
     NEURON,
     SQUARED,
     SQUASHED,
@@ -20,6 +21,7 @@ from deltatrain.workloads.cells.lif import (
 __all__ = [
     "ACCUMULATORS",
     "ARITHMETIC",
+    "FORGET",
     "NEURON",
     "SQUARED",
     "SQUASHED",

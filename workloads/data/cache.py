@@ -5,16 +5,14 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import shutil
 import stat
-import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import platformdirs
 
 from deltatrain.accel.errors import ConfigError, HostError
-from deltatrain.accel.files import make_folder
+from deltatrain.accel.files import make_folder, scratch_folder
 
 _VARIABLE = "DELTATRAIN_CACHE"
 
@@ -38,10 +36,11 @@ def cache_folder() -> Path:
     if _writable(chosen):
         return chosen
     try:
-        temporary = Path(tempfile.mkdtemp(prefix="deltatrain-"))
+        until_exit = ExitStack()
+        temporary = until_exit.enter_context(scratch_folder("deltatrain-cache-"))
     except OSError:  # a machine that can be written nowhere: what must be kept says that it cannot be
         return chosen
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    atexit.register(until_exit.close)
     with suppress(OSError):
         for file in chosen.iterdir():
             if file.is_file():

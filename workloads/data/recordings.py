@@ -1,11 +1,17 @@
-"""Labelled recordings of different lengths: a training part and a test part, standardised by the training part."""
+"""Labelled recordings of different lengths: a training part and a test part, standardised by the training part.
+
+What cannot be learned from is refused when it is put together, with its place: nothing that is trained on holds NaN.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from deltatrain.accel.errors import ConfigError
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +29,8 @@ class Sequences:
 
     Raises
     ------
-    ValueError
-        When the three arrays do not belong together.
+    ConfigError
+        When the three arrays do not belong together, are of other types, or a value is NaN or infinite.
     """
 
     values: NDArray[np.float32]
@@ -32,14 +38,20 @@ class Sequences:
     labels: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if self.values.ndim != 2 or self.values.dtype != np.float32:
-            raise ValueError(f"values must be float32 of shape (steps, features), not {_form(self.values)}")
+        if self.values.ndim != 2 or self.values.dtype != np.float32 or not self.values.shape[1]:
+            raise ConfigError(f"values must be float32 of shape (steps, features), not {_form(self.values)}")
+        for name, array in (("lengths", self.lengths), ("labels", self.labels)):
+            if array.dtype != np.int64:
+                raise ConfigError(f"{name} must be int64, not {_form(array)}")
         if self.lengths.ndim != 1 or self.lengths.shape != self.labels.shape:
-            raise ValueError(f"lengths {_form(self.lengths)} and labels {_form(self.labels)} must be of one shape (N,)")
+            forms = f"lengths {_form(self.lengths)} and labels {_form(self.labels)}"
+            raise ConfigError(f"{forms} must be of one shape (N,)")
         if self.lengths.size and self.lengths.min() < 1:
-            raise ValueError(f"lengths must be at least 1, not {self.lengths.min()}")
+            raise ConfigError(f"lengths must be at least 1, not {self.lengths.min()}")
         if self.lengths.sum() != len(self.values):
-            raise ValueError(f"lengths must add up to the {len(self.values)} steps there are, not {self.lengths.sum()}")
+            steps = len(self.values)
+            raise ConfigError(f"lengths must add up to the {steps} steps there are, not {self.lengths.sum()}")
+        self._refuse_what_is_no_number()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -73,6 +85,16 @@ class Sequences:
         rows, _ = self._rows(indices)
         return Sequences(self.values[rows], self.lengths[indices], self.labels[indices])
 
+    def _refuse_what_is_no_number(self) -> None:
+        finite = np.isfinite(self.values)
+        if finite.all():
+            return
+        row, feature = np.argwhere(~finite)[0]
+        sequence = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
+        step = row - self.lengths[:sequence].sum()
+        place = f"sequence {sequence}, step {step}, feature {feature}"
+        raise ConfigError(f"values must be finite numbers, not {self.values[row, feature]} in {place}")
+
     def _rows(
         self, indices: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -103,8 +125,8 @@ class Recordings:
 
     Raises
     ------
-    ValueError
-        When the parts do not belong together.
+    ConfigError
+        When the parts do not belong together, one is empty, or a label is of no class.
     """
 
     name: str
@@ -116,10 +138,22 @@ class Recordings:
 
     def __post_init__(self) -> None:
         if self.train.features != self.test.features:
-            raise ValueError(f"train has {self.train.features} features, test has {self.test.features}")
+            raise ConfigError(f"train has {self.train.features} features, test has {self.test.features}")
+        for name, part in (("train", self.train), ("test", self.test)):
+            if not len(part):
+                raise ConfigError(f"{name} must have one sequence or more, not none")
+            outside = np.flatnonzero((part.labels < 0) | (part.labels >= self.classes))
+            if outside.size:
+                wrong = f"{part.labels[outside[0]]} in {name}, sequence {outside[0]}"
+                raise ConfigError(f"labels must be from 0 to {self.classes - 1}, not {wrong}")
+
+    def digest(self) -> str:
+        """Return 16 hexadecimal digits of the SHA-256 of all that is learned from and tested on."""
+        digest = hashlib.sha256(f"{self.classes};{self.train.features};".encode())
         for part in (self.train, self.test):
-            if len(part) and not 0 <= part.labels.min() <= part.labels.max() < self.classes:
-                raise ValueError(f"labels must be from 0 to {self.classes - 1}")
+            for array in (part.lengths, part.labels, part.values):
+                digest.update(f"{array.shape};".encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
 
 
 def standardised(recordings: Recordings) -> Recordings:
@@ -133,7 +167,8 @@ def standardised(recordings: Recordings) -> Recordings:
     scale = np.where(deviation > 0, deviation, 1.0)
 
     def moved(part: Sequences) -> Sequences:
-        return replace(part, values=((part.values - mean) / scale).astype(np.float32))
+        with np.errstate(over="ignore"):  # what is too large for its format is refused where it stands
+            return replace(part, values=((part.values - mean) / scale).astype(np.float32))
 
     return replace(recordings, train=moved(recordings.train), test=moved(recordings.test))
 

@@ -15,7 +15,7 @@ import numpy as np
 from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
-from deltatrain.workloads.data.speech.casting import cast, intents
+from deltatrain.workloads.data.speech.casting import cast, intents, unseen_voices, voice_groups
 from deltatrain.workloads.data.speech.keeping import keep, made_by, read
 from deltatrain.workloads.data.speech.recording import features_of
 
@@ -25,6 +25,8 @@ SOURCE = (
     "FSC-like, synthetic: the 31 intents of Fluent Speech Commands (Lugosch et al., Interspeech 2019, "
     "arXiv:1904.03670) in other words, synthesised with espeak-ng 1.52, with room and noise added"
 )
+
+_APART = 1  # with the recipe's seed, what draws the voices set apart
 
 
 def load(progress: Progress | None = None) -> Recordings:
@@ -38,18 +40,43 @@ def load(progress: Progress | None = None) -> Recordings:
         When there is no synthesiser for this platform, it fails, or the cache folder cannot be written.
     """
     text = recipe_text()
+    return _recordings(tomllib.loads(text.decode()), _parts(text, progress))
+
+
+def voices_apart(progress: Progress | None = None) -> Recordings:
+    """Return the training part alone, some of its voices set apart as the test part: to choose settings by.
+
+    Voices that sound alike stay together, and the voices that `load` tests with are in neither part. Errors are those
+    of `load`.
+    """
+    text = recipe_text()
     recipe = tomllib.loads(text.decode())
-    kept = cache_folder() / f"commands-{made_by(text)}.npz"
-    parts = read(kept)
-    if parts is None:
-        parts = _synthesised(recipe, progress)
-        keep(kept, parts)
-    return standardised(Recordings("commands", LICENCE, SOURCE, len(intents(recipe)), *parts))
+    part, _ = _parts(text, progress)
+    voices = [line.utterance.voice for line in cast(recipe) if not line.unseen]
+    groups = voice_groups(recipe, np.random.default_rng(recipe["seed"]))
+    seen = [group for group in groups if group[0] in voices]
+    chosen = unseen_voices(seen, recipe["casting"]["test_share"], np.random.default_rng([recipe["seed"], _APART]))
+    apart = np.array([voice in chosen for voice in voices])
+    return _recordings(recipe, (part.take(np.flatnonzero(~apart)), part.take(np.flatnonzero(apart))))
 
 
 def recipe_text() -> bytes:
     """Return the recipe as it stands in its file."""
     return resources.files("deltatrain.workloads.datasets").joinpath("commands.toml").read_bytes()
+
+
+def _recordings(recipe: dict[str, Any], parts: tuple[Sequences, Sequences]) -> Recordings:
+    return standardised(Recordings("commands", LICENCE, SOURCE, len(intents(recipe)), *parts))
+
+
+def _parts(text: bytes, progress: Progress | None) -> tuple[Sequences, Sequences]:
+    """Return the training and the test part, not standardised, from the cache folder if they are there."""
+    kept = cache_folder() / f"commands-{made_by(text)}.npz"
+    parts = read(kept)
+    if parts is None:
+        parts = _synthesised(tomllib.loads(text.decode()), progress)
+        keep(kept, parts)
+    return parts
 
 
 def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:

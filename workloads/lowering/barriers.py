@@ -1,4 +1,7 @@
-"""Transfers as barriers: no other op runs beside them, as on a machine whose cores wait for the off-chip memory."""
+"""Barriers: ops beside which no other runs.
+
+They are transfers on a machine whose cores wait for the off-chip memory, and ends of layers on one that works in turn.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def with_barriers(
     depends
         Of every op, shape (N, D).
     unit
-        The unit of every op, shape (N,), of `units`.
+        The unit of every op, shape (N,), of `units`; ops of any other number are left as they are.
     barriers
         Rows, in order.
     """

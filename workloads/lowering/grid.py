@@ -48,6 +48,8 @@ class Grid:
         Which steps are classified.
     tiles
         Of the machine: several pass on what they make.
+    in_turn
+        Whether its layers and steps follow each other.
 
     Attributes
     ----------
@@ -57,7 +59,16 @@ class Grid:
         As given.
     """
 
-    def __init__(self, shape: Shape, timeline: Timeline, lengths: NDArray[np.int64], readout: str, tiles: int) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        timeline: Timeline,
+        lengths: NDArray[np.int64],
+        readout: str,
+        tiles: int,
+        *,
+        in_turn: bool = False,
+    ) -> None:
         self._shape, self._tiles = shape, tiles
         self._layer = np.arange(len(shape.hidden))[:, None, None]
         last_step = lengths[:, None] - 1
@@ -68,7 +79,7 @@ class Grid:
         )
         self._read_back = (self._layer == len(shape.hidden) - 1) & (every | (number == last_step))
         self.timeline = timeline
-        self.order = OpOrder(len(shape.hidden))
+        self.order = OpOrder(len(shape.hidden), in_turn)
         for entries in (self._forward(), self._backward(), self._transfers(), self._undone()):
             for entry in entries:
                 self.order.add(*entry)
@@ -82,6 +93,13 @@ class Grid:
         """Return the rows of all ops that move tapes and states from or to off-chip memory, in order."""
         rows = [self.order.rows(kind, points) for kind, points in self.order.kinds() if kind in _TRANSFERS]
         return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
+
+    def layer_ends(self) -> NDArray[np.int64]:
+        """Return the rows of the ops with which a layer is done with a step, forward or backward, in order."""
+        ends = (kinds.CELL, kinds.OUTER.x)
+        return np.sort(
+            np.concatenate([self.order.rows(kind, points) for kind, points in self.order.kinds() if kind in ends])
+        )
 
     def step_of(self, kind: OpKind, points: Points) -> NDArray[np.int64]:
         """Return the steps that ops of `kind` belong to."""
@@ -134,7 +152,7 @@ class Grid:
             (kinds.MATVEC.h, ran if arithmetic.BIAS_H else recurrent),
             (kinds.CELL, ran),
             (kinds.READ, ran & self._read),
-            (kinds.LOSS, ran & self._read),
+            (kinds.LOSS, ran & self._read & self._shape.learns),
         ):
             yield kind, exists, position
         if self._tiles > 1:

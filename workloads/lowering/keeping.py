@@ -10,7 +10,7 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.checkpoint.kept_bytes import Sizes, kept
-from deltatrain.workloads.lowering.checkpoint.reading import kept_whole, sent_whole, timeline
+from deltatrain.workloads.lowering.checkpoint.reading import forward_only, kept_whole, sent_whole, timeline
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timeline import Timeline
 from deltatrain.workloads.lowering.lists import Lists
@@ -66,6 +66,23 @@ def all_of_it(architecture: Architecture, shape: Shape, lists: Lists, readout: s
     lengths = lists.lengths.tolist()
     samples = [sent_whole(steps, on_way) if placed.tape_remote else kept_whole(steps) for steps in lengths]
     return Keeping(placed, samples, sizes)
+
+
+def nothing(architecture: Architecture, shape: Shape, lists: Lists) -> Keeping:
+    """Return the forward pass alone: every step is run once, and nothing is kept of it but the lists being read.
+
+    Raises
+    ------
+    FitError
+        If something does not fit.
+    """
+    tape = Tape(architecture, shape, lists)
+    inputs = int(lists.lengths.sum()) * input_bytes(architecture, shape)
+    placed = place(architecture, shape, Demand(inputs, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
+    unused = np.zeros_like(tape.bytes)
+    sizes = Sizes(unused, unused, unused, State(architecture, shape).own_bytes)
+    samples = [forward_only(steps) for steps in lists.lengths.tolist()]
+    return Keeping(place_kept(placed, architecture, {"lists": tape.made_list_bytes}, {}), samples, sizes)
 
 
 def _check_limit(architecture: Architecture, placed: Placed) -> None:

@@ -12,7 +12,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
 from deltatrain.workloads.tables import BPTT
-from deltatrain.workloads.workload import RECORDED, SYNTHETIC, Workload
+from deltatrain.workloads.workload import RECORDED, SYNTHETIC, TRAINING_PHASES, Workload
 
 
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
@@ -48,6 +48,13 @@ def dense_limits(workload: Workload, what: str) -> list[str]:
     if workload.sparsity.density == 1:
         return []
     return [f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}"]
+
+
+def forward_limits(workload: Workload, what: str) -> list[str]:
+    """Return why `what`, which needs a whole training step, refuses a workload that runs forward alone."""
+    if workload.learns:
+        return []
+    return [f"phases must be {list(TRAINING_PHASES)} for {what}, not {list(workload.phases)}"]
 
 
 def _spikes(dataset: str) -> bool:

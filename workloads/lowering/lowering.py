@@ -15,7 +15,8 @@ from deltatrain.workloads.lowering.checkpoint.kept_bytes import kept_over_ops
 from deltatrain.workloads.lowering.checkpoint.timeline import batch
 from deltatrain.workloads.lowering.exchange_room import wait_for_room
 from deltatrain.workloads.lowering.grid import Grid
-from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, all_of_it, as_scheduled
+from deltatrain.workloads.lowering.in_turn import in_turn
+from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, all_of_it, as_scheduled, nothing
 from deltatrain.workloads.lowering.lists import Lists, dense_lists, fired_lists
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
@@ -39,6 +40,8 @@ def lower(
     schedule_of: ScheduleOf | None = None,
 ) -> Program:
     """Return the program of one training step: forward, backward, weight gradient of every sample, then the update.
+
+    Of a shape that does not learn it has the forward pass alone.
 
     Parameters
     ----------
@@ -79,11 +82,7 @@ def _lowered(
 ) -> Program:
     steps = int(lists.lengths.sum()) * len(shape.hidden)
     check_room(_STEP_BYTES * steps, f"a program of {steps:,} steps of a layer")
-    keeping = (
-        all_of_it(architecture, shape, lists, readout)
-        if schedule_of is None
-        else as_scheduled(architecture, shape, lists, readout, schedule_of)
-    )
+    keeping = _kept(architecture, shape, lists, readout, schedule_of)
     timeline = batch(keeping.samples)
     given = StepInputs(
         architecture,
@@ -92,17 +91,31 @@ def _lowered(
         keeping.placed,
         Tape(architecture, shape, lists),
         State(architecture, shape),
-        Grid(shape, timeline, lists.lengths, readout, architecture.tiles.count),
+        Grid(*(shape, timeline, lists.lengths, readout, architecture.tiles.count), in_turn=architecture.engine.in_turn),
     )
     program = _program(given, keeping)
+    if architecture.engine.in_turn:
+        program = in_turn(program, given.grid)
     return program if architecture.checkpoint.overlap else _blocking(program, given.grid)
 
 
+def _kept(
+    architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: ScheduleOf | None
+) -> Keeping:
+    if not shape.learns:
+        return nothing(architecture, shape, lists)
+    if schedule_of is None:
+        return all_of_it(architecture, shape, lists, readout)
+    return as_scheduled(architecture, shape, lists, readout, schedule_of)
+
+
 def _program(given: StepInputs, keeping: Keeping) -> Program:
-    table = Ops.blank(given.grid.order.size + len(given.matrices))
+    updates = len(given.matrices) if given.shape.learns else 0
+    table = Ops.blank(given.grid.order.size + updates)
     for kind, points in given.grid.order.kinds():
         _enter(table, given, kind, points)
-    enter_updates(given, table)
+    if updates:
+        enter_updates(given, table)
     wait_for_room(table)
     placed, ops = given.placed, Ops(**table)
     return Program(

@@ -17,6 +17,8 @@ Passes follow each other, so the skew runs empty at the end of each. With T = 6,
 At [3] each layer's state is copied, if it is kept, before the layer's step 3 changes it. That is all that a pass waits
 for: transfers run beside it, each behind what freed its room (`workloads.lowering.checkpoint.timeline`).
 
+On a machine that works in turn (`accel.engine.Engine.in_turn`) the layers of a step follow each other, without skew.
+
 Within a macro step every unit takes its ops in the order of `FORWARD` or `BACKWARD`. Input deltas come before
 recurrent deltas, so they run ahead of the recurrence. Weight gradients come after everything that the recurrence waits
 for, so they fill the lanes while the cells are computed. Several tiles send the lists of the backward pass to all of
@@ -110,9 +112,12 @@ class OpOrder:
     ----------
     layers
         Number of recurrent layers.
+    in_turn
+        Whether layers run one after the other instead of skewed: a macro step is then a layer's step.
     """
 
     layers: int
+    in_turn: bool = False
     _points: dict[OpKind, Points] = field(default_factory=dict)
     _keys: dict[OpKind, NDArray[np.int64]] = field(default_factory=dict)
     _rows: dict[OpKind, NDArray[np.int64]] = field(default_factory=dict)
@@ -133,7 +138,8 @@ class OpOrder:
         behind = int(kind in _BEHIND_LAST_LAYER)
         places = np.full_like(layer, _PLACES[kind])
         within = 2 * (2 * skew + second) + int(kind in kinds.REDUCE)
-        self._keys[kind] = np.stack([sample, stage, macro + skew + behind, places, order, within])
+        first = macro * self.layers if self.in_turn else macro
+        self._keys[kind] = np.stack([sample, stage, first + skew + behind, places, order, within])
 
     def rank(self) -> None:
         """Give every op its row, in the order of the keys."""

@@ -38,12 +38,15 @@ class Shape:
         Width of each layer, H_l.
     classes
         Rows of the read-out.
+    learns
+        Whether steps run backward and weights are updated. Without that there are no gradients and no tape.
     """
 
     arithmetic: CellArithmetic
     inputs: tuple[int, ...]
     hidden: tuple[int, ...]
     classes: int
+    learns: bool = True
 
     @property
     def encoder(self) -> EncoderMode:
@@ -51,10 +54,10 @@ class Shape:
         return encoder_mode(self.arithmetic.ENCODER)
 
     @classmethod
-    def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int) -> Shape:
+    def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int, *, learns: bool = True) -> Shape:
         """Return the shape of a network of `cell`, a name in ``workloads/cells``, on vectors of `features`."""
         arithmetic = CELL_ARITHMETIC.load(CELLS.load(cell).ARITHMETIC)
-        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes)
+        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes, learns)
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         ("weights", placement.weights, architecture.weight_word_bytes),
         ("gradients", placement.gradients, architecture.gradient_word_bytes),
     )
-    for kind, home, word_bytes in kinds:
+    for kind, home, word_bytes in kinds if shape.learns else kinds[:1]:
         sizes = matrices(shape, architecture)
         needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
         is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
@@ -214,13 +217,14 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
     """
     address = sum(placed.remote_bytes.values())
     local_bytes, remote_bytes = placed.local_bytes | local, placed.remote_bytes | remote
+    tape_slots_bytes = remote.get("tape", 0)
     _check("tapes and checkpoints", sum(local_bytes.values()), architecture, "local")
     _check("tapes and checkpoints", sum(remote_bytes.values()), architecture, "remote")
     return replace(
         placed,
-        tape_remote=remote["tape"] > 0,
+        tape_remote=tape_slots_bytes > 0,
         tape_address=address,
-        state_address=address + remote["tape"],
+        state_address=address + tape_slots_bytes,
         local_bytes=local_bytes,
         remote_bytes=remote_bytes,
     )
@@ -232,7 +236,8 @@ def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:
     lanes, formats, layers = engine.lanes, engine.formats, range(len(shape.hidden))
     inputs = [own_most(architecture, width) for width in shape.inputs]
     widths = tuple(own_most(architecture, width) for width in shape.hidden)
-    with_gradient = formats.activation.bytes + formats.gradient.bytes
+    gradient_bytes = formats.gradient.bytes if shape.learns else 0
+    with_gradient = formats.activation.bytes + gradient_bytes
 
     def of_layers(vectors: int, element_bytes: int) -> Region:
         return Region(lanes, widths, (vectors,) * len(widths), element_bytes)
@@ -241,10 +246,10 @@ def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:
     places = (1 + inputs_on_way(architecture),)
     return MemoryMap(
         inputs=Region(lanes, (inputs[0],), places, formats.activation.bytes, padded=False),
-        memory=of_layers(arithmetic.ACCUMULATORS, 2 * (formats.memory.bytes + formats.gradient.bytes)),
+        memory=of_layers(arithmetic.ACCUMULATORS, 2 * (formats.memory.bytes + gradient_bytes)),
         held=Region(lanes, held, (int(shape.encoder.HELD),) * len(held), with_gradient, padded=False),
         h=of_layers(2, with_gradient),
-        state=of_layers(len(arithmetic.STATE), formats.state.bytes + formats.gradient.bytes),
+        state=of_layers(len(arithmetic.STATE), formats.state.bytes + gradient_bytes),
         logits=Region(lanes, (shape.classes,), (1,), formats.memory.bytes, padded=False),
     )
 

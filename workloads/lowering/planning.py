@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.tiles import dealt
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand, demand_of
@@ -88,6 +89,23 @@ class Plan:
     costs: Costs
     unlimited_cycles: int
     policies: tuple[PolicyPlan, ...]
+
+    def __repr__(self) -> str:
+        best, sizes = self.recommended, self.budget
+        fitting = [plan.policy for plan in self.policies if plan.demand is not None]
+        lines = [
+            f"checkpoint plan of T = {self.steps:,}: {len(fitting)} of {len(self.policies)} policies fit",
+            ", ".join(fitting) or "none",
+            f"a state takes {quantity(sizes.state_bytes, 'B')}, a tape {quantity(sizes.tape_bytes, 'B')}; "
+            f"room for them {quantity(sizes.local_bytes, 'B')} local, {quantity(sizes.remote_bytes, 'B')} remote",
+        ]
+        if best is not None and best.demand is not None:
+            lines.append(
+                f"recommended: {best.policy}, {best.overlapped_cycles:,} cycles a sample, "
+                f"{best.overlapped_cycles / self.unlimited_cycles:.3f} of keeping everything; "
+                f"{quantity(best.demand.local_bytes, 'B')} local, {quantity(best.demand.remote_bytes, 'B')} remote"
+            )
+        return "\n  ".join(lines)
 
     @property
     def recommended(self) -> PolicyPlan | None:

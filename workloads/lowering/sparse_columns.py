@@ -8,6 +8,7 @@ each column begins is in a table, because columns differ in length.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -97,8 +98,8 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
     columns = _columns(shape, program.architecture, weights)
     tensors: list[Tensor] = []
     local, remote = dict(program.local_bytes), dict(program.remote_bytes)
-    for first, use in ((0, "weights"), (len(columns), "gradients")):
-        whole = program.tensors[first : first + len(columns)]
+    for use in ("weights", "gradients") if shape.learns else ("weights",):
+        whole = [tensor for tensor in program.tensors if tensor.kind == use]
         address = whole[0].address
         for tensor, one in zip(whole, columns, strict=True):
             word_size = tensor.word_bytes + one.number_bytes
@@ -134,9 +135,10 @@ def _check(architecture: Architecture, tensors: Sequence[Tensor], local_bytes: i
             f"local.bytes = {architecture.local.bytes} is too small: with the table of compressed columns, "
             f"{local_bytes} bytes must fit, {local_bytes - architecture.local.bytes} bytes are missing"
         )
-    half = len(tensors) // 2
-    pairs = zip(tensors[:half], tensors[half:], strict=True)
-    needed = 2 * max(sum(tensor.word_bytes for tensor in pair if tensor.remote) for pair in pairs)
+    words: dict[tuple[Stream, int], int] = defaultdict(int)
+    for tensor in tensors:
+        words[tensor.stream, tensor.layer] += tensor.word_bytes * tensor.remote
+    needed = 2 * max(words.values())
     if needed > architecture.dma.buffer_bytes:
         raise FitError(
             f"dma.buffer_bytes must hold two compressed words of a weight and a gradient matrix, {needed} bytes, "

@@ -43,7 +43,7 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
 def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
     """Return the same of a network's shape and what fired, all weights being there."""
     policy = _policy_that_runs_again(architecture)
-    if policy is None:
+    if policy is None or not shape.learns:
         return lower(architecture, shape, recorded, readout)
     costed = lower(keeping_all(architecture), shape, _first_steps(recorded), readout)
     schedules = PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap)
@@ -54,7 +54,7 @@ def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
     shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
     policy = _policy_that_runs_again(architecture)
-    if policy is None:
+    if policy is None or not shape.learns:
         return lower_dense(architecture, shape, lengths, readout)
     costed = lower_dense(keeping_all(architecture), shape, np.minimum(lengths, _COSTED_STEPS), readout)
     schedules = PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap)
@@ -69,7 +69,8 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 def shape_of(trace: Trace) -> Shape:
     """Return the sizes of a trace's network; a `ConfigError` where no program does what was trained."""
     refuse(workload_limits(trace.workload))
-    return Shape.of(trace.workload.cell, trace.inputs, trace.workload.hidden, trace.classes)
+    workload = trace.workload
+    return Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes, learns=workload.learns)
 
 
 @dataclass(frozen=True)
@@ -110,5 +111,5 @@ def _policy_that_runs_again(architecture: Architecture) -> Policy | None:
 def _first_steps(recorded: RecordedStep) -> RecordedStep:
     lengths = np.minimum(recorded.lengths, _COSTED_STEPS)
     streams = (recorded.fired_x, recorded.fired_h, recorded.asked_x, recorded.asked_h)
-    first = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in streams)
-    return RecordedStep(recorded.epoch, recorded.update, lengths, *first)
+    x, h, asked_x, asked_h = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in streams)
+    return RecordedStep(recorded.epoch, recorded.update, lengths, x, h, asked_x, asked_h)

@@ -70,11 +70,28 @@ def from_flat(vector: Array, sizes: Sizes) -> Parameters:
     return Parameters(layers, W, b)
 
 
-def initial_parameters(sizes: Sizes, rng: np.random.Generator, dtype: np.dtype[np.floating]) -> Parameters:
-    """Return parameters drawn uniformly within 1/sqrt(H) of zero, H the width of the layer (as torch.nn.LSTM does)."""
+def initial_parameters(
+    sizes: Sizes, rng: np.random.Generator, dtype: np.dtype[np.floating], forget_bias: float = 0.0
+) -> Parameters:
+    """Return parameters drawn uniformly within 1/sqrt(H) of zero, H the width of the layer (as torch.nn.LSTM does).
+
+    Parameters
+    ----------
+    sizes
+        The network.
+    rng, dtype
+        What the parameters are drawn with, and their number format.
+    forget_bias
+        What is added to the bias of every forget gate, so that a state is kept until the network learns otherwise
+        (Gers et al., Neural Computation 2000; 1 after Jozefowicz et al., ICML 2015).
+    """
     widths = (*np.repeat(sizes.hidden, 3), sizes.hidden[-1], sizes.hidden[-1])
     draws = [rng.uniform(-1, 1, shape) / np.sqrt(width) for shape, width in zip(shapes(sizes), widths, strict=True)]
-    return from_flat(np.concatenate([draw.ravel() for draw in draws]).astype(dtype), sizes)
+    drawn = from_flat(np.concatenate([draw.ravel() for draw in draws]).astype(dtype), sizes)
+    forgetting = [name in sizes.cell.FORGET for name in sizes.cell.ACCUMULATORS]
+    for layer in drawn.layers:
+        layer.bias.reshape(len(forgetting), -1)[forgetting] += dtype.type(forget_bias)
+    return drawn
 
 
 class Network(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deltatrain.workloads.arrays.packing import unpack
+from deltatrain.workloads.arrays.packing import Array, Packing, unpack
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.network.fired import Fired, fired_in, nothing_fired
 from deltatrain.workloads.network.network import Forward, Network, Parameters, cross_entropy, decisions, forward
@@ -51,12 +51,20 @@ def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
     packing = ran.packing
     lengths = np.empty_like(packing.lengths)
     lengths[packing.order] = packing.lengths
+    fired_x = tuple(unpack(tape.fired_x, packing) for tape in ran.tapes)
+    fired_h = tuple(unpack(tape.fired_h, packing) for tape in ran.tapes)
     return RecordedStep(
         epoch=epoch,
         update=update,
         lengths=lengths,
-        fired_x=tuple(unpack(tape.fired_x, packing) for tape in ran.tapes),
-        fired_h=tuple(unpack(tape.fired_h, packing) for tape in ran.tapes),
-        asked_x=tuple(unpack(tape.asked_x, packing) for tape in ran.tapes if tape.asked_x is not tape.fired_x),
-        asked_h=tuple(unpack(tape.asked_h, packing) for tape in ran.tapes if tape.asked_h is not tape.fired_h),
+        fired_x=fired_x,
+        fired_h=fired_h,
+        asked_x=_asked([ran.tapes[0].fired_x, *(tape.asked_x for tape in ran.tapes[1:])], fired_x, packing),
+        asked_h=_asked([tape.asked_h for tape in ran.tapes], fired_h, packing),
     )
+
+
+def _asked(masks: list[Array], fired: tuple[Array, ...], packing: Packing) -> tuple[Array, ...]:
+    """Return packed masks padded; none if they are what fired. Nobody asks for the gradient of the network's input."""
+    asked = tuple(unpack(mask, packing) for mask in masks)
+    return () if all(map(np.array_equal, asked, fired)) else asked

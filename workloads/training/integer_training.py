@@ -186,23 +186,30 @@ def classify(network: IntegerNetwork, parameters: IntegerParameters, h: Integers
 
 
 def recorded_step(step: IntegerStep, widths: Sequence[int], epoch: int = 0, number: int = 0) -> RecordedStep:
-    """Return the masks of `step`, bias columns left out; entries of value 0 are listed and did not fire.
+    """Return the masks of `step`; the other arguments are those of `recorded_forward`."""
+    return recorded_forward([record.forward for record in step.samples], widths, epoch, number)
+
+
+def recorded_forward(
+    samples: Sequence[Sequence[LayerForward]], widths: Sequence[int], epoch: int = 0, number: int = 0
+) -> RecordedStep:
+    """Return the masks of forward passes, bias columns left out; entries of value 0 are listed and did not fire.
 
     Parameters
     ----------
-    step
-        What `training_step` returned.
+    samples
+        What `forward` returned for each.
     widths
         Width of the input and of each layer, (F, H_0, ...).
     epoch, number
         When the step took place; see `workloads.trace.RecordedStep`.
     """
-    lengths = np.array([len(record.forward[0].fired_x) for record in step.samples], dtype=np.int64)
+    lengths = np.array([len(layers[0].fired_x) for layers in samples], dtype=np.int64)
 
     def masks(layer: int, stream: str, width: int, least: int) -> NDArray[np.bool_]:
         found = np.zeros((int(lengths.max()), len(lengths), width + 1), dtype=np.bool_)  # the last one for the bias
-        for b, record in enumerate(step.samples):
-            for t, fired in enumerate(getattr(record.forward[layer], stream)):
+        for b, ran in enumerate(samples):
+            for t, fired in enumerate(getattr(ran[layer], stream)):
                 found[t, b, fired.columns[np.abs(fired.delta) >= least]] = True
         return found[:, :, :width]
 

@@ -7,7 +7,6 @@ exactly as if nothing had happened.
 from __future__ import annotations
 
 import io
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from deltatrain.accel.documents import json_text
+from deltatrain.accel.documents import json_text, json_value, shown
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
 
 VERSION = 2
@@ -35,6 +35,8 @@ class LearningState:
     ----------
     workload_digest
         Of the workload it belongs to.
+    recordings_digest
+        Of the recordings it was trained on; empty in a file of a version that did not keep it.
     updates
         Optimiser steps taken.
     parameters
@@ -50,6 +52,7 @@ class LearningState:
     """
 
     workload_digest: str
+    recordings_digest: str
     updates: int
     parameters: Array
     mask: Array
@@ -70,6 +73,7 @@ def save(state: LearningState, path: Path) -> None:
         "kind": _KIND,
         "version": VERSION,
         "workload_digest": state.workload_digest,
+        "recordings_digest": state.recordings_digest,
         "updates": state.updates,
         "epochs": [asdict(counts) for counts in state.epochs],
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in state.recorded],
@@ -98,7 +102,7 @@ def load(path: Path, workload_digest: str) -> LearningState:
     try:
         with path.open("rb") as file:
             arrays = read_arrays(file, f"state {path}")
-        about = json.loads(arrays.pop("about").tobytes())
+        about = json_value(arrays.pop("about").tobytes())
         if about["kind"] != _KIND or about["version"] != VERSION:
             raise KeyError("kind")
         state = _rebuilt(about, arrays)
@@ -110,44 +114,20 @@ def load(path: Path, workload_digest: str) -> LearningState:
         raise HostError(f"{path} is no learning state of version {VERSION}, or it is damaged: delete it") from None
     if about["workload_digest"] != workload_digest:
         raise ConfigError(
-            f"{path} belongs to another workload (digest {about['workload_digest']}, wanted {workload_digest}): "
+            f"{path} belongs to another workload (digest {shown(about['workload_digest'])}, wanted "
+            f"{workload_digest!r}): "
             "delete it or name another file"
         )
     return state
-
-
-def check_alike(state: LearningState, fresh: LearningState, widths: tuple[int, ...], path: Path) -> None:
-    """Raise a `ConfigError` unless the state from `path` has arrays like one that has just begun.
-
-    Parameters
-    ----------
-    state, fresh
-        The two states.
-    widths
-        As of `RecordedStep.check`.
-    path
-        The file, for the message.
-    """
-
-    def kinds(one: LearningState) -> dict[str, tuple[tuple[int, ...], str]]:
-        arrays = {"parameters": one.parameters, "mask": one.mask, **one.optimiser}
-        return {name: (array.shape, array.dtype.str) for name, array in arrays.items()}
-
-    try:
-        for step in state.recorded:
-            step.check(widths)
-        if kinds(state) != kinds(fresh):
-            raise ValueError("other arrays")
-    except ValueError:
-        raise ConfigError(f"{path} is of another network than its workload's, or it is damaged: delete it") from None
 
 
 def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
     optimiser = {
         name.removeprefix("optimiser."): array for name, array in arrays.items() if name.startswith("optimiser.")
     }
-    if type(about["updates"]) is not int:
-        raise ValueError("updates must be a number of steps")
+    numbers = [about["updates"], *(number for when in about["recorded"] for number in when.values())]
+    if any(type(number) is not int for number in numbers):
+        raise ValueError("updates and epochs must be integers")
     told = [epoch | {"loss": math.nan if epoch["loss"] is None else epoch["loss"]} for epoch in about["epochs"]]
     epochs = TypeAdapter(tuple[EpochCounts, ...]).validate_python(told)
     recorded = [
@@ -156,6 +136,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
     ]
     return LearningState(
         workload_digest=about["workload_digest"],
+        recordings_digest=about.get("recordings_digest", ""),
         updates=about["updates"],
         parameters=arrays["parameters"],
         mask=arrays["mask"],
@@ -168,7 +149,8 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
 def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
     streams = step.masks().items()
     masks = {f"{prefix}.{name}.{number}": mask for name, of in streams for number, mask in enumerate(of)}
-    return {f"{prefix}.lengths": step.lengths, **masks}
+    numbers = step.numbers.arrays() if step.numbers else {}
+    return {f"{prefix}.lengths": step.lengths, **masks, **{f"{prefix}.{name}": numbers[name] for name in numbers}}
 
 
 def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
@@ -185,4 +167,5 @@ def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dic
         masks("asked_x", layers),
         masks("asked_h", layers),
         masks("w", 2 * layers + 1),
+        StepNumbers.among(arrays, f"{prefix}."),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,14 +19,17 @@ from deltatrain.workloads.network.network import Network, Parameters, Sizes, for
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
+from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.tables import Training
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.batches import epoch_batches
+from deltatrain.workloads.training.divergence import diverged, highest_loss
 from deltatrain.workloads.training.evaluation import Evaluation, evaluate, recorded_step
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.operations import MatrixMacs, matrix_macs
+from deltatrain.workloads.training.resuming import check_resumable
 from deltatrain.workloads.weight_masks import first_mask, next_mask, recorded_weights
 from deltatrain.workloads.workload import Workload
 
@@ -136,11 +140,15 @@ def train(
     Raises
     ------
     ConfigError
-        When the state is damaged, belongs to another workload or cannot be written.
+        When the state is damaged, belongs to another workload or other recordings, or cannot be written.
+    DivergedError
+        When a loss or a weight is no longer a finite number, or the last loss reaches `highest_loss`; the message names
+        epoch and update.
     """
     reuse_freed_memory()
     # A training step's products are too small to share: a second BLAS thread mostly waits, and costs a core.
-    with threadpool_limits(limits=1, user_api="blas"):
+    # What overflows is no warning but the end, as soon as a loss or a weight shows it.
+    with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
         return _train(workload, recordings, state_path, resume, on_progress)
 
 
@@ -152,10 +160,11 @@ def _train(
     on_progress: Callable[[Progress], None] | None,
 ) -> Trained:
     sizes = sizes_of(workload, recordings)
-    state = _initial_state(workload, sizes)
+    state = _initial_state(workload, sizes, recordings.digest() if state_path is not None else "")
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
-        learning_state.check_alike(state, fresh, (*sizes.inputs[:1], *sizes.hidden), state_path)
+        epoch_updates = -(-len(recordings.train) // workload.training.batch)
+        check_resumable(state, fresh, sizes, workload.training, epoch_updates, state_path)
     accuracy = state.epochs[-1].accuracy if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
         state = _epoch(workload, recordings, sizes, state, epoch, accuracy, on_progress)
@@ -164,13 +173,20 @@ def _train(
             learning_state.save(state, state_path)
     parameters = from_flat(state.parameters, sizes)
     final = evaluate(network_of(workload, sizes, workload.training.epochs - 1), parameters, recordings.test)
+    if not final.loss < highest_loss(workload.dtype):
+        raise diverged(workload.training, workload.training.epochs - 1, state.updates, state.updates, final.loss)
     return Trained(workload, sizes, parameters, state.mask, state.epochs, state.recorded, final)
 
 
 def clipped(gradient: Array, norm: float) -> Array:
-    """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger."""
+    """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger.
+
+    One whose norm is too large for its format has no direction left: it becomes NaN, as the weights will.
+    """
     own = float(np.linalg.norm(gradient))
-    return gradient if own <= norm else gradient * gradient.dtype.type(norm / own)
+    if own <= norm:
+        return gradient
+    return gradient * gradient.dtype.type(norm / own if math.isfinite(own) else math.nan)
 
 
 def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:
@@ -204,20 +220,30 @@ def _epoch(
         rate = learning_rate(training, update, updates, losses)
         vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
         update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
+        if not (math.isfinite(step.loss) and np.isfinite(vector).all()):
+            raise diverged(training, epoch, update, updates, step.loss)
         fired += step.fired
         if on_progress:
             on_progress(Progress(epoch, training.epochs, update, updates, total / seen, accuracy))
     parameters = from_flat(vector, sizes)
-    tested = evaluate(network, parameters, recordings.test).accuracy
+    tested = evaluate(network, parameters, recordings.test)
+    if not math.isfinite(tested.loss):
+        raise diverged(training, epoch, update, updates, tested.loss)
     if on_progress:
-        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, tested))
-    counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested, *fired)
+        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, tested.accuracy))
+    counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested.accuracy, *fired)
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
-        step_recorded = _record(workload, network, parameters, part, epoch, update)
-        recorded = (*recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
-    learned = LearningState(
-        state.workload_digest, update, vector, state.mask, memory, (*state.epochs, counts), recorded
+        step_recorded = _record(workload, network, parameters, part, epoch, update, rate)
+        before = (replace(step, numbers=None) for step in recorded)  # a trace has the weights of its last step alone
+        recorded = (*before, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
+    learned = replace(
+        state,
+        updates=update,
+        parameters=vector,
+        optimiser=memory,
+        epochs=(*state.epochs, counts),
+        recorded=recorded,
     )
     if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
         return learned
@@ -233,16 +259,30 @@ def _moved(state: LearningState, workload: Workload, sizes: Sizes, progress: flo
 
 
 def _record(
-    workload: Workload, network: Network, parameters: Parameters, part: Sequences, epoch: int, update: int
+    workload: Workload,
+    network: Network,
+    parameters: Parameters,
+    part: Sequences,
+    epoch: int,
+    update: int,
+    rate: float,
 ) -> RecordedStep:
-    """Return what fires in the forward pass of the recorded samples, the same ones in each epoch."""
+    """Return what fires in the forward pass of the recorded samples, the same ones in each epoch, and its numbers.
+
+    A machine that runs the step updates the weights too. It takes `rate`, the learning rate of the update before.
+    """
     chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
-    return recorded_step(forward(network, parameters, *part.padded(chosen)), epoch, update)
+    x, lengths = part.padded(chosen)
+    step = recorded_step(forward(network, parameters, x, lengths), epoch, update)
+    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
+        return step
+    return replace(step, numbers=StepNumbers(parameters.flat(), x, part.labels[chosen], np.array(rate)))
 
 
 def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
     """Return what training begins with: what is drawn, or the network in the workload's file."""
-    drawn = initial_parameters(sizes, _generator(workload.training, _INITIAL, 0), workload.dtype)
+    rng = _generator(workload.training, _INITIAL, 0)
+    drawn = initial_parameters(sizes, rng, workload.dtype, workload.training.forget_bias)
     if workload.initial_weights is None:
         return drawn
     return initial_network(workload.initial_weights).parameters(sizes, drawn)
@@ -252,15 +292,17 @@ def recorded_untrained(workload: Workload, recordings: Recordings) -> RecordedSt
     """Return what fires in the recorded samples before any training, in the network in the workload's file."""
     sizes = sizes_of(workload, recordings)
     network = Network(sizes, workload.thresholds, workload.readout, workload.training.beta, workload.code_bits)
+    rate = workload.training.learning_rate
     with threadpool_limits(limits=1, user_api="blas"):
-        return _record(workload, network, _first_parameters(workload, sizes), recordings.train, 0, 0)
+        return _record(workload, network, _first_parameters(workload, sizes), recordings.train, 0, 0, rate)
 
 
-def _initial_state(workload: Workload, sizes: Sizes) -> LearningState:
+def _initial_state(workload: Workload, sizes: Sizes, recordings_digest: str) -> LearningState:
     mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
     parameters = _first_parameters(workload, sizes).flat() * mask
     optimiser = OPTIMISERS.load(workload.training.optimiser)
-    return LearningState(workload.digest(), 0, parameters, mask, optimiser.start(parameters), (), ())
+    memory = optimiser.start(parameters)
+    return LearningState(workload.digest(), recordings_digest, 0, parameters, mask, memory, (), ())
 
 
 def _generator(training: Training, purpose: int, epoch: int) -> np.random.Generator:

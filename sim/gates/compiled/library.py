@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-import tempfile
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from amaranth.lib.wiring import Component
 
 from deltatrain.accel.errors import ConfigError, HostError
-from deltatrain.accel.files import replace_file
+from deltatrain.accel.files import replace_file, scratch_folder
 from deltatrain.sim.gates.compiled.known import key, known_library, remember_library
 from deltatrain.sim.gates.compiled.recipe import Recipe
 from deltatrain.sim.gates.compiled.tools import Tool
@@ -114,8 +113,7 @@ def _build(place: Path, sources: dict[str, str], recipe: Recipe) -> None:
     """Build the library in a folder of its own and move it to `place`, where another process may put it too."""
     log = place.with_suffix(".log")
     try:
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=place.parent) as name:
-            folder = Path(name)
+        with scratch_folder(".building-", place.parent) as folder:
             for file, text in sources.items():
                 (folder / file).write_text(text)
             output = b""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import Program
@@ -84,7 +84,7 @@ def exported(
     tell("files", 0.0)
     return _Files(step, on_gates, recording, cycles, spent).all() | {
         "tile.v": text.encode(),
-        "parameters.json": (json.dumps(parameters(step, on_gates, ran, cycles), indent=1) + "\n").encode(),
+        "parameters.json": (json_text(parameters(step, on_gates, ran, cycles), indent=1) + "\n").encode(),
         "README.txt": README.encode(),
     }
 

@@ -344,6 +344,41 @@ def test_points_whose_energies_are_priced_in_different_ways_are_marked(make_swee
         assert ("not comparable" in text) == marked and ("Energy by a." in text) != marked
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_an_update_that_the_machine_does_not_make_is_told(make_run, optimiser):
+    run = make_run(1)
+    workload = run.result.workload | {"training": {"optimiser": optimiser}}
+    page = render(Contents("out", [replace(run, result=run.result.model_copy(update={"workload": workload}))]))
+    assert ("update (WU) is plain SGD, whatever the workload&#39;s optimiser (adamw)." in page) == (
+        optimiser == "adamw"
+    )
+
+
+def test_runs_that_do_not_stand_on_the_same_say_so(make_run):
+    """Another machine is what a page compares; another fidelity, version, workload or number format is told."""
+    run = make_run(1)
+    other = make_run(2, name="other")
+    same = replace(other, result=other.result.model_copy(update={"provenance": run.result.provenance}))
+    assert "differ" not in _overview_note(run, same)
+    engine = run.result.architecture["engine"]
+    coarse = engine | {"formats": engine["formats"] | {"weight": {"bits": 9, "fraction_bits": 7}}}
+    changed = {
+        "fidelity": "analytic",
+        "provenance": run.result.provenance | {"deltatrain": "0.2.0", "workload_digest": "f" * 16},
+        "architecture": run.result.architecture | {"engine": coarse},
+    }
+    note = _overview_note(run, replace(same, result=same.result.model_copy(update=changed)))
+    assert "they differ in fidelity (cycle and analytic); version of deltatrain (" in note
+    assert f"workload (0123456789abcdef and {'f' * 16}); number format weight (" in note
+    assert "and 9 bits, 7 of fraction)." in note
+
+
+def _overview_note(*runs):
+    return (
+        parse(render(Contents("out", runs, (), "0.1.0"))).one("section", **{"aria-labelledby": "overview-title"}).text
+    )
+
+
 def _luminance(colour):
     channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]

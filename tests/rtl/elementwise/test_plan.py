@@ -7,7 +7,9 @@ import pytest
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.modes import SOON_CYCLES, cell_backward, cell_forward
+from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.cells import TIMETABLES
+from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H
 from deltatrain.rtl.elementwise.plan import Plan
 from deltatrain.rtl.elementwise.timetable import LookUp, Multiply, Read, Timetable, Write
 
@@ -21,6 +23,17 @@ LINE = (
     Write(7, "square", "new_h", "activation"),
 )
 NOTHING = Timetable(())
+
+# one byte, two, three, four and five: no two formats that a neuron meets are alike
+DIFFERENT = FORMATS.model_copy(
+    update={
+        "gate": NumberFormat(bits=8, fraction_bits=6),
+        "activation": NumberFormat(bits=12, fraction_bits=8),
+        "state": NumberFormat(bits=20, fraction_bits=11),
+        "gradient": NumberFormat(bits=28, fraction_bits=12),
+        "memory_bits": 40,
+    }
+)
 
 
 def plan_of(*steps, slots=2, backward=NOTHING):
@@ -93,3 +106,23 @@ def test_both_directions_share_the_windows():
     backward = Timetable((Read(3, "M", "memory", "tanh_input"),))
     with pytest.raises(ValueError, match=r"\('read', 'memory'\) is used in \[3\], beyond the 2 slots from cycle 0 on"):
         plan_of(*LINE, backward=backward)
+
+
+@every_cell
+def test_a_neuron_reads_and_writes_as_many_bytes_as_are_counted(cell):
+    """g(h) comes in two parts, which the port adds up; M is as wide as its memory, all else as it is stored."""
+    arithmetic, timetables = CELL_ARITHMETIC.load(cell), TIMETABLES.load(cell)
+    for mode, timetable in ((cell_forward, timetables.FORWARD), (cell_backward, timetables.BACKWARD)):
+        moved = {Read: 0, Write: 0}
+        for kind in moved:
+            for step in timetable.of_kind(kind):
+                number = DIFFERENT.memory if step.port == "memory" else getattr(DIFFERENT, step.stored)
+                moved[kind] += number.bytes * (len(GRADIENTS_OF_H) if step.port == "g_h" else 1)
+        assert mode.neuron_bytes(arithmetic, DIFFERENT) == (moved[Read], moved[Write])
+
+
+def test_a_neuron_of_an_lstm_on_16_bits():
+    """Forward four blocks of M of 5 bytes and c; i, f, g, o, tanh(c), c and h. Backward the tape, c, g(h) twice, ..."""
+    lstm = CELL_ARITHMETIC.load("lstm")
+    assert cell_forward.neuron_bytes(lstm, FORMATS) == (22, 14)
+    assert cell_backward.neuron_bytes(lstm, FORMATS) == (26, 10)

@@ -176,6 +176,7 @@ def test_run_leaves_result_trace_and_figures(deltatrain, tmp_path, fidelity):
     assert found.workload == workload.model_dump(mode="json") and found.fidelity == fidelity
     assert Trace.load(out / "trace.npz") == synthetic_trace(workload)
     assert f"{found.speedup:.3g}× faster" in ran.stdout and "total" in ran.stdout
+    assert ("update (WU) is plain SGD" in ran.stdout) == (workload.training.optimiser != "sgd")
 
 
 def test_json_is_the_result_file_and_nothing_else(deltatrain, tmp_path):

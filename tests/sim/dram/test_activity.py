@@ -43,7 +43,7 @@ def _bank_slices(commands: list[Command], part: DramPart, refresh_cycles: int, e
     t, data, tck = part.timing, part.burst_length // part.beats_per_clock, part.tck_ps
     found = []
     for at, c in enumerate(commands):
-        if c.kind in ("REF", "REFpb"):
+        if c.kind.startswith("REF"):
             found.append(("refresh", c.cycle, c.cycle + refresh_cycles, {}))
         if c.kind != "ACT":
             continue
@@ -86,7 +86,13 @@ def test_slices_are_what_the_commands_say(case: Case, looks: int, idle: int) -> 
     _served(case, watched, same, looks)
     same.advance(end + 500)  # a memory may be ahead of the run's end
     watched.finish(ceil(end * part.tck_ps))
-    several = {"channel": controller.channels, "rank": controller.ranks, "group": part.bank_groups}
+    pseudo = controller.pseudo_channels
+    several = {
+        "channel": controller.channels,
+        "pseudo channel": pseudo,
+        "rank": controller.ranks,
+        "group": part.bank_groups,
+    }
     for slices in kept.slices.values():
         assert all(one[2] <= other[1] for one, other in pairwise(slices)), "slices of a track overlap"
         assert all(a < b <= ceil(end * part.tck_ps) for _, a, b, _ in slices)
@@ -95,15 +101,17 @@ def test_slices_are_what_the_commands_say(case: Case, looks: int, idle: int) -> 
         fields = [f"{field} {n}" for (field, size), n in zip(several.items(), place, strict=False) if size > 1]
         return " ".join([*fields, what])
 
-    refresh = (part.timing.tRFCpb if controller.refresh == "per_bank" else part.timing.tRFC) or 0
+    t = part.timing
+    refresh = {"all_bank": t.tRFC, "per_bank": t.tRFCpb, "same_bank": t.tRFCsb}[controller.refresh] or 0
     expected = dict[str, list[Slice]]()
     active = 0
-    for channel, rank in np.ndindex(controller.channels, controller.ranks):
+    for channel, rank in np.ndindex(controller.channels, pseudo * controller.ranks):
         of_rank = []
         for group, bank in np.ndindex(part.bank_groups, part.banks_per_group):
-            own = [c for c in commands if c[2:4] == (channel, rank) and (c.bank < 0 or c[4:6] == (group, bank))]
+            meant = [(-1, -1), (-1, bank), (group, bank)]
+            own = [c for c in commands if c[2:4] == (channel, rank) and c[4:6] in meant]
             if found := _bank_slices(own, part, refresh, end):
-                track = name(f"bank {bank}", channel, rank, group)
+                track = name(f"bank {bank}", channel, *divmod(rank, controller.ranks), group)
                 expected[track] = found
                 of_rank += kept.slices[track]
         until = 0
@@ -116,13 +124,14 @@ def test_slices_are_what_the_commands_say(case: Case, looks: int, idle: int) -> 
     assert abs(active - memory.active_cycles(end) * part.tck_ps) <= rounded
 
     moved = Counter[str]()
-    for channel in range(controller.channels):
+    for channel, bus in np.ndindex(controller.channels, pseudo):
         bursts = []
-        for what, start_ps, end_ps, numbers in kept.slices.get(name("data bus", channel), []):
+        for what, start_ps, end_ps, numbers in kept.slices.get(name("data bus", channel, bus), []):
             moved[what] += numbers["bursts"]
             assert abs(end_ps - start_ps - numbers["bursts"] * part.burst_cycles * part.tck_ps) < 1
-            place = numbers.get("rank", 0), numbers.get("group", 0), numbers["bank"]
+            place = bus * controller.ranks + numbers.get("rank", 0), numbers.get("group", 0), numbers["bank"]
             first = start_ps // part.tck_ps
             bursts += [(first + n * part.burst_cycles, what, place) for n in range(numbers["bursts"])]
-        assert bursts == _bursts([c for c in commands if c.channel == channel], part)
+        own = [c for c in commands if (c.channel, c.rank // controller.ranks) == (channel, bus)]
+        assert bursts == _bursts(own, part)
     assert moved == Counter({"read": memory.counts.read_bursts, "write": memory.counts.write_bursts})

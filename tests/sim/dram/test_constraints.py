@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from dram_checker import as_list, check
-from dram_workloads import Case, cases
+from dram_workloads import SAME_BANK, Case, cases
 from hypothesis import given, settings
 
-from deltatrain.accel.dram import DramController, DramPart
+from deltatrain.accel.dram import DramController, DramPart, RowPolicy
 from deltatrain.accel.dram_parts import DRAM_PARTS
+from deltatrain.accel.dram_refresh import Refresh, refreshes_of
 from deltatrain.sim.dram.controller import DramChannels
 from deltatrain.sim.dram.requests import generated
 
@@ -18,7 +19,7 @@ CONSTRAINTS = {
         *("tRCDRD", "tRCDWR", "tRP", "tRC", "tRRD_S", "tRRD_L", "tFAW", "tCCD_L", "tWTR_S", "tWTR_L", "tWR", "tRTP"),
         *("tRFC", "tRTW", "tRTRS", "CL"),
     ),
-    "ddr5_4800": ("tCCD_L_WR", "tFAW", "tPPD"),
+    "ddr5_4800": ("tCCD_L_WR", "tFAW", "tPPD", "tRFCsb", "tREFSBRD", "tREFIsb"),
     "lpddr5_6400": ("tCCD_L", "tRPab", "tWTR_L"),
     "lpddr4_3200": ("tRPab", "tDQSCK", "tDQSS", "tPPD", "tRFCpb", "tRREFD", "tREFIpb"),
 }
@@ -36,7 +37,7 @@ def test_every_command_obeys_every_constraint(case: Case) -> None:
     assert kinds.count("ACT") == counts.activates
     assert kinds.count("RD") + kinds.count("RDA") == counts.read_bursts
     assert kinds.count("WR") + kinds.count("WRA") == counts.write_bursts
-    assert kinds.count("REF") + kinds.count("REFpb") == counts.refreshes
+    assert sum(kind.startswith("REF") for kind in kinds) == counts.refreshes
 
 
 @pytest.mark.parametrize("name", ["hbm2_2000", "hbm2_legacy", "lpddr4_3200"])
@@ -62,12 +63,15 @@ def test_a_read_closes_no_row_whose_last_write_is_not_recovered(name: str) -> No
 @pytest.mark.parametrize("name", DRAM_PARTS.names())
 @pytest.mark.parametrize("pattern", ["stream", "random", "mixed"])
 @pytest.mark.parametrize("row_policy", ["open", "closed"])
-def test_long_runs_obey_every_constraint(name: str, pattern: str, row_policy: str) -> None:
+def test_long_runs_obey_every_constraint(name: str, pattern: str, row_policy: RowPolicy) -> None:
     """Four thousand requests back to back: queues full, refreshes, turns between reads and writes."""
-    part = DramPart.named(name)
-    for refresh in ("all_bank", "per_bank") if part.timing.tRFCpb else ("all_bank",):
-        controller = DramController.from_table(
-            {"bus_bits": part.usual_bus_bits, "row_policy": row_policy, "refresh": refresh}
+    part = DramPart.named(name, SAME_BANK if name == "ddr5_4800" else None)
+    for refresh in refreshes_of(part):
+        controller = DramController(
+            bus_bits=part.usual_bus_bits,
+            pseudo_channels=part.pseudo_channels,
+            row_policy=row_policy,
+            refresh=refresh,
         )
         memory = DramChannels(part, controller, record=True)
         for piece in generated(pattern, 4_000, memory.map.burst_bytes, memory.map.capacity_bytes):
@@ -76,11 +80,27 @@ def test_long_runs_obey_every_constraint(name: str, pattern: str, row_policy: st
         check(as_list(memory.take_commands()), part, controller)
 
 
+def _refresh(name: str, constraint: str) -> Refresh:
+    """Return the refresh that binds a constraint."""
+    if constraint.endswith(("sb", "SBRD")):
+        return "same_bank"
+    return "per_bank" if name == "lpddr4_3200" and constraint != "tRPab" else "all_bank"
+
+
 @pytest.mark.parametrize(("name", "constraint"), [(name, c) for name, found in CONSTRAINTS.items() for c in found])
 def test_the_checker_notices_a_constraint_that_is_not_kept(name: str, constraint: str) -> None:
     """A controller that believes a constraint to be a little weaker than it is, on traffic where every one binds."""
-    part = DramPart.named(name)
-    slack = {"tRTRS": 1, "tDQSS": 1, "tREFIpb": 40, "tCCD_L": 1, "tRRD_S": 1, "tRRD_L": 1, "tRC": 4}.get(constraint, 2)
+    part = DramPart.named(name, SAME_BANK if constraint.endswith(("sb", "SBRD")) else None)
+    slack = {
+        "tRTRS": 1,
+        "tDQSS": 1,
+        "tREFIpb": 40,
+        "tREFIsb": 200,
+        "tCCD_L": 1,
+        "tRRD_S": 1,
+        "tRRD_L": 1,
+        "tRC": 4,
+    }.get(constraint, 2)
     values = part.model_dump()["timing"]
     values[constraint] -= slack
     if constraint == "tRC":
@@ -89,7 +109,7 @@ def test_the_checker_notices_a_constraint_that_is_not_kept(name: str, constraint
     controller = DramController(
         bus_bits=part.usual_bus_bits,
         ranks=1 if part.timing.tRTRS is None else 2,
-        refresh="per_bank" if name == "lpddr4_3200" and constraint != "tRPab" else "all_bank",
+        refresh=_refresh(name, constraint),
         write_high=8,
     )
     memory = DramChannels(hasty, controller, record=True)
@@ -102,3 +122,27 @@ def test_the_checker_notices_a_constraint_that_is_not_kept(name: str, constraint
     commands = as_list(memory.take_commands())
     with pytest.raises(AssertionError):
         check(commands, part, controller)
+
+
+@pytest.mark.parametrize("hasty", [{"activate_clocks": 1}, {"row_bus": True}, {"column_clocks": 1}])
+def test_the_checker_notices_two_commands_on_a_bus_at_once(hasty: dict[str, object]) -> None:
+    part = DramPart.named("hbm2_2000", {"row_bus": False, "column_clocks": 2})
+    controller = DramController(bus_bits=64, pseudo_channels=2)
+    memory = DramChannels(part.model_copy(update=hasty), controller, record=True)
+    for piece in generated("random", 2_000, memory.map.burst_bytes, memory.map.capacity_bytes):
+        memory.serve(*piece)
+    memory.finish()
+    with pytest.raises(AssertionError, match="collide on the command bus"):
+        check(as_list(memory.take_commands()), part, controller)
+
+
+def test_the_checker_notices_pseudo_channels_that_do_not_share_their_command_buses() -> None:
+    """Two channels of their own, renamed to be one channel of two pseudo channels."""
+    part = DramPart.named("hbm2_2000")
+    memory = DramChannels(part, DramController(bus_bits=64, channels=2), record=True)
+    for piece in generated("random", 2_000, memory.map.burst_bytes, memory.map.capacity_bytes):
+        memory.serve(*piece)
+    memory.finish()
+    commands = [c._replace(channel=0, rank=c.channel) for c in as_list(memory.take_commands())]
+    with pytest.raises(AssertionError, match="collide on the command bus"):
+        check(commands, part, DramController(bus_bits=64, pseudo_channels=2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 
+import numba
 import numpy as np
 import pytest
 from dram_workloads import Case, cases
@@ -122,13 +123,19 @@ def test_what_surely_comes_first_does(case: Case) -> None:
         memory.serve(np.array([cycle]), np.array([address]), np.array([write]))
         words, rules = memory._state.words, memory.rules
         for channel in memory._channels.tolist():
-            kernel._turn(rules, words, channel)
-            oldest = kernel._oldest_ready(rules, words, channel)
+            oldest, place, first = _oldest_and_first(rules, words, channel)
             if oldest != kernel.NEVER:
-                place = kernel._first_place(rules, channel, words[channel + kernel.WRITING])
-                assert kernel._first_ready(rules, words, channel) == (oldest, kernel.READ, place)
+                assert first == (oldest, kernel.READ, place)
                 sure += 1
     event("some are sure" if sure else "none are")
+
+
+@numba.njit
+def _oldest_and_first(t, w, ch):
+    """Return what the kernel says of the oldest request, its place, and of the first that is ready."""
+    kernel._turn(t, w, ch)
+    place = kernel._first_place(t, ch, w[ch + kernel.WRITING])
+    return kernel._oldest_ready(t, w, ch), place, kernel._first_ready(t, w, ch)
 
 
 def test_what_a_queued_write_answers_is_told_from_what_takes_its_place() -> None:
@@ -354,7 +361,9 @@ def test_an_idle_memory_passes_time_without_work_for_every_cycle() -> None:
     ("changes", "said"),
     [
         ({"bus_bits": 20}, "bus_bits must be a multiple of the part's 8 bits, not 20"),
-        ({"refresh": "per_bank"}, "refresh must be all_bank"),
+        ({"refresh": "per_bank"}, "DDR3-1600, 4 Gb, x8 has no per-bank refresh that the sources describe"),
+        ({"refresh": "same_bank"}, "DDR3-1600, 4 Gb, x8 has no same-bank refresh that the sources describe"),
+        ({"pseudo_channels": 2}, "pseudo_channels must be at most 1, which DDR3-1600, 4 Gb, x8 has, not 2"),
         ({"address_map": "RoBaRaCo"}, "address_map must name Ro, Ba, Ra, Co and Ch once"),
         ({"address_map": "RoRoRaCoCh"}, "address_map must name"),
         ({"write_low": 40}, "write_low < write_high <= write_queue"),

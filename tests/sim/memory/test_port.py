@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.dram.controller import DramChannels
-from deltatrain.sim.memory.passing import first_cycle
+from deltatrain.sim.memory.passage import Passage, Stretch, pass_at_once
+from deltatrain.sim.memory.passing import first_cycle, pass_on
 from deltatrain.sim.memory.port import Arrival, RemotePort
 
 
@@ -96,6 +97,18 @@ def test_a_tick_begins_in_the_cycle_that_exact_fractions_say(tick: int, cycles: 
     exact = math.ceil(Fraction(tick) * cycles / ticks)
     if exact < 1 << 62:
         assert first_cycle(tick, cycles, ticks) == exact
+
+
+@given(*(st.integers(low, high) for low, high in ((1, 200), (1, 90), (1, 40), (-1, 50), (0, 40), (0, 50))))
+def test_what_comes_at_once_passes_as_burst_by_burst(
+    size_bytes: int, word_bytes: int, width: int, cycle: int, room: int, come: int
+) -> None:
+    stretch = Stretch(0, size_bytes, size_bytes, word_bytes)
+    before = Passage(0, 0, 0, cycle, min(room, width), 0, 0)
+    due, again = (np.empty(-(-size_bytes // word_bytes), np.int64) for _ in range(2))
+    found = pass_at_once(stretch, before, come, width, due)
+    assert found == pass_on(stretch, before, np.array([come]), 1, 1, width, again)
+    assert due.tolist() == again.tolist()
 
 
 @given(st.integers(1000, 10**12), st.integers(0, 10**12), st.integers(0, 10**9))

@@ -15,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.journal import Journal, read
+
+BASE = Identity("0.1", "prices", "analytic", "machine", "workload", "traces", "files")
 
 # JSON has no infinities, and no text of a sweep has a NUL (`accel.documents`).
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
@@ -24,7 +27,7 @@ rows_strategy = st.lists(st.fixed_dictionaries({"digest": texts, "seconds": numb
 
 
 def write(folder: Path, rows: list[dict[str, object]]) -> Path:
-    with Journal(folder, "base") as journal:
+    with Journal(folder, BASE) as journal:
         for row in rows:
             journal.append([row])
         return journal.path
@@ -33,7 +36,7 @@ def write(folder: Path, rows: list[dict[str, object]]) -> Path:
 def test_rows_come_back_in_their_order(tmp_path: Path) -> None:
     rows = [{"digest": str(i), "text": "ü\n" * i, "found": i / 3} for i in range(5)]
     path = write(tmp_path / "deep" / "sweep", rows[:3])
-    with Journal(path.parent, "base") as journal:
+    with Journal(path.parent, BASE) as journal:
         assert list(journal.rows()) == rows[:3] and journal.count == 3
         journal.append(rows[3:])
     assert list(read(path)) == rows
@@ -49,7 +52,7 @@ def test_wherever_a_write_was_torn_the_rows_before_it_are_there(tmp_path_factory
     whole = rows[: max(0, content.count(b"\n") - 1)]
     if b"\n" in content:
         assert list(read(path)) == whole
-    with Journal(folder, "base") as journal:
+    with Journal(folder, BASE) as journal:
         assert list(journal.rows()) == whole
         journal.append(more)
     assert list(read(path)) == whole + more
@@ -69,16 +72,43 @@ def test_damage_in_the_middle_is_told_and_nothing_is_lost(tmp_path: Path) -> Non
     content = path.read_bytes().replace(b'{"digest":"b"}', b'{"digest"!"b"}')
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="damaged in line 3"):
-        Journal(tmp_path, "base")
+        Journal(tmp_path, BASE)
     assert path.read_bytes() == content
 
 
-def test_another_base_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"prices": "new"},
+            "of other prices (the energy tables, the memories' currents, or how they",
+        ),
+        ({"version": "9.0"}, "of version 0.1 of deltatrain, not 9.0: to start anew"),
+        ({"fidelity": "cycle"}, "of fidelity analytic, not cycle: to start anew"),
+        ({"machine": "new"}, "of another machine: to start anew"),
+        ({"workload": "new", "traces": "new"}, "of another workload and of other traces: to start anew"),
+        ({"files": "new"}, "of other files: to start anew"),
+    ],
+)
+def test_another_base_is_refused_in_one_line_that_says_what_changed(
+    tmp_path: Path, changed: dict[str, str], told: str
+) -> None:
     path = write(tmp_path, [{"digest": "a"}])
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match="points of another machine, workload, fidelity or version"):
-        Journal(tmp_path, "another")
+    with pytest.raises(ConfigError) as refused:
+        Journal(tmp_path, BASE._replace(**changed))
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{tmp_path} holds points {told}")
+    assert line.endswith(": to start anew, name another folder with --out, or remove it")
     assert path.read_bytes() == before
+
+
+def test_a_journal_of_a_version_that_did_not_tell_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, [])
+    header = json.loads(path.read_text())
+    path.write_text(json.dumps(header | {"base": "0955a5067e19337b"}) + "\n")
+    with pytest.raises(ConfigError, match="points of another machine, workload, fidelity or version of deltatrain: to"):
+        Journal(tmp_path, BASE)
 
 
 @pytest.mark.parametrize("content", ["[]\n{}\n", '{"journal": "mine"}\n'])
@@ -86,26 +116,36 @@ def test_what_is_no_journal_is_refused_and_stays(tmp_path: Path, content: str) -
     path = tmp_path / "journal.jsonl"
     path.write_text(content)
     with pytest.raises(ConfigError) as refused:
-        Journal(tmp_path, "base")
+        Journal(tmp_path, BASE)
     assert len(str(refused.value).splitlines()) == 1 and path.read_text() == content
 
 
 def test_two_writers_are_refused_in_one_line_that_names_the_first(tmp_path: Path) -> None:
-    with Journal(tmp_path, "base") as first:
+    with Journal(tmp_path, BASE) as first:
         with pytest.raises(ConfigError) as refused:
-            Journal(tmp_path, "base")
+            Journal(tmp_path, BASE)
         assert f"process {os.getpid()}" in str(refused.value) and "\n" not in str(refused.value)
         code = "import sys; from pathlib import Path; from deltatrain.sim.sweep.journal import Journal; "
-        ran = _python(code + "Journal(Path(sys.argv[1]), 'base')", str(tmp_path))
+        ran = _python(code + "Journal(Path(sys.argv[1]), None)", str(tmp_path))
         assert ran.returncode == 1 and f"another sweep writes to {tmp_path} (process {os.getpid()}" in ran.stderr
         first.append([{"digest": "a"}])
-    with Journal(tmp_path, "base") as second:
+    with Journal(tmp_path, BASE) as second:
         assert [row["digest"] for row in second.rows()] == ["a"]
 
 
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from deltatrain.sim.sweep.identity import Identity
+from deltatrain.sim.sweep.journal import Journal
+
+journal = Journal(Path(sys.argv[1]), Identity(*sys.argv[2:]))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_the_lock_of_a_killed_process_is_nobodys(tmp_path: Path) -> None:
-    code = "import os, sys, signal; from pathlib import Path; from deltatrain.sim.sweep.journal import Journal; "
-    ran = _python(code + "j = Journal(Path(sys.argv[1]), 'base'); os.kill(os.getpid(), signal.SIGKILL)", str(tmp_path))
+    ran = _python(_KILLED, str(tmp_path), *BASE)
     assert ran.returncode == -9 and (tmp_path / "sweep.lock").read_text().startswith("process ")
     write(tmp_path, [])
 
@@ -125,7 +165,7 @@ def test_a_full_disk_is_one_error_and_leaves_whole_rows(tmp_path: Path, monkeypa
         def __getattr__(self, name: str) -> Any:
             return getattr(self._file, name)
 
-    with Journal(tmp_path, "base") as journal:
+    with Journal(tmp_path, BASE) as journal:
         journal.append([{"digest": "a"}])
         before = journal.path.read_bytes()
 
@@ -142,7 +182,7 @@ def test_a_full_disk_is_one_error_and_leaves_whole_rows(tmp_path: Path, monkeypa
 
 def test_a_file_that_may_not_grow_is_one_error_and_leaves_whole_rows(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Journal(tmp_path, "base") as journal:
+    with Journal(tmp_path, BASE) as journal:
         journal.append([{"digest": "a"}])
         before = journal.path.read_bytes()
         try:

@@ -61,14 +61,12 @@ def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points
     whole = sweep(table, tmp_path / "whole", workers=1)
     space, folder = tmp_path / "space.json", tmp_path / "killed"
     space.write_text(json.dumps(table))
-    moments, journal = random.Random(kills), folder / "journal.jsonl"
+    moments, journal, told = random.Random(kills), folder / "journal.jsonl", tmp_path / "stderr"
     finished: list[bytes] = []
     for _ in range(kills):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SWEEP, str(space), str(folder), str(workers)],
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with told.open("a") as stderr:
+            command = [sys.executable, "-c", _SWEEP, str(space), str(folder), str(workers)]
+            process = subprocess.Popen(command, stderr=stderr, start_new_session=True)
         _wait(_more_lines(journal, _lines(journal) + moments.randrange(3), process))
         time.sleep(moments.uniform(0, 0.05))
         assert process.poll() is None, "nothing is left to be killed: the space is too small"
@@ -81,6 +79,7 @@ def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points
         finished = [line for line in lines if line.endswith(b"\n")]
         assert len(list(read(journal))) == len(finished) - 1
         _wait(_all_gone(children))
+        assert told.read_text() == "", "what outlives the sweep has nothing to say"
     resumed = sweep(table, folder, workers=1)
     assert journal.read_bytes().startswith(b"".join(finished))
     digests = [row["digest"] for row in read(journal)]

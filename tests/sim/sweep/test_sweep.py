@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from spaces import tiny
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.cli import main
 from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.sim.sweep import load_results, sweep
 from deltatrain.sim.sweep.checks import checked_space
@@ -168,7 +170,7 @@ def test_a_list_value_is_json_text_in_the_table(tmp_path: Path) -> None:
 def test_traces_may_be_varied_and_bring_their_accuracy(tmp_path: Path) -> None:
     for seed, accuracy in ((1, 0.5), (2, 0.75)):
         trace = synthetic_trace(Workload.named("tiny", {"training.seed": seed}))
-        epoch = EpochCounts(0, False, 1.0, accuracy, (9, 9), (9, 9), (90, 90), (80, 80))
+        epoch = EpochCounts(0, False, 1.0, accuracy, (9, 9), (9, 9), (60, 90), (72, 60))
         dataclasses.replace(trace, epochs=(epoch,)).save(tmp_path / f"{seed}.npz")
     table = tiny() | {
         "vary": {"trace": [str(tmp_path / "1.npz"), str(tmp_path / "2.npz")], "machine.engine.lanes": [2, 4]},
@@ -207,6 +209,29 @@ def test_sweeps_for_different_objectives_are_not_compared(swept: Path, tmp_path:
         compare(swept, tmp_path)
 
 
+def test_two_sweeps_whose_numbers_do_not_stand_on_the_same_say_so(swept: Path, tmp_path: Path, capsys) -> None:
+    coarse = {"machine.engine.formats.gate": {"bits": 10, "fraction_bits": 8}}
+    sweep(tiny(fidelity="cycle", fixed=coarse), tmp_path, workers=1)
+    assert all(side.differs_in == () for side in compare(swept, swept))
+    one, other = compare(swept, tmp_path)
+    gate = "number format gate (16 bits, 14 of fraction and 10 bits, 8 of fraction)"
+    assert one.differs_in == other.differs_in == ("fidelity (analytic and cycle)", gate)
+    assert main(["compare", str(swept), str(tmp_path)]) == 0
+    assert f"they differ in fidelity (analytic and cycle); {gate}." in " ".join(capsys.readouterr().out.split())
+    assert main(["compare", str(swept), str(swept)]) == 0
+    assert "differ" not in capsys.readouterr().out
+
+
+def test_a_sweep_does_not_go_on_with_other_prices(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(swept, tmp_path / "swept")
+    monkeypatch.setattr("deltatrain.sim.sweep.point.prices_digest", lambda: "0" * 16)
+    with pytest.raises(ConfigError, match=r"points of other prices .* to start anew, name another folder with --out"):
+        sweep(tiny(dense=True), tmp_path / "swept", workers=1)
+    sweep(tiny(), tmp_path / "other", workers=1)
+    one, _ = compare(swept, tmp_path / "other")
+    assert [what.partition(" ")[0] for what in one.differs_in] == ["prices"]
+
+
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
     for what in (load_results, front):
         with pytest.raises(ConfigError, match="is not the folder of a sweep"):
@@ -215,7 +240,7 @@ def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
 
 def test_another_fidelity_does_not_mix(swept: Path) -> None:
     before = (swept / "journal.jsonl").read_bytes(), (swept / "sweep.json").read_bytes()
-    with pytest.raises(ConfigError, match="points of another machine, workload, fidelity or version"):
+    with pytest.raises(ConfigError, match="points of fidelity analytic beside dense, not cycle: to start anew"):
         sweep(tiny(fidelity="cycle"), swept, workers=1)
     assert before == ((swept / "journal.jsonl").read_bytes(), (swept / "sweep.json").read_bytes())
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars
 import pytest
 from spaces import tiny
 
 from deltatrain.accel.errors import ConfigError, HostError
-from deltatrain.sim.sweep import sweep
+from deltatrain.sim.sweep import sweep, trained
 from deltatrain.sim.sweep.checks import checked_space
 from deltatrain.sim.sweep.trained import trained_trace
 from deltatrain.workloads import training_summary
@@ -68,6 +70,31 @@ def test_each_workload_is_trained_once(tmp_path: Path, monkeypatch: pytest.Monke
     sweep(_space(machine="edge"), tmp_path / "first", workers=1)
     sweep(_space(machine="edge", vary__machine__engine__lanes=[2]), tmp_path / "second", workers=1)
     assert len(trained) == 2
+
+
+def test_a_training_that_diverges_is_a_failed_point_and_never_on_the_front(tmp_path: Path) -> None:
+    space = _space(machine="edge")
+    space["vary"] = {"workload.training.learning_rate": [3e-3, 1e39], "machine.engine.lanes": [4]}
+    table = sweep(space, tmp_path / "out", workers=1)
+    lost = table.filter(polars.col("workload.training.learning_rate") == 1e39)
+    assert lost["failure"].unique().to_list() == ["DivergedError"]
+    assert lost["reason"].str.starts_with("training diverged in epoch 1 of 2, update 1 of ").all()
+    assert not lost["on_front"].any() and lost["accuracy"].null_count() == lost["seconds"].null_count() == lost.height
+    assert table["on_front"].any()
+
+
+def test_other_recordings_under_the_same_name_are_trained_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    workload, vowels = Workload.named("vowels", SHORT), DATASETS.load("vowels")
+    right = vowels.load(lambda what, share: None)
+    fewer = dataclasses.replace(right, train=right.train.take(np.arange(0, len(right.train), 2)))
+    first = trained_trace(workload)
+    monkeypatch.setattr(vowels, "load", lambda progress: fewer)
+    for kept in (trained._recordings, trained._recordings_digest):
+        kept.cache_clear()
+    second = trained_trace(workload)
+    for kept in (trained._recordings, trained._recordings_digest):
+        kept.cache_clear()
+    assert second.epochs[0].steps_x[0] < first.epochs[0].steps_x[0]
 
 
 def test_what_was_kept_is_what_was_trained() -> None:

@@ -125,24 +125,35 @@ def test_work_done_and_skipped_is_the_dense_work_in_closed_form(
 
 
 @pytest.mark.parametrize(
-    # multiplications of a neuron forward, vectors read: blocks of M and the state; the same backward: the tape
+    # Multiplications, bytes read and bytes written of a neuron, on 16 bits but for M, which has 40. Forward M and the
+    # state; tape, state and h. Backward the tape, g(h) in one or two parts, g(M) and the carry; the last two.
     ("cell", "forward", "backward"),
-    [("rnn", (0, 1), (2, 1)), ("gru", (3, 5), (12, 5)), ("lstm", (3, 5), (16, 6)), ("lif", (1, 2), (2, 1))],
+    [
+        ("rnn", (0, 5, 2 + 2), (2, 2 + 4 + 2, 2)),
+        ("gru", (3, 4 * 5 + 2, 8 + 2 + 2), (12, 10 + 4 + 8 + 2, 8 + 2)),
+        ("lstm", (3, 4 * 5 + 2, 10 + 2 + 2), (16, 12 + 4 + 8 + 2, 8 + 2)),
+        ("lif", (1, 5 + 2, 2 + 2), (2, 2 + 2 + 2, 2)),
+        ("lif_recurrent", (1, 5 + 2, 2 + 2), (2, 2 + 4 + 2, 2)),
+    ],
 )
 @pytest.mark.parametrize("tiles", [1, 3])
 def test_the_element_wise_unit_works_on_every_neuron_once_a_step(
-    cell: str, forward: tuple[int, int], backward: tuple[int, int], tiles: int
+    cell: str, forward: tuple[int, int, int], backward: tuple[int, int, int], tiles: int
 ) -> None:
     """5 and 7 neurons, 4 and 2 steps; two logits' losses of three classes, which every tile works out for itself."""
     wires = {"tiles.count": tiles, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
     shape = Shape(CELL_ARITHMETIC.load(cell), (4, 5), (5, 7), 3)
     program = lower(Architecture.named("tiny", wires), shape, recorded_step(shape, np.array([4, 2]), 0.5, 1), "last")
     neurons = (5 + 7) * (4 + 2)
-    for mode, (multiplies, values) in (("cell_forward", forward), ("cell_backward", backward)):
+    for mode, (multiplies, read_bytes, written_bytes) in (("cell_forward", forward), ("cell_backward", backward)):
         work = program.work(program.ops.mode == MODE_NAMES.index(mode))
         assert work["multiplies"] == neurons * multiplies
-        assert work["local_read_bytes"] == work["local_write_bytes"] == neurons * values * 2
-    assert program.work(program.ops.mode == MODE_NAMES.index("loss"))["multiplies"] == 2 * 3 * tiles
+        assert work["local_read_bytes"] == neurons * read_bytes
+        assert work["local_write_bytes"] == neurons * written_bytes
+    losses = program.work(program.ops.mode == MODE_NAMES.index("loss"))
+    classes = 2 * 3 * tiles
+    assert losses["multiplies"] == classes
+    assert losses["local_read_bytes"] == 3 * 5 * classes and losses["local_write_bytes"] == 2 * classes
 
 
 @_SLOW

@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,16 @@ def test_it_learns(drift_workload: Workload, drifts: Recordings, cell: str, opti
     assert trained.evaluation.accuracy > 0.8
     assert trained.epochs[-1].loss < 0.8 * trained.epochs[0].loss
     assert trained.evaluation.accuracy == trained.epochs[-1].accuracy
+
+
+def test_training_begins_with_the_forget_bias_of_the_workload(drift_workload: Workload, drifts: Recordings) -> None:
+    still = drift_workload.with_changes(cell="delta_lstm", training__epochs=2, training__learning_rate=1e-12)
+    begun = [train(still.with_changes(training__forget_bias=bias), drifts).parameters for bias in (0.0, 1.0, -3.5)]
+    for bias, parameters in zip((1.0, -3.5), begun[1:], strict=True):
+        for one, other in zip(parameters.layers, begun[0].layers, strict=True):
+            moved = (one.bias - other.bias).reshape(4, -1)
+            np.testing.assert_allclose(moved.T, np.tile([0, bias, 0, 0], (len(moved.T), 1)), rtol=0, atol=1e-6)
+            np.testing.assert_allclose(one.W_h, other.W_h, rtol=0, atol=1e-6)
 
 
 def test_counts_add_up_over_the_epoch(whole: Trained, drifts: Recordings) -> None:
@@ -213,7 +225,7 @@ def test_a_damaged_state_is_refused_in_one_line(
     if damage == "truncated":
         state_path.write_bytes(content[: len(content) // 2])
     elif damage == "flipped":
-        content[len(content) // 2] ^= 0x10
+        content[content.index(b"parameters.npy") + 200] ^= 0x10  # a weight: some bytes of a zip mean nothing
         state_path.write_bytes(content)
     elif damage == "empty":
         state_path.write_bytes(b"")
@@ -234,27 +246,105 @@ def test_a_damaged_state_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_the_state_of_other_recordings_is_refused(
+    drift_workload: Workload, drifts: Recordings, state_path: Path
+) -> None:
+    """Issue 14: training on B after A returned A's weights."""
+    values = drifts.train.values.copy()
+    values[-1, -1] += 1
+    other = replace(drifts, train=replace(drifts.train, values=values))
+    with pytest.raises(ConfigError, match="belongs to other recordings") as caught:
+        train(drift_workload, other, state_path=state_path, resume=True)
+    assert "\n" not in str(caught.value)
+    trained = train(drift_workload, other, state_path=state_path)
+    assert not np.array_equal(trained.parameters.flat(), train(drift_workload, drifts).parameters.flat())
+    _same(trained, train(drift_workload, other, state_path=state_path, resume=True))
+
+
+def _with_arrays(path: Path, **forged: object) -> None:
+    """Replace arrays of the state at `path`, and fields of what it tells where a value is a table."""
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    if about := forged.pop("about", None):
+        told = json.loads(arrays["about"].tobytes())
+        text = json.dumps(told | about(told) if callable(about) else told | about).encode()  # type: ignore[operator]
+        arrays["about"] = np.frombuffer(text, np.uint8)
+    np.savez(path, **(arrays | forged))
+
+
 @pytest.mark.parametrize(
     ("name", "forged"),
     [
-        ("parameters", np.zeros(3, np.float32)),
-        ("mask", np.ones(3, np.bool_)),
-        ("optimiser.mean", np.zeros((2, 2), np.float32)),
-        ("optimiser.more", np.zeros(3, np.float32)),
-        ("recorded.0.lengths", np.array([], np.int64)),
-        ("recorded.0.x.0", np.zeros((1, 1, 1), np.bool_)),
-        ("recorded.0.h.0", np.zeros(4, np.float64)),
+        ("parameters", lambda kept: np.zeros(3, np.float32)),
+        ("parameters", lambda kept: kept.astype(np.float64)),
+        ("parameters", lambda kept: np.where(np.arange(len(kept)) == 7, np.float32(np.nan), kept)),
+        ("parameters", lambda kept: kept * np.float32(np.inf)),
+        ("mask", lambda kept: np.ones(3, np.bool_)),
+        ("mask", np.zeros_like),
+        ("optimiser.mean", lambda kept: np.zeros((2, 2), np.float32)),
+        ("optimiser.square", lambda kept: kept / np.float32(0)),
+        ("optimiser.steps", lambda kept: kept - kept - 1),  # the optimiser divided by 1 - 0.9**0
+        ("optimiser.steps", lambda kept: kept + 1),
+        ("optimiser.more", lambda kept: np.zeros(3, np.float32)),
+        ("recorded.0.lengths", lambda kept: np.array([], np.int64)),
+        ("recorded.0.lengths", lambda kept: 0 * kept),
+        ("recorded.0.x.0", lambda kept: np.zeros((1, 1, 1), np.bool_)),
+        ("recorded.0.h.0", lambda kept: np.zeros(4, np.float64)),
+        ("recorded.0.h.1", np.ones_like),
     ],
 )
+@pytest.mark.filterwarnings("ignore:divide by zero|invalid value")
 def test_a_state_whose_arrays_are_of_another_network_is_refused_in_one_line(
-    drift_workload: Workload, drifts: Recordings, state_path: Path, name: str, forged: np.ndarray
+    drift_workload: Workload, drifts: Recordings, state_path: Path, name: str, forged: Callable[..., np.ndarray]
 ) -> None:
     with np.load(state_path) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    np.savez(state_path, **(arrays | {name: forged}))
+        kept = archive[name] if name in archive.files else None
+    _with_arrays(state_path, **{name: forged(kept)})
     with pytest.raises(ConfigError, match=r"state\.npz is of another network") as caught:
         train(drift_workload, drifts, state_path=state_path, resume=True)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        lambda told: {"updates": -1},
+        lambda told: {"updates": told["updates"] + 1},
+        lambda told: {"epochs": told["epochs"] * 2},
+        lambda told: {"epochs": told["epochs"][:-1]},
+        lambda told: {"recorded": told["recorded"][:-1]},
+        lambda told: {"recorded": [at | {"epoch": 0} for at in told["recorded"]]},
+        lambda told: {"recorded": [at | {"update": 0} for at in told["recorded"]]},
+        lambda told: {"epochs": [epoch | {"loss": None} for epoch in told["epochs"]]},
+        lambda told: {"epochs": [epoch | {"fired_x": [1]} for epoch in told["epochs"]]},
+        lambda told: {"epochs": [epoch | {"steps_x": [0, 0], "fired_x": [0, 0]} for epoch in told["epochs"]]},
+        lambda told: {"epochs": [epoch | {"accuracy": 7.5} for epoch in told["epochs"]]},
+    ],
+)
+def test_a_state_that_cannot_have_come_about_is_refused_in_one_line(
+    drift_workload: Workload, drifts: Recordings, state_path: Path, forged: Callable[..., dict[str, object]]
+) -> None:
+    _with_arrays(state_path, about=forged)
+    with pytest.raises(ConfigError, match=r"state\.npz is of another network") as caught:
+        train(drift_workload, drifts, state_path=state_path, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_the_sparsity_rule_did_not_leave_are_refused(
+    drift_workload: Workload, drifts: Recordings, tmp_path: Path
+) -> None:
+    workload, path = drift_workload.with_changes(sparsity={"rule": "selfish", "density": 0.5}), tmp_path / "state.npz"
+    train(workload, drifts, state_path=path)
+    with np.load(path) as archive:
+        mask, parameters = archive["mask"], archive["parameters"]
+    for changes, said in (
+        ({"mask": np.ones_like(mask)}, "mask must leave 48 weights in array 0, not 96"),
+        ({"parameters": np.where(mask, parameters, np.float32(1))}, "parameters must be 0 where mask says"),
+    ):
+        _with_arrays(path, mask=mask, parameters=parameters)
+        _with_arrays(path, **changes)
+        with pytest.raises(ConfigError, match=said):
+            train(workload, drifts, state_path=path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -263,10 +353,7 @@ def test_a_state_whose_arrays_are_of_another_network_is_refused_in_one_line(
 def test_a_state_that_tells_nonsense_is_refused_in_one_line(
     drift_workload: Workload, drifts: Recordings, state_path: Path, forged: dict[str, object]
 ) -> None:
-    with np.load(state_path) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    about = json.dumps(json.loads(arrays["about"].tobytes()) | forged).encode()
-    np.savez(state_path, **(arrays | {"about": np.frombuffer(about, np.uint8)}))
+    _with_arrays(state_path, about=forged)
     with pytest.raises(ConfigError, match=r"state\.npz is no learning state") as caught:
         train(drift_workload, drifts, state_path=state_path, resume=True)
     assert "\n" not in str(caught.value)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zipfile
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from deltatrain.accel.errors import HostError
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import make_folder, replacing
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.data.speech.synthesis import parcel
 
@@ -32,7 +32,7 @@ def read(path: Path) -> tuple[Sequences, Sequences] | None:
                 Sequences(*(file[f"{part}_{array}"] for array in ("values", "lengths", "labels")))
                 for part in ("train", "test")
             )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, ConfigError, zipfile.BadZipFile):
         return None
     return train, test
 
@@ -44,11 +44,6 @@ def keep(path: Path, parts: tuple[Sequences, Sequences]) -> None:
         for part, sequences in zip(("train", "test"), parts, strict=True)
         for array in ("values", "lengths", "labels")
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as scratch:
-            unfinished = Path(scratch) / path.name
-            np.savez(unfinished, **arrays)
-            unfinished.replace(path)
-    except OSError as error:
-        raise HostError(f"cache folder {path.parent} cannot be written: {error.strerror or error}") from None
+    make_folder(path.parent)
+    with replacing(path) as file:
+        np.savez(file, **arrays)

@@ -11,7 +11,6 @@ import platform
 import struct
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.errors import ConfigError, HostError
+from deltatrain.accel.files import scratch_folder
 from deltatrain.workloads.data.fetching import Progress, Wheel, fetched
 
 SAMPLE_RATE_HZ = 22_050
@@ -105,7 +105,7 @@ class Synthesiser:
         """
         stream = _pipe(self._process.stdin)
         try:
-            stream.write(json.dumps(asdict(utterance)).encode() + b"\n")
+            stream.write(json.dumps(asdict(utterance), allow_nan=False).encode() + b"\n")
             stream.flush()
         except BrokenPipeError:
             raise HostError("the speech process ended before its time") from None
@@ -144,8 +144,8 @@ def synthesisers(count: int, progress: Progress | None = None) -> Iterator[list[
     """
     library, wheel = _for_this_platform()
     running: list[Synthesiser] = []
-    with zipfile.ZipFile(fetched(wheel, progress)) as archive, tempfile.TemporaryDirectory() as scratch:
-        inside = Path(scratch) / "espeakng_loader"
+    with zipfile.ZipFile(fetched(wheel, progress)) as archive, scratch_folder("deltatrain-voices-") as scratch:
+        inside = scratch / "espeakng_loader"
         archive.extractall(scratch, [name for name in archive.namelist() if _needed(name, library)])
         try:
             while len(running) < count:

@@ -33,7 +33,7 @@ from deltatrain.workloads.lowering.op_kinds import (
     OpKind,
 )
 
-__all__ = ["kept_whole", "sent_whole", "timeline"]
+__all__ = ["forward_only", "kept_whole", "sent_whole", "timeline"]
 
 
 def timeline(schedule: CheckpointSchedule) -> Timeline:
@@ -53,6 +53,13 @@ def timeline(schedule: CheckpointSchedule) -> Timeline:
 def kept_whole(steps: int) -> Timeline:
     """Return the timeline of a sample whose tape stays in local memory."""
     return timeline(CheckpointSchedule.of(steps, [(Action.FORWARD_TAPE, 0, steps), (Action.REVERSE, 0, steps)]))
+
+
+def forward_only(steps: int) -> Timeline:
+    """Return the timeline of a sample that is run forward and never back."""
+    whole, never = kept_whole(steps), np.full(steps, NONE, dtype=np.int64)
+    nothing = Changes(*[np.zeros(0, dtype=np.int64)] * len(Changes._fields))
+    return whole._replace(steps=whole.steps._replace(made_by=never), changes=nothing)
 
 
 def sent_whole(steps: int, on_way: int = 2) -> Timeline:

@@ -22,7 +22,8 @@ def recurrence_cycles(program: Program) -> int:
     also at least the longest chain of waits through the recurrence of a layer. Forward the chain has the encoder, the
     recurrent product and the cells of every step, then the read-out of the last step and the loss. Backward it has the
     cells and the recurrent product of every step. With several tiles it has their exchange too. What is run again is
-    left out.
+    left out. Where nothing runs backward, a sample's last op is its read-out, and the next sample's first follows once
+    that is issued.
     """
     ops, cost = program.ops, program.issue_cycles + program.drain_cycles
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
@@ -38,7 +39,8 @@ def recurrence_cycles(program: Program) -> int:
     update = first & ops.is_mode("update")
     readout = ops.is_stream("readout") & ~ops.is_mode("update", "outer") & (ops.step == last_step[ops.sample])
     of_layer = np.bincount(ops.sample[chain] * layers + ops.layer[chain], cost[chain], samples * layers)
-    of_readout = np.bincount(ops.sample[readout], cost[readout], samples)
+    read = cost if ops.is_mode("loss").any() else program.issue_cycles
+    of_readout = np.bincount(ops.sample[readout], read[readout], samples)
     through = of_layer.reshape(samples, layers).max(axis=1) + of_readout
     on_engine = (program.unit == ENGINE) & ~update
     engine = np.bincount(ops.sample[on_engine], program.issue_cycles[on_engine], samples)

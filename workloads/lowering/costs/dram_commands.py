@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.dram import DramPart
+from deltatrain.accel.dram_refresh import refreshes_of
 from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import NO_TENSOR, Program, Tensor
 from deltatrain.workloads.lowering.costs.bounds import bus_bytes
@@ -38,11 +39,10 @@ def least_commands(program: Program, cycles: int) -> LeastCommands:
         return {}
     reads, writes = (-(-moved // part.burst_bytes(controller.bus_bits)) for moved in bus_bytes(program))
     ticks = cycles * PS_PER_SECOND // (program.architecture.engine.clock_hz * part.tck_ps)
-    ranks = controller.channels * controller.ranks
-    per_bank = controller.refresh == "per_bank"
-    interval, length = (part.timing.tREFIpb, 0) if per_bank else (part.timing.tREFI, part.timing.tRFC)
-    refreshes = ranks * max(0, ticks // (interval or ticks + 1) - 1)
-    active = min(ranks * ticks, (reads + writes) * part.burst_cycles + refreshes * length)
+    ranks, refresh = controller.all_ranks, refreshes_of(part)[controller.refresh]
+    refreshes = ranks * max(0, ticks // refresh.refresh_interval - 1)
+    refreshing = refreshes * refresh.refresh if controller.refresh == "all_bank" else 0
+    active = min(ranks * ticks, (reads + writes) * part.burst_cycles + refreshing)
     return {
         "activates": -(-touched_bytes(program) // part.row_bytes(controller.bus_bits)),
         "refreshes": refreshes,

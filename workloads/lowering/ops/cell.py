@@ -43,8 +43,9 @@ def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     arithmetic, product = given.shape.arithmetic, REDUCE if given.tiles > 1 else MATVEC_T
     above = np.maximum(given.rows(READ_T, points), given.rows(product.x, points, layer=1))
     after = given.rows_without_recurrence(CELL_BACKWARD, points, step=1)
-    slots, read = cell_backward.neuron_slots(arithmetic), len(arithmetic.TAPE)
-    return _elementwise(given, kind, points, slots, arithmetic.BACKWARD_MULTIPLIES, read) | {
+    slots = cell_backward.neuron_slots(arithmetic)
+    moved = cell_backward.neuron_bytes(arithmetic, given.architecture.engine.formats)
+    return _elementwise(given, kind, points, slots, arithmetic.BACKWARD_MULTIPLIES, moved) | {
         "depends": [
             # What comes from above follows the weight gradients of two steps later, so one place holds either.
             np.maximum(above, given.rows_without_recurrence(OUTER.x, points, step=2)),
@@ -56,19 +57,27 @@ def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 
 def _forward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     arithmetic = given.shape.arithmetic
-    slots, read = cell_forward.neuron_slots(arithmetic), arithmetic.ACCUMULATORS + len(arithmetic.STATE)
-    return _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, read)
+    slots = given.architecture.engine.neuron_cycles or cell_forward.neuron_slots(arithmetic)
+    moved = cell_forward.neuron_bytes(arithmetic, given.architecture.engine.formats)
+    return _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, moved)
 
 
-def _elementwise(given: StepInputs, kind: OpKind, points: Points, slots: int, multiplies: int, read: int) -> Columns:
+def _elementwise(
+    given: StepInputs, kind: OpKind, points: Points, slots: int, multiplies: int, moved: cell_forward.NeuronBytes
+) -> Columns:
     """Return the columns of ops on all neurons of a layer.
 
-    Each neuron takes a lane for `slots` cycles, multiplies so often and reads so many values.
+    Each neuron takes a lane for `slots` cycles, multiplies so often, and reads and writes so many bytes.
     """
     hidden, lanes = given.shape.hidden, given.architecture.engine.elementwise_lanes
     width = by_layer(hidden, points)
     own = by_layer([own_most(given.architecture, one) for one in hidden], points)
-    return given.codes(kind) | {"count": multiplies * width, "words": slots * -(-own // lanes), "rows": read * width}
+    return given.codes(kind) | {
+        "count": multiplies * width,
+        "words": slots * -(-own // lanes),
+        "rows": moved.read * width,
+        "written_bytes": moved.written * width,
+    }
 
 
 COLUMNS: dict[OpKind, ColumnsOf] = {CELL: _cell, UNDO_CELL: _undo_cell, CELL_BACKWARD: _cell_backward}

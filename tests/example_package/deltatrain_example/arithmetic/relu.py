@@ -1,0 +1,10 @@
+"""A recurrent cell of rectified linear units: h = max(M, 0); its arithmetic is that of a dense layer."""
+
+from __future__ import annotations
+
+__all__ = [
+    *("ACCUMULATORS", "BACKWARD_MULTIPLIES", "BIAS_H", "BIAS_X", "BLOCKS_H", "BLOCKS_X", "ENCODER"),
+    *("FORWARD_MULTIPLIES", "KEPT", "LOOKUPS", "STATE", "TAPE", "backward", "forward"),
+]
+
+BLOCKS_H = (0,)  # the recurrent matrix, which a dense layer has not

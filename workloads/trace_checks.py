@@ -1,0 +1,124 @@
+"""What masks and counts of a network must be, whoever made them: of its shapes, and of nothing that cannot happen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.network.network import Sizes, shapes
+from deltatrain.workloads.workload import Workload
+
+Masks = tuple[NDArray[np.bool_], ...]
+
+_FIELDS = {"x": "fired_x", "h": "fired_h", "w": "weights"}  # of a recorded step, by their short names
+
+
+def check_widths(workload: Workload, inputs: int, classes: int) -> None:
+    """Raise a `ConfigError` in one line unless a network of `workload` can have so many inputs and classes."""
+    described = workload.synthetic
+    for name, found in (("inputs", inputs), ("classes", classes)):
+        if type(found) is not int or found < 1:
+            raise ConfigError(f"{name} must be a positive integer, not {found!r}")
+        if described is not None and found != getattr(described, name):
+            raise ConfigError(f"{name} must be {getattr(described, name)}, as synthetic.{name} says, not {found}")
+
+
+def check_masks(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: Sizes) -> None:
+    """Raise a `ConfigError` in one line unless these are what one mini-batch of a network can fire.
+
+    Parameters
+    ----------
+    masks
+        As of `workloads.trace.RecordedStep.masks`.
+    lengths
+        Steps of each sample, shape (B,).
+    sizes
+        The network's.
+    """
+    if lengths.ndim != 1 or lengths.dtype.kind != "i" or lengths.size == 0:
+        raise ConfigError(f"lengths must be integers, one for each sample, not {_form(lengths)}")
+    if lengths.min() < 1:
+        raise ConfigError(f"lengths must be at least 1, not {lengths.min()} of sample {lengths.argmin()}")
+    fields = {_FIELDS.get(name, name): of_name for name, of_name in masks.items()}
+    for name in ("fired_x", "fired_h"):
+        if name not in fields:
+            raise ConfigError(f"{name} must be a mask for each of {len(sizes.hidden)} layers, not none")
+    for name, of_name in fields.items():
+        wanted = _shapes_of(name, lengths, sizes)
+        if len(of_name) != len(wanted):
+            raise ConfigError(f"{name} must be {len(wanted)} masks, not {len(of_name)}")
+        for number, (mask, shape) in enumerate(zip(of_name, wanted, strict=True)):
+            if mask.dtype != np.bool_ or mask.shape != shape:
+                raise ConfigError(f"{name}[{number}] must be bool of shape {shape}, not {_form(mask)}")
+    for fault in _impossible(fields, lengths, sizes):
+        raise ConfigError(fault)
+
+
+def check_counts(counts: Mapping[str, Any], sizes: Sizes) -> None:
+    """Raise a `ConfigError` in one line unless these are what an epoch of a network can count.
+
+    Parameters
+    ----------
+    counts
+        The fields of a `workloads.trace.EpochCounts`.
+    sizes
+        The network's.
+    """
+    if not math.isfinite(counts["loss"]):
+        raise ConfigError(f"loss must be a finite number, not {counts['loss']}")
+    if not 0 <= counts["accuracy"] <= 1:
+        raise ConfigError(f"accuracy must be from 0 to 1, not {counts['accuracy']}")
+    steps, after_first = (_steps(s, widths, counts) for s, widths in (("x", sizes.inputs), ("h", sizes.hidden)))
+    if not 0 <= after_first < steps:
+        raise ConfigError(f"steps_h must be fewer steps than the {steps} of steps_x, not {after_first}")
+
+
+def _steps(stream: str, widths: tuple[int, ...], counts: Mapping[str, Any]) -> int:
+    """Return how many steps the counts of a stream are of; what is wrong with them is a `ConfigError`."""
+    possible, fired, asked = (counts[f"{name}_{stream}"] for name in ("steps", "fired", "asked"))
+    asked = asked or fired
+    for name, numbers in (("steps", possible), ("fired", fired), ("asked", asked)):
+        if len(numbers) != len(widths):
+            raise ConfigError(f"{name}_{stream} must be {len(widths)} numbers, one for each layer, not {len(numbers)}")
+    steps: int = possible[0] // widths[0]
+    if possible != tuple(steps * width for width in widths):
+        raise ConfigError(f"steps_{stream} must be steps times {widths}, not {possible}")
+    if any(not 0 <= few <= some <= most for few, some, most in zip(fired, asked, possible, strict=True)):
+        raise ConfigError(f"fired_{stream} must be from 0 to {asked}, and that to {possible}, not {fired}")
+    return steps
+
+
+def _shapes_of(name: str, lengths: NDArray[np.int64], sizes: Sizes) -> list[tuple[int, ...]]:
+    if name == "weights":
+        return [shape for shape in shapes(sizes) if len(shape) == 2 and 0 not in shape]
+    widths = sizes.inputs if name.endswith("x") else sizes.hidden
+    return [(int(lengths.max()), len(lengths), width) for width in widths]
+
+
+def _impossible(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: Sizes) -> Iterator[str]:
+    """Yield what fires where nothing can, and what fires without being asked for a gradient."""
+    ended = np.arange(lengths.max())[:, None] >= lengths  # (T, B)
+    for name, of_name in masks.items():
+        if name == "weights":
+            continue
+        for number, mask in enumerate(of_name):
+            late = np.argwhere(mask.any(axis=-1) & ended)
+            if late.size:
+                at = "step {} of sample {}".format(*late[0])
+                yield f"{name}[{number}] must be false beyond a sample's end, not true at {at}"
+            if name.endswith("h") and mask[: 1 if sizes.cell.TARGETS_H else None].any():
+                yield f"{name}[{number}] must be false where there is no h that could fire, as at step 0"
+    for stream in "xh":
+        asked = masks.get(f"asked_{stream}", ())
+        for number, pair in enumerate(zip(masks[f"fired_{stream}"], asked, strict=False)):
+            if (pair[0] & ~pair[1]).any():
+                yield f"asked_{stream}[{number}] must be true wherever fired_{stream}[{number}] is"
+
+
+def _form(array: NDArray[Any]) -> str:
+    return f"{array.dtype} of shape {array.shape}"

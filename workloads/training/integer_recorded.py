@@ -1,0 +1,78 @@
+"""A recorded training step in a machine's integers: the numbers that it works on there, and what fires."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes.encode import threshold
+from deltatrain.accel.number import Integers, quantise
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import from_flat
+from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.training.integer_parameters import IntegerParameters, quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork, forward, recorded_forward
+from deltatrain.workloads.workload import Workload
+
+
+class IntegerNumbers(NamedTuple):
+    """The arguments of `integer_training.training_step`, which says what they are."""
+
+    network: IntegerNetwork
+    parameters: IntegerParameters
+    samples: tuple[Integers, ...]
+    labels: tuple[int, ...]
+    learning_rate: int
+
+
+def in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> IntegerNumbers:
+    """Return the numbers of one of a trace's recorded steps, rounded to an engine's formats.
+
+    Raises
+    ------
+    ConfigError
+        If the step was recorded without numbers, or they are not those of such a step.
+    """
+    numbers, workload = recorded.numbers, trace.workload
+    if numbers is None:
+        raise ConfigError(f"the recorded step of workload {workload.name!r} has neither weights nor inputs")
+    numbers.check(trace.sizes, recorded.lengths)
+    network, formats = integer_network(workload, engine), engine.formats
+    x = quantise(numbers.inputs, formats.activation)
+    return IntegerNumbers(
+        network,
+        quantised(from_flat(numbers.parameters, trace.sizes), network.arithmetic, formats),
+        tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
+        tuple(numbers.labels.tolist()),
+        integer_learning_rate(float(numbers.learning_rate), workload.readout, recorded.lengths, engine),
+    )
+
+
+def fired_in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> RecordedStep:
+    """Return a recorded step with the masks that its forward pass has in an engine's integers; errors as above."""
+    numbers = in_integers(engine, trace, recorded)
+    ran = [forward(numbers.network, numbers.parameters, x) for x in numbers.samples]
+    masks = recorded_forward(ran, (trace.inputs, *trace.workload.hidden))
+    return replace(recorded, fired_x=masks.fired_x, fired_h=masks.fired_h, asked_x=masks.asked_x, asked_h=masks.asked_h)
+
+
+def integer_network(workload: Workload, engine: Engine) -> IntegerNetwork:
+    """Return what an engine computes for a workload."""
+    thresholds = tuple((threshold(x, engine.formats), threshold(h, engine.formats)) for x, h in workload.thresholds)
+    arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
+    return IntegerNetwork(arithmetic, engine, thresholds, workload.readout)
+
+
+def integer_learning_rate(rate: float, readout: str, lengths: NDArray[np.int64], engine: Engine) -> int:
+    """Return a learning rate in ``formats.learning_rate``, at least the least that it holds.
+
+    It is divided by the number of classified steps, because the machine sums the loss where training takes a mean.
+    """
+    classified = int(lengths.sum()) if readout == "every" else len(lengths)
+    return max(int(quantise(np.array(rate / classified), engine.formats.learning_rate)), 1)
