@@ -186,7 +186,8 @@ def clipped(gradient: Array, norm: float) -> Array:
     own = float(np.linalg.norm(gradient))
     if own <= norm:
         return gradient
-    return gradient * gradient.dtype.type(norm / own if math.isfinite(own) else math.nan)
+    scaled: Array = gradient * gradient.dtype.type(norm / own if math.isfinite(own) else math.nan)
+    return scaled
 
 
 def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:
