@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -152,11 +152,17 @@ def _is_union_branch(part: int | str) -> bool:
     return isinstance(part, str) and ("[" in part or part in ("float", "int", "str", "constrained-float"))
 
 
+def _table(annotation: Any) -> Any:
+    """Return the description among the branches of a union; any other type as it is."""
+    branches = (_table(getattr(one, "__origin__", one)) for one in get_args(annotation))
+    return next((one for one in branches if isinstance(one, type) and issubclass(one, BaseModel)), annotation)
+
+
 def _fields(model: type[BaseModel], location: list[str]) -> list[str]:
     current: type[BaseModel] = model
     for part in location:
         field = current.model_fields.get(part)
-        inner = field.annotation if field else None
+        inner = _table(field.annotation) if field else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         current = inner

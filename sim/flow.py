@@ -19,7 +19,8 @@ from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.workloads import occupancy, training_summary
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import OwnData, title
+from deltatrain.workloads.dataset import recordings_of as loaded_recordings
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
 from deltatrain.workloads.trace import Trace
@@ -134,10 +135,10 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
 
 
-def recordings_of(name: str, progress: Progress) -> Recordings:
-    """Return the data set called `name`, fetched or synthesised when it is not in the cache folder."""
-    stage = f"data set {name}"
-    loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+def recordings_of(dataset: str | OwnData, progress: Progress) -> Recordings:
+    """Return a workload's data set, fetched or synthesised when it is not in the cache folder."""
+    stage = f"data set {title(dataset)}"
+    loaded = loaded_recordings(dataset, lambda what, share: progress(stage, share, what))
     size = f"{len(loaded.train):,} training and {len(loaded.test):,} test recordings"
     progress(stage, 1.0, size)
     return loaded
@@ -170,7 +171,7 @@ def _trained(workload: Workload, recordings: Recordings, state: Path | None, res
         progress("training", at.update / at.updates, detail)
 
     done = training.train(workload, recordings, state_path=state, resume=resume, on_progress=tell)
-    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs)
+    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs, recordings.digest)
 
 
 def _simulated(

@@ -184,6 +184,7 @@ def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_sec
         "deltatrain": VERSION,
         "python": platform.python_version(),
         "workload_digest": trace.workload.digest(),
+        **({"data_digest": trace.data_digest} if trace.data_digest else {}),
         "architecture_digest": architecture.digest(),
         "seed": trace.workload.training.seed,
         "recorded_step": recorded,

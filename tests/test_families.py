@@ -22,6 +22,8 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.studies import STUDIES
 from deltatrain.sim.sweep.searches import SEARCHES
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.data.formats import FORMATS
+from deltatrain.workloads.data.front_ends import FRONT_ENDS
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.optimisers import OPTIMISERS
@@ -34,6 +36,8 @@ FAMILIES: dict[str, ModuleFamily[Any]] = {
     "accel.cells": CELL_ARITHMETIC,
     "workloads.cells": CELLS,
     "workloads.datasets": DATASETS,
+    "workloads.data.formats": FORMATS,
+    "workloads.data.front_ends": FRONT_ENDS,
     "workloads.optimisers": OPTIMISERS,
     "workloads.schedules": SCHEDULES,
     "workloads.rules": RULES,

@@ -147,6 +147,8 @@ class Trace:
         Single training steps, in the order they were made.
     epochs
         Counts of each epoch; empty for a workload without training.
+    data_digest
+        Of the recordings it was trained on (`Recordings.digest`); empty where there are none, or nobody noted it.
     """
 
     workload: Workload
@@ -154,6 +156,7 @@ class Trace:
     classes: int
     recorded: tuple[RecordedStep, ...]
     epochs: tuple[EpochCounts, ...]
+    data_digest: str = ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
@@ -216,7 +219,7 @@ class Trace:
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
         for step in recorded:
             step.check((header.inputs, *workload.hidden))
-        return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+        return cls(workload, header.inputs, header.classes, recorded, header.epochs, header.data_digest)
 
 
 class _When(BaseModel, frozen=True, extra="forbid"):
@@ -237,6 +240,7 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     classes: PositiveInt
     recorded: tuple[_When, ...]
     epochs: tuple[EpochCounts, ...]
+    data_digest: str = ""
     content: str
 
 
@@ -246,6 +250,7 @@ def _header(trace: Trace) -> dict[str, Any]:
         "version": VERSION,
         "workload": trace.workload.model_dump(mode="json"),
         "digest": trace.workload.digest(),
+        **({"data_digest": trace.data_digest} if trace.data_digest else {}),
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from deltatrain.accel.description import Description, Name, NonNegativeFloat, Po
 from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.dataset import SYNTHETIC, Dataset, OwnData, beside, title
 from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
@@ -35,7 +37,6 @@ Thresholds = Annotated[
     | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Tag("tuple[float, ...]")],
     Discriminator(_kind),
 ]
-SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
 
 
 class Workload(Description):
@@ -46,7 +47,7 @@ class Workload(Description):
     name
         What it is called in results.
     dataset
-        A member of `workloads.datasets`.
+        A member of `workloads.datasets`; or recordings of one's own, as their path or as a table (`OwnData`).
     cell
         A member of `workloads.cells`.
     hidden
@@ -68,7 +69,7 @@ class Workload(Description):
     """
 
     name: Name
-    dataset: str
+    dataset: Dataset
     cell: str
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     theta_x: Thresholds
@@ -105,7 +106,8 @@ class Workload(Description):
             When there is no such preset or file, or its content is wrong, one line for each fault.
         """
         text = os.fspath(name_or_path)
-        return cls.from_table(with_overrides(described(text, PRESETS), overrides or {}), f"workload {text}")
+        table = with_overrides(described(text, PRESETS, _placed), overrides or {})
+        return cls.from_table(_placed(table, Path.cwd()), f"workload {text}")
 
     @property
     def thresholds(self) -> tuple[tuple[float, float], ...]:
@@ -130,8 +132,8 @@ class Workload(Description):
 
     @field_validator("dataset")
     @classmethod
-    def _known_dataset(cls, name: str) -> str:
-        return member(DATASETS, "data set", name, extra=(SYNTHETIC,))
+    def _known_dataset(cls, given: str | OwnData) -> str | OwnData:
+        return member(DATASETS, "data set", given, extra=(SYNTHETIC,)) if isinstance(given, str) else given
 
     @field_validator("cell")
     @classmethod
@@ -183,11 +185,18 @@ class Workload(Description):
         if self.dataset == SYNTHETIC and self.synthetic is None:
             raise ValueError('the table "synthetic" is missing: the data set "synthetic" is described by it')
         if self.dataset != SYNTHETIC and self.synthetic is not None:
-            raise ValueError(f'the table "synthetic" belongs to the data set "synthetic", not to {self.dataset!r}')
+            raise ValueError(
+                f'the table "synthetic" belongs to the data set "synthetic", not to {title(self.dataset)!r}'
+            )
         return self
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
         return theta if isinstance(theta, tuple) else (theta,) * len(self.hidden)
+
+
+def _placed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the table of a workload with the path of its recordings counted from `folder`."""
+    return table | {"dataset": beside(table["dataset"], folder)} if "dataset" in table else table
 
 
 def _holds(cell: str) -> bool:

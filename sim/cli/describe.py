@@ -149,6 +149,7 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
 
 def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     from deltatrain.sim.cli.screen import fields
+    from deltatrain.workloads.dataset import OwnData
     from deltatrain.workloads.datasets import DATASETS
     from deltatrain.workloads.workload import Workload
 
@@ -159,7 +160,9 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     }
     parts = [fields(str(described.pop("name")), _values(described))]
     parts += [fields(part, _values(values)) for part, values in tables.items()]
-    if workload.synthetic is None:
+    if isinstance(workload.dataset, OwnData):
+        parts.append(fields("data set", _values(described.pop("dataset"))))
+    elif workload.synthetic is None:
         dataset = DATASETS.load(workload.dataset)
         parts.append(fields("data set", [("source", dataset.SOURCE), ("licence", dataset.LICENCE)]))
     return list(parts)

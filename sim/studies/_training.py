@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from deltatrain.accel.files import make_folder
 from deltatrain.sim.studies._table import Progress, Row
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import recordings_of
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
 
@@ -89,7 +89,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 def trained(settings: Settings, folder: Path, progress: Progress) -> Outcomes:
     """Return the outcome of each trial with each seed; their states stay in `folder` (`state_path`)."""
     make_folder(folder)
-    DATASETS.load(settings.trained({}).dataset).load(lambda what, share: progress("data set", share, what))
+    recordings_of(settings.trained({}).dataset, lambda what, share: progress("data set", share, what))
     workloads = {(name, seed): settings.trial(name, seed) for name in settings.trials for seed in settings.seeds}
     return _outcomes(workloads, folder, progress)
 
@@ -136,7 +136,7 @@ def _outcomes(workloads: dict[tuple[str, int], Workload], folder: Path, progress
 
 
 def _outcome(workload: Workload, folder: Path) -> Outcome:
-    recordings = DATASETS.load(workload.dataset).load()
+    recordings = recordings_of(workload.dataset)
     done = train(workload, recordings, state_path=state_path(workload, folder), resume=True)
     fired = done.evaluation.fired
     steps = int(recordings.test.lengths.sum())

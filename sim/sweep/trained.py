@@ -1,7 +1,7 @@
 """Trains each workload once and keeps its trace, however often and by whomever it is asked for.
 
-Traces lie in the cache folder under a digest of the workload and of the code that trains. A sweep over machines then
-trains once, and a sweep that was killed in a training goes on after the last whole epoch.
+Traces lie in the cache folder under a digest of the workload, its recordings and the code that trains. A sweep over
+machines then trains once, and a sweep that was killed in a training goes on after the last whole epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
 from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import OwnData, recordings_of
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -35,12 +35,13 @@ def trained_trace(workload: Workload) -> Trace:
     """
     folder = cache_folder() / "trained"
     make_folder(folder)
-    name = hashlib.sha256(f"{workload.digest()} {_code_digest()}".encode()).hexdigest()[:24]
+    recordings = _recordings(workload.dataset)
+    name = hashlib.sha256(f"{workload.digest()} {recordings.digest} {_code_digest()}".encode()).hexdigest()[:24]
     path = folder / f"{name}.npz"
     with _alone(folder / f"{name}.lock"):
         kept = _kept(path)
         if kept is None:
-            kept = _train(workload, folder / f"{name}.state.npz")
+            kept = _train(workload, recordings, folder / f"{name}.state.npz")
             kept.save(path)
         return kept
 
@@ -57,18 +58,17 @@ def _kept(path: Path) -> Trace | None:
         return None
 
 
-def _train(workload: Workload, state: Path) -> Trace:
+def _train(workload: Workload, recordings: Recordings, state: Path) -> Trace:
     from deltatrain.workloads.training import training
 
-    recordings = _recordings(workload.dataset)
     done = training.train(workload, recordings, state_path=state, resume=True)
     state.unlink(missing_ok=True)
-    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs)
+    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs, recordings.digest)
 
 
 @lru_cache(maxsize=2)
-def _recordings(dataset: str) -> Recordings:
-    return DATASETS.load(dataset).load(lambda what, share: None)
+def _recordings(dataset: str | OwnData) -> Recordings:
+    return recordings_of(dataset)
 
 
 @contextmanager

@@ -47,6 +47,8 @@ class LearningState:
         Counts of the epochs done, in order.
     recorded
         The steps recorded so far, in order.
+    data_digest
+        Of the recordings it learned from (`Recordings.digest`); empty where nobody noted it.
     """
 
     workload_digest: str
@@ -56,6 +58,7 @@ class LearningState:
     optimiser: dict[str, Array]
     epochs: tuple[EpochCounts, ...]
     recorded: tuple[RecordedStep, ...]
+    data_digest: str = ""
 
 
 def save(state: LearningState, path: Path) -> None:
@@ -70,6 +73,7 @@ def save(state: LearningState, path: Path) -> None:
         "kind": _KIND,
         "version": VERSION,
         "workload_digest": state.workload_digest,
+        "data_digest": state.data_digest,
         "updates": state.updates,
         "epochs": [asdict(counts) for counts in state.epochs],
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in state.recorded],
@@ -117,7 +121,7 @@ def load(path: Path, workload_digest: str) -> LearningState:
 
 
 def check_alike(state: LearningState, fresh: LearningState, widths: tuple[int, ...], path: Path) -> None:
-    """Raise a `ConfigError` unless the state from `path` has arrays like one that has just begun.
+    """Raise a `ConfigError` unless the state from `path` has recordings and arrays like one that has just begun.
 
     Parameters
     ----------
@@ -133,6 +137,11 @@ def check_alike(state: LearningState, fresh: LearningState, widths: tuple[int, .
         arrays = {"parameters": one.parameters, "mask": one.mask, **one.optimiser}
         return {name: (array.shape, array.dtype.str) for name, array in arrays.items()}
 
+    if state.data_digest not in ("", fresh.data_digest):
+        raise ConfigError(
+            f"{path} learned from other recordings (digest {state.data_digest}, now {fresh.data_digest}): "
+            "delete it or name another file"
+        )
     try:
         for step in state.recorded:
             step.check(widths)
@@ -162,6 +171,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
         optimiser=optimiser,
         epochs=epochs,
         recorded=tuple(recorded),
+        data_digest=about.get("data_digest", ""),
     )
 
 

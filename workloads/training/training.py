@@ -152,7 +152,7 @@ def _train(
     on_progress: Callable[[Progress], None] | None,
 ) -> Trained:
     sizes = sizes_of(workload, recordings)
-    state = _initial_state(workload, sizes)
+    state = replace(_initial_state(workload, sizes), data_digest=recordings.digest)
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
         learning_state.check_alike(state, fresh, (*sizes.inputs[:1], *sizes.hidden), state_path)
@@ -217,7 +217,14 @@ def _epoch(
         step_recorded = _record(workload, network, parameters, part, epoch, update)
         recorded = (*recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
     learned = LearningState(
-        state.workload_digest, update, vector, state.mask, memory, (*state.epochs, counts), recorded
+        state.workload_digest,
+        update,
+        vector,
+        state.mask,
+        memory,
+        (*state.epochs, counts),
+        recorded,
+        recordings.digest,
     )
     if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
         return learned
