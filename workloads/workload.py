@@ -20,8 +20,7 @@ from deltatrain.accel.description import Description, Name, NonNegativeFloat, Po
 from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.workloads.cells import CELLS
-from deltatrain.workloads.dataset import SYNTHETIC, Dataset, OwnData, beside, title
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import SYNTHETIC, Dataset, beside, title
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tables import FewBit, Sparsity, Synthetic, Training, member
@@ -129,11 +128,6 @@ class Workload(Description):
         """Return this workload with other values; a field of the table `training` is given as ``training__seed=1``."""
         dotted = {path.replace("__", "."): value for path, value in overrides.items()}
         return type(self).from_table(with_overrides(self.model_dump(mode="json", exclude_none=True), dotted), self.name)
-
-    @field_validator("dataset")
-    @classmethod
-    def _known_dataset(cls, given: str | OwnData) -> str | OwnData:
-        return member(DATASETS, "data set", given, extra=(SYNTHETIC,)) if isinstance(given, str) else given
 
     @field_validator("cell")
     @classmethod

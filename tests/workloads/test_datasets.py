@@ -135,7 +135,7 @@ def test_vowels_come_in_their_published_split() -> None:
 
 
 def test_a_vowel_file_is_read_step_by_step() -> None:
-    part = vowels._parsed("@classLabel true 1 2\n@data\n1,2,3:4,5,6:2\n7:8:1\n")
+    part = vowels._sequences("@classLabel true 1 2\n@data\n1,2,3:4,5,6:2\n7:8:1\n")
     assert_array_equal(part.values, [[1, 4], [2, 5], [3, 6], [7, 8]])
     assert_array_equal(part.lengths, [3, 1])
     assert_array_equal(part.labels, [1, 0])

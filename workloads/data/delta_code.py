@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from deltatrain.workloads.arrays.packing import packing_of
 from deltatrain.workloads.data.recordings import Sequences
 
 
@@ -20,15 +21,13 @@ def delta_coded(sequences: Sequences, step: float) -> Sequences:
     step
         In units of the values, positive.
     """
-    lengths, features = sequences.lengths, sequences.features
-    order = np.argsort(-lengths, kind="stable")
-    starts = (np.cumsum(lengths) - lengths)[order]
-    running = len(lengths) - np.searchsorted(np.sort(lengths), np.arange(lengths.max(initial=0)), side="right")
+    packing, features = packing_of(sequences.lengths), sequences.features
+    starts = (np.cumsum(sequences.lengths) - sequences.lengths)[packing.order]
     spikes = np.zeros((len(sequences.values), 2 * features), np.float32)
     reference = sequences.values[starts].astype(np.float64)
-    for time, count in enumerate(running):  # the sequences that are so long, all at once
+    for time, count in enumerate(packing.active):
         rows = starts[:count] + time
         moved = np.trunc((sequences.values[rows] - reference[:count]) / step)
         reference[:count] += moved * step
         spikes[rows, :features], spikes[rows, features:] = moved > 0, moved < 0
-    return Sequences(spikes, lengths, sequences.labels)
+    return Sequences(spikes, sequences.lengths, sequences.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -94,6 +95,17 @@ class Tokens(NamedTuple):
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+
+    def parts(self) -> dict[str, NDArray[np.int64]]:
+        """Return the parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def digest(self) -> str:
+        """Return the first 16 hexadecimal digits of the SHA-256 of the vocabulary and all parts."""
+        digest = hashlib.sha256("\n".join(self.vocabulary).encode())
+        for part in self.parts().values():
+            digest.update(f"{part.shape};".encode() + part.tobytes())
+        return digest.hexdigest()[:16]
 
 
 def numbered(names: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

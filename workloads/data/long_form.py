@@ -143,6 +143,7 @@ def _told(
 ) -> dict[str, Sequence[Any] | None]:
     """Return label, group and part of each row; those of the rows of one sequence are the same."""
     told = {
+        "sequence": table.column("sequence", columns.sequence),
         "label": table.column("label", columns.label),
         "group": table.optional("group", columns.group),
         "part": table.optional("part", columns.part),

@@ -82,7 +82,9 @@ class Split(Description):
             raise ConfigError(f'{source}: split.by is "group", and no group is known; accepted are "share" and null')
         groups = np.unique(found.groups[within])
         if len(groups) < 2:
-            raise ConfigError(f'{source}: split.by is "group", and all sequences are of {groups[0]!r}; take "share"')
+            raise ConfigError(
+                f'{source}: split.by is "group", and all sequences are of {str(groups[0])!r}; take "share"'
+            )
         count = min(max(1, round(share * len(groups))), len(groups) - 1)
         return within[np.isin(found.groups[within], random.choice(groups, count, replace=False))]
 
