@@ -14,8 +14,9 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
+from deltatrain.workloads.dataset import SYNTHETIC
 from deltatrain.workloads.lowering.limits import dense_limits, workload_limits
-from deltatrain.workloads.workload import SYNTHETIC, Workload
+from deltatrain.workloads.workload import Workload
 
 
 def against_simulating(

@@ -25,7 +25,7 @@ from deltatrain.workloads.data.delta_code import delta_coded
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.formats import FORMATS, format_of
 from deltatrain.workloads.data.found import Found, Tokens
-from deltatrain.workloads.data.front_ends import FRONT_ENDS, FrontEnd
+from deltatrain.workloads.data.front_ends import FRONT_ENDS, FrontEnd, default
 from deltatrain.workloads.data.loading import of_classes, recordings_in
 from deltatrain.workloads.data.recordings import Recordings, standardised, standardised_together
 from deltatrain.workloads.data.splitting import Split
@@ -127,7 +127,7 @@ class OwnData(Description):
         found = format_.collect(path, self.columns)
         if isinstance(found, Found) and self.classes is not None:
             found = of_classes(found, self.classes, str(path))
-        return found, self.front_end or FRONT_ENDS.load(format_.FRONT_END).FIELDS()
+        return found, self.front_end or default(format_.FRONT_END)
 
     def load(self, progress: Progress | None = None) -> Recordings:
         """Return the recordings; errors as for `contents`."""
@@ -148,10 +148,12 @@ class OwnData(Description):
             raise ConfigError(f"{self.path}: all sequences are of class {only!r}; two or more are needed")
         if self.spikes:
             _check_spikes(recordings, self.path)
-        if self.spikes or front_end.SPIKES:
-            return recordings
-        change = {"feature": standardised, "all": standardised_together, "none": lambda unchanged: unchanged}
-        recordings = change[self.standardise](recordings)
+        return recordings if self.spikes or front_end.SPIKES else self._scaled(recordings)
+
+    def _scaled(self, recordings: Recordings) -> Recordings:
+        """Return values standardised and coded as the fields say."""
+        if self.standardise != "none":
+            recordings = (standardised if self.standardise == "feature" else standardised_together)(recordings)
         step = self.delta_step
         return recordings if step is None else recordings.changed(lambda part: delta_coded(part, step))
 

@@ -66,7 +66,7 @@ def draw(
 def _lengths(axes: Axes, lengths: Mapping[str, ArrayLike], colours: Mapping[str, str]) -> None:
     parts = {name: np.asarray(steps) for name, steps in lengths.items()}
     highest = max(int(steps.max()) for steps in parts.values())
-    edges = np.linspace(0, highest + 1, min(highest + 1, 40) + 1)
+    edges = np.linspace(0, highest + 1, min(highest + 1, 40) + 1).tolist()
     for name, steps in parts.items():
         axes.hist(steps, edges, histtype="stepfilled", alpha=0.55, color=colours[name], label=name)
     style.frame(axes, grid="y")

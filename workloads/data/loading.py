@@ -73,11 +73,11 @@ def of_classes(found: Found, wanted: tuple[str, ...], source: str) -> Found:
     for name in wanted:
         if name not in found.class_names:
             raise ConfigError(f"{source}: classes: {unknown_name('class', name, found.class_names)}")
-    kept = np.flatnonzero([found.class_names[label] in wanted for label in found.labels])
+    kept = [n for n, label in enumerate(found.labels) if found.class_names[label] in wanted]
     labels, names = numbered([found.class_names[found.labels[n]] for n in kept])
     return Found(
         found.kind,
-        lambda n: found.read(int(kept[n])),
+        lambda n: found.read(kept[n]),
         labels,
         names,
         [found.places[n] for n in kept],

@@ -154,8 +154,8 @@ def _told(
             continue
         name = getattr(columns, field) or field
         _, kind = np.unique(np.array([str(value) for value in values]), return_inverse=True)
-        for row, value in ((r, values[r]) for r in np.flatnonzero(_empty(values))):
-            table.refuse(int(row), name, f"a {field}, not {shown(value)}")
+        for row in np.flatnonzero(_empty(values)).tolist():
+            table.refuse(row, name, f"a {field}")
         unlike = kind[order[inside]] != kind[order[inside + 1]]
         if unlike.any():
             before, row = order[inside[unlike][0]], order[inside[unlike][0] + 1]

@@ -142,7 +142,7 @@ class Recordings:
         for name, part in self.parts().items():
             for array in (part.values, part.lengths, part.labels):
                 digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
     def changed(self, change: Callable[[Sequences], Sequences]) -> Recordings:

@@ -79,7 +79,7 @@ def parsed(text: str, source: str) -> Series:
 
 def _header(lines: list[str], source: str) -> tuple[dict[str, str], int]:
     """Return the keys, in lower case, with what follows them, and how many lines there are up to the data."""
-    keys = {}
+    keys: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         key, _, rest = line.strip().partition(" ")
         if key.lower() == "@data":

@@ -54,3 +54,8 @@ class FrontEndModule(Protocol):
 
 
 FRONT_ENDS = ModuleFamily[FrontEndModule]("deltatrain.workloads.data.front_ends", "front end", FrontEndModule)
+
+
+def default(name: str) -> FrontEnd:
+    """Return the member called `name` with the defaults of its fields."""
+    return FRONT_ENDS.load(name).FIELDS.from_table({"name": name})

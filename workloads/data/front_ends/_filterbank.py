@@ -85,4 +85,4 @@ def triangles(edges: tuple[int, ...], bins: int) -> NDArray[np.float64]:
     """Return the weight of each bin of the spectrum in each filter, shape (bins, channels)."""
     bin_ = np.arange(bins)[:, None]
     first, peak, last = (np.array(edges[n : len(edges) - 2 + n])[None] for n in range(3))
-    return np.maximum(0.0, np.minimum((bin_ - first) / (peak - first), (last - bin_) / (last - peak)))
+    return np.asarray(np.maximum(0.0, np.minimum((bin_ - first) / (peak - first), (last - bin_) / (last - peak))))
