@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -66,6 +67,8 @@ class Found:
         Who or what each one is of, such as a speaker, as text, shape (N,); None if nobody says.
     parts
         `TRAIN`, `VALIDATION` or `TEST` of each, shape (N,), as it was published; None if it was not split.
+    files
+        The file of each, shape (N,), where it takes long to make features of them; empty elsewhere.
     """
 
     kind: Kind
@@ -75,6 +78,7 @@ class Found:
     places: Sequence[str]
     groups: NDArray[np.str_] | None = None
     parts: NDArray[np.int64] | None = None
+    files: Sequence[Path] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

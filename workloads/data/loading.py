@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.errors import ConfigError, unknown_name
+from deltatrain.workloads.data import kept_features
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.found import TEST, TRAIN, VALIDATION, Found, numbered
 from deltatrain.workloads.data.front_ends import FrontEnd
@@ -47,7 +48,7 @@ def recordings_in(
             "dataset.front_end.name says another"
         )
     parts = split.parts(found, source)
-    features = _features(found, front_end, progress)
+    features = _kept_features(found, front_end, progress)
 
     def part(number: int) -> Sequences:
         chosen = np.flatnonzero(parts == number)
@@ -83,7 +84,20 @@ def of_classes(found: Found, wanted: tuple[str, ...], source: str) -> Found:
         [found.places[n] for n in kept],
         None if found.groups is None else found.groups[kept],
         None if found.parts is None else found.parts[kept],
+        [found.files[n] for n in kept] if found.files else (),
     )
+
+
+def _kept_features(found: Found, front_end: FrontEnd, progress: Progress | None) -> list[NDArray[np.float32]]:
+    """Return the feature vectors of each sequence, from the cache folder where there are many files."""
+    if len(found.files) < kept_features.WORTH_KEEPING:
+        return _features(found, front_end, progress)
+    place = kept_features.place_of(found.files, front_end)
+    made = kept_features.read(place)
+    if made is None:
+        made = _features(found, front_end, progress)
+        kept_features.keep(place, made)
+    return made
 
 
 def _features(found: Found, front_end: FrontEnd, progress: Progress | None) -> list[NDArray[np.float32]]:

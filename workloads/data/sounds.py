@@ -34,4 +34,4 @@ def sounds(
             )
         return sound
 
-    return Found("sound", read, labels, class_names, [str(file) for file in files], groups, parts)
+    return Found("sound", read, labels, class_names, [str(file) for file in files], groups, parts, files)
