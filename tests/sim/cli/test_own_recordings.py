@@ -160,3 +160,26 @@ def test_data_show_counts_words(deltatrain, tmp_path):
 def test_describe_shows_where_recordings_lie(deltatrain, tmp_path):
     shown = deltatrain("describe", described(tmp_path, '"a.npz"')).stdout
     assert "a.npz" in shown and "delta_gru" in shown
+
+
+def test_a_study_is_repeated_on_recordings_of_ones_own(deltatrain, tmp_path, monkeypatch):
+    from deltatrain.sim.studies import _training, operations
+
+    files.write_fluent_speech_commands(tmp_path / "fsc")
+    short = {"training.epochs": 1, "training.dense_epochs": 0}
+    monkeypatch.setattr(operations, "SMALL_SETTINGS", operations.SMALL_SETTINGS._replace(changes=short))
+    trained = []
+
+    def outcomes(workloads, folder, progress):
+        trained.extend(workloads.values())
+        return {key: _training._outcome(workload, folder) for key, workload in workloads.items()}
+
+    monkeypatch.setattr(_training, "_outcomes", outcomes)  # in this process
+    words = ("study", "operations", "--small", "--out", tmp_path / "out", "--json", "--data", tmp_path / "fsc")
+    ran = deltatrain(*words)
+    assert ran.status == 0, ran.stderr
+    assert [row["trial"] for row in json.loads(ran.stdout)] == ["dense", "small"]
+    assert {workload.dataset.path for workload in trained} == {str((tmp_path / "fsc").resolve())}
+    assert deltatrain("study", "dram", "--data", tmp_path).stderr == (
+        f"deltatrain: study 'dram' trains on no recordings: leave --data {tmp_path} out\n"
+    )
