@@ -19,7 +19,7 @@ from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.workloads import occupancy, training_summary
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.dataset import OwnData, title
+from deltatrain.workloads.dataset import Dataset, title
 from deltatrain.workloads.dataset import recordings_of as loaded_recordings
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
@@ -135,7 +135,7 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
 
 
-def recordings_of(dataset: str | OwnData, progress: Progress) -> Recordings:
+def recordings_of(dataset: Dataset, progress: Progress) -> Recordings:
     """Return a workload's data set, fetched or synthesised when it is not in the cache folder."""
     stage = f"data set {title(dataset)}"
     loaded = loaded_recordings(dataset, lambda what, share: progress(stage, share, what))

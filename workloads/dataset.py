@@ -1,167 +1,62 @@
-"""What a workload is trained on: a data set by name, or a table that says what lies where, and how it is read."""
+"""What a workload is trained on: a data set by name, or recordings of one's own by their path or in a table."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    SerializeAsAny,
-    Tag,
-    field_validator,
-    model_validator,
-)
+import numpy as np
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator
 
-from deltatrain.accel.description import Description, PositiveFloat
+from deltatrain.accel.description import Description, NonNegativeInt
 from deltatrain.accel.documents import shown
-from deltatrain.accel.errors import ConfigError, refuse, unknown_name
-from deltatrain.workloads.data.columns import Columns
-from deltatrain.workloads.data.delta_code import delta_coded
+from deltatrain.accel.errors import unknown_name
 from deltatrain.workloads.data.fetching import Progress
-from deltatrain.workloads.data.formats import FORMATS, format_of
-from deltatrain.workloads.data.found import Found, Tokens
-from deltatrain.workloads.data.front_ends import FRONT_ENDS, FrontEnd, default
-from deltatrain.workloads.data.loading import of_classes, recordings_in
-from deltatrain.workloads.data.recordings import Recordings, standardised, standardised_together
-from deltatrain.workloads.data.splitting import Split
+from deltatrain.workloads.data.found import Tokens
+from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.data.splitting import drawn
 from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.own_data import OwnData, at_home
 
 SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
 
 
-def _front_end(given: Any) -> Any:
-    """Return the front end in a table, or of a name, with the fields of that member."""
-    table = {"name": given} if isinstance(given, str) else given
-    if not isinstance(table, dict):
-        return given
-    try:
-        if "name" not in table:
-            raise ConfigError(f"name is missing; accepted is one of {', '.join(FRONT_ENDS.names())}")
-        return FRONT_ENDS.load(table["name"]).FIELDS.from_table(table)
-    except ConfigError as error:
-        raise ValueError("; ".join(str(error).splitlines())) from None
-
-
-class OwnData(Description):
-    """Recordings of a user's own, where they lie and how they are read.
+class NamedData(Description):
+    """A data set by name, with a validation part.
 
     Attributes
     ----------
-    path
-        A file or a folder.
-    format
-        A member of `workloads.data.formats`; found from the path if left out.
-    columns
-        Of a table in long form.
-    front_end
-        A member of `workloads.data.front_ends`, as its name or as a table of its fields; the format's own if left out.
-    standardise
-        Mean 0 and standard deviation 1 in the training part, for each "feature" by itself or for "all" together;
-        "none" leaves values as they are, as a front end of spikes does anyway.
-    delta_step
-        Codes values, after that, as spikes up and down, each a change by so much; left out, they stay values.
-    spikes
-        Says of values that all are 0 or 1, which is checked. What makes spikes need not say so.
-    classes
-        Those that are kept, by name; all if left out.
-    split
-        Which sequences train, choose and test.
+    name
+        A member of `workloads.datasets`.
+    validation
+        Share of the training part that chooses, such as the best epoch: of its groups, such as voices, if the set knows
+        them; else of its sequences, equally many of each class. Values stay standardised by the whole training part.
+    seed
+        From which they are drawn.
     """
 
-    path: Annotated[str, Field(min_length=1)]
-    format: str | None = None
-    columns: Columns = Columns()
-    front_end: Annotated[SerializeAsAny[FrontEnd], BeforeValidator(_front_end)] | None = None
-    standardise: Literal["feature", "all", "none"] = "feature"
-    delta_step: PositiveFloat | None = None
-    spikes: bool = False
-    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    split: Split = Split()
+    name: str
+    validation: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+    seed: NonNegativeInt = 2018
 
-    @field_validator("format")
+    @field_validator("name")
     @classmethod
-    def _known_format(cls, name: str | None) -> str | None:
-        if name is not None and name not in FORMATS.names():
-            raise ValueError(str(unknown_name("data format", name, FORMATS.names())))
+    def _known_name(cls, name: str) -> str:
+        if name not in DATASETS.names():
+            raise ValueError(str(unknown_name("data set", name, DATASETS.names())))
         return name
 
-    @model_validator(mode="after")
-    def _coded_once(self) -> Self:
-        if self.delta_step is not None and (self.spikes or (self.front_end is not None and self.front_end.SPIKES)):
-            raise ValueError("delta_step must be left out where the values are spikes already")
-        return self
-
-    @property
-    def name(self) -> str:
-        """What the data set is called in words: the last part of the path."""
-        return Path(self.path).name or self.path
-
-    def makes_spikes(self) -> bool:
-        """Tell, without reading the data, whether all values will be 0 or 1."""
-        if self.spikes or self.delta_step is not None:
-            return True
-        if self.front_end is not None:
-            return self.front_end.SPIKES
-        path = _at_home(self.path)
-        if self.format is None and not path.exists():
-            return False
-        return FRONT_ENDS.load(FORMATS.load(self.format or format_of(path)).FRONT_END).FIELDS.SPIKES
-
-    def found(self) -> tuple[Found | Tokens, FrontEnd]:
-        """Return what lies at the path, and the front end that is for it.
-
-        Raises
-        ------
-        ConfigError
-            In one line that names the file, the place in it, what was found and what is accepted.
-        """
-        path = _at_home(self.path)
-        format_ = FORMATS.load(self.format or format_of(path))
-        if not path.exists():
-            raise ConfigError(f"{path}: there is no such file or folder, and the data set should be there")
-        found = format_.collect(path, self.columns)
-        if isinstance(found, Found) and self.classes is not None:
-            found = of_classes(found, self.classes, str(path))
-        return found, self.front_end or default(format_.FRONT_END)
-
     def load(self, progress: Progress | None = None) -> Recordings:
-        """Return the recordings; errors as for `contents`."""
-        found = self.contents(progress)
-        if isinstance(found, Tokens):
-            words = len(found.vocabulary)
-            raise ConfigError(f"{self.path} is a text of {words:,} words, and no task takes one yet; take sequences")
-        return found
-
-    def contents(self, progress: Progress | None = None) -> Recordings | Tokens:
-        """Return recordings, or the words of a text; errors as for `found`, and of the front end and the split."""
-        found, front_end = self.found()
-        if isinstance(found, Tokens):
-            return found
-        recordings = recordings_in(found, front_end, self.split, self.name, self.path, progress)
-        if recordings.classes < 2:
-            only = recordings.class_names[0]
-            raise ConfigError(f"{self.path}: all sequences are of class {only!r}; two or more are needed")
-        if self.spikes:
-            _check_spikes(recordings, self.path)
-        return recordings if self.spikes or front_end.SPIKES else self._scaled(recordings)
-
-    def _scaled(self, recordings: Recordings) -> Recordings:
-        """Return values standardised and coded as the fields say."""
-        if self.standardise != "none":
-            recordings = (standardised if self.standardise == "feature" else standardised_together)(recordings)
-        step = self.delta_step
-        return recordings if step is None else recordings.changed(lambda part: delta_coded(part, step))
-
-
-def _check_spikes(recordings: Recordings, path: str) -> None:
-    for name, part in recordings.parts().items():
-        other = part.values[(part.values != 0) & (part.values != 1)]
-        refuse(f"{path}: dataset.spikes says 0 or 1, and the {name} part has {value:g}" for value in other[:1])
+        """Return the recordings; errors as for the data set's own."""
+        member = DATASETS.load(self.name)
+        recordings, groups = member.load(progress), member.train_groups()
+        train = recordings.train
+        everything = np.arange(len(train))
+        chosen = drawn(train.labels, groups, everything, self.validation, self.seed, self.name)
+        rest = np.setdiff1d(everything, chosen)
+        return replace(recordings, train=train.take(rest), validation=train.take(chosen))
 
 
 def _looks_like_a_path(given: str) -> bool:
@@ -169,17 +64,20 @@ def _looks_like_a_path(given: str) -> bool:
 
 
 def _kind(dataset: object) -> str:
-    return "str" if isinstance(dataset, str) else "table[dataset]"
+    if isinstance(dataset, str):
+        return "str"
+    named = isinstance(dataset, NamedData) or (isinstance(dataset, dict) and "name" in dataset)
+    return "table[named]" if named else "table[own]"
 
 
 def _read(given: Any) -> Any:
     """Return a path as the table that has it, a name or a table as it is."""
-    if not isinstance(given, str | dict | OwnData):
+    if not isinstance(given, str | dict | OwnData | NamedData):
         raise ValueError(f"must be a name, a path or a table, not {shown(given)}")
     return {"path": given} if isinstance(given, str) and _looks_like_a_path(given) else given
 
 
-def _known(given: str | OwnData) -> str | OwnData:
+def _known(given: str | NamedData | OwnData) -> str | NamedData | OwnData:
     known = (*DATASETS.names(), SYNTHETIC)
     if isinstance(given, str) and given not in known:
         raise ValueError(f"{unknown_name('data set', given, known)}, and it is no path, which has a dot or a slash")
@@ -187,7 +85,7 @@ def _known(given: str | OwnData) -> str | OwnData:
 
 
 Dataset = Annotated[
-    Annotated[str, Tag("str")] | Annotated[OwnData, Tag("table[dataset]")],
+    Annotated[str, Tag("str")] | Annotated[NamedData, Tag("table[named]")] | Annotated[OwnData, Tag("table[own]")],
     Discriminator(_kind),
     BeforeValidator(_read),
     AfterValidator(_known),
@@ -201,7 +99,7 @@ class _Field(Description):
     dataset: Dataset
 
 
-def described(table: dict[str, Any]) -> str | OwnData:
+def described(table: dict[str, Any]) -> Dataset:
     """Return the data set in a table that has it as the field `dataset`, a relative path counted from where one is."""
     return _Field.from_table(table | {"dataset": beside(table["dataset"], Path.cwd())}).dataset
 
@@ -221,17 +119,10 @@ def beside(given: Any, folder: Path) -> Any:
 
 
 def _from(folder: Path, path: str) -> Path:
-    return (folder / _at_home(path)).resolve()
+    return (folder / at_home(path)).resolve()
 
 
-def _at_home(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise ConfigError(f"dataset.path {path}: this user has no home; give a whole path") from None
-
-
-def recordings_of(dataset: str | OwnData, progress: Progress | None = None) -> Recordings:
+def recordings_of(dataset: Dataset, progress: Progress | None = None) -> Recordings:
     """Return the recordings of a workload's data set, fetched or made if they are not in the cache folder.
 
     Raises
@@ -239,21 +130,21 @@ def recordings_of(dataset: str | OwnData, progress: Progress | None = None) -> R
     ConfigError
         If they cannot be had, in one line.
     """
-    return dataset.load(progress) if isinstance(dataset, OwnData) else DATASETS.load(dataset).load(progress)
+    return DATASETS.load(dataset).load(progress) if isinstance(dataset, str) else dataset.load(progress)
 
 
-def contents_of(dataset: str | OwnData, progress: Progress | None = None) -> Recordings | Tokens:
+def contents_of(dataset: Dataset, progress: Progress | None = None) -> Recordings | Tokens:
     """Return likewise, and of a text its words."""
     return dataset.contents(progress) if isinstance(dataset, OwnData) else recordings_of(dataset, progress)
 
 
-def title(dataset: str | OwnData) -> str:
+def title(dataset: Dataset) -> str:
     """Return what a data set is called in messages."""
-    return dataset.name if isinstance(dataset, OwnData) else dataset
+    return dataset if isinstance(dataset, str) else dataset.name
 
 
-def makes_spikes(dataset: str | OwnData) -> bool:
+def makes_spikes(dataset: Dataset) -> bool:
     """Tell whether all values of a data set are 0 or 1, as far as its description says."""
     if isinstance(dataset, OwnData):
         return dataset.makes_spikes()
-    return dataset == SYNTHETIC or bool(DATASETS.load(dataset).SPIKES)
+    return dataset == SYNTHETIC or bool(DATASETS.load(title(dataset)).SPIKES)

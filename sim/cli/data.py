@@ -11,7 +11,7 @@ from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
 
 if TYPE_CHECKING:
-    from deltatrain.workloads.dataset import OwnData
+    from deltatrain.workloads.dataset import Dataset
 
 
 def command(
@@ -92,7 +92,7 @@ def show(
     print_parts(*survey.of_recordings(name, found, folder))
 
 
-def _described(what: str, changes: list[str] | None) -> str | OwnData:
+def _described(what: str, changes: list[str] | None) -> Dataset:
     """Return the data set that is meant, with the changes of ``--set``."""
     from deltatrain.accel.description import with_overrides
     from deltatrain.accel.errors import ConfigError

@@ -149,8 +149,9 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
 
 def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     from deltatrain.sim.cli.screen import fields
-    from deltatrain.workloads.dataset import OwnData
+    from deltatrain.workloads.dataset import title
     from deltatrain.workloads.datasets import DATASETS
+    from deltatrain.workloads.own_data import OwnData
     from deltatrain.workloads.workload import Workload
 
     workload = Workload.named(name, changed)
@@ -163,7 +164,7 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     if isinstance(workload.dataset, OwnData):
         parts.append(fields("data set", _values(described.pop("dataset"))))
     elif workload.synthetic is None:
-        dataset = DATASETS.load(workload.dataset)
+        dataset = DATASETS.load(title(workload.dataset))
         parts.append(fields("data set", [("source", dataset.SOURCE), ("licence", dataset.LICENCE)]))
     return list(parts)
 

@@ -16,7 +16,8 @@ from deltatrain.accel.description import Description, Name, NonNegativeInt, Posi
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Axis, Design
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
-from deltatrain.workloads.dataset import OwnData, described
+from deltatrain.workloads.dataset import described
+from deltatrain.workloads.own_data import OwnData
 from deltatrain.workloads.workload import Workload
 
 Direction = Literal["minimise", "maximise"]

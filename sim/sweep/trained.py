@@ -20,7 +20,7 @@ from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
 from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.dataset import OwnData, recordings_of
+from deltatrain.workloads.dataset import Dataset, recordings_of
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -67,7 +67,7 @@ def _train(workload: Workload, recordings: Recordings, state: Path) -> Trace:
 
 
 @lru_cache(maxsize=2)
-def _recordings(dataset: str | OwnData) -> Recordings:
+def _recordings(dataset: Dataset) -> Recordings:
     return recordings_of(dataset)
 
 

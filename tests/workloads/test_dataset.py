@@ -11,9 +11,11 @@ import pytest
 import recording_files as files
 from numpy.testing import assert_allclose, assert_array_equal
 
-from deltatrain.accel.errors import ConfigError
-from deltatrain.workloads.dataset import OwnData, makes_spikes, recordings_of
+from deltatrain.accel.errors import ConfigError, NetworkError
+from deltatrain.workloads.dataset import makes_spikes, recordings_of
+from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.lowering.limits import workload_limits
+from deltatrain.workloads.own_data import OwnData
 from deltatrain.workloads.workload import Workload
 
 MINE = """
@@ -170,3 +172,47 @@ def test_a_spiking_network_is_simulated_on_spikes_of_ones_own_alone(tmp_path: Pa
     recordings = recordings_of(coded.dataset)
     assert_array_equal(np.unique(recordings.train.values), [0, 1])
     assert recordings.train.features == 6
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        ({"name": "vowls", "validation": 0.1}, "dataset.name: data set 'vowls' is not known, did you mean 'vowels'?"),
+        ({"name": "vowels"}, "dataset.validation is missing"),
+        ({"name": "vowels", "validation": 1.0}, "dataset.validation must be less than 1.0, not 1.0"),
+        ({"name": "vowels", "validation": 0.1, "path": "x"}, "dataset.path is not a field"),
+    ],
+)
+def test_a_name_in_a_table_that_is_wrong_is_told(dataset: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        named({"dataset": dataset})
+    assert str(caught.value).startswith(f"workload vowels: {said}")
+
+
+def load(dataset: Any) -> Any:
+    try:
+        return recordings_of(named({"dataset": dataset}).dataset)
+    except NetworkError as error:
+        pytest.skip(str(error))
+
+
+def test_a_data_set_by_name_gets_a_validation_part_out_of_training() -> None:
+    whole, parted = load("vowels"), load({"name": "vowels", "validation": 0.1})
+    assert parted.test is whole.test or parted.test.values.tobytes() == whole.test.values.tobytes()
+    assert np.bincount(parted.validation.labels).tolist() == [3] * 9
+    assert len(parted.train) == len(whole.train) - 27
+    assert parted.digest != whole.digest
+
+    def one_by_one(part: Any) -> list[bytes]:
+        return [steps.tobytes() for steps in np.split(part.values, np.cumsum(part.lengths)[:-1])]
+
+    assert sorted(one_by_one(parted.train) + one_by_one(parted.validation)) == sorted(one_by_one(whole.train))
+
+
+def test_people_of_the_watch_validate_whole() -> None:
+    whole, parted = load("watch"), load({"name": "watch", "validation": 0.25})
+    groups = DATASETS.load("watch").train_groups()
+    assert len(np.unique(groups)) == 8
+    place = {w.tobytes(): who for w, who in zip(whole.train.values.reshape(-1, 600), groups, strict=True)}
+    people = [{place[w.tobytes()] for w in part.values.reshape(-1, 600)} for part in (parted.train, parted.validation)]
+    assert [len(names) for names in people] == [6, 2] and not people[0] & people[1]

@@ -54,15 +54,17 @@ class Split(Description):
             If the data have not what the split is by, or a part would be empty.
         """
         by = self.by or _first_possible(found)
+        groups = None if by == "share" else found.groups
+        if by == "group" and groups is None:
+            raise ConfigError(f'{source}: split.by is "group", and no group is known; accepted is "share"')
         if by == "published":
             parts = _published(found, source)
         else:
             parts = np.full(len(found), TRAIN, np.int64)
-            parts[self._drawn(found, by, np.arange(len(found)), self.test, source)] = TEST
+            parts[drawn(found.labels, groups, np.arange(len(found)), self.test, self.seed, source)] = TEST
         if self.validation and not (parts == VALIDATION).any():
-            by = "group" if found.groups is not None and by != "share" else "share"
             within = np.flatnonzero(parts == TRAIN)
-            parts[self._drawn(found, by, within, self.validation, source)] = VALIDATION
+            parts[drawn(found.labels, groups, within, self.validation, self.seed, source)] = VALIDATION
         for part, name in ((TRAIN, "training"), (TEST, "test")):
             if not (parts == part).any():
                 raise ConfigError(
@@ -71,22 +73,32 @@ class Split(Description):
                 )
         return parts
 
-    def _drawn(self, found: Found, by: str, within: NDArray[np.int64], share: float, source: str) -> NDArray[np.int64]:
-        """Return a share of the sequences `within`: whole groups of them, or equally many of each class."""
-        random = np.random.default_rng(self.seed)
-        if by == "share":
-            order = random.permutation(within)
-            of_class = [order[found.labels[order] == label] for label in range(len(found.class_names))]
-            return np.concatenate([some[: round(share * len(some))] for some in of_class])
-        if found.groups is None:
-            raise ConfigError(f'{source}: split.by is "group", and no group is known; accepted are "share" and null')
-        groups = np.unique(found.groups[within])
-        if len(groups) < 2:
-            raise ConfigError(
-                f'{source}: split.by is "group", and all sequences are of {str(groups[0])!r}; take "share"'
-            )
-        count = min(max(1, round(share * len(groups))), len(groups) - 1)
-        return within[np.isin(found.groups[within], random.choice(groups, count, replace=False))]
+
+def drawn(
+    labels: NDArray[np.int64],
+    groups: NDArray[np.str_] | None,
+    within: NDArray[np.int64],
+    share: float,
+    seed: int,
+    source: str,
+) -> NDArray[np.int64]:
+    """Return a share of the sequences `within`: whole groups of them, or equally many of each class without groups.
+
+    Raises
+    ------
+    ConfigError
+        If there is one group alone.
+    """
+    random = np.random.default_rng(seed)
+    if groups is None:
+        order = random.permutation(within)
+        of_class = [order[labels[order] == label] for label in np.unique(labels)]
+        return np.concatenate([some[: round(share * len(some))] for some in of_class])
+    names = np.unique(groups[within])
+    if len(names) < 2:
+        raise ConfigError(f'{source}: split.by is "group", and all sequences are of {str(names[0])!r}; take "share"')
+    count = min(max(1, round(share * len(names))), len(names) - 1)
+    return within[np.isin(groups[within], random.choice(names, count, replace=False))]
 
 
 def _first_possible(found: Found) -> str:

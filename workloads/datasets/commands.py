@@ -11,10 +11,12 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
+from deltatrain.workloads.data.speech import casting
 from deltatrain.workloads.data.speech.casting import cast, intents
 from deltatrain.workloads.data.speech.keeping import keep, made_by, read
 from deltatrain.workloads.data.speech.recording import features_of
@@ -63,3 +65,11 @@ def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Seq
     )
     unseen = np.array([line.unseen for line in lines])
     return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))
+
+
+def train_groups() -> NDArray[np.str_]:
+    """Return the voice of each training recording, as the first of those that sound like it."""
+    recipe = tomllib.loads(recipe_text().decode())
+    groups = casting.voice_groups(recipe, np.random.default_rng(recipe["seed"]))
+    like = {voice: group[0] for group in groups for voice in group}
+    return np.array([like[line.utterance.voice] for line in cast(recipe) if not line.unseen])

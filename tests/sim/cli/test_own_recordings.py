@@ -12,7 +12,7 @@ import recording_files as files
 from deltatrain.accel.result import Result
 from deltatrain.sim.sweep.space import Space
 from deltatrain.sim.sweep.trained import trained_trace
-from deltatrain.workloads.dataset import OwnData
+from deltatrain.workloads.own_data import OwnData
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 

@@ -17,8 +17,8 @@ from deltatrain.workloads.data.formats import FORMATS, format_of
 from deltatrain.workloads.data.formats.speech_commands import part_of
 from deltatrain.workloads.data.found import PARTS, Tokens
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.dataset import OwnData
 from deltatrain.workloads.datasets import DATASETS, vowels
+from deltatrain.workloads.own_data import OwnData
 
 
 def loaded(path: Path, **fields: Any) -> Recordings:

@@ -11,7 +11,7 @@ import recording_files as files
 
 from deltatrain.workloads.data import kept_features
 from deltatrain.workloads.data.front_ends.log_mel import LogMel
-from deltatrain.workloads.dataset import OwnData
+from deltatrain.workloads.own_data import OwnData
 
 
 @pytest.fixture
