@@ -157,7 +157,14 @@ def _traced(
         trace = _trained(workload, recordings, folder.state, resume, progress)
         epochs = [asdict(counts) for counts in trace.epochs]
         table = workload.model_dump(mode="json")
-        folder.save_training({"workload": table, "training": training_summary.summary(trace), "epochs": epochs})
+        folder.save_training(
+            {
+                "workload": table,
+                "data_digest": trace.data_digest,
+                "training": training_summary.summary(trace),
+                "epochs": epochs,
+            }
+        )
     trace.save(folder.trace)
     return trace
 

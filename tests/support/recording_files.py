@@ -173,3 +173,33 @@ TS = """# a comment
 1,2,3:4,5,6:right
 7:8:left
 """
+
+
+def write_all(root: Path) -> dict[str, Path]:
+    """Write one data set in each format; return where each is."""
+    import polars
+
+    root.mkdir(exist_ok=True)
+    places = {
+        name: root / name for name in ("speech_commands", "fluent_speech_commands", "heidelberg_spikes", "text", "ts")
+    }
+    places |= {
+        "wav_folder": root / "sounds",
+        "csv": root / "a.csv",
+        "npz": root / "a.npz",
+        "parquet": root / "a.parquet",
+    }
+    write_speech_commands(places["speech_commands"])
+    write_fluent_speech_commands(places["fluent_speech_commands"])
+    places["heidelberg_spikes"].mkdir()
+    write_heidelberg(places["heidelberg_spikes"] / "shd_train.h5", 12, 0)
+    write_heidelberg(places["heidelberg_spikes"] / "shd_test.h5", 8, 1, (4, 5))
+    write_ptb(places["text"])
+    places["ts"].mkdir()
+    for part in ("TRAIN", "TEST"):
+        (places["ts"] / f"Toy_{part}.ts").write_text(TS)
+    write_wav_folder(places["wav_folder"])
+    write_csv(places["csv"])
+    write_npz(places["npz"])
+    polars.read_csv(places["csv"]).write_parquet(places["parquet"])
+    return places

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars
 import pytest
 import recording_files as files
 from numpy.testing import assert_allclose, assert_array_equal
@@ -40,48 +39,20 @@ def counts(recordings: Recordings) -> dict[str, int]:
     return {name: len(part) for name, part in recordings.parts().items()}
 
 
-def write_all(root: Path) -> dict[str, Path]:
-    """Write one data set in each format; return where each is."""
-    root.mkdir(exist_ok=True)
-    places = {
-        name: root / name for name in ("speech_commands", "fluent_speech_commands", "heidelberg_spikes", "text", "ts")
-    }
-    places |= {
-        "wav_folder": root / "sounds",
-        "csv": root / "a.csv",
-        "npz": root / "a.npz",
-        "parquet": root / "a.parquet",
-    }
-    files.write_speech_commands(places["speech_commands"])
-    files.write_fluent_speech_commands(places["fluent_speech_commands"])
-    places["heidelberg_spikes"].mkdir()
-    files.write_heidelberg(places["heidelberg_spikes"] / "shd_train.h5", 12, 0)
-    files.write_heidelberg(places["heidelberg_spikes"] / "shd_test.h5", 8, 1, (4, 5))
-    files.write_ptb(places["text"])
-    places["ts"].mkdir()
-    for part in ("TRAIN", "TEST"):
-        (places["ts"] / f"Toy_{part}.ts").write_text(files.TS)
-    files.write_wav_folder(places["wav_folder"])
-    files.write_csv(places["csv"])
-    files.write_npz(places["npz"])
-    polars.read_csv(places["csv"]).write_parquet(places["parquet"])
-    return places
-
-
 def test_every_format_is_known_by_its_look(tmp_path: Path) -> None:
-    places = write_all(tmp_path / "all")
+    places = files.write_all(tmp_path / "all")
     assert set(places) == set(FORMATS.names())
     assert {name: format_of(path) for name, path in places.items()} == {name: name for name in places}
 
 
 def test_a_format_by_name_reads_the_same(tmp_path: Path) -> None:
-    places = write_all(tmp_path / "all")
+    places = files.write_all(tmp_path / "all")
     for name in ("csv", "wav_folder", "heidelberg_spikes"):
         assert loaded(places[name], format=name).digest == loaded(places[name]).digest
 
 
 def test_tables_and_arrays_of_the_same_sequences_are_the_same_recordings(tmp_path: Path) -> None:
-    places = write_all(tmp_path / "all")
+    places = files.write_all(tmp_path / "all")
     files.write_csv(tmp_path / "b.csv", ";")
     values, labels = files.sequences()
     padded = np.full((len(values), 9, 3), np.nan, np.float32)

@@ -21,6 +21,7 @@ LAYOUT = "a folder with {shd,ssc}_{train,valid,test}.h5, unpacked, or one such f
 FRONT_END = "bins"
 UNITS = 700
 
+_LONGEST_S = 60  # recordings are of one word
 _PARTS = {"train": TRAIN, "valid": VALIDATION, "test": TEST}
 _ARRAYS = ("spikes/times", "spikes/units", "labels")
 
@@ -96,7 +97,9 @@ def _file(path: Path) -> _Read:
             times, units, labels = (file[name][:] for name in _ARRAYS)
             speakers = file["extra/speaker"][:].astype(str) if "extra/speaker" in file else None
             names = tuple(map(_text, file["extra/keys"][:])) if "extra/keys" in file else ()
-    except OSError as error:
+    except (ConfigError, MemoryError):
+        raise
+    except Exception as error:  # what the HDF5 library raises for a damaged file is listed nowhere
         raise ConfigError(f"{path} is no HDF5 file, or it is damaged: {shown(str(error), quoted=False)}") from None
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels) or labels.min() < 0:
         raise ConfigError(f"{path}: labels is {labels.dtype} of shape {labels.shape}; accepted are integers from 0")
@@ -113,8 +116,8 @@ def _events(times: NDArray[Any], units: NDArray[Any], place: str) -> Events:
         raise ConfigError(f"{place}: {len(seconds)} times and {len(numbers)} units; accepted are as many")
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() < UNITS:
         raise ConfigError(f"{place}: found units {numbers.min()} to {numbers.max()}, accepted are 0 to {UNITS - 1}")
-    if not (np.isfinite(seconds) & (seconds >= 0)).all():
-        raise ConfigError(f"{place}: found a time that is no number from 0, in seconds")
+    if not ((seconds >= 0) & (seconds <= _LONGEST_S)).all():
+        raise ConfigError(f"{place}: found a time that is no number of seconds from 0 to {_LONGEST_S}")
     return Events(seconds, numbers, UNITS)
 
 

@@ -27,7 +27,7 @@ def collect(path: Path, columns: Columns) -> Found:
 
     try:
         frame = polars.read_parquet(path)
-    except (OSError, polars.exceptions.PolarsError) as error:
+    except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise ConfigError(
             f"{path} is no Parquet file: {shown(str(error), quoted=False)}; accepted is {LAYOUT}"
         ) from None

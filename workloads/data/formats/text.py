@@ -34,13 +34,18 @@ def collect(path: Path, columns: Columns) -> Tokens:
     if not path.is_dir():
         raise ConfigError(f"{path} is a file; accepted is {LAYOUT}")
     files = [_file(path, part) for part in _PARTS]
-    lines = [[[*line.split(), END] for line in read_text(file).splitlines()] for file in files]
+    lines = [[[*line.split(), END] for line in _lines(read_text(file))] for file in files]
     for file, some in zip(files, lines, strict=True):
         if not some:
             raise ConfigError(f"{file} is empty; at least one line is needed")
     vocabulary = tuple(dict.fromkeys(word for line in lines[0] for word in line))
     number = {word: place for place, word in enumerate(vocabulary)}
     return Tokens(vocabulary, *(_numbers(some, number, file) for some, file in zip(lines, files, strict=True)))
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text; nothing but a line feed ends one."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _numbers(lines: list[list[str]], number: dict[str, int], file: Path) -> NDArray[np.int64]:
