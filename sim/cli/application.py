@@ -88,6 +88,7 @@ def application() -> App:
     )
     for position, (name, function) in enumerate(COMMANDS.items()):
         app.command(function, name=name, sort_key=position)
+    app["data"].command(data.show, name="show")
     return app
 
 
