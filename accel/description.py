@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -158,11 +158,17 @@ def _is_union_branch(part: int | str) -> bool:
 
 
 def _fields(model: type[BaseModel], location: list[str]) -> list[str]:
-    current: type[BaseModel] = model
+    """Return the fields that there are at a place in a description; of a union, those of all its branches."""
+    models = [model]
     for part in location:
-        field = current.model_fields.get(part)
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        current = inner
-    return list(current.model_fields)
+        models = [
+            inner for one in models if part in one.model_fields for inner in _tables(one.model_fields[part].annotation)
+        ]
+    return [name for one in models for name in one.model_fields]
+
+
+def _tables(annotation: Any) -> list[type[BaseModel]]:
+    """Return the descriptions among the branches of a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [table for branch in get_args(annotation) for table in _tables(branch)]

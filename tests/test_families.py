@@ -23,8 +23,10 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.studies import STUDIES
 from deltatrain.sim.sweep.searches import SEARCHES
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.data.formats import FORMATS
+from deltatrain.workloads.data.front_ends import FRONT_ENDS
 from deltatrain.workloads.datasets import DATASETS
-from deltatrain.workloads.interchange.formats import FORMATS
+from deltatrain.workloads.interchange.formats import FORMATS as NETWORK_FORMATS
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
@@ -37,7 +39,9 @@ FAMILIES: dict[str, ModuleFamily[Any]] = {
     "accel.surrogates": SURROGATES,
     "workloads.cells": CELLS,
     "workloads.datasets": DATASETS,
-    "workloads.interchange.formats": FORMATS,
+    "workloads.interchange.formats": NETWORK_FORMATS,
+    "workloads.data.formats": FORMATS,
+    "workloads.data.front_ends": FRONT_ENDS,
     "workloads.optimisers": OPTIMISERS,
     "workloads.schedules": SCHEDULES,
     "workloads.rules": RULES,

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from deltatrain.accel.errors import ConfigError, wrong_kind
 from deltatrain.workloads.arrays.packing import Array, pack, packing_of, unpack
 from deltatrain.workloads.cells import CELLS, _delta
-from deltatrain.workloads.workload import RECORDED, Workload
+from deltatrain.workloads.dataset import RECORDED
+from deltatrain.workloads.workload import Workload
 
 Masks = tuple[NDArray[np.bool_], ...]
 Loop = Literal["closed", "open", "given"]

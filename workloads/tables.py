@@ -240,9 +240,8 @@ class FewBit(Description):
     bits: Annotated[int, Field(ge=1, le=4, strict=True)]
 
 
-def member(family: ModuleFamily[Any], what: str, name: str, extra: tuple[str, ...] = ()) -> str:
-    """Return `name` if the family, or `extra`, knows it; the error of a description if not."""
-    known = (*family.names(), *extra)
-    if name not in known:
-        raise ValueError(str(unknown_name(what, name, known)))
+def member(family: ModuleFamily[Any], what: str, name: str) -> str:
+    """Return `name` if the family knows it; the error of a description if not."""
+    if name not in family.names():
+        raise ValueError(str(unknown_name(what, name, family.names())))
     return name

@@ -148,6 +148,8 @@ class Trace(MadeOfMasks):
         Single training steps, in the order they were made.
     epochs
         Counts of each epoch; empty for a workload without training.
+    data_digest
+        Of the recordings it was trained on (`Recordings.digest`); empty where there are none, or nobody noted it.
 
     Raises
     ------
@@ -160,6 +162,7 @@ class Trace(MadeOfMasks):
     classes: int
     recorded: tuple[RecordedStep, ...]
     epochs: tuple[EpochCounts, ...]
+    data_digest: str = ""
 
     def __post_init__(self) -> None:
         check_widths(self.workload, self.inputs, self.classes)
@@ -244,7 +247,7 @@ class Trace(MadeOfMasks):
         layers = len(workload.hidden)
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
         try:
-            return cls(workload, header.inputs, header.classes, recorded, header.epochs)
+            return cls(workload, header.inputs, header.classes, recorded, header.epochs, header.data_digest)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
 
@@ -267,6 +270,7 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     classes: PositiveInt
     recorded: tuple[_When, ...]
     epochs: tuple[EpochCounts, ...]
+    data_digest: str = ""
     content: str
 
 
@@ -284,6 +288,7 @@ def _header(trace: Trace) -> dict[str, Any]:
         "version": VERSION,
         "workload": trace.workload.model_dump(mode="json"),
         "digest": trace.workload.digest(),
+        **({"data_digest": trace.data_digest} if trace.data_digest else {}),
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],

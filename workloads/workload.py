@@ -25,7 +25,7 @@ from deltatrain.accel.files import AnyPath
 from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.quantity import share
 from deltatrain.workloads.cells import CELLS, Cell
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import RECORDED, SYNTHETIC, Dataset, beside, title
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tables import FewBit, InitialWeights, Recorded, Sparsity, Synthetic, Training, member
@@ -43,8 +43,6 @@ Thresholds = Annotated[
 ]
 TRAINING_PHASES = ("FP", "BP", "WG", "WU")
 _FORWARD_ALONE = ("FP",)
-SYNTHETIC = "synthetic"  # the data set that is described by the workload's own table of that name
-RECORDED = "recorded"  # the one of a trace that was made of masks; nothing can be trained on it
 
 
 def _not_there(field: object) -> bool:
@@ -60,7 +58,7 @@ class Workload(Description):
     name
         What it is called in results.
     dataset
-        A member of `workloads.datasets`.
+        A member of `workloads.datasets`; or recordings of one's own, as their path or as a table (`OwnData`).
     cell
         A member of `workloads.cells`.
     hidden
@@ -92,7 +90,7 @@ class Workload(Description):
     """
 
     name: Name
-    dataset: str
+    dataset: Dataset
     cell: str
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     theta_x: Thresholds
@@ -133,13 +131,14 @@ class Workload(Description):
             When there is no such preset or file, or its content is wrong, one line for each fault.
         """
         text = os.fspath(name_or_path)
-        return cls.from_table(with_overrides(described(text, PRESETS, _placed), overrides or {}), f"workload {text}")
+        table = with_overrides(described(text, PRESETS, _placed), overrides or {})
+        return cls.from_table(_placed(table, Path.cwd()), f"workload {text}")
 
     def __repr__(self) -> str:
         training, drawn = self.training, self.synthetic
         thresholds = f"theta_x {_listed(self.theta_x)}; theta_h {_listed(self.theta_h)}; " if _holds(self.cell) else ""
         lines = [
-            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on the data set {self.dataset}",
+            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on {title(self.dataset)}",
             f"{thresholds}read-out {self.readout}",
             f"epochs {training.epochs}, batch {training.batch}, rule {training.rule}, {training.optimiser} from "
             f"{training.learning_rate:g} on, seed {training.seed}",
@@ -187,11 +186,6 @@ class Workload(Description):
         """Return this workload with other values; a field of the table `training` is given as ``training__seed=1``."""
         dotted = {path.replace("__", "."): value for path, value in overrides.items()}
         return type(self).from_table(with_overrides(self.model_dump(mode="json", exclude_none=True), dotted), self.name)
-
-    @field_validator("dataset")
-    @classmethod
-    def _known_dataset(cls, name: str) -> str:
-        return member(DATASETS, "data set", name, extra=(SYNTHETIC, RECORDED))
 
     @field_validator("phases")
     @classmethod
@@ -287,7 +281,7 @@ class Workload(Description):
             if self.dataset == name and table is None:
                 raise ValueError(f'the table "{name}" is missing: the data set "{name}" is described by it')
             if self.dataset != name and table is not None:
-                raise ValueError(f'the table "{name}" belongs to the data set "{name}", not to {self.dataset!r}')
+                raise ValueError(f'the table "{name}" belongs to the data set "{name}", not to {title(self.dataset)!r}')
         return self
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:
@@ -299,10 +293,13 @@ def _listed(numbers: float | tuple[float, ...]) -> str:
 
 
 def _placed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the table of a file in `folder` with the path of its initial weights, relative to it, made whole."""
+    """Return the table of a workload with the paths of its recordings and initial weights counted from `folder`."""
+    placed = dict(table)
     if isinstance(table.get("initial_weights"), str):
-        table["initial_weights"] = str(folder / table["initial_weights"])
-    return table
+        placed["initial_weights"] = str(folder / table["initial_weights"])
+    if "dataset" in table:
+        placed["dataset"] = beside(table["dataset"], folder)
+    return placed
 
 
 def with_neuron_of_before(table: dict[str, Any]) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def application() -> App:
     )
     for position, (name, function) in enumerate(COMMANDS.items()):
         app.command(function, name=name, sort_key=position)
+    app["data"].command(data.show, name="show")
     return app
 
 
@@ -131,7 +132,8 @@ def _execute(arguments: list[str]) -> None:
     try:
         command, bound, _ = application().parse_args(arguments, print_error=False, exit_on_error=False)
     except UnusedCliTokensError as error:
-        raise _of_wrong_kind(error.target, {"": error.unused_tokens[0]}) or error from None
+        unused = next(iter(error.unused_tokens or ()), None)
+        raise _of_wrong_kind(error.target, {"": unused}) or error from None
     try:
         command(*bound.args, **bound.kwargs)
     except ConfigError as error:

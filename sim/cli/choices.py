@@ -46,6 +46,8 @@ def families() -> dict[str, ModuleFamily[Any] | TableFamily]:
     from deltatrain.sim.sweep.searches import SEARCHES
     from deltatrain.sim.sweep.spaces import SPACES
     from deltatrain.workloads.cells import CELLS
+    from deltatrain.workloads.data.formats import FORMATS
+    from deltatrain.workloads.data.front_ends import FRONT_ENDS
     from deltatrain.workloads.datasets import DATASETS
     from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
     from deltatrain.workloads.optimisers import OPTIMISERS
@@ -57,6 +59,8 @@ def families() -> dict[str, ModuleFamily[Any] | TableFamily]:
         "machines": MACHINES,
         "workloads": PRESETS,
         "datasets": DATASETS,
+        "formats": FORMATS,
+        "front_ends": FRONT_ENDS,
         "cells": CELLS,
         "checkpoint": POLICIES,
         "optimisers": OPTIMISERS,

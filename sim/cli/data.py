@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+
+if TYPE_CHECKING:
+    from deltatrain.workloads.dataset import Dataset
 
 
 def command(
@@ -26,6 +31,7 @@ def command(
       deltatrain data
       deltatrain data digits
       deltatrain data --all
+      deltatrain data show my_recordings.csv
     """
     from deltatrain.sim.cli.screen import fields, show
     from deltatrain.workloads.data.cache import cache_folder
@@ -48,12 +54,72 @@ def command(
     show(fields(f"kept in {cache_folder()}", sizes or [("nothing yet", "")]))
 
 
+def show(
+    what: Annotated[str, Parameter(name="WHAT", help="A data set, a path to recordings, or a workload's TOML file.")],
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"], help="Folder for recordings.png. [default: out/data-WHAT]")
+    ] = None,
+    changes: options.Changes = None,
+) -> None:
+    """Show what recordings are like: lengths, classes, a few sequences, how many deltas fire at each threshold.
+
+    Prints tables, and draws the same to recordings.png. Recordings of one's
+    own are read as the table `dataset` of a workload says, or as --set does.
+
+    For example:
+
+      deltatrain data show vowels
+      deltatrain data show my_recordings.csv --set workload.dataset.columns.label=activity
+      deltatrain data show my_sounds/ --set workload.dataset.front_end=mfcc
+      deltatrain data show my_workload.toml
+    """
+    from deltatrain.sim.cli import survey
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show as print_parts
+    from deltatrain.workloads.data.found import Tokens
+    from deltatrain.workloads.dataset import contents_of, title
+
+    dataset = _described(what, changes)
+    name = title(dataset)
+    with interruptible(), Stages() as stages:
+        found = contents_of(dataset, lambda doing, share: stages(f"data set {name}", share, doing))
+    if isinstance(found, Tokens):
+        print_parts(*survey.of_words(name, found))
+        return
+    folder = out or Path("out") / f"data-{Path(name).stem}"
+    print_parts(*survey.of_recordings(name, found, folder))
+
+
+def _described(what: str, changes: list[str] | None) -> Dataset:
+    """Return the data set that is meant, with the changes of ``--set``."""
+    from deltatrain.accel.description import with_overrides
+    from deltatrain.accel.errors import ConfigError
+    from deltatrain.workloads.dataset import SYNTHETIC, described, opened
+    from deltatrain.workloads.workload import Workload
+
+    changed = options.overrides(changes)
+    if changed.machine or any(field.partition(".")[0] != "dataset" for field in changed.workload):
+        raise ConfigError("--set takes workload.dataset.FIELD=VALUE here: recordings alone are shown")
+    if what.endswith(".toml"):
+        dataset = Workload.named(what, changed.workload).dataset
+    else:
+        dataset = described(with_overrides({"dataset": opened(what)}, changed.workload))
+    if dataset == SYNTHETIC:
+        raise ConfigError(f"data set {SYNTHETIC!r} is drawn from statistics: there are no recordings to show")
+    return dataset
+
+
 def _fetch(names: tuple[str, ...]) -> None:
     """Load each data set, which puts it into the cache folder, and show its sizes."""
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show, table
     from deltatrain.sim.flow import recordings_of
+    from deltatrain.workloads.datasets import DATASETS
 
+    for name in names:
+        DATASETS.load(name)  # a name that is not known is told before anything is fetched
     with interruptible(), Stages() as stages:
         loaded = [recordings_of(name, stages) for name in names]
     rows = [

@@ -163,7 +163,9 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
 
 def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     from deltatrain.sim.cli.screen import fields
+    from deltatrain.workloads.dataset import title
     from deltatrain.workloads.datasets import DATASETS
+    from deltatrain.workloads.own_data import OwnData
     from deltatrain.workloads.workload import Workload
 
     workload = Workload.named(name, changed)
@@ -172,8 +174,10 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     tables = {part: described.pop(part) for part in names if part in described}
     parts = [fields(str(described.pop("name")), _values(described))]
     parts += [fields(part, _values(values)) for part, values in tables.items()]
-    if workload.synthetic is None:
-        dataset = DATASETS.load(workload.dataset)
+    if isinstance(workload.dataset, OwnData):
+        parts.append(fields("data set", _values(described.pop("dataset"))))
+    elif workload.synthetic is None:
+        dataset = DATASETS.load(title(workload.dataset))
         parts.append(fields("data set", [("source", dataset.SOURCE), ("licence", dataset.LICENCE)]))
     return list(parts)
 

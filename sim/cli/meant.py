@@ -123,9 +123,10 @@ def _kinds(text: str) -> Iterator[Kind]:
 
 
 def _kinds_of_folder(path: Path) -> Iterator[Kind]:
-    from deltatrain.sim.gathering import MANIFEST, RESULT
+    from deltatrain.sim.gathering import RESULT
+    from deltatrain.sim.sweep import manifest
 
     if path.is_dir():
         yield from (
-            Kind(k) for k, file in ((RESULT_FOLDER, RESULT), (SWEEP_FOLDER, MANIFEST)) if (path / file).exists()
+            Kind(k) for k, file in ((RESULT_FOLDER, RESULT), (SWEEP_FOLDER, manifest.NAME)) if (path / file).exists()
         )

@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -25,6 +25,9 @@ def command(
     out: Annotated[
         Path | None, Parameter(name=["--out", "-o"], help="Folder for table.csv and finished work. [default: out/NAME]")
     ] = None,
+    data: Annotated[
+        Path | None, Parameter(name=["--data", "-d"], help="Train on the recordings there, not on the study's own set.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Measure a published result again, and print the table beside what was published.
@@ -38,6 +41,7 @@ def command(
       deltatrain study speedup
       deltatrain study thresholds --small
       deltatrain study operations --out out/operations
+      deltatrain study operations --data fluent_speech_commands_dataset --out out/fsc
     """
     from deltatrain.accel.documents import json_text
     from deltatrain.accel.files import make_folder, replace_file
@@ -49,10 +53,13 @@ def command(
         choices.command("studies")
         return
     member = STUDIES.load(name)
+    settings, note = member.SMALL_SETTINGS if small else member.SETTINGS, member.ABOUT
+    if data is not None:
+        settings, note = _trained_on(data, name, settings), f"Trained on {data}, and on no other set. {note}"
     folder = out or Path("out") / name
     make_folder(folder)
     with interruptible(), Stages() as stages:
-        rows = member.rows(member.SMALL_SETTINGS if small else member.SETTINGS, folder, stages)
+        rows = member.rows(settings, folder, stages)
     replace_file(folder / "table.csv", _csv(rows))
     if json:
         sys.stdout.write(json_text(rows, indent=1) + "\n")
@@ -61,7 +68,18 @@ def command(
     text_columns = sum(isinstance(cell, str) for cell in rows[0].values())
     cells = [[str(row[column]) for column in columns] for row in rows]
     headings = [column.replace("_", " ") for column in columns]
-    show(table(name, headings, cells, member.ABOUT, text_columns), f"Written to {folder}: table.csv")
+    show(table(name, headings, cells, note, text_columns), f"Written to {folder}: table.csv")
+
+
+def _trained_on(data: Path, name: str, settings: Any) -> Any:
+    """Return the settings of a study with other recordings; a study that trains nothing has none."""
+    from deltatrain.accel.errors import ConfigError
+    from deltatrain.sim.studies._training import Settings
+    from deltatrain.workloads.dataset import opened
+
+    if not isinstance(settings, Settings):
+        raise ConfigError(f"study {name!r} trains on no recordings: leave --data {data} out")
+    return settings._replace(changes=settings.changes | {"dataset": opened(f"{data}")})
 
 
 def _csv(rows: list[Row]) -> bytes:

@@ -13,7 +13,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Engine
 from deltatrain.sim.studies._training import state_path
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import recordings_of
 from deltatrain.workloads.lowering.sparse_columns import column_words, matrix_bytes, whole_words
 from deltatrain.workloads.network.network import from_flat
 from deltatrain.workloads.trace import RecordedStep
@@ -75,7 +75,7 @@ class Columns(NamedTuple):
 
 def columns(workload: Workload, folder: Path) -> Columns:
     """Return the sums of a finished training, whose state is in `folder`."""
-    sizes = sizes_of(workload, DATASETS.load(workload.dataset).load())
+    sizes = sizes_of(workload, recordings_of(workload.dataset))
     state = learning_state.load(state_path(workload, folder), workload.digest())
     layers, blocks = from_flat(state.mask, sizes).layers, len(sizes.cell.TARGETS_H)
     streams = [

@@ -7,6 +7,7 @@ import os
 import statistics
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,6 @@ from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.data.fetching import Progress as Fetching
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.datasets import DATASETS
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
 
@@ -61,8 +61,7 @@ class Settings(NamedTuple):
     @property
     def load(self) -> Load:
         """What loads the recordings."""
-        found: Load = self.recordings or DATASETS.load(self.trained({}).dataset).load
-        return found
+        return self.recordings or partial(recordings_of, self.trained({}).dataset)
 
 
 class Outcome(NamedTuple):

@@ -10,7 +10,7 @@ from deltatrain.accel.errors import FitError
 from deltatrain.sim.studies import _training, few_bit
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.sim.studies._training import Outcomes, Settings
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import recordings_of
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand
 from deltatrain.workloads.lowering.checkpoint.sizes import state_bytes
@@ -68,7 +68,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 def least_memory(settings: Settings, name: str, outcomes: Outcomes) -> Demand:
     """Return what the policy takes with the least local memory that it can work with, found by bisection."""
     engine, workload = Architecture.named("edge").engine, settings.trained(settings.trials[name])
-    recordings = DATASETS.load(workload.dataset).load()
+    recordings = recordings_of(workload.dataset)
     shape = Shape.of(workload.cell, recordings.train.features, workload.hidden, recordings.classes)
     tape = -(-few_bit.tape_bytes(settings, name, outcomes) // 1)
     policy, state = POLICIES.load(_POLICY), state_bytes(shape, engine)

@@ -78,7 +78,7 @@ class Base:
     dense
         Whether the dense twin is simulated too.
     files
-        Name and SHA-256 of the TOML files that tables and values name.
+        Name and SHA-256 of the TOML files that tables and values name, path and digest of recordings of one's own.
     """
 
     machine: dict[str, Any]

@@ -16,6 +16,8 @@ from deltatrain.accel.description import Description, Name, NonNegativeInt, Posi
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Axis, Design
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
+from deltatrain.workloads.dataset import described
+from deltatrain.workloads.own_data import OwnData
 from deltatrain.workloads.workload import Workload
 
 Direction = Literal["minimise", "maximise"]
@@ -141,7 +143,7 @@ class Space(Description):
             traces=tuple((name, _content(name)) for name in traces),
             fidelity=self.fidelity,
             dense=self.dense,
-            files=self._described_files(machine),
+            files=(*self._described_files(machine), *self._recordings(workload)),
         )
 
     @cached_property
@@ -219,6 +221,12 @@ class Space(Description):
         texts = (value for value in (machine.energy, machine.area, *varied) if isinstance(value, str))
         names = {name for text in texts for name in text.split(JOIN) if is_path(name)}
         return tuple((name, hashlib.sha256(_content(name)).hexdigest()) for name in sorted(names))
+
+    def _recordings(self, workload: Workload | None) -> tuple[tuple[str, str], ...]:
+        """Return path and digest of recordings of the user's own, that the workload has or that are varied."""
+        varied = self.vary["workload.dataset"].values if "workload.dataset" in self.vary else None
+        asked = [described({"dataset": value}) for value in varied or ()] + ([workload.dataset] if workload else [])
+        return tuple((one.path, one.load().digest) for one in asked if isinstance(one, OwnData))
 
     @staticmethod
     def _files(axis: Axis) -> list[str]:

@@ -1,7 +1,7 @@
 """Trains each workload once and keeps its trace, however often and by whomever it is asked for.
 
-Traces lie in the cache folder under a digest of the workload, of its recordings and of the code that trains. A sweep
-over machines then trains once, and a sweep that was killed in a training goes on after the last whole epoch.
+Traces lie in the cache folder under a digest of the workload, its recordings and the code that trains. A sweep over
+machines then trains once, and a sweep that was killed in a training goes on after the last whole epoch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from deltatrain.sim.flow import recordings_of
 from deltatrain.sim.progress import tell_nobody
 from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.dataset import Dataset
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -37,8 +38,7 @@ def trained_trace(workload: Workload) -> Trace:
     folder = cache_folder() / "trained"
     make_folder(folder)
     recordings = _recordings(workload.dataset)
-    identity = f"{workload.digest()} {_recordings_digest(workload.dataset)} {_code_digest()}"
-    name = hashlib.sha256(identity.encode()).hexdigest()[:24]
+    name = hashlib.sha256(f"{workload.digest()} {recordings.digest} {_code_digest()}".encode()).hexdigest()[:24]
     path = folder / f"{name}.npz"
     with _alone(folder / f"{name}.lock"):
         kept = _kept(path)
@@ -65,17 +65,12 @@ def _train(workload: Workload, recordings: Recordings, state: Path) -> Trace:
 
     done = training.train(workload, recordings, state_path=state, resume=True)
     state.unlink(missing_ok=True)
-    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs)
+    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs, recordings.digest)
 
 
 @lru_cache(maxsize=2)
-def _recordings(dataset: str) -> Recordings:
+def _recordings(dataset: Dataset) -> Recordings:
     return recordings_of(dataset, tell_nobody)
-
-
-@lru_cache(maxsize=2)
-def _recordings_digest(dataset: str) -> str:
-    return _recordings(dataset).digest()
 
 
 @contextmanager

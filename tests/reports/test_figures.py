@@ -18,6 +18,7 @@ from deltatrain.reports.figures import (
     memory_traffic,
     occupancy,
     phase_breakdown,
+    recordings,
     trade,
 )
 from deltatrain.reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
@@ -46,6 +47,27 @@ def _occupancy_figure(steps=5, epochs=3):
     over_steps = {name: random.random(steps) for name in streams}
     over_epochs = {name: random.random(epochs) for name in streams}
     return occupancy.draw(over_steps, over_epochs, list(random.random(epochs)), dense_epochs=1, workload="digits")
+
+
+def _recordings_figure():
+    return recordings.draw(
+        {"train": [3, 4, 9], "test": [5]},
+        {"train": [2, 1], "test": [0, 1]},
+        ["quiet", "a class of a long name"],
+        [("quiet", np.zeros((3, 2))), ("a class of a long name", np.eye(4))],
+        [(0.0, 1.0), (0.1, 0.75), (2.0, 0.0)],
+        setting="mine",
+    )
+
+
+def test_recordings_are_drawn_as_they_are_counted():
+    lengths, classes, fired, *examples = _recordings_figure().axes
+    assert sorted(patch.get_height() for patch in classes.patches) == [0, 1, 1, 2]
+    (curve,) = fired.lines
+    assert curve.get_xydata().tolist() == [[0.0, 1.0], [0.1, 0.75], [2.0, 0.0]]
+    assert "75.0 % at 0.1" in {text.get_text() for text in fired.texts}
+    assert [text.get_text() for text in lengths.get_legend().get_texts()] == ["train", "test"]
+    assert [axes.images[0].get_array().shape for axes in examples] == [(2, 3), (4, 4)]
 
 
 def test_every_figure_has_title_and_draw():
@@ -203,7 +225,9 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
         setting=setting,
     )
     traded = trade.draw(_trade_rows([4.0, 0.5, -0.2]), least_saved=80, most_lost=1, setting=setting)
-    for figure in (phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12), homes, traded):
+    like = _recordings_figure()
+    figures = phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12), homes, traded, like
+    for figure in figures:
         figure.canvas.draw()
         page = figure.bbox
         for text in [text for axes in figure.axes for text in axes.texts] + list(figure.texts):

@@ -7,6 +7,7 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +84,8 @@ def test_every_data_set_keeps_the_contract(name: str, request: pytest.FixtureReq
     assert (recordings.name, recordings.licence, recordings.source) == (name, module.LICENCE, module.SOURCE)
     assert recordings.licence and recordings.source and "\n" not in recordings.licence + recordings.source
     assert same(recordings.train, again.train) and same(recordings.test, again.test)
+    groups = module.train_groups()
+    assert groups is None or (groups.shape == recordings.train.labels.shape and len(np.unique(groups)) > 1)
     if name == "spikes":
         assert_array_equal(np.unique(recordings.train.values), [0, 1])
     else:
@@ -156,7 +159,7 @@ def test_vowels_come_in_their_published_split() -> None:
 
 
 def test_a_vowel_file_is_read_step_by_step() -> None:
-    part = vowels._parsed("@classLabel true 1 2\n@data\n1,2,3:4,5,6:2\n7:8:1\n")
+    part = vowels._sequences("@classLabel true 1 2\n@data\n1,2,3:4,5,6:2\n7:8:1\n")
     assert_array_equal(part.values, [[1, 4], [2, 5], [3, 6], [7, 8]])
     assert_array_equal(part.lengths, [3, 1])
     assert_array_equal(part.labels, [1, 0])
@@ -233,6 +236,17 @@ def test_spikes_are_made_once_and_split_by_voice(small_spoken_spikes: Path, monk
     assert heard and unheard and not heard & unheard
     monkeypatch.setattr(spikes, "analysed", None)  # whoever synthesises again fails
     assert same(spikes.load().test, first.test)
+
+
+@pytest.mark.parametrize("module", [commands, spikes])
+def test_groups_of_spoken_sets_are_voices_that_are_heard_in_training(module: Any, small_spoken_spikes: Path) -> None:
+    text = small_recipe() if module is commands else small_spikes()
+    cast = commands.cast if module is commands else spikes.cast
+    lines = cast(tomllib.loads(text.decode()))
+    voices = [line.utterance.voice for line in lines if not line.unseen]
+    groups = module.train_groups()
+    assert len(groups) == len(voices) and len(np.unique(groups)) > 1
+    assert len({*zip(voices, groups, strict=True)}) == len(set(voices)), "a voice is in one group"
 
 
 def test_commands_change_their_name_with_the_recipe() -> None:

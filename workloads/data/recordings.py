@@ -1,4 +1,4 @@
-"""Labelled recordings of different lengths: a training part and a test part, standardised by the training part.
+"""Labelled recordings of different lengths: parts for training, choosing and testing, standardised by the first.
 
 What cannot be learned from is refused when it is put together, with its place: nothing that is trained on holds NaN.
 """
@@ -6,7 +6,9 @@ What cannot be learned from is refused when it is put together, with its place: 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +110,7 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """A data set: where it comes from, and its two parts.
+    """A data set: where it comes from, and its parts.
 
     Attributes
     ----------
@@ -121,7 +123,11 @@ class Recordings:
     classes
         How many classes there are; labels run from 0 to classes - 1.
     train, test
-        The two parts, with the same features.
+        What is trained with, and what is kept for the end, with the same features.
+    validation
+        What chooses, such as the best epoch; None if nothing is set apart for it.
+    class_names
+        What the classes are called, shape (classes,); empty if nobody says.
 
     Raises
     ------
@@ -135,11 +141,13 @@ class Recordings:
     classes: int
     train: Sequences
     test: Sequences
+    validation: Sequences | None = None
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.train.features != self.test.features:
-            raise ConfigError(f"train has {self.train.features} features, test has {self.test.features}")
-        for name, part in (("train", self.train), ("test", self.test)):
+        for name, part in self.parts().items():
+            if self.train.features != part.features:
+                raise ConfigError(f"train has {self.train.features} features, {name} has {part.features}")
             if not len(part):
                 raise ConfigError(f"{name} must have one sequence or more, not none")
             outside = np.flatnonzero((part.labels < 0) | (part.labels >= self.classes))
@@ -147,30 +155,51 @@ class Recordings:
                 wrong = f"{part.labels[outside[0]]} in {name}, sequence {outside[0]}"
                 raise ConfigError(f"labels must be from 0 to {self.classes - 1}, not {wrong}")
 
+    def parts(self) -> dict[str, Sequences]:
+        """Return the parts that there are, by name."""
+        validation = {} if self.validation is None else {"validation": self.validation}
+        return {"train": self.train, **validation, "test": self.test}
+
+    @cached_property
     def digest(self) -> str:
-        """Return 16 hexadecimal digits of the SHA-256 of all that is learned from and tested on."""
-        digest = hashlib.sha256(f"{self.classes};{self.train.features};".encode())
-        for part in (self.train, self.test):
-            for array in (part.lengths, part.labels, part.values):
-                digest.update(f"{array.shape};".encode() + np.ascontiguousarray(array).tobytes())
+        """The first 16 hexadecimal digits of the SHA-256 of all values, lengths and labels, part by part."""
+        digest = hashlib.sha256(str(self.classes).encode())
+        for name, part in self.parts().items():
+            for array in (part.values, part.lengths, part.labels):
+                digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
+
+    def changed(self, change: Callable[[Sequences], Sequences]) -> Recordings:
+        """Return the recordings with each part as `change` makes it."""
+        validation = None if self.validation is None else change(self.validation)
+        return replace(self, train=change(self.train), validation=validation, test=change(self.test))
 
 
 def standardised(recordings: Recordings) -> Recordings:
     """Return the recordings with each feature at mean 0 and standard deviation 1 over the steps of the training part.
 
-    The test part is moved and scaled by the same figures. A feature that never changes in
+    The other parts are moved and scaled by the same figures. A feature that never changes in
     training is only moved.
     """
     steps = recordings.train.values.astype(np.float64)
-    mean, deviation = steps.mean(axis=0), steps.std(axis=0)
+    return _scaled(recordings, steps.mean(axis=0), steps.std(axis=0))
+
+
+def standardised_together(recordings: Recordings) -> Recordings:
+    """Return the recordings with one mean and one standard deviation for all features, 0 and 1 in the training part."""
+    steps = recordings.train.values.astype(np.float64)
+    return _scaled(recordings, np.asarray(steps.mean()), np.asarray(steps.std()))
+
+
+def _scaled(recordings: Recordings, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> Recordings:
     scale = np.where(deviation > 0, deviation, 1.0)
 
     def moved(part: Sequences) -> Sequences:
         with np.errstate(over="ignore"):  # what is too large for its format is refused where it stands
             return replace(part, values=((part.values - mean) / scale).astype(np.float32))
 
-    return replace(recordings, train=moved(recordings.train), test=moved(recordings.test))
+    return recordings.changed(moved)
 
 
 def _form(array: NDArray[np.generic]) -> str:

@@ -11,11 +11,13 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
-from deltatrain.workloads.data.speech.casting import cast, intents, unseen_voices, voice_groups
+from deltatrain.workloads.data.speech import casting
+from deltatrain.workloads.data.speech.casting import cast, intents, unseen_voices
 from deltatrain.workloads.data.speech.keeping import keep, made_by, read
 from deltatrain.workloads.data.speech.recording import features_of
 
@@ -53,7 +55,7 @@ def voices_apart(progress: Progress | None = None) -> Recordings:
     recipe = tomllib.loads(text.decode())
     part, _ = _parts(text, progress)
     voices = [line.utterance.voice for line in cast(recipe) if not line.unseen]
-    groups = voice_groups(recipe, np.random.default_rng(recipe["seed"]))
+    groups = casting.voice_groups(recipe, np.random.default_rng(recipe["seed"]))
     seen = [group for group in groups if group[0] in voices]
     chosen = unseen_voices(seen, recipe["casting"]["test_share"], np.random.default_rng([recipe["seed"], _APART]))
     apart = np.array([voice in chosen for voice in voices])
@@ -90,3 +92,11 @@ def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Seq
     )
     unseen = np.array([line.unseen for line in lines])
     return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))
+
+
+def train_groups() -> NDArray[np.str_]:
+    """Return the voice of each training recording, as the first of those that sound like it."""
+    recipe = tomllib.loads(recipe_text().decode())
+    groups = casting.voice_groups(recipe, np.random.default_rng(recipe["seed"]))
+    like = {voice: group[0] for group in groups for voice in group}
+    return np.array([like[line.utterance.voice] for line in cast(recipe) if not line.unseen])

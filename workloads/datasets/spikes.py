@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.fetching import Progress
@@ -84,3 +85,10 @@ def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Seq
     )
     unseen = np.array([line.unseen for line in lines])
     return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))
+
+
+def train_groups() -> NDArray[np.str_]:
+    """Return the voice of each training recording, as the first of those that sound like it."""
+    recipe = tomllib.loads(recipe_text().decode())
+    like = {variant: group[0] for group in recipe["voices"]["variants"] for variant in group}
+    return np.array([like[line.utterance.voice.partition("+")[2]] for line in cast(recipe) if not line.unseen])

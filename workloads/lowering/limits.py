@@ -7,12 +7,12 @@ from deltatrain.accel.cells import CELL_ARITHMETIC, CellArithmetic
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.workloads.cells import CELLS
-from deltatrain.workloads.datasets import DATASETS
+from deltatrain.workloads.dataset import makes_spikes, title
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
 from deltatrain.workloads.tables import BPTT
-from deltatrain.workloads.workload import RECORDED, SYNTHETIC, TRAINING_PHASES, Workload
+from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 
 
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
@@ -35,10 +35,10 @@ def workload_limits(workload: Workload) -> list[str]:
     if workload.training.rule != BPTT:
         reasons.append(f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}")
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
-    if not encoder_mode(arithmetic.ENCODER).HELD and not _spikes(workload.dataset):
+    if not encoder_mode(arithmetic.ENCODER).HELD and not makes_spikes(workload.dataset):
         reasons.append(
-            f"cell {workload.cell!r} lists spikes by their index alone, and data set {workload.dataset!r} has other "
-            "values: to simulate, take a data set of spikes"
+            f"cell {workload.cell!r} lists spikes by their index alone, and data set {title(workload.dataset)!r} has "
+            "other values: to simulate, take a data set of spikes, or say dataset.spikes = true of one's own"
         )
     return reasons
 
@@ -55,10 +55,6 @@ def forward_limits(workload: Workload, what: str) -> list[str]:
     if workload.learns:
         return []
     return [f"phases must be {list(TRAINING_PHASES)} for {what}, not {list(workload.phases)}"]
-
-
-def _spikes(dataset: str) -> bool:
-    return dataset in (SYNTHETIC, RECORDED) or DATASETS.load(dataset).SPIKES
 
 
 def _policy_limits(architecture: Architecture, arithmetic: CellArithmetic) -> list[str]:

@@ -35,7 +35,7 @@ class LearningState:
     ----------
     workload_digest
         Of the workload it belongs to.
-    recordings_digest
+    data_digest
         Of the recordings it was trained on; empty in a file of a version that did not keep it.
     updates
         Optimiser steps taken.
@@ -52,7 +52,7 @@ class LearningState:
     """
 
     workload_digest: str
-    recordings_digest: str
+    data_digest: str
     updates: int
     parameters: Array
     mask: Array
@@ -73,7 +73,7 @@ def save(state: LearningState, path: Path) -> None:
         "kind": _KIND,
         "version": VERSION,
         "workload_digest": state.workload_digest,
-        "recordings_digest": state.recordings_digest,
+        "data_digest": state.data_digest,
         "updates": state.updates,
         "epochs": [asdict(counts) for counts in state.epochs],
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in state.recorded],
@@ -136,7 +136,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
     ]
     return LearningState(
         workload_digest=about["workload_digest"],
-        recordings_digest=about.get("recordings_digest", ""),
+        data_digest=about.get("data_digest", ""),
         updates=about["updates"],
         parameters=arrays["parameters"],
         mask=arrays["mask"],

@@ -33,10 +33,10 @@ def check_resumable(
     path
         The file, for the message.
     """
-    if state.recordings_digest != fresh.recordings_digest:
+    if state.data_digest != fresh.data_digest:
         raise ConfigError(
-            f"{path} belongs to other recordings (digest {shown(state.recordings_digest)}, wanted "
-            f"{fresh.recordings_digest!r}): delete it or name another file"
+            f"{path} belongs to other recordings (digest {shown(state.data_digest)}, wanted "
+            f"{fresh.data_digest!r}): delete it or name another file"
         )
     try:
         for step in state.recorded:

@@ -160,7 +160,7 @@ def _train(
     on_progress: Callable[[Progress], None] | None,
 ) -> Trained:
     sizes = sizes_of(workload, recordings)
-    state = _initial_state(workload, sizes, recordings.digest() if state_path is not None else "")
+    state = _initial_state(workload, sizes, recordings.digest)
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
         epoch_updates = -(-len(recordings.train) // workload.training.batch)
@@ -186,7 +186,8 @@ def clipped(gradient: Array, norm: float) -> Array:
     own = float(np.linalg.norm(gradient))
     if own <= norm:
         return gradient
-    return gradient * gradient.dtype.type(norm / own if math.isfinite(own) else math.nan)
+    scaled: Array = gradient * gradient.dtype.type(norm / own if math.isfinite(own) else math.nan)
+    return scaled
 
 
 def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:
@@ -297,12 +298,12 @@ def recorded_untrained(workload: Workload, recordings: Recordings) -> RecordedSt
         return _record(workload, network, _first_parameters(workload, sizes), recordings.train, 0, 0, rate)
 
 
-def _initial_state(workload: Workload, sizes: Sizes, recordings_digest: str) -> LearningState:
+def _initial_state(workload: Workload, sizes: Sizes, data_digest: str) -> LearningState:
     mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
     parameters = _first_parameters(workload, sizes).flat() * mask
     optimiser = OPTIMISERS.load(workload.training.optimiser)
     memory = optimiser.start(parameters)
-    return LearningState(workload.digest(), recordings_digest, 0, parameters, mask, memory, (), ())
+    return LearningState(workload.digest(), data_digest, 0, parameters, mask, memory, (), ())
 
 
 def _generator(training: Training, purpose: int, epoch: int) -> np.random.Generator:

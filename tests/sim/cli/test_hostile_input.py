@@ -316,7 +316,11 @@ def test_a_spiking_network_has_no_verilog_and_says_so(deltatrain, tmp_path):
 
 def test_a_file_of_a_family_that_lacks_what_all_have_is_one_line(monkeypatch):
     module = types.ModuleType("deltatrain.workloads.datasets.mine")
-    module.__dict__.update(__file__="mine.py", LICENCE="none", SPIKES=False, load=lambda progress=None: None)
+
+    def none(progress=None):
+        return None
+
+    module.__dict__.update(__file__="mine.py", LICENCE="none", SPIKES=False, load=none, train_groups=none)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     family = ModuleFamily[DataSet]("deltatrain.workloads.datasets", "data set", DataSet)
     monkeypatch.setattr(family, "names", lambda: ("mine",))

@@ -109,7 +109,7 @@ def test_equal_recordings_have_one_digest_and_any_other_has_another() -> None:
     def made(seed: int = 0, classes: int = 4, label: int = 1) -> str:
         train, test = sequences([2, 3], seed=seed), sequences([2])
         train.labels[0] = label
-        return Recordings("made", "none", "made", classes, train, test).digest()
+        return Recordings("made", "none", "made", classes, train, test).digest
 
     assert made() == made()
     assert len({made(), made(seed=1), made(classes=5), made(label=2)}) == 4

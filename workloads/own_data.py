@@ -1,0 +1,158 @@
+"""Recordings of a user's own: what lies where, and how it is read, as the table `dataset` of a workload says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+
+from deltatrain.accel.description import Description, PositiveFloat
+from deltatrain.accel.errors import ConfigError, refuse, unknown_name
+from deltatrain.workloads.data.columns import Columns
+from deltatrain.workloads.data.delta_code import delta_coded
+from deltatrain.workloads.data.fetching import Progress
+from deltatrain.workloads.data.formats import FORMATS, format_of
+from deltatrain.workloads.data.found import Found, Tokens
+from deltatrain.workloads.data.front_ends import FRONT_ENDS, FrontEnd, default
+from deltatrain.workloads.data.loading import of_classes, recordings_in
+from deltatrain.workloads.data.recordings import Recordings, standardised, standardised_together
+from deltatrain.workloads.data.splitting import Split
+
+
+def _front_end(given: Any) -> Any:
+    """Return the front end in a table, or of a name, with the fields of that member."""
+    table = {"name": given} if isinstance(given, str) else given
+    if not isinstance(table, dict):
+        return given
+    try:
+        if "name" not in table:
+            raise ConfigError(f"name is missing; accepted is one of {', '.join(FRONT_ENDS.names())}")
+        return FRONT_ENDS.load(table["name"]).FIELDS.from_table(table)
+    except ConfigError as error:
+        raise ValueError("; ".join(str(error).splitlines())) from None
+
+
+class OwnData(Description):
+    """Recordings of a user's own, where they lie and how they are read.
+
+    Attributes
+    ----------
+    path
+        A file or a folder.
+    format
+        A member of `workloads.data.formats`; found from the path if left out.
+    columns
+        Of a table in long form.
+    front_end
+        A member of `workloads.data.front_ends`, as its name or as a table of its fields; the format's own if left out.
+    standardise
+        Mean 0 and standard deviation 1 in the training part, for each "feature" by itself or for "all" together;
+        "none" leaves values as they are, as a front end of spikes does anyway.
+    delta_step
+        Codes values, after that, as spikes up and down, each a change by so much; left out, they stay values.
+    spikes
+        Says of values that all are 0 or 1, which is checked. What makes spikes need not say so.
+    classes
+        Those that are kept, by name; all if left out.
+    split
+        Which sequences train, choose and test.
+    """
+
+    path: Annotated[str, Field(min_length=1)]
+    format: str | None = None
+    columns: Columns = Columns()
+    front_end: Annotated[SerializeAsAny[FrontEnd], BeforeValidator(_front_end)] | None = None
+    standardise: Literal["feature", "all", "none"] = "feature"
+    delta_step: PositiveFloat | None = None
+    spikes: bool = False
+    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    split: Split = Split()
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, name: str | None) -> str | None:
+        if name is not None and name not in FORMATS.names():
+            raise ValueError(str(unknown_name("data format", name, FORMATS.names())))
+        return name
+
+    @model_validator(mode="after")
+    def _coded_once(self) -> Self:
+        if self.delta_step is not None and (self.spikes or (self.front_end is not None and self.front_end.SPIKES)):
+            raise ValueError("delta_step must be left out where the values are spikes already")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the data set is called in words: the last part of the path."""
+        return Path(self.path).name or self.path
+
+    def makes_spikes(self) -> bool:
+        """Tell, without reading the data, whether all values will be 0 or 1."""
+        if self.spikes or self.delta_step is not None:
+            return True
+        if self.front_end is not None:
+            return self.front_end.SPIKES
+        path = at_home(self.path)
+        if self.format is None and not path.exists():
+            return False
+        return FRONT_ENDS.load(FORMATS.load(self.format or format_of(path)).FRONT_END).FIELDS.SPIKES
+
+    def found(self) -> tuple[Found | Tokens, FrontEnd]:
+        """Return what lies at the path, and the front end that is for it.
+
+        Raises
+        ------
+        ConfigError
+            In one line that names the file, the place in it, what was found and what is accepted.
+        """
+        path = at_home(self.path)
+        format_ = FORMATS.load(self.format or format_of(path))
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file or folder, and the data set should be there")
+        found = format_.collect(path, self.columns)
+        if isinstance(found, Found) and self.classes is not None:
+            found = of_classes(found, self.classes, str(path))
+        return found, self.front_end or default(format_.FRONT_END)
+
+    def load(self, progress: Progress | None = None) -> Recordings:
+        """Return the recordings; errors as for `contents`."""
+        found = self.contents(progress)
+        if isinstance(found, Tokens):
+            words = len(found.vocabulary)
+            raise ConfigError(f"{self.path} is a text of {words:,} words, and no task takes one yet; take sequences")
+        return found
+
+    def contents(self, progress: Progress | None = None) -> Recordings | Tokens:
+        """Return recordings, or the words of a text; errors as for `found`, and of the front end and the split."""
+        found, front_end = self.found()
+        if isinstance(found, Tokens):
+            return found
+        recordings = recordings_in(found, front_end, self.split, self.name, self.path, progress)
+        if recordings.classes < 2:
+            only = recordings.class_names[0]
+            raise ConfigError(f"{self.path}: all sequences are of class {only!r}; two or more are needed")
+        if self.spikes:
+            _check_spikes(recordings, self.path)
+        return recordings if self.spikes or front_end.SPIKES else self._scaled(recordings)
+
+    def _scaled(self, recordings: Recordings) -> Recordings:
+        """Return values standardised and coded as the fields say."""
+        if self.standardise != "none":
+            recordings = (standardised if self.standardise == "feature" else standardised_together)(recordings)
+        step = self.delta_step
+        return recordings if step is None else recordings.changed(lambda part: delta_coded(part, step))
+
+
+def _check_spikes(recordings: Recordings, path: str) -> None:
+    for name, part in recordings.parts().items():
+        other = part.values[(part.values != 0) & (part.values != 1)]
+        refuse(f"{path}: dataset.spikes says 0 or 1, and the {name} part has {value:g}" for value in other[:1])
+
+
+def at_home(path: str) -> Path:
+    """Return a path with "~" as the user's home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"dataset.path {path}: this user has no home; give a whole path") from None
