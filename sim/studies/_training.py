@@ -16,6 +16,7 @@ from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.data.fetching import Progress as Fetching
 from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.dataset import recordings_of
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
 
