@@ -159,11 +159,11 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     tables = {
         part: described.pop(part) for part in ("training", "sparsity", "few_bit", "synthetic") if part in described
     }
+    if isinstance(workload.dataset, OwnData):
+        tables["data set"] = described.pop("dataset")
     parts = [fields(str(described.pop("name")), _values(described))]
     parts += [fields(part, _values(values)) for part, values in tables.items()]
-    if isinstance(workload.dataset, OwnData):
-        parts.append(fields("data set", _values(described.pop("dataset"))))
-    elif workload.synthetic is None:
+    if workload.synthetic is None and not isinstance(workload.dataset, OwnData):
         dataset = DATASETS.load(title(workload.dataset))
         parts.append(fields("data set", [("source", dataset.SOURCE), ("licence", dataset.LICENCE)]))
     return list(parts)
@@ -202,7 +202,13 @@ def _filling(machine: Architecture, placed: Placed) -> RenderableType:
 
 
 def _values(table: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in table.items()]
+    return [(name, _value(value)) for name, value in table.items()]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value(inner)}" for name, inner in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _format(entry: Any) -> str:
