@@ -202,13 +202,7 @@ def _filling(machine: Architecture, placed: Placed) -> RenderableType:
 
 
 def _values(table: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name, _value(value)) for name, value in table.items()]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_value(inner)}" for name, inner in value.items())
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in table.items()]
 
 
 def _format(entry: Any) -> str:
