@@ -156,7 +156,7 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
 
     workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         part: described.pop(part) for part in ("training", "sparsity", "few_bit", "synthetic") if part in described
     }
     if isinstance(workload.dataset, OwnData):
