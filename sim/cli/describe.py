@@ -156,14 +156,14 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
 
     workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
-    tables: dict[str, dict[str, Any]] = {
+    tables = {
         part: described.pop(part) for part in ("training", "sparsity", "few_bit", "synthetic") if part in described
     }
-    if isinstance(workload.dataset, OwnData):
-        tables["data set"] = described.pop("dataset")
     parts = [fields(str(described.pop("name")), _values(described))]
     parts += [fields(part, _values(values)) for part, values in tables.items()]
-    if workload.synthetic is None and not isinstance(workload.dataset, OwnData):
+    if isinstance(workload.dataset, OwnData):
+        parts.append(fields("data set", _values(described.pop("dataset"))))
+    elif workload.synthetic is None:
         dataset = DATASETS.load(title(workload.dataset))
         parts.append(fields("data set", [("source", dataset.SOURCE), ("licence", dataset.LICENCE)]))
     return list(parts)
