@@ -91,7 +91,7 @@ def _called_from_python(function: _Function) -> _Function:
 
 def _inlined(function: _Function) -> _Function:
     """Write a function out where it is called."""
-    return compiled(function, inline="always")
+    return compiled(function, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 # ------------------------------------------------------------------------------------- what a command changes
@@ -458,7 +458,7 @@ def _next(t: Rules, w: Integers, ch: int, until: int) -> tuple[int, int, int, in
         at, command, place = _oldest_ready(t, w, ch), READ, _first_place(t, ch, w[ch + WRITING])
         if at == NEVER:
             at, command, place = _first_ready(t, w, ch)
-        refreshed, due_rank, due = _NONE, _NONE, NEVER
+        refreshed, due_rank, due = _NONE, ch + t.ranks_at, NEVER
         for n in range(t.ranks):
             rank = ch + t.ranks_at + n * RANK_WORDS
             if w[rank + REFRESH_WAITS]:
@@ -511,7 +511,7 @@ def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int
     w[bus + BUS_FREE_FROM], w[bus + BUS_WROTE] = begin + t.burst, writing
 
 
-@_compiled
+@_inlined
 def _serve_entry(t: Rules, x: State, ch: int, place: int, at: int) -> None:
     """Read or write the burst of the entry listed at `place`, which is in an open row, in cycle `at`."""
     w = x.words
