@@ -39,27 +39,28 @@ TICKETS, LAST_ACCEPTED, FINISHED_USED, COMMANDS_USED, SHARED_WORDS = range(5)
 # A bank, a group and a rank begin with the first cycles in which they may take a command of each kind.
 ACTIVATE_FROM, READ_FROM, WRITE_FROM, PRECHARGE_FROM, LIMITS = range(5)
 
-# A bank: number in its group, its group and rank; the open row; when its last write is recovered; requests for the open
-# row served before an older one for another row; whether it waits for a refresh; the last scans of the queue in which
-# a request for the open row was seen, for a closed bank, for another row; whether no column followed the last activate;
-# when the last refresh became due, and when it ended.
-BANK_NUMBER, GROUP, RANK, OPEN_ROW, RECOVERED_FROM, BYPASSES, REFRESHING = range(LIMITS, LIMITS + 7)
+# A bank: number in its group, its group, rank and data bus; the open row; when its last write is recovered; requests
+# for the open row served before an older one for another row; whether it waits for a refresh; the last scans of the
+# queue in which a request for the open row was seen, for a closed bank, for another row; whether no column followed the
+# last activate; when the last refresh became due, and when it ended.
+BANK_NUMBER, GROUP, RANK, DATA_BUS, OPEN_ROW, RECOVERED_FROM, BYPASSES, REFRESHING = range(LIMITS, LIMITS + 8)
 HIT_SCAN, CLOSED_SCAN, CONFLICT_SCAN, IS_FRESH = range(REFRESHING + 1, REFRESHING + 5)
 REFRESH_BEGAN, REFRESH_ENDED, BANK_WORDS = range(IS_FRESH + 1, IS_FRESH + 4)
 
 # A group: its number in the rank.
 GROUP_NUMBER, GROUP_WORDS = range(LIMITS, LIMITS + 2)
 
-# A rank: its number, first bank and data bus; ring of the cycles of the last four activates, and the place of the first
-# of them; when the next refresh may begin, when one is due, whether it waits, the set of banks that it is for, and the
-# sets that have had their turn as bits; banks open; since when any was and until when, and for how many cycles before.
-RANK_NUMBER, FIRST_BANK, DATA_BUS, WINDOW = range(LIMITS, LIMITS + 4)
+# A rank: its number, first bank and the first rank of its data bus; ring of the cycles of the last four activates, and
+# the place of the first of them; when the next refresh may begin, when one is due, whether it waits, the set of banks
+# that it is for, and the sets that have had their turn as bits; banks open; since when any was and until when, and for
+# how many cycles before.
+RANK_NUMBER, FIRST_BANK, FIRST_RANK, WINDOW = range(LIMITS, LIMITS + 4)
 WINDOW_AT, REFRESH_FROM, REFRESH_DUE, REFRESH_WAITS, REFRESH_NEXT, REFRESHED = range(WINDOW + 4, WINDOW + 10)
 OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1, REFRESHED + 6)
 
-# A data bus, one for each pseudo channel: its first rank; requests queued for it, and since when any is; when it is
-# free again, and whether it moved a write last.
-FIRST_RANK, QUEUED, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, DATA_BUS_WORDS = range(6)
+# A data bus, one for each pseudo channel: requests queued for it, and since when any is; when it is free again, and
+# whether it moved a write last.
+QUEUED, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, DATA_BUS_WORDS = range(5)
 
 # A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
 # next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
@@ -178,7 +179,7 @@ def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: 
     _raise(w, bank + PRECHARGE_FROM, at + recovery)
     _raise(w, group + same, at + again_l)
     _raise(w, group + other, at + turn_l)
-    first = w[w[rank + DATA_BUS] + FIRST_RANK]
+    first = w[rank + FIRST_RANK]
     for n in range(t.bus_ranks):
         each = first + n * RANK_WORDS
         _raise(w, each + same, at + (t.column_s if each == rank else again_other))
@@ -221,7 +222,7 @@ def _column(t: Rules, w: Integers, ch: int, place: int, at: int) -> int:
         w[n] = w[n + 1]
     w[end - 1] = entry
     w[ch + READS + writing] -= 1
-    w[w[w[bank + RANK] + DATA_BUS] + QUEUED] -= 1
+    w[w[bank + DATA_BUS] + QUEUED] -= 1
     return command
 
 
@@ -495,7 +496,7 @@ def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int
     distance between columns or between activates.
     """
     lead, writing = begin - at, w[ch + WRITING]
-    bus = w[w[bank + RANK] + DATA_BUS]
+    bus = w[bank + DATA_BUS]
     since = max(w[bus + BUS_FREE_FROM], w[bus + PENDING_FROM] + lead)
     if begin > since:
         refreshed = min(at, w[bank + REFRESH_ENDED]) - max(since - lead, w[bank + REFRESH_BEGAN])
@@ -629,7 +630,7 @@ def _list(t: Rules, w: Integers, ch: int, at: int, burst: int, bank: int, row: i
     ticket = w[TICKETS]
     w[TICKETS] = ticket + 1
     _pass_door(t, w, ch, at)
-    bus = w[w[bank + RANK] + DATA_BUS]
+    bus = w[bank + DATA_BUS]
     if w[bus + QUEUED] == 0:
         w[bus + PENDING_FROM] = at
     w[bus + QUEUED] += 1
