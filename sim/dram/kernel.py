@@ -249,6 +249,7 @@ def _first_to_close(t: Rules, w: Integers, rank: int) -> int:
 def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: int) -> int:
     """Do the next step of a refresh and return its bank, the first of several, or -1 if it is for all."""
     first: int = w[rank + FIRST_BANK]
+    chosen: int = w[rank + REFRESH_NEXT]
     if command == PRECHARGE:
         bank: int = _first_to_close(t, w, rank)
         _precharge(t, w, ch, bank, at)
@@ -262,7 +263,7 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
     w[rank + REFRESH_DUE] = due + t.refresh_interval
     w[rank + REFRESH_WAITS] = 0
     w[ch + REFRESHES] += 1
-    for n in range(w[rank + REFRESH_NEXT], t.banks, t.refresh_sets):
+    for n in range(chosen, t.banks, t.refresh_sets):
         each = first + n * BANK_WORDS
         w[each + ACTIVATE_FROM] = at + t.refresh
         w[each + REFRESH_BEGAN], w[each + REFRESH_ENDED] = due, at + t.refresh
@@ -271,10 +272,10 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
         return _NONE
     _raise(w, rank + ACTIVATE_FROM, at + t.refresh_to_activate)
     w[rank + REFRESH_FROM] = at + t.refresh
-    w[rank + REFRESHED] += 1 << w[rank + REFRESH_NEXT]
+    w[rank + REFRESHED] += 1 << chosen
     if w[rank + REFRESHED] == (1 << t.refresh_sets) - 1:
         w[rank + REFRESHED] = 0
-    return first + w[rank + REFRESH_NEXT] * BANK_WORDS
+    return first + chosen * BANK_WORDS
 
 
 # ---------------------------------------------------------------------------------------- what comes next
