@@ -27,7 +27,7 @@ from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.identity import Identity
-from deltatrain.sim.sweep.trained import trained_trace
+from deltatrain.sim.sweep.trained import forget_recordings, trained_trace
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
@@ -145,6 +145,7 @@ class Simulator:
         self._contents = dict(base.traces)
         self._count = FIDELITIES.load(base.fidelity).count
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
+        forget_recordings()
 
     def answer(self, designs: Sequence[Design]) -> Answer:
         """Return the rows of points, up to the first at which this machine is in the way."""
