@@ -140,10 +140,10 @@ class Workload(Description):
         return cls.from_table(_placed(table, Path.cwd()), f"workload {text}")
 
     def __repr__(self) -> str:
-        training, drawn = self.training, self.synthetic
+        training, drawn, data = self.training, self.synthetic, title(self.dataset)
         thresholds = f"theta_x {_listed(self.theta_x)}; theta_h {_listed(self.theta_h)}; " if _holds(self.cell) else ""
         lines = [
-            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on {title(self.dataset)}",
+            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on the data set {data}",
             f"{thresholds}read-out {self.readout}",
             f"epochs {training.epochs}, batch {training.batch}, rule {training.rule}, {training.optimiser} from "
             f"{training.learning_rate:g} on, seed {training.seed}",
