@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from deltatrain.sim.compiling import compiled
+from deltatrain.workloads.compiling import compiled
 from deltatrain.sim.dram.rules import Integers, Rules, State
 
 ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO = range(7)

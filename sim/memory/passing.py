@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltatrain.sim.compiling import compiled
+from deltatrain.workloads.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.memory.passage import Passage, Stretch
 
