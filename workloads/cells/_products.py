@@ -14,11 +14,14 @@ import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
 
-SMALLEST_MATRIX = 64 * 256
-"""Numbers in a matrix from which compiled products are loaded; below, a training takes less time than loading them."""
+SMALLEST_MATRIX = 128 * 512
+"""Numbers in a matrix from which compiled products are loaded, those of an LSTM of 128 neurons.
+
+Below, element-wise work is most of a step, so they save too little for what loading and compiling them takes.
+"""
 
 MOST_LISTED = 0.2
-"""Occupancy up to which gathered columns are faster than BLAS, measured at 64 to 512 neurons, batches of 1 to 32."""
+"""Occupancy up to which gathered columns are faster than BLAS, as measured at 64 to 512 neurons, batches of 1 to 32."""
 
 _SMALLEST_TURNED = 512 * 512  # numbers; from here NumPy's transposition, made for smaller ones, misses the caches
 
