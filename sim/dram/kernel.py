@@ -17,8 +17,8 @@ from typing import Any, TypeVar, cast
 
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers, Rules, State
+from deltatrain.workloads.compiling import compiled
 
 ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO = range(7)
 REFRESH, REFRESH_BANK, REFRESH_SAME = range(7, 10)
