@@ -21,8 +21,9 @@ from deltatrain.accel.program import Program
 from deltatrain.accel.result import Cause, Counters
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
+from deltatrain.sim.dense_twin import DenseTwin
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.programs import dense_program, recorded_program
+from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
@@ -143,7 +144,8 @@ class Simulator:
     def __init__(self, base: Base) -> None:
         self._base = base
         self._contents = dict(base.traces)
-        self._count = FIDELITIES.load(base.fidelity).count
+        member = FIDELITIES.load(base.fidelity)
+        self._count, self._twin = member.count, member.TWIN
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
         forget_recordings()
 
@@ -186,7 +188,7 @@ class Simulator:
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
-            found |= _beside_dense(run, self._count(dense_program(machine, trace, step), None))
+            found |= _beside_dense(run, DenseTwin(self._twin, machine, trace, step).counted())
         return found | _learned(trace)
 
     def _load(self, name: str | None, workload: str) -> Trace:
