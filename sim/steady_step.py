@@ -13,7 +13,6 @@ from deltatrain.workloads.lowering.step_programs import recorded_program
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
-
 _CLASSES = 2
 
 
