@@ -35,6 +35,8 @@ Count = Annotated[int, Field(ge=0)]
 """How often something happened; integers of any kind."""
 Width = Annotated[int, Field(gt=0, le=2**16, strict=True)]
 """How many parts of a kind a machine has side by side; arrays are made for each."""
+Delay = Annotated[int, Field(ge=0, le=10**8, strict=True)]
+"""Clock cycles that one thing waits for another, up to a tenth of a second at a gigahertz."""
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Hertz = Annotated[int, BeforeValidator(_whole), Field(ge=1000, le=10**12, strict=True)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from deltatrain.accel.description import Description, Hertz, NonNegativeInt, PositiveInt, Width
+from deltatrain.accel.description import Delay, Description, Hertz, PositiveInt, Width
 from deltatrain.accel.number import NumberFormat
 
 PS_PER_SECOND = 10**12
@@ -144,8 +144,8 @@ class Engine(Description):
     formats: Formats
     in_turn: bool = False
     list_streams: bool = False
-    neuron_cycles: PositiveInt | None = None
-    layer_cycles: NonNegativeInt | None = None
+    neuron_cycles: Annotated[Delay, Field(gt=0)] | None = None
+    layer_cycles: Delay | None = None
 
     @model_validator(mode="after")
     def _lists_stream_in_turn(self) -> Engine:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from deltatrain.accel.description import Description, NonNegativeFloat
+from typing import Annotated
+
+from pydantic import Field
+
+from deltatrain.accel.description import Description
 
 
 class Host(Description):
@@ -15,7 +19,7 @@ class Host(Description):
         the latency of every step that runs forward alone (`accel.latency`), and to nothing else.
     """
 
-    request_s: NonNegativeFloat = 0.0
+    request_s: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
 
 
 NO_HOST = Host()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from deltatrain.accel.described import described, is_path
-from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt, Width
+from deltatrain.accel.description import Delay, Description, PositiveInt, Width
 from deltatrain.accel.devices import DEVICES
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.dram_parts import DRAM_PARTS
@@ -146,7 +146,7 @@ class Dma(Description):
 
     bytes_per_cycle: PositiveInt
     buffer_bytes: PositiveInt
-    request_cycles: NonNegativeInt
+    request_cycles: Delay
     in_flight: Width = 1
     columns_in_flight: Width | None = None
 

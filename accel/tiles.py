@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.description import Description, NonNegativeInt, PositiveInt, Width
+from deltatrain.accel.description import Delay, Description, PositiveInt, Width
 
 
 class Tiles(Description):
@@ -29,7 +29,7 @@ class Tiles(Description):
 
     count: Width = 1
     exchange_bytes_per_cycle: PositiveInt
-    exchange_latency_cycles: NonNegativeInt
+    exchange_latency_cycles: Delay
 
     @property
     def adder_stages(self) -> int:

@@ -36,7 +36,7 @@ def update_note(result: Result) -> str:
     """Return the sentence on the update that the machine makes, where the workload names another; empty otherwise."""
     training = result.workload.get("training", {})
     optimiser, own = training.get("optimiser"), [n for n in ("momentum", "weight_decay") if training.get(n)]
-    if optimiser is None or (optimiser == "sgd" and not own):
+    if "WU" not in phases_of(result) or optimiser is None or (optimiser == "sgd" and not own):
         return ""
     named = optimiser if optimiser != "sgd" else f"sgd with {' and '.join(own).replace('_', ' ')}"
     return f"The machine's update (WU) is plain SGD, whatever the workload's optimiser ({named})."

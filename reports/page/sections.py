@@ -70,7 +70,9 @@ def sections(run: Run) -> list[Section]:
 def _machine(run: Run) -> Section:
     rows = unit_rows(run.result.counters)
     cycles = {UNIT_NAMES.get(str(row["unit"]), str(row["unit"])): parts(row) for row in rows}
-    about = "Bars inside the blocks: what each did, of what it could have done in the time of this training step."
+    about = (
+        f"Bars inside the blocks: what each did, of what it could have done in the time of this {run.result.simulated}."
+    )
     return Section(
         "machine",
         "The machine",
@@ -113,7 +115,7 @@ def _phases(run: Run) -> Section:
     return Section(
         "phases",
         "Where the time went",
-        "One training step in its phases, " + _BESIDE[run.result.dense is not None],
+        f"One {run.result.simulated} in its phases, " + _BESIDE[run.result.dense is not None],
         origin_of(run.result.fidelity),
         [
             Drawing("Time of each phase", compared(times_of)),
@@ -245,7 +247,7 @@ def _energy(run: Run) -> Section:
         "Energy",
         f"Not measured: action counts times the table {table}. {left_out(run, 'energy')}",
         MODELLED,
-        [Drawing("Energy of one training step", compared(bars))],
+        [Drawing(f"Energy of one {run.result.simulated}", compared(bars))],
         [of_rows("Energy", rows, _there(columns, rows))],
     )
 

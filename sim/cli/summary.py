@@ -66,10 +66,11 @@ def _beside(result: Result) -> str:
 def _latency(result: Result, found: Latency) -> str:
     clock, steps = result.counters.clock_hz, found.steps
     host = f", {quantity(found.host_s, 's')} of it the host's" if found.host_s else ""
+    alone = " of the machine alone" if found.host_s else ""
     return (
         f"Latency of a step {quantity(found.mean_s(clock), 's')} on average{host}; at most "
         f"{quantity(found.worst_s(clock), 's')} (sample {found.worst_sample}, step {found.worst_step}); "
-        f"{quantity(steps / result.counters.seconds)} steps a second\n"
+        f"{quantity(steps / result.counters.seconds)} steps a second{alone}\n"
     )
 
 

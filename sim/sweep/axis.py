@@ -7,16 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from deltatrain.accel.description import Description
-from deltatrain.accel.documents import HIGHEST_INT, LOWEST_INT
+from deltatrain.accel.documents import HIGHEST_INT, LOWEST_INT, shown
 
 Value = int | float | bool | str | tuple[Any, ...]
 """A value of a field, as TOML writes it."""
 
 Design = dict[str, Value]
 """A design point: the values of those varied fields that it has, by dotted path."""
+
+
+def _no_table(value: Any) -> Any:
+    """Return a value as it is, unless it is a table, which a column cannot hold."""
+    if isinstance(value, dict):
+        raise ValueError(
+            f"must be a number, a text or a list, not {shown(value)}: vary a field of the table by its path"
+        )
+    return value
+
 
 _Int = Annotated[int, Field(ge=LOWEST_INT, le=HIGHEST_INT, strict=True)]
 _Number = _Int | Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -43,7 +53,7 @@ class Axis(Description):
         of the machine or workload that the sweep starts from.
     """
 
-    values: Annotated[tuple[Value, ...], Field(min_length=1)] | None = None
+    values: Annotated[tuple[Annotated[Value, BeforeValidator(_no_table)], ...], Field(min_length=1)] | None = None
     low: _Number | None = None
     high: _Number | None = None
     step: _Number | None = None

@@ -57,6 +57,11 @@ def test_the_device_follows_its_bus() -> None:
     ("changes", "lines"),
     [
         ({"engine.lanes": 0}, ["engine.lanes must be a positive integer, not 0"]),
+        ({"engine.neuron_cycles": 0}, ["engine.neuron_cycles must be a positive integer, not 0"]),
+        ({"engine.neuron_cycles": 10**18}, ["engine.neuron_cycles must be at most 100000000, not 1"]),
+        ({"engine.layer_cycles": 10**18}, ["engine.layer_cycles must be at most 100000000, not 1"]),
+        ({"dma.request_cycles": 10**18}, ["dma.request_cycles must be at most 100000000, not 1"]),
+        ({"host.request_s": 1e300}, ["host.request_s must be at most 1000.0, not 1e+300"]),
         ({"engine.clock_hz": 0.5}, ["engine.clock_hz must be an integer, not 0.5"]),
         ({"engine.clock_hz": 0}, ["engine.clock_hz must be at least 1000, not 0"]),
         ({"engine.clock_hz": 2e12}, ["engine.clock_hz must be at most 1000000000000, not 2"]),

@@ -32,7 +32,7 @@ from deltatrain.sim.sweep.point import Base, Simulator
 from deltatrain.workloads.network.network import from_flat, initial_parameters
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import RecordedStep, Trace
-from deltatrain.workloads.training.integer_recorded import fired_in_integers
+from deltatrain.workloads.training.integer_recorded import fired_in_integers, in_integers
 from deltatrain.workloads.training.integer_training import training_step
 from deltatrain.workloads.workload import Workload
 
@@ -139,6 +139,48 @@ def test_the_machine_decides_what_fires_at_every_fidelity_in_sweeps_and_plans(tm
     assert (row["cycles"], row["dense.cycles"]) == (found.counters.cycles, found.dense.cycles)
     planned, of_masks = (plan(machine, one).predicted.policies for one in (trace, believed))
     assert planned == of_masks
+
+
+def test_a_trained_layer_without_recurrence_fires_on_a_machine_as_its_equations_say():
+    """Gates have no such layer, so the second way is here: h = max(0, M), M all that was sent times the weights."""
+    trace = small_trace(cell="delta_dense", hidden=(5,), longest=6)
+    machine, numbers = Architecture.named("tiny"), trace.recorded[-1].numbers
+    fired = fired_in_integers(machine.engine, trace, trace.recorded[-1])
+    assert not any(mask.any() for mask in fired.fired_h) and fired.fired_x[0].any()
+    inputs = np.rint(numbers.inputs * 256) / 256  # as formats.activation of the machine has them
+    for sample, steps in enumerate(fired.lengths):
+        held = np.zeros(FEATURES)
+        for t in range(steps):
+            due = np.abs(inputs[t, sample] - held) >= np.rint(0.3 * 256) / 256
+            assert (fired.fired_x[0][t, sample] == due).all()
+            held[due] = inputs[t, sample, due]
+    assert simulate(machine, trace).provenance["fired"] == IN_INTEGERS
+    golden = in_integers(machine.engine, trace, trace.recorded[-1])
+    rate = golden.learning_rate / 2.0**15
+    floats = float_step(trace, inputs, fired.lengths, golden)
+    for W, moved, gradient in zip(
+        golden.parameters.matrices(), training_step(*golden).updated.matrices(), floats, strict=True
+    ):
+        np.testing.assert_allclose((W - moved) / 2.0**13, rate * gradient, atol=2e-3)
+        assert not W.size or np.abs(rate * gradient).max() > 4e-3, "or equality says nothing"
+
+
+def float_step(trace, inputs, lengths, golden):
+    """Return gradients of the summed loss for W_x, W_h and the read-out of one dense layer, each with its bias."""
+    W_x, _, W_out = (np.asarray(W) / 2.0**13 for W in golden.parameters.matrices())
+    dW_x, dW_out = np.zeros_like(W_x), np.zeros_like(W_out)
+    for sample, steps in enumerate(lengths):
+        held, sent = np.zeros(FEATURES), []
+        for x in inputs[:steps, sample]:
+            held = np.where(np.abs(x - held) >= np.rint(0.3 * 256) / 256, x, held)
+            sent = np.append(held, 1.0)
+        M = W_x @ sent
+        h = np.append(np.maximum(M, 0), 1.0)
+        p = np.exp(W_out @ h)
+        g = p / p.sum() - np.eye(CLASSES)[golden.labels[sample]]
+        dW_out += np.outer(g, h)
+        dW_x += np.outer((W_out[:, :-1].T @ g) * (M > 0), sent)
+    return dW_x, np.zeros((0, W_x.shape[0])), dW_out
 
 
 @pytest.mark.parametrize("recorded", [-1, 0])

@@ -14,6 +14,8 @@ from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import PARTS, Found, numbered
 
+_HIGHEST = float(np.finfo(np.float32).max)
+
 
 class Table(NamedTuple):
     """A table, column by column.
@@ -40,6 +42,8 @@ class Table(NamedTuple):
 
     def column(self, field: str, name: str) -> Sequence[Any]:
         """Return the values of the column that a field names."""
+        if not self.names:
+            raise ConfigError(f"{self.source} is empty; names of columns are needed, and rows below them")
         if name not in self.names:
             raise ConfigError(f"{self.source}: columns.{field}: {unknown_name('column', name, self.names)}")
         return self.columns[self.names.index(name)]
@@ -59,14 +63,14 @@ class Table(NamedTuple):
         )
 
     def floats(self, name: str) -> NDArray[np.float64]:
-        """Return a column as finite numbers."""
+        """Return a column as numbers that are finite in float32, too."""
         values = self.columns[self.names.index(name)]
         try:
             found = np.array(values, np.float64)
         except (ValueError, TypeError):
             found = np.array([_number(value) for value in values])
-        if len(wrong := np.flatnonzero(~np.isfinite(found))):
-            self.refuse(int(wrong[0]), name, "a finite number")
+        if len(wrong := np.flatnonzero(~(np.abs(found) <= _HIGHEST))):
+            self.refuse(int(wrong[0]), name, f"a finite number, of at most {_HIGHEST:.3g} to either side of 0")
         return found
 
 
@@ -107,7 +111,7 @@ def sequences_of(table: Table, columns: Columns) -> Found:
         lambda n: values[bounds[n] : bounds[n] + lengths[n]],
         labels,
         class_names,
-        [f"{table.source}, sequence {name!r}" for name in names[by_appearance]],
+        [f"{table.source}, sequence {name!r}" for name in names[by_appearance].tolist()],
         None if told["group"] is None else np.array([str(one) for one in told["group"]]),
         None if parts is None else np.array(parts, np.int64),
     )

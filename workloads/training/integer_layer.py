@@ -51,7 +51,8 @@ class LayerState(NamedTuple):
     h
         In ``formats.activation``, shape (H,).
     x_hat, h_hat
-        What the encoders hold, in ``formats.activation``, shapes (I,) and (H,).
+        What the encoders hold, in ``formats.activation``, shapes (I,) and (H,); without a recurrent matrix nobody
+        lists h, and the shape is (0,).
     """
 
     memory: Integers
@@ -102,7 +103,8 @@ class LayerAdjoint(NamedTuple):
 def first_state(cell: Cell, layer: IntegerLayer) -> LayerState:
     """Return the state before step 0: all zero."""
     width, inputs = _sizes(cell, layer)
-    sizes = (cell.arithmetic.ACCUMULATORS * width, (len(cell.arithmetic.STATE), width), width, inputs, width)
+    listed = width if cell.arithmetic.BLOCKS_H else 0
+    sizes = (cell.arithmetic.ACCUMULATORS * width, (len(cell.arithmetic.STATE), width), width, inputs, listed)
     return LayerState(*(np.zeros(size, dtype=np.int64) for size in sizes))
 
 
@@ -135,8 +137,7 @@ def forward(
     width, inputs = _sizes(cell, layer)
     rows_x, rows_h = accumulator_rows(arithmetic.BLOCKS_X, width), accumulator_rows(arithmetic.BLOCKS_H, width)
     fired_x, x_hat = encoder.result(x, state.x_hat, least[0], formats)
-    returning = state.h[: width if arithmetic.BLOCKS_H else 0]  # without a recurrent matrix nobody lists it
-    fired_h, h_hat = encoder.result(returning, state.h_hat, least[1], formats)
+    fired_h, h_hat = encoder.result(state.h[: len(state.h_hat)], state.h_hat, least[1], formats)
     if first or not arithmetic.KEPT:
         fired_x = _with_bias(cell, fired_x, inputs) if arithmetic.BIAS_X else fired_x
         fired_h = _with_bias(cell, fired_h, width) if arithmetic.BIAS_H else fired_h

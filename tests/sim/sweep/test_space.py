@@ -193,6 +193,10 @@ FAULTS = [
         {"vary": {"machine.engine.lanes": {"values": [1], "when": {"machine.x": 1}}}},
         ["vary.machine.engine.lanes.when.machine.x is not a varied field"],
     ),
+    (
+        {"vary": {"workload.dataset": [{"path": "a.csv"}]}},
+        ["space: vary.workload.dataset.values.0: must be a number, a text or a list, not {'path': 'a.csv'}: vary a"],
+    ),
     ({"fixed": {"machine.engine.lanes": 0}}, ["engine.lanes must be a positive integer, not 0"]),
     ({"fixed": {"engine.lanes": 1}}, ["fixed.engine.lanes is not a field"]),
     ({"sheach": {}}, ["sheach is not a field, did you mean 'search'?"]),

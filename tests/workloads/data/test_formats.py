@@ -14,7 +14,7 @@ from deltatrain.accel.errors import ConfigError, NetworkError
 from deltatrain.workloads.data.fetching import member_of
 from deltatrain.workloads.data.formats import FORMATS, format_of
 from deltatrain.workloads.data.formats.speech_commands import part_of
-from deltatrain.workloads.data.found import PARTS, Tokens
+from deltatrain.workloads.data.found import PARTS, Found, Tokens
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.datasets import DATASETS, vowels
 from deltatrain.workloads.own_data import OwnData
@@ -217,3 +217,28 @@ def test_a_text_is_not_trained_on_as_sequences(tmp_path: Path) -> None:
     files.write_ptb(tmp_path)
     with pytest.raises(ConfigError, match=r"is a text of 15 words, and no task takes one yet"):
         loaded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", r"a\.csv is empty; names of columns are needed, and rows below them"),
+        (
+            "sequence,v,label\na,1,x\nb,1e300,y\n",
+            r"a\.csv, line 3, column 'v': found '1e300', accepted is a finite number, of at most 3\.4e\+38 to either",
+        ),
+    ],
+)
+def test_an_empty_table_and_a_number_beyond_the_format_are_told_with_their_place(
+    tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(ConfigError, match=told):
+        loaded(tmp_path / "a.csv")
+
+
+def test_a_sequence_is_named_in_plain_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sequence,v,label\na,1,x\nb,2,y\n")
+    found, _ = OwnData(path=str(tmp_path / "a.csv")).found()
+    assert isinstance(found, Found)
+    assert [place.rpartition(", ")[2] for place in found.places] == ["sequence 'a'", "sequence 'b'"]
