@@ -194,7 +194,7 @@ def _trained(workload: Workload, recordings: Recordings, state: Path | None, res
         progress("training", at.update / at.updates, detail)
 
     done = training.train(workload, recordings, state_path=state, resume=resume, on_progress=tell)
-    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs, recordings.digest)
+    return done.trace(recordings)
 
 
 def _simulated(

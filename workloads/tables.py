@@ -6,7 +6,15 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from deltatrain.accel.description import (
     Description,
@@ -25,6 +33,24 @@ from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
+BALANCED = "balanced"
+
+
+def not_there(field: object) -> bool:
+    """Tell whether a field is to be left out, so that descriptions from before it keep their digests."""
+    return field is None
+
+
+def _kind(weights: object) -> str:
+    return "balanced" if isinstance(weights, str) else "numbers"
+
+
+# told apart before validation, so that a fault is reported for the form that was meant, not for both
+ClassWeights = Annotated[
+    Annotated[Literal["balanced"], Tag("balanced")]
+    | Annotated[tuple[PositiveFloat, ...], Field(min_length=2), Tag("numbers")],
+    Discriminator(_kind),
+]
 
 
 class Training(Description):
@@ -68,6 +94,12 @@ class Training(Description):
     record_every
         Epochs between recorded steps, counted back from the last epoch, which is always recorded. What is recorded is
         the forward pass of one mini-batch of `batch` training samples, the same ones each time.
+    early_stopping
+        Epochs without a lower loss on the validation part after which training ends. Left out, all epochs are run; the
+        one with the lowest loss is kept wherever there is a validation part.
+    class_weights
+        What the loss of a sample is multiplied with, by its class: a number for each, or "balanced", which makes
+        classes count alike: N / (classes * N_c) for a class with N_c of the N training samples. Left out, it is 1.
     """
 
     epochs: PositiveInt
@@ -86,6 +118,8 @@ class Training(Description):
     seed: NonNegativeInt = 0
     precision: Literal["float32", "float64"] = "float32"
     record_every: PositiveInt = 1
+    early_stopping: PositiveInt | None = Field(default=None, exclude_if=not_there)
+    class_weights: ClassWeights | None = Field(default=None, exclude_if=not_there)
 
     @field_validator("rule")
     @classmethod

@@ -21,6 +21,7 @@ from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.step_numbers import StepNumbers
@@ -100,7 +101,8 @@ class EpochCounts:
     loss
         Mean training loss a sample.
     accuracy
-        Share of the test samples classified rightly after the epoch.
+        Share of the samples classified rightly after the epoch: of the validation part, or where there is none of the
+        test part.
     fired_x, fired_h
         For each layer, how many deltas fired.
     steps_x, steps_h
@@ -148,6 +150,9 @@ class Trace(MadeOfMasks):
         Single training steps, in the order they were made.
     epochs
         Counts of each epoch; empty for a workload without training.
+    chosen
+        The epoch whose network is kept, where a validation part chose it; its step is the last of `recorded`, and
+        accuracies of `epochs` are of that part. None where the last epoch is kept, and they are of the test part.
     data_digest
         Of the recordings it was trained on (`Recordings.digest`); empty where there are none, or nobody noted it.
 
@@ -163,6 +168,7 @@ class Trace(MadeOfMasks):
     recorded: tuple[RecordedStep, ...]
     epochs: tuple[EpochCounts, ...]
     data_digest: str = ""
+    chosen: ChosenEpoch | None = None
 
     def __post_init__(self) -> None:
         check_widths(self.workload, self.inputs, self.classes)
@@ -174,6 +180,8 @@ class Trace(MadeOfMasks):
                 one.check(self.sizes)
             except ConfigError as error:
                 raise ConfigError(f"{what} is none of workload {self.workload.name!r}: {error}") from None
+        if self.chosen is not None:
+            self.chosen.check(len(self.epochs))
 
     @property
     def sizes(self) -> Sizes:
@@ -247,7 +255,9 @@ class Trace(MadeOfMasks):
         layers = len(workload.hidden)
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
         try:
-            return cls(workload, header.inputs, header.classes, recorded, header.epochs, header.data_digest)
+            return cls(
+                workload, header.inputs, header.classes, recorded, header.epochs, header.data_digest, header.chosen
+            )
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
 
@@ -271,6 +281,7 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     recorded: tuple[_When, ...]
     epochs: tuple[EpochCounts, ...]
     data_digest: str = ""
+    chosen: ChosenEpoch | None = None
     content: str
 
 
@@ -289,6 +300,7 @@ def _header(trace: Trace) -> dict[str, Any]:
         "workload": trace.workload.model_dump(mode="json"),
         "digest": trace.workload.digest(),
         **({"data_digest": trace.data_digest} if trace.data_digest else {}),
+        **({"chosen": asdict(trace.chosen)} if trace.chosen else {}),
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],

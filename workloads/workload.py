@@ -28,7 +28,16 @@ from deltatrain.workloads.cells import CELLS, Cell
 from deltatrain.workloads.dataset import RECORDED, SYNTHETIC, Dataset, beside, title
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
-from deltatrain.workloads.tables import FewBit, InitialWeights, Recorded, Sparsity, Synthetic, Training, member
+from deltatrain.workloads.tables import (
+    FewBit,
+    InitialWeights,
+    Recorded,
+    Sparsity,
+    Synthetic,
+    Training,
+    member,
+    not_there,
+)
 
 
 def _kind(theta: object) -> str:
@@ -43,11 +52,6 @@ Thresholds = Annotated[
 ]
 TRAINING_PHASES = ("FP", "BP", "WG", "WU")
 _FORWARD_ALONE = ("FP",)
-
-
-def _not_there(field: object) -> bool:
-    """Tell whether a table is to be left out, so that descriptions from before it keep their digests."""
-    return field is None
 
 
 class Workload(Description):
@@ -102,8 +106,8 @@ class Workload(Description):
     few_bit: FewBit | None = None
     neuron: LeakyNeuron | None = None
     synthetic: Synthetic | None = None
-    recorded: Recorded | None = Field(default=None, exclude_if=_not_there)
-    initial_weights: InitialWeights | None = Field(default=None, exclude_if=_not_there)
+    recorded: Recorded | None = Field(default=None, exclude_if=not_there)
+    initial_weights: InitialWeights | None = Field(default=None, exclude_if=not_there)
 
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:

@@ -96,6 +96,8 @@ def _learned(run: Run) -> list[Card]:
     beside = "no dense network was trained beside it"
     if run.curves and dense_epochs:
         beside = f"{share(run.curves.accuracy[dense_epochs - 1])} after {dense_epochs} dense epochs"
+    if "epoch_kept" in found:
+        beside = f"of epoch {found['epoch_kept']}, which the validation part chose"
     cut = spikes_cut.told(found)
     listed = [Card(spikes_cut.SPIKES_CUT.capitalize(), f"{found['spikes_cut']:,}", "", cut, MEASURED)] if cut else []
     return [

@@ -162,11 +162,13 @@ def _left_out(result: Result, what: Literal["energy", "area"]) -> str:
 
 def training(found: Mapping[str, Any]) -> RenderableType:
     """Return what training showed (`workloads.training_summary.summary`)."""
+    kept = "kept" if "epoch_kept" in found else "last"
     values = [
         ("parameters", f"{found['parameters']:,}"),
         ("epochs", str(found["epochs"])),
+        *_kept(found),
         (FLOAT_ACCURACY, share(found["accuracy"])),
-        ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the last epoch"),
+        ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the {kept} epoch"),
         (
             "multiply-accumulates",
             f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG), biases apart",
@@ -178,8 +180,14 @@ def training(found: Mapping[str, Any]) -> RenderableType:
     return fields("Training", values)
 
 
-def epochs(rows: list[Row]) -> RenderableType:
-    """Return the table of a training's epochs (`workloads.training_summary.epoch_rows`)."""
+def _kept(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "epoch_kept" not in found:
+        return []
+    return [("epoch kept", f"{found['epoch_kept']}, of the lowest validation loss, {found['validation_loss']:.4f}")]
+
+
+def epochs(rows: list[Row], *, validated: bool) -> RenderableType:
+    """Return the table of a training's epochs (`workloads.training_summary.epoch_rows`); `validated` by a part."""
 
     def cells(row: Row) -> list[str]:
         return [
@@ -192,7 +200,7 @@ def epochs(rows: list[Row]) -> RenderableType:
         ]
 
     columns = ["epoch", "network", "loss", "accuracy", "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
-    note = "Accuracy on the test part, of the training in floating-point numbers."
+    note = f"Accuracy on the {'validation' if validated else 'test'} part, of the training in floating-point numbers."
     return table("Epochs", columns, map(cells, rows), note, text_columns=2)
 
 

@@ -160,6 +160,11 @@ class Recordings:
         validation = {} if self.validation is None else {"validation": self.validation}
         return {"train": self.train, **validation, "test": self.test}
 
+    @property
+    def held_out(self) -> Sequences:
+        """What is measured after each epoch: the validation part, or where there is none the test part."""
+        return self.test if self.validation is None else self.validation
+
     @cached_property
     def digest(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of all values, lengths and labels, part by part."""

@@ -43,6 +43,13 @@ def workload_limits(workload: Workload) -> list[str]:
     return reasons
 
 
+def loss_limits(workload: Workload, what: str) -> list[str]:
+    """Return why `what`, which computes the loss of plain classification, refuses a workload of another."""
+    if workload.training.class_weights is None:
+        return []
+    return [f"training.class_weights must be left out for {what}, whose loss has no weights"]
+
+
 def dense_limits(workload: Workload, what: str) -> list[str]:
     """Return why `what`, which supports whole columns only, refuses a workload of sparse weights."""
     if workload.sparsity.density == 1:

@@ -112,6 +112,8 @@ class Network(NamedTuple):
     few_bit
         Bits of the codes that the tape keeps of sigmoids and tanhs (`workloads.arrays.few_bit`); None keeps their
         values.
+    class_weights
+        What the loss of a sample is multiplied with, by its class, shape (classes,); empty if with nothing.
     """
 
     sizes: Sizes
@@ -119,6 +121,11 @@ class Network(NamedTuple):
     readout: str
     beta: float
     few_bit: int | None = None
+    class_weights: tuple[float, ...] = ()
+
+    def weights_of(self, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what the losses of samples of these classes are multiplied with, shape of `labels`."""
+        return np.array(self.class_weights)[labels] if self.class_weights else np.ones(labels.shape)
 
 
 class Forward(NamedTuple):
@@ -223,7 +230,8 @@ def input_gradient(network: Network, parameters: Parameters, step: Step) -> Arra
 def cross_entropy(network: Network, ran: Forward, labels: NDArray[np.int64]) -> tuple[float, Array]:
     """Return the mean cross-entropy a sample and its gradient with respect to `ran.logits`."""
     _, samples, weights = _read(network.readout, ran.packing)
-    return softmax_loss(ran.logits, labels[samples], weights.astype(ran.logits.dtype))
+    wanted = labels[samples]
+    return softmax_loss(ran.logits, wanted, (weights * network.weights_of(wanted)).astype(ran.logits.dtype))
 
 
 def softmax_loss(logits: Array, labels: NDArray[np.int64], weights: Array) -> tuple[float, Array]:

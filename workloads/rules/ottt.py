@@ -42,7 +42,8 @@ def training_step(
     """Return the loss and the gradients of the rule, of one mini-batch of a spiking network; beta is not looked at."""
     packing, cell = packing_of(lengths), cast(SpikingCell, network.sizes.cell)  # `SPIKES_ONLY`
     packed = pack(x, packing).astype(parameters.W_out.dtype, copy=False)
-    owner, weights = sample_of_rows(packing), row_weights(network.readout, packing).astype(packed.dtype)
+    owner = sample_of_rows(packing)
+    weights = (row_weights(network.readout, packing) * network.weights_of(labels[owner])).astype(packed.dtype)
     layers = [_first(network.sizes, layer, packing) for layer in parameters.layers]
     gradients = Parameters(
         tuple(Layer(*map(np.zeros_like, layer)) for layer in parameters.layers),

@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.interchange.initial import initial_network
 from deltatrain.workloads.network.fired import nothing_fired
@@ -21,9 +22,16 @@ from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.tables import Training
-from deltatrain.workloads.trace import EpochCounts, RecordedStep
+from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.batches import epoch_batches
+from deltatrain.workloads.training.choosing import (
+    Best,
+    check_choosing,
+    class_weights_of,
+    may_be_kept,
+    stopped_early,
+)
 from deltatrain.workloads.training.divergence import diverged, highest_loss
 from deltatrain.workloads.training.evaluation import Evaluation, evaluate, recorded_step
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
@@ -49,7 +57,7 @@ class Progress(NamedTuple):
     loss
         Mean training loss a sample so far in this epoch.
     accuracy
-        Test accuracy after the last finished epoch, None before.
+        After the last finished epoch, None before; on the validation part, or without one on the test part.
     """
 
     epoch: int
@@ -77,9 +85,11 @@ class Trained:
     epochs
         Counts of each epoch.
     recorded
-        Recorded steps, the last epoch's last.
+        Recorded steps, that of the network that is kept last.
     evaluation
-        On the test part, after the last epoch.
+        On the test part, of the network that is kept: the last epoch's, or that of `chosen`.
+    chosen
+        The epoch that the validation part chose; None without one.
     """
 
     workload: Workload
@@ -89,6 +99,12 @@ class Trained:
     epochs: tuple[EpochCounts, ...]
     recorded: tuple[RecordedStep, ...]
     evaluation: Evaluation
+    chosen: ChosenEpoch | None = None
+
+    def trace(self, recordings: Recordings) -> Trace:
+        """Return what a machine needs of the training on `recordings`."""
+        inputs, digest = recordings.train.features, recordings.digest
+        return Trace(self.workload, inputs, recordings.classes, self.recorded, self.epochs, digest, self.chosen)
 
     def macs(self) -> MatrixMacs:
         """Return the matrix products' multiply-accumulates of the whole training, dense epochs counted as dense."""
@@ -103,10 +119,10 @@ def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
     return Sizes(workload.recurrent_cell, recordings.train.features, workload.hidden, recordings.classes)
 
 
-def network_of(workload: Workload, sizes: Sizes, epoch: int) -> Network:
+def network_of(workload: Workload, sizes: Sizes, epoch: int, class_weights: tuple[float, ...] = ()) -> Network:
     """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
     thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
-    return Network(sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits)
+    return Network(sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits, class_weights)
 
 
 def train(
@@ -140,7 +156,8 @@ def train(
     Raises
     ------
     ConfigError
-        When the state is damaged, belongs to another workload or other recordings, or cannot be written.
+        When the state is damaged, belongs to another workload or other recordings, or cannot be written; or the
+        recordings have no validation part or other classes than the fields of `training` need.
     DivergedError
         When a loss or a weight is no longer a finite number, or the last loss reaches `highest_loss`; the message names
         epoch and update.
@@ -159,6 +176,7 @@ def _train(
     resume: bool,
     on_progress: Callable[[Progress], None] | None,
 ) -> Trained:
+    check_choosing(workload.training, recordings)
     sizes = sizes_of(workload, recordings)
     state = _initial_state(workload, sizes, recordings.digest)
     if resume and state_path is not None and state_path.exists():
@@ -167,15 +185,30 @@ def _train(
         check_resumable(state, fresh, sizes, workload.training, epoch_updates, state_path)
     accuracy = state.epochs[-1].accuracy if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
+        if stopped_early(workload.training, state.best, epoch):
+            break
         state = _epoch(workload, recordings, sizes, state, epoch, accuracy, on_progress)
         accuracy = state.epochs[-1].accuracy
         if state_path is not None:
             learning_state.save(state, state_path)
-    parameters = from_flat(state.parameters, sizes)
-    final = evaluate(network_of(workload, sizes, workload.training.epochs - 1), parameters, recordings.test)
+    return _finished(workload, recordings, sizes, state)
+
+
+def _finished(workload: Workload, recordings: Recordings, sizes: Sizes, state: LearningState) -> Trained:
+    """Return what is kept of a training: the best epoch where there is a validation part, else the last one."""
+    best, last = state.best, len(state.epochs) - 1
+    network = network_of(workload, sizes, last, class_weights_of(workload.training, recordings))
+    if best is None:
+        vector, mask, recorded = state.parameters, state.mask, state.recorded
+    else:
+        vector, mask = best.parameters, best.mask
+        step = _best_step(workload, network, state, best, recordings.train)
+        recorded = (*(replace(one, numbers=None) for one in state.recorded if one.epoch < best.epoch), step)
+    final = evaluate(network, from_flat(vector, sizes), recordings.test)
     if not final.loss < highest_loss(workload.dtype):
-        raise diverged(workload.training, workload.training.epochs - 1, state.updates, state.updates, final.loss)
-    return Trained(workload, sizes, parameters, state.mask, state.epochs, state.recorded, final)
+        raise diverged(workload.training, last, state.updates, state.updates, final.loss)
+    chosen = best and ChosenEpoch(best.epoch, best.loss, final.loss, final.accuracy)
+    return Trained(workload, sizes, from_flat(vector, sizes), mask, state.epochs, recorded, final, chosen)
 
 
 def clipped(gradient: Array, norm: float) -> Array:
@@ -208,7 +241,7 @@ def _epoch(
 ) -> LearningState:
     """Return the state after one more epoch."""
     training, part = workload.training, recordings.train
-    network = network_of(workload, sizes, epoch)
+    network = network_of(workload, sizes, epoch, class_weights_of(training, recordings))
     rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
     losses = tuple(counts.loss for counts in state.epochs)
     batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
@@ -227,12 +260,15 @@ def _epoch(
         if on_progress:
             on_progress(Progress(epoch, training.epochs, update, updates, total / seen, accuracy))
     parameters = from_flat(vector, sizes)
-    tested = evaluate(network, parameters, recordings.test)
-    if not math.isfinite(tested.loss):
-        raise diverged(training, epoch, update, updates, tested.loss)
+    held_out = evaluate(network, parameters, recordings.held_out)
+    if not math.isfinite(held_out.loss):
+        raise diverged(training, epoch, update, updates, held_out.loss)
     if on_progress:
-        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, tested.accuracy))
-    counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested.accuracy, *fired)
+        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, held_out.accuracy))
+    counts = EpochCounts(epoch, network.thresholds is None, total / seen, held_out.accuracy, *fired)
+    best = state.best
+    if recordings.validation is not None and may_be_kept(training, epoch):
+        best = best if best and best.loss <= held_out.loss else Best(epoch, held_out.loss, vector, state.mask)
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
         step_recorded = _record(workload, network, parameters, part, epoch, update, rate)
@@ -245,6 +281,7 @@ def _epoch(
         optimiser=memory,
         epochs=(*state.epochs, counts),
         recorded=recorded,
+        best=best,
     )
     if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
         return learned
@@ -278,6 +315,15 @@ def _record(
     if network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
         return step
     return replace(step, numbers=StepNumbers(parameters.flat(), x, part.labels[chosen], np.array(rate)))
+
+
+def _best_step(workload: Workload, network: Network, state: LearningState, best: Best, part: Sequences) -> RecordedStep:
+    """Return the step that is recorded of the network that is kept."""
+    training, epoch_updates = workload.training, state.updates // len(state.epochs)
+    update, losses = (best.epoch + 1) * epoch_updates, tuple(counts.loss for counts in state.epochs[: best.epoch])
+    rate = learning_rate(training, update - 1, epoch_updates * training.epochs, losses)
+    step = _record(workload, network, from_flat(best.parameters, network.sizes), part, best.epoch, update, rate)
+    return replace(step, weights=recorded_weights(best.mask, network.sizes))
 
 
 def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
