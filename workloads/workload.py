@@ -54,6 +54,11 @@ TRAINING_PHASES = ("FP", "BP", "WG", "WU")
 _FORWARD_ALONE = ("FP",)
 
 
+def _all_of_them(phases: object) -> bool:
+    """Tell whether a whole training step is simulated, which needs no word."""
+    return phases == TRAINING_PHASES
+
+
 class Workload(Description):
     """One training run.
 
@@ -100,11 +105,11 @@ class Workload(Description):
     theta_x: Thresholds
     theta_h: Thresholds
     readout: Literal["last", "every"] = "last"
-    phases: tuple[str, ...] = TRAINING_PHASES
+    phases: tuple[str, ...] = Field(default=TRAINING_PHASES, exclude_if=_all_of_them)
     training: Training
     sparsity: Sparsity = Sparsity()
     few_bit: FewBit | None = None
-    neuron: LeakyNeuron | None = None
+    neuron: LeakyNeuron | None = Field(default=None, exclude_if=not_there)
     synthetic: Synthetic | None = None
     recorded: Recorded | None = Field(default=None, exclude_if=not_there)
     initial_weights: InitialWeights | None = Field(default=None, exclude_if=not_there)
@@ -198,12 +203,6 @@ class Workload(Description):
             raise ValueError(f"must be {list(TRAINING_PHASES)} or {list(_FORWARD_ALONE)}, not {list(phases)}")
         return phases
 
-    @model_serializer(mode="wrap")
-    def _as_before_there_were_phases(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave a whole training step out, so that traces and journals from before keep their digests."""
-        table: dict[str, Any] = written(self)
-        return {name: value for name, value in table.items() if name != "phases" or not self.learns}
-
     @field_validator("cell")
     @classmethod
     def _known_cell(cls, name: str) -> str:
@@ -216,12 +215,6 @@ class Workload(Description):
             return table
         neuron = {} if table.get("neuron") is None else table["neuron"]
         return {"theta_x": 0.0, "theta_h": 0.0} | table | {"neuron": neuron}
-
-    @model_serializer(mode="wrap")
-    def _as_before_there_were_neurons(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `neuron` out where there is none, so that traces and journals from before keep their digests."""
-        table: dict[str, Any] = written(self)
-        return table if self.neuron is not None else {name: value for name, value in table.items() if name != "neuron"}
 
     @model_validator(mode="after")
     def _neurons_if_and_only_if_they_spike(self) -> Self:

@@ -126,7 +126,6 @@ def _kinds_of_folder(path: Path) -> Iterator[Kind]:
     from deltatrain.sim.gathering import RESULT
     from deltatrain.sim.sweep import manifest
 
-    if path.is_dir():
-        yield from (
-            Kind(k) for k, file in ((RESULT_FOLDER, RESULT), (SWEEP_FOLDER, manifest.NAME)) if (path / file).exists()
-        )
+    for kind, file in ((RESULT_FOLDER, RESULT), (SWEEP_FOLDER, manifest.NAME)):
+        if (path / file).exists():
+            yield Kind(kind)

@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+from deltatrain.accel.cells.dense import (
+    ACCUMULATORS,
+    BACKWARD_MULTIPLIES,
+    BIAS_H,
+    BIAS_X,
+    BLOCKS_X,
+    CARRIES,
+    ENCODER,
+    FORWARD_MULTIPLIES,
+    KEPT,
+    LOOKUPS,
+    STATE,
+    TAPE,
+    WIDE,
+    backward,
+    forward,
+)
+
 __all__ = [
-    *("ACCUMULATORS", "BACKWARD_MULTIPLIES", "BIAS_H", "BIAS_X", "BLOCKS_H", "BLOCKS_X", "ENCODER"),
-    *("FORWARD_MULTIPLIES", "KEPT", "LOOKUPS", "STATE", "TAPE", "backward", "forward"),
+    "ACCUMULATORS",
+    "BACKWARD_MULTIPLIES",
+    "BIAS_H",
+    "BIAS_X",
+    "BLOCKS_H",
+    "BLOCKS_X",
+    "CARRIES",
+    "ENCODER",
+    "FORWARD_MULTIPLIES",
+    "KEPT",
+    "LOOKUPS",
+    "STATE",
+    "TAPE",
+    "WIDE",
+    "backward",
+    "forward",
 ]
 
 BLOCKS_H = (0,)  # the recurrent matrix, which a dense layer has not
