@@ -33,7 +33,7 @@ from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
-BALANCED = "balanced"
+CLASSIFICATION = "classification"  # the task that needs no word
 
 
 def not_there(field: object) -> bool:

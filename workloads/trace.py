@@ -101,8 +101,8 @@ class EpochCounts:
     loss
         Mean training loss a sample.
     accuracy
-        Share of the samples classified rightly after the epoch: of the validation part, or where there is none of the
-        test part.
+        Share of the samples, or of the steps, that are classified rightly after the epoch: of the validation part, or
+        where there is none of the test part. None of a task with another figure.
     fired_x, fired_h
         For each layer, how many deltas fired.
     steps_x, steps_h
@@ -115,12 +115,14 @@ class EpochCounts:
         any other layer, and in files of before they were counted.
     steps_cut
         For each spiking layer, in how many steps of a sample a spike was not listed.
+    mean_squared_error
+        As `accuracy`, the figure of regression; None of other tasks.
     """
 
     epoch: int
     dense: bool
     loss: float
-    accuracy: float
+    accuracy: float | None
     fired_x: tuple[int, ...]
     fired_h: tuple[int, ...]
     steps_x: tuple[int, ...]
@@ -130,6 +132,17 @@ class EpochCounts:
     spikes: tuple[int, ...] = ()
     spikes_cut: tuple[int, ...] = ()
     steps_cut: tuple[int, ...] = ()
+    mean_squared_error: float | None = None
+
+    @property
+    def figure(self) -> float:
+        """The figure of the task."""
+        return next(figure for figure in (self.accuracy, self.mean_squared_error) if figure is not None)
+
+    def table(self) -> dict[str, Any]:
+        """Return the fields, without the figures of other tasks that files of before did not have."""
+        told = asdict(self)
+        return {name: told[name] for name in told if told[name] is not None or name in ("accuracy", "loss")}
 
     def check(self, sizes: Sizes) -> None:
         """Raise a `ConfigError` in one line unless an epoch of such a network can have these counts."""
@@ -304,7 +317,7 @@ def _header(trace: Trace) -> dict[str, Any]:
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],
-        "epochs": [asdict(counts) for counts in trace.epochs],
+        "epochs": [counts.table() for counts in trace.epochs],
     }
 
 

@@ -29,6 +29,8 @@ from deltatrain.workloads.dataset import RECORDED, SYNTHETIC, Dataset, beside, t
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tables import (
+    BPTT,
+    CLASSIFICATION,
     FewBit,
     InitialWeights,
     Recorded,
@@ -38,6 +40,7 @@ from deltatrain.workloads.tables import (
     member,
     not_there,
 )
+from deltatrain.workloads.tasks import TASKS
 
 
 def _kind(theta: object) -> str:
@@ -59,6 +62,11 @@ def _all_of_them(phases: object) -> bool:
     return phases == TRAINING_PHASES
 
 
+def _usual_task(task: object) -> bool:
+    """Tell whether a task needs no word."""
+    return task == CLASSIFICATION
+
+
 class Workload(Description):
     """One training run.
 
@@ -78,6 +86,9 @@ class Workload(Description):
     readout
         "last" classifies from h of a sample's last step. "every" classifies from h of every step: the loss is the mean
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
+    task
+        A member of `workloads.tasks`: what is learned, and by which loss. "classification" of sequences; "labelling" of
+        each step; "regression", numbers of a sequence, or with the read-out "every" of each step.
     phases
         What is simulated: a whole training step, or ["FP"], its forward pass alone, which is inference. Training runs
         them all whatever this says.
@@ -105,6 +116,7 @@ class Workload(Description):
     theta_x: Thresholds
     theta_h: Thresholds
     readout: Literal["last", "every"] = "last"
+    task: str = Field(default=CLASSIFICATION, exclude_if=_usual_task)
     phases: tuple[str, ...] = Field(default=TRAINING_PHASES, exclude_if=_all_of_them)
     training: Training
     sparsity: Sparsity = Sparsity()
@@ -243,6 +255,21 @@ class Workload(Description):
             raise ValueError(f"training.rule {self.training.rule!r} is for spiking cells, not for {self.cell!r}")
         if self.training.beta:
             raise ValueError(f"training.beta must be 0 with rule {self.training.rule!r}, not {self.training.beta}")
+        return self
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, name: str) -> str:
+        return member(TASKS, "task", name)
+
+    @model_validator(mode="after")
+    def _task_fits(self) -> Self:
+        task = TASKS.load(self.task)
+        task.wanted(self.readout)
+        if self.training.class_weights is not None and not task.CLASSES:
+            raise ValueError(f"training.class_weights must be left out: task {self.task!r} has no classes")
+        if self.task != CLASSIFICATION and self.training.rule != BPTT:
+            raise ValueError(f"training.rule must be {BPTT!r} for task {self.task!r}, not {self.training.rule!r}")
         return self
 
     @model_validator(mode="after")

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from deltatrain.accel import spikes_cut
 from deltatrain.accel.latency import Latency
-from deltatrain.accel.origin import FLOAT_ACCURACY, recorded_words
-from deltatrain.accel.quantity import quantity, share, times
+from deltatrain.accel.origin import FLOAT_FIGURES, recorded_words
+from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import (
     CAUSES,
@@ -167,7 +167,7 @@ def training(found: Mapping[str, Any]) -> RenderableType:
         ("parameters", f"{found['parameters']:,}"),
         ("epochs", str(found["epochs"])),
         *_kept(found),
-        (FLOAT_ACCURACY, share(found["accuracy"])),
+        *((FLOAT_FIGURES[name], figure_words(name, found[name])) for name in FLOAT_FIGURES if name in found),
         ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the {kept} epoch"),
         (
             "multiply-accumulates",
@@ -188,19 +188,23 @@ def _kept(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def epochs(rows: list[Row], *, validated: bool) -> RenderableType:
     """Return the table of a training's epochs (`workloads.training_summary.epoch_rows`); `validated` by a part."""
+    figure = next(name for name in FLOAT_FIGURES if name in rows[0])
+    words = figure.replace("_", " ")
 
     def cells(row: Row) -> list[str]:
         return [
             str(row["epoch"]),
             str(row["trained"]),
             f"{row['loss']:.4f}",
-            *(share(_number(row[name])) for name in ("accuracy", "occupancy_x", "occupancy_h")),
+            figure_words(figure, _number(row[figure])),
+            *(share(_number(row[name])) for name in ("occupancy_x", "occupancy_h")),
             *(quantity(_number(row[name])) for name in ("macs", "dense_macs")),
             share(_number(row["saved"])),
         ]
 
-    columns = ["epoch", "network", "loss", "accuracy", "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
-    note = f"Accuracy on the {'validation' if validated else 'test'} part, of the training in floating-point numbers."
+    columns = ["epoch", "network", "loss", words, "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
+    part = "validation" if validated else "test"
+    note = f"{words.capitalize()} on the {part} part, of the training in floating-point numbers."
     return table("Epochs", columns, map(cells, rows), note, text_columns=2)
 
 

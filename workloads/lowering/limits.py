@@ -11,7 +11,7 @@ from deltatrain.workloads.dataset import makes_spikes, title
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
-from deltatrain.workloads.tables import BPTT
+from deltatrain.workloads.tables import BPTT, CLASSIFICATION
 from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 
 
@@ -45,9 +45,12 @@ def workload_limits(workload: Workload) -> list[str]:
 
 def loss_limits(workload: Workload, what: str) -> list[str]:
     """Return why `what`, which computes the loss of plain classification, refuses a workload of another."""
-    if workload.training.class_weights is None:
-        return []
-    return [f"training.class_weights must be left out for {what}, whose loss has no weights"]
+    reasons = []
+    if workload.task != CLASSIFICATION:
+        reasons.append(f"task must be {CLASSIFICATION!r} for {what}, not {workload.task!r}")
+    if workload.training.class_weights is not None:
+        reasons.append(f"training.class_weights must be left out for {what}, whose loss has no weights")
+    return reasons
 
 
 def dense_limits(workload: Workload, what: str) -> list[str]:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.tables import BALANCED, Training
+from deltatrain.workloads.tables import Training
+from deltatrain.workloads.tasks import TASKS, Wanted
+from deltatrain.workloads.workload import Workload
+
+_WORDS: dict[Wanted, str] = {
+    "classes": "a class of each sequence",
+    "step_classes": "a class of each step",
+    "numbers": "numbers of each sequence",
+    "step_numbers": "numbers of each step",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +39,15 @@ class Best:
     mask: Array
 
 
-def check_choosing(training: Training, recordings: Recordings) -> None:
-    """Raise a `ConfigError` in one line unless the recordings have what the fields of `training` are about."""
+def check_recordings(workload: Workload, recordings: Recordings) -> None:
+    """Raise a `ConfigError` in one line unless the recordings have what task and training of a workload need."""
+    wanted = TASKS.load(workload.task).wanted(workload.readout)
+    if recordings.train.wants != wanted:
+        raise ConfigError(
+            f"task {workload.task!r} with read-out {workload.readout!r} takes {_WORDS[wanted]}, and data set "
+            f"{recordings.name!r} has {_WORDS[recordings.train.wants]}; dataset.targets says which it has"
+        )
+    training = workload.training
     if training.early_stopping is not None and recordings.validation is None:
         raise ConfigError(
             f"training.early_stopping needs a validation part, and data set {recordings.name!r} has none: "
@@ -45,12 +61,13 @@ def check_choosing(training: Training, recordings: Recordings) -> None:
 
 
 def class_weights_of(training: Training, recordings: Recordings) -> tuple[float, ...]:
-    """Return what the loss of a sample is multiplied with, by class; empty if with nothing.
+    """Return what the loss of a row is multiplied with, by class; empty if with nothing.
 
-    A class without training samples has the weight of one that has a single one.
+    A class without training samples has the weight of one that has a single one. Of a labelling, steps are counted.
     """
-    if training.class_weights != BALANCED:
-        return training.class_weights or ()
+    weights = training.class_weights
+    if weights is None or isinstance(weights, tuple):
+        return weights or ()
     counts = [int((recordings.train.labels == label).sum()) for label in range(recordings.classes)]
     return tuple(sum(counts) / (len(counts) * max(1, count)) for count in counts)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def save(state: LearningState, path: Path) -> None:
         "workload_digest": state.workload_digest,
         "data_digest": state.data_digest,
         "updates": state.updates,
-        "epochs": [asdict(counts) for counts in state.epochs],
+        "epochs": [counts.table() for counts in state.epochs],
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in state.recorded],
     }
     if state.best is not None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -21,13 +21,14 @@ from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.step_numbers import StepNumbers
-from deltatrain.workloads.tables import Training
+from deltatrain.workloads.tables import CLASSIFICATION, Training
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.batches import epoch_batches
 from deltatrain.workloads.training.choosing import (
     Best,
-    check_choosing,
+    check_recordings,
     class_weights_of,
     may_be_kept,
     stopped_early,
@@ -46,7 +47,7 @@ _INITIAL, _ORDER, _RECORD, _MASK = range(4)
 
 
 class Progress(NamedTuple):
-    """Where training stands: told after each update and, with the new accuracy, after each epoch.
+    """Where training stands: told after each update and, with the new figure, after each epoch.
 
     Attributes
     ----------
@@ -56,8 +57,8 @@ class Progress(NamedTuple):
         Updates done and how many there are, over all epochs.
     loss
         Mean training loss a sample so far in this epoch.
-    accuracy
-        After the last finished epoch, None before; on the validation part, or without one on the test part.
+    figure
+        The task's, after the last finished epoch, None before; on the validation part, or without one on the test part.
     """
 
     epoch: int
@@ -65,7 +66,7 @@ class Progress(NamedTuple):
     update: int
     updates: int
     loss: float
-    accuracy: float | None
+    figure: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,9 @@ def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
 def network_of(workload: Workload, sizes: Sizes, epoch: int, class_weights: tuple[float, ...] = ()) -> Network:
     """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
     thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
-    return Network(sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits, class_weights)
+    return Network(
+        sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits, class_weights, workload.task
+    )
 
 
 def train(
@@ -159,8 +162,8 @@ def train(
         When the state is damaged, belongs to another workload or other recordings, or cannot be written; or the
         recordings have no validation part or other classes than the fields of `training` need.
     DivergedError
-        When a loss or a weight is no longer a finite number, or the last loss reaches `highest_loss`; the message names
-        epoch and update.
+        When a loss or a weight is no longer a finite number, or the last loss of a task of classes reaches
+        `highest_loss`; the message names epoch and update.
     """
     reuse_freed_memory()
     # A training step's products are too small to share: a second BLAS thread mostly waits, and costs a core.
@@ -176,19 +179,19 @@ def _train(
     resume: bool,
     on_progress: Callable[[Progress], None] | None,
 ) -> Trained:
-    check_choosing(workload.training, recordings)
+    check_recordings(workload, recordings)
     sizes = sizes_of(workload, recordings)
     state = _initial_state(workload, sizes, recordings.digest)
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
         epoch_updates = -(-len(recordings.train) // workload.training.batch)
         check_resumable(state, fresh, sizes, workload.training, epoch_updates, state_path)
-    accuracy = state.epochs[-1].accuracy if state.epochs else None
+    figure = state.epochs[-1].figure if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
         if stopped_early(workload.training, state.best, epoch):
             break
-        state = _epoch(workload, recordings, sizes, state, epoch, accuracy, on_progress)
-        accuracy = state.epochs[-1].accuracy
+        state = _epoch(workload, recordings, sizes, state, epoch, figure, on_progress)
+        figure = state.epochs[-1].figure
         if state_path is not None:
             learning_state.save(state, state_path)
     return _finished(workload, recordings, sizes, state)
@@ -205,9 +208,10 @@ def _finished(workload: Workload, recordings: Recordings, sizes: Sizes, state: L
         step = _best_step(workload, network, state, best, recordings.train)
         recorded = (*(replace(one, numbers=None) for one in state.recorded if one.epoch < best.epoch), step)
     final = evaluate(network, from_flat(vector, sizes), recordings.test)
-    if not final.loss < highest_loss(workload.dtype):
+    highest = highest_loss(workload.dtype) if TASKS.load(workload.task).CLASSES else math.inf
+    if not final.loss < highest:
         raise diverged(workload.training, last, state.updates, state.updates, final.loss)
-    chosen = best and ChosenEpoch(best.epoch, best.loss, final.loss, final.accuracy)
+    chosen = None if best is None else ChosenEpoch(best.epoch, best.loss, final.loss, final.figure)
     return Trained(workload, sizes, from_flat(vector, sizes), mask, state.epochs, recorded, final, chosen)
 
 
@@ -236,7 +240,7 @@ def _epoch(
     sizes: Sizes,
     state: LearningState,
     epoch: int,
-    accuracy: float | None,
+    figure: float | None,
     on_progress: Callable[[Progress], None] | None,
 ) -> LearningState:
     """Return the state after one more epoch."""
@@ -249,7 +253,7 @@ def _epoch(
     vector, memory, update = state.parameters, state.optimiser, state.updates
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
     for indices in batches:
-        step = rule.training_step(network, from_flat(vector, sizes), *part.padded(indices), part.labels[indices])
+        step = rule.training_step(network, from_flat(vector, sizes), *part.padded(indices), part.wanted(indices))
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
         vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
@@ -258,14 +262,15 @@ def _epoch(
             raise diverged(training, epoch, update, updates, step.loss)
         fired += step.fired
         if on_progress:
-            on_progress(Progress(epoch, training.epochs, update, updates, total / seen, accuracy))
+            on_progress(Progress(epoch, training.epochs, update, updates, total / seen, figure))
     parameters = from_flat(vector, sizes)
     held_out = evaluate(network, parameters, recordings.held_out)
     if not math.isfinite(held_out.loss):
         raise diverged(training, epoch, update, updates, held_out.loss)
     if on_progress:
-        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, held_out.accuracy))
-    counts = EpochCounts(epoch, network.thresholds is None, total / seen, held_out.accuracy, *fired)
+        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, held_out.figure))
+    told: dict[str, Any] = {TASKS.load(workload.task).FIGURE: held_out.figure}
+    counts = replace(EpochCounts(epoch, network.thresholds is None, total / seen, None, *fired), **told)
     best = state.best
     if recordings.validation is not None and may_be_kept(training, epoch):
         best = best if best and best.loss <= held_out.loss else Best(epoch, held_out.loss, vector, state.mask)
@@ -312,7 +317,7 @@ def _record(
     chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
     x, lengths = part.padded(chosen)
     step = recorded_step(forward(network, parameters, x, lengths), epoch, update)
-    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
+    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD or workload.task != CLASSIFICATION:
         return step
     return replace(step, numbers=StepNumbers(parameters.flat(), x, part.labels[chosen], np.array(rate)))
 
@@ -338,7 +343,9 @@ def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
 def recorded_untrained(workload: Workload, recordings: Recordings) -> RecordedStep:
     """Return what fires in the recorded samples before any training, in the network in the workload's file."""
     sizes = sizes_of(workload, recordings)
-    network = Network(sizes, workload.thresholds, workload.readout, workload.training.beta, workload.code_bits)
+    network = Network(
+        sizes, workload.thresholds, workload.readout, workload.training.beta, workload.code_bits, task=workload.task
+    )
     rate = workload.training.learning_rate
     with threadpool_limits(limits=1, user_api="blas"):
         return _record(workload, network, _first_parameters(workload, sizes), recordings.train, 0, 0, rate)

@@ -13,7 +13,7 @@ from deltatrain.workloads import training_summary
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.lowering.limits import loss_limits
-from deltatrain.workloads.network.network import Network, Sizes, cross_entropy, forward, initial_parameters
+from deltatrain.workloads.network.network import Network, Sizes, forward, initial_parameters, loss_of
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training import training as trainer
@@ -161,7 +161,7 @@ def test_class_weights_equal_those_of_torch() -> None:
         network = Network(sizes, ((0.1, 0.1),), readout, 0.0, class_weights=weights)
         parameters = initial_parameters(sizes, rng, np.dtype(np.float64))
         ran = forward(network, parameters, rng.standard_normal((5, 3, 2)), lengths)
-        loss, g_logits = cross_entropy(network, ran, labels)
+        loss, g_logits = loss_of(network, ran, labels)
         logits = torch.tensor(ran.logits, requires_grad=True)
         owner = ran.packing.order[np.concatenate([np.arange(n) for n in ran.packing.active])]
         owner = np.arange(3) if readout == "last" else owner
