@@ -41,6 +41,11 @@ def not_there(field: object) -> bool:
     return field is None
 
 
+def nothing(share: object) -> bool:
+    """Tell likewise of a share."""
+    return share == 0
+
+
 def _kind(weights: object) -> str:
     return "balanced" if isinstance(weights, str) else "numbers"
 
@@ -97,6 +102,13 @@ class Training(Description):
     early_stopping
         Epochs without a lower loss on the validation part after which training ends. Left out, all epochs are run; the
         one with the lowest loss is kept wherever there is a validation part.
+    layer_rates
+        What the learning rate is multiplied with in each layer, and last in the read-out; 0 leaves it as it begins,
+        but for its weight decay, which is multiplied too. Left out, it is 1.
+    dropout
+        Share of the outputs of each layer but the last that the next one does not see in training; the others are
+        divided by what is left. The same ones in all steps of a sample (Gal and Ghahramani, NeurIPS 2016): others in
+        each step would make all deltas fire. Neither evaluation nor a recorded step drops anything.
     class_weights
         What the loss of a sample is multiplied with, by its class: a number for each, or "balanced", which makes
         classes count alike: N / (classes * N_c) for a class with N_c of the N training samples. Left out, it is 1.
@@ -119,6 +131,10 @@ class Training(Description):
     precision: Literal["float32", "float64"] = "float32"
     record_every: PositiveInt = 1
     early_stopping: PositiveInt | None = Field(default=None, exclude_if=not_there)
+    layer_rates: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)] | None = Field(
+        default=None, exclude_if=not_there
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(default=0.0, exclude_if=nothing)
     class_weights: ClassWeights | None = Field(default=None, exclude_if=not_there)
 
     @field_validator("rule")

@@ -257,6 +257,19 @@ class Workload(Description):
             raise ValueError(f"training.beta must be 0 with rule {self.training.rule!r}, not {self.training.beta}")
         return self
 
+    @model_validator(mode="after")
+    def _layers_are_there(self) -> Self:
+        training, layers = self.training, len(self.hidden)
+        if training.layer_rates is not None and len(training.layer_rates) != layers + 1:
+            raise ValueError(
+                f"training.layer_rates must be {layers + 1} numbers, one for each of the {layers} layers and one "
+                f"for the read-out, not {len(training.layer_rates)}"
+            )
+        if training.dropout and (layers == 1 or not _holds(self.cell)):
+            why = "there is one layer alone" if layers == 1 else f"cell {self.cell!r} spikes, all or nothing"
+            raise ValueError(f"training.dropout must be 0, not {training.dropout}: {why}")
+        return self
+
     @field_validator("task")
     @classmethod
     def _known_task(cls, name: str) -> str:

@@ -15,7 +15,7 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.fetching import member_of
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 from deltatrain.workloads.datasets import vowels
-from deltatrain.workloads.lowering.limits import loss_limits
+from deltatrain.workloads.lowering.limits import learning_limits
 from deltatrain.workloads.network.network import (
     Network,
     Sizes,
@@ -238,7 +238,7 @@ def test_a_task_and_its_recordings_must_fit(drifts: Recordings) -> None:
 
 
 def test_gates_refuse_other_tasks_by_name() -> None:
-    assert loss_limits(_workload("regression", "last"), "fidelity 'rtl'") == [
+    assert learning_limits(_workload("regression", "last"), "fidelity 'rtl'") == [
         "task must be 'classification' for fidelity 'rtl', not 'regression'"
     ]
 

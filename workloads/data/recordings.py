@@ -108,6 +108,10 @@ class Sequences:
         padded[place] = self.labels[rows]
         return padded
 
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]:
+        """Return some sequences side by side (`padded`), their lengths, and what is wanted of them (`wanted`)."""
+        return *self.padded(indices), self.wanted(indices)
+
     def take(self, indices: NDArray[np.int64]) -> Sequences:
         """Return the sequences at `indices`, shape (B,), in that order."""
         rows, _ = self._rows(indices)

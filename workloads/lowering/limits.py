@@ -43,13 +43,15 @@ def workload_limits(workload: Workload) -> list[str]:
     return reasons
 
 
-def loss_limits(workload: Workload, what: str) -> list[str]:
-    """Return why `what`, which computes the loss of plain classification, refuses a workload of another."""
+def learning_limits(workload: Workload, what: str) -> list[str]:
+    """Return why `what`, which computes plain classification and one learning rate, refuses a workload."""
     reasons = []
     if workload.task != CLASSIFICATION:
         reasons.append(f"task must be {CLASSIFICATION!r} for {what}, not {workload.task!r}")
     if workload.training.class_weights is not None:
         reasons.append(f"training.class_weights must be left out for {what}, whose loss has no weights")
+    if workload.training.layer_rates is not None:
+        reasons.append(f"training.layer_rates must be left out for {what}, which updates all layers at one rate")
     return reasons
 
 

@@ -116,6 +116,9 @@ class Network(NamedTuple):
         values.
     task
         A member of `workloads.tasks`: the loss, and how well it is done.
+    kept
+        What each h that goes on to a next layer is multiplied with, in all steps, shape (B, H) for each such layer;
+        empty if with nothing.
     class_weights
         What the loss of a sample is multiplied with, by its class, shape (classes,); empty if with nothing.
     """
@@ -127,6 +130,7 @@ class Network(NamedTuple):
     few_bit: int | None = None
     class_weights: tuple[float, ...] = ()
     task: str = "classification"
+    kept: tuple[Array, ...] = ()
 
     @property
     def stepwise(self) -> bool:
@@ -193,11 +197,19 @@ def forward(network: Network, parameters: Parameters, x: Array, lengths: NDArray
     below, tapes = pack(x, packing).astype(parameters.W_out.dtype, copy=False), []
     for number, layer in enumerate(parameters.layers):
         tape = _forward_layer(network, number, layer, below, packing)
-        below = outputs(network, tape, packing)
+        below = _passed_on(network, number, outputs(network, tape, packing), packing)
         tapes.append(tape)
     rows, _, _ = _read(network.readout, packing)
     logits = below[rows] @ parameters.W_out.T + parameters.bias_out
     return Forward(packing, tuple(tapes), logits)
+
+
+def _passed_on(network: Network, number: int, h: Array, packing: Packing) -> Array:
+    """Return what the next layer sees of h of layer `number`, or likewise of its gradient; shape (N, H) both."""
+    if number >= len(network.kept):
+        return h
+    passed: Array = h * network.kept[number][sample_of_rows(packing)]
+    return passed
 
 
 def outputs(network: Network, tape: LayerTape, packing: Packing) -> Array:
@@ -224,7 +236,8 @@ def training_step(
         layers.append(gradient)
         g_memory.append(g_M)
         if number:
-            g_h = _input_gradient(network, layer, tape, g_M, beta, ran.packing)
+            g_x = _input_gradient(network, layer, tape, g_M, beta, ran.packing)
+            g_h = _passed_on(network, number - 1, g_x, ran.packing)
     gradients = Parameters(tuple(reversed(layers)), g_logits.T @ top[rows], g_logits.sum(axis=0))
     return Step(loss + regulariser(network, ran), gradients, ran, tuple(reversed(g_memory)))
 

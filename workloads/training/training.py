@@ -36,6 +36,7 @@ from deltatrain.workloads.training.choosing import (
 from deltatrain.workloads.training.divergence import diverged, highest_loss
 from deltatrain.workloads.training.evaluation import Evaluation, evaluate, recorded_step
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.training.layerwise import kept_outputs, rate_factors
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.operations import MatrixMacs, matrix_macs
 from deltatrain.workloads.training.resuming import check_resumable
@@ -43,7 +44,7 @@ from deltatrain.workloads.weight_masks import first_mask, next_mask, recorded_we
 from deltatrain.workloads.workload import Workload
 
 # what a generator is drawn for; each purpose has a stream of its own
-_INITIAL, _ORDER, _RECORD, _MASK = range(4)
+_INITIAL, _ORDER, _RECORD, _MASK, _DROPOUT = range(5)
 
 
 class Progress(NamedTuple):
@@ -251,12 +252,15 @@ def _epoch(
     batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
     updates = len(batches) * training.epochs
     vector, memory, update = state.parameters, state.optimiser, state.updates
+    factors = rate_factors(training, sizes, vector.dtype)
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
     for indices in batches:
-        step = rule.training_step(network, from_flat(vector, sizes), *part.padded(indices), part.wanted(indices))
+        kept = kept_outputs(training, sizes, len(indices), vector.dtype, _generator(training, _DROPOUT, update))
+        step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *part.batch(indices))
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
-        vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
+        rates = rate if factors is None else rate * factors
+        vector, memory = optimiser.update(vector, gradient, memory, rates, training.momentum, training.weight_decay)
         update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
         if not (math.isfinite(step.loss) and np.isfinite(vector).all()):
             raise diverged(training, epoch, update, updates, step.loss)

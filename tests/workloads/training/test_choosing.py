@@ -12,7 +12,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.recordings import Recordings, Sequences
-from deltatrain.workloads.lowering.limits import loss_limits
+from deltatrain.workloads.lowering.limits import learning_limits
 from deltatrain.workloads.network.network import Network, Sizes, forward, initial_parameters, loss_of
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training import learning_state
@@ -186,5 +186,5 @@ def test_balanced_classes_count_alike(drift_workload: Workload, drifts: Recordin
 
 def test_gates_refuse_weights_of_classes(drift_workload: Workload) -> None:
     weighted = drift_workload.with_changes(training__class_weights="balanced")
-    assert loss_limits(drift_workload, "these gates") == []
-    assert "training.class_weights" in loss_limits(weighted, "these gates")[0]
+    assert learning_limits(drift_workload, "these gates") == []
+    assert "training.class_weights" in learning_limits(weighted, "these gates")[0]
