@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
@@ -100,9 +101,19 @@ class Description(BaseModel):
             prefix = f"{source}: " if source else ""
             raise ConfigError("\n".join(prefix + line for line in dict.fromkeys(lines))) from None
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Return what `repr` shows: fields that are not as usual, or have no usual value."""
+        usual = {name: field.default for name, field in type(self).model_fields.items()}
+        return [(name, value) for name, value in super().__repr_args__() if name not in usual or value != usual[name]]
+
     def digest(self) -> str:
         """Return the digest of the description's table (`table_digest`)."""
         return table_digest(self.model_dump(mode="json"))
+
+
+def not_there(field: object) -> bool:
+    """Tell whether a field is to be left out, so that descriptions from before it keep their digests."""
+    return field is None
 
 
 def table_digest(table: dict[str, Any]) -> str:

@@ -173,6 +173,11 @@ def _added_members() -> dict[str, dict[str, EntryPoint]]:
     return {group: {entry.name: entry for entry in installed.select(group=group)} for group in groups}
 
 
+def others_add_members() -> bool:
+    """Tell whether other packages add modules to any family."""
+    return any(_added_members().values())
+
+
 def _whose(entry: EntryPoint) -> str:
     """Return how an error message names the distribution that an entry point comes from."""
     return f"the package {entry.dist.name}" if entry.dist else f"the module {entry.module}"

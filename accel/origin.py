@@ -16,6 +16,9 @@ ORIGINS = {
 }
 """How numbers are found, in words."""
 
+NO_DENSE = "no dense run"
+"""What stands in the place of a speed-up where the dense twin was not simulated."""
+
 FLOAT_ACCURACY = "accuracy of the float training"
 """What a test accuracy is called: no training in a machine's own numbers stands behind it."""
 

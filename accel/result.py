@@ -22,10 +22,12 @@ from deltatrain.accel.origin import (
     IN_INTEGERS,
     MEASURED,
     MODELLED,
+    NO_DENSE,
     origin_of,
     recorded_words,
 )
 from deltatrain.accel.quantity import figure_words, quantity, share, times
+from deltatrain.accel.training_shown import check_shown
 
 SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
@@ -257,7 +259,7 @@ class Result(Description):
     fidelity
         How the cycles were found.
     counters, dense
-        Of the recorded training step, and of the same step with every column fired.
+        Of the recorded training step, and of the same step with every column fired; the latter may be left out.
     energy_j, dense_energy_j
         By component, from action counts and the energy table named in the architecture; modelled, not measured.
     area_mm2
@@ -284,9 +286,9 @@ class Result(Description):
     architecture: dict[str, Any]
     fidelity: str
     counters: Counters
-    dense: Counters
+    dense: Counters | None = None
     energy_j: dict[str, NonNegativeFloat]
-    dense_energy_j: dict[str, NonNegativeFloat]
+    dense_energy_j: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     area_mm2: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     not_priced: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
     mixed_nodes: dict[Literal["energy", "area"], tuple[str, ...]] = Field(default_factory=dict)
@@ -298,14 +300,7 @@ class Result(Description):
 
     @model_validator(mode="after")
     def _shares_are_shares_and_counts_are_counts(self) -> Self:
-        for name in ("accuracy", "occupancy_x", "occupancy_h", "saved"):
-            value = self.training.get(name, 0.0)
-            if not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise ValueError(f"training.{name} must be a share between 0 and 1, not {value}")
-        for name in spikes_cut.COUNTS:
-            value = self.training.get(name, 0)
-            if not isinstance(value, int) or value < 0:
-                raise ValueError(f"training.{name} must be a number of at least 0, not {value}")
+        check_shown(self.training)
         return self
 
     @model_validator(mode="after")
@@ -315,12 +310,19 @@ class Result(Description):
         starved = sum(self.starved_cycles.values())
         if self.starved_cycles and starved != waited:
             raise ValueError(f"the lanes lacked words for {starved} cycles, and waited for the stream for {waited}")
+        if self.dense is None and self.dense_energy_j:
+            raise ValueError("a dense run has an energy, but no counters")
         return self
 
     @property
-    def speedup(self) -> float:
-        """Cycles of the dense run over cycles of this one."""
-        return self.dense.cycles / self.counters.cycles
+    def runs(self) -> dict[str, Counters]:
+        """The counters of the run ("delta") and, if it was made, of the dense run ("dense")."""
+        return {"delta": self.counters} | ({} if self.dense is None else {"dense": self.dense})
+
+    @property
+    def speedup(self) -> float | None:
+        """Cycles of the dense run over cycles of this one; None without a dense run."""
+        return None if self.dense is None else self.dense.cycles / self.counters.cycles
 
     @property
     def footing(self) -> dict[str, str]:
@@ -352,22 +354,17 @@ class Result(Description):
 
     def _glance(self) -> Glance:
         """Return the headline, and where the cycles of each phase went."""
-        run, dense, origin = self.counters, self.dense, origin_of(self.fidelity)
+        run, origin = self.counters, origin_of(self.fidelity)
         took = f"{quantity(run.seconds, 's')}, {run.cycles:,} cycles at {quantity(run.clock_hz, 'Hz')}"
-        moved = [quantity(counters.remote.asked_bytes, "B") for counters in (run, dense)]
-        facts = [
-            ("time", took, origin),
-            ("speed-up", f"{times(self.speedup)}, dense {quantity(dense.seconds, 's')}", origin),
-            ("off-chip traffic", f"{moved[0]}, dense {moved[1]}", origin),
-        ]
+        moved = ", dense ".join(quantity(counters.remote.asked_bytes, "B") for counters in self.runs.values())
+        gain = f"{times(self.speedup or 0)}, dense {quantity(self.dense.seconds, 's')}" if self.dense else NO_DENSE
+        facts = [("time", took, origin), ("speed-up", gain, origin), ("off-chip traffic", moved, origin)]
         if self.latency:
-            worst = quantity(self.latency.worst_s(run.clock_hz), "s")
-            facts.append(
-                ("latency", f"{quantity(self.latency.mean_s(run.clock_hz), 's')} a step, worst {worst}", origin)
-            )
+            mean, worst = (quantity(of(run.clock_hz), "s") for of in (self.latency.mean_s, self.latency.worst_s))
+            facts.append(("latency", f"{mean} a step, worst {worst}", origin))
         if self.energy_j:
-            spent = [quantity(sum(energy.values()), "J") for energy in (self.energy_j, self.dense_energy_j)]
-            facts.append(("energy", f"{spent[0]}, dense {spent[1]}", MODELLED))
+            spent = (self.energy_j, self.dense_energy_j)[: len(self.runs)]
+            facts.append(("energy", ", dense ".join(quantity(sum(one.values()), "J") for one in spent), MODELLED))
         if words := recorded_words(self.workload):
             facts.append(("deltas", words, DESCRIBED))
         figures = ((name, self.training[name]) for name in FLOAT_FIGURES if name in self.training)
@@ -381,11 +378,11 @@ class Result(Description):
 
     def check_parts(self, several_tiles: bool) -> None:
         """Raise a `ConfigError` unless both runs have the units and phases that every run on a machine has."""
-        units = {"encoder", "engine", "elementwise"} | ({"exchange"} if several_tiles else set())
-        for run in (self.counters, self.dense):
+        units = {"encoder", "engine", "elementwise", *(["exchange"] if several_tiles else [])}
+        for run in self.runs.values():
             if not units <= run.units.keys() or run.phases.keys() - {"RF"} != {"FP", "BP", "WG", "WU"}:
                 raise ConfigError("the result is damaged: a unit or a phase is missing")
-        if self.counters.phases.keys() != self.dense.phases.keys():
+        if len({tuple(sorted(run.phases)) for run in self.runs.values()}) > 1:
             raise ConfigError("the result is damaged: its two runs have other phases")
 
     def save(self, path: AnyPath) -> None:

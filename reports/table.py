@@ -28,7 +28,7 @@ def ratio(dense: float, delta: float) -> float:
 
 def phases_of(result: Result) -> list[str]:
     """Return the phases that the run or its dense twin has: no RF if nothing is run again, FP alone in inference."""
-    runs = result.counters.phases, result.dense.phases
+    runs = [run.phases for run in result.runs.values()]
     return [name for name in runs[0] if any(run[name].cycles + run[name].remote_bytes for run in runs)]
 
 
@@ -48,16 +48,30 @@ def phase_rows(result: Result) -> list[Row]:
     Columns: cycles (engine cycles of the phase) and their ``share`` of the run, ``time_s``, ``busy_cycles``,
     ``stall_<cause>_cycles``, ``utilisation`` (multiply-accumulates done over what the lanes could do), ``occupancy``
     (``fired`` over ``elements``, both counts of columns), ``macs`` and ``skipped_macs``, ``remote_bytes`` and
-    ``local_bytes`` moved, ``dense_cycles``, ``dense_remote_bytes``, ``dense_local_bytes`` of the same phase with every
-    column fired, and ``speedup``, dense cycles over cycles.
+    ``local_bytes`` moved. With a dense run: ``dense_cycles``, ``dense_remote_bytes``, ``dense_local_bytes`` of the same
+    phase with every column fired, and ``speedup``, dense cycles over cycles.
     """
-    delta, dense = result.counters, result.dense
-    pairs = [(name, delta.phases[name], dense.phases[name]) for name in phases_of(result)]
-    pairs.append((TOTAL, _summed(delta.phases.values()), _summed(dense.phases.values())))
-    return [{"phase": name, **_phase_row(ours, theirs, delta)} for name, ours, theirs in pairs]
+    names = phases_of(result)
+    delta, *dense = [
+        {name: run.phases[name] for name in names} | {TOTAL: _summed(run.phases.values())}
+        for run in result.runs.values()
+    ]
+    return [
+        {"phase": name, **_phase_row(phase, result.counters), **(_beside(phase, dense[0][name]) if dense else {})}
+        for name, phase in delta.items()
+    ]
 
 
-def _phase_row(delta: PhaseCounters, dense: PhaseCounters, run: Counters) -> Row:
+def _beside(delta: PhaseCounters, dense: PhaseCounters) -> Row:
+    return {
+        "dense_cycles": dense.cycles,
+        "dense_remote_bytes": dense.remote_bytes,
+        "dense_local_bytes": dense.local_bytes,
+        "speedup": ratio(dense.cycles, delta.cycles),
+    }
+
+
+def _phase_row(delta: PhaseCounters, run: Counters) -> Row:
     return {
         "cycles": delta.cycles,
         "share": delta.cycles / run.cycles if run.cycles else 0.0,
@@ -72,10 +86,6 @@ def _phase_row(delta: PhaseCounters, dense: PhaseCounters, run: Counters) -> Row
         "skipped_macs": delta.skipped_macs,
         "remote_bytes": delta.remote_bytes,
         "local_bytes": delta.local_bytes,
-        "dense_cycles": dense.cycles,
-        "dense_remote_bytes": dense.remote_bytes,
-        "dense_local_bytes": dense.local_bytes,
-        "speedup": ratio(dense.cycles, delta.cycles),
     }
 
 
@@ -93,12 +103,12 @@ def unit_rows(counters: Counters) -> list[Row]:
 
 
 def memory_rows(result: Result) -> list[Row]:
-    """Return the off-chip memory's counters, one row for the run (``delta``) and one for the dense run (``dense``).
+    """Return the off-chip memory's counters, one row for the run (``delta``) and one for a dense run (``dense``).
 
     Columns besides those of `RemoteCounters`: ``bytes_per_second`` over the whole run, ``row_hit_share`` of all
     requests, ``bus_busy`` (share of the run in which the data bus moved data), ``local_bytes`` of all phases.
     """
-    return [{"run": name, **_memory_row(run)} for name, run in (("delta", result.counters), ("dense", result.dense))]
+    return [{"run": name, **_memory_row(run)} for name, run in result.runs.items()]
 
 
 def _memory_row(run: Counters) -> Row:
@@ -120,7 +130,13 @@ def _memory_row(run: Counters) -> Row:
 
 
 def energy_rows(result: Result) -> list[Row]:
-    """Return ``energy_j`` and ``dense_energy_j`` by component, and their total; ``saving`` is dense over delta."""
+    """Return ``energy_j`` by component, and their total.
+
+    With a dense run ``dense_energy_j`` too, and ``saving``, dense over delta.
+    """
+    if result.dense is None:
+        spent = [*result.energy_j.items(), (TOTAL, sum(result.energy_j.values()))]
+        return [{"component": name, "energy_j": joules} for name, joules in spent]
     components = list(dict.fromkeys([*result.energy_j, *result.dense_energy_j]))
     pairs = [(name, result.energy_j.get(name, 0.0), result.dense_energy_j.get(name, 0.0)) for name in components]
     pairs.append((TOTAL, sum(result.energy_j.values()), sum(result.dense_energy_j.values())))
@@ -138,7 +154,7 @@ def area_rows(result: Result) -> list[Row]:
 
 
 def roofline_rows(result: Result) -> list[Row]:
-    """Return one row for each phase with multiply-accumulates, and their total, of the run and of the dense run.
+    """Return one row for each phase with multiply-accumulates, and their total, of the run and of a dense run.
 
     Columns: ``run`` (``delta``, ``dense``), ``phase``, ``macs_per_remote_byte`` (infinite where nothing was moved),
     ``macs_per_second`` attained, ``roof_macs_per_second`` (what lanes and off-chip memory allow at that intensity),
@@ -152,7 +168,7 @@ def roofline_rows(result: Result) -> list[Row]:
     machine = Architecture.from_table(result.architecture, "the result's machine")
     rate = machine.remote_peak_bytes_per_second
     rows: list[Row] = []
-    for run, counters in (("delta", result.counters), ("dense", result.dense)):
+    for run, counters in result.runs.items():
         peak = counters.lanes * counters.clock_hz
         phases = [(name, counters.phases[name]) for name in phases_of(result)]
         for phase, counted in (*phases, (TOTAL, _summed(counters.phases.values()))):
@@ -178,11 +194,12 @@ def roofline_rows(result: Result) -> list[Row]:
 def flat(result: Result) -> dict[str, Cell]:
     """Return the whole result as one row under dotted names, with what follows from it: one line of a CSV file.
 
-    Lists are counted from 0 (``workload.hidden.0``). What follows is ``speedup``, and under ``phase.<name>.`` the
-    columns of `phase_rows`.
+    Lists are counted from 0 (``workload.hidden.0``). What follows is ``speedup``, if there is a dense run, and under
+    ``phase.<name>.`` the columns of `phase_rows`.
     """
     row = dict(_dotted("", result.model_dump(mode="json")))
-    row["speedup"] = result.speedup
+    if result.speedup is not None:
+        row["speedup"] = result.speedup
     for phase in phase_rows(result):
         name = phase.pop("phase")
         row |= {f"phase.{name}.{column}": value for column, value in phase.items()}

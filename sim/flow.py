@@ -14,6 +14,7 @@ from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
 from deltatrain.sim.capabilities import against_recorded, against_simulating
 from deltatrain.sim.fidelity import label
+from deltatrain.sim.fitting import check_described
 from deltatrain.sim.machine.timeline_files import Recorder
 from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
@@ -74,16 +75,18 @@ def train_and_simulate(
     *,
     resume: bool,
     progress: Progress,
+    dense: bool = True,
     command: str = "",
 ) -> tuple[Result, Trace]:
     """Train, simulate, draw, and leave all files in `out`; errors as for `train` and `simulate_and_keep`."""
     refuse(against_simulating(architecture, workload, fidelity))
+    check_described(architecture, workload, dense=dense)
     recordings = _recordings(workload, progress)
     placed = fitted(architecture, workload, recordings)
     refuse(against_simulating(architecture, workload, fidelity, off_chip=placed.remote_bytes))
     folder = open_folder(out, workload.name, architecture.name)
     trace = _traced(workload, recordings, folder, resume, progress)
-    return _simulated(architecture, trace, fidelity, folder, progress, command=command), trace
+    return _simulated(architecture, trace, fidelity, folder, progress, dense=dense, command=command), trace
 
 
 def simulate_and_keep(
@@ -94,11 +97,13 @@ def simulate_and_keep(
     progress: Progress,
     engine: str | None = None,
     recorder: Recorder | None = None,
+    *,
+    dense: bool = True,
     command: str = "",
 ) -> Result:
     """Simulate a trace. With a folder `out` leave result and figures there, with a `recorder` its timelines.
 
-    `engine` and `command` are those of `sim.run.simulate`.
+    `engine`, `dense` and `command` are those of `sim.run.simulate`.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def simulate_and_keep(
     refuse(against_simulating(architecture, trace.workload, fidelity, engine=engine, observed=observed))
     refuse(against_recorded(trace, simulator.chosen(trace, -1), fidelity))
     folder = open_folder(out, trace.workload.name, architecture.name) if out else None
-    return _simulated(architecture, trace, fidelity, folder, progress, engine, recorder, command)
+    return _simulated(architecture, trace, fidelity, folder, progress, engine, recorder, dense=dense, command=command)
 
 
 def fitted(architecture: Architecture, workload: Workload, recordings: Recordings | None = None) -> Placed:
@@ -208,13 +213,16 @@ def _simulated(
     progress: Progress,
     engine: str | None = None,
     recorder: Recorder | None = None,
-    command: str = "",
+    *,
+    dense: bool,
+    command: str,
 ) -> Result:
     progress("simulation", 0.0, "")
     result = simulator.simulate(
         architecture,
         trace,
         fidelity=fidelity,
+        dense=dense,
         engine=engine,
         observe=recorder,
         command=command,

@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_recorded import fired_in_integers
 
-__all__ = ["dense_program", "fired_on", "programs", "recorded_program"]
+__all__ = ["dense_program", "fired_on", "recorded_program"]
 
 _KNOWN: WeakKeyDictionary[RecordedStep, dict[tuple[str, str], RecordedStep]] = WeakKeyDictionary()
 """A sweep asks for one step on many machines, most of which have the same formats."""
@@ -45,8 +45,3 @@ def fired_on(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of a recorded step; errors as of `workloads.lowering.step_programs` and `fired_on`."""
     return step_programs.recorded_program(architecture, trace, fired_on(architecture, trace, recorded))
-
-
-def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
-    """Return the program of a recorded step, and that of its dense twin."""
-    return recorded_program(architecture, trace, recorded), dense_program(architecture, trace, recorded)

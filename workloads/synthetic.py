@@ -79,12 +79,16 @@ def stream_masks(
 
     whose stationary share of ones is the rate and whose lag-1 autocorrelation is `correlation`.
     """
-    steps, _, width = shape
+    steps, batch, width = shape
     fresh = random.random(shape, np.float32) < element_rates(width, occupancy, skew, random)
     redrawn = random.random(shape, np.float32) >= correlation
     redrawn[:1] = True
-    since = np.where(redrawn, np.arange(steps, dtype=np.int32)[:, None, None], 0)
-    return np.take_along_axis(fresh, np.maximum.accumulate(since, axis=0), axis=0)
+    # Element after element, each at all its steps: what is drawn stays until the next draw.
+    each = steps, batch * width
+    drawn = np.flatnonzero(redrawn.reshape(each).T)
+    held = np.diff(drawn, append=redrawn.size)
+    by_element = np.repeat(fresh.reshape(each).T.ravel()[drawn], held)
+    return np.ascontiguousarray(by_element.reshape(each[::-1]).T).reshape(shape)
 
 
 def element_rates(width: int, occupancy: float, skew: float, random: np.random.Generator) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from deltatrain.accel.description import (
     PositiveFloat,
     PositiveInt,
     Share,
+    not_there,
 )
 from deltatrain.accel.errors import HostError, unknown_name
 from deltatrain.accel.family import ModuleFamily
@@ -34,11 +35,6 @@ from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
 CLASSIFICATION = "classification"  # the task that needs no word
-
-
-def not_there(field: object) -> bool:
-    """Tell whether a field is to be left out, so that descriptions from before it keep their digests."""
-    return field is None
 
 
 def nothing(share: object) -> bool:

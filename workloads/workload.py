@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from deltatrain.accel.described import described
-from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, with_overrides
+from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, not_there, with_overrides
 from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.family import given
 from deltatrain.accel.files import AnyPath
@@ -38,7 +38,6 @@ from deltatrain.workloads.tables import (
     Synthetic,
     Training,
     member,
-    not_there,
 )
 from deltatrain.workloads.tasks import TASKS
 
@@ -156,10 +155,10 @@ class Workload(Description):
         return cls.from_table(_placed(table, Path.cwd()), f"workload {text}")
 
     def __repr__(self) -> str:
-        training, drawn = self.training, self.synthetic
+        training, drawn, data = self.training, self.synthetic, title(self.dataset)
         thresholds = f"theta_x {_listed(self.theta_x)}; theta_h {_listed(self.theta_h)}; " if _holds(self.cell) else ""
         lines = [
-            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on {title(self.dataset)}",
+            f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on the data set {data}",
             f"{thresholds}read-out {self.readout}",
             f"epochs {training.epochs}, batch {training.batch}, rule {training.rule}, {training.optimiser} from "
             f"{training.learning_rate:g} on, seed {training.seed}",

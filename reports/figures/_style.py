@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from deltatrain.accel.origin import NO_DENSE
+from deltatrain.accel.quantity import times
 from deltatrain.accel.result import Result
 from deltatrain.reports import palette
+from deltatrain.reports.table import ratio
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,8 +88,15 @@ def bar_label(axes: Axes, text: str, end: tuple[float, float], strong: bool) -> 
     )
 
 
+def gain(dense: float, delta: float) -> str:
+    """Return how many times less `delta` is than `dense`, as ``÷4.36`` behind a gap; empty if it is not less."""
+    return f"  ÷{times(ratio(dense, delta)).rstrip('×')}" if dense > delta else ""
+
+
 def setting(result: Result, fidelity: str) -> str:
-    """Return the line under a title: workload, machine, and how the numbers were found."""
+    """Return the line under a title: workload, machine, how the numbers were found, and whether dense is missing."""
     workload = result.workload.get("name", "unnamed workload")
     machine = result.architecture.get("name", "unnamed machine")
-    return f"{workload} on {machine}  ·  {fidelity or result.fidelity}"
+    return "  ·  ".join(
+        [f"{workload} on {machine}", fidelity or result.fidelity, *([] if result.dense else [NO_DENSE])]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deltatrain.accel.quantity import quantity, times
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.result import Result
 from deltatrain.reports.figures import _style as style
 from deltatrain.reports.table import energy_rows
@@ -19,9 +19,10 @@ _RUNS = {"energy_j": ("delta", -0.2, style.DELTA), "dense_energy_j": ("dense", 0
 
 
 def draw(result: Result, fidelity: str = "") -> Figure:
-    """Return a figure with two bars for each component and for their total, delta above dense, linear from zero.
+    """Return a figure with bars for each component and for their total, delta above dense, linear from zero.
 
-    Every bar carries the label ``<component> <run>``, for example ``remote memory dense``.
+    Without a dense run delta is alone. Every bar carries the label ``<component> <run>``, for example ``remote memory
+    dense``.
 
     Parameters
     ----------
@@ -31,6 +32,7 @@ def draw(result: Result, fidelity: str = "") -> Figure:
         How the actions were found, in words; the fidelity's bare name if left out.
     """
     rows = energy_rows(result)
+    runs = dict(list(_RUNS.items())[: len(result.runs)])
     table = result.architecture.get("energy", "an energy table")
     figure = style.blank(
         1.45 + 0.5 * len(rows), TITLE, f"{style.setting(result, fidelity)}  ·  modelled, action counts times {table}"
@@ -39,12 +41,12 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
     longest = 0.0
     for position, row in enumerate(rows):
-        for key, (run, offset, colour) in _RUNS.items():
+        for key, (run, offset, colour) in runs.items():
             joules = float(row[key])
             axes.barh(position + offset, joules, _BAR, color=colour, label=f"{row['component']} {run}", linewidth=0)
             text = f"{run} {quantity(joules, 'J')}"
-            if run == "delta" and 0 < joules < float(row["dense_energy_j"]):
-                text += f"  ÷{times(float(row['saving'])).rstrip('×')}"
+            if run == "delta" and joules > 0:
+                text += style.gain(float(row.get("dense_energy_j", 0)), joules)
             style.bar_label(axes, text, (joules, position + offset), strong=run == "delta")
             longest = max(longest, joules)
     style.frame(axes, grid="x")

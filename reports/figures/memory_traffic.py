@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deltatrain.accel.quantity import quantity, times
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.result import Result
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.table import phases_of, ratio
+from deltatrain.reports.table import phases_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ _RUNS = {"delta": (-0.2, style.DELTA), "dense": (0.2, style.DENSE)}
 
 
 def draw(result: Result, fidelity: str = "") -> Figure:
-    """Return a figure with one panel for each memory, and in it two bars for each phase, delta above dense.
+    """Return a figure with one panel for each memory, and in it bars for each phase, delta above dense if that was run.
 
     Bars are linear from zero; each panel has its own scale. Every bar carries the label ``<level> <phase> <run>``,
     for example ``remote_bytes FP dense``.
@@ -48,22 +48,20 @@ def draw(result: Result, fidelity: str = "") -> Figure:
             axes.set_yticks(range(len(phases)), labels, color=style.INK)
         else:
             axes.set_yticks([])
-    _key(figure)
+    _key(figure, result)
     return figure
 
 
 def _panel(axes: Axes, result: Result, level: str, phases: list[str]) -> None:
     longest = 0
     for position, name in enumerate(phases):
-        moved = {
-            "delta": getattr(result.counters.phases[name], level),
-            "dense": getattr(result.dense.phases[name], level),
-        }
-        for run, (offset, colour) in _RUNS.items():
+        moved = {run: getattr(counters.phases[name], level) for run, counters in result.runs.items()}
+        for run in moved:
+            offset, colour = _RUNS[run]
             axes.barh(position + offset, moved[run], _BAR, color=colour, label=f"{level} {name} {run}", linewidth=0)
             text = quantity(moved[run], "B")
-            if run == "delta" and moved["dense"] > moved["delta"]:
-                text += f"  ÷{times(ratio(moved['dense'], moved['delta'])).rstrip('×')}"
+            if run == "delta":
+                text += style.gain(moved.get("dense", 0), moved[run])
             style.bar_label(axes, text, (moved[run], position + offset), strong=run == "delta")
         longest = max(longest, *moved.values())
     style.frame(axes, grid="x")
@@ -73,7 +71,7 @@ def _panel(axes: Axes, result: Result, level: str, phases: list[str]) -> None:
     axes.xaxis.set_major_formatter(lambda moved, _: quantity(moved, "B"))
 
 
-def _key(figure: Figure) -> None:
+def _key(figure: Figure, result: Result) -> None:
     from matplotlib.patches import Patch
 
     handles = [
@@ -81,7 +79,7 @@ def _key(figure: Figure) -> None:
         Patch(color=style.DENSE, label="dense: every column"),
     ]
     figure.legend(
-        handles=handles,
+        handles=handles[: len(result.runs)],
         loc="upper right",
         bbox_to_anchor=(0.99, 1 - 0.08 / figure.get_size_inches()[1]),
         ncols=1,

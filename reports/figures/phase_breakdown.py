@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deltatrain.accel.quantity import quantity, times
@@ -21,7 +22,7 @@ _OFFSETS = {"delta": -0.2, "dense": 0.2}
 
 
 def draw(result: Result, fidelity: str = "") -> Figure:
-    """Return a figure with two stacked bars of engine cycles for each phase, delta above dense.
+    """Return a figure with stacked bars of engine cycles for each phase, delta above dense if that was run.
 
     Every bar carries the label ``<phase> <run>`` for each of its parts: ``FP delta busy``, ``FP dense stream``.
 
@@ -39,11 +40,13 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     margins = style.inches(figure, left=1.75, right=1.15, top=0.85 + legend_inches, bottom=0.55)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
     for position, name in enumerate(phases):
-        for run, counters in (("delta", result.counters), ("dense", result.dense)):
-            _stack(axes, position + _OFFSETS[run], counters.phases[name], f"{name} {run}")
-        _annotate(axes, position, result.counters.phases[name], result.dense.phases[name])
+        of_runs = {run: counters.phases[name] for run, counters in result.runs.items()}
+        for run, phase in of_runs.items():
+            _stack(axes, position + _OFFSETS[run], phase, f"{name} {run}")
+        _annotate(axes, position, of_runs)
     style.frame(axes, grid="x")
-    axes.set_yticks([p + o for p in range(len(phases)) for o in _OFFSETS.values()], list(_OFFSETS) * len(phases))
+    runs = list(result.runs)
+    axes.set_yticks([p + _OFFSETS[run] for p in range(len(phases)) for run in runs], runs * len(phases))
     axes.set_ylim(len(phases) - 0.45, -0.55)
     axes.set_xlim(0, _longest(result) or 1)
     lanes, clock = result.counters.lanes, quantity(result.counters.clock_hz, "Hz")
@@ -64,11 +67,11 @@ def _stack(axes: Axes, position: float, phase: PhaseCounters, label: str) -> Non
             left += cycles
 
 
-def _annotate(axes: Axes, position: int, delta: PhaseCounters, dense: PhaseCounters) -> None:
-    for run, phase in (("delta", delta), ("dense", dense)):
+def _annotate(axes: Axes, position: int, runs: Mapping[str, PhaseCounters]) -> None:
+    for run, phase in runs.items():
         text = quantity(phase.cycles)
-        if run == "delta":
-            text += f"   {times(ratio(dense.cycles, delta.cycles))}"
+        if run == "delta" and "dense" in runs:
+            text += f"   {times(ratio(runs['dense'].cycles, phase.cycles))}"
         style.bar_label(axes, text, (phase.cycles, position + _OFFSETS[run]), strong=run == "delta")
 
 
@@ -92,7 +95,7 @@ def _name_phase(axes: Axes, position: int, name: str) -> None:
 
 def _present(result: Result) -> list[str]:
     """Return the parts that occur, in the order in which they are stacked."""
-    phases = [*result.counters.phases.values(), *result.dense.phases.values()]
+    phases = [phase for run in result.runs.values() for phase in run.phases.values()]
     return [part for part in ("busy", *style.CAUSE_COLOURS) if any(_parts(phase)[part] for phase in phases)]
 
 
@@ -126,11 +129,12 @@ def _colour(part: str) -> str:
 
 
 def _longest(result: Result) -> int:
-    runs = (result.counters, result.dense)
-    return max((phase.cycles for run in runs for phase in run.phases.values()), default=0)
+    return max((phase.cycles for run in result.runs.values() for phase in run.phases.values()), default=0)
 
 
 def _caption(result: Result, fidelity: str) -> str:
     run, dense = result.counters, result.dense
-    seconds = f"{result.simulated} {quantity(run.seconds, 's')}, dense {quantity(dense.seconds, 's')}"
-    return f"{style.setting(result, fidelity)}  ·  {seconds} ({times(ratio(dense.cycles, run.cycles))})"
+    seconds = f"{result.simulated} {quantity(run.seconds, 's')}"
+    if dense is not None:
+        seconds += f", dense {quantity(dense.seconds, 's')} ({times(ratio(dense.cycles, run.cycles))})"
+    return f"{style.setting(result, fidelity)}  ·  {seconds}"

@@ -22,7 +22,7 @@ _NEAR = 0.2  # names of points closer than this, in the logarithm, overlap
 
 
 def draw(result: Result, fidelity: str = "") -> Figure:
-    """Return a figure with the machine's roof, and each phase of the run (filled) and of the dense run (hollow).
+    """Return a figure with the machine's roof, and each phase of the run (filled) and of a dense run (hollow).
 
     Points carry the label ``<phase> <run>``, the roof ``roof``. A phase that moves no off-chip byte stands at the right
     edge.

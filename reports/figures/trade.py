@@ -49,8 +49,9 @@ def draw(
     axes.set_ylim(max([most_lost, *ends]) + _HEADROOM_POINTS, min([0.0, *starts]) - _HEADROOM_POINTS)
     axes.set_xlim(min([50.0, *saved]) - 2, 100)
     _asked(axes, least_saved, most_lost)
-    for row, x, y in zip(drawn, saved, starts, strict=True):
-        _label(axes, str(row["trial"]), (x, y))
+    for number, row in enumerate(drawn):  # by turns above and below, so that neighbours keep apart
+        below = number % 2 == 1
+        _label(axes, str(row["trial"]), (saved[number], (ends if below else starts)[number]), below)
     style.frame(axes, grid="both")
     style.heading(axes, "points of accuracy lost against the dense network")
     axes.set_xlabel("matrix operations saved, %")
@@ -67,13 +68,14 @@ def _asked(axes: Axes, least_saved: float, most_lost: float) -> None:
     axes.add_patch(Rectangle(corner, right - least_saved, most_lost - top, color=style.RULE, alpha=0.5, linewidth=0))
 
 
-def _label(axes: Axes, text: str, above: tuple[float, float]) -> None:
+def _label(axes: Axes, text: str, end: tuple[float, float], below: bool) -> None:
     axes.annotate(
         text,
-        above,
-        xytext=(0, 4),
+        end,
+        xytext=(0, -4 if below else 4),
         textcoords="offset points",
         ha="center",
+        va="top" if below else "bottom",
         fontsize=style.SMALL,
         color=style.INK,
         annotation_clip=False,

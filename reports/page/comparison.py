@@ -16,13 +16,16 @@ _RUNS = (("delta", "delta: columns that fired"), ("dense", "dense: every column"
 
 
 def compared(groups: Mapping[str, Sequence[Bar]]) -> Markup:
-    """Return bars of pairs (`pair`) on one scale, under their key."""
+    """Return bars of pairs (`pair`) on one scale, under the key of the runs that there are."""
+    present = {bar.kind for bars in groups.values() for bar in bars}
     words = (f"{name}: " + "; ".join(f"{bar.name} {bar.text}" for bar in bars) for name, bars in groups.items())
-    return Markup("").join([legend(_RUNS), grouped(groups, ". ".join(words))])
+    return Markup("").join([legend([run for run in _RUNS if run[0] in present]), grouped(groups, ". ".join(words))])
 
 
-def pair(delta: float, dense: float, unit: str, better: str = "less", worse: str = "more") -> list[Bar]:
-    """Return the bars of a run and of the dense run. The first says how many times less it is."""
+def pair(delta: float, dense: float | None, unit: str, better: str = "less", worse: str = "more") -> list[Bar]:
+    """Return the bars of a run and of the dense run, if there is one. The first says how many times less it is."""
+    if dense is None:
+        return [Bar("delta", delta, quantity(delta, unit), "delta")]
     words = ", ".join(filter(None, [quantity(delta, unit), gain(dense, delta, better, worse)]))
     return [Bar("delta", delta, words, "delta"), Bar("dense", dense, quantity(dense, unit), "dense")]
 

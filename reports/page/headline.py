@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deltatrain.accel import spikes_cut
-from deltatrain.accel.origin import FLOAT_FIGURES, MEASURED, MODELLED, origin_of
+from deltatrain.accel.origin import FLOAT_FIGURES, MEASURED, MODELLED, NO_DENSE, origin_of
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.reports.page.contents import Run
-from deltatrain.reports.table import energy_rows, ratio
+from deltatrain.reports.table import ratio
 
 
 @dataclass(frozen=True)
@@ -47,45 +47,38 @@ def gain(dense: float, delta: float, better: str, worse: str) -> str:
     return f"{times(ratio(dense, delta))} {better}" if dense > delta else f"{times(ratio(delta, dense))} {worse}"
 
 
+def beside(dense: float | None, delta: float, unit: str, better: str, worse: str) -> tuple[str, str]:
+    """Return the gain over the dense run and what that took, as a card says them; without one that there is none."""
+    if dense is None:
+        return "", NO_DENSE
+    return gain(dense, delta, better, worse), f"dense {quantity(dense, unit)}"
+
+
 def headline(run: Run) -> list[Card]:
     """Return the cards of a run: time, energy, traffic, lanes; of a trained network accuracy and matrix operations."""
     result, origin = run.result, origin_of(run.result.fidelity)
     delta, dense = result.counters, result.dense
-    cards = [
-        Card(
-            result.simulated.capitalize(),
-            quantity(delta.seconds, "s"),
-            gain(dense.cycles, delta.cycles, "faster", "slower"),
-            f"dense {quantity(dense.seconds, 's')}, same machine",
-            origin,
-        )
-    ]
+    faster, took = beside(dense.seconds if dense else None, delta.seconds, "s", "faster", "slower")
+    took += ", same machine" if dense else ""
+    cards = [Card(result.simulated.capitalize(), quantity(delta.seconds, "s"), faster, took, origin)]
     if result.latency:
         mean, worst = result.latency.mean_s(delta.clock_hz), result.latency.worst_s(delta.clock_hz)
         cards.append(Card("Latency of a step", quantity(mean, "s"), "", f"at most {quantity(worst, 's')}", origin))
-    energy = energy_rows(result)[-1]
-    if energy["energy_j"]:
-        cards.append(
-            Card(
-                f"Energy of the {result.simulated}",
-                quantity(float(energy["energy_j"]), "J"),
-                gain(float(energy["dense_energy_j"]), float(energy["energy_j"]), "less", "more"),
-                f"dense {quantity(float(energy['dense_energy_j']), 'J')}",
-                MODELLED,
-            )
-        )
-    moved, dense_moved = delta.remote.asked_bytes, dense.remote.asked_bytes
-    saved = gain(dense_moved, moved, "less", "more")
-    cards.append(Card("Off-chip traffic", quantity(moved, "B"), saved, f"dense {quantity(dense_moved, 'B')}", origin))
+    if joules := sum(result.energy_j.values()):
+        spent = beside(sum(result.dense_energy_j.values()) if dense else None, joules, "J", "less", "more")
+        cards.append(Card(f"Energy of the {result.simulated}", quantity(joules, "J"), *spent, MODELLED))
+    moved = delta.remote.asked_bytes
+    saved = beside(dense.remote.asked_bytes if dense else None, moved, "B", "less", "more")
+    cards.append(Card("Off-chip traffic", quantity(moved, "B"), *saved, origin))
     cards.append(_lanes(run, origin))
     return cards + _learned(run)
 
 
 def _lanes(run: Run, origin: str) -> Card:
-    delta, dense = run.result.counters, run.result.dense
-    used, beside = (counters.macs / (counters.cycles * counters.lanes or 1) for counters in (delta, dense))
-    about = f"of what {delta.lanes} lanes could do; dense {share(beside)}"
-    return Card("Lanes used", share(used), "", about, origin)
+    runs = run.result.runs.values()
+    used, *of_dense = (counters.macs / (counters.cycles * counters.lanes or 1) for counters in runs)
+    told = [f"of what {run.result.counters.lanes} lanes could do", *(f"dense {share(part)}" for part in of_dense)]
+    return Card("Lanes used", share(used), "", "; ".join(told), origin)
 
 
 def _learned(run: Run) -> list[Card]:

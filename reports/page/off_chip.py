@@ -14,7 +14,6 @@ from deltatrain.reports.page.comparison import told
 from deltatrain.reports.page.table import Cell, Table, cell
 from deltatrain.reports.palette import BUS_COLOURS, BUS_LABELS, STARVED_COLOURS, STARVED_LABELS
 
-_RUNS = ("delta", "dense")
 _Why = TypeVar("_Why", bound=str)
 
 
@@ -28,11 +27,8 @@ def starved(result: Result) -> Markup:
 
 
 def drawn(result: Result) -> Markup:
-    """Return a bar for the run and one for the dense run, each with the share of clocks in which data moved."""
-    rows = {
-        name: _parts(run.remote.bus_ticks, BUS_LABELS, BUS_COLOURS, "clocks")
-        for name, run in zip(_RUNS, (result.counters, result.dense), strict=True)
-    }
+    """Return a bar for the run and one for a dense run, each with the share of clocks in which data moved."""
+    rows = {name: _parts(run.remote.bus_ticks, BUS_LABELS, BUS_COLOURS, "clocks") for name, run in result.runs.items()}
     moving = {
         name: share(sum(part.value for part in parts[:2]) / (sum(part.value for part in parts) or 1))
         for name, parts in rows.items()
@@ -43,10 +39,10 @@ def drawn(result: Result) -> Markup:
 
 def table(result: Result) -> Table:
     """Return the same as numbers."""
-    delta, dense = result.counters.remote.bus_ticks, result.dense.remote.bus_ticks
-    rows = [[Cell(words), cell(delta.get(use, 0)), cell(dense.get(use, 0))] for use, words in BUS_LABELS.items()]
+    ticks = [run.remote.bus_ticks for run in result.runs.values()]
+    rows = [[Cell(words), *(cell(of_run.get(use, 0)) for of_run in ticks)] for use, words in BUS_LABELS.items()]
     note = "A rest with requests queued is told by the burst that ends it. All channels together."
-    return Table("Clocks of the off-chip data buses", ["Clocks", "Delta", "Dense"], rows, note=note)
+    return Table("Clocks of the off-chip data buses", ["Clocks", *map(str.capitalize, result.runs)], rows, note=note)
 
 
 def _parts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -10,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from deltatrain.accel.footing import differences, warning
-from deltatrain.accel.origin import FLOAT_FIGURES, ORIGINS, recorded_words
+from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, ORIGINS, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
 from deltatrain.reports.page import sweep as sweeps
@@ -109,8 +110,8 @@ def _overview(runs: Any) -> Table | None:
                 "machine": str(run.result.architecture.get("name", "")),
                 "fidelity": ", ".join(filter(None, (run.result.fidelity, run.result.caveat))),
                 "seconds": delta.seconds,
-                "dense_seconds": dense.seconds,
-                "speedup": ratio(dense.cycles, delta.cycles),
+                "dense_seconds": dense.seconds if dense else math.nan,
+                "speedup": ratio(dense.cycles, delta.cycles) if dense else math.nan,
                 "energy_model": model_of(run.result.architecture.get("energy", ""), BY_TABLE in run.result.energy_j),
                 "energy_j": sum(run.result.energy_j.values()),
                 "remote_bytes": delta.remote.asked_bytes,
@@ -133,6 +134,8 @@ def _overview(runs: Any) -> Table | None:
         **{name: FLOAT_FIGURES[name].capitalize() for name in figures},
     }
     note = "Speed-up: cycles of the dense run on the same machine over cycles."
+    if any(run.result.dense is None for run in runs):
+        note += f" Where it is missing, there is {NO_DENSE}."
     if len({row["energy_model"] for row in rows}) > 1:
         note += " Energies that are priced in different ways are not comparable."
     footings = [run.result.footing for run in runs]

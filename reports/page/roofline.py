@@ -16,7 +16,7 @@ from deltatrain.reports.table import TOTAL, Row, roofline_rows
 
 
 def roofline(result: Result) -> Markup:
-    """Return the plot: the roof, and each phase of the run (filled) and of the dense run (hollow).
+    """Return the plot: the roof, and each phase of the run (filled) and of a dense run (hollow).
 
     A phase that moves no off-chip byte stands at the right edge.
     """
@@ -33,7 +33,7 @@ def roofline(result: Result) -> Markup:
     delta, others = ([row for row in rows if (row["run"] == "delta") == ours] for ours in (True, False))
     marks += [_point(x, y, row) for row in (*others, *delta)]  # what the reader looks for lies on top
     marks += [_label(x, y, row, dense.get(row["phase"], 0.0)) for row in delta]
-    return Markup("").join([_key(peak, rate), frame(x, y, marks, _about(rows, peak, rate))])
+    return Markup("").join([_key(result, peak, rate), frame(x, y, marks, _about(rows, peak, rate))])
 
 
 def _ways(x: Axis, y: Axis, rows: list[Row]) -> list[Markup]:
@@ -50,9 +50,9 @@ def _intensities(rows: list[Row], balance: float) -> Axis:
     return decades("Multiply-accumulates for each off-chip byte (MAC/B)", "", [balance / 4, balance * 4, *known])
 
 
-def _key(peak: float, rate: float) -> Markup:
+def _key(result: Result, peak: float, rate: float) -> Markup:
     roof = f"roof: lanes {quantity(peak, 'MAC/s')}, off-chip memory {quantity(rate, 'B/s')}"
-    return legend([("delta-point", "delta"), ("dense-point", "dense"), ("roof", roof)])
+    return legend([*((f"{run}-point", run) for run in result.runs), ("roof", roof)])
 
 
 def _point(x: Axis, y: Axis, row: Row) -> Markup:

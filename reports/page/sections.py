@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
-from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, origin_of, recorded_words
+from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, NO_DENSE, origin_of, recorded_words
 from deltatrain.accel.quantity import quantity, share
 from deltatrain.reports.page import curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
@@ -89,12 +89,13 @@ def _phases(run: Run) -> Section:
     clock = run.result.counters.clock_hz
     times_of = {}
     for row in rows:
-        delta, dense = float(row["time_s"]), float(row["dense_cycles"]) / clock
-        times_of[_phase(row)] = pair(delta, dense, "s", "faster", "slower")
+        dense = float(row["dense_cycles"]) / clock if "dense_cycles" in row else None
+        times_of[_phase(row)] = pair(float(row["time_s"]), dense, "s", "faster", "slower")
     cycles = {str(row["phase"]): parts(row) for row in rows}
     note = (
         "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Occupancy: columns that "
-        "fired, of all. Speed-up: dense cycles over cycles. MACs: those with bias columns included."
+        f"fired, of all. Speed-up: {'dense cycles over cycles' if run.result.dense else NO_DENSE}. MACs: those with "
+        "bias columns included."
     )
     note = " ".join(filter(None, [note, update_note(run.result)]))
     columns = {
@@ -112,14 +113,14 @@ def _phases(run: Run) -> Section:
     return Section(
         "phases",
         "Where the time went",
-        "One training step in its phases, beside the same step on the same machine with every column worked through.",
+        "One training step in its phases, " + _BESIDE[run.result.dense is not None],
         origin_of(run.result.fidelity),
         [
             Drawing("Time of each phase", compared(times_of)),
             Drawing("The lanes' cycles: at work, with their share, or waiting", cut(cycles, "The lanes' cycles")),
         ],
         [
-            replace(of_rows("Phases", rows, columns, note), unfolded=True),
+            replace(of_rows("Phases", rows, _there(columns, rows), note), unfolded=True),
             _stalls("The lanes' cycles by phase", rows, "phase", "Phase"),
         ],
     )
@@ -159,7 +160,7 @@ def _memory(run: Run) -> Section:
     rows = phase_rows(run.result)
     drawings = []
     for key, caption in (("remote_bytes", "Bytes moved off chip"), ("local_bytes", "Bytes moved in local SRAM")):
-        bars = {_phase(row): pair(float(row[key]), float(row[f"dense_{key}"]), "B") for row in rows}
+        bars = {_phase(row): pair(float(row[key]), _dense(row, key), "B") for row in rows}
         drawings.append(Drawing(caption, compared(bars), narrow=True))
     moved = {
         "phase": "Phase",
@@ -168,7 +169,7 @@ def _memory(run: Run) -> Section:
         "local_bytes": "Local",
         "dense_local_bytes": "Local, dense",
     }
-    tables = [of_rows("Bytes moved", rows, moved), _remote(run)]
+    tables = [of_rows("Bytes moved", rows, _there(moved, rows)), _remote(run)]
     if run.result.counters.remote.bus_ticks:
         caption = "The off-chip data buses: moving data, with its share, or why not"
         drawings.append(Drawing(caption, off_chip.drawn(run.result)))
@@ -220,23 +221,23 @@ def _held_table(run: Run) -> Table:
 
 
 def _remote(run: Run) -> Table:
-    delta, dense = memory_rows(run.result)
+    found = memory_rows(run.result)
     machine = Architecture.from_table(run.result.architecture, "the result's machine")
     unknown = {"run", "local_bytes"}
     if isinstance(machine.device, IdealDevice):  # it has no rows, no commands and no data bus
-        unknown |= {key for key in delta if not key.endswith(("bytes", "second"))}
+        unknown |= {key for key in found[0] if not key.endswith(("bytes", "second"))}
     rows = [
-        [Cell(heading(key)), cell(delta[key], unit_of(key)), cell(dense[key], unit_of(key))]
-        for key in delta
+        [Cell(heading(key)), *(cell(of_run[key], unit_of(key)) for of_run in found)]
+        for key in found[0]
         if key not in unknown
     ]
     rows = [[Cell(row[0].text.replace("bus busy", "data bus busy")), *row[1:]] for row in rows]
-    return Table("Off-chip memory", ["Counter", "Delta", "Dense"], rows)
+    return Table("Off-chip memory", ["Counter", *map(str.capitalize, run.result.runs)], rows)
 
 
 def _energy(run: Run) -> Section:
     rows = energy_rows(run.result)
-    bars = {str(row["component"]): pair(float(row["energy_j"]), float(row["dense_energy_j"]), "J") for row in rows}
+    bars = {str(row["component"]): pair(float(row["energy_j"]), _dense(row, "energy_j"), "J") for row in rows}
     table = run.result.architecture.get("energy", "a table")
     columns = {"component": "Component", "energy_j": "Delta", "dense_energy_j": "Dense", "saving": "Dense over delta"}
     return Section(
@@ -245,7 +246,7 @@ def _energy(run: Run) -> Section:
         f"Not measured: action counts times the table {table}. {left_out(run, 'energy')}",
         MODELLED,
         [Drawing("Energy of one training step", compared(bars))],
-        [of_rows("Energy", rows, columns)],
+        [of_rows("Energy", rows, _there(columns, rows))],
     )
 
 
@@ -305,6 +306,22 @@ def _provenance(run: Run) -> Section:
     ]
     about = "The same description and seed give the same numbers."
     return Section("provenance", "Provenance", about, "", (), tables)
+
+
+_BESIDE = {
+    True: "beside the same step on the same machine with every column worked through.",
+    False: f"alone: {NO_DENSE} was made beside it.",
+}
+
+
+def _dense(row: Row, key: str) -> float | None:
+    """Return what a row says of the dense run, None if there is none."""
+    return float(row[f"dense_{key}"]) if f"dense_{key}" in row else None
+
+
+def _there(columns: dict[str, str], rows: Sequence[Row]) -> dict[str, str]:
+    """Return those of `columns` that the rows have: without a dense run they have none of its."""
+    return {key: title for key, title in columns.items() if key in rows[0]}
 
 
 def _phase(row: Row) -> str:

@@ -32,7 +32,8 @@ def command(
         float | None, Parameter(name="--dt-s", help="Of NIR: seconds of a step, if the file does not say it.")
     ] = None,
     reset: Annotated[
-        str | None, Parameter(help="Of NIR: what a spike does to the potential, which no file says: `zero`.")
+        str | None,
+        Parameter(help="Of NIR: what a spike does to the potential, which no file says: `zero` or `subtract`."),
     ] = None,
     json: options.Json = False,
 ) -> None:

@@ -23,6 +23,14 @@ Fidelity = Annotated[
         name=["--fidelity", "-f"], help="How cycles are found: `cycle` simulates, `analytic` bounds, `rtl` runs gates."
     ),
 ]
+Dense = Annotated[
+    bool,
+    Parameter(
+        name="--dense",
+        negative="--no-dense",
+        help="Simulate the same step with every column fired, too: without it there is no speed-up.",
+    ),
+]
 Engine = Annotated[
     str | None,
     Parameter(

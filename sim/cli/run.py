@@ -14,6 +14,7 @@ def command(
     workload: options.Workload = "digits",
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
+    dense: options.Dense = True,
     out: options.Out = None,
     resume: options.Resume = False,
     changes: options.Changes = None,
@@ -22,7 +23,7 @@ def command(
     """Train a workload, simulate one training step of it on a machine, and draw what that cost.
 
     Beside it the same step is simulated with every column fired, as a dense
-    machine would work. Writes result.json, trace.npz, training.json and
+    machine would work, unless --no-dense says otherwise. Writes result.json, trace.npz, training.json and
     figures/*.png to the output folder.
 
     For example:
@@ -48,7 +49,7 @@ def command(
     folder = out or Path("out") / f"{described.name}-{machine.name}"
     with interruptible(OutputFolder(folder).state), Stages() as stages:
         result, _ = flow.train_and_simulate(
-            described, machine, fidelity, folder, resume=resume, progress=stages, command=command_line()
+            described, machine, fidelity, folder, resume=resume, progress=stages, dense=dense, command=command_line()
         )
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")

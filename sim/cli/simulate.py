@@ -32,6 +32,7 @@ def command(
     ] = None,
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
+    dense: options.Dense = True,
     engine: options.Engine = None,
     out: Annotated[
         Path | None,
@@ -65,8 +66,9 @@ def command(
 
     recorder = Recorder(timeline, vcd) if timeline or vcd else None
     changed = options.overrides(changes)
-    step = _step(step_source(trace, workload, changed))
-    result = _simulated(Architecture.named(on, changed.machine), step, fidelity, engine, out, recorder, dram_trace)
+    machine = Architecture.named(on, changed.machine)
+    step = _step(step_source(trace, workload, changed), machine, fidelity, dense=dense)
+    result = _simulated(machine, step, fidelity, engine, out, recorder, dram_trace, dense=dense)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:
@@ -82,6 +84,8 @@ def _simulated(
     out: Path | None,
     recorder: Recorder | None,
     dram_trace: Path | None,
+    *,
+    dense: bool,
 ) -> Result:
     """Simulate, and write what was asked for."""
     from deltatrain.accel.errors import refuse
@@ -95,9 +99,11 @@ def _simulated(
     if dram_trace is not None:
         refuse(against_simulating(machine, step.workload, fidelity, requests=True, observed=recorder is not None))
     with interruptible(), Stages() as stages:
-        result = flow.simulate_and_keep(machine, step, fidelity, out, stages, engine, recorder, command_line())
+        result = flow.simulate_and_keep(
+            machine, step, fidelity, out, stages, engine, recorder, dense=dense, command=command_line()
+        )
         if dram_trace is not None:
-            program, _ = FIDELITIES.load(fidelity).programs(machine, step, step.recorded[-1])
+            program = FIDELITIES.load(fidelity).program(machine, step, step.recorded[-1])
             write_trace(program, dram_trace)
     return result
 
@@ -106,9 +112,17 @@ def _written(path: Path) -> str:
     return f"Written: {path}"
 
 
-def _step(what: Trace | Workload) -> Trace:
-    """Return a trace as it is, and that of a workload that needs no training."""
+def _step(what: Trace | Workload, machine: Architecture, fidelity: str, *, dense: bool) -> Trace:
+    """Return a trace as it is, and that of a workload that needs no training, if it can fit the machine."""
+    from deltatrain.accel.errors import refuse
+    from deltatrain.sim.capabilities import against_simulating
+    from deltatrain.sim.fitting import check_described
     from deltatrain.sim.run import untrained_trace
     from deltatrain.workloads.workload import Workload
 
-    return untrained_trace(what) if isinstance(what, Workload) else what
+    if not isinstance(what, Workload):
+        return what
+    if what.synthetic is not None:
+        refuse(against_simulating(machine, what, fidelity))
+        check_described(machine, what, dense=dense)
+    return untrained_trace(what)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from deltatrain.accel import spikes_cut
 from deltatrain.accel.latency import Latency
-from deltatrain.accel.origin import FLOAT_FIGURES, recorded_words
+from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, recorded_words
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import (
@@ -29,6 +29,8 @@ from deltatrain.sim.fidelity import label
 
 _COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
 _NONE = "–"
+_OF_RUNS = (("", ""), ("dense_", "dense "))
+"""What fields of the run and of the dense run begin with, and their titles."""
 
 
 def summary(result: Result) -> list[RenderableType]:
@@ -44,16 +46,21 @@ def summary(result: Result) -> list[RenderableType]:
 
 
 def _headline(result: Result) -> Text:
-    run, dense = result.counters, result.dense
+    run = result.counters
     text = Text(f"{result.workload['name']} on {result.architecture['name']}", style="bold")
     text.append(f"  one {result.simulated}, {label(result)}\n", style="dim")
-    text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, dense {quantity(dense.seconds, 's')}")
-    text.append(f": {times(result.speedup)} faster\n")
+    text.append(f"{quantity(run.seconds, 's')} at {quantity(run.clock_hz, 'Hz')}, {_beside(result)}\n")
     if result.latency:
         text.append(_latency(result, result.latency))
     if words := recorded_words(result.workload):
         text.append(f"Deltas: {words}\n")
     return text
+
+
+def _beside(result: Result) -> str:
+    if result.dense is None or result.speedup is None:
+        return NO_DENSE
+    return f"dense {quantity(result.dense.seconds, 's')}: {times(result.speedup)} faster"
 
 
 def _latency(result: Result, found: Latency) -> str:
@@ -75,29 +82,29 @@ def _phases(result: Result) -> RenderableType:
             share(_number(row["utilisation"])),
             share(_number(row["occupancy"])) if row["elements"] else _NONE,
             quantity(_number(row["fired"])) if row["elements"] else _NONE,
-            quantity(_number(row["dense_cycles"])),
-            times(_number(row["speedup"])),
+            *([quantity(_number(row["dense_cycles"])), times(_number(row["speedup"]))] if result.dense else []),
         ]
 
-    columns = ["phase", "cycles", "time", "utilisation", "occupancy", "fired", "dense cycles", "speed-up"]
+    columns = ["phase", "cycles", "time", "utilisation", "occupancy", "fired"]
+    columns += ["dense cycles", "speed-up"] if result.dense else []
     note = (
         "FP forward, RF forward again, BP backward, WG weight gradient, WU weight update.\n"
         "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
-        "Occupancy: columns that fired, of all. Speed-up: dense cycles over cycles."
+        f"Occupancy: columns that fired, of all. Speed-up: {'dense cycles over cycles' if result.dense else NO_DENSE}."
     )
     lines = "\n".join(filter(None, [note, update_note(result)]))
     return table("Phases", columns, map(cells, phase_rows(result)), lines)
 
 
 def _bytes(result: Result) -> RenderableType:
-    def cells(row: Row) -> list[str]:
-        moved = [
-            _number(row[name]) for name in ("remote_bytes", "dense_remote_bytes", "local_bytes", "dense_local_bytes")
-        ]
-        return [str(row["phase"]), *(quantity(size, "B") for size in moved)]
+    kinds = [("remote_bytes", "off-chip"), ("local_bytes", "local")]
+    runs = _OF_RUNS[: len(result.runs)]
+    columns = {f"{run}{name}": f"{words}{title}" for name, title in kinds for run, words in runs}
 
-    columns = ["phase", "off-chip", "dense off-chip", "local", "dense local"]
-    return table("Bytes moved", columns, map(cells, phase_rows(result)))
+    def cells(row: Row) -> list[str]:
+        return [str(row["phase"]), *(quantity(_number(row[name]), "B") for name in columns)]
+
+    return table("Bytes moved", ["phase", *columns.values()], map(cells, phase_rows(result)))
 
 
 def _stalls(result: Result) -> RenderableType:
@@ -128,19 +135,20 @@ def _memory(result: Result) -> RenderableType:
 
     names = ["read", "written", "mean rate", "data bus busy", *(name.replace("_", " ") for name in _COMMANDS)]
     columns = [cells(row) for row in memory_rows(result)]
-    return table("Off-chip memory", ["", "delta", "dense"], zip(names, *columns, strict=True))
+    return table("Off-chip memory", ["", *result.runs], zip(names, *columns, strict=True))
 
 
 def _energy(result: Result) -> RenderableType:
     def cells(row: Row) -> list[str]:
-        delta, dense = _number(row["energy_j"]), _number(row["dense_energy_j"])
-        return [str(row["component"]), quantity(delta, "J"), quantity(dense, "J"), times(_number(row["saving"]))]
+        beside = [quantity(_number(row["dense_energy_j"]), "J"), times(_number(row["saving"]))] if result.dense else []
+        return [str(row["component"]), quantity(_number(row["energy_j"]), "J"), *beside]
 
     tables = result.architecture.get("energy", "")
     note = f"Modelled from action counts with the table {tables}, not measured.\n{_left_out(result, 'energy')}"
     if any(name.startswith("DRAM") for name in result.energy_j):
         note += "\nDRAM: from the part's datasheet currents, standby of the whole run included, I/O not."
-    return table("Energy", ["component", "delta", "dense", "saving"], map(cells, energy_rows(result)), note)
+    columns = ["component", *result.runs, *(["saving"] if result.dense else [])]
+    return table("Energy", columns, map(cells, energy_rows(result)), note)
 
 
 def _area(result: Result) -> RenderableType:

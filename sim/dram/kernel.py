@@ -17,8 +17,8 @@ from typing import Any, TypeVar, cast
 
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers, Rules, State
+from deltatrain.workloads.compiling import compiled
 
 ACTIVATE, PRECHARGE, PRECHARGE_ALL, READ, READ_AUTO, WRITE, WRITE_AUTO = range(7)
 REFRESH, REFRESH_BANK, REFRESH_SAME = range(7, 10)
@@ -39,27 +39,28 @@ TICKETS, LAST_ACCEPTED, FINISHED_USED, COMMANDS_USED, SHARED_WORDS = range(5)
 # A bank, a group and a rank begin with the first cycles in which they may take a command of each kind.
 ACTIVATE_FROM, READ_FROM, WRITE_FROM, PRECHARGE_FROM, LIMITS = range(5)
 
-# A bank: number in its group, its group and rank; the open row; when its last write is recovered; requests for the open
-# row served before an older one for another row; whether it waits for a refresh; the last scans of the queue in which
-# a request for the open row was seen, for a closed bank, for another row; whether no column followed the last activate;
-# when the last refresh became due, and when it ended.
-BANK_NUMBER, GROUP, RANK, OPEN_ROW, RECOVERED_FROM, BYPASSES, REFRESHING = range(LIMITS, LIMITS + 7)
+# A bank: number in its group, its group, rank and data bus; the open row; when its last write is recovered; requests
+# for the open row served before an older one for another row; whether it waits for a refresh; the last scans of the
+# queue in which a request for the open row was seen, for a closed bank, for another row; whether no column followed the
+# last activate; when the last refresh became due, and when it ended.
+BANK_NUMBER, GROUP, RANK, DATA_BUS, OPEN_ROW, RECOVERED_FROM, BYPASSES, REFRESHING = range(LIMITS, LIMITS + 8)
 HIT_SCAN, CLOSED_SCAN, CONFLICT_SCAN, IS_FRESH = range(REFRESHING + 1, REFRESHING + 5)
 REFRESH_BEGAN, REFRESH_ENDED, BANK_WORDS = range(IS_FRESH + 1, IS_FRESH + 4)
 
 # A group: its number in the rank.
 GROUP_NUMBER, GROUP_WORDS = range(LIMITS, LIMITS + 2)
 
-# A rank: its number, first bank and data bus; ring of the cycles of the last four activates, and the place of the first
-# of them; when the next refresh may begin, when one is due, whether it waits, the set of banks that it is for, and the
-# sets that have had their turn as bits; banks open; since when any was and until when, and for how many cycles before.
-RANK_NUMBER, FIRST_BANK, DATA_BUS, WINDOW = range(LIMITS, LIMITS + 4)
+# A rank: its number, first bank and the first rank of its data bus; ring of the cycles of the last four activates, and
+# the place of the first of them; when the next refresh may begin, when one is due, whether it waits, the set of banks
+# that it is for, and the sets that have had their turn as bits; banks open; since when any was and until when, and for
+# how many cycles before.
+RANK_NUMBER, FIRST_BANK, FIRST_RANK, WINDOW = range(LIMITS, LIMITS + 4)
 WINDOW_AT, REFRESH_FROM, REFRESH_DUE, REFRESH_WAITS, REFRESH_NEXT, REFRESHED = range(WINDOW + 4, WINDOW + 10)
 OPEN_BANKS, OPENED, LAST_CLOSED, ACTIVE_CYCLES, RANK_WORDS = range(REFRESHED + 1, REFRESHED + 6)
 
-# A data bus, one for each pseudo channel: its first rank; requests queued for it, and since when any is; when it is
-# free again, and whether it moved a write last.
-FIRST_RANK, QUEUED, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, DATA_BUS_WORDS = range(6)
+# A data bus, one for each pseudo channel: requests queued for it, and since when any is; when it is free again, and
+# whether it moved a write last.
+QUEUED, PENDING_FROM, BUS_FREE_FROM, BUS_WROTE, DATA_BUS_WORDS = range(5)
 
 # A channel: its number; the cycle advanced to; first free cycle of the buses for column and row commands; whether the
 # next and the last command are for writes; reads and writes queued; number of the last scan; when a request that had to
@@ -91,7 +92,7 @@ def _called_from_python(function: _Function) -> _Function:
 
 def _inlined(function: _Function) -> _Function:
     """Write a function out where it is called."""
-    return compiled(function, inline="always")
+    return compiled(function, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 # ------------------------------------------------------------------------------------- what a command changes
@@ -178,7 +179,7 @@ def _column_timing(t: Rules, w: Integers, ch: int, bank: int, at: int, writing: 
     _raise(w, bank + PRECHARGE_FROM, at + recovery)
     _raise(w, group + same, at + again_l)
     _raise(w, group + other, at + turn_l)
-    first = w[w[rank + DATA_BUS] + FIRST_RANK]
+    first = w[rank + FIRST_RANK]
     for n in range(t.bus_ranks):
         each = first + n * RANK_WORDS
         _raise(w, each + same, at + (t.column_s if each == rank else again_other))
@@ -221,7 +222,7 @@ def _column(t: Rules, w: Integers, ch: int, place: int, at: int) -> int:
         w[n] = w[n + 1]
     w[end - 1] = entry
     w[ch + READS + writing] -= 1
-    w[w[w[bank + RANK] + DATA_BUS] + QUEUED] -= 1
+    w[w[bank + DATA_BUS] + QUEUED] -= 1
     return command
 
 
@@ -248,6 +249,7 @@ def _first_to_close(t: Rules, w: Integers, rank: int) -> int:
 def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: int) -> int:
     """Do the next step of a refresh and return its bank, the first of several, or -1 if it is for all."""
     first: int = w[rank + FIRST_BANK]
+    chosen: int = w[rank + REFRESH_NEXT]
     if command == PRECHARGE:
         bank: int = _first_to_close(t, w, rank)
         _precharge(t, w, ch, bank, at)
@@ -261,7 +263,7 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
     w[rank + REFRESH_DUE] = due + t.refresh_interval
     w[rank + REFRESH_WAITS] = 0
     w[ch + REFRESHES] += 1
-    for n in range(w[rank + REFRESH_NEXT], t.banks, t.refresh_sets):
+    for n in range(chosen, t.banks, t.refresh_sets):
         each = first + n * BANK_WORDS
         w[each + ACTIVATE_FROM] = at + t.refresh
         w[each + REFRESH_BEGAN], w[each + REFRESH_ENDED] = due, at + t.refresh
@@ -270,10 +272,10 @@ def _refresh_step(t: Rules, w: Integers, ch: int, rank: int, command: int, at: i
         return _NONE
     _raise(w, rank + ACTIVATE_FROM, at + t.refresh_to_activate)
     w[rank + REFRESH_FROM] = at + t.refresh
-    w[rank + REFRESHED] += 1 << w[rank + REFRESH_NEXT]
+    w[rank + REFRESHED] += 1 << chosen
     if w[rank + REFRESHED] == (1 << t.refresh_sets) - 1:
         w[rank + REFRESHED] = 0
-    return first + w[rank + REFRESH_NEXT] * BANK_WORDS
+    return first + chosen * BANK_WORDS
 
 
 # ---------------------------------------------------------------------------------------- what comes next
@@ -458,7 +460,7 @@ def _next(t: Rules, w: Integers, ch: int, until: int) -> tuple[int, int, int, in
         at, command, place = _oldest_ready(t, w, ch), READ, _first_place(t, ch, w[ch + WRITING])
         if at == NEVER:
             at, command, place = _first_ready(t, w, ch)
-        refreshed, due_rank, due = _NONE, _NONE, NEVER
+        refreshed, due_rank, due = _NONE, ch + t.ranks_at, NEVER
         for n in range(t.ranks):
             rank = ch + t.ranks_at + n * RANK_WORDS
             if w[rank + REFRESH_WAITS]:
@@ -495,7 +497,7 @@ def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int
     distance between columns or between activates.
     """
     lead, writing = begin - at, w[ch + WRITING]
-    bus = w[w[bank + RANK] + DATA_BUS]
+    bus = w[bank + DATA_BUS]
     since = max(w[bus + BUS_FREE_FROM], w[bus + PENDING_FROM] + lead)
     if begin > since:
         refreshed = min(at, w[bank + REFRESH_ENDED]) - max(since - lead, w[bank + REFRESH_BEGAN])
@@ -511,7 +513,7 @@ def _explain_wait(t: Rules, w: Integers, ch: int, bank: int, at: int, begin: int
     w[bus + BUS_FREE_FROM], w[bus + BUS_WROTE] = begin + t.burst, writing
 
 
-@_compiled
+@_inlined
 def _serve_entry(t: Rules, x: State, ch: int, place: int, at: int) -> None:
     """Read or write the burst of the entry listed at `place`, which is in an open row, in cycle `at`."""
     w = x.words
@@ -629,7 +631,7 @@ def _list(t: Rules, w: Integers, ch: int, at: int, burst: int, bank: int, row: i
     ticket = w[TICKETS]
     w[TICKETS] = ticket + 1
     _pass_door(t, w, ch, at)
-    bus = w[w[bank + RANK] + DATA_BUS]
+    bus = w[bank + DATA_BUS]
     if w[bus + QUEUED] == 0:
         w[bus + PENDING_FROM] = at
     w[bus + QUEUED] += 1

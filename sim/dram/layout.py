@@ -69,10 +69,8 @@ class Layout:
         ranks[:, :, k.RANK_NUMBER] = rank
         ranks[:, :, k.FIRST_BANK] = first + self.banks_at + rank * part.banks * k.BANK_WORDS
         bus_ranks = self.ranks // self.data_buses
-        ranks[:, :, k.DATA_BUS] = first + self.data_buses_at + rank // bus_ranks * k.DATA_BUS_WORDS
+        ranks[:, :, k.FIRST_RANK] = first + self.ranks_at + rank // bus_ranks * bus_ranks * k.RANK_WORDS
         ranks[:, :, k.REFRESH_DUE] = refresh_interval * (rank % bus_ranks + 1) // bus_ranks
-        buses = self._records(words, self.data_buses_at, self.data_buses, k.DATA_BUS_WORDS)
-        buses[:, :, k.FIRST_RANK] = first + self.ranks_at + rank[::bus_ranks] * k.RANK_WORDS
         ranks[:, :, k.WINDOW : k.WINDOW + 4] = -k.NEVER
         self._records(words, self.groups_at, self.groups, k.GROUP_WORDS)[:, :, k.GROUP_NUMBER] = (
             group % part.bank_groups
@@ -80,6 +78,8 @@ class Layout:
         banks = self._records(words, self.banks_at, self.banks, k.BANK_WORDS)
         banks[:, :, k.BANK_NUMBER] = bank % part.banks_per_group
         banks[:, :, k.GROUP] = first + self.groups_at + bank // part.banks_per_group * k.GROUP_WORDS
+        bus = bank // (part.banks * bus_ranks)
+        banks[:, :, k.DATA_BUS] = first + self.data_buses_at + bus * k.DATA_BUS_WORDS
         banks[:, :, k.RANK] = first + self.ranks_at + bank // part.banks * k.RANK_WORDS
         banks[:, :, k.OPEN_ROW] = k.CLOSED
         self._records(words, self.order_at, 2 * self.depth, 1)[:, :, 0] = (

@@ -42,8 +42,8 @@ class Fidelity(Protocol):
         `off_chip` has those of weights, gradients and tape that are known to live in off-chip memory.
         """
 
-    def programs(self, architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
-        """Return the program of a recorded step, and that of its dense twin."""
+    def program(self, architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+        """Return the program of a recorded step."""
 
     def count(self, program: Program, on_progress: Callable[[float], None] | None = None, **chosen: Any) -> Counters:
         """Return what running a program counted; `on_progress` is told now and then the share that is done."""

@@ -9,9 +9,9 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
 from deltatrain.accel.result import Counters, RemoteCounters
-from deltatrain.sim import programs as on_machine
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
+from deltatrain.sim.programs import recorded_program
 from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles
 from deltatrain.workloads.lowering.costs.dram_commands import least_commands
@@ -23,7 +23,7 @@ ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 COMPUTES = False
 
-programs = on_machine.programs
+program = recorded_program
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

@@ -8,10 +8,10 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.observer import Observer
 from deltatrain.accel.program import PHASES, UNITS, Program
 from deltatrain.accel.result import Counters
-from deltatrain.sim import programs as on_machine
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.memory import banks
+from deltatrain.sim.programs import recorded_program
 from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.workload import Workload
 
@@ -21,7 +21,7 @@ ENGINES: tuple[str, ...] = ()
 OBSERVES = True
 COMPUTES = False
 
-programs = on_machine.programs
+program = recorded_program
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

@@ -9,7 +9,6 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.result import Counters
 from deltatrain.sim.gates import engines
-from deltatrain.sim.programs import dense_program
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.trace import RecordedStep, Trace
@@ -41,8 +40,8 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
     ]
 
 
-def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
-    """Return the program of a step with all its numbers, and that of its dense twin.
+def program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of a step with all its numbers.
 
     The numbers are the recorded ones in the machine's integers, which decide what fires at every fidelity
     (`sim.programs`). A synthetic workload has none, so they are drawn, and the step is another workload
@@ -58,7 +57,7 @@ def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 
     refuse(limits(architecture, trace.workload, architecture.off_chip))
     step = recorded_step(architecture, trace, recorded, SEED)
-    return NumberedProgram.of(step), dense_program(architecture, trace, recorded)
+    return NumberedProgram.of(step)
 
 
 def count(program: Program, on_progress: Callable[[float], None] | None = None, engine: str | None = None) -> Counters:
@@ -67,7 +66,7 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None, 
     Parameters
     ----------
     program
-        From `programs`.
+        From `program`.
     on_progress
         Called now and then with the share of ops that are done.
     engine

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deltatrain.sim.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.memory.passage import Passage, Stretch
+from deltatrain.workloads.compiling import compiled
 
 _LARGEST = (1 << 63) - 1
 

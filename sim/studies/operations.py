@@ -19,8 +19,11 @@ SETTINGS = Settings(
     changes={},
     seeds=(0, 1, 2, 3, 4),
     trials={
+        "finest": {"theta_x": [0.1, 0.05], "theta_h": 0.05},
+        "fine": {"theta_x": [0.3, 0.1], "theta_h": 0.1},
         "preset": {},
         "quiet": {"training.beta": 3e-4},
+        "quietest": {"theta_x": [0.7, 0.3], "theta_h": 0.3, "training.beta": 1e-3},
     },
 )
 SMALL_SETTINGS = Settings(

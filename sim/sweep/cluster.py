@@ -22,8 +22,8 @@ from typing import Any, Self
 from threadpoolctl import threadpool_limits
 
 from deltatrain.accel.errors import HostError
+from deltatrain.sim.code import CODE, Code
 from deltatrain.sim.sweep.axis import Design
-from deltatrain.sim.sweep.code import CODE, Code
 from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
 
@@ -31,7 +31,7 @@ _CONNECT_SECONDS = 10
 _COUNT_EVERY_SECONDS = 1.0
 _TASKS_A_WORKER = 2  # one under way and one waiting
 
-_ASK_FOR_CODE = "tuple(__import__('deltatrain.sim.sweep.code', fromlist=['CODE']).CODE)"
+_ASK_FOR_CODE = "tuple(__import__('deltatrain.sim.code', fromlist=['CODE']).CODE)"
 """What a worker evaluates to tell its code. It is text, because a worker without the package can load no function."""
 
 

@@ -22,13 +22,14 @@ from deltatrain.accel.program import Program
 from deltatrain.accel.result import Cause, Counters
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
+from deltatrain.sim.dense_twin import DenseTwin
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.programs import dense_program, recorded_program
+from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.identity import Identity
-from deltatrain.sim.sweep.trained import trained_trace
+from deltatrain.sim.sweep.trained import forget_recordings, trained_trace
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
@@ -144,8 +145,10 @@ class Simulator:
     def __init__(self, base: Base) -> None:
         self._base = base
         self._contents = dict(base.traces)
-        self._count = FIDELITIES.load(base.fidelity).count
+        member = FIDELITIES.load(base.fidelity)
+        self._count, self._twin = member.count, member.TWIN
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
+        forget_recordings()
 
     def answer(self, designs: Sequence[Design]) -> Answer:
         """Return the rows of points, up to the first at which this machine is in the way."""
@@ -186,7 +189,7 @@ class Simulator:
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
-            found |= _beside_dense(run, self._count(dense_program(machine, trace, step), None))
+            found |= _beside_dense(run, DenseTwin(self._twin, machine, trace, step).counted())
         return found | _learned(trace)
 
     def _load(self, name: str | None, workload: str) -> Trace:

@@ -73,6 +73,11 @@ def _recordings(dataset: Dataset) -> Recordings:
     return recordings_of(dataset, tell_nobody)
 
 
+def forget_recordings() -> None:
+    """Read recordings anew from now on: those of the user's own may have changed since an earlier sweep."""
+    _recordings.cache_clear()
+
+
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """Wait until no other process has the lock, and hold it in the block. The system frees it when the process ends."""

@@ -2,10 +2,9 @@
 
 In float64 nothing but the order of sums differs. Given the same weights, the two have the same gradient to rounding,
 at every update of a training. What a training makes of that rounding is another matter: its map from the weights of
-one update to those of the next is unstable at the preset's learning rate and spreads a rounding, tenfold in some six
-updates of feed-forward spikes and in two or three of recurrent ones. The first spike that differs (seed 1, updates 90
-and 46) does so because potentials are 6e-5 and 2e-4 apart by then; from there on two runs are two draws. Two runs of
-the trainer part just so when first weights are nudged by a rounding. Hence three comparisons: of gradients at the
+one update to those of the next is unstable at the preset's learning rate and spreads a rounding, until a spike differs;
+from there on two runs are two draws. Two runs of the trainer part just so when first weights are nudged by a rounding
+(but not all: of seed 1 two statements end the same). Hence three comparisons: of gradients at the
 trainer's own weights; of whole trainings on a grid of weights, which takes the rounding away after each update, so
 that all is the same; and of free trainings as far as they can be compared, in the mean over seeds.
 """
@@ -99,7 +98,8 @@ def test_a_small_training_on_a_grid_is_that_of_pytorch_however_rounding_would_sp
 
 def test_two_runs_of_the_trainer_part_as_those_of_two_statements_do(torch: Any) -> None:
     """Why free trainings are not compared bit for bit: moving first weights by a rounding does the same."""
-    workload, recordings = _small("lif_recurrent"), spike_patterns(FAINT, (20, 30))
+    workload = _small("lif_recurrent", **{"training.seed": 2})
+    recordings = spike_patterns(FAINT, (20, 30))
     ours = _losses(train(workload, recordings))
     nudged = _losses(own_training(workload, recordings, nudge=_nudge(workload, recordings)))
     losses, _ = torch_training(torch, workload, recordings)

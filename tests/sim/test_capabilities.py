@@ -19,6 +19,7 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.gates.run import StepOnGates
 from deltatrain.sim.gates.step import NumberedProgram
 from deltatrain.sim.memory.banks import SinglePortBanks
+from deltatrain.sim.programs import dense_program
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep.point import Base, Simulator
 from deltatrain.workloads.trace import Trace
@@ -94,8 +95,8 @@ def described(draw: st.DrawFn) -> tuple[Architecture, Workload]:
 def prepared(architecture: Architecture, workload: Workload, fidelity: str) -> None:
     """Do all that a simulation does before its first cycle."""
     trace = synthetic_trace(workload)
-    delta, dense = FIDELITIES.load(fidelity).programs(architecture, trace, trace.recorded[-1])
-    for program in (delta, dense):
+    delta = FIDELITIES.load(fidelity).program(architecture, trace, trace.recorded[-1])
+    for program in (delta, dense_program(architecture, trace, trace.recorded[-1])):
         on_laws(program)
     if isinstance(delta, NumberedProgram):
         StepOnGates(delta.numbers)

@@ -34,7 +34,7 @@ def test_what_needs_no_dram_kernel_loads_neither_it_nor_numba(words: str) -> Non
 
 
 _COMPILES = """
-from deltatrain.sim.compiling import compiled
+from deltatrain.workloads.compiling import compiled
 
 def twice(x):
     return 2 * x

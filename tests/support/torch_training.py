@@ -36,7 +36,8 @@ def on_grid(weights: Array, grid: float | None) -> Array:
 def first_weights(workload: Workload, recordings: Recordings) -> Array:
     """Return what both statements begin with, shape (n,)."""
     rng = _generator(workload.training, _INITIAL, 0)
-    return initial_parameters(sizes_of(workload, recordings), rng, workload.dtype).flat()
+    bias = workload.training.forget_bias
+    return initial_parameters(sizes_of(workload, recordings), rng, workload.dtype, bias).flat()
 
 
 def batches(workload: Workload, part: Sequences) -> Iterator[tuple[int, Array]]:

@@ -127,3 +127,16 @@ def test_uniform_masks_fire_an_exact_total(steps: int, width: int, occupancy: fl
 def test_uniform_masks_favour_no_place() -> None:
     share = np.mean([uniform_masks(6, 5, 0.2, seed) for seed in range(4_000)], axis=0)
     assert_allclose(share, 0.2, atol=5 * np.sqrt(0.16 / 4_000))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (0, 2, 3), (40, 3, 5)])
+def test_masks_are_the_chain_walked_step_by_step(shape: tuple[int, int, int]) -> None:
+    fired = stream_masks(shape, 0.3, 0.6, 0.2, np.random.default_rng(4))
+    random = np.random.default_rng(4)
+    states = random.random(shape, np.float32)
+    fresh = states < element_rates(shape[2], 0.3, 0.2, random)
+    redrawn = random.random(shape, np.float32) >= 0.6
+    for step in range(1, shape[0]):
+        fresh[step] = np.where(redrawn[step], fresh[step], fresh[step - 1])
+    np.testing.assert_array_equal(fired, fresh)
+    assert fired.flags.c_contiguous

@@ -210,6 +210,21 @@ def test_what_is_recorded_is_simulated_on_several_machines() -> None:
         assert result.counters == dt.simulate(machine, given).counters and result.speedup > 1
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_with_a_learning_rate_gates_run_the_step(kind: type[nn.RNNBase], tmp_path: Any) -> None:
+    torch.manual_seed(2)
+    model = Classifier(kind(3, 4), width=4)
+    x, labels = torch.randn(4, 2, 3), torch.tensor([2, 0])
+    trace = dt.torch.record(model, [(x, labels)], 0.2, 0.05, learning_rate=0.1)
+    numbers = trace.recorded[0].numbers
+    assert numbers is not None and numbers.labels.tolist() == [2, 0] and float(numbers.learning_rate) == 0.1
+    np.testing.assert_array_equal(numbers.inputs, x.numpy())
+    trace.save(tmp_path / "numbers.npz")
+    assert dt.Trace.load(tmp_path / "numbers.npz") == trace
+    gates = dt.simulate("tiny", trace, fidelity="rtl", engine="amaranth")
+    assert gates.counters == dt.simulate("tiny", trace).counters
+
+
 class _Own(nn.LSTM):
     def forward(self, given: Any, hx: Any = None) -> Any:
         return super().forward(given * 2, hx)
@@ -234,6 +249,11 @@ class _Begun(Classifier):
 class _Bare(Classifier):
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Any:
         return self.encoder(x)
+
+
+class _Scaled(Classifier):
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return 2 * super().forward(x, lengths)
 
 
 def _recorded(model: nn.Module, **options: Any) -> Any:
@@ -267,6 +287,17 @@ WRONG = {
     "too many thresholds": (
         _recorded(Classifier(nn.GRU(INPUTS, WIDTH)), theta_x=(0.1, 0.2)),
         "theta_x must be a number, or one for each of the 1 layers",
+    ),
+    "no labels": (_recorded(Classifier(nn.GRU(INPUTS, WIDTH)), learning_rate=0.1), "learning_rate needs labels"),
+    "a rate in open loop": (
+        _recorded(Classifier(nn.GRU(INPUTS, WIDTH)), learning_rate=0.1, loop="open"),
+        "learning_rate goes with loop='closed'",
+    ),
+    "a read-out of more": (
+        lambda: dt.torch.record(
+            _Scaled(nn.GRU(INPUTS, WIDTH)), [(_batch().float(), LENGTHS % 3)], 0.1, 0.1, learning_rate=1.0
+        ),
+        "learning_rate needs a model that returns a Linear of the top layer's last h, and no more",
     ),
     "another loop": (_recorded(Classifier(nn.GRU(INPUTS, WIDTH)), loop="ajar"), "loop must be 'closed' or 'open'"),
     "no batch": (lambda: dt.torch.record(Classifier(nn.GRU(INPUTS, WIDTH)), [], 0.1, 0.1), "the loader gives no batch"),

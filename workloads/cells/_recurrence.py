@@ -11,6 +11,13 @@ import numpy as np
 from deltatrain.workloads.arrays.layer import Layer, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
 from deltatrain.workloads.cells import Cell
+from deltatrain.workloads.cells._products import (
+    add_forward_product,
+    backward_product,
+    forward_product,
+    transposed,
+    weight_gradient,
+)
 from deltatrain.workloads.cells._weights import blocks_of, gather, spread
 
 
@@ -31,12 +38,12 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
         Where the steps lie.
     """
     W_x = spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
-    W_h_T = np.ascontiguousarray(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS).T)  # BLAS is twice as fast on it
+    W_h_T = transposed(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS))
     width, samples = layer.W_h.shape[1], packing.samples
     streams = cell.STREAMS
     delta_x, fired_x = streams.encode(x, theta_x, packing)
     # x does not depend on this layer's own recurrence, so one product serves all steps
-    memory_x = delta_x @ W_x.T  # (N, A*H)
+    memory_x = forward_product(delta_x, fired_x, W_x)  # (N, A*H)
     delta_h, fired_h = np.zeros((packing.rows, width), x.dtype), np.zeros((packing.rows, width), np.bool_)
     values = np.zeros((len(cell.VALUES), samples + packing.rows, width), x.dtype)
     h = values[cell.VALUES.index("h")]
@@ -52,8 +59,7 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
         M[:n] += memory_x[rows]
         if cell.TARGETS_H:
             streams.encode_step(h[before], h_hat[:n], threshold, delta_h[rows], fired_h[rows])
-            np.dot(delta_h[rows], W_h_T, out=memory_h[:n])
-            M[:n] += memory_h[:n]
+            add_forward_product(M[:n], delta_h[rows], fired_h[rows], W_h_T, memory_h[:n])
         cell.forward(M[:n], values[:, before], values[:, now])
     asked_x, asked_h = streams.asked(x, fired_x, theta_x), streams.asked(delta_h, fired_h, theta_h)
     if asked_h is not fired_h:
@@ -82,7 +88,7 @@ def backward(
     tuple[Layer, Array]
         Gradients of the parameters, and g(M) of all steps, shape (N, A*H), from which `input_gradient` goes on.
     """
-    W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
+    back_h = backward_product(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS), tape.asked_h)
     width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
     factors = cell.backward_factors(tape.values, rows_before(packing), packing)
     asked = tape.asked_h.astype(g_h.dtype)
@@ -101,13 +107,13 @@ def backward(
         if not cell.TARGETS_H:
             g[...] = 0
             continue
-        np.dot(memory, W_h, out=g)
+        back_h(memory, tape.asked_h[rows], g)
         if beta:
             g += beta * np.sign(tape.delta_h[rows])
         cell.STREAMS.adjoint_step(g, g_h_hat[:n], asked[rows])
     gradients = Layer(
-        gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),
-        gather(g_M.T @ tape.delta_h, cell.TARGETS_H, cell.ACCUMULATORS),
+        gather(weight_gradient(g_M, tape.delta_x, tape.fired_x), cell.TARGETS_X, cell.ACCUMULATORS),
+        gather(weight_gradient(g_M, tape.delta_h, tape.fired_h), cell.TARGETS_H, cell.ACCUMULATORS),
         cell.STREAMS.bias_gradient(g_M, carried_M),
     )
     return gradients, g_M
@@ -115,7 +121,8 @@ def backward(
 
 def input_gradient(cell: Cell, layer: Layer, tape: LayerTape, g_M: Array, beta: float, packing: Packing) -> Array:
     """Return the gradient of a layer's input, packed, shape (N, I), from g(M) of all steps, shape (N, A*H)."""
-    g_delta = g_M @ spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
+    g_delta = np.empty(tape.delta_x.shape, g_M.dtype)
+    backward_product(spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS), tape.asked_x)(g_M, tape.asked_x, g_delta)
     if beta:
         g_delta += beta * np.sign(tape.delta_x)
     return cell.STREAMS.encode_adjoint(g_delta, tape.asked_x, packing)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array, Packing
@@ -31,15 +33,15 @@ def forward(M: Array, before: Array, now: Array) -> None:
     before, now
         The `VALUES` of the previous step and, written here, of this step, shape (7, n, H).
     """
-    blocks = blocks_of(M, now.shape[-1])
     i, f, g, o, c, tanh_c, h = now
-    scaled = np.array(blocks, order="C")  # a copy: M lives on
-    scaled[:2] *= 0.5  # sigmoid(v) = tanh(v / 2) / 2 + 1 / 2, so one vectorised tanh serves all four gates
-    scaled[3] *= 0.5
-    np.tanh(scaled, out=now[:4])
-    for sigmoids in (now[:2], o):
-        sigmoids *= 0.5
-        sigmoids += 0.5
+    halves = _halves(now.shape[-1], M.dtype)
+    squashed = M * halves  # sigmoid(v) = tanh(v / 2) / 2 + 1 / 2, so one vectorised tanh serves all four gates
+    np.tanh(squashed, out=squashed)
+    squashed *= halves
+    blocks = blocks_of(squashed, now.shape[-1])
+    np.add(blocks[:2], 0.5, out=now[:2])
+    g[...] = blocks[2]
+    np.add(blocks[3], 0.5, out=o)
     np.multiply(i, g, out=tanh_c)  # lent as scratch
     np.multiply(f, before[4], out=c)
     c += tanh_c
@@ -104,3 +106,9 @@ def backward(g_h: Array, carry: Array, factors: Array, g_M: Array) -> None:
     carry += g_h
     np.multiply(carry, factors[:3], out=g_M[:3])
     carry *= factors[5]
+
+
+@cache
+def _halves(width: int, dtype: np.dtype[np.floating]) -> Array:
+    """Return 1/2 for the accumulators of sigmoids and 1 for that of g, each `width` times, shape (4H,)."""
+    return np.repeat([0.5 if SQUASHED[name] == "sigmoid" else 1.0 for name in ACCUMULATORS], width).astype(dtype)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deltatrain.accel.description import Description
+from deltatrain.accel.description import Description, not_there
 
 ColumnName = Annotated[str, Field(min_length=1)]
 
@@ -35,7 +35,7 @@ class Columns(Description):
 
     sequence: ColumnName = "sequence"
     label: ColumnName = "label"
-    numbers: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = None
+    numbers: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = Field(default=None, exclude_if=not_there)
     features: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = None
     step: ColumnName | None = None
     group: ColumnName | None = None

@@ -65,7 +65,8 @@ class Split(Description):
         if self.validation and not (parts == VALIDATION).any():
             within = np.flatnonzero(parts == TRAIN)
             parts[drawn(found.labels, groups, within, self.validation, self.seed, source)] = VALIDATION
-        for part, name in ((TRAIN, "training"), (TEST, "test")):
+        wanted = {TRAIN: "training", TEST: "test"} | ({VALIDATION: "validation"} if self.validation else {})
+        for part, name in wanted.items():
             if not (parts == part).any():
                 raise ConfigError(
                     f"{source}: the {name} part is empty, of {len(found)} sequences; split.test and "
@@ -96,7 +97,7 @@ def drawn(
         return np.concatenate([some[: round(share * len(some))] for some in of_class])
     names = np.unique(groups[within])
     if len(names) < 2:
-        raise ConfigError(f'{source}: split.by is "group", and all sequences are of {str(names[0])!r}; take "share"')
+        raise ConfigError(f"{source}: all sequences are of {str(names[0])!r}, so no group can be set apart")
     count = min(max(1, round(share * len(names))), len(names) - 1)
     return within[np.isin(groups[within], random.choice(names, count, replace=False))]
 

@@ -17,7 +17,7 @@ class Choice(NamedTuple):
     dt_s
         Seconds of a step, for neurons that are described in continuous time; None takes the file's.
     reset
-        What a spike does to the potential, which NIR does not tell: "zero".
+        What a spike does to the potential, which NIR does not tell: "zero" or "subtract" (`accel.leaky_neuron`).
     """
 
     layers: tuple[str, ...] = ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from deltatrain.accel.files import AnyPath, read_bytes, replace_file
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.cells import CELLS, Cell, SpikingCell
 from deltatrain.workloads.network.network import Parameters, Sizes, shapes
 
 FORMAT = "deltatrain network"
@@ -40,6 +41,8 @@ class StoredNetwork:
         Where it comes from, in words.
     notes
         What the file that it comes from does not say, or says and is not taken, a line each.
+    neuron
+        Of a spiking cell, what the workload's table ``neuron`` must say for these weights: decay, threshold, reset.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class StoredNetwork:
     bias_out: Array | None
     source: str = ""
     notes: tuple[str, ...] = ()
+    neuron: Mapping[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -97,14 +101,25 @@ class StoredNetwork:
         A network without a read-out takes that of `drawn`; sizes that are others are a `ConfigError`.
         """
         own = self.sizes
-        if (own.cell, own.features, own.hidden) != (sizes.cell, sizes.features, sizes.hidden) or (
-            own.classes not in (0, sizes.classes)
-        ):
+        recurrent, asked = ((one.cell.ARITHMETIC, one.features, one.hidden) for one in (own, sizes))
+        if recurrent != asked or own.classes not in (0, sizes.classes):
             raise ConfigError(f"initial_weights: the file has {_said(own)}; the workload asks for {_said(sizes)}")
+        self._check_neuron(sizes.cell)
         dtype = drawn.W_out.dtype
         W, b = (drawn.W_out, drawn.bias_out) if self.W_out is None else (self.W_out, self.bias_out)
         layers = tuple(Layer(*(array.astype(dtype) for array in layer)) for layer in self.layers)
         return Parameters(layers, np.asarray(W, dtype), np.asarray(b, dtype))
+
+    def _check_neuron(self, cell: Cell) -> None:
+        """Raise a `ConfigError` unless the neurons of a spiking cell are those that the weights are of."""
+        for name, value in self.neuron.items():
+            found = getattr(cell.NEURON, name) if isinstance(cell, SpikingCell) else np.nan
+            same = found == value if isinstance(value, str) else np.isclose(found, value, rtol=1e-6, atol=1e-6)
+            if not same:
+                raise ConfigError(
+                    f"initial_weights: the file is of neurons with {name} = {value!r:.8}, the workload has {found!r}: "
+                    "say so in its table [neuron]"
+                )
 
     def save(self, path: AnyPath) -> None:
         """Write the network to `path`, a NumPy archive with a JSON header, whole or not at all."""
@@ -115,6 +130,7 @@ class StoredNetwork:
             "layers": len(self.layers),
             "source": self.source,
             "notes": list(self.notes),
+            "neuron": dict(self.neuron),
         }
         contents: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
         contents |= zip(_names(len(self.layers)), self.arrays(), strict=False)
@@ -138,7 +154,15 @@ class StoredNetwork:
         recurrent = [found[name] for name in names[:-2]]
         layers = tuple(Layer(*recurrent[first : first + 3]) for first in range(0, len(recurrent), 3))
         try:
-            return cls(header.cell, layers, found.get("W_out"), found.get("bias_out"), header.source, header.notes)
+            return cls(
+                header.cell,
+                layers,
+                found.get("W_out"),
+                found.get("bias_out"),
+                header.source,
+                header.notes,
+                header.neuron,
+            )
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
 
@@ -150,6 +174,7 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     layers: PositiveInt
     source: str
     notes: tuple[str, ...]
+    neuron: dict[str, float | str] = {}
 
 
 def named_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,6 +158,20 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
     returning = [width if shape.arithmetic.BLOCKS_H else 0 for width in shape.hidden]
     h = tuple(stream(width, shape.arithmetic.BIAS_H, recurrent=True) for width in returning)
     return Lists(lengths, x, h, _all_columns(shape), entry)
+
+
+def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
+    """Return the lists of a delta machine when nothing fires: their sizes are the least that lists can have."""
+    entry = shape.encoder.list_entry_bytes(engine)
+
+    def idle(stream: StreamLists) -> StreamLists:
+        zero = np.zeros_like(stream.fired)
+        on_tape = _on_tape(np.repeat(zero[..., None], tiles, 2), stream.width, entry, engine)
+        starts = stream.start, zero, stream.asked_start, stream.scan_cycles
+        return StreamLists(stream.width, stream.biased, zero, *starts, *on_tape)
+
+    dense = dense_lists(lengths, shape, engine, tiles)
+    return replace(dense, x=tuple(map(idle, dense.x)), h=tuple(map(idle, dense.h)), entry_bytes=entry)
 
 
 def _all_columns(shape: Shape) -> NDArray[np.int32]:

@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.exchange_room import wait_for_room
 from deltatrain.workloads.lowering.grid import Grid
 from deltatrain.workloads.lowering.in_turn import in_turn
 from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, all_of_it, as_scheduled, nothing
-from deltatrain.workloads.lowering.lists import Lists, dense_lists, fired_lists
+from deltatrain.workloads.lowering.lists import Lists, dense_lists, fired_lists, idle_lists
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops import COLUMNS
@@ -75,6 +75,24 @@ def lower_dense(
     """Return the program of the same training step on the same machine with every column worked through."""
     lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
     return _lowered(architecture, shape, lists, readout, schedule_of)
+
+
+def check_dense_fits(
+    architecture: Architecture,
+    shape: Shape,
+    lengths: NDArray[np.int64],
+    readout: str,
+    schedule_of: ScheduleOf | None = None,
+) -> None:
+    """Raise the `FitError` of `lower_dense`, if there is one, without making the program."""
+    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    _kept(architecture, shape, lists, readout, schedule_of)
+
+
+def check_idle_fits(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
+    """Raise the `FitError` of `lower` that a step of such lengths has whatever fires in it, if there is one."""
+    lists = idle_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    _kept(architecture, shape, lists, readout, None)
 
 
 def _lowered(

@@ -27,7 +27,7 @@ them once more (`RESEND`), while their lanes work on the weight gradients of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -104,6 +104,26 @@ class Position(NamedTuple):
     order: NDArray[np.int64] | int = 0
 
 
+def _packed(kinds: Sequence[tuple[NDArray[np.int64], ...]]) -> list[NDArray[np.int64]]:
+    """Return the keys of all kinds one after the other, as many in one number as 63 bits hold: the same order.
+
+    Sorting takes as long as there are numbers, and six columns of small ones mostly fit one.
+    """
+    packed: list[NDArray[np.int64]] = []
+    room = 0
+    for parts in zip(*kinds, strict=True):
+        least, most = (int(bound([bound(part) for part in parts])) for bound in (np.min, np.max))
+        span = most - least + 1
+        column = np.concatenate(parts) - least
+        if room >= span:
+            packed[-1] = packed[-1] * span + column
+        else:
+            packed.append(column)
+            room = 2**63 - 1
+        room //= span
+    return packed
+
+
 @dataclass
 class OpOrder:
     """The ops of a grid: which exist, and after `rank` the row of each in the op table.
@@ -119,7 +139,7 @@ class OpOrder:
     layers: int
     in_turn: bool = False
     _points: dict[OpKind, Points] = field(default_factory=dict)
-    _keys: dict[OpKind, NDArray[np.int64]] = field(default_factory=dict)
+    _keys: dict[OpKind, tuple[NDArray[np.int64], ...]] = field(default_factory=dict)
     _rows: dict[OpKind, NDArray[np.int64]] = field(default_factory=dict)
     _sizes: dict[OpKind, tuple[int, int]] = field(default_factory=dict)
 
@@ -136,15 +156,15 @@ class OpOrder:
         # Forward, input before recurrent; backward, recurrent first, because the step before waits for it.
         second = np.where(forward, kind.stream == "h", kind.stream != "h")
         behind = int(kind in _BEHIND_LAST_LAYER)
-        places = np.full_like(layer, _PLACES[kind])
+        places = np.broadcast_to(np.int64(_PLACES[kind]), layer.shape)
         within = 2 * (2 * skew + second) + int(kind in kinds.REDUCE)
         first = macro * self.layers if self.in_turn else macro
-        self._keys[kind] = np.stack([sample, stage, first + skew + behind, places, order, within])
+        self._keys[kind] = sample, stage, first + skew + behind, places, order, within
 
     def rank(self) -> None:
         """Give every op its row, in the order of the keys."""
-        keys = np.concatenate([self._keys[kind] for kind in self._points], axis=1)
-        order = np.lexsort(keys[::-1])
+        order = np.lexsort(_packed([self._keys[kind] for kind in self._points])[::-1])
+        self._keys.clear()
         rows = np.empty(len(order), dtype=np.int64)
         rows[order] = np.arange(len(order))
         begin = 0

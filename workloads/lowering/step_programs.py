@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
@@ -13,8 +14,9 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
+from deltatrain.workloads.lowering.keeping import ScheduleOf
 from deltatrain.workloads.lowering.limits import limits, workload_limits
-from deltatrain.workloads.lowering.lowering import lower, lower_dense
+from deltatrain.workloads.lowering.lowering import check_dense_fits, check_idle_fits, lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.trace import RecordedStep, Trace
@@ -53,17 +55,31 @@ def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep,
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
     shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
+    return lower_dense(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
+
+
+def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
+    """Raise a `FitError` if a step of such lengths does not fit even if nothing fires in it.
+
+    A checkpoint policy that may run steps again makes room, so then nothing is said.
+    """
+    if _policy_that_runs_again(architecture) is None or not shape.learns:
+        check_idle_fits(architecture, shape, lengths, readout)
+
+
+def check_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
+    """Raise the `FitError` of `dense_program`, if there is one, without making the program."""
+    check_dense_fits(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
+
+
+def _dense_schedules(
+    architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str
+) -> ScheduleOf | None:
     policy = _policy_that_runs_again(architecture)
     if policy is None or not shape.learns:
-        return lower_dense(architecture, shape, lengths, readout)
+        return None
     costed = lower_dense(keeping_all(architecture), shape, np.minimum(lengths, _COSTED_STEPS), readout)
-    schedules = PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap)
-    return lower_dense(architecture, shape, lengths, readout, schedules.of)
-
-
-def programs(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> tuple[Program, Program]:
-    """Return both."""
-    return recorded_program(architecture, trace, recorded), dense_program(architecture, trace, recorded)
+    return PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap).of
 
 
 def shape_of(trace: Trace) -> Shape:

@@ -18,6 +18,7 @@ from deltatrain.workloads.arrays.packing import Array, Packing, unpack
 from deltatrain.workloads.given_masks import GivenMasks, Told, each_layer, masks_of_activations
 from deltatrain.workloads.torch.layer import host_array
 from deltatrain.workloads.torch.modules import DeltaModule
+from deltatrain.workloads.torch.numbers import Batch, with_numbers
 from deltatrain.workloads.torch.stack import (
     CELL_OF_MODE,
     Thresholds,
@@ -73,6 +74,7 @@ def record(
     readout: Literal["last", "every"] | None = None,
     call: Callable[[nn.Module, Any], Any] | None = None,
     name: str | None = None,
+    learning_rate: float | None = None,
 ) -> Trace:
     """Return the trace of what a model's recurrent layers fire on the batches of a loader.
 
@@ -99,6 +101,9 @@ def record(
         Calls the model with a batch; None gives it the batch, or the first thing in it if it is a list or a tuple.
     name
         Of the trace; None takes the model's class.
+    learning_rate
+        Of the update that follows the last batch, which must be inputs and labels. With it the trace has the numbers of
+        that step, and gates run it (fidelity "rtl"); None records who fires alone. Closed loop only.
 
     Raises
     ------
@@ -107,7 +112,7 @@ def record(
     """
     found = _recurrent(model)
     thresholds = _thresholds(found, theta_x, theta_h, loop)
-    stacks, output = [], None
+    stacks, batch, output = [], None, None
     for batch in islice(loader, batches):
         calls, output = _watched(model, found, thresholds, loop, call or _call, batch)
         stacks.append(_stacked(calls, found))
@@ -117,7 +122,14 @@ def record(
     cell = CELL_OF_MODE[next(iter(found.values())).mode]
     told = Told(name or type(model).__name__, cell, own_x, own_h, *_told(output, classes, readout))
     steps = [_closed_masks(stack) if loop == "closed" else _open_masks(stack, told) for stack in stacks]
-    return Trace.of_recording(steps, told, loop, f"PyTorch {type(model).__name__}: {', '.join(found)}")
+    trace = Trace.of_recording(steps, told, loop, f"PyTorch {type(model).__name__}: {', '.join(found)}")
+    if learning_rate is None:
+        return trace
+    if loop != "closed":
+        raise ConfigError("learning_rate goes with loop='closed': in open loop no delta network runs")
+    labels = batch[1] if isinstance(batch, list | tuple) and len(batch) > 1 else None
+    last = Batch(unpack(stacks[-1][0].x, stacks[-1][0].packing), output, labels)
+    return with_numbers(trace, model, [found[one.name] for one in stacks[-1]], last, learning_rate)
 
 
 def _recurrent(model: nn.Module) -> dict[str, nn.RNNBase]:

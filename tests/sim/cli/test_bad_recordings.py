@@ -177,6 +177,12 @@ CASES = [
     ("groups that nobody told", csv_with("s00", "s00"), "split.by=group", 'a.csv split.by "group" no group "share"'),
     ("a split that nobody published", csv_with("s00", "s00"), "split.by=published", "a.csv split.by no parts"),
     ("a test part too small", csv_with("s00", "s00"), "split.test=0.001", "test part is empty 30 sequences split.test"),
+    (
+        "a validation part too small",
+        csv_with("s00", "s00"),
+        "split.validation=0.001",
+        "validation part is empty 30 sequences split.validation",
+    ),
     ("values for spikes", csv_with("s00", "s00"), "spikes=true", "a.csv dataset.spikes 0 or 1 train part has"),
     ("spikes of no sound", csv_with("s00", "s00"), "front_end=cochlea", "a.csv 'cochlea' takes sound has values"),
     ("Parquet that is none", text_in("a.parquet", "PAR1"), "", "a.parquet no Parquet file accepted"),
@@ -302,4 +308,4 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(deltatrain
 def test_a_group_that_is_the_only_one_is_not_parted(deltatrain, tmp_path):
     files.write_csv(tmp_path / "a.csv", group=["anna"] * 30)
     ran = deltatrain("data", "show", tmp_path / "a.csv")
-    assert ran.status == 2 and "all sequences are of 'anna'" in ran.stderr
+    assert ran.status == 2 and "all sequences are of 'anna', so no group can be set apart" in ran.stderr

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import recording_files as files
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.result import Result
+from deltatrain.sim.sweep.point import Base, Simulator
 from deltatrain.sim.sweep.space import Space
 from deltatrain.sim.sweep.trained import trained_trace
 from deltatrain.workloads.own_data import OwnData
@@ -95,7 +97,7 @@ def test_what_is_kept_of_a_training_is_known_by_its_recordings(tmp_path, monkeyp
     assert trained_trace(workload) == first
     values, labels = files.sequences(seed=5)
     np.savez(tmp_path / "a.npz", x=np.concatenate(values), lengths=[len(v) for v in values], y=labels)
-    trained._recordings.cache_clear()  # as another process has it
+    trained.forget_recordings()
     other = trained_trace(workload)
     assert other.data_digest == workload.dataset.load().digest != first.data_digest
     assert len(list((tmp_path / "cache" / "trained").glob("*.npz"))) == 2
@@ -117,6 +119,20 @@ def test_a_sweep_is_of_its_recordings(tmp_path):
     assert Space.from_table(table).base.identity == before
     files.write_npz(tmp_path / "a.npz", part=np.array(["train", "test"] * 15))
     assert Space.from_table(table).base.identity != before
+
+
+def test_a_second_sweep_reads_recordings_that_changed(tmp_path, monkeypatch):
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path / "cache"))
+    files.write_npz(tmp_path / "a.npz")
+    workload = Workload.named(described(tmp_path, '"a.npz"')).model_dump(mode="json", exclude_none=True)
+    machine = Architecture.named("tiny").model_dump(mode="json")
+    base = Base(machine, workload, (), "analytic", False)
+    first = Simulator(base).row({})
+    values, labels = files.sequences(seed=5)
+    np.savez(tmp_path / "a.npz", x=np.concatenate(values), lengths=[len(v) for v in values], y=labels)
+    second = Simulator(base).row({})
+    assert "failure" not in first | second
+    assert len(list((tmp_path / "cache" / "trained").glob("*.npz"))) == 2
 
 
 def test_data_show_prints_tables_and_draws(deltatrain, tmp_path):

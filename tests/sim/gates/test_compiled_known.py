@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.source_digest import digest_of
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.tile import Tile
 from deltatrain.sim.gates.compiled import known, library
@@ -96,19 +97,19 @@ def test_other_sources_are_another_design(conversions, monkeypatch):
 
 def test_a_changed_a_new_and_a_lost_source_are_seen(tmp_path):
     (tmp_path / "inner").mkdir()
-    digests = [known.digest_of([tmp_path])]
+    digests = [digest_of([tmp_path])]
     for file, text in (("lanes.py", "P = 8\n"), ("lanes.py", "P = 9\n"), ("inner/more.py", ""), ("harness.hpp", "")):
         (tmp_path / file).write_text(text)
-        digests.append(known.digest_of([tmp_path]))
+        digests.append(digest_of([tmp_path]))
     (tmp_path / "lanes.py").unlink()
-    digests.append(known.digest_of([tmp_path]))
+    digests.append(digest_of([tmp_path]))
     assert len(set(digests)) == len(digests) == 6
     (tmp_path / "README.md").write_text("not a source")
-    assert known.digest_of([tmp_path]) == digests[-1]
+    assert digest_of([tmp_path]) == digests[-1]
 
 
 def test_the_gates_and_their_conversion_are_sources():
-    assert known.digest_of(known.SOURCES) == known._LOADED
+    assert digest_of(known.SOURCES) == known._LOADED
     for file in ("rtl/tile.py", "accel/activation.py", "sim/gates/compiled/verilator.hpp", "sim/gates/ports.py"):
         path = Path(known.__file__).parents[3] / file
         assert path.is_file()

@@ -133,7 +133,7 @@ def test_words_pass_as_if_every_byte_were_followed(machine: Architecture, asked:
             port.read(*request[:4], told.append)
     _advance(port, math.inf)
     for arrival, (come, times) in zip(told, words, strict=True):
-        assert arrival.come == come <= times[-1]
+        assert arrival.come == come <= times[-1] == arrival.passed
         assert arrival.ready == max(time + len(times) - number for number, time in enumerate(times))
     assert port.read_bytes == sum(r.size for r in asked if not r.write)
     assert port.write_bytes == sum(r.size for r in asked if r.write)
@@ -184,9 +184,10 @@ def test_a_memory_without_latency_delivers_at_the_width_of_the_port(
     port.read(cycle, 0, words * word_bytes, word_bytes, told.append)
     assert port.next_cycle <= cycle
     port.advance(cycle)
-    ((ready, come),) = told
+    ((ready, come, passed),) = told
     last = cycle + -(-words * word_bytes // width) - 1
     assert come == cycle
+    assert passed == last
     assert ready == max(last + 1, cycle - 1 + -(-word_bytes // width) + words)
 
 
@@ -201,7 +202,8 @@ def test_a_memory_with_a_latency_answers_in_the_first_cycle_that_begins_after_it
     width = Architecture.named("edge").dma.bytes_per_cycle
     port.read(cycle, 0, words * width, width, told.append)
     _advance(port, math.inf)
-    assert told == [(cycle + request_cycles + 16 + words, cycle + request_cycles + 16)]
+    first = cycle + request_cycles + 16
+    assert told == [(first + words, first, first + words - 1)]
     assert port.write(cycle, 0, width) == cycle + request_cycles + 16
     assert port.finish(0) == cycle + request_cycles + 16
 

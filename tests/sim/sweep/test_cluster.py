@@ -21,9 +21,9 @@ from spaces import tiny
 import deltatrain
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.version import VERSION
+from deltatrain.sim.code import CODE, Code
 from deltatrain.sim.sweep import sweep
 from deltatrain.sim.sweep.checks import checked_space
-from deltatrain.sim.sweep.code import CODE, Code
 from deltatrain.sim.sweep.exploration import Progress
 from deltatrain.sim.sweep.journal import read
 

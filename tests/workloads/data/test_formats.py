@@ -119,6 +119,14 @@ def test_a_ts_file_alone_is_split_by_share(tmp_path: Path) -> None:
     assert counts(loaded(tmp_path / "toy.ts")) == {"train": 16, "test": 4}
 
 
+def test_the_suffix_of_a_sound_may_be_in_capitals(tmp_path: Path) -> None:
+    files.write_wav_folder(tmp_path / "a")
+    digest = loaded(tmp_path / "a").digest
+    for file in list((tmp_path / "a").rglob("*.wav")):
+        file.rename(file.with_suffix(".WAV"))
+    assert loaded(tmp_path / "a").digest == digest
+
+
 def test_folders_of_parts_are_the_split(tmp_path: Path) -> None:
     for part, count in (("train", 4), ("val", 2), ("test", 3)):
         files.write_wav_folder(tmp_path / part, count)

@@ -334,7 +334,8 @@ def test_training_begins_with_the_weights_of_a_file(
     drifts: Recordings, drift_workload: Workload, tmp_path: Path
 ) -> None:
     sizes = sizes_of(drift_workload, drifts)
-    drawn = initial_parameters(sizes, _generator(drift_workload.training, _INITIAL, 0), drift_workload.dtype)
+    table = drift_workload.training
+    drawn = initial_parameters(sizes, _generator(table, _INITIAL, 0), drift_workload.dtype, table.forget_bias)
     StoredNetwork.of_parameters("delta_lstm", drawn).save(tmp_path / "same.npz")
     from_file = drift_workload.with_changes(initial_weights=str(tmp_path / "same.npz"))
     one, other = (train(workload, drifts) for workload in (drift_workload, from_file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from deltatrain.workloads.lowering.op_kinds import (
     STORE_TAPE,
     OpKind,
 )
-from deltatrain.workloads.lowering.op_order import BACKWARD, FORWARD, OpOrder, Position
+from deltatrain.workloads.lowering.op_order import BACKWARD, FORWARD, OpOrder, Position, _packed
 from deltatrain.workloads.lowering.ops import COLUMNS
 
 
@@ -118,3 +119,12 @@ def test_a_kind_knows_its_unit() -> None:
     for arithmetic in ("gru", "lif"):
         mode = ENCODE.x.mode_of(CELL_ARITHMETIC.load(arithmetic))
         assert ENCODE.x.unit == MODES.load(mode).UNIT
+
+
+@pytest.mark.parametrize(("largest", "numbers"), [(2, 1), (2**9, 1), (2**20, 2), (2**40, 6), (2**62, 6)])
+def test_packed_keys_sort_as_the_keys_do(largest: int, numbers: int) -> None:
+    random = np.random.default_rng(largest)
+    kinds = [tuple(random.integers(-1, largest, (6, size))) for size in (5, 400)]
+    packed, plain = _packed(kinds), [np.concatenate(parts) for parts in zip(*kinds, strict=True)]
+    assert len(packed) == numbers
+    np.testing.assert_array_equal(np.lexsort(packed[::-1]), np.lexsort(plain[::-1]))

@@ -76,10 +76,10 @@ def _targets(
     stepwise, numbers = wants.startswith("step"), wants.endswith("numbers")
     leading = 2 if stepwise and padded else 1
     shape = "(sequences, steps" if leading == 2 else "(all steps" if stepwise else "(sequences"
-    rows = (len(lengths), None) if leading == 2 else (int(lengths.sum()) if stepwise else len(lengths),)
+    rows = int(lengths.sum()) if stepwise and leading == 1 else len(lengths)
     kinds = "fiub" if numbers else "iubUS"
     wide = y.ndim == leading + 1 and numbers
-    fits = y.dtype.kind in kinds and (y.ndim == leading or wide) and y.shape[0] == rows[0] and y.size
+    fits = y.dtype.kind in kinds and (y.ndim == leading or wide) and len(y) == rows and y.size
     if not fits or (leading == 2 and y.shape[1] < lengths.max()):
         what = "numbers" if numbers else "integers or texts"
         raise ConfigError(

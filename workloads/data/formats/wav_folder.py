@@ -16,12 +16,14 @@ LAYOUT = "CLASS/*.wav, or {train,test}/CLASS/*.wav"
 FRONT_END = "log_mel"
 WANTS: tuple[Wanted, ...] = ("classes",)
 
+_WAV = "*.[wW][aA][vV]"
+
 
 def fits(path: Path) -> bool:
     """Tell whether there are WAV files one or two folders down, and no lists that split them."""
     if not path.is_dir() or any(path.glob("*_list.txt")) or any(path.glob("data/*_data.csv")):
         return False
-    return any(any(path.glob(depth)) for depth in ("*/*.wav", "*/*/*.wav"))
+    return any(any(path.glob(depth)) for depth in (f"*/{_WAV}", f"*/*/{_WAV}"))
 
 
 def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
@@ -30,9 +32,9 @@ def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     parted = bool(tops) and all(top.name in PARTS for top in tops)
     classes = [(PARTS[top.name], folder) for top in tops for folder in _folders(top)] if parted else []
     classes = classes or [(0, folder) for folder in tops]
-    files = [(file, part, folder.name) for part, folder in classes for file in sorted(folder.rglob("*.wav"))]
+    files = [(file, part, folder.name) for part, folder in classes for file in sorted(folder.rglob(_WAV))]
     for _, folder in classes:
-        if not any(folder.rglob("*.wav")):
+        if not any(folder.rglob(_WAV)):
             raise ConfigError(f"{folder}: the folder of a class has no WAV file; accepted is {LAYOUT}")
     if not files:
         raise ConfigError(f"{path}: there are no WAV files in folders of classes; accepted is {LAYOUT}")

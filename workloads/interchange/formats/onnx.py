@@ -64,16 +64,16 @@ def _loaded(path: Path) -> ModelProto:
     require("onnx", "reading ONNX")
     read_bytes(path)
     import onnx
+    from onnx.checker import ValidationError
 
     try:
         return onnx.load(path)
     except MemoryError:
         raise
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.filename or error} cannot be read: it holds the weights") from None
-    except Exception as error:  # what protobuf and onnx raise for a damaged file is listed nowhere
-        if "external" in str(error).lower() or "data" in str(error).lower():
-            raise ConfigError(f"{path}: a file of weights beside it is missing: {str(error).splitlines()[0]}") from None
+    except (OSError, ValidationError) as error:
+        words = " ".join(str(error).split())
+        raise ConfigError(f"{path}: the file beside it that holds its weights cannot be read: {words}") from None
+    except Exception:  # what protobuf and onnx raise for a damaged file is listed nowhere
         raise ConfigError(f"{path} is no ONNX model, or it is damaged") from None
 
 

@@ -35,6 +35,10 @@ from deltatrain.workloads.lowering.op_kinds import (
 
 __all__ = ["forward_only", "kept_whole", "sent_whole", "timeline"]
 
+_EMPTY = np.zeros(0, dtype=np.int64)
+_NO_CHANGES = Changes(*[_EMPTY] * len(Changes._fields))
+_TAPE, _STATE, _RESIDUE, _LOSS = range(len(WHAT))
+
 
 def timeline(schedule: CheckpointSchedule) -> Timeline:
     """Return the timeline of `schedule`.
@@ -51,15 +55,36 @@ def timeline(schedule: CheckpointSchedule) -> Timeline:
 
 
 def kept_whole(steps: int) -> Timeline:
-    """Return the timeline of a sample whose tape stays in local memory."""
-    return timeline(CheckpointSchedule.of(steps, [(Action.FORWARD_TAPE, 0, steps), (Action.REVERSE, 0, steps)]))
+    """Return the timeline of a sample whose tape stays in local memory: one pass forward, and one back."""
+    number = np.arange(steps, dtype=np.int64)
+    never, zero, back = np.full(steps, NONE, dtype=np.int64), np.zeros(steps, dtype=np.int64), number[::-1].copy()
+    forward = dict.fromkeys(ForwardSteps._fields, never) | {"step": number, "stage": zero, "macro": number}
+    of_steps = dict.fromkeys(Steps._fields, never) | {"made_by": number, "stage": zero + 1, "macro": back}
+    return Timeline(
+        ForwardSteps(**forward | {"again": zero, "restarts": zero, "leaves": zero + 1}),
+        Steps(**of_steps),
+        Saves(*[_EMPTY] * len(Saves._fields)),
+        Loads(*[_EMPTY] * len(Loads._fields)),
+        _kept_until_reversed(number, back),
+    )
+
+
+def _kept_until_reversed(number: Column, back: Column) -> Changes:
+    """Return the changes of tapes and of what the loss keeps: each comes in order, and goes in the order `back`."""
+    parts = [
+        (kept, step, sign, AT.index(at))
+        for step, sign, at in ((number, 1, CELL), (back, -1, OUTER.x))
+        for kept in (_TAPE, _LOSS)
+    ]
+    steps = np.concatenate([step for _, step, _, _ in parts])
+    what, sign, at = (np.repeat([part[field] for part in parts], len(number)) for field in (0, 2, 3))
+    return Changes(what, steps, sign, at, steps)
 
 
 def forward_only(steps: int) -> Timeline:
     """Return the timeline of a sample that is run forward and never back."""
     whole, never = kept_whole(steps), np.full(steps, NONE, dtype=np.int64)
-    nothing = Changes(*[np.zeros(0, dtype=np.int64)] * len(Changes._fields))
-    return whole._replace(steps=whole.steps._replace(made_by=never), changes=nothing)
+    return whole._replace(steps=whole.steps._replace(made_by=never), changes=_NO_CHANGES)
 
 
 def sent_whole(steps: int, on_way: int = 2) -> Timeline:
@@ -68,7 +93,7 @@ def sent_whole(steps: int, on_way: int = 2) -> Timeline:
     Step t + n is run when step t has been stored, and loaded when step t + 2 n has been reversed.
     """
     whole, number = kept_whole(steps), np.arange(steps)
-    zero, nothing = np.zeros(steps, dtype=np.int64), Changes(*[np.zeros(0, dtype=np.int64)] * len(Changes._fields))
+    zero = np.zeros(steps, dtype=np.int64)
     return whole._replace(
         forward=whole.forward._replace(stored=np.maximum(number - on_way, NONE)),
         steps=whole.steps._replace(
@@ -79,14 +104,13 @@ def sent_whole(steps: int, on_way: int = 2) -> Timeline:
             load_order=zero,
             load_reversed=np.where(number + on_way < steps, number + on_way, NONE),
         ),
-        changes=nothing,
+        changes=_NO_CHANGES,
     )
 
 
 _LOAD, _UNDO = Steps._fields.index("load_stage"), Steps._fields.index("undo_stage")
 _SLOT, _MADE_BY, _STAGE = (Steps._fields.index(name) for name in ("slot", "made_by", "stage"))
 _RESTARTS, _KEPT, _RESTORED = (ForwardSteps._fields.index(name) for name in ("restarts", "kept", "restored"))
-_TAPE, _STATE, _RESIDUE, _LOSS = range(len(WHAT))
 _LEAVES = {Action.FORWARD: 0, Action.FORWARD_TAPE: 1, Action.FORWARD_RESIDUE: 2}
 
 

@@ -63,10 +63,20 @@ def _of_matrix(program: Program, number: int, tensor: Tensor) -> int:
     """Return the bytes of the columns of a matrix that are in the list of any op on it."""
     ops, entries = program.ops, len(program.columns) + 1
     rows = np.flatnonzero((ops.tensor == number) | (ops.second_tensor == number))
+    if len(rows) and _known(program, rows[np.argmax(ops.count[rows])], tensor).sum() == tensor.columns:
+        return tensor.bytes  # as the update of a matrix does
     start = ops.list_start[rows]
     lists = np.bincount(start, minlength=entries) - np.bincount(start + ops.count[rows], minlength=entries)
     touched = np.unique(program.columns[np.cumsum(lists[:-1]) > 0])
     return int(tensor.column_words[touched[touched < tensor.columns]].sum()) * tensor.word_bytes
+
+
+def _known(program: Program, row: int, tensor: Tensor) -> NDArray[np.bool_]:
+    """Return which columns of a matrix are in the list of an op, shape (columns,)."""
+    start, found = program.ops.list_start[row], np.zeros(tensor.columns, dtype=np.bool_)
+    listed = program.columns[start : start + program.ops.count[row]]
+    found[listed[listed < tensor.columns]] = True
+    return found
 
 
 def _of_transfers(program: Program) -> int:

@@ -23,7 +23,7 @@ _settings: Any = numba.config  # its names are made at run time
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class _Announcement(Listener):  # type: ignore[misc]  # numba has no types
+class _Announcement(Listener):
     """Tells what is compiled, once a process, and not in those that a process has made."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class _Announcement(Listener):  # type: ignore[misc]  # numba has no types
 
 
 _announcement = _Announcement()
-register("numba:compile", _announcement)
+cast(Any, register)("numba:compile", _announcement)
 
 
 def compiled(function: _Function, name: str = "", **options: Any) -> _Function:

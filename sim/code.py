@@ -1,4 +1,4 @@
-"""The code that this process runs: rows that other code found are not comparable with its own."""
+"""The code that this process runs: what other code found is not comparable with what it finds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deltatrain import accel, rtl, sim, workloads
+from deltatrain.accel.source_digest import digest_of
 from deltatrain.accel.version import VERSION
-from deltatrain.sim.gates.compiled.known import digest_of
 
 
 class Code(NamedTuple):
@@ -18,7 +18,7 @@ class Code(NamedTuple):
     version
         Of deltatrain.
     digest
-        16 hexadecimal digits of the SHA-256 of all that decides a point's row.
+        16 hexadecimal digits of the SHA-256 of all that decides what a simulation finds.
     """
 
     version: str
