@@ -9,6 +9,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.step_programs import check_dense, check_idle
+from deltatrain.workloads.synthetic import check_drawn
 from deltatrain.workloads.workload import Workload
 
 
@@ -26,10 +27,13 @@ def check_described(architecture: Architecture, workload: Workload, *, dense: bo
     ------
     FitError
         If the step does not fit even if nothing fires, or the dense twin does not.
+    MemoryError
+        If the host has no room for such a step.
     """
     if workload.synthetic is None:
         return
     statistics = workload.synthetic
+    check_drawn(workload, statistics)
     sizes = workload.cell, statistics.inputs, workload.hidden, statistics.classes
     shape = Shape.of(*sizes, learns=workload.learns)
     lengths = np.full(workload.training.batch, statistics.steps, dtype=np.int64)

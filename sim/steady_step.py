@@ -13,6 +13,8 @@ from deltatrain.workloads.lowering.step_programs import recorded_program
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
+_CLASSES = 2
+
 
 class SteadyStep(NamedTuple):
     """A network of equal layers, and how many columns fire in a step of it.
@@ -47,7 +49,8 @@ class SteadyStep(NamedTuple):
         fired = self._masks(steps)
         recorded = RecordedStep(0, 0, np.array([steps]), tuple(fired[0::2]), tuple(fired[1::2]))
         changes = {"cell": self.cell, "hidden": [self.hidden] * self.layers, "phases": ["FP"]}
-        trace = Trace(Workload.named("synthetic", changes), self.inputs, 2, (recorded,), ())
+        sizes = {"synthetic.inputs": self.inputs, "synthetic.classes": _CLASSES}
+        trace = Trace(Workload.named("synthetic", changes | sizes), self.inputs, _CLASSES, (recorded,), ())
         return cycle.count(recorded_program(machine, trace, recorded)).cycles
 
     def _masks(self, steps: int) -> list[NDArray[np.bool_]]:

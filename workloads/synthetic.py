@@ -15,6 +15,7 @@ from deltatrain.workloads.workload import Workload
 
 _INPUT, _RECURRENT, _WEIGHTS = 0, 1, 2  # what is drawn, in seeds
 _DRAWN_BYTES = 24  # of host memory for an element of a stream that is being drawn
+_LISTED_BYTES = 300  # of host memory for a step of a layer, whose lists are sized before anything is drawn
 _NO_SPREAD = 1e-12  # a skew below this is none: the Beta distribution's parameters would overflow
 
 
@@ -35,8 +36,7 @@ def synthetic_step(workload: Workload) -> RecordedStep:
     steps, batch = statistics.steps, workload.training.batch
     widths = (statistics.inputs, *workload.hidden)
 
-    largest = max(statistics.inputs, *workload.hidden) * steps * batch
-    check_room(_DRAWN_BYTES * largest + 2 * steps * batch * sum(widths), f"a training step of {workload.name}")
+    check_drawn(workload, statistics)
 
     def stream(layer: int, kind: int, steps: int, width: int, occupancy: float) -> NDArray[np.bool_]:
         random = np.random.default_rng([workload.training.seed, layer, kind])
@@ -58,6 +58,14 @@ def synthetic_step(workload: Workload) -> RecordedStep:
         fired_h=tuple(recurrent(layer) for layer in range(len(workload.hidden))),
         weights=_weights(workload, statistics),
     )
+
+
+def check_drawn(workload: Workload, statistics: Synthetic) -> None:
+    """Raise a `MemoryError` if this host has no room for such a step: its masks, or the sizes of its lists."""
+    vectors, widths = statistics.steps * workload.training.batch, (statistics.inputs, *workload.hidden)
+    element_bytes = _DRAWN_BYTES * max(widths) + 2 * sum(widths)
+    wanted = vectors * max(element_bytes, _LISTED_BYTES * len(workload.hidden))
+    check_room(wanted, f"a training step of {workload.name}")
 
 
 def _weights(workload: Workload, statistics: Synthetic) -> tuple[NDArray[np.bool_], ...]:

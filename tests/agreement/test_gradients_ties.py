@@ -46,7 +46,7 @@ def test_what_is_asked_without_having_fired_is_recorded_and_counted() -> None:
     assert [mask.ravel().tolist() for mask in recorded.fired_h] == [[False] * 3] * 2
     assert [mask.ravel().tolist() for mask in recorded.asked_x] == [[False, False, True], [True] * 3]
     assert [mask.ravel().tolist() for mask in recorded.asked_h] == [[False, True, True]] * 2
-    macs = matrix_macs(EpochCounts(0, False, 0.0, 0.0, *fired_in(step.forward)), sizes, "last")
+    macs = matrix_macs(EpochCounts(0, False, 0.0, 0.0, *fired_in(sizes.cell, step.forward)), sizes, "last")
     assert (macs.fp, macs.bp, macs.wg) == (2 + 2, 3 + 2 + 2 + 2, 2 + 2)  # the last two are the read-out's
     assert (macs.dense_fp, macs.dense_bp, macs.dense_wg) == (10 + 2 - 0, 7 + 2, 10 + 2)
 

@@ -47,7 +47,8 @@ def test_a_machine_does_what_the_trainer_counts_and_its_bias_columns(cell: str, 
 
     bias_rows = (arithmetic.BIAS_X * len(module.TARGETS_X) + arithmetic.BIAS_H * len(module.TARGETS_H)) * sum(HIDDEN)
     readouts = len(LENGTHS) if readout == "last" else int(LENGTHS.sum())
-    biases = len(LENGTHS) * bias_rows + readouts * CLASSES
+    times = len(LENGTHS) if arithmetic.KEPT else int(LENGTHS.sum())  # at the first step, or where M is not kept at each
+    biases = times * bias_rows + readouts * CLASSES
     assert biases > 0
     for counters, counted in (
         (machine.counters, (trainer.fp + biases, trainer.bp, trainer.wg + biases)),

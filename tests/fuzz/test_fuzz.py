@@ -100,7 +100,7 @@ def sound(printed: str) -> None:
     for row in (*phase_rows(result), *memory_rows(result)):
         for name in ("share", "utilisation", "occupancy", "row_hit_share", "bus_busy"):
             assert 0 <= row.get(name, 0) <= 1 + 1e-9, (name, row)
-    for run in (result.counters, result.dense):
+    for run in result.runs.values():
         assert min([run.cycles, *run.work.values(), *run.remote.bus_ticks.values()]) >= 0
     assert all(joules >= 0 for joules in (*result.energy_j.values(), *result.area_mm2.values()))
 

@@ -85,7 +85,7 @@ def weight_gradient(g_M: Array, delta: Array, fired: Array) -> Array:
 
 
 def _few(listed: Array, W: Array) -> bool:
-    return W.size >= SMALLEST_MATRIX and np.count_nonzero(listed) <= MOST_LISTED * listed.size
+    return W.size >= SMALLEST_MATRIX and int(np.count_nonzero(listed)) <= MOST_LISTED * listed.size
 
 
 @cache

@@ -88,7 +88,8 @@ def backward(
     tuple[Layer, Array]
         Gradients of the parameters, and g(M) of all steps, shape (N, A*H), from which `input_gradient` goes on.
     """
-    back_h = backward_product(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS), tape.asked_h)
+    W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
+    back_h = backward_product(W_h, tape.asked_h) if cell.TARGETS_H else None
     width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
     factors = cell.backward_factors(tape.values, rows_before(packing), packing)
     asked = tape.asked_h.astype(g_h.dtype)
@@ -104,7 +105,7 @@ def backward(
         cell.backward(g, carry[:n], factors[:, rows], blocks_of(step_M[:n], width))
         cell.STREAMS.accumulate(memory, step_M[:n])
         g_M[rows] = memory
-        if not cell.TARGETS_H:
+        if back_h is None:
             g[...] = 0
             continue
         back_h(memory, tape.asked_h[rows], g)
@@ -113,7 +114,9 @@ def backward(
         cell.STREAMS.adjoint_step(g, g_h_hat[:n], asked[rows])
     gradients = Layer(
         gather(weight_gradient(g_M, tape.delta_x, tape.fired_x), cell.TARGETS_X, cell.ACCUMULATORS),
-        gather(weight_gradient(g_M, tape.delta_h, tape.fired_h), cell.TARGETS_H, cell.ACCUMULATORS),
+        gather(weight_gradient(g_M, tape.delta_h, tape.fired_h), cell.TARGETS_H, cell.ACCUMULATORS)
+        if cell.TARGETS_H
+        else np.zeros_like(layer.W_h),
         cell.STREAMS.bias_gradient(g_M, carried_M),
     )
     return gradients, g_M

@@ -164,14 +164,16 @@ def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> L
     """Return the lists of a delta machine when nothing fires: their sizes are the least that lists can have."""
     entry = shape.encoder.list_entry_bytes(engine)
 
-    def idle(stream: StreamLists) -> StreamLists:
+    def idle(stream: StreamLists, width: int) -> StreamLists:
         zero = np.zeros_like(stream.fired)
-        on_tape = _on_tape(np.repeat(zero[..., None], tiles, 2), stream.width, entry, engine)
-        starts = stream.start, zero, stream.asked_start, stream.scan_cycles
-        return StreamLists(stream.width, stream.biased, zero, *starts, *on_tape)
+        on_tape = _on_tape(np.repeat(zero[..., None], tiles, 2), width, entry, engine)
+        of_vectors = (zero, stream.start, zero, stream.asked_start, stream.scan_cycles)
+        return StreamLists(width, stream.biased, *of_vectors, *on_tape)
 
     dense = dense_lists(lengths, shape, engine, tiles)
-    return replace(dense, x=tuple(map(idle, dense.x)), h=tuple(map(idle, dense.h)), entry_bytes=entry)
+    return replace(
+        dense, x=tuple(map(idle, dense.x, shape.inputs)), h=tuple(map(idle, dense.h, shape.hidden)), entry_bytes=entry
+    )
 
 
 def _all_columns(shape: Shape) -> NDArray[np.int32]:

@@ -100,7 +100,7 @@ def test_headline_stands_beside_its_baseline(make_run, seed):
     time = cards["Training step simulated"]
     assert quantity(delta.seconds, "s") in time and f"dense {quantity(dense.seconds, 's')}" in time
     assert f"{times(dense.cycles / delta.cycles)} faster" in time
-    energy = cards["Energy of the step modelled"]
+    energy = cards["Energy of the training step modelled"]
     assert quantity(sum(run.result.energy_j.values()), "J") in energy
     assert f"dense {quantity(sum(run.result.dense_energy_j.values()), 'J')}" in energy
     assert quantity(delta.remote.asked_bytes, "B") in cards["Off-chip traffic simulated"]
