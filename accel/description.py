@@ -113,6 +113,11 @@ class Description(BaseModel):
         return table_digest(self.model_dump(mode="json"))
 
 
+def not_there(field: object) -> bool:
+    """Tell whether a field is to be left out, so that descriptions from before it keep their digests."""
+    return field is None
+
+
 def table_digest(table: dict[str, Any]) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a table's canonical JSON."""
     text = json.dumps(table, sort_keys=True, separators=(",", ":"))

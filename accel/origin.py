@@ -22,6 +22,12 @@ NO_DENSE = "no dense run"
 FLOAT_ACCURACY = "accuracy of the float training"
 """What a test accuracy is called: no training in a machine's own numbers stands behind it."""
 
+FLOAT_FIGURES = {
+    "accuracy": FLOAT_ACCURACY,
+    "mean_squared_error": "mean squared error of the float training",
+}
+"""What the figure of a task is called, by its name in results and sweeps."""
+
 IN_INTEGERS = "in the machine's integers, on the weights and inputs of the recorded step"
 AS_RECORDED = "as recorded, in the floating-point numbers of training"
 BY_STATISTICS = "as drawn from the workload's statistics"
@@ -46,7 +52,8 @@ def origin_of(fidelity: str) -> str:
 
 def origin_of_column(column: str, fidelity: str) -> str:
     """Return how the numbers in a column of a sweep's table were found, a key of `ORIGINS`."""
-    origins = {"machine": DESCRIBED, "workload": DESCRIBED, "accuracy": MEASURED, "training": MEASURED}
+    origins = {"machine": DESCRIBED, "workload": DESCRIBED, "training": MEASURED}
+    origins |= dict.fromkeys(FLOAT_FIGURES, MEASURED)
     origins |= dict.fromkeys(("energy", "energy_j", "area", "area_mm2"), MODELLED)
     return origins.get(column.partition(".")[0], origin_of(fidelity))
 

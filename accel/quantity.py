@@ -37,3 +37,8 @@ def times(value: float) -> str:
     if math.isinf(value):
         return "∞×"
     return f"{value:,.0f}×" if value >= 100 else f"{value:.3g}×"
+
+
+def figure_words(name: str, value: float) -> str:
+    """Return the figure of a task in words: an accuracy as a share, any other as a number."""
+    return share(value) if name == "accuracy" else f"{value:.4g}"

@@ -18,7 +18,7 @@ from deltatrain.accel.latency import Latency
 from deltatrain.accel.origin import (
     ANOTHER_WORKLOAD,
     DESCRIBED,
-    FLOAT_ACCURACY,
+    FLOAT_FIGURES,
     IN_INTEGERS,
     MEASURED,
     MODELLED,
@@ -26,7 +26,7 @@ from deltatrain.accel.origin import (
     origin_of,
     recorded_words,
 )
-from deltatrain.accel.quantity import quantity, share, times
+from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.training_shown import check_shown
 
 SCHEMA: Literal[2] = 2
@@ -367,8 +367,8 @@ class Result(Description):
             facts.append(("energy", ", dense ".join(quantity(sum(one.values()), "J") for one in spent), MODELLED))
         if words := recorded_words(self.workload):
             facts.append(("deltas", words, DESCRIBED))
-        if "accuracy" in self.training:
-            facts.append((FLOAT_ACCURACY, share(self.training["accuracy"]), MEASURED))
+        figures = ((name, self.training[name]) for name in FLOAT_FIGURES if name in self.training)
+        facts.extend((FLOAT_FIGURES[name], figure_words(name, value), MEASURED) for name, value in figures)
         if (cut := spikes_cut.told(self.training)) is not None:
             facts.append((spikes_cut.SPIKES_CUT, cut, MEASURED))
         title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one {self.simulated}, {self.fidelity}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltatrain.accel.origin import FLOAT_ACCURACY
+from deltatrain.accel.origin import FLOAT_FIGURES
 
 _ENDS = {
     "macs_per_remote_byte": "MAC/B",
@@ -64,7 +64,7 @@ def heading(column: str) -> str:
     """
     if column.startswith(_FIELDS):
         return column.partition(".")[2]
-    words = {"seconds": "time", "accuracy": FLOAT_ACCURACY}.get(column, column)
+    words = ({"seconds": "time"} | FLOAT_FIGURES).get(column, column)
     for end in _SILENT:
         words = words.removesuffix(end)
     return words.replace(".", " ").replace("_", " ")

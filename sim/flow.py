@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.quantity import figure_words
 from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
 from deltatrain.sim.capabilities import against_recorded, against_simulating
@@ -24,6 +24,7 @@ from deltatrain.workloads.dataset import RECORDED, Dataset, title
 from deltatrain.workloads.dataset import recordings_of as loaded_recordings
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -176,7 +177,7 @@ def _traced(
     else:
         trace = _trained(workload, recordings, folder.state, resume, progress)
         folder.make_way_for(trace)
-        epochs = [asdict(counts) for counts in trace.epochs]
+        epochs = [counts.table() for counts in trace.epochs]
         table = workload.model_dump(mode="json")
         folder.save_training(
             {
@@ -193,13 +194,15 @@ def _traced(
 def _trained(workload: Workload, recordings: Recordings, state: Path | None, resume: bool, progress: Progress) -> Trace:
     from deltatrain.workloads.training import training
 
+    name = TASKS.load(workload.task).FIGURE
+
     def tell(at: training.Progress) -> None:
-        accuracy = "" if at.accuracy is None else f", accuracy {100 * at.accuracy:.1f} %"
-        detail = f"epoch {at.epoch + 1} of {at.epochs}, loss {at.loss:.3f}{accuracy}"
+        figure = "" if at.figure is None else f", {name.replace('_', ' ')} {figure_words(name, at.figure)}"
+        detail = f"epoch {at.epoch + 1} of {at.epochs}, loss {at.loss:.3f}{figure}"
         progress("training", at.update / at.updates, detail)
 
     done = training.train(workload, recordings, state_path=state, resume=resume, on_progress=tell)
-    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs, recordings.digest)
+    return done.trace(recordings)
 
 
 def _simulated(
@@ -245,7 +248,7 @@ def _draw(result: Result, trace: Trace, folder: OutputFolder, progress: Progress
     figure = occupancy_figure.draw(
         occupancy.over_steps(trace.recorded[-1]),
         occupancy.over_epochs(trace.epochs),
-        [counts.accuracy for counts in trace.epochs],
+        [counts.accuracy for counts in trace.epochs if counts.accuracy is not None],
         dense_epochs=int(np.sum([counts.dense for counts in trace.epochs])),
         workload=trace.workload.name,
     )

@@ -96,7 +96,7 @@ def _curves(result: Result, trace: Trace) -> Curves:
     return Curves(
         over_steps=occupancy.over_steps(_step_of(result, trace)),
         over_epochs=occupancy.over_epochs(trace.epochs),
-        accuracy=[counts.accuracy for counts in trace.epochs],
+        accuracy=[counts.accuracy for counts in trace.epochs if counts.accuracy is not None],
         dense_epochs=int(np.sum([counts.dense for counts in trace.epochs])),
     )
 

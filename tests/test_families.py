@@ -32,6 +32,7 @@ from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.sparsity import SPARSITY
+from deltatrain.workloads.tasks import TASKS
 
 FAMILIES: dict[str, ModuleFamily[Any]] = {
     "accel.modes": MODES,
@@ -46,6 +47,7 @@ FAMILIES: dict[str, ModuleFamily[Any]] = {
     "workloads.schedules": SCHEDULES,
     "workloads.rules": RULES,
     "workloads.sparsity": SPARSITY,
+    "workloads.tasks": TASKS,
     "workloads.lowering.checkpoint.policies": POLICIES,
     "sim.fidelity": FIDELITIES,
     "sim.studies": STUDIES,

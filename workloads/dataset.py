@@ -55,7 +55,8 @@ class NamedData(Description):
         recordings, groups = member.load(progress), member.train_groups()
         train = recordings.train
         everything = np.arange(len(train))
-        chosen = drawn(train.labels, groups, everything, self.validation, self.seed, self.name)
+        of_sequences = train.labels if train.wants == "classes" else np.zeros(len(train), np.int64)
+        chosen = drawn(of_sequences, groups, everything, self.validation, self.seed, self.name)
         if not len(chosen):
             raise ConfigError(f"dataset.validation: {self.validation} of the {len(train)} sequences is none of a class")
         rest = np.setdiff1d(everything, chosen)

@@ -18,6 +18,7 @@ from deltatrain.workloads.data.front_ends import FRONT_ENDS, FrontEnd, default
 from deltatrain.workloads.data.loading import of_classes, recordings_in
 from deltatrain.workloads.data.recordings import Recordings, standardised, standardised_together
 from deltatrain.workloads.data.splitting import Split
+from deltatrain.workloads.tasks import Wanted
 
 
 def _front_end(given: Any) -> Any:
@@ -31,6 +32,11 @@ def _front_end(given: Any) -> Any:
         return FRONT_ENDS.load(table["name"]).FIELDS.from_table(table)
     except ConfigError as error:
         raise ValueError("; ".join(str(error).splitlines())) from None
+
+
+def _classes(targets: object) -> bool:
+    """Tell whether what is wanted needs no word."""
+    return targets == "classes"
 
 
 class OwnData(Description):
@@ -55,6 +61,9 @@ class OwnData(Description):
         Says of values that all are 0 or 1, which is checked. What makes spikes need not say so.
     classes
         Those that are kept, by name; all if left out.
+    targets
+        What is wanted of sequences: "classes" or "numbers" of each, "step_classes" or "step_numbers" of each step.
+        Numbers are taken as they are.
     split
         Which sequences train, choose and test.
     """
@@ -67,6 +76,7 @@ class OwnData(Description):
     delta_step: PositiveFloat | None = None
     spikes: bool = False
     classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    targets: Wanted = Field(default="classes", exclude_if=_classes)
     split: Split = Split()
 
     @field_validator("format")
@@ -80,6 +90,12 @@ class OwnData(Description):
     def _coded_once(self) -> Self:
         if self.delta_step is not None and (self.spikes or (self.front_end is not None and self.front_end.SPIKES)):
             raise ValueError("delta_step must be left out where the values are spikes already")
+        return self
+
+    @model_validator(mode="after")
+    def _kept_where_there_are_classes(self) -> Self:
+        if self.classes is not None and self.targets != "classes":
+            raise ValueError(f'classes must be left out with targets = "{self.targets}"')
         return self
 
     @property
@@ -110,7 +126,10 @@ class OwnData(Description):
         format_ = FORMATS.load(self.format or format_of(path))
         if not path.exists():
             raise ConfigError(f"{path}: there is no such file or folder, and the data set should be there")
-        found = format_.collect(path, self.columns)
+        if self.targets not in format_.WANTS:
+            accepted = " or ".join(map(repr, format_.WANTS))
+            raise ConfigError(f"{path}: dataset.targets must be {accepted} for this format, not {self.targets!r}")
+        found = format_.collect(path, self.columns, self.targets)
         if isinstance(found, Found) and self.classes is not None:
             found = of_classes(found, self.classes, str(path))
         return found, self.front_end or default(format_.FRONT_END)
@@ -129,7 +148,7 @@ class OwnData(Description):
         if isinstance(found, Tokens):
             return found
         recordings = recordings_in(found, front_end, self.split, self.name, self.path, progress)
-        if recordings.classes < 2:
+        if recordings.classes < 2 and self.targets.endswith("classes"):
             only = recordings.class_names[0]
             raise ConfigError(f"{self.path}: all sequences are of class {only!r}; two or more are needed")
         if self.spikes:

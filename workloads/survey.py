@@ -28,7 +28,7 @@ class Survey(NamedTuple):
     lengths
         By part, the steps of each sequence.
     classes
-        By part, how many sequences each class has, shape (classes,).
+        By part, how many sequences or steps each class has, shape (classes,); empty where numbers are wanted.
     fired
         Share of the input deltas of the training part that fire, for each of `THETAS`.
     tried
@@ -50,14 +50,17 @@ class Survey(NamedTuple):
 def survey(recordings: Recordings) -> Survey:
     """Return what recordings are like."""
     parts, train = recordings.parts(), recordings.train
+    numbers = train.wants.endswith("numbers")
     chosen = _affordable(train)
     return Survey(
         {name: part.lengths for name, part in parts.items()},
-        {name: np.bincount(part.labels, minlength=recordings.classes) for name, part in parts.items()},
+        {name: np.bincount(part.labels, minlength=recordings.classes) for name, part in parts.items() if not numbers},
         fired_shares(train.take(chosen), THETAS),
         len(chosen),
         float(np.count_nonzero(train.values) / train.values.size),
-        tuple(_example(train, label) for label in np.unique(train.labels)[:_EXAMPLES]),
+        tuple(_example(train, label) for label in np.unique(train.labels)[:_EXAMPLES])
+        if train.wants == "classes"
+        else (),
     )
 
 

@@ -6,7 +6,15 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from deltatrain.accel.description import (
     Description,
@@ -15,6 +23,7 @@ from deltatrain.accel.description import (
     PositiveFloat,
     PositiveInt,
     Share,
+    not_there,
 )
 from deltatrain.accel.errors import HostError, unknown_name
 from deltatrain.accel.family import ModuleFamily
@@ -25,6 +34,24 @@ from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
+CLASSIFICATION = "classification"  # the task that needs no word
+
+
+def nothing(share: object) -> bool:
+    """Tell likewise of a share."""
+    return share == 0
+
+
+def _kind(weights: object) -> str:
+    return "balanced" if isinstance(weights, str) else "numbers"
+
+
+# told apart before validation, so that a fault is reported for the form that was meant, not for both
+ClassWeights = Annotated[
+    Annotated[Literal["balanced"], Tag("balanced")]
+    | Annotated[tuple[PositiveFloat, ...], Field(min_length=2), Tag("numbers")],
+    Discriminator(_kind),
+]
 
 
 class Training(Description):
@@ -68,6 +95,19 @@ class Training(Description):
     record_every
         Epochs between recorded steps, counted back from the last epoch, which is always recorded. What is recorded is
         the forward pass of one mini-batch of `batch` training samples, the same ones each time.
+    early_stopping
+        Epochs without a lower loss on the validation part after which training ends. Left out, all epochs are run; the
+        one with the lowest loss is kept wherever there is a validation part.
+    layer_rates
+        What the learning rate is multiplied with in each layer, and last in the read-out; 0 leaves it as it begins,
+        but for its weight decay, which is multiplied too. Left out, it is 1.
+    dropout
+        Share of the outputs of each layer but the last that the next one does not see in training; the others are
+        divided by what is left. The same ones in all steps of a sample (Gal and Ghahramani, NeurIPS 2016): others in
+        each step would make all deltas fire. Neither evaluation nor a recorded step drops anything.
+    class_weights
+        What the loss of a sample is multiplied with, by its class: a number for each, or "balanced", which makes
+        classes count alike: N / (classes * N_c) for a class with N_c of the N training samples. Left out, it is 1.
     """
 
     epochs: PositiveInt
@@ -86,6 +126,12 @@ class Training(Description):
     seed: NonNegativeInt = 0
     precision: Literal["float32", "float64"] = "float32"
     record_every: PositiveInt = 1
+    early_stopping: PositiveInt | None = Field(default=None, exclude_if=not_there)
+    layer_rates: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)] | None = Field(
+        default=None, exclude_if=not_there
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(default=0.0, exclude_if=nothing)
+    class_weights: ClassWeights | None = Field(default=None, exclude_if=not_there)
 
     @field_validator("rule")
     @classmethod

@@ -21,6 +21,7 @@ from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.step_numbers import StepNumbers
@@ -100,7 +101,8 @@ class EpochCounts:
     loss
         Mean training loss a sample.
     accuracy
-        Share of the test samples classified rightly after the epoch.
+        Share of the samples, or of the steps, that are classified rightly after the epoch: of the validation part, or
+        where there is none of the test part. None of a task with another figure.
     fired_x, fired_h
         For each layer, how many deltas fired.
     steps_x, steps_h
@@ -113,12 +115,14 @@ class EpochCounts:
         any other layer, and in files of before they were counted.
     steps_cut
         For each spiking layer, in how many steps of a sample a spike was not listed.
+    mean_squared_error
+        As `accuracy`, the figure of regression; None of other tasks.
     """
 
     epoch: int
     dense: bool
     loss: float
-    accuracy: float
+    accuracy: float | None
     fired_x: tuple[int, ...]
     fired_h: tuple[int, ...]
     steps_x: tuple[int, ...]
@@ -128,6 +132,17 @@ class EpochCounts:
     spikes: tuple[int, ...] = ()
     spikes_cut: tuple[int, ...] = ()
     steps_cut: tuple[int, ...] = ()
+    mean_squared_error: float | None = None
+
+    @property
+    def figure(self) -> float:
+        """The figure of the task."""
+        return next(figure for figure in (self.accuracy, self.mean_squared_error) if figure is not None)
+
+    def table(self) -> dict[str, Any]:
+        """Return the fields, without the figures of other tasks that files of before did not have."""
+        told = asdict(self)
+        return {name: told[name] for name in told if told[name] is not None or name in ("accuracy", "loss")}
 
     def check(self, sizes: Sizes) -> None:
         """Raise a `ConfigError` in one line unless an epoch of such a network can have these counts."""
@@ -148,6 +163,9 @@ class Trace(MadeOfMasks):
         Single training steps, in the order they were made.
     epochs
         Counts of each epoch; empty for a workload without training.
+    chosen
+        The epoch whose network is kept, where a validation part chose it; its step is the last of `recorded`, and
+        accuracies of `epochs` are of that part. None where the last epoch is kept, and they are of the test part.
     data_digest
         Of the recordings it was trained on (`Recordings.digest`); empty where there are none, or nobody noted it.
 
@@ -163,6 +181,7 @@ class Trace(MadeOfMasks):
     recorded: tuple[RecordedStep, ...]
     epochs: tuple[EpochCounts, ...]
     data_digest: str = ""
+    chosen: ChosenEpoch | None = None
 
     def __post_init__(self) -> None:
         check_widths(self.workload, self.inputs, self.classes)
@@ -174,6 +193,8 @@ class Trace(MadeOfMasks):
                 one.check(self.sizes)
             except ConfigError as error:
                 raise ConfigError(f"{what} is none of workload {self.workload.name!r}: {error}") from None
+        if self.chosen is not None:
+            self.chosen.check(len(self.epochs))
 
     @property
     def sizes(self) -> Sizes:
@@ -247,7 +268,9 @@ class Trace(MadeOfMasks):
         layers = len(workload.hidden)
         recorded = tuple(_recorded_step(index, at, arrays, layers) for index, at in enumerate(header.recorded))
         try:
-            return cls(workload, header.inputs, header.classes, recorded, header.epochs, header.data_digest)
+            return cls(
+                workload, header.inputs, header.classes, recorded, header.epochs, header.data_digest, header.chosen
+            )
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
 
@@ -271,6 +294,7 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     recorded: tuple[_When, ...]
     epochs: tuple[EpochCounts, ...]
     data_digest: str = ""
+    chosen: ChosenEpoch | None = None
     content: str
 
 
@@ -289,10 +313,11 @@ def _header(trace: Trace) -> dict[str, Any]:
         "workload": trace.workload.model_dump(mode="json"),
         "digest": trace.workload.digest(),
         **({"data_digest": trace.data_digest} if trace.data_digest else {}),
+        **({"chosen": asdict(trace.chosen)} if trace.chosen else {}),
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],
-        "epochs": [asdict(counts) for counts in trace.epochs],
+        "epochs": [counts.table() for counts in trace.epochs],
     }
 
 

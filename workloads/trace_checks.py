@@ -71,8 +71,13 @@ def check_counts(counts: Mapping[str, Any], sizes: Sizes) -> None:
     """
     if not math.isfinite(counts["loss"]):
         raise ConfigError(f"loss must be a finite number, not {counts['loss']}")
-    if not 0 <= counts["accuracy"] <= 1:
+    if counts["accuracy"] is not None and not 0 <= counts["accuracy"] <= 1:
         raise ConfigError(f"accuracy must be from 0 to 1, not {counts['accuracy']}")
+    figures = [name for name in ("accuracy", "mean_squared_error") if counts.get(name) is not None]
+    if len(figures) != 1 or not math.isfinite(counts[figures[0]]):
+        raise ConfigError(
+            f"one figure of a task must be told, and be a finite number, not {', '.join(figures) or 'none'}"
+        )
     steps, after_first = (_steps(s, widths, counts) for s, widths in (("x", sizes.inputs), ("h", sizes.hidden)))
     if not 0 <= after_first < steps:
         raise ConfigError(f"steps_h must be fewer steps than the {steps} of steps_x, not {after_first}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, Trace
 from deltatrain.workloads.training.operations import matrix_macs
 from deltatrain.workloads.weight_masks import counts as weight_counts
 
 Row = dict[str, int | float | str]
 
-_LAST = ("accuracy", "loss", "occupancy_x", "occupancy_h", "spikes", "spikes_cut", "steps_cut", "steps")
+_LAST = (*FLOAT_FIGURES, "loss", "occupancy_x", "occupancy_h", "spikes", "spikes_cut", "steps_cut", "steps")
 
 
 def sizes_of(trace: Trace) -> Sizes:
@@ -22,7 +24,8 @@ def sizes_of(trace: Trace) -> Sizes:
 def epoch_rows(trace: Trace) -> list[Row]:
     """Return one row for each epoch.
 
-    Columns: ``epoch`` from 0; ``trained``, "dense" or "delta"; ``loss`` a training sample; test ``accuracy``;
+    Columns: ``epoch`` from 0; ``trained``, "dense" or "delta"; ``loss`` a training sample; the task's figure on the
+    validation part, or without one on the test part: ``accuracy`` or ``mean_squared_error``;
     ``occupancy_x`` and ``occupancy_h``, all layers together; ``fp_macs``, ``bp_macs``, ``wg_macs`` of the matrix
     products, biases apart, and ``macs``, their sum; ``dense_macs`` with every column used; ``saved``, the share not
     needed. Of a spiking network also ``spikes`` that were listed, ``spikes_cut`` that were not because a list was full,
@@ -36,7 +39,7 @@ def epoch_rows(trace: Trace) -> list[Row]:
                 "epoch": counts.epoch,
                 "trained": "dense" if counts.dense else "delta",
                 "loss": counts.loss,
-                "accuracy": counts.accuracy,
+                TASKS.load(trace.workload.task).FIGURE: counts.figure,
                 "occupancy_x": sum(counts.fired_x) / max(1, sum(counts.steps_x)),
                 "occupancy_h": sum(counts.fired_h) / max(1, sum(counts.steps_h)),
                 "fp_macs": macs.fp,
@@ -62,18 +65,32 @@ def _spikes(counts: EpochCounts, sizes: Sizes) -> Row:
     }
 
 
+def _chosen(trace: Trace) -> Row:
+    chosen = trace.chosen
+    if chosen is None:
+        return {}
+    return {
+        TASKS.load(trace.workload.task).FIGURE: chosen.figure,
+        "epoch_kept": chosen.epoch,
+        "validation_loss": chosen.validation_loss,
+        "test_loss": chosen.loss,
+    }
+
+
 def summary(trace: Trace) -> dict[str, Any]:
     """Return what the whole training showed; empty for a workload without training.
 
-    Keys: ``parameters`` learned, weights that do not exist left out; ``epochs``; ``accuracy`` on the test part and
-    ``loss`` after the last epoch, ``occupancy_x`` and ``occupancy_h`` in it; ``macs``, ``dense_macs``, biases apart,
-    and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps`` of the
-    last epoch.
+    Keys: ``parameters`` learned, weights that do not exist left out; ``epochs``; of the epoch that is kept the task's
+    figure on the test part, training ``loss``, ``occupancy_x`` and ``occupancy_h``; ``macs``, ``dense_macs``, biases
+    apart, and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps``
+    of the epoch that is kept. That is the last one, unless a validation part chose it: then also ``epoch_kept`` from 0,
+    ``validation_loss`` and ``test_loss``.
     """
     rows = epoch_rows(trace)
     if not rows:
         return {}
     macs, dense = (sum(int(row[column]) for row in rows) for column in ("macs", "dense_macs"))
-    last = {column: rows[-1][column] for column in _LAST if column in rows[-1]}
+    row = rows[trace.chosen.epoch] if trace.chosen else rows[-1]
+    last = {column: row[column] for column in _LAST if column in row} | _chosen(trace)
     counts = {"parameters": sum(weight_counts(sizes_of(trace), trace.workload.sparsity)), "epochs": len(rows)}
     return {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}

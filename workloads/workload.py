@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from deltatrain.accel.described import described
-from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, with_overrides
+from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, not_there, with_overrides
 from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.family import given
 from deltatrain.accel.files import AnyPath
@@ -28,7 +28,18 @@ from deltatrain.workloads.cells import CELLS, Cell
 from deltatrain.workloads.dataset import RECORDED, SYNTHETIC, Dataset, beside, title
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
-from deltatrain.workloads.tables import FewBit, InitialWeights, Recorded, Sparsity, Synthetic, Training, member
+from deltatrain.workloads.tables import (
+    BPTT,
+    CLASSIFICATION,
+    FewBit,
+    InitialWeights,
+    Recorded,
+    Sparsity,
+    Synthetic,
+    Training,
+    member,
+)
+from deltatrain.workloads.tasks import TASKS
 
 
 def _kind(theta: object) -> str:
@@ -45,14 +56,14 @@ TRAINING_PHASES = ("FP", "BP", "WG", "WU")
 _FORWARD_ALONE = ("FP",)
 
 
-def _not_there(field: object) -> bool:
-    """Tell whether a table is to be left out, so that descriptions from before it keep their digests."""
-    return field is None
-
-
 def _all_of_them(phases: object) -> bool:
     """Tell whether a whole training step is simulated, which needs no word."""
     return phases == TRAINING_PHASES
+
+
+def _usual_task(task: object) -> bool:
+    """Tell whether a task needs no word."""
+    return task == CLASSIFICATION
 
 
 class Workload(Description):
@@ -74,6 +85,9 @@ class Workload(Description):
     readout
         "last" classifies from h of a sample's last step. "every" classifies from h of every step: the loss is the mean
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
+    task
+        A member of `workloads.tasks`: what is learned, and by which loss. "classification" of sequences; "labelling" of
+        each step; "regression", numbers of a sequence, or with the read-out "every" of each step.
     phases
         What is simulated: a whole training step, or ["FP"], its forward pass alone, which is inference. Training runs
         them all whatever this says.
@@ -101,14 +115,15 @@ class Workload(Description):
     theta_x: Thresholds
     theta_h: Thresholds
     readout: Literal["last", "every"] = "last"
+    task: str = Field(default=CLASSIFICATION, exclude_if=_usual_task)
     phases: tuple[str, ...] = Field(default=TRAINING_PHASES, exclude_if=_all_of_them)
     training: Training
     sparsity: Sparsity = Sparsity()
     few_bit: FewBit | None = None
-    neuron: LeakyNeuron | None = Field(default=None, exclude_if=_not_there)
+    neuron: LeakyNeuron | None = Field(default=None, exclude_if=not_there)
     synthetic: Synthetic | None = None
-    recorded: Recorded | None = Field(default=None, exclude_if=_not_there)
-    initial_weights: InitialWeights | None = Field(default=None, exclude_if=_not_there)
+    recorded: Recorded | None = Field(default=None, exclude_if=not_there)
+    initial_weights: InitialWeights | None = Field(default=None, exclude_if=not_there)
 
     @classmethod
     def of(cls, given: Self | AnyPath) -> Self:
@@ -239,6 +254,34 @@ class Workload(Description):
             raise ValueError(f"training.rule {self.training.rule!r} is for spiking cells, not for {self.cell!r}")
         if self.training.beta:
             raise ValueError(f"training.beta must be 0 with rule {self.training.rule!r}, not {self.training.beta}")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_there(self) -> Self:
+        training, layers = self.training, len(self.hidden)
+        if training.layer_rates is not None and len(training.layer_rates) != layers + 1:
+            raise ValueError(
+                f"training.layer_rates must be {layers + 1} numbers, one for each of the {layers} layers and one "
+                f"for the read-out, not {len(training.layer_rates)}"
+            )
+        if training.dropout and (layers == 1 or not _holds(self.cell)):
+            why = "there is one layer alone" if layers == 1 else f"cell {self.cell!r} spikes, all or nothing"
+            raise ValueError(f"training.dropout must be 0, not {training.dropout}: {why}")
+        return self
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, name: str) -> str:
+        return member(TASKS, "task", name)
+
+    @model_validator(mode="after")
+    def _task_fits(self) -> Self:
+        task = TASKS.load(self.task)
+        task.wanted(self.readout)
+        if self.training.class_weights is not None and not task.CLASSES:
+            raise ValueError(f"training.class_weights must be left out: task {self.task!r} has no classes")
+        if self.task != CLASSIFICATION and self.training.rule != BPTT:
+            raise ValueError(f"training.rule must be {BPTT!r} for task {self.task!r}, not {self.training.rule!r}")
         return self
 
     @model_validator(mode="after")

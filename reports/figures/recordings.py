@@ -40,7 +40,7 @@ def draw(
     lengths
         By part, the steps of each sequence.
     classes
-        By part, how many sequences of each class there are.
+        By part, how many sequences of each class there are; empty where there are none.
     class_names
         Of the classes.
     examples
@@ -56,7 +56,8 @@ def draw(
     upper = grid[0, :].subgridspec(1, 2, wspace=0.28)
     colours = dict(zip(lengths, style.LINES, strict=False))
     _lengths(figure.add_subplot(upper[0, 0]), lengths, colours)
-    _classes(figure.add_subplot(upper[0, 1]), classes, class_names, colours)
+    if classes:
+        _classes(figure.add_subplot(upper[0, 1]), classes, class_names, colours)
     _fired(figure.add_subplot(grid[1, :]), fired)
     for column, (name, values) in enumerate(examples):
         _example(figure.add_subplot(grid[2, column]), name, np.asarray(values), first=column == 0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deltatrain.accel import spikes_cut
-from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, NO_DENSE, origin_of
-from deltatrain.accel.quantity import quantity, share, times
+from deltatrain.accel.origin import FLOAT_FIGURES, MEASURED, MODELLED, NO_DENSE, origin_of
+from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.reports.page.contents import Run
 from deltatrain.reports.table import ratio
 
@@ -83,16 +83,19 @@ def _lanes(run: Run, origin: str) -> Card:
 
 def _learned(run: Run) -> list[Card]:
     found = run.result.training
-    if not {"accuracy", "macs", "dense_macs", "saved"} <= set(found):
+    figure = next((name for name in FLOAT_FIGURES if name in found), None)
+    if figure is None or not {"macs", "dense_macs", "saved"} <= set(found):
         return []
     dense_epochs = run.curves.dense_epochs if run.curves else 0
     beside = "no dense network was trained beside it"
-    if run.curves and dense_epochs:
+    if run.curves and dense_epochs and len(run.curves.accuracy):
         beside = f"{share(run.curves.accuracy[dense_epochs - 1])} after {dense_epochs} dense epochs"
+    if "epoch_kept" in found:
+        beside = f"of epoch {found['epoch_kept']}, which the validation part chose"
     cut = spikes_cut.told(found)
     listed = [Card(spikes_cut.SPIKES_CUT.capitalize(), f"{found['spikes_cut']:,}", "", cut, MEASURED)] if cut else []
     return [
-        Card(FLOAT_ACCURACY.capitalize(), share(found["accuracy"]), "", beside, MEASURED),
+        Card(FLOAT_FIGURES[figure].capitalize(), figure_words(figure, found[figure]), "", beside, MEASURED),
         Card(
             "Matrix operations",
             quantity(found["macs"], "MAC"),

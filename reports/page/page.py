@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from deltatrain.accel.footing import differences, warning
-from deltatrain.accel.origin import FLOAT_ACCURACY, NO_DENSE, ORIGINS, recorded_words
+from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, ORIGINS, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
 from deltatrain.reports.page import sweep as sweeps
@@ -100,6 +100,7 @@ def _overview(runs: Any) -> Table | None:
     if len(runs) < 2:
         return None
     rows = []
+    figures = [name for name in FLOAT_FIGURES if any(name in run.result.training for run in runs)] or ["accuracy"]
     for run in runs:
         delta, dense = run.result.counters, run.result.dense
         rows.append(
@@ -115,7 +116,7 @@ def _overview(runs: Any) -> Table | None:
                 "energy_j": sum(run.result.energy_j.values()),
                 "remote_bytes": delta.remote.asked_bytes,
                 "utilisation": delta.macs / (delta.cycles * delta.lanes or 1),
-                "accuracy": float(run.result.training.get("accuracy", "nan")),
+                **{name: float(run.result.training.get(name, "nan")) for name in figures},
             }
         )
     columns = {
@@ -130,7 +131,7 @@ def _overview(runs: Any) -> Table | None:
         "energy_model": "Energy by",
         "remote_bytes": "Off-chip",
         "utilisation": "Lanes used",
-        "accuracy": FLOAT_ACCURACY.capitalize(),
+        **{name: FLOAT_FIGURES[name].capitalize() for name in figures},
     }
     note = "Speed-up: cycles of the dense run on the same machine over cycles."
     if any(run.result.dense is None for run in runs):

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from deltatrain.accel.documents import json_text
-from deltatrain.accel.origin import FLOAT_ACCURACY
+from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.units import counts, takes_prefix, unit_of
 from deltatrain.sim.cli.screen import table
@@ -53,7 +53,7 @@ def front_table(folder: Path) -> RenderableType:
     names = short(fields)
     return table(
         f"Front of {manifest.name}, {manifest.fidelity}",
-        [names.get(name, FLOAT_ACCURACY if name == "accuracy" else name).replace("_", " ") for name in found.columns],
+        [names.get(name, FLOAT_FIGURES.get(name, name)).replace("_", " ") for name in found.columns],
         rows,
         note,
     )

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from deltatrain.accel import spikes_cut
 from deltatrain.accel.latency import Latency
-from deltatrain.accel.origin import FLOAT_ACCURACY, NO_DENSE, recorded_words
-from deltatrain.accel.quantity import quantity, share, times
+from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, recorded_words
+from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import (
     CAUSES,
@@ -171,11 +171,13 @@ def _left_out(result: Result, what: Literal["energy", "area"]) -> str:
 
 def training(found: Mapping[str, Any]) -> RenderableType:
     """Return what training showed (`workloads.training_summary.summary`)."""
+    kept = "kept" if "epoch_kept" in found else "last"
     values = [
         ("parameters", f"{found['parameters']:,}"),
         ("epochs", str(found["epochs"])),
-        (FLOAT_ACCURACY, share(found["accuracy"])),
-        ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the last epoch"),
+        *_kept(found),
+        *((FLOAT_FIGURES[name], figure_words(name, found[name])) for name in FLOAT_FIGURES if name in found),
+        ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the {kept} epoch"),
         (
             "multiply-accumulates",
             f"{quantity(found['macs'])} in the matrix products of all epochs (FP + BP + WG), biases apart",
@@ -187,21 +189,31 @@ def training(found: Mapping[str, Any]) -> RenderableType:
     return fields("Training", values)
 
 
-def epochs(rows: list[Row]) -> RenderableType:
-    """Return the table of a training's epochs (`workloads.training_summary.epoch_rows`)."""
+def _kept(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "epoch_kept" not in found:
+        return []
+    return [("epoch kept", f"{found['epoch_kept']}, of the lowest validation loss, {found['validation_loss']:.4f}")]
+
+
+def epochs(rows: list[Row], *, validated: bool) -> RenderableType:
+    """Return the table of a training's epochs (`workloads.training_summary.epoch_rows`); `validated` by a part."""
+    figure = next(name for name in FLOAT_FIGURES if name in rows[0])
+    words = figure.replace("_", " ")
 
     def cells(row: Row) -> list[str]:
         return [
             str(row["epoch"]),
             str(row["trained"]),
             f"{row['loss']:.4f}",
-            *(share(_number(row[name])) for name in ("accuracy", "occupancy_x", "occupancy_h")),
+            figure_words(figure, _number(row[figure])),
+            *(share(_number(row[name])) for name in ("occupancy_x", "occupancy_h")),
             *(quantity(_number(row[name])) for name in ("macs", "dense_macs")),
             share(_number(row["saved"])),
         ]
 
-    columns = ["epoch", "network", "loss", "accuracy", "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
-    note = "Accuracy on the test part, of the training in floating-point numbers."
+    columns = ["epoch", "network", "loss", words, "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
+    part = "validation" if validated else "test"
+    note = f"{words.capitalize()} on the {part} part, of the training in floating-point numbers."
     return table("Epochs", columns, map(cells, rows), note, text_columns=2)
 
 

@@ -43,7 +43,7 @@ def _tables(recordings: Recordings, seen: Survey, name: str) -> list[RenderableT
         ("source", recordings.source),
         ("licence", recordings.licence),
         ("features", f"{recordings.train.features:,}"),
-        ("classes", f"{recordings.classes:,}"),
+        ("classes" if seen.classes else "numbers wanted", f"{recordings.classes:,}"),
         ("values that are not 0", share(seen.unequal_zero)),
         ("digest", recordings.digest),
     ]
@@ -64,7 +64,7 @@ def _tables(recordings: Recordings, seen: Survey, name: str) -> list[RenderableT
     return [
         fields(name, about),
         table("Lengths", ["part", "sequences", "fewest steps", "mean", "most", "steps in all"], lengths),
-        table("Classes", ["class", *seen.classes], classes),
+        *([table("Classes", ["class", *seen.classes], classes)] if seen.classes else []),
         table("Input deltas that fire", ["theta", "fired"], fired, note),
     ]
 

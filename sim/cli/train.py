@@ -56,7 +56,7 @@ def command(
         sys.stdout.write(json_text(found, indent=1) + "\n")
     else:
         show(
-            epochs(training_summary.epoch_rows(trace)),
+            epochs(training_summary.epoch_rows(trace), validated=trace.chosen is not None),
             training(found),
             f"Written to {folder}: trace.npz, training.json",
         )

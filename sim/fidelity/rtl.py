@@ -34,6 +34,7 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
         *([f"fidelity 'rtl' needs thresholds: workload.training.dense_epochs must be below {training.epochs}"] * dense),
         *lowering.limits(architecture, workload),
         *lowering.dense_limits(workload, "fidelity 'rtl', whose gates have whole columns"),
+        *lowering.learning_limits(workload, "fidelity 'rtl'"),
         *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
         *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),
     ]

@@ -14,6 +14,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.files import scratch_folder
+from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
@@ -45,7 +46,7 @@ _OF_THE_HOST = (HostError, OSError, MemoryError, ImportError)
 _KEPT_TRACES = 8  # in each process: a grid comes back to few, one after the other
 
 
-_LEARNED = {"accuracy": "accuracy", "training.macs_saved": "saved", "training.macs": "macs"}
+_LEARNED = {**{name: name for name in FLOAT_FIGURES}, "training.macs_saved": "saved", "training.macs": "macs"}
 """Columns about training, and what `workloads.training_summary.summary` calls them."""
 
 

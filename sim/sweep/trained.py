@@ -65,7 +65,7 @@ def _train(workload: Workload, recordings: Recordings, state: Path) -> Trace:
 
     done = training.train(workload, recordings, state_path=state, resume=True)
     state.unlink(missing_ok=True)
-    return Trace(workload, recordings.train.features, recordings.classes, done.recorded, done.epochs, recordings.digest)
+    return done.trace(recordings)
 
 
 @lru_cache(maxsize=2)

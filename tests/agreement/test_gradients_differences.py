@@ -12,11 +12,11 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import (
     Network,
     Sizes,
-    cross_entropy,
     forward,
     from_flat,
     initial_parameters,
     input_gradient,
+    loss_of,
     regulariser,
     training_step,
 )
@@ -62,7 +62,7 @@ def test_gradients_equal_central_differences(
 
     def loss(vector: Array, inputs: Array) -> float:
         ran = forward(network, from_flat(vector, sizes), inputs, LENGTHS)
-        return cross_entropy(network, ran, labels)[0] + regulariser(network, ran)
+        return loss_of(network, ran, labels)[0] + regulariser(network, ran)
 
     step = training_step(network, from_flat(weights, sizes), x, LENGTHS, labels)
     assert step.loss == pytest.approx(loss(weights, x), rel=1e-14)

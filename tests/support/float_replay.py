@@ -15,7 +15,8 @@ from deltatrain.workloads.arrays.few_bit import KeptValues, keep, value_codes
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array, pack, packing_of, sample_of_rows
 from deltatrain.workloads.cells._weights import blocks_of, gather, spread
-from deltatrain.workloads.network.network import Network, Parameters, row_weights, softmax_loss
+from deltatrain.workloads.network.network import Network, Parameters, row_weights
+from deltatrain.workloads.tasks._losses import softmax_loss
 
 
 class LayerState(NamedTuple):

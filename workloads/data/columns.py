@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deltatrain.accel.description import Description
+from deltatrain.accel.description import Description, not_there
 
 ColumnName = Annotated[str, Field(min_length=1)]
 
@@ -19,7 +19,10 @@ class Columns(Description):
     sequence
         Tells rows of one sequence from those of another.
     label
-        Class of the sequence, the same in all of its rows.
+        Class of the sequence, the same in all of its rows; of "step_classes" the class of each row.
+    numbers
+        What is to be found, where those are numbers, in this order; the column of `label` if left out. The numbers of a
+        sequence are the same in all of its rows, those of steps are of each row.
     features
         What a step is made of, in this order; all columns that are nothing else if left out.
     step
@@ -32,6 +35,7 @@ class Columns(Description):
 
     sequence: ColumnName = "sequence"
     label: ColumnName = "label"
+    numbers: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = Field(default=None, exclude_if=not_there)
     features: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = None
     step: ColumnName | None = None
     group: ColumnName | None = None

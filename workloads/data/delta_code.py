@@ -30,4 +30,4 @@ def delta_coded(sequences: Sequences, step: float) -> Sequences:
         moved = np.trunc((sequences.values[rows] - reference[:count]) / step)
         reference[:count] += moved * step
         spikes[rows, :features], spikes[rows, features:] = moved > 0, moved < 0
-    return Sequences(spikes, sequences.lengths, sequences.labels)
+    return Sequences(spikes, sequences.lengths, sequences.labels, sequences.stepwise)

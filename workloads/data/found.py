@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.workloads.tasks import Wanted
+
 Kind = Literal["values", "sound", "events"]
 """What a sequence is before its front end: feature vectors, a `Sound`, or `Events`."""
 
@@ -47,6 +49,10 @@ Item = Sound | Events | NDArray[np.float32]
 """A sequence as it stands; feature vectors have shape (steps, features)."""
 
 
+Targets = Sequence[NDArray[Any]]
+"""What is wanted of each sequence, as `Found.targets` says."""
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """Labelled sequences, read one by one when they are asked for.
@@ -67,6 +73,12 @@ class Found:
         Who or what each one is of, such as a speaker, as text, shape (N,); None if nobody says.
     parts
         `TRAIN`, `VALIDATION` or `TEST` of each, shape (N,), as it was published; None if it was not split.
+    targets
+        What is wanted of each sequence, where that is no class of it: classes of its steps, int64, shape (steps,); or
+        numbers, float32, of the sequence, shape (K,), or of its steps, shape (steps, K). Then all `labels` are 0, and
+        `class_names` are those of the steps or of the numbers. Empty elsewhere.
+    wants
+        What `targets` are.
     files
         The file of each, shape (N,), where it takes long to make features of them; empty elsewhere.
     """
@@ -79,6 +91,8 @@ class Found:
     groups: NDArray[np.str_] | None = None
     parts: NDArray[np.int64] | None = None
     files: Sequence[Path] = ()
+    targets: Targets = ()
+    wants: Wanted = "classes"
 
     def __len__(self) -> int:
         return len(self.labels)

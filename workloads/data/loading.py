@@ -51,11 +51,17 @@ def recordings_in(
     features = _kept_features(found, front_end, progress)
 
     def part(number: int) -> Sequences:
-        chosen = np.flatnonzero(parts == number)
+        chosen = np.flatnonzero(parts == number).tolist()
         values = [features[n] for n in chosen]
-        return Sequences(
-            np.concatenate(values), np.array([len(steps) for steps in values], np.int64), found.labels[chosen]
-        )
+        lengths = np.array([len(steps) for steps in values], np.int64)
+        if not found.targets:
+            return Sequences(np.concatenate(values), lengths, found.labels[chosen])
+        targets, stepwise = [found.targets[n] for n in chosen], found.wants.startswith("step")
+        for n, target in zip(chosen, targets, strict=True):
+            if stepwise and len(target) != len(features[n]):
+                steps = len(features[n])
+                raise ConfigError(f"{found.places[n]} has {len(target)} labels of steps, and {steps} steps")
+        return Sequences(np.concatenate(values), lengths, (np.concatenate if stepwise else np.stack)(targets), stepwise)
 
     return Recordings(
         name,

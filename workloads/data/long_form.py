@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from deltatrain.accel.documents import shown
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.workloads.data.columns import Columns
-from deltatrain.workloads.data.found import PARTS, Found, numbered
+from deltatrain.workloads.data.found import PARTS, Found, Targets, numbered
+from deltatrain.workloads.tasks import Wanted
 
 _HIGHEST = float(np.finfo(np.float32).max)
 
@@ -74,8 +75,8 @@ class Table(NamedTuple):
         return found
 
 
-def sequences_of(table: Table, columns: Columns) -> Found:
-    """Return the sequences of a table.
+def sequences_of(table: Table, columns: Columns, wants: Wanted = "classes") -> Found:
+    """Return the sequences of a table, and of them what is wanted.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def sequences_of(table: Table, columns: Columns) -> Found:
     if len(set(table.names)) != len(table.names):
         twice = next(name for name in table.names if table.names.count(name) > 1)
         raise ConfigError(f"{table.source}: two columns are called {twice!r}; names must differ")
-    table.column("sequence", columns.sequence), table.column("label", columns.label)
+    table.column("sequence", columns.sequence), [table.column(*named) for named in _wanted(columns, wants)]
     if not table.numbers:
         raise ConfigError(f"{table.source} has no rows below its column names; at least one is needed")
     whose = [str(value) for value in table.column("sequence", columns.sequence)]
@@ -98,13 +99,20 @@ def sequences_of(table: Table, columns: Columns) -> Found:
     order = _in_order(table, columns, sequence)
     lengths = np.bincount(sequence)
     bounds = np.cumsum(lengths) - lengths
-    values = np.stack([table.floats(name) for name in _features(table, columns)], axis=1)[order].astype(np.float32)
+    values = np.stack([table.floats(name) for name in _features(table, columns, wants)], axis=1)[order].astype(
+        np.float32
+    )
     firsts = order[bounds]
     told = {
         field: [found[row] for row in firsts] if found is not None else None
-        for field, found in _told(table, columns, order, sequence).items()
+        for field, found in _told(table, columns, order, sequence, wants).items()
     }
-    labels, class_names = numbered(told["label"] or [])
+    if wants == "classes":
+        targets: Targets = []
+        labels, class_names = numbered(told["label"] or [])
+    else:
+        labels = np.zeros(len(lengths), np.int64)
+        targets, class_names = _targets(table, columns, wants, order, bounds)
     parts = None if told["part"] is None else [_part(table, columns, int(row)) for row in firsts]
     return Found(
         "values",
@@ -114,15 +122,45 @@ def sequences_of(table: Table, columns: Columns) -> Found:
         [f"{table.source}, sequence {name!r}" for name in names[by_appearance].tolist()],
         None if told["group"] is None else np.array([str(one) for one in told["group"]]),
         None if parts is None else np.array(parts, np.int64),
+        targets=targets,
+        wants=wants,
     )
 
 
-def _features(table: Table, columns: Columns) -> list[str]:
+def _wanted(columns: Columns, wants: Wanted) -> list[tuple[str, str]]:
+    """Return the fields and names of the columns that say what is wanted."""
+    if wants.endswith("numbers") and columns.numbers is not None:
+        return [("numbers", name) for name in columns.numbers]
+    return [("label", columns.label)]
+
+
+def _targets(
+    table: Table, columns: Columns, wants: Wanted, order: NDArray[np.int64], bounds: NDArray[np.int64]
+) -> tuple[Targets, tuple[str, ...]]:
+    """Return what is wanted of each sequence, and what the classes of steps or the numbers are called."""
+    names = tuple(name for _, name in _wanted(columns, wants))
+    if wants == "step_classes":
+        texts = table.column("label", columns.label)
+        for row in np.flatnonzero(_empty(texts)).tolist():
+            table.refuse(row, columns.label, "a label")
+        labels, class_names = numbered([texts[row] for row in order])
+        return np.split(labels, bounds[1:]), class_names
+    numbers = np.stack([table.floats(name) for name in names], axis=1)[order].astype(np.float32)
+    if wants == "step_numbers":
+        return np.split(numbers, bounds[1:]), names
+    first = np.repeat(numbers[bounds], np.diff([*bounds, len(order)]), axis=0)
+    for row, column in np.argwhere(numbers != first)[:1]:
+        table.refuse(int(order[row]), names[column], f"{first[row, column]:g} as in the other rows of its sequence")
+    return list(numbers[bounds]), names
+
+
+def _features(table: Table, columns: Columns, wants: Wanted) -> list[str]:
     if columns.features is not None:
         for name in columns.features:
             table.column("features", name)
         return list(columns.features)
-    others = {columns.sequence, columns.label, *(getattr(columns, f) or f for f in ("step", "group", "part"))}
+    others = {columns.sequence, *(name for _, name in _wanted(columns, wants))}
+    others |= {*(getattr(columns, f) or f for f in ("step", "group", "part"))}
     features = [name for name in table.names if name not in others]
     if not features:
         raise ConfigError(f"{table.source}: no column is left for features (there are: {', '.join(table.names)})")
@@ -143,12 +181,12 @@ def _in_order(table: Table, columns: Columns, sequence: NDArray[np.int64]) -> ND
 
 
 def _told(
-    table: Table, columns: Columns, order: NDArray[np.int64], sequence: NDArray[np.int64]
+    table: Table, columns: Columns, order: NDArray[np.int64], sequence: NDArray[np.int64], wants: Wanted
 ) -> dict[str, Sequence[Any] | None]:
     """Return label, group and part of each row; those of the rows of one sequence are the same."""
     told = {
         "sequence": table.column("sequence", columns.sequence),
-        "label": table.column("label", columns.label),
+        "label": table.column("label", columns.label) if wants == "classes" else None,
         "group": table.optional("group", columns.group),
         "part": table.optional("part", columns.part),
     }

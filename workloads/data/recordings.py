@@ -9,16 +9,18 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.workloads.tasks import Wanted
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Sequences of feature vectors, each with one label.
+    """Sequences of feature vectors, each with what is wanted of it: one label, one for each step, or numbers.
 
     Attributes
     ----------
@@ -27,7 +29,9 @@ class Sequences:
     lengths
         Steps of each sequence, int64, shape (N,).
     labels
-        Class of each sequence, int64, shape (N,), from 0.
+        Class of each sequence, int64, shape (N,), from 0; or numbers that are to be found, float32, shape (N, K).
+    stepwise
+        Whether `labels` are of each step instead, shapes (sum of lengths,) or (sum of lengths, K).
 
     Raises
     ------
@@ -37,17 +41,23 @@ class Sequences:
 
     values: NDArray[np.float32]
     lengths: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
+    stepwise: bool = False
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.dtype != np.float32 or not self.values.shape[1]:
             raise ConfigError(f"values must be float32 of shape (steps, features), not {_form(self.values)}")
-        for name, array in (("lengths", self.lengths), ("labels", self.labels)):
+        numbers = self.labels.dtype == np.float32
+        for name, array in (("lengths", self.lengths), *(() if numbers else [("labels", self.labels)])):
             if array.dtype != np.int64:
                 raise ConfigError(f"{name} must be int64, not {_form(array)}")
-        if self.lengths.ndim != 1 or self.lengths.shape != self.labels.shape:
+        labelled = len(self.values) if self.stepwise else len(self.lengths)
+        if self.lengths.ndim != 1 or self.labels.ndim != 1 + numbers or len(self.labels) != labelled:
             forms = f"lengths {_form(self.lengths)} and labels {_form(self.labels)}"
             raise ConfigError(f"{forms} must be of one shape (N,)")
+        if numbers and not np.isfinite(self.labels).all():
+            row = np.argwhere(~np.isfinite(self.labels))[0, 0]
+            raise ConfigError(f"labels must be finite numbers, not {self.labels[row]} in row {row}")
         if self.lengths.size and self.lengths.min() < 1:
             raise ConfigError(f"lengths must be at least 1, not {self.lengths.min()}")
         if self.lengths.sum() != len(self.values):
@@ -62,6 +72,13 @@ class Sequences:
     def features(self) -> int:
         """Features of one step, F."""
         return int(self.values.shape[1])
+
+    @property
+    def wants(self) -> Wanted:
+        """What `labels` are."""
+        if self.labels.dtype == np.float32:
+            return "step_numbers" if self.stepwise else "numbers"
+        return "step_classes" if self.stepwise else "classes"
 
     def padded(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return some sequences side by side.
@@ -82,10 +99,24 @@ class Sequences:
         batch[time, column] = self.values[rows]
         return batch, lengths
 
+    def wanted(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Return what is wanted of some sequences, shape (B,) or (B, K); of their steps (T, B) or (T, B, K), padded."""
+        if not self.stepwise:
+            return self.labels[indices]
+        rows, place = self._rows(indices)
+        padded = np.zeros((int(self.lengths[indices].max()), len(indices), *self.labels.shape[1:]), self.labels.dtype)
+        padded[place] = self.labels[rows]
+        return padded
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]:
+        """Return some sequences side by side (`padded`), their lengths, and what is wanted of them (`wanted`)."""
+        return *self.padded(indices), self.wanted(indices)
+
     def take(self, indices: NDArray[np.int64]) -> Sequences:
         """Return the sequences at `indices`, shape (B,), in that order."""
         rows, _ = self._rows(indices)
-        return Sequences(self.values[rows], self.lengths[indices], self.labels[indices])
+        labels = self.labels[rows if self.stepwise else indices]
+        return Sequences(self.values[rows], self.lengths[indices], labels, self.stepwise)
 
     def _refuse_what_is_no_number(self) -> None:
         finite = np.isfinite(self.values)
@@ -121,13 +152,13 @@ class Recordings:
     source
         Who made them and where they are described, as a person would cite it.
     classes
-        How many classes there are; labels run from 0 to classes - 1.
+        How many classes there are; labels run from 0 to classes - 1. Of numbers, how many are wanted.
     train, test
         What is trained with, and what is kept for the end, with the same features.
     validation
         What chooses, such as the best epoch; None if nothing is set apart for it.
     class_names
-        What the classes are called, shape (classes,); empty if nobody says.
+        What the classes or the numbers are called, shape (classes,); empty if nobody says.
 
     Raises
     ------
@@ -150,6 +181,12 @@ class Recordings:
                 raise ConfigError(f"train has {self.train.features} features, {name} has {part.features}")
             if not len(part):
                 raise ConfigError(f"{name} must have one sequence or more, not none")
+            if part.wants != self.train.wants:
+                raise ConfigError(f"train has {self.train.wants} as labels, {name} has {part.wants}")
+            if part.labels.dtype == np.float32:
+                if part.labels.shape[1] != self.classes:
+                    raise ConfigError(f"{name} must have {self.classes} numbers a row, not {part.labels.shape[1]}")
+                continue
             outside = np.flatnonzero((part.labels < 0) | (part.labels >= self.classes))
             if outside.size:
                 wrong = f"{part.labels[outside[0]]} in {name}, sequence {outside[0]}"
@@ -159,6 +196,11 @@ class Recordings:
         """Return the parts that there are, by name."""
         validation = {} if self.validation is None else {"validation": self.validation}
         return {"train": self.train, **validation, "test": self.test}
+
+    @property
+    def held_out(self) -> Sequences:
+        """What is measured after each epoch: the validation part, or where there is none the test part."""
+        return self.test if self.validation is None else self.validation
 
     @cached_property
     def digest(self) -> str:

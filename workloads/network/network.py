@@ -1,4 +1,4 @@
-"""The whole network: layers of one cell, a linear readout, cross-entropy; forward, loss and gradients as functions."""
+"""The whole network: layers of one cell, a linear readout, a task's loss; forward, loss and gradients as functions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from deltatrain.workloads.arrays.few_bit import approximated
 from deltatrain.workloads.arrays.layer import Layer, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, last_rows, pack, packing_of, sample_of_rows, unpack
 from deltatrain.workloads.cells import Cell, _dense, _recurrence
+from deltatrain.workloads.tasks import TASKS
+from deltatrain.workloads.tasks.classification import decided
 
 
 class Sizes(NamedTuple):
@@ -104,14 +106,21 @@ class Network(NamedTuple):
     thresholds
         (theta_x, theta_h) of each layer; None computes the dense network.
     readout
-        "last": classify from the last step's h. "every": from every step's; the loss is the mean over steps of the
-        cross-entropy, the decision the class with the largest sum of logits over steps (which is the class with the
-        largest sum of log-probabilities, because the normalisation of a step is the same for all classes).
+        "last": outputs of the last step's h. "every": of every step's; the loss is the mean over steps, and a class of
+        a sample is decided by the largest sum of logits over steps (which is the class with the largest sum of
+        log-probabilities, because the normalisation of a step is the same for all classes).
     beta
         Weight of the mean over samples of sum|delta|, both streams of all layers, in the loss; unused if dense.
     few_bit
         Bits of the codes that the tape keeps of sigmoids and tanhs (`workloads.arrays.few_bit`); None keeps their
         values.
+    task
+        A member of `workloads.tasks`: the loss, and how well it is done.
+    kept
+        What each h that goes on to a next layer is multiplied with, in all steps, shape (B, H) for each such layer;
+        empty if with nothing.
+    class_weights
+        What the loss of a sample is multiplied with, by its class, shape (classes,); empty if with nothing.
     """
 
     sizes: Sizes
@@ -119,6 +128,18 @@ class Network(NamedTuple):
     readout: str
     beta: float
     few_bit: int | None = None
+    class_weights: tuple[float, ...] = ()
+    task: str = "classification"
+    kept: tuple[Array, ...] = ()
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether something is wanted of each step, not of each sample."""
+        return TASKS.load(self.task).wanted(self.readout).startswith("step")
+
+    def weights_of(self, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what the losses of samples of these classes are multiplied with, shape of `labels`."""
+        return np.array(self.class_weights)[labels] if self.class_weights else np.ones(labels.shape)
 
 
 class Forward(NamedTuple):
@@ -145,7 +166,7 @@ class Step(NamedTuple):
     Attributes
     ----------
     loss
-        What is differentiated: mean cross-entropy a sample, plus the regulariser.
+        What is differentiated: mean loss a sample, plus the regulariser.
     gradients
         Of every parameter.
     forward
@@ -176,11 +197,19 @@ def forward(network: Network, parameters: Parameters, x: Array, lengths: NDArray
     below, tapes = pack(x, packing).astype(parameters.W_out.dtype, copy=False), []
     for number, layer in enumerate(parameters.layers):
         tape = _forward_layer(network, number, layer, below, packing)
-        below = outputs(network, tape, packing)
+        below = _passed_on(network, number, outputs(network, tape, packing), packing)
         tapes.append(tape)
     rows, _, _ = _read(network.readout, packing)
     logits = below[rows] @ parameters.W_out.T + parameters.bias_out
     return Forward(packing, tuple(tapes), logits)
+
+
+def _passed_on(network: Network, number: int, h: Array, packing: Packing) -> Array:
+    """Return what the next layer sees of h of layer `number`, or likewise of its gradient; shape (N, H) both."""
+    if number >= len(network.kept):
+        return h
+    passed: Array = h * network.kept[number][sample_of_rows(packing)]
+    return passed
 
 
 def outputs(network: Network, tape: LayerTape, packing: Packing) -> Array:
@@ -190,11 +219,11 @@ def outputs(network: Network, tape: LayerTape, packing: Packing) -> Array:
 
 
 def training_step(
-    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
+    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array
 ) -> Step:
-    """Return loss and gradients of one mini-batch; `x` and `lengths` as in `forward`, `labels` of shape (B,)."""
+    """Return loss and gradients of one mini-batch; `x` and `lengths` as in `forward`, `labels` as in `loss_of`."""
     ran = forward(network, parameters, x, lengths)
-    loss, g_logits = cross_entropy(network, ran, labels)
+    loss, g_logits = loss_of(network, ran, labels)
     rows, _, _ = _read(network.readout, ran.packing)
     top = outputs(network, ran.tapes[-1], ran.packing)
     g_h = np.zeros_like(top)
@@ -207,7 +236,8 @@ def training_step(
         layers.append(gradient)
         g_memory.append(g_M)
         if number:
-            g_h = _input_gradient(network, layer, tape, g_M, beta, ran.packing)
+            g_x = _input_gradient(network, layer, tape, g_M, beta, ran.packing)
+            g_h = _passed_on(network, number - 1, g_x, ran.packing)
     gradients = Parameters(tuple(reversed(layers)), g_logits.T @ top[rows], g_logits.sum(axis=0))
     return Step(loss + regulariser(network, ran), gradients, ran, tuple(reversed(g_memory)))
 
@@ -220,23 +250,37 @@ def input_gradient(network: Network, parameters: Parameters, step: Step) -> Arra
     return unpack(g_x, packing)
 
 
-def cross_entropy(network: Network, ran: Forward, labels: NDArray[np.int64]) -> tuple[float, Array]:
-    """Return the mean cross-entropy a sample and its gradient with respect to `ran.logits`."""
-    _, samples, weights = _read(network.readout, ran.packing)
-    return softmax_loss(ran.logits, labels[samples], weights.astype(ran.logits.dtype))
+def loss_of(network: Network, ran: Forward, labels: Array) -> tuple[float, Array]:
+    """Return the mean loss a sample and its gradient with respect to `ran.logits`.
+
+    Parameters
+    ----------
+    network, ran
+        What ran.
+    labels
+        What is wanted. Of each sample: a class, integer, shape (B,), or numbers, shape (B, K). Of each step
+        (`Network.stepwise`): likewise padded, shapes (T, B) and (T, B, K).
+    """
+    _, _, weights = _read(network.readout, ran.packing)
+    wanted = wanted_rows(network, ran.packing, labels)
+    if network.class_weights:
+        weights = weights * network.weights_of(wanted)
+    return TASKS.load(network.task).loss(ran.logits, wanted, weights.astype(ran.logits.dtype))
 
 
-def softmax_loss(logits: Array, labels: NDArray[np.int64], weights: Array) -> tuple[float, Array]:
-    """Return the cross-entropy of `logits`, shape (R, classes), summed with `weights`, (R,), and its gradient."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    sums = exponentials.sum(axis=1, keepdims=True)
-    wanted = (np.arange(len(labels)), labels)
-    losses = np.log(sums[:, 0]) - shifted[wanted]
-    g_logits = exponentials / sums
-    g_logits[wanted] -= 1
-    g_logits *= weights[:, None]
-    return float(losses @ weights), g_logits
+def wanted_rows(network: Network, packing: Packing, labels: Array) -> Array:
+    """Return what is wanted of each row that is read, shape (R,) or (R, K); `labels` as in `loss_of`."""
+    if network.stepwise:
+        return pack(labels, packing)
+    _, samples, _ = _read(network.readout, packing)
+    rows: Array = labels[samples]
+    return rows
+
+
+def figure_sum(network: Network, ran: Forward, labels: Array) -> tuple[float, int]:
+    """Return what the task's figure is the mean of, summed, and of how many; `labels` as in `loss_of`."""
+    _, samples, _ = _read(network.readout, ran.packing)
+    return TASKS.load(network.task).figure_sum(ran.logits, wanted_rows(network, ran.packing, labels), samples)
 
 
 def row_weights(readout: str, packing: Packing) -> NDArray[np.float64]:
@@ -250,10 +294,7 @@ def row_weights(readout: str, packing: Packing) -> NDArray[np.float64]:
 def decisions(network: Network, ran: Forward) -> NDArray[np.int64]:
     """Return the class the network decides for, for each sample, shape (B,)."""
     _, samples, _ = _read(network.readout, ran.packing)
-    sums = np.zeros((ran.packing.samples, ran.logits.shape[1]))
-    np.add.at(sums, samples, ran.logits)
-    best: NDArray[np.int64] = np.argmax(sums, axis=1)
-    return best
+    return decided(ran.logits, samples)
 
 
 def regulariser(network: Network, ran: Forward) -> float:

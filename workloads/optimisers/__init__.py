@@ -19,11 +19,11 @@ class Optimiser(Protocol):
         parameters: Array,
         gradient: Array,
         state: dict[str, Array],
-        learning_rate: float,
+        learning_rate: float | Array,
         momentum: float,
         weight_decay: float,
     ) -> tuple[Array, dict[str, Array]]:
-        """Return the parameters and the state after one step."""
+        """Return the parameters and the state after one step; the rate is one for all, or one for each, (n,)."""
 
 
 OPTIMISERS = ModuleFamily[Optimiser]("deltatrain.workloads.optimisers", "optimiser", Optimiser)

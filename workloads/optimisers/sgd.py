@@ -16,7 +16,7 @@ def update(
     parameters: Array,
     gradient: Array,
     state: dict[str, Array],
-    learning_rate: float,
+    learning_rate: float | Array,
     momentum: float,
     weight_decay: float,
 ) -> tuple[Array, dict[str, Array]]:

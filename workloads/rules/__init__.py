@@ -21,7 +21,7 @@ class Learned(NamedTuple):
     Attributes
     ----------
     loss
-        What is minimised: mean cross-entropy a sample, plus the regulariser.
+        What is minimised: mean loss a sample, plus the regulariser.
     gradients
         Of every parameter, as the rule has them.
     fired
@@ -45,7 +45,7 @@ class TrainingRule(Protocol):
     SPIKES_ONLY: bool
 
     def training_step(
-        self, network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
+        self, network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array
     ) -> Learned:
         """Return loss and gradients of one mini-batch; arguments as of `workloads.network.network.training_step`."""
 

@@ -15,7 +15,7 @@ SPIKES_ONLY = False
 
 
 def training_step(
-    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
+    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array
 ) -> Learned:
     """Return loss and gradients of one mini-batch; as `workloads.network.network.training_step`."""
     step = networks.training_step(network, parameters, x, lengths, labels)

@@ -21,8 +21,9 @@ from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array, Packing, pack, packing_of, sample_of_rows
 from deltatrain.workloads.cells import SpikingCell
 from deltatrain.workloads.network.fired import Fired, nothing_fired, spikes_in
-from deltatrain.workloads.network.network import Network, Parameters, Sizes, row_weights, softmax_loss
+from deltatrain.workloads.network.network import Network, Parameters, Sizes, row_weights
 from deltatrain.workloads.rules import Learned
+from deltatrain.workloads.tasks._losses import softmax_loss
 
 SPIKES_ONLY = True
 
@@ -37,12 +38,13 @@ class _LayerNow(NamedTuple):
 
 
 def training_step(
-    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: NDArray[np.int64]
+    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array
 ) -> Learned:
     """Return the loss and the gradients of the rule, of one mini-batch of a spiking network; beta is not looked at."""
     packing, cell = packing_of(lengths), cast(SpikingCell, network.sizes.cell)  # `SPIKES_ONLY`
     packed = pack(x, packing).astype(parameters.W_out.dtype, copy=False)
-    owner, weights = sample_of_rows(packing), row_weights(network.readout, packing).astype(packed.dtype)
+    owner = sample_of_rows(packing)
+    weights = (row_weights(network.readout, packing) * network.weights_of(labels[owner])).astype(packed.dtype)
     layers = [_first(network.sizes, layer, packing) for layer in parameters.layers]
     gradients = Parameters(
         tuple(Layer(*map(np.zeros_like, layer)) for layer in parameters.layers),

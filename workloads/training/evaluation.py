@@ -9,7 +9,7 @@ import numpy as np
 from deltatrain.workloads.arrays.packing import Array, Packing, unpack
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.network.fired import Fired, fired_in, nothing_fired
-from deltatrain.workloads.network.network import Forward, Network, Parameters, cross_entropy, decisions, forward
+from deltatrain.workloads.network.network import Forward, Network, Parameters, figure_sum, forward, loss_of
 from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.training.batches import evaluation_batches
 
@@ -21,29 +21,35 @@ class Evaluation(NamedTuple):
 
     Attributes
     ----------
-    accuracy
-        Share of samples decided rightly.
+    figure
+        The task's: of classes the share that was decided rightly, of numbers the mean squared error.
     loss
-        Mean cross-entropy a sample.
+        Mean loss a sample.
     fired
         What fired meanwhile.
     """
 
-    accuracy: float
+    figure: float
     loss: float
     fired: Fired
 
+    @property
+    def accuracy(self) -> float:
+        """The figure, where it is a share of what was decided rightly."""
+        return self.figure
+
 
 def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> Evaluation:
-    """Return accuracy, loss and what fired on `sequences`."""
-    right, loss, fired = 0, 0.0, nothing_fired(network.sizes)
+    """Return the task's figure, the loss and what fired on `sequences`."""
+    total, of, loss, fired = 0.0, 0, 0.0, nothing_fired(network.sizes)
     for indices in evaluation_batches(sequences.lengths, EVALUATION_BATCH):
-        labels = sequences.labels[indices]
+        wanted = sequences.wanted(indices)
         ran = forward(network, parameters, *sequences.padded(indices))
-        right += int((decisions(network, ran) == labels).sum())
-        loss += cross_entropy(network, ran, labels)[0] * len(indices)
+        more, count = figure_sum(network, ran, wanted)
+        total, of = total + more, of + count
+        loss += loss_of(network, ran, wanted)[0] * len(indices)
         fired += fired_in(network.sizes.cell, ran)
-    return Evaluation(right / len(sequences), loss / len(sequences), fired)
+    return Evaluation(total / of, loss / len(sequences), fired)
 
 
 def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
+from deltatrain.workloads.training.choosing import Best
 
 VERSION = 2
 _KIND = "deltatrain learning state"
@@ -49,6 +50,8 @@ class LearningState:
         Counts of the epochs done, in order.
     recorded
         The steps recorded so far, in order.
+    best
+        The best epoch by the validation part; None without one, or before an epoch that may be kept.
     """
 
     workload_digest: str
@@ -59,6 +62,7 @@ class LearningState:
     optimiser: dict[str, Array]
     epochs: tuple[EpochCounts, ...]
     recorded: tuple[RecordedStep, ...]
+    best: Best | None = None
 
 
 def save(state: LearningState, path: Path) -> None:
@@ -69,21 +73,25 @@ def save(state: LearningState, path: Path) -> None:
     ConfigError
         When the folder is not there or cannot be written to.
     """
-    about = {
+    about: dict[str, Any] = {
         "kind": _KIND,
         "version": VERSION,
         "workload_digest": state.workload_digest,
         "data_digest": state.data_digest,
         "updates": state.updates,
-        "epochs": [asdict(counts) for counts in state.epochs],
+        "epochs": [counts.table() for counts in state.epochs],
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in state.recorded],
     }
+    if state.best is not None:
+        about["best"] = {"epoch": state.best.epoch, "loss": state.best.loss}
     arrays: dict[str, Any] = {
         "about": np.frombuffer(json_text(about).encode(), np.uint8),
         "parameters": state.parameters,
         "mask": state.mask,
     }
     arrays |= {f"optimiser.{name}": array for name, array in state.optimiser.items()}
+    if state.best is not None:
+        arrays |= {"best.parameters": state.best.parameters, "best.mask": state.best.mask}
     for number, step in enumerate(state.recorded):
         arrays |= _recorded_arrays(step, f"recorded.{number}")
     archive = io.BytesIO()
@@ -126,6 +134,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
         name.removeprefix("optimiser."): array for name, array in arrays.items() if name.startswith("optimiser.")
     }
     numbers = [about["updates"], *(number for when in about["recorded"] for number in when.values())]
+    numbers += [about["best"]["epoch"]] if "best" in about else []
     if any(type(number) is not int for number in numbers):
         raise ValueError("updates and epochs must be integers")
     told = [epoch | {"loss": math.nan if epoch["loss"] is None else epoch["loss"]} for epoch in about["epochs"]]
@@ -134,6 +143,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
         _recorded_from(arrays, f"recorded.{number}", len(epochs[0].fired_x), when)
         for number, when in enumerate(about["recorded"])
     ]
+    best = about.get("best")
     return LearningState(
         workload_digest=about["workload_digest"],
         data_digest=about.get("data_digest", ""),
@@ -143,6 +153,7 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
         optimiser=optimiser,
         epochs=epochs,
         recorded=tuple(recorded),
+        best=best and Best(best["epoch"], best["loss"], arrays["best.parameters"], arrays["best.mask"]),
     )
 
 

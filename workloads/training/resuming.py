@@ -72,8 +72,23 @@ def _of_arrays(state: LearningState, fresh: LearningState, sizes: Sizes) -> Iter
         kept, begun = (int(np.count_nonzero(mask)) for mask in pair)
         if kept != begun:
             yield f"mask must leave {begun} weights in array {number}, not {kept}"
+    if state.best is not None:
+        yield from _of_best(state, wanted)
     if state.parameters[~state.mask].any():
         yield "parameters must be 0 where mask says that there is no weight"
+
+
+def _of_best(state: LearningState, wanted: dict[str, Array]) -> Iterator[str]:
+    """Yield what is wrong with the best epoch."""
+    assert state.best is not None
+    for name, array in (("parameters", state.best.parameters), ("mask", state.best.mask)):
+        if (array.shape, array.dtype) != (wanted[name].shape, wanted[name].dtype):
+            form = f"{wanted[name].dtype} of shape {wanted[name].shape}"
+            yield f"best.{name} must be {form}, not {array.dtype} of shape {array.shape}"
+    if not np.isfinite(state.best.parameters).all():
+        yield "best.parameters must be finite numbers"
+    if not 0 <= state.best.epoch < len(state.epochs):
+        yield f"best.epoch must be one of the {len(state.epochs)} epochs done, not {state.best.epoch}"
 
 
 def _of_progress(state: LearningState, training: Training, epoch_updates: int) -> Iterator[str]:

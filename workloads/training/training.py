@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.interchange.initial import initial_network
 from deltatrain.workloads.network.fired import nothing_fired
@@ -20,13 +21,22 @@ from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.step_numbers import StepNumbers
-from deltatrain.workloads.tables import Training
-from deltatrain.workloads.trace import EpochCounts, RecordedStep
+from deltatrain.workloads.tables import CLASSIFICATION, Training
+from deltatrain.workloads.tasks import TASKS
+from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.batches import epoch_batches
+from deltatrain.workloads.training.choosing import (
+    Best,
+    check_recordings,
+    class_weights_of,
+    may_be_kept,
+    stopped_early,
+)
 from deltatrain.workloads.training.divergence import diverged, highest_loss
 from deltatrain.workloads.training.evaluation import Evaluation, evaluate, recorded_step
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.training.layerwise import kept_outputs, rate_factors
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.operations import MatrixMacs, matrix_macs
 from deltatrain.workloads.training.resuming import check_resumable
@@ -34,11 +44,11 @@ from deltatrain.workloads.weight_masks import first_mask, next_mask, recorded_we
 from deltatrain.workloads.workload import Workload
 
 # what a generator is drawn for; each purpose has a stream of its own
-_INITIAL, _ORDER, _RECORD, _MASK = range(4)
+_INITIAL, _ORDER, _RECORD, _MASK, _DROPOUT = range(5)
 
 
 class Progress(NamedTuple):
-    """Where training stands: told after each update and, with the new accuracy, after each epoch.
+    """Where training stands: told after each update and, with the new figure, after each epoch.
 
     Attributes
     ----------
@@ -48,8 +58,8 @@ class Progress(NamedTuple):
         Updates done and how many there are, over all epochs.
     loss
         Mean training loss a sample so far in this epoch.
-    accuracy
-        Test accuracy after the last finished epoch, None before.
+    figure
+        The task's, after the last finished epoch, None before; on the validation part, or without one on the test part.
     """
 
     epoch: int
@@ -57,7 +67,7 @@ class Progress(NamedTuple):
     update: int
     updates: int
     loss: float
-    accuracy: float | None
+    figure: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +87,11 @@ class Trained:
     epochs
         Counts of each epoch.
     recorded
-        Recorded steps, the last epoch's last.
+        Recorded steps, that of the network that is kept last.
     evaluation
-        On the test part, after the last epoch.
+        On the test part, of the network that is kept: the last epoch's, or that of `chosen`.
+    chosen
+        The epoch that the validation part chose; None without one.
     """
 
     workload: Workload
@@ -89,6 +101,12 @@ class Trained:
     epochs: tuple[EpochCounts, ...]
     recorded: tuple[RecordedStep, ...]
     evaluation: Evaluation
+    chosen: ChosenEpoch | None = None
+
+    def trace(self, recordings: Recordings) -> Trace:
+        """Return what a machine needs of the training on `recordings`."""
+        inputs, digest = recordings.train.features, recordings.digest
+        return Trace(self.workload, inputs, recordings.classes, self.recorded, self.epochs, digest, self.chosen)
 
     def macs(self) -> MatrixMacs:
         """Return the matrix products' multiply-accumulates of the whole training, dense epochs counted as dense."""
@@ -103,10 +121,12 @@ def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
     return Sizes(workload.recurrent_cell, recordings.train.features, workload.hidden, recordings.classes)
 
 
-def network_of(workload: Workload, sizes: Sizes, epoch: int) -> Network:
+def network_of(workload: Workload, sizes: Sizes, epoch: int, class_weights: tuple[float, ...] = ()) -> Network:
     """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
     thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
-    return Network(sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits)
+    return Network(
+        sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits, class_weights, workload.task
+    )
 
 
 def train(
@@ -140,10 +160,11 @@ def train(
     Raises
     ------
     ConfigError
-        When the state is damaged, belongs to another workload or other recordings, or cannot be written.
+        When the state is damaged, belongs to another workload or other recordings, or cannot be written; or the
+        recordings have no validation part or other classes than the fields of `training` need.
     DivergedError
-        When a loss or a weight is no longer a finite number, or the last loss reaches `highest_loss`; the message names
-        epoch and update.
+        When a loss or a weight is no longer a finite number, or the last loss of a task of classes reaches
+        `highest_loss`; the message names epoch and update.
     """
     reuse_freed_memory()
     # A training step's products are too small to share: a second BLAS thread mostly waits, and costs a core.
@@ -159,23 +180,40 @@ def _train(
     resume: bool,
     on_progress: Callable[[Progress], None] | None,
 ) -> Trained:
+    check_recordings(workload, recordings)
     sizes = sizes_of(workload, recordings)
     state = _initial_state(workload, sizes, recordings.digest)
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
         epoch_updates = -(-len(recordings.train) // workload.training.batch)
         check_resumable(state, fresh, sizes, workload.training, epoch_updates, state_path)
-    accuracy = state.epochs[-1].accuracy if state.epochs else None
+    figure = state.epochs[-1].figure if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
-        state = _epoch(workload, recordings, sizes, state, epoch, accuracy, on_progress)
-        accuracy = state.epochs[-1].accuracy
+        if stopped_early(workload.training, state.best, epoch):
+            break
+        state = _epoch(workload, recordings, sizes, state, epoch, figure, on_progress)
+        figure = state.epochs[-1].figure
         if state_path is not None:
             learning_state.save(state, state_path)
-    parameters = from_flat(state.parameters, sizes)
-    final = evaluate(network_of(workload, sizes, workload.training.epochs - 1), parameters, recordings.test)
-    if not final.loss < highest_loss(workload.dtype):
-        raise diverged(workload.training, workload.training.epochs - 1, state.updates, state.updates, final.loss)
-    return Trained(workload, sizes, parameters, state.mask, state.epochs, state.recorded, final)
+    return _finished(workload, recordings, sizes, state)
+
+
+def _finished(workload: Workload, recordings: Recordings, sizes: Sizes, state: LearningState) -> Trained:
+    """Return what is kept of a training: the best epoch where there is a validation part, else the last one."""
+    best, last = state.best, len(state.epochs) - 1
+    network = network_of(workload, sizes, last, class_weights_of(workload.training, recordings))
+    if best is None:
+        vector, mask, recorded = state.parameters, state.mask, state.recorded
+    else:
+        vector, mask = best.parameters, best.mask
+        step = _best_step(workload, network, state, best, recordings.train)
+        recorded = (*(replace(one, numbers=None) for one in state.recorded if one.epoch < best.epoch), step)
+    final = evaluate(network, from_flat(vector, sizes), recordings.test)
+    highest = highest_loss(workload.dtype) if TASKS.load(workload.task).CLASSES else math.inf
+    if not final.loss < highest:
+        raise diverged(workload.training, last, state.updates, state.updates, final.loss)
+    chosen = None if best is None else ChosenEpoch(best.epoch, best.loss, final.loss, final.figure)
+    return Trained(workload, sizes, from_flat(vector, sizes), mask, state.epochs, recorded, final, chosen)
 
 
 def clipped(gradient: Array, norm: float) -> Array:
@@ -203,36 +241,43 @@ def _epoch(
     sizes: Sizes,
     state: LearningState,
     epoch: int,
-    accuracy: float | None,
+    figure: float | None,
     on_progress: Callable[[Progress], None] | None,
 ) -> LearningState:
     """Return the state after one more epoch."""
     training, part = workload.training, recordings.train
-    network = network_of(workload, sizes, epoch)
+    network = network_of(workload, sizes, epoch, class_weights_of(training, recordings))
     rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
     losses = tuple(counts.loss for counts in state.epochs)
     batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
     updates = len(batches) * training.epochs
     vector, memory, update = state.parameters, state.optimiser, state.updates
+    factors = rate_factors(training, sizes, vector.dtype)
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
     for indices in batches:
-        step = rule.training_step(network, from_flat(vector, sizes), *part.padded(indices), part.labels[indices])
+        kept = kept_outputs(training, sizes, len(indices), vector.dtype, _generator(training, _DROPOUT, update))
+        step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *part.batch(indices))
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
-        vector, memory = optimiser.update(vector, gradient, memory, rate, training.momentum, training.weight_decay)
+        rates = rate if factors is None else rate * factors
+        vector, memory = optimiser.update(vector, gradient, memory, rates, training.momentum, training.weight_decay)
         update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
         if not (math.isfinite(step.loss) and np.isfinite(vector).all()):
             raise diverged(training, epoch, update, updates, step.loss)
         fired += step.fired
         if on_progress:
-            on_progress(Progress(epoch, training.epochs, update, updates, total / seen, accuracy))
+            on_progress(Progress(epoch, training.epochs, update, updates, total / seen, figure))
     parameters = from_flat(vector, sizes)
-    tested = evaluate(network, parameters, recordings.test)
-    if not math.isfinite(tested.loss):
-        raise diverged(training, epoch, update, updates, tested.loss)
+    held_out = evaluate(network, parameters, recordings.held_out)
+    if not math.isfinite(held_out.loss):
+        raise diverged(training, epoch, update, updates, held_out.loss)
     if on_progress:
-        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, tested.accuracy))
-    counts = EpochCounts(epoch, network.thresholds is None, total / seen, tested.accuracy, *fired)
+        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, held_out.figure))
+    told: dict[str, Any] = {TASKS.load(workload.task).FIGURE: held_out.figure}
+    counts = replace(EpochCounts(epoch, network.thresholds is None, total / seen, None, *fired), **told)
+    best = state.best
+    if recordings.validation is not None and may_be_kept(training, epoch):
+        best = best if best and best.loss <= held_out.loss else Best(epoch, held_out.loss, vector, state.mask)
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
         step_recorded = _record(workload, network, parameters, part, epoch, update, rate)
@@ -245,6 +290,7 @@ def _epoch(
         optimiser=memory,
         epochs=(*state.epochs, counts),
         recorded=recorded,
+        best=best,
     )
     if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
         return learned
@@ -275,9 +321,18 @@ def _record(
     chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
     x, lengths = part.padded(chosen)
     step = recorded_step(forward(network, parameters, x, lengths), epoch, update)
-    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
+    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD or workload.task != CLASSIFICATION:
         return step
     return replace(step, numbers=StepNumbers(parameters.flat(), x, part.labels[chosen], np.array(rate)))
+
+
+def _best_step(workload: Workload, network: Network, state: LearningState, best: Best, part: Sequences) -> RecordedStep:
+    """Return the step that is recorded of the network that is kept."""
+    training, epoch_updates = workload.training, state.updates // len(state.epochs)
+    update, losses = (best.epoch + 1) * epoch_updates, tuple(counts.loss for counts in state.epochs[: best.epoch])
+    rate = learning_rate(training, update - 1, epoch_updates * training.epochs, losses)
+    step = _record(workload, network, from_flat(best.parameters, network.sizes), part, best.epoch, update, rate)
+    return replace(step, weights=recorded_weights(best.mask, network.sizes))
 
 
 def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
@@ -291,8 +346,11 @@ def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
 
 def recorded_untrained(workload: Workload, recordings: Recordings) -> RecordedStep:
     """Return what fires in the recorded samples before any training, in the network in the workload's file."""
+    check_recordings(workload, recordings)
     sizes = sizes_of(workload, recordings)
-    network = Network(sizes, workload.thresholds, workload.readout, workload.training.beta, workload.code_bits)
+    network = Network(
+        sizes, workload.thresholds, workload.readout, workload.training.beta, workload.code_bits, task=workload.task
+    )
     rate = workload.training.learning_rate
     with threadpool_limits(limits=1, user_api="blas"):
         return _record(workload, network, _first_parameters(workload, sizes), recordings.train, 0, 0, rate)

@@ -9,6 +9,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.family import ModuleFamily
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import Found, Tokens
+from deltatrain.workloads.tasks import Wanted
 
 
 class DataFormat(Protocol):
@@ -20,15 +21,18 @@ class DataFormat(Protocol):
         What lies where, in words, as a message says what is accepted.
     FRONT_END
         The member of `workloads.data.front_ends` that is taken where none is named.
+    WANTS
+        What it can say is wanted of sequences.
     """
 
     LAYOUT: str
     FRONT_END: str
+    WANTS: tuple[Wanted, ...]
 
     def fits(self, path: Path) -> bool:
         """Tell whether what is at `path` looks like this layout, and like no other. Its content is not read."""
 
-    def collect(self, path: Path, columns: Columns) -> Found | Tokens:
+    def collect(self, path: Path, columns: Columns, wants: Wanted = "classes") -> Found | Tokens:
         """Return what is at `path`.
 
         Parameters
@@ -37,6 +41,8 @@ class DataFormat(Protocol):
             A file or a folder, which is there.
         columns
             What the columns of a table are.
+        wants
+            What is wanted of the sequences, one of `WANTS`.
 
         Raises
         ------

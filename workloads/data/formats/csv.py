@@ -11,9 +11,11 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import Found
 from deltatrain.workloads.data.long_form import Table, sequences_of
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "a file .csv with a row a step, columns named in its first row (dataset.columns)"
 FRONT_END = "raw"
+WANTS: tuple[Wanted, ...] = ("classes", "step_classes", "numbers", "step_numbers")
 
 _DELIMITERS = ",;\t"
 
@@ -23,7 +25,7 @@ def fits(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (".csv", ".tsv")
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the sequences; the delimiter is what the first row has of comma, semicolon and tab, in this order."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -46,4 +48,4 @@ def collect(path: Path, columns: Columns) -> Found:
     except csv.Error as error:
         raise ConfigError(f"{path} is not CSV: {shown(str(error), quoted=False)}; accepted is {LAYOUT}") from None
     by_column: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
-    return sequences_of(Table(str(path), names, by_column, lines, "line"), columns)
+    return sequences_of(Table(str(path), names, by_column, lines, "line"), columns, wants)

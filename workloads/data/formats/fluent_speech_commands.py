@@ -16,9 +16,11 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import TEST, TRAIN, VALIDATION, Found, numbered
 from deltatrain.workloads.data.sounds import sounds
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "data/{train,valid,test}_data.csv and wavs/speakers/SPEAKER/*.wav"
 FRONT_END = "log_mel"
+WANTS: tuple[Wanted, ...] = ("classes",)
 
 _TABLES = {"data/train_data.csv": TRAIN, "data/valid_data.csv": VALIDATION, "data/test_data.csv": TEST}
 _INTENT = ("action", "object", "location")
@@ -37,7 +39,7 @@ def fits(path: Path) -> bool:
     return (path / next(iter(_TABLES))).is_file()
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the utterances as published; a class is an intent, "action object location"."""
     utterances = [one for name, part in _TABLES.items() for one in _listed(path, name, part)]
     labels, names = numbered([one.intent for one in utterances])

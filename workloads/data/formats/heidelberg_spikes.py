@@ -16,9 +16,11 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import TEST, TRAIN, VALIDATION, Events, Found
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "a folder with {shd,ssc}_{train,valid,test}.h5, unpacked, or one such file .h5"
 FRONT_END = "bins"
+WANTS: tuple[Wanted, ...] = ("classes",)
 UNITS = 700
 
 _LONGEST_S = 60  # recordings are of one word
@@ -41,7 +43,7 @@ def fits(path: Path) -> bool:
     return path.suffix.lower() in (".h5", ".hdf5") or (path.is_dir() and any(path.glob("s[hs][dc]_train.h5*")))
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the recordings as events, in the parts that there are files of."""
     require("h5py", "data in HDF5")
     files = _files(path)

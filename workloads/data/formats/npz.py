@@ -12,13 +12,15 @@ from deltatrain.accel.documents import shown
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.data.columns import Columns
-from deltatrain.workloads.data.found import PARTS, Found, numbered
+from deltatrain.workloads.data.found import PARTS, Found, Targets, numbered
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = (
     "a file .npz, or a folder of .npy, with x (sequences, steps, features), or x (all steps, features) and lengths; "
-    "y (sequences,); and perhaps group and part"
+    "y (sequences,), or as targets says of each step and of several numbers; and perhaps group and part"
 )
 FRONT_END = "raw"
+WANTS: tuple[Wanted, ...] = ("classes", "step_classes", "numbers", "step_numbers")
 
 _KNOWN = ("x", "y", "lengths", "group", "part")
 
@@ -28,7 +30,7 @@ def fits(path: Path) -> bool:
     return path.suffix.lower() in (".npz", ".npy") or (path / "x.npy").is_file()
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the sequences: rows of `x` beyond a sequence's length are not looked at."""
     arrays = _folder(path.parent if path.suffix == ".npy" else path) if _loose(path) else _archive(path)
     for name in ("x", "y"):
@@ -39,17 +41,22 @@ def collect(path: Path, columns: Columns) -> Found:
     x, y = arrays["x"], arrays["y"]
     if x.dtype.kind not in "fiub" or x.ndim not in (2, 3) or 0 in x.shape[-1:]:
         raise ConfigError(f"{path}: x is {_form(x)}; accepted are numbers of shape (sequences, steps, features)")
-    if y.ndim != 1 or y.dtype.kind not in "iubUS":
+    if wants == "classes" and (y.ndim != 1 or y.dtype.kind not in "iubUS"):
         raise ConfigError(f"{path}: y is {_form(y)}; accepted are integers or texts of shape (sequences,)")
     if not len(y):
         raise ConfigError(f"{path}: y has no sequences; at least one is needed")
     lengths = _lengths(path, arrays, x)
-    for name in ("y", "group", "part"):
+    for name in ("y", "group", "part")[wants != "classes" :]:
         if name in arrays and arrays[name].shape != lengths.shape:
             raise ConfigError(
                 f"{path}: {name} is {_form(arrays[name])}; accepted is one for each of {len(lengths)} sequences"
             )
-    labels, names = numbered(_texts(y))
+    if wants == "classes":
+        targets: Targets = []
+        labels, names = numbered(_texts(y))
+    else:
+        labels = np.zeros(len(lengths), np.int64)
+        targets, names = _targets(path, y, lengths, x.ndim == 3, wants)
     starts = np.cumsum(lengths) - lengths
 
     def read(number: int) -> NDArray[np.float32]:
@@ -59,7 +66,38 @@ def collect(path: Path, columns: Columns) -> Found:
     places = [f"{path}, sequence {number}" for number in range(len(lengths))]
     group = np.array(_texts(arrays["group"])) if "group" in arrays else None
     parts = _parts(path, arrays["part"]) if "part" in arrays else None
-    return Found("values", read, labels, names, places, group, parts)
+    return Found("values", read, labels, names, places, group, parts, targets=targets, wants=wants)
+
+
+def _targets(
+    path: Path, y: NDArray[Any], lengths: NDArray[np.int64], padded: bool, wants: Wanted
+) -> tuple[Targets, tuple[str, ...]]:
+    """Return what is wanted of each sequence, and what the classes of steps or the numbers are called."""
+    stepwise, numbers = wants.startswith("step"), wants.endswith("numbers")
+    leading = 2 if stepwise and padded else 1
+    shape = "(sequences, steps" if leading == 2 else "(all steps" if stepwise else "(sequences"
+    rows = int(lengths.sum()) if stepwise and leading == 1 else len(lengths)
+    kinds = "fiub" if numbers else "iubUS"
+    wide = y.ndim == leading + 1 and numbers
+    fits = y.dtype.kind in kinds and (y.ndim == leading or wide) and len(y) == rows and y.size
+    if not fits or (leading == 2 and y.shape[1] < lengths.max()):
+        what = "numbers" if numbers else "integers or texts"
+        raise ConfigError(
+            f'{path}: y is {_form(y)}; with targets = "{wants}" accepted are {what} of shape {shape}'
+            f"{', outputs) or ' + shape if numbers else ''}), for {len(lengths)} sequences of {lengths.sum()} steps"
+        )
+    if numbers:
+        found: NDArray[Any] = (y if wide else y[..., None]).astype(np.float32)
+        names = tuple(str(number) for number in range(found.shape[-1]))
+    else:
+        kept = np.concatenate([y[n, :steps] for n, steps in enumerate(lengths)]) if leading == 2 else y
+        found, names = numbered(_texts(kept))
+        leading = 1
+    if not stepwise:
+        return list(found), names
+    if leading == 2:
+        return [found[n, :steps] for n, steps in enumerate(lengths)], names
+    return np.split(found, np.cumsum(lengths)[:-1]), names
 
 
 def _loose(path: Path) -> bool:

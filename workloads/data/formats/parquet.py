@@ -10,9 +10,11 @@ from deltatrain.accel.extras import require
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import Found
 from deltatrain.workloads.data.long_form import Table, sequences_of
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "a file .parquet with a row a step, columns by name (dataset.columns)"
 FRONT_END = "raw"
+WANTS: tuple[Wanted, ...] = ("classes", "step_classes", "numbers", "step_numbers")
 
 
 def fits(path: Path) -> bool:
@@ -20,7 +22,7 @@ def fits(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (".parquet", ".pq")
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the sequences."""
     require("polars", "data in Parquet")
     import polars
@@ -33,5 +35,5 @@ def collect(path: Path, columns: Columns) -> Found:
         ) from None
     rows = range(1, len(frame) + 1)
     return sequences_of(
-        Table(str(path), frame.columns, [frame[name].to_list() for name in frame.columns], rows, "row"), columns
+        Table(str(path), frame.columns, [frame[name].to_list() for name in frame.columns], rows, "row"), columns, wants
     )

@@ -17,9 +17,11 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import TEST, TRAIN, VALIDATION, Found, numbered
 from deltatrain.workloads.data.sounds import sounds
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "WORD/SPEAKER_nohash_NUMBER.wav with validation_list.txt and testing_list.txt"
 FRONT_END = "log_mel"
+WANTS: tuple[Wanted, ...] = ("classes",)
 
 _LISTS = {"validation_list.txt": VALIDATION, "testing_list.txt": TEST}
 _MARK = "_nohash_"
@@ -32,7 +34,7 @@ def fits(path: Path) -> bool:
     return all((path / name).is_file() for name in _LISTS)
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the words as published: what is in no list trains. Folders such as `_background_noise_` are no words."""
     files = [
         file

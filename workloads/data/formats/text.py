@@ -15,9 +15,11 @@ from deltatrain.accel.documents import read_text, shown
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import Tokens
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "a folder with [NAME.]train.{txt,tokens}, and valid and test likewise"
 FRONT_END = "raw"
+WANTS: tuple[Wanted, ...] = ("classes",)
 END, UNKNOWN = "<eos>", "<unk>"
 
 _PARTS = ("train", "valid", "test")
@@ -29,7 +31,7 @@ def fits(path: Path) -> bool:
     return path.is_dir() and bool(_named(path, "train"))
 
 
-def collect(path: Path, columns: Columns) -> Tokens:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Tokens:
     """Return the words of the three parts as numbers. A word that does not train is "<unk>", if that one does."""
     if not path.is_dir():
         raise ConfigError(f"{path} is a file; accepted is {LAYOUT}")

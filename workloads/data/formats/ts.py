@@ -12,9 +12,11 @@ from deltatrain.accel.documents import read_text, shown
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import TEST, TRAIN, Found
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "NAME_TRAIN.ts and NAME_TEST.ts, or a folder that has them, or one file .ts"
 FRONT_END = "raw"
+WANTS: tuple[Wanted, ...] = ("classes",)
 
 _TRAIN, _TEST = "_TRAIN", "_TEST"
 
@@ -33,7 +35,7 @@ def fits(path: Path) -> bool:
     return path.suffix.lower() == ".ts" or (path.is_dir() and any(path.glob(f"*{_TRAIN}.ts")))
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the sequences of both files, or of one that has no other beside it."""
     files = _files(path)
     read = [(file, parsed(read_text(file), str(file))) for file in files]

@@ -10,9 +10,11 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import PARTS, Found, numbered
 from deltatrain.workloads.data.sounds import sounds
+from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "CLASS/*.wav, or {train,test}/CLASS/*.wav"
 FRONT_END = "log_mel"
+WANTS: tuple[Wanted, ...] = ("classes",)
 
 _WAV = "*.[wW][aA][vV]"
 
@@ -24,7 +26,7 @@ def fits(path: Path) -> bool:
     return any(any(path.glob(depth)) for depth in (f"*/{_WAV}", f"*/*/{_WAV}"))
 
 
-def collect(path: Path, columns: Columns) -> Found:
+def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
     """Return the sounds; folders whose names begin with "_" or "." are no classes."""
     tops = _folders(path)
     parted = bool(tops) and all(top.name in PARTS for top in tops)

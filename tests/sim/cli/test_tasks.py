@@ -1,0 +1,83 @@
+"""A regression from the file of a user to result, page and sweep: its figure is called what it is everywhere."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from deltatrain.accel.result import Result
+from deltatrain.sim.sweep.point import _learned as learned
+from deltatrain.workloads.trace import Trace
+
+WORKLOAD = """
+name = "level"
+cell = "delta_gru"
+hidden = [5]
+theta_x = 0.1
+theta_h = 0.1
+task = "regression"
+readout = "every"
+
+[dataset]
+path = "level.npz"
+targets = "step_numbers"
+split = {test = 0.25, validation = 0.25}
+
+[training]
+epochs = 5
+batch = 8
+learning_rate = 0.02
+early_stopping = 4
+"""
+
+
+@pytest.fixture
+def described(tmp_path):
+    x = np.random.default_rng(0).standard_normal((32, 6, 2)).astype(np.float32)
+    np.savez(tmp_path / "level.npz", x=x, y=1000 * x.cumsum(axis=1))  # far above any cross-entropy
+    path = tmp_path / "level.toml"
+    path.write_text(WORKLOAD)
+    return path
+
+
+def test_a_regression_is_called_one_everywhere(deltatrain, tmp_path, described):
+    out = tmp_path / "out"
+    ran = deltatrain("run", "--workload", described, "--on", "tiny", "--fidelity", "analytic", "--out", out)
+    assert ran.status == 0, ran.stderr
+    result, trace = Result.load(out / "result.json"), Trace.load(out / "trace.npz")
+    kept = json.loads((out / "training.json").read_text())
+    for told in (result.training, kept["training"]):
+        assert told["mean_squared_error"] == trace.chosen.figure and "accuracy" not in told
+        assert told["epoch_kept"] == trace.chosen.epoch
+    assert trace.chosen.figure > 1000
+    assert [epoch["mean_squared_error"] for epoch in kept["epochs"]] == [counts.figure for counts in trace.epochs]
+    assert learned(trace)["mean_squared_error"] == trace.chosen.figure and "accuracy" not in learned(trace)
+    assert "mean squared error of the float training" in ran.stdout and "ccuracy" not in ran.stdout
+    assert "mean squared error of the float training" in repr(result)
+    shown = deltatrain("report", out, "--out", tmp_path / "page.html")
+    assert shown.status == 0, shown.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "Mean squared error of the float training" in page and "Accuracy of the float" not in page
+    trained = deltatrain("train", "--workload", described, "--out", tmp_path / "again")
+    assert "Mean squared error on the validation part" in trained.stdout and "epoch kept" in trained.stdout
+    data = deltatrain("data", "show", described)
+    assert data.status == 0 and "numbers wanted" in data.stdout
+
+
+def test_gates_refuse_a_regression_before_it_is_trained(deltatrain, tmp_path, described):
+    ran = deltatrain("run", "--workload", described, "--on", "tiny", "--fidelity", "rtl", "--out", tmp_path / "out")
+    assert ran.status == 2 and "task must be 'classification' for fidelity 'rtl', not 'regression'" in ran.stderr
+
+
+def test_what_fits_no_task_is_one_line(deltatrain, tmp_path, described):
+    for change, line in (
+        ("readout=last", "takes numbers of each sequence, and data set 'level.npz' has numbers of each step"),
+        ("dataset.targets=classes", "y is float32 of shape (32, 6, 2)"),
+        ("training.class_weights=balanced", "task 'regression' has no classes"),
+        ("task=labeling", "'labeling' is not known"),
+    ):
+        out = tmp_path / "out"
+        ran = deltatrain("train", "--workload", described, "--set", f"workload.{change}", "--out", out)
+        assert ran.status == 2 and len(ran.stderr.splitlines()) == 1 and line in ran.stderr, ran.stderr
