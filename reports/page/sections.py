@@ -311,7 +311,7 @@ def _provenance(run: Run) -> Section:
 
 
 _BESIDE = {
-    True: "beside the same step on the same machine with every column worked through.",
+    True: "beside the same one on the same machine with every column worked through.",
     False: f"alone: {NO_DENSE} was made beside it.",
 }
 
