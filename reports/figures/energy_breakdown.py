@@ -12,7 +12,7 @@ from deltatrain.reports.table import energy_rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
+TITLE = "Energy by component"
 _BAR = 0.36
 _RUNS = {"energy_j": ("delta", -0.2, style.DELTA), "dense_energy_j": ("dense", 0.2, style.DENSE)}
 
@@ -35,8 +35,8 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     table = result.architecture.get("energy", "an energy table")
     figure = style.blank(
         1.45 + 0.5 * len(rows),
-        f"Energy of one {result.simulated}",
-        f"{style.setting(result, fidelity)}  ·  modelled, action counts times {table}",
+        TITLE,
+        f"{style.setting(result, fidelity)}  ·  modelled for one {result.simulated}, action counts times {table}",
     )
     margins = style.inches(figure, left=2.05, right=1.5, top=0.75, bottom=0.5)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])

@@ -30,7 +30,7 @@ def test_no_word_of_a_training_step_is_in_page_figure_and_tables(ran: Result) ->
     (title, *_) = [text.get_text() for text in energy_breakdown.draw(ran).texts]
     assert "update (WU) is plain" not in tables + page
     assert "training step" not in tables + page + title
-    assert "One forward pass in its phases" in page and title == "Energy of one forward pass"
+    assert "One forward pass in its phases" in page and title == energy_breakdown.TITLE
 
 
 def test_steps_a_second_are_the_machine_s_where_latency_has_a_host_s_share(ran: Result) -> None:

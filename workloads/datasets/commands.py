@@ -54,11 +54,11 @@ def voices_apart(progress: Progress | None = None) -> Recordings:
     text = recipe_text()
     recipe = tomllib.loads(text.decode())
     part, _ = _parts(text, progress)
-    voices = [line.utterance.voice for line in cast(recipe) if not line.unseen]
+    of_recording = train_groups()
     groups = casting.voice_groups(recipe, np.random.default_rng(recipe["seed"]))
-    seen = [group for group in groups if group[0] in voices]
+    seen = [group for group in groups if group[0] in of_recording]
     chosen = unseen_voices(seen, recipe["casting"]["test_share"], np.random.default_rng([recipe["seed"], _APART]))
-    apart = np.array([voice in chosen for voice in voices])
+    apart = np.isin(of_recording, list(chosen))
     return _recordings(recipe, (part.take(np.flatnonzero(~apart)), part.take(np.flatnonzero(apart))))
 
 
