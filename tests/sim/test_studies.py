@@ -162,7 +162,8 @@ def test_a_study_may_train_on_other_recordings_than_its_workload_names(tmp_path:
     workload = settings.trial("alone", 1)
     state = learning_state.load(_training.state_path(workload, tmp_path), workload.digest())
     assert state.recorded[-1].fired_x[0].shape[-1] == 13  # coefficients of a digit, not the 12 of a vowel
-    assert tuning.SETTINGS.load == commands.voices_apart != operations.SETTINGS.load == commands.load
+    assert tuning.SETTINGS.load == commands.voices_apart
+    assert operations.SETTINGS.recordings is None and operations.SETTINGS.trained({}).dataset == "commands"
 
 
 def test_the_command_lists_every_study(capsys: pytest.CaptureFixture[str]) -> None:

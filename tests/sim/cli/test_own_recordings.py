@@ -84,7 +84,7 @@ def test_training_does_not_go_on_with_other_recordings(deltatrain, tmp_path):
     values, labels = files.sequences(seed=5)
     np.savez(tmp_path / "a.npz", x=np.concatenate(values), lengths=[len(v) for v in values], y=labels)
     ran = deltatrain("train", "-w", path, "--out", out, "--resume")
-    assert ran.status == 2 and "learned from other recordings" in ran.stderr
+    assert ran.status == 2 and "belongs to other recordings" in ran.stderr
 
 
 def test_what_is_kept_of_a_training_is_known_by_its_recordings(tmp_path, monkeypatch):
@@ -186,9 +186,9 @@ def test_a_study_is_repeated_on_recordings_of_ones_own(deltatrain, tmp_path, mon
     monkeypatch.setattr(operations, "SMALL_SETTINGS", operations.SMALL_SETTINGS._replace(changes=short))
     trained = []
 
-    def outcomes(workloads, folder, progress):
+    def outcomes(workloads, load, folder, progress):
         trained.extend(workloads.values())
-        return {key: _training._outcome(workload, folder) for key, workload in workloads.items()}
+        return {key: _training._outcome(workload, load, folder) for key, workload in workloads.items()}
 
     monkeypatch.setattr(_training, "_outcomes", outcomes)  # in this process
     words = ("study", "operations", "--small", "--out", tmp_path / "out", "--json", "--data", tmp_path / "fsc")
