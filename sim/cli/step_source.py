@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def step_source(
     workload
         A preset of a workload, or its TOML file.
     changed
-        What ``--set`` changes; a trace has its workload.
+        What ``--set`` changes; a trace has its workload, of which only `phases` may be another.
     default
         The workload if neither is given.
 
@@ -43,6 +44,7 @@ def step_source(
         raise ConfigError("give either a trace file or --workload")
     if trace is None:
         return Workload.named(str(workload), changed.workload)
-    if changed.workload:
-        raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
-    return Trace.load(trace)
+    if changed.workload.keys() - {"phases"}:
+        raise ConfigError("--set workload.… has no meaning here, but for workload.phases: the trace has its workload")
+    step = Trace.load(trace)
+    return replace(step, workload=step.workload.with_changes(**changed.workload)) if changed.workload else step

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -13,7 +15,7 @@ from deltatrain.accel.result import Result
 from deltatrain.reports.figures import energy_breakdown
 from deltatrain.sim.cli.summary import summary
 from deltatrain.sim.report import report
-from deltatrain.sim.run import simulate
+from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.workloads.workload import Workload
 
 
@@ -39,3 +41,16 @@ def test_steps_a_second_are_the_machine_s_where_latency_has_a_host_s_share(ran: 
     console.print(*summary(ran))
     rate = ran.latency.steps / ran.counters.seconds
     assert f"{quantity(rate)} steps a second of the machine alone" in console.export_text()
+
+
+def test_a_trace_of_a_whole_training_is_run_forward_alone(deltatrain, tmp_path: Path) -> None:
+    path = tmp_path / "trace.npz"
+    synthetic_trace(Workload.named("tiny")).save(path)
+    whole, alone = (
+        json.loads(deltatrain("simulate", path, "--on", "tiny", "--json", *changed).stdout)["counters"]["phases"]
+        for changed in ((), ("--set", 'workload.phases=["FP"]'))
+    )
+    assert alone["FP"]["busy_cycles"] == whole["FP"]["busy_cycles"] > 0
+    assert whole["BP"]["busy_cycles"] > 0 == alone["BP"]["busy_cycles"]
+    refused = deltatrain("simulate", path, "--on", "tiny", "--set", "workload.theta_x=1")
+    assert refused.status == 2 and "but for workload.phases" in refused.stderr

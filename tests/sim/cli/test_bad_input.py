@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,8 @@ def template(tmp_path_factory, few):
     whole = (done / "trace.npz").read_bytes()
     middle = len(whole) // 2
     (folder / "truncated.npz").write_bytes(whole[:middle])
-    (folder / "flipped.npz").write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    inside = _inside_the_largest_array(done / "trace.npz")
+    (folder / "flipped.npz").write_bytes(whole[:inside] + bytes([whole[inside] ^ 1]) + whole[inside + 1 :])
     (folder / "noise.npz").write_bytes(bytes(range(256)) * 8)
     (folder / "noise.toml").write_bytes(b"\xff\xfe\x00")
     (folder / "empty.npz").touch()
@@ -344,10 +346,12 @@ def test_a_full_disk_behind_standard_output_is_said(words):
 # Training on few digits, in a process of its own: the data set is replaced before the command line starts.
 _PLACES = f"""
 import sys
+import zipfile
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 """
 _MAIN = """
 import sys
+import zipfile
 from conftest import few_recordings
 from deltatrain.workloads.datasets import DATASETS
 DATASETS.load("digits").load = lambda progress=None: few_recordings()
@@ -379,6 +383,15 @@ def _says(line: str, said: str) -> None:
         found = line.find(word, at)
         assert found >= 0, f"{word!r} is missing in {line!r}"
         at = found + len(word)
+
+
+def _inside_the_largest_array(path: Path) -> int:
+    """Return a place in an archive that is in the middle of what is packed of its largest array."""
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.compress_size)
+    lengths = path.read_bytes()[largest.header_offset + 26 :][:4]  # of the name and of what is extra
+    header = 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+    return largest.header_offset + header + largest.compress_size // 2
 
 
 def _with_version(source: Path, target: Path, version: int) -> None:
