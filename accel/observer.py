@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from deltatrain.accel.result import Cause, Starved
+from deltatrain.accel.counters import Cause, Starved
 
 
 class Gap(NamedTuple):
@@ -20,7 +20,7 @@ class Span(NamedTuple):
     """What one unit did from cycle `start` to before cycle `end`.
 
     The spans of a unit follow each other without a gap from cycle 0 to the end of the run, so that their busy and
-    stalled cycles add up to the unit's counters (`accel.result.UnitCounters`).
+    stalled cycles add up to the unit's counters (`accel.counters.UnitCounters`).
 
     Attributes
     ----------

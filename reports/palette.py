@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltatrain.accel.result import BusUse, Starved
+from deltatrain.accel.counters import BusUse, Starved
 
 LIGHT = {
     "paper": "#ffffff",

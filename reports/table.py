@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.result import Cause, Counters, PhaseCounters, Result
+from deltatrain.accel.counters import Cause, Counters, PhaseCounters
+from deltatrain.accel.result import Result
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 """Stall causes, in the order of the columns."""

@@ -84,7 +84,7 @@ class Tile(Component):
     cycles : Out(32)
         Cycles from when the first op could start to the last result.
     spent : Out(StructLayout)
-        Busy and stalled cycles of each unit, of the engine by phase, as in `accel.result.Counters`.
+        Busy and stalled cycles of each unit, of the engine by phase, as in `accel.counters.Counters`.
     """
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:

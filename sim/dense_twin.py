@@ -17,11 +17,11 @@ from functools import cached_property
 from pathlib import Path
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.family import others_add_members
 from deltatrain.accel.files import make_folder, replace_file
 from deltatrain.accel.pricing.identity import prices_digest
-from deltatrain.accel.result import Counters
 from deltatrain.sim.code import CODE
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.programs import dense_program

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.latency import Latency
@@ -23,7 +24,7 @@ from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.pricing.run_energy import energy_j, not_priced
 from deltatrain.accel.program import Program
-from deltatrain.accel.result import Counters, Result
+from deltatrain.accel.result import Result
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import (
     against_drawing,

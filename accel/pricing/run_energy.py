@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters, PhaseCounters, RemoteCounters
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.energy.prices import Prices, prices
 from deltatrain.accel.pricing import sram
 from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 from deltatrain.accel.pricing.dram_energy import Actions, energy_of, unknown_energy
-from deltatrain.accel.result import Counters, PhaseCounters, RemoteCounters
 
 LEAKAGE = "local leakage"
 """The component that grows with time, not with actions."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from deltatrain.accel.counters import PhaseCounters
 from deltatrain.accel.quantity import quantity, times
-from deltatrain.accel.result import PhaseCounters, Result
+from deltatrain.accel.result import Result
 from deltatrain.reports.figures import _style as style
 from deltatrain.reports.table import by_cause, phases_of, ratio
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import BinaryIO, Self, get_args
 
+from deltatrain.accel.counters import Cause
 from deltatrain.accel.observer import Span
 from deltatrain.accel.program import UNITS, Program
-from deltatrain.accel.result import Cause
 from deltatrain.reports.timeline.op_names import OpNames
 
 _BLOCK_BYTES = 1 << 12

@@ -1,4 +1,4 @@
-"""Busy and stalled cycles of a unit: the hardware side of `accel.result.UnitCounters`."""
+"""Busy and stalled cycles of a unit: the hardware side of `accel.counters.UnitCounters`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
+from deltatrain.accel.counters import Cause
 from deltatrain.accel.program import TILE_UNITS
-from deltatrain.accel.result import Cause
 
 __all__ = ["CAUSES", "UnitCounters", "causes", "count_cycles", "spent_layout"]
 

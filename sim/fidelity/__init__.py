@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.family import ModuleFamily
 from deltatrain.accel.program import Program
-from deltatrain.accel.result import Counters, Result
+from deltatrain.accel.result import Result
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters, RemoteCounters
 from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
-from deltatrain.accel.result import Counters, RemoteCounters
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
 from deltatrain.sim.programs import recorded_program

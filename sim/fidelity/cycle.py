@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.observer import Observer
 from deltatrain.accel.program import PHASES, UNITS, Program
-from deltatrain.accel.result import Counters
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.memory import banks

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
-from deltatrain.accel.result import Counters
 from deltatrain.sim.gates import engines
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering import limits as lowering

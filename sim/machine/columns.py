@@ -8,9 +8,9 @@ from functools import partial
 
 import simpy
 
+from deltatrain.accel.counters import Starved
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program, Tensor
-from deltatrain.accel.result import Starved
 from deltatrain.sim.memory.clock import FETCH, At, Clock, Turn
 from deltatrain.sim.memory.port import Arrival
 from deltatrain.sim.memory.remote_memory import RemoteMemory

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from deltatrain.accel.counters import Cause
 from deltatrain.accel.observer import Gap, Observer, Span
 from deltatrain.accel.program import ENGINE, NO_OP, PHASES, UNITS, Program
-from deltatrain.accel.result import Cause
 from deltatrain.sim.machine.kept_bytes import KEPT
 from deltatrain.sim.machine.tally import UnitTally
 from deltatrain.sim.memory.clock import Clock

@@ -7,8 +7,8 @@ from typing import get_args
 
 import simpy
 
+from deltatrain.accel.counters import Cause
 from deltatrain.accel.program import NO_OP, Program
-from deltatrain.accel.result import Cause
 from deltatrain.sim.memory.clock import At, Clock
 
 _CAUSES = get_args(Cause)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from deltatrain.accel.counters import Starved
 from deltatrain.accel.observer import Span
-from deltatrain.accel.result import Starved
 
 
 class StarvedLanes:

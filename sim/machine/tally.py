@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deltatrain.accel.counters import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
 from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import ENGINE, NO_TENSOR, PHASES, Program
-from deltatrain.accel.result import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
 
 if TYPE_CHECKING:  # it loads the DRAM kernel, which the analytic fidelity does without
     from deltatrain.sim.memory.port import RemotePort

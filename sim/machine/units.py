@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import simpy
 
+from deltatrain.accel.counters import Cause
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import UNITS, Program
-from deltatrain.accel.result import Cause
 from deltatrain.sim.machine.columns import ColumnStream
 from deltatrain.sim.machine.record import Record
 from deltatrain.sim.machine.scoreboard import Scoreboard

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.pricing.run_energy import energy_j
-from deltatrain.accel.result import Counters
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.run import synthetic_trace

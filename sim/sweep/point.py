@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, get_args
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Cause, Counters
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.files import scratch_folder
@@ -19,7 +20,6 @@ from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
 from deltatrain.accel.program import Program
-from deltatrain.accel.result import Cause, Counters
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.dense_twin import DenseTwin

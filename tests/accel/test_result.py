@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import Counters, PhaseCounters
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import PHASES, UNITS
-from deltatrain.accel.result import Counters, PhaseCounters, Result
+from deltatrain.accel.result import Result
 
 
 @st.composite

@@ -17,7 +17,7 @@ from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
-from deltatrain.accel.result import Counters
+from deltatrain.accel.counters import Counters
 from deltatrain.sim.fidelity import cycle
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.program import PHASES, UNITS
-from deltatrain.accel.result import Counters, Result
+from deltatrain.accel.result import Result
 from deltatrain.reports.table import CAUSES
 
 Builder = Callable[..., Result]

@@ -8,7 +8,7 @@ matrix; a dense network has them all. Element-wise work is not counted, and neit
 sample's first step, where there is no h yet: a dense network need not multiply by zero either. BP works through all
 that is listed, a spiking network's gradient-only neurons among it.
 
-Biases are not counted. A machine works through their columns, and counts them (`accel.result.PhaseCounters`): one for
+Biases are not counted. A machine works through their columns, and counts them (`accel.counters.PhaseCounters`): one for
 each layer and sample and one for each readout, in FP and WG. Of sparse columns it counts the weights of those that
 fired, not the mean.
 """

@@ -15,6 +15,7 @@ from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.counters import Counters, RemoteCounters
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.energy.prices import NEEDED, Prices, at_size, prices
 from deltatrain.accel.errors import ConfigError
@@ -23,7 +24,6 @@ from deltatrain.accel.pricing import sram
 from deltatrain.accel.pricing.arithmetic import adders, multipliers
 from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.pricing.run_energy import LEAKAGE, energy_j, energy_model, not_priced
-from deltatrain.accel.result import Counters, RemoteCounters
 from deltatrain.sim.fidelity import analytic
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape

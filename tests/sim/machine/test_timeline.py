@@ -21,9 +21,9 @@ from observers import KeptSpans
 from programs import programs
 from vcd.reader import TokenKind, tokenize
 
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.observer import Gap, Observers, Span
 from deltatrain.accel.program import NO_OP, PHASES, UNITS, Program
-from deltatrain.accel.result import Counters
 from deltatrain.reports.timeline import TraceEvents, ValueChanges
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.machine.kept_bytes import KEPT, KeptBytes

@@ -15,7 +15,7 @@ from deltatrain.workloads.lowering.costs.bounds import bus_bytes
 
 
 class LeastCommands(TypedDict, total=False):
-    """Fields of `accel.result.RemoteCounters` that price a DRAM."""
+    """Fields of `accel.counters.RemoteCounters` that price a DRAM."""
 
     activates: int
     refreshes: int
