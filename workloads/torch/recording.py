@@ -110,6 +110,8 @@ def record(
     ConfigError
         In one line that names the module and what of it is not computed here, or what must be told.
     """
+    if learning_rate is not None and loop != "closed":
+        raise ConfigError("learning_rate goes with loop='closed': in open loop no delta network runs")
     found = _recurrent(model)
     thresholds = _thresholds(found, theta_x, theta_h, loop)
     stacks, batch, output = [], None, None
@@ -125,8 +127,6 @@ def record(
     trace = Trace.of_recording(steps, told, loop, f"PyTorch {type(model).__name__}: {', '.join(found)}")
     if learning_rate is None:
         return trace
-    if loop != "closed":
-        raise ConfigError("learning_rate goes with loop='closed': in open loop no delta network runs")
     labels = batch[1] if isinstance(batch, list | tuple) and len(batch) > 1 else None
     last = Batch(unpack(stacks[-1][0].x, stacks[-1][0].packing), output, labels)
     return with_numbers(trace, model, [found[one.name] for one in stacks[-1]], last, learning_rate)
