@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -224,9 +224,15 @@ class Space(Description):
 
     def _recordings(self, workload: Workload | None) -> tuple[tuple[str, str], ...]:
         """Return path and digest of recordings of the user's own, that the workload has or that are varied."""
-        varied = self.vary["workload.dataset"].values if "workload.dataset" in self.vary else None
-        asked = [described({"dataset": value}) for value in varied or ()] + ([workload.dataset] if workload else [])
+        asked = [described({"dataset": value}) for value in self._values("workload.dataset")]
+        if workload is not None:
+            paths = self._values("workload.dataset.path")
+            asked += [workload.dataset, *(workload.with_changes(dataset__path=path).dataset for path in paths)]
         return tuple((one.path, one.load().digest) for one in asked if isinstance(one, OwnData))
+
+    def _values(self, field: str) -> Sequence[Any]:
+        """Return the listed values of a field, none if it is not varied."""
+        return (self.vary[field].values or ()) if field in self.vary else ()
 
     @staticmethod
     def _files(axis: Axis) -> list[str]:

@@ -121,6 +121,24 @@ def test_a_sweep_is_of_its_recordings(tmp_path):
     assert Space.from_table(table).base.identity != before
 
 
+def test_a_sweep_over_paths_is_of_the_recordings_that_lie_there(tmp_path):
+    for name in ("a", "b"):
+        files.write_npz(tmp_path / f"{name}.npz")
+    path = described(tmp_path, '{ path = "a.npz", format = "npz" }')
+    table = {
+        "name": "data",
+        "about": "data",
+        "machine": "tiny",
+        "workload": str(path),
+        "fidelity": "analytic",
+        "vary": {"workload.dataset.path": {"values": [str(tmp_path / "a.npz"), str(tmp_path / "b.npz")]}},
+        "objectives": {"cycles": "minimise"},
+    }
+    before = Space.from_table(table).base.identity
+    files.write_npz(tmp_path / "b.npz", part=np.array(["train", "test"] * 15))
+    assert Space.from_table(table).base.identity != before
+
+
 def test_a_second_sweep_reads_recordings_that_changed(tmp_path, monkeypatch):
     monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path / "cache"))
     files.write_npz(tmp_path / "a.npz")
