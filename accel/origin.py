@@ -25,6 +25,7 @@ FLOAT_ACCURACY = "accuracy of the float training"
 FLOAT_FIGURES = {
     "accuracy": FLOAT_ACCURACY,
     "mean_squared_error": "mean squared error of the float training",
+    "perplexity": "perplexity of the float training",
 }
 """What the figure of a task is called, by its name in results and sweeps."""
 

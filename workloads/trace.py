@@ -19,6 +19,7 @@ from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.host_memory import check_room
+from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
@@ -117,6 +118,8 @@ class EpochCounts:
         For each spiking layer, in how many steps of a sample a spike was not listed.
     mean_squared_error
         As `accuracy`, the figure of regression; None of other tasks.
+    perplexity
+        As `accuracy`, the figure of next words; None of other tasks.
     """
 
     epoch: int
@@ -133,11 +136,13 @@ class EpochCounts:
     spikes_cut: tuple[int, ...] = ()
     steps_cut: tuple[int, ...] = ()
     mean_squared_error: float | None = None
+    perplexity: float | None = None
 
     @property
     def figure(self) -> float:
         """The figure of the task."""
-        return next(figure for figure in (self.accuracy, self.mean_squared_error) if figure is not None)
+        told: list[float | None] = [getattr(self, name) for name in FLOAT_FIGURES]
+        return next(figure for figure in told if figure is not None)
 
     def table(self) -> dict[str, Any]:
         """Return the fields, without the figures of other tasks that files of before did not have."""

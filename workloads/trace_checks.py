@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.workloads.network.network import Sizes, shapes
 from deltatrain.workloads.workload import Workload
 
@@ -73,7 +74,7 @@ def check_counts(counts: Mapping[str, Any], sizes: Sizes) -> None:
         raise ConfigError(f"loss must be a finite number, not {counts['loss']}")
     if counts["accuracy"] is not None and not 0 <= counts["accuracy"] <= 1:
         raise ConfigError(f"accuracy must be from 0 to 1, not {counts['accuracy']}")
-    figures = [name for name in ("accuracy", "mean_squared_error") if counts.get(name) is not None]
+    figures = [name for name in FLOAT_FIGURES if counts.get(name) is not None]
     if len(figures) != 1 or not math.isfinite(counts[figures[0]]):
         raise ConfigError(
             f"one figure of a task must be told, and be a finite number, not {', '.join(figures) or 'none'}"

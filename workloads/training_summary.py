@@ -25,7 +25,7 @@ def epoch_rows(trace: Trace) -> list[Row]:
     """Return one row for each epoch.
 
     Columns: ``epoch`` from 0; ``trained``, "dense" or "delta"; ``loss`` a training sample; the task's figure on the
-    validation part, or without one on the test part: ``accuracy`` or ``mean_squared_error``;
+    validation part, or without one on the test part: ``accuracy``, ``mean_squared_error`` or ``perplexity``;
     ``occupancy_x`` and ``occupancy_h``, all layers together; ``fp_macs``, ``bp_macs``, ``wg_macs`` of the matrix
     products, biases apart, and ``macs``, their sum; ``dense_macs`` with every column used; ``saved``, the share not
     needed. Of a spiking network also ``spikes`` that were listed, ``spikes_cut`` that were not because a list was full,

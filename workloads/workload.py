@@ -87,7 +87,8 @@ class Workload(Description):
         over steps of the cross-entropy, the decision the class with the largest sum of logits over steps.
     task
         A member of `workloads.tasks`: what is learned, and by which loss. "classification" of sequences; "labelling" of
-        each step; "regression", numbers of a sequence, or with the read-out "every" of each step.
+        each step; "regression", numbers of a sequence, or with the read-out "every" of each step; "next_word", what
+        comes after each word of a text.
     phases
         What is simulated: a whole training step, or ["FP"], its forward pass alone, which is inference. Training runs
         them all whatever this says.

@@ -15,6 +15,7 @@ from deltatrain.accel.described import beside, described, is_path
 from deltatrain.accel.description import Description, with_overrides
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Axis
@@ -161,7 +162,7 @@ def _lines_of(kind: type[Description], table: dict[str, Any]) -> list[str]:
 
 
 def _unknown_column(table: str, name: str, known: tuple[str, ...]) -> str:
-    if name == "accuracy" and "mean_squared_error" not in known:
+    if name == "accuracy" and not any(figure in known for figure in FLOAT_FIGURES):
         return f"{table}.accuracy: only what is trained has an accuracy, a synthetic workload has none"
     if name == "speedup" or name.startswith("dense."):
         return f"{table}.{name} is found only with dense = true"

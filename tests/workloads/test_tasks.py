@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.arrays.packing import Array, unpack
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.fetching import member_of
+from deltatrain.workloads.data.found import Tokens
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
+from deltatrain.workloads.data.windows import windows_of
 from deltatrain.workloads.datasets import vowels
 from deltatrain.workloads.lowering.limits import learning_limits
 from deltatrain.workloads.network.network import (
@@ -36,6 +39,7 @@ CASES = [
     ("classification", "last"),
     ("classification", "every"),
     ("labelling", "every"),
+    ("next_word", "every"),
     ("regression", "last"),
     ("regression", "every"),
 ]
@@ -107,6 +111,10 @@ def test_figures_are_what_they_are_called() -> None:
     labelled = TASKS.load("labelling").figure_sum(outputs, np.array([1, 0, 0]), owners)
     squared = TASKS.load("regression").figure_sum(outputs, np.array([[1.0, 0.0], [5.0, 1.0], [0.0, 4.0]]), owners)
     assert (classified, labelled, squared) == ((1.0, 2), (2.0, 3), (13.0, 6))
+    words = TASKS.load("next_word")
+    total, count = words.figure_sum(np.log([[0.5, 0.5], [0.125, 0.875], [0.25, 0.75]]), np.array([1, 0, 0]), owners)
+    assert count == 3 and words.figure(total / count) == pytest.approx((2 * 8 * 4) ** (1 / 3))
+    assert words.figure(1e4) == np.inf
 
 
 def _workload(for_task: str, readout_: str, **changes: object) -> Workload:
@@ -161,6 +169,8 @@ def _torch_trained(torch, workload: Workload, recordings: Recordings, loss) -> t
         outputs, wanted = run(test, np.arange(len(test)))
         if wanted.is_floating_point():
             return float(torch.nn.functional.mse_loss(outputs, wanted)), losses
+        if workload.task == "next_word":
+            return float(torch.nn.functional.cross_entropy(outputs.flatten(0, 1), wanted.flatten()).exp()), losses
         return float((outputs.argmax(dim=-1) == wanted).double().mean()), losses
 
 
@@ -211,6 +221,48 @@ def test_labelling_of_steps_is_as_good_as_torch(torch) -> None:
     assert delta.evaluation.accuracy > wanted - 0.05
 
 
+def _letters(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return letters 0 to 4, of which each is followed by its own successor, or one time in five by any letter."""
+    letters = [0]
+    for stray in rng.random(count - 1) < 0.2:
+        letters.append(int(rng.integers(5)) if stray else (2 * letters[-1] + 1) % 5)
+    return np.array(letters)
+
+
+def test_next_words_in_windows_are_learned_as_well_as_by_torch(torch) -> None:
+    rng = np.random.default_rng(5)
+    text = Tokens(tuple("abcde"), *(_letters(count, rng) for count in (1921, 961, 961)))
+    recordings = replace(windows_of(text, 20, "letters", "here"), validation=None)
+    workload = _workload("next_word", "every", training__precision="float64")
+    workload = workload.with_changes(training__epochs=8, training__dense_epochs=8, training__learning_rate=0.02)
+    trained = train(workload, recordings)
+    wanted, losses = _torch_trained(
+        torch, workload, recordings, lambda out, y: torch.nn.functional.cross_entropy(out.flatten(0, 1), y.flatten())
+    )
+    np.testing.assert_allclose([counts.loss for counts in trained.epochs], losses, rtol=1e-3)
+    assert trained.evaluation.figure == pytest.approx(wanted, rel=1e-2)
+    best = np.exp(-(0.84 * np.log(0.84) + 4 * 0.04 * np.log(0.04)))  # of who knows the successor's share, 0.8 + 0.2 / 5
+    assert 0.9 * best < trained.evaluation.figure < 1.2 * best, (trained.evaluation.figure, best)
+    delta = train(workload.with_changes(training__dense_epochs=4), recordings)
+    assert 0.9 * best < delta.evaluation.figure < 1.25 * best, (delta.evaluation.figure, best)
+
+
+def test_perplexity_counts_each_word_once_in_windows_of_any_length() -> None:
+    rng = np.random.default_rng(0)
+    text = Tokens(tuple("abcde"), *(_letters(count, rng) for count in (12, 9, 16)))
+    part = windows_of(text, 7, "letters", "here").test
+    sizes = Sizes(CELLS.load("delta_lstm"), 5, (4,), 5)
+    network = Network(sizes, ((0.1, 0.1),), "every", 0.0, task="next_word")
+    parameters = initial_parameters(sizes, rng, np.dtype(np.float64))
+    logs = []
+    for window in range(3):  # 7, 7 and 1 words
+        outputs = forward(network, parameters, *part.padded(np.array([window]))).logits
+        chances = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        logs += [np.log(row[word]) for row, word in zip(chances, text.test[1 + 7 * window :][:7], strict=True)]
+    assert len(logs) == 15
+    assert evaluate(network, parameters, part).figure == pytest.approx(np.exp(-np.mean(logs)))
+
+
 def test_regression_of_every_step_learns_a_delayed_sum() -> None:
     rng = np.random.default_rng(0)
 
@@ -230,6 +282,7 @@ def test_a_task_and_its_recordings_must_fit(drifts: Recordings) -> None:
         train(_workload("regression", "last"), drifts)
     for changes, line in (
         ({"readout": "last", "task": "labelling"}, "readout must be 'every' for task 'labelling', not 'last'"),
+        ({"readout": "last", "task": "next_word"}, "readout must be 'every' for task 'next_word', not 'last'"),
         ({"task": "regression", "training__class_weights": "balanced"}, "task 'regression' has no classes"),
         ({"task": "regresion"}, "'regresion' is not known"),
     ):

@@ -278,7 +278,7 @@ def wanted_rows(network: Network, packing: Packing, labels: Array) -> Array:
 
 
 def figure_sum(network: Network, ran: Forward, labels: Array) -> tuple[float, int]:
-    """Return what the task's figure is the mean of, summed, and of how many; `labels` as in `loss_of`."""
+    """Return a sum, and of how many, whose mean makes the task's figure; `labels` as in `loss_of`."""
     _, samples, _ = _read(network.readout, ran.packing)
     return TASKS.load(network.task).figure_sum(ran.logits, wanted_rows(network, ran.packing, labels), samples)
 

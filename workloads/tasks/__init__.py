@@ -44,7 +44,10 @@ class Task(Protocol):
         """
 
     def figure_sum(self, outputs: Array, wanted: Array, owners: NDArray[Any]) -> tuple[float, int]:
-        """Return what the figure is the mean of, summed, and of how many; `owners` is the sample of each row, (R,)."""
+        """Return a sum, and of how many, whose mean makes the figure; `owners` is the sample of each row, (R,)."""
+
+    def figure(self, mean: float) -> float:
+        """Return the figure of the mean of what `figure_sum` sums."""
 
 
 TASKS = ModuleFamily[Task]("deltatrain.workloads.tasks", "task", Task)

@@ -25,3 +25,8 @@ def wanted(readout: str) -> Wanted:
 def figure_sum(outputs: Array, wanted: NDArray[np.int64], owners: NDArray[np.int64]) -> tuple[float, int]:
     """Return how many steps are labelled rightly, and how many there are."""
     return float((outputs.argmax(axis=1) == wanted).sum()), len(wanted)
+
+
+def figure(mean: float) -> float:
+    """Return the share of steps that are labelled rightly, which is the mean itself."""
+    return mean

@@ -24,3 +24,8 @@ def figure_sum(outputs: Array, wanted: Array, owners: NDArray[np.int64]) -> tupl
     """Return the sum of the squares of all errors, and how many there are."""
     errors = outputs.astype(np.float64) - wanted
     return float((errors * errors).sum()), errors.size
+
+
+def figure(mean: float) -> float:
+    """Return the mean squared error, which is the mean itself."""
+    return mean

@@ -10,6 +10,7 @@ from deltatrain.workloads.arrays.packing import Array, Packing, unpack
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.network.fired import Fired, fired_in, nothing_fired
 from deltatrain.workloads.network.network import Forward, Network, Parameters, figure_sum, forward, loss_of
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.training.batches import evaluation_batches
 
@@ -22,7 +23,8 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     figure
-        The task's: of classes the share that was decided rightly, of numbers the mean squared error.
+        The task's: of classes the share that was decided rightly, of numbers the mean squared error, of next words
+        the perplexity.
     loss
         Mean loss a sample.
     fired
@@ -49,7 +51,7 @@ def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> 
         total, of = total + more, of + count
         loss += loss_of(network, ran, wanted)[0] * len(indices)
         fired += fired_in(network.sizes.cell, ran)
-    return Evaluation(total / of, loss / len(sequences), fired)
+    return Evaluation(TASKS.load(network.task).figure(total / of), loss / len(sequences), fired)
 
 
 def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:

@@ -269,7 +269,7 @@ def _epoch(
             on_progress(Progress(epoch, training.epochs, update, updates, total / seen, figure))
     parameters = from_flat(vector, sizes)
     held_out = evaluate(network, parameters, recordings.held_out)
-    if not math.isfinite(held_out.loss):
+    if not (math.isfinite(held_out.loss) and math.isfinite(held_out.figure)):
         raise diverged(training, epoch, update, updates, held_out.loss)
     if on_progress:
         on_progress(Progress(epoch, training.epochs, update, updates, total / seen, held_out.figure))

@@ -66,6 +66,35 @@ def test_a_regression_is_called_one_everywhere(deltatrain, tmp_path, described):
     assert data.status == 0 and "numbers wanted" in data.stdout
 
 
+def test_perplexity_is_called_so_everywhere(deltatrain, tmp_path):
+    (tmp_path / "letters").mkdir()
+    for part, lines in (("train", 40), ("valid", 8), ("test", 8)):
+        (tmp_path / "letters" / f"letters.{part}.txt").write_text("a b a c a d\n" * lines)
+    described = tmp_path / "letters.toml"
+    table, _, training = WORKLOAD.replace('"regression"', '"next_word"').partition("[training]")
+    data = '[dataset]\npath = "letters"\ntargets = "step_classes"\nwindow_steps = 10\n\n'
+    described.write_text(table.partition("[dataset]")[0] + data + "[training]" + training)
+    out = tmp_path / "out"
+    ran = deltatrain("run", "--workload", described, "--on", "tiny", "--fidelity", "analytic", "--out", out)
+    assert ran.status == 0, ran.stderr
+    result, trace = Result.load(out / "result.json"), Trace.load(out / "trace.npz")
+    kept = json.loads((out / "training.json").read_text())
+    assert result.training["perplexity"] == kept["training"]["perplexity"] == trace.chosen.figure
+    assert 1 < trace.chosen.figure < 5  # of five letters
+    assert [epoch["perplexity"] for epoch in kept["epochs"]] == [counts.figure for counts in trace.epochs]
+    assert learned(trace)["perplexity"] == trace.chosen.figure and "accuracy" not in learned(trace)
+    assert "perplexity of the float training" in ran.stdout and "ccuracy" not in ran.stdout
+    assert "perplexity of the float training" in repr(result)
+    shown = deltatrain("report", out, "--out", tmp_path / "page.html")
+    assert shown.status == 0, shown.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "Perplexity of the float training" in page and "Accuracy of the float" not in page
+    trained = deltatrain("train", "--workload", described, "--out", tmp_path / "again")
+    assert "Perplexity on the validation part" in trained.stdout, trained.stdout
+    data = deltatrain("data", "show", described)
+    assert data.status == 0 and "<eos>" in data.stdout, data.stderr
+
+
 def test_gates_refuse_a_regression_before_it_is_trained(deltatrain, tmp_path, described):
     ran = deltatrain("run", "--workload", described, "--on", "tiny", "--fidelity", "rtl", "--out", tmp_path / "out")
     assert ran.status == 2 and "task must be 'classification' for fidelity 'rtl', not 'regression'" in ran.stderr

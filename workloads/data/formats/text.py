@@ -19,7 +19,7 @@ from deltatrain.workloads.tasks import Wanted
 
 LAYOUT = "a folder with [NAME.]train.{txt,tokens}, and valid and test likewise"
 FRONT_END = "raw"
-WANTS: tuple[Wanted, ...] = ("classes",)
+WANTS: tuple[Wanted, ...] = ("classes", "step_classes")
 END, UNKNOWN = "<eos>", "<unk>"
 
 _PARTS = ("train", "valid", "test")
