@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from spaces import tiny
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.sweep import checks
 from deltatrain.sim.sweep.checks import checked_space, named_space
 from deltatrain.sim.sweep.point import Simulator
 from deltatrain.sim.sweep.space import Space
@@ -285,3 +287,9 @@ def test_positions_reach_every_point() -> None:
     random = np.random.default_rng(1)
     drawn = {tuple(space.at(dict(zip(space.order, random.random(5), strict=True))).items()) for _ in range(3000)}
     assert drawn == {tuple(design.items()) for design in space.designs()}
+
+
+@pytest.mark.parametrize("figure", [name for name in FLOAT_FIGURES if name != "accuracy"])
+def test_what_is_trained_for_another_figure_is_not_called_synthetic(figure: str) -> None:
+    told = checks._unknown_column("objectives", "accuracy", ("cycles", figure))
+    assert told.startswith("objectives.accuracy: column 'accuracy' is not known") and figure in told
