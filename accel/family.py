@@ -54,7 +54,7 @@ class ModuleFamily(Generic[Member]):
 
     def load(self, name: str) -> Member:
         """Return the member called `name`; an unknown name is a `ConfigError` with a suggestion."""
-        if name not in self._loaded:
+        if not isinstance(name, str) or name not in self._loaded:
             if name not in self.names():
                 raise unknown_name(self.what, name, self.names())
             added = _added_members().get(self._package, {}).get(name)

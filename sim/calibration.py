@@ -30,6 +30,9 @@ _STEPS = 3
 _MOST_ROUNDS = 40
 _LEAST_GAIN = 1e-9
 _NO_EFFECT = 1e-9
+_LEAST_SECONDS = 1e-12
+_WIDEST, _MOST_LAYERS = 100_000, 100
+_BEYOND = "beyond the columns"
 
 
 class Measured(NamedTuple):
@@ -75,11 +78,13 @@ def measurements(path: AnyPath) -> list[Measured]:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             given = [name.strip() for name in reader.fieldnames or ()]
-            table = [dict(zip(given, row.values(), strict=False)) for row in reader]
+            table = [dict(zip((*given, _BEYOND), row.values(), strict=False)) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path} cannot be read as CSV: {error}") from None
     if missing := [name for name in COLUMNS if name not in given]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(given) or 'none'}")
+    if twice := sorted({name for name in given if given.count(name) > 1}):
+        raise ConfigError(f"{path} has the columns {', '.join(twice)} more than once")
     faults: list[str] = []
     rows = [_row(f"{path}, row {number}", row, faults) for number, row in enumerate(table, 2)]
     refuse(faults)
@@ -117,6 +122,7 @@ def calibrate(
         If there are fewer steps than fields, a field is none that can be fitted, or the machine cannot run the steps.
     """
     machine = Architecture.of(machine)
+    fields = tuple(dict.fromkeys(fields))
     if len(measured) < len(fields):
         raise ConfigError(
             f"{len(measured)} measured steps cannot tell {len(fields)} fields apart: measure more, or fit fewer"
@@ -149,6 +155,14 @@ def write_machine(path: AnyPath, base: str, calibrated: Calibrated, source: AnyP
     worst = 100 * np.abs(calibrated.off).max()
     lines += [f"\n[{table}] # fitted; worst step {worst:.2f} % off\n{''.join(rows)}" for table, rows in tables.items()]
     replace_file(Path(path), "".join(lines).encode())
+
+
+def check_target(path: AnyPath, *given: AnyPath) -> None:
+    """Raise a `ConfigError` unless `path` can be written as a machine's file without the loss of what is `given`."""
+    if Path(path).suffix != ".toml":
+        raise ConfigError(f"{path}: the name of a machine's file must end in .toml")
+    if Path(path).resolve() in [Path(one).resolve() for one in given]:
+        raise ConfigError(f"{path} is what the search begins with: write the fitted machine to another file")
 
 
 class _Search:
@@ -201,7 +215,10 @@ class _Search:
     def _residual(self, values: dict[str, int]) -> NDArray[np.float64]:
         key = tuple(values.values())
         if key not in self._known:
-            machine = _with(self._machine, values)
+            try:
+                machine = _with(self._machine, values)
+            except ConfigError as error:
+                raise ConfigError(f"the fit leaves what a machine can be, is `seconds` in seconds? {error}") from None
             clock = machine.engine.clock_hz
             logs = [math.log(one.step.cycles(machine, _STEPS) / clock / one.seconds) for one in self._measured]
             self._known[key] = np.array(logs)
@@ -240,31 +257,37 @@ _NOTHING = object()
 def _row(where: str, row: dict[str, Any], faults: list[str]) -> Measured | None:
     """Return a row's step, or note what is wrong with it."""
     before = len(faults)
+    if _BEYOND in row:
+        faults.append(f"{where} has more values than there are columns: a decimal sign is a point")
+        return None
+    row = {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
     if row["cell"] not in CELLS.names():
         faults.append(f"{where}: cell must be one of {', '.join(CELLS.names())}, not {row['cell']!r}")
-    inputs, hidden, layers = (
-        _number(where, row, name, faults, whole=True, lowest=1) for name in ("inputs", "hidden", "layers")
-    )
-    columns = _number(where, row, "columns", faults, whole=False, lowest=0)
-    seconds = _number(where, row, "seconds", faults, whole=False, lowest=0)
-    if len(faults) == before and seconds == 0:
-        faults.append(f"{where}: seconds must be above 0")
+    most = {"inputs": _WIDEST, "hidden": _WIDEST, "layers": _MOST_LAYERS}
+    inputs, hidden, layers = (_number(where, row, name, faults, 1, highest) for name, highest in most.items())
+    columns = _number(where, row, "columns", faults, 0)
+    seconds = _number(where, row, "seconds", faults, 0)
+    if len(faults) == before and seconds < _LEAST_SECONDS:
+        faults.append(f"{where}: seconds must be above 0, at least {_LEAST_SECONDS:g}, not {row['seconds']!r}")
     if len(faults) > before:
         return None
     step = SteadyStep(row["cell"], int(inputs), int(hidden), int(layers), columns)
-    if columns > (most := sum(step.widths)):
-        faults.append(f"{where}: columns must be at most {most}, all there are, not {columns:g}")
+    if columns > step.columns_at_most:
+        faults.append(f"{where}: columns must be at most {step.columns_at_most}, all there are, not {columns:g}")
         return None
     return Measured(step, seconds)
 
 
-def _number(where: str, row: dict[str, Any], name: str, faults: list[str], *, whole: bool, lowest: int) -> float:
-    kind: Callable[[str], float] = int if whole else float
+def _number(
+    where: str, row: dict[str, Any], name: str, faults: list[str], lowest: int, highest: int | None = None
+) -> float:
+    """Return a value, or note that it is none; what has a `highest` is a whole number."""
+    kind: Callable[[str], float] = float if highest is None else int
     try:
         value = kind(row[name])
     except (TypeError, ValueError):
         value = math.nan
-    if not math.isfinite(value) or value < lowest:
-        what = "a whole number" if whole else "a number"
-        faults.append(f"{where}: {name} must be {what} of {lowest} or more, not {row[name]!r}")
+    if not math.isfinite(value) or value < lowest or (highest is not None and value > highest):
+        what = f"a number of {lowest} or more" if highest is None else f"a whole number from {lowest} to {highest}"
+        faults.append(f"{where}: {name} must be {what}, not {row[name]!r:.60}")
     return value

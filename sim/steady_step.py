@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.fidelity import cycle
+from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.step_programs import recorded_program
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
@@ -36,6 +37,11 @@ class SteadyStep(NamedTuple):
     columns: float
 
     @property
+    def columns_at_most(self) -> int:
+        """How many columns there are in a step, bias columns aside."""
+        return self._firing().size
+
+    @property
     def widths(self) -> list[int]:
         """Widths of the streams that fire: x and h of each layer in turn."""
         return [self.inputs, self.hidden, *[self.hidden] * 2 * (self.layers - 1)]
@@ -55,12 +61,17 @@ class SteadyStep(NamedTuple):
 
     def _masks(self, steps: int) -> list[NDArray[np.bool_]]:
         """Return what fires in each stream, spread evenly by chance; the first step's h is empty."""
-        rng, total = np.random.default_rng(0), sum(self.widths)
+        rng, total, firing = np.random.default_rng(0), sum(self.widths), self._firing()
         ends = np.floor(self.columns * np.arange(steps + 1) + 1e-9).astype(int)
         masks = np.zeros((steps, 1, total), dtype=np.bool_)
         for step, count in enumerate(np.diff(ends)):
-            masks[step, 0, rng.permutation(total)[:count]] = True
+            masks[step, 0, firing[rng.permutation(firing.size)[:count]]] = True
         parts = np.split(masks, np.cumsum(self.widths)[:-1], axis=2)
         for part in parts[1::2]:
             part[0] = False
         return parts
+
+    def _firing(self) -> NDArray[np.int64]:
+        """Return which places of the streams side by side can fire: of a cell without recurrence no h."""
+        recurrent = bool(CELLS.load(self.cell).TARGETS_H)
+        return np.flatnonzero(np.repeat([True, recurrent] * self.layers, self.widths))

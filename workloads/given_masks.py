@@ -60,11 +60,11 @@ def each_layer(
     """Return (theta_x, theta_h) of each of so many layers; what is no number of at least 0 is a `ConfigError`."""
     both = []
     for name, theta in (("theta_x", theta_x), ("theta_h", theta_h)):
-        each = np.asarray(theta)
+        each = _array(name, theta)
         if each.dtype.kind not in "fiu" or each.shape not in ((), (layers,)):
             raise ConfigError(f"{name} must be a number, or one for each of the {layers} layers, not {theta!r}")
         if not (np.isfinite(each) & (each >= 0)).all():
-            raise ConfigError(f"{name} must be at least 0, not {theta!r}")
+            raise ConfigError(f"{name} must be finite and at least 0, not {theta!r}")
         both.append(np.broadcast_to(each, layers).tolist())
     return tuple(zip(*both, strict=True))
 
@@ -234,11 +234,12 @@ def masks_of_activations(
     """
     if not CELLS.load(told.cell).STREAMS.HELD:
         raise ConfigError(f"cell {told.cell!r} has no thresholds to put on activations: its spikes are masks")
-    (first,) = _layers(np.asarray(x), "x")
+    (first,) = _layers([x], "x")
     outputs = _layers(h, "h")
     steps, samples, _ = first.shape
     checked = _checked_lengths(lengths, steps, samples)
     packing = packing_of(checked)
+    recurrent = bool(CELLS.load(told.cell).TARGETS_H)
     rows = []
     for name, values in (("x", first), *((f"h[{layer}]", one) for layer, one in enumerate(outputs))):
         _check_shape(name, values, (steps, samples, int(values.shape[2])))
@@ -249,7 +250,7 @@ def masks_of_activations(
         masks_x.append(unpack(_delta.encode(below, theta_x, packing)[1], packing))
         fired = unpack(_delta.encode(above, theta_h, packing)[1], packing)
         later = np.concatenate([np.zeros_like(fired[:1]), fired[:-1]])  # h[t-1] fires into step t
-        masks_h.append(later & (np.arange(steps)[:, None] < checked)[..., None])
+        masks_h.append(later & recurrent & (np.arange(steps)[:, None] < checked)[..., None])
     return GivenMasks(checked, tuple(masks_x), tuple(masks_h))
 
 
@@ -261,8 +262,9 @@ def recorded_workload(masks: GivenMasks, told: Told, loop: Loop, source: str) ->
     ConfigError
         With one line for each thing that is wrong.
     """
-    if not isinstance(told.classes, int | np.integer) or told.classes < 1:
+    if not isinstance(told.classes, int | np.integer) or isinstance(told.classes, bool) or told.classes < 1:
         raise ConfigError(f"classes must be a positive integer, not {told.classes!r}")
+    each_layer(told.theta_x, told.theta_h, len(masks.hidden))
     table: dict[str, Any] = {
         "name": told.name,
         "dataset": RECORDED,
@@ -287,13 +289,21 @@ def _plain(theta: Any) -> Any:
     return np.asarray(theta).tolist()
 
 
+def _array(name: str, given: Any) -> Array:
+    """Return what NumPy makes of `given`; lists of unequal lengths are a `ConfigError`."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        raise wrong_kind(name, "numbers in lists of equal lengths", given) from None
+
+
 def _layers(given: Any, name: str) -> tuple[Array, ...]:
     """Return an array for each layer, each of three axes."""
     if isinstance(given, np.ndarray) and given.ndim <= 3:
         given = (given,)
     if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
         raise wrong_kind(name, "an array of shape (steps, samples, elements), or a list of one for each layer", given)
-    arrays = tuple(np.asarray(one) for one in given)
+    arrays = tuple(_array(name, one) for one in given)
     if not arrays:
         raise ConfigError(f"{name} must have an array for at least one layer")
     for layer, array in enumerate(arrays):
@@ -311,7 +321,7 @@ def _check_shape(name: str, array: Array, wanted: tuple[int, ...]) -> None:
 def _checked_lengths(lengths: ArrayLike | None, steps: int, samples: int) -> NDArray[np.int64]:
     if lengths is None:
         return np.full(samples, steps, np.int64)
-    found = np.asarray(lengths)
+    found = _array("lengths", lengths)
     if found.shape != (samples,) or found.dtype.kind not in "iu":
         raise ConfigError(f"lengths must be {samples} integers, one for each sample, not {found.dtype} {found.shape}")
     if found.min() < 1 or found.max() != steps:

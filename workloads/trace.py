@@ -214,7 +214,7 @@ class Trace(MadeOfMasks):
         """Return the trace of masks of another network, each a step; see `MadeOfMasks`."""
         workload = recorded_workload(steps[0], told, loop, source)
         recorded = tuple(RecordedStep(0, update, *masks) for update, masks in enumerate(steps))
-        return cls(workload, steps[0].inputs, told.classes, recorded, ())
+        return cls(workload, steps[0].inputs, int(told.classes), recorded, ())
 
     def save(self, path: AnyPath) -> None:
         """Write the trace to `path`, whole or not at all: a NumPy archive of packed masks and one JSON header."""

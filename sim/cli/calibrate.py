@@ -42,10 +42,11 @@ def command(
     """
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.described import is_path
-    from deltatrain.sim.calibration import FIELDS, calibrate, measurements, write_machine
+    from deltatrain.sim.calibration import FIELDS, calibrate, check_target, measurements, write_machine
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import fields, show, table
 
+    check_target(out, measured, on)
     rows = measurements(measured)
     with interruptible(), Stages() as stages:
         found = calibrate(Architecture.named(on), rows, tuple(fit or FIELDS), on_progress=stages)

@@ -171,11 +171,12 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
     names = ("training", "neuron", "sparsity", "few_bit", "synthetic")
+    own = described.pop("dataset") if isinstance(workload.dataset, OwnData) else None
     tables = {part: described.pop(part) for part in names if part in described}
     parts = [fields(str(described.pop("name")), _values(described))]
     parts += [fields(part, _values(values)) for part, values in tables.items()]
-    if isinstance(workload.dataset, OwnData):
-        parts.append(fields("data set", _values(described.pop("dataset"))))
+    if own is not None:
+        parts.append(fields("data set", _values(own)))
     elif workload.synthetic is None:
         dataset = DATASETS.load(title(workload.dataset))
         parts.append(fields("data set", [("source", dataset.SOURCE), ("licence", dataset.LICENCE)]))

@@ -242,7 +242,7 @@ WRONG = {
     ),
     "a negative threshold": (
         lambda: dt.torch.DeltaLSTM(3, 4, theta_x=0.1, theta_h=-0.1),
-        "theta_h must be at least 0, not -0.1",
+        "theta_h must be finite and at least 0, not -0.1",
     ),
     "no biases to join": (
         lambda: dt.torch.DeltaRNN(3, 4, theta_x=0.1, theta_h=0.1, bias=False).join_biases(),

@@ -9,7 +9,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
-from deltatrain.sim.calibration import Measured, calibrate, measurements, write_machine
+from deltatrain.sim.calibration import Measured, calibrate, check_target, measurements, write_machine
 from deltatrain.sim.steady_step import SteadyStep
 
 _STEPS = [
@@ -58,6 +58,11 @@ def test_a_field_that_changes_no_time_is_left_and_said() -> None:
         (_HEADER + "delta_gru,8,16,1,-3,1e-6\n", "row 2: columns must be a number of 0 or more"),
         (_HEADER + "delta_gru,8,16,1,25,1e-6\n", "row 2: columns must be at most 24"),
         (_HEADER + "delta_gru,8,16,1,3,0\n", "row 2: seconds must be above 0"),
+        (_HEADER + "delta_gru,8,16,1,3,1e-320\n", "row 2: seconds must be above 0, at least 1e-12, not '1e-320'"),
+        (_HEADER + "delta_gru,8,16,1,3,5,0,000003\n", "row 2 has more values than there are columns"),
+        (_HEADER + "delta_gru,8,1000000000,1,3,1\n", "row 2: hidden must be a whole number from 1 to 100000"),
+        (_HEADER + "lif,8,16,2,25,1\n", "row 2: columns must be at most 24"),
+        ("seconds,seconds," + _HEADER, "has the columns seconds more than once"),
         (_HEADER + "delta_gru,8,16,1,3,nan\n", "row 2: seconds must be a number of 0 or more"),
         (_HEADER + "delta_gru,8,16,1\n", "row 2: columns must be a number"),
     ],
@@ -76,3 +81,22 @@ def test_fewer_steps_than_fields_and_fields_that_hold_no_number_are_refused() ->
     for field in ("engine.in_turn", "engine.nothing", "name", "remote.device"):
         with pytest.raises(ConfigError, match="cannot be fitted"):
             calibrate("edgedrnn", measured, (field,))
+
+
+@pytest.mark.parametrize("cell", ["delta_dense", "lif"])
+def test_of_a_cell_without_recurrence_the_columns_of_x_fire(cell: str) -> None:
+    few, many = (SteadyStep(cell, 8, 16, 2, columns).cycles(Architecture.named("edge"), 3) for columns in (2.0, 24.0))
+    assert few < many
+
+
+def test_a_fit_that_leaves_what_a_machine_can_be_says_so() -> None:
+    step = SteadyStep("delta_gru", 8, 16, 1, 3.0)
+    with pytest.raises(ConfigError, match=r"the fit leaves what a machine can be.*engine.clock_hz must be at least"):
+        calibrate("edgedrnn", [Measured(step, 1e6)], ("engine.clock_hz",))
+
+
+def test_a_fitted_machine_is_not_written_over_what_it_is_fitted_to(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"board.csv: the name of a machine's file must end in .toml"):
+        check_target("board.csv")
+    with pytest.raises(ConfigError, match="is what the search begins with"):
+        check_target(tmp_path / "mine.toml", "board.csv", tmp_path / "mine.toml")

@@ -104,6 +104,17 @@ def test_a_single_layer_needs_no_list() -> None:
     assert one == other
 
 
+def test_of_a_cell_without_recurrence_activations_fire_into_the_layer_above_alone() -> None:
+    x, h = _activations()
+    told: dict[str, Any] = {"classes": np.int64(2), "theta_x": 0.5, "theta_h": 0.5}
+    (dense,) = dt.Trace.from_activations(x, h, cell="delta_dense", **told).recorded
+    (recurrent,) = dt.Trace.from_activations(x, h, cell="delta_rnn", **told).recorded
+    assert not any(mask.any() for mask in dense.fired_h)
+    assert any(mask.any() for mask in recurrent.fired_h)
+    for one, other in zip(dense.fired_x, recurrent.fired_x, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def _beyond(masks: list[np.ndarray]) -> list[np.ndarray]:
     masks[1][4, 1, 2] = True
     return masks
@@ -128,12 +139,17 @@ WRONG_MASKS: list[tuple[dict[str, Any], str]] = [
     ({"lengths": [6, 2]}, r"lengths must be 3 integers, one for each sample, not int64 \(2,\)"),
     ({"lengths": [5, 2, 4]}, "lengths must be from 1 to 6, the longest as long as the arrays, not from 2 to 5"),
     ({"lengths": [6.0, 2.0, 4.0]}, "lengths must be 3 integers"),
+    ({"lengths": [[6], [2, 4]]}, "lengths must be numbers in lists of equal lengths, not list"),
+    ({"theta_x": [[0.1], [0.1, 0.2]]}, "theta_x must be numbers in lists of equal lengths, not list"),
+    ({"theta_x": [[0.1]]}, "theta_x must be a number, or one for each of the 2 layers, not"),
     ({"cell": "lstm"}, "cell 'lstm' is not known"),
+    ({"cell": []}, r"cell must be one of delta_dense, .*, not list \[\]"),
     ({"cell": "lif"}, "fired_h must be all False: cell 'lif' has no recurrent matrix"),
     ({"classes": 0}, "classes must be a positive integer, not 0"),
+    ({"classes": True}, "classes must be a positive integer, not True"),
     ({"readout": "first"}, "recording: readout must be one of 'last' or 'every', not 'first'"),
-    ({"theta_x": -1}, "recording: theta_x must be at least 0.0, not -1"),
-    ({"theta_h": [0.1, 0.1, 0.1]}, "recording: theta_h must be one number or one for each of the 2 layers, not 3"),
+    ({"theta_x": -1}, "theta_x must be finite and at least 0, not -1"),
+    ({"theta_h": [0.1, 0.1, 0.1]}, "theta_h must be a number, or one for each of the 2 layers, not"),
     ({"name": "a/b"}, "recording: name: must be a name without separators"),
 ]
 
@@ -152,8 +168,11 @@ WRONG_ACTIVATIONS: list[tuple[dict[str, Any], str]] = [
     ({"h": [HOLE, HS[1]]}, r"h\[0\] must hold finite numbers: 15 are not"),
     ({"x": XS.astype(str)}, "x must hold numbers, not <U"),
     ({"x": XS[:, :2]}, r"h\[0\] must be of shape \(6, 2, 5\), as the layer below"),
+    ({"x": [XS, XS]}, r"x must be of shape \(steps, samples, elements\), none of them 0, not \(2, 6, 3, 4\)"),
+    ({"x": [[1.0, 2.0], [3.0]]}, "x must be numbers in lists of equal lengths, not list"),
+    ({"cell": {}}, r"cell must be one of delta_dense, .*, not dict \{\}"),
     ({"theta_x": [0.1]}, "theta_x must be a number, or one for each of the 2 layers"),
-    ({"theta_h": float("nan")}, "theta_h must be at least 0, not nan"),
+    ({"theta_h": float("nan")}, "theta_h must be finite and at least 0, not nan"),
     ({"cell": "lif"}, "cell 'lif' has no thresholds to put on activations"),
 ]
 

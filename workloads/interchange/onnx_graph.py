@@ -14,7 +14,7 @@ from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.interchange.torch_names import floats
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 _ACTIVATIONS = {"RNN": ["tanh"], "GRU": ["sigmoid", "tanh"], "LSTM": ["sigmoid", "tanh", "tanh"]}
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -60,9 +60,7 @@ class Graph:
     @classmethod
     def of(cls, model: ModelProto) -> Self:
         """Return the graph of a model."""
-        from onnx import numpy_helper
-
-        known: dict[str, Any] = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+        known: dict[str, Any] = {one.name: _numbers(one) for one in model.graph.initializer}
         zeros: set[str] = set()
         left: list[NodeProto] = []
         for node in model.graph.node:
@@ -175,6 +173,16 @@ def _refuse_attributes(node: NodeProto, attributes: Mapping[str, Any]) -> None:
             raise ConfigError(f"{_named(node)} has {name}={attributes[name]}: it is not computed here")
     if node.op_type == "GRU" and attributes.get("linear_before_reset", 0) != 1:
         raise ConfigError(f"{_named(node)} has linear_before_reset=0: here r acts after the matrix product, as with 1")
+
+
+def _numbers(tensor: TensorProto) -> NDArray[Any]:
+    """Return the numbers of a constant; those of a kind that onnx does not know are a `ConfigError`."""
+    from onnx import numpy_helper
+
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except (TypeError, ValueError, KeyError):
+        raise ConfigError(f"the numbers of {tensor.name!r} cannot be read: the file is damaged") from None
 
 
 def _evaluated(node: NodeProto, known: Mapping[str, Any], model: ModelProto) -> Iterable[NDArray[Any]]:

@@ -272,6 +272,16 @@ def test_files_that_are_none_or_lack_a_part_are_one_line(tmp_path: Path) -> None
         dt.import_network(path)
 
 
+def test_a_constant_of_no_known_kind_is_one_line(tmp_path: Path) -> None:
+    path = _made(tmp_path / "made.onnx")
+    model = onnx.load(path)
+    name = model.graph.initializer[0].name
+    model.graph.initializer[0].data_type = 0
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(dt.ConfigError, match=f"made.onnx: the numbers of '{name}' cannot be read"):
+        dt.import_network(path)
+
+
 def test_without_the_library_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
