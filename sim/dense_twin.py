@@ -95,7 +95,11 @@ class DenseTwin:
             "code": CODE,
             "prices": prices_digest(),
         }
-        return cache_folder() / _FOLDER / f"{_digest(json.dumps(told, sort_keys=True).encode())[:24].decode()}.json"
+        return (
+            cache_folder()
+            / _FOLDER
+            / f"{_digest(json.dumps(told, sort_keys=True, allow_nan=False).encode())[:24].decode()}.json"
+        )
 
 
 def _digest(content: bytes) -> bytes:

@@ -67,7 +67,9 @@ def command(
     recorder = Recorder(timeline, vcd) if timeline or vcd else None
     changed = options.overrides(changes)
     machine = Architecture.named(on, changed.machine)
-    step = _step(step_source(trace, workload, changed), machine, fidelity, dense=dense)
+    what = step_source(trace, workload, changed)
+    _check(what, machine, fidelity, engine, requests=dram_trace is not None, observed=recorder is not None)
+    step = _step(what, machine, dense=dense)
     result = _simulated(machine, step, fidelity, engine, out, recorder, dram_trace, dense=dense)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
@@ -88,16 +90,12 @@ def _simulated(
     dense: bool,
 ) -> Result:
     """Simulate, and write what was asked for."""
-    from deltatrain.accel.errors import refuse
     from deltatrain.sim import flow
-    from deltatrain.sim.capabilities import against_simulating
     from deltatrain.sim.cli.invocation import command_line
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.fidelity import FIDELITIES
     from deltatrain.sim.machine.dram_trace import write_trace
 
-    if dram_trace is not None:
-        refuse(against_simulating(machine, step.workload, fidelity, requests=True, observed=recorder is not None))
     with interruptible(), Stages() as stages:
         result = flow.simulate_and_keep(
             machine, step, fidelity, out, stages, engine, recorder, dense=dense, command=command_line()
@@ -112,10 +110,22 @@ def _written(path: Path) -> str:
     return f"Written: {path}"
 
 
-def _step(what: Trace | Workload, machine: Architecture, fidelity: str, *, dense: bool) -> Trace:
-    """Return a trace as it is, and that of a workload that needs no training, if it can fit the machine."""
+def _check(
+    what: Trace | Workload, machine: Architecture, fidelity: str, engine: str | None, *, requests: bool, observed: bool
+) -> None:
+    """Refuse, with all reasons at once, what step, machine and what was asked for cannot do together."""
     from deltatrain.accel.errors import refuse
-    from deltatrain.sim.capabilities import against_simulating
+    from deltatrain.sim.capabilities import against_running_untrained, against_simulating
+    from deltatrain.workloads.workload import Workload
+
+    workload = what if isinstance(what, Workload) else what.workload
+    untrained = against_running_untrained(what) if isinstance(what, Workload) else []
+    asked = against_simulating(machine, workload, fidelity, engine=engine, requests=requests, observed=observed)
+    refuse(untrained + asked)
+
+
+def _step(what: Trace | Workload, machine: Architecture, *, dense: bool) -> Trace:
+    """Return a trace as it is, and that of a workload that needs no training, if it can fit the machine."""
     from deltatrain.sim.fitting import check_described
     from deltatrain.sim.run import untrained_trace
     from deltatrain.workloads.workload import Workload
@@ -123,6 +133,5 @@ def _step(what: Trace | Workload, machine: Architecture, fidelity: str, *, dense
     if not isinstance(what, Workload):
         return what
     if what.synthetic is not None:
-        refuse(against_simulating(machine, what, fidelity))
         check_described(machine, what, dense=dense)
     return untrained_trace(what)

@@ -23,11 +23,11 @@ from deltatrain.workloads.network.fired import fired_in
 from deltatrain.workloads.network.network import (
     Network,
     Sizes,
-    cross_entropy,
     forward,
     from_flat,
     initial_parameters,
     input_gradient,
+    loss_of,
     outputs,
     training_step,
 )
@@ -204,7 +204,7 @@ def test_gradients_of_smooth_spikes_equal_central_differences(
     x = x + 0.5
 
     def loss(vector: Array) -> float:
-        return cross_entropy(network, forward(network, from_flat(vector, network.sizes), x, LENGTHS), labels)[0]
+        return loss_of(network, forward(network, from_flat(vector, network.sizes), x, LENGTHS), labels)[0]
 
     at, step = parameters.flat(), 1e-6
     wanted = np.empty_like(at)

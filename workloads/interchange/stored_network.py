@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, PositiveInt, ValidationError
 
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath, read_bytes, replace_file
 from deltatrain.workloads.arrays.archive import read_arrays
@@ -132,7 +132,7 @@ class StoredNetwork:
             "notes": list(self.notes),
             "neuron": dict(self.neuron),
         }
-        contents: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+        contents: dict[str, Any] = {"header": np.frombuffer(json_text(header).encode(), np.uint8)}
         contents |= zip(_names(len(self.layers)), self.arrays(), strict=False)
         archive = io.BytesIO()
         np.savez(archive, **contents)

@@ -105,7 +105,7 @@ def test_list_names_every_member_with_a_description(deltatrain):
 def test_describe_shows_a_machine_and_its_peaks(deltatrain, name):
     machine = Architecture.named(name)
     shown = deltatrain("describe", f"machine.{name}").stdout
-    assert machine.about in shown and machine.remote.device in shown
+    assert machine.about in shown and machine.remote.device_name in shown
     assert f"{machine.local.bytes:,}" in shown
     number, prefix = re.search(r"([\d.]+) ([MGT])MAC/s", shown).groups()
     peak = machine.tiles.count * machine.engine.lanes * machine.engine.clock_hz

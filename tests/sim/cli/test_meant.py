@@ -44,7 +44,7 @@ CASES = {
     "study edge_memory": "edge_memory is a space: `sweep edge_memory`",
     "data edge": "edge is a machine: `describe edge`",
     "dram -d edge -g stream": "edge is a machine: `describe edge`",
-    "verilog edge": "edge is a machine: `verilog --on edge`",
+    "verilog edge": "edge is a machine: `verilog TRACE --on edge`",
     "verify --cell delta_lstm": "delta_lstm is a cell: `list cells`",
     "list edge": "edge is a machine: `describe edge`",
     # of the right kind, or of none: the command's own answer stands

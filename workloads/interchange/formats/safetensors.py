@@ -6,7 +6,6 @@ is read here without the package of that name, which has no bfloat16 in NumPy.
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.documents import json_value
+from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import read_bytes, replace_file
 from deltatrain.workloads.arrays.packing import Array
@@ -47,7 +46,7 @@ def write(network: StoredNetwork, path: Path) -> None:
         header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [begin, end]}
         contents.append(little.tobytes())
         begin = end
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = json_text(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _LENGTH_BYTES)
     replace_file(path, len(text).to_bytes(_LENGTH_BYTES, "little") + text + b"".join(contents))
 
