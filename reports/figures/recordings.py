@@ -71,6 +71,7 @@ def _lengths(axes: Axes, lengths: Mapping[str, ArrayLike], colours: Mapping[str,
     for name, steps in parts.items():
         axes.hist(steps, edges, histtype="stepfilled", alpha=0.55, color=colours[name], label=name)
     style.frame(axes, grid="y")
+    axes.locator_params(axis="y", integer=True)
     style.heading(axes, "Sequences of each length")
     axes.set_xlabel("steps")
     axes.legend(fontsize=style.SMALL, frameon=False)
@@ -125,6 +126,7 @@ def _example(axes: Axes, name: str, values: np.ndarray, *, first: bool) -> None:
     )
     style.frame(axes, grid="x")
     axes.grid(False)
+    axes.locator_params(axis="y", integer=True, min_n_ticks=1)
     axes.set_title(
         name if len(name) <= 24 else f"{name[:23]}…", fontsize=style.SMALL, color=style.INK, parse_math=False
     )
