@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
@@ -16,6 +16,7 @@ from deltatrain.workloads.network.network import (
     Network,
     Parameters,
     Sizes,
+    Step,
     forward,
     from_flat,
     initial_parameters,
@@ -196,7 +197,13 @@ def test_dense_is_the_delta_network_with_thresholds_zero(
     delta = training_step(network, parameters, x, lengths, labels)
     dense = training_step(network._replace(thresholds=None), parameters, x, lengths, labels)
     assert dense.loss == pytest.approx(delta.loss, rel=1e-12)
+    assume(not (cell == "delta_dense" and (_at_the_kink(delta) or _at_the_kink(dense))))
     np.testing.assert_allclose(dense.gradients.flat(), delta.gradients.flat(), rtol=1e-9, atol=1e-12)
+
+
+def _at_the_kink(step: Step) -> bool:
+    """Tell whether a neuron is above zero by rounding alone: M sums up in another order than the dense network's."""
+    return any(bool(((tape.values > 0) & (tape.values < 1e-9)).any()) for tape in step.forward.tapes)
 
 
 @given(lengths=lengths_of_batches, seed=seeds)
