@@ -53,8 +53,8 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
         progress("EdgeDRNN", done / len(wanted), f"{row['layers']} x {row['hidden']}")
         table.append(_edgedrnn(row, known["edgedrnn"], settings.steps))
     if settings.widest >= known["edgedrnn"]["published"]["hidden"]:
-        table += _edgedrnn_rate(known["edgedrnn"]["published"], settings.steps)
-    table.append(_deltakws(known["deltakws"], settings.steps))
+        table += _edgedrnn_rate(known["edgedrnn"]["published"], known["edgedrnn"]["lanes"], settings.steps)
+    table.append(_deltakws(known["deltakws"], known["edgedrnn"]["lanes"], settings.steps))
     table += _vollo(known["vollo"])
     return table
 
@@ -92,12 +92,12 @@ def _edgedrnn(row: dict[str, Any], known: dict[str, Any], steps: int) -> Row:
     return _row("EdgeDRNN", case, "cycles a step", row["cycles"], ours, law, known["source"])
 
 
-def _edgedrnn_rate(known: dict[str, Any], steps: int) -> Iterator[Row]:
+def _edgedrnn_rate(known: dict[str, Any], lanes: int, steps: int) -> Iterator[Row]:
     row = known | {"latency_cycles": 0, "commands": 4}
     seconds = edgedrnn_cycles(row, steps) / known["clock_hz"]
     hidden, inputs, layers = known["hidden"], known["inputs"], known["layers"]
     operations = 2 * 3 * hidden * (inputs + 1 + hidden + (layers - 1) * (2 * hidden + 1))
-    by_law = edgedrnn_law(row, 8) / known["clock_hz"]
+    by_law = edgedrnn_law(row, lanes) / known["clock_hz"]
     case = f"{layers} x {hidden}, {known['columns']} columns"
     yield _row("EdgeDRNN", case, "latency, ms", known["latency_ms"], 1e3 * seconds, 1e3 * by_law, known["source"])
     rate, rate_by_law = (operations / time / 1e9 for time in (seconds, by_law))
@@ -120,15 +120,16 @@ def _eile(known: dict[str, Any]) -> Iterator[Row]:
         yield _row("EILE", "784-512-256-10", f"words of 64 in {phase}", theirs, ours, laws[phase], known["source"])
 
 
-def _deltakws(known: dict[str, Any], steps: int) -> Row:
+def _deltakws(known: dict[str, Any], lanes: int, steps: int) -> Row:
     row = {"inputs": 16, "hidden": 64, "layers": 1, "latency_cycles": 0, "commands": 4}
     dense = row["inputs"] + row["hidden"]
     share = 1 - known["sparsity"]
-    cycles = [edgedrnn_cycles(row | {"columns": dense * part}, 2 * steps) for part in (1.0, share)]
-    speedup = cycles[0] / cycles[1]
-    found, theirs = ((1 - speed * share) / (speed - 1) for speed in (speedup, known["speedup"]))
+    whole, part = row | {"columns": dense}, row | {"columns": dense * share}
+    ours = edgedrnn_cycles(whole, 2 * steps) / edgedrnn_cycles(part, 2 * steps)
+    law = edgedrnn_law(whole, lanes) / edgedrnn_law(part, lanes)
+    theirs, found, by_law = ((1 - speed * share) / (speed - 1) for speed in (known["speedup"], ours, law))
     case = "edgedrnn, GRU 64 (their sizes are not published)"
-    return _row("DeltaKWS", case, "c", theirs, found, found, known["source"])
+    return _row("DeltaKWS", case, "c", theirs, found, by_law, known["source"])
 
 
 def _vollo(known: dict[str, Any]) -> Iterator[Row]:
