@@ -17,6 +17,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import read_bytes
 from deltatrain.accel.leaky_neuron import LeakyNeuron
+from deltatrain.workloads.arrays.hdf5 import check_hdf5
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.interchange.choice import Choice
@@ -53,7 +54,7 @@ class _Graph(NamedTuple):
 def read(path: Path, choice: Choice) -> StoredNetwork:
     """Return the network in the graph; a node that is not computed here is a `ConfigError` that names it."""
     require("nir", "reading NIR")
-    read_bytes(path)
+    check_hdf5(read_bytes(path), str(path))
     loaded = _loaded(path)
     if choice.reset not in _RESETS:
         raise ConfigError("NIR does not say what a spike does to the potential: say --reset zero or --reset subtract")
