@@ -21,6 +21,7 @@ from deltatrain.workloads.arrays.hdf5 import check_hdf5
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.interchange.choice import Choice
+from deltatrain.workloads.interchange.plausible import check_plausible
 from deltatrain.workloads.interchange.stored_network import StoredNetwork
 
 SUFFIXES = (".nir",)
@@ -164,8 +165,10 @@ def _affine(name: str, node: Any) -> tuple[Array, Array]:
     weight = np.asarray(node.weight, np.float64)
     if weight.ndim != 2:
         raise ConfigError(f"the weight of {name!r} must be a matrix, not of shape {weight.shape}")
-    bias = np.asarray(getattr(node, "bias", np.zeros(len(weight))), np.float64)
-    return weight, bias.reshape(-1)
+    bias = np.asarray(getattr(node, "bias", np.zeros(len(weight))), np.float64).reshape(-1)
+    for what, array in (("weight", weight), ("bias", bias)):
+        check_plausible(f"the {what} of {name!r}", array)
+    return weight, bias
 
 
 def _neurons(name: str, node: Any, dt_s: float, reset: str, width: int) -> _Neurons:
