@@ -158,6 +158,8 @@ class Result(Description):
         facts.extend((FLOAT_FIGURES[name], figure_words(name, value), MEASURED) for name, value in figures)
         if (cut := spikes_cut.told(self.training)) is not None:
             facts.append((spikes_cut.SPIKES_CUT, cut, MEASURED))
+        if "doubt" in self.training:
+            facts.append(("doubt", str(self.training["doubt"]), MEASURED))
         title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one {self.simulated}, {self.fidelity}"
         title += f", {self.caveat}" if self.caveat else ""
         rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]

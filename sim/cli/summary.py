@@ -186,6 +186,8 @@ def training(found: Mapping[str, Any]) -> RenderableType:
     ]
     if (cut := spikes_cut.told(found)) is not None:
         values.append((spikes_cut.SPIKES_CUT, cut))
+    if "doubt" in found:
+        values.append(("doubt", str(found["doubt"])))
     return fields("Training", values)
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files from outside: a process of its own reads a file before anybody else does, because a damaged one can be fatal.
+"""HDF5 files from outside: a process of its own reads one before anybody else does.
 
 The HDF5 library may run for ever on a damaged file, or end the process. Neither can be caught where it happens.
 """
@@ -78,10 +78,10 @@ def _main(argument: str) -> int:
         with h5py.File(io.BytesIO(sys.stdin.buffer.read()) if argument == _STANDARD_INPUT else argument) as file:
             _read_all(file, [0])
     except MemoryError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(str(error))
         return _TOO_LARGE
     except Exception as error:  # what the HDF5 library raises for a damaged file is listed nowhere
-        print(shown(str(error), quoted=False), file=sys.stderr)
+        sys.stderr.write(shown(str(error), quoted=False))
         return 1
     return 0
 

@@ -22,6 +22,12 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
         reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
+    checkpoint = architecture.checkpoint
+    if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
+        reasons.append(
+            f"checkpoint.policy must be 'store_all' or left out for phases {list(workload.phases)}, which leave no "
+            f"tape, not {checkpoint.policy!r}"
+        )
     return reasons + _policy_limits(architecture, CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC))
 
 

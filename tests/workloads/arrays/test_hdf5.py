@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-h5py = pytest.importorskip("h5py", reason="it writes the files: pip install '.[hdf5]'")
+pytest.importorskip("h5py", reason="it writes the files: pip install '.[hdf5]'")
 
+import h5py
 from recording_files import write_heidelberg
 
 import deltatrain as dt
