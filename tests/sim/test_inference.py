@@ -49,7 +49,7 @@ def test_a_checkpoint_policy_is_not_ignored(policy: str) -> None:
     machine, workload = Architecture.named("tiny", {"checkpoint.policy": policy}), Workload.named("tiny")
     simulate(machine, workload, fidelity="analytic")
     with pytest.raises(
-        ConfigError, match=f"^checkpoint.policy must be 'store_all' or left out for .*, not '{policy}'$"
+        ConfigError, match=f"^checkpoint.policy must be 'store_all' or left out .*, not '{policy}'$"
     ):
         simulate(machine, workload.with_changes(phases=("FP",)), fidelity="analytic")
 

@@ -191,9 +191,9 @@ def test_gates_refuse_weights_of_classes(drift_workload: Workload) -> None:
 
 
 def test_a_training_that_learned_nothing_says_so(drift_workload: Workload, drifts: Recordings) -> None:
-    assert "doubt" not in training_summary.summary(train(drift_workload, drifts).trace(drift_workload))
+    assert "doubt" not in training_summary.summary(train(drift_workload, drifts).trace(drifts))
     bad = drift_workload.with_changes(training__learning_rate=30.0)
-    found = training_summary.summary(train(bad, drifts).trace(bad))
+    found = training_summary.summary(train(bad, drifts).trace(drifts))
     assert found["loss"] > np.log(3)
     assert found["doubt"] == (
         f"the loss of {found['loss']:.4g} is above 1.099, that of guessing among 3 classes: nothing was learned; lower "
