@@ -26,6 +26,7 @@ from deltatrain.sim.code import CODE
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.programs import dense_program
 from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import RecordedStep, Trace
 
 _FOLDER = "dense"
@@ -90,7 +91,7 @@ class DenseTwin:
             "fidelity": self.fidelity,
             "machine": self.architecture.model_dump(mode="json"),
             "network": [workload.cell, self.trace.inputs, workload.hidden, self.trace.classes],
-            "phases": [workload.learns, workload.readout],
+            "phases": [workload.learns, workload.readout, TASKS.load(workload.task).MODE],
             "lengths": self.recorded.lengths.tolist(),
             "code": CODE,
             "prices": prices_digest(),

@@ -138,7 +138,7 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     else:
         assert workload.synthetic is not None
         inputs, classes = workload.synthetic.inputs, workload.synthetic.classes
-    shape = Shape.of(workload.cell, inputs, workload.hidden, classes, learns=workload.learns)
+    shape = Shape.of_workload(workload, inputs, classes)
     return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
 
 

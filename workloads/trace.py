@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.step_numbers import StepNumbers
+from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace_checks import check_counts, check_masks, check_widths
 from deltatrain.workloads.workload import Workload, with_neuron_of_before
 
@@ -82,11 +84,17 @@ class RecordedStep:
         }
         return {name: masks for name, masks in named.items() if masks}
 
-    def check(self, sizes: Sizes) -> None:
-        """Raise a `ConfigError` in one line unless all masks and numbers are of one batch of such a network."""
+    def check(self, sizes: Sizes, wants: Wanted) -> None:
+        """Raise a `ConfigError` in one line unless all masks and numbers are of one batch of such a network.
+
+        Parameters
+        ----------
+        sizes, wants
+            Of the network, and what its labels are.
+        """
         check_masks(self.masks(), np.asarray(self.lengths), sizes)
         if self.numbers is not None:
-            self.numbers.check(sizes, self.lengths)
+            self.numbers.check(sizes, self.lengths, wants)
 
 
 @dataclass(frozen=True)
@@ -190,12 +198,13 @@ class Trace(MadeOfMasks):
 
     def __post_init__(self) -> None:
         check_widths(self.workload, self.inputs, self.classes)
-        checked: list[tuple[str, RecordedStep | EpochCounts]] = []
-        checked += [(f"recorded step {number}", step) for number, step in enumerate(self.recorded)]
-        checked += [(f"epoch {number}", counts) for number, counts in enumerate(self.epochs)]
-        for what, one in checked:
+        checks: list[tuple[str, Callable[[], None]]] = []
+        steps, epochs = enumerate(self.recorded), enumerate(self.epochs)
+        checks += [(f"recorded step {n}", partial(step.check, self.sizes, self.workload.wants)) for n, step in steps]
+        checks += [(f"epoch {n}", partial(counts.check, self.sizes)) for n, counts in epochs]
+        for what, check in checks:
             try:
-                one.check(self.sizes)
+                check()
             except ConfigError as error:
                 raise ConfigError(f"{what} is none of workload {self.workload.name!r}: {error}") from None
         if self.chosen is not None:

@@ -45,6 +45,13 @@ CASES = {
         {},
     ),
     "gru": ({"cell": "delta_gru"}, OFF_CHIP),
+    "regression": ({"cell": "delta_gru", "changes": {"task": "regression"}}, {}),
+    "regression of steps": (
+        {"cell": "delta_rnn", "hidden": (4, 3), "changes": {"task": "regression", "readout": "every"}},
+        OFF_CHIP,
+    ),
+    "labelling": ({"cell": "delta_rnn", "changes": {"task": "labelling", "readout": "every"}}, {}),
+    "next word": ({"cell": "delta_lstm", "changes": {"task": "next_word", "readout": "every"}}, {}),
     "rnn in few bits": ({"cell": "delta_rnn", "hidden": (7,), "longest": 6}, COARSE),
 }
 
@@ -90,8 +97,16 @@ def rounded_here(step, trace):
     x = rounded(numbers.inputs, formats.activation)
     samples = [x[:steps, sample] for sample, steps in enumerate(recorded.lengths)]
     classified = recorded.lengths.sum() if trace.workload.readout == "every" else len(recorded.lengths)
-    rate = max(int(rounded(numbers.learning_rate / classified, formats.learning_rate)), 1)
-    return step.network, step.parameters, samples, numbers.labels.tolist(), rate
+    share = 2 / CLASSES if trace.workload.task == "regression" else 1
+    rate = max(int(rounded(share * numbers.learning_rate / classified, formats.learning_rate)), 1)
+    labels = numbers.labels
+    if trace.workload.task == "regression":
+        labels = rounded(labels, formats.memory)
+    if trace.workload.task == "classification":
+        return step.network, step.parameters, samples, labels.tolist(), rate
+    stepwise = trace.workload.readout == "every"
+    own = [labels[:steps, n] if stepwise else labels[n][None] for n, steps in enumerate(recorded.lengths)]
+    return step.network, step.parameters, samples, own, rate
 
 
 @pytest.mark.parametrize("case", CASES)

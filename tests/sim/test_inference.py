@@ -48,9 +48,7 @@ def test_steps_a_second_are_the_machine_s_where_latency_has_a_host_s_share(ran: 
 def test_a_checkpoint_policy_is_not_ignored(policy: str) -> None:
     machine, workload = Architecture.named("tiny", {"checkpoint.policy": policy}), Workload.named("tiny")
     simulate(machine, workload, fidelity="analytic")
-    with pytest.raises(
-        ConfigError, match=f"^checkpoint.policy must be 'store_all' or left out .*, not '{policy}'$"
-    ):
+    with pytest.raises(ConfigError, match=f"^checkpoint.policy must be 'store_all' or left out .*, not '{policy}'$"):
         simulate(machine, workload.with_changes(phases=("FP",)), fidelity="analytic")
 
 

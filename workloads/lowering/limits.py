@@ -11,7 +11,7 @@ from deltatrain.workloads.dataset import makes_spikes, title
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
-from deltatrain.workloads.tables import BPTT, CLASSIFICATION
+from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 
 
@@ -50,10 +50,8 @@ def workload_limits(workload: Workload) -> list[str]:
 
 
 def learning_limits(workload: Workload, what: str) -> list[str]:
-    """Return why `what`, which computes plain classification and one learning rate, refuses a workload."""
+    """Return why `what`, which computes a plain loss and one learning rate, refuses a workload."""
     reasons = []
-    if workload.task != CLASSIFICATION:
-        reasons.append(f"task must be {CLASSIFICATION!r} for {what}, not {workload.task!r}")
     if workload.training.class_weights is not None:
         reasons.append(f"training.class_weights must be left out for {what}, whose loss has no weights")
     if workload.training.layer_rates is not None:

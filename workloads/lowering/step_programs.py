@@ -86,7 +86,7 @@ def shape_of(trace: Trace) -> Shape:
     """Return the sizes of a trace's network; a `ConfigError` where no program does what was trained."""
     refuse(workload_limits(trace.workload))
     workload = trace.workload
-    return Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes, learns=workload.learns)
+    return Shape.of_workload(workload, trace.inputs, trace.classes)
 
 
 @dataclass(frozen=True)

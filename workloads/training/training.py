@@ -21,7 +21,7 @@ from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.step_numbers import StepNumbers
-from deltatrain.workloads.tables import CLASSIFICATION, Training
+from deltatrain.workloads.tables import Training
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
@@ -186,7 +186,7 @@ def _train(
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
         epoch_updates = -(-len(recordings.train) // workload.training.batch)
-        check_resumable(state, fresh, sizes, workload.training, epoch_updates, state_path)
+        check_resumable(state, fresh, sizes, workload, epoch_updates, state_path)
     figure = state.epochs[-1].figure if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
         if stopped_early(workload.training, state.best, epoch):
@@ -321,9 +321,9 @@ def _record(
     chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
     x, lengths = part.padded(chosen)
     step = recorded_step(forward(network, parameters, x, lengths), epoch, update)
-    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD or workload.task != CLASSIFICATION:
+    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
         return step
-    return replace(step, numbers=StepNumbers(parameters.flat(), x, part.labels[chosen], np.array(rate)))
+    return replace(step, numbers=StepNumbers(parameters.flat(), x, part.wanted(chosen), np.array(rate)))
 
 
 def _best_step(workload: Workload, network: Network, state: LearningState, best: Best, part: Sequences) -> RecordedStep:

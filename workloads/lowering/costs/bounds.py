@@ -39,7 +39,7 @@ def recurrence_cycles(program: Program) -> int:
     update = first & ops.is_mode("update")
     readout = ops.is_stream("readout") & ~ops.is_mode("update", "outer") & (ops.step == last_step[ops.sample])
     of_layer = np.bincount(ops.sample[chain] * layers + ops.layer[chain], cost[chain], samples * layers)
-    read = cost if ops.is_mode("loss").any() else program.issue_cycles
+    read = cost if ops.is_mode("loss", "squared_loss").any() else program.issue_cycles
     of_readout = np.bincount(ops.sample[readout], read[readout], samples)
     through = of_layer.reshape(samples, layers).max(axis=1) + of_readout
     on_engine = (program.unit == ENGINE) & ~update
