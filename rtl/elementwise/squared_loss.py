@@ -16,6 +16,10 @@ from deltatrain.rtl.parts.number import rescale
 __all__ = ["SquaredLoss"]
 
 
+_GRADIENT_STAGE, _COLLECT_STAGE = 4, 9
+"""Stages in which an output's gradient is there, and in which it is collected."""
+
+
 class _Look(data.StructLayout):
     """What the pipeline knows of an output in flight: whether there is one, what it should be, and where it goes."""
 
@@ -51,9 +55,12 @@ class SquaredLoss(Component):
     1     the memory answers; its lane is chosen
     2     what is wanted is subtracted
     3     rounded and fitted
-    4     its gradient is among those of its word
-    5     its word is written if it is whole
+    4..8  it waits: cells before may still write
+    9     its gradient is among those of its word
+    10    its word is written if it is whole
     ===== ====================================
+
+    Like every op it writes its last word in the tenth cycle after its last, so no two ops meet at the port.
     """
 
     def __init__(self, *, engine: Engine, op: CoreOp) -> None:
@@ -64,7 +71,7 @@ class SquaredLoss(Component):
         """Return the gates."""
         m = Module()
         stage = [self._look(m)]
-        for _ in range(4):
+        for _ in range(_COLLECT_STAGE):
             stage.append(delayed(m, stage[-1], 1))
         formats = self._engine.formats
         output, difference = Signal(signed(formats.memory.bits)), Signal(signed(formats.memory.bits + 1))
@@ -74,7 +81,8 @@ class SquaredLoss(Component):
             difference.eq(output - stage[2].wanted),
             gradient.eq(rescale(difference, formats.memory.fraction_bits, formats.gradient)),
         ]
-        collect(m, self.new_gradient, gradient, stage[4].reads, stage[4])
+        late, last = delayed(m, gradient, _COLLECT_STAGE - _GRADIENT_STAGE), stage[_COLLECT_STAGE]
+        collect(m, self.new_gradient, late, last.reads, last)
         return m
 
     def _look(self, m: Module) -> Signal:
