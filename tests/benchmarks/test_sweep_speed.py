@@ -85,7 +85,7 @@ def _hold_overhead(most: float, kind: str, points: int, folder: Path, figures: F
         figures.tell("overhead of a point", 1e3 * own, "CPU ms")
         return own / simulation
 
-    figures.at_most(most, "overhead of a point, beside its analytic simulation", ratio)
+    figures.at_most(most, f"overhead of a point, {kind}, beside its analytic simulation", ratio)
 
 
 def _overhead_seconds(kind: str, points: int, folder: Path) -> float:
@@ -103,7 +103,7 @@ def _overhead_seconds(kind: str, points: int, folder: Path) -> float:
 @pytest.mark.parametrize(("fidelity", "points", "most"), [("analytic", 150, 0.4), ("cycle", 12, 15)])
 def test_points(fidelity: str, points: int, most: float, figures: Figures) -> None:
     space = _space({"search.kind": "random", "fidelity": fidelity})
-    figures.at_most_references(most, "a point", lambda: _mean_seconds(space, points))
+    figures.at_most_references(most, f"a point, {fidelity}", lambda: _mean_seconds(space, points))
 
 
 @pytest.mark.long
