@@ -148,6 +148,7 @@ class Simulator:
         member = FIDELITIES.load(base.fidelity)
         self._count, self._twin = member.count, member.TWIN
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
+        self._described = lru_cache(maxsize=_KEPT_TRACES)(_workload)
         forget_recordings()
 
     def answer(self, designs: Sequence[Design]) -> Answer:
@@ -179,9 +180,10 @@ class Simulator:
     def _found(self, design: Design) -> Row:
         machine_table, workload_table, trace_name = self._base.tables(design)
         machine = Architecture.from_table(machine_table)
+        text = json.dumps(workload_table, sort_keys=True, allow_nan=False)
         if workload_table is not None:  # before anything is trained
-            refuse(against_simulating(machine, Workload.from_table(workload_table), self._base.fidelity))
-        trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True, allow_nan=False))
+            refuse(against_simulating(machine, self._described(text), self._base.fidelity))
+        trace = self._recorded(trace_name, text)
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
         step = trace.recorded[-1]
@@ -195,7 +197,7 @@ class Simulator:
     def _load(self, name: str | None, workload: str) -> Trace:
         if name is not None:
             return _trace(name, self._contents[name])
-        described = Workload.from_table(json.loads(workload))
+        described = self._described(workload)
         return synthetic_trace(described) if described.synthetic else trained_trace(described)
 
 
@@ -275,6 +277,11 @@ def _learned(trace: Trace) -> Row:
     """Return what training showed, empty where nothing was trained."""
     found = training_summary.summary(trace)
     return {column: found[name] for column, name in _LEARNED.items() if name in found}
+
+
+def _workload(text: str) -> Workload:
+    """Return the workload in a text of JSON."""
+    return Workload.from_table(json.loads(text))
 
 
 def _trace(name: str, content: bytes) -> Trace:
