@@ -9,9 +9,9 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters, RemoteCounters
 from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
+from deltatrain.sim import programs
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
-from deltatrain.sim.programs import recorded_program
 from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.lowering.costs.bounds import (
     bus_bytes,
@@ -29,7 +29,7 @@ ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 COMPUTES = False
 
-program = recorded_program
+program, dense_program = programs.alike_program, programs.alike_dense_program
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

@@ -24,7 +24,6 @@ from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.dense_twin import DenseTwin
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
@@ -146,7 +145,7 @@ class Simulator:
         self._base = base
         self._contents = dict(base.traces)
         member = FIDELITIES.load(base.fidelity)
-        self._count, self._twin = member.count, member.TWIN
+        self._program, self._count, self._twin = member.program, member.count, member.TWIN
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
         self._described = lru_cache(maxsize=_KEPT_TRACES)(_workload)
         forget_recordings()
@@ -187,7 +186,7 @@ class Simulator:
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
         step = trace.recorded[-1]
-        program = recorded_program(machine, trace, step)
+        program = self._program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.program import Program
+from deltatrain.workloads.lowering.alike_ops import program_of_alike
+from deltatrain.workloads.lowering.alike_steps import dense_alike, fired_alike
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
@@ -56,6 +58,28 @@ def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
     shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
     return lower_dense(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
+
+
+def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
+
+    It cannot where steps are run again, or weights are sparse, whose columns differ.
+    """
+    shape = shape_of(trace)
+    if recorded.weights or (shape.learns and _policy_that_runs_again(architecture) is not None):
+        return recorded_program(architecture, trace, recorded)
+    refuse(limits(architecture, trace.workload))
+    steps = fired_alike(recorded, shape, architecture.engine, architecture.tiles.count)
+    return program_of_alike(architecture, shape, steps, trace.workload.readout)
+
+
+def alike_dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of `dense_program` for laws that add up ops: those alike in one row, where that can be."""
+    shape = shape_of(trace)
+    if shape.learns and _policy_that_runs_again(architecture) is not None:
+        return dense_program(architecture, trace, recorded)
+    steps = dense_alike(recorded.lengths, shape, architecture.engine, architecture.tiles.count)
+    return program_of_alike(architecture, shape, steps, trace.workload.readout)
 
 
 def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
