@@ -6,7 +6,8 @@ that of `workloads.lowering.lowering` says of all ops together, whose order and 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,17 +43,30 @@ RESPECTS: dict[OpKind, Respect] = {
 """What the columns of a kind's ops depend on. Kinds of steps that are run again are none of these."""
 
 
-class _Group(NamedTuple):
-    """Ops of a kind that stand for those like them, how many each is like, and their rows."""
+class _Table(NamedTuple):
+    """The op table of a program, and how many ops each row stands for."""
 
-    kind: OpKind
-    points: Points
+    ops: Ops
     times: NDArray[np.int64]
-    rows: slice
+
+
+_TABLES: WeakKeyDictionary[AlikeSteps, dict[Any, _Table]] = WeakKeyDictionary()
+"""Machines of a sweep often differ in nothing that is in the table, such as where matrices live."""
+
+_MOST_TABLES = 16  # of the same steps; the first is forgotten first
 
 
 def program_of_alike(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout: str) -> Program:
     """Return the program of a training step whose steps are run once.
+
+    Parameters
+    ----------
+    architecture, shape
+        The machine and the network for which `steps` were found.
+    steps
+        What is run.
+    readout
+        "last" or "every": which steps are classified.
 
     Raises
     ------
@@ -60,47 +74,56 @@ def program_of_alike(architecture: Architecture, shape: Shape, steps: AlikeSteps
         If something does not fit the memory it must live in.
     """
     placed = placed_plainly(architecture, shape, steps.lists, readout)
-    timeline = batch(run_plainly(architecture, shape, placed, number) for number in steps.standing.tolist())
-    grid = Grid(shape, timeline, steps.standing, readout, architecture.tiles.count)
-    tape = Tape(architecture, shape, steps.lists)
-    given = StepInputs(architecture, shape, steps.lists, placed, tape, State(architecture, shape), grid)
-    groups = _groups(grid, steps)
-    updates, rows = len(given.matrices) if shape.learns else 0, groups[-1].rows.stop
-    table = Ops.blank(rows + updates)
-    for group in groups:
-        enter(table, given, group.kind, group.points, group.rows)
-    if updates:
-        enter_updates(given, table)
-    times = np.concatenate([*(group.times for group in groups), np.ones(updates, dtype=np.int64)])
+    known = _TABLES.setdefault(steps, {})
+    key = architecture.engine, architecture.tiles, architecture.dma, shape, readout, placed.tape_remote
+    if key not in known:
+        if len(known) >= _MOST_TABLES:
+            known.pop(next(iter(known)))
+        known[key] = _table(architecture, shape, steps, readout, placed)
     return Program(
-        *(architecture, Ops(**table), placed.tensors, steps.lists.columns, placed.local_bytes, placed.remote_bytes),
-        times=times,
-        touched_bytes=_touched_bytes(given, steps),
+        *(architecture, known[key].ops, placed.tensors, steps.lists.columns, placed.local_bytes, placed.remote_bytes),
+        times=known[key].times,
+        touched_bytes=_touched_bytes(architecture, shape, steps, placed),
     )
 
 
-def _groups(grid: Grid, steps: AlikeSteps) -> list[_Group]:
-    found: list[_Group] = []
-    begin = 0
-    for kind, points in grid.order.kinds():
-        times = steps.times[RESPECTS[kind]][points]
-        stands = times > 0
-        chosen = points[0][stands], points[1][stands], points[2][stands]
-        end = begin + len(chosen[0])
-        found.append(_Group(kind, chosen, times[stands], slice(begin, end)))
-        begin = end
-    return found
+def _table(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout: str, placed: Placed) -> _Table:
+    timeline = batch(run_plainly(architecture, shape, placed, number) for number in steps.standing.tolist())
+    given = StepInputs(
+        *(architecture, shape, steps.lists, placed),
+        Tape(architecture, shape, steps.lists),
+        State(architecture, shape),
+        Grid(shape, timeline, steps.standing, readout, architecture.tiles.count),
+    )
+    groups = [_standing(kind, points, steps) for kind, points in given.grid.order.kinds()]
+    updates = len(given.matrices) if shape.learns else 0
+    times = np.concatenate([*(times for _, _, times in groups), np.ones(updates, dtype=np.int64)])
+    table, begin = Ops.blank(len(times)), 0
+    for kind, points, of_kind in groups:
+        enter(table, given, kind, points, slice(begin, begin + len(of_kind)))
+        begin += len(of_kind)
+    if updates:
+        enter_updates(given, table)
+    table["address"][:] = 0  # depends on homes, and no two ops alike have the same
+    return _Table(Ops(**table), times)
 
 
-def _touched_bytes(given: StepInputs, steps: AlikeSteps) -> int:
+def _standing(kind: OpKind, points: Points, steps: AlikeSteps) -> tuple[OpKind, Points, NDArray[np.int64]]:
+    """Return those ops of a kind that stand for others, and how many each stands for."""
+    times = steps.times[RESPECTS[kind]][points]
+    stands = times > 0
+    layer, sample, number = points
+    return kind, (layer[stands], sample[stands], number[stands]), times[stands]
+
+
+def _touched_bytes(architecture: Architecture, shape: Shape, steps: AlikeSteps, placed: Placed) -> int:
     """Return how many different bytes of off-chip memory are read or written: matrices, inputs and tape."""
-    placed, lists = given.placed, steps.lists
-    inputs = int(lists.lengths.sum()) * input_bytes(given.architecture, given.shape)
-    tape = 0
+    lengths, tape = steps.lists.lengths, 0
+    inputs = int(lengths.sum()) * input_bytes(architecture, shape)
     if placed.tape_remote:
-        of_lists = int(steps.list_bytes.sum())
-        tape = of_lists + int(lists.lengths.max()) * given.tape.values_bytes
-    return _touched_matrices(placed, steps, learns=given.shape.learns) + inputs + tape
+        values = Tape(architecture, shape, steps.lists).values_bytes
+        tape = int(steps.list_bytes.sum()) + int(lengths.max()) * values
+    return _touched_matrices(placed, steps, learns=shape.learns) + inputs + tape
 
 
 def _touched_matrices(placed: Placed, steps: AlikeSteps, *, learns: bool) -> int:
