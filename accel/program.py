@@ -73,6 +73,11 @@ class Program:
     kept_bytes
         How local SRAM fills with tapes and states: rows of ops, in order, and the bytes kept once each is done, shape
         (M, 2). Empty where the tape lives off-chip, whose buffer never changes.
+    times
+        How many ops alike each row stands for, shape (N,): laws that add up ops need each of them once. 1 in a program
+        that can be run; where it is more, nothing waits for anything and no list is there.
+    touched_bytes
+        How many different bytes of off-chip memory the ops read or write; None where their lists tell it.
     """
 
     architecture: Architecture
@@ -82,6 +87,8 @@ class Program:
     local_bytes: dict[str, int]
     remote_bytes: dict[str, int]
     kept_bytes: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64), kw_only=True)
+    times: NDArray[np.int64] | int = field(default=1, kw_only=True)
+    touched_bytes: int | None = field(default=None, kw_only=True)
 
     def without(self, mode: str) -> Program:
         """Return the program without its ops of `mode`, which must be behind all others."""
@@ -160,26 +167,50 @@ class Program:
         """Bytes that each op hands to off-chip memory."""
         return np.where(self.ops.is_mode("store"), self.ops.count, self.remote_read_bytes * self.writes_back)
 
+    def total(self, of_rows: NDArray[Any]) -> int:
+        """Return the sum of a whole number of each op, shape (N,) by rows, over all ops."""
+        return int((of_rows * self.times).sum())
+
+    @cached_property
+    def read_bytes(self) -> int:
+        """Bytes that the whole program asks of off-chip memory."""
+        return self.total(self.remote_read_bytes)
+
+    @cached_property
+    def write_bytes(self) -> int:
+        """Bytes that it hands to off-chip memory."""
+        return self.total(self.remote_write_bytes)
+
     @property
     def asked_bytes(self) -> int:
-        """Bytes that the whole program asks of off-chip memory, both ways."""
-        return int(self.remote_read_bytes.sum() + self.remote_write_bytes.sum())
+        """Bytes that it asks of off-chip memory, both ways."""
+        return self.read_bytes + self.write_bytes
 
     def work(self, chosen: NDArray[np.bool_]) -> dict[str, int]:
         """Return the summed actions of the ops where `chosen`, by name of `accel.work.Work`."""
-        ops, totals = self.ops, dict.fromkeys(Work._fields, 0)
-        for code, mode in enumerate(MODE_NAMES):
-            rows = np.flatnonzero(chosen & (ops.mode == code))
-            if len(rows) == 0:
-                continue
-            law, engine = MODES.load(mode).work, self.architecture.engine
+        totals = dict.fromkeys(Work._fields, 0)
+        for rows, actions in self._actions:
+            of_mode = chosen[rows]
+            if of_mode.any():
+                for name, counts in actions.items():
+                    totals[name] += round(np.sum(counts[of_mode]).item())
+        return totals
+
+    @cached_property
+    def _actions(self) -> list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
+        """The rows of each mode that there is, and their actions by name, those that are not always 0."""
+        ops, engine, found = self.ops, self.architecture.engine, []
+        times = np.broadcast_to(self.times, len(ops))
+        for code in np.flatnonzero(np.bincount(ops.mode, minlength=len(MODE_NAMES))):
+            rows = np.flatnonzero(ops.mode == code)
+            law = MODES.load(MODE_NAMES[code]).work
             actions = Work(*law(ops.total_count[rows], self._mean_words[rows], ops.rows[rows], engine))
             actions = actions._replace(local_write_bytes=actions.local_write_bytes + ops.written_bytes[rows])
             if self._compressed:
                 actions = self._of_existing_weights(actions, rows)
-            for name, counts in zip(Work._fields, actions, strict=True):
-                totals[name] += round(np.sum(counts).item())
-        return totals
+            named = {name: counts for name, counts in actions._asdict().items() if isinstance(counts, np.ndarray)}
+            found.append((rows, {name: counts * times[rows] for name, counts in named.items()}))
+        return found
 
     @cached_property
     def _compressed(self) -> list[tuple[int, CompressedColumns]]:

@@ -116,14 +116,14 @@ def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
     ops = program.ops
     chosen = ops.phase == number
     work = program.work(chosen)
-    matrix = chosen & (ops.tensor != NO_TENSOR)
+    matrix = (chosen & (ops.tensor != NO_TENSOR)) * program.times
     return PhaseCounters(
         busy_cycles=tally.busy_cycles,
         stall_cycles=tally.stall_cycles,
         macs=work["macs"],
-        skipped_macs=int((ops.dense_count * ops.rows)[matrix].sum()) - work["macs"],
-        fired=int(ops.total_count[matrix].sum()),
-        elements=int(ops.dense_count[matrix].sum()),
-        remote_bytes=int((program.remote_read_bytes + program.remote_write_bytes)[chosen].sum()),
+        skipped_macs=int((ops.dense_count * ops.rows * matrix).sum()) - work["macs"],
+        fired=int((ops.total_count * matrix).sum()),
+        elements=int((ops.dense_count * matrix).sum()),
+        remote_bytes=program.total((program.remote_read_bytes + program.remote_write_bytes) * chosen),
         local_bytes=work["local_read_bytes"] + work["local_write_bytes"],
     )

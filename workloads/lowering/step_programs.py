@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.program import Program
+from deltatrain.workloads.lowering.alike_ops import program_of_alike
+from deltatrain.workloads.lowering.alike_steps import AlikeSteps, dense_alike, fired_alike
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
@@ -23,6 +28,11 @@ from deltatrain.workloads.trace import RecordedStep, Trace
 
 _COSTED_STEPS = 64
 """What a step costs is found from so many first steps of the samples."""
+
+_ALIKE: WeakKeyDictionary[RecordedStep, dict[Any, AlikeSteps]] = WeakKeyDictionary()
+"""A sweep asks for one step on many machines, some of which have the same engine."""
+
+_MOST_ALIKE = 64  # of a recorded step; the first is forgotten first
 
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -56,6 +66,41 @@ def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
     shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
     return lower_dense(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
+
+
+def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
+
+    It cannot where steps are run again, or weights are sparse, whose columns differ.
+    """
+    shape = shape_of(trace)
+    if recorded.weights or (shape.learns and _policy_that_runs_again(architecture) is not None):
+        return recorded_program(architecture, trace, recorded)
+    refuse(limits(architecture, trace.workload))
+    steps = _steps_alike(architecture, shape, recorded, fired_alike, recorded)
+    return program_of_alike(architecture, shape, steps, trace.workload.readout)
+
+
+def alike_dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of `dense_program` for laws that add up ops: those alike in one row, where that can be."""
+    shape = shape_of(trace)
+    if shape.learns and _policy_that_runs_again(architecture) is not None:
+        return dense_program(architecture, trace, recorded)
+    steps = _steps_alike(architecture, shape, recorded, dense_alike, recorded.lengths)
+    return program_of_alike(architecture, shape, steps, trace.workload.readout)
+
+
+def _steps_alike(
+    architecture: Architecture, shape: Shape, recorded: RecordedStep, find: Callable[..., AlikeSteps], what: Any
+) -> AlikeSteps:
+    """Return the steps alike of a recorded step, which `find` finds in `what` it is, once for machines alike."""
+    known = _ALIKE.setdefault(recorded, {})
+    key = find, shape, architecture.engine, architecture.tiles.count
+    if key not in known:
+        if len(known) >= _MOST_ALIKE:
+            known.pop(next(iter(known)))
+        known[key] = find(what, *key[1:])
+    return known[key]
 
 
 def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:

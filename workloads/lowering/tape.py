@@ -99,6 +99,11 @@ class Tape:
         return int(self._kept_bytes.max(initial=0))
 
     @property
+    def values_bytes(self) -> int:
+        """What is moved of each step of all layers beside its lists."""
+        return int(self._value_bytes.sum())
+
+    @property
     def remote_bytes(self) -> int:
         """Slots for every step of the longest sample; samples follow each other and use the same ones."""
         return self._longest * int(self.slot_bytes.sum())

@@ -11,8 +11,9 @@ from deltatrain.workloads.lowering.ops.given import StepInputs
 
 
 def enter_updates(given: StepInputs, table: dict[str, NDArray[np.signedinteger]]) -> None:
-    """Enter one update for each matrix behind everything else, each after the last op on its gradient."""
-    for row, ((stream, layer), (rows, words, columns)) in enumerate(given.matrices.items(), given.grid.order.size):
+    """Enter one update for each matrix in the last rows, each after the last op on its gradient."""
+    first = len(table["mode"]) - len(given.matrices)
+    for row, ((stream, layer), (rows, words, columns)) in enumerate(given.matrices.items(), first):
         gradient = given.placed.index("gradients", stream, layer)
         on_it = np.flatnonzero(table["tensor"][:row] == gradient)
         other_words, other_columns = given.beside(stream, layer)
