@@ -1,4 +1,7 @@
-"""`delta_gru`, compiled, as `_steps` calls it. An inner loop writes one array and reads few, so that it becomes whole vectors."""
+"""`delta_gru`, compiled: what `_steps.Steps` asks for.
+
+An inner loop writes one array and reads few others, so that it becomes whole vectors.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from deltatrain.workloads.compiling import compiled
 
 
 def forward(M: Array, values: Array, before: int, now: int) -> None:
-    """Compute one step; as `_steps` calls it."""
+    """Compute one step, whose rows of `values`, (V, B + N, H), begin at `now`, from M, shape (n, 4H)."""
     n, width = len(M), values.shape[2]
     squashed = np.empty((n, 2 * width), M.dtype)
     _halve(M, squashed)
@@ -21,7 +24,7 @@ def forward(M: Array, values: Array, before: int, now: int) -> None:
 
 
 def backward(g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array) -> None:
-    """Write this step's own part of g(M); as `_steps` calls it."""
+    """Write this step's own part of `g_M`, shape (n, 4H), and the carry to the step before, shape of `g_h`, (n, H)."""
     _backward(g_h, carry, values, before, now, g_M)
 
 

@@ -1,4 +1,7 @@
-"""`delta_lstm`, compiled, as `_steps` calls it. An inner loop writes one array and reads few, so that it becomes whole vectors."""
+"""`delta_lstm`, compiled: what `_steps.Steps` asks for.
+
+An inner loop writes one array and reads few others, so that it becomes whole vectors.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from deltatrain.workloads.compiling import compiled
 
 
 def forward(M: Array, values: Array, before: int, now: int) -> None:
-    """Compute one step; as `_steps` calls it."""
+    """Compute one step, whose rows of `values`, (V, B + N, H), begin at `now`, from M, shape (n, 4H)."""
     squashed = np.empty_like(M)
     _halve(M, squashed)
     np.tanh(squashed, out=squashed)
@@ -21,7 +24,7 @@ def forward(M: Array, values: Array, before: int, now: int) -> None:
 
 
 def backward(g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array) -> None:
-    """Write this step's own part of g(M); as `_steps` calls it."""
+    """Write this step's own part of `g_M`, shape (n, 4H), and the carry to the step before, shape of `g_h`, (n, H)."""
     _backward(g_h, carry, values, before, now, g_M)
 
 
