@@ -132,7 +132,8 @@ MEASURES: tuple[Measure | TrainerMeasure, ...] = (
     Measure(f"DDR3, {_REQUESTS:,} requests, stream", _requests("stream")),
     Measure(f"DDR3, {_REQUESTS:,} requests, random", _requests("random")),
     Measure(f"sweep, {_POINTS} analytic points", _points),
-    TrainerMeasure("trainer, LSTM 2 x 64, B = 32", TrainerStep((64, 64), 32, 40), 20),
+    TrainerMeasure("trainer, LSTM 2 x 64, B = 32, all fired", TrainerStep((64, 64), 32, 40, 1.0), 20),
+    TrainerMeasure("trainer, LSTM 2 x 64, B = 32, 10 % fired", TrainerStep((64, 64), 32, 40, 0.1), 20),
     TrainerMeasure("trainer, LSTM 512, B = 1, 10 % fired", TrainerStep((512,), 1, 100, 0.1), 5),
 )
 """In the order in which they are measured."""

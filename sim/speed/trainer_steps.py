@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,23 +12,21 @@ from threadpoolctl import threadpool_limits
 from deltatrain.accel.extras import installed
 from deltatrain.sim.speed.reference import cpu_seconds, side_by_side
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.cells._steps import STEPS_IN_NUMPY
 from deltatrain.workloads.network.network import Network, Sizes, forward, initial_parameters, training_step
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
 
 _FEATURES, _CLASSES = 13, 10
-_BISECTIONS = 20
+_BISECTIONS, _MOST_THETA = 20, 4.0
 
 
 class TrainerStep(NamedTuple):
-    """What is trained: layers of an LSTM, samples, steps, and the share of recurrent deltas that fires.
-
-    `occupancy` is None where thresholds are given, and not what fires.
-    """
+    """What is trained: layers of an LSTM, samples, steps, and the share of deltas that fires in every stream."""
 
     hidden: tuple[int, ...]
     samples: int
     steps: int
-    occupancy: float | None = None
+    occupancy: float
 
 
 class Seconds(NamedTuple):
@@ -73,27 +71,38 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def _ours(step: TrainerStep) -> Callable[[], object]:
+    """Return what computes loss and gradients here, when this process has come to compile its steps."""
     random = np.random.default_rng(0)
     sizes = Sizes(CELLS.load("delta_lstm"), _FEATURES, step.hidden, _CLASSES)
     parameters = initial_parameters(sizes, random, np.dtype(np.float32))
-    drawn = random.standard_normal((step.steps, step.samples, _FEATURES))
-    x = (drawn if step.occupancy is None else np.cumsum(0.3 * drawn, axis=0)).astype(np.float32)
+    x = np.cumsum(0.3 * random.standard_normal((step.steps, step.samples, _FEATURES)), axis=0).astype(np.float32)
     lengths, labels = np.full(step.samples, step.steps), random.integers(0, _CLASSES, step.samples)
+    thetas = _thresholds(sizes, step.occupancy, lambda network: forward(network, parameters, x, lengths).tapes)
+    network = _network(sizes, thetas)
 
-    def fired(network: Network) -> float:
-        return float(forward(network, parameters, x, lengths).tapes[0].fired_h.mean())
+    def ours() -> object:
+        return training_step(network, parameters, x, lengths, labels)
 
-    network = _network(sizes, step.occupancy, fired)
-    return lambda: training_step(network, parameters, x, lengths, labels)
+    for _ in range(1 + STEPS_IN_NUMPY // step.steps):
+        ours()
+    return ours
 
 
-def _network(sizes: Sizes, occupancy: float | None, fired: Callable[[Network], float]) -> Network:
-    """Return the network; with an occupancy its threshold is the one at which that share fires."""
-    if occupancy is None:
-        return Network(sizes, ((0.3, 0.1),) * len(sizes.hidden), "last", 0.0)
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        theta = (low + high) / 2
-        more = fired(Network(sizes, ((0.5, theta),), "last", 0.0)) > occupancy
-        low, high = (theta, high) if more else (low, theta)
-    return Network(sizes, ((0.5, high),), "last", 0.0)
+def _thresholds(sizes: Sizes, occupancy: float, tapes: Callable[[Network], Sequence[Any]]) -> list[list[float]]:
+    """Return the thresholds of x and h of each layer at which that share fires, found one after the other."""
+    thetas = [[0.0, 0.0] for _ in sizes.hidden]
+    if occupancy == 1:
+        return thetas
+    for layer, stream in np.ndindex(len(thetas), 2):
+        low, high = 0.0, _MOST_THETA
+        for _ in range(_BISECTIONS):
+            thetas[layer][stream] = theta = (low + high) / 2
+            tape = tapes(_network(sizes, thetas))[layer]
+            more = (tape.fired_x, tape.fired_h)[stream].mean() > occupancy
+            low, high = (theta, high) if more else (low, theta)
+        thetas[layer][stream] = high
+    return thetas
+
+
+def _network(sizes: Sizes, thetas: Sequence[Sequence[float]]) -> Network:
+    return Network(sizes, tuple((x, h) for x, h in thetas), "last", 0.0)

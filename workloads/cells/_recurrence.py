@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.layer import Layer, LayerTape
-from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
+from deltatrain.workloads.arrays.packing import Array, Packing, led_starts
 from deltatrain.workloads.cells import Cell
 from deltatrain.workloads.cells._products import (
     add_forward_product,
@@ -18,7 +18,8 @@ from deltatrain.workloads.cells._products import (
     transposed,
     weight_gradient,
 )
-from deltatrain.workloads.cells._weights import blocks_of, gather, spread
+from deltatrain.workloads.cells._steps import steps_of
+from deltatrain.workloads.cells._weights import gather, spread
 
 
 def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, packing: Packing) -> LayerTape:
@@ -40,7 +41,8 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
     W_x = spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
     W_h_T = transposed(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS))
     width, samples = layer.W_h.shape[1], packing.samples
-    streams = cell.STREAMS
+    steps = steps_of(cell, len(packing.active))
+    streams = steps.streams
     delta_x, fired_x = streams.encode(x, theta_x, packing)
     # x does not depend on this layer's own recurrence, so one product serves all steps
     memory_x = forward_product(delta_x, fired_x, W_x)  # (N, A*H)
@@ -54,13 +56,13 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
     starts = led_starts(packing)
     for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
         rows = slice(start, start + n)
-        before, now = slice(starts[t], starts[t] + n), slice(starts[t + 1], starts[t + 1] + n)
+        before, now = starts[t], starts[t + 1]
         streams.begin(M[:n], layer.bias)
         M[:n] += memory_x[rows]
         if cell.TARGETS_H:
-            streams.encode_step(h[before], h_hat[:n], threshold, delta_h[rows], fired_h[rows])
+            streams.encode_step(h[before : before + n], h_hat[:n], threshold, delta_h[rows], fired_h[rows])
             add_forward_product(M[:n], delta_h[rows], fired_h[rows], W_h_T, memory_h[:n])
-        cell.forward(M[:n], values[:, before], values[:, now])
+        steps.forward(M[:n], values, before, now)
     asked_x, asked_h = streams.asked(x, fired_x, theta_x), streams.asked(delta_h, fired_h, theta_h)
     if asked_h is not fired_h:
         asked_h[:samples] = False  # before the first step there is no h
@@ -91,33 +93,35 @@ def backward(
     W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
     back_h = backward_product(W_h, tape.asked_h) if cell.TARGETS_H else None
     width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
-    factors = cell.backward_factors(tape.values, rows_before(packing), packing)
+    steps = steps_of(cell, len(packing.active))
+    step_back = steps.backward(tape.values, packing)
     asked = tape.asked_h.astype(g_h.dtype)
     total = np.zeros((samples, width), g_h.dtype)  # g(h[t]) through the recurrent stream
     g_h_hat, carry = np.zeros_like(total), np.zeros_like(total)
     step_M = np.empty((samples, blocks * width), g_h.dtype)
     carried_M = np.zeros((samples, blocks * width), g_h.dtype)
     g_M = np.empty((packing.rows, blocks * width), g_h.dtype)
-    for n, start in zip(reversed(packing.active), reversed(packing.start), strict=True):
-        rows = slice(start, start + n)
-        g, memory = total[:n], carried_M[:n]
+    g_regular = beta * np.sign(tape.delta_h) if beta else None
+    for t in reversed(range(len(packing.active))):
+        n, start = packing.active[t], packing.start[t]
+        rows, g, memory = slice(start, start + n), total[:n], carried_M[:n]
         g += g_h[rows]
-        cell.backward(g, carry[:n], factors[:, rows], blocks_of(step_M[:n], width))
-        cell.STREAMS.accumulate(memory, step_M[:n])
+        step_back(t, g, carry[:n], step_M[:n])
+        steps.streams.accumulate(memory, step_M[:n])
         g_M[rows] = memory
         if back_h is None:
             g[...] = 0
             continue
         back_h(memory, tape.asked_h[rows], g)
-        if beta:
-            g += beta * np.sign(tape.delta_h[rows])
-        cell.STREAMS.adjoint_step(g, g_h_hat[:n], asked[rows])
+        if g_regular is not None:
+            g += g_regular[rows]
+        steps.streams.adjoint_step(g, g_h_hat[:n], asked[rows])
     gradients = Layer(
         gather(weight_gradient(g_M, tape.delta_x, tape.fired_x), cell.TARGETS_X, cell.ACCUMULATORS),
         gather(weight_gradient(g_M, tape.delta_h, tape.fired_h), cell.TARGETS_H, cell.ACCUMULATORS)
         if cell.TARGETS_H
         else np.zeros_like(layer.W_h),
-        cell.STREAMS.bias_gradient(g_M, carried_M),
+        steps.streams.bias_gradient(g_M, carried_M),
     )
     return gradients, g_M
 
@@ -128,4 +132,4 @@ def input_gradient(cell: Cell, layer: Layer, tape: LayerTape, g_M: Array, beta: 
     backward_product(spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS), tape.asked_x)(g_M, tape.asked_x, g_delta)
     if beta:
         g_delta += beta * np.sign(tape.delta_x)
-    return cell.STREAMS.encode_adjoint(g_delta, tape.asked_x, packing)
+    return steps_of(cell, 0).streams.encode_adjoint(g_delta, tape.asked_x, packing)

@@ -127,9 +127,9 @@ def test_every_piece_of_work_is_done(piece: Measure, monkeypatch: pytest.MonkeyP
     assert 0 < measured(piece).value < 600
 
 
-@pytest.mark.parametrize("occupancy", [None, 0.1])
+@pytest.mark.parametrize("occupancy", [1.0, 0.1])
 def test_a_step_of_the_trainer_stands_beside_torch_where_it_is(
-    occupancy: float | None, monkeypatch: pytest.MonkeyPatch
+    occupancy: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     piece = TrainerMeasure("small", TrainerStep((16,), 1, 30, occupancy), 1)
     if trainer_steps.installed("torch"):

@@ -1,0 +1,94 @@
+"""The streams of a delta network, compiled: the functions of `_delta` that run at every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltatrain.workloads.arrays.packing import Array, Packing
+from deltatrain.workloads.cells._delta import HELD, asked, begin, bias_gradient, lowest_threshold
+from deltatrain.workloads.compiling import compiled
+
+__all__ = [
+    "HELD",
+    "accumulate",
+    "adjoint_step",
+    "asked",
+    "begin",
+    "bias_gradient",
+    "encode",
+    "encode_adjoint",
+    "encode_step",
+    "lowest_threshold",
+]
+
+
+def encode_step(value: Array, hat: Array, threshold: float, delta: Array, fired: Array) -> None:
+    """Write one step's `delta` and `fired` and move `hat` to `value` where it fired; all of shape (n, W)."""
+    _encode_step(value, hat, value.dtype.type(threshold), delta, fired)
+
+
+def encode(x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
+    """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W) as `x`."""
+    hat = np.zeros((packing.samples, x.shape[1]), x.dtype)
+    delta, fired = np.empty_like(x), np.empty(x.shape, np.bool_)
+    threshold = x.dtype.type(lowest_threshold(theta, x.dtype))
+    _encode(x, hat, threshold, delta, fired, np.array(packing.active))
+    return delta, fired
+
+
+def encode_adjoint(g_delta: Array, asked: Array, packing: Packing) -> Array:
+    """Return the gradient of a stream's values given that of its deltas, both of shape (N, W)."""
+    g_hat = np.zeros((packing.samples, g_delta.shape[1]), g_delta.dtype)
+    _encode_adjoint(g_delta, g_hat, asked, np.array(packing.active))
+    return g_delta
+
+
+def _encode_all(value: Array, hat: Array, threshold: Any, delta: Array, fired: Array, active: Array) -> None:
+    start = 0
+    for n in active:
+        rows = slice(start, start + n)
+        _encode_step(value[rows], hat, threshold, delta[rows], fired[rows])
+        start += n
+
+
+def _adjoint_all(g: Array, g_hat: Array, asked: Array, active: Array) -> None:
+    end = len(g)
+    for n in active[::-1]:
+        rows = slice(end - n, end)
+        adjoint_step(g[rows], g_hat, asked[rows])
+        end -= n
+
+
+def _encode_rows(value: Array, hat: Array, threshold: Any, delta: Array, fired: Array) -> None:
+    for row in range(len(value)):
+        for j in range(value.shape[1]):
+            moved = value[row, j] - hat[row, j]
+            fires = abs(moved) >= threshold
+            fired[row, j] = fires
+            delta[row, j] = moved * value.dtype.type(fires)
+            hat[row, j] = value[row, j] if fires else hat[row, j]
+
+
+def _adjoint_rows(g: Array, g_hat: Array, asked: Array) -> None:
+    """Turn `g` from g(delta[t]) into g(x[t]) and `g_hat` from g(x_hat[t]) into g(x_hat[t-1]); shapes (n, W)."""
+    for row in range(len(g)):
+        for j in range(g.shape[1]):
+            of_value = (g[row, j] + g_hat[row, j]) * g.dtype.type(asked[row, j])
+            g[row, j] = of_value
+            g_hat[row, j] -= of_value
+
+
+def _add_rows(g_memory: Array, g_step: Array) -> None:
+    """Turn `g_memory` from g(M[t+1]) into g(M[t]), `g_step` what step t adds; shapes (n, A*H)."""
+    for row in range(len(g_memory)):
+        for o in range(g_memory.shape[1]):
+            g_memory[row, o] += g_step[row, o]
+
+
+_encode_step = compiled(_encode_rows)
+_encode = compiled(_encode_all)
+adjoint_step = compiled(_adjoint_rows)
+_encode_adjoint = compiled(_adjoint_all)
+accumulate = compiled(_add_rows)
