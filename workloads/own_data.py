@@ -18,7 +18,7 @@ from deltatrain.workloads.data.front_ends import FRONT_ENDS, FrontEnd, default
 from deltatrain.workloads.data.loading import of_classes, recordings_in
 from deltatrain.workloads.data.recordings import Recordings, standardised, standardised_together
 from deltatrain.workloads.data.splitting import Split
-from deltatrain.workloads.data.windows import windows_of
+from deltatrain.workloads.data.windows import streams_of, windows_of
 from deltatrain.workloads.tasks import Wanted
 
 
@@ -55,7 +55,7 @@ class OwnData(Description):
         A member of `workloads.data.front_ends`, as its name or as a table of its fields; the format's own if left out.
     standardise
         Mean 0 and standard deviation 1 in the training part, for each "feature" by itself or for "all" together;
-        "none" leaves values as they are, as a front end of spikes and the one-hot words of a text do anyway.
+        "none" leaves values as they are, as a front end of spikes and the words of a text do anyway.
     delta_step
         Codes values, after that, as spikes up and down, each a change by so much; left out, they stay values.
     spikes
@@ -65,8 +65,9 @@ class OwnData(Description):
     targets
         What is wanted of sequences: "classes" or "numbers" of each, "step_classes" or "step_numbers" of each step.
         Numbers are taken as they are. The class of a step of a text is the next word.
-    window_steps
-        Of a text: into windows of how many words it is cut, each a sequence (`workloads.data.windows`).
+    window_steps, streams
+        Of a text: into windows of how many words it is cut, each a sequence; or into how many streams of one length
+        (`workloads.data.windows`). One of the two.
     split
         Which sequences train, choose and test.
     """
@@ -81,6 +82,7 @@ class OwnData(Description):
     classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     targets: Wanted = Field(default="classes", exclude_if=_classes)
     window_steps: PositiveInt | None = Field(default=None, exclude_if=not_there)
+    streams: PositiveInt | None = Field(default=None, exclude_if=not_there)
     split: Split = Split()
 
     @field_validator("format")
@@ -144,8 +146,8 @@ class OwnData(Description):
         if isinstance(found, Tokens):
             words = len(found.vocabulary)
             raise ConfigError(
-                f"{self.path} is a text of {words:,} words; to learn the next one, give dataset.window_steps and "
-                'dataset.targets = "step_classes"'
+                f"{self.path} is a text of {words:,} words; to learn the next one, give dataset.streams or "
+                'dataset.window_steps, and dataset.targets = "step_classes"'
             )
         return found
 
@@ -153,9 +155,10 @@ class OwnData(Description):
         """Return recordings, or the words of a text; errors as for `found`, and of the front end and the split."""
         found, front_end = self.found()
         if isinstance(found, Tokens):
-            return found if self.targets == "classes" else self._windows(found)
-        if self.window_steps is not None:
-            raise ConfigError(f"{self.path}: dataset.window_steps must be left out, as this is no text")
+            return found if self.targets == "classes" else self._sequences(found)
+        for field in ("window_steps", "streams"):
+            if getattr(self, field) is not None:
+                raise ConfigError(f"{self.path}: dataset.{field} must be left out, as this is no text")
         recordings = recordings_in(found, front_end, self.split, self.name, self.path, progress)
         if recordings.classes < 2 and self.targets.endswith("classes"):
             only = recordings.class_names[0]
@@ -164,14 +167,19 @@ class OwnData(Description):
             _check_spikes(recordings, self.path)
         return recordings if self.spikes or front_end.SPIKES else self._scaled(recordings)
 
-    def _windows(self, words: Tokens) -> Recordings:
-        """Return a text as windows, its words one-hot; they stay 0 and 1."""
-        if self.window_steps is None:
-            raise ConfigError(f"{self.path}: dataset.window_steps must say how many words a window of the text has")
+    def _sequences(self, words: Tokens) -> Recordings:
+        """Return a text as windows or streams; its words stay numbers."""
         for field in ("delta_step", "front_end", "split"):
             if getattr(self, field) != type(self).model_fields[field].default:
-                raise ConfigError(f"{self.path}: dataset.{field} must be left out of a text: its words are one-hot")
-        return windows_of(words, self.window_steps, self.name, self.path)
+                raise ConfigError(f"{self.path}: dataset.{field} must be left out of a text: it has words, no values")
+        if (self.window_steps is None) == (self.streams is None):
+            raise ConfigError(
+                f"{self.path}: give dataset.window_steps, the words of a window, or dataset.streams, into how many "
+                "streams the text is cut; one of the two"
+            )
+        if self.window_steps is not None:
+            return windows_of(words, self.window_steps, self.name, self.path)
+        return streams_of(words, self.streams or 1, self.name, self.path)
 
     def _scaled(self, recordings: Recordings) -> Recordings:
         """Return values standardised and coded as the fields say."""

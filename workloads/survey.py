@@ -57,7 +57,7 @@ def survey(recordings: Recordings) -> Survey:
         {name: np.bincount(part.labels, minlength=recordings.classes) for name, part in parts.items() if not numbers},
         fired_shares(train.take(chosen), THETAS),
         len(chosen),
-        float(np.count_nonzero(train.values) / train.values.size),
+        1 / train.features if train.vocabulary else float(np.count_nonzero(train.values) / train.values.size),
         tuple(_example(train, label) for label in np.unique(train.labels)[:_EXAMPLES])
         if train.wants == "classes"
         else (),
@@ -65,14 +65,24 @@ def survey(recordings: Recordings) -> Survey:
 
 
 def fired_shares(sequences: Sequences, thetas: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the share of the deltas of some sequences that fire at each threshold, by the rule of delta networks."""
+    """Return the share of the deltas of some sequences that fire at each threshold, by the rule of delta networks.
+
+    Words count as one-hot: one delta fires at the first step, and two wherever the word changes.
+    """
+    if sequences.vocabulary:
+        first, words = np.cumsum(sequences.lengths) - sequences.lengths, sequences.values
+        changes = np.count_nonzero(np.delete(np.diff(words, prepend=words[:1]), first))
+        share = (len(first) + 2 * changes) / (len(words) * sequences.vocabulary)
+        return tuple(share if theta <= 1 else 0.0 for theta in thetas)
     packing = packing_of(sequences.lengths)
     rows = pack(sequences.padded(np.arange(len(sequences)))[0], packing)
     return tuple(float(encode(rows, theta, packing)[1].mean()) for theta in thetas)
 
 
 def _affordable(train: Sequences) -> NDArray[np.int64]:
-    """Return sequences, drawn at random, that have `_MOST_VALUES` values at most, padded; at least one."""
+    """Return sequences, drawn at random, of `_MOST_VALUES` values at most, padded; at least one, and all of a text."""
+    if train.vocabulary:
+        return np.arange(len(train))
     order = np.random.default_rng(0).permutation(len(train))
     longest = np.maximum.accumulate(train.lengths[order])
     fits = longest * np.arange(1, len(order) + 1) * train.features <= _MOST_VALUES
@@ -83,4 +93,4 @@ def _example(train: Sequences, label: np.int64) -> tuple[int, NDArray[np.float32
     """Return a sequence of a class that is of middling length."""
     of_class = np.flatnonzero(train.labels == label)
     middle = of_class[np.argsort(train.lengths[of_class], kind="stable")[len(of_class) // 2]]
-    return int(label), train.take(np.array([middle])).values
+    return int(label), np.asarray(train.take(np.array([middle])).values, np.float32)

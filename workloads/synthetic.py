@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.host_memory import check_room
 from deltatrain.workloads.cells import CELLS
-from deltatrain.workloads.network.network import Sizes
+from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.tables import Synthetic
 from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.weight_masks import first_mask, recorded_weights
@@ -72,7 +72,7 @@ def check_drawn(workload: Workload, statistics: Synthetic) -> None:
 
 def _weights(workload: Workload, statistics: Synthetic) -> tuple[NDArray[np.bool_], ...]:
     """Return the weights that the workload's sparsity rule begins with."""
-    sizes = Sizes(workload.recurrent_cell, statistics.inputs, workload.hidden, statistics.classes)
+    sizes = network_sizes(workload, statistics.inputs, statistics.classes)
     random = np.random.default_rng([workload.training.seed, len(workload.hidden), _WEIGHTS])
     return recorded_weights(first_mask(sizes, workload.sparsity, random), sizes)
 

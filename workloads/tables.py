@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -36,11 +37,17 @@ from deltatrain.workloads.sparsity import SPARSITY
 BPTT = "bptt"  # the training rule that needs no word
 CLASSIFICATION = "classification"  # the task that needs no word
 MOST_CLASSES = 2**31 - 1  # whatever memory a machine has, labels are counted in 32 bits
+NEXT_WORD = "next_word"  # the task whose inputs are words
 
 
 def nothing(share: object) -> bool:
     """Tell likewise of a share."""
     return share == 0
+
+
+def _goes_on(window_state: object) -> bool:
+    """Tell whether windows need no word about their state."""
+    return window_state == "carried"
 
 
 def _kind(weights: object) -> str:
@@ -106,6 +113,15 @@ class Training(Description):
         Share of the outputs of each layer but the last that the next one does not see in training; the others are
         divided by what is left. The same ones in all steps of a sample (Gal and Ghahramani, NeurIPS 2016): others in
         each step would make all deltas fire. Neither evaluation nor a recorded step drops anything.
+    truncate_steps
+        Steps of a window, where sequences are long streams: a mini-batch is run window by window, with an update after
+        each, and no gradient goes from one to the one before (truncated back-propagation through time). A batch of one
+        stream is learning on a device that keeps running, with an update every so many steps. Left out, an update sees
+        whole sequences.
+    window_state
+        "carried": the cells go on from window to window (h, and an LSTM's c), and deltas begin anew, from x-hat = 0,
+        h-hat = 0 and M = bias: an M that was added up with the weights before an update would be wrong for good.
+        Evaluation, without updates, carries all. "reset": every window begins without state, in evaluation too.
     class_weights
         What the loss of a sample is multiplied with, by its class: a number for each, or "balanced", which makes
         classes count alike: N / (classes * N_c) for a class with N_c of the N training samples. Left out, it is 1.
@@ -132,6 +148,8 @@ class Training(Description):
         default=None, exclude_if=not_there
     )
     dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(default=0.0, exclude_if=nothing)
+    truncate_steps: PositiveInt | None = Field(default=None, exclude_if=not_there)
+    window_state: Literal["carried", "reset"] = Field(default="carried", exclude_if=_goes_on)
     class_weights: ClassWeights | None = Field(default=None, exclude_if=not_there)
 
     @field_validator("rule")
@@ -154,6 +172,12 @@ class Training(Description):
         """Leave the default rule out, so that traces and journals from before keep their digests."""
         table: dict[str, Any] = written(self)
         return table if self.rule != BPTT else {name: value for name, value in table.items() if name != "rule"}
+
+    @model_validator(mode="after")
+    def _state_of_windows(self) -> Self:
+        if self.truncate_steps is None and not _goes_on(self.window_state):
+            raise ValueError(f"window_state {self.window_state!r} is of windows: give truncate_steps too")
+        return self
 
     @model_validator(mode="after")
     def _dense_within_epochs(self) -> Self:
@@ -200,6 +224,21 @@ class Recorded(Description):
 
     loop: Literal["closed", "open", "given"]
     source: Annotated[str, Field(max_length=200)] = ""
+
+
+class Embedding(Description):
+    """A look-up table of words, from which the first layer reads.
+
+    Attributes
+    ----------
+    width
+        Numbers of a word, which the first layer reads in place of one-hot words.
+    tied
+        Whether the table is the read-out's matrix too; then the last layer must be as wide.
+    """
+
+    width: PositiveInt
+    tied: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class InitialWeights(Description):

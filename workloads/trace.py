@@ -26,75 +26,15 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told, recorded_workload
 from deltatrain.workloads.network.network import Sizes
-from deltatrain.workloads.step_numbers import StepNumbers
-from deltatrain.workloads.tasks import Wanted
-from deltatrain.workloads.trace_checks import check_counts, check_masks, check_widths
+from deltatrain.workloads.network_sizes import network_sizes
+from deltatrain.workloads.recorded_step import RecordedStep
+from deltatrain.workloads.trace_checks import check_counts, check_widths
 from deltatrain.workloads.workload import Workload, with_neuron_of_before
+
+__all__ = ["FORMAT", "VERSION", "EpochCounts", "RecordedStep", "Trace"]
 
 FORMAT = "deltatrain trace"
 VERSION = 2
-
-
-@dataclass(frozen=True, eq=False)
-class RecordedStep:
-    """The fired masks of one training step (one mini-batch, forward; the backward pass uses the same masks).
-
-    Attributes
-    ----------
-    epoch, update
-        When: epoch counts from 0 over the whole training, update counts optimiser steps.
-    lengths
-        Steps of each sample, integer, shape (B,).
-    fired_x
-        For each layer the mask of its input deltas, boolean, shape (T, B, I_l), T = max(lengths).
-        False beyond a sample's length.
-    fired_h
-        For each layer the mask of its recurrent deltas, boolean, shape (T, B, H_l): entry t tells which elements of
-        h[t-1] fired into step t, so entry 0 is False everywhere.
-    asked_x, asked_h
-        Likewise, which elements the backward pass gives a gradient to, and so which are listed: what fired, and a
-        spiking network's gradient-only neurons. Empty where it is no more than what fired.
-    weights
-        Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out,
-        those without entries left out. Empty if all do.
-    numbers
-        What the step works on. None where nobody recorded it, as for masks that are drawn; where the step is not the
-        last that was recorded, because weights are large; and where there are no thresholds, as in dense pre-training
-        and in spiking networks.
-    """
-
-    epoch: int
-    update: int
-    lengths: NDArray[np.int64]
-    fired_x: tuple[NDArray[np.bool_], ...]
-    fired_h: tuple[NDArray[np.bool_], ...]
-    asked_x: tuple[NDArray[np.bool_], ...] = ()
-    asked_h: tuple[NDArray[np.bool_], ...] = ()
-    weights: tuple[NDArray[np.bool_], ...] = ()
-    numbers: StepNumbers | None = None
-
-    def masks(self) -> dict[str, tuple[NDArray[np.bool_], ...]]:
-        """Return all masks by a short name, those that are not there left out."""
-        named = {
-            "x": self.fired_x,
-            "h": self.fired_h,
-            "asked_x": self.asked_x,
-            "asked_h": self.asked_h,
-            "w": self.weights,
-        }
-        return {name: masks for name, masks in named.items() if masks}
-
-    def check(self, sizes: Sizes, wants: Wanted) -> None:
-        """Raise a `ConfigError` in one line unless all masks and numbers are of one batch of such a network.
-
-        Parameters
-        ----------
-        sizes, wants
-            Of the network, and what its labels are.
-        """
-        check_masks(self.masks(), np.asarray(self.lengths), sizes)
-        if self.numbers is not None:
-            self.numbers.check(sizes, self.lengths, wants)
 
 
 @dataclass(frozen=True)
@@ -116,7 +56,7 @@ class EpochCounts:
         For each layer, how many deltas fired.
     steps_x, steps_h
         For each layer, how many could have: the sum over samples of length times width (fired_h: length - 1, because
-        the first step has no recurrent delta).
+        the first step has no recurrent delta, unless it goes on from a state).
     asked_x, asked_h
         For each layer, how many elements the backward pass gave a gradient to; empty if just those that fired.
     spikes, spikes_cut
@@ -124,6 +64,10 @@ class EpochCounts:
         any other layer, and in files of before they were counted.
     steps_cut
         For each spiking layer, in how many steps of a sample a spike was not listed.
+    carried_h, carried_steps_h
+        For each layer, how many recurrent deltas fired into the first steps of windows that went on from a state, and
+        how many could have: `fired_h` and `steps_h` have them, and nothing is carried back through them. Empty if no
+        state was carried.
     mean_squared_error
         As `accuracy`, the figure of regression; None of other tasks.
     perplexity
@@ -143,6 +87,8 @@ class EpochCounts:
     spikes: tuple[int, ...] = ()
     spikes_cut: tuple[int, ...] = ()
     steps_cut: tuple[int, ...] = ()
+    carried_h: tuple[int, ...] = ()
+    carried_steps_h: tuple[int, ...] = ()
     mean_squared_error: float | None = None
     perplexity: float | None = None
 
@@ -153,9 +99,11 @@ class EpochCounts:
         return next(figure for figure in told if figure is not None)
 
     def table(self) -> dict[str, Any]:
-        """Return the fields, without the figures of other tasks that files of before did not have."""
+        """Return the fields, without the figures of other tasks and counts of states, which files of before had not."""
         told = asdict(self)
-        return {name: told[name] for name in told if told[name] is not None or name in ("accuracy", "loss")}
+        left_out = {name for name in told if told[name] is None} - {"accuracy", "loss"}
+        left_out |= {name for name in ("carried_h", "carried_steps_h") if not told[name]}
+        return {name: told[name] for name in told if name not in left_out}
 
     def check(self, sizes: Sizes) -> None:
         """Raise a `ConfigError` in one line unless an epoch of such a network can have these counts."""
@@ -213,7 +161,7 @@ class Trace(MadeOfMasks):
     @property
     def sizes(self) -> Sizes:
         """Of the network."""
-        return Sizes(self.workload.recurrent_cell, self.inputs, self.workload.hidden, self.classes)
+        return network_sizes(self.workload, self.inputs, self.classes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
@@ -338,7 +286,7 @@ def _header(trace: Trace) -> dict[str, Any]:
 def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
     """Return every array of the trace by its name in the file.
 
-    Masks are packed to bits, with their shapes beside them; of the steps that have numbers these are there too.
+    Masks are packed to bits, with their shapes beside them; what else a step has is there too.
     """
     arrays: dict[str, NDArray[Any]] = {}
     for index, step in enumerate(trace.recorded):
@@ -347,8 +295,7 @@ def _arrays(trace: Trace) -> dict[str, NDArray[Any]]:
             for layer, mask in enumerate(masks):
                 arrays[f"{index}.{stream}{layer}"] = np.packbits(mask)
                 arrays[f"{index}.{stream}{layer}.shape"] = np.array(mask.shape, dtype=np.int64)
-        if step.numbers is not None:
-            arrays |= {f"{index}.{name}": array for name, array in step.numbers.arrays().items()}
+        arrays |= {f"{index}.{name}": array for name, array in step.beside_masks().items()}
     return arrays
 
 
@@ -364,17 +311,9 @@ def _recorded_step(index: int, at: _When, arrays: dict[str, NDArray[Any]], layer
     def if_there(stream: str, most: int) -> tuple[NDArray[np.bool_], ...]:
         return masks(stream, sum(f"{index}.{stream}{number}" in arrays for number in range(most)))
 
-    return RecordedStep(
-        at.epoch,
-        at.update,
-        arrays[f"{index}.lengths"],
-        masks("x", layers),
-        masks("h", layers),
-        if_there("asked_x", layers),
-        if_there("asked_h", layers),
-        if_there("w", 2 * layers + 1),
-        StepNumbers.among(arrays, f"{index}."),
-    )
+    asked = (if_there(name, layers) for name in ("asked_x", "asked_h"))
+    of_step = (masks("x", layers), masks("h", layers), *asked, if_there("w", 2 * layers + 1))
+    return RecordedStep.of_arrays((at.epoch, at.update), of_step, arrays, f"{index}.")
 
 
 def _unpack(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:

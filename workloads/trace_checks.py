@@ -27,11 +27,13 @@ def check_widths(workload: Workload, inputs: int, classes: int) -> None:
     for name, found in (("inputs", inputs), ("classes", classes)):
         if type(found) is not int or not 1 <= found <= MOST_CLASSES:
             raise ConfigError(f"{name} must be an integer from 1 to {MOST_CLASSES:,}, not {shown(found)}")
+        if name == "inputs" and workload.embedding is not None and found != workload.embedding.width:
+            raise ConfigError(f"inputs must be {workload.embedding.width}, as embedding.width says, not {found}")
         if described is not None and found != getattr(described, name):
             raise ConfigError(f"{name} must be {getattr(described, name)}, as synthetic.{name} says, not {found}")
 
 
-def check_masks(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: Sizes) -> None:
+def check_masks(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: Sizes, *, carried: bool = False) -> None:
     """Raise a `ConfigError` in one line unless these are what one mini-batch of a network can fire.
 
     Parameters
@@ -42,6 +44,8 @@ def check_masks(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: S
         Steps of each sample, shape (B,).
     sizes
         The network's.
+    carried
+        Whether the mini-batch goes on from a state.
     """
     if lengths.ndim != 1 or lengths.dtype.kind != "i" or lengths.size == 0:
         raise ConfigError(f"lengths must be integers, one for each sample, not {_form(lengths)}")
@@ -58,8 +62,23 @@ def check_masks(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: S
         for number, (mask, shape) in enumerate(zip(of_name, wanted, strict=True)):
             if mask.dtype != np.bool_ or mask.shape != shape:
                 raise ConfigError(f"{name}[{number}] must be bool of shape {shape}, not {_form(mask)}")
-    for fault in _impossible(fields, lengths, sizes):
+    silent = (0 if carried else 1) if sizes.cell.TARGETS_H else None
+    for fault in _impossible(fields, lengths, silent):
         raise ConfigError(fault)
+
+
+def check_words(words: NDArray[np.int64] | None, lengths: NDArray[np.int64], sizes: Sizes) -> None:
+    """Raise a `ConfigError` in one line unless these are words that a mini-batch looks up, (T, B), or rightly None."""
+    if not sizes.words:
+        if words is not None:
+            raise ConfigError("words must be left out of a network without an embedding")
+        return
+    shape = (int(lengths.max()), len(lengths))
+    if words is None or words.shape != shape or words.dtype != np.int64:
+        raise ConfigError(f"words must be int64 of shape {shape}, not {'none' if words is None else _form(words)}")
+    if words.min() < 0 or words.max() >= sizes.words:
+        wrong = words[(words < 0) | (words >= sizes.words)][0]
+        raise ConfigError(f"words must be from 0 to {sizes.words - 1}, not {wrong}")
 
 
 def check_counts(counts: Mapping[str, Any], sizes: Sizes) -> None:
@@ -82,8 +101,21 @@ def check_counts(counts: Mapping[str, Any], sizes: Sizes) -> None:
             f"one figure of a task must be told, and be a finite number, not {', '.join(figures) or 'none'}"
         )
     steps, after_first = (_steps(s, widths, counts) for s, widths in (("x", sizes.inputs), ("h", sizes.hidden)))
-    if not 0 <= after_first < steps:
+    carried = _carried(counts, sizes)
+    if not 0 <= after_first - carried < steps or after_first > steps:
         raise ConfigError(f"steps_h must be fewer steps than the {steps} of steps_x, not {after_first}")
+
+
+def _carried(counts: Mapping[str, Any], sizes: Sizes) -> int:
+    """Return how many first steps went on from a state; what is wrong with their counts is a `ConfigError`."""
+    fired, possible = counts["carried_h"], counts["carried_steps_h"]
+    steps: int = possible[0] // sizes.hidden[0] if possible else 0
+    if possible and possible != tuple(steps * width for width in sizes.hidden):
+        raise ConfigError(f"carried_steps_h must be steps times {sizes.hidden}, not {possible}")
+    limits = [min(pair) for pair in zip(possible, counts["fired_h"], strict=False)]
+    if len(fired) != len(possible) or any(not 0 <= few <= most for few, most in zip(fired, limits, strict=True)):
+        raise ConfigError(f"carried_h must be from 0 to {tuple(limits)}, not {fired}")
+    return steps
 
 
 def _steps(stream: str, widths: tuple[int, ...], counts: Mapping[str, Any]) -> int:
@@ -108,8 +140,11 @@ def _shapes_of(name: str, lengths: NDArray[np.int64], sizes: Sizes) -> list[tupl
     return [(int(lengths.max()), len(lengths), width) for width in widths]
 
 
-def _impossible(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: Sizes) -> Iterator[str]:
-    """Yield what fires where nothing can, and what fires without being asked for a gradient."""
+def _impossible(masks: Mapping[str, Masks], lengths: NDArray[np.int64], silent: int | None) -> Iterator[str]:
+    """Yield what fires where nothing can, and what fires without being asked for a gradient.
+
+    Nothing recurrent can in the first `silent` steps, None being all.
+    """
     ended = np.arange(lengths.max())[:, None] >= lengths  # (T, B)
     for name, of_name in masks.items():
         if name == "weights":
@@ -119,7 +154,7 @@ def _impossible(masks: Mapping[str, Masks], lengths: NDArray[np.int64], sizes: S
             if late.size:
                 at = "step {} of sample {}".format(*late[0])
                 yield f"{name}[{number}] must be false beyond a sample's end, not true at {at}"
-            if name.endswith("h") and mask[: 1 if sizes.cell.TARGETS_H else None].any():
+            if name.endswith("h") and mask[:silent].any():
                 yield f"{name}[{number}] must be false where there is no h that could fire, as at step 0"
     for stream in "xh":
         asked = masks.get(f"asked_{stream}", ())

@@ -19,7 +19,7 @@ _LAST = (*FLOAT_FIGURES, "loss", "occupancy_x", "occupancy_h", "spikes", "spikes
 
 def sizes_of(trace: Trace) -> Sizes:
     """Return the sizes of the trained network."""
-    return Sizes(trace.workload.recurrent_cell, trace.inputs, trace.workload.hidden, trace.classes)
+    return trace.sizes
 
 
 def epoch_rows(trace: Trace) -> list[Row]:

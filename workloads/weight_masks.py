@@ -90,10 +90,10 @@ def pruning_rate(first: float, progress: float) -> float:
 def _matrices(sizes: Sizes, sparsity: Sparsity) -> list[Matrix | None]:
     """Return each of `Parameters.arrays` as a rule knows it, None for a bias and for a matrix without entries."""
     cell = sizes.cell
-    blocks = (*(len(cell.TARGETS_X), len(cell.TARGETS_H), 1) * len(sizes.hidden), 1, 1)
+    blocks = (*(len(cell.TARGETS_X), len(cell.TARGETS_H), 1) * len(sizes.hidden), 1, 1, 1)
     return [
         Matrix(*shape, of_matrix, sparsity.lanes) if len(shape) == 2 and 0 not in shape else None
-        for shape, of_matrix in zip(shapes(sizes), blocks, strict=True)
+        for shape, of_matrix in zip(shapes(sizes), blocks, strict=False)
     ]
 
 

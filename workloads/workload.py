@@ -31,6 +31,8 @@ from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tables import (
     BPTT,
     CLASSIFICATION,
+    NEXT_WORD,
+    Embedding,
     FewBit,
     InitialWeights,
     Recorded,
@@ -94,6 +96,8 @@ class Workload(Description):
         them all whatever this says.
     training
         How it learns.
+    embedding
+        A look-up table of words, of the task "next_word"; without it words are one-hot.
     sparsity
         Which weights exist; all of them if the table is left out.
     few_bit
@@ -119,6 +123,7 @@ class Workload(Description):
     task: str = Field(default=CLASSIFICATION, exclude_if=_usual_task)
     phases: tuple[str, ...] = Field(default=TRAINING_PHASES, exclude_if=_all_of_them)
     training: Training
+    embedding: Embedding | None = Field(default=None, exclude_if=not_there)
     sparsity: Sparsity = Sparsity()
     few_bit: FewBit | None = None
     neuron: LeakyNeuron | None = Field(default=None, exclude_if=not_there)
@@ -288,6 +293,39 @@ class Workload(Description):
             raise ValueError(f"training.class_weights must be left out: task {self.task!r} has no classes")
         if self.task != CLASSIFICATION and self.training.rule != BPTT:
             raise ValueError(f"training.rule must be {BPTT!r} for task {self.task!r}, not {self.training.rule!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        steps = self.training.truncate_steps
+        if steps is None:
+            return self
+        if self.readout != "every":
+            raise ValueError(
+                f"training.truncate_steps must be left out with read-out {self.readout!r}: windows have none"
+            )
+        if not _holds(self.cell):
+            raise ValueError(f"training.truncate_steps must be left out, not {steps}: cell {self.cell!r} spikes")
+        return self
+
+    @model_validator(mode="after")
+    def _embedding_fits(self) -> Self:
+        table = self.embedding
+        if table is None:
+            return self
+        if self.task != NEXT_WORD:
+            raise ValueError(f"embedding is of task {NEXT_WORD!r}, not of {self.task!r}: other inputs are no words")
+        if not _holds(self.cell):
+            raise ValueError(f"embedding must be left out: cell {self.cell!r} takes spikes")
+        if table.tied and table.width != self.hidden[-1]:
+            raise ValueError(
+                f"embedding.width must be {self.hidden[-1]}, as wide as the last layer, for embedding.tied, "
+                f"not {table.width}"
+            )
+        if self.sparsity.density < 1:
+            raise ValueError(f"sparsity.density must be 1 with an embedding, not {self.sparsity.density}")
+        if self.initial_weights is not None:
+            raise ValueError("initial_weights must be left out with an embedding: files of networks have none")
         return self
 
     @model_validator(mode="after")

@@ -15,8 +15,9 @@ MOST = {
     "DDR3, 200,000 requests, stream": 4,
     "DDR3, 200,000 requests, random": 20,
     "sweep, 100 analytic points": 70,
-    "trainer, LSTM 2 x 64, B = 32": 1.2,
-    "trainer, LSTM 512, B = 1, 10 % fired": 1,
+    "trainer, LSTM 2 x 64, B = 32, all fired": 1.3,
+    "trainer, LSTM 2 x 64, B = 32, 10 % fired": 1,
+    "trainer, LSTM 512, B = 1, 10 % fired": 0.6,
 }
 
 

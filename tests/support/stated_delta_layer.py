@@ -52,24 +52,31 @@ def published(value: Tensor, held: Tensor, theta: float) -> Tensor:
 
 
 class Stated(NamedTuple):
-    """Of one sample: every h, sum|delta|, and what fired at every step, of the input and of the recurrent stream."""
+    """Of one sample: every h, sum|delta|, what fired at every step of both streams (x, h), the last c."""
 
     h: list[Tensor]
     spent: Tensor
     fired_x: list[Tensor]
     fired_h: list[Tensor]
+    c: Tensor
 
 
 def stated_layer(
-    cell: str, W_x: Tensor, W_h: Tensor, bias: Tensor, xs: list[Tensor], theta: tuple[float, float]
+    cell: str,
+    W_x: Tensor,
+    W_h: Tensor,
+    bias: Tensor,
+    xs: list[Tensor],
+    theta: tuple[float, float],
+    state: tuple[Tensor, Tensor] | None = None,
 ) -> Stated:
-    """Run a layer on one sample, one step after the other. Masks are detached."""
+    """Run a layer on one sample, one step after the other, from (h, c) or from zero. Masks are detached."""
     gates, to_x, to_h = STATED[cell]
     width = W_h.shape[1]
     memory = chunks(bias, width)
     x_hat, h_hat = torch.zeros_like(xs[0]), torch.zeros(width, dtype=W_h.dtype)
-    h, c = torch.zeros_like(h_hat), torch.zeros_like(h_hat)
-    stated = Stated([], torch.zeros((), dtype=W_h.dtype), [], [])
+    h, c = state or (torch.zeros_like(h_hat), torch.zeros_like(h_hat))
+    stated = Stated([], torch.zeros((), dtype=W_h.dtype), [], [], c)
     for x in xs:
         fired_x, fired_h = published(x, x_hat, theta[0]), published(h, h_hat, theta[1]) & bool(to_h)
         delta_x = torch.where(fired_x, x - x_hat, torch.zeros_like(x))
@@ -80,7 +87,7 @@ def stated_layer(
         for accumulator, part in zip(to_h, chunks(W_h @ delta_h, width), strict=True):
             memory[accumulator] = memory[accumulator] + part
         h, c = gates(memory, h, c)
-        stated = stated._replace(spent=stated.spent + delta_x.abs().sum() + delta_h.abs().sum())
+        stated = stated._replace(spent=stated.spent + delta_x.abs().sum() + delta_h.abs().sum(), c=c)
         for kept, value in ((stated.h, h), (stated.fired_x, fired_x), (stated.fired_h, fired_h)):
             kept.append(value)
     return stated

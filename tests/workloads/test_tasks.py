@@ -151,7 +151,7 @@ def _torch_trained(torch, workload: Workload, recordings: Recordings, loss) -> t
 
     def run(part: Sequences, chosen: Array):
         x, _ = part.padded(chosen)
-        h, _ = rnn(torch.tensor(x).double())
+        h, _ = rnn(torch.tensor(np.eye(part.vocabulary)[x] if part.vocabulary else x).double())
         wanted = torch.tensor(part.wanted(chosen))
         return head(h if part.stepwise else h[-1]), wanted.double() if wanted.is_floating_point() else wanted
 

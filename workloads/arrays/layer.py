@@ -52,3 +52,44 @@ class LayerTape(NamedTuple):
     asked_h: Array
     values: Array
     M: Array
+
+
+class Held(NamedTuple):
+    """What a delta layer holds beside its cells: all that it needs to go on as if it had never stopped.
+
+    Attributes
+    ----------
+    x_hat, h_hat
+        What last fired of each element, shapes (B, I) and (B, H).
+    M
+        Delta memory, shape (B, len(ACCUMULATORS) * H).
+    """
+
+    x_hat: Array
+    h_hat: Array
+    M: Array
+
+
+class LayerState(NamedTuple):
+    """What one layer goes on from, B samples in the caller's order.
+
+    Attributes
+    ----------
+    values
+        The cell's `VALUES` after the last step, shape (len(VALUES), B, H).
+    held
+        None begins the deltas anew, from x-hat = h-hat = 0 and M = bias. So it must be after weights have changed, as
+        M is a sum of products with the weights that there were.
+    """
+
+    values: Array
+    held: Held | None = None
+
+    def take(self, samples: Array) -> LayerState:
+        """Return the state of some samples, integer, shape (n,)."""
+        held = None if self.held is None else Held(*(one[samples] for one in self.held))
+        return LayerState(self.values[:, samples], held)
+
+
+State = tuple[LayerState, ...]
+"""A state for each layer; empty where samples begin."""

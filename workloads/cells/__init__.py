@@ -31,8 +31,8 @@ class Streams(Protocol):
     def lowest_threshold(self, theta: float, dtype: np.dtype[np.floating]) -> float:
         """Return the threshold that `encode_step` takes for `theta`."""
 
-    def encode(self, x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
-        """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W)."""
+    def encode(self, x: Array, theta: float, packing: Packing, held: Array | None = None) -> tuple[Array, Array]:
+        """Return the deltas of a stream known beforehand and which of them fired, (N, W); `held` before, (B, W)."""
 
     def asked(self, value: Array, fired: Array, theta: float) -> Array:
         """Return which elements get a gradient, shape (n, W), of values and what fired of them at this theta."""

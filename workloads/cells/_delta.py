@@ -33,9 +33,12 @@ def lowest_threshold(theta: float, dtype: np.dtype[np.floating]) -> float:
     return max(float(dtype.type(theta)), float(np.finfo(dtype).smallest_subnormal))
 
 
-def encode(x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
-    """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W) as `x`."""
-    hat = np.zeros((packing.samples, x.shape[1]), x.dtype)
+def encode(x: Array, theta: float, packing: Packing, held: Array | None = None) -> tuple[Array, Array]:
+    """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W) as `x`.
+
+    `held` is what fired before the first step, shape (B, W); nothing if left out.
+    """
+    hat = np.zeros((packing.samples, x.shape[1]), x.dtype) if held is None else held[packing.order]
     delta, fired = np.empty_like(x), np.empty(x.shape, np.bool_)
     threshold = lowest_threshold(theta, x.dtype)
     for n, start in zip(packing.active, packing.start, strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deltatrain.workloads.arrays.layer import Layer, LayerTape
+from deltatrain.workloads.arrays.layer import Layer, LayerState, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
 from deltatrain.workloads.cells import Cell
 from deltatrain.workloads.cells._products import transposed
@@ -16,11 +16,11 @@ from deltatrain.workloads.cells._steps import steps_of
 from deltatrain.workloads.cells._weights import gather, spread
 
 
-def forward(cell: Cell, layer: Layer, x: Array, packing: Packing) -> LayerTape:
+def forward(cell: Cell, layer: Layer, x: Array, packing: Packing, state: LayerState | None = None) -> LayerTape:
     """Run one layer over all its steps; parameters as in `_recurrence.forward`.
 
-    In the tape every element counts as fired but those of the recurrent stream into the first step, where there is
-    no h yet.
+    In the tape every element counts as fired but those of the recurrent stream into the first step of samples that
+    begin, where there is no h yet.
     """
     W_x = spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
     W_h_T = transposed(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS))
@@ -29,6 +29,8 @@ def forward(cell: Cell, layer: Layer, x: Array, packing: Packing) -> LayerTape:
     memory += layer.bias
     values = np.zeros((len(cell.VALUES), samples + packing.rows, width), x.dtype)
     h = values[cell.VALUES.index("h")]
+    if state:
+        values[:, :samples] = state.values[:, packing.order]
     memory_h = np.empty((samples, memory.shape[1]), x.dtype)
     M = np.empty_like(memory_h)
     starts, steps = led_starts(packing), steps_of(cell, len(packing.active))
@@ -38,7 +40,7 @@ def forward(cell: Cell, layer: Layer, x: Array, packing: Packing) -> LayerTape:
         np.add(memory[start : start + n], memory_h[:n], out=M[:n])
         steps.forward(M[:n], values, before, now)
     fired_h = np.full((packing.rows, width), bool(cell.TARGETS_H))
-    fired_h[: packing.active[0]] = False
+    fired_h[:samples] &= state is not None
     fired_x = np.ones(x.shape, np.bool_)
     return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M)
 

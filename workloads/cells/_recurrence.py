@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deltatrain.workloads.arrays.layer import Layer, LayerTape
+from deltatrain.workloads.arrays.layer import Layer, LayerState, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, led_starts
 from deltatrain.workloads.cells import Cell
 from deltatrain.workloads.cells._products import (
@@ -22,7 +22,15 @@ from deltatrain.workloads.cells._steps import steps_of
 from deltatrain.workloads.cells._weights import gather, spread
 
 
-def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, packing: Packing) -> LayerTape:
+def forward(
+    cell: Cell,
+    layer: Layer,
+    x: Array,
+    theta_x: float,
+    theta_h: float,
+    packing: Packing,
+    state: LayerState | None = None,
+) -> LayerTape:
     """Run one layer over all its steps.
 
     Parameters
@@ -37,20 +45,25 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
         Thresholds of the input and the recurrent stream, at least 0; spikes have none.
     packing
         Where the steps lie.
+    state
+        What it goes on from; left out, samples begin.
     """
+    held = state.held if state else None
     W_x = spread(layer.W_x, cell.TARGETS_X, cell.ACCUMULATORS)
     W_h_T = transposed(spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS))
     width, samples = layer.W_h.shape[1], packing.samples
     steps = steps_of(cell, len(packing.active))
     streams = steps.streams
-    delta_x, fired_x = streams.encode(x, theta_x, packing)
+    delta_x, fired_x = streams.encode(x, theta_x, packing, held and held.x_hat)
     # x does not depend on this layer's own recurrence, so one product serves all steps
     memory_x = forward_product(delta_x, fired_x, W_x)  # (N, A*H)
     delta_h, fired_h = np.zeros((packing.rows, width), x.dtype), np.zeros((packing.rows, width), np.bool_)
     values = np.zeros((len(cell.VALUES), samples + packing.rows, width), x.dtype)
     h = values[cell.VALUES.index("h")]
-    h_hat = np.zeros((samples, width), x.dtype)
-    M = np.tile(layer.bias, (samples, 1))
+    if state:
+        values[:, :samples] = state.values[:, packing.order]
+    h_hat = held.h_hat[packing.order] if held else np.zeros((samples, width), x.dtype)
+    M = held.M[packing.order] if held else np.tile(layer.bias, (samples, 1))
     memory_h = np.empty_like(M)
     threshold = streams.lowest_threshold(theta_h, x.dtype)
     starts = led_starts(packing)
@@ -65,7 +78,7 @@ def forward(cell: Cell, layer: Layer, x: Array, theta_x: float, theta_h: float, 
         steps.forward(M[:n], values, before, now)
     asked_x, asked_h = streams.asked(x, fired_x, theta_x), streams.asked(delta_h, fired_h, theta_h)
     if asked_h is not fired_h:
-        asked_h[:samples] = False  # before the first step there is no h
+        asked_h[:samples] = fired_h[:samples]  # to what was before the first step, if anything, no gradient goes
     return LayerTape(delta_x, fired_x, delta_h, fired_h, asked_x, asked_h, values, M)
 
 

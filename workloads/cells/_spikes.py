@@ -27,7 +27,7 @@ def lowest_threshold(theta: float, dtype: np.dtype[np.floating]) -> float:
     return theta
 
 
-def encode(x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
+def encode(x: Array, theta: float, packing: Packing, held: Array | None = None) -> tuple[Array, Array]:
     """Return a stream known beforehand, itself, and which of its elements are listed with a value; shapes (N, W)."""
     return x, x != 0
 

@@ -25,27 +25,34 @@ class Sequences:
     Attributes
     ----------
     values
-        The sequences one after the other, float32, shape (sum of lengths, F).
+        The sequences one after the other, float32, shape (sum of lengths, F); or the number of the word of each step,
+        int64, shape (sum of lengths,).
     lengths
         Steps of each sequence, int64, shape (N,).
     labels
         Class of each sequence, int64, shape (N,), from 0; or numbers that are to be found, float32, shape (N, K).
     stepwise
         Whether `labels` are of each step instead, shapes (sum of lengths,) or (sum of lengths, K).
+    vocabulary
+        How many words there are, where values are their numbers; 0 elsewhere.
 
     Raises
     ------
     ConfigError
-        When the three arrays do not belong together, are of other types, or a value is NaN or infinite.
+        When the three arrays do not belong together, are of other types, a value is NaN or infinite, or a word is none
+        of the vocabulary.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.float32] | NDArray[np.int64]
     lengths: NDArray[np.int64]
     labels: NDArray[Any]
     stepwise: bool = False
+    vocabulary: int = 0
 
     def __post_init__(self) -> None:
-        if self.values.ndim != 2 or self.values.dtype != np.float32 or not self.values.shape[1]:
+        if self.vocabulary:
+            self._refuse_what_is_no_word()
+        elif self.values.ndim != 2 or self.values.dtype != np.float32 or not self.values.shape[1]:
             raise ConfigError(f"values must be float32 of shape (steps, features), not {_form(self.values)}")
         numbers = self.labels.dtype == np.float32
         for name, array in (("lengths", self.lengths), *(() if numbers else [("labels", self.labels)])):
@@ -70,8 +77,8 @@ class Sequences:
 
     @property
     def features(self) -> int:
-        """Features of one step, F."""
-        return int(self.values.shape[1])
+        """Features of one step, F; of words the size of the vocabulary, as if they were one-hot."""
+        return self.vocabulary or int(self.values.shape[1])
 
     @property
     def wants(self) -> Wanted:
@@ -80,7 +87,7 @@ class Sequences:
             return "step_numbers" if self.stepwise else "numbers"
         return "step_classes" if self.stepwise else "classes"
 
-    def padded(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def padded(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return some sequences side by side.
 
         Parameters
@@ -91,10 +98,11 @@ class Sequences:
         Returns
         -------
         tuple
-            The values, shape (T, B, F) with T the longest of them, zero beyond a sequence's end; and the lengths (B,).
+            The values, shape (T, B, F) or of words (T, B) with T the longest of them, zero beyond a sequence's end; and
+            the lengths (B,).
         """
         lengths = self.lengths[indices]
-        batch = np.zeros((int(lengths.max()), len(lengths), self.features), np.float32)
+        batch = np.zeros((int(lengths.max()), len(lengths), *self.values.shape[1:]), self.values.dtype)
         rows, (time, column) = self._rows(indices)
         batch[time, column] = self.values[rows]
         return batch, lengths
@@ -108,7 +116,7 @@ class Sequences:
         padded[place] = self.labels[rows]
         return padded
 
-    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]:
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[Any]]:
         """Return some sequences side by side (`padded`), their lengths, and what is wanted of them (`wanted`)."""
         return *self.padded(indices), self.wanted(indices)
 
@@ -116,7 +124,14 @@ class Sequences:
         """Return the sequences at `indices`, shape (B,), in that order."""
         rows, _ = self._rows(indices)
         labels = self.labels[rows if self.stepwise else indices]
-        return Sequences(self.values[rows], self.lengths[indices], labels, self.stepwise)
+        return replace(self, values=self.values[rows], lengths=self.lengths[indices], labels=labels)
+
+    def _refuse_what_is_no_word(self) -> None:
+        if self.values.ndim != 1 or self.values.dtype != np.int64:
+            raise ConfigError(f"values must be numbers of words, int64 of shape (steps,), not {_form(self.values)}")
+        outside = self.values[(self.values < 0) | (self.values >= self.vocabulary)]
+        if outside.size:
+            raise ConfigError(f"values must be words from 0 to {self.vocabulary - 1}, not {outside[0]}")
 
     def _refuse_what_is_no_number(self) -> None:
         finite = np.isfinite(self.values)

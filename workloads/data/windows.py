@@ -1,10 +1,13 @@
-"""A text as sequences: its stream of words is cut into windows, each word is one-hot, and its label is the next word.
+"""A text as sequences of words, each with the next word as its label: short windows, or a few long streams.
 
-A network begins each window with no state, and no gradient crosses a border: it is truncated backpropagation through
-time whose state is reset. The first words of a window are thus guessed from few words before them.
+A network begins each sequence without state. So the first words of a window are guessed from few words before them:
+windows are truncated backpropagation through time whose state is reset. Of streams it is training that makes windows,
+whose state it may carry on (`workloads.training.streams`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +15,6 @@ from numpy.typing import NDArray
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.found import Tokens
 from deltatrain.workloads.data.recordings import Recordings, Sequences
-
-MOST_ONE_HOT_BYTES = 2**31
-"""What the one-hot words of all parts may take."""
 
 
 def windows_of(words: Tokens, window_steps: int, name: str, source: str) -> Recordings:
@@ -34,29 +34,38 @@ def windows_of(words: Tokens, window_steps: int, name: str, source: str) -> Reco
     Raises
     ------
     ConfigError
-        If the vocabulary or a part has fewer than two words, or one-hot words would take more than
-        `MOST_ONE_HOT_BYTES`.
+        If the vocabulary or a part has fewer than two words.
     """
-    width = len(words.vocabulary)
-    if width < 2:
+
+    def lengths(steps: int) -> NDArray[np.int64]:
+        return np.diff(np.append(np.arange(0, steps, window_steps), steps))
+
+    return _cut(words, lengths, name, source)
+
+
+def streams_of(words: Tokens, streams: int, name: str, source: str) -> Recordings:
+    """Return each part of a text cut into `streams` sequences of one length, or the first ones a word longer.
+
+    Parameters and errors as of `windows_of`; a part must have a word to guess for each stream.
+    """
+    for part, numbers in words.parts().items():
+        if len(numbers) <= streams:
+            raise ConfigError(
+                f"{source}: dataset.streams must be at most {len(numbers) - 1}, as the {part} part has "
+                f"{len(numbers)} words, not {streams}"
+            )
+    return _cut(words, lambda steps: steps // streams + (np.arange(streams) < steps % streams), name, source)
+
+
+def _cut(words: Tokens, lengths: Callable[[int], NDArray[np.int64]], name: str, source: str) -> Recordings:
+    vocabulary = len(words.vocabulary)
+    if vocabulary < 2:
         raise ConfigError(f"{source}: the only word is {words.vocabulary[0]!r}; two or more are needed")
+    parts = []
     for part, numbers in words.parts().items():
         if len(numbers) < 2:
             raise ConfigError(f"{source}: the {part} part has {len(numbers)} word; at least two are needed")
-    steps = sum(len(numbers) - 1 for numbers in words.parts().values())
-    one_hot_bytes = steps * width * np.dtype(np.float32).itemsize
-    if one_hot_bytes > MOST_ONE_HOT_BYTES:
-        raise ConfigError(
-            f"{source}: {steps:,} words, one-hot in a vocabulary of {width:,}, would take {one_hot_bytes:,} bytes; "
-            f"accepted are at most {MOST_ONE_HOT_BYTES:,}: fewer words, or a smaller vocabulary"
-        )
-    train, validation, test = (_windows(numbers, width, window_steps) for numbers in words.parts().values())
-    return Recordings(name, "its owner's", source, width, train, test, validation, words.vocabulary)
-
-
-def _windows(numbers: NDArray[np.int64], width: int, window_steps: int) -> Sequences:
-    steps = len(numbers) - 1
-    values = np.zeros((steps, width), np.float32)
-    values[np.arange(steps), numbers[:-1]] = 1
-    lengths = np.diff(np.append(np.arange(0, steps, window_steps), steps)).astype(np.int64)
-    return Sequences(values, lengths, numbers[1:], stepwise=True)
+        of_part = lengths(len(numbers) - 1).astype(np.int64)
+        parts.append(Sequences(numbers[:-1], of_part, numbers[1:], stepwise=True, vocabulary=vocabulary))
+    train, validation, test = parts
+    return Recordings(name, "its owner's", source, vocabulary, train, test, validation, words.vocabulary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +24,15 @@ class Fired(NamedTuple):
     spikes: tuple[int, ...] = ()
     spikes_cut: tuple[int, ...] = ()
     steps_cut: tuple[int, ...] = ()
+    carried_h: tuple[int, ...] = ()
+    carried_steps_h: tuple[int, ...] = ()
 
     def __add__(self, other: object) -> Fired:
-        """Return the counts of both."""
+        """Return the counts of both; those that are not there are zeros."""
         if not isinstance(other, Fired):
             return NotImplemented
-        return Fired(*(tuple(a + b for a, b in zip(x, y, strict=True)) for x, y in zip(self, other, strict=True)))
+        pairs = zip(self, other, strict=True)
+        return Fired(*(tuple(map(add, x, y)) if x and y else x or y for x, y in pairs))
 
     @property
     def occupancy_x(self) -> float:
@@ -45,14 +49,18 @@ def fired_in(cell: Cell, ran: Forward) -> Fired:
     """Return how many deltas fired in a forward pass of a network of `cell`, and how many could have."""
     rows, samples, tapes = ran.packing.rows, ran.packing.samples, ran.tapes
     spikes = [spikes_in(cell, tape.values[:, samples:]) for tape in tapes] if isinstance(cell, SpikingCell) else []
+    spikes_of, cut, steps_cut = zip(*spikes, strict=True) if spikes else ((), (), ())
+    carried = bool(ran.before)
     return Fired(
         tuple(int(np.count_nonzero(tape.fired_x)) for tape in tapes),
         tuple(int(np.count_nonzero(tape.fired_h)) for tape in tapes),
         tuple(rows * tape.fired_x.shape[1] for tape in tapes),
-        tuple((rows - samples) * tape.fired_h.shape[1] for tape in tapes),
+        tuple((rows if carried else rows - samples) * tape.fired_h.shape[1] for tape in tapes),
         tuple(int(np.count_nonzero(tape.asked_x)) for tape in tapes),
         tuple(int(np.count_nonzero(tape.asked_h)) for tape in tapes),
-        *zip(*spikes, strict=True),
+        *(spikes_of, cut, steps_cut),
+        tuple(int(np.count_nonzero(tape.fired_h[:samples])) for tape in tapes if carried),
+        tuple(samples * tape.fired_h.shape[1] for tape in tapes if carried),
     )
 
 

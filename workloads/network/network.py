@@ -8,92 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.workloads.arrays.few_bit import approximated
-from deltatrain.workloads.arrays.layer import Layer, LayerTape
+from deltatrain.workloads.arrays.layer import Layer, LayerState, LayerTape, State
 from deltatrain.workloads.arrays.packing import Array, Packing, last_rows, pack, packing_of, sample_of_rows, unpack
-from deltatrain.workloads.cells import Cell, _dense, _recurrence
+from deltatrain.workloads.arrays.words import are_words, one_hot, table_gradient
+from deltatrain.workloads.cells import _dense, _recurrence
+from deltatrain.workloads.network.parameters import Parameters, Sizes, from_flat, initial_parameters, shapes
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.tasks.classification import decided
 
-
-class Sizes(NamedTuple):
-    """The numbers that give every parameter its shape: the cell, I of layer 0, H of each layer, classes."""
-
-    cell: Cell
-    features: int
-    hidden: tuple[int, ...]
-    classes: int
-
-    @property
-    def inputs(self) -> tuple[int, ...]:
-        """Width of each layer's input, I_l."""
-        return (self.features, *self.hidden[:-1])
-
-
-class Parameters(NamedTuple):
-    """All parameters, or gradients of the same shapes.
-
-    Attributes
-    ----------
-    layers
-        The recurrent layers, the one next to the input first.
-    W_out, bias_out
-        The linear readout, shapes (classes, H) and (classes,).
-    """
-
-    layers: tuple[Layer, ...]
-    W_out: Array
-    bias_out: Array
-
-    def arrays(self) -> tuple[Array, ...]:
-        """Return every array in a fixed order: W_x, W_h, bias of each layer, then the readout's."""
-        return (*(array for layer in self.layers for array in layer), self.W_out, self.bias_out)
-
-    def flat(self) -> Array:
-        """Return all parameters as one vector."""
-        return np.concatenate([array.ravel() for array in self.arrays()])
-
-
-def shapes(sizes: Sizes) -> tuple[tuple[int, ...], ...]:
-    """Return the shape of each of `Parameters.arrays`."""
-    cell = sizes.cell
-    found: list[tuple[int, ...]] = []
-    for inputs, width in zip(sizes.inputs, sizes.hidden, strict=True):
-        found += [(len(cell.TARGETS_X) * width, inputs), (len(cell.TARGETS_H) * width, width)]
-        found += [(len(cell.ACCUMULATORS) * width,)]
-    return (*found, (sizes.classes, sizes.hidden[-1]), (sizes.classes,))
-
-
-def from_flat(vector: Array, sizes: Sizes) -> Parameters:
-    """Return the parameters in `vector` as views of it; undoes `Parameters.flat`."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes(sizes)])
-    parts = np.split(vector, ends[:-1])
-    *recurrent, W, b = (part.reshape(shape) for part, shape in zip(parts, shapes(sizes), strict=True))
-    layers = tuple(Layer(*recurrent[first : first + 3]) for first in range(0, len(recurrent), 3))
-    return Parameters(layers, W, b)
-
-
-def initial_parameters(
-    sizes: Sizes, rng: np.random.Generator, dtype: np.dtype[np.floating], forget_bias: float = 0.0
-) -> Parameters:
-    """Return parameters drawn uniformly within 1/sqrt(H) of zero, H the width of the layer (as torch.nn.LSTM does).
-
-    Parameters
-    ----------
-    sizes
-        The network.
-    rng, dtype
-        What the parameters are drawn with, and their number format.
-    forget_bias
-        What is added to the bias of every forget gate, so that a state is kept until the network learns otherwise
-        (Gers et al., Neural Computation 2000; 1 after Jozefowicz et al., ICML 2015).
-    """
-    widths = (*np.repeat(sizes.hidden, 3), sizes.hidden[-1], sizes.hidden[-1])
-    draws = [rng.uniform(-1, 1, shape) / np.sqrt(width) for shape, width in zip(shapes(sizes), widths, strict=True)]
-    drawn = from_flat(np.concatenate([draw.ravel() for draw in draws]).astype(dtype), sizes)
-    forgetting = [name in sizes.cell.FORGET for name in sizes.cell.ACCUMULATORS]
-    for layer in drawn.layers:
-        layer.bias.reshape(len(forgetting), -1)[forgetting] += dtype.type(forget_bias)
-    return drawn
+__all__ = [
+    "Forward",
+    "Network",
+    "Parameters",
+    "Sizes",
+    "Step",
+    "decisions",
+    "figure_sum",
+    "forward",
+    "from_flat",
+    "initial_parameters",
+    "input_gradient",
+    "loss_of",
+    "outputs",
+    "passed_on",
+    "regulariser",
+    "row_weights",
+    "shapes",
+    "training_step",
+    "wanted_rows",
+]
 
 
 class Network(NamedTuple):
@@ -153,11 +96,17 @@ class Forward(NamedTuple):
         One for each layer.
     logits
         Readout of the rows it reads, shape (R, classes): the B last ones or all N.
+    inputs
+        What layer 0 saw, packed, shape (N, I).
+    before
+        What it went on from; empty where samples began.
     """
 
     packing: Packing
     tapes: tuple[LayerTape, ...]
     logits: Array
+    inputs: Array
+    before: State = ()
 
 
 class Step(NamedTuple):
@@ -181,7 +130,9 @@ class Step(NamedTuple):
     g_memory: tuple[Array, ...]
 
 
-def forward(network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64]) -> Forward:
+def forward(
+    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], before: State = ()
+) -> Forward:
     """Run the network on a mini-batch.
 
     Parameters
@@ -189,22 +140,38 @@ def forward(network: Network, parameters: Parameters, x: Array, lengths: NDArray
     network, parameters
         What is computed and with which weights.
     x
-        Input, padded, shape (T, B, F); what lies beyond a sample's length is not looked at.
+        Input, padded, shape (T, B, F), or numbers of words, integer, shape (T, B). What lies beyond a sample's length
+        is not looked at.
     lengths
         Steps of each sample, shape (B,).
+    before
+        What the samples go on from; left out, they begin.
     """
     packing = packing_of(lengths)
-    below, tapes = pack(x, packing).astype(parameters.W_out.dtype, copy=False), []
+    inputs = _inputs(network, parameters, pack(x, packing))
+    below, tapes = inputs, []
     for number, layer in enumerate(parameters.layers):
-        tape = _forward_layer(network, number, layer, below, packing)
-        below = _passed_on(network, number, outputs(network, tape, packing), packing)
+        tape = _forward_layer(network, number, layer, below, packing, before[number] if before else None)
+        below = passed_on(network, number, outputs(network, tape, packing), packing)
         tapes.append(tape)
     rows, _, _ = _read(network.readout, packing)
     logits = below[rows] @ parameters.W_out.T + parameters.bias_out
-    return Forward(packing, tuple(tapes), logits)
+    return Forward(packing, tuple(tapes), logits, inputs, before)
 
 
-def _passed_on(network: Network, number: int, h: Array, packing: Packing) -> Array:
+def _inputs(network: Network, parameters: Parameters, rows: Array) -> Array:
+    """Return what layer 0 sees of packed input: vectors, shape (N, I)."""
+    dtype = parameters.W_out.dtype
+    if not are_words(rows):
+        return rows.astype(dtype, copy=False)
+    if not network.sizes.words:
+        return one_hot(rows, network.sizes.features, dtype)
+    table = parameters.W_out if parameters.embedding is None else parameters.embedding
+    looked_up: Array = table[rows]
+    return looked_up
+
+
+def passed_on(network: Network, number: int, h: Array, packing: Packing) -> Array:
     """Return what the next layer sees of h of layer `number`, or likewise of its gradient; shape (N, H) both."""
     if number >= len(network.kept):
         return h
@@ -219,10 +186,13 @@ def outputs(network: Network, tape: LayerTape, packing: Packing) -> Array:
 
 
 def training_step(
-    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array
+    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array, before: State = ()
 ) -> Step:
-    """Return loss and gradients of one mini-batch; `x` and `lengths` as in `forward`, `labels` as in `loss_of`."""
-    ran = forward(network, parameters, x, lengths)
+    """Return loss and gradients of one mini-batch, none of which goes to `before`.
+
+    `labels` are as in `loss_of`, the others as in `forward`.
+    """
+    ran = forward(network, parameters, x, lengths, before)
     loss, g_logits = loss_of(network, ran, labels)
     rows, _, _ = _read(network.readout, ran.packing)
     top = outputs(network, ran.tapes[-1], ran.packing)
@@ -237,9 +207,21 @@ def training_step(
         g_memory.append(g_M)
         if number:
             g_x = _input_gradient(network, layer, tape, g_M, beta, ran.packing)
-            g_h = _passed_on(network, number - 1, g_x, ran.packing)
+            g_h = passed_on(network, number - 1, g_x, ran.packing)
     gradients = Parameters(tuple(reversed(layers)), g_logits.T @ top[rows], g_logits.sum(axis=0))
+    if network.sizes.words:
+        layer, tape = parameters.layers[0], _read_back(network, ran.tapes[0])
+        g_rows = _input_gradient(network, layer, tape, g_memory[-1], beta, ran.packing)
+        gradients = _with_table(network, gradients, pack(x, ran.packing), g_rows)
     return Step(loss + regulariser(network, ran), gradients, ran, tuple(reversed(g_memory)))
+
+
+def _with_table(network: Network, gradients: Parameters, words: Array, g_rows: Array) -> Parameters:
+    """Return the gradients with that of the table of words, `words` being what was looked up, (N,), `g_rows` (N, I)."""
+    of_table = table_gradient(words, g_rows, network.sizes.words)
+    if network.sizes.tied:
+        return gradients._replace(W_out=gradients.W_out + of_table)
+    return gradients._replace(embedding=of_table)
 
 
 def input_gradient(network: Network, parameters: Parameters, step: Step) -> Array:
@@ -316,11 +298,13 @@ def _read(readout: str, packing: Packing) -> tuple[NDArray[np.int64], NDArray[np
     return np.arange(packing.rows), owner, 1 / (lengths[owner] * packing.samples)
 
 
-def _forward_layer(network: Network, number: int, layer: Layer, x: Array, packing: Packing) -> LayerTape:
+def _forward_layer(
+    network: Network, number: int, layer: Layer, x: Array, packing: Packing, state: LayerState | None
+) -> LayerTape:
     if network.thresholds is None:
-        return _dense.forward(network.sizes.cell, layer, x, packing)
+        return _dense.forward(network.sizes.cell, layer, x, packing, state)
     theta_x, theta_h = network.thresholds[number]
-    return _recurrence.forward(network.sizes.cell, layer, x, theta_x, theta_h, packing)
+    return _recurrence.forward(network.sizes.cell, layer, x, theta_x, theta_h, packing, state)
 
 
 def _read_back(network: Network, tape: LayerTape) -> LayerTape:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.network.fired import Fired
 from deltatrain.workloads.network.network import Network, Parameters
@@ -26,11 +27,14 @@ class Learned(NamedTuple):
         Of every parameter, as the rule has them.
     fired
         What fired meanwhile.
+    after
+        What a next window of the samples goes on from; empty of a rule that carries nothing.
     """
 
     loss: float
     gradients: Parameters
     fired: Fired
+    after: State = ()
 
 
 class TrainingRule(Protocol):
@@ -45,7 +49,13 @@ class TrainingRule(Protocol):
     SPIKES_ONLY: bool
 
     def training_step(
-        self, network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array
+        self,
+        network: Network,
+        parameters: Parameters,
+        x: Array,
+        lengths: NDArray[np.int64],
+        labels: Array,
+        before: State = (),
     ) -> Learned:
         """Return loss and gradients of one mini-batch; arguments as of `workloads.network.network.training_step`."""
 

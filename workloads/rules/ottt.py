@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.workloads.arrays.layer import Layer
+from deltatrain.workloads.arrays.layer import Layer, State
 from deltatrain.workloads.arrays.packing import Array, Packing, pack, packing_of, sample_of_rows
 from deltatrain.workloads.cells import SpikingCell
 from deltatrain.workloads.network.fired import Fired, nothing_fired, spikes_in
@@ -38,9 +38,12 @@ class _LayerNow(NamedTuple):
 
 
 def training_step(
-    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array
+    network: Network, parameters: Parameters, x: Array, lengths: NDArray[np.int64], labels: Array, before: State = ()
 ) -> Learned:
-    """Return the loss and the gradients of the rule, of one mini-batch of a spiking network; beta is not looked at."""
+    """Return the loss and the gradients of the rule, of one mini-batch of a spiking network, whose samples begin.
+
+    Neither beta nor `before` is looked at.
+    """
     packing, cell = packing_of(lengths), cast(SpikingCell, network.sizes.cell)  # `SPIKES_ONLY`
     packed = pack(x, packing).astype(parameters.W_out.dtype, copy=False)
     owner = sample_of_rows(packing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+EVALUATION_BATCH = 256  # samples at a time; the result does not depend on it but for rounding
 WINDOW_BATCHES = 8  # samples are sorted by length within so many batches: few idle rows, still much chance
 
 

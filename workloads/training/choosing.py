@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.tables import Training
 from deltatrain.workloads.tasks import Wanted
+from deltatrain.workloads.training.batches import EVALUATION_BATCH
 from deltatrain.workloads.workload import Workload
+
+MOST_ONE_HOT_BYTES = 2**31
+"""What the one-hot words of a mini-batch may take."""
 
 _WORDS: dict[Wanted, str] = {
     "classes": "a class of each sequence",
@@ -47,6 +51,7 @@ def check_recordings(workload: Workload, recordings: Recordings) -> None:
             f"task {workload.task!r} with read-out {workload.readout!r} takes {_WORDS[wanted]}, and data set "
             f"{recordings.name!r} has {_WORDS[recordings.train.wants]}; dataset.targets says which it has"
         )
+    _check_words(workload, recordings)
     training = workload.training
     if training.early_stopping is not None and recordings.validation is None:
         raise ConfigError(
@@ -57,6 +62,23 @@ def check_recordings(workload: Workload, recordings: Recordings) -> None:
     if isinstance(weights, tuple) and len(weights) != recordings.classes:
         raise ConfigError(
             f"training.class_weights must be {recordings.classes} numbers, one for each class, not {len(weights)}"
+        )
+
+
+def _check_words(workload: Workload, recordings: Recordings) -> None:
+    """Raise a `ConfigError` if an embedding finds no words, or words are too many to be one-hot in a mini-batch."""
+    vocabulary, training = recordings.train.vocabulary, workload.training
+    if workload.embedding is not None:
+        refuse([f"embedding must be left out: data set {recordings.name!r} has no words"] * (not vocabulary))
+        return
+    lengths = [part.lengths for part in recordings.parts().values()]
+    longest, most = max(int(one.max()) for one in lengths), max(map(len, lengths))
+    steps = min(most, max(training.batch, EVALUATION_BATCH)) * min(longest, training.truncate_steps or longest)
+    one_hot_bytes = steps * vocabulary * workload.dtype.itemsize
+    if one_hot_bytes > MOST_ONE_HOT_BYTES:
+        raise ConfigError(
+            f"{steps:,} words at a time, one-hot in a vocabulary of {vocabulary:,}, would take {one_hot_bytes:,} "
+            f"bytes; accepted are at most {MOST_ONE_HOT_BYTES:,}: give an embedding, as embedding.width = 64"
         )
 
 

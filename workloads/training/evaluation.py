@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array, Packing, unpack
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.network.fired import Fired, fired_in, nothing_fired
 from deltatrain.workloads.network.network import Forward, Network, Parameters, figure_sum, forward, loss_of
+from deltatrain.workloads.network.state import all_after
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import RecordedStep
-from deltatrain.workloads.training.batches import evaluation_batches
-
-EVALUATION_BATCH = 256  # samples at a time; the result does not depend on it but for rounding
+from deltatrain.workloads.training.batches import EVALUATION_BATCH, evaluation_batches
+from deltatrain.workloads.training.streams import WHOLE, Truncation, all_windows
 
 
 class Evaluation(NamedTuple):
@@ -26,7 +27,7 @@ class Evaluation(NamedTuple):
         The task's: of classes the share that was decided rightly, of numbers the mean squared error, of next words
         the perplexity.
     loss
-        Mean loss a sample.
+        Mean loss a sample; of windows, a step.
     fired
         What fired meanwhile.
     """
@@ -41,17 +42,31 @@ class Evaluation(NamedTuple):
         return self.figure
 
 
-def evaluate(network: Network, parameters: Parameters, sequences: Sequences) -> Evaluation:
-    """Return the task's figure, the loss and what fired on `sequences`."""
-    total, of, loss, fired = 0.0, 0, 0.0, nothing_fired(network.sizes)
-    for indices in evaluation_batches(sequences.lengths, EVALUATION_BATCH):
-        wanted = sequences.wanted(indices)
-        ran = forward(network, parameters, *sequences.padded(indices))
-        more, count = figure_sum(network, ran, wanted)
+def evaluate(
+    network: Network, parameters: Parameters, sequences: Sequences, truncation: Truncation = WHOLE
+) -> Evaluation:
+    """Return the task's figure, the loss and what fired on `sequences`.
+
+    Parameters
+    ----------
+    network, parameters
+        What is computed.
+    sequences
+        On what.
+    truncation
+        In which windows sequences are run. No weight changes, so one whose state is carried is one with those before.
+    """
+    total, of, loss, seen, fired = 0.0, 0, 0.0, 0, nothing_fired(network.sizes)
+    after: State = ()
+    for window in all_windows(sequences, evaluation_batches(sequences.lengths, EVALUATION_BATCH), truncation):
+        ran = forward(network, parameters, window.x, window.lengths, window.state(truncation, after))
+        more, count = figure_sum(network, ran, window.labels)
         total, of = total + more, of + count
-        loss += loss_of(network, ran, wanted)[0] * len(indices)
+        loss, seen = loss + loss_of(network, ran, window.labels)[0] * window.weight, seen + window.weight
         fired += fired_in(network.sizes.cell, ran)
-    return Evaluation(TASKS.load(network.task).figure(total / of), loss / len(sequences), fired)
+        if truncation.steps is not None:
+            after = all_after(network, ran)
+    return Evaluation(TASKS.load(network.task).figure(total / of), loss / seen, fired)
 
 
 def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
@@ -69,6 +84,7 @@ def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
         fired_h=fired_h,
         asked_x=_asked([ran.tapes[0].fired_x, *(tape.asked_x for tape in ran.tapes[1:])], fired_x, packing),
         asked_h=_asked([tape.asked_h for tape in ran.tapes], fired_h, packing),
+        carried=bool(ran.before),
     )
 
 

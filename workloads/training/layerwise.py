@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.network.network import Sizes, shapes
+from deltatrain.workloads.network.parameters import ARRAYS_OF_A_LAYER, Sizes, shapes
 from deltatrain.workloads.tables import Training
-
-ARRAYS_OF_A_LAYER = 3  # W_x, W_h, bias
 
 
 def rate_factors(training: Training, sizes: Sizes, dtype: np.dtype[np.floating]) -> Array | None:
-    """Return what the learning rate of each parameter is multiplied with, shape (n,); None where nothing is said."""
+    """Return what the learning rate of each parameter is multiplied with, shape (n,); None where nothing is said.
+
+    A table of words has that of the first layer.
+    """
     if training.layer_rates is None:
         return None
     counts = [int(np.prod(shape)) for shape in shapes(sizes)]
     owners = np.minimum(np.arange(len(counts)) // ARRAYS_OF_A_LAYER, len(sizes.hidden))
+    owners[ARRAYS_OF_A_LAYER * len(sizes.hidden) + 2 :] = 0
     return np.repeat(np.array(training.layer_rates, dtype)[owners], counts)
 
 

@@ -20,7 +20,6 @@ from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
 from deltatrain.workloads.training.choosing import Best
 
@@ -158,10 +157,9 @@ def _rebuilt(about: dict[str, Any], arrays: dict[str, Array]) -> LearningState:
 
 
 def _recorded_arrays(step: RecordedStep, prefix: str) -> dict[str, Array]:
-    streams = step.masks().items()
-    masks = {f"{prefix}.{name}.{number}": mask for name, of in streams for number, mask in enumerate(of)}
-    numbers = step.numbers.arrays() if step.numbers else {}
-    return {f"{prefix}.lengths": step.lengths, **masks, **{f"{prefix}.{name}": numbers[name] for name in numbers}}
+    masks = {f"{name}.{number}": mask for name, of in step.masks().items() for number, mask in enumerate(of)}
+    arrays = {"lengths": step.lengths, **masks, **step.beside_masks()}
+    return {f"{prefix}.{name}": array for name, array in arrays.items()}
 
 
 def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dict[str, int]) -> RecordedStep:
@@ -169,14 +167,6 @@ def _recorded_from(arrays: dict[str, Array], prefix: str, layers: int, when: dic
         names = (f"{prefix}.{name}.{n}" for n in range(number))
         return tuple(arrays[one] for one in names if one in arrays)
 
-    return RecordedStep(
-        when["epoch"],
-        when["update"],
-        arrays[f"{prefix}.lengths"],
-        masks("x", layers),
-        masks("h", layers),
-        masks("asked_x", layers),
-        masks("asked_h", layers),
-        masks("w", 2 * layers + 1),
-        StepNumbers.among(arrays, f"{prefix}."),
-    )
+    numbers = {"x": layers, "h": layers, "asked_x": layers, "asked_h": layers, "w": 2 * layers + 1}
+    of_step = [masks(name, number) for name, number in numbers.items()]
+    return RecordedStep.of_arrays((when["epoch"], when["update"]), of_step, arrays, f"{prefix}.")

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.interchange.initial import initial_network
 from deltatrain.workloads.network.fired import nothing_fired
 from deltatrain.workloads.network.network import Network, Parameters, Sizes, forward, from_flat, initial_parameters
+from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
@@ -25,7 +27,6 @@ from deltatrain.workloads.tables import Training
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
-from deltatrain.workloads.training.batches import epoch_batches
 from deltatrain.workloads.training.choosing import (
     Best,
     check_recordings,
@@ -40,9 +41,17 @@ from deltatrain.workloads.training.layerwise import kept_outputs, rate_factors
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.operations import MatrixMacs, matrix_macs
 from deltatrain.workloads.training.resuming import check_resumable
+from deltatrain.workloads.training.streams import (
+    all_windows,
+    epoch_updates,
+    recorded_window,
+    training_batches,
+    truncation_of,
+)
 from deltatrain.workloads.weight_masks import first_mask, next_mask, recorded_weights
 from deltatrain.workloads.workload import Workload
 
+_BEGINNING: State = ()
 # what a generator is drawn for; each purpose has a stream of its own
 _INITIAL, _ORDER, _RECORD, _MASK, _DROPOUT = range(5)
 
@@ -105,7 +114,7 @@ class Trained:
 
     def trace(self, recordings: Recordings) -> Trace:
         """Return what a machine needs of the training on `recordings`."""
-        inputs, digest = recordings.train.features, recordings.digest
+        inputs, digest = self.sizes.features, recordings.digest
         return Trace(self.workload, inputs, recordings.classes, self.recorded, self.epochs, digest, self.chosen)
 
     def macs(self) -> MatrixMacs:
@@ -118,7 +127,7 @@ class Trained:
 
 def sizes_of(workload: Workload, recordings: Recordings) -> Sizes:
     """Return the network's sizes."""
-    return Sizes(workload.recurrent_cell, recordings.train.features, workload.hidden, recordings.classes)
+    return network_sizes(workload, recordings.train.features, recordings.classes)
 
 
 def network_of(workload: Workload, sizes: Sizes, epoch: int, class_weights: tuple[float, ...] = ()) -> Network:
@@ -185,8 +194,8 @@ def _train(
     state = _initial_state(workload, sizes, recordings.digest)
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
-        epoch_updates = -(-len(recordings.train) // workload.training.batch)
-        check_resumable(state, fresh, sizes, workload, epoch_updates, state_path)
+        updates = epoch_updates(recordings.train.lengths, workload.training)
+        check_resumable(state, fresh, sizes, workload, updates, state_path)
     figure = state.epochs[-1].figure if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
         if stopped_early(workload.training, state.best, epoch):
@@ -208,7 +217,7 @@ def _finished(workload: Workload, recordings: Recordings, sizes: Sizes, state: L
         vector, mask = best.parameters, best.mask
         step = _best_step(workload, network, state, best, recordings.train)
         recorded = (*(replace(one, numbers=None) for one in state.recorded if one.epoch < best.epoch), step)
-    final = evaluate(network, from_flat(vector, sizes), recordings.test)
+    final = evaluate(network, from_flat(vector, sizes), recordings.test, truncation_of(workload.training))
     highest = highest_loss(workload.dtype) if TASKS.load(workload.task).CLASSES else math.inf
     if not final.loss < highest:
         raise diverged(workload.training, last, state.updates, state.updates, final.loss)
@@ -249,26 +258,29 @@ def _epoch(
     network = network_of(workload, sizes, epoch, class_weights_of(training, recordings))
     rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
     losses = tuple(counts.loss for counts in state.epochs)
-    batches = epoch_batches(part.lengths, training.batch, _generator(training, _ORDER, epoch))
-    updates = len(batches) * training.epochs
+    batches = training_batches(part.lengths, training, _generator(training, _ORDER, epoch))
+    updates = epoch_updates(part.lengths, training) * training.epochs
     vector, memory, update = state.parameters, state.optimiser, state.updates
     factors = rate_factors(training, sizes, vector.dtype)
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
-    for indices in batches:
-        kept = kept_outputs(training, sizes, len(indices), vector.dtype, _generator(training, _DROPOUT, update))
-        step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *part.batch(indices))
+    truncation, after = truncation_of(training), _BEGINNING
+    for window in all_windows(part, batches, truncation):
+        rng = _generator(training, _DROPOUT, update)
+        kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
+        batch = window.x, window.lengths, window.labels, window.state(truncation, after)
+        step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *batch)
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
         rates = rate if factors is None else rate * factors
         vector, memory = optimiser.update(vector, gradient, memory, rates, training.momentum, training.weight_decay)
-        update, seen, total = update + 1, seen + len(indices), total + step.loss * len(indices)
+        update, seen, total = update + 1, seen + window.weight, total + step.loss * window.weight
         if not (math.isfinite(step.loss) and np.isfinite(vector).all()):
             raise diverged(training, epoch, update, updates, step.loss)
-        fired += step.fired
+        fired, after = fired + step.fired, step.after
         if on_progress:
             on_progress(Progress(epoch, training.epochs, update, updates, total / seen, figure))
     parameters = from_flat(vector, sizes)
-    held_out = evaluate(network, parameters, recordings.held_out)
+    held_out = evaluate(network, parameters, recordings.held_out, truncation)
     if not (math.isfinite(held_out.loss) and math.isfinite(held_out.figure)):
         raise diverged(training, epoch, update, updates, held_out.loss)
     if on_progress:
@@ -281,17 +293,9 @@ def _epoch(
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
         step_recorded = _record(workload, network, parameters, part, epoch, update, rate)
-        before = (replace(step, numbers=None) for step in recorded)  # a trace has the weights of its last step alone
-        recorded = (*before, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
-    learned = replace(
-        state,
-        updates=update,
-        parameters=vector,
-        optimiser=memory,
-        epochs=(*state.epochs, counts),
-        recorded=recorded,
-        best=best,
-    )
+        recorded = _with_step(recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
+    done = replace(state, updates=update, parameters=vector, optimiser=memory)
+    learned = replace(done, epochs=(*state.epochs, counts), recorded=recorded, best=best)
     if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
         return learned
     return _moved(learned, workload, sizes, update / updates)
@@ -303,6 +307,11 @@ def _moved(state: LearningState, workload: Workload, sizes: Sizes, progress: flo
     mask = next_mask(state.parameters, state.mask, sizes, workload.sparsity, progress, rng)
     memory = {name: array * mask if array.shape == mask.shape else array for name, array in state.optimiser.items()}
     return replace(state, parameters=state.parameters * mask, mask=mask, optimiser=memory)
+
+
+def _with_step(recorded: tuple[RecordedStep, ...], step: RecordedStep) -> tuple[RecordedStep, ...]:
+    """Return the steps with one more; a trace has the weights of its last step alone."""
+    return (*(replace(before, numbers=None) for before in recorded), step)
 
 
 def _record(
@@ -318,19 +327,22 @@ def _record(
 
     A machine that runs the step updates the weights too. It takes `rate`, the learning rate of the update before.
     """
-    chosen = _generator(workload.training, _RECORD, 0).permutation(len(part))[: workload.training.batch]
-    x, lengths = part.padded(chosen)
-    step = recorded_step(forward(network, parameters, x, lengths), epoch, update)
-    if network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
+    training = workload.training
+    chosen = _generator(training, _RECORD, 0).permutation(len(part))[: training.batch]
+    window, before = recorded_window(network, parameters, part, chosen, truncation_of(training))
+    step = recorded_step(forward(network, parameters, window.x, window.lengths, before), epoch, update)
+    if network.sizes.words:
+        return replace(step, words=window.x)
+    if training.truncate_steps is not None or network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
         return step
-    return replace(step, numbers=StepNumbers(parameters.flat(), x, part.wanted(chosen), np.array(rate)))
+    return replace(step, numbers=StepNumbers(parameters.flat(), window.x, part.wanted(chosen), np.array(rate)))
 
 
 def _best_step(workload: Workload, network: Network, state: LearningState, best: Best, part: Sequences) -> RecordedStep:
     """Return the step that is recorded of the network that is kept."""
-    training, epoch_updates = workload.training, state.updates // len(state.epochs)
-    update, losses = (best.epoch + 1) * epoch_updates, tuple(counts.loss for counts in state.epochs[: best.epoch])
-    rate = learning_rate(training, update - 1, epoch_updates * training.epochs, losses)
+    training, updates = workload.training, state.updates // len(state.epochs)
+    update, losses = (best.epoch + 1) * updates, tuple(counts.loss for counts in state.epochs[: best.epoch])
+    rate = learning_rate(training, update - 1, updates * training.epochs, losses)
     step = _record(workload, network, from_flat(best.parameters, network.sizes), part, best.epoch, update, rate)
     return replace(step, weights=recorded_weights(best.mask, network.sizes))
 

@@ -215,7 +215,7 @@ def test_a_text_is_numbers_in_the_order_of_first_appearance(tmp_path: Path, name
 
 def test_a_text_is_not_trained_on_as_sequences(tmp_path: Path) -> None:
     files.write_ptb(tmp_path)
-    with pytest.raises(ConfigError, match=r"is a text of 15 words; to learn the next one, give dataset\.window_steps"):
+    with pytest.raises(ConfigError, match=r"is a text of 15 words; to learn the next one, give dataset\.streams"):
         loaded(tmp_path)
 
 

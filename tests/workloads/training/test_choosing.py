@@ -19,6 +19,7 @@ from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training import training as trainer
 from deltatrain.workloads.training.choosing import class_weights_of
 from deltatrain.workloads.training.evaluation import evaluate
+from deltatrain.workloads.training.streams import Truncation
 from deltatrain.workloads.training.training import Progress, network_of, train
 from deltatrain.workloads.workload import Workload
 
@@ -44,8 +45,8 @@ def _losses(workload: Workload, recordings: Recordings, monkeypatch: pytest.Monk
     """Train and return the loss of each epoch on what is held out, and every part that was looked at."""
     seen: list[tuple[Sequences, float]] = []
 
-    def watched(network: Network, parameters: object, part: Sequences) -> object:
-        found = evaluate(network, parameters, part)
+    def watched(network: Network, parameters: object, part: Sequences, truncation: Truncation) -> object:
+        found = evaluate(network, parameters, part, truncation)
         seen.append((part, found.loss))
         return found
 

@@ -29,9 +29,12 @@ def encode_step(value: Array, hat: Array, threshold: float, delta: Array, fired:
     _encode_step(value, hat, value.dtype.type(threshold), delta, fired)
 
 
-def encode(x: Array, theta: float, packing: Packing) -> tuple[Array, Array]:
-    """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W) as `x`."""
-    hat = np.zeros((packing.samples, x.shape[1]), x.dtype)
+def encode(x: Array, theta: float, packing: Packing, held: Array | None = None) -> tuple[Array, Array]:
+    """Return the deltas of a stream known beforehand and which of them fired, both of shape (N, W) as `x`.
+
+    `held` is what fired before the first step, shape (B, W); nothing if left out.
+    """
+    hat = np.zeros((packing.samples, x.shape[1]), x.dtype) if held is None else held[packing.order]
     delta, fired = np.empty_like(x), np.empty(x.shape, np.bool_)
     threshold = x.dtype.type(lowest_threshold(theta, x.dtype))
     _encode(x, hat, threshold, delta, fired, np.array(packing.active))
