@@ -223,15 +223,17 @@ class Layout:
     def _most_entries(self) -> int:
         """Return the most list entries in use at once: one sample, the first of the next, a vector being encoded.
 
-        Of a tape that lives off-chip those of a few steps, see `workloads.lowering.tape`.
+        Everything may fire, whatever fires in this program: the tile runs any sequences of these lengths. Of a tape
+        that lives off-chip those of a few steps, see `workloads.lowering.tape`.
         """
-        ops = self._program.ops
-        encodes = ops.is_mode("encode")
-        by_sample = np.bincount(ops.sample[encodes], ops.count[encodes], minlength=1)
-        widest = max(*self._shape.inputs, *self._shape.hidden)
+        ops, shape = self._program.ops, self._shape
         if self.tape_is_remote:
-            return MADE_STEPS * (sum(self._shape.inputs) + sum(self._shape.hidden))
-        return max(int(by_sample.max()) + LISTS_AHEAD * self._shape.inputs[0] + widest, 2)
+            return MADE_STEPS * (sum(shape.inputs) + sum(shape.hidden))
+        encodes = ops.is_mode("encode")
+        widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
+        elements = widths[ops.stream[encodes], ops.layer[encodes]]
+        by_sample = np.bincount(ops.sample[encodes], elements, minlength=1)
+        return max(int(by_sample.max()) + LISTS_AHEAD * shape.inputs[0] + int(widths.max()), 2)
 
 
 def check(program: Program) -> None:
