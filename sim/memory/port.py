@@ -49,8 +49,9 @@ Passed = Callable[[Integers], None]
 class _Read:
     """A request in flight: its bytes, what of it has passed, its bursts that have not, who waits for it.
 
-    `look_from` is a cycle before which there is nothing more to tell of it. That holds whatever is requested later: its
-    own bursts are queued, and another request makes no constraint on their commands looser.
+    `look_from` is a cycle before which nothing more need be told of it: nothing is known, or no further word passes.
+    That holds whatever is requested later: its own bursts are queued, and another request makes no constraint on their
+    commands looser. Words that nobody needs yet are so told together with those that come after them.
     """
 
     __slots__ = ("arrived", "end", "look_from", "next", "passage", "passed", "stretch", "ticket")
@@ -129,7 +130,7 @@ class RemotePort:
         burst = self.memory.burst_bytes(size_bytes)
         stretch = Stretch(address % burst if self.memory.channels else 0, burst, size_bytes, word_bytes)
         read = _Read(stretch, self.memory.read(cycle, address, size_bytes, self._oldest), arrived, passed)
-        read.look_from = cycle if passed is not None else self.memory.known_from()
+        read.look_from = max(cycle, self._next_pass) if passed is not None else self.memory.known_from()
         self._reads.append(read)
 
     def write(self, cycle: int, address: int, size_bytes: int) -> int:
@@ -191,7 +192,7 @@ class RemotePort:
             if read.arrived is not None:
                 read.arrived(Arrival(read.passage.ready, read.passage.come, read.passage.cycle))
         elif read.passed is not None:
-            read.look_from = self.memory.next_data()
+            read.look_from = max(self.memory.next_data(), self._next_pass - (read.passage.room > 0))
 
     def finish(self, cycle: int) -> int:
         """Hand over every posted write, let the memory finish, and return the cycle in which the run ends.
@@ -203,6 +204,11 @@ class RemotePort:
         end = max(cycle, self.last_cycle, self.memory.finish())
         self.memory.pass_time(end)
         return end
+
+    @property
+    def _next_pass(self) -> int:
+        """A cycle before which no word of a request can pass of which nothing has passed yet."""
+        return self._passed + 1
 
     @property
     def _oldest(self) -> int | None:
