@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -63,11 +66,17 @@ def shapes(sizes: Sizes) -> tuple[tuple[int, ...], ...]:
     return (*found, (sizes.classes, sizes.hidden[-1]), (sizes.classes,))
 
 
+@lru_cache(maxsize=16)
+def _places(sizes: Sizes) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """Return where each of `Parameters.arrays` begins and ends in one vector, and its shape."""
+    found = shapes(sizes)
+    ends = list(accumulate(map(math.prod, found)))
+    return tuple(zip((0, *ends[:-1]), ends, found, strict=True))
+
+
 def from_flat(vector: Array, sizes: Sizes) -> Parameters:
     """Return the parameters in `vector` as views of it; undoes `Parameters.flat`."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes(sizes)])
-    parts = np.split(vector, ends[:-1])
-    *recurrent, W, b = (part.reshape(shape) for part, shape in zip(parts, shapes(sizes), strict=True))
+    *recurrent, W, b = (vector[begin:end].reshape(shape) for begin, end, shape in _places(sizes))
     layers = tuple(Layer(*recurrent[first : first + 3]) for first in range(0, len(recurrent), 3))
     return Parameters(layers, W, b)
 

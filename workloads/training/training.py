@@ -254,8 +254,10 @@ def _epoch(
     vector, memory, update = state.parameters, state.optimiser, state.updates
     factors = rate_factors(training, sizes, vector.dtype)
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
+    kept: tuple[Array, ...] = ()
     for indices in batches:
-        kept = kept_outputs(training, sizes, len(indices), vector.dtype, _generator(training, _DROPOUT, update))
+        if training.dropout:
+            kept = kept_outputs(training, sizes, len(indices), vector.dtype, _generator(training, _DROPOUT, update))
         step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *part.batch(indices))
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
