@@ -42,7 +42,7 @@ def forward(cell: Cell, layer: Layer, x: Array, packing: Packing, state: LayerSt
     fired_h = np.full((packing.rows, width), bool(cell.TARGETS_H))
     fired_h[:samples] &= state is not None
     fired_x = np.ones(x.shape, np.bool_)
-    return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M)
+    return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M, W_h_T)
 
 
 def backward(cell: Cell, layer: Layer, tape: LayerTape, g_h: Array, packing: Packing) -> tuple[Layer, Array]:
@@ -57,7 +57,7 @@ def backward(cell: Cell, layer: Layer, tape: LayerTape, g_h: Array, packing: Pac
         n, start = packing.active[t], packing.start[t]
         rows, g = slice(start, start + n), total[:n]
         g += g_h[rows]
-        step_back(t, g, carry[:n], g_M[rows])
+        step_back(t, g, carry[:n], g_M[rows], None)
         np.dot(g_M[rows], W_h, out=g)
     gradients = Layer(
         gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),

@@ -31,7 +31,7 @@ def _add(delta: Array, fired: Array, W_T: Array, M: Array) -> None:
             listed[count] = j
             count += fired[row, j]
         product[:] = 0
-        _add_listed(delta[row], listed[:count], W_T, product)
+        add_listed(delta[row], listed[:count], W_T, product)
         total = M[row]
         for o in range(outputs):
             total[o] += product[o]
@@ -84,37 +84,49 @@ def _outer_pieces(g_M: Array, delta: Array, fired: Array, dW: Array, ends: Array
     rows, outputs = g_M.shape
     width = delta.shape[1]
     listed, product = np.empty(rows + 1, np.int64), np.empty(outputs, g_M.dtype)
-    block = np.empty((_BLOCK, outputs), g_M.dtype)
+    block = np.empty((_BLOCK, outputs + _BLOCK), g_M.dtype)  # longer by a line, so that a column is not all in one set
     for left in range(0, width, _BLOCK):
-        right = min(left + _BLOCK, width)
-        block[:] = 0
+        columns = min(_BLOCK, width - left)
         for piece in range(len(ends) - 1):
-            for j in range(left, right):
+            for j in range(columns):
                 count = 0
                 for row in range(ends[piece], ends[piece + 1]):
                     listed[count] = row
-                    count += fired[row, j]
-                product[:] = 0
-                _add_listed(delta[:, j], listed[:count], g_M, product)
-                total = block[j - left]
-                for o in range(outputs):
-                    total[o] += product[o]
-        for o in range(outputs):
-            for j in range(left, right):
-                dW[o, j] = block[j - left, o]
+                    count += fired[row, left + j]
+                total = block[j, :outputs] if piece == 0 else product
+                total[:] = 0
+                add_listed(delta[:, left + j], listed[:count], g_M, total)
+                if piece:
+                    for o in range(outputs):
+                        block[j, o] += product[o]
+        turn(block[:columns, :outputs], dW[:, left : left + columns])
+
+
+def _turn_rows(rows: Array, turned: Array) -> None:
+    """Write at most `_BLOCK` rows into as many columns."""
+    if len(rows) == _BLOCK:  # a number of turns that the compiler knows
+        for o in range(len(turned)):
+            line = turned[o]
+            for j in range(_BLOCK):
+                line[j] = rows[j, o]
+    else:
+        for o in range(len(turned)):
+            for j in range(len(rows)):
+                turned[o, j] = rows[j, o]
 
 
 def _transpose(W: Array, W_T: Array) -> None:
     """Write `W`, transposed, into `W_T`, in blocks that fit into the first cache."""
     rows, columns = W.shape
     for top in range(0, rows, _BLOCK):
+        bottom = min(top + _BLOCK, rows)
         for left in range(0, columns, _BLOCK):
-            for j in range(left, min(left + _BLOCK, columns)):
-                for i in range(top, min(top + _BLOCK, rows)):
-                    W_T[j, i] = W[i, j]
+            right = min(left + _BLOCK, columns)
+            turn(W[top:bottom, left:right], W_T[left:right, top:bottom])
 
 
-_add_listed = compiled(_add_listed_rows, fastmath={"contract"})
+turn = compiled(_turn_rows)
+add_listed = compiled(_add_listed_rows, fastmath={"contract"})
 add = compiled(_add)
 back = compiled(_back, fastmath={"contract", "reassoc", "nsz"})  # a sum of whole vectors
 _outer = compiled(_outer_pieces)

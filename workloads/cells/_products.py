@@ -57,8 +57,10 @@ def add_forward_product(M: Array, delta: Array, fired: Array, W_T: Array, produc
         M += product
 
 
-def backward_product(W: Array, asked: Array) -> Callable[[Array, Array, Array], None]:
+def backward_product(W: Array, asked: Array, W_T: Array | None = None) -> Callable[[Array, Array, Array], None]:
     """Return the way back through `W`, shape (A*H, W), for a stream of which `asked`, (N, W), want a gradient.
+
+    `W_T` is its transpose, contiguous, where somebody has it.
 
     It takes g(M), shape (n, A*H), and which of the same rows are asked, (n, W), and writes ``g_M @ W`` into its third
     argument, (n, W): all of it, or what is asked and else zero.
@@ -69,10 +71,10 @@ def backward_product(W: Array, asked: Array) -> Callable[[Array, Array, Array], 
             np.dot(g_M, W, out=g)
 
         return all_columns
-    back, W_T = _gathered().back, transposed(W)
+    back, columns = _gathered().back, transposed(W) if W_T is None else W_T
 
     def listed_columns(g_M: Array, asked: Array, g: Array) -> None:
-        back(g_M, asked, W_T, g)
+        back(g_M, asked, columns, g)
 
     return listed_columns
 
@@ -87,10 +89,14 @@ def weight_gradient(g_M: Array, delta: Array, fired: Array) -> Array:
     return dW
 
 
+def most_listed(size: int, outputs: int) -> int:
+    """Return how many of `size` numbers may be listed where a product with `outputs` each is gathered; -1 if never."""
+    return int(MOST_LISTED * size) if size * outputs >= SMALLEST_PRODUCT else -1
+
+
 def _few(listed: Array, outputs: int) -> bool:
-    """Tell whether so few are listed, of shape (n, W), that a product of W columns and these `outputs` is gathered."""
-    size = listed.size
-    return size * outputs >= SMALLEST_PRODUCT and int(np.count_nonzero(listed)) <= MOST_LISTED * size
+    most = most_listed(listed.size, outputs)
+    return most >= 0 and int(np.count_nonzero(listed)) <= most
 
 
 @cache

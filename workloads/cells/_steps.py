@@ -6,11 +6,13 @@ Loading numba takes as long as thousands of steps in NumPy, so a process that co
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
 from deltatrain.workloads.cells import Cell, Streams, _delta
+from deltatrain.workloads.cells._products import add_forward_product
 from deltatrain.workloads.cells._weights import blocks_of
 
 STEPS_IN_NUMPY = 10_000
@@ -18,8 +20,38 @@ STEPS_IN_NUMPY = 10_000
 
 _COMPILED_CELLS = ("delta_lstm", "delta_gru")  # the others are a few calls of NumPy each step
 
-BackwardStep = Callable[[int, Array, Array, Array], None]
-"""Of step t, g(h[t]), shape (n, H), and the carry: writes the step's own part of g(M), (n, A*H), and the carry."""
+BackwardStep = Callable[[int, Array, Array, Array, Array | None], None]
+"""Of step t, g(h[t]), shape (n, H), the carry, g(M) to be written, shape (n, A*H), and g(M[t+1]) of the same shape.
+
+It writes the step's own part of g(M) and the carry. The last argument becomes g(M[t]), which is then written instead;
+without it the own part is all.
+"""
+
+
+class Recurrent(NamedTuple):
+    """The recurrent stream of a layer, all steps: N packed rows, B samples.
+
+    Attributes
+    ----------
+    h
+        What it brings, led by B rows for the time before the first step, shape (B + N, H).
+    hat, threshold
+        As of `Streams.encode_step`, shape (B, H).
+    delta, fired
+        Written step by step, shape (N, H).
+    W_T
+        The recurrent matrix, transposed, shape (H, A*H).
+    product
+        Room for a step's product, shape (B, A*H).
+    """
+
+    h: Array
+    hat: Array
+    threshold: float
+    delta: Array
+    fired: Array
+    W_T: Array
+    product: Array
 
 
 class Steps(NamedTuple):
@@ -29,14 +61,18 @@ class Steps(NamedTuple):
     ----------
     streams
         What the cell's streams bring.
+    enter
+        Adds to M, shape (n, A*H), the step's rows of what the input brings, shape (N, A*H), and then what the recurrent
+        stream does. The last arguments: where h of the step before begins, and where the step's packed rows do.
     forward
-        Of M after its products, shape (n, A*H), and the cell's ``VALUES`` of all steps, (V, B + N, H): computes the
-        step whose rows of ``VALUES`` begin at the last argument, the step before having them from the third on.
+        Of M after its products, and the cell's ``VALUES`` of all steps, (V, B + N, H): computes the step whose rows
+        of ``VALUES`` begin at the last argument, the step before having them from the third on.
     backward
         Returns what computes a step backwards, given the ``VALUES`` of all steps and the packing.
     """
 
     streams: Streams
+    enter: Callable[[Array, Array, Recurrent, int, int], None]
     forward: Callable[[Array, Array, int, int], None]
     backward: Callable[[Array, Packing], BackwardStep]
 
@@ -54,6 +90,16 @@ def steps_of(cell: Cell, count: int) -> Steps:
 
 
 def _in_numpy(cell: Cell) -> Steps:
+    streams = cell.STREAMS
+
+    def enter(M: Array, memory_x: Array, recurrent: Recurrent, before: int, start: int) -> None:
+        n, rows = len(M), slice(start, start + len(M))
+        M += memory_x[rows]
+        if cell.TARGETS_H:
+            delta, fired, hat = recurrent.delta[rows], recurrent.fired[rows], recurrent.hat[:n]
+            streams.encode_step(recurrent.h[before : before + n], hat, recurrent.threshold, delta, fired)
+            add_forward_product(M, delta, fired, recurrent.W_T, recurrent.product[:n])
+
     def forward(M: Array, values: Array, before: int, now: int) -> None:
         n = len(M)
         cell.forward(M, values[:, before : before + n], values[:, now : now + n])
@@ -61,34 +107,41 @@ def _in_numpy(cell: Cell) -> Steps:
     def backward(values: Array, packing: Packing) -> BackwardStep:
         factors = cell.backward_factors(values, rows_before(packing), packing)
 
-        def step(t: int, g_h: Array, carry: Array, g_M: Array) -> None:
+        def step(t: int, g_h: Array, carry: Array, g_M: Array, memory: Array | None) -> None:
             n, start = len(g_h), packing.start[t]
             cell.backward(g_h, carry, factors[:, start : start + n], blocks_of(g_M, g_h.shape[1]))
+            if memory is not None:
+                streams.accumulate(memory, g_M)
+                g_M[...] = memory
 
         return step
 
-    return Steps(cell.STREAMS, forward, backward)
+    return Steps(streams, enter, forward, backward)
 
 
 def _compiled(cell: Cell) -> Steps:
     """Return what of the cell there is in compiled form, and the rest in NumPy."""
-    stated = _in_numpy(cell)
-    streams = cast(Streams, _module("delta")) if cell.STREAMS is _delta else stated.streams
+    steps = _in_numpy(cell)
+    if cell.STREAMS is _delta:
+        streams = _module("delta")
+        enter = streams.enter if cell.TARGETS_H else steps.enter
+        steps = steps._replace(streams=cast(Streams, streams), enter=enter)
     name = getattr(cell, "__name__", "").removeprefix(f"{__package__}.")
     if name not in _COMPILED_CELLS:
-        return stated._replace(streams=streams)
+        return steps
     form = _module(name)
 
     def backward(values: Array, packing: Packing) -> BackwardStep:
         starts = led_starts(packing)
 
-        def step(t: int, g_h: Array, carry: Array, g_M: Array) -> None:
-            form.backward(g_h, carry, values, starts[t], starts[t + 1], g_M)
+        def step(t: int, g_h: Array, carry: Array, g_M: Array, memory: Array | None) -> None:
+            form.backward(g_h, carry, values, starts[t], starts[t + 1], g_M, memory)
 
         return step
 
-    return Steps(streams, form.forward, backward)
+    return steps._replace(forward=form.forward, backward=backward)
 
 
+@cache
 def _module(name: str) -> Any:
     return import_module(f"{__package__}._compiled.{name}")

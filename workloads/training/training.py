@@ -264,9 +264,11 @@ def _epoch(
     factors = rate_factors(training, sizes, vector.dtype)
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
     truncation, after = truncation_of(training), _BEGINNING
+    kept: tuple[Array, ...] = ()
     for window in all_windows(part, batches, truncation):
-        rng = _generator(training, _DROPOUT, update)
-        kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
+        if training.dropout:
+            rng = _generator(training, _DROPOUT, update)
+            kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
         batch = window.x, window.lengths, window.labels, window.state(truncation, after)
         step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *batch)
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)

@@ -8,11 +8,15 @@ import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array, Packing
 from deltatrain.workloads.cells._delta import HELD, asked, begin, bias_gradient, lowest_threshold
+from deltatrain.workloads.cells._gathered import add
+from deltatrain.workloads.cells._products import most_listed
+from deltatrain.workloads.cells._steps import Recurrent
 from deltatrain.workloads.compiling import compiled
 
 __all__ = [
     "HELD",
     "accumulate",
+    "accumulate_row",
     "adjoint_step",
     "asked",
     "begin",
@@ -20,6 +24,7 @@ __all__ = [
     "encode",
     "encode_adjoint",
     "encode_step",
+    "enter",
     "lowest_threshold",
 ]
 
@@ -46,6 +51,38 @@ def encode_adjoint(g_delta: Array, asked: Array, packing: Packing) -> Array:
     g_hat = np.zeros((packing.samples, g_delta.shape[1]), g_delta.dtype)
     _encode_adjoint(g_delta, g_hat, asked, np.array(packing.active))
     return g_delta
+
+
+def enter(M: Array, memory_x: Array, recurrent: Recurrent, before: int, start: int) -> None:
+    """Add to M what a step's streams bring; as `Steps.enter`."""
+    h, hat, threshold, delta, fired, W_T, product = recurrent
+    most = most_listed(len(M) * hat.shape[1], M.shape[1])
+    if not _enter(M, memory_x, h, hat, M.dtype.type(threshold), delta, fired, W_T, before, start, most):
+        np.dot(delta[start : start + len(M)], W_T, out=product[: len(M)])
+        M += product[: len(M)]
+
+
+def _enter_rows(
+    M: Array,
+    memory_x: Array,
+    h: Array,
+    hat: Array,
+    threshold: Any,
+    delta: Array,
+    fired: Array,
+    W_T: Array,
+    before: int,
+    start: int,
+    most: int,
+) -> bool:
+    """Add the input's part, encode the recurrent stream, and add its part if at most `most` fired; tell whether."""
+    rows = slice(start, start + len(M))
+    accumulate(M, memory_x[rows])
+    _encode_step(h[before : before + len(M)], hat, threshold, delta[rows], fired[rows])
+    few = np.count_nonzero(fired[rows]) <= most
+    if few:
+        add(delta[rows], fired[rows], W_T, M)
+    return bool(few)
 
 
 def _encode_all(value: Array, hat: Array, threshold: Any, delta: Array, fired: Array, active: Array) -> None:
@@ -83,15 +120,25 @@ def _adjoint_rows(g: Array, g_hat: Array, asked: Array) -> None:
             g_hat[row, j] -= of_value
 
 
-def _add_rows(g_memory: Array, g_step: Array) -> None:
-    """Turn `g_memory` from g(M[t+1]) into g(M[t]), `g_step` what step t adds; shapes (n, A*H)."""
-    for row in range(len(g_memory)):
-        for o in range(g_memory.shape[1]):
-            g_memory[row, o] += g_step[row, o]
+def _add_rows(total: Array, more: Array) -> None:
+    """Add `more` to `total`, shape (n, A*H); so g(M[t+1]) becomes g(M[t]) with what step t adds."""
+    for row in range(len(total)):
+        for o in range(total.shape[1]):
+            total[row, o] += more[row, o]
+
+
+def _add_both(g_memory: Array, g_step: Array) -> None:
+    """Turn `g_memory` from g(M[t+1]) into g(M[t]), and `g_step`, what step t adds, into the same; shapes (A*H,)."""
+    for o in range(len(g_memory)):
+        total = g_memory[o] + g_step[o]
+        g_memory[o] = total
+        g_step[o] = total
 
 
 _encode_step = compiled(_encode_rows)
 _encode = compiled(_encode_all)
+_enter = compiled(_enter_rows)
 adjoint_step = compiled(_adjoint_rows)
 _encode_adjoint = compiled(_adjoint_all)
 accumulate = compiled(_add_rows)
+accumulate_row = compiled(_add_both)

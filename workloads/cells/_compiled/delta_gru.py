@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.cells._compiled.delta import accumulate_row
 from deltatrain.workloads.compiling import compiled
 
 
@@ -21,11 +22,6 @@ def forward(M: Array, values: Array, before: int, now: int) -> None:
     candidate = values[2, now : now + n]
     np.tanh(candidate, out=candidate)
     _mix(values, before, now, n)
-
-
-def backward(g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array) -> None:
-    """Write this step's own part of `g_M`, shape (n, 4H), and the carry to the step before, shape of `g_h`, (n, H)."""
-    _backward(g_h, carry, values, before, now, g_M)
 
 
 def _halve_rows(M: Array, squashed: Array) -> None:
@@ -61,7 +57,10 @@ def _mix_rows(values: Array, before: int, now: int, n: int) -> None:
             h[j] = (h_before[j] - candidate[j]) * z[j] + candidate[j]
 
 
-def _backward_rows(g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array) -> None:
+def _backward_rows(
+    g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array, memory: Array | None
+) -> None:
+    """Compute one step backwards; as `_steps.BackwardStep`, shapes (n, H) and (n, 4H)."""
     n, width = g_h.shape
     one, total, apart = g_h.dtype.type(1), np.empty(width, g_h.dtype), g_M.reshape(n, 4, width)
     for row in range(n):
@@ -84,9 +83,11 @@ def _backward_rows(g_h: Array, carry: Array, values: Array, before: int, now: in
             g_r[j] = total[j] * (slope * (nh[j] * (one - r[j])))
         for j in range(width):
             through[j] = total[j] * z[j]
+        if memory is not None:
+            accumulate_row(memory[row], g_M[row])
 
 
 _halve = compiled(_halve_rows)
 _keep = compiled(_keep_rows)
 _mix = compiled(_mix_rows)
-_backward = compiled(_backward_rows)
+backward = compiled(_backward_rows)

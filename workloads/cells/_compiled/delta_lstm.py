@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.cells._compiled.delta import accumulate_row
 from deltatrain.workloads.compiling import compiled
 
 
@@ -21,11 +22,6 @@ def forward(M: Array, values: Array, before: int, now: int) -> None:
     tanh_c = values[5, rows]
     np.tanh(values[4, rows], out=tanh_c)
     np.multiply(values[3, rows], tanh_c, out=values[6, rows])
-
-
-def backward(g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array) -> None:
-    """Write this step's own part of `g_M`, shape (n, 4H), and the carry to the step before, shape of `g_h`, (n, H)."""
-    _backward(g_h, carry, values, before, now, g_M)
 
 
 def _halve_rows(M: Array, squashed: Array) -> None:
@@ -56,7 +52,10 @@ def _keep_rows(squashed: Array, values: Array, before: int, now: int) -> None:
             c[j] = f[j] * c_before[j] + i[j] * g[j]
 
 
-def _backward_rows(g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array) -> None:
+def _backward_rows(
+    g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array, memory: Array | None
+) -> None:
+    """Compute one step backwards; as `_steps.BackwardStep`, shapes (n, H) and (n, 4H)."""
     n, width = g_h.shape
     one, g_c, apart = g_h.dtype.type(1), np.empty(width, g_h.dtype), g_M.reshape(n, 4, width)
     for row in range(n):
@@ -76,8 +75,10 @@ def _backward_rows(g_h: Array, carry: Array, values: Array, before: int, now: in
             g_g[j] = g_c[j] * ((one - g[j] * g[j]) * i[j])
         for j in range(width):
             through[j] = g_c[j] * f[j]
+        if memory is not None:
+            accumulate_row(memory[row], g_M[row])
 
 
 _halve = compiled(_halve_rows)
 _keep = compiled(_keep_rows)
-_backward = compiled(_backward_rows)
+backward = compiled(_backward_rows)
