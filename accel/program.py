@@ -118,8 +118,14 @@ class Program:
         touched_bytes: int,
     ) -> Program:
         """Return the same ops on a machine with the same engine and tiles, and its matrices at these places."""
-        homes = {"tensors": tensors, "local_bytes": local_bytes, "remote_bytes": remote_bytes}
-        other = replace(self, architecture=architecture, touched_bytes=touched_bytes, **homes)
+        other = replace(
+            self,
+            architecture=architecture,
+            tensors=tensors,
+            local_bytes=local_bytes,
+            remote_bytes=remote_bytes,
+            touched_bytes=touched_bytes,
+        )
         other.__dict__["own"] = self.own  # found once for all of them
         return other
 
