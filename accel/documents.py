@@ -76,7 +76,10 @@ def json_value(content: bytes) -> Any:
 
 def json_text(value: Any, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
     """Return `value` as JSON. NaN and infinities, which JSON has no words for, become null."""
-    return json.dumps(_finite(value), indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
+    try:
+        return json.dumps(value, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
 
 
 def read_text(path: Path) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters, RemoteCounters
-from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
+from deltatrain.accel.program import PHASES, UNITS, Program
 from deltatrain.sim import programs
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
@@ -18,7 +18,6 @@ from deltatrain.workloads.lowering.costs.bounds import (
     cycles_on_bus,
     port_cycles,
     recurrence_cycles,
-    unit_cycles,
 )
 from deltatrain.workloads.lowering.costs.dram_commands import least_commands
 from deltatrain.workloads.workload import Workload
@@ -52,7 +51,7 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
     on_progress
         Called once, with 1.
     """
-    of_unit, of_phase, moved_bytes = unit_cycles(program), _engine_cycles(program), bus_bytes(program)
+    of_unit, of_phase, moved_bytes = program.own.unit_cycles, program.own.engine_cycles, bus_bytes(program)
     on_bus = cycles_on_bus(program.architecture, sum(moved_bytes))
     cycles = max(*of_unit, recurrence_cycles(program), port_cycles(program), on_bus)
     units = [UnitTally() for _ in UNITS]
@@ -73,14 +72,6 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
         on_progress(1.0)
     named_units = dict(zip(UNITS, units, strict=True))
     return tally.counters(program, cycles, named_units, dict(zip(PHASES, phases, strict=True)), remote)
-
-
-def _engine_cycles(program: Program) -> list[int]:
-    """Return the cycles of the engine's own work in each phase."""
-    chosen = program.unit == ENGINE
-    issued = (program.issue_cycles * program.times)[chosen]
-    of_phase = np.bincount(program.ops.phase[chosen], weights=issued, minlength=len(PHASES))
-    return [int(cycles) for cycles in of_phase]
 
 
 def _share_out(cycles: int, phases: list[UnitTally]) -> None:

@@ -6,7 +6,7 @@ that of `workloads.lowering.lowering` says of all ops together, whose order and 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -43,17 +43,10 @@ RESPECTS: dict[OpKind, Respect] = {
 """What the columns of a kind's ops depend on. Kinds of steps that are run again are none of these."""
 
 
-class _Table(NamedTuple):
-    """The op table of a program, and how many ops each row stands for."""
-
-    ops: Ops
-    times: NDArray[np.int64]
-
-
-_TABLES: WeakKeyDictionary[AlikeSteps, dict[Any, _Table]] = WeakKeyDictionary()
+_PROGRAMS: WeakKeyDictionary[AlikeSteps, dict[Any, Program]] = WeakKeyDictionary()
 """Machines of a sweep often differ in nothing that is in the table, such as where matrices live."""
 
-_MOST_TABLES = 16  # of the same steps; the first is forgotten first
+_MOST_PROGRAMS = 16  # of the same steps; the first is forgotten first
 
 
 def program_of_alike(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout: str) -> Program:
@@ -74,20 +67,19 @@ def program_of_alike(architecture: Architecture, shape: Shape, steps: AlikeSteps
         If something does not fit the memory it must live in.
     """
     placed = placed_plainly(architecture, shape, steps.lists, readout)
-    known = _TABLES.setdefault(steps, {})
+    known = _PROGRAMS.setdefault(steps, {})
     key = architecture.engine, architecture.tiles, architecture.dma, shape, readout, placed.tape_remote
     if key not in known:
-        if len(known) >= _MOST_TABLES:
+        if len(known) >= _MOST_PROGRAMS:
             known.pop(next(iter(known)))
-        known[key] = _table(architecture, shape, steps, readout, placed)
-    return Program(
-        *(architecture, known[key].ops, placed.tensors, steps.lists.columns, placed.local_bytes, placed.remote_bytes),
-        times=known[key].times,
-        touched_bytes=_touched_bytes(architecture, shape, steps, placed),
-    )
+        known[key] = _program(architecture, shape, steps, readout, placed)
+    touched_bytes = _touched_bytes(architecture, shape, steps, placed)
+    homes = placed.tensors, placed.local_bytes, placed.remote_bytes
+    return known[key].elsewhere(architecture, *homes, touched_bytes)
 
 
-def _table(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout: str, placed: Placed) -> _Table:
+def _program(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout: str, placed: Placed) -> Program:
+    """Return the program with these homes, and what it touches not told."""
     timeline = batch(run_plainly(architecture, shape, placed, number) for number in steps.standing.tolist())
     given = StepInputs(
         *(architecture, shape, steps.lists, placed),
@@ -105,7 +97,8 @@ def _table(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout:
     if updates:
         enter_updates(given, table)
     table["address"][:] = 0  # depends on homes, and no two ops alike have the same
-    return _Table(Ops(**table), times)
+    homes = placed.tensors, steps.lists.columns, placed.local_bytes, placed.remote_bytes
+    return Program(architecture, Ops(**table), *homes, times=times)
 
 
 def _standing(kind: OpKind, points: Points, steps: AlikeSteps) -> tuple[OpKind, Points, NDArray[np.int64]]:

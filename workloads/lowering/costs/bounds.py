@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
-from deltatrain.accel.program import ENGINE, NO_TENSOR, UNITS, Program
+from deltatrain.accel.op_work import OpWork
+from deltatrain.accel.program import ENGINE, NO_TENSOR, Program
 
 
 def least_cycles(program: Program) -> int:
     """Return the largest of the bounds: each unit's own work, the recurrence, bytes on the port and on the bus."""
-    return max(*unit_cycles(program), recurrence_cycles(program), port_cycles(program), bus_cycles(program))
-
-
-def unit_cycles(program: Program) -> list[int]:
-    """Return the cycles of each unit's own work, in the order of `UNITS`."""
-    issued = np.bincount(program.unit, weights=program.issue_cycles * program.times, minlength=len(UNITS))
-    return [int(cycles) for cycles in issued]
+    return max(*program.own.unit_cycles, recurrence_cycles(program), port_cycles(program), bus_cycles(program))
 
 
 def recurrence_cycles(program: Program) -> int:
@@ -31,6 +28,17 @@ def recurrence_cycles(program: Program) -> int:
     left out. Where nothing runs backward, a sample's last op is its read-out, and the next sample's first follows once
     that is issued.
     """
+    own = program.own
+    if own not in _RECURRENCE:
+        _RECURRENCE[own] = _recurrence_cycles(program)
+    return _RECURRENCE[own]
+
+
+_RECURRENCE: WeakKeyDictionary[OpWork, int] = WeakKeyDictionary()
+"""Programs that differ in homes alone have the same."""
+
+
+def _recurrence_cycles(program: Program) -> int:
     ops, issued = program.ops, program.issue_cycles * program.times
     cost = issued + program.drain_cycles * program.times
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
