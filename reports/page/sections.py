@@ -304,8 +304,7 @@ def _learning(run: Run) -> Section:
 
 def _own_computer(run: Run) -> Section:
     columns = {"device": "Device", "library": "Library", "threads": "Threads", "time_s": "Time"}
-    machine = run.result.architecture["name"]
-    columns |= {"speedup": f"{machine} is faster"}
+    columns |= {"speedup": f"Time over {run.result.architecture['name']}"}
     about = (
         f"How long the same {run.result.simulated} takes without a machine of its own: the ordinary network of the "
         "same sizes, in which every column is worked through. The fastest step's wall time; the machine's is simulated."

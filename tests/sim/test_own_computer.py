@@ -47,7 +47,7 @@ def test_it_is_measured_when_asked_for(deltatrain, command: str, tmp_path: Path)
     ran = deltatrain(command, *STEP, "--out", tmp_path / "out", "--measure-torch")
     assert ran.status == 0 and "This step on your own computer, measured" in ran.stdout
     (own, *_) = dt.Result.load(tmp_path / "out" / "result.json").own_computer
-    assert own.seconds > 0 and own.steps >= 3 and own.device and own.library.startswith("PyTorch ")
+    assert own.seconds > 0 and own.steps >= 1 and own.device and own.library.startswith("PyTorch ")
     assert deltatrain("report", tmp_path / "out").status == 0
     assert "This step on your own computer" in (tmp_path / "out" / "report.html").read_text()
     printed = json.loads(deltatrain(command, *STEP, "--out", tmp_path / "out", "--measure-torch", "--json").stdout)

@@ -26,7 +26,8 @@ CELLS = (*_RECURRENT, _DENSE)
 
 _VALUES_A_NEURON = 12  # of a step, that PyTorch keeps for the backward pass: four gates, states, their gradients
 _WARM_UPS = 3
-_LEAST_S, _FEWEST, _MOST = 1.0, 3, 200
+_MOST = 200
+_ENOUGH_S = 1.0
 
 
 class Sizes(NamedTuple):
@@ -117,15 +118,19 @@ class OrdinaryStep:
         loss(self.outputs(), self._wanted).backward()
 
     def timed(self) -> Timed:
-        """Return the wall time of the fastest step in a second, or in three steps if these take longer."""
-        for _ in range(_WARM_UPS):
-            self()
+        """Return the wall time of the fastest step in a second, or of one that takes longer; others warm up before."""
+        self._times(_WARM_UPS)
+        times = self._times(_MOST)
+        return Timed(min(times), len(times))
+
+    def _times(self, most: int) -> list[float]:
+        """Return the seconds of steps, until they take a second or there are `most`."""
         times: list[float] = []
-        while len(times) < _FEWEST or (sum(times) < _LEAST_S and len(times) < _MOST):
+        while sum(times) < _ENOUGH_S and len(times) < most:
             start = time.perf_counter()
             self()
             times.append(time.perf_counter() - start)
-        return Timed(min(times), len(times))
+        return times
 
     def outputs(self) -> Tensor:
         """Return what the network says, a row for each step that is read, shape (rows, outputs)."""
