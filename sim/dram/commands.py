@@ -137,7 +137,7 @@ def precharge(w: Words, ch: int, bank: int, at: int) -> None:
     w[w[bank + RANK] + PRECHARGE_FROM] = at + w[TPPD]
 
 
-@called_once
+@inner
 def keep_columns_apart(w: Words, bank: int, d: int, at: int) -> None:
     """Keep later commands away from a read or write in cycle `at`."""
     rank = w[bank + RANK]

@@ -89,15 +89,22 @@ def door_open(w: Words, ch: int, cycle: int) -> int:
     return max(cycle, place if w[ACCEPTS] == 1 else place // w[ACCEPTS], w[ch + DOOR_FROM], w[ch + NOW])
 
 
-@inner
-def enter(w: Words, ch: int, bank: int, row: int, d: int, burst: int, at: int) -> None:
-    """Let a request in. A read that a queued write answers and a write that replaces one never reach the banks."""
+@written_out
+def pass_door(w: Words, ch: int, at: int) -> int:
+    """Note that a request comes in at a channel's door in cycle `at`; return its ticket."""
     ticket = w[TICKETS]
     w[TICKETS] += 1
     if w[DONE_MASK] >= 0:
         w[w[DONE_AT] + (ticket & w[DONE_MASK])] = NEVER
     w[ch + FREE_PLACE] = max(w[ch + FREE_PLACE], at * w[ACCEPTS]) + 1
     w[LAST_ACCEPTED] = max(w[LAST_ACCEPTED], at)
+    return ticket
+
+
+@inner
+def enter(w: Words, ch: int, bank: int, row: int, d: int, burst: int, at: int) -> None:
+    """Let a request in. A read that a queued write answers and a write that replaces one never reach the banks."""
+    ticket = pass_door(w, ch, at)
     if w[ch + REQUESTS + 1] and is_queued(w, bank + OLDEST + 1, burst):
         w[ch + FORWARDED + d] += 1
         lift(w, ch + DATA_UNTIL, at + 1)
@@ -108,11 +115,10 @@ def enter(w: Words, ch: int, bank: int, row: int, d: int, burst: int, at: int) -
 
 @inner
 def admit(w: Words, cycle: int, burst: int, d: int) -> bool:
-    """Take a request as soon as its cycle has come, its channel can take it and has a place at the door.
+    """Take the burst whose place was found, as soon as its cycle has come and its channel can take it and has a place.
 
     Return False, and take nothing, if the log was full before.
     """
-    find_place(w, burst)
     ch = w[FOUND_CHANNEL]
     bank = w[FOUND_BANK]
     at = door_open(w, ch, cycle)

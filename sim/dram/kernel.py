@@ -21,6 +21,7 @@ from deltatrain.sim.dram.inner import Words, called_once, inner, words_at
 from deltatrain.sim.dram.refresh import refresh_ready
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.service import step
+from deltatrain.sim.dram.streams import is_stream, take_stream
 from deltatrain.sim.dram.words import (
     ACCEPTS,
     CHANNEL_SIZE,
@@ -29,9 +30,13 @@ from deltatrain.sim.dram.words import (
     COLUMN_S,
     DONE_AT,
     DONE_MASK,
+    FIELD_SIZE,
+    FIELDS,
+    FIELDS_AT,
     FINISHED_USED,
     FOUND_BANK,
     FOUND_CHANNEL,
+    FOUND_LOWEST,
     FOUND_ROW,
     FREE_PLACE,
     IS_DONE,
@@ -47,6 +52,9 @@ from deltatrain.sim.dram.words import (
     REFRESH_DUE,
     REFRESH_WAITS,
     REQUESTS,
+    TO_BANK,
+    TO_CHANNEL,
+    TO_ROW,
 )
 from deltatrain.workloads.compiling import compiled
 
@@ -57,6 +65,7 @@ _RUN, _HAND_OVER, _AWAIT, _OFFER, _NEXT_EVENT = range(5)
 def _run(w: Words, requests: Words, count: int, until: int) -> int:
     """Do what `run` says."""
     for n in range(count):
+        find_place(w, requests[count + n])
         if not admit(w, requests[n], requests[count + n], requests[2 * count + n]):
             w[IS_DONE] = 0
             return n
@@ -84,12 +93,25 @@ def _let_pass(w: Words, until: int) -> bool:
 @called_once
 def _hand_over(w: Words, cycle: int, burst: int, count: int, d: int) -> int:
     """Do what `hand_over` says."""
-    for n in range(count):
+    end = burst + count
+    lowest = w[FIELDS_AT]
+    in_row = w[FIELDS] > 0 and w[lowest + TO_CHANNEL] == 0 and w[lowest + TO_BANK] == 0 and w[lowest + TO_ROW] == 0
+    n = burst
+    while n < end:
         w[FINISHED_USED] = 0
-        if not admit(w, cycle, burst + n, d):
-            return n
+        find_place(w, n)
+        taken = 0
+        if in_row:
+            row_end = min(end, n + w[lowest + FIELD_SIZE] - w[FOUND_LOWEST])
+            if is_stream(w, n, row_end, d):
+                taken = take_stream(w, cycle, n, row_end, d)
+        if taken == 0:
+            if not admit(w, cycle, n, d):
+                break
+            taken = 1
+        n += taken
     w[FINISHED_USED] = 0
-    return count
+    return n - burst
 
 
 @called_once

@@ -45,9 +45,9 @@ def is_queued(w: Words, oldest: int, burst: int) -> bool:
     return entry != NONE
 
 
-@called_once
-def enqueue(w: Words, ch: int, bank: int, row: int, d: int, burst: int, ticket: int, at: int) -> None:
-    """Queue a request that comes in cycle `at`."""
+@inner
+def append(w: Words, ch: int, bank: int, row: int, d: int, burst: int, ticket: int, at: int) -> int:
+    """Put a request that comes in cycle `at` at the end of its bank's list; return it."""
     entry = w[ch + FREE_ENTRY]
     w[ch + FREE_ENTRY] = w[entry + YOUNGER]
     w[entry + TICKET] = ticket
@@ -62,7 +62,14 @@ def enqueue(w: Words, ch: int, bank: int, row: int, d: int, burst: int, ticket: 
     w[bank + YOUNGEST + d] = entry
     if older != NONE:
         w[older + YOUNGER] = entry
-    else:
+    return entry
+
+
+@called_once
+def enqueue(w: Words, ch: int, bank: int, row: int, d: int, burst: int, ticket: int, at: int) -> None:
+    """Queue a request that comes in cycle `at`."""
+    entry = append(w, ch, bank, row, d, burst, ticket, at)
+    if w[bank + OLDEST + d] == NONE:
         w[bank + OLDEST + d] = entry
         place = w[ch + WANTED_AT + d] + w[ch + WANTED + d]
         w[place] = bank

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deltatrain.sim.dram.choice import find_next
 from deltatrain.sim.dram.commands import activate, close, issue, keep_columns_apart, lift, precharge
-from deltatrain.sim.dram.inner import Words, called_once, inner
+from deltatrain.sim.dram.inner import Words, inner, written_out
 from deltatrain.sim.dram.queue import dequeue, passed_over
 from deltatrain.sim.dram.refresh import refresh_step
 from deltatrain.sim.dram.words import (
@@ -73,7 +73,7 @@ def finish(w: Words, ticket: int, accepted: int, done: int, d: int) -> None:
         w[w[DONE_AT] + (ticket & w[DONE_MASK])] = done
 
 
-@called_once
+@written_out
 def _explain_wait(w: Words, ch: int, bank: int, d: int, at: int, begin: int) -> None:
     """Count the cycles in which a data bus idled with requests queued for it, by cause.
 
@@ -99,18 +99,24 @@ def _explain_wait(w: Words, ch: int, bank: int, d: int, at: int, begin: int) -> 
     w[bus + BUS_WROTE] = d
 
 
+@written_out
+def complete(w: Words, ch: int, entry: int, d: int, at: int) -> None:
+    """Count the burst of a request that is read or written in cycle `at`, and note when it is finished."""
+    done = at + w[READ_LATENCY + d]
+    lift(w, ch + DATA_UNTIL, done)
+    _explain_wait(w, ch, w[entry + BANK], d, at, done - w[BURST_CYCLES])
+    finish(w, w[entry + TICKET], w[entry + ACCEPTED], done, d)
+    w[ch + HITS + w[entry + MET]] += 1
+    w[ch + READ_BURSTS + d] += 1
+
+
 @inner
 def serve_entry(w: Words, ch: int, entry: int, at: int) -> None:
     """Read or write the burst of a request, the oldest for the open row of its bank, in cycle `at`."""
     d = w[ch + WRITING]
     bank = w[entry + BANK]
-    done = at + w[READ_LATENCY + d]
     w[ch + WROTE] = d
-    lift(w, ch + DATA_UNTIL, done)
-    _explain_wait(w, ch, bank, d, at, done - w[BURST_CYCLES])
-    finish(w, w[entry + TICKET], w[entry + ACCEPTED], done, d)
-    w[ch + HITS + w[entry + MET]] += 1
-    w[ch + READ_BURSTS + d] += 1
+    complete(w, ch, entry, d, at)
     last = False
     if passed_over(w, bank, d):
         w[bank + BYPASSES] += 1
