@@ -7,9 +7,9 @@ from fractions import Fraction
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.engine import PS_PER_SECOND
-from deltatrain.sim.dram import kernel
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.transfers import Transfers
+from deltatrain.sim.dram.words import NEVER
 from deltatrain.sim.memory.passage import Passage, Stretch
 from deltatrain.sim.memory.passing import pass_on
 
@@ -99,7 +99,7 @@ class Banked:
 
     def _tick(self, cycle: int) -> int:
         """Return the tick in which the controller sees a request of an engine cycle."""
-        return min(-(-(cycle + self._delay) * self._ticks // self._cycles), kernel.NEVER)
+        return min(-(-(cycle + self._delay) * self._ticks // self._cycles), NEVER)
 
     def _first_cycle(self, tick: int) -> int:
         """Return the first engine cycle that begins with a tick, or later."""
