@@ -85,7 +85,7 @@ def summary(trace: Trace) -> dict[str, Any]:
     figure on the test part, training ``loss``, ``occupancy_x`` and ``occupancy_h``; ``macs``, ``dense_macs``, biases
     apart, and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps``
     of the epoch that is kept. That is the last one, unless a validation part chose it: then also ``epoch_kept`` from 0,
-    ``validation_loss`` and ``test_loss``. A training that is no better than guessing has ``doubt``, which says so in words.
+    ``validation_loss`` and ``test_loss``. A training no better than guessing has ``doubt``, in words.
     """
     rows = epoch_rows(trace)
     if not rows:
