@@ -85,7 +85,7 @@ def summary(trace: Trace) -> dict[str, Any]:
     figure on the test part, training ``loss``, ``occupancy_x`` and ``occupancy_h``; ``macs``, ``dense_macs``, biases
     apart, and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps``
     of the epoch that is kept. That is the last one, unless a validation part chose it: then also ``epoch_kept`` from 0,
-    ``validation_loss`` and ``test_loss``. A training that learned nothing also has ``doubt``, which says so in words.
+    ``validation_loss`` and ``test_loss``. A training no better than guessing has ``doubt``, in words.
     """
     rows = epoch_rows(trace)
     if not rows:
@@ -100,12 +100,12 @@ def summary(trace: Trace) -> dict[str, Any]:
 
 
 def _doubt(trace: Trace, loss: float) -> str | None:
-    """Return why a training whose kept epoch has this `loss` has learned nothing, in words; None if it has."""
+    """Return why a training whose kept epoch has this `loss` is in doubt, in words; None if it is not."""
     training, first = trace.workload.training, trace.epochs[0].loss
-    advice = f"nothing was learned; lower training.learning_rate ({training.learning_rate:g}), or train longer"
+    advice = f"lower training.learning_rate ({training.learning_rate:g}), or train longer"
     if not TASKS.load(trace.workload.task).CLASSES:
-        return f"the loss of {loss:.4g} is above the {first:.4g} of the first epoch: {advice}" if loss > first else None
+        return f"the loss of {loss:.4g} is above the {first:.4g} of the first epoch; {advice}" if loss > first else None
     guessed = math.log(trace.classes)
     if training.class_weights is not None or loss <= guessed:
         return None
-    return f"the loss of {loss:.4g} is above {guessed:.4g}, that of guessing among {trace.classes} classes: {advice}"
+    return f"the loss of {loss:.4g} is above {guessed:.4g}, that of guessing among {trace.classes} classes; {advice}"

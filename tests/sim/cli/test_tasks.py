@@ -95,9 +95,11 @@ def test_perplexity_is_called_so_everywhere(deltatrain, tmp_path):
     assert data.status == 0 and "<eos>" in data.stdout, data.stderr
 
 
-def test_gates_refuse_a_regression_before_it_is_trained(deltatrain, tmp_path, described):
-    ran = deltatrain("run", "--workload", described, "--on", "tiny", "--fidelity", "rtl", "--out", tmp_path / "out")
-    assert ran.status == 2 and "task must be 'classification' for fidelity 'rtl', not 'regression'" in ran.stderr
+def test_gates_refuse_what_they_cannot_learn_before_it_is_trained(deltatrain, tmp_path, described):
+    rates = "workload.training.layer_rates=[1.0,0.5]"
+    told = ("--on", "tiny", "--fidelity", "rtl", "--set", rates, "--out", tmp_path / "out")
+    ran = deltatrain("run", "--workload", described, *told)
+    assert ran.status == 2 and "training.layer_rates must be left out for fidelity 'rtl'" in ran.stderr
 
 
 def test_what_fits_no_task_is_one_line(deltatrain, tmp_path, described):
