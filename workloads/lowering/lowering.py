@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.exchange_room import wait_for_room
 from deltatrain.workloads.lowering.grid import Grid
 from deltatrain.workloads.lowering.in_turn import in_turn
 from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, all_of_it, as_scheduled, nothing
-from deltatrain.workloads.lowering.lists import Lists, dense_lists, fired_lists, idle_lists
+from deltatrain.workloads.lowering.lists import ANEW, Begun, Lists, dense_lists, fired_lists, idle_lists
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops import COLUMNS
@@ -71,9 +71,10 @@ def lower_dense(
     lengths: NDArray[np.int64],
     readout: str,
     schedule_of: ScheduleOf | None = None,
+    begun: Begun = ANEW,
 ) -> Program:
     """Return the program of the same training step on the same machine with every column worked through."""
-    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count, begun)
     return _lowered(architecture, shape, lists, readout, schedule_of)
 
 
@@ -83,9 +84,10 @@ def check_dense_fits(
     lengths: NDArray[np.int64],
     readout: str,
     schedule_of: ScheduleOf | None = None,
+    begun: Begun = ANEW,
 ) -> None:
     """Raise the `FitError` of `lower_dense`, if there is one, without making the program."""
-    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count, begun)
     _kept(architecture, shape, lists, readout, schedule_of)
 
 
@@ -109,7 +111,11 @@ def _lowered(
         keeping.placed,
         Tape(architecture, shape, lists),
         State(architecture, shape),
-        Grid(*(shape, timeline, lists.lengths, readout, architecture.tiles.count), in_turn=architecture.engine.in_turn),
+        Grid(
+            *(shape, timeline, lists.lengths, readout, architecture.tiles.count),
+            in_turn=architecture.engine.in_turn,
+            carried=lists.carried,
+        ),
     )
     program = _program(given, keeping)
     if architecture.engine.in_turn:
@@ -128,7 +134,7 @@ def _kept(
 
 
 def _program(given: StepInputs, keeping: Keeping) -> Program:
-    updates = len(given.matrices) if given.shape.learns else 0
+    updates = len(given.matrices) + bool(given.shape.words) if given.shape.learns else 0
     table = Ops.blank(given.grid.order.size + updates)
     for kind, points in given.grid.order.kinds():
         _enter(table, given, kind, points)

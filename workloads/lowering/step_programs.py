@@ -16,6 +16,7 @@ from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
 from deltatrain.workloads.lowering.keeping import ScheduleOf
 from deltatrain.workloads.lowering.limits import limits, workload_limits
+from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import check_dense_fits, check_idle_fits, lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
@@ -55,7 +56,8 @@ def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep,
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
     shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
-    return lower_dense(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
+    schedules = _dense_schedules(architecture, shape, lengths, readout)
+    return lower_dense(architecture, shape, lengths, readout, schedules, Begun(recorded.carried, recorded.words))
 
 
 def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
@@ -86,7 +88,8 @@ def shape_of(trace: Trace) -> Shape:
     """Return the sizes of a trace's network; a `ConfigError` where no program does what was trained."""
     refuse(workload_limits(trace.workload))
     workload = trace.workload
-    return Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes, learns=workload.learns)
+    sizes = workload.cell, trace.inputs, workload.hidden, trace.classes
+    return Shape.of(*sizes, learns=workload.learns, words=trace.sizes.words)
 
 
 @dataclass(frozen=True)
@@ -128,4 +131,6 @@ def _first_steps(recorded: RecordedStep) -> RecordedStep:
     lengths = np.minimum(recorded.lengths, _COSTED_STEPS)
     streams = (recorded.fired_x, recorded.fired_h, recorded.asked_x, recorded.asked_h)
     x, h, asked_x, asked_h = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in streams)
-    return RecordedStep(recorded.epoch, recorded.update, lengths, x, h, asked_x, asked_h)
+    words = None if recorded.words is None else recorded.words[:_COSTED_STEPS]
+    masks = lengths, x, h, asked_x, asked_h
+    return RecordedStep(recorded.epoch, recorded.update, *masks, words=words, carried=recorded.carried)

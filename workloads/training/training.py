@@ -330,9 +330,10 @@ def _record(
     training = workload.training
     chosen = _generator(training, _RECORD, 0).permutation(len(part))[: training.batch]
     window, before = recorded_window(network, parameters, part, chosen, truncation_of(training))
-    step = recorded_step(forward(network, parameters, window.x, window.lengths, before), epoch, update)
+    ran = forward(network, parameters, window.x, window.lengths, before)
+    step = recorded_step(ran, epoch, update, window.x if network.sizes.words else None)
     if training.truncate_steps is not None or not _has_numbers(workload, network):
-        return step if not network.sizes.words else replace(step, words=window.x)
+        return step
     return replace(step, numbers=StepNumbers(parameters.flat(), window.x, part.labels[chosen], np.array(rate)))
 
 
