@@ -13,7 +13,7 @@ from deltatrain.accel.modes import MODES
 
 Unit = Literal["encoder", "engine", "elementwise", "exchange", "load", "store"]
 Phase = Literal["FP", "RF", "BP", "WG", "WU"]
-Stream = Literal["x", "h", "readout"]
+Stream = Literal["x", "h", "readout", "words"]
 
 UNITS: tuple[str, ...] = get_args(Unit)
 TILE_UNITS = tuple(name for name in UNITS if name != "exchange")

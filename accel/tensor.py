@@ -37,7 +37,8 @@ class Tensor(NamedTuple):
     kind
         Whether it holds weights or their gradients.
     stream, layer
-        The stream that it is multiplied with, and in which layer. That of the read-out is the last layer.
+        The stream that it is multiplied with, and in which layer. That of the read-out is the last layer; the table of
+        words, a column for each, is of layer 0.
     remote
         Whether it lives in off-chip memory; its columns are then fetched, and written back, as contiguous bursts.
     address
@@ -90,5 +91,5 @@ class Tensor(NamedTuple):
 
 
 def matrix_name(stream: Stream, layer: int) -> str:
-    """Return how people call a weight matrix; there is one read-out, behind the last layer."""
-    return "W_readout" if stream == "readout" else f"W_{stream}[{layer}]"
+    """Return how people call a weight matrix; there is one read-out, and one table of words."""
+    return f"W_{stream}" if stream in ("readout", "words") else f"W_{stream}[{layer}]"

@@ -43,6 +43,20 @@ def update_note(result: Result) -> str:
     return f"The machine's update (WU) is plain SGD, whatever the workload's optimiser ({named})."
 
 
+def window_note(result: Result) -> str:
+    """Return the sentences on looked up words and on a window of streams; empty where there is neither."""
+    training, told = result.workload.get("training", {}), []
+    if result.workload.get("embedding"):
+        told.append("Each step loads its word's row of the table from off-chip memory (FP).")
+        if "WU" in phases_of(result):
+            told.append("The row's gradient is added to the word's (WG), and the words that occur are updated (WU).")
+        told.append("The words' numbers, which the host sends, are not simulated.")
+    if training.get("truncate_steps") and training.get("window_state") != "reset":
+        told.append("The step is a window that goes on from a state, in local memory when it begins;")
+        told.append("moving the states of several streams in and out is not simulated.")
+    return " ".join(told)
+
+
 def phase_rows(result: Result) -> list[Row]:
     """Return one row for each phase, FP, RF, BP, WG, WU, and their total.
 

@@ -80,6 +80,12 @@ class DenseTwin:
             make_folder(self._path.parent)
             replace_file(self._path, _digest(content) + b"\n" + content)
 
+    @property
+    def _begun(self) -> dict[str, object]:
+        """What else decides the twin of a window: whether it goes on from a state, and the words it looks up."""
+        words, carried = self.recorded.words, self.recorded.carried
+        return ({"carried": True} if carried else {}) | ({} if words is None else {"words": words.tolist()})
+
     @cached_property
     def _path(self) -> Path | None:
         """Where it is kept; None where code of other packages, which no digest covers, may decide what is counted."""
@@ -92,6 +98,7 @@ class DenseTwin:
             "network": [workload.cell, self.trace.inputs, workload.hidden, self.trace.classes],
             "phases": [workload.learns, workload.readout, TASKS.load(workload.task).MODE],
             "lengths": self.recorded.lengths.tolist(),
+            **self._begun,
             "code": CODE,
             "prices": prices_digest(),
         }

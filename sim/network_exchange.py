@@ -86,6 +86,8 @@ def _network_at(what: AnyPath) -> StoredNetwork:
     trace = Trace.load(folder.trace)
     state = learning_state.load(folder.state, trace.workload.digest())
     sizes = sizes_of(trace)
+    if sizes.words:
+        raise ConfigError(f"{path} has an embedding, for which the formats of networks have no word here yet")
     if state.parameters.size != sum(math.prod(shape) for shape in shapes(sizes)):
         raise ConfigError(f"{folder.state} is of another network than {folder.trace}")
     return StoredNetwork.of_parameters(trace.workload.cell, from_flat(state.parameters, sizes), trace.workload.name)

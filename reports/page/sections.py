@@ -31,6 +31,7 @@ from deltatrain.reports.table import (
     roofline_rows,
     unit_rows,
     update_note,
+    window_note,
 )
 from deltatrain.reports.units import heading, unit_of
 
@@ -102,7 +103,7 @@ def _phases(run: Run) -> Section:
         f"fired, of all. Speed-up: {'dense cycles over cycles' if run.result.dense else NO_DENSE}. MACs: those with "
         "bias columns included."
     )
-    note = " ".join(filter(None, [note, update_note(run.result)]))
+    note = " ".join(filter(None, [note, update_note(run.result), window_note(run.result)]))
     columns = {
         "phase": "Phase",
         "time_s": "Time",

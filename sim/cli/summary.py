@@ -24,6 +24,7 @@ from deltatrain.reports.table import (
     phase_rows,
     unit_rows,
     update_note,
+    window_note,
 )
 from deltatrain.sim.cli.screen import fields, table
 from deltatrain.sim.fidelity import label
@@ -96,7 +97,7 @@ def _phases(result: Result) -> RenderableType:
         "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
         f"Occupancy: columns that fired, of all. Speed-up: {'dense cycles over cycles' if result.dense else NO_DENSE}."
     )
-    lines = "\n".join(filter(None, [note, update_note(result)]))
+    lines = "\n".join(filter(None, [note, update_note(result), window_note(result)]))
     return table("Phases", columns, map(cells, phase_rows(result)), lines)
 
 

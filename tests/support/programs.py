@@ -13,6 +13,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import Program
+from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
@@ -23,15 +24,17 @@ EVERY_CELL = CELL_ARITHMETIC.names()
 HOMES = st.sampled_from(["local", "remote"])
 
 
-def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int) -> RecordedStep:
+def recorded_step(
+    shape: Shape, lengths: np.ndarray, occupancy: float, seed: int, *, carried: bool = False
+) -> RecordedStep:
     """Return masks in which every delta that can fire does so with probability `occupancy`.
 
-    Of a spiking network as many elements again are gradient-only.
+    Of a spiking network as many elements again are gradient-only. Words are drawn where there is a table of them.
     """
     random = np.random.default_rng(seed)
     steps = int(lengths.max())
     valid = np.arange(steps)[:, None] < lengths
-    recurrent = valid & (np.arange(steps) > 0)[:, None]
+    recurrent = valid & (carried | (np.arange(steps) > 0))[:, None]
 
     def masks(widths: tuple[int, ...], possible: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple((random.random((*possible.shape, w)) < occupancy) & possible[:, :, None] for w in widths)
@@ -39,7 +42,8 @@ def recorded_step(shape: Shape, lengths: np.ndarray, occupancy: float, seed: int
     recurrent &= bool(shape.arithmetic.BLOCKS_H)
     fired_x, fired_h = masks(shape.inputs, valid), masks(shape.hidden, recurrent)
     if shape.encoder.HELD:
-        return RecordedStep(0, 0, lengths, fired_x, fired_h)
+        words = valid * random.integers(0, shape.words, valid.shape) if shape.words else None
+        return RecordedStep(0, 0, lengths, fired_x, fired_h, words=words, carried=carried)
     asked_x, asked_h = (
         tuple(one | other for one, other in zip(fired, masks(widths, possible), strict=True))
         for fired, widths, possible in ((fired_x, shape.inputs, valid), (fired_h, shape.hidden, recurrent))
@@ -98,9 +102,10 @@ def other_schedules(draw: st.DrawFn, architecture: Architecture) -> Architecture
 
 
 @st.composite
-def recordings(draw: st.DrawFn, shape: Shape, most_steps: int = 6) -> RecordedStep:
+def recordings(draw: st.DrawFn, shape: Shape, most_steps: int = 6, *, carried: bool = False) -> RecordedStep:
     lengths = np.array(draw(st.lists(st.integers(1, most_steps), min_size=1, max_size=3)))
-    return recorded_step(shape, lengths, draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])), draw(st.integers(0, 2**16)))
+    occupancy, seed = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])), draw(st.integers(0, 2**16))
+    return recorded_step(shape, lengths, occupancy, seed, carried=carried)
 
 
 READOUTS = st.sampled_from(["last", "every"])
@@ -125,13 +130,18 @@ def sparse_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> t
 
 @st.composite
 def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1) -> Program:
-    """Return the program of a random training step, dense or of what fired; of several tiles if there may be more."""
+    """Return the program of a random training step, dense or of what fired; of several tiles if there may be more.
+
+    Now and then its input are words, or its samples go on from a state.
+    """
     architecture, shape = draw(architectures(most_tiles)), draw(shapes(widest, EVERY_CELL))
+    words = draw(st.sampled_from([0, 0, 1, 7])) if shape.encoder.HELD else 0
+    carried = shape.encoder.HELD > 0 and draw(st.sampled_from([False, False, True]))
     architecture, shape = (
         draw(other_schedules(architecture)),
-        replace(shape, learns=draw(st.sampled_from([True, False]))),
+        replace(shape, learns=draw(st.sampled_from([True, False])), words=words),
     )
-    step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
+    step, readout = draw(recordings(shape, most_steps, carried=carried)), draw(READOUTS)
     if draw(st.booleans()):
-        return lower_dense(architecture, shape, step.lengths, readout)
+        return lower_dense(architecture, shape, step.lengths, readout, begun=Begun(carried, step.words))
     return lower(architecture, shape, step, readout)

@@ -50,6 +50,8 @@ class Grid:
         Of the machine: several pass on what they make.
     in_turn
         Whether its layers and steps follow each other.
+    carried
+        Whether samples go on from a state, so that something may fire into their first step.
 
     Attributes
     ----------
@@ -68,8 +70,9 @@ class Grid:
         tiles: int,
         *,
         in_turn: bool = False,
+        carried: bool = False,
     ) -> None:
-        self._shape, self._tiles = shape, tiles
+        self._shape, self._tiles, self._carried = shape, tiles, carried
         self._layer = np.arange(len(shape.hidden))[:, None, None]
         last_step = lengths[:, None] - 1
         forward, number = timeline.forward, np.arange(timeline.steps.made_by.shape[1])
@@ -142,7 +145,7 @@ class Grid:
         forward, arithmetic = self.timeline.forward, self._shape.arithmetic
         position = Position(forward.stage, forward.macro, True)
         ran = self._everywhere(forward.step != NONE)
-        recurrent = ran & (forward.step > 0) & bool(arithmetic.BLOCKS_H)
+        recurrent = ran & (self._carried | (forward.step > 0)) & bool(arithmetic.BLOCKS_H)
         for kind, exists in (
             (kinds.LOAD_X, ran & (self._layer == 0)),
             (kinds.ENCODE.x, ran),
@@ -164,21 +167,24 @@ class Grid:
         steps, arithmetic = self.timeline.steps, self._shape.arithmetic
         position = Position(steps.stage, steps.macro, False)
         back = self._everywhere(steps.made_by != NONE)
-        recurrent = back & (np.arange(back.shape[2]) > 0) & bool(arithmetic.BLOCKS_H)
-        has_below = self._layer > 0  # nobody asks for the gradient of the data
+        recurrent = back & (np.arange(back.shape[2]) > 0) & bool(arithmetic.BLOCKS_H)  # none goes to a state before
+        listed = back & bool(arithmetic.BLOCKS_H) if self._carried else recurrent
+        # nobody asks for the gradient of data, but of words that are looked up
+        has_below = (self._layer > 0) | bool(self._shape.words)
         for kind, exists in (
             (kinds.READ_T, back & self._read_back),
             (kinds.READ_OUTER, back & self._read_back),
             (kinds.CELL_BACKWARD, back),
             (kinds.MATVEC_T.h, recurrent),
             (kinds.MATVEC_T.x, back & has_below),
-            (kinds.OUTER.h, back if arithmetic.BIAS_H else recurrent),
+            (kinds.OUTER.h, back if arithmetic.BIAS_H else listed),
             (kinds.OUTER.x, back),
+            (kinds.OUTER_WORDS, back & (self._layer == 0) & bool(self._shape.words)),
         ):
             yield kind, exists, position
         if self._tiles > 1:
             yield kinds.RESEND.x, back, position
-            yield kinds.RESEND.h, recurrent, position
+            yield kinds.RESEND.h, listed, position
             yield kinds.REDUCE.h, recurrent, position
             yield kinds.REDUCE.x, back & has_below, position
 
@@ -206,7 +212,8 @@ class Grid:
         """Yield what undoes steps."""
         steps = self.timeline.steps
         undone = self._everywhere((steps.made_by != NONE) & (steps.undo_stage != NONE))
-        recurrent = undone if self._shape.arithmetic.BIAS_H else undone & (np.arange(undone.shape[2]) > 0)
+        every = self._shape.arithmetic.BIAS_H or self._carried
+        recurrent = undone if every else undone & (np.arange(undone.shape[2]) > 0)
         undo = ((kinds.UNDO_CELL, undone), (kinds.UNDO.x, undone), (kinds.UNDO.h, recurrent))
         for number, (kind, exists) in enumerate(undo):
             order = 3 * steps.undo_order + number

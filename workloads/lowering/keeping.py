@@ -164,7 +164,9 @@ def _budget(
 
 
 def input_bytes(architecture: Architecture, shape: Shape) -> int:
-    """Return the bytes of an input vector, padded to whole words so that each begins at one."""
+    """Return the bytes of an input vector, padded to whole words so that each begins at one; 0 where words are read."""
+    if shape.words:
+        return 0
     engine = architecture.engine
     return -(-shape.inputs[0] // engine.lanes) * engine.lanes * engine.formats.activation.bytes
 

@@ -38,6 +38,10 @@ def workload_limits(workload: Workload) -> list[str]:
         reasons.append(
             "few_bit must be left out for a machine, whose tape holds values: only `train` and the studies take codes"
         )
+    if workload.embedding is not None and workload.embedding.tied:
+        reasons.append(
+            "embedding.tied must be false for a machine, whose read-out lies by columns: a word would be a row of it"
+        )
     if workload.training.rule != BPTT:
         reasons.append(f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}")
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
@@ -52,6 +56,10 @@ def workload_limits(workload: Workload) -> list[str]:
 def learning_limits(workload: Workload, what: str) -> list[str]:
     """Return why `what`, which computes a plain loss and one learning rate, refuses a workload."""
     reasons = []
+    if workload.embedding is not None:
+        reasons.append(f"embedding must be left out for {what}, which looks up no words")
+    if workload.training.truncate_steps is not None:
+        reasons.append(f"training.truncate_steps must be left out for {what}, whose steps begin without state")
     if workload.training.class_weights is not None:
         reasons.append(f"training.class_weights must be left out for {what}, whose loss has no weights")
     if workload.training.layer_rates is not None:

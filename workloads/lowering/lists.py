@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,24 @@ from deltatrain.workloads.trace import RecordedStep
 
 Grid = NDArray[np.int64]
 """Integers of shape (B, T): a value for each sample and step."""
+
+
+class Begun(NamedTuple):
+    """What a mini-batch is beside its lengths, whatever fires in it.
+
+    Attributes
+    ----------
+    carried
+        Whether samples go on from a state.
+    words
+        The word that each step looks up, shape (T, B); None without an embedding, or where nobody knows.
+    """
+
+    carried: bool = False
+    words: NDArray[np.int64] | None = None
+
+
+ANEW = Begun()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +63,8 @@ class StreamLists:
         Bytes of all of a sample's lists on the tape of each tile, shape (B, n).
     most_tape_bytes, most_own_bytes
         Bytes on the tape of a list of all elements, and those in the tile with the most elements.
+    begins_silent
+        Whether nothing fires at step 0: there is no h yet.
     """
 
     width: int
@@ -58,17 +79,37 @@ class StreamLists:
     kept_bytes: Grid
     most_tape_bytes: int
     most_own_bytes: int
+    begins_silent: bool = False
 
     def columns(self) -> Grid:
         """Return the columns of each list, bias counted, shape (B, T)."""
         columns: Grid = self.fired + self.biased
         return columns
 
-    def dense_columns(self, *, recurrent: bool) -> Grid:
-        """Return the columns a dense machine works through: at step 0 a recurrent stream has none but the bias."""
+    def dense_columns(self) -> Grid:
+        """Return the columns a dense machine works through: none but the bias where there is no h yet."""
         step = np.arange(self.biased.shape[1])
-        columns: Grid = np.where(recurrent & (step == 0), 0, self.width) + self.biased
+        columns: Grid = np.where(self.begins_silent & (step == 0), 0, self.width) + self.biased
         return columns
+
+
+class WordLists(NamedTuple):
+    """What is looked up in a table of words, one column a step.
+
+    Attributes
+    ----------
+    words
+        The word of each step, shape (B, T).
+    start
+        Where each step's list of this one column begins in `Lists.columns`, shape (B, T).
+    occurring, occurring_start
+        How many words occur, and where the list of them begins.
+    """
+
+    words: Grid
+    start: Grid
+    occurring: int
+    occurring_start: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +127,10 @@ class Lists:
         widest matrix has columns: the list of every op that works through all columns.
     entry_bytes
         Bytes of one entry kept for the backward pass.
+    carried
+        Whether samples go on from a state.
+    words
+        What is looked up; None without an embedding.
     """
 
     lengths: Grid
@@ -93,6 +138,8 @@ class Lists:
     h: tuple[StreamLists, ...]
     columns: NDArray[np.int32]
     entry_bytes: int
+    carried: bool = False
+    words: WordLists | None = None
 
 
 def value_bytes(formats: Formats) -> int:
@@ -123,31 +170,36 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
             if asked_mask is not mask:
                 asked_start = listed(asked_mask, one.biased & False)
             streams[-1].append(replace(one, start=start, asked_start=asked_start))
-    return replace(sized, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
+    placed = replace(sized, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
+    return _with_words(placed, step.words)
 
 
 def sized_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
-    """Return how long the lists of what fired in `step` are, without their entries: none begins anywhere."""
+    """Return how long the lists of what fired in `step` are, without their entries, of which none begins anywhere.
+
+    Lists of words are left out.
+    """
     entry, biased = shape.encoder.list_entry_bytes(engine), _biased(step.lengths, shape)
     nowhere = np.broadcast_to(np.int64(0), biased.shape)
 
-    def sized(mask: NDArray[np.bool_], asked_mask: NDArray[np.bool_], bias: bool) -> StreamLists:
+    def sized(mask: NDArray[np.bool_], asked_mask: NDArray[np.bool_], bias: bool, *, silent: bool) -> StreamLists:
         of_asked = asked_mask.transpose(1, 0, 2)
         own = dealt(of_asked, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
         asked = own.sum(axis=-1)
         fired = asked if mask is asked_mask else mask.transpose(1, 0, 2).sum(axis=-1, dtype=np.int64)
         scan = encode.scan_cycles(of_asked, engine, tiles)
         on_tape = _on_tape(own, mask.shape[-1], entry, engine)
-        return StreamLists(mask.shape[-1], biased & bias, fired, nowhere, asked, nowhere, scan, *on_tape)
+        return StreamLists(mask.shape[-1], biased & bias, fired, nowhere, asked, nowhere, scan, *on_tape, silent)
 
     bias_x, bias_h = shape.arithmetic.BIAS_X, shape.arithmetic.BIAS_H
     x, h = _masks(step)
     return Lists(
         step.lengths,
-        tuple(sized(*masks, bias_x) for masks in x),
-        tuple(sized(*masks, bias_h) for masks in h),
+        tuple(sized(*masks, bias_x, silent=False) for masks in x),
+        tuple(sized(*masks, bias_h, silent=not step.carried) for masks in h),
         _all_columns(shape),
         entry,
+        step.carried,
     )
 
 
@@ -157,10 +209,10 @@ def _masks(step: RecordedStep) -> list[list[tuple[NDArray[np.bool_], NDArray[np.
     return [list(zip(*masks, strict=True)) for masks in of_streams]
 
 
-def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
+def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1, begun: Begun = ANEW) -> Lists:
     """Return the lists of a dense machine, which work through every column; an entry is a value without an index.
 
-    Its encoder passes on `accel.engine.Engine.encoder_elements` values a cycle.
+    Its encoder passes on `accel.engine.Engine.encoder_elements` values a cycle. Of words it looks up what any does.
     """
     steps = int(lengths.max(initial=0))
     valid = np.arange(steps) < lengths[:, None]
@@ -168,20 +220,24 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> 
     biased = _biased(lengths, shape)
 
     def stream(width: int, bias: bool, *, recurrent: bool) -> StreamLists:
-        listed = valid & (np.arange(steps) > 0) if recurrent else valid
+        silent = recurrent and not begun.carried
+        listed = valid & (np.arange(steps) > 0) if silent else valid
         zero = np.zeros(valid.shape, dtype=np.int64)
         own = own_elements(width, engine.lanes, tiles)
         scan = zero + encode.pass_cycles(int(own.max()), engine)
         # At step 0 a recurrent stream's only entry is the bias, the column after the last element.
-        start = np.where(recurrent & (np.arange(steps) == 0), width, 0) + zero
+        start = np.where(silent & (np.arange(steps) == 0), width, 0) + zero
         on_tape = _on_tape(listed[:, :, None] * own, width, entry, engine)
         every = listed * np.int64(width)
-        return StreamLists(width, biased & bias, every, start, every, start, scan, *on_tape)
+        return StreamLists(width, biased & bias, every, start, every, start, scan, *on_tape, silent)
 
     x = tuple(stream(width, shape.arithmetic.BIAS_X, recurrent=False) for width in shape.inputs)
     returning = [width if shape.arithmetic.BLOCKS_H else 0 for width in shape.hidden]
     h = tuple(stream(width, shape.arithmetic.BIAS_H, recurrent=True) for width in returning)
-    return Lists(lengths, x, h, _all_columns(shape), entry)
+    words = begun.words
+    if words is None and shape.words:
+        words = np.zeros((steps, len(lengths)), dtype=np.int64)  # any will do where nothing but room is asked for
+    return _with_words(Lists(lengths, x, h, _all_columns(shape), entry, begun.carried), words)
 
 
 def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
@@ -192,12 +248,25 @@ def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> L
         zero = np.zeros_like(stream.fired)
         on_tape = _on_tape(np.repeat(zero[..., None], tiles, 2), width, entry, engine)
         of_vectors = (zero, stream.start, zero, stream.asked_start, stream.scan_cycles)
-        return StreamLists(width, stream.biased, *of_vectors, *on_tape)
+        return StreamLists(width, stream.biased, *of_vectors, *on_tape, stream.begins_silent)
 
     dense = dense_lists(lengths, shape, engine, tiles)
     return replace(
         dense, x=tuple(map(idle, dense.x, shape.inputs)), h=tuple(map(idle, dense.h, shape.hidden)), entry_bytes=entry
     )
+
+
+def _with_words(lists: Lists, words: Grid | None) -> Lists:
+    """Return the lists with those of the words that each step looks up, shape (T, B); as they are without any."""
+    if words is None:
+        return lists
+    by_sample = np.ascontiguousarray(words.T)
+    running = np.arange(by_sample.shape[1]) < lists.lengths[:, None]
+    occurring, begin = np.unique(by_sample[running]), len(lists.columns)
+    start = begin + np.arange(by_sample.size).reshape(by_sample.shape)
+    of_words = WordLists(by_sample, start, len(occurring), begin + by_sample.size)
+    columns = np.concatenate([lists.columns, by_sample.ravel(), occurring]).astype(np.int32)
+    return replace(lists, columns=columns, words=of_words)
 
 
 def _all_columns(shape: Shape) -> NDArray[np.int32]:

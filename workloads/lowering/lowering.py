@@ -18,7 +18,7 @@ from deltatrain.workloads.lowering.exchange_room import wait_for_room
 from deltatrain.workloads.lowering.grid import Grid
 from deltatrain.workloads.lowering.in_turn import in_turn
 from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, as_scheduled, placed_plainly, plainly
-from deltatrain.workloads.lowering.lists import Lists, dense_lists, fired_lists, idle_lists
+from deltatrain.workloads.lowering.lists import ANEW, Begun, Lists, dense_lists, fired_lists, idle_lists
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops import COLUMNS
@@ -75,9 +75,10 @@ def lower_dense(
     lengths: NDArray[np.int64],
     readout: str,
     schedule_of: ScheduleOf | None = None,
+    begun: Begun = ANEW,
 ) -> Program:
     """Return the program of the same training step on the same machine with every column worked through."""
-    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count)
+    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count, begun)
     return _lowered(architecture, shape, lists, readout, schedule_of)
 
 
@@ -87,14 +88,19 @@ def check_dense_fits(
     lengths: NDArray[np.int64],
     readout: str,
     schedule_of: ScheduleOf | None = None,
+    begun: Begun = ANEW,
 ) -> None:
     """Raise the `FitError` of `lower_dense`, if there is one, without making the program."""
     engine, tiles = architecture.engine, architecture.tiles.count
-    if schedule_of is None:
+    if schedule_of is None and begun is ANEW and not shape.words:
         placed_plainly(architecture, shape, dense_alike(lengths, shape, engine, tiles).lists, readout)
+        return
+    _check_room(_LISTED_BYTES, shape, lengths)
+    lists = dense_lists(lengths, shape, engine, tiles, begun)
+    if schedule_of is None:
+        placed_plainly(architecture, shape, lists, readout)
     else:
-        _check_room(_LISTED_BYTES, shape, lengths)
-        as_scheduled(architecture, shape, dense_lists(lengths, shape, engine, tiles), readout, schedule_of)
+        as_scheduled(architecture, shape, lists, readout, schedule_of)
 
 
 def check_idle_fits(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
@@ -116,7 +122,11 @@ def _lowered(
         keeping.placed,
         Tape(architecture, shape, lists),
         State(architecture, shape),
-        Grid(*(shape, timeline, lists.lengths, readout, architecture.tiles.count), in_turn=architecture.engine.in_turn),
+        Grid(
+            *(shape, timeline, lists.lengths, readout, architecture.tiles.count),
+            in_turn=architecture.engine.in_turn,
+            carried=lists.carried,
+        ),
     )
     given.grid.order.rank()
     program = _program(given, keeping)
@@ -139,7 +149,7 @@ def _kept(
 
 
 def _program(given: StepInputs, keeping: Keeping) -> Program:
-    updates = len(given.matrices) if given.shape.learns else 0
+    updates = len(given.matrices) + bool(given.shape.words) if given.shape.learns else 0
     table = Ops.blank(given.grid.order.size + updates)
     for kind, points in given.grid.order.kinds():
         enter(table, given, kind, points, given.rows(kind, points))

@@ -78,7 +78,7 @@ class Pair(NamedTuple):
 
     def of(self, stream: Stream) -> OpKind:
         """Return the kind of a layer's stream."""
-        assert stream != "readout", "the read-out has kinds of its own"
+        assert stream in ("x", "h"), "the read-out and the words have kinds of their own"
         return self.x if stream == "x" else self.h
 
 
@@ -120,6 +120,9 @@ REDUCE = _pair("reduce", "reduce", "BP", _STEP)
 OUTER = _pair("outer", "outer", "WG", _STEP)
 """Add to the gradient of a matrix."""
 
+OUTER_WORDS = OpKind("outer_words", "outer", "WG", "words", _STEP)
+"""Add the gradient of what was looked up to that of the word, a column of the table."""
+
 STORE_TAPE = OpKind("store_tape", "store", "FP", "x", _FORWARD)
 """Store a step's tape off-chip."""
 LOAD_TAPE = OpKind("load_tape", "load", "BP", "x", _STEP)
@@ -142,12 +145,13 @@ UPDATE: dict[Stream, OpKind] = {
     "x": OpKind("update_x", "update", "WU", "x", _STEP),
     "h": OpKind("update_h", "update", "WU", "h", _STEP),
     "readout": OpKind("update_readout", "update", "WU", "readout", _STEP),
+    "words": OpKind("update_words", "update", "WU", "words", _STEP),
 }
 """Update a matrix, by the stream that it is multiplied with. There is one for each matrix, behind all other ops."""
 
 KINDS = (
     *(LOAD_X, *ENCODE, *BROADCAST, *MATVEC, CELL, READ, READ_REDUCE, LOSS),
-    *(READ_T, READ_OUTER, CELL_BACKWARD, *RESEND, *MATVEC_T, *REDUCE, *OUTER),
+    *(READ_T, READ_OUTER, CELL_BACKWARD, *RESEND, *MATVEC_T, *REDUCE, *OUTER, OUTER_WORDS),
     *(STORE_TAPE, LOAD_TAPE, COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *UNDO),
 )
 """All kinds that are in the grid of ops; updates follow behind it (`workloads.lowering.ops.updates`)."""

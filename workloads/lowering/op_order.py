@@ -73,6 +73,7 @@ BACKWARD: tuple[tuple[OpKind, ...], ...] = (
     (kinds.CELL_BACKWARD,),
     (*kinds.MATVEC_T, *kinds.REDUCE),
     kinds.OUTER,
+    (kinds.OUTER_WORDS,),
     (kinds.READ_OUTER,),
 )
 """Likewise backward; each sum over the tiles is made right after its product."""

@@ -26,6 +26,10 @@ SUMS_WAITING = 2
 """Products with sums over the tiles that a tile holds: one is made while the other is added up."""
 
 
+GRADIENTS_OF_WORDS = 2
+"""Gradients of looked up words that a tile holds: one is made while the other is added to the table's."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """The sizes of a network that the machine sees.
@@ -44,6 +48,8 @@ class Shape:
         Whether steps run backward and weights are updated. Without that there are no gradients and no tape.
     loss
         The mode of `accel.modes` that computes the gradient of the read-out.
+    words
+        Of an embedding, the words of its table: layer 0 reads a column of it. 0 without one.
     """
 
     arithmetic: CellArithmetic
@@ -52,6 +58,7 @@ class Shape:
     classes: int
     learns: bool = True
     loss: str = "loss"
+    words: int = 0
 
     @property
     def encoder(self) -> EncoderMode:
@@ -59,15 +66,17 @@ class Shape:
         return encoder_mode(self.arithmetic.ENCODER)
 
     @classmethod
-    def of(cls, cell: str, features: int, hidden: tuple[int, ...], classes: int, *, learns: bool = True) -> Shape:
+    def of(
+        cls, cell: str, features: int, hidden: tuple[int, ...], classes: int, *, learns: bool = True, words: int = 0
+    ) -> Shape:
         """Return the shape of a classifier of `cell`, a name in ``workloads/cells``, on vectors of `features`."""
         arithmetic = CELL_ARITHMETIC.load(CELLS.load(cell).ARITHMETIC)
-        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes, learns)
+        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes, learns, words=words)
 
     @classmethod
-    def of_workload(cls, workload: Workload, features: int, classes: int) -> Shape:
+    def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
-        plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns)
+        plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
         return replace(plain, loss=TASKS.load(workload.task).MODE)
 
 
@@ -162,6 +171,12 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int
     return found
 
 
+def word_table(shape: Shape, architecture: Architecture) -> MatrixSize:
+    """Return the size of the table of words: a column for each word, as one burst off-chip; tiles share its rows."""
+    width = shape.inputs[0]
+    return MatrixSize(width, -(-width // architecture.lanes), shape.words)
+
+
 def own_most(architecture: Architecture, width: int) -> int:
     """Return how many of `width` neurons, or elements of a vector, belong to the tile with the most of them."""
     return int(own_elements(width, architecture.engine.lanes, architecture.tiles.count).max())
@@ -199,6 +214,8 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         for (stream, layer), size in sizes.items():
             tensors.append(Tensor(kind, stream, layer, is_remote, address, size.columns, size.words, word_bytes))
             address += tensors[-1].bytes
+    if shape.words:
+        tensors += _word_tables(architecture, shape, remote)
     tape_home = architecture.checkpoint.tape_home or placement.tape
     tape_remote = _settle("tape", demand.tape, tape_home, architecture, local, remote, demand.tape_slots)
     tape_address = sum(remote.values()) - demand.tape_slots if tape_remote else 0
@@ -209,6 +226,20 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     _check("weights, gradients, tape and inputs", sum(remote.values()), architecture, "remote")
     input_address = sum(remote.values()) - demand.inputs
     return Placed(tuple(tensors), tape_remote, tape_address, input_address, local, remote)
+
+
+def _word_tables(architecture: Architecture, shape: Shape, remote: dict[str, int]) -> list[Tensor]:
+    """Return the table of words and that of their gradients, and book them: off-chip, where all input comes from."""
+    size, tables = word_table(shape, architecture), []
+    kinds: tuple[tuple[TensorKind, str, int], ...] = (
+        ("weights", "words", architecture.weight_word_bytes),
+        ("gradients", "gradients of words", architecture.gradient_word_bytes),
+    )
+    for kind, use, word_bytes in kinds if shape.learns else kinds[:1]:
+        address = sum(remote.values())
+        tables.append(Tensor(kind, "words", 0, True, address, size.columns, size.words, word_bytes))
+        remote[use] = tables[-1].bytes
+    return tables
 
 
 def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int], remote: dict[str, int]) -> Placed:
@@ -266,10 +297,15 @@ def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:
 
 
 def state_bytes(architecture: Architecture, shape: Shape) -> int:
-    """Return the local bytes of what every step works on, with the lists of the next sample that are made ahead."""
+    """Return the local bytes of what every step works on, with the lists of the next sample that are made ahead.
+
+    Where words learn, the gradients of what was looked up are among it.
+    """
     entry_bytes: int = shape.encoder.list_entry_bytes(architecture.engine)
-    lists_bytes = LISTS_AHEAD * own_most(architecture, shape.inputs[0]) * entry_bytes
-    return memory_map(architecture, shape).bytes + lists_bytes
+    own_inputs = own_most(architecture, shape.inputs[0])
+    of_words = GRADIENTS_OF_WORDS * own_inputs if shape.words and shape.learns else 0
+    gradients_bytes = of_words * architecture.engine.formats.gradient.bytes
+    return memory_map(architecture, shape).bytes + LISTS_AHEAD * own_inputs * entry_bytes + gradients_bytes
 
 
 def inputs_on_way(architecture: Architecture) -> int:

@@ -21,6 +21,7 @@ from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
 from deltatrain.workloads.lowering.keeping import ScheduleOf
 from deltatrain.workloads.lowering.limits import limits, workload_limits
+from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import check_dense_fits, check_idle_fits, lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
@@ -65,16 +66,18 @@ def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep,
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
     shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
-    return lower_dense(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
+    schedules = _dense_schedules(architecture, shape, lengths, readout)
+    return lower_dense(architecture, shape, lengths, readout, schedules, Begun(recorded.carried, recorded.words))
 
 
 def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
 
-    It cannot where steps are run again, or weights are sparse, whose columns differ.
+    It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, or a state is
+    carried.
     """
     shape = shape_of(trace)
-    if recorded.weights or (shape.learns and _policy_that_runs_again(architecture) is not None):
+    if recorded.weights or _is_begun(recorded) or (shape.learns and _policy_that_runs_again(architecture) is not None):
         return recorded_program(architecture, trace, recorded)
     refuse(limits(architecture, trace.workload))
     steps = _steps_alike(architecture, shape, recorded, fired_alike, recorded)
@@ -84,10 +87,15 @@ def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
 def alike_dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of `dense_program` for laws that add up ops: those alike in one row, where that can be."""
     shape = shape_of(trace)
-    if shape.learns and _policy_that_runs_again(architecture) is not None:
+    if _is_begun(recorded) or (shape.learns and _policy_that_runs_again(architecture) is not None):
         return dense_program(architecture, trace, recorded)
     steps = _steps_alike(architecture, shape, recorded, dense_alike, recorded.lengths)
     return program_of_alike(architecture, shape, steps, trace.workload.readout)
+
+
+def _is_begun(recorded: RecordedStep) -> bool:
+    """Tell whether the step is more than its masks: it goes on from a state, or looks words up."""
+    return recorded.carried or recorded.words is not None
 
 
 def _steps_alike(
@@ -131,7 +139,7 @@ def shape_of(trace: Trace) -> Shape:
     """Return the sizes of a trace's network; a `ConfigError` where no program does what was trained."""
     refuse(workload_limits(trace.workload))
     workload = trace.workload
-    return Shape.of_workload(workload, trace.inputs, trace.classes)
+    return Shape.of_workload(workload, trace.inputs, trace.classes, trace.sizes.words)
 
 
 @dataclass(frozen=True)
@@ -173,4 +181,6 @@ def _first_steps(recorded: RecordedStep) -> RecordedStep:
     lengths = np.minimum(recorded.lengths, _COSTED_STEPS)
     streams = (recorded.fired_x, recorded.fired_h, recorded.asked_x, recorded.asked_h)
     x, h, asked_x, asked_h = (tuple(mask[:_COSTED_STEPS] for mask in masks) for masks in streams)
-    return RecordedStep(recorded.epoch, recorded.update, lengths, x, h, asked_x, asked_h)
+    words = None if recorded.words is None else recorded.words[:_COSTED_STEPS]
+    masks = lengths, x, h, asked_x, asked_h
+    return RecordedStep(recorded.epoch, recorded.update, *masks, words=words, carried=recorded.carried)

@@ -69,11 +69,12 @@ def evaluate(
     return Evaluation(TASKS.load(network.task).figure(total / of), loss / seen, fired)
 
 
-def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
-    """Return the fired masks of a forward pass, padded, samples in the caller's order."""
+def recorded_step(ran: Forward, epoch: int, update: int, words: Array | None = None) -> RecordedStep:
+    """Return the fired masks of a forward pass, padded, samples in the caller's order, and its `words`, (T, B)."""
     packing = ran.packing
     lengths = np.empty_like(packing.lengths)
     lengths[packing.order] = packing.lengths
+    first = ran.tapes[0].fired_x if words is None else ran.tapes[0].asked_x
     fired_x = tuple(unpack(tape.fired_x, packing) for tape in ran.tapes)
     fired_h = tuple(unpack(tape.fired_h, packing) for tape in ran.tapes)
     return RecordedStep(
@@ -82,13 +83,14 @@ def recorded_step(ran: Forward, epoch: int, update: int) -> RecordedStep:
         lengths=lengths,
         fired_x=fired_x,
         fired_h=fired_h,
-        asked_x=_asked([ran.tapes[0].fired_x, *(tape.asked_x for tape in ran.tapes[1:])], fired_x, packing),
+        asked_x=_asked([first, *(tape.asked_x for tape in ran.tapes[1:])], fired_x, packing),
         asked_h=_asked([tape.asked_h for tape in ran.tapes], fired_h, packing),
+        words=words,
         carried=bool(ran.before),
     )
 
 
 def _asked(masks: list[Array], fired: tuple[Array, ...], packing: Packing) -> tuple[Array, ...]:
-    """Return packed masks padded; none if they are what fired. Nobody asks for the gradient of the network's input."""
+    """Return packed masks padded; none if they are what fired."""
     asked = tuple(unpack(mask, packing) for mask in masks)
     return () if all(map(np.array_equal, asked, fired)) else asked

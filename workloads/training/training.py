@@ -332,10 +332,10 @@ def _record(
     training = workload.training
     chosen = _generator(training, _RECORD, 0).permutation(len(part))[: training.batch]
     window, before = recorded_window(network, parameters, part, chosen, truncation_of(training))
-    step = recorded_step(forward(network, parameters, window.x, window.lengths, before), epoch, update)
-    if network.sizes.words:
-        return replace(step, words=window.x)
-    if training.truncate_steps is not None or network.thresholds is None or not network.sizes.cell.STREAMS.HELD:
+    ran = forward(network, parameters, window.x, window.lengths, before)
+    step = recorded_step(ran, epoch, update, window.x if network.sizes.words else None)
+    numbered = network.thresholds is not None and bool(network.sizes.cell.STREAMS.HELD) and not network.sizes.words
+    if training.truncate_steps is not None or not numbered:
         return step
     return replace(step, numbers=StepNumbers(parameters.flat(), window.x, part.wanted(chosen), np.array(rate)))
 

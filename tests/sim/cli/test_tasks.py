@@ -95,6 +95,75 @@ def test_perplexity_is_called_so_everywhere(deltatrain, tmp_path):
     assert data.status == 0 and "<eos>" in data.stdout, data.stderr
 
 
+STREAMS = """
+base = "vowels"
+name = "talk"
+hidden = [8]
+task = "next_word"
+readout = "every"
+embedding.width = 4
+
+[dataset]
+path = "talk"
+targets = "step_classes"
+streams = 1
+
+[training]
+epochs = 3
+dense_epochs = 1
+batch = 1
+truncate_steps = 5
+learning_rate = 0.02
+"""
+
+
+@pytest.fixture
+def talk(tmp_path):
+    (tmp_path / "talk").mkdir()
+    for part, lines in (("train", 40), ("valid", 8), ("test", 8)):
+        (tmp_path / "talk" / f"{part}.txt").write_text("a b a c a d\n" * lines)
+    (tmp_path / "talk.toml").write_text(STREAMS)
+    return tmp_path / "talk.toml"
+
+
+def test_a_stream_of_words_is_learned_online_and_simulated(deltatrain, tmp_path, talk):
+    """Batch 1, an update every five words; what of it is simulated is said."""
+    out = tmp_path / "out"
+    ran = deltatrain("run", "--workload", talk, "--on", "edge", "--out", out)
+    assert ran.status == 0, ran.stderr
+    trace = Trace.load(out / "trace.npz")
+    assert trace.recorded[-1].carried and trace.recorded[-1].words.shape == (5, 1)
+    assert 1 < trace.chosen.figure < 4
+    told = " ".join(ran.stdout.split())
+    assert "loads its word's row" in told and "goes on from a state" in told and "not simulated" in told
+    result = Result.load(out / "result.json")
+    assert result.counters.phases["WU"].macs < result.workload["hidden"][0] * 10_000
+    shown = deltatrain("report", out, "--out", tmp_path / "page.html")
+    assert shown.status == 0 and "goes on from a state" in (tmp_path / "page.html").read_text()
+    again = deltatrain("simulate", out / "trace.npz", "--on", "reneta", "--fidelity", "analytic")
+    assert again.status == 0, again.stderr
+    data = deltatrain("data", "show", talk)
+    assert data.status == 0 and "<eos>" in data.stdout, data.stderr
+
+
+def test_what_no_machine_or_file_has_of_words_is_one_line(deltatrain, tmp_path, talk):
+    out = tmp_path / "out"
+    for changes, line in (
+        (["embedding.tied=true", "embedding.width=8"], "embedding.tied must be false for a machine"),
+        (["dataset.streams=100"], "dataset.streams must be at most 55, as the validation part has 56 words, not 100"),
+        (["training.window_state=kept"], "window_state"),
+        (["training.truncate_steps=0"], "truncate_steps must be a positive integer, not 0"),
+        (["initial_weights=a.npz"], "a.npz"),
+    ):
+        told = [word for change in changes for word in ("--set", f"workload.{change}")]
+        ran = deltatrain("run", "--workload", talk, "--on", "edge", *told, "--out", out)
+        assert ran.status == 2 and len(ran.stderr.splitlines()) == 1 and line in ran.stderr, ran.stderr
+    assert deltatrain("train", "--workload", talk, "--out", out).status == 0
+    for name in ("net.onnx", "net.safetensors", "net.npz"):
+        ran = deltatrain("export", out, "--out", tmp_path / name)
+        assert ran.status == 2 and "has an embedding" in ran.stderr and not (tmp_path / name).exists(), ran.stderr
+
+
 def test_gates_refuse_what_they_cannot_learn_before_it_is_trained(deltatrain, tmp_path, described):
     rates = "workload.training.layer_rates=[1.0,0.5]"
     told = ("--on", "tiny", "--fidelity", "rtl", "--set", rates, "--out", tmp_path / "out")

@@ -79,7 +79,7 @@ def test_the_dense_lists_hold_every_column(case: tuple[Architecture, Shape, Reco
                     elements = [] if recurrent and t == 0 else list(range(width))
                     wanted = elements + [width] * (bias and _fires(shape, t))
                     assert _list(lists, stream, sample, t) == wanted
-                    assert stream.dense_columns(recurrent=recurrent)[sample, t] == len(wanted)
+                    assert stream.dense_columns()[sample, t] == len(wanted)
                     assert stream.scan_cycles[sample, t] == encode.pass_cycles(width, architecture.engine)
 
 

@@ -15,14 +15,19 @@ from deltatrain.workloads.lowering.placement import inputs_on_way
 
 
 def _load(given: StepInputs, kind: OpKind, points: Points) -> Columns:
-    """Return loads of input vectors; each waits until one of the places for them is free."""
-    lengths, size_bytes = given.lists.lengths, input_bytes(given.architecture, given.shape)
-    before = np.cumsum(lengths) - lengths
-    number = before[points[1]] + at(given.grid.timeline.forward.step, points)
-    address = given.placed.input_address + number * size_bytes
+    """Return loads of input vectors, or of words; each waits until one of the places is free."""
+    step = at(given.grid.timeline.forward.step, points)
+    if given.lists.words is None:
+        lengths, size_bytes = given.lists.lengths, input_bytes(given.architecture, given.shape)
+        before = np.cumsum(lengths) - lengths
+        address = given.placed.input_address + (before[points[1]] + step) * size_bytes
+    else:
+        table = given.placed.tensors[given.placed.index("weights", "words", 0)]
+        size_bytes = table.bytes // table.columns
+        address = table.address + given.lists.words.words[points[1], step] * size_bytes
     # Others may be on their way, of the next sample too, while one is in use.
     places = 1 + inputs_on_way(given.architecture)
-    used = np.full(len(number), NO_OP)
+    used = np.full(len(step), NO_OP)
     used[places:] = given.rows(ENCODE.x, points)[:-places]
     return transfer(given, kind, size_bytes, address) | given.grid.phase(points) | {"depends": [used]}
 

@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.op_kinds import (
 )
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops.given import Columns, ColumnsOf, StepInputs, stacked
-from deltatrain.workloads.lowering.ops.matrices import kept_list
+from deltatrain.workloads.lowering.ops.matrices import kept_list, room_for_words
 
 
 def _broadcast(given: StepInputs, kind: OpKind, points: Points) -> Columns:
@@ -34,7 +34,8 @@ def _resend(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 def _reduce(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     sum_bytes = given.architecture.engine.formats.backward_sum.bytes
     added = _passed(given, kind, _asked(given, kind, points), sum_bytes)
-    return added | {"depends": [given.rows(MATVEC_T.of(kind.stream), points)]}
+    room = room_for_words(given, kind, points)
+    return added | {"depends": [given.rows(MATVEC_T.of(kind.stream), points), room]}
 
 
 def _read_reduce(given: StepInputs, kind: OpKind, points: Points) -> Columns:

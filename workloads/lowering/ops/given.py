@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.grid import Grid
 from deltatrain.workloads.lowering.lists import Lists, StreamLists
 from deltatrain.workloads.lowering.op_kinds import OpKind
 from deltatrain.workloads.lowering.op_order import Points
-from deltatrain.workloads.lowering.placement import MatrixSize, Placed, Shape, matrices
+from deltatrain.workloads.lowering.placement import MatrixSize, Placed, Shape, matrices, word_table
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 
@@ -65,6 +65,16 @@ class StepInputs:
     def whole_matrices(self) -> dict[tuple[Stream, int], MatrixSize]:
         """Sizes of the matrices over all tiles."""
         return matrices(self.shape, self.architecture.model_copy(update={"tiles": ONE_TILE}))
+
+    @cached_property
+    def word_table(self) -> MatrixSize:
+        """Size of the table of words, in the tile that has most of it."""
+        return word_table(self.shape, self.architecture)
+
+    @cached_property
+    def whole_word_table(self) -> MatrixSize:
+        """Size of the table of words over all tiles."""
+        return word_table(self.shape, self.architecture.model_copy(update={"tiles": ONE_TILE}))
 
     def beside(self, stream: Stream, layer: int) -> tuple[int, int]:
         """Return the words a column and the columns of a matrix that other tiles have than the one that has most."""

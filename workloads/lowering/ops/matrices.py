@@ -15,6 +15,8 @@ from deltatrain.workloads.lowering.op_kinds import (
     MATVEC,
     MATVEC_T,
     OUTER,
+    OUTER_WORDS,
+    REDUCE,
     RESEND,
     UNDO,
     UNDO_CELL,
@@ -22,6 +24,7 @@ from deltatrain.workloads.lowering.op_kinds import (
 )
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops.given import Columns, ColumnsOf, StepInputs, by_layer, stacked
+from deltatrain.workloads.lowering.placement import GRADIENTS_OF_WORDS
 
 
 def _matvec(given: StepInputs, kind: OpKind, points: Points) -> Columns:
@@ -41,12 +44,38 @@ def _outer(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 
 def _matvec_t(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     lists = given.streams(kind.stream)
+    made = given.rows(CELL_BACKWARD, points), given.rows(RESEND.of(kind.stream), points)
     return _on_matrix(given, kind, points) | {
         "count": stacked([one.asked for one in lists], points),  # the bias column has no gradient to give
         "list_start": stacked([one.asked_start for one in lists], points),
         "dense_count": by_layer([one.width for one in lists], points),
-        "depends": [given.rows(CELL_BACKWARD, points), given.rows(RESEND.of(kind.stream), points)],
+        "depends": [*made, room_for_words(given, kind, points)],
         "list_from": _list_from(given, kind, points),
+    }
+
+
+def room_for_words(given: StepInputs, kind: OpKind, points: Points) -> NDArray[np.int64]:
+    """Return what freed the room for the gradient of a looked up word, of the ops that leave it; NO_OP of others."""
+    product = REDUCE if given.tiles > 1 else MATVEC_T
+    freed = given.rows(OUTER_WORDS, points, step=GRADIENTS_OF_WORDS)
+    return freed if kind is product.x else np.full_like(freed, NO_OP)
+
+
+def _outer_words(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    """Return ops that add to the gradient of one word each; they multiply by 1."""
+    words, product = given.lists.words, REDUCE if given.tiles > 1 else MATVEC_T
+    assert words is not None, "there is an embedding"
+    size, whole = given.word_table, given.whole_word_table
+    return given.codes(kind) | {
+        "count": 1,
+        "dense_count": 1,
+        "words": size.words,
+        "other_words": whole.words - size.words,
+        "rows": size.rows,
+        "tensor": given.placed.index("gradients", "words", 0),
+        "list_start": words.start[points[1], points[2]],
+        # what it reads must have been written by the step before
+        "depends": [given.rows(product.x, points), given.rows(kind, points, step=1)],
     }
 
 
@@ -72,10 +101,10 @@ def _list_from(given: StepInputs, kind: OpKind, points: Points) -> NDArray[np.in
 
 def _fired_columns(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     """Return the columns of ops that work through what fired in the steps `points`, and the bias."""
-    lists, recurrent = given.streams(kind.stream), kind.stream == "h"
+    lists = given.streams(kind.stream)
     return _on_matrix(given, kind, points) | {
         "count": stacked([one.columns() for one in lists], points),
-        "dense_count": stacked([one.dense_columns(recurrent=recurrent) for one in lists], points),
+        "dense_count": stacked([one.dense_columns() for one in lists], points),
     }
 
 
@@ -100,6 +129,7 @@ COLUMNS: dict[OpKind, ColumnsOf] = {
     MATVEC_T.h: _matvec_t,
     OUTER.x: _outer,
     OUTER.h: _outer,
+    OUTER_WORDS: _outer_words,
     UNDO.x: _undo,
     UNDO.h: _undo,
 }

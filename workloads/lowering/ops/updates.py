@@ -5,28 +5,48 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.op_table import NO_OP
+from deltatrain.accel.op_table import NO_OP, Stream
+from deltatrain.workloads.lowering.lists import WordLists
 from deltatrain.workloads.lowering.op_kinds import UPDATE
 from deltatrain.workloads.lowering.ops.given import StepInputs
 
 
 def enter_updates(given: StepInputs, table: dict[str, NDArray[np.signedinteger]]) -> None:
     """Enter one update for each matrix in the last rows, each after the last op on its gradient."""
-    first = len(table["mode"]) - len(given.matrices)
-    for row, ((stream, layer), (rows, words, columns)) in enumerate(given.matrices.items(), first):
-        gradient = given.placed.index("gradients", stream, layer)
-        on_it = np.flatnonzero(table["tensor"][:row] == gradient)
+    row = len(table["mode"]) - len(given.matrices) - (given.lists.words is not None)
+    for (stream, layer), (rows, words, columns) in given.matrices.items():
         other_words, other_columns = given.beside(stream, layer)
-        values = given.codes(UPDATE[stream]) | {
+        sizes = {
             "count": columns,
             "dense_count": given.whole_matrices[stream, layer].columns,
             "other_count": other_columns,
             "words": words,
             "other_words": other_words,
             "rows": rows,
-            "tensor": given.placed.index("weights", stream, layer),
-            "second_tensor": gradient,
         }
-        for column, value in values.items():
-            table[column][row] = value
-        table["depends"][row, 0] = on_it[-1] if len(on_it) else NO_OP
+        _enter_update(given, table, row, (stream, layer), sizes)
+        row += 1
+    if given.lists.words is not None:
+        _enter_update(given, table, row, ("words", 0), _of_words(given, given.lists.words))
+
+
+def _of_words(given: StepInputs, words: WordLists) -> dict[str, int]:
+    """Return the size of the update of the words that occur: gradient descent leaves the others as they are."""
+    size, whole = given.word_table, given.whole_word_table
+    counts = {"count": words.occurring, "dense_count": words.occurring, "list_start": words.occurring_start}
+    return counts | {"words": size.words, "other_words": whole.words - size.words, "rows": size.rows}
+
+
+def _enter_update(
+    given: StepInputs,
+    table: dict[str, NDArray[np.signedinteger]],
+    row: int,
+    of: tuple[Stream, int],
+    sizes: dict[str, int],
+) -> None:
+    gradient = given.placed.index("gradients", *of)
+    on_it = np.flatnonzero(table["tensor"][:row] == gradient)
+    tensors = {"tensor": given.placed.index("weights", *of), "second_tensor": gradient}
+    for column, value in (given.codes(UPDATE[of[0]]) | sizes | tensors).items():
+        table[column][row] = value
+    table["depends"][row, 0] = on_it[-1] if len(on_it) else NO_OP
