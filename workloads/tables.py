@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -37,7 +36,6 @@ from deltatrain.workloads.sparsity import SPARSITY
 BPTT = "bptt"  # the training rule that needs no word
 CLASSIFICATION = "classification"  # the task that needs no word
 MOST_CLASSES = 2**31 - 1  # whatever memory a machine has, labels are counted in 32 bits
-NEXT_WORD = "next_word"  # the task whose inputs are words
 
 
 def nothing(share: object) -> bool:
@@ -112,7 +110,8 @@ class Training(Description):
     dropout
         Share of the outputs of each layer but the last that the next one does not see in training; the others are
         divided by what is left. The same ones in all steps of a sample (Gal and Ghahramani, NeurIPS 2016): others in
-        each step would make all deltas fire. Neither evaluation nor a recorded step drops anything.
+        each step would make all deltas fire. With an embedding, looked up rows and what
+        the read-out reads are dropped likewise. Neither evaluation nor a recorded step drops anything.
     truncate_steps
         Steps of a window, where sequences are long streams: a mini-batch is run window by window, with an update after
         each, and no gradient goes from one to the one before (truncated back-propagation through time). A batch of one
@@ -224,21 +223,6 @@ class Recorded(Description):
 
     loop: Literal["closed", "open", "given"]
     source: Annotated[str, Field(max_length=200)] = ""
-
-
-class Embedding(Description):
-    """A look-up table of words, from which the first layer reads.
-
-    Attributes
-    ----------
-    width
-        Numbers of a word, which the first layer reads in place of one-hot words.
-    tied
-        Whether the table is the read-out's matrix too; then the last layer must be as wide.
-    """
-
-    width: PositiveInt
-    tied: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class InitialWeights(Description):

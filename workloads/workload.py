@@ -26,13 +26,12 @@ from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.quantity import share
 from deltatrain.workloads.cells import CELLS, Cell
 from deltatrain.workloads.dataset import RECORDED, SYNTHETIC, Dataset, beside, title
+from deltatrain.workloads.embedding import Embedding
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tables import (
     BPTT,
     CLASSIFICATION,
-    NEXT_WORD,
-    Embedding,
     FewBit,
     InitialWeights,
     Recorded,
@@ -275,8 +274,9 @@ class Workload(Description):
                 f"training.layer_rates must be {layers + 1} numbers, one for each of the {layers} layers and one "
                 f"for the read-out, not {len(training.layer_rates)}"
             )
-        if training.dropout and (layers == 1 or not _holds(self.cell)):
-            why = "there is one layer alone" if layers == 1 else f"cell {self.cell!r} spikes, all or nothing"
+        alone = layers == 1 and self.embedding is None
+        if training.dropout and (alone or not _holds(self.cell)):
+            why = "there is one layer alone" if alone else f"cell {self.cell!r} spikes, all or nothing"
             raise ValueError(f"training.dropout must be 0, not {training.dropout}: {why}")
         return self
 
@@ -310,22 +310,12 @@ class Workload(Description):
 
     @model_validator(mode="after")
     def _embedding_fits(self) -> Self:
-        table = self.embedding
-        if table is None:
+        if self.embedding is None:
             return self
-        if self.task != NEXT_WORD:
-            raise ValueError(f"embedding is of task {NEXT_WORD!r}, not of {self.task!r}: other inputs are no words")
-        if not _holds(self.cell):
-            raise ValueError(f"embedding must be left out: cell {self.cell!r} takes spikes")
-        if table.tied and table.width != self.hidden[-1]:
-            raise ValueError(
-                f"embedding.width must be {self.hidden[-1]}, as wide as the last layer, for embedding.tied, "
-                f"not {table.width}"
-            )
-        if self.sparsity.density < 1:
-            raise ValueError(f"sparsity.density must be 1 with an embedding, not {self.sparsity.density}")
-        if self.initial_weights is not None:
-            raise ValueError("initial_weights must be left out with an embedding: files of networks have none")
+        told = self.task, self.hidden[-1], self.sparsity.density
+        beside = {"spikes": not _holds(self.cell), "from_file": self.initial_weights is not None}
+        if reason := self.embedding.misfit(*told, **beside):
+            raise ValueError(reason)
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.data.speech.casting import cast, voice_groups
 from deltatrain.workloads.data.speech.keeping import made_by
 from deltatrain.workloads.data.speech.synthesis import parcel
-from deltatrain.workloads.datasets import DATASETS, commands, digits, spikes, vowels, watch
+from deltatrain.workloads.datasets import DATASETS, commands, digits, spikes, vowels, watch, words
 
 RECIPE, SPIKES = commands.recipe_text(), spikes.recipe_text()
 
@@ -86,6 +86,10 @@ def test_every_data_set_keeps_the_contract(name: str, request: pytest.FixtureReq
     assert same(recordings.train, again.train) and same(recordings.test, again.test)
     groups = module.train_groups()
     assert groups is None or (groups.shape == recordings.train.labels.shape and len(np.unique(groups)) > 1)
+    if name == "words":
+        assert recordings.train.vocabulary == recordings.classes == 10_000 and recordings.train.values.max() == 9_999
+        assert all(len(part) == 20 and (part.labels < 10_000).all() for part in recordings.parts().values())
+        return
     if name == "spikes":
         assert_array_equal(np.unique(recordings.train.values), [0, 1])
     else:
@@ -263,6 +267,17 @@ def test_commands_that_cannot_be_kept_are_told(small_commands: Path, monkeypatch
     with pytest.raises(ConfigError, match=rf"{small_commands}/commands-\w+\.npz cannot be written: No space left on d"):
         commands.load()
     assert not [path.name for path in small_commands.iterdir() if "commands-" in path.name]
+
+
+def test_words_are_the_most_frequent_ones_of_whole_articles() -> None:
+    loaded("words")
+    text = words.tokens()
+    counts = np.bincount(text.train, minlength=10_000)
+    assert text.vocabulary[0] == "<unk>" and (np.diff(counts[1:]) <= 0).all() and counts.min() > 0
+    steps = {name: len(numbers) for name, numbers in text.parts().items()}
+    assert steps == {"train": 337_488, "validation": 50_525, "test": 24_718}
+    assert {"the", "<eos>", "N", "anarchism"} <= set(text.vocabulary[:2000])
+    assert 0.04 < (text.train == 0).mean() < (text.test == 0).mean() < 0.2
 
 
 def test_an_unknown_data_set_is_refused_with_a_suggestion() -> None:

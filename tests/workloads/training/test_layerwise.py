@@ -19,6 +19,7 @@ from deltatrain.workloads.network.network import (
     loss_of,
     training_step,
 )
+from deltatrain.workloads.tables import Training
 from deltatrain.workloads.training.layerwise import kept_outputs
 from deltatrain.workloads.training.training import Trained, train
 from deltatrain.workloads.workload import Workload
@@ -92,3 +93,23 @@ def test_what_does_not_fit_is_said(drift_workload: Workload) -> None:
             drift_workload.with_changes(**changes)
     rates = drift_workload.with_changes(training__layer_rates=(1.0, 2.0, 1.0))
     assert "training.layer_rates" in learning_limits(rates, "these gates")[0]
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("theta", [None, 0.1])
+def test_dropout_of_words_and_of_what_is_read_equals_central_differences(theta: float | None, tied: bool) -> None:
+    rng = np.random.default_rng(7)
+    sizes = Sizes(CELLS.load("delta_lstm"), 3, (4, 3), 5, 5, tied)
+    training = Training(epochs=1, dropout=0.4)
+    kept = kept_outputs(training, sizes, 4, np.dtype(np.float64), rng)
+    assert [one.shape for one in kept] == [(4, 4), (4, 3), (4, 3)] and all((one == 0).any() for one in kept)
+    network = Network(sizes, theta and ((theta, theta),) * 2, "every", 0.0, task="next_word", kept=kept)
+    weights = 2 * initial_parameters(sizes, rng, np.dtype(np.float64)).flat()
+    words, labels = rng.integers(0, 5, (5, 4)), rng.integers(0, 5, (5, 4))
+
+    def loss(vector: Array) -> float:
+        return loss_of(network, forward(network, from_flat(vector, sizes), words, LENGTHS), labels)[0]
+
+    found = training_step(network, from_flat(weights, sizes), words, LENGTHS, labels).gradients.flat()
+    wanted = np.array([(loss(weights + nudge) - loss(weights - nudge)) / 2e-5 for nudge in 1e-5 * np.eye(len(weights))])
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
