@@ -110,9 +110,10 @@ class OpWork:
         totals = dict.fromkeys(Work._fields, 0)
         for rows, actions in self._actions:
             of_mode = chosen[rows]
-            if of_mode.any():
+            there = np.count_nonzero(of_mode)
+            if there:
                 for name, counts in actions.items():
-                    totals[name] += round(np.sum(counts[of_mode]).item())
+                    totals[name] += round((counts if there == len(rows) else counts[of_mode]).sum().item())
         return totals
 
     @cached_property
@@ -186,14 +187,11 @@ class OpWork:
     @cached_property
     def phases(self) -> list[PhaseWork]:
         """What the ops of each phase do."""
-        return [self._phase(number) for number in range(len(PHASES))]
-
-    def _phase(self, number: int) -> PhaseWork:
-        ops, chosen = self.ops, self.ops.phase == number
-        matrix = (chosen & (ops.tensor != NO_TENSOR)) * self.times
-        return PhaseWork(
-            self.work(chosen),
-            int((ops.dense_count * ops.rows * matrix).sum()),
-            int((ops.total_count * matrix).sum()),
-            int((ops.dense_count * matrix).sum()),
-        )
+        ops = self.ops
+        matrix = (ops.tensor != NO_TENSOR) * self.times
+        of_matrices = ops.dense_count * ops.rows * matrix, ops.total_count * matrix, ops.dense_count * matrix
+        found = []
+        for number in range(len(PHASES)):
+            chosen = ops.phase == number
+            found.append(PhaseWork(self.work(chosen), *(int(each[chosen].sum()) for each in of_matrices)))
+        return found
