@@ -1,4 +1,4 @@
-"""The NumPy training step beside PyTorch forward and backward on the same shapes, CPU seconds on one thread."""
+"""The training step beside PyTorch forward and backward on the same shapes, CPU seconds on one thread."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from host_speed import Figures
+from host_speed import Figures, cpu_seconds
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.modes.encode import threshold
+from deltatrain.accel.number import quantise
+from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.network.network import Sizes, initial_parameters
+from deltatrain.workloads.training import integer_batch
+from deltatrain.workloads.training.integer_parameters import quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork, training_step
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,6 +137,26 @@ def test_a_training_step_of_wide_layers_of_which_a_tenth_fires_takes_less_than_i
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
 def test_a_training_step_of_spikes_takes_no_longer_than_in_torch(cell: str, figures: Figures) -> None:
     _hold(1, _MEASURE_SPIKES, [cell], figures)
+
+
+def test_integer_updates_of_all_samples_side_by_side_take_a_quarter_of_one_after_another(figures: Figures) -> None:
+    rng = np.random.default_rng(0)
+    sizes = Sizes(CELLS.load("delta_lstm"), 13, (64, 64), 10)
+    arithmetic, engine = CELL_ARITHMETIC.load("lstm"), Architecture.named("edge").engine
+    least = threshold(0.2, engine.formats)
+    network = IntegerNetwork(arithmetic, engine, ((least, least),) * 2, "last")
+    parameters = quantised(initial_parameters(sizes, rng, np.dtype(np.float64)), arithmetic, engine.formats)
+    x = quantise(np.cumsum(rng.normal(scale=0.3, size=(16, 20, 13)), axis=1), engine.formats.activation)
+    step = (network, parameters, list(x), rng.integers(0, 10, len(x)).tolist(), 1)
+    integer_batch.updated(*step)  # compiles
+
+    def ratio() -> float:
+        together, apart = cpu_seconds(lambda: integer_batch.updated(*step)), cpu_seconds(lambda: training_step(*step))
+        figures.tell("an integer step of 16 samples side by side", 1e3 * together, "CPU ms")
+        figures.tell("the same, one after another", 1e3 * apart, "CPU ms")
+        return together / apart
+
+    figures.at_most(0.25, "integer steps side by side, beside one after another", ratio)
 
 
 def _hold(most: float, script: str, arguments: list[str], figures: Figures) -> None:
