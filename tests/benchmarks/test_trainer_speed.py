@@ -8,12 +8,20 @@ from host_speed import Figures
 from threadpoolctl import threadpool_limits
 from torch_spikes import TorchNetwork
 
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.modes.encode import threshold
+from deltatrain.accel.number import quantise
 from deltatrain.sim.speed import trainer_steps
-from deltatrain.sim.speed.reference import side_by_side
+from deltatrain.sim.speed.reference import cpu_seconds, side_by_side
 from deltatrain.sim.speed.trainer_steps import TrainerStep, one_torch_thread
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
+from deltatrain.workloads.training import integer_batch
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.training.integer_parameters import quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork
+from deltatrain.workloads.training.integer_training import training_step as integer_step
 
 torch = pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[torch]'")
 
@@ -61,3 +69,23 @@ def test_a_training_step_of_spikes_takes_no_longer_than_in_torch(cell: str, figu
             return side_by_side(ours, theirs, 15)
 
     figures.at_most_peer(1, f"a training step, {cell} 256, T = 40, B = 32", "torch", seconds)
+
+
+def test_integer_updates_of_all_samples_side_by_side_take_a_quarter_of_one_after_another(figures: Figures) -> None:
+    rng = np.random.default_rng(0)
+    sizes = Sizes(CELLS.load("delta_lstm"), 13, (64, 64), 10)
+    arithmetic, engine = CELL_ARITHMETIC.load("lstm"), Architecture.named("edge").engine
+    least = threshold(0.2, engine.formats)
+    network = IntegerNetwork(arithmetic, engine, ((least, least),) * 2, "last")
+    parameters = quantised(initial_parameters(sizes, rng, np.dtype(np.float64)), arithmetic, engine.formats)
+    x = quantise(np.cumsum(rng.normal(scale=0.3, size=(16, 20, 13)), axis=1), engine.formats.activation)
+    step = (network, parameters, list(x), rng.integers(0, 10, len(x)).tolist(), 1)
+    integer_batch.updated(*step)  # compiles
+
+    def ratio() -> float:
+        together, apart = cpu_seconds(lambda: integer_batch.updated(*step)), cpu_seconds(lambda: integer_step(*step))
+        figures.tell("an integer step of 16 samples side by side", 1e3 * together, "CPU ms")
+        figures.tell("the same, one after another", 1e3 * apart, "CPU ms")
+        return together / apart
+
+    figures.at_most(0.25, "integer steps side by side, beside one after another", ratio)

@@ -161,7 +161,7 @@ def training_step(
         g_logits = loss_gradients(network, logits, label)
         backward = _backward(network, parameters, ran, g_logits, gradients)
         records.append(SampleRecord(ran, backward, logits, g_logits))
-    updated = _update(network, parameters, gradients, learning_rate)
+    updated = moved(network, parameters, gradients, learning_rate)
     return IntegerStep(tuple(records), gradients, updated)
 
 
@@ -299,17 +299,19 @@ def _backward_layer(
     return LayerBackward(g_hs, g_memories, g_xs if wants_input else None)
 
 
-def _update(
+def moved(
     network: IntegerNetwork, parameters: IntegerParameters, gradients: IntegerParameters, learning_rate: int
 ) -> IntegerParameters:
-    def moved(W: Integers, dW: Integers) -> Integers:
+    """Return the weights after the update with these gradients; `learning_rate` as in `training_step`."""
+
+    def of(W: Integers, dW: Integers) -> Integers:
         return update.result(W, dW, learning_rate, network.engine.formats)[0]
 
     layers = tuple(
-        IntegerLayer(moved(W.W_x, dW.W_x), moved(W.W_h, dW.W_h))
+        IntegerLayer(of(W.W_x, dW.W_x), of(W.W_h, dW.W_h))
         for W, dW in zip(parameters.layers, gradients.layers, strict=True)
     )
-    return IntegerParameters(layers, moved(parameters.readout, gradients.readout))
+    return IntegerParameters(layers, of(parameters.readout, gradients.readout))
 
 
 def read_steps(network: IntegerNetwork, steps: int) -> range:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.arrays.words import are_words
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.interchange.initial import initial_network
@@ -334,8 +335,8 @@ def _record(
     window, before = recorded_window(network, parameters, part, chosen, truncation_of(training))
     ran = forward(network, parameters, window.x, window.lengths, before)
     step = recorded_step(ran, epoch, update, window.x if network.sizes.words else None)
-    numbered = network.thresholds is not None and bool(network.sizes.cell.STREAMS.HELD) and not network.sizes.words
-    if training.truncate_steps is not None or not numbered:
+    numbered = network.thresholds is not None and bool(network.sizes.cell.STREAMS.HELD)
+    if training.truncate_steps is not None or not numbered or are_words(window.x):
         return step
     return replace(step, numbers=StepNumbers(parameters.flat(), window.x, part.wanted(chosen), np.array(rate)))
 
