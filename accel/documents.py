@@ -83,9 +83,12 @@ def json_text(value: Any, indent: int | None = None, separators: tuple[str, str]
 
 
 def read_text(path: Path) -> str:
-    """Return the UTF-8 text in the file `path`; a file that cannot be read, or is no text, is a `ConfigError`."""
+    """Return the UTF-8 text in the file `path`, without a mark of its order of bytes.
+
+    A file that cannot be read, or is no text, is a `ConfigError`.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -299,7 +299,7 @@ def _plain(theta: Any) -> Any:
 def _array(name: str, given: Any) -> Array:
     """Return what NumPy makes of `given`; lists of unequal lengths and hidden values are a `ConfigError`."""
     parts = given if isinstance(given, list | tuple) else [given]
-    hidden = sum(int(np.ma.count_masked(part)) for part in parts if isinstance(part, np.ma.MaskedArray))
+    hidden = sum(int(np.sum(np.ma.getmaskarray(part))) for part in parts if isinstance(part, np.ma.MaskedArray))
     if hidden:
         raise ConfigError(
             f"{name} has {hidden} masked values, which nothing here leaves out: fill them, as by .filled(0)"

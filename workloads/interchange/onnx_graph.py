@@ -24,8 +24,8 @@ _STEPS = {"Gather", "Slice"}  # what takes some of its steps
 _LOOKS = {"Shape"}  # what looks at its form alone
 _AFTER = {"Softmax", "LogSoftmax", "ArgMax"}  # what the read-out's logits may go into: it decides nothing else
 _EVALUATED = _FORM | _STEPS | {"Constant", "Concat", "Cast", "Expand", "ConstantOfShape", "Shape", "Add", "Mul"}
-_ATTRIBUTES = ("activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size")
-_ATTRIBUTES += ("input_forget", "layout", "linear_before_reset")
+_ATTRIBUTES = {"activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size"}
+_ATTRIBUTES |= {"input_forget", "layout", "linear_before_reset"}
 _STATES = ("initial state h", "initial state c")
 
 
