@@ -19,7 +19,9 @@ from programs import recorded_step
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.program import PHASES, Program
+from deltatrain.sim.dram.transfers import OnBursts
 from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.sim.machine.machine import Machine
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 
@@ -67,6 +69,18 @@ def test_cycle_fidelity(weights: str, gradients: str, most: float, repeats: int,
     program = _program(100, weights, gradients)
     cycle.count(_program(1, weights, gradients))  # what is compiled is compiled, or loaded
     figures.at_most_references(most, "a training step", lambda: cpu_seconds(lambda: cycle.count(program), repeats))
+
+
+def test_columns_that_go_ahead(figures: Figures) -> None:
+    """Beside columns that are asked for one by one, as for whoever watches the memory; short ones, of 512 bytes."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (13,), (64,), 10)
+    program = lower(Architecture.named("edge"), shape, recorded_step(shape, np.array([40]), 1.0, 0), "last")
+
+    def seconds(on_bursts: OnBursts | None) -> float:
+        return cpu_seconds(lambda: Machine(program, on_bursts=on_bursts).run(), repeats=2)
+
+    seconds(None)  # what is compiled is compiled, or loaded
+    figures.at_most(0.5, "ahead / one by one", lambda: seconds(None) / seconds(lambda *_: None))
 
 
 def test_analytic_fidelity_with_the_lowering(figures: Figures) -> None:
