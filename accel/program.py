@@ -167,6 +167,12 @@ class Program:
         return np.isin(self.unit, [UNITS.index(name) for name in names])
 
     @cached_property
+    def remote_matrices(self) -> list[tuple[int, ...]]:
+        """The numbers of the matrices in off-chip memory that each op reads."""
+        pairs = zip(self.ops.tensor.tolist(), self.ops.second_tensor.tolist(), strict=True)
+        return [tuple(index for index in pair if index >= 0 and self.tensors[index].remote) for pair in pairs]
+
+    @cached_property
     def remote_word_bytes(self) -> NDArray[np.int64]:
         """Bytes of a word of all matrices in off-chip memory that each op reads; 0 if it reads none there."""
         of_tensor = [tensor.word_bytes if tensor.remote else 0 for tensor in self.tensors]

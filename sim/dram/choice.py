@@ -61,7 +61,7 @@ def turn(w: Words, ch: int) -> None:
     w[ch + WRITING] = enough or (writes > 0 and w[ch + REQUESTS] == 0)
 
 
-@called_once
+@inner
 def _activate_ready(w: Words, bank: int, bus: int) -> int:
     rank = w[bank + RANK]
     window = w[rank + WINDOW + w[rank + WINDOW_AT]] + w[TFAW]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltatrain.sim.dram.inner import Words, called_once, inner, written_out
+from deltatrain.sim.dram.inner import Words, inner, written_out
 from deltatrain.sim.dram.queue import close_row, open_row
 from deltatrain.sim.dram.words import (
     ACTIVATE,
@@ -97,7 +97,7 @@ def has_room(w: Words) -> bool:
     return w[COMMANDS_ROOM] == 0 or w[COMMANDS_USED] < w[COMMANDS_ROOM]
 
 
-@called_once
+@inner
 def activate(w: Words, ch: int, bank: int, row: int, at: int) -> None:
     """Open a row in cycle `at`."""
     rank = w[bank + RANK]

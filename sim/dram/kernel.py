@@ -58,7 +58,8 @@ from deltatrain.sim.dram.words import (
 )
 from deltatrain.workloads.compiling import compiled
 
-_RUN, _HAND_OVER, _AWAIT, _OFFER, _NEXT_EVENT = range(5)
+RUN, HAND_OVER, AWAIT, OFFER, NEXT_EVENT = range(5)
+"""What `control` does."""
 
 
 @called_once
@@ -177,15 +178,15 @@ def _controller(source: int) -> Callable[[int, int, int, int, int, int], int]:
     def control(address: int, operation: int, a: int, b: int, c: int, d: int) -> int:
         """Do one of the operations below, on the words at an address; or else return the number of the source."""
         w = words_at(address)
-        if operation == _HAND_OVER:
+        if operation == HAND_OVER:
             return _hand_over(w, a, b, c, d)
-        if operation == _AWAIT:
+        if operation == AWAIT:
             return _await_reads(w, a, b, c)
-        if operation == _RUN:
+        if operation == RUN:
             return _run(w, words_at(a), b, c)
-        if operation == _OFFER:
+        if operation == OFFER:
             return _offer(w, a, b, c)
-        if operation == _NEXT_EVENT:
+        if operation == NEXT_EVENT:
             return _next_event(w)
         return source
 
@@ -198,7 +199,7 @@ def _source_number() -> int:
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
-_control = compiled(_controller(_source_number()), name="the memory model", no_cfunc_wrapper=True, error_model="numpy")
+control = compiled(_controller(_source_number()), name="the memory model", no_cfunc_wrapper=True, error_model="numpy")
 
 
 def run(words: int, requests: Integers, until: int) -> int:
@@ -218,17 +219,17 @@ def run(words: int, requests: Integers, until: int) -> int:
     How many requests were taken. The word `IS_DONE` tells whether all was done. If not, the log of commands was full:
     empty it and go on.
     """
-    return _control(words, _RUN, requests.ctypes.data, requests.shape[1], until, 0)
+    return control(words, RUN, requests.ctypes.data, requests.shape[1], until, 0)
 
 
 def offer(words: int, cycle: int, burst: int, write: int) -> int:
     """Take one request in a cycle that was advanced to, if its channel can take it; tell whether it was taken."""
-    return _control(words, _OFFER, cycle, burst, write, 0)
+    return control(words, OFFER, cycle, burst, write, 0)
 
 
 def next_event(words: int) -> int:
     """Return the first cycle in which a command is issued or a refresh becomes due, if no request comes before."""
-    return _control(words, _NEXT_EVENT, 0, 0, 0, 0)
+    return control(words, NEXT_EVENT, 0, 0, 0, 0)
 
 
 def hand_over(words: int, cycle: int, burst: int, count: int, write: int) -> int:
@@ -248,7 +249,7 @@ def hand_over(words: int, cycle: int, burst: int, count: int, write: int) -> int
     -------
     How many were taken: all, unless the log of commands was full before.
     """
-    return _control(words, _HAND_OVER, cycle, burst, count, write)
+    return control(words, HAND_OVER, cycle, burst, count, write)
 
 
 def await_reads(words: int, until: int, ticket: int, end: int) -> int:
@@ -262,4 +263,4 @@ def await_reads(words: int, until: int, ticket: int, end: int) -> int:
     The first ticket that is not finished, or `end`. The word `KNOWN_FROM` holds a cycle before which the command that
     finishes the last one is not issued, and `IS_DONE` whether all was done, or the log of commands was full before.
     """
-    return _control(words, _AWAIT, until, ticket, end, 0)
+    return control(words, AWAIT, until, ticket, end, 0)

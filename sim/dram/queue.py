@@ -6,7 +6,7 @@ the banks that requests of a direction wait for, in any order.
 
 from __future__ import annotations
 
-from deltatrain.sim.dram.inner import Words, called_once, inner, written_out
+from deltatrain.sim.dram.inner import Words, inner, written_out
 from deltatrain.sim.dram.words import (
     ACCEPTED,
     BANK,
@@ -65,7 +65,7 @@ def append(w: Words, ch: int, bank: int, row: int, d: int, burst: int, ticket: i
     return entry
 
 
-@called_once
+@inner
 def enqueue(w: Words, ch: int, bank: int, row: int, d: int, burst: int, ticket: int, at: int) -> None:
     """Queue a request that comes in cycle `at`."""
     entry = append(w, ch, bank, row, d, burst, ticket, at)
@@ -88,7 +88,7 @@ def enqueue(w: Words, ch: int, bank: int, row: int, d: int, burst: int, ticket: 
     w[bus + QUEUED] += 1
 
 
-@called_once
+@inner
 def dequeue(w: Words, ch: int, bank: int, d: int, entry: int) -> None:
     """Take the oldest request for a bank's open row out of its lists, and find the next one for that row."""
     older = w[entry + OLDER]
@@ -118,7 +118,7 @@ def dequeue(w: Words, ch: int, bank: int, d: int, entry: int) -> None:
     w[w[bank + DATA_BUS] + QUEUED] -= 1
 
 
-@called_once
+@inner
 def open_row(w: Words, bank: int, row: int) -> None:
     """Note that a row is open, and find the oldest requests for it and for another."""
     w[bank + OPEN_ROW] = row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deltatrain.sim.dram.commands import close, lift, precharge
-from deltatrain.sim.dram.inner import Words, called_once, inner, written_out
+from deltatrain.sim.dram.inner import Words, inner, written_out
 from deltatrain.sim.dram.words import (
     ACTIVATE_FROM,
     BANK_QUEUED,
@@ -53,7 +53,7 @@ def precharge_ready(w: Words, bank: int, bus: int) -> int:
     return max(w[bank + PRECHARGE_FROM], w[w[bank + RANK] + PRECHARGE_FROM], bus)
 
 
-@called_once
+@inner
 def _first_to_close(w: Words, rank: int) -> int:
     """Return the bank whose row can be closed first of the set that is refreshed next, or NONE if none is open."""
     first = w[rank + FIRST_BANK]
@@ -90,7 +90,7 @@ def refresh_ready(w: Words, ch: int, rank: int) -> tuple[int, int, int]:
     return max(at, w[rank + ACTIVATE_FROM], w[rank + REFRESH_FROM]), command, NONE
 
 
-@called_once
+@inner
 def refresh_step(w: Words, ch: int, rank: int, command: int, bank: int, at: int) -> int:
     """Do the next step of a refresh and return its bank, the first of several, or NONE if it is for all."""
     first = w[rank + FIRST_BANK]
@@ -136,7 +136,7 @@ def _find_first_due(w: Words, ch: int) -> None:
             w[ch + FIRST_DUE] = min(w[ch + FIRST_DUE], w[rank + REFRESH_DUE])
 
 
-@called_once
+@inner
 def begin_to_wait(w: Words, ch: int) -> None:
     """Let the refresh that is due first wait, and keep other commands from its banks."""
     rank = ch + w[RANKS_AT]
@@ -147,7 +147,7 @@ def begin_to_wait(w: Words, ch: int) -> None:
     _find_first_due(w, ch)
 
 
-@called_once
+@inner
 def _choose_set(w: Words, rank: int) -> None:
     """Let the set of banks that the fewest requests want be refreshed next, of those that have not had their turn.
 

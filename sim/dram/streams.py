@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from deltatrain.sim.dram.commands import issue, keep_columns_apart, lift
 from deltatrain.sim.dram.door import door_open, pass_door
-from deltatrain.sim.dram.inner import Words, called_once, inner
+from deltatrain.sim.dram.inner import Words, inner
 from deltatrain.sim.dram.queue import append
 from deltatrain.sim.dram.service import complete
 from deltatrain.sim.dram.words import (
@@ -54,7 +54,7 @@ from deltatrain.sim.dram.words import (
 )
 
 
-@called_once
+@inner
 def is_stream(w: Words, burst: int, end: int, d: int) -> bool:
     """Tell whether the law holds for the burst whose place was found, and those after it before `end`, in one row."""
     ch = w[FOUND_CHANNEL]
@@ -113,14 +113,14 @@ def take_stream(w: Words, cycle: int, burst: int, end: int, d: int) -> int:
     return burst - first
 
 
-@called_once
+@inner
 def _first_column(w: Words, ch: int, bank: int, d: int) -> int:
     """Return the first cycle in which the bank's open row can be read or written."""
     limit = READ_FROM + d
     return max(w[bank + limit], w[w[bank + GROUP] + limit], w[w[bank + RANK] + limit], w[ch + COLUMN_BUS])
 
 
-@called_once
+@inner
 def _serve_oldest(w: Words, ch: int, bank: int, d: int, at: int) -> None:
     """Read or write the burst of the oldest request in cycle `at`, which is not the only one."""
     entry = w[bank + OLDEST + d]
@@ -130,7 +130,7 @@ def _serve_oldest(w: Words, ch: int, bank: int, d: int, at: int) -> None:
     w[ch + FREE_ENTRY] = entry
 
 
-@called_once
+@inner
 def _end_stream(w: Words, ch: int, bank: int, d: int, taken: int, served: int, last: int) -> None:
     """Leave everything as the last column leaves it, which was issued in cycle `last`, if any was."""
     w[FOUND_BURST] += max(taken - 1, 0)

@@ -12,6 +12,7 @@ from deltatrain.sim.dram import words as k
 from deltatrain.sim.dram.controller import DramChannels
 from deltatrain.sim.dram.rules import Integers
 
+OnBursts = Callable[[int, int, int, bool], None]
 _FIRST_TICKETS = 1 << 10
 _MOST_BURSTS = 1 << 16
 
@@ -39,8 +40,7 @@ class Transfers(DramChannels):
     def __init__(self, part: DramPart, controller: DramController, record: bool = False) -> None:
         super().__init__(part, controller, record)
         self.accepted = -1
-        self.on_bursts: Callable[[int, int, int, bool], None] | None = None
-        self._next_ticket = 0
+        self.on_bursts: OnBursts | None = None
         self._keep_ring(np.zeros(_FIRST_TICKETS, np.int64))
 
     def hand_over(self, cycle: int, address: int, size_bytes: int, write: bool, oldest: int | None) -> tuple[int, int]:
@@ -54,10 +54,9 @@ class Transfers(DramChannels):
         size = self.map.burst_bytes
         burst, first = address // size, self._next_ticket
         count = (address + size_bytes - 1) // size + 1 - burst
-        self._make_room(first if oldest is None else oldest, first + count)
+        self.hold(first if oldest is None else oldest, first + count)
         if self.on_bursts is not None:
             self.on_bursts(cycle, burst, count, write)
-        self._next_ticket += count
         self._words[k.LAST_ACCEPTED] = -1
         while count:
             taken = kernel.hand_over(self._address, cycle, burst, min(count, _MOST_BURSTS), int(write))
@@ -100,7 +99,19 @@ class Transfers(DramChannels):
         found: Integers = self._done[places]
         return found
 
-    def _make_room(self, oldest: int, end: int) -> None:
+    @property
+    def _next_ticket(self) -> int:
+        return int(self._words[k.TICKETS])
+
+    @property
+    def arrays(self) -> tuple[int, Integers, Integers]:
+        """What whoever calls the kernel himself needs: the address of the words; the words; the ring of what is done.
+
+        They are others when the ring has grown.
+        """
+        return self._address, self._words, self._done
+
+    def hold(self, oldest: int, end: int) -> None:
         """Let the ring hold the tickets from `oldest` on and before `end`."""
         size = len(self._done)
         while end - oldest > size:

@@ -13,7 +13,7 @@ from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import ENGINE, PHASES, Program
 
 if TYPE_CHECKING:  # it loads the DRAM kernel, which the analytic fidelity does without
-    from deltatrain.sim.memory.port import RemotePort
+    from deltatrain.sim.memory.port import Port
 
 Stalls = dict[Cause, int]
 
@@ -86,7 +86,7 @@ def counters(
     )
 
 
-def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
+def remote_counters(program: Program, port: Port) -> RemoteCounters:
     """Return the counters of the off-chip memory behind `port` after a run of `program`."""
     moved = {"asked_bytes": program.asked_bytes, "read_bytes": port.read_bytes, "write_bytes": port.write_bytes}
     channels = port.memory.channels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -66,6 +66,53 @@ class _Read:
         self.next, self.end = tickets
         self.ticket = self.next  # the first that is not known, which may be beyond the next to pass
         self.look_from = 0
+
+
+class Port(Protocol):
+    """What the process of the memory drives: a `RemotePort`, or one that does more by itself."""
+
+    @property
+    def memory(self) -> Banked | Ideal:
+        """What is behind the port."""
+
+    def read(
+        self,
+        cycle: int,
+        address: int,
+        size_bytes: int,
+        word_bytes: int,
+        arrived: Arrived | None = None,
+        passed: Passed | None = None,
+    ) -> None:
+        """Ask for bytes in a cycle; somebody is told of them."""
+
+    def write(self, cycle: int, address: int, size_bytes: int) -> int:
+        """Hand over bytes in a cycle; return the cycle after the memory took them."""
+
+    def post(self, cycle: int, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
+        """Enter a write that will be handed over in a cycle."""
+
+    def advance(self, limit: float) -> None:
+        """Let time pass until something is told, or up to a cycle before which nobody else asks."""
+
+    def finish(self, cycle: int) -> int:
+        """Let the memory finish a run whose tile was done in a cycle; return the cycle in which it ends."""
+
+    @property
+    def next_cycle(self) -> float:
+        """A cycle before which `advance` has nothing to do."""
+
+    @property
+    def reads_in_flight(self) -> int:
+        """How many reads there are of which not everything is told."""
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read."""
+
+    @property
+    def write_bytes(self) -> int:
+        """Bytes written."""
 
 
 class RemotePort:

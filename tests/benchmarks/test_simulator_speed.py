@@ -16,9 +16,12 @@ import pytest
 from host_speed import Figures
 from programs import recorded_step
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.program import PHASES, Program
+from deltatrain.sim.dram.transfers import OnBursts
 from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.speed.measures import lstm_machine
 from deltatrain.sim.speed.reference import cpu_seconds
 from deltatrain.workloads.lowering.lowering import lower
@@ -54,6 +57,18 @@ def test_cycle_fidelity(weights: str, gradients: str, most: float, repeats: int,
     cycle.count(_program(1, weights, gradients))  # what is compiled is compiled, or loaded
     what = f"LSTM 512 without its lowering, weights {weights}, gradients {gradients}"
     figures.at_most_references(most, what, lambda: cpu_seconds(lambda: cycle.count(program), repeats))
+
+
+def test_columns_that_go_ahead(figures: Figures) -> None:
+    """Beside columns that are asked for one by one, as for whoever watches the memory; short ones, of 512 bytes."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (13,), (64,), 10)
+    program = lower(Architecture.named("edge"), shape, recorded_step(shape, np.array([40]), 1.0, 0), "last")
+
+    def seconds(on_bursts: OnBursts | None) -> float:
+        return cpu_seconds(lambda: Machine(program, on_bursts=on_bursts).run(), repeats=2)
+
+    seconds(None)  # what is compiled is compiled, or loaded
+    figures.at_most(0.5, "ahead / one by one", lambda: seconds(None) / seconds(lambda *_: None))
 
 
 def test_analytic_fidelity_with_the_lowering(figures: Figures) -> None:
