@@ -86,7 +86,7 @@ def _width(fidelity: str) -> Callable[[int, Path], Work]:
 
 
 def _tiles(count: int, folder: Path) -> Work:
-    """Return the work of a hundred steps of two LSTM layers of 512 neurons in the SRAM of so many tiles of `ipu_mk2`."""
+    """Return the work of a hundred steps of two layers of 512 neurons in the SRAM of so many tiles of `ipu_mk2`."""
     homes = dict.fromkeys(("placement.weights", "placement.gradients", "placement.tape"), "local")
     machine = Architecture.named("ipu_mk2", {"tiles.count": count, **homes})
     sizes = {"hidden": [512, 512], "synthetic.inputs": 64, "training.batch": 1, "synthetic.steps": 100}
