@@ -86,9 +86,10 @@ def _width(fidelity: str) -> Callable[[int, Path], Work]:
 
 
 def _tiles(count: int, folder: Path) -> Work:
-    """Return the work of ten steps of two LSTM layers of 1,024 neurons on so many tiles of `ipu_mk2`."""
-    machine = Architecture.named("ipu_mk2", {"tiles.count": count})
-    sizes = {"hidden": [1024, 1024], "synthetic.inputs": 64, "training.batch": 1, "synthetic.steps": 10}
+    """Return the work of a hundred steps of two layers of 512 neurons in the SRAM of so many tiles of `ipu_mk2`."""
+    homes = dict.fromkeys(("placement.weights", "placement.gradients", "placement.tape"), "local")
+    machine = Architecture.named("ipu_mk2", {"tiles.count": count, **homes})
+    sizes = {"hidden": [512, 512], "synthetic.inputs": 64, "training.batch": 1, "synthetic.steps": 100}
     workload = Workload.named("synthetic", sizes)
     return Work(lambda: simulate(machine, workload, dense=False), count)
 
