@@ -56,8 +56,7 @@ def backward(cell: Cell, layer: Layer, tape: LayerTape, g_h: Array, packing: Pac
     for t in reversed(range(len(packing.active))):
         n, start = packing.active[t], packing.start[t]
         rows, g = slice(start, start + n), total[:n]
-        g += g_h[rows]
-        step_back(t, g, carry[:n], g_M[rows], None)
+        step_back(t, g, g_h[rows], carry[:n], g_M[rows], None)
         np.dot(g_M[rows], W_h, out=g)
     gradients = Layer(
         gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),

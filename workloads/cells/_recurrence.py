@@ -97,7 +97,6 @@ def backward(
     width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
     steps = steps_of(cell, len(packing.active))
     step_back = steps.backward(tape.values, packing)
-    asked = tape.asked_h.astype(g_h.dtype)
     total = np.zeros((samples, width), g_h.dtype)  # g(h[t]) through the recurrent stream
     g_h_hat, carry = np.zeros_like(total), np.zeros_like(total)
     carried_M = np.zeros((samples, blocks * width), g_h.dtype)
@@ -107,15 +106,13 @@ def backward(
         n, start = packing.active[t], packing.start[t]
         rows, g = slice(start, start + n), total[:n]
         memory = g_M[rows]
-        g += g_h[rows]
-        step_back(t, g, carry[:n], memory, carried_M[:n])
+        step_back(t, g, g_h[rows], carry[:n], memory, carried_M[:n])
         if back_h is None:
             g[...] = 0
             continue
-        back_h(memory, tape.asked_h[rows], g)
-        if g_regular is not None:
-            g += g_regular[rows]
-        steps.streams.adjoint_step(g, g_h_hat[:n], asked[rows])
+        asked = tape.asked_h[rows]
+        back_h(memory, asked, g)
+        steps.adjoint(g, g_h_hat[:n], asked, None if g_regular is None else g_regular[rows])
     gradients = Layer(
         gather(weight_gradient(g_M, tape.delta_x, tape.fired_x), cell.TARGETS_X, cell.ACCUMULATORS),
         gather(weight_gradient(g_M, tape.delta_h, tape.fired_h), cell.TARGETS_H, cell.ACCUMULATORS)

@@ -20,11 +20,12 @@ STEPS_IN_NUMPY = 10_000
 
 _COMPILED_CELLS = ("delta_lstm", "delta_gru")  # the others are a few calls of NumPy each step
 
-BackwardStep = Callable[[int, Array, Array, Array, Array | None], None]
-"""Of step t, g(h[t]), shape (n, H), the carry, g(M) to be written, shape (n, A*H), and g(M[t+1]) of the same shape.
+BackwardStep = Callable[[int, Array, Array, Array, Array, Array | None], None]
+"""Of step t, g(h[t]) through the recurrent stream and from above, shape (n, H), the carry, g(M) to be written, shape
+(n, A*H), and g(M[t+1]) of the same shape.
 
 It writes the step's own part of g(M) and the carry. The last argument becomes g(M[t]), which is then written instead;
-without it the own part is all.
+without it the own part is all. The first array of the two that make up g(h[t]) may be changed.
 """
 
 
@@ -69,12 +70,15 @@ class Steps(NamedTuple):
         of ``VALUES`` begin at the last argument, the step before having them from the third on.
     backward
         Returns what computes a step backwards, given the ``VALUES`` of all steps and the packing.
+    adjoint
+        As `Streams.adjoint_step`, after the last argument, if there is one, is added to the first.
     """
 
     streams: Streams
     enter: Callable[[Array, Array, Recurrent, int, int], None]
     forward: Callable[[Array, Array, int, int], None]
     backward: Callable[[Array, Packing], BackwardStep]
+    adjoint: Callable[[Array, Array, Array, Array | None], None]
 
 
 class _Computed:
@@ -107,8 +111,9 @@ def _in_numpy(cell: Cell) -> Steps:
     def backward(values: Array, packing: Packing) -> BackwardStep:
         factors = cell.backward_factors(values, rows_before(packing), packing)
 
-        def step(t: int, g_h: Array, carry: Array, g_M: Array, memory: Array | None) -> None:
+        def step(t: int, g_h: Array, g_above: Array, carry: Array, g_M: Array, memory: Array | None) -> None:
             n, start = len(g_h), packing.start[t]
+            g_h += g_above
             cell.backward(g_h, carry, factors[:, start : start + n], blocks_of(g_M, g_h.shape[1]))
             if memory is not None:
                 streams.accumulate(memory, g_M)
@@ -116,7 +121,12 @@ def _in_numpy(cell: Cell) -> Steps:
 
         return step
 
-    return Steps(streams, enter, forward, backward)
+    def adjoint(g: Array, g_hat: Array, asked: Array, more: Array | None) -> None:
+        if more is not None:
+            g += more
+        streams.adjoint_step(g, g_hat, asked)
+
+    return Steps(streams, enter, forward, backward, adjoint)
 
 
 def _compiled(cell: Cell) -> Steps:
@@ -125,7 +135,7 @@ def _compiled(cell: Cell) -> Steps:
     if cell.STREAMS is _delta:
         streams = _module("delta")
         enter = streams.enter if cell.TARGETS_H else steps.enter
-        steps = steps._replace(streams=cast(Streams, streams), enter=enter)
+        steps = steps._replace(streams=cast(Streams, streams), enter=enter, adjoint=streams.adjoint)
     name = getattr(cell, "__name__", "").removeprefix(f"{__package__}.")
     if name not in _COMPILED_CELLS:
         return steps
@@ -134,8 +144,8 @@ def _compiled(cell: Cell) -> Steps:
     def backward(values: Array, packing: Packing) -> BackwardStep:
         starts = led_starts(packing)
 
-        def step(t: int, g_h: Array, carry: Array, g_M: Array, memory: Array | None) -> None:
-            form.backward(g_h, carry, values, starts[t], starts[t + 1], g_M, memory)
+        def step(t: int, g_h: Array, g_above: Array, carry: Array, g_M: Array, memory: Array | None) -> None:
+            form.backward(g_h, g_above, carry, values, starts[t], starts[t + 1], g_M, memory)
 
         return step
 

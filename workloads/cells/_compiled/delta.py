@@ -17,6 +17,7 @@ __all__ = [
     "HELD",
     "accumulate",
     "accumulate_row",
+    "adjoint",
     "adjoint_step",
     "asked",
     "begin",
@@ -79,10 +80,18 @@ def _enter_rows(
     rows = slice(start, start + len(M))
     accumulate(M, memory_x[rows])
     _encode_step(h[before : before + len(M)], hat, threshold, delta[rows], fired[rows])
-    few = np.count_nonzero(fired[rows]) <= most
-    if few:
+    count = 0
+    for row in range(start, start + len(M)):
+        for j in range(fired.shape[1]):
+            count += fired[row, j]
+    if count <= most:
         add(delta[rows], fired[rows], W_T, M)
-    return bool(few)
+    return count <= most
+
+
+def adjoint_step(g: Array, g_hat: Array, asked: Array) -> None:
+    """Turn `g` from g(delta[t]) into g(x[t]) and `g_hat` from g(x_hat[t]) into g(x_hat[t-1]); shapes (n, W)."""
+    adjoint(g, g_hat, asked, None)
 
 
 def _encode_all(value: Array, hat: Array, threshold: Any, delta: Array, fired: Array, active: Array) -> None:
@@ -97,7 +106,7 @@ def _adjoint_all(g: Array, g_hat: Array, asked: Array, active: Array) -> None:
     end = len(g)
     for n in active[::-1]:
         rows = slice(end - n, end)
-        adjoint_step(g[rows], g_hat, asked[rows])
+        adjoint(g[rows], g_hat, asked[rows], None)
         end -= n
 
 
@@ -111,9 +120,12 @@ def _encode_rows(value: Array, hat: Array, threshold: Any, delta: Array, fired: 
             hat[row, j] = value[row, j] if fires else hat[row, j]
 
 
-def _adjoint_rows(g: Array, g_hat: Array, asked: Array) -> None:
-    """Turn `g` from g(delta[t]) into g(x[t]) and `g_hat` from g(x_hat[t]) into g(x_hat[t-1]); shapes (n, W)."""
+def _adjoint_rows(g: Array, g_hat: Array, asked: Array, more: Array | None) -> None:
+    """Turn `g`, with `more` if there is some, from g(delta[t]) into g(x[t]), and `g_hat` too; shapes (n, W)."""
     for row in range(len(g)):
+        if more is not None:
+            for j in range(g.shape[1]):
+                g[row, j] += more[row, j]
         for j in range(g.shape[1]):
             of_value = (g[row, j] + g_hat[row, j]) * g.dtype.type(asked[row, j])
             g[row, j] = of_value
@@ -138,7 +150,7 @@ def _add_both(g_memory: Array, g_step: Array) -> None:
 _encode_step = compiled(_encode_rows)
 _encode = compiled(_encode_all)
 _enter = compiled(_enter_rows)
-adjoint_step = compiled(_adjoint_rows)
+adjoint = compiled(_adjoint_rows)
 _encode_adjoint = compiled(_adjoint_all)
 accumulate = compiled(_add_rows)
 accumulate_row = compiled(_add_both)

@@ -42,10 +42,12 @@ def _keep_rows(M: Array, squashed: Array, values: Array, now: int) -> None:
             tanh, sigmoid = apart[row, block], values[block, now + row]
             for j in range(width):
                 sigmoid[j] = tanh[j] * half + half
-        values[3, now + row] = M_apart[row, 3]
-        r, M_nx, nh, total = values[0, now + row], M_apart[row, 2], M_apart[row, 3], values[2, now + row]
+        r, M_nx, M_nh = values[0, now + row], M_apart[row, 2], M_apart[row, 3]
+        total, nh = values[2, now + row], values[3, now + row]
         for j in range(width):
-            total[j] = r[j] * nh[j] + M_nx[j]
+            nh[j] = M_nh[j]
+        for j in range(width):
+            total[j] = r[j] * M_nh[j] + M_nx[j]
 
 
 def _mix_rows(values: Array, before: int, now: int, n: int) -> None:
@@ -58,13 +60,22 @@ def _mix_rows(values: Array, before: int, now: int, n: int) -> None:
 
 
 def _backward_rows(
-    g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array, memory: Array | None
+    g_h: Array,
+    g_above: Array,
+    carry: Array,
+    values: Array,
+    before: int,
+    now: int,
+    g_M: Array,
+    memory: Array | None,
 ) -> None:
     """Compute one step backwards; as `_steps.BackwardStep`, shapes (n, H) and (n, 4H)."""
     n, width = g_h.shape
     one, total, apart = g_h.dtype.type(1), np.empty(width, g_h.dtype), g_M.reshape(n, 4, width)
     for row in range(n):
         above, through = g_h[row], carry[row]
+        for j in range(width):
+            above[j] += g_above[row, j]
         r, z, candidate = values[0, now + row], values[1, now + row], values[2, now + row]
         nh, h_before = values[3, now + row], values[4, before + row]
         g_r, g_z, g_nx, g_nh = apart[row, 0], apart[row, 1], apart[row, 2], apart[row, 3]

@@ -45,21 +45,31 @@ def _keep_rows(squashed: Array, values: Array, before: int, now: int) -> None:
             tanh, sigmoid = apart[row, block], values[block, now + row]
             for j in range(width):
                 sigmoid[j] = tanh[j] * half + half
-        values[2, now + row] = apart[row, 2]
-        i, f, g = values[0, now + row], values[1, now + row], values[2, now + row]
+        tanh, i, f, g = apart[row, 2], values[0, now + row], values[1, now + row], values[2, now + row]
+        for j in range(width):
+            g[j] = tanh[j]
         c_before, c = values[4, before + row], values[4, now + row]
         for j in range(width):
             c[j] = f[j] * c_before[j] + i[j] * g[j]
 
 
 def _backward_rows(
-    g_h: Array, carry: Array, values: Array, before: int, now: int, g_M: Array, memory: Array | None
+    g_h: Array,
+    g_above: Array,
+    carry: Array,
+    values: Array,
+    before: int,
+    now: int,
+    g_M: Array,
+    memory: Array | None,
 ) -> None:
     """Compute one step backwards; as `_steps.BackwardStep`, shapes (n, H) and (n, 4H)."""
     n, width = g_h.shape
     one, g_c, apart = g_h.dtype.type(1), np.empty(width, g_h.dtype), g_M.reshape(n, 4, width)
     for row in range(n):
         above, through = g_h[row], carry[row]
+        for j in range(width):
+            above[j] += g_above[row, j]
         i, f, g = values[0, now + row], values[1, now + row], values[2, now + row]
         o, c_before, tanh_c = values[3, now + row], values[4, before + row], values[5, now + row]
         g_i, g_f, g_g, g_o = apart[row, 0], apart[row, 1], apart[row, 2], apart[row, 3]
