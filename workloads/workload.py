@@ -308,8 +308,8 @@ class Workload(Description):
         if self.embedding is None:
             return self
         told = self.task, self.hidden[-1], self.sparsity.density
-        beside = {"spikes": not _holds(self.cell), "from_file": self.initial_weights is not None}
-        if reason := self.embedding.misfit(*told, **beside):
+        from_file = self.initial_weights is not None
+        if reason := self.embedding.misfit(*told, spikes=not _holds(self.cell), from_file=from_file):
             raise ValueError(reason)
         return self
 
