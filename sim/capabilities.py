@@ -15,7 +15,7 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.dataset import SYNTHETIC
-from deltatrain.workloads.lowering.limits import dense_limits, forward_limits, workload_limits
+from deltatrain.workloads.lowering.limits import dense_limits, forward_limits, stream_limits, workload_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
@@ -96,6 +96,7 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
     what = "a plan of checkpoints"
     reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
+    reasons += stream_limits(workload, what)
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 

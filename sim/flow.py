@@ -24,6 +24,7 @@ from deltatrain.workloads.dataset import RECORDED, Dataset, title
 from deltatrain.workloads.dataset import recordings_of as loaded_recordings
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
+from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
@@ -138,7 +139,8 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
     else:
         assert workload.synthetic is not None
         inputs, classes = workload.synthetic.inputs, workload.synthetic.classes
-    shape = Shape.of_workload(workload, inputs, classes)
+    sizes = network_sizes(workload, inputs, classes)
+    shape = Shape.of_workload(workload, sizes.features, classes, sizes.words)
     return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
 
 

@@ -15,14 +15,15 @@ Curves = dict[str, NDArray[np.float64]]
 def over_steps(step: RecordedStep) -> Curves:
     """Return the occupancy of each stream at each time step, over the samples that still run, shape (T,).
 
-    NaN at step 0 of a recurrent stream, where there is no h yet that could fire.
+    NaN at step 0 of a recurrent stream, where there is no h yet that could fire, unless the step goes on from a state.
     """
     running = (np.arange(step.lengths.max())[:, None] < step.lengths).sum(axis=1)  # (T,)
     curves: Curves = {}
     for layer, (x, h) in enumerate(zip(step.fired_x, step.fired_h, strict=True)):
         curves[f"layer {layer} x"] = x.sum(axis=(1, 2)) / (running * x.shape[2])
         recurrent = h.sum(axis=(1, 2)) / (running * h.shape[2])
-        recurrent[0] = np.nan
+        if not step.carried:
+            recurrent[0] = np.nan
         curves[f"layer {layer} h"] = recurrent
     return curves
 

@@ -306,6 +306,8 @@ class Workload(Description):
             )
         if not _holds(self.cell):
             raise ValueError(f"training.truncate_steps must be left out, not {steps}: cell {self.cell!r} spikes")
+        if self.dataset in (SYNTHETIC, RECORDED):
+            raise ValueError(f"training.truncate_steps must be left out, not {steps}: {self.dataset!r} has no streams")
         return self
 
     @model_validator(mode="after")
@@ -313,8 +315,10 @@ class Workload(Description):
         if self.embedding is None:
             return self
         told = self.task, self.hidden[-1], self.sparsity.density
-        beside = {"spikes": not _holds(self.cell), "from_file": self.initial_weights is not None}
-        if reason := self.embedding.misfit(*told, **beside):
+        from_file = self.initial_weights is not None
+        if self.dataset in (SYNTHETIC, RECORDED):
+            raise ValueError(f"embedding must be left out: data set {self.dataset!r} has no words")
+        if reason := self.embedding.misfit(*told, spikes=not _holds(self.cell), from_file=from_file):
             raise ValueError(reason)
         return self
 

@@ -68,6 +68,16 @@ def learning_limits(workload: Workload, what: str) -> list[str]:
     return reasons
 
 
+def stream_limits(workload: Workload, what: str) -> list[str]:
+    """Return why `what`, which knows of whole sequences of vectors, refuses a workload of words or of windows."""
+    reasons = []
+    if workload.embedding is not None:
+        reasons.append(f"embedding must be left out for {what}, which knows of no words that are looked up")
+    if workload.training.truncate_steps is not None:
+        reasons.append(f"training.truncate_steps must be left out for {what}, which is of whole sequences")
+    return reasons
+
+
 def dense_limits(workload: Workload, what: str) -> list[str]:
     """Return why `what`, which supports whole columns only, refuses a workload of sparse weights."""
     if workload.sparsity.density == 1:

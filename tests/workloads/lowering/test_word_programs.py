@@ -8,12 +8,18 @@ from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.op_table import NO_OP
 from deltatrain.accel.program import MODE_NAMES, STREAMS, Program
 from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
+from deltatrain.workloads.lowering.limits import learning_limits, stream_limits
 from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.step_programs import recorded_program
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
 
 LENGTHS, WIDTH, HIDDEN, CLASSES, WORDS = np.array([5, 2, 4]), 6, (7, 5), 9, 9
 
@@ -117,3 +123,49 @@ def test_words_cost_cycles_and_bytes_and_a_forward_pass_looks_up_alone() -> None
     program = lower(machine, forward, recorded_step(forward, LENGTHS, 0.4, 2), "every")
     assert [tensor.name for tensor in program.tensors if tensor.stream == "words"] == ["W_words"]
     assert not len(_rows(program, "outer", "words")) and len(_rows(program, "load", "x")) == LENGTHS.sum()
+
+
+@pytest.mark.parametrize("policy", POLICIES.names())
+@pytest.mark.parametrize("cell", ["delta_gru", "delta_lstm"])
+def test_steps_that_are_run_again_look_up_again(cell: str, policy: str) -> None:
+    shape = _shape(cell.removeprefix("delta_"))
+    step = recorded_step(shape, np.array([9, 6]), 0.4, 5, carried=True)
+    table = {"name": "a", "dataset": "digits", "cell": cell, "hidden": list(HIDDEN), "theta_x": 0.1, "theta_h": 0.1}
+    table |= {"task": "next_word", "readout": "every", "embedding": {"width": WIDTH}}
+    workload = Workload.from_table(table | {"training": {"epochs": 1, "batch": 2, "truncate_steps": 9}})
+    trace = Trace(workload, WIDTH, CLASSES, (step,), ())
+    plain = recorded_program(Architecture.named("edge"), trace, step)
+    program = recorded_program(Architecture.named("edge", {"checkpoint.policy": policy}), trace, step)
+    for phase in ("FP", "BP", "WG", "WU"):
+        assert analytic.count(program).phases[phase].macs == analytic.count(plain).phases[phase].macs
+    loads = _rows(program, "load", "x")
+    of_words = loads[program.ops.layer[loads] == 0]
+    table_of = next(t for t in program.tensors if t.name == "W_words")
+    inside = (program.ops.address[of_words] >= table_of.address) & (
+        program.ops.address[of_words] < table_of.address + table_of.bytes
+    )
+    looked_up = of_words[inside]
+    words = step.words[program.ops.step[looked_up], program.ops.sample[looked_up]]
+    column_bytes = table_of.bytes // WORDS
+    np.testing.assert_array_equal(program.ops.address[looked_up], table_of.address + words * column_bytes)
+    assert len(looked_up) >= 15
+
+
+def test_what_has_no_words_or_streams_says_so() -> None:
+    table = {"name": "a", "dataset": "synthetic", "cell": "delta_gru", "hidden": [6], "theta_x": 0.1, "theta_h": 0.1}
+    table |= {"task": "next_word", "readout": "every", "training": {"epochs": 1}}
+    statistics = {"inputs": 6, "classes": 5, "steps": 4, "occupancy_x": 0.5, "occupancy_h": 0.5}
+    for change, line in (
+        ({"embedding": {"width": 6}}, "embedding must be left out: data set 'synthetic' has no words"),
+        ({"training": {"epochs": 1, "truncate_steps": 3}}, "'synthetic' has no streams"),
+    ):
+        with pytest.raises(ConfigError, match=line):
+            Workload.from_table(table | {"synthetic": statistics} | change)
+    text = Workload.from_table(
+        table | {"dataset": "digits", "embedding": {"width": 6}, "training": {"epochs": 1, "truncate_steps": 3}}
+    )
+    told = stream_limits(text, "a plan")
+    assert len(told) == 2 and "embedding" in told[0] and "truncate_steps" in told[1]
+    assert "training.truncate_steps must be left out for x, whose steps begin without state" in learning_limits(
+        text, "x"
+    )
