@@ -50,8 +50,8 @@ def measure(result: Result, trace: Trace) -> Result:
     for device, name in devices().items():
         timed = OrdinaryStep(sizes, device).timed()
         told = {"device": name or processor(), "library": f"PyTorch {torch.__version__.partition('+')[0]}"}
-        threads = torch.get_num_threads() if device == "cpu" else 1
-        found.append(OwnComputer(**told, threads=threads, seconds=timed.seconds, steps=timed.steps))
+        threads, waited = (torch.get_num_threads(), timed.waited) if device == "cpu" else (1, 0.0)
+        found.append(OwnComputer(**told, threads=threads, seconds=timed.seconds, steps=timed.steps, waited=waited))
     return result.model_copy(update={"own_computer": tuple(found)})
 
 

@@ -17,7 +17,7 @@ from deltatrain.sim.speed.measures import MEASURES, measured
 from deltatrain.workloads.workload import Workload
 
 _MACHINE, _WORKLOAD = "edge", "synthetic"
-_MOST_S = 45.0
+_MOST_S = 30.0
 """Wall time after which no other piece of work is begun."""
 
 

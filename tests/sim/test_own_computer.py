@@ -11,7 +11,7 @@ from pages import parse, rows
 
 import deltatrain as dt
 from deltatrain.accel.own_computer import OwnComputer
-from deltatrain.reports.table import flat, own_computer_rows
+from deltatrain.reports.table import busy_note, flat, own_computer_rows
 
 OWN = OwnComputer(device="a CPU", library="PyTorch 2", threads=2, seconds=0.5, steps=7)
 STEP = ("-w", "tiny", "--on", "tiny", "--no-dense", "--fidelity", "analytic")
@@ -39,6 +39,14 @@ def test_the_page_and_the_rows_say_how_much_faster_the_machine_is(result: dt.Res
     (table,) = [one for one in page.all("table") if one.one("caption").text == "This step on your own computer"]
     assert [cell.text for cell in rows(table)[0]][:4] == ["a CPU", "PyTorch 2", "2", "500 ms"]
     assert "on a CPU, PyTorch 2, 2 threads" in str(result) and "500 ms (measured)" in str(result)
+
+
+@pytest.mark.parametrize(("waited", "told"), [(0.0, False), (0.05, False), (0.4, True)])
+def test_a_busy_computer_is_told(result: dt.Result, waited: float, told: bool) -> None:
+    busy = result.model_copy(update={"own_computer": (OWN.model_copy(update={"waited": waited}),)})
+    words = "had other work for 40.0 % of the time"
+    assert (words in busy_note(busy)) == (words in dt.report(busy)) == told
+    assert bool(busy_note(busy)) == told
 
 
 @pytest.mark.parametrize("command", ["simulate", "run"])

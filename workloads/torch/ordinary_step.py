@@ -60,10 +60,21 @@ class Sizes(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """Seconds of wall time of the fastest of some steps, and how many there were."""
+    """What some steps took.
+
+    Attributes
+    ----------
+    seconds
+        Wall time of the fastest.
+    steps
+        How many there were.
+    waited
+        Share of the wall time of all in which this process did not run, or its GPU did.
+    """
 
     seconds: float
     steps: int
+    waited: float
 
 
 class OrdinaryStep:
@@ -120,8 +131,10 @@ class OrdinaryStep:
     def timed(self) -> Timed:
         """Return the wall time of the fastest step in a second, or of one that takes longer; others warm up before."""
         self._times(_WARM_UPS)
+        before = time.process_time()
         times = self._times(_MOST)
-        return Timed(min(times), len(times))
+        ran = time.process_time() - before
+        return Timed(min(times), len(times), max(0.0, 1 - ran / sum(times)))
 
     def _times(self, most: int) -> list[float]:
         """Return the seconds of steps, until they take a second or there are `most`."""
