@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,16 @@ from deltatrain.accel.errors import ConfigError
 
 torch = pytest.importorskip("torch", reason="PyTorch is what is measured")
 
+from deltatrain.sim.speed.trainer_steps import one_torch_thread  # noqa: E402
 from deltatrain.workloads.torch import ordinary_step  # noqa: E402
 from deltatrain.workloads.torch.ordinary_step import CELLS, OrdinaryStep, Sizes, devices, refuse_cell  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """Compute such small layers with one thread: several would wait for each other."""
+    with one_torch_thread():
+        yield
 
 
 @dataclass
@@ -74,7 +83,8 @@ def test_inference_computes_no_gradient() -> None:
     assert all(parameter.grad is None for parameter in one._layers.parameters())
 
 
-def test_it_is_timed_on_what_there_is() -> None:
+def test_it_is_timed_on_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordinary_step, "_ENOUGH_S", 0.01)
     assert "cpu" in devices()
     timed = step(Given()).timed()
     assert timed.seconds > 0 and 1 <= timed.steps <= 200
