@@ -59,7 +59,8 @@ def bench(on_progress: Progress = tell_nobody) -> Bench:
     workload, baseline = Workload.named(_WORKLOAD), Baseline.load()
     simulate(_MACHINE, "tiny", dense=False)  # what is compiled is compiled, or loaded
     trace = synthetic_trace(workload)
-    began, figures = time.monotonic(), []
+    began = time.monotonic()
+    figures: list[Figure] = []
     for done, piece in enumerate(MEASURES):
         if figures and time.monotonic() - began > _MOST_S:
             break
