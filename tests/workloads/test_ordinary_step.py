@@ -12,7 +12,6 @@ from deltatrain.accel.errors import ConfigError
 
 torch = pytest.importorskip("torch", reason="PyTorch is what is measured")
 
-from deltatrain.sim.speed.trainer_steps import one_torch_thread  # noqa: E402
 from deltatrain.workloads.torch import ordinary_step  # noqa: E402
 from deltatrain.workloads.torch.ordinary_step import CELLS, OrdinaryStep, Sizes, devices, refuse_cell  # noqa: E402
 
@@ -20,7 +19,7 @@ from deltatrain.workloads.torch.ordinary_step import CELLS, OrdinaryStep, Sizes,
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
     """Compute such small layers with one thread: several would wait for each other."""
-    with one_torch_thread():
+    with ordinary_step.one_thread():
         yield
 
 

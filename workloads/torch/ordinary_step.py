@@ -6,7 +6,8 @@ Every column is worked through, as cuDNN and oneDNN do; values are random, and t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -169,6 +170,27 @@ def refuse_cell(cell: str) -> None:
     """Raise a `ConfigError` if torch.nn has no such cell."""
     if cell not in CELLS:
         raise ConfigError(f"torch.nn has no cell like {cell}: it has those of {', '.join(CELLS)}")
+
+
+def library() -> str:
+    """Return which PyTorch this is."""
+    return f"PyTorch {torch.__version__.partition('+')[0]}"
+
+
+def threads(device: str) -> int:
+    """Return how many threads of the processor compute on a device."""
+    return torch.get_num_threads() if device == "cpu" else 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have PyTorch compute with one thread while the block runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def devices() -> dict[str, str]:
