@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from deltatrain.accel.description import Description, PositiveFloat, PositiveInt
+from deltatrain.accel.description import Description, PositiveFloat, PositiveInt, Share
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -26,6 +26,8 @@ class OwnComputer(Description):
         Wall time of the fastest step.
     steps
         How many were measured.
+    waited
+        Share of the measured time in which the processor had other work, at least; 0 of another device.
     """
 
     device: str
@@ -33,6 +35,7 @@ class OwnComputer(Description):
     threads: PositiveInt
     seconds: PositiveFloat
     steps: PositiveInt
+    waited: Share = 0.0
 
     @property
     def words(self) -> str:

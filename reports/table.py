@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Cause, Counters, PhaseCounters
+from deltatrain.accel.quantity import share
 from deltatrain.accel.result import Result
 
 CAUSES: tuple[Cause, ...] = get_args(Cause)
@@ -18,6 +19,9 @@ Row = dict[str, Cell]
 
 TOTAL = "total"
 """What the last row of a table of parts is called."""
+
+_MUCH_WAITED = 0.1
+"""Share of the time in which a processor has other work, beyond which that is told."""
 
 
 def ratio(dense: float, delta: float) -> float:
@@ -171,8 +175,8 @@ def area_rows(result: Result) -> list[Row]:
 def own_computer_rows(result: Result) -> list[Row]:
     """Return one row for each device of the user's own computer on which the same step was measured.
 
-    Columns: ``device``, ``library``, ``threads``, ``time_s``, ``steps`` measured, and ``speedup``, the device's time
-    over the simulated machine's.
+    Columns: ``device``, ``library``, ``threads``, ``time_s``, ``steps`` measured, ``waited`` (share of the time in
+    which the processor had other work) and ``speedup``, the device's time over the simulated machine's.
     """
     return [
         {
@@ -181,10 +185,19 @@ def own_computer_rows(result: Result) -> list[Row]:
             "threads": own.threads,
             "time_s": own.seconds,
             "steps": own.steps,
+            "waited": own.waited,
             "speedup": own.seconds / result.counters.seconds if result.counters.cycles else math.inf,
         }
         for own in result.own_computer
     ]
+
+
+def busy_note(result: Result) -> str:
+    """Return the sentence on a computer that had other work while a step was measured on it; empty otherwise."""
+    waited = max((own.waited for own in result.own_computer), default=0.0)
+    if waited < _MUCH_WAITED:
+        return ""
+    return f"The processor had other work for {share(waited)} of the time or more: on an idle one the step is faster."
 
 
 def roofline_rows(result: Result) -> list[Row]:

@@ -38,9 +38,7 @@ def measure(result: Result, trace: Trace) -> Result:
         If PyTorch is not installed, has no such cell, or the trace has no such step.
     """
     refuse_measuring(trace.workload)
-    import torch
-
-    from deltatrain.workloads.torch.ordinary_step import OrdinaryStep, Sizes, devices
+    from deltatrain.workloads.torch.ordinary_step import OrdinaryStep, Sizes, devices, library, threads
 
     workload = trace.workload
     lengths = chosen(trace, int(result.provenance.get("recorded_step", -1))).lengths
@@ -49,9 +47,16 @@ def measure(result: Result, trace: Trace) -> Result:
     found = []
     for device, name in devices().items():
         timed = OrdinaryStep(sizes, device).timed()
-        told = {"device": name or processor(), "library": f"PyTorch {torch.__version__.partition('+')[0]}"}
-        threads = torch.get_num_threads() if device == "cpu" else 1
-        found.append(OwnComputer(**told, threads=threads, seconds=timed.seconds, steps=timed.steps))
+        found.append(
+            OwnComputer(
+                device=name or processor(),
+                library=library(),
+                threads=threads(device),
+                seconds=timed.seconds,
+                steps=timed.steps,
+                waited=timed.waited if device == "cpu" else 0.0,
+            )
+        )
     return result.model_copy(update={"own_computer": tuple(found)})
 
 

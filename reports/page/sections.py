@@ -24,6 +24,7 @@ from deltatrain.reports.table import (
     CAUSES,
     Row,
     area_rows,
+    busy_note,
     energy_rows,
     memory_rows,
     own_computer_rows,
@@ -311,7 +312,7 @@ def _own_computer(run: Run) -> Section:
         "same sizes, in which every column is worked through. The fastest step's wall time; the machine's is simulated."
     )
     rows = own_computer_rows(run.result)
-    table = replace(of_rows("This step on your own computer", rows, columns), unfolded=True)
+    table = replace(of_rows("This step on your own computer", rows, columns, note=busy_note(run.result)), unfolded=True)
     return Section("own-computer", "Your own computer", about, MEASURED, (), [table])
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from deltatrain.sim.cli import choices, options
-from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.interruption import StoppedError
 
 
 def command(
@@ -53,8 +53,12 @@ def command(
         settings, note = _trained_on(data, name, settings), f"Trained on {data}, and on no other set. {note}"
     folder = out or Path("out") / name
     make_folder(folder)
-    with interruptible(), Stages() as stages:
-        rows = member.rows(settings, folder, stages)
+    try:
+        with Stages() as stages:
+            rows = member.rows(settings, folder, stages)
+    except KeyboardInterrupt:
+        kept = f"what was finished is kept in {folder}, and the same command goes on from there"
+        raise StoppedError(advice=kept if any(folder.iterdir()) else "") from None
     replace_file(folder / "table.csv", csv_text(rows).encode())
     if json:
         sys.stdout.write(json_text(rows, indent=1) + "\n")

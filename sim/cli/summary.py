@@ -18,6 +18,7 @@ from deltatrain.reports.table import (
     Cell,
     Row,
     area_rows,
+    busy_note,
     energy_rows,
     memory_rows,
     own_computer_rows,
@@ -241,6 +242,7 @@ def own_computer(result: Result) -> RenderableType:
         f"Wall time of the fastest step of the ordinary network, every column worked through. {machine}: "
         f"{quantity(result.counters.seconds, 's')}, not measured but {result.fidelity}."
     )
+    note = " ".join(filter(None, [note, busy_note(result)]))
     return table("This step on your own computer, measured", columns, rows, note, text_columns=2)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +41,9 @@ def measured(step: TrainerStep, repeats: int) -> Seconds:
     with threadpool_limits(limits=1, user_api="blas"):
         ours = _ours(step)
         if installed("torch"):
-            with one_torch_thread():
+            from deltatrain.workloads.torch.ordinary_step import one_thread
+
+            with one_thread():
                 return Seconds(*side_by_side(ours, _theirs(step), repeats))
         ours()
         return Seconds(cpu_seconds(ours, repeats), None)
@@ -55,19 +56,6 @@ def _theirs(step: TrainerStep) -> Callable[[], object]:
 
     lengths = np.full(step.samples, step.steps)
     return OrdinaryStep(TorchSizes("delta_lstm", _FEATURES, step.hidden, _CLASSES, lengths)).gradients
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Have PyTorch compute with one thread while the block runs."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _ours(step: TrainerStep) -> Callable[[], object]:

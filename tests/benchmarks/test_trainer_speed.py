@@ -14,7 +14,7 @@ from deltatrain.accel.modes.encode import threshold
 from deltatrain.accel.number import quantise
 from deltatrain.sim.speed import trainer_steps
 from deltatrain.sim.speed.reference import cpu_seconds, side_by_side
-from deltatrain.sim.speed.trainer_steps import TrainerStep, one_torch_thread
+from deltatrain.sim.speed.trainer_steps import TrainerStep
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
 from deltatrain.workloads.training import integer_batch
@@ -24,6 +24,8 @@ from deltatrain.workloads.training.integer_training import IntegerNetwork
 from deltatrain.workloads.training.integer_training import training_step as integer_step
 
 torch = pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[torch]'")
+
+from deltatrain.workloads.torch.ordinary_step import one_thread  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_a_training_step_of_spikes_takes_no_longer_than_in_torch(cell: str, figu
         other.loss(x, lengths, labels).backward()
 
     def seconds() -> tuple[float, float]:
-        with threadpool_limits(limits=1, user_api="blas"), one_torch_thread():
+        with threadpool_limits(limits=1, user_api="blas"), one_thread():
             return side_by_side(ours, theirs, 15)
 
     figures.at_most_peer(1, f"a training step, {cell} 256, T = 40, B = 32", "torch", seconds)

@@ -11,7 +11,7 @@ from pages import parse, rows
 
 import deltatrain as dt
 from deltatrain.accel.own_computer import OwnComputer
-from deltatrain.reports.table import flat, own_computer_rows
+from deltatrain.reports.table import busy_note, flat, own_computer_rows
 
 OWN = OwnComputer(device="a CPU", library="PyTorch 2", threads=2, seconds=0.5, steps=7)
 STEP = ("-w", "tiny", "--on", "tiny", "--no-dense", "--fidelity", "analytic")
@@ -41,9 +41,26 @@ def test_the_page_and_the_rows_say_how_much_faster_the_machine_is(result: dt.Res
     assert "on a CPU, PyTorch 2, 2 threads" in str(result) and "500 ms (measured)" in str(result)
 
 
+@pytest.mark.parametrize(("waited", "told"), [(0.0, False), (0.05, False), (0.4, True)])
+def test_a_busy_computer_is_told(result: dt.Result, waited: float, told: bool) -> None:
+    busy = result.model_copy(update={"own_computer": (OWN.model_copy(update={"waited": waited}),)})
+    words = "had other work for 40.0 % of the time"
+    assert (words in busy_note(busy)) == (words in dt.report(busy)) == told
+    assert bool(busy_note(busy)) == told
+
+
+@pytest.fixture
+def torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have PyTorch, and measure for a moment."""
+    pytest.importorskip("torch", reason="PyTorch is what is measured")
+    from deltatrain.workloads.torch import ordinary_step
+
+    monkeypatch.setattr(ordinary_step, "_ENOUGH_S", 0.01)
+
+
+@pytest.mark.usefixtures("torch")
 @pytest.mark.parametrize("command", ["simulate", "run"])
 def test_it_is_measured_when_asked_for(deltatrain, command: str, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="PyTorch is what is measured")
     ran = deltatrain(command, *STEP, "--out", tmp_path / "out", "--measure-torch")
     assert ran.status == 0 and "This step on your own computer, measured" in ran.stdout
     (own, *_) = dt.Result.load(tmp_path / "out" / "result.json").own_computer
@@ -65,15 +82,15 @@ def test_without_torch_it_is_one_line_before_any_work(deltatrain, command: str, 
     )
 
 
+@pytest.mark.usefixtures("torch")
 def test_a_cell_that_torch_has_not_is_refused_before_any_work(deltatrain, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="PyTorch is what is measured")
     changes = [word for field in ("cell=lif", "theta_x=0", "theta_h=0") for word in ("--set", f"workload.{field}")]
     ran = deltatrain("simulate", "-w", "tiny", "--on", "tiny", *changes, "--out", tmp_path / "out", "--measure-torch")
     assert ran.status == 2 and "torch.nn has no cell like lif" in ran.stderr and not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("torch")
 def test_python_measures_it_too() -> None:
-    pytest.importorskip("torch", reason="PyTorch is what is measured")
     from deltatrain.sim.run import synthetic_trace
 
     trace = synthetic_trace(dt.Workload.named("tiny"))

@@ -65,3 +65,18 @@ def test_what_cannot_be_done_has_a_reason(error: Exception | None) -> None:
 def test_a_process_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such axis, 1: the process that measured it failed: KeyError"):
         scaling.rows(scaling.Settings({"no such axis": (1,)}), tmp_path, tell_nobody)
+
+
+def test_a_study_that_is_stopped_says_where_what_is_finished_is_kept(deltatrain, tmp_path: Path, monkeypatch) -> None:
+    def stopped(settings: scaling.Settings, folder: Path, progress: object) -> None:
+        if settings is scaling.SETTINGS:
+            (folder / "one.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scaling, "rows", stopped)
+    ran = deltatrain("study", "scaling", "--small", "--out", tmp_path)
+    assert (ran.status, ran.stderr) == (130, "deltatrain: interrupted; nothing was kept\n")
+    ran = deltatrain("study", "scaling", "--out", tmp_path)
+    assert ran.status == 130 and ran.stderr == (
+        f"deltatrain: interrupted; what was finished is kept in {tmp_path}, and the same command goes on from there\n"
+    )

@@ -6,7 +6,8 @@ Every column is worked through, as cuDNN and oneDNN do; values are random, and t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -60,10 +61,21 @@ class Sizes(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """Seconds of wall time of the fastest of some steps, and how many there were."""
+    """What some steps took.
+
+    Attributes
+    ----------
+    seconds
+        Wall time of the fastest.
+    steps
+        How many there were.
+    waited
+        Share of the wall time of all in which this process did not run, or its GPU did.
+    """
 
     seconds: float
     steps: int
+    waited: float
 
 
 class OrdinaryStep:
@@ -120,8 +132,10 @@ class OrdinaryStep:
     def timed(self) -> Timed:
         """Return the wall time of the fastest step in a second, or of one that takes longer; others warm up before."""
         self._times(_WARM_UPS)
+        before = time.process_time()
         times = self._times(_MOST)
-        return Timed(min(times), len(times))
+        ran = time.process_time() - before
+        return Timed(min(times), len(times), max(0.0, 1 - ran / sum(times)))
 
     def _times(self, most: int) -> list[float]:
         """Return the seconds of steps, until they take a second or there are `most`."""
@@ -156,6 +170,27 @@ def refuse_cell(cell: str) -> None:
     """Raise a `ConfigError` if torch.nn has no such cell."""
     if cell not in CELLS:
         raise ConfigError(f"torch.nn has no cell like {cell}: it has those of {', '.join(CELLS)}")
+
+
+def library() -> str:
+    """Return which PyTorch this is."""
+    return f"PyTorch {torch.__version__.partition('+')[0]}"
+
+
+def threads(device: str) -> int:
+    """Return how many threads of the processor compute on a device."""
+    return torch.get_num_threads() if device == "cpu" else 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have PyTorch compute with one thread while the block runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def devices() -> dict[str, str]:

@@ -36,6 +36,10 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(baseline.Baseline, "load", lambda path=None: load(file))
     tiny = Workload.named("tiny")
     monkeypatch.setattr(bench.Workload, "named", lambda name: tiny)
+    if bench.installed("torch"):
+        from deltatrain.workloads.torch import ordinary_step
+
+        monkeypatch.setattr(ordinary_step, "_ENOUGH_S", 0.01)
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
