@@ -77,6 +77,8 @@ def _network_at(what: AnyPath) -> StoredNetwork:
     if not isinstance(what, str | os.PathLike):
         raise wrong_kind("what is exported", "a network, its file or the folder of a training", what)
     path = Path(what)
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such folder of a training, nor a file of a network")
     if not path.is_dir():
         return read_network(path)
     folder = OutputFolder(path)

@@ -356,6 +356,8 @@ class Workload(Description):
                 raise ValueError(f'the table "{name}" is missing: the data set "{name}" is described by it')
             if self.dataset != name and table is not None:
                 raise ValueError(f'the table "{name}" belongs to the data set "{name}", not to {title(self.dataset)!r}')
+        if self.initial_weights is not None and self.dataset in (SYNTHETIC, RECORDED):
+            raise ValueError(f"initial_weights must be left out: on the data set {self.dataset!r} no network runs")
         return self
 
     def _each_layer(self, theta: float | tuple[float, ...]) -> tuple[float, ...]:

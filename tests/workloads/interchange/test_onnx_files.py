@@ -318,6 +318,29 @@ def test_a_flipped_byte_never_takes_the_read_out_away(tmp_path: Path) -> None:
                 assert dt.import_network(path).sizes.classes == CLASSES
 
 
+@pytest.mark.parametrize(
+    ("told", "name"), [({"dt_s": 1e-4}, "dt-s"), ({"reset": "zero"}, "reset"), ({"head": "a"}, "head")]
+)
+def test_what_such_a_file_leaves_nothing_open_of_is_not_ignored(
+    told: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    path = _made(tmp_path / "made.onnx")
+    with pytest.raises(dt.ConfigError, match=f"onnx: --{name} has no meaning for such a file: leave it out"):
+        dt.import_network(path, tmp_path / "net.npz", **told)
+    assert not (tmp_path / "net.npz").exists()
+
+
+def test_what_is_not_there_is_not_exported(tmp_path: Path) -> None:
+    with pytest.raises(dt.ConfigError, match="nowhere: there is no such folder of a training, nor a file of a network"):
+        dt.export_network(tmp_path / "nowhere", tmp_path / "net.onnx")
+
+
+def test_statistics_take_no_weights(tmp_path: Path) -> None:
+    dt.import_network(_made(tmp_path / "made.onnx"), tmp_path / "net.npz")
+    with pytest.raises(dt.ConfigError, match="initial_weights must be left out: on the data set 'synthetic'"):
+        dt.Workload.named("synthetic", {"initial_weights": str(tmp_path / "net.npz")})
+
+
 def test_a_constant_of_no_known_kind_is_one_line(tmp_path: Path) -> None:
     path = _made(tmp_path / "made.onnx")
     model = onnx.load(path)

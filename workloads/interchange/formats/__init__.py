@@ -20,10 +20,13 @@ class Format(Protocol):
         How its files' names end.
     WRITES
         Whether networks can be written to it; otherwise `write` raises a `ConfigError`.
+    TELLS
+        The fields of `Choice` that mean something for such a file.
     """
 
     SUFFIXES: tuple[str, ...]
     WRITES: bool
+    TELLS: tuple[str, ...]
 
     def read(self, path: Path, choice: Choice) -> StoredNetwork:
         """Return the network in a file; a `ConfigError` names what is wrong, or what is not computed here."""
@@ -49,6 +52,9 @@ def format_of(path: Path, *, writes: bool = False) -> Format:
 def read_network(path: Path, choice: Choice = NOTHING) -> StoredNetwork:
     """Return the network in a file of any of the formats; every `ConfigError` begins with the file's name."""
     member = format_of(path)
+    for name in Choice._fields:
+        if name not in member.TELLS and getattr(choice, name) != getattr(NOTHING, name):
+            raise ConfigError(f"{path}: --{name.replace('_', '-')} has no meaning for such a file: leave it out")
     try:
         return member.read(path, choice)
     except ConfigError as error:

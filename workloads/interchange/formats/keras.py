@@ -32,6 +32,7 @@ from deltatrain.workloads.interchange.torch_names import floats
 
 SUFFIXES = (".keras",)
 WRITES = False
+TELLS: tuple[str, ...] = ()
 
 _CELLS = {"SimpleRNN": "delta_rnn", "GRU": "delta_gru", "LSTM": "delta_lstm"}
 _TO_OURS = {"SimpleRNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}

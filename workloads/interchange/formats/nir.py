@@ -26,6 +26,7 @@ from deltatrain.workloads.interchange.stored_network import StoredNetwork
 
 SUFFIXES = (".nir",)
 WRITES = False
+TELLS: tuple[str, ...] = ("dt_s", "reset")
 
 _THRESHOLD = LeakyNeuron().threshold
 _RESETS = ("zero", "subtract")

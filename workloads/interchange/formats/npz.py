@@ -10,6 +10,7 @@ from deltatrain.workloads.interchange.torch_names import network_of
 
 SUFFIXES = (".npz",)
 WRITES = True
+TELLS: tuple[str, ...] = ("layers", "head")
 
 
 def read(path: Path, choice: Choice) -> StoredNetwork:

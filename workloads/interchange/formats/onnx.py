@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".onnx",)
 WRITES = True
+TELLS: tuple[str, ...] = ()
 
 _CELLS = {"RNN": "delta_rnn", "GRU": "delta_gru", "LSTM": "delta_lstm"}
 _OPS = {cell: op for op, cell in _CELLS.items()}

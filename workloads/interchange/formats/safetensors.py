@@ -23,6 +23,7 @@ from deltatrain.workloads.interchange.torch_names import network_of, tensors_of
 
 SUFFIXES = (".safetensors",)
 WRITES = True
+TELLS: tuple[str, ...] = ("layers", "head")
 
 _LENGTH_BYTES = 8
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2"}

@@ -26,6 +26,7 @@ from deltatrain.workloads.interchange.torch_names import network_of
 
 SUFFIXES = (".pt", ".pth")
 WRITES = False
+TELLS: tuple[str, ...] = ("layers", "head")
 
 _TYPES = {"DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "<u2"}
 _TYPES |= {"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1"}
