@@ -146,9 +146,8 @@ class OpWork:
         Weights that do not exist are not multiplied. Each word is read with the numbers that place its entries.
         """
         ops, macs = self.ops, np.broadcast_to(actions.macs, len(rows)).copy()
-        number_bytes = np.zeros(
-            1 + max((number for number, _ in self.compressed), default=0) + 1, dtype=np.int64
-        )  # index NO_TENSOR = -1 is the last entry
+        most = max(ops.tensor.max(), ops.second_tensor.max(), *(number for number, _ in self.compressed))
+        number_bytes = np.zeros(most + 2, dtype=np.int64)  # index NO_TENSOR = -1 is the last entry
         for number, columns in self.compressed:
             of_tensor = np.flatnonzero(ops.tensor[rows] == number)
             macs[of_tensor] = self._over_lists(columns.weights, rows[of_tensor])

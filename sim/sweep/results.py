@@ -173,7 +173,7 @@ def _judged(frame: DataFrame, manifest: Manifest) -> DataFrame:
     """Return the rows with ``feasible`` and ``on_front`` before what tells of failures."""
     import polars as pl
 
-    looked_at = [name for name in (*manifest.objectives, *manifest.constraints) if name in frame.columns]
+    looked_at = [name for name in manifest.objectives | manifest.constraints if name in frame.columns]
     rows = frame.select(looked_at).iter_rows(named=True) if looked_at else ({} for _ in range(frame.height))
     feasible = np.array([_feasible(row, manifest) for row in rows], dtype=np.bool_)
     failures = frame.select(LAST)

@@ -24,6 +24,8 @@ from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.speed.measures import lstm_machine
 from deltatrain.sim.speed.reference import cpu_seconds
+from deltatrain.workloads.lowering.alike_ops import program_of_alike
+from deltatrain.workloads.lowering.alike_steps import fired_alike
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 
@@ -79,6 +81,17 @@ def test_analytic_fidelity_with_the_lowering(figures: Figures) -> None:
         analytic.count(lower(machine, SHAPE, step, "last"))
 
     figures.at_most_references(0.5, "LSTM 512, analytic, lowering included", lambda: cpu_seconds(count))
+
+
+def test_analytic_cost_is_that_of_reading_the_masks(figures: Figures) -> None:
+    """Five million ops, of a hundred thousand steps of three layers of 64 whose masks are there."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (16, 64, 64), (64, 64, 64), 10)
+    step, machine = recorded_step(shape, np.array([100_000]), 0.2, 0), lstm_machine("remote", "remote")
+
+    def count() -> None:
+        analytic.count(program_of_alike(machine, shape, fired_alike(step, shape, machine.engine, 1), "last"))
+
+    figures.at_most_references(15, "100,000 steps", lambda: cpu_seconds(count, repeats=2))
 
 
 @pytest.mark.parametrize(("weights", "few"), [("local", 100), ("remote", 50)])

@@ -6,7 +6,6 @@ that of `workloads.lowering.lowering` says of all ops together, whose order and 
 
 from __future__ import annotations
 
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,6 +24,7 @@ from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops.given import StepInputs
 from deltatrain.workloads.lowering.ops.updates import enter_updates
 from deltatrain.workloads.lowering.placement import Placed, Shape
+from deltatrain.workloads.lowering.recent import Recent
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 
@@ -43,10 +43,10 @@ RESPECTS: dict[OpKind, Respect] = {
 """What the columns of a kind's ops depend on. Kinds of steps that are run again are none of these."""
 
 
-_PROGRAMS: WeakKeyDictionary[AlikeSteps, dict[Any, Program]] = WeakKeyDictionary()
+_PROGRAMS: WeakKeyDictionary[AlikeSteps, Recent[Program]] = WeakKeyDictionary()
 """Machines of a sweep often differ in nothing that is in the table, such as where matrices live."""
 
-_MOST_PROGRAMS = 16  # of the same steps; the first is forgotten first
+_MOST_ROWS = 8000
 
 
 def program_of_alike(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout: str) -> Program:
@@ -67,15 +67,13 @@ def program_of_alike(architecture: Architecture, shape: Shape, steps: AlikeSteps
         If something does not fit the memory it must live in.
     """
     placed = placed_plainly(architecture, shape, steps.lists, readout)
-    known = _PROGRAMS.setdefault(steps, {})
+    if steps not in _PROGRAMS:
+        _PROGRAMS[steps] = Recent(16, _MOST_ROWS, lambda program: len(program.ops))
     key = architecture.engine, architecture.tiles, architecture.dma, shape, readout, placed.tape_remote
-    if key not in known:
-        if len(known) >= _MOST_PROGRAMS:
-            known.pop(next(iter(known)))
-        known[key] = _program(architecture, shape, steps, readout, placed)
+    known = _PROGRAMS[steps].of(key, lambda: _program(architecture, shape, steps, readout, placed))
     touched_bytes = _touched_bytes(architecture, shape, steps, placed)
     homes = placed.tensors, placed.local_bytes, placed.remote_bytes
-    return known[key].elsewhere(architecture, *homes, touched_bytes)
+    return known.elsewhere(architecture, *homes, touched_bytes)
 
 
 def _program(architecture: Architecture, shape: Shape, steps: AlikeSteps, readout: str, placed: Placed) -> Program:

@@ -24,16 +24,17 @@ from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import check_dense_fits, check_idle_fits, lower, lower_dense
 from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.recent import Recent
 from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.trace import RecordedStep, Trace
 
 _COSTED_STEPS = 64
 """What a step costs is found from so many first steps of the samples."""
 
-_ALIKE: WeakKeyDictionary[RecordedStep, dict[Any, AlikeSteps]] = WeakKeyDictionary()
+_ALIKE: WeakKeyDictionary[RecordedStep, Recent[AlikeSteps]] = WeakKeyDictionary()
 """A sweep asks for one step on many machines, some of which have the same engine."""
 
-_MOST_ALIKE = 64  # of a recorded step; the first is forgotten first
+_MOST_STANDING = 100_000  # steps
 
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -102,13 +103,10 @@ def _steps_alike(
     architecture: Architecture, shape: Shape, recorded: RecordedStep, find: Callable[..., AlikeSteps], what: Any
 ) -> AlikeSteps:
     """Return the steps alike of a recorded step, which `find` finds in `what` it is, once for machines alike."""
-    known = _ALIKE.setdefault(recorded, {})
-    key = find, shape, architecture.engine, architecture.tiles.count
-    if key not in known:
-        if len(known) >= _MOST_ALIKE:
-            known.pop(next(iter(known)))
-        known[key] = find(what, *key[1:])
-    return known[key]
+    if recorded not in _ALIKE:
+        _ALIKE[recorded] = Recent(64, _MOST_STANDING, lambda steps: int(steps.standing.sum()))
+    machine = architecture.engine, architecture.tiles.count
+    return _ALIKE[recorded].of((find, shape, *machine), lambda: find(what, shape, *machine))
 
 
 def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
