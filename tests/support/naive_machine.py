@@ -100,39 +100,45 @@ class NaiveDram:
 
     def __init__(self, part: DramPart, architecture: Architecture) -> None:
         self.channels = DramChannels(part, architecture.remote)
-        self.tck, self.period = part.tck_ps, Fraction(10**12, architecture.engine.clock_hz)
+        tick_cycles = Fraction(part.tck_ps * architecture.engine.clock_hz, 10**12)
+        self.cycles, self.ticks = tick_cycles.as_integer_ratio()  # as many cycles last as long as these clocks
         self.burst = self.channels.map.burst_bytes
         self.doors: list[deque[tuple[int, bool, Request, int]]] = [deque() for _ in range(architecture.remote.channels)]
         self.accepts = architecture.remote.accepts_per_clock
         self.tickets: dict[int, tuple[bool, Request, int]] = {}
         self.next_ticket = 0
-        self.clock = 0
+        self.clock = self.quiet_until = 0
         self.asked: list[tuple[int, int, bool]] = []
 
     def ask(self, address: int, size: int, write: bool) -> Request:
         """Return the request for bytes, from now on at the controller's door."""
         found = Request([], [])
         end = address + size
-        while address < end:
-            here = min(end, (address // self.burst + 1) * self.burst) - address
-            channel = int(self.channels.map.places(np.array([address])).channel[0])
-            self.doors[channel].append((address, write, found, len(found.sizes)))
-            found.sizes.append(here)
+        starts = [address, *range((address // self.burst + 1) * self.burst, end, self.burst)]
+        channels = self.channels.map.places(np.array(starts)).channel.tolist()
+        for number, (channel, start, stop) in enumerate(zip(channels, starts, [*starts[1:], end], strict=True)):
+            self.doors[channel].append((start, write, found, number))
+            found.sizes.append(stop - start)
             found.come.append(None)
-            address += here
         return found
 
-    def until(self, ps: Fraction) -> None:
-        """Let all clocks pass that begin before `ps`."""
-        while self.clock * self.tck < ps:
+    def until(self, cycle: int) -> None:
+        """Let all clocks pass that begin before an engine cycle does."""
+        self.until_clock(-(-cycle * self.ticks // self.cycles))
+
+    def until_clock(self, end: int) -> None:
+        """Let all clocks before `end` pass."""
+        while self.clock < end:
             if not any(self.doors):
-                self.clock = -(-ps // self.tck)
+                self.clock = end
             elif sum(self.offer(door) for door in self.doors for _ in range(self.accepts)):
                 self.clock += 1
+                self.quiet_until = 0
             else:  # not before a command has made room
-                self.clock = min(-(-ps // self.tck), self.channels.next_event() + 1)
-        if self.tickets:
+                self.clock = min(end, self.channels.next_event() + 1)
+        if self.tickets and self.clock > self.quiet_until:
             self.note(self.channels.advance(self.clock))
+            self.quiet_until = self.channels.next_event()  # nothing is finished before, unless something is asked
 
     def offer(self, door: deque[tuple[int, bool, Request, int]]) -> bool:
         """Offer the oldest burst at a door; tell whether it was taken."""
@@ -151,7 +157,7 @@ class NaiveDram:
 
     def finish(self) -> int:
         while any(self.doors):
-            self.until((self.clock + 1) * self.tck)
+            self.until_clock(self.clock + 1)
         self.note(self.channels.finish())
         return self.cycle(self.channels.last_data)
 
@@ -162,22 +168,22 @@ class NaiveDram:
                 request.come[number] = self.cycle(done)
 
     def cycle(self, clock: int) -> int:
-        return -(-clock * self.tck // self.period)
+        return -(-clock * self.cycles // self.ticks)
 
 
 class NaiveIdeal:
     def __init__(self, device: IdealDevice, architecture: Architecture) -> None:
         self.period = Fraction(10**12, architecture.engine.clock_hz)
-        self.latency, self.now, self.last = device.latency_ps, Fraction(0), 0
+        self.latency, self.now, self.last = device.latency_ps, 0, 0
 
     def ask(self, address: int, size: int, write: bool) -> Request:
-        come = -(-(self.now + self.latency) // self.period)
+        come = -(-(self.now * self.period + self.latency) // self.period)
         if write:
             self.last = max(self.last, come)
         return Request([size], [come])
 
-    def until(self, ps: Fraction) -> None:
-        self.now = ps
+    def until(self, cycle: int) -> None:
+        self.now = cycle
 
     def finish(self) -> int:
         return self.last
@@ -188,7 +194,6 @@ class NaiveMachine:
         self.program, self.ops = program, program.ops
         architecture = program.architecture
         device, self.dma = architecture.device, architecture.dma
-        self.period = Fraction(10**12, architecture.engine.clock_hz)
         self.buffer_bytes = architecture.tiles.count * self.dma.buffer_bytes
         self.memory = (NaiveDram if isinstance(device, DramPart) else NaiveIdeal)(device, architecture)
         self.vector_word = (
@@ -237,7 +242,7 @@ class NaiveMachine:
             cycle += 1
             assert cycle < 10**7, "the naive machine hangs"
         total = max([*self.done.values(), self.last_write, self.memory.finish()], default=0)
-        self.memory.until((total + self.dma.request_cycles) * self.period)
+        self.memory.until(total + self.dma.request_cycles)
         if isinstance(self.memory, NaiveDram):
             self.memory.channels.advance(self.memory.clock)
         for unit in self.units.values():
@@ -247,7 +252,7 @@ class NaiveMachine:
         return total
 
     def one_cycle(self, now: int) -> None:
-        self.memory.until((now + self.dma.request_cycles) * self.period)
+        self.memory.until(now + self.dma.request_cycles)
         self.taken()
         for op in self.due.pop(now, []):
             self.done[op] = now
