@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba.core
 from numba.extending import intrinsic
 
 from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.rules import Integers
 
 types: Any = numba.core.types
 cgutils: Any = numba.core.cgutils
@@ -18,6 +19,20 @@ _HAND_OVER = types.int64(*_STATE, _ROWS, _INTEGERS, *[types.int64] * 4)
 _LET_PASS_FOR = types.Tuple((types.int64, types.int64, types.boolean))(
     *_STATE, _INTEGERS, _INTEGERS, *[types.int64] * 3
 )
+
+
+class Dram(NamedTuple):
+    """What the kernel is called with: where its two functions lie, and their arrays."""
+
+    hand_over: int
+    let_pass_for: int
+    rules: Integers
+    words: Integers
+    finished: Integers
+    commands: Integers
+    fields: Integers
+    channels: Integers
+    done: Integers
 
 
 def _called(called: Any) -> Any:
