@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba.core
 from numba.extending import intrinsic
 
 from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram.rules import Integers
 
 types: Any = numba.core.types
 cgutils: Any = numba.core.cgutils
 
 _CONTROL = types.int64(*[types.int64] * 6)
+
+
+class Dram(NamedTuple):
+    """What the kernel is called with: where it lies, and where its words lie; these and the ring of what is done."""
+
+    control: int
+    address: int
+    words: Integers
+    done: Integers
 
 
 def _called(called: Any) -> Any:

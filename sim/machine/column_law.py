@@ -11,22 +11,21 @@ numba compiles a function once for every constant that it is called with, so con
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from deltatrain.accel.counters import Starved
 from deltatrain.sim.dram.kernel import AWAIT, HAND_OVER
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.words import KNOWN_FROM
-from deltatrain.sim.machine.called_kernel import called_control
+from deltatrain.sim.machine.called_kernel import Dram, called_control
 from deltatrain.sim.memory.passage import Passage, Stretch
-from deltatrain.sim.memory.passing import first_cycle, pass_on
+from deltatrain.sim.memory.passing import pass_on, scaled
 from deltatrain.workloads.compiling import compiled
 
 NEVER = 1 << 44
 """A cycle that does not come: more engine cycles than any run has."""
-_NEVER_TICK = 1 << 60
-_LARGEST = (1 << 63) - 1
-_MOST_BURSTS = 1 << 16
+_NEVER_TICK, _MOST_BURSTS = 1 << 60, 1 << 16
 
 NOTHING, TOLD, FINISHED, FETCHED, NO_ROOM = range(5)
 """Why `play` comes back: there is nothing to do before the limit; a read of others has passed the port; the lanes' op
@@ -63,8 +62,7 @@ IDLE, BEGINS, _LOOKS, _ASKS = range(4)
 RECORD_WORDS = 16
 # A request, as others leave it and as it is posted: kind, cycle, address, bytes, bytes of a word, whose segment.
 _KIND, WHEN, _WHERE, _MUCH, _WORD, _OWNER, REQUEST_WORDS = range(7)
-NO_REQUEST, READ, WRITE = range(3)
-NOBODYS = -1
+NO_REQUEST, READ, WRITE, NOBODYS = 0, 1, 2, -1
 # A read: as its request; its first ticket that has not passed, the first that is not known, their end; when to look.
 _TICKET, _UNKNOWN, _END, _LOOK = range(6, 10)
 # What leaves the buffer, or is no longer in flight if it has no bytes: when, how many bytes.
@@ -76,25 +74,14 @@ _NO_BYTES = _PLACES + 4
 
 WHY: tuple[Starved, ...] = ("list", "buffer", "list", "memory", "port")
 """What lanes lack before the cycles that a segment names from `_ROOM_WANTED` on."""
-GAP_WORDS = 3  # from, to, index into WHY
-MOST_GAPS = len(WHY)
-
-
-class Dram(NamedTuple):
-    """What the kernel is called with: where it lies, and where its words lie; these and the ring of what is done."""
-
-    control: int
-    address: int
-    words: Integers
-    done: Integers
-
+GAP_WORDS, MOST_GAPS = 3, len(WHY)  # a gap is from, to, index into WHY
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
-    """Compile a function at its first call from compiled code; Python cannot call it."""
-    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
+    """Compile a function at its first call from compiled code, without counting references: nothing is made here."""
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy", _nrt=False)
 
 
 @_compiled
@@ -105,12 +92,12 @@ def _record(s: Integers, begin: int, number: int) -> int:
 
 
 @_compiled
-def _scaled(value: int, by: int, over: int) -> int:
-    """Return value * by / over, rounded up."""
-    if value < _LARGEST // by:
-        return -(-value * by // over)
-    scaled: int = first_cycle(value, by, over)
-    return scaled
+def _next(s: Integers, ring: int, word: int) -> int:
+    """Return the cycle that is a word of the first record of a ring."""
+    if s[ring + 1] == s[ring + 2]:
+        return NEVER
+    cycle: int = s[_record(s, s[ring], s[ring + 1]) + word]
+    return cycle
 
 
 # ------------------------------------------------------------------------------------------------ requests
@@ -119,7 +106,7 @@ def _scaled(value: int, by: int, over: int) -> int:
 @_compiled
 def _tick(s: Integers, cycle: int) -> int:
     """Return the tick in which the controller sees a request of a cycle."""
-    return _NEVER_TICK if cycle >= NEVER else _scaled(cycle + s[DELAY], s[TICKS], s[CYCLES])
+    return _NEVER_TICK if cycle >= NEVER else scaled(cycle + s[DELAY], s[TICKS], s[CYCLES])
 
 
 @_compiled
@@ -148,23 +135,14 @@ def _take(s: Integers, m: Dram, request: int) -> bool:
             s[read + n] = s[request + n]
         s[read + _TICKET], s[read + _UNKNOWN], s[read + _END] = ticket, ticket, s[LAST_TICKET]
         # Not before then; `_tell` finds out when.
-        s[read + _LOOK] = _scaled(accepted, s[CYCLES], s[TICKS]) - s[DELAY]
+        s[read + _LOOK] = scaled(accepted, s[CYCLES], s[TICKS]) - s[DELAY]
     else:
         s[WRITE_BYTES] += size_bytes
         s[WRITE_FREE] = max(cycle, s[WRITE_FREE]) - (-size_bytes // s[WIDTH])
-        queued = _scaled(accepted + 1, s[CYCLES], s[TICKS])
+        queued = scaled(accepted + 1, s[CYCLES], s[TICKS])
         # The port tells of one write a cycle that it was taken.
         s[LAST_TAKEN] = max(max(s[WRITE_FREE] + s[DELAY], queued), s[LAST_TAKEN] + 1)
     return True
-
-
-@_compiled
-def _first_post(s: Integers) -> int:
-    """Return the cycle of the next posted write."""
-    if s[FIRST_POST] == s[NEXT_POST]:
-        return NEVER
-    cycle: int = s[_record(s, s[POSTS], s[FIRST_POST]) + WHEN]
-    return cycle
 
 
 @_compiled
@@ -194,15 +172,6 @@ def _leave(s: Integers, cycle: int, size: int) -> None:
         at, place = at - 1, before
     s[place + _LEAVES_AT], s[place + _LEFT_BYTES] = cycle, s[size]
     s[NEXT_LEAVE] += 1
-
-
-@_compiled
-def _next_leave(s: Integers) -> int:
-    """Return when something leaves the buffer, or is no longer in flight, next."""
-    if s[FIRST_LEAVE] == s[NEXT_LEAVE]:
-        return NEVER
-    cycle: int = s[_record(s, s[LEAVES], s[FIRST_LEAVE]) + _LEAVES_AT]
-    return cycle
 
 
 @_compiled
@@ -264,7 +233,7 @@ def _look(s: Integers, columns: Integers, tables: Integers, cycle: int) -> bool:
         at = s[TABLE] + 2 * columns[s[COLUMN]]
         s[COLUMN] += 1
         s[WORD], s[WORD_END] = tables[at], tables[at] + tables[at + 1]
-    while _next_leave(s) <= cycle:
+    while _next(s, LEAVES, _LEAVES_AT) <= cycle:
         left = _record(s, s[LEAVES], s[FIRST_LEAVE])
         s[USED] -= s[left + _LEFT_BYTES]
         s[ASKED] -= s[left + _LEFT_BYTES] == 0
@@ -297,7 +266,7 @@ def _next_act(s: Integers) -> int:
     if s[FETCH] == IDLE:
         return NEVER
     if s[FETCH] == _LOOKS:
-        return _next_leave(s)
+        return _next(s, LEAVES, _LEAVES_AT)
     cycle: int = s[LOOKED] if s[FETCH] == BEGINS else s[REQUEST]
     return cycle
 
@@ -330,15 +299,6 @@ def _act(s: Integers, m: Dram, columns: Integers, tables: Integers, cycle: int) 
 
 
 @_compiled
-def _next_tell(s: Integers) -> int:
-    """Return a cycle before which nothing more is known of the oldest read."""
-    if s[FIRST_READ] == s[NEXT_READ]:
-        return NEVER
-    cycle: int = s[_record(s, s[READS], s[FIRST_READ]) + _LOOK]
-    return cycle
-
-
-@_compiled
 def _tell(s: Integers, m: Dram, gaps: Integers, due: Integers, until: int) -> int:
     """Find out what is known of the oldest read in a cycle; let all of it pass the port if it is finished."""
     read = _record(s, s[READS], s[FIRST_READ])
@@ -346,7 +306,7 @@ def _tell(s: Integers, m: Dram, gaps: Integers, due: Integers, until: int) -> in
     ticket, earliest = called_control(m.control, (m.address, AWAIT, *awaited, 0)), m.words[KNOWN_FROM]
     s[read + _UNKNOWN] = ticket
     if ticket < s[read + _END]:
-        s[read + _LOOK] = max(_scaled(earliest, s[CYCLES], s[TICKS]) - s[DELAY], until + 1)
+        s[read + _LOOK] = max(scaled(earliest, s[CYCLES], s[TICKS]) - s[DELAY], until + 1)
         return NOTHING
     stretch = Stretch(s[read + _WHERE] % s[BURST_BYTES], s[BURST_BYTES], s[read + _MUCH], s[read + _WORD])
     passage, first, size = Passage(0, 0, 0, s[PASSED], 0, 0, 0), s[read + _TICKET], len(m.done)
@@ -369,7 +329,7 @@ def _tell(s: Integers, m: Dram, gaps: Integers, due: Integers, until: int) -> in
 def _serve_others(s: Integers, m: Dram) -> int:
     """Take a request of others, behind the writes that are posted for its cycle."""
     others = s[OTHERS]
-    while _first_post(s) <= s[others + WHEN]:
+    while _next(s, POSTS, WHEN) <= s[others + WHEN]:
         if not _settle(s, m):
             return NO_ROOM
     if s[others + _KIND] != NO_REQUEST and not _take(s, m, others):
@@ -378,7 +338,7 @@ def _serve_others(s: Integers, m: Dram) -> int:
     return NOTHING
 
 
-@compiled
+@partial(compiled, no_cfunc_wrapper=True, error_model="numpy", _nrt=False)
 def play(
     s: Integers,
     control: int,
@@ -399,24 +359,18 @@ def play(
 
     Parameters
     ----------
-    s
-        The state.
-    control, address, words, done
-        What `Dram` is made of, one by one, because Python hands over plain arrays faster.
-    columns
-        The list of the op that is fetched.
-    tables
-        Pairs of the first word and the words of every column of every matrix.
-    gaps
-        Room for the gaps of an op.
-    due
-        Room for the cycles in which the words of a read pass.
+    s, control ... done
+        The state; what `Dram` is made of, one by one, because Python hands over plain arrays faster.
+    columns, tables
+        The list of the op that is fetched; pairs of first word and words of every column of every matrix.
+    gaps, due
+        Room for the gaps of an op, and for the cycles in which the words of a read pass.
     now, limit
         The cycle it is, and that of the next event.
 
     Returns
     -------
-    Why it comes back: `NOTHING`, `TOLD`, `FINISHED`, `FETCHED` or `NO_ROOM`.
+    Why it comes back.
     """
     m = Dram(control, address, words, done)
     if s[s[OTHERS] + WHEN] < NEVER:
@@ -427,7 +381,7 @@ def play(
             return FINISHED
     why = NOTHING
     while why == NOTHING:
-        act, post, tell = _next_act(s), _first_post(s), _next_tell(s)
+        act, post, tell = _next_act(s), _next(s, POSTS, WHEN), _next(s, READS, _LOOK)
         until = min(min(limit, post), act)
         if tell <= until and tell < NEVER:
             why = _tell(s, m, gaps, due, until)

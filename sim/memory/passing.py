@@ -6,7 +6,8 @@ from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.memory.passage import Passage, Stretch
 from deltatrain.workloads.compiling import compiled
 
-_LARGEST = (1 << 63) - 1
+LARGEST = (1 << 63) - 1
+"""What fits in 64 bits."""
 
 
 @compiled
@@ -23,6 +24,12 @@ def first_cycle(tick: int, cycles: int, ticks: int) -> int:
         quotient = quotient * 4096 + left // ticks
         left %= ticks
     return tick * whole + quotient + (left > 0)
+
+
+@compiled
+def scaled(value: int, by: int, over: int) -> int:
+    """Return value * by / over, rounded up: in one division where the product fits, else as `first_cycle`."""
+    return -(-value * by // over) if value < LARGEST // by else first_cycle(value, by, over)
 
 
 @compiled
@@ -44,13 +51,15 @@ def pass_on(s: Stretch, p: Passage, done: Integers, cycles: int, ticks: int, wid
         Room for the cycles in which the words pass that do so now.
     """
     bursts, words, passed, cycle, room, ready, all_come = p
-    count, noted = -(-s.size_bytes // s.word_bytes), 0
-    plain_below = _LARGEST // cycles
+    count, noted, last = -(-s.size_bytes // s.word_bytes), 0, 0
+    plain_below, plain_cycle_below = LARGEST // cycles, LARGEST // ticks
     for tick in done:
-        come = -(-tick * cycles // ticks) if tick < plain_below else first_cycle(tick, cycles, ticks)
-        all_come = max(all_come, come)
-        if come > cycle:
-            cycle, room = come, width
+        last = max(last, tick)
+        # Where the port is the limit, what has come waits for its turn; two products tell that without a division.
+        if tick >= plain_below or cycle >= plain_cycle_below or tick * cycles > cycle * ticks:
+            come = scaled(tick, cycles, ticks)
+            if come > cycle:
+                cycle, room = come, width
         end = min(s.size_bytes, (bursts + 1) * s.burst_bytes - s.lead_bytes)
         while passed < end:
             if room == 0:
@@ -63,4 +72,5 @@ def pass_on(s: Stretch, p: Passage, done: Integers, cycles: int, ticks: int, wid
                 due[noted] = cycle
                 noted, words = noted + 1, words + 1
         bursts += 1
+    all_come = max(all_come, scaled(last, cycles, ticks))
     return Passage(bursts, words, passed, cycle, room, ready, all_come)

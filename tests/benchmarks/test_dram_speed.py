@@ -32,7 +32,7 @@ def _seconds(device: str, pattern: str, count: int) -> float:
 
 
 @pytest.mark.parametrize("device", ["ddr4_2400", "lpddr4_4266"])
-@pytest.mark.parametrize(("pattern", "most"), [("stream", 4), ("random", 20)])
+@pytest.mark.parametrize(("pattern", "most"), [("stream", 1), ("random", 5)])
 def test_requests(device: str, pattern: str, most: float, figures: Figures) -> None:
     what = f"{device}, {REQUESTS:,} requests, {pattern}"
     figures.at_most_references(most, what, lambda: _seconds(device, pattern, REQUESTS))
