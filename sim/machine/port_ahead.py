@@ -142,6 +142,10 @@ class PortAhead:
         """Bytes written."""
         return int(self._s[law.WRITE_BYTES])
 
+    def is_due(self, limit: float) -> bool:
+        """Tell whether `advance` has anything to do now: requests of the cycle `limit` may have others before them."""
+        return self.next_cycle < limit or self.next_cycle <= self._clock.cycle
+
     def advance(self, limit: float) -> None:
         """Let everything happen before `limit`, and now, until somebody is told.
 
