@@ -23,7 +23,7 @@ class Clock(simpy.Environment):
     @property
     def cycle(self) -> int:
         """The cycle it is."""
-        return int(self.now)
+        return int(self._now)  # as `now`, without a call more: this is asked many times a cycle
 
     def pass_quietly(self, cycle: int) -> bool:
         """Let it be `cycle`, not before now, if nothing happens up to that cycle and in it; tell whether it is."""
