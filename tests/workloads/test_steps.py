@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,6 +55,11 @@ def test_gated_cells_have_a_compiled_form(name: str) -> None:
     stated, compiled = _steps._in_numpy(CELLS.load(name)), _steps._compiled(CELLS.load(name))
     assert stated.streams is _delta
     assert all(one is not other for one, other in zip(stated, compiled, strict=True))
+
+
+def test_a_cell_of_that_name_in_another_package_is_computed_as_it_says() -> None:
+    own = SimpleNamespace(**{**vars(CELLS.load("delta_lstm")), "__name__": "delta_lstm"})
+    assert _steps._compiled(own).forward.__module__ == _steps.__name__
 
 
 def test_a_process_that_computes_few_steps_does_not_load_numba() -> None:

@@ -16,7 +16,10 @@ from deltatrain.workloads.cells._products import add_forward_product
 from deltatrain.workloads.cells._weights import blocks_of
 
 STEPS_IN_NUMPY = 10_000
-"""Steps of a layer that a process computes in NumPy first: about a CPU second, as long as compiling takes."""
+"""Steps of a layer that a process computes in NumPy first, about a CPU second.
+
+Loading what is compiled takes half of that, compiling it, once for a machine, a few seconds.
+"""
 
 _COMPILED_CELLS = ("delta_lstm", "delta_gru")  # the others are a few calls of NumPy each step
 
@@ -136,10 +139,10 @@ def _compiled(cell: Cell) -> Steps:
         streams = _module("delta")
         enter = streams.enter if cell.TARGETS_H else steps.enter
         steps = steps._replace(streams=cast(Streams, streams), enter=enter, adjoint=streams.adjoint)
-    name = getattr(cell, "__name__", "").removeprefix(f"{__package__}.")
-    if name not in _COMPILED_CELLS:
+    names = [name for name in _COMPILED_CELLS if getattr(cell, "__name__", "") == f"{__package__}.{name}"]
+    if not names:  # another cell, perhaps one of the same name in another package
         return steps
-    form = _module(name)
+    form = _module(names[0])
 
     def backward(values: Array, packing: Packing) -> BackwardStep:
         starts = led_starts(packing)

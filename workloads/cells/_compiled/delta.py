@@ -16,7 +16,6 @@ from deltatrain.workloads.compiling import compiled
 __all__ = [
     "HELD",
     "accumulate",
-    "accumulate_row",
     "adjoint",
     "adjoint_step",
     "asked",
@@ -57,10 +56,13 @@ def encode_adjoint(g_delta: Array, asked: Array, packing: Packing) -> Array:
 def enter(M: Array, memory_x: Array, recurrent: Recurrent, before: int, start: int) -> None:
     """Add to M what a step's streams bring; as `Steps.enter`."""
     h, hat, threshold, delta, fired, W_T, product = recurrent
-    most = most_listed(len(M) * hat.shape[1], M.shape[1])
-    if not _enter(M, memory_x, h, hat, M.dtype.type(threshold), delta, fired, W_T, before, start, most):
-        np.dot(delta[start : start + len(M)], W_T, out=product[: len(M)])
-        M += product[: len(M)]
+    rows, step = slice(start, start + len(M)), product[: len(M)]
+    count = _enter(M, memory_x, h, hat, M.dtype.type(threshold), delta, fired, before, start)
+    if count <= most_listed(step.shape[0] * hat.shape[1], step.shape[1]):
+        add(delta[rows], fired[rows], W_T, M)
+    else:
+        np.dot(delta[rows], W_T, out=step)
+        accumulate(M, step)
 
 
 def _enter_rows(
@@ -71,12 +73,10 @@ def _enter_rows(
     threshold: Any,
     delta: Array,
     fired: Array,
-    W_T: Array,
     before: int,
     start: int,
-    most: int,
-) -> bool:
-    """Add the input's part, encode the recurrent stream, and add its part if at most `most` fired; tell whether."""
+) -> int:
+    """Add the input's part to M, encode the recurrent stream, and return how many fired."""
     rows = slice(start, start + len(M))
     accumulate(M, memory_x[rows])
     _encode_step(h[before : before + len(M)], hat, threshold, delta[rows], fired[rows])
@@ -84,9 +84,7 @@ def _enter_rows(
     for row in range(start, start + len(M)):
         for j in range(fired.shape[1]):
             count += fired[row, j]
-    if count <= most:
-        add(delta[rows], fired[rows], W_T, M)
-    return count <= most
+    return count
 
 
 def adjoint_step(g: Array, g_hat: Array, asked: Array) -> None:
@@ -139,18 +137,9 @@ def _add_rows(total: Array, more: Array) -> None:
             total[row, o] += more[row, o]
 
 
-def _add_both(g_memory: Array, g_step: Array) -> None:
-    """Turn `g_memory` from g(M[t+1]) into g(M[t]), and `g_step`, what step t adds, into the same; shapes (A*H,)."""
-    for o in range(len(g_memory)):
-        total = g_memory[o] + g_step[o]
-        g_memory[o] = total
-        g_step[o] = total
-
-
 _encode_step = compiled(_encode_rows)
 _encode = compiled(_encode_all)
 _enter = compiled(_enter_rows)
 adjoint = compiled(_adjoint_rows)
 _encode_adjoint = compiled(_adjoint_all)
 accumulate = compiled(_add_rows)
-accumulate_row = compiled(_add_both)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.cells._compiled.delta import accumulate_row
 from deltatrain.workloads.compiling import compiled
 
 
@@ -73,14 +72,12 @@ def _backward_rows(
     n, width = g_h.shape
     one, total, apart = g_h.dtype.type(1), np.empty(width, g_h.dtype), g_M.reshape(n, 4, width)
     for row in range(n):
-        above, through = g_h[row], carry[row]
-        for j in range(width):
-            above[j] += g_above[row, j]
+        back, above, through = g_h[row], g_above[row], carry[row]
         r, z, candidate = values[0, now + row], values[1, now + row], values[2, now + row]
         nh, h_before = values[3, now + row], values[4, before + row]
         g_r, g_z, g_nx, g_nh = apart[row, 0], apart[row, 1], apart[row, 2], apart[row, 3]
         for j in range(width):
-            total[j] = above[j] + through[j]
+            total[j] = back[j] + above[j] + through[j]
         for j in range(width):
             g_z[j] = total[j] * ((h_before[j] - candidate[j]) * (z[j] * (one - z[j])))
         for j in range(width):
@@ -95,7 +92,10 @@ def _backward_rows(
         for j in range(width):
             through[j] = total[j] * z[j]
         if memory is not None:
-            accumulate_row(memory[row], g_M[row])
+            for k in range(g_M.shape[1]):
+                memory[row, k] += g_M[row, k]
+            for k in range(g_M.shape[1]):
+                g_M[row, k] = memory[row, k]
 
 
 _halve = compiled(_halve_rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.cells._compiled.delta import accumulate_row
 from deltatrain.workloads.compiling import compiled
 
 
@@ -67,16 +66,16 @@ def _backward_rows(
     n, width = g_h.shape
     one, g_c, apart = g_h.dtype.type(1), np.empty(width, g_h.dtype), g_M.reshape(n, 4, width)
     for row in range(n):
-        above, through = g_h[row], carry[row]
+        through, total = carry[row], g_h[row]
         for j in range(width):
-            above[j] += g_above[row, j]
+            total[j] += g_above[row, j]
         i, f, g = values[0, now + row], values[1, now + row], values[2, now + row]
         o, c_before, tanh_c = values[3, now + row], values[4, before + row], values[5, now + row]
         g_i, g_f, g_g, g_o = apart[row, 0], apart[row, 1], apart[row, 2], apart[row, 3]
         for j in range(width):
-            g_o[j] = above[j] * ((one - o[j]) * o[j] * tanh_c[j])
+            g_o[j] = total[j] * ((one - o[j]) * o[j] * tanh_c[j])
         for j in range(width):
-            g_c[j] = through[j] + above[j] * ((one - tanh_c[j] * tanh_c[j]) * o[j])
+            g_c[j] = through[j] + total[j] * ((one - tanh_c[j] * tanh_c[j]) * o[j])
         for j in range(width):
             g_i[j] = g_c[j] * ((one - i[j]) * i[j] * g[j])
         for j in range(width):
@@ -86,7 +85,10 @@ def _backward_rows(
         for j in range(width):
             through[j] = g_c[j] * f[j]
         if memory is not None:
-            accumulate_row(memory[row], g_M[row])
+            for k in range(g_M.shape[1]):
+                memory[row, k] += g_M[row, k]
+            for k in range(g_M.shape[1]):
+                g_M[row, k] = memory[row, k]
 
 
 _halve = compiled(_halve_rows)
