@@ -130,17 +130,22 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of `table` in which each dotted path of `overrides` has the value given there."""
-    copy: dict[str, Any] = json.loads(json.dumps(table))
+    """Return `table` in which each dotted path of `overrides` has the value given there.
+
+    It shares with `table`, which stays as it is, whatever no override names.
+    """
+    copy = dict(table)
     for dotted, value in overrides.items():
         *parents, leaf = dotted.split(".")
         if len(parents) >= MOST_LEVELS:
             raise ConfigError(f"{shown(dotted, quoted=False)} is not a field: it has more than {MOST_LEVELS} parts")
         node = copy
         for parent in parents:
-            node = node.setdefault(parent, {})
-            if not isinstance(node, dict):
+            inner = node.get(parent, {})
+            if not isinstance(inner, dict):
                 raise ConfigError(f"{dotted} is not a field: {parent} is not a table")
+            node[parent] = dict(inner)
+            node = node[parent]
         node[leaf] = value
     return copy
 

@@ -69,20 +69,28 @@ def json_value(content: bytes) -> Any:
         value = json.loads(content.decode(), parse_constant=_no_number)
     except RecursionError:
         raise ValueError(f"more than {MOST_LEVELS} deep") from None
-    if any(level > MOST_LEVELS for _, _, level in _values(value)):
+    if content.count(b"{") + content.count(b"[") > MOST_LEVELS and any(
+        level > MOST_LEVELS for _, _, level in _values(value)
+    ):
         raise ValueError(f"more than {MOST_LEVELS} deep")
     return value
 
 
 def json_text(value: Any, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
     """Return `value` as JSON. NaN and infinities, which JSON has no words for, become null."""
-    return json.dumps(_finite(value), indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
+    try:
+        return json.dumps(value, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
 
 
 def read_text(path: Path) -> str:
-    """Return the UTF-8 text in the file `path`; a file that cannot be read, or is no text, is a `ConfigError`."""
+    """Return the UTF-8 text in the file `path`, without a mark of its order of bytes.
+
+    A file that cannot be read, or is no text, is a `ConfigError`.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

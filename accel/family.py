@@ -27,6 +27,8 @@ Member = TypeVar("Member")
 class ModuleFamily(Generic[Member]):
     """The modules of one package, found by their files and imported only when asked for.
 
+    The folder is looked into once: that costs more than a small simulation.
+
     Parameters
     ----------
     package
@@ -41,13 +43,11 @@ class ModuleFamily(Generic[Member]):
         self._package = package
         self.what = what
         self.protocol = protocol
-        self._loaded: dict[str, Member] = {}  # looking into the folder costs more than a small simulation
+        self._loaded: dict[str, Member] = {}
 
     def names(self) -> tuple[str, ...]:
         """Return the members' names in alphabetical order, without importing any of them."""
-        folder = importlib.import_module(self._package).__path__
-        own = {m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_")}
-        added = _added_members().get(self._package, {})
+        own, added = self._own_names, _added_members().get(self._package, {})
         for name in sorted(own & added.keys()):
             raise ConfigError(f"{_whose(added[name])} adds {self.what} {name!r}, which is there already: uninstall it")
         return tuple(sorted(own | added.keys()))
@@ -67,6 +67,11 @@ class ModuleFamily(Generic[Member]):
         missing = [promise for promise in self._promised if not hasattr(module, promise)]
         refuse(f"{self.what} {name!r}: {promise} is missing in {module.__file__}" for promise in missing)
         return module
+
+    @cached_property
+    def _own_names(self) -> frozenset[str]:
+        folder = importlib.import_module(self._package).__path__
+        return frozenset(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_"))
 
     @cached_property
     def _promised(self) -> list[str]:
@@ -184,7 +189,7 @@ def _whose(entry: EntryPoint) -> str:
 
 
 class TableFamily:
-    """The TOML files of one package folder.
+    """The TOML files of one package folder, which is looked into once.
 
     Parameters
     ----------
@@ -200,6 +205,10 @@ class TableFamily:
 
     def names(self) -> tuple[str, ...]:
         """Return the members' names in alphabetical order."""
+        return self._names
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
         files = resources.files(self._package).iterdir()
         return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -73,13 +74,22 @@ REMOTE_DEVICES = _Devices()
 
 
 def load_device(name_or_path: str) -> DramPart | IdealDevice:
-    """Return a device of `REMOTE_DEVICES`, or the one in a TOML file.
+    """Return a device of `REMOTE_DEVICES`, which is read once, or the one in a TOML file, which is read anew.
 
     Raises
     ------
     ConfigError
         If there is none of that name or path, or something in it is wrong.
     """
+    return _read(name_or_path) if is_path(name_or_path) else _named_device(name_or_path)
+
+
+@lru_cache(maxsize=32)
+def _named_device(name: str) -> DramPart | IdealDevice:
+    return _read(name)
+
+
+def _read(name_or_path: str) -> DramPart | IdealDevice:
     return _device(described(name_or_path, REMOTE_DEVICES), name_or_path)
 
 

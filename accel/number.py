@@ -59,19 +59,20 @@ class NumberFormat(Description):
 def fit(values: Integers, number: NumberFormat) -> Integers:
     """Return `values` brought into the range of `number` by its overflow rule."""
     if number.overflow == "saturate":
-        return np.clip(values, number.lowest, number.highest)
+        return np.asarray(np.minimum(np.maximum(values, number.lowest), number.highest))  # np.clip takes twice as long
     span = 1 << number.bits
     return ((values - number.lowest) & (span - 1)) + number.lowest
 
 
 def shift_right_nearest_even(values: Integers, shift: int) -> Integers:
-    """Return values / 2**shift rounded to the nearest integer, ties to even (IEEE 754-2019, 4.3.1); shift >= 0."""
+    """Return values / 2**shift rounded to the nearest integer, ties to even (IEEE 754-2019, 4.3.1); shift >= 0.
+
+    What is added carries into the result above one half, and at one half if the result would be odd. Values are at most
+    2**62 in magnitude.
+    """
     if shift == 0:
         return values
-    floor = values >> shift
-    rest = values - (floor << shift)
-    half = 1 << (shift - 1)
-    nearest: Integers = floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+    nearest: Integers = (values + (((values >> shift) & 1) + ((1 << (shift - 1)) - 1))) >> shift
     return nearest
 
 

@@ -11,7 +11,7 @@ ORIGINS = {
     SIMULATED: "cycles and bytes of a program run on the described machine, every cycle accounted for",
     MODELLED: "reckoned: energy from action counts and a published table, analytic cycles from closed forms",
     MEASURED: "counted while the network was trained in NumPy, in floating-point numbers and not in the machine's, and "
-    "tested on recordings it had not seen",
+    "tested on recordings it had not seen; of one's own computer, by its clock",
     DESCRIBED: "given in the description of the machine or the workload",
 }
 """How numbers are found, in words."""

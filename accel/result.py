@@ -27,11 +27,17 @@ from deltatrain.accel.origin import (
     origin_of,
     recorded_words,
 )
+from deltatrain.accel.own_computer import OwnComputer
 from deltatrain.accel.quantity import figure_words, quantity, times
 from deltatrain.accel.training_shown import check_shown
 
 SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
+
+
+def _none(field: tuple[object, ...]) -> bool:
+    """Tell whether nothing was measured, so that the field is left out."""
+    return not field
 
 
 class Result(Description):
@@ -62,6 +68,8 @@ class Result(Description):
         The lanes' cycles of stall cause "stream", by what they lacked; empty where the fidelity does not tell.
     latency
         Of the steps, where a forward pass runs alone; None otherwise, and where the fidelity does not tell when.
+    own_computer
+        What the same step takes on the computer that simulated it, where that was measured; else empty and left out.
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
@@ -82,6 +90,7 @@ class Result(Description):
     held_bytes: tuple[tuple[Count, Count], ...] = ()
     starved_cycles: dict[Starved, Count] = Field(default_factory=dict)
     latency: Latency | None = None
+    own_computer: tuple[OwnComputer, ...] = Field(default=(), exclude_if=_none)
     training: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -152,12 +161,15 @@ class Result(Description):
         if self.energy_j:
             spent = (self.energy_j, self.dense_energy_j)[: len(self.runs)]
             facts.append(("energy", ", dense ".join(quantity(sum(one.values()), "J") for one in spent), MODELLED))
+        facts.extend((f"on {own.words}", quantity(own.seconds, "s"), MEASURED) for own in self.own_computer)
         if words := recorded_words(self.workload):
             facts.append(("deltas", words, DESCRIBED))
         figures = ((name, self.training[name]) for name in FLOAT_FIGURES if name in self.training)
         facts.extend((FLOAT_FIGURES[name], figure_words(name, value), MEASURED) for name, value in figures)
         if (cut := spikes_cut.told(self.training)) is not None:
             facts.append((spikes_cut.SPIKES_CUT, cut, MEASURED))
+        if "doubt" in self.training:
+            facts.append(("doubt", str(self.training["doubt"]), MEASURED))
         title = f"{self.workload.get('name')} on {self.architecture.get('name')}: one {self.simulated}, {self.fidelity}"
         title += f", {self.caveat}" if self.caveat else ""
         rows = [[name, *phase.at_a_glance(run.cycles)] for name, phase in run.phases.items() if phase.cycles]

@@ -168,6 +168,25 @@ def area_rows(result: Result) -> list[Row]:
     return [{"component": name, "area_mm2": size, "share": size / total if total else 0.0} for name, size in sizes]
 
 
+def own_computer_rows(result: Result) -> list[Row]:
+    """Return one row for each device of the user's own computer on which the same step was measured.
+
+    Columns: ``device``, ``library``, ``threads``, ``time_s``, ``steps`` measured, and ``speedup``, the device's time
+    over the simulated machine's.
+    """
+    return [
+        {
+            "device": own.device,
+            "library": own.library,
+            "threads": own.threads,
+            "time_s": own.seconds,
+            "steps": own.steps,
+            "speedup": own.seconds / result.counters.seconds if result.counters.cycles else math.inf,
+        }
+        for own in result.own_computer
+    ]
+
+
 def roofline_rows(result: Result) -> list[Row]:
     """Return one row for each phase with multiply-accumulates, and their total, of the run and of a dense run.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
@@ -25,13 +26,21 @@ from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["RESET_CYCLES", "Tile"]
+__all__ = ["IDENTITY_BITS", "RESET_CYCLES", "Tile", "checksum"]
+
+IDENTITY_BITS = 32
+"""Bits of the checksum that tells tiles apart."""
 
 RESET_CYCLES = SOON_CYCLES
 """Cycles from `start` until the first op may start; what it reads ahead is read in them."""
 
 _LOOKUPS = 4
 """The store and the load of a tape each look up two lists at once."""
+
+
+def checksum(made_from: str) -> int:
+    """Return the identity of a tile that is made from these arguments."""
+    return crc32(made_from.encode())
 
 
 class Tile(Component):
@@ -55,6 +64,8 @@ class Tile(Component):
         As given.
     made_from
         The arguments as text: two tiles of equal text are the same hardware.
+    identity : Out(IDENTITY_BITS)
+        A checksum of ``made_from``, constant: by it a host knows the tile that its commands and addresses are for.
     start : In(1)
         Rises once, when the commands have been offered. Cycle 0 of the program is `RESET_CYCLES` later.
     encoder, engine, elementwise, load, fetch, store : In(stream.Signature(command(...)))
@@ -106,6 +117,7 @@ class Tile(Component):
         self._store = None if stored is None else StoreUnit(engine=engine, sizes=sizes, memories=stored)
         super().__init__(
             {
+                "identity": Out(IDENTITY_BITS),
                 "start": In(1),
                 **{name: unit.signature.members["commands"] for name, unit in self._units().items()},
                 "learning_rate": self._engine.signature.members["learning_rate"],
@@ -187,7 +199,7 @@ class Tile(Component):
         self._connect_memories(m)
         connect(m, self._load.requests, flipped(self.load_requests))
         connect(m, flipped(self.load_words), self._load.words)
-        m.d.comb += self._engine.learning_rate.eq(self.learning_rate)
+        m.d.comb += [self._engine.learning_rate.eq(self.learning_rate), self.identity.eq(checksum(self.made_from))]
         if not self._weights_are_remote:
             connect(m, flipped(self.local_weights), self._engine.weights)
         if not self._gradients_are_remote:

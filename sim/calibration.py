@@ -79,7 +79,9 @@ def measurements(path: AnyPath) -> list[Measured]:
             reader = csv.DictReader(file)
             given = [name.strip() for name in reader.fieldnames or ()]
             table = [dict(zip((*given, _BEYOND), row.values(), strict=False)) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path} cannot be read as CSV: {error}") from None
     if missing := [name for name in COLUMNS if name not in given]:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(given) or 'none'}")
@@ -110,7 +112,7 @@ def calibrate(
     machine
         Where the search begins; what is not fitted stays.
     measured
-        At least as many steps as fields.
+        At least as many different steps as fields.
     fields
         Dotted fields of the machine that hold whole numbers.
     on_progress
@@ -119,16 +121,19 @@ def calibrate(
     Raises
     ------
     ConfigError
-        If there are fewer steps than fields, a field is none that can be fitted, or the machine cannot run the steps.
+        If there are fewer different steps than fields, a field is none that can be fitted, or the machine cannot run
+        the steps.
     """
     machine = Architecture.of(machine)
     fields = tuple(dict.fromkeys(fields))
-    if len(measured) < len(fields):
+    different = len({row.step for row in measured})
+    if different < len(fields):
         raise ConfigError(
-            f"{len(measured)} measured steps cannot tell {len(fields)} fields apart: measure more, or fit fewer"
+            f"{different} different measured steps cannot tell {len(fields)} fields apart: measure more, or fit fewer"
         )
-    changes = {"cell": measured[0].step.cell, "phases": ["FP"]}
-    refuse(against_simulating(machine, Workload.named("synthetic", changes), "cycle"))
+    for cell in dict.fromkeys(row.step.cell for row in measured):
+        changes = {"cell": cell, "phases": ["FP"]}
+        refuse(against_simulating(machine, Workload.named("synthetic", changes), "cycle"))
     search = _Search(machine, measured, {field: _value(machine, field) for field in fields})
     for number in range(_MOST_ROUNDS):
         left = math.sqrt(search.error / len(measured))

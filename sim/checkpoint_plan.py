@@ -104,7 +104,7 @@ def plan(
     refuse(against_planning(machine, wanted.workload if isinstance(wanted, Trace) else wanted, simulated=simulate))
     trace = _trace(wanted, occupancy, on_progress)
     workload, step = trace.workload, fired_on(machine, trace, trace.recorded[-1])
-    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
+    shape = Shape.of_workload(workload, trace.inputs, trace.classes)
     length = steps if steps is not None else int(step.lengths.max())
     if simulate and length > _MOST_SIMULATED:
         raise ConfigError(f"up to {_MOST_SIMULATED:,} steps can be simulated, not {length:,}")

@@ -24,8 +24,8 @@ from deltatrain.accel.files import make_folder, replace_file
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.sim.code import CODE
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.programs import dense_program
 from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import RecordedStep, Trace
 
 _FOLDER = "dense"
@@ -66,8 +66,8 @@ class DenseTwin:
         if self.kept is not None:
             return self.kept
         started = time.process_time()
-        program = dense_program(self.architecture, self.trace, self.recorded)
-        counters = FIDELITIES.load(self.fidelity).count(program, on_progress)
+        member = FIDELITIES.load(self.fidelity)
+        counters = member.count(member.dense_program(self.architecture, self.trace, self.recorded), on_progress)
         if time.process_time() - started > _WORTH_KEEPING_CPU_S:
             self._keep(counters)
         return counters
@@ -96,7 +96,7 @@ class DenseTwin:
             "fidelity": self.fidelity,
             "machine": self.architecture.model_dump(mode="json"),
             "network": [workload.cell, self.trace.inputs, workload.hidden, self.trace.classes],
-            "phases": [workload.learns, workload.readout],
+            "phases": [workload.learns, workload.readout, TASKS.load(workload.task).MODE],
             "lengths": self.recorded.lengths.tolist(),
             **self._begun,
             "code": CODE,

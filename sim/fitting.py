@@ -34,8 +34,7 @@ def check_described(architecture: Architecture, workload: Workload, *, dense: bo
         return
     statistics = workload.synthetic
     check_drawn(workload, statistics)
-    sizes = workload.cell, statistics.inputs, workload.hidden, statistics.classes
-    shape = Shape.of(*sizes, learns=workload.learns)
+    shape = Shape.of_workload(workload, statistics.inputs, statistics.classes)
     lengths = np.full(workload.training.batch, statistics.steps, dtype=np.int64)
     check_idle(architecture, shape, lengths, workload.readout)
     if dense:

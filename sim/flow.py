@@ -140,8 +140,7 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
         assert workload.synthetic is not None
         inputs, classes = workload.synthetic.inputs, workload.synthetic.classes
     sizes = network_sizes(workload, inputs, classes)
-    of_network = workload.cell, sizes.features, workload.hidden, classes
-    shape = Shape.of(*of_network, learns=workload.learns, words=sizes.words)
+    shape = Shape.of_workload(workload, sizes.features, classes, sizes.words)
     return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
 
 

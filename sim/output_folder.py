@@ -87,7 +87,7 @@ class OutputFolder:
     def save_figure(self, name: str, figure: Figure) -> Path:
         """Write `figure` as ``figures/<name>.png`` and return its path."""
         image = io.BytesIO()
-        figure.savefig(image, format="png")
+        figure.savefig(image, format="png", pil_kwargs={"compress_level": 1})  # a seventh larger, in half the time
         make_folder(self.figures)
         path = self.figures / f"{name}.png"
         replace_file(path, image.getvalue())

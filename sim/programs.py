@@ -17,12 +17,12 @@ from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_recorded import fired_in_integers
 
-__all__ = ["dense_program", "fired_on", "recorded_program"]
+__all__ = ["alike_dense_program", "alike_program", "dense_program", "fired_on", "recorded_program"]
 
 _KNOWN: WeakKeyDictionary[RecordedStep, dict[tuple[str, str], RecordedStep]] = WeakKeyDictionary()
 """A sweep asks for one step on many machines, most of which have the same formats."""
 
-dense_program = step_programs.dense_program
+dense_program, alike_dense_program = step_programs.dense_program, step_programs.alike_dense_program
 
 
 def fired_on(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> RecordedStep:
@@ -45,3 +45,8 @@ def fired_on(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of a recorded step; errors as of `workloads.lowering.step_programs` and `fired_on`."""
     return step_programs.recorded_program(architecture, trace, fired_on(architecture, trace, recorded))
+
+
+def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the same with ops alike in one row, where that can be; errors as for `recorded_program`."""
+    return step_programs.alike_program(architecture, trace, fired_on(architecture, trace, recorded))

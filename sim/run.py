@@ -152,13 +152,13 @@ def _counted(
 ) -> _Counted:
     """Run the recorded step's program, and watch it."""
     chosen: dict[str, Any] = {} if engine is None else {"engine": engine}
-    held, starved, steps = KeptBytes(), StarvedLanes(), None if learns else StepLatency(program)
+    held, starved = KeptBytes(), StarvedLanes()
+    steps = StepLatency(program) if member.OBSERVES and not learns else None
     with nullcontext() if observe is None else observe(program) as observer:
         if member.OBSERVES:
             chosen["observer"] = Observers([one for one in (held, starved, steps, observer) if one is not None])
         counters = member.count(program, on_progress, **chosen)
-    latency = steps.found() if steps and member.OBSERVES else None
-    return _Counted(counters, held, starved, latency)
+    return _Counted(counters, held, starved, steps.found() if steps else None)
 
 
 class _Tell(NamedTuple):

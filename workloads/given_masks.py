@@ -15,14 +15,19 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deltatrain.accel.documents import shown
 from deltatrain.accel.errors import ConfigError, wrong_kind
 from deltatrain.workloads.arrays.packing import Array, pack, packing_of, unpack
 from deltatrain.workloads.cells import CELLS, _delta
 from deltatrain.workloads.dataset import RECORDED
+from deltatrain.workloads.tables import MOST_CLASSES
 from deltatrain.workloads.workload import Workload
 
 Masks = tuple[NDArray[np.bool_], ...]
 Loop = Literal["closed", "open", "given"]
+
+_NUMBERS = "biuf"
+"""Kinds of NumPy's types that can be ones and zeros."""
 
 
 class GivenMasks(NamedTuple):
@@ -62,9 +67,9 @@ def each_layer(
     for name, theta in (("theta_x", theta_x), ("theta_h", theta_h)):
         each = _array(name, theta)
         if each.dtype.kind not in "fiu" or each.shape not in ((), (layers,)):
-            raise ConfigError(f"{name} must be a number, or one for each of the {layers} layers, not {theta!r}")
+            raise ConfigError(f"{name} must be a number, or one for each of the {layers} layers, not {shown(theta)}")
         if not (np.isfinite(each) & (each >= 0)).all():
-            raise ConfigError(f"{name} must be finite and at least 0, not {theta!r}")
+            raise ConfigError(f"{name} must be finite and at least 0, not {shown(theta)}")
         both.append(np.broadcast_to(each, layers).tolist())
     return tuple(zip(*both, strict=True))
 
@@ -262,8 +267,10 @@ def recorded_workload(masks: GivenMasks, told: Told, loop: Loop, source: str) ->
     ConfigError
         With one line for each thing that is wrong.
     """
-    if not isinstance(told.classes, int | np.integer) or isinstance(told.classes, bool) or told.classes < 1:
+    if not isinstance(told.classes, int | np.integer) or isinstance(told.classes, bool):
         raise ConfigError(f"classes must be a positive integer, not {told.classes!r}")
+    if not 1 <= told.classes <= MOST_CLASSES:
+        raise ConfigError(f"classes must be 1 to {MOST_CLASSES:,}, not {told.classes:,}")
     each_layer(told.theta_x, told.theta_h, len(masks.hidden))
     table: dict[str, Any] = {
         "name": told.name,
@@ -290,7 +297,13 @@ def _plain(theta: Any) -> Any:
 
 
 def _array(name: str, given: Any) -> Array:
-    """Return what NumPy makes of `given`; lists of unequal lengths are a `ConfigError`."""
+    """Return what NumPy makes of `given`; lists of unequal lengths and hidden values are a `ConfigError`."""
+    parts = given if isinstance(given, list | tuple) else [given]
+    hidden = sum(int(np.sum(np.ma.getmaskarray(part))) for part in parts if isinstance(part, np.ma.MaskedArray))
+    if hidden:
+        raise ConfigError(
+            f"{name} has {hidden} masked values, which nothing here leaves out: fill them, as by .filled(0)"
+        )
     try:
         return np.asarray(given)
     except ValueError:
@@ -333,6 +346,8 @@ def _checked_lengths(lengths: ArrayLike | None, steps: int, samples: int) -> NDA
 
 
 def _boolean(name: str, mask: Array, running: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if mask.dtype.kind not in _NUMBERS:
+        raise ConfigError(f"{name} must hold True or False, not {mask.dtype}")
     if mask.dtype != np.bool_:
         wrong = ~np.isin(mask, (0, 1))
         if wrong.any():
@@ -350,7 +365,8 @@ def _boolean(name: str, mask: Array, running: NDArray[np.bool_]) -> NDArray[np.b
 def _finite(name: str, padded: Array, rows: Array) -> Array:
     if rows.dtype.kind not in "fiu":
         raise ConfigError(f"{name} must hold numbers, not {padded.dtype}")
-    values = rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float32)
+    with np.errstate(over="ignore"):  # what overflows is told below
+        values = rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float32)
     if not np.isfinite(values).all():
         raise ConfigError(f"{name} must hold finite numbers: {np.count_nonzero(~np.isfinite(values))} are not")
     return values

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.step_numbers import StepNumbers
+from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace_checks import Masks, check_masks, check_words
 
 
@@ -84,9 +85,15 @@ class RecordedStep:
         numbers, words, carried = StepNumbers.among(arrays, at), arrays.get(at + "words"), at + "carried" in arrays
         return cls(*when, arrays[at + "lengths"], x, h, asked_x, asked_h, weights, numbers, words, carried)
 
-    def check(self, sizes: Sizes) -> None:
-        """Raise a `ConfigError` in one line unless all masks and numbers are of one batch of such a network."""
+    def check(self, sizes: Sizes, wants: Wanted) -> None:
+        """Raise a `ConfigError` in one line unless all masks and numbers are of one batch of such a network.
+
+        Parameters
+        ----------
+        sizes, wants
+            Of the network, and what its labels are.
+        """
         check_masks(self.masks(), np.asarray(self.lengths), sizes, carried=self.carried)
         check_words(self.words, np.asarray(self.lengths), sizes)
         if self.numbers is not None:
-            self.numbers.check(sizes, self.lengths)
+            self.numbers.check(sizes, self.lengths, wants)

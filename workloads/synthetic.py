@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from copy import deepcopy
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +18,8 @@ from deltatrain.workloads.weight_masks import first_mask, recorded_weights
 from deltatrain.workloads.workload import Workload
 
 _INPUT, _RECURRENT, _WEIGHTS = 0, 1, 2  # what is drawn, in seeds
-_DRAWN_BYTES = 24  # of host memory for an element of a stream that is being drawn
-_LISTED_BYTES = 300  # of host memory for a step of a layer, whose lists are sized before anything is drawn
+_BLOCK = 2**18  # elements that are drawn at once
+_MOST_BLOCK_STEPS = 2**14 - 1  # twice as many fit 16 bits
 _NO_SPREAD = 1e-12  # a skew below this is none: the Beta distribution's parameters would overflow
 
 
@@ -61,11 +65,9 @@ def synthetic_step(workload: Workload) -> RecordedStep:
 
 
 def check_drawn(workload: Workload, statistics: Synthetic) -> None:
-    """Raise a `MemoryError` if this host has no room for such a step: its masks, or the sizes of its lists."""
+    """Raise a `MemoryError` if this host has no room for the masks of such a step, one of them twice."""
     vectors, widths = statistics.steps * workload.training.batch, (statistics.inputs, *workload.hidden)
-    element_bytes = _DRAWN_BYTES * max(widths) + 2 * sum(widths)
-    wanted = vectors * max(element_bytes, _LISTED_BYTES * len(workload.hidden))
-    check_room(wanted, f"a training step of {workload.name}")
+    check_room(vectors * (2 * sum(widths) + max(widths)), f"a training step of {workload.name}")
 
 
 def _weights(workload: Workload, statistics: Synthetic) -> tuple[NDArray[np.bool_], ...]:
@@ -88,15 +90,37 @@ def stream_masks(
     whose stationary share of ones is the rate and whose lag-1 autocorrelation is `correlation`.
     """
     steps, batch, width = shape
-    fresh = random.random(shape, np.float32) < element_rates(width, occupancy, skew, random)
-    redrawn = random.random(shape, np.float32) >= correlation
-    redrawn[:1] = True
-    # Element after element, each at all its steps: what is drawn stays until the next draw.
-    each = steps, batch * width
-    drawn = np.flatnonzero(redrawn.reshape(each).T)
-    held = np.diff(drawn, append=redrawn.size)
-    by_element = np.repeat(fresh.reshape(each).T.ravel()[drawn], held)
-    return np.ascontiguousarray(by_element.reshape(each[::-1]).T).reshape(shape)
+    behind = _behind(random, math.prod(shape))
+    rates = element_rates(width, occupancy, skew, behind)
+    fired = np.empty(shape, dtype=np.bool_)
+    few_steps = min(max(1, _BLOCK // (batch * width)), _MOST_BLOCK_STEPS)
+    for begin in range(0, steps, few_steps):
+        few = fired[begin : begin + few_steps]
+        fresh = random.random(few.shape, np.float32) < rates
+        redrawn = behind.random(few.shape, np.float32) >= correlation
+        if begin:
+            fresh[0] = np.where(redrawn[0], fresh[0], fired[begin - 1])
+        redrawn[:1] = True
+        few[:] = _held(fresh, redrawn)
+    random.bit_generator.state = behind.bit_generator.state
+    return fired
+
+
+def _behind(random: np.random.Generator, count: int) -> np.random.Generator:
+    """Return a generator that goes on where `random`, which has drawn no such number yet, is after `count` float32."""
+    behind = deepcopy(random)
+    pairs, single = divmod(count, 2)  # two are made of one step of the generator
+    cast(np.random.PCG64, behind.bit_generator).advance(pairs)
+    behind.random(single, np.float32)
+    return behind
+
+
+def _held(fresh: NDArray[np.bool_], redrawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what was drawn last in each of few steps, shape (T, B, N): `fresh` where `redrawn`, as all first are."""
+    last = 2 * np.arange(len(fresh), dtype=np.int16)[:, None, None] + fresh  # a later draw is larger, whatever it was
+    last *= redrawn
+    np.maximum.accumulate(last, axis=0, out=last)
+    return (last & 1).astype(np.bool_)
 
 
 def element_rates(width: int, occupancy: float, skew: float, random: np.random.Generator) -> NDArray[np.float64]:

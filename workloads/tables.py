@@ -35,6 +35,7 @@ from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
 CLASSIFICATION = "classification"  # the task that needs no word
+MOST_CLASSES = 2**31 - 1  # whatever memory a machine has, labels are counted in 32 bits
 
 
 def nothing(share: object) -> bool:
@@ -200,7 +201,7 @@ class Synthetic(Description):
     """
 
     inputs: PositiveInt
-    classes: PositiveInt
+    classes: Annotated[PositiveInt, Field(le=MOST_CLASSES)]
     steps: PositiveInt
     occupancy_x: Share
     occupancy_h: Share

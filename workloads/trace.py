@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -145,12 +146,13 @@ class Trace(MadeOfMasks):
 
     def __post_init__(self) -> None:
         check_widths(self.workload, self.inputs, self.classes)
-        checked: list[tuple[str, RecordedStep | EpochCounts]] = []
-        checked += [(f"recorded step {number}", step) for number, step in enumerate(self.recorded)]
-        checked += [(f"epoch {number}", counts) for number, counts in enumerate(self.epochs)]
-        for what, one in checked:
+        checks: list[tuple[str, Callable[[], None]]] = []
+        steps, epochs = enumerate(self.recorded), enumerate(self.epochs)
+        checks += [(f"recorded step {n}", partial(step.check, self.sizes, self.workload.wants)) for n, step in steps]
+        checks += [(f"epoch {n}", partial(counts.check, self.sizes)) for n, counts in epochs]
+        for what, check in checks:
             try:
-                one.check(self.sizes)
+                check()
             except ConfigError as error:
                 raise ConfigError(f"{what} is none of workload {self.workload.name!r}: {error}") from None
         if self.chosen is not None:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.documents import shown
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.workloads.network.network import Sizes, shapes
+from deltatrain.workloads.tables import MOST_CLASSES
 from deltatrain.workloads.workload import Workload
 
 Masks = tuple[NDArray[np.bool_], ...]
@@ -23,8 +25,8 @@ def check_widths(workload: Workload, inputs: int, classes: int) -> None:
     """Raise a `ConfigError` in one line unless a network of `workload` can have so many inputs and classes."""
     described = workload.synthetic
     for name, found in (("inputs", inputs), ("classes", classes)):
-        if type(found) is not int or found < 1:
-            raise ConfigError(f"{name} must be a positive integer, not {found!r}")
+        if type(found) is not int or not 1 <= found <= MOST_CLASSES:
+            raise ConfigError(f"{name} must be an integer from 1 to {MOST_CLASSES:,}, not {shown(found)}")
         if name == "inputs" and workload.embedding is not None and found != workload.embedding.width:
             raise ConfigError(f"inputs must be {workload.embedding.width}, as embedding.width says, not {found}")
         if described is not None and found != getattr(described, name):

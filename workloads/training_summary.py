@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from deltatrain.accel.origin import FLOAT_FIGURES
@@ -84,7 +85,7 @@ def summary(trace: Trace) -> dict[str, Any]:
     figure on the test part, training ``loss``, ``occupancy_x`` and ``occupancy_h``; ``macs``, ``dense_macs``, biases
     apart, and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps``
     of the epoch that is kept. That is the last one, unless a validation part chose it: then also ``epoch_kept`` from 0,
-    ``validation_loss`` and ``test_loss``.
+    ``validation_loss`` and ``test_loss``. A training no better than guessing has ``doubt``, in words.
     """
     rows = epoch_rows(trace)
     if not rows:
@@ -93,4 +94,18 @@ def summary(trace: Trace) -> dict[str, Any]:
     row = rows[trace.chosen.epoch] if trace.chosen else rows[-1]
     last = {column: row[column] for column in _LAST if column in row} | _chosen(trace)
     counts = {"parameters": sum(weight_counts(sizes_of(trace), trace.workload.sparsity)), "epochs": len(rows)}
-    return {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}
+    found = {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}
+    doubt = _doubt(trace, float(row["loss"]))
+    return found if doubt is None else {**found, "doubt": doubt}
+
+
+def _doubt(trace: Trace, loss: float) -> str | None:
+    """Return why a training whose kept epoch has this `loss` is in doubt, in words; None if it is not."""
+    training, first = trace.workload.training, trace.epochs[0].loss
+    advice = f"lower training.learning_rate ({training.learning_rate:g}), or train longer"
+    if not TASKS.load(trace.workload.task).CLASSES:
+        return f"the loss of {loss:.4g} is above the {first:.4g} of the first epoch; {advice}" if loss > first else None
+    guessed = math.log(trace.classes)
+    if training.class_weights is not None or loss <= guessed:
+        return None
+    return f"the loss of {loss:.4g} is above {guessed:.4g}, that of guessing among {trace.classes} classes; {advice}"

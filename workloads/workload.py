@@ -40,7 +40,7 @@ from deltatrain.workloads.tables import (
     Training,
     member,
 )
-from deltatrain.workloads.tasks import TASKS
+from deltatrain.workloads.tasks import TASKS, Wanted
 
 
 def _kind(theta: object) -> str:
@@ -191,6 +191,11 @@ class Workload(Description):
         """The cell, of the neurons that are described here."""
         cell = CELLS.load(self.cell)
         return cell if self.neuron is None else given(cell, neuron=self.neuron)
+
+    @property
+    def wants(self) -> Wanted:
+        """What the recordings must say."""
+        return TASKS.load(self.task).wanted(self.readout)
 
     @property
     def learns(self) -> bool:

@@ -26,6 +26,7 @@ from deltatrain.reports.table import (
     area_rows,
     energy_rows,
     memory_rows,
+    own_computer_rows,
     phase_rows,
     roofline_rows,
     unit_rows,
@@ -65,6 +66,8 @@ def sections(run: Run) -> list[Section]:
         found.append(_area(run))
     if run.curves:
         found.append(_learning(run))
+    if run.result.own_computer:
+        found.append(_own_computer(run))
     return [*found, _provenance(run)]
 
 
@@ -298,6 +301,18 @@ def _learning(run: Run) -> Section:
     if words := recorded_words(run.result.workload):
         about = f"The deltas were {words}; nothing was trained here."
     return Section("learning", "Sparsity and learning", about, origin, drawings, tables)
+
+
+def _own_computer(run: Run) -> Section:
+    columns = {"device": "Device", "library": "Library", "threads": "Threads", "time_s": "Time"}
+    columns |= {"speedup": f"Time over {run.result.architecture['name']}"}
+    about = (
+        f"How long the same {run.result.simulated} takes without a machine of its own: the ordinary network of the "
+        "same sizes, in which every column is worked through. The fastest step's wall time; the machine's is simulated."
+    )
+    rows = own_computer_rows(run.result)
+    table = replace(of_rows("This step on your own computer", rows, columns), unfolded=True)
+    return Section("own-computer", "Your own computer", about, MEASURED, (), [table])
 
 
 def _provenance(run: Run) -> Section:

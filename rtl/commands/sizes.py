@@ -35,6 +35,8 @@ class TileSizes(NamedTuple):
         is local.
     most_classes
         Classes of the loss.
+    wanted
+        Numbers that the loss of a regression is told, 0 where it is of classes.
     tiles
         Tiles that share the work; a power of two.
     received_lists, received_entries
@@ -57,6 +59,7 @@ class TileSizes(NamedTuple):
     loaded_lists: int
     loaded_entries: int
     most_classes: int
+    wanted: int = 0
     tiles: int = 1
     received_lists: int = 0
     received_entries: int = 0

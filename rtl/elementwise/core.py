@@ -14,6 +14,7 @@ from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
 from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
+from deltatrain.rtl.elementwise.squared_loss import SquaredLoss
 from deltatrain.rtl.elementwise.timetable import Read, Write
 from deltatrain.rtl.parts.arguments import unequal_units
 from deltatrain.rtl.parts.delay import delayed
@@ -49,10 +50,11 @@ class ElementwiseCore(Component):
 
     An op begins in the cycle in which it is offered. It stays at the port while it is worked on and is taken in its
     last cycle, so the next may begin in the cycle after. An op of K chunks of P neurons takes K times the cell's slots;
-    a loss of C classes takes C times `accel.modes.loss.class_cycles`. `done` is high ``drain_cycles`` = 12 cycles after
-    the cycle that follows the last, for all ops alike, so that they are done in order.
+    a loss of C classes takes C times its mode's ``class_cycles``. `done` is high ``drain_cycles`` = 12 cycles after the
+    cycle that follows the last, for all ops alike, so that they are done in order.
 
-    `rtl/elementwise/cells` draws the way of a chunk through a lane, `rtl.elementwise.loss` that of a class. Lanes
+    `rtl/elementwise/cells` draws the way of a chunk through a lane, `rtl.elementwise.loss` that of a class and
+    `rtl.elementwise.squared_loss` that of a number. Lanes
     behind the last neuron make zeros from zeros. Only the tape differs: sigmoid(0) is a half there, and it is read only
     as a factor of zero.
 
@@ -66,6 +68,8 @@ class ElementwiseCore(Component):
         Sizes of the memories that it works on; see `CoreOp`.
     most_classes
         Most classes of a loss.
+    wanted
+        Most numbers that a squared loss may be told, 0 where the loss is of classes.
     is_part
         Whether logits come from all of several tiles.
 
@@ -110,6 +114,7 @@ class ElementwiseCore(Component):
         state_words: int,
         tape_words: int,
         most_classes: int,
+        wanted: int = 0,
         is_part: bool = False,
     ) -> None:
         for reason in unequal_units(engine):
@@ -122,8 +127,14 @@ class ElementwiseCore(Component):
             state_words=state_words,
             tape_words=tape_words,
             most_count=max(vector_words, most_classes),
+            wanted=wanted,
+            number_bits=engine.formats.memory.bits,
         )
-        self._loss = Loss(engine=engine, op=self._op, most_classes=most_classes)
+        self._loss = (
+            SquaredLoss(engine=engine, op=self._op)
+            if wanted
+            else Loss(engine=engine, op=self._op, most_classes=most_classes)
+        )
         ports = {name: In(self._signature(ReadPort, "read", name)) for name in self._plan.ports("read")}
         ports |= {name: In(self._signature(WritePort, "write", name)) for name in self._plan.ports("write")}
         g_h = ports.pop("g_h")

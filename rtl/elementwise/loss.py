@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data
-from amaranth.lib.memory import ReadPort, WritePort
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTION_BITS, power_table
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes.loss import LOG2_E, LOG2_E_FRACTION_BITS, LOGIT
 from deltatrain.rtl.elementwise.activation import rom
+from deltatrain.rtl.elementwise.gradient_words import collect, loss_ports
 from deltatrain.rtl.elementwise.op import CoreOp
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.parts.number import fit, rescale
 
 __all__ = ["Loss"]
@@ -106,17 +105,7 @@ class Loss(Component):
         self._divide_cycles = engine.formats.gradient.fraction_bits + 1
         # One exponential is at most 1.
         self._sum_bits = (most_classes << POWER_FRACTION_BITS).bit_length()
-        logits = word(engine.formats.memory.bits, engine.lanes)
-        gradients = word(engine.formats.gradient.bits, engine.lanes)
-        super().__init__(
-            {
-                "valid": In(1),
-                "op": In(op),
-                "ends": Out(1),
-                "memory": In(ReadPort.Signature(addr_width=1 + op["memory"].width, shape=logits)),
-                "new_gradient": In(WritePort.Signature(addr_width=1 + op["gradient"].width, shape=gradients)),
-            }
-        )
+        super().__init__(loss_ports(engine, op))
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
@@ -212,21 +201,10 @@ class Loss(Component):
         return quotient, made, divided
 
     def _collect(self, m: Module, quotient: Signal, made: Value, divided: Signal) -> None:
-        """Collect the gradients into words, and write each word when it is whole."""
-        number, port = self._formats.gradient, self.new_gradient
+        """Subtract the wanted class, and collect the gradients into words."""
+        number = self._formats.gradient
         gradient = Signal(signed(number.bits))
         one_hot = Mux(divided.is_label, 1 << number.fraction_bits, 0)
         difference = Signal(signed(len(quotient) + 2))
-        collected = Signal.like(port.data, name="collected")
-        m.d.comb += [
-            difference.eq(quotient - one_hot),
-            gradient.eq(fit(difference, number)),
-            port.data.eq(collected),
-        ]
-        m.d.sync += [port.en.eq(made & divided.ends_word), port.addr.eq(divided.place)]
-        with m.If(made):
-            for lane in range(self._lanes):
-                with m.If(divided.lane == lane):
-                    m.d.sync += collected[lane].eq(gradient)
-                with m.Elif(divided.lane == 0):
-                    m.d.sync += collected[lane].eq(0)
+        m.d.comb += [difference.eq(quotient - one_hot), gradient.eq(fit(difference, number))]
+        collect(m, self.new_gradient, gradient, made, divided)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
@@ -39,6 +39,10 @@ class CoreOp(data.StructLayout):
         Words in the memory of the tape.
     most_count
         Most that `count` is.
+    wanted
+        Most numbers that a loss may be told, 0 where it is told a class.
+    number_bits
+        Bits of such a number.
 
     Members
     -------
@@ -48,6 +52,8 @@ class CoreOp(data.StructLayout):
         Words of P neurons, K = ceil(H / P), or classes of a loss; at least 1.
     label : unsigned
         The wanted class of a loss.
+    wanted : ArrayLayout(signed)
+        What each output should be, in ``formats.memory``; present where the loss is told numbers.
     begins, ends : unsigned(1)
         Whether it is step 0, where the state of the step before counts as zero; whether it is the last step, where the
         carry and g(M) of the step after count as zero.
@@ -75,7 +81,15 @@ class CoreOp(data.StructLayout):
     """
 
     def __init__(
-        self, *, accumulator_words: int, vector_words: int, state_words: int, tape_words: int, most_count: int
+        self,
+        *,
+        accumulator_words: int,
+        vector_words: int,
+        state_words: int,
+        tape_words: int,
+        most_count: int,
+        wanted: int = 0,
+        number_bits: int = 1,
     ) -> None:
         sizes = {
             "accumulator_words": accumulator_words,
@@ -86,6 +100,7 @@ class CoreOp(data.StructLayout):
         }
         for name, size in sizes.items():
             check_at_least(name, size, 1)
+        self.wanted = wanted
         accumulator = unsigned(ceil_log2(accumulator_words))
         vector, state = unsigned(ceil_log2(vector_words)), unsigned(ceil_log2(state_words))
         super().__init__(
@@ -93,6 +108,7 @@ class CoreOp(data.StructLayout):
                 "mode": ElementwiseMode,
                 "count": range(most_count + 1),
                 "label": range(most_count),
+                **({"wanted": data.ArrayLayout(signed(number_bits), wanted)} if wanted else {}),
                 "begins": 1,
                 "ends": 1,
                 "memory": accumulator,

@@ -65,6 +65,7 @@ class ElementwiseUnit(Component):
             state_words=sizes.state_words,
             tape_words=sizes.tape_words,
             most_classes=sizes.most_classes,
+            wanted=sizes.wanted,
             is_part=sizes.is_part,
         )
         self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes)

@@ -18,6 +18,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.cli import (
+    bench,
     calibrate,
     choices,
     compare,
@@ -73,6 +74,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "front": front.command,
     "compare": compare.command,
     "report": report.command,
+    "bench": bench.command,
 }
 """Each command by its word, in the order of the help."""
 

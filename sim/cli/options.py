@@ -49,7 +49,16 @@ Changes = Annotated[
         help="Change a field: machine.FIELD=VALUE or workload.FIELD=VALUE, VALUE as in TOML. May be repeated.",
     ),
 ]
+MeasureTorch = Annotated[
+    bool,
+    Parameter(
+        name="--measure-torch",
+        help="Measure the same step in PyTorch on this computer, too, and show it beside the machine's.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[bool, Parameter(help="Go on with a training that was interrupted.", show_default=False)]
+Csv = Annotated[bool, Parameter(name="--csv", help="Print the table as CSV, nothing else.", show_default=False)]
 Json = Annotated[bool, Parameter(name="--json", help="Print the result as JSON, nothing else.", show_default=False)]
 
 

@@ -15,6 +15,7 @@ def command(
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
     dense: options.Dense = True,
+    measure_torch: options.MeasureTorch = False,
     out: options.Out = None,
     resume: options.Resume = False,
     changes: options.Changes = None,
@@ -32,11 +33,12 @@ def command(
       deltatrain run --workload synthetic --on reneta
       deltatrain run --set machine.engine.lanes=16 --out out/wide
       deltatrain run --set workload.theta_h=0.2 --out out/sparser
+      deltatrain run --measure-torch
       deltatrain run --resume
       deltatrain run --workload my.toml --on edge --json > result.json
     """
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.sim import flow
+    from deltatrain.sim import flow, own_computer
     from deltatrain.sim.cli.invocation import command_line
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import show
@@ -46,11 +48,16 @@ def command(
 
     changed = options.overrides(changes)
     described, machine = Workload.named(workload, changed.workload), Architecture.named(on, changed.machine)
+    if measure_torch:
+        own_computer.refuse_measuring(described)
     folder = out or Path("out") / f"{described.name}-{machine.name}"
     with interruptible(OutputFolder(folder).state), Stages() as stages:
-        result, _ = flow.train_and_simulate(
+        result, trace = flow.train_and_simulate(
             described, machine, fidelity, folder, resume=resume, progress=stages, dense=dense, command=command_line()
         )
+        if measure_torch:
+            stages("PyTorch", 0.0, "")
+            result = own_computer.measure_and_keep(result, trace, OutputFolder(folder).result)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:

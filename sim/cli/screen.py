@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -48,6 +49,15 @@ def table(
         shown.add_row(*(Text(cell) for cell in row), style="bold" if row[0] == TOTAL else None)
     notes: list[RenderableType] = [Text(note, style="dim"), ""] if note else []
     return Group(Text(title, style="bold"), shown, *notes)
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows of equal keys as CSV, under their keys."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def fields(title: str, values: Iterable[tuple[str, str]]) -> RenderableType:

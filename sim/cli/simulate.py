@@ -33,6 +33,7 @@ def command(
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
     dense: options.Dense = True,
+    measure_torch: options.MeasureTorch = False,
     engine: options.Engine = None,
     out: Annotated[
         Path | None,
@@ -58,19 +59,26 @@ def command(
       deltatrain simulate -w tiny --on tiny --fidelity rtl --engine amaranth
       deltatrain simulate -w synthetic --timeline timeline.json.gz
       deltatrain simulate -w synthetic --dram-trace step.trace
+      deltatrain simulate -w synthetic --measure-torch
     """
     from deltatrain.accel.architecture import Architecture
+    from deltatrain.sim import own_computer
     from deltatrain.sim.cli.screen import show
     from deltatrain.sim.cli.summary import summary
     from deltatrain.sim.machine.timeline_files import Recorder
+    from deltatrain.workloads.workload import Workload
 
     recorder = Recorder(timeline, vcd) if timeline or vcd else None
     changed = options.overrides(changes)
     machine = Architecture.named(on, changed.machine)
     what = step_source(trace, workload, changed)
     _check(what, machine, fidelity, engine, requests=dram_trace is not None, observed=recorder is not None)
+    if measure_torch:
+        own_computer.refuse_measuring(what if isinstance(what, Workload) else what.workload)
     step = _step(what, machine, dense=dense)
     result = _simulated(machine, step, fidelity, engine, out, recorder, dram_trace, dense=dense)
+    if measure_torch:
+        result = _measured(result, step, out)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:
@@ -104,6 +112,17 @@ def _simulated(
             program = FIDELITIES.load(fidelity).program(machine, step, step.recorded[-1])
             write_trace(program, dram_trace)
     return result
+
+
+def _measured(result: Result, step: Trace, out: Path | None) -> Result:
+    """Measure the step in PyTorch, and write the result with it."""
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.output_folder import OutputFolder
+    from deltatrain.sim.own_computer import measure_and_keep
+
+    with interruptible(), Stages() as stages:
+        stages("PyTorch", 0.0, "")
+        return measure_and_keep(result, step, OutputFolder(out).result if out else None)
 
 
 def _written(path: Path) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from deltatrain.sim.cli import choices, options
 from deltatrain.sim.cli.interruption import interruptible
-
-if TYPE_CHECKING:
-    from deltatrain.sim.studies._table import Row
 
 
 def command(
@@ -46,7 +41,7 @@ def command(
     from deltatrain.accel.documents import json_text
     from deltatrain.accel.files import make_folder, replace_file
     from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.sim.cli.screen import csv_text, show, table
     from deltatrain.sim.studies import STUDIES
 
     if name == "list":
@@ -60,7 +55,7 @@ def command(
     make_folder(folder)
     with interruptible(), Stages() as stages:
         rows = member.rows(settings, folder, stages)
-    replace_file(folder / "table.csv", _csv(rows))
+    replace_file(folder / "table.csv", csv_text(rows).encode())
     if json:
         sys.stdout.write(json_text(rows, indent=1) + "\n")
         return
@@ -80,11 +75,3 @@ def _trained_on(data: Path, name: str, settings: Any) -> Any:
     if not isinstance(settings, Settings):
         raise ConfigError(f"study {name!r} trains on no recordings: leave --data {data} out")
     return settings._replace(changes=settings.changes | {"dataset": opened(f"{data}")})
-
-
-def _csv(rows: list[Row]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

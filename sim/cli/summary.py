@@ -20,6 +20,7 @@ from deltatrain.reports.table import (
     area_rows,
     energy_rows,
     memory_rows,
+    own_computer_rows,
     phase_rows,
     unit_rows,
     update_note,
@@ -43,6 +44,8 @@ def summary(result: Result) -> list[RenderableType]:
         parts.append(_area(result))
     if result.training:
         parts.append(training(result.training))
+    if result.own_computer:
+        parts.append(own_computer(result))
     return parts
 
 
@@ -187,6 +190,8 @@ def training(found: Mapping[str, Any]) -> RenderableType:
     ]
     if (cut := spikes_cut.told(found)) is not None:
         values.append((spikes_cut.SPIKES_CUT, cut))
+    if "doubt" in found:
+        values.append(("doubt", str(found["doubt"])))
     return fields("Training", values)
 
 
@@ -216,6 +221,27 @@ def epochs(rows: list[Row], *, validated: bool) -> RenderableType:
     part = "validation" if validated else "test"
     note = f"{words.capitalize()} on the {part} part, of the training in floating-point numbers."
     return table("Epochs", columns, map(cells, rows), note, text_columns=2)
+
+
+def own_computer(result: Result) -> RenderableType:
+    """Return the table of what the same step takes on the user's own computer."""
+    rows = [
+        [
+            str(row["device"]),
+            str(row["library"]),
+            str(row["threads"]),
+            quantity(_number(row["time_s"]), "s"),
+            times(_number(row["speedup"])),
+        ]
+        for row in own_computer_rows(result)
+    ]
+    machine = result.architecture["name"]
+    columns = ["device", "library", "threads", "time", f"time over {machine}"]
+    note = (
+        f"Wall time of the fastest step of the ordinary network, every column worked through. {machine}: "
+        f"{quantity(result.counters.seconds, 's')}, not measured but {result.fidelity}."
+    )
+    return table("This step on your own computer, measured", columns, rows, note, text_columns=2)
 
 
 def _present(rows: list[Row]) -> list[str]:

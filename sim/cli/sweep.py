@@ -32,6 +32,14 @@ def command(
     cluster: Annotated[
         str | None, Parameter(help="Instead of them the scheduler of a dask cluster, as tcp://HOST:PORT.")
     ] = None,
+    dense: Annotated[
+        bool | None,
+        Parameter(
+            name="--dense",
+            negative="--no-dense",
+            help="Simulate each point with every column fired, too, or do not. [default: as the space says]",
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         Parameter(name=["--set", "-s"], help="Change the space: FIELD=VALUE, VALUE as in TOML. May be repeated."),
@@ -57,7 +65,8 @@ def command(
     from deltatrain.sim.sweep import sweep as run
     from deltatrain.sim.sweep.checks import named_space
 
-    described = named_space(space, options.space_overrides(changes))
+    own = {} if dense is None else {"dense": dense}
+    described = named_space(space, options.space_overrides(changes) | own)
     folder = out or Path("out") / f"sweep-{described.name}"
     try:
         with Stages() as stages:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram import words as k
 from deltatrain.sim.dram.controller import Commands, DramChannels
 
 Tell = Callable[[str, str, int, int, Mapping[str, int]], None]
@@ -16,7 +16,7 @@ Tell = Callable[[str, str, int, int, Mapping[str, int]], None]
 
 
 class _Activity(NamedTuple):
-    """What a bank or bus does from cycle `start` to before cycle `end`; `kernel.NEVER` until the end is known."""
+    """What a bank or bus does from cycle `start` to before cycle `end`; `k.NEVER` until the end is known."""
 
     what: str
     start: int
@@ -81,8 +81,8 @@ class DramActivity:
         self._later, commands = Commands(*found[:, ~early]), found[:, early]
         command = commands[1]
         bus = commands[2] * self._sizes["pseudo channel"] + commands[3] // self._sizes["rank"]
-        column = (command >= kernel.READ) & (command <= kernel.WRITE_AUTO)
-        closing = (command == kernel.READ_AUTO) | (command == kernel.WRITE_AUTO)
+        column = (command >= k.READ) & (command <= k.WRITE_AUTO)
+        closing = (command == k.READ_AUTO) | (command == k.WRITE_AUTO)
         self._follow_rows(Commands(*commands[:, ~column | closing]))
         for number in np.unique(bus[column]).tolist():
             self._follow_bus(number, Commands(*commands[:, column & (bus == number)]))
@@ -94,23 +94,23 @@ class DramActivity:
             first = (channel * rules.ranks + rank) * rules.banks
             place = first + group * self._sizes["bank"] + bank
             banks = self._banks[first : first + rules.banks] if bank < 0 else [self._banks[place]]
-            if command == kernel.REFRESH_SAME:
+            if command == k.REFRESH_SAME:
                 banks = self._banks[first + bank : first + rules.banks : rules.refresh_sets]
             for name in banks:
-                if command == kernel.ACTIVATE:
-                    self._begin(name, _Activity("row open", cycle, kernel.NEVER, {"row": row}))
+                if command == k.ACTIVATE:
+                    self._begin(name, _Activity("row open", cycle, k.NEVER, {"row": row}))
                 elif command == rules.refresh_command:
                     self._begin(name, _Activity("refresh", cycle, cycle + rules.refresh, {}))
-                elif command in (kernel.PRECHARGE, kernel.PRECHARGE_ALL):
+                elif command in (k.PRECHARGE, k.PRECHARGE_ALL):
                     self._close(name, cycle)
                 else:
-                    recovery = rules.tRTP if command == kernel.READ_AUTO else rules.write_to_precharge
+                    recovery = rules.tRTP if command == k.READ_AUTO else rules.write_to_precharge
                     self._close(name, max(self._now[name].start + rules.tRAS, cycle + recovery))
 
     def _follow_bus(self, number: int, commands: Commands) -> None:
         """Follow the reads and writes of a data bus, counted through the channels."""
         name, rules = self._name("data bus", divmod(number, self._sizes["pseudo channel"])), self._rules
-        writes = commands.command >= kernel.WRITE
+        writes = commands.command >= k.WRITE
         ends = commands.cycle + np.where(writes, rules.write_latency, rules.read_latency)
         keys = np.stack([writes, commands.rank % self._sizes["rank"], commands.group, commands.bank])
         new = (ends[1:] != ends[:-1] + self._burst) | (keys[:, 1:] != keys[:, :-1]).any(axis=0)
@@ -129,13 +129,13 @@ class DramActivity:
 
     def _begin(self, name: str, activity: _Activity) -> None:
         if name in self._now:
-            self._tell_of(name, self._now[name], kernel.NEVER)
+            self._tell_of(name, self._now[name], k.NEVER)
         self._now[name] = activity
 
     def _close(self, name: str, cycle: int) -> None:
         """Let the bank's row, if one is open, be closed from a cycle on."""
         last = self._now.get(name)
-        if last is not None and last.end == kernel.NEVER:
+        if last is not None and last.end == k.NEVER:
             self._now[name] = last._replace(end=cycle)
 
     def _tell_of(self, name: str, activity: _Activity, end_ps: int) -> None:

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram import words as k
 from deltatrain.sim.dram.address_map import AddressMap
 from deltatrain.sim.dram.layout import Layout, rules_of
-from deltatrain.sim.dram.rules import Integers, State
+from deltatrain.sim.dram.rules import Integers
 
 _MOST_REQUESTS = 1 << 16  # handed to the kernel at once; bounds the memory whatever the trace's length
 _MOST_COMMANDS = 1 << 16
-_NOTHING, _NOWHERE = np.empty(0, np.int64), np.empty((4, 0), np.int64)
+_NOTHING = np.empty((3, 0), np.int64)
 
 
 class Finished(NamedTuple):
@@ -48,7 +49,7 @@ class Commands(NamedTuple):
     cycle
         When.
     command
-        Number of its name in `sim.dram.kernel.COMMANDS`.
+        Number of its name in `sim.dram.words.COMMANDS`.
     channel, rank, group, bank, row
         Where; -1 where a command goes to more than one. `rank` counts through the pseudo channels of the channel,
         `group` within the rank, `bank` within the group.
@@ -159,15 +160,10 @@ class DramChannels:
         self.part = part
         self.controller = controller
         self.map = AddressMap(part, controller)
-        self._layout = Layout(part, controller)
+        most_finished = _MOST_REQUESTS + controller.channels * (controller.read_queue + controller.write_queue)
+        self._layout = Layout(part, controller, self.map, most_finished, _MOST_COMMANDS if record else 0)
         self.rules = rules_of(part, controller, self._layout)
-        most_finished = _MOST_REQUESTS + 2 * controller.channels * self._layout.depth
-        self._state = State(
-            words=self._layout.initial(part, self.rules.refresh_interval),
-            finished=np.empty((most_finished, 4), np.int64),
-            commands=np.empty((_MOST_COMMANDS if record else 0, 7), np.int64),
-        )
-        self._channels = self._layout.channel(np.arange(controller.channels))
+        self._keep(self._layout.initial(self.rules))
         self._finished: list[Integers] = []
         self._commands: list[Integers] = []
 
@@ -192,13 +188,14 @@ class DramChannels:
         parts = []
         for start in range(0, len(addresses), _MOST_REQUESTS):
             stop = start + _MOST_REQUESTS
-            self._run(cycles[start:stop], self._places(addresses[start:stop]), writes[start:stop].astype(np.int64))
+            bursts = addresses[start:stop] // self.map.burst_bytes
+            self._run(np.stack([cycles[start:stop], bursts, writes[start:stop]]).astype(np.int64, copy=False))
             parts.append(self._take_finished())
         return Finished(*np.concatenate(parts or [self._take_finished()], axis=1))
 
     def finish(self) -> Finished:
         """Serve all that is queued, let all channels come to the cycle of the last data, return what is finished."""
-        found = self._pass_time(kernel.NEVER)
+        found = self._pass_time(k.NEVER)
         self.advance(self.last_data)
         return found
 
@@ -208,9 +205,8 @@ class DramChannels:
         What was finished before comes out of the next `advance`.
         """
         self._check(np.array([address]))
-        place = self._places(np.array([address]))[:, 0]
-        self._run(_NOTHING, _NOWHERE, _NOTHING, cycle)
-        return bool(kernel.offer(self.rules, self._state, cycle, place, int(write)))
+        self._run(_NOTHING, cycle)
+        return bool(kernel.offer(self._address, cycle, address // self.map.burst_bytes, int(write)))
 
     def advance(self, cycle: int) -> Finished:
         """Let time pass until `cycle`: issue every command of the cycles before it, and return what that finishes."""
@@ -218,7 +214,7 @@ class DramChannels:
 
     def next_event(self) -> int:
         """Return the cycle of the next command if no request comes before; refreshes of an idle memory count too."""
-        return int(kernel.next_event(self.rules, self._state, self._channels))
+        return kernel.next_event(self._address)
 
     def take_commands(self) -> Commands:
         """Return the commands issued since the last call."""
@@ -229,45 +225,39 @@ class DramChannels:
     @property
     def counts(self) -> RowCounts:
         """What the banks did until now."""
-        counts = self._layout.channel_records(self._state.words)[:, kernel.HITS : kernel.WAITED_REFRESH]
+        counts = self._layout.channel_records(self._words)[:, k.HITS : k.WAITED_REFRESH]
         return RowCounts(*counts.sum(axis=0).tolist())
 
     def bus_ticks(self, end: int) -> BusTicks:
         """Return what the data buses did before `end`, a cycle that was advanced to and not before the last data."""
-        records = self._layout.channel_records(self._state.words)
-        moved = records[:, [kernel.READ_BURSTS, kernel.WRITE_BURSTS]].sum(axis=0) * self.part.burst_cycles
-        waited = records[:, kernel.WAITED_REFRESH : kernel.WAITED_COLUMN + 1].sum(axis=0)
+        records = self._layout.channel_records(self._words)
+        moved = records[:, [k.READ_BURSTS, k.WRITE_BURSTS]].sum(axis=0) * self.part.burst_cycles
+        waited = records[:, k.WAITED_REFRESH : k.WAITED_COLUMN + 1].sum(axis=0)
         known: list[int] = [*moved.tolist(), *waited.tolist()]
         return BusTicks._make([*known, end * self.controller.data_buses - sum(known)])
 
     @property
     def last_data(self) -> int:
         """Cycle from which no data bus has anything more to move, for what was finished."""
-        return int(self._layout.channel_records(self._state.words)[:, kernel.DATA_UNTIL].max())
+        return int(self._layout.channel_records(self._words)[:, k.DATA_UNTIL].max())
 
     def active_cycles(self, end: int) -> int:
         """Return in how many cycles before `end` a bank was open or all were refreshed, summed over ranks.
 
         `end` is a cycle that was advanced to. A refresh under way then counts as far as it is.
         """
-        ranks = self._layout.rank_records(self._state.words)
-        opened, closed = ranks[..., kernel.OPENED], ranks[..., kernel.LAST_CLOSED]
-        closed = np.where(ranks[..., kernel.OPEN_BANKS] > 0, end, closed)
+        ranks = self._layout.rank_records(self._words)
+        opened, closed = ranks[..., k.OPENED], ranks[..., k.LAST_CLOSED]
+        closed = np.where(ranks[..., k.OPEN_BANKS] > 0, end, closed)
         current = np.maximum(np.minimum(closed, end) - opened, 0)
-        open_cycles = int(ranks[..., kernel.ACTIVE_CYCLES].sum() + current.sum())
+        open_cycles = int(ranks[..., k.ACTIVE_CYCLES].sum() + current.sum())
         all_banks = self.controller.refresh == "all_bank"
         return open_cycles + self._refreshing_cycles(end) if all_banks else open_cycles
 
     def _refreshing_cycles(self, end: int) -> int:
         """Return for how many cycles before `end` all banks of a rank were refreshed, summed over ranks."""
-        ended = self._layout.first_bank_records(self._state.words)[..., kernel.REFRESH_ENDED]
+        ended = self._layout.first_bank_records(self._words)[..., k.REFRESH_ENDED]
         return self.counts.refreshes * self.rules.refresh - int(np.maximum(ended - end, 0).sum())
-
-    def _places(self, addresses: Integers) -> Integers:
-        """Return (4, N) burst, and the places of channel and bank in the words, and row."""
-        found = self.map.places(addresses)
-        bank = self._layout.bank(found.channel, found.bank)
-        return np.stack([found.burst, self._layout.channel(found.channel), bank, found.row])
 
     def _check(self, addresses: Integers) -> None:
         if len(addresses) and (addresses.min() < 0 or addresses.max() >= self.map.capacity_bytes):
@@ -275,31 +265,35 @@ class DramChannels:
             raise ConfigError(f"address {address:#x} lies beyond the memory's {self.map.capacity_bytes:#x} bytes")
 
     def _pass_time(self, until: int) -> Finished:
-        self._run(_NOTHING, _NOWHERE, _NOTHING, until)
+        self._run(_NOTHING, until)
         return Finished(*self._take_finished())
 
-    def _run(self, cycles: Integers, places: Integers, writes: Integers, until: int = 0) -> None:
+    def _keep(self, words: Integers) -> None:
+        """Let the memory's words lie where these do."""
+        self._words = words
+        self._address: int = words.ctypes.data
+
+    def _run(self, requests: Integers, until: int = 0) -> None:
         """Call the kernel until it has done all, emptying its log in between."""
         done = False
         self._keep_finished()
         while not done:
-            fixed = (self.rules, self._state, self._channels)
-            taken, done = kernel.run(*fixed, cycles, places, writes, until)
-            cycles, places, writes = cycles[taken:], places[:, taken:], writes[taken:]
+            taken = kernel.run(self._address, requests, until)
+            done = bool(self._words[k.IS_DONE])
+            if not done:
+                requests = np.ascontiguousarray(requests[:, taken:])
             self._keep_commands()
 
     def _keep_commands(self) -> None:
-        used = self._state.words
-        if used[kernel.COMMANDS_USED]:
-            self._commands.append(self._state.commands[: used[kernel.COMMANDS_USED]].copy())
-            used[kernel.COMMANDS_USED] = 0
+        if self._words[k.COMMANDS_USED]:
+            self._commands.append(self._layout.commands(self._words).copy())
+            self._words[k.COMMANDS_USED] = 0
 
     def _keep_finished(self) -> None:
         """Make room for what the next call of the kernel finishes."""
-        used = self._state.words
-        if used[kernel.FINISHED_USED]:
-            self._finished.append(self._state.finished[: used[kernel.FINISHED_USED]].copy())
-            used[kernel.FINISHED_USED] = 0
+        if self._words[k.FINISHED_USED]:
+            self._finished.append(self._layout.finished(self._words).copy())
+            self._words[k.FINISHED_USED] = 0
 
     def _take_finished(self) -> Integers:
         self._keep_finished()

@@ -8,10 +8,11 @@ import numpy as np
 
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram import words as k
 from deltatrain.sim.dram.controller import DramChannels
-from deltatrain.sim.dram.layout import Layout
 from deltatrain.sim.dram.rules import Integers
 
+OnBursts = Callable[[int, int, int, bool], None]
 _FIRST_TICKETS = 1 << 10
 _MOST_BURSTS = 1 << 16
 
@@ -39,11 +40,8 @@ class Transfers(DramChannels):
     def __init__(self, part: DramPart, controller: DramController, record: bool = False) -> None:
         super().__init__(part, controller, record)
         self.accepted = -1
-        self.on_bursts: Callable[[int, int, int, bool], None] | None = None
-        self._fields = _fields(self, self._layout)
-        self._done = np.zeros(_FIRST_TICKETS, np.int64)
-        self._next_ticket = 0
-        self._plain = (np.array(self.rules, np.int64), *self._state)
+        self.on_bursts: OnBursts | None = None
+        self._keep_ring(np.zeros(_FIRST_TICKETS, np.int64))
 
     def hand_over(self, cycle: int, address: int, size_bytes: int, write: bool, oldest: int | None) -> tuple[int, int]:
         """Hand over the bursts in which bytes lie, offered from `cycle` on; return their first ticket and the next.
@@ -56,18 +54,15 @@ class Transfers(DramChannels):
         size = self.map.burst_bytes
         burst, first = address // size, self._next_ticket
         count = (address + size_bytes - 1) // size + 1 - burst
-        self._make_room(first if oldest is None else oldest, first + count)
+        self.hold(first if oldest is None else oldest, first + count)
         if self.on_bursts is not None:
             self.on_bursts(cycle, burst, count, write)
-        self._next_ticket += count
-        self._state.words[kernel.LAST_ACCEPTED] = -1
+        self._words[k.LAST_ACCEPTED] = -1
         while count:
-            taken = kernel.hand_over(
-                *self._plain, self._fields, self._done, cycle, burst, min(count, _MOST_BURSTS), int(write)
-            )
+            taken = kernel.hand_over(self._address, cycle, burst, min(count, _MOST_BURSTS), int(write))
             burst, count = burst + taken, count - taken
             self._keep_commands()
-        self.accepted = int(self._state.words[kernel.LAST_ACCEPTED])
+        self.accepted = int(self._words[k.LAST_ACCEPTED])
         return first, self._next_ticket
 
     def await_reads(self, until: int, ticket: int, end: int) -> tuple[int, int]:
@@ -80,14 +75,15 @@ class Transfers(DramChannels):
         """
         going = False
         while not going:
-            ticket, earliest, going = kernel.let_pass_for(*self._plain, self._channels, self._done, until, ticket, end)
+            ticket = kernel.await_reads(self._address, until, ticket, end)
+            going = bool(self._words[k.IS_DONE])
             self._keep_commands()
-        return int(ticket), int(earliest)
+        return ticket, int(self._words[k.KNOWN_FROM])
 
     @property
     def now(self) -> int:
         """The cycle up to which time has passed in the channel that is furthest."""
-        return int(self._layout.channel_records(self._state.words)[:, kernel.NOW].max())
+        return int(self._layout.channel_records(self._words)[:, k.NOW].max())
 
     @property
     def read_latency(self) -> int:
@@ -95,7 +91,7 @@ class Transfers(DramChannels):
         return self.rules.read_latency
 
     def done(self, first: int, end: int) -> Integers:
-        """Return the cycles from which the data of reads have passed the data bus; `kernel.NEVER` if not yet known."""
+        """Return the cycles from which the data of reads have passed the data bus; `words.NEVER` if not yet known."""
         at = first & (len(self._done) - 1)
         if at + end - first <= len(self._done):
             return self._done[at : at + end - first]
@@ -103,7 +99,19 @@ class Transfers(DramChannels):
         found: Integers = self._done[places]
         return found
 
-    def _make_room(self, oldest: int, end: int) -> None:
+    @property
+    def _next_ticket(self) -> int:
+        return int(self._words[k.TICKETS])
+
+    @property
+    def arrays(self) -> tuple[int, Integers, Integers]:
+        """What whoever calls the kernel himself needs: the address of the words; the words; the ring of what is done.
+
+        They are others when the ring has grown.
+        """
+        return self._address, self._words, self._done
+
+    def hold(self, oldest: int, end: int) -> None:
         """Let the ring hold the tickets from `oldest` on and before `end`."""
         size = len(self._done)
         while end - oldest > size:
@@ -112,22 +120,10 @@ class Transfers(DramChannels):
             kept = np.arange(oldest, self._next_ticket)
             grown = np.zeros(size, np.int64)
             grown[kept & (size - 1)] = self._done[kept & (len(self._done) - 1)]
-            self._done = grown
+            self._keep_ring(grown)
 
-
-def _fields(memory: DramChannels, layout: Layout) -> Integers:
-    """Return the address map as `kernel.hand_over` takes it; fields of one value are left out."""
-    sizes = dict(memory.map.fields)
-    bank = kernel.BANK_WORDS
-    steps = {
-        "Ro": (0, 0, 1),
-        "Ch": (layout.channel_words, layout.channel_words, 0),
-        "Ba": (0, bank, 0),
-        "Bg": (0, bank * sizes["Ba"], 0),
-        "Ra": (0, bank * sizes["Ba"] * sizes["Bg"], 0),
-        "Pc": (0, bank * sizes["Ba"] * sizes["Bg"] * sizes["Ra"], 0),
-        "Co": (0, 0, 0),
-    }
-    first = layout.channel(np.zeros(1, np.int64))
-    rows = [(size, *steps[field]) for field, size in memory.map.fields if size > 1]
-    return np.array([*rows, (0, int(first[0]), int(layout.bank(first * 0, first * 0)[0]), 0)], np.int64)
+    def _keep_ring(self, ring: Integers) -> None:
+        """Let the cycles in which reads are finished be kept in a ring, which is as long as a power of two."""
+        self._keep(np.concatenate([self._words[: self._layout.end], ring]))
+        self._words[k.DONE_MASK] = len(ring) - 1
+        self._done = self._words[self._layout.end :]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from deltatrain.sim.network_exchange import export_network, import_network
     from deltatrain.sim.report import report
     from deltatrain.sim.run import simulate
+    from deltatrain.sim.speed.bench import bench
     from deltatrain.sim.sweep.results import compare, load_results
     from deltatrain.sim.sweep.run import sweep
     from deltatrain.sim.verification import verify
@@ -41,6 +42,7 @@ __all__ = [
     "Trace",
     "Workload",
     "__version__",
+    "bench",
     "compare",
     "export_network",
     "import_network",
@@ -65,6 +67,7 @@ _MODULES = {
     "Result": "accel.result",
     "Trace": "workloads.trace",
     "Workload": "workloads.workload",
+    "bench": "sim.speed.bench",
     "compare": "sim.sweep.results",
     "load_results": "sim.sweep.results",
     "export_network": "sim.network_exchange",

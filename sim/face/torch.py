@@ -1,7 +1,9 @@
-"""PyTorch beside deltatrain: record what a model of one's own fires, or train delta networks in PyTorch itself.
+"""PyTorch beside deltatrain: record what a model of one's own fires, train delta networks in it, measure a step in it.
 
 >>> trace = deltatrain.torch.record(model, loader, theta_x=0.1, theta_h=0.1)
->>> deltatrain.simulate("edge", trace).speedup
+>>> result = deltatrain.simulate("edge", trace)
+>>> result.speedup
+>>> deltatrain.torch.measure(result, trace).own_computer
 
 PyTorch is imported with the first name that is taken from here; without it that is an error of one line.
 """
@@ -14,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from deltatrain.accel.extras import require
 
 if TYPE_CHECKING:
+    from deltatrain.sim.own_computer import measure
     from deltatrain.workloads.torch.modules import DeltaGRU, DeltaLSTM, DeltaRNN
     from deltatrain.workloads.torch.recording import record
 
-__all__ = ["DeltaGRU", "DeltaLSTM", "DeltaRNN", "record"]
+__all__ = ["DeltaGRU", "DeltaLSTM", "DeltaRNN", "measure", "record"]
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that there is
 
@@ -25,8 +28,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that there i
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         require("torch", f"{__name__}.{name}")
-        module = "recording" if name == "record" else "modules"
-        return getattr(import_module(f"deltatrain.workloads.torch.{module}"), name)
+        modules = {"record": "workloads.torch.recording", "measure": "sim.own_computer"}
+        return getattr(import_module(f"deltatrain.{modules.get(name, 'workloads.torch.modules')}"), name)
 
 
 def __dir__() -> list[str]:

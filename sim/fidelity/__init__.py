@@ -46,6 +46,9 @@ class Fidelity(Protocol):
     def program(self, architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
         """Return the program of a recorded step."""
 
+    def dense_program(self, architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+        """Return the program of the same step with every column worked through."""
+
     def count(self, program: Program, on_progress: Callable[[float], None] | None = None, **chosen: Any) -> Counters:
         """Return what running a program counted; `on_progress` is told now and then the share that is done."""
 

@@ -8,12 +8,17 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters, RemoteCounters
-from deltatrain.accel.program import ENGINE, PHASES, UNITS, Program
+from deltatrain.accel.program import PHASES, UNITS, Program
+from deltatrain.sim import programs
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.tally import UnitTally
-from deltatrain.sim.programs import recorded_program
 from deltatrain.workloads.lowering import limits as lowering
-from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles
+from deltatrain.workloads.lowering.costs.bounds import (
+    bus_bytes,
+    cycles_on_bus,
+    port_cycles,
+    recurrence_cycles,
+)
 from deltatrain.workloads.lowering.costs.dram_commands import least_commands
 from deltatrain.workloads.workload import Workload
 
@@ -23,7 +28,7 @@ ENGINES: tuple[str, ...] = ()
 OBSERVES = False
 COMPUTES = False
 
-program = recorded_program
+program, dense_program = programs.alike_program, programs.alike_dense_program
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:
@@ -46,25 +51,22 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
     on_progress
         Called once, with 1.
     """
-    issue = program.issue_cycles
-    of_unit = np.bincount(program.unit, weights=issue, minlength=len(UNITS)).astype(np.int64)
-    chosen = program.unit == ENGINE
-    of_phase = np.bincount(program.ops.phase[chosen], weights=issue[chosen], minlength=len(PHASES)).astype(np.int64)
-    cycles = least_cycles(program)
+    of_unit, of_phase, moved_bytes = program.own.unit_cycles, program.own.engine_cycles, bus_bytes(program)
+    on_bus = cycles_on_bus(program.architecture, sum(moved_bytes))
+    cycles = max(*of_unit, recurrence_cycles(program), port_cycles(program), on_bus)
     units = [UnitTally() for _ in UNITS]
     phases = [UnitTally() for _ in PHASES]
     for tallies, busy in ((units, of_unit), (phases, of_phase)):
-        for one, busy_cycles in zip(tallies, busy.tolist(), strict=True):
+        for one, busy_cycles in zip(tallies, busy, strict=True):
             one.busy_cycles = busy_cycles
     for unit in units:
         unit.stall("bound", cycles - unit.busy_cycles)
-    _share_out(cycles - int(of_phase.sum()), phases)
-    moved = program.asked_bytes
+    _share_out(cycles - sum(of_phase), phases)
     remote = RemoteCounters(
-        asked_bytes=moved,
-        read_bytes=int(program.remote_read_bytes.sum()),
-        write_bytes=int(program.remote_write_bytes.sum()),
-        **{**tally.NO_COMMANDS, "busy_cycles": bus_cycles(program), **least_commands(program, cycles)},
+        asked_bytes=program.asked_bytes,
+        read_bytes=program.read_bytes,
+        write_bytes=program.write_bytes,
+        **{**tally.NO_COMMANDS, "busy_cycles": on_bus, **least_commands(program, cycles, moved_bytes)},
     )
     if on_progress is not None:
         on_progress(1.0)

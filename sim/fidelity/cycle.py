@@ -8,10 +8,10 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters
 from deltatrain.accel.observer import Observer
 from deltatrain.accel.program import PHASES, UNITS, Program
+from deltatrain.sim import programs
 from deltatrain.sim.machine import tally
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.memory import banks
-from deltatrain.sim.programs import recorded_program
 from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.workload import Workload
 
@@ -21,7 +21,7 @@ ENGINES: tuple[str, ...] = ()
 OBSERVES = True
 COMPUTES = False
 
-program = recorded_program
+program, dense_program = programs.recorded_program, programs.dense_program
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
+from deltatrain.sim import programs
 from deltatrain.sim.gates import engines
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering import limits as lowering
@@ -22,6 +23,8 @@ ENGINES = engines.ENGINES
 OBSERVES = False
 COMPUTES = True
 SEED = 0
+
+dense_program = programs.dense_program
 
 
 def limits(architecture: Architecture, workload: Workload, off_chip: Collection[str]) -> list[str]:

@@ -18,6 +18,7 @@ from deltatrain.sim.gates.between_tiles import ExchangeCommands
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import packer
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.training.integer_training import wanted_rows
 
 __all__ = ["Commands"]
 
@@ -58,6 +59,8 @@ class Commands:
         engine = program.architecture.engine
         self._word_bytes = engine.lanes * engine.formats.activation.bytes
         self._lengths = [len(sample) for sample in step.samples]
+        reads = self._lengths if layout.every else [1] * len(self._lengths)
+        self._wanted = [wanted_rows(label, rows) for label, rows in zip(step.labels, reads, strict=True)]
         self._number = self._count_by_unit()
         self.finishes = [self._unit.count(unit) for unit in range(len(self._units))]
         self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*self._units, "fetch")}
@@ -195,11 +198,12 @@ class Commands:
     def _elementwise(self, row: int, mode: str) -> Fields:
         layer, step, sample = self._at(row, "layer", "step", "sample")
         layout = self._layout
-        if mode == "loss":
+        if mode == self._shape.loss:
+            wanted = self._wanted[sample][step if layout.every else 0]
             op = {
                 "mode": ElementwiseMode.LOSS,
                 "count": self._shape.classes,
-                "label": self._step.labels[sample],
+                **({"wanted": wanted.tolist()} if layout.sizes.wanted else {"label": wanted}),
                 "memory": 0 if layout.sizes.is_part else layout.logits,  # of several tiles they have their own memory
                 "gradient": layout.g_logits(step),
             }

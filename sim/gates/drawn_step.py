@@ -10,9 +10,10 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.number import Integers, NumberFormat
 from deltatrain.sim.gates.step import NumberedStep
 from deltatrain.workloads.network.network import initial_parameters
+from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_parameters import quantised
-from deltatrain.workloads.training.integer_recorded import integer_learning_rate, integer_network
+from deltatrain.workloads.training.integer_recorded import integer_labels, integer_learning_rate, integer_network
 
 __all__ = ["drawn_step"]
 
@@ -53,16 +54,26 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
             f"not {workload.thresholds[0][0]}"
         )
     x = firing_inputs(fired, least, formats.activation, np.random.default_rng([seed, _INPUTS]))
-    samples = len(recorded.lengths)
-    labels = np.random.default_rng([seed, _LABELS]).integers(0, trace.classes, samples)
+    wants, steps = workload.wants, int(recorded.lengths.max())
+    labels = drawn_labels(wants, steps, len(recorded.lengths), trace.classes, np.random.default_rng([seed, _LABELS]))
     return NumberedStep(
         architecture,
         network,
         quantised(initial, network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
-        tuple(labels.tolist()),
-        integer_learning_rate(workload.training.learning_rate, workload.readout, recorded.lengths, architecture.engine),
+        integer_labels(labels, wants, recorded.lengths, architecture.engine),
+        integer_learning_rate(workload.training.learning_rate, trace, recorded.lengths, architecture.engine),
     )
+
+
+def drawn_labels(
+    wants: Wanted, steps: int, samples: int, outputs: int, random: np.random.Generator
+) -> NDArray[np.generic]:
+    """Return what could be wanted of a batch, of the shape of `StepNumbers.labels`: any classes, or numbers near 0."""
+    shape = (steps, samples) if wants.startswith("step") else (samples,)
+    if wants.endswith("numbers"):
+        return random.standard_normal((*shape, outputs))
+    return random.integers(0, outputs, shape)
 
 
 def firing_inputs(

@@ -44,6 +44,8 @@ class Layout:
     ----------
     sizes
         Of the tile's memories.
+    every
+        Whether every step is classified.
 
     Raises
     ------
@@ -57,7 +59,7 @@ class Layout:
         self._shape, self._lanes, self._program = shape, engine.lanes, program
         self._tiles = program.architecture.tiles.count
         self._steps = int(ops.step.max(initial=0)) + 1
-        self._every = readout == "every"
+        self.every = readout == "every"
         self._map = memory_map(program.architecture, shape)
         self.input_chunks = self._map.inputs.chunks(0)
         self.chunks = [self._map.h.chunks(layer) for layer in range(len(shape.hidden))]
@@ -86,7 +88,7 @@ class Layout:
 
     def g_logits(self, step: int) -> int:
         """Return the first word of the gradient of a step's logits."""
-        return self.logits + self.class_chunks * (step if self._every else 0)
+        return self.logits + self.class_chunks * (step if self.every else 0)
 
     @property
     def region_of_logits(self) -> int:
@@ -111,7 +113,7 @@ class Layout:
     def kept_h(self) -> list[int]:
         """How many steps' h each layer keeps."""
         *below, last = self._map.h.places
-        return [*below, max(self._steps, last) if self._every else last]
+        return [*below, max(self._steps, last) if self.every else last]
 
     @property
     def _h(self) -> Region:
@@ -189,7 +191,7 @@ class Layout:
     # --- sizes
 
     def _sizes(self) -> TileSizes:
-        total, reads = sum(self.chunks), self._steps if self._every else 1
+        total, reads = sum(self.chunks), self._steps if self.every else 1
         remote, layers = self.tape_is_remote, len(self.chunks)
         states, tapes = (_STATE_STEPS, TAPE_STEPS) if remote else (self._steps, self._steps)
         return TileSizes(
@@ -207,6 +209,7 @@ class Layout:
             loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
             loaded_entries=_power_of_two(self._loaded_entries(layers)) if remote else 0,
             most_classes=self._shape.classes,
+            wanted=self._shape.classes if self._shape.loss == "squared_loss" else 0,
             tiles=self._tiles,
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
         )
@@ -220,15 +223,17 @@ class Layout:
     def _most_entries(self) -> int:
         """Return the most list entries in use at once: one sample, the first of the next, a vector being encoded.
 
-        Of a tape that lives off-chip those of a few steps, see `workloads.lowering.tape`.
+        Everything may fire, whatever fires in this program: the tile runs any sequences of these lengths. Of a tape
+        that lives off-chip those of a few steps, see `workloads.lowering.tape`.
         """
-        ops = self._program.ops
-        encodes = ops.is_mode("encode")
-        by_sample = np.bincount(ops.sample[encodes], ops.count[encodes], minlength=1)
-        widest = max(*self._shape.inputs, *self._shape.hidden)
+        ops, shape = self._program.ops, self._shape
         if self.tape_is_remote:
-            return MADE_STEPS * (sum(self._shape.inputs) + sum(self._shape.hidden))
-        return max(int(by_sample.max()) + LISTS_AHEAD * self._shape.inputs[0] + widest, 2)
+            return MADE_STEPS * (sum(shape.inputs) + sum(shape.hidden))
+        encodes = ops.is_mode("encode")
+        widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
+        elements = widths[ops.stream[encodes], ops.layer[encodes]]
+        by_sample = np.bincount(ops.sample[encodes], elements, minlength=1)
+        return max(int(by_sample.max()) + LISTS_AHEAD * shape.inputs[0] + int(widths.max()), 2)
 
 
 def check(program: Program) -> None:

@@ -7,8 +7,11 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.number import Integers, NumberFormat
+from deltatrain.sim.gates.drawn_step import drawn_labels
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters
+from deltatrain.workloads.training.integer_recorded import integer_labels
 from deltatrain.workloads.training.integer_training import IntegerNetwork
 
 __all__ = ["random_step"]
@@ -25,6 +28,7 @@ def random_step(
     lengths: tuple[int, ...] = (3, 2),
     thresholds: tuple[int, int] = (8, 8),
     readout: str = "last",
+    task: str = "classification",
     scale: float = 0.5,
     updates: bool = True,
 ) -> NumberedStep:
@@ -44,6 +48,8 @@ def random_step(
         Least differences that fire, of inputs and of h, in every layer.
     readout
         "last" or "every": which steps are classified.
+    task
+        A member of `workloads.tasks`: what is wanted of them.
     scale
         Share of the range of their format that weights use; at 1 sums saturate.
     updates
@@ -66,7 +72,9 @@ def random_step(
         np.where(rng.random((steps, features)) < 0.7, rng.integers(-one, one, (steps, features)), 0)
         for steps in lengths
     )
-    labels = tuple(int(label) for label in rng.integers(0, classes, len(lengths)))
-    network = IntegerNetwork(arithmetic, engine, (thresholds,) * len(hidden), readout)
+    learned = TASKS.load(task)
+    wanted = drawn_labels(learned.wanted(readout), max(lengths), len(lengths), classes, rng)
+    labels = integer_labels(wanted, learned.wanted(readout), np.array(lengths), engine)
+    network = IntegerNetwork(arithmetic, engine, (thresholds,) * len(hidden), readout, learned.MODE)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
     return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)

@@ -15,7 +15,13 @@ from deltatrain.rtl.limits import program_limits
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
-from deltatrain.workloads.training.integer_training import IntegerNetwork, IntegerStep, recorded_step, training_step
+from deltatrain.workloads.training.integer_training import (
+    IntegerNetwork,
+    IntegerStep,
+    Label,
+    recorded_step,
+    training_step,
+)
 
 __all__ = ["NumberedProgram", "NumberedStep"]
 
@@ -33,7 +39,7 @@ class NumberedStep:
     samples
         Input of each sample, in ``formats.activation``, shape (T_b, F).
     labels
-        The wanted class of each.
+        What is wanted of each (`workloads.training.integer_training.Label`).
     learning_rate
         In ``formats.learning_rate``.
     updates
@@ -44,7 +50,7 @@ class NumberedStep:
     network: IntegerNetwork
     parameters: IntegerParameters
     samples: tuple[Integers, ...]
-    labels: tuple[int, ...]
+    labels: tuple[Label, ...]
     learning_rate: int
     updates: bool = True
 
@@ -53,7 +59,7 @@ class NumberedStep:
         """The sizes of the network."""
         arithmetic, features = self.network.arithmetic, self.samples[0].shape[1]
         hidden = tuple(len(layer.W_h) // len(arithmetic.BLOCKS_H) for layer in self.parameters.layers)
-        return Shape(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout))
+        return Shape(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout), loss=self.network.loss)
 
     @cached_property
     def golden(self) -> IntegerStep:

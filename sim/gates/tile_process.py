@@ -47,13 +47,19 @@ def until_stop(clock: Clock, simulation: Simulation, origin: int) -> Generator[s
     """
     patience = simulation.cycle + _PATIENCE_CYCLES
     stopped = False
-    yield Turn(clock, clock.cycle, SAMPLE)
+    yield from _sampled(clock, clock.cycle)
     while not stopped:
         stopped = simulation.run(int(min(patience, clock.peek() + origin)))
         if simulation.cycle == patience and not stopped:
             raise RuntimeError(f"the gates have not asked for anything, nor finished, in {_PATIENCE_CYCLES} cycles")
         if simulation.cycle - origin > clock.cycle:
-            yield Turn(clock, simulation.cycle - origin, SAMPLE)
+            yield from _sampled(clock, simulation.cycle - origin)
+
+
+def _sampled(clock: Clock, cycle: int) -> Generator[simpy.Event, None, None]:
+    """Let time come to the last phase of `cycle`, by an event only if there are others up to it."""
+    if not clock.pass_quietly(cycle):
+        yield Turn(clock, cycle, SAMPLE)
 
 
 class TileProcess:

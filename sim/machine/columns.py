@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
+from typing import Protocol
 
 import simpy
 
@@ -69,6 +70,23 @@ class Segment:
                 start = stop
 
 
+class Columns(Protocol):
+    """What fetch and lanes ask of columns on their way: of a `ColumnStream`, or of `columns_ahead.ColumnsAhead`."""
+
+    @property
+    def waits(self) -> Sequence[Gap]:
+        """When and why the lanes waited for a segment of the op that ran last."""
+
+    def fetch(self, op: int) -> Waits:
+        """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them."""
+
+    def writes_back(self, op: int) -> bool:
+        """Tell whether `op` writes the columns that it reads."""
+
+    def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:
+        """Let the lanes take the `words` words of `op` from now on, as they arrive; return the cycle after the last."""
+
+
 class ColumnStream:
     """The column buffer, the fetch that fills it, and the lanes that empty it.
 
@@ -106,7 +124,7 @@ class ColumnStream:
         self._columns = program.columns
         self._list_start = program.ops.list_start.tolist()
         self._count = program.ops.count.tolist()
-        remote = _remote_tensors(program)
+        remote = program.remote_matrices
         self._matrices = [tuple(program.tensors[index] for index in indices) for indices in remote]
         self._parts_of_columns = _parts_of_columns(program, remote, self._capacity)
         self._op_writes_back: list[bool] = program.writes_back.tolist()
@@ -214,12 +232,6 @@ class ColumnStream:
         """Let the fetch look again whether it may ask for more."""
         if self._room is not None and not self._room.triggered:
             self._room.succeed()
-
-
-def _remote_tensors(program: Program) -> list[tuple[int, ...]]:
-    """Return for each op the numbers of the matrices in off-chip memory that it reads."""
-    pairs = zip(program.ops.tensor.tolist(), program.ops.second_tensor.tolist(), strict=True)
-    return [tuple(index for index in pair if index >= 0 and program.tensors[index].remote) for pair in pairs]
 
 
 def _parts_of_columns(program: Program, remote: list[tuple[int, ...]], capacity: int) -> list[list[list[Part]]]:

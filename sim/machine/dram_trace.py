@@ -33,15 +33,15 @@ def write_trace(program: Program, path: Path) -> None:
     ConfigError
         If the machine's off-chip memory has no bursts, or the file cannot be written.
     """
-    from deltatrain.sim.machine.machine import Machine  # with the DRAM kernel, which `limits` does not need
+    from deltatrain.sim.dram.address_map import AddressMap  # with what `limits` does not need, as the machine
+    from deltatrain.sim.machine.machine import Machine
 
-    machine = Machine(program)
-    channels = machine.memory.port.memory.channels
-    if channels is None:
+    device = program.architecture.device
+    if not isinstance(device, DramPart):
         raise ConfigError("\n".join(limits(program.architecture)))
+    burst_bytes = AddressMap(device, program.architecture.remote).burst_bytes
     with replacing(path) as file:
-        channels.on_bursts = _writer(file, channels.map.burst_bytes)
-        machine.run()
+        Machine(program, on_bursts=_writer(file, burst_bytes)).run()
 
 
 def _writer(file: BinaryIO, burst_bytes: int) -> Callable[[int, int, int, bool], None]:

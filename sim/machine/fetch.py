@@ -8,7 +8,7 @@ import numpy as np
 import simpy
 
 from deltatrain.accel.program import NO_OP, Program
-from deltatrain.sim.machine.columns import ColumnStream
+from deltatrain.sim.machine.columns import Columns
 from deltatrain.sim.machine.scoreboard import Scoreboard
 from deltatrain.sim.memory.clock import FETCH, Clock, Turn
 
@@ -31,7 +31,7 @@ class Fetch:
         Where the columns go.
     """
 
-    def __init__(self, clock: Clock, program: Program, scoreboard: Scoreboard, columns: ColumnStream) -> None:
+    def __init__(self, clock: Clock, program: Program, scoreboard: Scoreboard, columns: Columns) -> None:
         self._clock, self._scoreboard, self._columns = clock, scoreboard, columns
         self._rows: list[int] = np.flatnonzero(program.remote_word_bytes).tolist()
         self._list_from: list[int] = program.ops.list_from.tolist()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from deltatrain.accel.dram import DramPart
 from deltatrain.accel.observer import Observer
 from deltatrain.accel.program import UNITS, Program
-from deltatrain.sim.machine.columns import ColumnStream
+from deltatrain.sim.machine.columns import Columns, ColumnStream
 from deltatrain.sim.machine.fetch import Fetch
 from deltatrain.sim.machine.record import Record
 from deltatrain.sim.machine.scoreboard import Scoreboard
@@ -14,6 +16,10 @@ from deltatrain.sim.machine.transfers import Load, Store
 from deltatrain.sim.machine.units import Engine, Tile, Unit
 from deltatrain.sim.memory.clock import Clock
 from deltatrain.sim.memory.remote_memory import RemoteMemory
+
+if TYPE_CHECKING:
+    from deltatrain.sim.dram.transfers import OnBursts
+    from deltatrain.sim.machine.port_ahead import PortAhead
 
 
 class Machine:
@@ -30,6 +36,9 @@ class Machine:
         Called now and then with the share of ops that are done.
     observer
         Told what every unit does when, how many of its ops are in flight, and what the DRAM's banks do if it wants.
+    on_bursts
+        Told of every transfer of DRAM bursts (`sim.dram.transfers.Transfers`). Where nobody wants to know what the
+        memory does, columns go ahead of the time as far as they may (`sim.machine.columns_ahead`).
 
     Attributes
     ----------
@@ -48,13 +57,23 @@ class Machine:
         program: Program,
         on_progress: Callable[[float], None] | None = None,
         observer: Observer | None = None,
+        on_bursts: OnBursts | None = None,
     ) -> None:
         clock = self._clock = Clock()
         watched = observer if observer is not None and observer.watches_memory else None
-        self.memory = RemoteMemory(clock, program.architecture, watched.activity if watched else None)
         self.record = Record(clock, program, on_progress, observer)
         self.scoreboard = Scoreboard(clock, program, self.record.op_retired)
-        self.columns = ColumnStream(clock, program, self.memory, self.record.buffer_level if watched else None)
+        port = None if watched or on_bursts else _port_ahead(clock, program)
+        self.memory = RemoteMemory(clock, program.architecture, watched.activity if watched else None, port)
+        self.columns: Columns
+        if port is not None:
+            from deltatrain.sim.machine.columns_ahead import ColumnsAhead  # with the DRAM kernel, as the port
+
+            self.columns = ColumnsAhead(clock, program, self.memory, port)
+        else:
+            self.columns = ColumnStream(clock, program, self.memory, self.record.buffer_level if watched else None)
+        if on_bursts is not None and self.memory.port.memory.channels is not None:
+            self.memory.port.memory.channels.on_bursts = on_bursts
         issue_cycles, drain_cycles = program.issue_cycles.tolist(), program.drain_cycles.tolist()
         tile = Tile(clock, program, self.scoreboard, self.record, issue_cycles, drain_cycles)
         units = {name: Unit(name, tile) for name in UNITS}
@@ -72,3 +91,12 @@ class Machine:
         cycles = self.memory.finish(max(done_at, default=0))
         self.record.ended(cycles)
         return cycles
+
+
+def _port_ahead(clock: Clock, program: Program) -> PortAhead | None:
+    """Return the port whose columns go ahead, if there is one for such a program."""
+    if not isinstance(program.architecture.device, DramPart):
+        return None
+    from deltatrain.sim.machine import port_ahead  # with the DRAM kernel
+
+    return port_ahead.PortAhead(clock, program) if port_ahead.goes_ahead(program) else None

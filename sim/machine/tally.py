@@ -10,10 +10,10 @@ import numpy as np
 
 from deltatrain.accel.counters import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
 from deltatrain.accel.engine import PS_PER_SECOND
-from deltatrain.accel.program import ENGINE, NO_TENSOR, PHASES, Program
+from deltatrain.accel.program import ENGINE, PHASES, Program
 
 if TYPE_CHECKING:  # it loads the DRAM kernel, which the analytic fidelity does without
-    from deltatrain.sim.memory.port import RemotePort
+    from deltatrain.sim.memory.port import Port
 
 Stalls = dict[Cause, int]
 
@@ -75,7 +75,6 @@ def counters(
     last_phase = PHASES[program.ops.phase[engine_ops[-1]]] if len(engine_ops) else PHASES[-1]
     rest = cycles - sum(tally.busy_cycles + sum(tally.stall_cycles.values()) for tally in engine_phases.values())
     engine_phases[last_phase].stall("end", rest)
-    every_op = np.ones(len(program.ops), dtype=np.bool_)
     return Counters(
         cycles=cycles,
         clock_hz=program.architecture.engine.clock_hz,
@@ -83,11 +82,11 @@ def counters(
         units={name: units[name].counters(cycles) for name in program.units},
         phases={name: _phase(program, number, engine_phases[name]) for number, name in enumerate(PHASES)},
         remote=remote,
-        work=program.work(every_op),
+        work=program.own.whole,
     )
 
 
-def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
+def remote_counters(program: Program, port: Port) -> RemoteCounters:
     """Return the counters of the off-chip memory behind `port` after a run of `program`."""
     moved = {"asked_bytes": program.asked_bytes, "read_bytes": port.read_bytes, "write_bytes": port.write_bytes}
     channels = port.memory.channels
@@ -113,17 +112,15 @@ def remote_counters(program: Program, port: RemotePort) -> RemoteCounters:
 
 
 def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
-    ops = program.ops
-    chosen = ops.phase == number
-    work = program.work(chosen)
-    matrix = chosen & (ops.tensor != NO_TENSOR)
+    own, moved = program.own.phases[number], program.remote_read_bytes + program.remote_write_bytes
+    actions = own.actions
     return PhaseCounters(
         busy_cycles=tally.busy_cycles,
         stall_cycles=tally.stall_cycles,
-        macs=work["macs"],
-        skipped_macs=int((ops.dense_count * ops.rows)[matrix].sum()) - work["macs"],
-        fired=int(ops.total_count[matrix].sum()),
-        elements=int(ops.dense_count[matrix].sum()),
-        remote_bytes=int((program.remote_read_bytes + program.remote_write_bytes)[chosen].sum()),
-        local_bytes=work["local_read_bytes"] + work["local_write_bytes"],
+        macs=actions["macs"],
+        skipped_macs=own.dense_macs - actions["macs"],
+        fired=own.fired,
+        elements=own.elements,
+        remote_bytes=program.total(moved * (program.ops.phase == number)),
+        local_bytes=actions["local_read_bytes"] + actions["local_write_bytes"],
     )

@@ -11,7 +11,7 @@ import simpy
 from deltatrain.accel.counters import Cause
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import UNITS, Program
-from deltatrain.sim.machine.columns import ColumnStream
+from deltatrain.sim.machine.columns import Columns
 from deltatrain.sim.machine.record import Record
 from deltatrain.sim.machine.scoreboard import Scoreboard
 from deltatrain.sim.memory.banks import SinglePortBanks
@@ -106,7 +106,7 @@ class Engine(Unit):
         Where columns from off-chip memory arrive.
     """
 
-    def __init__(self, tile: Tile, columns: ColumnStream) -> None:
+    def __init__(self, tile: Tile, columns: Columns) -> None:
         super().__init__("engine", tile)
         self._columns = columns
         self._streamed: list[bool] = (tile.program.remote_read_bytes > 0).tolist()

@@ -7,11 +7,16 @@ from fractions import Fraction
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.engine import PS_PER_SECOND
-from deltatrain.sim.dram import kernel
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.transfers import Transfers
+from deltatrain.sim.dram.words import NEVER
 from deltatrain.sim.memory.passage import Passage, Stretch
 from deltatrain.sim.memory.passing import pass_on
+
+
+def tick_cycles(architecture: Architecture, part: DramPart) -> Fraction:
+    """Return how many engine cycles a tick of a part lasts, exactly."""
+    return Fraction(part.tck_ps * architecture.engine.clock_hz, PS_PER_SECOND)
 
 
 class Banked:
@@ -40,7 +45,7 @@ class Banked:
 
     def __init__(self, architecture: Architecture, part: DramPart, record: bool = False) -> None:
         self.channels = Transfers(part, architecture.remote, record)
-        self.tick_cycles = Fraction(part.tck_ps * architecture.engine.clock_hz, PS_PER_SECOND)
+        self.tick_cycles = tick_cycles(architecture, part)
         self._cycles, self._ticks = self.tick_cycles.as_integer_ratio()  # as many cycles last as long as these ticks
         self._delay = architecture.dma.request_cycles
 
@@ -94,12 +99,13 @@ class Banked:
 
     def finish(self) -> int:
         """Let the controller serve all requests; return the first engine cycle in which all are done."""
-        self.channels.finish()
+        self.channels.await_reads(NEVER, 0, -1)
+        self.channels.await_reads(self.channels.last_data, 0, -1)
         return self._first_cycle(self.channels.last_data)
 
     def _tick(self, cycle: int) -> int:
         """Return the tick in which the controller sees a request of an engine cycle."""
-        return min(-(-(cycle + self._delay) * self._ticks // self._cycles), kernel.NEVER)
+        return min(-(-(cycle + self._delay) * self._ticks // self._cycles), NEVER)
 
     def _first_cycle(self, tick: int) -> int:
         """Return the first engine cycle that begins with a tick, or later."""

@@ -25,6 +25,13 @@ class Clock(simpy.Environment):
         """The cycle it is."""
         return int(self.now)
 
+    def pass_quietly(self, cycle: int) -> bool:
+        """Let it be `cycle`, not before now, if nothing happens up to that cycle and in it; tell whether it is."""
+        quiet = self.peek() > cycle
+        if quiet:
+            self._now = cycle
+        return quiet
+
 
 class Turn(simpy.Event):
     """A phase of a cycle, for a process to wait for.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -49,8 +49,9 @@ Passed = Callable[[Integers], None]
 class _Read:
     """A request in flight: its bytes, what of it has passed, its bursts that have not, who waits for it.
 
-    `look_from` is a cycle before which there is nothing more to tell of it. That holds whatever is requested later: its
-    own bursts are queued, and another request makes no constraint on their commands looser.
+    `look_from` is a cycle before which nothing more need be told of it: nothing is known, or no further word passes.
+    That holds whatever is requested later: its own bursts are queued, and another request makes no constraint on their
+    commands looser. Words that nobody needs yet are so told together with those that come after them.
     """
 
     __slots__ = ("arrived", "end", "look_from", "next", "passage", "passed", "stretch", "ticket")
@@ -65,6 +66,53 @@ class _Read:
         self.next, self.end = tickets
         self.ticket = self.next  # the first that is not known, which may be beyond the next to pass
         self.look_from = 0
+
+
+class Port(Protocol):
+    """What the process of the memory drives: a `RemotePort`, or one that does more by itself."""
+
+    @property
+    def memory(self) -> Banked | Ideal:
+        """What is behind the port."""
+
+    def read(
+        self,
+        cycle: int,
+        address: int,
+        size_bytes: int,
+        word_bytes: int,
+        arrived: Arrived | None = None,
+        passed: Passed | None = None,
+    ) -> None:
+        """Ask for bytes in a cycle; somebody is told of them."""
+
+    def write(self, cycle: int, address: int, size_bytes: int) -> int:
+        """Hand over bytes in a cycle; return the cycle after the memory took them."""
+
+    def post(self, cycle: int, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
+        """Enter a write that will be handed over in a cycle."""
+
+    def advance(self, limit: float) -> None:
+        """Let time pass until something is told, or up to a cycle before which nobody else asks."""
+
+    def finish(self, cycle: int) -> int:
+        """Let the memory finish a run whose tile was done in a cycle; return the cycle in which it ends."""
+
+    @property
+    def next_cycle(self) -> float:
+        """A cycle before which `advance` has nothing to do."""
+
+    @property
+    def reads_in_flight(self) -> int:
+        """How many reads there are of which not everything is told."""
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read."""
+
+    @property
+    def write_bytes(self) -> int:
+        """Bytes written."""
 
 
 class RemotePort:
@@ -129,7 +177,7 @@ class RemotePort:
         burst = self.memory.burst_bytes(size_bytes)
         stretch = Stretch(address % burst if self.memory.channels else 0, burst, size_bytes, word_bytes)
         read = _Read(stretch, self.memory.read(cycle, address, size_bytes, self._oldest), arrived, passed)
-        read.look_from = cycle if passed is not None else self.memory.known_from()
+        read.look_from = max(cycle, self._next_pass) if passed is not None else self.memory.known_from()
         self._reads.append(read)
 
     def write(self, cycle: int, address: int, size_bytes: int) -> int:
@@ -191,7 +239,7 @@ class RemotePort:
             if read.arrived is not None:
                 read.arrived(Arrival(read.passage.ready, read.passage.come, read.passage.cycle))
         elif read.passed is not None:
-            read.look_from = self.memory.next_data()
+            read.look_from = max(self.memory.next_data(), self._next_pass - (read.passage.room > 0))
 
     def finish(self, cycle: int) -> int:
         """Hand over every posted write, let the memory finish, and return the cycle in which the run ends.
@@ -203,6 +251,11 @@ class RemotePort:
         end = max(cycle, self.last_cycle, self.memory.finish())
         self.memory.pass_time(end)
         return end
+
+    @property
+    def _next_pass(self) -> int:
+        """A cycle before which no word of a request can pass of which nothing has passed yet."""
+        return self._passed + 1
 
     @property
     def _oldest(self) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Generator
 from functools import partial
@@ -12,7 +11,7 @@ import simpy
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.memory.clock import MEMORY, Alarm, Clock
-from deltatrain.sim.memory.port import Arrived, Passed, RemotePort
+from deltatrain.sim.memory.port import Arrived, Passed, Port, RemotePort
 
 if TYPE_CHECKING:
     from deltatrain.sim.dram.activity import DramActivity, Tell
@@ -36,6 +35,8 @@ class RemoteMemory:
     activity
         Told what the DRAM's banks and buses did (`accel.observer.Observer.activity`); the DRAM keeps its commands for
         that.
+    port
+        The timing, if it is not to be a `RemotePort`.
 
     Attributes
     ----------
@@ -45,8 +46,10 @@ class RemoteMemory:
         The process.
     """
 
-    def __init__(self, clock: Clock, architecture: Architecture, activity: Tell | None = None) -> None:
-        self.port = RemotePort(architecture, record=activity is not None)
+    def __init__(
+        self, clock: Clock, architecture: Architecture, activity: Tell | None = None, port: Port | None = None
+    ) -> None:
+        self.port = port or RemotePort(architecture, record=activity is not None)
         channels = self.port.memory.channels
         self._activity: DramActivity | None = None
         if activity is not None and channels is not None:
@@ -71,7 +74,7 @@ class RemoteMemory:
             partial(self.port.read, self._clock.cycle, address, size_bytes, word_bytes, arrived, passed)
         )
         if not self.port.reads_in_flight:  # otherwise the process has an earlier read to tell of first
-            self._alarm.bring_forward(self._clock.cycle)
+            self.wake()
 
     def write(self, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
         """Hand over bytes now; `taken` is told the cycle after the memory took them."""
@@ -82,6 +85,10 @@ class RemoteMemory:
         self.port.post(cycle, address, size_bytes, taken)
         self._alarm.bring_forward(cycle)
 
+    def wake(self) -> None:
+        """Let the process look in this cycle whether there is more to do."""
+        self._alarm.bring_forward(self._clock.cycle)
+
     def finish(self, cycle: int) -> int:
         """Let the memory finish after a run whose tile was done in `cycle`; return the cycle in which the run ends."""
         end = self.port.finish(cycle)
@@ -91,7 +98,7 @@ class RemoteMemory:
 
     def _leave(self, request: Callable[[], None]) -> None:
         self._requests.append(request)
-        self._alarm.bring_forward(self._clock.cycle)
+        self.wake()
 
     def _write(self, cycle: int, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
         taken(self.port.write(cycle, address, size_bytes))
@@ -102,7 +109,7 @@ class RemoteMemory:
         while True:
             while requests:
                 requests.popleft()()
-            while (next_cycle := port.next_cycle) <= (quiet_until := clock.peek()) and next_cycle < math.inf:
+            while (next_cycle := port.next_cycle) < (quiet_until := clock.peek()) or next_cycle <= clock.cycle:
                 port.advance(quiet_until)
             if self._activity is not None:
                 self._activity.pass_time(self._begin_ps(clock.cycle))

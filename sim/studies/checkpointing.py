@@ -152,7 +152,7 @@ def _point(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...
         kept: list[Row] = json_value(path.read_bytes())
         return kept
     trace = synthetic_trace(workload)
-    shape, step = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes), trace.recorded[-1]
+    shape, step = Shape.of_workload(workload, trace.inputs, trace.classes), trace.recorded[-1]
     found = [
         {"machine": pair.machine, "cell": pair.cell, **row}
         for row in _simulations(policies, machine, shape, step, workload.readout)

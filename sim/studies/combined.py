@@ -69,7 +69,7 @@ def least_memory(settings: Settings, name: str, outcomes: Outcomes) -> Demand:
     """Return what the policy takes with the least local memory that it can work with, found by bisection."""
     engine, workload = Architecture.named("edge").engine, settings.trained(settings.trials[name])
     recordings = recordings_of(workload.dataset)
-    shape = Shape.of(workload.cell, recordings.train.features, workload.hidden, recordings.classes)
+    shape = Shape.of_workload(workload, recordings.train.features, recordings.classes)
     tape = -(-few_bit.tape_bytes(settings, name, outcomes) // 1)
     policy, state = POLICIES.load(_POLICY), state_bytes(shape, engine)
     too_small, enough = 0, STEPS * int(tape)

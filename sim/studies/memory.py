@@ -104,7 +104,7 @@ def run(settings: Settings, lanes: int, occupancy: float, home: str, bus_bits: i
         },
     )
     trace = synthetic_trace(workload)
-    shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
+    shape = Shape.of_workload(workload, trace.inputs, trace.classes)
     machine = _machine(lanes, home, bus_bits, _ENOUGH_BYTES)
     sram_bytes = sum(lower(machine, shape, trace.recorded[0], workload.readout).local_bytes.values())
     machine = _machine(lanes, home, bus_bits, sram_bytes)

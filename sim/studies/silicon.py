@@ -110,7 +110,7 @@ def _eile(known: dict[str, Any]) -> Iterator[Row]:
         f"synthetic.{name}": value for name, value in (sizes | {"occupancy_x": 1.0, "occupancy_h": 1.0}).items()
     }
     changes = {"cell": "delta_dense", "hidden": known["hidden"], "training.batch": 1, **synthetic}
-    phases = simulate("eile", Workload.named("synthetic", changes)).counters.phases
+    phases = simulate("eile", Workload.named("synthetic", changes), dense=False).counters.phases
     layers = [known["inputs"], *known["hidden"], known["classes"]]
     words = [(wide + 1) * -(-tall // 64) for wide, tall in pairwise(layers)]
     back = sum(wide * -(-tall // 64) for wide, tall in pairwise(layers[1:]))

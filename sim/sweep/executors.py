@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.own_computer import cores
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
 from deltatrain.workloads.data.cache import cache_folder
@@ -151,15 +152,10 @@ def executor(base: Base, workers: int | None, cluster: str | None) -> PointExecu
         from deltatrain.sim.sweep.cluster import Cluster  # imports dask, an extra
 
         return Cluster(base, cluster)
-    wanted = workers if workers is not None else _cores()
+    wanted = workers if workers is not None else cores()
     if wanted < 1:
         raise ConfigError(f"workers must be a positive integer, not {wanted}")
     return InProcess(base) if wanted == 1 else Processes(base, wanted)
-
-
-def _cores() -> int:
-    """Return the cores that this process may use; where the system does not tell, all there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

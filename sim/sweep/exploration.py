@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import NamedTuple, NoReturn
 
 from deltatrain.accel.errors import HostError
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.executors import PointExecutor
 from deltatrain.sim.sweep.journal import Journal
+from deltatrain.sim.sweep.known_points import Found, KnownPoints
 from deltatrain.sim.sweep.outcome import Outcome, is_number
 from deltatrain.sim.sweep.pareto import Front
 from deltatrain.sim.sweep.point import Answer, Row, in_words
@@ -78,10 +81,11 @@ class Exploration:
     ) -> None:
         self._space, self._journal, self._executor = space, journal, executor
         self._tell_progress = on_progress or (lambda progress: None)
-        self._outcomes: dict[str, Outcome] = {}
+        self._known = KnownPoints(len(space.objectives), len(space.constraints))
         self._front = Front()
         self._best: dict[str, float] = {}
         self._running: dict[Future[Answer], list[tuple[int, str, Design]]] = {}
+        self._ended: SimpleQueue[Future[Answer]] = SimpleQueue()
         self._base_values = {path: space.base.value(path) for path in space.vary}
         self._numbered = 0
         self._simulated, self._failed, self._mean_seconds = 0, 0, _TASK_SECONDS
@@ -89,34 +93,36 @@ class Exploration:
         for row in journal.rows():
             self._know(row)
 
-    def explore(self, kind: str, points: int) -> dict[str, Outcome]:
-        """Simulate `points` different points that the search `kind` chooses. Return their outcomes by digest."""
+    def explore(self, kind: str, points: int) -> Found:
+        """Simulate `points` different points that the search `kind` chooses. Return what was found."""
         member, settings = SEARCHES.load(kind), self._space.search
         search = member.start(self._space, settings.seed, settings.batch)
-        asked: dict[str, None] = {}  # a set in the order of asking
-        untold: deque[tuple[str, Design]] = deque()
+        found = Found(self._known)
+        untold: deque[tuple[int, Design]] = deque()
         vain = 0
         while True:
             new: list[tuple[int, str, Design]] = []
-            while len(asked) < points and vain < member.PATIENCE and len(new) < self._room():
+            room = self._room()
+            while len(found) < points and vain < member.PATIENCE and len(new) < room:
                 design = search.ask()
                 if design is None:
                     break
                 digest = self._space.base.digest(design)
-                untold.append((digest, design))
-                vain = vain + 1 if digest in asked else 0
-                if digest not in asked and digest not in self._outcomes:
-                    new.append((self._numbered + len(asked), digest, design))
-                asked[digest] = None
+                number = self._known.number(digest)
+                untold.append((number, design))
+                is_new = found.add(number)
+                vain = 0 if is_new else vain + 1
+                if is_new and number not in self._known:
+                    new.append((self._numbered + len(found) - 1, digest, design))
                 if len(untold) >= settings.batch and not new and not self._running:
                     break  # all are known, as when a sweep is resumed: nothing to wait for
             self._submit(new)
-            if not self._told(search, untold) and not self._running:
+            if not self._told(search, found, untold) and not self._running:
                 break
-            self._collect(kind, len(asked) - len({d for d, _ in untold}), points)
+            self._collect(kind, found.told, points)
         self._numbered += points
-        self._report(kind, len(asked), len(asked))
-        return {digest: self._outcomes[digest] for digest in asked}
+        self._report(kind, len(found), len(found))
+        return found
 
     def _room(self) -> int:
         """Return how many more points may be sent out now."""
@@ -129,26 +135,34 @@ class Exploration:
         size = max(1, min(self._task_size(), -(-len(points) // max(1, self._executor.workers))))
         for begin in range(0, len(points), size):
             task = points[begin : begin + size]
-            self._running[self._executor.submit([design for _, _, design in task])] = task
+            future = self._executor.submit([design for _, _, design in task])
+            self._running[future] = task
+            future.add_done_callback(self._ended.put)
 
-    def _told(self, search: Search, untold: deque[tuple[str, Design]]) -> int:
+    def _told(self, search: Search, found: Found, untold: deque[tuple[int, Design]]) -> int:
         """Tell the search the outcomes that are known, in the order of asking. Return how many were told."""
         told = 0
-        while untold and untold[0][0] in self._outcomes:
-            digest, design = untold.popleft()
-            search.tell(design, self._outcomes[digest])
+        while untold and untold[0][0] in self._known:
+            number, design = untold.popleft()
+            search.tell(design, self._known.outcome(number))
+            found.tell(number)
             told += 1
         return told
 
     def _collect(self, kind: str, done: int, points: int) -> None:
         """Wait for a task that is running, and write down those that have ended."""
         if self._running:
-            ended, _ = wait(self._running, timeout=_TOLD_EVERY_SECONDS, return_when=FIRST_COMPLETED)
-            for future in ended:
-                if future in self._running:
-                    self._finish(self._running.pop(future), future)
+            with suppress(Empty):
+                self._end(self._ended.get(timeout=_TOLD_EVERY_SECONDS))
+                while True:
+                    self._end(self._ended.get_nowait())
         if time.monotonic() - self._last_told > _TOLD_EVERY_SECONDS:
             self._report(kind, done, points)
+
+    def _end(self, future: Future[Answer]) -> None:
+        """Write down a task that has ended, unless that is done."""
+        if future in self._running:
+            self._finish(self._running.pop(future), future)
 
     def _finish(self, task: list[tuple[int, str, Design]], future: Future[Answer]) -> None:
         error = _error_of(future)
@@ -213,10 +227,10 @@ class Exploration:
         values = self._base_values | row  # a field that is not varied at this point has its base's value
         looked_at = (*self._space.objectives, *self._space.constraints)
         if "failure" in row or not all(is_number(values.get(name)) for name in looked_at):
-            self._outcomes[row["digest"]] = Outcome(None)
+            self._known.learn(self._known.number(row["digest"]), Outcome(None))
             return
         outcome = Outcome(self._space.losses(values), self._space.excesses(values))
-        self._outcomes[row["digest"]] = outcome
+        self._known.learn(self._known.number(row["digest"]), outcome)
         if outcome.feasible and outcome.losses is not None:
             self._front.add(outcome.losses)
             for name, way in self._space.objectives.items():

@@ -24,7 +24,6 @@ from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import against_simulating
 from deltatrain.sim.dense_twin import DenseTwin
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
@@ -146,8 +145,9 @@ class Simulator:
         self._base = base
         self._contents = dict(base.traces)
         member = FIDELITIES.load(base.fidelity)
-        self._count, self._twin = member.count, member.TWIN
+        self._program, self._count, self._twin = member.program, member.count, member.TWIN
         self._recorded = lru_cache(maxsize=_KEPT_TRACES)(self._load)
+        self._described = lru_cache(maxsize=_KEPT_TRACES)(_workload)
         forget_recordings()
 
     def answer(self, designs: Sequence[Design]) -> Answer:
@@ -179,13 +179,14 @@ class Simulator:
     def _found(self, design: Design) -> Row:
         machine_table, workload_table, trace_name = self._base.tables(design)
         machine = Architecture.from_table(machine_table)
+        text = json.dumps(workload_table, sort_keys=True, allow_nan=False)
         if workload_table is not None:  # before anything is trained
-            refuse(against_simulating(machine, Workload.from_table(workload_table), self._base.fidelity))
-        trace = self._recorded(trace_name, json.dumps(workload_table, sort_keys=True, allow_nan=False))
+            refuse(against_simulating(machine, self._described(text), self._base.fidelity))
+        trace = self._recorded(trace_name, text)
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
         step = trace.recorded[-1]
-        program = recorded_program(machine, trace, step)
+        program = self._program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
@@ -195,7 +196,7 @@ class Simulator:
     def _load(self, name: str | None, workload: str) -> Trace:
         if name is not None:
             return _trace(name, self._contents[name])
-        described = Workload.from_table(json.loads(workload))
+        described = self._described(workload)
         return synthetic_trace(described) if described.synthetic else trained_trace(described)
 
 
@@ -275,6 +276,11 @@ def _learned(trace: Trace) -> Row:
     """Return what training showed, empty where nothing was trained."""
     found = training_summary.summary(trace)
     return {column: found[name] for column, name in _LEARNED.items() if name in found}
+
+
+def _workload(text: str) -> Workload:
+    """Return the workload in a text of JSON."""
+    return Workload.from_table(json.loads(text))
 
 
 def _trace(name: str, content: bytes) -> Trace:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from deltatrain.accel.documents import HIGHEST_INT, LOWEST_INT, json_text
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import AnyPath, replace_file
@@ -18,15 +17,14 @@ from deltatrain.sim.sweep import energy_models, journal
 from deltatrain.sim.sweep.manifest import Manifest
 from deltatrain.sim.sweep.outcome import is_number
 from deltatrain.sim.sweep.pareto import MARGIN, Losses, hypervolume, on_front, scaled
+from deltatrain.sim.sweep.rows import LAST, frame_of
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 PARQUET, CSV = "table.parquet", "table.csv"
 
-_FIRST, _LAST = ("point", "digest"), ("failure", "reason")
 _FORMULA = r"^[=+\-@\t\r]"  # how a spreadsheet's formula begins
-_HIDDEN = "host_cpu_s"  # it differs from run to run, so it is no column
 
 
 def load_results(folder: AnyPath) -> DataFrame:
@@ -45,8 +43,7 @@ def load_results(folder: AnyPath) -> DataFrame:
     require("polars", "the table of a sweep")
     folder = Path(folder)
     manifest = Manifest.load(folder)
-    rows = sorted(journal.read(folder / journal.NAME), key=lambda row: (row.get("point", 0), row["digest"]))
-    frame = _frame(rows, manifest)
+    frame = _judged(frame_of(folder / journal.NAME, manifest.base), manifest)
     energy_models.check_models(_aims(manifest), models_of(frame), folder)
     return frame
 
@@ -172,23 +169,19 @@ def scaled_hypervolume(losses: Losses, joint: Losses) -> float:
     return hypervolume(scaled(losses, joint), [MARGIN] * losses.shape[1])
 
 
-def _frame(rows: list[dict[str, Any]], manifest: Manifest) -> DataFrame:
+def _judged(frame: DataFrame, manifest: Manifest) -> DataFrame:
+    """Return the rows with ``feasible`` and ``on_front`` before what tells of failures."""
     import polars as pl
 
-    names: dict[str, None] = dict.fromkeys(name for row in rows for name in row)
-    fields = list(manifest.base)  # also one that no point so far has varied
-    found = [name for name in names if name not in {*_FIRST, *fields, *_LAST, _HIDDEN}]
-    columns = {name: _series(name, [row.get(name) for row in rows]) for name in _FIRST}
-    columns |= {name: _series(name, [row.get(name, manifest.base[name]) for row in rows]) for name in fields}
-    columns |= {name: _series(name, [row.get(name) for row in rows]) for name in found}
-    frame = pl.DataFrame(columns)
-    feasible = np.array([_feasible(row, manifest) for row in frame.iter_rows(named=True)], dtype=np.bool_)
-    frame = frame.with_columns(pl.Series("feasible", feasible))
+    looked_at = [name for name in (*manifest.objectives, *manifest.constraints) if name in frame.columns]
+    rows = frame.select(looked_at).iter_rows(named=True) if looked_at else ({} for _ in range(frame.height))
+    feasible = np.array([_feasible(row, manifest) for row in rows], dtype=np.bool_)
+    failures = frame.select(LAST)
+    frame = frame.drop(LAST).with_columns(pl.Series("feasible", feasible))
     best = np.zeros(frame.height, dtype=np.bool_)
     if feasible.any():
         best[feasible] = on_front(losses_of(frame, manifest))
-    last = {name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) for name in _LAST}
-    return frame.with_columns(pl.Series("on_front", best), **last)
+    return frame.with_columns(pl.Series("on_front", best), *failures.iter_columns())
 
 
 def _plain_texts(frame: DataFrame) -> DataFrame:
@@ -200,21 +193,6 @@ def _plain_texts(frame: DataFrame) -> DataFrame:
 
 def _aims(manifest: Manifest) -> dict[str, Iterable[str]]:
     return {"objectives": manifest.objectives, "constraints": manifest.constraints}
-
-
-def _series(name: str, values: list[Any]) -> Series:
-    """Return a column of one type: integers, numbers or truth values; anything else is written as text."""
-    import polars as pl
-
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {bool}:
-        return pl.Series(name, values, dtype=pl.Boolean)
-    if kinds <= {int} and all(LOWEST_INT <= value <= HIGHEST_INT for value in values if value is not None):
-        return pl.Series(name, values, dtype=pl.Int64)
-    if kinds <= {int, float}:
-        return pl.Series(name, values, dtype=pl.Float64, strict=False)
-    texts = [value if value is None or isinstance(value, str) else json_text(value) for value in values]
-    return pl.Series(name, texts, dtype=pl.String)
 
 
 def _feasible(row: dict[str, Any], manifest: Manifest) -> bool:

@@ -15,9 +15,9 @@ from deltatrain.sim.sweep.checks import checked_space, named_space
 from deltatrain.sim.sweep.executors import executor
 from deltatrain.sim.sweep.exploration import Exploration, Progress, legs
 from deltatrain.sim.sweep.journal import Journal
+from deltatrain.sim.sweep.known_points import Found
 from deltatrain.sim.sweep.manifest import NAME, Manifest, Searched
-from deltatrain.sim.sweep.outcome import Outcome
-from deltatrain.sim.sweep.pareto import Losses, on_front
+from deltatrain.sim.sweep.pareto import on_front
 from deltatrain.sim.sweep.results import load_results, save_results, scaled_hypervolume
 from deltatrain.sim.sweep.searches import SEARCHES
 from deltatrain.sim.sweep.space import Space
@@ -75,8 +75,8 @@ def sweep(
     return frame
 
 
-def _explored(exploration: Exploration, space: Space, journal: Journal) -> dict[str, dict[str, Outcome]]:
-    """Return what each search of the sweep found, by digest; what this process lacks for it is one line."""
+def _explored(exploration: Exploration, space: Space, journal: Journal) -> dict[str, Found]:
+    """Return what each search of the sweep found; what this process lacks for it is one line."""
     try:
         return {kind: exploration.explore(kind, count) for kind, count in legs(space)}
     except MemoryError:
@@ -108,16 +108,16 @@ def _before(folder: Path) -> Manifest | None:
         return None
 
 
-def _searched(outcomes: dict[str, dict[str, Outcome]]) -> tuple[Searched, ...]:
-    losses = {kind: _losses(list(found.values())) for kind, found in outcomes.items()}
-    every = np.concatenate([own for own in losses.values() if own.size] or [np.empty((0, 1))])
+def _searched(found: dict[str, Found]) -> tuple[Searched, ...]:
+    losses = {kind: points.feasible_losses() for kind, points in found.items()}
+    every = np.concatenate([*losses.values()])
     joint = every[on_front(every)] if len(every) else None
     return tuple(
         Searched(
             search=kind,
-            points=len(found),
-            failed=sum(outcome.losses is None for outcome in found.values()),
-            feasible=sum(outcome.feasible for outcome in found.values()),
+            points=len(points),
+            failed=points.failed,
+            feasible=len(losses[kind]),
             front=int(on_front(losses[kind]).sum()) if losses[kind].size else 0,
             hypervolume=None
             if joint is None
@@ -125,9 +125,5 @@ def _searched(outcomes: dict[str, dict[str, Outcome]]) -> tuple[Searched, ...]:
             if losses[kind].size
             else 0.0,
         )
-        for kind, found in outcomes.items()
+        for kind, points in found.items()
     )
-
-
-def _losses(outcomes: list[Outcome]) -> Losses:
-    return np.array([outcome.losses for outcome in outcomes if outcome.feasible], dtype=np.float64)

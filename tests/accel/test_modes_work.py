@@ -83,6 +83,10 @@ def walk(done: Accesses, mode: str, count: int, rows: int) -> None:
             done.do("multiplies")
             done.read("M", "M", "M")
             done.write("gradient")
+    elif mode == "squared_loss":
+        for _ in range(count):
+            done.read("M")
+            done.write("gradient")
     elif mode in ("load", "store", "copy"):
         for _ in range(count):
             if mode != "load":  # a load reads elsewhere

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveDram, NaiveMachine
 from programs import architectures, programs, sparse_programs
-from request_log import RequestLog
+from request_log import machine_with_log
 
 from deltatrain.accel.program import PHASES, Program
 from deltatrain.sim.fidelity import cycle
@@ -77,10 +77,10 @@ def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None
 @settings(_SLOW, max_examples=40)
 @given(programs())
 def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Program) -> None:
-    naive, machine = NaiveMachine(program), Machine(program)
-    listener = RequestLog(machine.memory.port)
-    assert machine.run() == naive.run()
-    assert machine.scoreboard.done_at == [naive.done[op] for op in range(len(program.ops))]
+    naive, ahead, (machine, listener) = NaiveMachine(program), Machine(program), machine_with_log(program)
+    assert machine.run() == ahead.run() == naive.run()
+    done_at = [naive.done[op] for op in range(len(program.ops))]
+    assert machine.scoreboard.done_at == ahead.scoreboard.done_at == done_at
     assert listener.requests == naive.requests
 
 
@@ -100,8 +100,7 @@ def test_plain_matrices(architecture: Any, mode: str, steps: int, columns: int, 
 @settings(_SLOW, max_examples=40)
 @given(programs())
 def test_no_column_is_read_before_it_has_been_written_back(program: Program) -> None:
-    machine = Machine(program)
-    listener = RequestLog(machine.memory.port)
+    machine, listener = machine_with_log(program)
     machine.run()
     gradients = [t for t in program.tensors if t.kind == "gradients" and t.remote]
     for tensor in gradients:

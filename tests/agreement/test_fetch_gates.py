@@ -7,18 +7,16 @@ from fetch_bench import FetchBench, Operands
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matrix_programs import matrix_programs, training_steps
-from request_log import RequestLog
+from request_log import RequestLog, machine_with_log
 
 from deltatrain.accel.program import Program
-from deltatrain.sim.machine.machine import Machine
 
 _SLOW = settings(suppress_health_check=list(HealthCheck))
 
 
 def check(program: Program, seed: int) -> None:
     """Compare the cycles of all ops and requests, and all that is computed."""
-    machine, operands = Machine(program), Operands(program, seed)
-    expected = RequestLog(machine.memory.port)
+    (machine, expected), operands = machine_with_log(program), Operands(program, seed)
     total = machine.run()
     bench = FetchBench(operands)
     seen = RequestLog(bench.port)

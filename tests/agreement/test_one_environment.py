@@ -16,6 +16,8 @@ from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import StepOnGates
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.sim.machine.port_ahead import PortAhead
 from deltatrain.sim.memory.clock import Clock
 from deltatrain.sim.memory.port import Arrival, RemotePort
 
@@ -49,6 +51,7 @@ class Recording:
         self._wrap(RemotePort, "post", self._post)
         for name in ("hand_over", "await_reads", "serve", "offer", "advance"):
             self._wrap(Transfers, name, self._advance)
+        self._wrap(PortAhead, "_played", self._advance)
 
     @property
     def processes(self) -> set[str]:
@@ -97,7 +100,7 @@ class Recording:
 
         inner(port, *request[:3], told)
 
-    def _advance(self, inner: Any, channels: Transfers, *request: Any) -> Any:
+    def _advance(self, inner: Any, channels: Transfers | PortAhead, *request: Any) -> Any:
         (clock,) = self.clocks
         if clock.active_process is None:
             assert clock.peek() == math.inf, "the run is over"
@@ -123,10 +126,11 @@ def on_gates(step: NumberedStep) -> None:
 def test_laws_and_gates_meet_the_same_memory_in_the_same_cycles(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Architecture.named("tiny", REMOTE | {"remote.device": device, "dma.request_cycles": 0})
     step = random_step(machine, "gru", seed=3, hidden=(3,), lengths=(3,), thresholds=(0, 0))
-    laws = recorded(monkeypatch, lambda: cycle.count(step.program))
+    laws = recorded(monkeypatch, lambda: Machine(step.program, on_bursts=lambda *_: None).run())
+    ahead = recorded(monkeypatch, lambda: cycle.count(step.program))
     gates = recorded(monkeypatch, lambda: on_gates(step))
     assert len(laws.clocks) == len(gates.clocks) == 1
-    assert laws.processes == {MEMORY} | LAWS
+    assert laws.processes == ahead.processes == {MEMORY} | LAWS
     assert gates.processes == {MEMORY} | GATES
     assert gates.events == laws.events
     assert {kind for _, kind, *_ in laws.events} == {"read", "store", "post"}
@@ -136,6 +140,10 @@ def test_laws_and_gates_meet_the_same_memory_in_the_same_cycles(device: str, mon
 def test_nobody_but_the_memory_advances_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Architecture.named("tiny", REMOTE | {"remote.device": "ddr3_1600"})
     step = random_step(machine, "rnn", seed=1, hidden=(3,), lengths=(2,), thresholds=(0, 0))
-    for run in (lambda: cycle.count(step.program), lambda: on_gates(step)):
+    for run in (
+        lambda: cycle.count(step.program),
+        lambda: Machine(step.program, on_bursts=lambda *_: None).run(),
+        lambda: on_gates(step),
+    ):
         recording = recorded(monkeypatch, run)
         assert recording.advancing == {MEMORY, ""}

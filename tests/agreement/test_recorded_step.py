@@ -29,7 +29,8 @@ from deltatrain.sim.progress import tell_nobody
 from deltatrain.sim.report import report
 from deltatrain.sim.run import simulate
 from deltatrain.sim.sweep.point import Base, Simulator
-from deltatrain.workloads.network.network import from_flat, initial_parameters
+from deltatrain.workloads.network.network import Network, from_flat, initial_parameters
+from deltatrain.workloads.network.network import training_step as float_training_step
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_recorded import fired_in_integers, in_integers
@@ -45,6 +46,13 @@ CASES = {
         {},
     ),
     "gru": ({"cell": "delta_gru"}, OFF_CHIP),
+    "regression": ({"cell": "delta_gru", "changes": {"task": "regression"}}, {}),
+    "regression of steps": (
+        {"cell": "delta_rnn", "hidden": (4, 3), "changes": {"task": "regression", "readout": "every"}},
+        OFF_CHIP,
+    ),
+    "labelling": ({"cell": "delta_rnn", "changes": {"task": "labelling", "readout": "every"}}, {}),
+    "next word": ({"cell": "delta_lstm", "changes": {"task": "next_word", "readout": "every"}}, {}),
     "rnn in few bits": ({"cell": "delta_rnn", "hidden": (7,), "longest": 6}, COARSE),
 }
 
@@ -90,8 +98,16 @@ def rounded_here(step, trace):
     x = rounded(numbers.inputs, formats.activation)
     samples = [x[:steps, sample] for sample, steps in enumerate(recorded.lengths)]
     classified = recorded.lengths.sum() if trace.workload.readout == "every" else len(recorded.lengths)
-    rate = max(int(rounded(numbers.learning_rate / classified, formats.learning_rate)), 1)
-    return step.network, step.parameters, samples, numbers.labels.tolist(), rate
+    share = 2 / CLASSES if trace.workload.task == "regression" else 1
+    rate = max(int(rounded(share * numbers.learning_rate / classified, formats.learning_rate)), 1)
+    labels = numbers.labels
+    if trace.workload.task == "regression":
+        labels = rounded(labels, formats.memory)
+    if trace.workload.task == "classification":
+        return step.network, step.parameters, samples, labels.tolist(), rate
+    stepwise = trace.workload.readout == "every"
+    own = [labels[:steps, n] if stepwise else labels[n][None] for n, steps in enumerate(recorded.lengths)]
+    return step.network, step.parameters, samples, own, rate
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -120,6 +136,36 @@ def test_a_trace_made_by_hand_runs_on_its_numbers():
     assert all(map(np.array_equal, golden.updated.matrices(), step.golden.updated.matrices()))
     assert counted.counters.phases["FP"].fired > simulate(TINY, without_numbers(trace)).counters.phases["FP"].fired
     assert counted.provenance["fired"] == IN_INTEGERS and not counted.caveat
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+def test_a_machine_learns_numbers_as_the_float_training_does(readout):
+    """Of one length and at threshold 0, weights move by the rate times the gradient of the mean squared error."""
+    changes = {"cell": "delta_gru", "hidden": [5], "task": "regression", "readout": readout}
+    workload, random = Workload.named("tiny", changes | {"theta_x": 0.0, "theta_h": 0.0}), np.random.default_rng(9)
+    lengths, wants = np.array([3, 3]), (3, 2, CLASSES) if readout == "every" else (2, CLASSES)
+    fired = tuple(np.zeros((3, 2, width), np.bool_) for width in (FEATURES, 5))
+    trace = Trace(workload, FEATURES, CLASSES, (RecordedStep(0, 0, lengths, fired[:1], fired[1:]),), ())
+    drawn = initial_parameters(trace.sizes, random, np.dtype(np.float64)).flat()
+    numbers = StepNumbers(drawn, random.standard_normal((3, 2, FEATURES)), random.standard_normal(wants), np.array(2.0))
+    trace = replace(trace, recorded=(replace(trace.recorded[0], numbers=numbers),))
+    ours = in_integers(TINY.engine, trace, trace.recorded[0])
+    network = Network(trace.sizes, workload.thresholds, readout, 0.0, task="regression")
+    parameters = from_flat(drawn, trace.sizes)
+    gradients = float_training_step(network, parameters, numbers.inputs, lengths, numbers.labels).gradients
+    moved = [
+        (W - after) / 2.0**13
+        for W, after in zip(ours.parameters.matrices(), training_step(*ours).updated.matrices(), strict=True)
+    ]
+    for found, wanted in (
+        (moved[0][:, :FEATURES], gradients.layers[0].W_x),
+        (moved[1][:, :5], gradients.layers[0].W_h),
+        (moved[2][:, :5], gradients.W_out),
+        (moved[2][:, 5], gradients.bias_out),
+    ):
+        most = np.abs(2 * wanted).max()
+        np.testing.assert_allclose(found, 2 * wanted, rtol=0, atol=0.1 * most)  # gradients are of 16 bits
+        assert most > 0.03, "or equality says nothing"
 
 
 def test_the_machine_decides_what_fires_at_every_fidelity_in_sweeps_and_plans(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from components import unelaborated
 from gate_steps import CELLS, check, compiled, large_tile, steps
@@ -28,6 +29,13 @@ HOMES = {
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_step_of_two_layers_on_tiny(cell):
     check(random_step(Architecture.named("tiny"), cell, seed=1), AmaranthSimulation)
+
+
+@pytest.mark.parametrize(("task", "readout", "outputs"), [("regression", "every", 6), ("labelling", "every", 3)])
+def test_other_losses_than_that_of_sequences_on_tiny(task, readout, outputs):
+    step = random_step(Architecture.named("tiny"), "gru", seed=8, task=task, readout=readout, classes=outputs)
+    assert len({tuple(np.ravel(label)) for label in step.labels}) == 2
+    check(step, AmaranthSimulation)
 
 
 def test_columns_from_dram_and_back_on_tiny():
@@ -85,21 +93,21 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
 
 @compiled
 @pytest.mark.parametrize(
-    ("machine", "home", "cell", "readout"),
+    ("machine", "home", "cell", "readout", "task"),
     [
-        ("tiny", "local", "lstm", "every"),
-        ("tiny", "remote", "gru", "last"),
-        ("tiny", "gradients_remote", "rnn", "every"),
-        ("edge", "remote", "lstm", "last"),
-        ("tiny", "all_remote", "gru", "every"),
+        ("tiny", "local", "lstm", "every", "labelling"),
+        ("tiny", "remote", "gru", "last", "regression"),
+        ("tiny", "gradients_remote", "rnn", "every", "classification"),
+        ("edge", "remote", "lstm", "last", "classification"),
+        ("tiny", "all_remote", "gru", "every", "regression"),
     ],
 )
-def test_any_step_on_compiled_gates(machine, home, cell, readout):
+def test_any_step_on_compiled_gates(machine, home, cell, readout, task):
     architecture = Architecture.named(machine, HOMES[home])
-    tile = large_tile(architecture, cell, readout, MOST)
+    tile = large_tile(architecture, cell, readout, MOST, task)
 
     @settings(max_examples=25)
-    @given(steps(architecture, cell, readout, MOST))
+    @given(steps(architecture, cell, readout, MOST, task))
     def run(step):
         check(step, CompiledSimulation, tile)
 

@@ -41,6 +41,12 @@ def test_a_step_of_two_layers_on_tiles_of_two_lanes(cell, tiles, bytes_per_cycle
     check(step, AmaranthSimulation)
 
 
+def test_a_squared_loss_of_the_sum_over_tiles():
+    architecture = machine(2, **FEW_LANES)
+    step = random_step(architecture, "rnn", seed=12, features=3, hidden=(5,), lengths=(2, 1), task="regression")
+    check(step, AmaranthSimulation)
+
+
 @pytest.mark.parametrize(
     ("tiles", "described", "message"),
     [

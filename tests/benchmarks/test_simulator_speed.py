@@ -13,13 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from host_speed import Figures, cpu_seconds
+from host_speed import Figures
 from programs import recorded_step
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.program import PHASES, Program
+from deltatrain.sim.dram.transfers import OnBursts
 from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.sim.speed.measures import lstm_machine
+from deltatrain.sim.speed.reference import cpu_seconds
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 
@@ -30,24 +34,9 @@ STANDING_BYTES = 150 * 10**6
 """What is held whatever the number of steps: Python, NumPy and the compiler of the memory controller."""
 
 
-def _machine(weights: str, gradients: str) -> Architecture:
-    return Architecture.named(
-        "edge",
-        {
-            "engine.lanes": 16,
-            "engine.elementwise_lanes": 16,
-            "local.bytes": 2**28,
-            "dma.bytes_per_cycle": 32,
-            "dma.buffer_bytes": 2**15,
-            "placement.weights": weights,
-            "placement.gradients": gradients,
-        },
-    )
-
-
 def _program(steps: int, weights: str = "local", gradients: str = "local") -> Program:
     step = recorded_step(SHAPE, np.array([steps]), 0.2, 0)
-    return lower(_machine(weights, gradients), SHAPE, step, "last")
+    return lower(lstm_machine(weights, gradients), SHAPE, step, "last")
 
 
 def test_the_workload_is_the_one_that_is_stated() -> None:
@@ -66,17 +55,30 @@ def test_cycle_fidelity(weights: str, gradients: str, most: float, repeats: int,
     """Behind DRAM bursts count, of 16 bytes each on the 16 bits of `edge`: 8.4 million, with gradients 30.5."""
     program = _program(100, weights, gradients)
     cycle.count(_program(1, weights, gradients))  # what is compiled is compiled, or loaded
-    figures.at_most_references(most, "a training step", lambda: cpu_seconds(lambda: cycle.count(program), repeats))
+    what = f"LSTM 512 without its lowering, weights {weights}, gradients {gradients}"
+    figures.at_most_references(most, what, lambda: cpu_seconds(lambda: cycle.count(program), repeats))
+
+
+def test_columns_that_go_ahead(figures: Figures) -> None:
+    """Beside columns that are asked for one by one, as for whoever watches the memory; short ones, of 512 bytes."""
+    shape = Shape(CELL_ARITHMETIC.load("lstm"), (13,), (64,), 10)
+    program = lower(Architecture.named("edge"), shape, recorded_step(shape, np.array([40]), 1.0, 0), "last")
+
+    def seconds(on_bursts: OnBursts | None) -> float:
+        return cpu_seconds(lambda: Machine(program, on_bursts=on_bursts).run(), repeats=2)
+
+    seconds(None)  # what is compiled is compiled, or loaded
+    figures.at_most(0.5, "ahead / one by one", lambda: seconds(None) / seconds(lambda *_: None))
 
 
 def test_analytic_fidelity_with_the_lowering(figures: Figures) -> None:
     step = recorded_step(SHAPE, np.array([100]), 0.2, 0)
-    machine = _machine("remote", "remote")
+    machine = lstm_machine("remote", "remote")
 
     def count() -> None:
         analytic.count(lower(machine, SHAPE, step, "last"))
 
-    figures.at_most_references(0.5, "a training step, lowering included", lambda: cpu_seconds(count))
+    figures.at_most_references(0.5, "LSTM 512, analytic, lowering included", lambda: cpu_seconds(count))
 
 
 @pytest.mark.parametrize(("weights", "few"), [("local", 100), ("remote", 50)])
@@ -84,7 +86,7 @@ def test_cost_grows_linearly_in_steps(weights: str, few: int, figures: Figures) 
     def seconds(steps: int) -> float:
         return cpu_seconds(lambda: cycle.count(_program(steps, weights)), repeats=2)
 
-    figures.at_most(5, "four times the steps, lowering included", lambda: seconds(4 * few) / seconds(few))
+    figures.at_most(5, f"four times the steps, weights {weights}", lambda: seconds(4 * few) / seconds(few))
 
 
 # A process's ru_maxrss begins with what its parent held when it was made; VmHWM is its own (Linux, proc(5)).

@@ -50,7 +50,7 @@ def test_a_thousand_tiles(cell: str, figures: Figures) -> None:
         assert counters.macs > STEPS * 10**6
         return lowering + simulation
 
-    figures.at_most_references(300, "a training step, lowering included", seconds)
+    figures.at_most_references(300, f"a thousand tiles, {cell}", seconds)
 
 
 if __name__ == "__main__":

@@ -2,181 +2,90 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+import numpy as np
 import pytest
 from host_speed import Figures
-
-ROOT = Path(__file__).parents[2]
-
-# in a process of its own, because the number of BLAS threads is fixed when NumPy is loaded
-_MEASURE = """
-import json, sys, time
-import numpy as np
-import torch
-from deltatrain.workloads.cells import CELLS
-from deltatrain.workloads.training.host_memory import reuse_freed_memory
-from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
-
-steps = int(sys.argv[1])
-torch.set_num_threads(1)
-reuse_freed_memory()
-rng = np.random.default_rng(0)
-sizes = Sizes(CELLS.load("delta_lstm"), 13, (64, 64), 10)
-parameters = initial_parameters(sizes, rng, np.dtype(np.float32))
-network = Network(sizes, ((0.3, 0.1), (0.1, 0.1)), "last", 0.0)
-x = rng.standard_normal((steps, 32, 13)).astype(np.float32)
-lengths, labels = np.full(32, steps), rng.integers(0, 10, 32)
-lstm, readout = torch.nn.LSTM(13, 64, 2), torch.nn.Linear(64, 10)
-their_x, their_labels = torch.from_numpy(x), torch.from_numpy(labels)
-
-def ours():
-    training_step(network, parameters, x, lengths, labels)
-
-def theirs():
-    lstm.zero_grad()
-    readout.zero_grad()
-    out, _ = lstm(their_x)
-    torch.nn.functional.cross_entropy(readout(out[-1]), their_labels).backward()
-
-def seconds(function):
-    start = time.process_time()
-    function()
-    return time.process_time() - start
-
-for function in (ours, theirs) * 3:
-    function()
-times = [(seconds(ours), seconds(theirs)) for _ in range(40)]  # side by side: both meet the same neighbours
-print(json.dumps([min(column) for column in zip(*times)]))
-"""
-
-
-_MEASURE_WIDE = """
-import json, sys, time
-import numpy as np
-import torch
-from deltatrain.workloads.cells import CELLS
-from deltatrain.workloads.training.host_memory import reuse_freed_memory
-from deltatrain.workloads.network.network import Network, Sizes, forward, initial_parameters, training_step
-
-width, samples, steps = 512, 1, 100
-torch.set_num_threads(1)
-reuse_freed_memory()
-rng = np.random.default_rng(0)
-sizes = Sizes(CELLS.load("delta_lstm"), 13, (width,), 10)
-parameters = initial_parameters(sizes, rng, np.dtype(np.float32))
-x = np.cumsum(0.3 * rng.standard_normal((steps, samples, 13)), axis=0).astype(np.float32)
-lengths, labels = np.full(samples, steps), rng.integers(0, 10, samples)
-
-def network(theta):
-    return Network(sizes, ((0.5, theta),), "last", 0.0)
-
-low, high = 0.0, 1.0
-for _ in range(20):  # the threshold at which the wanted share fires
-    theta = (low + high) / 2
-    more = forward(network(theta), parameters, x, lengths).tapes[0].fired_h.mean() > float(sys.argv[1])
-    low, high = (theta, high) if more else (low, theta)
-chosen = network(high)
-lstm, readout = torch.nn.LSTM(13, width, 1), torch.nn.Linear(width, 10)
-their_x, their_labels = torch.from_numpy(x), torch.from_numpy(labels)
-
-def ours():
-    training_step(chosen, parameters, x, lengths, labels)
-
-def theirs():
-    lstm.zero_grad()
-    readout.zero_grad()
-    out, _ = lstm(their_x)
-    torch.nn.functional.cross_entropy(readout(out[-1]), their_labels).backward()
-
-def seconds(function):
-    start = time.process_time()
-    function()
-    return time.process_time() - start
-
-for function in (ours, theirs) * 3:
-    function()
-times = [(seconds(ours), seconds(theirs)) for _ in range(15)]
-print(json.dumps([min(column) for column in zip(*times)]))
-"""
-
-
-_MEASURE_SPIKES = """
-import json, sys, time
-import numpy as np
-import torch
+from threadpoolctl import threadpool_limits
 from torch_spikes import TorchNetwork
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.modes.encode import threshold
+from deltatrain.accel.number import quantise
+from deltatrain.sim.speed import trainer_steps
+from deltatrain.sim.speed.reference import cpu_seconds, side_by_side
+from deltatrain.sim.speed.trainer_steps import TrainerStep, one_torch_thread
 from deltatrain.workloads.cells import CELLS
-from deltatrain.workloads.training.host_memory import reuse_freed_memory
 from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step
+from deltatrain.workloads.training import integer_batch
+from deltatrain.workloads.training.host_memory import reuse_freed_memory
+from deltatrain.workloads.training.integer_parameters import quantised
+from deltatrain.workloads.training.integer_training import IntegerNetwork
+from deltatrain.workloads.training.integer_training import training_step as integer_step
 
-torch.set_num_threads(1)
-reuse_freed_memory()
-rng = np.random.default_rng(0)
-sizes = Sizes(CELLS.load(sys.argv[1]), 70, (256,), 20)
-parameters = initial_parameters(sizes, rng, np.dtype(np.float32))
-network = Network(sizes, ((0.0, 0.0),), "every", 0.0)
-x = (rng.random((40, 32, 70)) < 0.25).astype(np.float32)
-lengths, labels = np.full(32, 40), rng.integers(0, 20, 32)
-other = TorchNetwork(torch, parameters.arrays())
-
-def ours():
-    training_step(network, parameters, x, lengths, labels)
-
-def theirs():
-    for tensor in other.tensors:
-        tensor.grad = None
-    other.loss(x, lengths, labels).backward()
-
-def seconds(function):
-    start = time.process_time()
-    function()
-    return time.process_time() - start
-
-for function in (ours, theirs) * 3:
-    function()
-times = [(seconds(ours), seconds(theirs)) for _ in range(15)]
-print(json.dumps([min(column) for column in zip(*times)]))
-"""
+torch = pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[torch]'")
 
 
-@pytest.mark.parametrize("steps", [18, 40])
-def test_a_training_step_beside_torch(steps: int, figures: Figures) -> None:
-    _hold(2.5, _MEASURE, str(steps), figures)
+@pytest.mark.parametrize(
+    ("what", "step", "repeats", "most"),
+    [
+        ("LSTM 2 x 64, T = 40, B = 32, 10 % fired", TrainerStep((64, 64), 32, 40, 0.1), 40, 1),
+        ("LSTM 2 x 64, T = 40, B = 32, all fired", TrainerStep((64, 64), 32, 40, 1.0), 40, 1.3),
+        ("LSTM 512, T = 100, B = 1, 10 % fired", TrainerStep((512,), 1, 100, 0.1), 15, 0.5),
+    ],
+)
+def test_a_training_step_beside_torch(
+    what: str, step: TrainerStep, repeats: int, most: float, figures: Figures
+) -> None:
+    def seconds() -> tuple[float, float]:
+        ours, theirs = trainer_steps.measured(step, repeats)
+        assert theirs is not None
+        return ours, theirs
 
-
-def test_a_training_step_of_wide_layers_of_which_a_tenth_fires_takes_less_than_in_torch(figures: Figures) -> None:
-    _hold(1, _MEASURE_WIDE, "0.1", figures)
+    figures.at_most_peer(most, f"a training step, {what}", "torch.nn.LSTM", seconds)
 
 
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
 def test_a_training_step_of_spikes_takes_no_longer_than_in_torch(cell: str, figures: Figures) -> None:
-    _hold(1, _MEASURE_SPIKES, cell, figures)
+    reuse_freed_memory()
+    rng = np.random.default_rng(0)
+    sizes = Sizes(CELLS.load(cell), 70, (256,), 20)
+    parameters = initial_parameters(sizes, rng, np.dtype(np.float32))
+    network = Network(sizes, ((0.0, 0.0),), "every", 0.0)
+    x = (rng.random((40, 32, 70)) < 0.25).astype(np.float32)
+    lengths, labels = np.full(32, 40), rng.integers(0, 20, 32)
+    other = TorchNetwork(torch, parameters.arrays())
+
+    def ours() -> None:
+        training_step(network, parameters, x, lengths, labels)
+
+    def theirs() -> None:
+        for tensor in other.tensors:
+            tensor.grad = None
+        other.loss(x, lengths, labels).backward()
+
+    def seconds() -> tuple[float, float]:
+        with threadpool_limits(limits=1, user_api="blas"), one_torch_thread():
+            return side_by_side(ours, theirs, 15)
+
+    figures.at_most_peer(1, f"a training step, {cell} 256, T = 40, B = 32", "torch", seconds)
 
 
-def _hold(most: float, script: str, argument: str, figures: Figures) -> None:
-    """Hold our CPU seconds to at most `most` times those of torch."""
+def test_integer_updates_of_all_samples_side_by_side_take_a_quarter_of_one_after_another(figures: Figures) -> None:
+    rng = np.random.default_rng(0)
+    sizes = Sizes(CELLS.load("delta_lstm"), 13, (64, 64), 10)
+    arithmetic, engine = CELL_ARITHMETIC.load("lstm"), Architecture.named("edge").engine
+    least = threshold(0.2, engine.formats)
+    network = IntegerNetwork(arithmetic, engine, ((least, least),) * 2, "last")
+    parameters = quantised(initial_parameters(sizes, rng, np.dtype(np.float64)), arithmetic, engine.formats)
+    x = quantise(np.cumsum(rng.normal(scale=0.3, size=(16, 20, 13)), axis=1), engine.formats.activation)
+    step = (network, parameters, list(x), rng.integers(0, 10, len(x)).tolist(), 1)
+    integer_batch.updated(*step)  # compiles
 
     def ratio() -> float:
-        ours, theirs = _measured(script, argument)
-        figures.tell("a training step", 1e3 * ours, "CPU ms")
-        figures.tell("a training step of torch", 1e3 * theirs, "CPU ms")
-        return ours / theirs
+        together, apart = cpu_seconds(lambda: integer_batch.updated(*step)), cpu_seconds(lambda: integer_step(*step))
+        figures.tell("an integer step of 16 samples side by side", 1e3 * together, "CPU ms")
+        figures.tell("the same, one after another", 1e3 * apart, "CPU ms")
+        return together / apart
 
-    figures.at_most(most, "a training step, beside torch", ratio)
-
-
-def _measured(script: str, argument: str) -> list[float]:
-    """Return our CPU seconds and those of torch."""
-    pytest.importorskip("torch", reason="PyTorch is what the speed is compared with: pip install '.[torch]'")
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "support")}
-    environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    done = subprocess.run(
-        [sys.executable, "-c", script, argument], env=environment, capture_output=True, text=True, check=True
-    )
-    found: list[float] = json.loads(done.stdout)
-    return found
+    figures.at_most(0.25, "integer steps side by side, beside one after another", ratio)

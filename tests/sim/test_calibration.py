@@ -76,8 +76,9 @@ def test_a_wrong_file_names_row_column_value_and_what_is_accepted(tmp_path: Path
 
 def test_fewer_steps_than_fields_and_fields_that_hold_no_number_are_refused() -> None:
     measured = _measured(Architecture.named("edgedrnn"))
-    with pytest.raises(ConfigError, match="1 measured steps cannot tell 4 fields apart"):
-        calibrate("edgedrnn", measured[:1])
+    for few in (measured[:1], measured[:1] * 9):
+        with pytest.raises(ConfigError, match="1 different measured steps cannot tell 4 fields apart"):
+            calibrate("edgedrnn", few)
     for field in ("engine.in_turn", "engine.nothing", "name", "remote.device"):
         with pytest.raises(ConfigError, match="cannot be fitted"):
             calibrate("edgedrnn", measured, (field,))

@@ -71,6 +71,7 @@ def test_the_twin_is_counted_once_whatever_fires(counted: list[int], tmp_path: P
         ({}, {"synthetic.steps": 7}),
         ({}, {"training.batch": 4}),
         ({}, {"readout": "every"}),
+        ({}, {"task": "regression"}),
         ({}, {"phases": ["FP"]}),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.quantity import quantity
 from deltatrain.accel.result import Result
 from deltatrain.reports.figures import energy_breakdown
@@ -41,6 +42,14 @@ def test_steps_a_second_are_the_machine_s_where_latency_has_a_host_s_share(ran: 
     console.print(*summary(ran))
     rate = ran.latency.steps / ran.counters.seconds
     assert f"{quantity(rate)} steps a second of the machine alone" in console.export_text()
+
+
+@pytest.mark.parametrize("policy", ["segment", "tape_to_dram"])
+def test_a_checkpoint_policy_is_not_ignored(policy: str) -> None:
+    machine, workload = Architecture.named("tiny", {"checkpoint.policy": policy}), Workload.named("tiny")
+    simulate(machine, workload, fidelity="analytic")
+    with pytest.raises(ConfigError, match=f"^checkpoint.policy must be 'store_all' or left out .*, not '{policy}'$"):
+        simulate(machine, workload.with_changes(phases=("FP",)), fidelity="analytic")
 
 
 def test_a_trace_of_a_whole_training_is_run_forward_alone(deltatrain, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.sim.dram.controller import Commands
-from deltatrain.sim.dram.kernel import COMMANDS
+from deltatrain.sim.dram.words import COMMANDS
 
 READS, WRITES = {"RD", "RDA"}, {"WR", "WRA"}
 ROW_COMMANDS = {"ACT", "PRE", "PREA", "REF", "REFpb", "REFsb"}

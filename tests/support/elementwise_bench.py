@@ -15,7 +15,7 @@ from streams import run, stream_put
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine, Formats
-from deltatrain.accel.modes import cell_backward, cell_forward, loss
+from deltatrain.accel.modes import cell_backward, cell_forward, loss, squared_loss
 from deltatrain.accel.number import fit, quantise
 from deltatrain.rtl.elementwise.core import ElementwiseCore
 from deltatrain.rtl.elementwise.op import ElementwiseMode as Mode
@@ -103,7 +103,8 @@ class Scene:
 
     def issue_cycles(self, op: dict) -> int:
         if op["mode"] == Mode.LOSS:
-            return int(loss.issue_cycles(np.array(op["count"]), loss.class_cycles(self.engine.formats)))
+            mode = squared_loss if "wanted" in op else loss
+            return int(mode.issue_cycles(np.array(op["count"]), mode.class_cycles(self.engine.formats)))
         mode = MODES[op["mode"]]
         return int(mode.issue_cycles(np.array(0), np.array(mode.neuron_slots(self.arithmetic) * op["count"])))
 
@@ -215,8 +216,10 @@ class Layer:
         self.backward.append(len(scene.jobs) - 1)
 
 
-def add_loss(scene: Scene, rng: np.random.Generator, classes: int, spread: float) -> None:
-    """Add the job of a loss of random logits."""
+def add_loss(
+    scene: Scene, rng: np.random.Generator, classes: int, spread: float, wanted: np.ndarray | None = None
+) -> None:
+    """Add the job of a loss of random logits; a squared one of these wanted numbers, if there are some."""
     formats, lanes = scene.engine.formats, scene.engine.elementwise_lanes
     words = -(-classes // lanes)
     logits = np.rint(np.ldexp(rng.normal(size=(words, lanes)) * spread, formats.memory.fraction_bits))
@@ -226,7 +229,7 @@ def add_loss(scene: Scene, rng: np.random.Generator, classes: int, spread: float
     op = {
         "mode": Mode.LOSS,
         "count": classes,
-        "label": int(rng.integers(0, classes)),
+        **({"label": int(rng.integers(0, classes))} if wanted is None else {"wanted": wanted.tolist()}),
         "memory": scene.banked("memory", logits, [bank] * words),
         "banks": bank,
         "gradient": scene.banked("gradient", before, [other] * words),
@@ -299,7 +302,12 @@ def _loss(scene, op, rows):
     first = 2 * op["memory"] + op["banks"]
     logits = rows["memory"][first : first + 2 * words : 2].ravel()[:classes]
     padded = np.zeros(words * lanes, dtype=np.int64)
-    padded[:classes] = loss.result(logits, op["label"], scene.engine.formats)
+    formats = scene.engine.formats
+    padded[:classes] = (
+        squared_loss.result(logits, np.array(op["wanted"][:classes]), formats)
+        if "wanted" in op
+        else loss.result(logits, op["label"], formats)
+    )
     yield "gradient", 2 * op["gradient"] + op["gradient_bank"], 2, padded.reshape(words, lanes)
 
 
@@ -335,6 +343,7 @@ class Bench(Elaboratable):
             state_words=sizes["state"],
             tape_words=sizes["tape"],
             most_classes=max([job.op["count"] for job in scene.jobs if job.op["mode"] == Mode.LOSS], default=1),
+            wanted=max(len(job.op.get("wanted", ())) for job in scene.jobs),
         )
         self.memories = {}
         for name, ports in MEMORIES.items():

@@ -42,16 +42,16 @@ def compiler_missing():
 compiled = pytest.mark.skipif(bool(compiler_missing()), reason=compiler_missing())
 
 
-def large_tile(architecture, cell, readout, most):
+def large_tile(architecture, cell, readout, most, task="classification"):
     """Return gates that every step of `steps` fits, compiled once."""
-    step = random_step(architecture, cell, seed=0, readout=readout, thresholds=(0, 0), **most)
+    step = random_step(architecture, cell, seed=0, readout=readout, task=task, thresholds=(0, 0), **most)
     layout = Layout(step.program, step.shape, readout)
     entries = sum(most["lengths"]) * 4 * (most["features"] + sum(most["hidden"]))
     return tile_for(step, layout.sizes._replace(list_entries=1 << entries.bit_length()))
 
 
 @st.composite
-def steps(draw, architecture, cell, readout, most):
+def steps(draw, architecture, cell, readout, most, task="classification"):
     """Return a step no larger than `most` in features, hidden, classes and lengths."""
     layers, longest = draw(st.integers(1, len(most["hidden"]))), max(most["lengths"])
     return random_step(
@@ -64,6 +64,7 @@ def steps(draw, architecture, cell, readout, most):
         lengths=tuple(draw(st.lists(st.integers(1, longest), min_size=1, max_size=len(most["lengths"])))),
         thresholds=(draw(st.sampled_from([0, 1, 8, 100, 1 << 20])), draw(st.sampled_from([0, 1, 8, 100, 1 << 20]))),
         readout=readout,
+        task=task,
         scale=draw(st.sampled_from([0.02, 0.5, 1.0])),
         updates=draw(st.booleans()),
     )

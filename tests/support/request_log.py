@@ -5,7 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from deltatrain.sim.memory.port import RemotePort
+from deltatrain.accel.program import Program
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.sim.memory.port import Port
+
+
+def machine_with_log(program: Program) -> tuple[Machine, RequestLog]:
+    """Return a machine whose requests come to its port one by one, and what writes them down."""
+    machine = Machine(program, on_bursts=lambda *_: None)
+    return machine, RequestLog(machine.memory.port)
 
 
 class RequestLog:
@@ -17,7 +25,7 @@ class RequestLog:
         Cycle, "read" or "write", address, bytes of each.
     """
 
-    def __init__(self, port: RemotePort) -> None:
+    def __init__(self, port: Port) -> None:
         self.requests: list[tuple[int, str, int, int]] = []
         for kind in ("read", "write"):
             setattr(port.memory, kind, partial(self._asked, kind, getattr(port.memory, kind)))

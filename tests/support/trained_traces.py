@@ -9,6 +9,7 @@ import numpy as np
 
 from deltatrain.accel.description import with_overrides
 from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
@@ -16,12 +17,16 @@ from deltatrain.workloads.workload import Workload
 FEATURES, CLASSES = 4, 3
 
 
-def noise(samples: int, seed: int, longest: int) -> Sequences:
-    """Return recordings of noise, of 1 to `longest` steps."""
+def noise(samples: int, seed: int, longest: int, wants: Wanted = "classes") -> Sequences:
+    """Return recordings of noise, of 1 to `longest` steps, of which is wanted what `wants` says, drawn too."""
     random = np.random.default_rng(seed)
     lengths = random.integers(1, longest + 1, samples)
     values = random.standard_normal((int(lengths.sum()), FEATURES)).astype(np.float32)
-    return Sequences(values, lengths, random.integers(0, CLASSES, samples))
+    stepwise = wants.startswith("step")
+    rows = len(values) if stepwise else samples
+    if wants.endswith("numbers"):
+        return Sequences(values, lengths, random.standard_normal((rows, CLASSES)).astype(np.float32), stepwise)
+    return Sequences(values, lengths, random.integers(0, CLASSES, rows), stepwise)
 
 
 def small_trace(
@@ -45,7 +50,7 @@ def small_trace(
         },
     }
     workload = Workload.from_table(with_overrides(table, changes or {}))
-    train_part, test_part = noise(8, 1, longest), noise(4, 2, longest)
+    train_part, test_part = (noise(count, seed, longest, workload.wants) for count, seed in ((8, 1), (4, 2)))
     done = train(workload, Recordings("noise", "none", "drawn for the test", CLASSES, train_part, test_part))
     return Trace(workload, FEATURES, CLASSES, done.recorded, done.epochs)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS, _gathered, _products
@@ -24,6 +25,7 @@ def _ways(monkeypatch: pytest.MonkeyPatch, compute: object) -> tuple[object, obj
     found = []
     for most in (-1.0, 1.0):
         with monkeypatch.context() as patch:
+            patch.setattr(_products, "SMALLEST_PRODUCT", 0)
             patch.setattr(_products, "SMALLEST_MATRIX", 0)
             patch.setattr(_products, "MOST_LISTED", most)
             found.append(compute())
@@ -84,22 +86,59 @@ def test_a_network_learns_the_same_whichever_way_its_products_are_made(
         np.testing.assert_array_equal(one.fired_h, other.fired_h)
 
 
-def test_listed_columns_are_chosen_where_few_fired_and_the_matrix_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("rows", "width", "outputs", "dtype"),
+    [
+        (2, 64, 256, np.float32),
+        (31, 67, 268, np.float32),
+        (1111, 13, 256, np.float32),
+        (1300, 48, 192, np.float32),
+        (32, 64, 256, np.float64),
+        (1110, 13, 256, np.float64),
+    ],
+)
+def test_listing_changes_no_bit_where_blas_sums_in_pieces_as_listed_columns_do(
+    rows: int, width: int, outputs: int, dtype: type
+) -> None:
+    if not any(library.get("architecture") == "SkylakeX" for library in threadpool_info()):
+        pytest.skip("the pieces are those of OpenBLAS for machines with AVX-512")
+    rng = np.random.default_rng(0)
+    fired = rng.random((rows, width)) < 0.2
+    delta = (rng.standard_normal((rows, width)) * fired).astype(dtype)
+    W_T, g_M = (rng.standard_normal((n, outputs)).astype(dtype) for n in (width, rows))
+    M, dW = np.zeros_like(g_M), np.empty((outputs, width), dtype)
+    _gathered.add(delta, fired, W_T, M)
+    _gathered.outer(g_M, delta, fired, dW)
+    with threadpool_limits(limits=1, user_api="blas"):  # as in training; threads share a sum in another way
+        np.testing.assert_array_equal(M, delta @ W_T)
+        np.testing.assert_array_equal(dW, g_M.T @ delta)
+
+
+@given(count=st.integers(0, 5000), most=st.sampled_from([384, 448]))
+def test_a_sum_is_made_in_pieces_none_of_which_is_too_long(count: int, most: int) -> None:
+    ends = _gathered._piece_ends(count, most)
+    sizes = np.diff(ends)
+    assert (ends[0], ends[-1]) == (0, count)
+    assert all((sizes > 0) & (sizes <= most))
+    assert len(sizes) == -(-count // most)
+
+
+def test_listed_columns_are_chosen_where_few_fired_and_the_product_is_large() -> None:
     fired = np.zeros((10, 512), np.bool_)
     fired[:, : int(512 * _products.MOST_LISTED)] = True
-    large, small = np.empty((2048, 512), np.float32), np.empty((127, 512), np.float32)
-    assert _products._few(fired, large)
-    assert not _products._few(fired, small)
+    outputs = -(-_products.SMALLEST_PRODUCT // fired.size)
+    assert _products._few(fired, outputs)
+    assert not _products._few(fired, outputs - 1)
     fired[0, -10:] = True
-    assert not _products._few(fired, large)
+    assert not _products._few(fired, outputs)
 
 
-def test_what_trains_small_matrices_does_not_load_numba() -> None:
+def test_what_trains_small_matrices_for_a_few_steps_does_not_load_numba() -> None:
     code = (
         "import sys, numpy as np\n"
         "from deltatrain.workloads.cells import CELLS\n"
         "from deltatrain.workloads.network.network import Network, Sizes, initial_parameters, training_step\n"
-        "sizes = Sizes(CELLS.load('delta_lstm'), 13, (64, 67), 10)\n"
+        "sizes = Sizes(CELLS.load('delta_lstm'), 13, (40, 40), 10)\n"
         "parameters = initial_parameters(sizes, np.random.default_rng(0), np.dtype(np.float32))\n"
         "x, one = np.ones((2, 1, 13), np.float32), np.ones(1, np.int64)\n"
         "training_step(Network(sizes, ((0.5, 0.5),) * 2, 'last', 0.0), parameters, x, 2 * one, one)\n"

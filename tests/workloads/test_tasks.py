@@ -290,10 +290,9 @@ def test_a_task_and_its_recordings_must_fit(drifts: Recordings) -> None:
             _workload("classification", "every", **changes)
 
 
-def test_gates_refuse_other_tasks_by_name() -> None:
-    assert learning_limits(_workload("regression", "last"), "fidelity 'rtl'") == [
-        "task must be 'classification' for fidelity 'rtl', not 'regression'"
-    ]
+@pytest.mark.parametrize("task", ["classification", "labelling", "next_word", "regression"])
+def test_gates_compute_every_task(task: str) -> None:
+    assert learning_limits(_workload(task, "every"), "fidelity 'rtl'") == []
 
 
 FORMS = {

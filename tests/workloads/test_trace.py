@@ -347,9 +347,9 @@ def test_widths_of_a_trained_network_are_held_against_its_masks(
     )
 
 
-@pytest.mark.parametrize("number", [0, -4, 4.0, True, "4"])
+@pytest.mark.parametrize("number", [0, -4, 4.0, True, "4", 2**31])
 def test_widths_are_positive_integers(number: Any) -> None:
-    with pytest.raises(ConfigError, match="inputs must be a positive integer"):
+    with pytest.raises(ConfigError, match="inputs must be an integer from 1 to 2,147,483,647"):
         Trace(Workload.named("vowels"), number, 9, (), ())
 
 

@@ -42,6 +42,8 @@ class LayerTape(NamedTuple):
         The cell's `VALUES` led by B zero rows for the time before the first step, shape (len(VALUES), B + N, H).
     M
         Delta memory of each sample after its last step, in packed order, shape (B, len(ACCUMULATORS) * H).
+    W_h_T
+        The recurrent matrix that the step was computed with, transposed, shape (H, len(ACCUMULATORS) * H).
     """
 
     delta_x: Array
@@ -52,6 +54,7 @@ class LayerTape(NamedTuple):
     asked_h: Array
     values: Array
     M: Array
+    W_h_T: Array
 
 
 class Held(NamedTuple):

@@ -98,4 +98,5 @@ def led_starts(packing: Packing) -> tuple[int, ...]:
 
     Entry 0 is that time itself, entry t + 1 is step t, so that (entry t, entry t + 1) is (before, now) of step t.
     """
-    return (0, *(packing.samples + start for start in packing.start))
+    samples = packing.samples
+    return (0, *[samples + start for start in packing.start])

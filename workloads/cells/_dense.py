@@ -12,7 +12,8 @@ from deltatrain.workloads.arrays.layer import Layer, LayerState, LayerTape
 from deltatrain.workloads.arrays.packing import Array, Packing, led_starts, rows_before
 from deltatrain.workloads.cells import Cell
 from deltatrain.workloads.cells._products import transposed
-from deltatrain.workloads.cells._weights import blocks_of, gather, spread
+from deltatrain.workloads.cells._steps import steps_of
+from deltatrain.workloads.cells._weights import gather, spread
 
 
 def forward(cell: Cell, layer: Layer, x: Array, packing: Packing, state: LayerState | None = None) -> LayerTape:
@@ -32,31 +33,30 @@ def forward(cell: Cell, layer: Layer, x: Array, packing: Packing, state: LayerSt
         values[:, :samples] = state.values[:, packing.order]
     memory_h = np.empty((samples, memory.shape[1]), x.dtype)
     M = np.empty_like(memory_h)
-    starts = led_starts(packing)
+    starts, steps = led_starts(packing), steps_of(cell, len(packing.active))
     for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
-        before, now = slice(starts[t], starts[t] + n), slice(starts[t + 1], starts[t + 1] + n)
-        np.dot(h[before], W_h_T, out=memory_h[:n])
+        before, now = starts[t], starts[t + 1]
+        np.dot(h[before : before + n], W_h_T, out=memory_h[:n])
         np.add(memory[start : start + n], memory_h[:n], out=M[:n])
-        cell.forward(M[:n], values[:, before], values[:, now])
+        steps.forward(M[:n], values, before, now)
     fired_h = np.full((packing.rows, width), bool(cell.TARGETS_H))
     fired_h[:samples] &= state is not None
     fired_x = np.ones(x.shape, np.bool_)
-    return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M)
+    return LayerTape(x, fired_x, h[rows_before(packing)], fired_h, fired_x, fired_h, values, M, W_h_T)
 
 
 def backward(cell: Cell, layer: Layer, tape: LayerTape, g_h: Array, packing: Packing) -> tuple[Layer, Array]:
     """Run one layer backwards; parameters and results as in `_recurrence.backward`."""
     W_h = spread(layer.W_h, cell.TARGETS_H, cell.ACCUMULATORS)
     width, samples, blocks = layer.W_h.shape[1], packing.samples, len(cell.ACCUMULATORS)
-    factors = cell.backward_factors(tape.values, rows_before(packing), packing)
+    step_back = steps_of(cell, len(packing.active)).backward(tape.values, packing)
     total = np.zeros((samples, width), g_h.dtype)
     carry = np.zeros_like(total)
     g_M = np.empty((packing.rows, blocks * width), g_h.dtype)
-    for n, start in zip(reversed(packing.active), reversed(packing.start), strict=True):
-        rows = slice(start, start + n)
-        g = total[:n]
-        g += g_h[rows]
-        cell.backward(g, carry[:n], factors[:, rows], blocks_of(g_M[rows], width))
+    for t in reversed(range(len(packing.active))):
+        n, start = packing.active[t], packing.start[t]
+        rows, g = slice(start, start + n), total[:n]
+        step_back(t, g, g_h[rows], carry[:n], g_M[rows], None)
         np.dot(g_M[rows], W_h, out=g)
     gradients = Layer(
         gather(g_M.T @ tape.delta_x, cell.TARGETS_X, cell.ACCUMULATORS),

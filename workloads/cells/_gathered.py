@@ -1,7 +1,9 @@
 """Matrix products over listed columns alone, compiled at their first call; `_products` says when they pay.
 
 A row of `fired` lists columns for one step of one sample. Four of them are added at a time, so that a sum is read and
-written once for four.
+written once for four. Sums are made as BLAS makes them, which a product with zero does not change: one after another,
+fused, many rows in pieces. On machines with AVX-512, whose pieces are those of OpenBLAS here, listing therefore changes
+no bit of most products; elsewhere it rounds in another place.
 """
 
 from __future__ import annotations
@@ -13,28 +15,41 @@ from deltatrain.workloads.compiling import compiled
 
 _BLOCK = 16  # columns turned at a time: 16 numbers fill a line of a cache
 
+_PIECES = {4: 448, 8: 384}
+"""Most numbers that OpenBLAS sums in one piece, by their bytes (SkylakeX, as measured; ``GEMM_DEFAULT_Q``)."""
+
+_PIECE_MULTIPLE = 16  # the last two pieces are equal but for this (OpenBLAS, driver/level3/level3.c)
+
 
 def _add(delta: Array, fired: Array, W_T: Array, M: Array) -> None:
     """Add ``delta @ W_T`` to M, of what fired: shapes (n, W), (n, W), (W, A*H), (n, A*H)."""
     width, outputs = W_T.shape
-    listed = np.empty(width + 1, np.int64)
+    listed, product = np.empty(width + 1, np.int64), np.empty(outputs, M.dtype)
     for row in range(len(M)):
         count = 0
         for j in range(width):
             listed[count] = j
             count += fired[row, j]
-        total, value = M[row], delta[row]
-        fours = count - count % 4
-        for k in range(0, fours, 4):
-            a, b, c, d = listed[k], listed[k + 1], listed[k + 2], listed[k + 3]
-            v_a, v_b, v_c, v_d = value[a], value[b], value[c], value[d]
-            w_a, w_b, w_c, w_d = W_T[a], W_T[b], W_T[c], W_T[d]
-            for o in range(outputs):
-                total[o] += (v_a * w_a[o] + v_b * w_b[o]) + (v_c * w_c[o] + v_d * w_d[o])
-        for k in range(fours, count):
-            v, w = value[listed[k]], W_T[listed[k]]
-            for o in range(outputs):
-                total[o] += v * w[o]
+        product[:] = 0
+        add_listed(delta[row], listed[:count], W_T, product)
+        total = M[row]
+        for o in range(outputs):
+            total[o] += product[o]
+
+
+def _add_listed_rows(value: Array, listed: Array, rows: Array, total: Array) -> None:
+    """Add the `listed` of `rows`, shape (K, O), times their `value`, shape (K,), to `total`, shape (O,), in turn."""
+    fours = len(listed) - len(listed) % 4
+    for k in range(0, fours, 4):
+        a, b, c, d = listed[k], listed[k + 1], listed[k + 2], listed[k + 3]
+        v_a, v_b, v_c, v_d = value[a], value[b], value[c], value[d]
+        r_a, r_b, r_c, r_d = rows[a], rows[b], rows[c], rows[d]
+        for o in range(len(total)):
+            total[o] = (((total[o] + v_a * r_a[o]) + v_b * r_b[o]) + v_c * r_c[o]) + v_d * r_d[o]
+    for k in range(fours, len(listed)):
+        v, r = value[listed[k]], rows[listed[k]]
+        for o in range(len(total)):
+            total[o] += v * r[o]
 
 
 def _back(g_M: Array, asked: Array, W_T: Array, g: Array) -> None:
@@ -51,49 +66,68 @@ def _back(g_M: Array, asked: Array, W_T: Array, g: Array) -> None:
             g[row, j] = total
 
 
-def _outer(g_M: Array, delta: Array, fired: Array, dW: Array) -> None:
+def outer(g_M: Array, delta: Array, fired: Array, dW: Array) -> None:
     """Write ``g_M.T @ delta`` of what fired into `dW`: shapes (N, A*H), (N, W), (N, W), (A*H, W)."""
+    _outer(g_M, delta, fired, dW, _piece_ends(len(g_M), _PIECES[g_M.itemsize]))
+
+
+def _piece_ends(count: int, most: int) -> Array:
+    """Return where the pieces begin and end that `count` numbers are summed in."""
+    ends = [0]
+    while (left := count - ends[-1]) > 0:
+        half = -(-(left // 2) // _PIECE_MULTIPLE) * _PIECE_MULTIPLE
+        ends.append(ends[-1] + (most if left >= 2 * most else half if left > most else left))
+    return np.array(ends)
+
+
+def _outer_pieces(g_M: Array, delta: Array, fired: Array, dW: Array, ends: Array) -> None:
     rows, outputs = g_M.shape
     width = delta.shape[1]
-    listed = np.empty(rows + 1, np.int64)
-    block = np.empty((_BLOCK, outputs), g_M.dtype)
+    listed, product = np.empty(rows + 1, np.int64), np.empty(outputs, g_M.dtype)
+    block = np.empty((_BLOCK, outputs + _BLOCK), g_M.dtype)  # longer by a line, so that a column is not all in one set
     for left in range(0, width, _BLOCK):
-        right = min(left + _BLOCK, width)
-        block[:] = 0
-        for j in range(left, right):
-            count = 0
-            for row in range(rows):
-                listed[count] = row
-                count += fired[row, j]
-            total = block[j - left]
-            fours = count - count % 4
-            for k in range(0, fours, 4):
-                a, b, c, d = listed[k], listed[k + 1], listed[k + 2], listed[k + 3]
-                v_a, v_b, v_c, v_d = delta[a, j], delta[b, j], delta[c, j], delta[d, j]
-                g_a, g_b, g_c, g_d = g_M[a], g_M[b], g_M[c], g_M[d]
-                for o in range(outputs):
-                    total[o] += (v_a * g_a[o] + v_b * g_b[o]) + (v_c * g_c[o] + v_d * g_d[o])
-            for k in range(fours, count):
-                v, g = delta[listed[k], j], g_M[listed[k]]
-                for o in range(outputs):
-                    total[o] += v * g[o]
-        for o in range(outputs):
-            for j in range(left, right):
-                dW[o, j] = block[j - left, o]
+        columns = min(_BLOCK, width - left)
+        for piece in range(len(ends) - 1):
+            for j in range(columns):
+                count = 0
+                for row in range(ends[piece], ends[piece + 1]):
+                    listed[count] = row
+                    count += fired[row, left + j]
+                total = block[j, :outputs] if piece == 0 else product
+                total[:] = 0
+                add_listed(delta[:, left + j], listed[:count], g_M, total)
+                if piece:
+                    for o in range(outputs):
+                        block[j, o] += product[o]
+        turn(block[:columns, :outputs], dW[:, left : left + columns])
+
+
+def _turn_rows(rows: Array, turned: Array) -> None:
+    """Write at most `_BLOCK` rows into as many columns."""
+    if len(rows) == _BLOCK:  # a number of turns that the compiler knows
+        for o in range(len(turned)):
+            line = turned[o]
+            for j in range(_BLOCK):
+                line[j] = rows[j, o]
+    else:
+        for o in range(len(turned)):
+            for j in range(len(rows)):
+                turned[o, j] = rows[j, o]
 
 
 def _transpose(W: Array, W_T: Array) -> None:
     """Write `W`, transposed, into `W_T`, in blocks that fit into the first cache."""
     rows, columns = W.shape
     for top in range(0, rows, _BLOCK):
+        bottom = min(top + _BLOCK, rows)
         for left in range(0, columns, _BLOCK):
-            for j in range(left, min(left + _BLOCK, columns)):
-                for i in range(top, min(top + _BLOCK, rows)):
-                    W_T[j, i] = W[i, j]
+            right = min(left + _BLOCK, columns)
+            turn(W[top:bottom, left:right], W_T[left:right, top:bottom])
 
 
-_SUMS = {"contract", "reassoc", "nsz"}  # what lets a sum use whole vectors; the same machine adds in the same order
-add = compiled(_add, fastmath=_SUMS)
-back = compiled(_back, fastmath=_SUMS)
-outer = compiled(_outer, fastmath=_SUMS)
+turn = compiled(_turn_rows)
+add_listed = compiled(_add_listed_rows, fastmath={"contract"})
+add = compiled(_add)
+back = compiled(_back, fastmath={"contract", "reassoc", "nsz"})  # a sum of whole vectors
+_outer = compiled(_outer_pieces)
 transpose = compiled(_transpose)

@@ -14,7 +14,7 @@ from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.interchange.torch_names import floats
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 _ACTIVATIONS = {"RNN": ["tanh"], "GRU": ["sigmoid", "tanh"], "LSTM": ["sigmoid", "tanh", "tanh"]}
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -24,6 +24,8 @@ _STEPS = {"Gather", "Slice"}  # what takes some of its steps
 _LOOKS = {"Shape"}  # what looks at its form alone
 _AFTER = {"Softmax", "LogSoftmax", "ArgMax"}  # what the read-out's logits may go into: it decides nothing else
 _EVALUATED = _FORM | _STEPS | {"Constant", "Concat", "Cast", "Expand", "ConstantOfShape", "Shape", "Add", "Mul"}
+_ATTRIBUTES = {"activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size"}
+_ATTRIBUTES |= {"input_forget", "layout", "linear_before_reset"}
 _STATES = ("initial state h", "initial state c")
 
 
@@ -59,7 +61,8 @@ class Graph:
 
     @classmethod
     def of(cls, model: ModelProto) -> Self:
-        """Return the graph of a model."""
+        """Return the graph of a model; one that takes or gives what nothing makes is a `ConfigError`."""
+        _check_whole(model.graph)
         known: dict[str, Any] = {one.name: _numbers(one) for one in model.graph.initializer}
         zeros: set[str] = set()
         left: list[NodeProto] = []
@@ -135,6 +138,10 @@ class Graph:
         W, R = (self._value(node.input[place]) for place in (1, 2))
         if W.ndim != 3 or R.ndim != 3:
             raise ConfigError(f"W and R of {_named(node)} must have three axes, not {W.ndim} and {R.ndim}")
+        if attributes.get("hidden_size", R.shape[2]) != R.shape[2]:
+            raise ConfigError(
+                f"{_named(node)} has hidden_size={attributes['hidden_size']} and an R of {R.shape[2]} columns"
+            )
         name = given.get(3)
         B = self._value(name) if name else np.zeros((1, 2 * _GATES[node.op_type] * R.shape[2]), W.dtype)
         return Recurrent(node.op_type, _named(node), tuple(node.output), W, R, B)
@@ -144,6 +151,7 @@ class Graph:
         from onnx.helper import get_attribute_value
 
         attributes = {one.name: get_attribute_value(one) for one in node.attribute}
+        _refuse_unknown(node, attributes, ("alpha", "beta", "transA", "transB"))
         if (
             node.input[0] not in carries
             or attributes.get("transA")
@@ -161,7 +169,26 @@ class Graph:
         return floats(name, self.known[name])
 
 
+def _check_whole(graph: GraphProto) -> None:
+    """Raise if a node takes, or the model gives, what nothing makes: a damaged file so loses a part of the network."""
+    made = {one.name for one in (*graph.input, *graph.initializer)}
+    for node in graph.node:
+        for name in node.input:
+            if name and name not in made:
+                raise ConfigError(f"{_named(node)} takes {name!r}, which nothing before it makes: the file is damaged")
+        made.update(node.output)
+    for one in graph.output:
+        if one.name not in made:
+            raise ConfigError(f"the output {one.name!r} is made by no node: the file is damaged")
+
+
+def _refuse_unknown(node: NodeProto, attributes: Mapping[str, Any], known: Iterable[str]) -> None:
+    for name in attributes.keys() - set(known):
+        raise ConfigError(f"{_named(node)} has the attribute {name!r}, which ONNX does not know of it")
+
+
 def _refuse_attributes(node: NodeProto, attributes: Mapping[str, Any]) -> None:
+    _refuse_unknown(node, attributes, _ATTRIBUTES)
     direction = attributes.get("direction", b"forward").decode()
     if direction != "forward":
         raise ConfigError(f"{_named(node)} has the direction {direction}: only forward in time is computed here")

@@ -19,6 +19,7 @@ from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS, Cell, SpikingCell
+from deltatrain.workloads.interchange.plausible import check_plausible
 from deltatrain.workloads.network.network import Parameters, Sizes, shapes
 
 FORMAT = "deltatrain network"
@@ -70,8 +71,7 @@ class StoredNetwork:
                 raise ConfigError(f"{name} must be of shape {shape}, not {array.shape}")
             if array.dtype not in (np.float32, np.float64):
                 raise ConfigError(f"{name} must be float32 or float64, not {array.dtype}")
-            if not np.isfinite(array).all():
-                raise ConfigError(f"{name} has {np.count_nonzero(~np.isfinite(array))} values that are not finite")
+            check_plausible(name, array)
 
     @property
     def sizes(self) -> Sizes:

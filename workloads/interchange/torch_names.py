@@ -19,6 +19,7 @@ from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.interchange.choice import Choice
+from deltatrain.workloads.interchange.plausible import check_plausible
 from deltatrain.workloads.interchange.stored_network import StoredNetwork
 from deltatrain.workloads.interchange.torch_layers import CELL_OF_BLOCKS, biases_of, layer_of
 
@@ -181,10 +182,12 @@ def _vector(named: Tensors, name: str, length: int) -> Array:
 
 
 def floats(name: str, array: NDArray[Any]) -> Array:
-    """Return numbers in float32, or in float64 if they are; what is no floating-point number is a `ConfigError`."""
+    """Return numbers in float32, or in float64 if they are; what can be no weights is a `ConfigError`."""
     if array.dtype.kind != "f":
         raise ConfigError(f"{name} must hold floating-point numbers, not {array.dtype}: is the network quantised?")
-    return np.ascontiguousarray(array, np.float64 if array.dtype.itemsize > 4 else np.float32)
+    found = np.ascontiguousarray(array, np.float64 if array.dtype.itemsize > 4 else np.float32)
+    check_plausible(name, found)
+    return found
 
 
 def _listed(names: Any) -> str:

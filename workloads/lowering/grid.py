@@ -56,7 +56,7 @@ class Grid:
     Attributes
     ----------
     order
-        Their order.
+        Which there are; they have no rows before it is told to rank them.
     timeline
         As given.
     """
@@ -86,7 +86,6 @@ class Grid:
         for entries in (self._forward(), self._backward(), self._transfers(), self._undone()):
             for entry in entries:
                 self.order.add(*entry)
-        self.order.rank()
 
     def rows(self, kind: OpKind, points: Points, *, layer: int = 0, step: int = 0) -> NDArray[np.int64]:
         """Return the rows of ops of `kind`, as `OpOrder.rows` does."""

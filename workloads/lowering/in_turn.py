@@ -31,8 +31,8 @@ def in_turn(program: Program, grid: Grid) -> Program:
 def _with_streams(program: Program, grid: Grid, ends: NDArray[np.int64]) -> Program:
     """Return `program` with forward products that begin with their lists, and cells that wait for the lists too.
 
-    So a layer takes the longer of scan and products. A real one takes longer where its columns are few and late in the
-    scan, as the lanes then wait for a column and the scan has nothing to hide behind.
+    So a layer takes the longer of scan and products. A real one takes longer by up to a column's words where its last
+    column is late in the scan.
     """
     depends, list_from = program.ops.depends.copy(), program.ops.list_from.copy()
     waits = np.full(len(depends), NO_OP, dtype=np.int64)

@@ -40,36 +40,8 @@ class Keeping(NamedTuple):
     sizes: Sizes
 
 
-def all_of_it(architecture: Architecture, shape: Shape, lists: Lists, readout: str) -> Keeping:
-    """Return the plain training step: every step is run once, and its tape kept where it is placed.
-
-    Raises
-    ------
-    FitError
-        If something does not fit.
-    """
-    tape = Tape(architecture, shape, lists)
-    readouts = 1 if readout == "last" else int(lists.lengths.max(initial=0))
-    demand = Demand(
-        inputs=int(lists.lengths.sum()) * input_bytes(architecture, shape),
-        tape=tape.local_bytes,
-        tape_slots=tape.remote_bytes,
-        tape_buffer=tape.buffer_bytes,
-        loss=readouts * _logits_bytes(architecture, shape),
-        read=(readouts - 1) * _h_bytes(architecture, shape),
-    )
-    placed = place(architecture, shape, demand)
-    _check_limit(architecture, placed)
-    on_way = steps_on_way(architecture)
-    nothing = np.zeros_like(tape.bytes)  # for the loss there is room elsewhere
-    sizes = Sizes(tape.own_bytes, tape.residue, nothing, State(architecture, shape).own_bytes)
-    lengths = lists.lengths.tolist()
-    samples = [sent_whole(steps, on_way) if placed.tape_remote else kept_whole(steps) for steps in lengths]
-    return Keeping(placed, samples, sizes)
-
-
-def nothing(architecture: Architecture, shape: Shape, lists: Lists) -> Keeping:
-    """Return the forward pass alone: every step is run once, and nothing is kept of it but the lists being read.
+def placed_plainly(architecture: Architecture, shape: Shape, lists: Lists, readout: str) -> Placed:
+    """Return where everything is if every step is run once, and its tape, if it leaves one, kept where it is placed.
 
     Raises
     ------
@@ -78,11 +50,38 @@ def nothing(architecture: Architecture, shape: Shape, lists: Lists) -> Keeping:
     """
     tape = Tape(architecture, shape, lists)
     inputs = int(lists.lengths.sum()) * input_bytes(architecture, shape)
-    placed = place(architecture, shape, Demand(inputs, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
-    unused = np.zeros_like(tape.bytes)
-    sizes = Sizes(unused, unused, unused, State(architecture, shape).own_bytes)
-    samples = [forward_only(steps) for steps in lists.lengths.tolist()]
-    return Keeping(place_kept(placed, architecture, {"lists": tape.made_list_bytes}, {}), samples, sizes)
+    if not shape.learns:
+        placed = place(architecture, shape, Demand(inputs, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
+        return place_kept(placed, architecture, {"lists": tape.made_list_bytes}, {})
+    readouts = 1 if readout == "last" else int(lists.lengths.max(initial=0))
+    demand = Demand(
+        inputs=inputs,
+        tape=tape.local_bytes,
+        tape_slots=tape.remote_bytes,
+        tape_buffer=tape.buffer_bytes,
+        loss=readouts * _logits_bytes(architecture, shape),
+        read=(readouts - 1) * _h_bytes(architecture, shape),
+    )
+    placed = place(architecture, shape, demand)
+    _check_limit(architecture, placed)
+    return placed
+
+
+def run_plainly(architecture: Architecture, shape: Shape, placed: Placed, steps: int) -> Timeline:
+    """Return the timeline of a sample whose steps are run once, with everything in the places of `placed_plainly`."""
+    if not shape.learns:
+        return forward_only(steps)
+    return sent_whole(steps, steps_on_way(architecture)) if placed.tape_remote else kept_whole(steps)
+
+
+def plainly(architecture: Architecture, shape: Shape, lists: Lists, readout: str) -> Keeping:
+    """Return a step of which nothing is run again; errors as for `placed_plainly`."""
+    placed = placed_plainly(architecture, shape, lists, readout)
+    samples = [run_plainly(architecture, shape, placed, steps) for steps in lists.lengths.tolist()]
+    tape = Tape(architecture, shape, lists)
+    nothing = np.zeros_like(tape.bytes)  # for the loss there is room elsewhere
+    of_tape = (tape.own_bytes, tape.residue) if shape.learns else (nothing, nothing)
+    return Keeping(placed, samples, Sizes(*of_tape, nothing, State(architecture, shape).own_bytes))
 
 
 def _check_limit(architecture: Architecture, placed: Placed) -> None:

@@ -8,10 +8,11 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.dataset import makes_spikes, title
+from deltatrain.workloads.embedding import NEXT_WORD
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
-from deltatrain.workloads.tables import BPTT, CLASSIFICATION
+from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 
 
@@ -22,6 +23,12 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
         reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
+    checkpoint = architecture.checkpoint
+    if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
+        reasons.append(
+            f"checkpoint.policy must be 'store_all' or left out for phases {list(workload.phases)}, which leave no "
+            f"tape, not {checkpoint.policy!r}"
+        )
     return reasons + _policy_limits(architecture, CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC))
 
 
@@ -48,10 +55,10 @@ def workload_limits(workload: Workload) -> list[str]:
 
 
 def learning_limits(workload: Workload, what: str) -> list[str]:
-    """Return why `what`, which computes plain classification and one learning rate, refuses a workload."""
+    """Return why `what`, which computes a plain loss and one learning rate, refuses a workload."""
     reasons = []
-    if workload.task != CLASSIFICATION:
-        reasons.append(f"task must be {CLASSIFICATION!r} for {what}, not {workload.task!r}")
+    if workload.task == NEXT_WORD:
+        reasons.append(f"task must not be {NEXT_WORD!r} for {what}, which takes no words")
     if workload.training.truncate_steps is not None:
         reasons.append(f"training.truncate_steps must be left out for {what}, whose steps begin without state")
     if workload.training.class_weights is not None:

@@ -149,37 +149,64 @@ def value_bytes(formats: Formats) -> int:
 
 def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
     """Return the lists of what fired in `step`; the mode that makes them says how long an entry is."""
-    entry = shape.encoder.list_entry_bytes(engine)
-    parts = [_all_columns(shape)]
-    streams: dict[str, list[StreamLists]] = {"x": [], "h": []}
+    sized, parts = sized_lists(step, shape, engine, tiles), [_all_columns(shape)]
+    streams: list[list[StreamLists]] = []
     begin = len(parts[0])
-    biased = _biased(step.lengths, shape)
-    for stream, masks, asked_masks, bias in (
-        ("x", step.fired_x, step.asked_x or step.fired_x, shape.arithmetic.BIAS_X),
-        ("h", step.fired_h, step.asked_h or step.fired_h, shape.arithmetic.BIAS_H),
-    ):
-        for mask, asked_mask in zip(masks, asked_masks, strict=True):
-            order = by_tile(mask.shape[-1], engine.lanes, tiles)
-            columns, fired, start = _listed(mask, biased & bias, order)
-            start += begin
-            parts.append(columns)
-            begin += len(columns)
-            asked, asked_start = fired, start
+
+    def listed(mask: NDArray[np.bool_], biased: NDArray[np.bool_]) -> Grid:
+        """Put the lists of a mask behind all others, and return where each begins."""
+        nonlocal begin
+        order = by_tile(mask.shape[-1], engine.lanes, tiles)
+        columns, start = _with_bias(np.ascontiguousarray(mask.transpose(1, 0, 2)), biased, order)
+        start += begin
+        parts.append(columns)
+        begin += len(columns)
+        return start
+
+    for lists, masks in zip((sized.x, sized.h), _masks(step), strict=True):
+        streams.append([])
+        for one, (mask, asked_mask) in zip(lists, masks, strict=True):
+            start = asked_start = listed(mask, one.biased)
             if asked_mask is not mask:
-                columns, asked, asked_start = _listed(asked_mask, biased & False, order)
-                asked_start += begin
-                parts.append(columns)
-                begin += len(columns)
-            listed = asked_mask.transpose(1, 0, 2)
-            scan = encode.scan_cycles(listed, engine, tiles)
-            own = dealt(listed, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
-            on_tape = _on_tape(own, mask.shape[-1], entry, engine)
-            lists = (fired, start, asked, asked_start, scan)
-            silent = stream == "h" and not step.carried
-            streams[stream].append(StreamLists(mask.shape[-1], biased & bias, *lists, *on_tape, silent))
-    columns = np.concatenate(parts)
-    lists_of = Lists(step.lengths, tuple(streams["x"]), tuple(streams["h"]), columns, entry, step.carried)
-    return _with_words(lists_of, step.words)
+                asked_start = listed(asked_mask, one.biased & False)
+            streams[-1].append(replace(one, start=start, asked_start=asked_start))
+    placed = replace(sized, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
+    return _with_words(placed, step.words)
+
+
+def sized_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
+    """Return how long the lists of what fired in `step` are, without their entries, of which none begins anywhere.
+
+    Lists of words are left out.
+    """
+    entry, biased = shape.encoder.list_entry_bytes(engine), _biased(step.lengths, shape)
+    nowhere = np.broadcast_to(np.int64(0), biased.shape)
+
+    def sized(mask: NDArray[np.bool_], asked_mask: NDArray[np.bool_], bias: bool, *, silent: bool) -> StreamLists:
+        of_asked = asked_mask.transpose(1, 0, 2)
+        own = dealt(of_asked, engine.lanes, tiles).sum(axis=-1, dtype=np.int64)
+        asked = own.sum(axis=-1)
+        fired = asked if mask is asked_mask else mask.transpose(1, 0, 2).sum(axis=-1, dtype=np.int64)
+        scan = encode.scan_cycles(of_asked, engine, tiles)
+        on_tape = _on_tape(own, mask.shape[-1], entry, engine)
+        return StreamLists(mask.shape[-1], biased & bias, fired, nowhere, asked, nowhere, scan, *on_tape, silent)
+
+    bias_x, bias_h = shape.arithmetic.BIAS_X, shape.arithmetic.BIAS_H
+    x, h = _masks(step)
+    return Lists(
+        step.lengths,
+        tuple(sized(*masks, bias_x, silent=False) for masks in x),
+        tuple(sized(*masks, bias_h, silent=not step.carried) for masks in h),
+        _all_columns(shape),
+        entry,
+        step.carried,
+    )
+
+
+def _masks(step: RecordedStep) -> list[list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]]:
+    """Return for x and for h the masks of each layer: what fired, and what is listed, the same array if it is that."""
+    of_streams = ((step.fired_x, step.asked_x or step.fired_x), (step.fired_h, step.asked_h or step.fired_h))
+    return [list(zip(*masks, strict=True)) for masks in of_streams]
 
 
 def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1, begun: Begun = ANEW) -> Lists:
@@ -262,15 +289,6 @@ def _biased(lengths: Grid, shape: Shape) -> NDArray[np.bool_]:
     steps = int(lengths.max(initial=0))
     biased: NDArray[np.bool_] = bias_steps(shape.arithmetic, steps) & (np.arange(steps) < lengths[:, None])
     return biased
-
-
-def _listed(
-    mask: NDArray[np.bool_], biased: NDArray[np.bool_], order: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], Grid, Grid]:
-    """Return the lists of a mask of shape (T, B, width), elements of each without the bias, and where each begins."""
-    by_sample = np.ascontiguousarray(mask.transpose(1, 0, 2))
-    columns, start = _with_bias(by_sample, biased, order)
-    return columns, by_sample.sum(axis=-1, dtype=np.int64), start
 
 
 def _with_bias(

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.host_memory import check_room
 from deltatrain.accel.program import UNITS, Ops, Program
+from deltatrain.workloads.lowering.alike_steps import dense_alike
 from deltatrain.workloads.lowering.barriers import with_barriers
 from deltatrain.workloads.lowering.checkpoint.kept_bytes import kept_over_ops
 from deltatrain.workloads.lowering.checkpoint.timeline import batch
 from deltatrain.workloads.lowering.exchange_room import wait_for_room
 from deltatrain.workloads.lowering.grid import Grid
 from deltatrain.workloads.lowering.in_turn import in_turn
-from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, all_of_it, as_scheduled, nothing
+from deltatrain.workloads.lowering.keeping import Keeping, ScheduleOf, as_scheduled, placed_plainly, plainly
 from deltatrain.workloads.lowering.lists import ANEW, Begun, Lists, dense_lists, fired_lists, idle_lists
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
@@ -30,6 +31,9 @@ from deltatrain.workloads.trace import RecordedStep
 
 _STEP_BYTES = 5_000
 """Of host memory for each step of a layer and each sample, at the peak of lowering and simulation, measured."""
+
+_LISTED_BYTES = 300
+"""The same where lists are sized and no more."""
 
 
 def lower(
@@ -87,21 +91,28 @@ def check_dense_fits(
     begun: Begun = ANEW,
 ) -> None:
     """Raise the `FitError` of `lower_dense`, if there is one, without making the program."""
-    lists = dense_lists(lengths, shape, architecture.engine, architecture.tiles.count, begun)
-    _kept(architecture, shape, lists, readout, schedule_of)
+    engine, tiles = architecture.engine, architecture.tiles.count
+    if schedule_of is None and begun is ANEW and not shape.words:
+        placed_plainly(architecture, shape, dense_alike(lengths, shape, engine, tiles).lists, readout)
+        return
+    _check_room(_LISTED_BYTES, shape, lengths)
+    lists = dense_lists(lengths, shape, engine, tiles, begun)
+    if schedule_of is None:
+        placed_plainly(architecture, shape, lists, readout)
+    else:
+        as_scheduled(architecture, shape, lists, readout, schedule_of)
 
 
 def check_idle_fits(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
     """Raise the `FitError` of `lower` that a step of such lengths has whatever fires in it, if there is one."""
-    lists = idle_lists(lengths, shape, architecture.engine, architecture.tiles.count)
-    _kept(architecture, shape, lists, readout, None)
+    of_one_step = idle_lists(np.minimum(lengths, 1), shape, architecture.engine, architecture.tiles.count)
+    placed_plainly(architecture, shape, replace(of_one_step, lengths=lengths), readout)  # lists of nothing keep nothing
 
 
 def _lowered(
     architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: ScheduleOf | None
 ) -> Program:
-    steps = int(lists.lengths.sum()) * len(shape.hidden)
-    check_room(_STEP_BYTES * steps, f"a program of {steps:,} steps of a layer")
+    _check_room(_STEP_BYTES, shape, lists.lengths)
     keeping = _kept(architecture, shape, lists, readout, schedule_of)
     timeline = batch(keeping.samples)
     given = StepInputs(
@@ -117,19 +128,23 @@ def _lowered(
             carried=lists.carried,
         ),
     )
+    given.grid.order.rank()
     program = _program(given, keeping)
     if architecture.engine.in_turn:
         program = in_turn(program, given.grid)
     return program if architecture.checkpoint.overlap else _blocking(program, given.grid)
 
 
+def _check_room(step_bytes: int, shape: Shape, lengths: NDArray[np.int64]) -> None:
+    steps = int(lengths.sum()) * len(shape.hidden)
+    check_room(step_bytes * steps, f"a program of {steps:,} steps of a layer")
+
+
 def _kept(
     architecture: Architecture, shape: Shape, lists: Lists, readout: str, schedule_of: ScheduleOf | None
 ) -> Keeping:
-    if not shape.learns:
-        return nothing(architecture, shape, lists)
-    if schedule_of is None:
-        return all_of_it(architecture, shape, lists, readout)
+    if schedule_of is None or not shape.learns:
+        return plainly(architecture, shape, lists, readout)
     return as_scheduled(architecture, shape, lists, readout, schedule_of)
 
 
@@ -137,7 +152,7 @@ def _program(given: StepInputs, keeping: Keeping) -> Program:
     updates = len(given.matrices) + bool(given.shape.words) if given.shape.learns else 0
     table = Ops.blank(given.grid.order.size + updates)
     for kind, points in given.grid.order.kinds():
-        _enter(table, given, kind, points)
+        enter(table, given, kind, points, given.rows(kind, points))
     if updates:
         enter_updates(given, table)
     wait_for_room(table)
@@ -148,9 +163,15 @@ def _program(given: StepInputs, keeping: Keeping) -> Program:
     )
 
 
-def _enter(table: dict[str, NDArray[np.signedinteger]], given: StepInputs, kind: OpKind, points: Points) -> None:
-    """Enter all ops of a kind."""
-    rows, columns = given.rows(kind, points), COLUMNS[kind](given, kind, points)
+def enter(
+    table: dict[str, NDArray[np.signedinteger]],
+    given: StepInputs,
+    kind: OpKind,
+    points: Points,
+    rows: NDArray[np.int64] | slice,
+) -> None:
+    """Enter the ops of a kind that are at `points` in these rows."""
+    columns = COLUMNS[kind](given, kind, points)
     table["layer"][rows], table["sample"][rows] = points[:2]
     table["step"][rows] = given.grid.step_of(kind, points)
     for number, dependency in enumerate(columns.pop("depends")):

@@ -103,7 +103,7 @@ READ = OpKind("read", "matvec", "FP", "readout", _FORWARD)
 READ_REDUCE = OpKind("read_reduce", "reduce", "FP", "readout", _FORWARD)
 """Add up the tiles' parts of the logits."""
 LOSS = OpKind("loss", "loss", "BP", "readout", _FORWARD)
-"""Compute the gradient of the logits."""
+"""Compute the gradient of the logits; of another loss than that of classes in the mode of `Shape.loss`."""
 
 READ_T = OpKind("read_t", "matvec_t", "BP", "readout", _STEP)
 """Carry the gradient of the logits back to h."""

@@ -127,7 +127,7 @@ def _packed(kinds: Sequence[tuple[NDArray[np.int64], ...]]) -> list[NDArray[np.i
 
 @dataclass
 class OpOrder:
-    """The ops of a grid: which exist, and after `rank` the row of each in the op table.
+    """The ops of a grid: which exist, and after `rank` the row of each in the op table; before that none has one.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class OpOrder:
     layers: int
     in_turn: bool = False
     _points: dict[OpKind, Points] = field(default_factory=dict)
-    _keys: dict[OpKind, tuple[NDArray[np.int64], ...]] = field(default_factory=dict)
+    _positions: dict[OpKind, Position] = field(default_factory=dict)
     _rows: dict[OpKind, NDArray[np.int64]] = field(default_factory=dict)
     _sizes: dict[OpKind, tuple[int, int]] = field(default_factory=dict)
 
@@ -150,8 +150,14 @@ class OpOrder:
         if not len(layer):
             return
         self._points[kind], self._sizes[kind] = (layer, sample, number), (exists.shape[1], exists.shape[2])
+        self._positions[kind] = position
+
+    def _keys(self, kind: OpKind) -> tuple[NDArray[np.int64], ...]:
+        """Return by what the ops of a kind are put in order, the most important first."""
+        layer, sample, number = self._points[kind]
         stage, macro, forward, order = (
-            np.broadcast_to(np.asarray(part, dtype=np.int64), exists.shape[1:])[sample, number] for part in position
+            np.broadcast_to(np.asarray(part, dtype=np.int64), self._sizes[kind])[sample, number]
+            for part in self._positions[kind]
         )
         skew = np.where(forward, layer, self.layers - 1 - layer)
         # Forward, input before recurrent; backward, recurrent first, because the step before waits for it.
@@ -160,12 +166,11 @@ class OpOrder:
         places = np.broadcast_to(np.int64(_PLACES[kind]), layer.shape)
         within = 2 * (2 * skew + second) + int(kind in kinds.REDUCE)
         first = macro * self.layers if self.in_turn else macro
-        self._keys[kind] = sample, stage, first + skew + behind, places, order, within
+        return sample, stage, first + skew + behind, places, order, within
 
     def rank(self) -> None:
         """Give every op its row, in the order of the keys."""
-        order = np.lexsort(_packed([self._keys[kind] for kind in self._points])[::-1])
-        self._keys.clear()
+        order = np.lexsort(_packed([self._keys(kind) for kind in self._points])[::-1])
         rows = np.empty(len(order), dtype=np.int64)
         rows[order] = np.arange(len(order))
         begin = 0

@@ -16,6 +16,8 @@ from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
+from deltatrain.workloads.tasks import TASKS
+from deltatrain.workloads.workload import Workload
 
 LISTS_RECEIVED = 2
 """How many received lists of each stream a tile holds: one is worked through while the next comes."""
@@ -44,6 +46,8 @@ class Shape:
         Rows of the read-out.
     learns
         Whether steps run backward and weights are updated. Without that there are no gradients and no tape.
+    loss
+        The mode of `accel.modes` that computes the gradient of the read-out.
     words
         Of an embedding, the words of its table: layer 0 reads a column of it. 0 without one.
     """
@@ -53,6 +57,7 @@ class Shape:
     hidden: tuple[int, ...]
     classes: int
     learns: bool = True
+    loss: str = "loss"
     words: int = 0
 
     @property
@@ -64,9 +69,15 @@ class Shape:
     def of(
         cls, cell: str, features: int, hidden: tuple[int, ...], classes: int, *, learns: bool = True, words: int = 0
     ) -> Shape:
-        """Return the shape of a network of `cell`, a name in ``workloads/cells``, on vectors of `features`."""
+        """Return the shape of a classifier of `cell`, a name in ``workloads/cells``, on vectors of `features`."""
         arithmetic = CELL_ARITHMETIC.load(CELLS.load(cell).ARITHMETIC)
-        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes, learns, words)
+        return cls(arithmetic, (features, *hidden[:-1]), hidden, classes, learns, words=words)
+
+    @classmethod
+    def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
+        """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
+        plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
+        return replace(plain, loss=TASKS.load(workload.task).MODE)
 
 
 @dataclass(frozen=True)

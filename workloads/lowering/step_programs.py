@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.program import Program
+from deltatrain.workloads.lowering.alike_ops import program_of_alike
+from deltatrain.workloads.lowering.alike_steps import AlikeSteps, dense_alike, fired_alike
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
@@ -24,6 +29,11 @@ from deltatrain.workloads.trace import RecordedStep, Trace
 
 _COSTED_STEPS = 64
 """What a step costs is found from so many first steps of the samples."""
+
+_ALIKE: WeakKeyDictionary[RecordedStep, dict[Any, AlikeSteps]] = WeakKeyDictionary()
+"""A sweep asks for one step on many machines, some of which have the same engine."""
+
+_MOST_ALIKE = 64  # of a recorded step; the first is forgotten first
 
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -60,6 +70,47 @@ def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     return lower_dense(architecture, shape, lengths, readout, schedules, Begun(recorded.carried, recorded.words))
 
 
+def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
+
+    It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, or a state is
+    carried.
+    """
+    shape = shape_of(trace)
+    if recorded.weights or _is_begun(recorded) or (shape.learns and _policy_that_runs_again(architecture) is not None):
+        return recorded_program(architecture, trace, recorded)
+    refuse(limits(architecture, trace.workload))
+    steps = _steps_alike(architecture, shape, recorded, fired_alike, recorded)
+    return program_of_alike(architecture, shape, steps, trace.workload.readout)
+
+
+def alike_dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+    """Return the program of `dense_program` for laws that add up ops: those alike in one row, where that can be."""
+    shape = shape_of(trace)
+    if _is_begun(recorded) or (shape.learns and _policy_that_runs_again(architecture) is not None):
+        return dense_program(architecture, trace, recorded)
+    steps = _steps_alike(architecture, shape, recorded, dense_alike, recorded.lengths)
+    return program_of_alike(architecture, shape, steps, trace.workload.readout)
+
+
+def _is_begun(recorded: RecordedStep) -> bool:
+    """Tell whether the step is more than its masks: it goes on from a state, or looks words up."""
+    return recorded.carried or recorded.words is not None
+
+
+def _steps_alike(
+    architecture: Architecture, shape: Shape, recorded: RecordedStep, find: Callable[..., AlikeSteps], what: Any
+) -> AlikeSteps:
+    """Return the steps alike of a recorded step, which `find` finds in `what` it is, once for machines alike."""
+    known = _ALIKE.setdefault(recorded, {})
+    key = find, shape, architecture.engine, architecture.tiles.count
+    if key not in known:
+        if len(known) >= _MOST_ALIKE:
+            known.pop(next(iter(known)))
+        known[key] = find(what, *key[1:])
+    return known[key]
+
+
 def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
     """Raise a `FitError` if a step of such lengths does not fit even if nothing fires in it.
 
@@ -88,8 +139,7 @@ def shape_of(trace: Trace) -> Shape:
     """Return the sizes of a trace's network; a `ConfigError` where no program does what was trained."""
     refuse(workload_limits(trace.workload))
     workload = trace.workload
-    sizes = workload.cell, trace.inputs, workload.hidden, trace.classes
-    return Shape.of(*sizes, learns=workload.learns, words=trace.sizes.words)
+    return Shape.of_workload(workload, trace.inputs, trace.classes, trace.sizes.words)
 
 
 @dataclass(frozen=True)

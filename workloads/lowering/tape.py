@@ -18,6 +18,8 @@ Where more transfers may be in flight at once (`accel.memory.Dma.in_flight`), it
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,10 +58,6 @@ class Tape:
 
     Attributes
     ----------
-    bytes
-        What is moved of each layer, sample and step, 0 where there is none, shape (L, B, T).
-    own_bytes
-        What of it one tile keeps at most, found vector by vector, shape (L, B, T).
     slot_bytes
         Bytes of each layer's slots, shape (L,).
     """
@@ -69,39 +67,47 @@ class Tape:
         self._on_way = steps_on_way(architecture)
         self._values, self._states = len(shape.arithmetic.TAPE), len(shape.arithmetic.STATE)
         word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
-        steps = np.arange(lists.x[0].fired.shape[1]) < lists.lengths[:, None]
         width = np.array(shape.hidden, dtype=np.int64)
         self._value_bytes = -(-width // engine.lanes) * word_bytes
         self._own_value_bytes = -(-width // architecture.lanes) * word_bytes  # of the tile with the most
-        pairs = list(zip(lists.x, lists.h, strict=True))
-        self.bytes: NDArray[np.int64] = np.stack(
-            [
-                steps * values + x.tape_bytes + h.tape_bytes
-                for values, (x, h) in zip(self._value_bytes, pairs, strict=True)
-            ]
-        )
-        self.own_bytes: NDArray[np.int64] = np.stack(
-            [
-                steps * values + x.own_tape_bytes + h.own_tape_bytes
-                for values, (x, h) in zip(self._own_value_bytes, pairs, strict=True)
-            ]
-        )
-        self._list_bytes = np.array([x.most_tape_bytes + h.most_tape_bytes for x, h in pairs], dtype=np.int64)
-        self._own_list_bytes = np.array([x.most_own_bytes + h.most_own_bytes for x, h in pairs], dtype=np.int64)
+        self._lists = list(zip(lists.x, lists.h, strict=True))
+        self._list_bytes = np.array([x.most_tape_bytes + h.most_tape_bytes for x, h in self._lists], dtype=np.int64)
+        self._own_list_bytes = np.array([x.most_own_bytes + h.most_own_bytes for x, h in self._lists], dtype=np.int64)
         self.slot_bytes: NDArray[np.int64] = self._value_bytes + self._list_bytes
-        self._longest = int(lists.lengths.max(initial=0))
-        kept = sum(x.kept_bytes + h.kept_bytes for x, h in pairs)
-        self._kept_bytes = np.max(kept, axis=1) + lists.lengths * self._own_value_bytes.sum()
+        self._lengths = lists.lengths
+
+    @cached_property
+    def bytes(self) -> NDArray[np.int64]:
+        """What is moved of each layer, sample and step, 0 where there is none, shape (L, B, T)."""
+        of_lists = np.stack([x.tape_bytes + h.tape_bytes for x, h in self._lists])
+        return self._where_there(self._value_bytes, of_lists)
+
+    @cached_property
+    def own_bytes(self) -> NDArray[np.int64]:
+        """What of it one tile keeps at most, found vector by vector, shape (L, B, T)."""
+        of_lists = np.stack([x.own_tape_bytes + h.own_tape_bytes for x, h in self._lists])
+        return self._where_there(self._own_value_bytes, of_lists)
+
+    def _where_there(self, value_bytes: NDArray[np.int64], of_lists: NDArray[np.int64]) -> NDArray[np.int64]:
+        steps = np.arange(of_lists.shape[2]) < self._lengths[:, None]
+        together: NDArray[np.int64] = steps * value_bytes[:, None, None] + of_lists
+        return together
 
     @property
     def local_bytes(self) -> int:
         """The whole tape of the sample whose tape is largest, in the tile that keeps most of it."""
-        return int(self._kept_bytes.max(initial=0))
+        of_lists = np.max(sum(x.kept_bytes + h.kept_bytes for x, h in self._lists), axis=1)
+        return int((of_lists + self._lengths * self._own_value_bytes.sum()).max(initial=0))
+
+    @property
+    def values_bytes(self) -> int:
+        """What is moved of each step of all layers beside its lists."""
+        return int(self._value_bytes.sum())
 
     @property
     def remote_bytes(self) -> int:
         """Slots for every step of the longest sample; samples follow each other and use the same ones."""
-        return self._longest * int(self.slot_bytes.sum())
+        return int(self._lengths.max(initial=0)) * int(self.slot_bytes.sum())
 
     @property
     def residue(self) -> NDArray[np.int64]:

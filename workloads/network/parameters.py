@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -72,11 +75,17 @@ def shapes(sizes: Sizes) -> tuple[tuple[int, ...], ...]:
     return (*found, (sizes.classes, sizes.hidden[-1]), (sizes.classes,), *table)
 
 
+@lru_cache(maxsize=16)
+def _places(sizes: Sizes) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """Return where each of `Parameters.arrays` begins and ends in one vector, and its shape."""
+    found = shapes(sizes)
+    ends = list(accumulate(map(math.prod, found)))
+    return tuple(zip((0, *ends[:-1]), ends, found, strict=True))
+
+
 def from_flat(vector: Array, sizes: Sizes) -> Parameters:
     """Return the parameters in `vector` as views of it; undoes `Parameters.flat`."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes(sizes)])
-    parts = np.split(vector, ends[:-1])
-    arrays = [part.reshape(shape) for part, shape in zip(parts, shapes(sizes), strict=True)]
+    arrays = [vector[begin:end].reshape(shape) for begin, end, shape in _places(sizes)]
     of_layers = ARRAYS_OF_A_LAYER * len(sizes.hidden)
     firsts = range(0, of_layers, ARRAYS_OF_A_LAYER)
     layers = tuple(Layer(*arrays[first : first + ARRAYS_OF_A_LAYER]) for first in firsts)

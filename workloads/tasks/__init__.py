@@ -22,10 +22,13 @@ class Task(Protocol):
         The figure's name, as in `accel.origin.FLOAT_FIGURES`.
     CLASSES
         Whether what is wanted are classes, which may have weights.
+    MODE
+        The mode of `accel.modes` in which a machine computes the gradient of the outputs: "loss" or "squared_loss".
     """
 
     FIGURE: str
     CLASSES: bool
+    MODE: str
 
     def wanted(self, readout: str) -> Wanted:
         """Return what recordings must say for a read-out; a read-out that the task has not is a `ValueError`."""

@@ -11,6 +11,7 @@ from deltatrain.workloads.tasks._losses import softmax_loss
 
 FIGURE = "accuracy"
 CLASSES = True
+MODE = "loss"
 
 loss = softmax_loss
 

@@ -11,6 +11,7 @@ from deltatrain.workloads.tasks._losses import squared_loss
 
 FIGURE = "mean_squared_error"
 CLASSES = False
+MODE = "squared_loss"
 
 loss = squared_loss
 

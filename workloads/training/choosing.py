@@ -8,7 +8,7 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.tables import Training
-from deltatrain.workloads.tasks import TASKS, Wanted
+from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.training.batches import EVALUATION_BATCH
 from deltatrain.workloads.workload import Workload
 
@@ -45,7 +45,7 @@ class Best:
 
 def check_recordings(workload: Workload, recordings: Recordings) -> None:
     """Raise a `ConfigError` in one line unless the recordings have what task and training of a workload need."""
-    wanted = TASKS.load(workload.task).wanted(workload.readout)
+    wanted = workload.wants
     if recordings.train.wants != wanted:
         raise ConfigError(
             f"task {workload.task!r} with read-out {workload.readout!r} takes {_WORDS[wanted]}, and data set "

@@ -246,7 +246,7 @@ def input_gradient(
 
 def with_one(engine: Engine, values: Integers) -> Integers:
     """Return `values` with the 1.0 of a bias column behind them."""
-    return np.append(values, _one(engine))
+    return np.append(values, one(engine))
 
 
 def _sizes(cell: Cell, layer: IntegerLayer) -> tuple[int, int]:
@@ -263,10 +263,10 @@ def _held_before(held: Integers, fired: Fired, width: int) -> Integers:
 
 def _with_bias(cell: Cell, fired: Fired, column: int) -> Fired:
     """Return the list with the bias column, which fires with the value 1.0, as its last entry."""
-    return Fired(np.append(fired.columns, column), np.append(fired.delta, _one(cell.engine)))
+    return Fired(np.append(fired.columns, column), np.append(fired.delta, one(cell.engine)))
 
 
-def _one(engine: Engine) -> int:
+def one(engine: Engine) -> int:
     """Return 1.0 in ``formats.activation``."""
     activation = engine.formats.activation
     return min(1 << activation.fraction_bits, activation.highest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from deltatrain.accel.modes.encode import threshold
 from deltatrain.accel.number import Integers, quantise
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import from_flat
+from deltatrain.workloads.tasks import TASKS, Wanted
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_parameters import IntegerParameters, quantised
-from deltatrain.workloads.training.integer_training import IntegerNetwork, forward, recorded_forward
+from deltatrain.workloads.training.integer_training import IntegerNetwork, Label, forward, recorded_forward
 from deltatrain.workloads.workload import Workload
 
 
@@ -27,7 +28,7 @@ class IntegerNumbers(NamedTuple):
     network: IntegerNetwork
     parameters: IntegerParameters
     samples: tuple[Integers, ...]
-    labels: tuple[int, ...]
+    labels: tuple[Label, ...]
     learning_rate: int
 
 
@@ -42,15 +43,15 @@ def in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> Integer
     numbers, workload = recorded.numbers, trace.workload
     if numbers is None:
         raise ConfigError(f"the recorded step of workload {workload.name!r} has neither weights nor inputs")
-    numbers.check(trace.sizes, recorded.lengths)
+    numbers.check(trace.sizes, recorded.lengths, workload.wants)
     network, formats = integer_network(workload, engine), engine.formats
     x = quantise(numbers.inputs, formats.activation)
     return IntegerNumbers(
         network,
         quantised(from_flat(numbers.parameters, trace.sizes), network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
-        tuple(numbers.labels.tolist()),
-        integer_learning_rate(float(numbers.learning_rate), workload.readout, recorded.lengths, engine),
+        integer_labels(numbers.labels, workload.wants, recorded.lengths, engine),
+        integer_learning_rate(float(numbers.learning_rate), trace, recorded.lengths, engine),
     )
 
 
@@ -66,13 +67,29 @@ def integer_network(workload: Workload, engine: Engine) -> IntegerNetwork:
     """Return what an engine computes for a workload."""
     thresholds = tuple((threshold(x, engine.formats), threshold(h, engine.formats)) for x, h in workload.thresholds)
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
-    return IntegerNetwork(arithmetic, engine, thresholds, workload.readout)
+    return IntegerNetwork(arithmetic, engine, thresholds, workload.readout, TASKS.load(workload.task).MODE)
 
 
-def integer_learning_rate(rate: float, readout: str, lengths: NDArray[np.int64], engine: Engine) -> int:
+def integer_labels(
+    labels: NDArray[Any], wants: Wanted, lengths: NDArray[np.int64], engine: Engine
+) -> tuple[Label, ...]:
+    """Return what is wanted of each sample, from `StepNumbers.labels`; numbers are rounded to ``formats.memory``."""
+    if wants == "classes":
+        return tuple(labels.tolist())
+    if wants.endswith("numbers"):
+        labels = quantise(labels, engine.formats.memory)
+    if wants == "numbers":
+        return tuple(labels[:, None])
+    return tuple(labels[:steps, sample] for sample, steps in enumerate(lengths.tolist()))
+
+
+def integer_learning_rate(rate: float, trace: Trace, lengths: NDArray[np.int64], engine: Engine) -> int:
     """Return a learning rate in ``formats.learning_rate``, at least the least that it holds.
 
-    It is divided by the number of classified steps, because the machine sums the loss where training takes a mean.
+    It is divided by the number of classified steps, because the machine sums the loss where training takes a mean. The
+    gradient of K squared errors lacks the factor 2 / K of their mean, so the rate has it.
     """
-    classified = int(lengths.sum()) if readout == "every" else len(lengths)
+    classified = int(lengths.sum()) if trace.workload.readout == "every" else len(lengths)
+    if not TASKS.load(trace.workload.task).CLASSES:
+        rate *= 2 / trace.classes
     return max(int(quantise(np.array(rate / classified), engine.formats.learning_rate)), 1)

@@ -11,20 +11,23 @@ bits; a mean is taken by dividing the learning rate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import loss, matvec, matvec_t, outer, update
+from deltatrain.accel.modes import MODES, matvec, matvec_t, outer, update
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers
 from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.training import integer_layer
 from deltatrain.workloads.training.integer_layer import Cell, LayerStep, with_one
 from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters, zeros_like
+
+Label = int | Integers
+"""A class for all steps that are read; a class for each, shape (R,); or numbers in ``formats.memory``, (R, K)."""
 
 
 class IntegerNetwork(NamedTuple):
@@ -40,12 +43,15 @@ class IntegerNetwork(NamedTuple):
         Least differences that fire, (input, recurrent) of each layer, from `accel.modes.encode.threshold`.
     readout
         "last" or "every": which steps are classified.
+    loss
+        The mode of `accel.modes` that computes the gradient of the logits.
     """
 
     arithmetic: CellArithmetic
     engine: Engine
     thresholds: tuple[tuple[int, int], ...]
     readout: str
+    loss: str = "loss"
 
     @property
     def cell(self) -> Cell:
@@ -132,7 +138,7 @@ def training_step(
     network: IntegerNetwork,
     parameters: IntegerParameters,
     samples: Sequence[Integers],
-    labels: Sequence[int],
+    labels: Sequence[Label],
     learning_rate: int,
 ) -> IntegerStep:
     """Run one training step of a mini-batch.
@@ -144,7 +150,7 @@ def training_step(
     samples
         Input of each, in ``formats.activation``, shape (T_b, F) with T_b at least 1.
     labels
-        The wanted class of each.
+        What is wanted of each (`Label`).
     learning_rate
         In ``formats.learning_rate``.
     """
@@ -152,10 +158,10 @@ def training_step(
     for x, label in zip(samples, labels, strict=True):
         ran = forward(network, parameters, x)
         logits = classify(network, parameters, ran[-1].h)
-        g_logits = np.stack([loss.result(row, label, network.engine.formats) for row in logits])
+        g_logits = loss_gradients(network, logits, label)
         backward = _backward(network, parameters, ran, g_logits, gradients)
         records.append(SampleRecord(ran, backward, logits, g_logits))
-    updated = _update(network, parameters, gradients, learning_rate)
+    updated = moved(network, parameters, gradients, learning_rate)
     return IntegerStep(tuple(records), gradients, updated)
 
 
@@ -183,6 +189,22 @@ def classify(network: IntegerNetwork, parameters: IntegerParameters, h: Integers
     emitted = network.cell.encoder.emitted(h)
     read = (with_one(network.engine, emitted[t]) for t in read_steps(network, len(h)))
     return np.stack([matvec.result(start, W, h_one, formats) for h_one in read])
+
+
+def loss_gradients(network: IntegerNetwork, logits: Integers, label: Label) -> Integers:
+    """Return the gradients of the logits, (R, classes), of what is wanted of the sample; in ``formats.gradient``."""
+    mode: Any = MODES.load(network.loss)
+    return np.stack(
+        [
+            mode.result(row, wanted, network.engine.formats)
+            for row, wanted in zip(logits, wanted_rows(label, len(logits)), strict=True)
+        ]
+    )
+
+
+def wanted_rows(label: Label, rows: int) -> list[Any]:
+    """Return what is wanted of each of so many steps that are read: a class, or numbers of shape (K,)."""
+    return [label] * rows if np.ndim(label) == 0 else list(np.asarray(label))
 
 
 def recorded_step(step: IntegerStep, widths: Sequence[int], epoch: int = 0, number: int = 0) -> RecordedStep:
@@ -277,17 +299,19 @@ def _backward_layer(
     return LayerBackward(g_hs, g_memories, g_xs if wants_input else None)
 
 
-def _update(
+def moved(
     network: IntegerNetwork, parameters: IntegerParameters, gradients: IntegerParameters, learning_rate: int
 ) -> IntegerParameters:
-    def moved(W: Integers, dW: Integers) -> Integers:
+    """Return the weights after the update with these gradients; `learning_rate` as in `training_step`."""
+
+    def of(W: Integers, dW: Integers) -> Integers:
         return update.result(W, dW, learning_rate, network.engine.formats)[0]
 
     layers = tuple(
-        IntegerLayer(moved(W.W_x, dW.W_x), moved(W.W_h, dW.W_h))
+        IntegerLayer(of(W.W_x, dW.W_x), of(W.W_h, dW.W_h))
         for W, dW in zip(parameters.layers, gradients.layers, strict=True)
     )
-    return IntegerParameters(layers, moved(parameters.readout, gradients.readout))
+    return IntegerParameters(layers, of(parameters.readout, gradients.readout))
 
 
 def read_steps(network: IntegerNetwork, steps: int) -> range:

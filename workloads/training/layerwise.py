@@ -25,12 +25,10 @@ def rate_factors(training: Training, sizes: Sizes, dtype: np.dtype[np.floating])
 def kept_outputs(
     training: Training, sizes: Sizes, samples: int, dtype: np.dtype[np.floating], rng: np.random.Generator
 ) -> tuple[Array, ...]:
-    """Return the factor of each h that goes on to a next layer, (samples, H) for each such layer; empty if all is kept.
+    """Return the factor of each h that goes on to a next layer, (samples, H) for each such layer.
 
     It is 0 for what is dropped, in all steps of a sample, and 1 / (1 - dropout) elsewhere. With an embedding, the last
     layer's h, which the read-out reads, has a factor too, and behind it come those of looked up rows, (samples, I).
     """
-    if not training.dropout:
-        return ()
     share, widths = 1 - training.dropout, (*sizes.hidden, sizes.features) if sizes.words else sizes.hidden[:-1]
     return tuple((rng.random((samples, width)) < share).astype(dtype) / dtype.type(share) for width in widths)

@@ -13,10 +13,11 @@ from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.network.network import Sizes, from_flat
 from deltatrain.workloads.tables import Training
 from deltatrain.workloads.training.learning_state import LearningState
+from deltatrain.workloads.workload import Workload
 
 
 def check_resumable(
-    state: LearningState, fresh: LearningState, sizes: Sizes, training: Training, epoch_updates: int, path: Path
+    state: LearningState, fresh: LearningState, sizes: Sizes, workload: Workload, epoch_updates: int, path: Path
 ) -> None:
     """Raise a `ConfigError` in one line unless training can go on from the state that was read from `path`.
 
@@ -26,8 +27,8 @@ def check_resumable(
         The state read, and one that has just begun.
     sizes
         Of the network.
-    training
-        How it learns.
+    workload
+        What is trained, and how it learns.
     epoch_updates
         Updates of one epoch.
     path
@@ -40,12 +41,12 @@ def check_resumable(
         )
     try:
         for step in state.recorded:
-            step.check(sizes)
+            step.check(sizes, workload.wants)
         for counts in state.epochs:
             counts.check(sizes)
     except ConfigError as error:
         raise ConfigError(f"{path} is of another network than its workload's, or damaged: {error}") from None
-    for fault in (*_of_arrays(state, fresh, sizes), *_of_progress(state, training, epoch_updates)):
+    for fault in (*_of_arrays(state, fresh, sizes), *_of_progress(state, workload.training, epoch_updates)):
         raise ConfigError(f"{path} is of another network than its workload's, or damaged: {fault}; delete it")
 
 

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.arrays.words import are_words
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.interchange.initial import initial_network
@@ -23,7 +24,7 @@ from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.step_numbers import StepNumbers
-from deltatrain.workloads.tables import CLASSIFICATION, Training
+from deltatrain.workloads.tables import Training
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
@@ -195,7 +196,7 @@ def _train(
     if resume and state_path is not None and state_path.exists():
         fresh, state = state, learning_state.load(state_path, workload.digest())
         updates = epoch_updates(recordings.train.lengths, workload.training)
-        check_resumable(state, fresh, sizes, workload.training, updates, state_path)
+        check_resumable(state, fresh, sizes, workload, updates, state_path)
     figure = state.epochs[-1].figure if state.epochs else None
     for epoch in range(len(state.epochs), workload.training.epochs):
         if stopped_early(workload.training, state.best, epoch):
@@ -264,9 +265,11 @@ def _epoch(
     factors = rate_factors(training, sizes, vector.dtype)
     total, seen, fired = 0.0, 0, nothing_fired(sizes)
     truncation, after = truncation_of(training), _BEGINNING
+    kept: tuple[Array, ...] = ()
     for window in all_windows(part, batches, truncation):
-        rng = _generator(training, _DROPOUT, update)
-        kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
+        if training.dropout:
+            rng = _generator(training, _DROPOUT, update)
+            kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
         batch = window.x, window.lengths, window.labels, window.state(truncation, after)
         step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *batch)
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
@@ -332,15 +335,10 @@ def _record(
     window, before = recorded_window(network, parameters, part, chosen, truncation_of(training))
     ran = forward(network, parameters, window.x, window.lengths, before)
     step = recorded_step(ran, epoch, update, window.x if network.sizes.words else None)
-    if training.truncate_steps is not None or not _has_numbers(workload, network):
+    numbered = network.thresholds is not None and bool(network.sizes.cell.STREAMS.HELD)
+    if training.truncate_steps is not None or not numbered or are_words(window.x):
         return step
-    return replace(step, numbers=StepNumbers(parameters.flat(), window.x, part.labels[chosen], np.array(rate)))
-
-
-def _has_numbers(workload: Workload, network: Network) -> bool:
-    """Tell whether gates can run the step that is recorded."""
-    thresholded = network.thresholds is not None and bool(network.sizes.cell.STREAMS.HELD)
-    return thresholded and workload.task == CLASSIFICATION
+    return replace(step, numbers=StepNumbers(parameters.flat(), window.x, part.wanted(chosen), np.array(rate)))
 
 
 def _best_step(workload: Workload, network: Network, state: LearningState, best: Best, part: Sequences) -> RecordedStep:

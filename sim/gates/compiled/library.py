@@ -17,6 +17,7 @@ from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file, scratch_folder
 from deltatrain.sim.gates.compiled.known import key, known_library, remember_library
 from deltatrain.sim.gates.compiled.recipe import Recipe
+from deltatrain.sim.gates.compiled.runtime import keep_runtime, put_runtime_back
 from deltatrain.sim.gates.compiled.tools import Tool
 from deltatrain.sim.gates.ports import Port, Ports, StreamPort
 from deltatrain.workloads.data.cache import cache_folder, own_folder
@@ -71,12 +72,15 @@ def _converted(component: Component, ports: Ports, tool: Tool, waveform: str | N
         "design.cpp": _design(ports, recipe, tool),
         **{name: (files(__package__) / name).read_text() for name in (tool.HEADER, _HARNESS)},
     }
-    made_of = [platform.machine(), tool.version(), *map(str, recipe.commands), *sources.values()]
-    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
-    place = folder / f"{tool.NAME}-{digest[:24]}.so"
+    made_by = [platform.machine(), tool.version(), *map(str, recipe.commands)]
+    place = folder / f"{tool.NAME}-{_digest(*made_by, *sources.values())}.so"
     if not place.exists():
-        _build(place, sources, recipe)
+        _build(place, sources, recipe, folder / f"{tool.NAME}-runtime-{_digest(*made_by)}")
     return place
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 def _design(ports: Ports, recipe: Recipe, tool: Tool) -> str:
@@ -109,8 +113,11 @@ def _design(ports: Ports, recipe: Recipe, tool: Tool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _build(place: Path, sources: dict[str, str], recipe: Recipe) -> None:
-    """Build the library in a folder of its own and move it to `place`, where another process may put it too."""
+def _build(place: Path, sources: dict[str, str], recipe: Recipe, kept: Path) -> None:
+    """Build the library in a folder of its own and move it to `place`, where another process may put it too.
+
+    What is the same for every design is kept in files whose paths begin with `kept`.
+    """
     log = place.with_suffix(".log")
     try:
         with scratch_folder(".building-", place.parent) as folder:
@@ -118,11 +125,13 @@ def _build(place: Path, sources: dict[str, str], recipe: Recipe) -> None:
                 (folder / file).write_text(text)
             output = b""
             for command in recipe.commands:
+                put_runtime_back(kept, recipe.runtime, folder)  # the command before may have cleared the folder
                 done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                 output += done.stdout
                 if done.returncode:
                     replace_file(log, output)
                     raise HostError(f"compiled gates cannot be built: {command[0]} failed, its output is in {log}")
+            keep_runtime(kept, recipe.runtime, folder)
             (folder / "gates.so").replace(place)
     except OSError as error:
         raise HostError(f"compiled gates cannot be built in {place.parent}: {error.strerror or error}") from None

@@ -22,9 +22,12 @@ class Recipe:
         What the C++ files must know: CLOCK, the member that is the clock, if any; WAVEFORM if one is to be written.
     commands
         The commands, one after the other; the C++ file to compile is ``design.cpp``.
+    runtime
+        Files that the commands make if they are not there, and the same ones for every design.
     """
 
     text: str
     file: str
     macros: Mapping[str, str]
     commands: Sequence[Sequence[str]]
+    runtime: Sequence[str] = ()

@@ -72,6 +72,7 @@ class CompiledSimulation(Simulation):
         mask = sum(1 << self._sinks[name] for name in set(stopping))
         self._restartable = waveform is None
         self._opening = (mask, halt, os.fsencode(waveform or ""))
+        self._values: dict[str, ctypes.Array[ctypes.c_char]] = {}  # where the library writes plain outputs
         self._gates: ctypes.c_void_p
         self._counters: memoryview
         self._open()
@@ -113,7 +114,9 @@ class CompiledSimulation(Simulation):
 
     def value(self, port: str) -> int:
         """Return a plain output now."""
-        bits = ctypes.create_string_buffer(_padded_bytes(self._ports.output(port)))
+        bits = self._values.get(port)
+        if bits is None:
+            bits = self._values[port] = ctypes.create_string_buffer(_padded_bytes(self._ports.output(port)))
         self._library.gates_value(self._gates, self._outputs[port], bits)
         return int.from_bytes(bits.raw, "little")
 
@@ -128,9 +131,10 @@ class CompiledSimulation(Simulation):
 
     def taken(self, port: str) -> list[tuple[int, int]]:
         """Return what a stream out of the design gave since last asked."""
+        number = self._sinks.get(port)
+        if number is not None and not self._counters[1 + number]:
+            return []  # mostly, and asked at every stop
         rows = self._handed_out(port)
-        if not rows:
-            return []
         size = _padded_bytes(self._ports.sinks[port].payload)
         if size == 8:
             return list(_ITEM.iter_unpack(rows))

@@ -33,6 +33,13 @@ if ($test$plusargs("vcd")) begin
 end
 """
 
+_OWN_TILE = """\
+if (identity !== 32'd{0}) begin
+  $display("FAIL: tile.v is another machine's, network's or for other lengths: identity %0d, not {0}", identity);
+  $stop;
+end
+"""
+
 _VERDICT = """\
 if (failed) $stop;
 else $display("PASS: %0d cycles, %0d bytes of off-chip memory", cycles, MEMORY_BYTES);
@@ -108,7 +115,7 @@ def _local_memory(plan: BenchPlan, name: str) -> str:
 
 def _instance(plan: BenchPlan) -> str:
     """Return the tile; every stream out of it is always ready."""
-    ports, outputs = plan.ports, ("finished", "cycles", "spent")
+    ports, outputs = plan.ports, ("identity", "finished", "cycles", "spent")
     pins = [".clk(clk)", ".rst(rst)", ".start(start)"]
     pins += [f".{name}({constant(ports.inputs[name].width, value)})" for name, value in plan.inputs.items()]
     pins += [f".{name}({name if name in outputs else ''})" for name in ports.outputs]
@@ -159,7 +166,7 @@ def _read_files(plan: BenchPlan) -> str:
 
 def _run(plan: BenchPlan) -> str:
     """Return reset, the filling of the tile's memory of W, and the step."""
-    lines = ["repeat (2) begin settle; clock; end", "rst = 0;"]
+    lines = ["repeat (2) begin settle; clock; end", "rst = 0;", _OWN_TILE.format(plan.identity)]
     if "local_weights" in plan.local:
         name = "local_weights__host_writes"
         lines.append(f"{name}_asked = {plan.item_count(name)};")

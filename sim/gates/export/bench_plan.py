@@ -46,6 +46,8 @@ class BenchPlan:
     ----------
     ports
         Of the tile.
+    identity
+        Of the tile, see `rtl.tile.Tile`.
     formats, lanes
         Of its engine.
     inputs
@@ -63,6 +65,7 @@ class BenchPlan:
     """
 
     ports: Ports
+    identity: int
     formats: Formats
     lanes: int
     inputs: Mapping[str, int]

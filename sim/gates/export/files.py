@@ -8,6 +8,7 @@ from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import Program
+from deltatrain.rtl.tile import checksum
 from deltatrain.sim.gates import layout
 from deltatrain.sim.gates.engines import Engine
 from deltatrain.sim.gates.export.bench import bench
@@ -107,6 +108,7 @@ class _Files:
         rate = (1 << ports.inputs["learning_rate"].width) - 1
         self._plan = BenchPlan(
             ports=ports,
+            identity=checksum(tile.made_from),
             formats=formats,
             lanes=self._engine.lanes,
             inputs={

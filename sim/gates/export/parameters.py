@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import In
 
@@ -59,7 +60,8 @@ def _network(step: NumberedStep) -> dict[str, Any]:
         "classes": shape.classes,
         "readout": step.network.readout,
         "steps": [len(sample) for sample in step.samples],
-        "labels": list(step.labels),
+        "loss": step.network.loss,
+        "labels": [np.asarray(label).tolist() for label in step.labels],
         "thresholds": [list(pair) for pair in step.network.thresholds],
         "learning_rate": step.learning_rate,
         "updates": step.updates,

@@ -253,6 +253,14 @@ CASES = [
     ("a series without data", ts_with("@data", "#"), "", "toy.ts line 10 found '1,2,3:4,5,6:right' accepted @KEY"),
     ("dimensions of other lengths", ts_with("4,5,6", "4,5"), "", "toy.ts line 10 [3, 2] steps accepted equally many"),
     ("a value that is missing", ts_with("4,5,6", "4,?,6"), "", "toy.ts line 10 dimension 1 step 1 '?' number"),
+    (
+        "a series without a label",
+        ts_with("1,2,3:4,5,6:right", "1,2,3"),
+        "",
+        "toy.ts line 10 found accepted a colon and a label",
+    ),
+    ("a label twice", ts_with("true left right", "true left left"), "", "toy.ts @classLabel 'left' twice once"),
+    ("classes in place of numbers", ts_with("#", "#"), "targets=numbers", "@targetlabel found accepted 'true'"),
     ("an unknown label", ts_with("6:right", "6:up"), "", "toy.ts line 10 label 'up' left, right"),
     (
         "a series to be predicted",

@@ -42,6 +42,7 @@ COMMANDS = (
     "describe",
     "list",
     "data",
+    "bench",
 )
 TINY = ("run", "--workload", "tiny", "--on", "tiny")
 PNG = b"\x89PNG\r\n\x1a\n"

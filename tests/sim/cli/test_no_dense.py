@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from deltatrain.accel.origin import NO_DENSE
 from deltatrain.accel.result import Result
 from deltatrain.reports.page.figures import figures
 from deltatrain.reports.table import flat
+from deltatrain.sim.cli.application import COMMANDS
 from deltatrain.sim.gathering import gather
+from deltatrain.sim.studies import STUDIES
 
 STEP = ("-w", "tiny", "--on", "edge", "--no-dense")
 
@@ -51,6 +55,34 @@ def test_the_main_job_takes_it(deltatrain, tmp_path):
     assert result.dense is None
     assert "speedup" not in flat(result)
     assert (tmp_path / "run" / "figures" / "phase_breakdown.png").is_file()
+
+
+def test_a_sweep_takes_it_whatever_its_space_says(deltatrain, tmp_path):
+    lines = ['machine = "tiny"', 'workload = "tiny"', "dense = true", "[vary]", '"machine.engine.lanes" = [2, 4]']
+    lines += ["[objectives]", 'seconds = "minimise"']
+    (tmp_path / "space.toml").write_text("\n".join(['name = "two"', *lines]))
+
+    def columns(*words: str) -> str:
+        out = tmp_path / "-".join(["out", *words])
+        assert deltatrain("sweep", tmp_path / "space.toml", "--workers", 1, "--out", out, *words).status == 0
+        return (out / "table.csv").read_text().splitlines()[0]
+
+    assert "dense" not in columns("--no-dense") and "speedup" not in columns("--no-dense")
+    assert "dense.cycles" in columns() and "speedup" in columns("--dense")
+
+
+def test_every_command_that_simulates_a_dense_run_takes_it():
+    taking = {word for word, command in COMMANDS.items() if "dense" in signature(command).parameters}
+    assert taking == {"run", "simulate", "sweep"}
+
+
+@pytest.mark.parametrize("name", STUDIES.names())
+def test_no_study_makes_a_dense_run_that_it_does_not_show(name):
+    tree = ast.parse(Path(STUDIES.load(name).__file__).read_text())
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "simulate"
+    ]
+    assert all(any(word.arg == "dense" for word in call.keywords) for call in calls)
 
 
 def test_the_page_says_it(deltatrain, folder):

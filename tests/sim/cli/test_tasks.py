@@ -164,9 +164,11 @@ def test_what_no_machine_or_file_has_of_words_is_one_line(deltatrain, tmp_path, 
         assert ran.status == 2 and "has an embedding" in ran.stderr and not (tmp_path / name).exists(), ran.stderr
 
 
-def test_gates_refuse_a_regression_before_it_is_trained(deltatrain, tmp_path, described):
-    ran = deltatrain("run", "--workload", described, "--on", "tiny", "--fidelity", "rtl", "--out", tmp_path / "out")
-    assert ran.status == 2 and "task must be 'classification' for fidelity 'rtl', not 'regression'" in ran.stderr
+def test_gates_refuse_what_they_cannot_learn_before_it_is_trained(deltatrain, tmp_path, described):
+    rates = "workload.training.layer_rates=[1.0,0.5]"
+    told = ("--on", "tiny", "--fidelity", "rtl", "--set", rates, "--out", tmp_path / "out")
+    ran = deltatrain("run", "--workload", described, *told)
+    assert ran.status == 2 and "training.layer_rates must be left out for fidelity 'rtl'" in ran.stderr
 
 
 def test_what_fits_no_task_is_one_line(deltatrain, tmp_path, described):

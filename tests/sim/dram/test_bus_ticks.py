@@ -10,8 +10,8 @@ from hypothesis import given, settings
 
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.sim.dram.controller import BusTicks, DramChannels
-from deltatrain.sim.dram.kernel import COMMANDS, NEVER
 from deltatrain.sim.dram.rules import Rules
+from deltatrain.sim.dram.words import COMMANDS, NEVER
 
 
 def _clock_by_clock(case: Case, memory: DramChannels, finished: np.ndarray, end: int) -> Counter[str]:

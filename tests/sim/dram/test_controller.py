@@ -5,20 +5,19 @@ from __future__ import annotations
 import itertools
 from collections import deque
 
-import numba
 import numpy as np
 import pytest
 from dram_workloads import Case, cases
-from hypothesis import event, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.dram_parts import DRAM_PARTS
 from deltatrain.accel.errors import ConfigError
-from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram import words as k
 from deltatrain.sim.dram.controller import Commands, DramChannels, Finished
-from deltatrain.sim.dram.kernel import COMMANDS
 from deltatrain.sim.dram.requests import Requests
+from deltatrain.sim.dram.words import COMMANDS
 
 
 def _usual(name: str, **changes: object) -> tuple[DramPart, DramController]:
@@ -114,30 +113,6 @@ def test_lock_step_makes_no_difference(case: Case, jump: bool) -> None:
     assert _same(_by_channel(stepped), _by_channel(commands))
 
 
-@settings(max_examples=60)
-@given(cases(120))
-def test_what_surely_comes_first_does(case: Case) -> None:
-    """What is found without a look at the whole queue is what is found with one."""
-    memory, sure = DramChannels(case.part, case.controller), 0
-    for cycle, address, write in zip(*(field.tolist() for field in case.requests), strict=True):
-        memory.serve(np.array([cycle]), np.array([address]), np.array([write]))
-        words, rules = memory._state.words, memory.rules
-        for channel in memory._channels.tolist():
-            oldest, place, first = _oldest_and_first(rules, words, channel)
-            if oldest != kernel.NEVER:
-                assert first == (oldest, kernel.READ, place)
-                sure += 1
-    event("some are sure" if sure else "none are")
-
-
-@numba.njit
-def _oldest_and_first(t, w, ch):
-    """Return what the kernel says of the oldest request, its place, and of the first that is ready."""
-    kernel._turn(t, w, ch)
-    place = kernel._first_place(t, ch, w[ch + kernel.WRITING])
-    return kernel._oldest_ready(t, w, ch), place, kernel._first_ready(t, w, ch)
-
-
 def test_what_a_queued_write_answers_is_told_from_what_takes_its_place() -> None:
     """Four writes of a burst and two reads of it, in six cycles, while its row is being opened: one write is made."""
     part, controller = _usual("ddr3_1600")
@@ -158,7 +133,7 @@ def test_an_open_row_is_left_after_as_many_younger_requests_as_may_go_first(most
     memory.serve(np.zeros(len(rows), np.int64), rows * other_row + 64 * np.arange(len(rows)), rows < 0)
     memory.finish()
     commands = memory.take_commands()
-    served = commands.row[commands.command == kernel.READ].tolist()
+    served = commands.row[commands.command == k.READ].tolist()
     assert served == [0] * (1 + most) + [1] * (1 + most) + [0] * 3 + [1] * 2
 
 
@@ -261,7 +236,7 @@ def test_a_window_holds_four_activates(name: str) -> None:
     memory.serve(np.zeros(5, np.int64), addresses, addresses < 0)
     memory.finish()
     commands = memory.take_commands()
-    opened = commands.cycle[commands.command == kernel.ACTIVATE]
+    opened = commands.cycle[commands.command == k.ACTIVATE]
     assert (np.diff(opened[:4]) == part.timing.tRRD_S).all()
     late = opened[4] - opened[0] - max(part.timing.tFAW, 4 * part.timing.tRRD_S)
     assert 0 <= late <= (not part.row_bus)  # a column may need the command bus just then
@@ -277,8 +252,8 @@ def test_a_refresh_goes_before_what_is_ready_in_the_same_cycle(offset: int) -> N
     memory.serve(np.full(60, due - 100 + offset), addresses, addresses < 0)
     memory.finish()
     commands = memory.take_commands()
-    assert commands.cycle[commands.command == kernel.REFRESH][0] == due
-    assert (commands.command == kernel.READ).sum() == 60
+    assert commands.cycle[commands.command == k.REFRESH][0] == due
+    assert (commands.command == k.READ).sum() == 60
 
 
 def test_a_row_conflict_costs_precharge_activate_and_read() -> None:
@@ -334,7 +309,7 @@ def test_refreshes_that_wait_do_not_put_off_those_behind_them() -> None:
     memory.serve(np.arange(0, 30 * interval, 300), np.zeros(30 * interval // 300, np.int64), np.zeros(624, bool))
     memory.advance(31 * interval)
     commands = memory.take_commands()
-    late = commands.cycle[commands.command == kernel.REFRESH][:30] - interval * np.arange(1, 31)
+    late = commands.cycle[commands.command == k.REFRESH][:30] - interval * np.arange(1, 31)
     assert (late >= 0).all() and (late <= part.timing.tRAS + part.timing.tRP).all() and late.max() > 0
 
 

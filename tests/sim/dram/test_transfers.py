@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.dram_parts import DRAM_PARTS
-from deltatrain.sim.dram import kernel
+from deltatrain.sim.dram import words as k
 from deltatrain.sim.dram.controller import DramChannels
 from deltatrain.sim.dram.transfers import Transfers
 
@@ -40,7 +40,7 @@ def test_a_transfer_is_its_bursts_one_by_one(data: st.DataObject, name: str, see
             now = max(now, ours.accepted)
             ours.await_reads(now, 0, -1)
     for first, end in asked:
-        assert ours.await_reads(kernel.NEVER - 1, first, end)[0] == end
+        assert ours.await_reads(k.NEVER - 1, first, end)[0] == end
     cycles, addresses, kinds = (np.array(column) for column in zip(*bursts, strict=True))
     served, rest = reference.serve(cycles, addresses, kinds), reference.finish()
     done = np.concatenate([served.done, rest.done])[np.argsort(np.concatenate([served.ticket, rest.ticket]))]

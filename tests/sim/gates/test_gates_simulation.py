@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -467,6 +468,23 @@ def test_gates_are_built_once(tool, monkeypatch):
     simulation_of(tool, Asker).close()
     monkeypatch.delattr("deltatrain.sim.gates.compiled.library._build")
     simulation_of(tool, Asker).close()
+
+
+def test_what_is_the_same_for_every_design_is_compiled_once(monkeypatch, tmp_path):
+    simulation_of("verilator", Asker).close()  # skips the test where the tool is missing
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path))
+    said, run = [], subprocess.run
+
+    def logged(*words, **options):
+        done = run(*words, **options)
+        said.append(str(done.stdout))
+        return done
+
+    monkeypatch.setattr(subprocess, "run", logged)
+    for design, compiled in ((Asker, 1), (Wide, 0)):
+        CompiledSimulation(design(), tool="verilator").close()
+        assert sum(text.count("-c -o verilated.o") for text in said) == compiled
+        said.clear()
 
 
 @pytest.mark.parametrize("tool", COMPILED)

@@ -149,6 +149,22 @@ def test_lanes_that_take_a_word_a_cycle_end_as_the_law_says(
     assert taken + 1 == max(free + words, told[0].ready)
 
 
+def test_a_memory_that_is_faster_than_its_port_is_woken_once_for_many_requests() -> None:
+    """Words are told when the port has passed all that were told before: eight requests are in flight, so eight."""
+    machine = Architecture.named("edge", {"dma.bytes_per_cycle": 4})
+    tile, reads, words, ahead = Tile(machine, bytearray(1 << 16)), 50, 8, 8
+    size, told = words * tile.host.word_bytes("weights"), list[int]()
+
+    def offer(due: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
+        told.append(tile.clock.cycle)
+        tile.keep("it")(due, rows)
+
+    at = [max(0, read - ahead) * size // 4 for read in range(reads)]
+    tile.run(*((at[read], partial(tile.host.read, read * size, words, "weights", offer)) for read in range(reads)))
+    assert len(tile.due["it"]) == reads * words
+    assert len(set(told)) <= -(-reads // ahead) + 1
+
+
 def test_bytes_outside_of_the_image_are_refused() -> None:
     host = RemoteHost(Architecture.named("tiny"), bytearray(16), Clock())
     with pytest.raises(IndexError, match="bytes 9 to 17 are outside of the image of 16 bytes"):

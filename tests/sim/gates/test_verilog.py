@@ -19,6 +19,8 @@ from deltatrain.accel.number import NumberFormat
 from deltatrain.sim.cli.application import application
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.drawn_step import drawn_step
+from deltatrain.sim.gates.engines import engine_named
+from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.workloads.workload import Workload
@@ -287,3 +289,44 @@ def test_the_bench_runs_the_recorded_step_of_a_trace(tmp_path):
     for wrong, said in (([], "neither weights nor inputs"), (["-w", "tiny"], "give either a trace file or --workload")):
         refused = command(["verilog", str(tmp_path / "trace.npz"), *wrong, *options])
         assert refused.returncode == 2 and said in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def drawn_of(changes, seed):
+    trace = synthetic_trace(Workload.named("tiny", WORKLOAD | changes))
+    machine = Architecture.named("tiny", MACHINE | HOMES["local"])
+    return drawn_step(machine, trace, trace.recorded[-1], seed)
+
+
+def run_on_other_gates(tile, folder, step):
+    """Return what the bench of `step` says of gates that were drawn for another step."""
+    for name, content in exported(step, engine_named("amaranth")).items():
+        (folder / name).write_bytes(content)
+    (folder / "tile.v").write_bytes(tile)
+    build = ["iverilog", "-g2001", "-o", "tile_tb.vvp", "tile_tb.v", "tile.v"]
+    subprocess.run(build, cwd=folder, check=True)
+    return in_icarus(folder)
+
+
+SPARSE = {"synthetic.inputs": 9, "synthetic.occupancy_x": 0.0, "synthetic.occupancy_h": 0.0}
+DENSE = {"synthetic.inputs": 9, "synthetic.occupancy_x": 1.0, "synthetic.occupancy_h": 1.0}
+
+
+def test_gates_drawn_where_nothing_fires_run_data_that_all_fire_and_know_other_lengths(tmp_path):
+    needs("iverilog")
+    tile = exported(drawn_of(SPARSE, 1), engine_named("amaranth"))["tile.v"]
+    ran = run_on_other_gates(tile, tmp_path, drawn_of(DENSE, 2))
+    assert ran.returncode == 0 and "PASS: " in ran.stdout, ran.stdout
+    ran = run_on_other_gates(tile, tmp_path, drawn_of(DENSE | {"synthetic.steps": 3}, 2))
+    assert ran.returncode != 0 and "FAIL: tile.v is another machine's, network's or for other lengths" in ran.stdout
+
+
+@pytest.mark.long
+def test_gates_run_two_hundred_data_that_they_were_not_drawn_for(tmp_path):
+    needs("iverilog")
+    tile = exported(drawn_of(SPARSE, 1), engine_named("amaranth"))["tile.v"]
+    rng = np.random.default_rng(11)
+    for case in range(200):
+        x, h = rng.random(2).round(3)
+        step = drawn_of({"synthetic.inputs": 9, "synthetic.occupancy_x": x, "synthetic.occupancy_h": h}, case)
+        ran = run_on_other_gates(tile, tmp_path, step)
+        assert ran.returncode == 0 and "PASS: " in ran.stdout, (case, x, h, ran.stdout)

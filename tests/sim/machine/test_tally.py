@@ -14,8 +14,8 @@ from deltatrain.accel.dram import DramPart
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, Ops, Program, Tensor
 from deltatrain.sim.fidelity import FIDELITIES, cycle
-from deltatrain.sim.fidelity.analytic import bus_cycles
 from deltatrain.sim.machine.tally import UnitTally
+from deltatrain.workloads.lowering.costs.bounds import bus_cycles
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.synthetic import uniform_masks
 

@@ -53,3 +53,17 @@ def test_an_alarm_wakes_in_time_and_never_outside_of_what_was_asked(
     assert running.is_alive == (len(woken) == len(waits))
     for number, (wait, at) in enumerate(zip(waits, woken, strict=False)):
         assert at <= ([0, *woken][number]) + wait
+
+
+@given(st.integers(0, 9), st.integers(1, 9), st.integers(0, 3))
+def test_time_passes_without_an_event_only_where_none_is_up_to_it(begin: int, ahead: int, phase: int) -> None:
+    clock, seen = Clock(begin), list[int]()
+    turn = Turn(clock, begin + ahead, (LOAD, FETCH, MEMORY, SAMPLE)[phase])
+    turn.callbacks.append(lambda _: seen.append(clock.cycle))
+    for cycle in range(begin, begin + ahead):
+        assert clock.pass_quietly(cycle) and clock.cycle == cycle
+    for cycle in (begin + ahead, begin + ahead + 1):
+        assert not clock.pass_quietly(cycle) and clock.cycle == begin + ahead - 1
+    clock.run()
+    assert seen == [begin + ahead]
+    assert clock.pass_quietly(10**6) and clock.cycle == 10**6

@@ -119,6 +119,34 @@ def test_a_ts_file_alone_is_split_by_share(tmp_path: Path) -> None:
     assert counts(loaded(tmp_path / "toy.ts")) == {"train": 16, "test": 4}
 
 
+def test_a_ts_file_of_numbers_is_a_regression(tmp_path: Path) -> None:
+    header = files.TS.replace("@classLabel true left right", "@targetlabel true").partition("@data\n")[0] + "@data\n"
+    rows = "".join(f"{n},{n + 1}:{n},{n}:{n / 4}\n" for n in range(20))
+    (tmp_path / "toy.ts").write_text("\ufeff" + header + rows)  # with a mark, as some editors leave it
+    recordings = loaded(tmp_path / "toy.ts", targets="numbers", standardise="none")
+    assert recordings.train.wants == "numbers" and counts(recordings) == {"train": 16, "test": 4}
+    assert_array_equal(recordings.train.labels[:, 0], recordings.train.values[::2, 0] / 4)
+    (tmp_path / "bad.ts").write_text(header + rows + "1,2:3,4:1e39\n")
+    with pytest.raises(ConfigError, match=r"bad.ts, line 30: found label '1e39', accepted is a finite number"):
+        loaded(tmp_path / "bad.ts", targets="numbers")
+
+
+def test_values_beyond_float32_are_told_with_their_place(tmp_path: Path) -> None:
+    x = np.ones((10, 3, 2))
+    x[2, 1, 0] = 1e300
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(10) % 2)
+    with pytest.raises(ConfigError, match=r"a.npz, sequence 2, step 1, feature 0: found inf, accepted are finite"):
+        loaded(tmp_path / "a.npz")
+
+
+def test_hidden_files_are_no_sounds(tmp_path: Path) -> None:
+    files.write_wav_folder(tmp_path / "a")
+    digest = loaded(tmp_path / "a").digest
+    for folder in (one for one in (tmp_path / "a").iterdir() if one.is_dir()):
+        (folder / "._0.wav").write_bytes(b"what macOS leaves beside a file")
+    assert loaded(tmp_path / "a").digest == digest
+
+
 def test_the_suffix_of_a_sound_may_be_in_capitals(tmp_path: Path) -> None:
     files.write_wav_folder(tmp_path / "a")
     digest = loaded(tmp_path / "a").digest

@@ -193,5 +193,5 @@ def test_what_is_refused_is_one_line_that_names_file_and_node(what: str, tmp_pat
 def test_files_that_are_none_are_one_line(tmp_path: Path) -> None:
     path = tmp_path / "net.nir"
     path.write_bytes(b"hello")
-    with pytest.raises(dt.ConfigError, match="is no graph of NIR, or it is damaged"):
+    with pytest.raises(dt.ConfigError, match="is no HDF5 file, or it is damaged"):
         dt.import_network(path, **TOLD)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -229,9 +230,33 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"after": [_node("Gemm", "last", "V", "v", alpha=2.0)]},
         "the node Gemm 'the_gemm' after the last layer is not computed here",
     ),
+    "a read-out that lost its input": (
+        {"after": [_node("Gemm", "lost", "V", "v")]},
+        "Gemm 'the_gemm' takes 'lost', which nothing before it makes: the file is damaged",
+    ),
+    "an attribute of no such name": (
+        {"attributes": {"direktion": "reverse"}},
+        "GRU 'node0' has the attribute 'direktion', which ONNX does not know of it",
+    ),
+    "a read-out's attribute of no such name": (
+        {"after": [_node("Gemm", "last", "V", "v", transC=1)]},
+        "Gemm 'the_gemm' has the attribute 'transC'",
+    ),
+    "another width": (
+        {"attributes": {"hidden_size": 5}},
+        "GRU 'node0' has hidden_size=5 and an R of 6 columns",
+    ),
+    "weights of no size": (
+        {"arrays": {"R1": np.full((1, 18, WIDTH), 2e38, np.float32)}},
+        r"R1 has 108 values beyond 1e\+06 in size, as 2e\+38: no trained network has them, the file is damaged",
+    ),
+    "weights that are none": (
+        {"arrays": {"V": np.full((WIDTH, 3), np.nan, np.float32)}},
+        "V has 18 values that are not",
+    ),
     "wrong shapes": (
-        {"layers": 1, "arrays": {"R0": np.ones((1, 18, 7), np.float32)}},
-        r"W of the node GRU 'node0' must be of shape \(1, 21, 5\), not \(1, 18, 5\)",
+        {"layers": 1, "arrays": {"W0": np.ones((1, 21, 5), np.float32)}},
+        r"W of the node GRU 'node0' must be of shape \(1, 18, 5\), not \(1, 21, 5\)",
     ),
 }
 
@@ -270,6 +295,27 @@ def test_files_that_are_none_or_lack_a_part_are_one_line(tmp_path: Path) -> None
     onnx.save(empty, path)
     with pytest.raises(dt.ConfigError, match="it has no LSTM, GRU or RNN node; PyTorch's exporter unrolls"):
         dt.import_network(path)
+
+
+def test_a_read_out_that_the_file_lost_is_missed(tmp_path: Path) -> None:
+    path = _made(tmp_path / "made.onnx")
+    model = onnx.load(path)
+    del model.graph.node[-1]
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(dt.ConfigError, match=r"onnx: the output 'logits' is made by no node: the file is damaged"):
+        dt.import_network(path)
+
+
+def test_a_flipped_byte_never_takes_the_read_out_away(tmp_path: Path) -> None:
+    path = _made(tmp_path / "made.onnx", layers=1)
+    content = path.read_bytes()
+    names = [at for at in range(len(content)) if content[at : at + 4] in (b"Gemm", b"last", b"MatM", b"logi", b"prod")]
+    assert len(names) > 4
+    for at in names:
+        for place in range(at - 2, at + 4):  # with the tag and the length before a name
+            path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+            with suppress(dt.ConfigError):
+                assert dt.import_network(path).sizes.classes == CLASSES
 
 
 def test_a_constant_of_no_known_kind_is_one_line(tmp_path: Path) -> None:

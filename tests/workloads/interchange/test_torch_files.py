@@ -221,7 +221,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "no matrix": (lambda: _changed(rnn__weight_ih_l0=torch.ones(18)), "rnn.weight_ih_l0 must be a matrix"),
     "not finite": (
         lambda: _changed(rnn__weight_ih_l0=torch.full((18, 5), torch.nan)),
-        "W_x of layer 0 has 90 values that are not finite",
+        "rnn.weight_ih_l0 has 90 values that are not finite",
+    ),
+    "a flipped bit": (
+        lambda: _changed(head__bias=torch.tensor([0.1, -3e7, 0.2])),
+        r"head.bias has 1 values beyond 1e\+06 in size, as -3e\+07: no trained network has them",
     ),
     "no stack": (
         lambda: _with_second(torch.ones(18, 4), torch.ones(18, 6)),

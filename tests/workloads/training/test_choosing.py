@@ -189,3 +189,14 @@ def test_gates_refuse_weights_of_classes(drift_workload: Workload) -> None:
     weighted = drift_workload.with_changes(training__class_weights="balanced")
     assert learning_limits(drift_workload, "these gates") == []
     assert "training.class_weights" in learning_limits(weighted, "these gates")[0]
+
+
+def test_a_training_no_better_than_guessing_says_so(drift_workload: Workload, drifts: Recordings) -> None:
+    assert "doubt" not in training_summary.summary(train(drift_workload, drifts).trace(drifts))
+    bad = drift_workload.with_changes(training__learning_rate=30.0)
+    found = training_summary.summary(train(bad, drifts).trace(drifts))
+    assert found["loss"] > np.log(3)
+    assert found["doubt"] == (
+        f"the loss of {found['loss']:.4g} is above 1.099, that of guessing among 3 classes; lower "
+        "training.learning_rate (30), or train longer"
+    )

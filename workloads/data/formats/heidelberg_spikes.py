@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deltatrain.accel.documents import shown
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
+from deltatrain.workloads.arrays.hdf5 import check_hdf5
 from deltatrain.workloads.data.columns import Columns
 from deltatrain.workloads.data.found import TEST, TRAIN, VALIDATION, Events, Found
 from deltatrain.workloads.tasks import Wanted
@@ -91,6 +92,7 @@ def _files(path: Path) -> list[tuple[Path, int]]:
 def _file(path: Path) -> _Read:
     import h5py
 
+    check_hdf5(path, str(path))
     try:
         with h5py.File(path) as file:
             for name in _ARRAYS:

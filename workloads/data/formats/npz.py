@@ -61,7 +61,8 @@ def collect(path: Path, columns: Columns, wants: Wanted = "classes") -> Found:
 
     def read(number: int) -> NDArray[np.float32]:
         rows = x[number, : lengths[number]] if x.ndim == 3 else x[starts[number] :][: lengths[number]]
-        return rows.astype(np.float32)
+        with np.errstate(over="ignore"):  # what overflows is told with its place later
+            return rows.astype(np.float32)
 
     places = [f"{path}, sequence {number}" for number in range(len(lengths))]
     group = np.array(_texts(arrays["group"])) if "group" in arrays else None
@@ -87,7 +88,8 @@ def _targets(
             f"{', outputs) or ' + shape if numbers else ''}), for {len(lengths)} sequences of {lengths.sum()} steps"
         )
     if numbers:
-        found: NDArray[Any] = (y if wide else y[..., None]).astype(np.float32)
+        with np.errstate(over="ignore"):
+            found: NDArray[Any] = (y if wide else y[..., None]).astype(np.float32)
         names = tuple(str(number) for number in range(found.shape[-1]))
     else:
         kept = np.concatenate([y[n, :steps] for n, steps in enumerate(lengths)]) if leading == 2 else y

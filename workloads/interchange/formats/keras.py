@@ -21,6 +21,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import read_bytes
 from deltatrain.accel.host_memory import check_room
+from deltatrain.workloads.arrays.hdf5 import check_hdf5
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS
@@ -60,6 +61,7 @@ def read(path: Path, choice: Choice) -> StoredNetwork:
             check_room(sum(entry.file_size for entry in archive.infolist()), f"network {path}")
             described, numbers = (archive.read(name) for name in _PARTS)
         layers = _layers(json_value(described))
+        check_hdf5(numbers, f"{path}: {_PARTS[1]}")
         with h5py.File(io.BytesIO(numbers)) as file:
             return _network(layers, file, path.name)
     except (ConfigError, MemoryError):

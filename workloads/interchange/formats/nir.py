@@ -17,9 +17,11 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.extras import require
 from deltatrain.accel.files import read_bytes
 from deltatrain.accel.leaky_neuron import LeakyNeuron
+from deltatrain.workloads.arrays.hdf5 import check_hdf5
 from deltatrain.workloads.arrays.layer import Layer
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.interchange.choice import Choice
+from deltatrain.workloads.interchange.plausible import check_plausible
 from deltatrain.workloads.interchange.stored_network import StoredNetwork
 
 SUFFIXES = (".nir",)
@@ -53,7 +55,7 @@ class _Graph(NamedTuple):
 def read(path: Path, choice: Choice) -> StoredNetwork:
     """Return the network in the graph; a node that is not computed here is a `ConfigError` that names it."""
     require("nir", "reading NIR")
-    read_bytes(path)
+    check_hdf5(read_bytes(path), str(path))
     loaded = _loaded(path)
     if choice.reset not in _RESETS:
         raise ConfigError("NIR does not say what a spike does to the potential: say --reset zero or --reset subtract")
@@ -163,8 +165,10 @@ def _affine(name: str, node: Any) -> tuple[Array, Array]:
     weight = np.asarray(node.weight, np.float64)
     if weight.ndim != 2:
         raise ConfigError(f"the weight of {name!r} must be a matrix, not of shape {weight.shape}")
-    bias = np.asarray(getattr(node, "bias", np.zeros(len(weight))), np.float64)
-    return weight, bias.reshape(-1)
+    bias = np.asarray(getattr(node, "bias", np.zeros(len(weight))), np.float64).reshape(-1)
+    for what, array in (("weight", weight), ("bias", bias)):
+        check_plausible(f"the {what} of {name!r}", array)
+    return weight, bias
 
 
 def _neurons(name: str, node: Any, dt_s: float, reset: str, width: int) -> _Neurons:

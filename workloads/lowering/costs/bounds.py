@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.dram import DramPart
-from deltatrain.accel.program import ENGINE, NO_TENSOR, UNITS, Program
+from deltatrain.accel.op_work import OpWork
+from deltatrain.accel.program import ENGINE, NO_TENSOR, Program
 
 
 def least_cycles(program: Program) -> int:
     """Return the largest of the bounds: each unit's own work, the recurrence, bytes on the port and on the bus."""
-    of_unit = np.bincount(program.unit, weights=program.issue_cycles, minlength=len(UNITS))
-    return max(int(of_unit.max()), recurrence_cycles(program), port_cycles(program), bus_cycles(program))
+    return max(*program.own.unit_cycles, recurrence_cycles(program), port_cycles(program), bus_cycles(program))
 
 
 def recurrence_cycles(program: Program) -> int:
@@ -25,7 +28,19 @@ def recurrence_cycles(program: Program) -> int:
     left out. Where nothing runs backward, a sample's last op is its read-out, and the next sample's first follows once
     that is issued.
     """
-    ops, cost = program.ops, program.issue_cycles + program.drain_cycles
+    own = program.own
+    if own not in _RECURRENCE:
+        _RECURRENCE[own] = _recurrence_cycles(program)
+    return _RECURRENCE[own]
+
+
+_RECURRENCE: WeakKeyDictionary[OpWork, int] = WeakKeyDictionary()
+"""Programs that differ in homes alone have the same."""
+
+
+def _recurrence_cycles(program: Program) -> int:
+    ops, issued = program.ops, program.issue_cycles * program.times
+    cost = issued + program.drain_cycles * program.times
     samples, layers = int(ops.sample.max(initial=0)) + 1, int(ops.layer.max(initial=0)) + 1
     first = ~ops.is_phase("RF")
     cells = first & ops.is_mode("cell_forward", "cell_backward")
@@ -39,32 +54,33 @@ def recurrence_cycles(program: Program) -> int:
     update = first & ops.is_mode("update")
     readout = ops.is_stream("readout") & ~ops.is_mode("update", "outer") & (ops.step == last_step[ops.sample])
     of_layer = np.bincount(ops.sample[chain] * layers + ops.layer[chain], cost[chain], samples * layers)
-    read = cost if ops.is_mode("loss").any() else program.issue_cycles
+    read = cost if ops.is_mode("loss", "squared_loss").any() else issued
     of_readout = np.bincount(ops.sample[readout], read[readout], samples)
     through = of_layer.reshape(samples, layers).max(axis=1) + of_readout
     on_engine = (program.unit == ENGINE) & ~update
-    engine = np.bincount(ops.sample[on_engine], program.issue_cycles[on_engine], samples)
-    return int(np.maximum(engine, through).sum() + program.issue_cycles[update].sum())
+    engine = np.bincount(ops.sample[on_engine], issued[on_engine], samples)
+    return int(np.maximum(engine, through).sum() + issued[update].sum())
 
 
 def port_cycles(program: Program) -> int:
     """Return the cycles that the port needs for the bytes of the busier direction."""
-    busier = max(int(program.remote_read_bytes.sum()), int(program.remote_write_bytes.sum()))
-    return -(-busier // program.architecture.dma.bytes_per_cycle)
+    return -(-max(program.read_bytes, program.write_bytes) // program.architecture.dma.bytes_per_cycle)
 
 
 def bus_cycles(program: Program) -> int:
     """Return the cycles in which the memory's data buses must move data; 0 for a memory without one."""
-    architecture = program.architecture
-    moved = sum(bus_bytes(program))
-    return int(moved / architecture.remote_bus_bytes_per_second * architecture.engine.clock_hz)
+    return cycles_on_bus(program.architecture, sum(bus_bytes(program)))
+
+
+def cycles_on_bus(architecture: Architecture, moved_bytes: int) -> int:
+    """Return the cycles in which the data buses of a machine's memory move so many bytes."""
+    return int(moved_bytes / architecture.remote_bus_bytes_per_second * architecture.engine.clock_hz)
 
 
 def bus_bytes(program: Program) -> tuple[int, int]:
     """Return the bytes that the memory's data buses must move at least: read, and written."""
-    asked = int(program.remote_read_bytes.sum()), int(program.remote_write_bytes.sum())
-    queued = _queued_bytes(program)
-    return asked[0] - queued[0], asked[1] - queued[1]
+    answered, replaced = _queued_bytes(program)
+    return program.read_bytes - answered, program.write_bytes - replaced
 
 
 def _queued_bytes(program: Program) -> tuple[int, int]:
@@ -89,5 +105,8 @@ def _queued_bytes(program: Program) -> tuple[int, int]:
     shared = 2 * (room + 2 * np.where(ops.tensor == NO_TENSOR, 1, ops.count))
     whole_bursts = (program.remote_word_bytes * ops.words % burst == 0) & (ops.tensor != NO_TENSOR)
     most = np.where(whole_bursts, room, shared) * burst
-    answered, replaced = (np.minimum(b, most)[finds] for b in (program.remote_read_bytes, program.remote_write_bytes))
-    return int(answered.sum()), int(replaced.sum())
+    most *= finds
+    return (
+        program.total(np.minimum(program.remote_read_bytes, most)),
+        program.total(np.minimum(program.remote_write_bytes, most)),
+    )

@@ -11,7 +11,6 @@ from deltatrain.accel.dram import DramPart
 from deltatrain.accel.dram_refresh import refreshes_of
 from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import NO_TENSOR, Program, Tensor
-from deltatrain.workloads.lowering.costs.bounds import bus_bytes
 
 
 class LeastCommands(TypedDict, total=False):
@@ -25,8 +24,17 @@ class LeastCommands(TypedDict, total=False):
     idle_ticks: int
 
 
-def least_commands(program: Program, cycles: int) -> LeastCommands:
-    """Return the fewest commands and clocks of a run of at least `cycles`; empty for a memory that is no DRAM.
+def least_commands(program: Program, cycles: int, moved_bytes: tuple[int, int]) -> LeastCommands:
+    """Return the fewest commands and clocks of a run; empty for a memory that is no DRAM.
+
+    Parameters
+    ----------
+    program
+        What is run.
+    cycles
+        How long that takes at least.
+    moved_bytes
+        What its data buses move at least (`workloads.lowering.costs.bounds.bus_bytes`).
 
     Notes
     -----
@@ -37,7 +45,7 @@ def least_commands(program: Program, cycles: int) -> LeastCommands:
     part, controller = program.architecture.device, program.architecture.remote
     if not isinstance(part, DramPart):
         return {}
-    reads, writes = (-(-moved // part.burst_bytes(controller.bus_bits)) for moved in bus_bytes(program))
+    reads, writes = (-(-moved // part.burst_bytes(controller.bus_bits)) for moved in moved_bytes)
     ticks = cycles * PS_PER_SECOND // (program.architecture.engine.clock_hz * part.tck_ps)
     ranks, refresh = controller.all_ranks, refreshes_of(part)[controller.refresh]
     refreshes = ranks * max(0, ticks // refresh.refresh_interval - 1)
@@ -55,6 +63,8 @@ def least_commands(program: Program, cycles: int) -> LeastCommands:
 
 def touched_bytes(program: Program) -> int:
     """Return how many different bytes of off-chip memory a program reads or writes."""
+    if program.touched_bytes is not None:
+        return program.touched_bytes
     remote = [(number, tensor) for number, tensor in enumerate(program.tensors) if tensor.remote]
     return sum(_of_matrix(program, *each) for each in remote) + _of_transfers(program)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from deltatrain.accel.modes import loss
+from typing import Any
+
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.op_table import MODE_NAMES
 from deltatrain.accel.tensor import TensorKind
 from deltatrain.workloads.lowering.op_kinds import CELL, LOSS, READ, READ_OUTER, READ_REDUCE, READ_T, OpKind
 from deltatrain.workloads.lowering.op_order import Points
@@ -14,10 +17,12 @@ def _read(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 
 
 def _loss(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    mode: Any = MODES.load(given.shape.loss)
     return given.codes(kind) | {
+        "mode": MODE_NAMES.index(given.shape.loss),
         "count": given.shape.classes,
         "other_count": given.shape.classes * (given.tiles - 1),  # every tile computes it for itself
-        "words": loss.class_cycles(given.architecture.engine.formats),
+        "words": mode.class_cycles(given.architecture.engine.formats),
         "depends": [given.rows(READ_REDUCE if given.tiles > 1 else READ, points)],
     }
 

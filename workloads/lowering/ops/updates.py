@@ -12,8 +12,8 @@ from deltatrain.workloads.lowering.ops.given import StepInputs
 
 
 def enter_updates(given: StepInputs, table: dict[str, NDArray[np.signedinteger]]) -> None:
-    """Enter one update for each matrix behind everything else, each after the last op on its gradient."""
-    row = given.grid.order.size
+    """Enter one update for each matrix in the last rows, each after the last op on its gradient."""
+    row = len(table["mode"]) - len(given.matrices) - (given.lists.words is not None)
     for (stream, layer), (rows, words, columns) in given.matrices.items():
         other_words, other_columns = given.beside(stream, layer)
         sizes = {

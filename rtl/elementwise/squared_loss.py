@@ -1,0 +1,107 @@
+"""The squared loss in hardware, equal to `accel.modes.squared_loss`: one output after the other."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import Component
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.engine import Engine
+from deltatrain.rtl.elementwise.gradient_words import collect, loss_ports
+from deltatrain.rtl.elementwise.op import CoreOp
+from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.number import rescale
+
+__all__ = ["SquaredLoss"]
+
+
+_GRADIENT_STAGE, _COLLECT_STAGE = 4, 9
+"""Stages in which an output's gradient is there, and in which it is collected."""
+
+
+class _Look(data.StructLayout):
+    """What the pipeline knows of an output in flight: whether there is one, what it should be, and where it goes."""
+
+    def __init__(self, engine: Engine, op: CoreOp) -> None:
+        lane, place = unsigned(ceil_log2(engine.lanes)), unsigned(1 + op["gradient"].width)
+        wanted = signed(engine.formats.memory.bits)
+        super().__init__({"reads": 1, "wanted": wanted, "lane": lane, "ends_word": 1, "place": place})
+
+
+class SquaredLoss(Component):
+    """Reads K outputs and writes their K gradients, in K cycles.
+
+    Parameters
+    ----------
+    engine
+        Lanes and formats.
+    op
+        Shape of the op, with the numbers that are wanted.
+
+    Members
+    -------
+    valid, op, ends, memory, new_gradient
+        As of `rtl.elementwise.loss.Loss`.
+
+    Notes
+    -----
+    An output through the pipeline:
+
+    ===== ====================================
+    cycle stage
+    ===== ====================================
+    0     its word is addressed
+    1     the memory answers; its lane is chosen
+    2     what is wanted is subtracted
+    3     rounded and fitted
+    4..8  it waits: cells before may still write
+    9     its gradient is among those of its word
+    10    its word is written if it is whole
+    ===== ====================================
+
+    Like every op it writes its last word in the tenth cycle after its last, so no two ops meet at the port.
+    """
+
+    def __init__(self, *, engine: Engine, op: CoreOp) -> None:
+        self._engine, self._op = engine, op
+        super().__init__(loss_ports(engine, op))
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        stage = [self._look(m)]
+        for _ in range(_COLLECT_STAGE):
+            stage.append(delayed(m, stage[-1], 1))
+        formats = self._engine.formats
+        output, difference = Signal(signed(formats.memory.bits)), Signal(signed(formats.memory.bits + 1))
+        gradient = Signal(signed(formats.gradient.bits))
+        m.d.sync += [
+            output.eq(self.memory.data[stage[1].lane]),
+            difference.eq(output - stage[2].wanted),
+            gradient.eq(rescale(difference, formats.memory.fraction_bits, formats.gradient)),
+        ]
+        late, last = delayed(m, gradient, _COLLECT_STAGE - _GRADIENT_STAGE), stage[_COLLECT_STAGE]
+        collect(m, self.new_gradient, late, last.reads, last)
+        return m
+
+    def _look(self, m: Module) -> Signal:
+        """Describe which output is looked at in this cycle; address its word."""
+        op, lanes = self.op, self._engine.lanes
+        look = Signal(_Look(self._engine, self._op), name="look")
+        number, last = Signal.like(op.count), Signal()
+        lane, chunk = number[: len(look.lane)], number[len(look.lane) :]
+        m.d.comb += [
+            last.eq(number == op.count - 1),
+            look.reads.eq(self.valid),
+            look.wanted.eq(Array(op.wanted[k] for k in range(self._op.wanted))[number]),
+            look.lane.eq(lane),
+            look.ends_word.eq(last | (lane == lanes - 1)),
+            look.place.eq(Cat(op.gradient_bank, (op.gradient + chunk)[: len(op.gradient)])),
+            self.memory.en.eq(self.valid),
+            self.memory.addr.eq(Cat(op.banks[0], (op.memory + chunk)[: len(op.memory)])),
+            self.ends.eq(self.valid & last),
+        ]
+        with m.If(self.valid):
+            m.d.sync += number.eq(Mux(last, 0, number + 1))
+        return look

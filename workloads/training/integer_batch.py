@@ -1,0 +1,251 @@
+"""The update of a training step in the machine's integers, all samples side by side: for whole trainings.
+
+The integers are those of `integer_training.training_step`, which goes sample after sample and is what the gates are
+compared with. Here a step is that of all samples that still run, and only the weights are returned. Cell and encoder
+are the same functions, on vectors as long as those of all samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from deltatrain.accel.cells import accumulator_rows
+from deltatrain.accel.modes import loss
+from deltatrain.accel.number import Integers, fit, rescale
+from deltatrain.workloads.arrays.packing import Packing, last_rows, packing_of, sample_of_rows
+from deltatrain.workloads.training import integer_products
+from deltatrain.workloads.training.integer_layer import one
+from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters
+from deltatrain.workloads.training.integer_products import Entries
+from deltatrain.workloads.training.integer_training import IntegerNetwork, moved
+
+
+class _Stream(NamedTuple):
+    """The input or the recurrent stream of a layer.
+
+    Attributes
+    ----------
+    W_T
+        Its matrix, transposed, shape (C, R), the bias the last of C columns.
+    rows
+        The entries of M that it adds to, shape (R,).
+    blocks
+        How many blocks of H these are.
+    width
+        Elements of its vectors: C, or one less if the bias is a column.
+    """
+
+    W_T: Integers
+    rows: Integers
+    blocks: int
+    width: int
+
+
+class _Ran(NamedTuple):
+    """What a layer's forward pass leaves; N packed rows.
+
+    Attributes
+    ----------
+    listed
+        Of each stream the list of each step; rows are counted within the step.
+    h, tape
+        Shapes (N, H) and (K, N, H).
+    """
+
+    listed: tuple[list[Entries], ...]
+    h: Integers
+    tape: Integers
+
+
+def updated(
+    network: IntegerNetwork,
+    parameters: IntegerParameters,
+    samples: Sequence[Integers],
+    labels: Sequence[int],
+    learning_rate: int,
+) -> IntegerParameters:
+    """Return the weights after one training step; parameters as of `integer_training.training_step`."""
+    return moved(network, parameters, gradients(network, parameters, samples, labels), learning_rate)
+
+
+def gradients(
+    network: IntegerNetwork, parameters: IntegerParameters, samples: Sequence[Integers], labels: Sequence[int]
+) -> IntegerParameters:
+    """Return dW of each matrix, summed over samples; parameters as of `integer_training.training_step`."""
+    packing = packing_of(np.array([len(x) for x in samples]))
+    below = np.stack([samples[b][t] for t, n in enumerate(packing.active) for b in packing.order[:n]])
+    steps = np.repeat(np.arange(len(packing.active)), packing.active)
+    order = np.lexsort((-steps, sample_of_rows(packing)))  # sample after sample, each from its last step
+    streams = [_streams(network, layer) for layer in parameters.layers]
+    ran: list[_Ran] = []
+    for of_layer, least in zip(streams, network.thresholds, strict=True):
+        ran.append(_forward(network, of_layer, least, below, packing))
+        below = ran[-1].h
+    read = order if network.readout == "every" else last_rows(packing)
+    g_above, dW_out = _read_out(network, parameters.readout, below, read, labels, sample_of_rows(packing))
+    layers: list[IntegerLayer] = []
+    for number in reversed(range(len(ran))):
+        g_memory, g_above = _backward(network, streams[number], ran[number], g_above, packing, wants_input=number > 0)
+        layers.insert(0, _learned(network, streams[number], ran[number], g_memory, packing, order))
+    return IntegerParameters(tuple(layers), dW_out)
+
+
+def _streams(network: IntegerNetwork, layer: IntegerLayer) -> tuple[_Stream, _Stream]:
+    arithmetic = network.arithmetic
+    width = layer.W_h.shape[1] - arithmetic.BIAS_H
+    found = (
+        (layer.W_x, arithmetic.BLOCKS_X, arithmetic.BIAS_X),
+        (layer.W_h, arithmetic.BLOCKS_H, arithmetic.BIAS_H),
+    )
+    x, h = (
+        _Stream(np.ascontiguousarray(W.T), accumulator_rows(blocks, width), len(blocks), W.shape[1] - bias)
+        for W, blocks, bias in found
+    )
+    return x, h
+
+
+def _forward(
+    network: IntegerNetwork, streams: tuple[_Stream, _Stream], least: tuple[int, int], x: Integers, packing: Packing
+) -> _Ran:
+    """Run a layer forward; `x` is its packed input, shape (N, I)."""
+    arithmetic, formats, samples = network.arithmetic, network.engine.formats, packing.samples
+    hats = [np.zeros((samples, stream.width), np.int64) for stream in streams]
+    h = np.zeros_like(hats[1])
+    state = np.zeros((len(arithmetic.STATE), *h.shape), np.int64)
+    memory = np.zeros((samples, arithmetic.ACCUMULATORS * h.shape[1]), np.int64)
+    listed: tuple[list[Entries], ...] = ([], [])
+    hs, tapes = [], []
+    for t, (n, start) in enumerate(zip(packing.active, packing.start, strict=True)):
+        memory[:n] *= arithmetic.KEPT
+        biased = t == 0 or not arithmetic.KEPT
+        for number, (stream, value) in enumerate(zip(streams, (x[start : start + n], h[:n]), strict=True)):
+            if stream.blocks:
+                entries = _encoded(network, stream, value, hats[number][:n], least[number], biased=biased)
+                listed[number].append(entries)
+                part = memory[:n, stream.rows]
+                integer_products.add(part, entries, stream.W_T, formats.memory)
+                memory[:n, stream.rows] = part
+        state[:, :n], h[:n], tape = arithmetic.forward(
+            _blocks(memory[:n], arithmetic.ACCUMULATORS), state[:, :n], formats
+        )
+        hs.append(h[:n].copy())
+        tapes.append(tape)
+    return _Ran(listed, np.concatenate(hs), np.concatenate(tapes, axis=1))
+
+
+def _encoded(
+    network: IntegerNetwork, stream: _Stream, value: Integers, hat: Integers, least: int, *, biased: bool
+) -> Entries:
+    """Return what is listed of `value`, shape (n, W), and move `hat`; `biased` says that bias columns fire."""
+    fired, held = network.cell.encoder.result(value.ravel(), hat.ravel(), least, network.engine.formats)
+    hat[...] = held.reshape(hat.shape)
+    rows, columns = np.divmod(fired.columns, stream.width)
+    if not biased or len(stream.W_T) == stream.width:
+        return Entries(rows, columns, fired.delta)
+    n, bias = len(value), (np.int64(stream.width), np.int64(one(network.engine)))
+    rows = np.concatenate([rows, np.arange(n)])
+    columns, delta = (
+        np.append(found, np.full(n, last)) for found, last in zip((columns, fired.delta), bias, strict=True)
+    )
+    place = np.argsort(rows, kind="stable")  # the bias is the last entry of its row
+    return Entries(rows[place], columns[place], delta[place])
+
+
+def _read_out(
+    network: IntegerNetwork, W: Integers, h: Integers, read: Integers, labels: Sequence[int], owner: Integers
+) -> tuple[Integers, Integers]:
+    """Return the gradient of each h, shape (N, H), and dW of the read-out `W`; rows are `read` in this order."""
+    formats, W_T = network.engine.formats, np.ascontiguousarray(W.T)
+    values = network.cell.encoder.emitted(h[read])
+    ones = np.full((len(read), 1), one(network.engine))
+    with_one = np.hstack([values, ones])
+    rows, columns = np.nonzero(with_one)
+    entries = Entries(rows, columns, with_one[rows, columns])
+    logits = np.zeros((len(read), len(W)), np.int64)
+    integer_products.add(logits, entries, W_T, formats.memory)
+    wanted = (labels[sample] for sample in owner[read])
+    g_logits = np.stack([loss.result(row, label, formats) for row, label in zip(logits, wanted, strict=True)])
+    rows, columns = (index.ravel() for index in np.indices(values.shape))
+    g_h = np.zeros_like(h)
+    g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T, 1).reshape(values.shape)
+    dW_T = np.zeros_like(W_T)
+    integer_products.outer(dW_T, g_logits, entries, np.arange(len(read)), formats.weight_gradient)
+    return g_h, np.ascontiguousarray(dW_T.T)
+
+
+def _backward(
+    network: IntegerNetwork,
+    streams: tuple[_Stream, _Stream],
+    ran: _Ran,
+    g_above: Integers,
+    packing: Packing,
+    *,
+    wants_input: bool,
+) -> tuple[Integers, Integers]:
+    """Return g(M) of all steps, shape (N, A*H), and the gradient of the layer's input, (N, I), zero if not wanted."""
+    arithmetic, formats, samples = network.arithmetic, network.engine.formats, packing.samples
+    g_hats = [np.zeros((samples, stream.width), np.int64) for stream in streams]
+    through, carry = np.zeros_like(g_hats[1]), np.zeros_like(g_hats[1])
+    later = np.zeros((arithmetic.ACCUMULATORS, *through.shape), np.int64)
+    g_memory = np.empty((packing.rows, later.shape[0] * later.shape[2]), np.int64)
+    g_x = np.zeros((packing.rows, streams[0].width), np.int64)
+    for t in reversed(range(len(packing.active))):
+        n, rows = packing.active[t], slice(packing.start[t], packing.start[t] + packing.active[t])
+        g_h = fit(g_above[rows] + through[:n], formats.gradient)
+        later[:, :n], carry[:n] = arithmetic.backward(g_h, carry[:n], ran.tape[:, rows], later[:, :n], formats)
+        g_memory[rows] = later[:, :n].swapaxes(0, 1).reshape(n, -1)
+        if streams[1].blocks:
+            through[:n] = _adjoint(network, streams[1], ran.listed[1][t], g_memory[rows], g_hats[1][:n])
+        if wants_input:
+            g_x[rows] = _adjoint(network, streams[0], ran.listed[0][t], g_memory[rows], g_hats[0][:n])
+    return g_memory, g_x
+
+
+def _adjoint(
+    network: IntegerNetwork, stream: _Stream, listed: Entries, g_memory: Integers, g_hat: Integers
+) -> Integers:
+    """Return the gradient of a step's values, shape (n, W), and turn `g_hat` into that of the step before."""
+    elements = listed.columns < stream.width  # not the bias
+    asked = Entries(*(array[elements] for array in listed))
+    s = _through(network, g_memory[:, stream.rows], asked, stream.W_T, stream.blocks)
+    places = asked.rows * stream.width + asked.columns
+    g_value, before = network.cell.encoder.adjoint(g_hat.ravel(), places, s, network.engine.formats)
+    g_hat[...] = before.reshape(g_hat.shape)
+    return g_value.reshape(g_hat.shape)
+
+
+def _through(network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers, blocks: int) -> Integers:
+    """Return the gradient of each entry, in ``formats.gradient``, from that of the rows that it adds to."""
+    formats = network.engine.formats
+    total = integer_products.back(g, asked, W_T, blocks, network.engine.lanes, formats.backward_sum)
+    return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
+
+
+def _learned(
+    network: IntegerNetwork,
+    streams: tuple[_Stream, _Stream],
+    ran: _Ran,
+    g_memory: Integers,
+    packing: Packing,
+    order: Integers,
+) -> IntegerLayer:
+    """Return dW of a layer, its products taken in `order` of the packed rows."""
+    found = []
+    for stream, listed in zip(streams, ran.listed, strict=True):
+        dW_T = np.zeros_like(stream.W_T)
+        if stream.blocks:
+            rows = np.concatenate([entries.rows + start for entries, start in zip(listed, packing.start, strict=True)])
+            columns, delta = (np.concatenate([entries[k] for entries in listed]) for k in (1, 2))
+            every = Entries(rows, columns, delta)
+            number = network.engine.formats.weight_gradient
+            integer_products.outer(dW_T, g_memory[:, stream.rows], every, order, number)
+        found.append(np.ascontiguousarray(dW_T.T))
+    return IntegerLayer(*found)
+
+
+def _blocks(memory: Integers, count: int) -> Integers:
+    """Return M, shape (n, A*H), as its blocks, shape (A, n, H)."""
+    return memory.reshape(len(memory), count, -1).swapaxes(0, 1)

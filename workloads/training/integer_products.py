@@ -1,0 +1,122 @@
+"""The engine's three products over lists of many samples, compiled: the integers of `matvec`, `matvec_t` and `outer`.
+
+A list is that of vectors side by side: an entry of `columns` is the vector's row times its width and the column in it.
+Sums are fitted after every addition, in the order of the list, as `accel.number.accumulate` states it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from deltatrain.accel.number import Integers, NumberFormat
+from deltatrain.workloads.compiling import compiled
+
+
+class Entries(NamedTuple):
+    """What is listed of the rows of a matrix of values.
+
+    Attributes
+    ----------
+    rows, columns
+        Of each entry, by rows, within a row by columns; shape (n,).
+    delta
+        Its value, shape (n,).
+    """
+
+    rows: Integers
+    columns: Integers
+    delta: Integers
+
+
+def add(memory: Integers, entries: Entries, W_T: Integers, number: NumberFormat) -> None:
+    """Add to each row of `memory`, shape (n, R), its listed rows of `W_T`, shape (C, R), times their values."""
+    _add(memory, *entries, W_T, number.lowest, number.highest, number.overflow == "wrap")
+
+
+def back(g: Integers, entries: Entries, W_T: Integers, blocks: int, lanes: int, number: NumberFormat) -> Integers:
+    """Return the sum of each entry, not rounded, shape (n,); as `accel.modes.matvec_t.partial`, `g` of shape (n, R)."""
+    total = np.zeros(len(entries.rows), np.int64)
+    fitting = (number.lowest, number.highest, number.overflow == "wrap")
+    _back(g, entries.rows, entries.columns, W_T, blocks, lanes, *fitting, total)
+    return total
+
+
+def outer(dW_T: Integers, g: Integers, entries: Entries, order: Integers, number: NumberFormat) -> None:
+    """Add to `dW_T`, shape (C, R), the products of rows of `g`, shape (N, R), with their entries, rows in `order`."""
+    begins = np.searchsorted(entries.rows, np.arange(len(g) + 1))
+    fitting = (number.lowest, number.highest, number.overflow == "wrap")
+    _outer(dW_T, g, entries.columns, entries.delta, begins, order, *fitting)
+
+
+def _add_scaled_row(total: Integers, row: Integers, value: int, lowest: int, highest: int, wraps: bool) -> None:
+    """Add ``row * value`` to `total`, shape (R,), and fit it."""
+    if wraps:
+        for o in range(len(total)):
+            total[o] = ((total[o] + row[o] * value - lowest) & (highest - lowest)) + lowest
+    else:
+        for o in range(len(total)):
+            total[o] = min(max(total[o] + row[o] * value, lowest), highest)
+
+
+def _add_entries(
+    memory: Integers,
+    rows: Integers,
+    columns: Integers,
+    delta: Integers,
+    W_T: Integers,
+    lowest: int,
+    highest: int,
+    wraps: bool,
+) -> None:
+    for k in range(len(rows)):
+        _add_scaled(memory[rows[k]], W_T[columns[k]], delta[k], lowest, highest, wraps)
+
+
+def _back_entries(
+    g: Integers,
+    rows: Integers,
+    columns: Integers,
+    W_T: Integers,
+    blocks: int,
+    lanes: int,
+    lowest: int,
+    highest: int,
+    wraps: bool,
+    total: Integers,
+) -> None:
+    width = g.shape[1] // blocks
+    for k in range(len(rows)):
+        above, column = g[rows[k]], W_T[columns[k]]
+        for block in range(blocks):
+            for first in range(block * width, (block + 1) * width, lanes):
+                word = total[k]
+                for o in range(first, min(first + lanes, (block + 1) * width)):
+                    word += above[o] * column[o]
+                if wraps:
+                    total[k] = ((word - lowest) & (highest - lowest)) + lowest
+                else:
+                    total[k] = min(max(word, lowest), highest)
+
+
+def _outer_entries(
+    dW_T: Integers,
+    g: Integers,
+    columns: Integers,
+    delta: Integers,
+    begins: Integers,
+    order: Integers,
+    lowest: int,
+    highest: int,
+    wraps: bool,
+) -> None:
+    for row in order:
+        for k in range(begins[row], begins[row + 1]):
+            _add_scaled(dW_T[columns[k]], g[row], delta[k], lowest, highest, wraps)
+
+
+_add_scaled = compiled(_add_scaled_row)
+_add = compiled(_add_entries)
+_back = compiled(_back_entries)
+_outer = compiled(_outer_entries)
