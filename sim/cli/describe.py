@@ -170,7 +170,7 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
 
     workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
-    names = ("training", "neuron", "sparsity", "few_bit", "synthetic")
+    names = ("training", "neuron", "embedding", "sparsity", "few_bit", "synthetic")
     own = described.pop("dataset") if isinstance(workload.dataset, OwnData) else None
     tables = {part: described.pop(part) for part in names if part in described}
     parts = [fields(str(described.pop("name")), _values(described))]

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from deltatrain.workloads.arrays.packing import Array
 
 
-def are_words(inputs: Array) -> bool:
-    """Tell whether inputs are numbers of words, one a step, not vectors."""
-    return inputs.dtype.kind in "iu"
+def are_words(rows: Array) -> bool:
+    """Tell whether packed input are numbers of words, shape (N,), not vectors, (N, F)."""
+    return rows.ndim == 1
 
 
 def one_hot(words: NDArray[np.int64], vocabulary: int, dtype: np.dtype[np.floating]) -> Array:

@@ -25,7 +25,7 @@ LENGTHS, WIDTH, HIDDEN, CLASSES, WORDS = np.array([5, 2, 4]), 6, (7, 5), 9, 9
 
 
 def _shape(cell: str, words: int = WORDS, *, learns: bool = True) -> Shape:
-    return Shape(CELL_ARITHMETIC.load(cell), (WIDTH, HIDDEN[0]), HIDDEN, CLASSES, learns, words)
+    return Shape(CELL_ARITHMETIC.load(cell), (WIDTH, HIDDEN[0]), HIDDEN, CLASSES, learns=learns, words=words)
 
 
 def _rows(program: Program, mode: str, stream: str) -> np.ndarray:
