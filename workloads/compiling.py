@@ -18,6 +18,7 @@ from numba.core.event import Listener, register
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.cache import cache_folder, may_write, own_folder
+from deltatrain.workloads.imported_sources import sources_number
 
 _settings: Any = numba.config  # its names are made at run time
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -53,16 +54,26 @@ def compiled(function: _Function, name: str = "", **options: Any) -> _Function:
         _announcement.lines[function] = f"compiling {name}, once for this machine"
     source = Path(inspect.getfile(function)).parent
     if _settings.CACHE_DIR or _writable(source):
-        return cast(_Function, numba.njit(cache=True, **options)(function))
+        return _kept(function, options)
     try:
         _settings.CACHE_DIR = str(own_folder(cache_folder() / "numba"))
-        return cast(_Function, numba.njit(cache=True, **options)(function))
+        return _kept(function, options)
     except (ConfigError, OSError, RuntimeError):  # of numba, if it finds no folder
         if name:
             _announcement.lines[function] = f"compiling {name}, which this user may keep nowhere"
         return cast(_Function, numba.njit(**options)(function))
     finally:
         _settings.CACHE_DIR = ""
+
+
+def _kept(function: _Function, options: dict[str, Any]) -> _Function:
+    """Return the function, kept on disk for as long as nothing changes that it is compiled from.
+
+    numba looks at the time of the function's own file, and at no other file.
+    """
+    made: Any = numba.njit(cache=True, **options)(function)
+    made._cache._cache_file._source_stamp = sources_number(Path(inspect.getfile(function)))
+    return cast(_Function, made)
 
 
 def _writable(source: Path) -> bool:

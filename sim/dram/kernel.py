@@ -10,10 +10,6 @@ All is compiled as one function, because whatever is compiled by itself is optim
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from pathlib import Path
-
 from deltatrain.sim.dram.choice import first_ready, turn
 from deltatrain.sim.dram.commands import has_room, lift
 from deltatrain.sim.dram.door import admit, enter, find_place, takes
@@ -169,37 +165,21 @@ def _next_event(w: Words) -> int:
     return found
 
 
-def _controller(source: int) -> Callable[[int, int, int, int, int, int], int]:
-    """Return the controller, as a function of a source.
-
-    Numba keeps what it compiled by the values that a function closes over, and takes no notice of other files.
-    """
-
-    def control(address: int, operation: int, a: int, b: int, c: int, d: int) -> int:
-        """Do one of the operations below, on the words at an address; or else return the number of the source."""
-        w = words_at(address)
-        if operation == HAND_OVER:
-            return _hand_over(w, a, b, c, d)
-        if operation == AWAIT:
-            return _await_reads(w, a, b, c)
-        if operation == RUN:
-            return _run(w, words_at(a), b, c)
-        if operation == OFFER:
-            return _offer(w, a, b, c)
-        if operation == NEXT_EVENT:
-            return _next_event(w)
-        return source
-
-    return control
+def _control(address: int, operation: int, a: int, b: int, c: int, d: int) -> int:
+    """Do one of the operations above, on the words at an address."""
+    w = words_at(address)
+    if operation == HAND_OVER:
+        return _hand_over(w, a, b, c, d)
+    if operation == AWAIT:
+        return _await_reads(w, a, b, c)
+    if operation == RUN:
+        return _run(w, words_at(a), b, c)
+    if operation == OFFER:
+        return _offer(w, a, b, c)
+    return _next_event(w)
 
 
-def _source_number() -> int:
-    """Return a number that is another one for other files in this folder."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return zlib.crc32(b"".join(file.read_bytes() for file in files))
-
-
-control = compiled(_controller(_source_number()), name="the memory model", no_cfunc_wrapper=True, error_model="numpy")
+control = compiled(_control, name="the memory model", no_cfunc_wrapper=True, error_model="numpy")
 
 
 def run(words: int, requests: Integers, until: int) -> int:
