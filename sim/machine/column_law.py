@@ -4,8 +4,9 @@ Between two events of other units nothing can come in between, so columns need n
 happen that `sim.machine.columns` and `sim.memory.port` let happen, in the same cycles and in the same order, and comes
 back when somebody must be told. What it works on lies in one array `s`, and a record is named by the place of its first
 word, as in `sim.dram.kernel`. The kernel is not compiled once more: `play` calls it where it lies in memory.
-
-numba compiles a function once for every constant that it is called with, so constants are passed as words of `s`.
+numba compiles a function for every constant that it is called with, so most are handed on as words of `s`. It looks at
+this file alone to see whether what it kept still holds: clear `__pycache__` when `passing`, `called_kernel`
+or the numbers that it takes from `sim.dram` change.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from deltatrain.sim.memory.port import Arrival, Arrived, Passed
 
 _play: Callable[..., int] = law.play
 _LARGEST_RATIO = 10**15
-_MOST_SEGMENTS = 1 << 18
+_MOST_SEGMENTS = 1 << 14
+"""In the buffer at once. Each has some 2 KiB of records; a buffer of 8 KiB has room for 16 columns of 512 bytes."""
 
 
 class PortAhead:
@@ -61,7 +62,7 @@ class PortAhead:
         self._s = _state(program, self.memory)
         self._list = np.zeros(0, np.int64)
         self._gaps = np.zeros(law.GAP_WORDS * law.MOST_GAPS * _most_segments_of_an_op(program), np.int64)
-        self._due = np.zeros(max(self._s[law.CAPACITY], 1), np.int64)
+        self._due = np.zeros(self._tables[1::2].max(), np.int64)
 
     # ------------------------------------------------------------------------------------------ columns
 
@@ -124,8 +125,8 @@ class PortAhead:
         return int(self._s[law.LAST_TAKEN])
 
     def post(self, cycle: int, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
-        """Do nothing that could be asked for: columns alone are posted, and those by the law."""
-        raise NotImplementedError
+        """Refuse: columns alone are posted, and here their law does it."""
+        raise NotImplementedError("columns post their own writes here")
 
     @property
     def reads_in_flight(self) -> int:
@@ -141,6 +142,10 @@ class PortAhead:
     def write_bytes(self) -> int:
         """Bytes written."""
         return int(self._s[law.WRITE_BYTES])
+
+    def is_due(self, limit: float) -> bool:
+        """Tell whether `advance` has anything to do now: requests of the cycle `limit` may have others before them."""
+        return self.next_cycle < limit or self.next_cycle <= self._clock.cycle
 
     def advance(self, limit: float) -> None:
         """Let everything happen before `limit`, and now, until somebody is told.

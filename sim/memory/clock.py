@@ -23,7 +23,7 @@ class Clock(simpy.Environment):
     @property
     def cycle(self) -> int:
         """The cycle it is."""
-        return int(self.now)
+        return int(self._now)  # as `now`, without a call more: this is asked many times a cycle
 
 
 class Turn(simpy.Event):

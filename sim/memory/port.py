@@ -91,6 +91,9 @@ class Port(Protocol):
     def post(self, cycle: int, address: int, size_bytes: int, taken: Callable[[int], None]) -> None:
         """Enter a write that will be handed over in a cycle."""
 
+    def is_due(self, limit: float) -> bool:
+        """Tell whether `advance` has anything to do up to a cycle before which nobody else asks."""
+
     def advance(self, limit: float) -> None:
         """Let time pass until something is told, or up to a cycle before which nobody else asks."""
 
@@ -211,6 +214,10 @@ class RemotePort:
         """
         next_post = self._posted[0][0] if self._posted else math.inf
         return min(next_post, self._reads[0].look_from) if self._reads else next_post
+
+    def is_due(self, limit: float) -> bool:
+        """Tell whether `advance` has anything to do up to cycle `limit`."""
+        return self.next_cycle <= limit and self.next_cycle < math.inf
 
     def advance(self, limit: float) -> None:
         """Let time pass up to cycle `limit`: hand over a posted write, or tell what becomes known of the oldest read.

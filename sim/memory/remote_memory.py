@@ -109,8 +109,8 @@ class RemoteMemory:
         while True:
             while requests:
                 requests.popleft()()
-            while (next_cycle := port.next_cycle) < (quiet_until := clock.peek()) or next_cycle <= clock.cycle:
+            while port.is_due(quiet_until := clock.peek()):
                 port.advance(quiet_until)
             if self._activity is not None:
                 self._activity.pass_time(self._begin_ps(clock.cycle))
-            yield self._alarm.wait(next_cycle)
+            yield self._alarm.wait(port.next_cycle)

@@ -62,7 +62,7 @@ def test_the_workload_is_the_one_that_is_stated() -> None:
 
 @pytest.mark.parametrize(
     ("weights", "gradients", "most", "repeats"),
-    [("local", "local", 1, 3), ("remote", "local", 100, 2), ("remote", "remote", 300, 1)],
+    [("local", "local", 1, 3), ("remote", "local", 50, 2), ("remote", "remote", 150, 1)],
 )
 def test_cycle_fidelity(weights: str, gradients: str, most: float, repeats: int, figures: Figures) -> None:
     """Behind DRAM bursts count, of 16 bytes each on the 16 bits of `edge`: 8.4 million, with gradients 30.5."""
