@@ -108,12 +108,14 @@ def against_verifying(architecture: Architecture, cells: Iterable[str]) -> list[
 
 
 def against_exporting(architecture: Architecture, what: Workload | Trace) -> list[str]:
-    """Return a line for each reason why a machine's gates and a training step for them cannot be written as Verilog."""
+    """Return a line for each reason why a machine's gates and a training step for them cannot be written as Verilog.
+
+    That a trace has no numbers is told alone: what gates cannot compute is recorded without, and another trace as well.
+    """
     from deltatrain.sim.gates.export.limits import limits
 
+    workload = what.workload if isinstance(what, Trace) else what
+    reasons = against_simulating(architecture, workload, "rtl") + limits(architecture, architecture.off_chip)
     if isinstance(what, Trace):
-        workload = what.workload
-        reasons = [line for step in what.recorded[-1:] for line in against_recorded(what, step, "rtl")]
-    else:
-        workload, reasons = what, against_drawing(what)
-    return reasons + against_simulating(architecture, workload, "rtl") + limits(architecture, architecture.off_chip)
+        return reasons or [line for step in what.recorded[-1:] for line in against_recorded(what, step, "rtl")]
+    return against_drawing(what) + reasons

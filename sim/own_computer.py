@@ -24,8 +24,9 @@ def refuse_measuring(workload: Workload) -> None:
 def measure(result: Result, trace: Trace) -> Result:
     """Return a result with the time that the same step takes in PyTorch on this computer: `Result.own_computer`.
 
-    The step is that of the ordinary network of torch.nn with the same sizes, lengths, loss and update, which works
-    through every column, with as many threads as PyTorch takes by itself, and on a GPU where there is one.
+    The step is that of the ordinary network of torch.nn with the same sizes, lengths, loss and update, which looks up
+    the same table of words, if any, and works through every column, with as many threads as PyTorch takes by itself,
+    and on a GPU where there is one.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def measure(result: Result, trace: Trace) -> Result:
     workload = trace.workload
     lengths = chosen(trace, int(result.provenance.get("recorded_step", -1))).lengths
     numbers, every = not TASKS.load(workload.task).CLASSES, workload.readout == "every"
-    sizes = Sizes(workload.cell, trace.inputs, workload.hidden, trace.classes, lengths, every, numbers, workload.learns)
+    network = workload.cell, trace.inputs, workload.hidden, trace.classes
+    sizes = Sizes(*network, lengths, every, numbers, workload.learns, trace.sizes.words)
     found = []
     for device, name in devices().items():
         timed = OrdinaryStep(sizes, device).timed()

@@ -304,6 +304,8 @@ class Workload(Description):
             raise ValueError(
                 f"training.truncate_steps must be left out with read-out {self.readout!r}: windows have none"
             )
+        if self.task == CLASSIFICATION:
+            raise ValueError(f"training.truncate_steps must be left out for task {self.task!r}, of whole sequences")
         if not _holds(self.cell):
             raise ValueError(f"training.truncate_steps must be left out, not {steps}: cell {self.cell!r} spikes")
         if self.dataset in (SYNTHETIC, RECORDED):

@@ -161,8 +161,8 @@ def front_table(view: View) -> Table:
 
 
 def constants(view: View) -> Table:
-    """Return what all points share."""
-    rows = [[Cell(name), plain(name, view.table[name][0])] for name in view.constant]
+    """Return what all points share; no rows where there is no point."""
+    rows = [[Cell(name), plain(name, value)] for name in view.constant for value in view.table[name][:1]]
     return Table("The same at every point", ["Field", "Value"], rows)
 
 
@@ -178,7 +178,7 @@ def failures(view: View) -> Table:
 
 
 def searches(view: View) -> Table:
-    """Return how well each search did, the random one beside those that learn."""
+    """Return how well each search did, the random one beside those that learn; no rows of a sweep that was stopped."""
     rows = [dict(row) for row in view.sweep.searches]
     columns = {key: heading(key) for key in (rows[0] if rows else {})}
     note = (

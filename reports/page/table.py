@@ -124,7 +124,6 @@ def of_rows(caption: str, rows: Sequence[Row], columns: dict[str, str], note: st
         The key of each column, and its heading.
     """
     cells = [[cell(row[key], unit_of(key)) for key in columns] for row in rows]
-    first = next(iter(columns))
-    split = len(cells) - 1 if rows and rows[-1][first] == TOTAL else len(cells)
+    split = len(cells) - 1 if rows and rows[-1][next(iter(columns))] == TOTAL else len(cells)
     foot = cells[split] if split < len(cells) else ()
     return Table(caption, list(columns.values()), cells[:split], foot, note)

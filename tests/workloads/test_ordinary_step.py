@@ -31,11 +31,13 @@ class Given:
     every: bool = False
     numbers: bool = False
     learns: bool = True
+    words: int = 0
 
 
 def step(given: Given) -> OrdinaryStep:
     lengths = np.array(given.lengths)
-    return OrdinaryStep(Sizes(given.cell, 4, given.hidden, 3, lengths, given.every, given.numbers, given.learns))
+    told = given.every, given.numbers, given.learns, given.words
+    return OrdinaryStep(Sizes(given.cell, 4, given.hidden, 3, lengths, *told))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -99,3 +101,17 @@ def test_a_step_that_takes_long_is_measured_once(monkeypatch: pytest.MonkeyPatch
 def test_spikes_are_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"torch\.nn has no cell like lif: it has those of delta_rnn, delta_gru"):
         refuse_cell("lif")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("lengths", [(5, 5, 5), (2, 7, 4)])
+def test_words_are_looked_up_in_a_table_whose_rows_that_occur_learn(cell: str, lengths: tuple[int, ...]) -> None:
+    one = step(Given(cell, lengths=lengths, every=True, words=50))
+    table = one._table.weight
+    before = table.detach().clone()
+    one()
+    words = getattr(one._x, "data", one._x)
+    occurring = np.unique(words)
+    assert words.numel() == sum(lengths) and one.outputs().shape == (sum(lengths), 3)
+    changed = np.flatnonzero((table != before).any(dim=1))
+    np.testing.assert_array_equal(changed, occurring)

@@ -48,6 +48,8 @@ class Sizes(NamedTuple):
         Whether the outputs are numbers, with the mean squared error as their loss, not classes.
     learns
         Whether it is a whole training step, not its forward pass alone.
+    words
+        How many words the table has in which each step looks up its input; 0 where inputs are values.
     """
 
     cell: str
@@ -58,6 +60,7 @@ class Sizes(NamedTuple):
     every: bool = False
     numbers: bool = False
     learns: bool = True
+    words: int = 0
 
 
 class Timed(NamedTuple):
@@ -100,13 +103,16 @@ class OrdinaryStep:
         refuse_cell(sizes.cell)
         rows = int(np.sum(sizes.lengths))
         padded = len(sizes.lengths) * int(np.max(sizes.lengths))
-        wanted = 4 * (padded * sizes.features + rows * _VALUES_A_NEURON * sum(sizes.hidden))
+        table = 2 * sizes.words * sizes.features  # and its gradient
+        wanted = 4 * (table + padded * sizes.features + rows * _VALUES_A_NEURON * sum(sizes.hidden))
         check_room(wanted, "the step in PyTorch")
         torch.manual_seed(0)
         self._sizes, self._device = sizes, device
         self._layers = nn.ModuleList(_layers(sizes)).to(device)
         self._readout = nn.Linear(sizes.hidden[-1], sizes.outputs).to(device)
-        parameters = [*self._layers.parameters(), *self._readout.parameters()]
+        self._table = nn.Embedding(sizes.words, sizes.features).to(device) if sizes.words else None
+        of_table = self._table.parameters() if self._table else ()
+        parameters = [*of_table, *self._layers.parameters(), *self._readout.parameters()]
         self._optimiser = torch.optim.SGD(parameters, lr=1e-3)
         self._x = _batch(sizes, device)
         read = rows if sizes.every else len(sizes.lengths)
@@ -148,7 +154,7 @@ class OrdinaryStep:
 
     def outputs(self) -> Tensor:
         """Return what the network says, a row for each step that is read, shape (rows, outputs)."""
-        x: Tensor | PackedSequence = self._x
+        x = self._x if self._table is None else _looked_up(self._table, self._x)
         last: Tensor | None = None
         for layer in self._layers:
             if isinstance(layer, nn.RNNBase):
@@ -214,13 +220,27 @@ def _layers(sizes: Sizes) -> list[nn.Module]:
 
 
 def _batch(sizes: Sizes, device: str) -> Tensor | PackedSequence:
-    """Return random inputs: rows of a dense network, steps first, packed where samples are not equally long."""
+    """Return random inputs, values or words: of a dense network rows, else steps first, packed where lengths differ."""
+    steps = (int(np.sum(sizes.lengths)),)
+    if sizes.cell != _DENSE:
+        steps = int(np.max(sizes.lengths)), len(sizes.lengths)
+    if sizes.words:
+        x = torch.randint(sizes.words, steps, device=device)
+    else:
+        x = torch.randn(*steps, sizes.features, device=device)
     if sizes.cell == _DENSE:
-        return torch.randn(int(np.sum(sizes.lengths)), sizes.features, device=device)
-    x = torch.randn(int(np.max(sizes.lengths)), len(sizes.lengths), sizes.features, device=device)
+        return x
     if np.ptp(sizes.lengths) == 0:
         return x
     return pack_padded_sequence(x, torch.from_numpy(np.asarray(sizes.lengths)), enforce_sorted=False)
+
+
+def _looked_up(table: nn.Module, words: Tensor | PackedSequence) -> Tensor | PackedSequence:
+    """Return the rows of a table, a word's in its place."""
+    if not isinstance(words, PackedSequence):
+        rows: Tensor = table(words)
+        return rows
+    return PackedSequence(table(words.data), words.batch_sizes, words.sorted_indices, words.unsorted_indices)
 
 
 def _rows(x: Tensor | PackedSequence) -> Tensor:

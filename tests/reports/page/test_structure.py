@@ -174,6 +174,16 @@ def test_a_sweep_of_which_every_point_failed_has_a_page(make_sweep):
     assert not page.all("li", class_="card")
 
 
+@pytest.mark.parametrize("points", [0, 5])
+def test_a_sweep_that_was_stopped_has_a_page_of_what_is_finished(make_sweep, points):
+    """How well its searches did is not known before their end."""
+    stopped = replace(make_sweep(1, 5), searches=[])
+    stopped = replace(stopped, table=stopped.table.head(points))
+    page = parse(render(Contents("stopped", (), [stopped], "0.1.0")))
+    captions = [table.one("caption").text for table in page.all("table")]
+    assert "Searches" not in captions and f"{points:,} design points" in page.text
+
+
 def test_several_tiles_are_drawn_as_one_with_the_exchange_between_them(make_run):
     run = make_run(1)
     wires = {"count": 1472, "exchange_bytes_per_cycle": 4, "exchange_latency_cycles": 100}

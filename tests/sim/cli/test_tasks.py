@@ -164,6 +164,16 @@ def test_what_no_machine_or_file_has_of_words_is_one_line(deltatrain, tmp_path, 
         assert ran.status == 2 and "has an embedding" in ran.stderr and not (tmp_path / name).exists(), ran.stderr
 
 
+def test_gates_say_of_words_and_windows_that_they_take_neither(deltatrain, tmp_path, talk):
+    """And not that another trace would do."""
+    assert deltatrain("train", "--workload", talk, "--out", tmp_path / "out").status == 0
+    for command in (("verilog", "--on", "tiny", "--out", tmp_path / "v"), ("simulate", "--fidelity", "rtl")):
+        ran = deltatrain(*command, tmp_path / "out" / "trace.npz")
+        words, windows = ran.stderr.splitlines()
+        assert ran.status == 2 and "which takes no words" in words and "whose steps begin without state" in windows
+    assert not (tmp_path / "v").exists()
+
+
 def test_gates_refuse_what_they_cannot_learn_before_it_is_trained(deltatrain, tmp_path, described):
     rates = "workload.training.layer_rates=[1.0,0.5]"
     told = ("--on", "tiny", "--fidelity", "rtl", "--set", rates, "--out", tmp_path / "out")

@@ -241,6 +241,7 @@ def test_training_goes_on_where_it_was_stopped(streams: Recordings, tmp_path: Pa
             {"readout": "last", "task": "classification", "embedding": None},
             "must be left out with read-out 'last'",
         ),
+        ({"task": "classification", "embedding": None}, "task 'classification', of whole sequences"),
         ({"training__truncate_steps": None, "training__window_state": "reset"}, "window_state 'reset' is of windows"),
         ({"task": "labelling"}, "embedding is of task 'next_word', not of 'labelling'"),
         ({"embedding": {"width": 6, "tied": True}}, "embedding.width must be 12, as wide as the last layer"),
