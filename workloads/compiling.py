@@ -50,6 +50,8 @@ def compiled(function: _Function, name: str = "", **options: Any) -> _Function:
 
     If a `name` is given, it is told when something of that name is compiled first.
     """
+    if _settings.DISABLE_JIT:
+        return function  # as numba does it, for those who step through it
     if name:
         _announcement.lines[function] = f"compiling {name}, once for this machine"
     source = Path(inspect.getfile(function)).parent

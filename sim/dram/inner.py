@@ -14,6 +14,13 @@ from typing import Any, Protocol, TypeVar, cast
 import numba
 from numba.extending import intrinsic
 
+from deltatrain.accel.errors import HostError
+
+if numba.config.DISABLE_JIT:
+    raise HostError(
+        "NUMBA_DISABLE_JIT is set, and the memory model, which works on addresses, only runs compiled: unset it"
+    )
+
 _types: Any = numba.types  # made without types
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

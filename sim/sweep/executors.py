@@ -24,6 +24,10 @@ from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
 from deltatrain.workloads.data.cache import cache_folder
 
+_NONE_BEGAN = (
+    "no process that simulates could begin: a script that sweeps with several workers must have its own code "
+    'under `if __name__ == "__main__":`'
+)
 _TASKS_A_WORKER = 2  # one under way and one waiting
 
 
@@ -98,6 +102,7 @@ class Processes:
         self.workers = workers
         self.most_tasks = _TASKS_A_WORKER * workers + 1
         self._base = base
+        self._began, self._begins = multiprocessing.get_context("spawn").Pipe(duplex=False)
         self._pool = self._new()
 
     def submit(self, designs: Sequence[Design]) -> Future[Answer]:
@@ -112,15 +117,16 @@ class Processes:
 
     def lost(self, error: BaseException) -> bool:
         """Tell whether a process died, and if so start new ones."""
-        if not isinstance(error, BrokenProcessPool):
+        if not isinstance(error, BrokenProcessPool) or not self._began.poll():
             return False
         self._alive.close()
         self._pool.shutdown(cancel_futures=True)
         self._pool = self._new()
         return True
 
-    def obstacle(self, error: BaseException) -> None:
-        """Whatever else a process of this machine raises is a fault of the program."""
+    def obstacle(self, error: BaseException) -> str | None:
+        """Return why no process has begun; whatever else one of this machine raises is a fault of the program."""
+        return _NONE_BEGAN if isinstance(error, BrokenProcessPool) else None
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +143,8 @@ class Processes:
         # spawned, not forked: a fork would share the folder's lock, and locks that threads hold
         context = multiprocessing.get_context("spawn")
         parent, self._alive = context.Pipe(duplex=False)
-        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin, initargs=(self._base, parent))
+        initial = (self._base, parent, self._begins)
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin, initargs=initial)
 
 
 def executor(base: Base, workers: int | None, cluster: str | None) -> PointExecutor:
@@ -189,14 +196,15 @@ _simulators: list[Simulator] = []
 """In a process of `Processes`: the one for its base."""
 
 
-def _begin(base: Base, parent: Connection) -> None:
-    """Prepare a process of `Processes`. It ends when the other end of `parent` is closed."""
+def _begin(base: Base, parent: Connection, begins: Connection) -> None:
+    """Prepare a process of `Processes`, and tell that it begins. It ends when the other end of `parent` is closed."""
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threadpool_limits(1)
+    begins.send_bytes(b"")
     _simulators.append(Simulator(base))
 
 

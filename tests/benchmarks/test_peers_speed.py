@@ -1,10 +1,7 @@
-"""The simulator beside other ways to the same numbers: a naive machine, a plain loop, simulators that a user has."""
+"""The simulator beside other ways to the same numbers: naive ones, and simulators that a user has."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import numpy as np
 import pytest
 import speed_peers
 from host_speed import Figures
+from naive_controller import naive_channels
 from naive_machine import NaiveMachine
 from programs import recorded_step
 
@@ -52,36 +50,20 @@ def test_cycle_beside_the_naive_machine(weights: str, figures: Figures) -> None:
     figures.at_most_peer(0.5, f"LSTM 32, T = 10, weights {weights}", "naive machine", seconds)
 
 
-# In a process of its own: what numba compiles is decided when it is imported.
-_PLAIN = """
-import sys, time
-from deltatrain.accel.dram import DramController, DramPart
-from deltatrain.sim.dram.address_map import AddressMap
-from deltatrain.sim.dram.replay import replay
-from deltatrain.sim.dram.requests import generated
-part = DramPart.named("ddr4_2400")
-controller = DramController(bus_bits=part.usual_bus_bits)
-layout = AddressMap(part, controller)
-start = time.process_time()
-replay(part, controller, generated("random", int(sys.argv[1]), layout.burst_bytes, layout.capacity_bytes))
-print(time.process_time() - start)
-"""
-
-
 def replayed(pattern: str, count: int) -> int:
     return replay(PART, CONTROLLER, generated(pattern, count, LAYOUT.burst_bytes, LAYOUT.capacity_bytes)).cycles
 
 
-def test_a_request_beside_the_same_controller_as_a_plain_loop(figures: Figures) -> None:
+def test_a_request_beside_a_controller_that_looks_at_its_whole_queue_in_each_cycle(figures: Figures) -> None:
     replayed("random", 10)
 
     def seconds() -> tuple[float, float]:
-        environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
-        words = [sys.executable, "-c", _PLAIN, str(FEW_REQUESTS)]
-        plain = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-        return cpu_seconds(lambda: replayed("random", REQUESTS)) / REQUESTS, float(plain.stdout) / FEW_REQUESTS
+        few = next(generated("random", FEW_REQUESTS, LAYOUT.burst_bytes, LAYOUT.capacity_bytes))
+        channels = naive_channels(PART, CONTROLLER, LAYOUT, few)
+        naive = cpu_seconds(lambda: [channel.run() for channel in channels], 1)
+        return cpu_seconds(lambda: replayed("random", REQUESTS)) / REQUESTS, naive / FEW_REQUESTS
 
-    figures.at_most_peer(0.05, "ddr4_2400, a random request", "plain Python", seconds)
+    figures.at_most_peer(0.05, "ddr4_2400, one random request", "naive controller", seconds)
 
 
 @pytest.mark.parametrize("pattern", ["stream", "random"])

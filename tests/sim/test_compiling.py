@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -63,3 +64,14 @@ def test_what_takes_long_is_told_before_it_is_compiled_and_not_when_it_was_kept(
         assert said == ["compiling a model, once for this machine\n", ""]
     else:
         assert said == 2 * ["compiling a model, which this user may keep nowhere\n"]
+
+
+def test_where_numba_compiles_nothing_the_memory_model_says_so_and_the_rest_runs() -> None:
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    words = [sys.executable, "-m", "deltatrain", "simulate", "-w", "tiny", "--no-dense", "--on"]
+    refused = subprocess.run([*words, "tiny"], env=environment, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("deltatrain: NUMBA_DISABLE_JIT is set, ") and refused.stderr.count("\n") == 1
+    both = [subprocess.run([*words, "ipu_mk2", "--json"], env=env, capture_output=True) for env in (environment, None)]
+    found = [json.loads(ran.stdout)["counters"] for ran in both]
+    assert found[0] == found[1]

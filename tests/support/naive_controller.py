@@ -14,6 +14,8 @@ from dram_checker import READS, ROW_COMMANDS, WRITES, rules
 
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.dram_refresh import refreshes_of
+from deltatrain.sim.dram.address_map import AddressMap
+from deltatrain.sim.dram.requests import Requests
 
 Place = tuple[int, int, int]
 """Rank, group, bank."""
@@ -52,6 +54,22 @@ class Rank:
     next_set: int = 0
     refreshed: set[int] = field(default_factory=set)
     activates: list[int] = field(default_factory=list)
+
+
+def naive_channels(
+    part: DramPart, controller: DramController, layout: AddressMap, asked: Requests
+) -> list[NaiveChannel]:
+    """Return the channels, each with its requests."""
+    places = layout.places(asked.addresses)
+    own: list[list[Request]] = [[] for _ in range(controller.channels)]
+    group = places.group % part.bank_groups
+    bank = places.bank % part.banks_per_group
+    columns = (asked.cycles, places.burst, places.channel, places.rank, group, bank, places.row)
+    rows = zip(*(column.tolist() for column in (*columns, asked.writes)), strict=True)
+    for ticket, (cycle, burst, channel, *place, row, write) in enumerate(rows):
+        rank, of_rank, number = place
+        own[channel].append(Request(ticket, cycle, burst, (rank, of_rank, number), row, write))
+    return [NaiveChannel(part, controller, requests) for requests in own]
 
 
 class NaiveChannel:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deltatrain.accel.documents import shown
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.host_memory import check_room
 
 _PATIENCE_S, _SECONDS_OF_MEGABYTE = 20.0, 1.0
@@ -34,7 +34,7 @@ def check_hdf5(source: Path | bytes, name: str) -> None:
     Raises
     ------
     ConfigError
-        In one line, if the file is damaged.
+        In one line, if the file is damaged. A `HostError` if no process can be started.
     MemoryError
         If what it says that it holds is larger than this machine has room for.
     """
@@ -43,19 +43,26 @@ def check_hdf5(source: Path | bytes, name: str) -> None:
     patience_s = _PATIENCE_S + _SECONDS_OF_MEGABYTE * size / 1e6
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", __name__, argument],
+            [sys.executable or "", "-P", "-m", __name__, argument],
             input=content,
             capture_output=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=os.environ | {"PYTHONPATH": _places_of_modules()},
             timeout=patience_s,
         )
     except subprocess.TimeoutExpired:
         raise ConfigError(f"{name} is damaged: the HDF5 library has not read it in {patience_s:.0f} s") from None
+    except OSError as error:
+        raise HostError(f"{name} cannot be read: Python cannot be started for it ({error.strerror})") from None
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode == _TOO_LARGE:
         raise MemoryError(f"{name}: {said}")
     if done.returncode:
         raise ConfigError(f"{name} is no HDF5 file, or it is damaged{f': {said}' if said else ''}")
+
+
+def _places_of_modules() -> str:
+    """Return where this process finds modules; what is no text in that list, Python passes over, too."""
+    return os.pathsep.join(place for place in sys.path if isinstance(place, str) and place)
 
 
 def _read_all(group: Any, room: list[int]) -> None:

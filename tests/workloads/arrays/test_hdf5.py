@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import h5py
 from recording_files import write_heidelberg
 
 import deltatrain as dt
+from deltatrain.accel.errors import HostError
 from deltatrain.workloads.arrays import hdf5
 from deltatrain.workloads.arrays.hdf5 import check_hdf5
 from deltatrain.workloads.own_data import OwnData
@@ -48,6 +50,20 @@ def test_a_whole_file_passes_and_its_bytes_too(tmp_path: Path) -> None:
     path = with_strings(tmp_path / "a.h5")
     check_hdf5(path, "a")
     check_hdf5(path.read_bytes(), "a")
+
+
+def test_whatever_else_is_in_the_list_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", ["", tmp_path, None, *sys.path])
+    check_hdf5(with_strings(tmp_path / "a.h5"), "a")
+
+
+@pytest.mark.parametrize("python", ["", None, "/nowhere/python"])
+def test_a_program_that_embeds_python_is_told_what_is_missing(
+    python: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", python)
+    with pytest.raises(HostError, match=r"^a\.h5 cannot be read: Python cannot be started for it \("):
+        check_hdf5(with_strings(tmp_path / "a.h5"), "a.h5")
 
 
 def test_other_files_and_cut_ones_are_one_line(tmp_path: Path) -> None:
