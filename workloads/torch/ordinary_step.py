@@ -221,7 +221,7 @@ def _layers(sizes: Sizes) -> list[nn.Module]:
 
 def _batch(sizes: Sizes, device: str) -> Tensor | PackedSequence:
     """Return random inputs, values or words: of a dense network rows, else steps first, packed where lengths differ."""
-    steps = (int(np.sum(sizes.lengths)),)
+    steps: tuple[int, ...] = (int(np.sum(sizes.lengths)),)
     if sizes.cell != _DENSE:
         steps = int(np.max(sizes.lengths)), len(sizes.lengths)
     if sizes.words:
