@@ -16,7 +16,8 @@ from numba.extending import intrinsic
 
 from deltatrain.accel.errors import HostError
 
-if numba.config.DISABLE_JIT:
+_settings: Any = numba.config  # its names are made at run time
+if _settings.DISABLE_JIT:
     raise HostError(
         "NUMBA_DISABLE_JIT is set, and the memory model, which works on addresses, only runs compiled: unset it"
     )

