@@ -30,6 +30,7 @@ _TAKES = {
     "list family": {"family"},
     "describe name": {"machine", "workload"},
     "data name": {"data set"},
+    "fpga machine": {"machine"},
     "study name": {"study"},
     "sweep space": {"space"},
     "front folder": {SWEEP_FOLDER},
