@@ -83,20 +83,7 @@ def fpga(
     netlist = synthesise(source, target, tools[0], cache(), on_progress)
     goal = float(clock_hz or machine.engine.clock_hz)
     routed = _Routing(netlist, target, goal, seeds, tools, on_progress) if target.placing else None
-    named = workload.workload.name if isinstance(workload, Trace) else workload.name
-    found = Fpga(
-        machine=machine.name,
-        workload=named,
-        part=part,
-        clock_hz=float(machine.engine.clock_hz),
-        date=_date(routed.file if routed else netlist),
-        versions={tool.name: tool.version for tool in tools},
-        port_bits=bits.total,
-        pins=PINS,
-        units=area_of_units(json_value(read_bytes(netlist)), target.family),
-        counted=target.family.units,
-        routed=routed.result if routed else None,
-    )
+    found = _result(machine, workload, target, bits, netlist, tools, routed)
     if folder is not None:
         _write(folder, source, found, routed)
     return found
@@ -137,6 +124,30 @@ class _Routing:
     def bitstream(self) -> bytes:
         """Return the best seed's."""
         return bitstream(self._placed, self.result.best_seed, self._ecppack)
+
+
+def _result(
+    machine: Architecture,
+    workload: Workload | Trace,
+    part: Part,
+    bits: PortBits,
+    netlist: Path,
+    tools: list[Tool],
+    routed: _Routing | None,
+) -> Fpga:
+    return Fpga(
+        machine=machine.name,
+        workload=workload.workload.name if isinstance(workload, Trace) else workload.name,
+        part=part.name,
+        clock_hz=float(machine.engine.clock_hz),
+        date=_date(routed.file if routed else netlist),
+        versions={tool.name: tool.version for tool in tools},
+        port_bits=bits.total,
+        pins=PINS,
+        units=area_of_units(json_value(read_bytes(netlist)), part.family),
+        counted=part.family.units,
+        routed=routed.result if routed else None,
+    )
 
 
 def _write(folder: Path, source: str, found: Fpga, routed: _Routing | None) -> None:
