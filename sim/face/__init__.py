@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deltatrain.accel.result import Result
     from deltatrain.sim.checkpoint_plan import plan
     from deltatrain.sim.flow import train
+    from deltatrain.sim.fpga.run import fpga
     from deltatrain.sim.network_exchange import export_network, import_network
     from deltatrain.sim.report import report
     from deltatrain.sim.run import simulate
@@ -45,6 +46,7 @@ __all__ = [
     "bench",
     "compare",
     "export_network",
+    "fpga",
     "import_network",
     "load_results",
     "plan",
@@ -71,6 +73,7 @@ _MODULES = {
     "compare": "sim.sweep.results",
     "load_results": "sim.sweep.results",
     "export_network": "sim.network_exchange",
+    "fpga": "sim.fpga.run",
     "import_network": "sim.network_exchange",
     "plan": "sim.checkpoint_plan",
     "report": "sim.report",

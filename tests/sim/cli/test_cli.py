@@ -33,6 +33,7 @@ COMMANDS = (
     "simulate",
     "verify",
     "verilog",
+    "fpga",
     "dram",
     "report",
     "sweep",

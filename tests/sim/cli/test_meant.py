@@ -45,6 +45,7 @@ CASES = {
     "data edge": "edge is a machine: `describe edge`",
     "dram -d edge -g stream": "edge is a machine: `describe edge`",
     "verilog edge": "edge is a machine: `verilog TRACE --on edge`",
+    "fpga digits": "digits is a workload and a data set: `fpga MACHINE --workload digits`",
     "verify --cell delta_lstm": "delta_lstm is a cell: `list cells`",
     "list edge": "edge is a machine: `describe edge`",
     # of the right kind, or of none: the command's own answer stands

