@@ -59,7 +59,8 @@ class NumberFormat(Description):
 def fit(values: Integers, number: NumberFormat) -> Integers:
     """Return `values` brought into the range of `number` by its overflow rule."""
     if number.overflow == "saturate":
-        return np.asarray(np.minimum(np.maximum(values, number.lowest), number.highest))  # np.clip takes twice as long
+        within: Integers = np.minimum(np.maximum(values, number.lowest), number.highest)  # np.clip takes twice as long
+        return within
     span = 1 << number.bits
     return ((values - number.lowest) & (span - 1)) + number.lowest
 

@@ -5,18 +5,18 @@ CPU seconds begin when modules are loaded and compiled; the peak of memory is th
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.documents import json_text
 from deltatrain.accel.dram import DramController, DramPart
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import scratch_folder
 from deltatrain.sim.dram.address_map import AddressMap
 from deltatrain.sim.dram.replay import replay
 from deltatrain.sim.dram.requests import generated
@@ -167,8 +167,8 @@ def _peak_bytes() -> int:
 
 if __name__ == "__main__":
     axis, size = AXES[sys.argv[1]], int(sys.argv[2])
-    with tempfile.TemporaryDirectory() as scratch:
-        axis.work(axis.smallest, Path(scratch)).run()  # what is loaded is loaded, what is compiled is compiled
-        work = axis.work(size, Path(scratch))
+    with scratch_folder("deltatrain-scaling-") as scratch:
+        axis.work(axis.smallest, scratch).run()  # what is loaded is loaded, what is compiled is compiled
+        work = axis.work(size, scratch)
         found = spent(work)._asdict()
-    sys.stdout.write(json.dumps(found | {"amount": work.amount, "given_bytes": work.given_bytes}))
+    sys.stdout.write(json_text(found | {"amount": work.amount, "given_bytes": work.given_bytes}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replace_file
 from deltatrain.sim.code import CODE
@@ -85,7 +85,7 @@ def _measured(axis: str, size: int, folder: Path) -> dict[str, Any]:
     """Return what a size takes, measured in a process of its own or kept from before."""
     kept = folder / f"{axis.replace(', ', '-').replace(' ', '_')}-{size}.json"
     if kept.exists():
-        found: dict[str, Any] = json.loads(kept.read_bytes())
+        found: dict[str, Any] = json_value(kept.read_bytes())
         if found["code"] == CODE.digest:
             return found
     command = [sys.executable, "-m", "deltatrain.sim.studies._scaling_work", axis, str(size)]
@@ -93,8 +93,8 @@ def _measured(axis: str, size: int, folder: Path) -> dict[str, Any]:
     if ran.returncode:
         last = (ran.stderr.strip().splitlines() or [f"ended with {ran.returncode}"])[-1]
         raise ConfigError(f"{axis}, {size:,}: the process that measured it failed: {last}")
-    found = json.loads(ran.stdout) | {"code": CODE.digest}
-    replace_file(kept, json.dumps(found).encode())
+    found = json_value(ran.stdout.encode()) | {"code": CODE.digest}
+    replace_file(kept, json_text(found).encode())
     return found
 
 

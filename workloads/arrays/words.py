@@ -14,10 +14,10 @@ def are_words(rows: Array) -> bool:
 
 
 def one_hot(words: NDArray[np.int64], vocabulary: int, dtype: np.dtype[np.floating]) -> Array:
-    """Return words, shape (N,), as vectors of a 1 among zeros, shape (N, vocabulary)."""
-    vectors = np.zeros((len(words), vocabulary), dtype)
-    vectors[np.arange(len(words)), words] = 1
-    return vectors
+    """Return words as vectors of a 1 among zeros, along a further axis."""
+    vectors = np.zeros((words.size, vocabulary), dtype)
+    vectors[np.arange(words.size), words.ravel()] = 1
+    return vectors.reshape(*words.shape, vocabulary)
 
 
 def table_gradient(words: NDArray[np.int64], g_rows: Array, vocabulary: int) -> Array:

@@ -8,7 +8,6 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.dataset import makes_spikes, title
-from deltatrain.workloads.embedding import NEXT_WORD
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
@@ -57,8 +56,8 @@ def workload_limits(workload: Workload) -> list[str]:
 def learning_limits(workload: Workload, what: str) -> list[str]:
     """Return why `what`, which computes a plain loss and one learning rate, refuses a workload."""
     reasons = []
-    if workload.task == NEXT_WORD:
-        reasons.append(f"task must not be {NEXT_WORD!r} for {what}, which takes no words")
+    if workload.embedding is not None:
+        reasons.append(f"embedding must be left out for {what}, which looks up no words")
     if workload.training.truncate_steps is not None:
         reasons.append(f"training.truncate_steps must be left out for {what}, whose steps begin without state")
     if workload.training.class_weights is not None:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.arrays.words import are_words
+from deltatrain.workloads.arrays.words import one_hot
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.interchange.initial import initial_network
@@ -336,9 +336,10 @@ def _record(
     ran = forward(network, parameters, window.x, window.lengths, before)
     step = recorded_step(ran, epoch, update, window.x if network.sizes.words else None)
     numbered = network.thresholds is not None and bool(network.sizes.cell.STREAMS.HELD)
-    if training.truncate_steps is not None or not numbered or are_words(window.x):
+    if training.truncate_steps is not None or not numbered or network.sizes.words:
         return step
-    return replace(step, numbers=StepNumbers(parameters.flat(), window.x, part.wanted(chosen), np.array(rate)))
+    x = one_hot(window.x, part.vocabulary, workload.dtype) if part.vocabulary else window.x
+    return replace(step, numbers=StepNumbers(parameters.flat(), x, part.wanted(chosen), np.array(rate)))
 
 
 def _best_step(workload: Workload, network: Network, state: LearningState, best: Best, part: Sequences) -> RecordedStep:

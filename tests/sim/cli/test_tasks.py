@@ -170,7 +170,7 @@ def test_gates_say_of_words_and_windows_that_they_take_neither(deltatrain, tmp_p
     for command in (("verilog", "--on", "tiny", "--out", tmp_path / "v"), ("simulate", "--fidelity", "rtl")):
         ran = deltatrain(*command, tmp_path / "out" / "trace.npz")
         words, windows = ran.stderr.splitlines()
-        assert ran.status == 2 and "which takes no words" in words and "whose steps begin without state" in windows
+        assert ran.status == 2 and "which looks up no words" in words and "whose steps begin without state" in windows
     assert not (tmp_path / "v").exists()
 
 

@@ -372,7 +372,7 @@ def test_a_file_of_another_network_or_another_content_is_refused(
 
 def test_a_path_counts_from_the_folder_of_the_workloads_file(tmp_path: Path) -> None:
     network = dt.import_network(_saved(_model("delta_lstm").state_dict(), tmp_path / "model.pt"), tmp_path / "net.npz")
-    (tmp_path / "own.toml").write_text('base = "tiny"\ninitial_weights = "net.npz"\n')
+    (tmp_path / "own.toml").write_text('base = "vowels"\ninitial_weights = "net.npz"\n')
     workload = dt.Workload.named(tmp_path / "own.toml")
     assert workload.initial_weights is not None
     assert Path(workload.initial_weights.file) == tmp_path / "net.npz"

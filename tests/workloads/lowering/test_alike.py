@@ -24,6 +24,7 @@ from deltatrain.workloads.lowering.op_kinds import (
     COPY_STATE,
     KINDS,
     LOAD_STATE,
+    OUTER_WORDS,
     RESTORE_STATE,
     STORE_STATE,
     UNDO,
@@ -32,8 +33,8 @@ from deltatrain.workloads.lowering.op_kinds import (
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import RecordedStep
 
-NEVER_PLAIN = {COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *UNDO}
-"""Kinds of ops that there are only where steps are run again."""
+NEVER_PLAIN = {COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *UNDO, OUTER_WORDS}
+"""Kinds of ops that there are only where steps are run again, or look words up."""
 
 Case = tuple[Architecture, Shape, RecordedStep, str]
 
