@@ -157,7 +157,8 @@ def test_altered_states(tmp_path: Path, states: dict[str, bytes], name: str, exa
         complaints = [line for line in said.splitlines() if line.startswith("deltatrain: ")]
         assert "Traceback" not in said
         if status == 0:
-            assert json_value(printed.encode()).keys() == json_value(whole.encode()).keys()
+            told = json_value(printed.encode()).keys() - {"doubt"}  # of weights that learned nothing
+            assert told == json_value(whole.encode()).keys()
         else:
             assert (status, printed, len(complaints)) == (2, "", 1), said
             assert not any(line for line in said.splitlines() if ": " not in line), said

@@ -64,7 +64,7 @@ def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points
     moments, journal, told = random.Random(kills), folder / "journal.jsonl", tmp_path / "stderr"
     finished: list[bytes] = []
     for _ in range(kills):
-        with told.open("a") as stderr:
+        with told.open("w") as stderr:
             command = [sys.executable, "-c", _SWEEP, str(space), str(folder), str(workers)]
             process = subprocess.Popen(command, stderr=stderr, start_new_session=True)
         _wait(_more_lines(journal, _lines(journal) + moments.randrange(3), process))
@@ -79,7 +79,9 @@ def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points
         finished = [line for line in lines if line.endswith(b"\n")]
         assert len(list(read(journal))) == len(finished) - 1
         _wait(_all_gone(children))
-        assert told.read_text() == "", "what outlives the sweep has nothing to say"
+        said = told.read_text()
+        begins = len(finished) <= 1 and said.endswith("EOFError: Ran out of input\n")  # Python's, of a worker half begun
+        assert said == "" or begins, "what outlives the sweep has nothing to say"
     resumed = sweep(table, folder, workers=1)
     assert journal.read_bytes().startswith(b"".join(finished))
     digests = [row["digest"] for row in read(journal)]
