@@ -80,8 +80,8 @@ def _kill_and_resume(tmp_path: Path, kind: str, workers: int, kills: int, points
         assert len(list(read(journal))) == len(finished) - 1
         _wait(_all_gone(children))
         said = told.read_text()
-        begins = len(finished) <= 1 and said.endswith("EOFError: Ran out of input\n")  # Python's, of a worker half begun
-        assert said == "" or begins, "what outlives the sweep has nothing to say"
+        half_begun = len(finished) <= 1 and said.endswith("EOFError: Ran out of input\n")  # Python's, of a worker
+        assert said == "" or half_begun, "what outlives the sweep has nothing to say"
     resumed = sweep(table, folder, workers=1)
     assert journal.read_bytes().startswith(b"".join(finished))
     digests = [row["digest"] for row in read(journal)]
