@@ -136,6 +136,8 @@ def element_rates(width: int, occupancy: float, skew: float, random: np.random.G
         rates = (random.random(width) < occupancy).astype(np.float64)
     else:
         concentration = 1 / skew - 1
+        if occupancy * concentration == 0:  # of a share near the smallest number that there is
+            return np.full(width, float(occupancy))
         rates = random.beta(occupancy * concentration, (1 - occupancy) * concentration, width)
     mean = rates.mean()
     if mean > occupancy:
