@@ -1,15 +1,15 @@
 """The program image: the commands of a tile's units as they lie in memory, where the machine reads them.
 
 A program is a row of records in the order of the program, each a header and a command, in words of 64 bits, the lowest
-byte first. The header's fields are `HEADER`, and its other bits are 0. The command follows in as many words as the header says: the
-bits of the payload of the unit's stream (`rtl.tile.Tile`), the lowest first, filled up with zeros.
+byte first. The header's fields are `HEADER`, and its other bits are 0. The command follows in as many words as the
+header says: the bits of the payload of the unit's stream (`rtl.tile.Tile`), the lowest first, filled up with zeros.
 
-A tile's units hold a few commands each, and the machine hands them out in their order; it waits where a unit takes no
-more. It cannot wait for ever. Of all ops that are not done take the first, o. All before it are done, so their commands
-have left their queues. If the record of o was not handed out, it is the next one, and the queue of its unit is empty,
-because everything in it would be before o. Once it was handed out it is in front of its unit, and it waits only for ops
-before it, which are done. A record of the fetch is no op of its own: it lies before the op of the engine that it
-fetches for, and the fetch holds no more than it has room for, in the order in which the engine takes it.
+A tile's units hold a few commands each. The machine hands commands out in the order of their records, and waits where a
+unit takes no more. It does not wait for ever. Of all ops that are not done take the first, o. All ops before it are
+done, so their commands have left their queues. If the record of o was not handed out, it is the next one, and the queue
+of its unit is empty, because everything in that queue is before o. Once it is handed out it is in front of its unit,
+and it waits only for ops before it, which are done. A record of the fetch is no op. It lies before the op of the engine
+that it fetches for, and the fetch holds what it fetched in the order in which the engine takes it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from deltatrain.accel.op_table import PHASES, TILE_UNITS
 __all__ = [
     "ADDRESS_BITS",
     "BASES",
+    "CAPACITIES",
+    "FORMATS",
     "LAYOUT_VERSION",
     "NO_THRESHOLD",
     "REGISTERS",
@@ -58,9 +60,10 @@ def _bytes(*parts: tuple[str, str]) -> tuple[Field, ...]:
     return tuple(Field(name, 8 * number, 8, meaning) for number, (name, meaning) in enumerate(parts))
 
 
-_FORMATS = ("activation", "weight", "weight_gradient", "learning_rate")
+FORMATS = ("activation", "weight", "weight_gradient", "learning_rate")
+"""Members of ``engine.formats`` that a driver must know."""
 
-_CAPACITIES = {
+CAPACITIES = {
     "input_words": "Words of P values in the memory of x",
     "vector_words": "Words in the memory of h",
     "state_words": "Words in the memory of states",
@@ -85,10 +88,10 @@ def _facts() -> Iterator[Register]:
             "What a driver must know",
         ),
         ("lanes", _whole("lanes", 16), "P, values in a word"),
-        ("bits", _bytes(*((name, f"Bits of formats.{name}") for name in _FORMATS)), "Widths of values"),
+        ("bits", _bytes(*((name, f"Bits of formats.{name}") for name in FORMATS)), "Widths of values"),
         (
             "fractions",
-            _bytes(*((name, f"Fraction bits of formats.{name}, modulo 256") for name in _FORMATS)),
+            _bytes(*((name, f"Fraction bits of formats.{name}, modulo 256") for name in FORMATS)),
             "Where the binary point is",
         ),
         (
@@ -108,7 +111,7 @@ def _facts() -> Iterator[Register]:
     ]
     for number, (name, fields, meaning) in enumerate(facts):
         yield Register(name, REGISTER_BYTES * number, "read-only", fields, meaning, None)
-    for number, (name, meaning) in enumerate(_CAPACITIES.items()):
+    for number, (name, meaning) in enumerate(CAPACITIES.items()):
         yield Register(f"capacity_{name}", 0x20 + REGISTER_BYTES * number, "read-only", _whole(name), meaning, None)
 
 
@@ -186,7 +189,7 @@ def _control() -> Iterator[Register]:
             0x100 + REGISTER_BYTES * number,
             "read-write",
             _whole("least"),
-            f"The least difference of {'xh'[stream]} that fires in layer {layer}, in formats.activation, at most 2**bits",
+            f"The least difference of {'xh'[stream]} that fires in layer {layer}; at most 2**bits of formats.activation",
         )
 
 
