@@ -91,7 +91,7 @@ def _facts() -> Iterator[Register]:
         ("bits", _bytes(*((name, f"Bits of formats.{name}") for name in FORMATS)), "Widths of values"),
         (
             "fractions",
-            _bytes(*((name, f"Fraction bits of formats.{name}, modulo 256") for name in FORMATS)),
+            _bytes(*((name, f"Fraction bits of formats.{name}") for name in FORMATS)),
             "Where the binary point is",
         ),
         (
@@ -189,7 +189,7 @@ def _control() -> Iterator[Register]:
             0x100 + REGISTER_BYTES * number,
             "read-write",
             _whole("least"),
-            f"The least difference of {'xh'[stream]} that fires in layer {layer}; at most 2**bits of formats.activation",
+            f"The least difference of {'xh'[stream]} that fires in layer {layer}, at most 2**formats.activation.bits",
         )
 
 

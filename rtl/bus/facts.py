@@ -60,7 +60,7 @@ def facts(
         "version": {"layout": LAYOUT_VERSION, "commands": FORMAT_VERSION},
         "lanes": {"lanes": engine.lanes},
         "bits": {name: number.bits for name, number in formats.items()},
-        "fractions": {name: number.fraction_bits % 256 for name, number in formats.items()},
+        "fractions": {name: number.fraction_bits for name, number in formats.items()},
         "features": features,
         **{f"capacity_{name}": {name: getattr(sizes, name)} for name in CAPACITIES},
     }
