@@ -119,7 +119,7 @@ _COMMANDS = _flags(
     ("start", "Run the program at program_address; ignored unless idle"),
     ("abort", "Stop: take no more commands, end bursts in flight, then be idle; memories are kept, dW too"),
     ("clear_gradients", "Make dW in the tile zero; ignored unless idle. dW in memory is for the host to clear"),
-    ("reset_counters", "Make all counters zero"),
+    ("reset_counters", "Make all counters zero; ignored unless idle. Each start does it too"),
     ("load_weights", "Read W in the tile from memory at weights_base; ignored unless idle"),
     ("save_weights", "Write W in the tile to memory at weights_base; ignored unless idle"),
     ("save_gradients", "Write dW in the tile to memory at gradients_base; ignored unless idle"),
@@ -194,11 +194,11 @@ def _control() -> Iterator[Register]:
 
 
 def _counters() -> Iterator[Register]:
-    """Yield two registers for each counter."""
+    """Yield two registers for each counter: of the run since the last start, until the next."""
     counters = {
-        "cycles": "Cycles from when the first op could start to the last result",
-        "read_bytes": "Bytes read from memory, commands included",
-        "write_bytes": "Bytes written to memory",
+        "cycles": "Cycles since the start, from when the first op could start to the last result",
+        "read_bytes": "Bytes read from memory since the start, commands included",
+        "write_bytes": "Bytes written to memory since the start",
     }
     for who in SPENT:
         counters[f"{who}_busy"] = f"Cycles in which the {who.replace('_', ', ')} worked"
