@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.bus.registers import ADDRESS_BITS as REGISTER_ADDRESS_BITS
+from deltatrain.accel.cell_arithmetic import name_of
+from deltatrain.rtl.bus.core import Core
 from deltatrain.sim.driver.bus import Bus
 from deltatrain.sim.driver.errors import BusError
+from deltatrain.sim.driver.program_image import ProgramImage
 from deltatrain.sim.gates.bus.register_host import Access
 from deltatrain.sim.gates.bus.system import System
+from deltatrain.sim.gates.engines import engine_named
 from deltatrain.sim.gates.packing import packer
 from deltatrain.sim.gates.simulation import Simulation
 
@@ -40,6 +44,27 @@ class GatesBus(Bus):
         self._access_cycles = access_cycles
         self._packed = packer(Access())
         simulation.set("stalls", stalls)
+
+    @classmethod
+    def of(cls, image: ProgramImage, *, memory_bytes: int, engine: str | None = None, stalls: int = 0) -> GatesBus:
+        """Return the bus of the machine that a program is for, drawn and simulated.
+
+        Parameters
+        ----------
+        image
+            The program.
+        memory_bytes
+            Memory there is at least, from address 0 on.
+        engine
+            What simulates the gates, see `sim.gates.engines`.
+        stalls
+            As above.
+        """
+        cell = name_of(image.shape.network.arithmetic)
+        core = Core(architecture=image.shape.architecture, cell=cell, sizes=image.sizes)
+        beats = 1 << (-(-memory_bytes // core.beat_bytes) - 1).bit_length()
+        system = System(core, data_bytes=core.beat_bytes, beats=beats)
+        return cls(engine_named(engine)(system), system, stalls=stalls)
 
     @property
     def interrupts(self) -> bool:
