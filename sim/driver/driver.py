@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deltatrain.accel.bus.program_format import FORMAT_VERSION
-from deltatrain.accel.bus.registers import BASES, LAYOUT_VERSION, REGISTERS, THRESHOLDS
+from deltatrain.accel.bus.registers import BASES, LAYOUT_VERSION, REGISTERS
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tensor import TensorKind
-from deltatrain.rtl.encoder.delta_encoder import least_field
 from deltatrain.sim.driver.bus import Bus
 from deltatrain.sim.driver.errors import (
     AbortedError,
@@ -104,10 +103,8 @@ class Driver:
 
     def set_thresholds(self, thresholds: Sequence[tuple[int, int]]) -> None:
         """Set the least differences that fire, of x and of h of each layer."""
-        bits = self._image.shape.architecture.engine.formats.activation.bits
-        leasts = [least for layer in thresholds for least in layer][:THRESHOLDS]
-        for number, least in enumerate(leasts):
-            self.write(f"threshold_{number}", least=least_field(least, bits))
+        for number, least in enumerate(self._image.shape.leasts(thresholds)):
+            self.write(f"threshold_{number}", least=least)
 
     def load_weights(self, weights: Mapping[str, Integers]) -> None:
         """Write all matrices W, by name, of shape (rows, columns), and make dW zero."""

@@ -9,7 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.bus.registers import THRESHOLDS
 from deltatrain.accel.number import Integers
+from deltatrain.rtl.encoder.delta_encoder import least_field
 from deltatrain.sim.gates.step import NumberedStep
 from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters, zeros_like
 from deltatrain.workloads.training.integer_training import IntegerNetwork, Label, read_steps
@@ -59,6 +61,11 @@ class TrainingShape:
         """Return the step of this shape with these numbers, see `NumberedStep`."""
         numbers = (parameters, tuple(samples), tuple(labels), learning_rate)
         return NumberedStep(self.architecture, self.network, *numbers, self.updates)
+
+    def leasts(self, thresholds: Sequence[tuple[int, int]]) -> list[int]:
+        """Return what the registers of thresholds are for these of each layer, as `IntegerNetwork` has them."""
+        bits = self.architecture.engine.formats.activation.bits
+        return [least_field(least, bits) for layer in thresholds for least in layer][:THRESHOLDS]
 
     @property
     def outputs_wanted(self) -> int:
