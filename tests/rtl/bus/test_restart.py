@@ -7,27 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core_on_bus import REMOTE, bus_of, check_matrices, core_for, driver_on, image_of, tiny, train, weights_before
+from core_on_bus import bus_of, check_matrices, core_for, driver_on, image_of, train, weights_before
 from gate_steps import compiled
+from two_lanes import a_step
 
 from deltatrain.accel.bus.registers import REGISTERS
 from deltatrain.sim.driver.errors import BusError, ProgramError
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
-from deltatrain.sim.gates.random_step import random_step
 
 pytestmark = compiled
-
-TWO_LANES = REMOTE | {
-    "engine.lanes": 2,
-    "engine.encoder_elements": 2,
-    "engine.elementwise_lanes": 2,
-    "dma.bytes_per_cycle": 4,
-}
-"""W off-chip and dW too, in words of one beat and of two."""
-
-
-def a_step(seed, **changes):
-    return random_step(tiny(TWO_LANES), "rnn", seed=seed, features=3, hidden=(3,), lengths=(2, 1), **changes)
 
 
 @pytest.fixture(scope="module")
