@@ -29,7 +29,7 @@ _COUNTS = frozenset({"cycles", "MAC"})
 _SHARES = frozenset(
     {"accuracy", "occupancy", "occupancy_x", "occupancy_h", "share", "saved", "utilisation", "busy", "of_roof"}
 )
-_RATIOS = frozenset({"speedup", "saving"})
+_RATIOS = frozenset({"speedup", "saving", "energy_times", "area_times"})
 
 
 _FIELDS = ("machine.", "workload.")

@@ -16,6 +16,7 @@ from deltatrain.reports.figures import (
     pareto,
     phase_breakdown,
     roofline,
+    sensitivity,
 )
 from deltatrain.reports.page.contents import Contents, Run, Sweep
 
@@ -63,6 +64,8 @@ def _of_run(run: Run) -> Iterator[tuple[str, Figure]]:
                 setting=f"{workload} on {machine.name}",
             ),
         )
+    if run.advice:
+        yield "sensitivity", sensitivity.draw(run.advice)
     if run.result.held_bytes:
         yield "memory_over_time", memory_over_time.draw(run.result, run.fidelity)
     if run.curves:

@@ -14,6 +14,7 @@ from deltatrain.accel.footing import differences, warning
 from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, ORIGINS, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
+from deltatrain.reports.bottleneck import bottleneck
 from deltatrain.reports.page import sweep as sweeps
 from deltatrain.reports.page.contents import Contents, Run, Sweep
 from deltatrain.reports.page.headline import headline
@@ -71,6 +72,7 @@ def _run(position: int, run: Run) -> dict[str, Any]:
         "title": f"{workload} on {machine}",
         "about": result.architecture.get("about", ""),
         "what": f"{what}; deltas {deltas}" if deltas else what,
+        "bottleneck": bottleneck(run.result),
         "cards": headline(run),
         "sections": sections(run),
         "timeline": run.timeline,

@@ -8,11 +8,12 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from deltatrain.accel.advice import Advice
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
 from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, NO_DENSE, origin_of, recorded_words
 from deltatrain.accel.quantity import quantity, share
-from deltatrain.reports.page import curves, off_chip
+from deltatrain.reports.page import advice, curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.block_diagram import block_diagram
 from deltatrain.reports.page.comparison import compared, cut, pair, parts, told
@@ -60,7 +61,8 @@ class Section:
 
 def sections(run: Run) -> list[Section]:
     """Return the sections of a run in the order of reading."""
-    found = [_machine(run), _phases(run), _roofline(run), _memory(run)]
+    found = [_advice(run, run.advice)] if run.advice else []
+    found += [_machine(run), _phases(run), _roofline(run), _memory(run)]
     if run.result.energy_j:
         found.append(_energy(run))
     if run.result.area_mm2:
@@ -70,6 +72,17 @@ def sections(run: Run) -> list[Section]:
     if run.result.own_computer:
         found.append(_own_computer(run))
     return [*found, _provenance(run)]
+
+
+def _advice(run: Run, found: Advice) -> Section:
+    return Section(
+        "advice",
+        "What would help",
+        "The same step again with each change by itself, the one of most gain for its cost first.",
+        origin_of(run.result.fidelity),
+        [Drawing(f"Time of one {run.result.simulated}", advice.drawn(found))],
+        advice.tables(found),
+    )
 
 
 def _machine(run: Run) -> Section:

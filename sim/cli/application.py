@@ -18,6 +18,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.cli import (
+    advise,
     bench,
     calibrate,
     choices,
@@ -60,6 +61,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.command,
     "train": train.command,
     "simulate": simulate.command,
+    "advise": advise.command,
     "plan": plan.command,
     "import": import_network.command,
     "export": export_network.command,

@@ -61,4 +61,8 @@ def command(
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:
-        show(*summary(result), f"Written to {folder}: result.json, trace.npz, figures")
+        show(
+            *summary(result),
+            f"Written to {folder}: result.json, trace.npz, figures",
+            f"What would help: deltatrain advise {folder}",
+        )

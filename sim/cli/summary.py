@@ -13,6 +13,7 @@ from deltatrain.accel.latency import Latency
 from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, recorded_words
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
+from deltatrain.reports.bottleneck import bottleneck
 from deltatrain.reports.table import (
     CAUSES,
     Cell,
@@ -59,6 +60,7 @@ def _headline(result: Result) -> Text:
         text.append(_latency(result, result.latency))
     if words := recorded_words(result.workload):
         text.append(f"Deltas: {words}\n")
+    text.append(f"{bottleneck(result)}\n")
     return text
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.errors import ConfigError, FitError, NetworkError
     from deltatrain.accel.result import Result
+    from deltatrain.sim.advice.advise import advise
     from deltatrain.sim.checkpoint_plan import plan
     from deltatrain.sim.flow import train
     from deltatrain.sim.fpga.run import fpga
@@ -43,6 +44,7 @@ __all__ = [
     "Trace",
     "Workload",
     "__version__",
+    "advise",
     "bench",
     "compare",
     "export_network",
@@ -69,6 +71,7 @@ _MODULES = {
     "Result": "accel.result",
     "Trace": "workloads.trace",
     "Workload": "workloads.workload",
+    "advise": "sim.advice.advise",
     "bench": "sim.speed.bench",
     "compare": "sim.sweep.results",
     "load_results": "sim.sweep.results",
