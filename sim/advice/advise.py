@@ -105,6 +105,7 @@ def _machines(base: _Base) -> Iterator[_Trial]:
 def _networks(base: _Base, kept: Path | None, on_progress: Progress) -> Iterator[_Trial]:
     """Yield the changes of the workload; those that must be trained only with a folder `kept` for their traces."""
     workload = base.trace.workload
+    traced: Callable[[Workload], Trace]
     if workload.synthetic is not None:
         changes, traced = of_statistics(workload), untrained_trace
     elif kept is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -63,6 +64,6 @@ def command(
     else:
         show(
             *summary(result),
-            f"Written to {folder}: result.json, trace.npz, figures",
-            f"What would help: deltatrain advise {folder}",
+            f"Written to {folder}: result.json, trace.npz, {'' if described.synthetic else 'training.json, '}figures",
+            f"What would help: deltatrain advise {shlex.quote(str(folder))}",
         )
