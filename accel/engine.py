@@ -122,6 +122,8 @@ class Engine(Description):
         S, elements that the delta encoder looks at in one cycle.
     elementwise_lanes
         Neurons that the element-wise unit works on at once, two multipliers and two table ports each.
+    formats
+        Number formats of everything it computes with.
     in_turn
         Whether a layer waits until the layer and the step before it are done, as in EdgeDRNN. Otherwise layers run
         skewed, each beside the step that the one below it does next.

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.described import JOIN, is_path
@@ -23,11 +23,18 @@ from deltatrain.workloads.workload import Workload
 Direction = Literal["minimise", "maximise"]
 
 _LEAVES = {"vary": {"values", "low", "high"}, "constraints": {"most", "least"}, "fixed": set(), "objectives": set()}
+_DOTTED = WithJsonSchema({"type": "object"})  # of a file, in which TOML makes nested tables of dotted keys
 _TRIED = 64  # values of a list that are tried on the base before anything is simulated
 
 
 class Bound(Description):
-    """Bound on a column of the table: at most or at least a number, or both."""
+    """Bound on a column of the table: at most or at least a number, or both.
+
+    Attributes
+    ----------
+    most, least
+        The number that is not to be passed; at least one of them.
+    """
 
     most: float | None = None
     least: float | None = None
@@ -104,9 +111,9 @@ class Space(Description):
     fidelity: str = "analytic"
     dense: bool = False
     fixed: dict[str, Any] = Field(default_factory=dict)
-    vary: Annotated[dict[str, Axis], Field(min_length=1)]
-    objectives: Annotated[dict[str, Direction], Field(min_length=1)]
-    constraints: dict[str, Bound] = Field(default_factory=dict)
+    vary: Annotated[dict[str, Axis], Field(min_length=1), _DOTTED]
+    objectives: Annotated[dict[str, Direction], Field(min_length=1), _DOTTED]
+    constraints: Annotated[dict[str, Bound], _DOTTED] = Field(default_factory=dict)
     search: SearchSettings = SearchSettings()
 
     @model_validator(mode="before")
