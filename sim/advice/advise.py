@@ -25,7 +25,9 @@ ADVICE = "advice"
 """What the file, and the folder of networks that were trained for it, are called in a run's folder."""
 
 
-def advise(folder: AnyPath, *, train: bool = False, on_progress: Progress = tell_nobody) -> Advice:
+def advise(
+    folder: AnyPath, trace: AnyPath | None = None, *, train: bool = False, on_progress: Progress = tell_nobody
+) -> Advice:
     """Return what would make a run cheaper: its step is simulated again with each change by itself.
 
     Nothing of it is guessed: every machine and every network is simulated, with the run's fidelity (`cycle` for
@@ -35,6 +37,8 @@ def advise(folder: AnyPath, *, train: bool = False, on_progress: Progress = tell
     ----------
     folder
         What `run`, or `simulate` with a folder, wrote.
+    trace
+        The trace that was simulated, where it does not lie in the folder.
     train
         Whether networks with higher thresholds and with fewer weights are trained, too, which takes as long as the
         run's own training each time. Their traces stay in the folder ``advice``, so that an interrupted training goes
@@ -45,12 +49,16 @@ def advise(folder: AnyPath, *, train: bool = False, on_progress: Progress = tell
     Raises
     ------
     ConfigError
-        If the folder has no result, or no trace of it.
+        If the folder has no result, or there is no trace of it.
     """
     place = OutputFolder(Path(folder))
     result = Result.load(place.result)
     machine = Architecture.from_table(result.architecture, f"machine of {place.result}")
-    base = _Base(machine, _trace(result, place), "cycle" if result.fidelity == "rtl" else result.fidelity)
+    base = _Base(
+        machine,
+        _trace(result, place, Path(trace) if trace is not None else place.trace),
+        "cycle" if result.fidelity == "rtl" else result.fidelity,
+    )
     trials = [*_machines(base), *_networks(base, place.path / ADVICE if train else None, on_progress)]
     effects: list[Effect] = []
     refused: dict[str, str] = {}
@@ -135,17 +143,17 @@ def _prefixed(whose: str, change: Change) -> dict[str, Any]:
     return {f"{whose}.{path}": value for path, value in change.fields.items()}
 
 
-def _trace(result: Result, place: OutputFolder) -> Trace:
+def _trace(result: Result, place: OutputFolder, path: Path) -> Trace:
     """Return the trace that a result was simulated from; errors as for `advise`."""
     workload = Workload.from_table(result.workload, f"workload of {place.result}")
-    if not place.trace.is_file():
+    if path == place.trace and not path.is_file():
         if workload.synthetic is None:
-            raise ConfigError(f"{place.path} has no {place.trace.name}: name the folder that `deltatrain run` wrote")
+            raise ConfigError(f"{place.path} has no {path.name}: name the trace that was simulated, too")
         return untrained_trace(workload)
-    trace = Trace.load(place.trace)
-    if trace.workload.digest() != workload.digest():
-        raise ConfigError(f"{place.trace} is of another workload than {place.result.name}: run again")
-    return trace
+    found = Trace.load(path)
+    if found.workload.digest() != workload.digest():
+        raise ConfigError(f"{path} is of another workload than {place.result}")
+    return found
 
 
 def _cost(result: Result) -> Cost:

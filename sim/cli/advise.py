@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 def command(
     folder: Annotated[Path, Parameter(name="RUN", help="The folder that `run`, or `simulate --out`, wrote.")],
+    trace: Annotated[
+        Path | None, Parameter(name="TRACE", help="The trace that was simulated, where it is not in RUN.")
+    ] = None,
     /,
     *,
     train: Annotated[
@@ -38,6 +41,7 @@ def command(
 
       deltatrain advise out/digits-edge
       deltatrain advise out/digits-edge --train
+      deltatrain advise out/mine out/digits-edge/trace.npz
       deltatrain advise out/digits-edge --csv > advice.csv
     """
     from deltatrain.accel.errors import ConfigError
@@ -53,7 +57,7 @@ def command(
         raise ConfigError("--json and --csv do not go together: leave one out")
     try:
         with Stages() as stages:
-            found = advise(folder, train=train, on_progress=stages)
+            found = advise(folder, trace, train=train, on_progress=stages)
     except KeyboardInterrupt:
         kept = (
             f"what was trained is kept in {folder / ADVICE}, and the same command goes on from there" if train else ""

@@ -167,4 +167,16 @@ def test_a_folder_without_a_run_is_one_line(tmp_path, capsys):
     (folder / "result.json").write_text(json.dumps(table))
     capsys.readouterr()
     assert main(["advise", str(folder)]) == 2
-    assert "trace.npz" in capsys.readouterr().err
+    assert "trace" in capsys.readouterr().err
+
+
+def test_a_trace_from_elsewhere(tmp_path, capsys):
+    folder, trace = tmp_path / "run", tmp_path / "trace.npz"
+    dt.Trace.from_masks(*([[[True, False]] * 2] * 3 for _ in "xh"), cell="delta_rnn", classes=2).save(trace)
+    assert main(["simulate", str(trace), "-f", "analytic", "-o", str(folder)]) == 0
+    assert dt.advise(folder, trace).effects
+    assert main(["advise", str(folder)]) == 2
+    other = _simulated(tmp_path / "other")
+    capsys.readouterr()
+    assert main(["advise", str(other), str(trace)]) == 2
+    assert "another workload" in capsys.readouterr().err
