@@ -16,9 +16,10 @@ def advice_rows(advice: Advice) -> list[Row]:
     """Return a row for each change, the one of most gain for its cost first.
 
     Columns: ``change``, ``time_s`` of the step, ``speedup`` over now, ``remote_bytes``; where they are priced
-    ``energy_j`` and ``area_mm2`` with their ratios to now, ``energy_times`` and ``area_times``; with trained networks
-    the task's figure.
+    ``energy_j`` and ``area_mm2`` with their ratios to now, ``energy_times`` and ``area_times``; where networks were
+    trained anew the task's figure.
     """
+    learned = len({effect.cost.figure for effect in advice.effects} | {advice.now.figure}) > 1
     return [
         {
             "change": effect.change,
@@ -27,7 +28,7 @@ def advice_rows(advice: Advice) -> list[Row]:
             "remote_bytes": effect.cost.remote_bytes,
             **_priced("energy", "j", effect.cost.energy_j, advice.now.energy_j),
             **_priced("area", "mm2", effect.cost.area_mm2, advice.now.area_mm2),
-            **({advice.figure: effect.cost.figure} if advice.figure and effect.cost.figure is not None else {}),
+            **({advice.figure: effect.cost.figure} if learned and effect.cost.figure is not None else {}),
         }
         for effect in advice.ranked
     ]

@@ -93,6 +93,6 @@ def _tables(found: Advice) -> list[RenderableType]:
     columns += [
         f"{what} times" for what, priced in (("energy", found.now.energy_j), ("area", found.now.area_mm2)) if priced
     ]
-    columns += [found.figure.replace("_", " ")] if found.figure else []
+    columns += [found.figure.replace("_", " ")] if rows and len(rows[0]) > len(columns) else []
     parts = [table(f"What would help {found.workload} on {found.machine}, {found.fidelity}", columns, rows, NOTE)]
     return [*parts, *([fields("Not possible", found.refused.items())] if found.refused else [])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import numpy as np
 import pytest
 
 import deltatrain as dt
@@ -172,7 +173,8 @@ def test_a_folder_without_a_run_is_one_line(tmp_path, capsys):
 
 def test_a_trace_from_elsewhere(tmp_path, capsys):
     folder, trace = tmp_path / "run", tmp_path / "trace.npz"
-    dt.Trace.from_masks(*([[[True, False]] * 2] * 3 for _ in "xh"), cell="delta_rnn", classes=2).save(trace)
+    fired = np.zeros((3, 2, 4), bool)
+    dt.Trace.from_masks(fired, fired, cell="delta_rnn", classes=2).save(trace)
     assert main(["simulate", str(trace), "-f", "analytic", "-o", str(folder)]) == 0
     assert dt.advise(folder, trace).effects
     assert main(["advise", str(folder)]) == 2
