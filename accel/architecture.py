@@ -39,10 +39,18 @@ class Architecture(Description):
 
     Attributes
     ----------
-    name, about
-        Its name, and what it is modelled on.
-    engine, local, remote, dma
-        Its parts. If there are several tiles, each has this engine, this local memory and this column buffer.
+    name
+        What it is called in results.
+    about
+        What it is modelled on.
+    engine
+        Lanes, units and number formats. If there are several tiles, each has such an engine.
+    local
+        The local memory of each tile.
+    remote
+        The off-chip memory, one for all tiles.
+    dma
+        The port between the two, and the column buffer of each tile.
     tiles
         How many tiles there are, and the exchange between them; one if left out.
     placement

@@ -30,8 +30,9 @@ def command(
     from deltatrain.sim.sweep.space import Space
     from deltatrain.workloads.workload import Workload
 
-    if what == "space":
-        found = schema(Space)
-    else:
-        found = schema_with_base({"machine": Architecture, "workload": Workload}[what])
+    found = {
+        "machine": lambda: schema_with_base(Architecture),
+        "workload": lambda: schema_with_base(Workload),
+        "space": lambda: schema(Space),
+    }[what]()
     sys.stdout.write(json_text(found, indent=1) + "\n")
