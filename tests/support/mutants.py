@@ -14,13 +14,17 @@ __all__ = ["assert_each_can_break", "mutant"]
 
 
 def mutant(component: type, right: str, wrong: str) -> Any:
-    """Return `component` as it would be if its module's source had `wrong` where it has `right`, once."""
+    """Return `component` as it would be if its module's source had `wrong` where it has `right`, once.
+
+    Sizes that a test has changed in the module are changed in the mutant too.
+    """
     module = sys.modules[component.__module__]
     assert module.__file__
     source = Path(module.__file__).read_text(encoding="utf-8")
     assert source.count(right) == 1, f"{right!r} stands {source.count(right)} times in {module.__name__}"
     twin = types.ModuleType(module.__name__)
     exec(compile(source.replace(right, wrong), module.__file__, "exec"), twin.__dict__)
+    vars(twin).update({name: size for name, size in vars(module).items() if isinstance(size, int) and name.isupper()})
     return getattr(twin, component.__name__)
 
 
