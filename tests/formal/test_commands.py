@@ -9,11 +9,11 @@ import pytest
 from amaranth.hdl import Cat, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import connect
 from mutants import assert_each_can_break
+from narrowing import narrow
 from proving import Claims, assert_proved, needs_prover
 from stream_claims import claim_passage, surround
 
 from deltatrain.accel.modes import SOON_CYCLES
-from deltatrain.rtl.commands import waits as waits_module
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.waits import DoneCounts, Wait, counts_layout
 
@@ -26,7 +26,7 @@ BITS = 2
 
 @pytest.fixture(autouse=True)
 def few_bits(monkeypatch):
-    monkeypatch.setattr(waits_module, "COUNT_BITS", BITS)
+    narrow(monkeypatch, COUNT_BITS=BITS)
 
 
 def at_least(counts, waits):

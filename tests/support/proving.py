@@ -1,7 +1,8 @@
 """Claims about a design that hold in every cycle whatever its surroundings do, proved by yosys and ABC.
 
 A claim is a value that must be true in every cycle. ABC's property-directed reachability (`pdr`) finds an invariant
-that implies it, and checks that invariant, so the proof has no bound of cycles; or it finds inputs that break the claim.
+that implies it, and checks that invariant, so the proof has no bound of cycles; or it finds inputs that break the
+claim.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Module, ShapeLike, Signal, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ShapeLike, Signal, Value
 
 __all__ = ["Claims", "assert_proved", "broken", "needs_prover"]
 
@@ -36,7 +37,7 @@ _SECONDS = 600
 
 
 class Claims:
-    """A design, what is assumed of its surroundings, and what is claimed of it.
+    """A design, what is assumed of its surroundings, and what is claimed of it, from reset on and without another one.
 
     Attributes
     ----------
@@ -48,6 +49,7 @@ class Claims:
 
     def __init__(self) -> None:
         self.m, self.claimed = Module(), dict[str, Value]()
+        self.m.domains.sync = ClockDomain(reset_less=True)
         self._inputs, self._assumed = list[Signal](), list[Value]()
 
     def any(self, shape: ShapeLike, name: str) -> Any:
@@ -98,7 +100,7 @@ class Claims:
         for number, value in enumerate(self.claimed.values()):
             outputs.append(Signal(name=f"broken_{number}"))
             self.m.d.comb += outputs[-1].eq(holds & ~value)
-        return rtlil.convert(self.m, ports=[*self._inputs, *outputs])
+        return rtlil.convert(self.m, ports=[ClockSignal(), *self._inputs, *outputs])
 
 
 def assert_proved(claims: Claims) -> None:
@@ -133,11 +135,12 @@ def _verdict(folder: Path, output: int) -> str:
 
 
 def _table(inputs: str) -> str:
-    """Return a line for each input with its bits, the first cycle first; bits of a vector are inputs of their own."""
+    """Return a line for each bit of an input with its values, the first cycle first; registers have the first alone."""
     bits: dict[str, str] = {}
     for name, bit in re.findall(r"^(.*)@\d+=([01])$", inputs, re.MULTILINE):
         bits[name] = bits.get(name, "") + bit
-    return "\n".join(f"    {name:30} {of_cycles}" for name, of_cycles in bits.items())
+    cycles = max(map(len, bits.values()))
+    return "\n".join(f"    {name:30} {of_cycles}" for name, of_cycles in bits.items() if len(of_cycles) == cycles)
 
 
 def _run(folder: Path, *command: str) -> str:
