@@ -173,7 +173,8 @@ SUBJECTS = {
         [
             ("wait.o.valid & ~begun", "self.commands.valid & ~begun"),
             ("~begun & self.has_room & queue.w_rdy", "1"),
-            ("queue.r_rdy)", "queue.r_rdy | self.begins)"),
+            ("queue.w_data.eq(self.item)", "queue.w_data.eq(self.item.op)"),
+            ("self.later.valid.eq(queue.r_rdy)", "self.later.valid.eq(queue.r_rdy | self.begins)"),
             ("begun.eq(self.reads & ~self.read)", "begun.eq(self.reads)"),
         ],
     ),

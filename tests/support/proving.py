@@ -31,6 +31,7 @@ _SYNTHESIS = (
     "setundef -undriven -anyseq; techmap; abc -g AND -fast; aigmap; opt_clean; "
     "write_aiger -zinit -symbols design.aig"
 )
+_PROOF = "read_aiger design.aig; cone -s -O {0}; scleanup; pdr; print_status; write_cex -n inputs_{0}.txt"
 _PROVED = "proved"
 _SECONDS = 600
 """Guards against a hang; a proof of the default run takes about a second."""
@@ -121,23 +122,19 @@ def _verdicts(claims: Claims, names: Iterable[str] = ()) -> dict[str, str]:
         folder = Path(name)
         (folder / "design.il").write_text(claims.rtlil(), encoding="utf-8")
         _run(folder, "yosys", "-q", "-p", _SYNTHESIS)
-        return {claim: _verdict(folder, number) for claim, number in wanted.items()}
+        said = _run(folder, "yosys-abc", "-c", "; ".join(_PROOF.format(number) for number in wanted.values()))
+        verdicts = re.findall(r"^Status = (0|1) ", said, re.MULTILINE)
+        assert len(verdicts) == len(wanted), f"ABC came to no end: {said}"
+        return {
+            claim: _PROVED if verdict == "1" else f"broken by\n{_table(folder / f'inputs_{number}.txt')}"
+            for (claim, number), verdict in zip(wanted.items(), verdicts, strict=True)
+        }
 
 
-def _verdict(folder: Path, output: int) -> str:
-    """Return what ABC finds of one output of the netlist in `folder`."""
-    steps = f"read_aiger design.aig; cone -s -O {output}; scleanup; pdr; print_status; write_cex -n inputs.txt"
-    said = _run(folder, "yosys-abc", "-c", steps)
-    if re.search(r"^Status = 1 ", said, re.MULTILINE):
-        return _PROVED
-    assert re.search(r"^Status = 0 ", said, re.MULTILINE), f"ABC came to no end: {said}"
-    return "broken by\n" + _table((folder / "inputs.txt").read_text(encoding="utf-8"))
-
-
-def _table(inputs: str) -> str:
+def _table(file: Path) -> str:
     """Return a line for each bit of an input with its values, the first cycle first; registers have the first alone."""
     bits: dict[str, str] = {}
-    for name, bit in re.findall(r"^(.*)@\d+=([01])$", inputs, re.MULTILINE):
+    for name, bit in re.findall(r"^(.*)@\d+=([01])$", file.read_text(encoding="utf-8"), re.MULTILINE):
         bits[name] = bits.get(name, "") + bit
     cycles = max(map(len, bits.values()))
     return "\n".join(f"    {name:30} {of_cycles}" for name, of_cycles in bits.items() if len(of_cycles) == cycles)
