@@ -15,6 +15,7 @@ from deltatrain.accel.described import JOIN, is_path
 from deltatrain.accel.description import Description, Name, NonNegativeInt, PositiveInt
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Axis, Design
+from deltatrain.sim.sweep.on_fpga import CLOCK, OF_THE_GATES, OnFpga
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
 from deltatrain.workloads.dataset import described
 from deltatrain.workloads.own_data import OwnData
@@ -91,8 +92,11 @@ class Space(Description):
         A member of `sim.fidelity`.
     dense
         Whether each point is also simulated with every column fired, for a speed-up beside it.
+    fpga
+        The FPGA that each point's tile is built for too, for its area and clock beside it; None for none.
     fixed
-        Values of fields that all points share, by dotted path (``machine.engine.lanes``, ``workload.hidden``).
+        Values of fields that all points share, by dotted path (``machine.engine.lanes``, ``workload.hidden``). The
+        clock may be ``"fpga"``: that of the gates.
     vary
         What is varied, by dotted path, or ``trace`` with a list of files.
     objectives
@@ -110,6 +114,7 @@ class Space(Description):
     trace: str | None = None
     fidelity: str = "analytic"
     dense: bool = False
+    fpga: OnFpga | None = None
     fixed: dict[str, Any] = Field(default_factory=dict)
     vary: Annotated[dict[str, Axis], Field(min_length=1), _DOTTED]
     objectives: Annotated[dict[str, Direction], Field(min_length=1), _DOTTED]
@@ -139,6 +144,8 @@ class Space(Description):
         """
         parts: dict[str, dict[str, Any]] = {MACHINE: {}, WORKLOAD: {}}
         for path, value in self.fixed.items():
+            if path == CLOCK and value == OF_THE_GATES:
+                continue
             whose, _, field = path.partition(".")
             parts.get(whose, {})[field] = value
         traces = tuple(self._files(self.vary[TRACE]) if TRACE in self.vary else [self.trace] if self.trace else [])
@@ -150,6 +157,8 @@ class Space(Description):
             traces=tuple((name, _content(name)) for name in traces),
             fidelity=self.fidelity,
             dense=self.dense,
+            fpga=self.fpga,
+            clock_is_of_gates=self.fixed.get(CLOCK) == OF_THE_GATES,
             files=(*self._described_files(machine), *self._recordings(workload)),
         )
 
