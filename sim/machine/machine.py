@@ -74,7 +74,7 @@ class Machine:
             self.columns = ColumnStream(clock, program, self.memory, self.record.buffer_level if watched else None)
         if on_bursts is not None and self.memory.port.memory.channels is not None:
             self.memory.port.memory.channels.on_bursts = on_bursts
-        issue_cycles, drain_cycles = program.issue_cycles.tolist(), program.drain_cycles.tolist()
+        issue_cycles, drain_cycles = program.issue_cycles.data, program.drain_cycles.data
         tile = Tile(clock, program, self.scoreboard, self.record, issue_cycles, drain_cycles)
         units = {name: Unit(name, tile) for name in UNITS}
         units["engine"] = Engine(tile, self.columns)
@@ -86,9 +86,8 @@ class Machine:
     def run(self) -> int:
         """Run the program to its end and return its cycles."""
         self._clock.run()
-        done_at = self.scoreboard.done_at
-        assert self.record.retired == len(done_at), "every op must finish"
-        cycles = self.memory.finish(max(done_at, default=0))
+        assert self.scoreboard.all_done, "every op must finish"
+        cycles = self.memory.finish(max(self.scoreboard.done_at, default=0))
         self.record.ended(cycles)
         return cycles
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -51,11 +52,10 @@ class Record:
         self.engine_phases = [UnitTally() for _ in PHASES]
         self.retired = 0
         self._clock, self._on_progress, self._observer = clock, on_progress, observer
-        self._unit: list[int] = program.unit.tolist()
-        self._phase: list[int] = program.ops.phase.tolist()
+        self._unit, self._phase = program.unit.data, program.ops.phase.data
         self._in_flight = [0] * len(UNITS)
-        rows, kept_bytes = program.kept_bytes.T
-        self._kept_change = dict(zip(rows.tolist(), np.diff(kept_bytes, prepend=0).tolist(), strict=True))
+        rows, kept_bytes = np.ascontiguousarray(program.kept_bytes.T)
+        self._kept_rows, self._kept_changes = rows.data, np.diff(kept_bytes, prepend=0).data
         self._kept_bytes = 0
 
     def stalled(self, op: int, cause: Cause) -> None:
@@ -103,9 +103,8 @@ class Record:
         """Note that an op is done now."""
         self.retired += 1
         self._change_level(self._unit[op], -1)
-        if self._observer is not None and op in self._kept_change:
-            self._kept_bytes += self._kept_change[op]
-            self._observer.level(KEPT, self._clock.cycle, self._kept_bytes)
+        if self._observer is not None:
+            self._tell_kept(op, self._observer)
         if self._on_progress is not None and self.retired % _PROGRESS_EVERY_OPS == 0:
             self._on_progress(self.retired / len(self._unit))
 
@@ -119,6 +118,13 @@ class Record:
         for unit, tally in enumerate(self.units):
             if cycles > tally.free:
                 self._tell(unit, NO_OP, tally.free, cycles, False, {"end": cycles - tally.free})
+
+    def _tell_kept(self, op: int, observer: Observer) -> None:
+        """Tell how many bytes are kept from now on, if `op` has changed that."""
+        at = bisect_left(self._kept_rows, op)
+        if at < len(self._kept_rows) and self._kept_rows[at] == op:
+            self._kept_bytes += self._kept_changes[at]
+            observer.level(KEPT, self._clock.cycle, self._kept_bytes)
 
     def _tell(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator, Iterable
 from typing import get_args
 
@@ -34,9 +35,9 @@ class Scoreboard:
     """
 
     def __init__(self, clock: Clock, program: Program, on_retired: Callable[[int], None]) -> None:
-        self.done_at = [_PENDING] * len(program.ops)
+        self.done_at = array("q", [_PENDING]) * len(program.ops)
         self._clock, self._on_retired = clock, on_retired
-        self._unit: list[int] = program.unit.tolist()
+        self._unit = program.unit.data
         self._awaited: dict[int, simpy.Event] = {}
 
     def wait_for(self, ops: Iterable[int]) -> Generator[simpy.Event, None, Cause]:
@@ -51,6 +52,11 @@ class Scoreboard:
                 last, at = op, self.done_at[op]
         cause: Cause = _CAUSES[self._unit[last]] if last != NO_OP else "end"
         return cause
+
+    @property
+    def all_done(self) -> bool:
+        """Whether every op is done."""
+        return _PENDING not in self.done_at
 
     def retire(self, op: int) -> None:
         """Let an op be done now."""
