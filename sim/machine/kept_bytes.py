@@ -19,6 +19,7 @@ class KeptBytes:
     """An observer that keeps the level `KEPT`."""
 
     watches_memory = False
+    watches_ops = False
 
     def __init__(self) -> None:
         self._cycles, self._levels_bytes = array("q"), array("q")
@@ -27,8 +28,12 @@ class KeptBytes:
         """Ignore what a unit did."""
 
     def level(self, track: str, cycle: int, value: int) -> None:
-        """Keep the level if it is `KEPT`."""
-        if track == KEPT:
+        """Keep the level if it is `KEPT`, of several in a cycle the last, which holds from then on."""
+        if track != KEPT:
+            return
+        if self._cycles and self._cycles[-1] == cycle:
+            self._levels_bytes[-1] = value
+        else:
             self._cycles.append(cycle)
             self._levels_bytes.append(value)
 
