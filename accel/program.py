@@ -168,9 +168,13 @@ class Program:
 
     @cached_property
     def remote_matrices(self) -> list[tuple[int, ...]]:
-        """The numbers of the matrices in off-chip memory that each op reads."""
-        pairs = zip(self.ops.tensor.tolist(), self.ops.second_tensor.tolist(), strict=True)
-        return [tuple(index for index in pair if index >= 0 and self.tensors[index].remote) for pair in pairs]
+        """The numbers of the matrices in off-chip memory that each op reads; ops that read the same share one tuple."""
+        base = len(self.tensors) + 1  # NO_TENSOR = -1 is a digit too
+        first, second = self.ops.tensor.astype(np.int64) + 1, self.ops.second_tensor + 1
+        codes, where = np.unique(first * base + second, return_inverse=True)
+        pairs = [(code // base - 1, code % base - 1) for code in codes.tolist()]
+        remote = [tuple(index for index in pair if index >= 0 and self.tensors[index].remote) for pair in pairs]
+        return [remote[number] for number in where.tolist()]
 
     @cached_property
     def remote_word_bytes(self) -> NDArray[np.int64]:

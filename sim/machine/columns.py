@@ -122,12 +122,10 @@ class ColumnStream:
         self._memory = memory
         self._capacity = program.architecture.column_buffer_bytes
         self._columns = program.columns
-        self._list_start = program.ops.list_start.tolist()
-        self._count = program.ops.count.tolist()
-        remote = program.remote_matrices
-        self._matrices = [tuple(program.tensors[index] for index in indices) for indices in remote]
-        self._parts_of_columns = _parts_of_columns(program, remote, self._capacity)
-        self._op_writes_back: list[bool] = program.writes_back.tolist()
+        self._list_start, self._count = program.ops.list_start.data, program.ops.count.data
+        self._remote, self._tensors = program.remote_matrices, program.tensors
+        self._parts_of_columns = _parts_of_columns(program, self._capacity)
+        self._op_writes_back = program.writes_back.data
         self._used_bytes = 0
         self._arrived: deque[Segment] = deque()
         self._finished = clock.event()
@@ -144,7 +142,7 @@ class ColumnStream:
         """
         clock, parts = self._clock, self._parts(op)
         self._request_cycle = max(self._request_cycle, clock.cycle) + (not parts)
-        word_bytes = [matrix.word_bytes for matrix in self._matrices[op]]
+        word_bytes = [self._tensors[index].word_bytes for index in self._remote[op]]
         for words, places in parts:
             size, room_wanted = words * sum(word_bytes), max(self._request_cycle, clock.cycle)
             while self._used_bytes + size > self._capacity or self._asked == self._most_asked:
@@ -162,7 +160,7 @@ class ColumnStream:
 
     def writes_back(self, op: int) -> bool:
         """Tell whether `op` writes the columns that it reads."""
-        return self._op_writes_back[op]
+        return bool(self._op_writes_back[op])
 
     def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:
         """Let the lanes take the `words` words of `op` from now on, as they arrive; return the cycle after the last."""
@@ -177,7 +175,7 @@ class ColumnStream:
     def _parts(self, op: int) -> list[Part]:
         """Return words, and (address, bytes) in each matrix, of every segment of `op`, column after column."""
         start = self._list_start[op]
-        of_columns = self._parts_of_columns[op]
+        of_columns = self._parts_of_columns[self._remote[op]]
         columns = self._columns[start : start + self._count[op]].tolist()
         return [part for column in columns for part in of_columns[column]]
 
@@ -234,19 +232,19 @@ class ColumnStream:
             self._room.succeed()
 
 
-def _parts_of_columns(program: Program, remote: list[tuple[int, ...]], capacity: int) -> list[list[list[Part]]]:
-    """Return for each op the segments of every column of its matrices, whose numbers are in `remote`.
+def _parts_of_columns(program: Program, capacity: int) -> dict[tuple[int, ...], list[list[Part]]]:
+    """Return the segments of every column of the matrices that ops read together, by their numbers.
 
     A segment is a whole column, or as much of it as lets two segments fit a buffer of `capacity` bytes.
     """
     of_tensors: dict[tuple[int, ...], list[list[Part]]] = {(): []}
-    for indices in set(remote):
+    for indices in set(program.remote_matrices):
         if indices:
             tensors = [program.tensors[index] for index in indices]
             most = capacity // 2 // sum(tensor.word_bytes for tensor in tensors)
             columns = zip(tensors[0].first_words.tolist(), tensors[0].column_words.tolist(), strict=True)
             of_tensors[indices] = [_parts_of_span(first, words, most, tensors) for first, words in columns]
-    return [of_tensors[indices] for indices in remote]
+    return of_tensors
 
 
 def _parts_of_span(first: int, words: int, most: int, tensors: list[Tensor]) -> list[Part]:

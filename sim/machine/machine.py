@@ -36,6 +36,7 @@ class Machine:
         Called now and then with the share of ops that are done.
     observer
         Told what every unit does when, how many of its ops are in flight, and what the DRAM's banks do if it wants.
+        Where it does not want all of that, ops go ahead of the time as far as they may (`sim.machine.ops_ahead`).
     on_bursts
         Told of every transfer of DRAM bursts (`sim.dram.transfers.Transfers`). Where nobody wants to know what the
         memory does, columns go ahead of the time as far as they may (`sim.machine.columns_ahead`).
@@ -62,7 +63,7 @@ class Machine:
         clock = self._clock = Clock()
         watched = observer if observer is not None and observer.watches_memory else None
         self.record = Record(clock, program, on_progress, observer)
-        self.scoreboard = Scoreboard(clock, program, self.record.op_retired)
+        self.scoreboard = _scoreboard(clock, program, self.record, observer)
         port = None if watched or on_bursts else _port_ahead(clock, program)
         self.memory = RemoteMemory(clock, program.architecture, watched.activity if watched else None, port)
         self.columns: Columns
@@ -74,23 +75,34 @@ class Machine:
             self.columns = ColumnStream(clock, program, self.memory, self.record.buffer_level if watched else None)
         if on_bursts is not None and self.memory.port.memory.channels is not None:
             self.memory.port.memory.channels.on_bursts = on_bursts
-        issue_cycles, drain_cycles = program.issue_cycles.tolist(), program.drain_cycles.tolist()
+        issue_cycles, drain_cycles = program.issue_cycles.data, program.drain_cycles.data
         tile = Tile(clock, program, self.scoreboard, self.record, issue_cycles, drain_cycles)
         units = {name: Unit(name, tile) for name in UNITS}
         units["engine"] = Engine(tile, self.columns)
         units["load"], units["store"] = Load("load", tile, self.memory), Store("store", tile, self.memory)
-        for unit in units.values():
-            clock.process(unit.run())
+        for name, unit in units.items():
+            if name not in self.scoreboard.ahead:
+                clock.process(unit.run())
         clock.process(Fetch(clock, program, self.scoreboard, self.columns).run())
 
     def run(self) -> int:
         """Run the program to its end and return its cycles."""
         self._clock.run()
-        done_at = self.scoreboard.done_at
-        assert self.record.retired == len(done_at), "every op must finish"
-        cycles = self.memory.finish(max(done_at, default=0))
+        assert self.scoreboard.all_done, "every op must finish"
+        cycles = self.memory.finish(max(self.scoreboard.done_at, default=0))
+        self.scoreboard.ended()
         self.record.ended(cycles)
         return cycles
+
+
+def _scoreboard(clock: Clock, program: Program, record: Record, observer: Observer | None) -> Scoreboard:
+    """Return the scoreboard of a run, with which ops go ahead of the time where they may."""
+    alone = not program.remote_word_bytes.any() and program.architecture.local.ports != 1
+    if not alone or (observer is not None and observer.watches_ops):
+        return Scoreboard(clock, program, record.op_retired)
+    from deltatrain.sim.machine.ops_ahead import OpsAhead  # with numba
+
+    return OpsAhead(clock, program, record)
 
 
 def _port_ahead(clock: Clock, program: Program) -> PortAhead | None:

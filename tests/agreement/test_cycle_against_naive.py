@@ -80,7 +80,7 @@ def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Prog
     naive, ahead, (machine, listener) = NaiveMachine(program), Machine(program), machine_with_log(program)
     assert machine.run() == ahead.run() == naive.run()
     done_at = [naive.done[op] for op in range(len(program.ops))]
-    assert machine.scoreboard.done_at == ahead.scoreboard.done_at == done_at
+    assert list(machine.scoreboard.done_at) == list(ahead.scoreboard.done_at) == done_at
     assert listener.requests == naive.requests
 
 
