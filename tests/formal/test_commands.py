@@ -82,11 +82,7 @@ def begin(component):
     shape = counts_layout(UNITS)
     claims.m.submodules.begin = begin = component(shape, ahead=3, units=UNITS)
     counts = rising_counts(claims)
-    claims.m.d.comb += [
-        begin.soon_counts.eq(counts),
-        begin.item.waits.eq(begin.commands.payload.waits),
-        begin.item.op.eq(begin.op),
-    ]
+    claims.m.d.comb += [begin.soon_counts.eq(counts), begin.item.eq(begin.op)]
     surround(claims, begin, driven=("soon_counts", "item"))
     claims.assume(Value.cast(begin.commands.payload.waits) == Value.cast(begin.commands.payload.op))
     later = begin.later.valid & begin.later.ready
@@ -140,8 +136,7 @@ def machine(component, ops=2):
             begin.soon_counts.eq(counts.soon_counts),
             begin.has_room.eq(1),
             begin.read.eq(begin.reads & in_time(claims, begin.reads, f"reads_{unit}")),
-            begin.item.waits.eq(waits),
-            start.counts.eq(counts.done_counts),
+            start.counts.eq(counts.ready_counts),
             start.o.ready.eq(start.o.valid & in_time(claims, start.o.valid, f"works_{unit}")),
             counts.soon[unit].eq(start.o.ready),
         ]
@@ -164,16 +159,17 @@ SUBJECTS = {
         [
             ("self.counts[unit] < waits[unit]", "self.counts[unit] + 1 < waits[unit]"),
             ("self.counts[unit] < waits[unit]", "self.counts[unit] <= waits[unit]"),
-            ("self.o.valid.eq(self.i.valid & ~unmet.any())", "self.o.valid.eq(~unmet.any())"),
+            ("met.eq(self.i.valid & ~unmet.any())", "met.eq(~unmet.any())"),
+            ("m.If(free)", "m.If(free | met)"),
         ],
     ),
-    done_counts: (DoneCounts, [("self.soon_counts, SOON_CYCLES", "self.soon_counts, SOON_CYCLES - 1")]),
+    done_counts: (DoneCounts, [("SOON_CYCLES - 2", "SOON_CYCLES - 3")]),
     begin: (
         Begin,
         [
             ("wait.o.valid & ~begun", "self.commands.valid & ~begun"),
             ("~begun & self.has_room & queue.w_rdy", "1"),
-            ("queue.w_data.eq(self.item)", "queue.w_data.eq(self.item.op)"),
+            ("item.waits.eq(wait.o.payload.waits)", "item.waits.eq(0)"),
             ("self.later.valid.eq(queue.r_rdy)", "self.later.valid.eq(queue.r_rdy | self.begins)"),
             ("begun.eq(self.reads & ~self.read)", "begun.eq(self.reads)"),
         ],
