@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from deltatrain.sim.dram.transfers import OnBursts
     from deltatrain.sim.machine.port_ahead import PortAhead
 
+_WORTH_LOADING_NUMBA_OPS = 20_000
+"""Fewer ops take less time one by one than the compiler takes to load; a machine with DRAM has loaded it."""
+
 
 class Machine:
     """One run of one program.
@@ -97,8 +100,10 @@ class Machine:
 
 def _scoreboard(clock: Clock, program: Program, record: Record, observer: Observer | None) -> Scoreboard:
     """Return the scoreboard of a run, with which ops go ahead of the time where they may."""
-    alone = not program.remote_word_bytes.any() and program.architecture.local.ports != 1
-    if not alone or (observer is not None and observer.watches_ops):
+    machine = program.architecture
+    alone = not program.remote_word_bytes.any() and machine.local.ports != 1
+    worth_it = isinstance(machine.device, DramPart) or len(program.ops) >= _WORTH_LOADING_NUMBA_OPS
+    if not alone or not worth_it or (observer is not None and observer.watches_ops):
         return Scoreboard(clock, program, record.op_retired)
     from deltatrain.sim.machine.ops_ahead import OpsAhead  # with numba
 
