@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from deltatrain.accel.description import Count, Description, PositiveInt
+from deltatrain.accel.op_table import TILE_UNITS
 from deltatrain.accel.quantity import share
 
 Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store", "stream", "sram", "bound", "end"]
@@ -32,6 +33,11 @@ Starved = Literal["list", "buffer", "memory", "port"]
 ask. "buffer": the fetch had not asked for it, because the column buffer had no room, or as many columns as may be were
 in flight. "memory": not all of it had come from memory. "port": all of it had come, and was passing the port.
 """
+
+
+def causes(units: tuple[str, ...] = TILE_UNITS) -> tuple[Cause, ...]:
+    """Return the stall causes that hardware counts: each unit, and the stream; what remains of a run is "end"."""
+    return tuple(cause for cause in get_args(Cause) if cause in (*units, "stream"))
 
 
 class UnitCounters(Description):
