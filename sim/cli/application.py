@@ -25,6 +25,7 @@ from deltatrain.sim.cli import (
     data,
     describe,
     dram,
+    evaluate,
     export_network,
     fpga,
     front,
@@ -59,6 +60,7 @@ For example:
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.command,
     "train": train.command,
+    "evaluate": evaluate.command,
     "simulate": simulate.command,
     "plan": plan.command,
     "import": import_network.command,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deltatrain.accel.errors import ConfigError, FitError, NetworkError
     from deltatrain.accel.result import Result
     from deltatrain.sim.checkpoint_plan import plan
+    from deltatrain.sim.evaluation import evaluate
     from deltatrain.sim.flow import train
     from deltatrain.sim.fpga.run import fpga
     from deltatrain.sim.network_exchange import export_network, import_network
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "bench",
     "compare",
+    "evaluate",
     "export_network",
     "fpga",
     "import_network",
@@ -71,6 +73,7 @@ _MODULES = {
     "Workload": "workloads.workload",
     "bench": "sim.speed.bench",
     "compare": "sim.sweep.results",
+    "evaluate": "sim.evaluation",
     "load_results": "sim.sweep.results",
     "export_network": "sim.network_exchange",
     "fpga": "sim.fpga.run",
