@@ -15,7 +15,8 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.dataset import SYNTHETIC
-from deltatrain.workloads.lowering.limits import dense_limits, forward_limits, stream_limits, workload_limits
+from deltatrain.workloads.lowering.limits import forward_limits, stream_limits, workload_limits
+from deltatrain.workloads.plain_learning import dense_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 

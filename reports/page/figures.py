@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.origin import figure_title
 from deltatrain.reports.figures import (
     energy_breakdown,
     memory_over_time,
@@ -75,6 +76,7 @@ def _of_run(run: Run) -> Iterator[tuple[str, Figure]]:
             run.curves.accuracy,
             dense_epochs=run.curves.dense_epochs,
             workload=workload,
+            title=figure_title("accuracy", run.result.training),
         )
         yield "occupancy", drawn
 

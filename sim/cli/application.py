@@ -26,6 +26,7 @@ from deltatrain.sim.cli import (
     data,
     describe,
     dram,
+    evaluate,
     export_network,
     fpga,
     front,
@@ -61,6 +62,7 @@ For example:
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.command,
     "train": train.command,
+    "evaluate": evaluate.command,
     "simulate": simulate.command,
     "advise": advise.command,
     "plan": plan.command,

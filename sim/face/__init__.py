@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deltatrain.accel.result import Result
     from deltatrain.sim.advice.advise import advise
     from deltatrain.sim.checkpoint_plan import plan
+    from deltatrain.sim.evaluation import evaluate
     from deltatrain.sim.flow import train
     from deltatrain.sim.fpga.run import fpga
     from deltatrain.sim.network_exchange import export_network, import_network
@@ -47,6 +48,7 @@ __all__ = [
     "advise",
     "bench",
     "compare",
+    "evaluate",
     "export_network",
     "fpga",
     "import_network",
@@ -74,6 +76,7 @@ _MODULES = {
     "advise": "sim.advice.advise",
     "bench": "sim.speed.bench",
     "compare": "sim.sweep.results",
+    "evaluate": "sim.evaluation",
     "load_results": "sim.sweep.results",
     "export_network": "sim.network_exchange",
     "fpga": "sim.fpga.run",

@@ -15,7 +15,7 @@ from deltatrain.accel.counters import Cause, Counters
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.files import scratch_folder
-from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
@@ -31,6 +31,8 @@ from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.on_fpga import OnFpga
 from deltatrain.sim.sweep.trained import forget_recordings, trained_trace
 from deltatrain.workloads import training_summary
+from deltatrain.workloads.machine_numbers import with_numbers_of
+from deltatrain.workloads.tables import MACHINE as NUMBERS_OF_MACHINE
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -46,7 +48,13 @@ _OF_THE_HOST = (HostError, OSError, MemoryError, ImportError)
 _KEPT_TRACES = 8  # in each process: a grid comes back to few, one after the other
 
 
-_LEARNED = {**{name: name for name in FLOAT_FIGURES}, "training.macs_saved": "saved", "training.macs": "macs"}
+_BESIDE = {BESIDE + name: BESIDE + name for name in FLOAT_FIGURES}
+_LEARNED = {
+    **{name: name for name in FLOAT_FIGURES},
+    **_BESIDE,
+    "training.macs_saved": "saved",
+    "training.macs": "macs",
+}
 """Columns about training, and what `workloads.training_summary.summary` calls them."""
 
 
@@ -189,6 +197,7 @@ class Simulator:
     def _found(self, design: Design) -> Row:
         machine_table, workload_table, trace_name = self._base.tables(design)
         machine = Architecture.from_table(machine_table)
+        workload_table = self._in_numbers_of(machine, workload_table)
         text = json.dumps(workload_table, sort_keys=True, allow_nan=False)
         if workload_table is not None:  # before anything is trained
             refuse(against_simulating(machine, self._described(text), self._base.fidelity))
@@ -205,6 +214,13 @@ class Simulator:
         if self._base.dense:
             found |= _beside_dense(run, DenseTwin(self._twin, machine, trace, step).counted())
         return found | built | _learned(trace)
+
+    def _in_numbers_of(self, machine: Architecture, workload: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Return the table of a workload with the machine's numbers, if it is to be trained in them."""
+        if workload is None or workload["training"].get("numbers") != NUMBERS_OF_MACHINE:
+            return workload
+        described = with_numbers_of(Workload.from_table(workload), machine)
+        return described.model_dump(mode="json", exclude_none=True)
 
     def _load(self, name: str | None, workload: str) -> Trace:
         if name is not None:
