@@ -27,7 +27,19 @@ _ENDS = {
 _PREFIXED = frozenset({"MAC/s", "B/s", "s", "B", "Hz", "J", "W"})
 _COUNTS = frozenset({"cycles", "MAC"})
 _SHARES = frozenset(
-    {"accuracy", "occupancy", "occupancy_x", "occupancy_h", "share", "saved", "utilisation", "busy", "of_roof"}
+    {
+        "accuracy",
+        "occupancy",
+        "occupancy_x",
+        "occupancy_h",
+        "share",
+        "saved",
+        "utilisation",
+        "busy",
+        "of_roof",
+        "hit_share",
+        "dense_hit_share",
+    }
 )
 _RATIOS = frozenset({"speedup", "saving"})
 

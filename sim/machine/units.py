@@ -109,7 +109,7 @@ class Engine(Unit):
     def __init__(self, tile: Tile, columns: Columns) -> None:
         super().__init__("engine", tile)
         self._columns = columns
-        self._streamed: list[bool] = (tile.program.remote_read_bytes > 0).tolist()
+        self._streamed: list[bool] = (tile.program.streamed_bytes > 0).tolist()
         self._banks = SinglePortBanks(tile.program) if tile.program.architecture.local.ports == 1 else None
 
     def _issue(self, op: int) -> Issue:
