@@ -40,6 +40,8 @@ _SHARES = frozenset(
         "utilisation",
         "busy",
         "of_roof",
+        "hit_share",
+        "dense_hit_share",
     }
 )
 _RATIOS = frozenset({"speedup", "saving", "energy_times", "area_times"})

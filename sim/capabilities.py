@@ -98,6 +98,8 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     what = "a plan of checkpoints"
     reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
     reasons += stream_limits(workload, what)
+    if architecture.cache is not None:
+        reasons.append(f"cache must be left out for {what}, which predicts no hits")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 

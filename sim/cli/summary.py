@@ -27,6 +27,7 @@ from deltatrain.reports.table import (
     Row,
     area_rows,
     busy_note,
+    cache_rows,
     energy_rows,
     memory_rows,
     own_computer_rows,
@@ -39,6 +40,7 @@ from deltatrain.sim.cli.screen import fields, table
 from deltatrain.sim.fidelity import label
 
 _COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
+_CACHE_COLUMNS = ("hit share", "hits", "misses", "write-backs")
 _NONE = "–"
 _OF_RUNS = (("", ""), ("dense_", "dense "))
 """What fields of the run and of the dense run begin with, and their titles."""
@@ -47,6 +49,8 @@ _OF_RUNS = (("", ""), ("dense_", "dense "))
 def summary(result: Result) -> list[RenderableType]:
     """Return the tables of a result, under a headline."""
     parts = [_headline(result), *(part(result) for part in (_phases, _stalls, _units, _bytes, _memory))]
+    if result.counters.cache:
+        parts.append(_cache(result))
     if result.energy_j:
         parts.append(_energy(result))
     if result.area_mm2:
@@ -151,6 +155,19 @@ def _memory(result: Result) -> RenderableType:
     names = ["read", "written", "mean rate", "data bus busy", *(name.replace("_", " ") for name in _COMMANDS)]
     columns = [cells(row) for row in memory_rows(result)]
     return table("Off-chip memory", ["", *result.runs], zip(names, *columns, strict=True))
+
+
+def _cache(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        found = [str(row["phase"])]
+        for prefix, _ in _OF_RUNS[: len(result.runs)]:
+            counts = (quantity(_number(row[f"{prefix}{name}"])) for name in ("hits", "misses", "write_backs"))
+            found += [share(_number(row[f"{prefix}hit_share"])), *counts]
+        return found
+
+    columns = [f"{title}{name}" for _, title in _OF_RUNS[: len(result.runs)] for name in _CACHE_COLUMNS]
+    note = "Runs of columns that were looked up, and dirty lines that went out."
+    return table("Column cache", ["phase", *columns], map(cells, cache_rows(result)), note)
 
 
 def _energy(result: Result) -> RenderableType:

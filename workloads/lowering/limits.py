@@ -23,6 +23,8 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
         reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
+        if architecture.cache is not None:
+            reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
     checkpoint = architecture.checkpoint
     if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
         reasons.append(
