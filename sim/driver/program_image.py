@@ -25,6 +25,7 @@ from deltatrain.sim.gates.images import Images, from_bytes, to_bytes
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.run import tile_for
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.training.integer_parameters import IntegerParameters
 
 __all__ = ["Matrix", "ProgramImage", "Region", "Target", "program_image"]
 
@@ -141,6 +142,11 @@ class ProgramImage:
     def identity(self) -> int:
         """The identity of the machine that the program is for."""
         return identity(self.made_from)
+
+    def named(self, parameters: IntegerParameters) -> dict[str, Integers]:
+        """Return the matrices W of a network by name."""
+        names = [matrix.name for matrix in self.matrices if matrix.kind == "weights"]
+        return dict(zip(names, parameters.matrices(), strict=True))
 
     def matrix_bytes(self, matrix: Matrix, values: Integers) -> bytes:
         """Return `values` of a matrix, shape (rows, columns), as they lie in memory."""
@@ -289,16 +295,13 @@ def _tape(step: NumberedStep) -> tuple[int, int]:
 
 
 def _placed(requests: dict[str, tuple[int, int]], program_bytes: int) -> tuple[dict[str, Region], int]:
-    """Return where each kind of requests goes in memory, behind the program; and the end."""
-    regions, end = {"program": Region(0, program_bytes)}, _aligned(program_bytes)
-    for kind, (first, size_bytes) in requests.items():
-        regions[kind] = Region(end, size_bytes, first)
-        end = _aligned(end + size_bytes)
+    """Return where all is in memory, and the end; matrices first, so programs of one network find the same ones."""
+    wanted = {kind: requests[kind] for kind in ("weights", "gradients")} | {"program": (0, program_bytes)} | requests
+    regions, end = {}, 0
+    for name, (first, size_bytes) in wanted.items():
+        regions[name] = Region(end, size_bytes, first)
+        end = -(-(end + size_bytes) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
     return regions, end
-
-
-def _aligned(offset: int) -> int:
-    return -(-offset // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 
 def _matrices(step: NumberedStep, images: Images, layout: Layout, regions: dict[str, Region]) -> Iterator[Matrix]:

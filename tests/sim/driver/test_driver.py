@@ -25,6 +25,7 @@ from deltatrain.sim.driver.model_bus import ModelBus
 from deltatrain.sim.driver.program_image import program_image
 from deltatrain.sim.driver.training_shape import TrainingShape
 from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.gates.run import tile_for
 from deltatrain.sim.gates.step import NumberedStep
 
 TINY = Architecture.named("tiny")
@@ -117,6 +118,22 @@ def test_steps_follow_each_other_on_new_data(drives):
     assert_equal(driver.read_weights(), golden_weights(second))
 
 
+@pytest.mark.parametrize("remote", [False, True])
+def test_programs_of_other_lengths_go_on_from_the_same_weights(drives, remote: bool):
+    machine = Architecture.named("tiny", REMOTE if remote else None)
+    long, short = (random_step(machine, "lstm", seed=6, lengths=lengths, scale=0.4) for lengths in ((3, 4), (2,)))
+    images = [program_image(TrainingShape.of(long))]
+    tile = tile_for(long, images[0].sizes)
+    images.append(program_image(TrainingShape.of(short), tile))
+    bus = ModelBus(*images, memory_bytes=MEMORY + max(image.memory_bytes for image in images))
+    first = drives(bus, images[0])
+    train(first, long)
+    second = drives(bus, images[1])
+    second.train_batch(short.samples, short.labels, short.learning_rate)
+    expected = TrainingShape.of(short).step(long.golden.updated, short.samples, short.labels, short.learning_rate)
+    assert_equal(second.read_weights(), golden_weights(expected))
+
+
 def test_thresholds_come_from_registers(drives):
     step = random_step(TINY, "lstm", seed=7)
     driver, _ = driven(step, drives)
@@ -165,11 +182,12 @@ def test_memory_that_answers_with_an_error_is_a_bus_error(drives):
 
 def test_a_program_that_is_none_is_told(drives):
     driver, bus = driven(random_step(TINY, "lstm", seed=11), drives)
-    header = bus.read_bytes(MEMORY, 1)
-    bus.write_bytes(MEMORY, b"\xff")
+    program = bus.read32(REGISTERS["program_address"].address)
+    header = bus.read_bytes(program, 1)
+    bus.write_bytes(program, b"\xff")
     with pytest.raises(ProgramError):
         driver.run()
-    bus.write_bytes(MEMORY, header)
+    bus.write_bytes(program, header)
     driver.run()
 
 

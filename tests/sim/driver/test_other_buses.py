@@ -75,8 +75,7 @@ def test_a_step_over_each_bus_is_the_golden_step(kind: str):
     else:
         bus = EtherboneBus(Client(model), registers=0xF000_0000, memory=0x4000_0000)
     driver = Driver(bus, image, memory=MEMORY)
-    names = [matrix.name for matrix in image.matrices if matrix.kind == "weights"]
-    driver.load_weights(dict(zip(names, step.parameters.matrices(), strict=True)))
+    driver.load_weights(image.named(step.parameters))
     driver.train_batch(step.samples, step.labels, step.learning_rate)
     for name, values in driver.read_weights().items():
         np.testing.assert_array_equal(values, step.matrices[name], err_msg=name)

@@ -54,7 +54,7 @@ def test_with_its_labels_a_program_holds_the_commands_that_the_gates_are_given(c
         driver.set_label(sample, label)
     found: dict[str, list[int]] = {unit: [] for unit in RECORD_UNITS}
     numbers = []
-    for unit, threshold, payload in records_of(bus.read_bytes(0, len(image.commands))):
+    for unit, threshold, payload in records_of(bus.read_bytes(image.regions["program"].offset, len(image.commands))):
         found[unit].append(payload)
         if unit == "encoder":
             numbers.append(threshold)

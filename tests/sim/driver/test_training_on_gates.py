@@ -50,14 +50,9 @@ DRIVERS = {"python": python_driver, "c": c_driver}
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 
-def weights_of(image, parameters) -> dict:
-    names = [matrix.name for matrix in image.matrices if matrix.kind == "weights"]
-    return dict(zip(names, parameters.matrices(), strict=True))
-
-
 def assert_weights(driver, image, parameters) -> None:
     found = driver.read_weights()
-    for name, expected in weights_of(image, parameters).items():
+    for name, expected in image.named(parameters).items():
         np.testing.assert_array_equal(found[name], expected, err_msg=name)
 
 
@@ -65,7 +60,7 @@ def assert_weights(driver, image, parameters) -> None:
 @pytest.mark.parametrize("opened", DRIVERS.values(), ids=DRIVERS)
 def test_each_driver_trains_on_real_digits_as_the_golden_model_does(digits, image, bus, opened, tmp_path: Path):
     driver, parameters = opened(bus, image, tmp_path), digits.first
-    driver.load_weights(weights_of(image, parameters))
+    driver.load_weights(image.named(parameters))
     for samples, labels in islice(digits.batches(0), 2):
         driver.train_batch(samples, labels, digits.rate)
         golden = training_step(digits.shape.network, parameters, samples, labels, digits.rate)
@@ -77,7 +72,7 @@ def test_each_driver_trains_on_real_digits_as_the_golden_model_does(digits, imag
 
 def test_abort_in_a_run_then_the_same_step_again(digits, image, bus):
     driver = Driver(bus, image, memory=MEMORY)
-    driver.load_weights(weights_of(image, digits.first))
+    driver.load_weights(image.named(digits.first))
     (samples, labels), *_ = islice(digits.batches(0), 1)
     for number, (sample, label) in enumerate(zip(samples, labels, strict=True)):
         driver.send(number, sample)
@@ -89,7 +84,7 @@ def test_abort_in_a_run_then_the_same_step_again(digits, image, bus):
     driver.abort()
     assert driver.read("status", "aborted")
     assert 20 <= driver.read("done_engine") < image.finishes["engine"]
-    driver.load_weights(weights_of(image, digits.first))
+    driver.load_weights(image.named(digits.first))
     driver.train_batch(samples, labels, digits.rate)
     golden = training_step(digits.shape.network, digits.first, samples, labels, digits.rate)
     assert_weights(driver, image, golden.updated)
@@ -97,7 +92,7 @@ def test_abort_in_a_run_then_the_same_step_again(digits, image, bus):
 
 def test_counters_of_a_run_add_up_and_the_interrupt_tells_its_end(digits, image, bus):
     driver = Driver(bus, image, memory=MEMORY)
-    driver.load_weights(weights_of(image, digits.first))
+    driver.load_weights(image.named(digits.first))
     driver.write("interrupt_status", finished=1, aborted=1)
     driver.write("interrupt_enable", finished=1)
     assert not bus.interrupts
@@ -131,7 +126,7 @@ def test_memory_that_answers_with_an_error_stops_the_run(digits, image, bus):
 @pytest.mark.parametrize("opened", DRIVERS.values(), ids=DRIVERS)
 def test_an_epoch_through_each_driver_is_the_golden_epoch(digits, image, bus, opened, tmp_path: Path, record_property):
     driver, parameters = opened(bus, image, tmp_path), digits.first
-    driver.load_weights(weights_of(image, parameters))
+    driver.load_weights(image.named(parameters))
     for samples, labels in digits.batches(0):
         driver.train_batch(samples, labels, digits.rate)
         parameters = updated(digits.shape.network, parameters, samples, labels, digits.rate)
