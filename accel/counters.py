@@ -26,12 +26,13 @@ its burst had to wait: for a refresh of its bank ("refresh"), for its row to be 
 direction ("turn"), or for the distance between columns or activates ("column").
 """
 
-Starved = Literal["list", "buffer", "memory", "port"]
+Starved = Literal["list", "buffer", "memory", "port", "cache"]
 """Why lanes had no word of a column from off-chip memory.
 
 "list": the fetch had not asked for it, because it waited for a list, for columns to be written back, or for its turn to
 ask. "buffer": the fetch had not asked for it, because the column buffer had no room, or as many columns as may be were
-in flight. "memory": not all of it had come from memory. "port": all of it had come, and was passing the port.
+in flight. "memory": not all of it had come from memory. "port": all of it had come, and was passing the port. "cache":
+it was read from the column cache, or a longer line was read that goes out of it.
 """
 
 
@@ -110,6 +111,22 @@ class PhaseCounters(Description):
         return self.macs / (self.cycles * lanes) if self.cycles else 0.0
 
 
+class CacheCounters(Description):
+    """Runs of columns that were looked up in the column cache in one phase of training.
+
+    Attributes
+    ----------
+    hits, misses
+        Runs that were there, and that were not.
+    write_backs
+        Dirty lines that went out.
+    """
+
+    hits: Count
+    misses: Count
+    write_backs: Count
+
+
 class RemoteCounters(Description):
     """The off-chip memory. Row counters are zero for a memory without rows.
 
@@ -184,6 +201,8 @@ class Counters(Description):
         By phase; together they add up to `cycles`.
     remote
         The off-chip memory.
+    cache
+        What was looked up in the column cache, by phase; left out where there is none.
     work
         Action counts (`accel.work.Work`).
     """
@@ -194,6 +213,7 @@ class Counters(Description):
     units: dict[str, UnitCounters]
     phases: dict[str, PhaseCounters]
     remote: RemoteCounters
+    cache: dict[str, CacheCounters] = Field(default_factory=dict, exclude_if=lambda phases: not phases)
     work: dict[str, Count]
 
     @property

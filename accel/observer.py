@@ -59,6 +59,13 @@ class Observer(Protocol):
     def watches_memory(self) -> bool:
         """Whether it wants the column buffer's level and DRAM activity. The memory then keeps its commands."""
 
+    @property
+    def watches_ops(self) -> bool:
+        """Whether it wants all spans, and how many ops are under way.
+
+        Otherwise it is told the spans of ops that need off-chip memory, and the other levels, perhaps after the run.
+        """
+
     def span(self, span: Span) -> None:
         """Take what a unit did; spans of one unit come in the order of time, those of several units do not."""
 
@@ -105,6 +112,7 @@ class Observers:
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self.watches_memory = any(observer.watches_memory for observer in observers)
+        self.watches_ops = any(observer.watches_ops for observer in observers)
         self._observers = observers
 
     def span(self, span: Span) -> None:

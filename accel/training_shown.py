@@ -7,7 +7,7 @@ from typing import Any
 
 from deltatrain.accel import spikes_cut
 
-_SHARES = ("accuracy", "occupancy_x", "occupancy_h", "saved")
+_SHARES = ("accuracy", "float_accuracy", "occupancy_x", "occupancy_h", "saved")
 
 
 def check_shown(training: Mapping[str, Any]) -> None:

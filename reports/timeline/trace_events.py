@@ -35,6 +35,7 @@ class TraceEvents:
     """
 
     watches_memory = True
+    watches_ops = True
 
     def __init__(self, file: BinaryIO, program: Program) -> None:
         self._file = file

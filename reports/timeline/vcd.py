@@ -100,6 +100,7 @@ class ValueChanges:
     """
 
     watches_memory = True
+    watches_ops = True
 
     def __init__(self, file: BinaryIO, program: Program) -> None:
         self._file = file

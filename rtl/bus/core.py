@@ -12,11 +12,12 @@ from deltatrain.accel.errors import refuse
 from deltatrain.accel.op_table import PHASES
 from deltatrain.rtl.bus.channels import BURST_BYTES
 from deltatrain.rtl.bus.facts import facts
+from deltatrain.rtl.bus.limits import core_limits
 from deltatrain.rtl.bus.machine import MOVES, Machine
 from deltatrain.rtl.bus.pins import connect_memory, connect_registers, memory_pins, register_pins
 from deltatrain.rtl.bus.registers import Registers
 from deltatrain.rtl.bus.run_control import ENDS, RunControl
-from deltatrain.rtl.bus.words import Kind, forms, limits
+from deltatrain.rtl.bus.words import Kind, forms
 from deltatrain.rtl.commands.sizes import TileSizes
 
 __all__ = ["Core"]
@@ -41,6 +42,8 @@ class Core(Component):
     ----------
     machine
         The tile and what moves its words.
+    facts
+        The value of each register that does not change, by name.
     beat_bytes, burst_beats
         Bytes of a beat on the bus of the memory: a word of activations, as many as the tile's port moves in a cycle.
         Most beats of a burst.
@@ -54,12 +57,12 @@ class Core(Component):
     Raises
     ------
     ConfigError
-        If the machine's words cannot travel over a bus, see `rtl.bus.words.limits`.
+        If the machine is no core, see `rtl.bus.limits`.
     """
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
         engine = architecture.engine
-        refuse(limits(engine))
+        refuse(core_limits(architecture))
         self.beat_bytes = forms(engine)[Kind.INPUTS].bytes
         self.burst_beats = min(_BURST_BEATS, BURST_BYTES // self.beat_bytes)
         self.machine = Machine(
@@ -70,7 +73,7 @@ class Core(Component):
             burst_beats=self.burst_beats,
         )
         self._sizes = sizes
-        self._facts = facts(
+        self.facts = facts(
             made_from=self.machine.tile.made_from,
             engine=engine,
             sizes=sizes,
@@ -82,8 +85,8 @@ class Core(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect registers, control and machine with each other and with the wires."""
         m = Module()
-        m.submodules.registers = registers = Registers(REGISTERS, self._facts)
-        m.submodules.control = control = RunControl(forget_cycles=self._sizes.vector_words + 2)
+        m.submodules.registers = registers = Registers(REGISTERS, self.facts)
+        m.submodules.run_control = control = RunControl(forget_cycles=self._sizes.vector_words + 2)
         m.submodules.machine = ResetInserter(control.clears)(self.machine)
         connect_memory(m, self, self.machine.memory, self.beat_bytes)
         connect_registers(m, self, registers.port)

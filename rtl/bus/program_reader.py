@@ -64,7 +64,7 @@ class ProgramReader(Component):
         request, takes = self.requests, Signal()
         m.d.comb += [
             left.eq(self.size - asked),
-            wanted.eq(Mux(left >= _REQUEST_WORDS * WORD_BYTES, _REQUEST_WORDS, left // WORD_BYTES)),
+            wanted.eq(Mux(left >= _REQUEST_WORDS * WORD_BYTES, _REQUEST_WORDS, left[WORD_BYTES.bit_length() - 1 :])),
             request.valid.eq(
                 self.runs & (left != 0) & ((asked - taken) <= (_AHEAD_WORDS - _REQUEST_WORDS) * WORD_BYTES)
             ),

@@ -12,7 +12,7 @@ from deltatrain.accel.bus.program_format import WORD_BYTES
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.bus.channels import ADDRESS_BITS
 
-__all__ = ["COUNT_BITS", "Form", "Kind", "Move", "forms", "limits"]
+__all__ = ["COUNT_BITS", "Form", "Kind", "Move", "forms"]
 
 COUNT_BITS = 24
 """Width of a count of words that move together."""
@@ -74,17 +74,6 @@ def forms(engine: Engine) -> Mapping[Any, Form]:
         Kind.INPUTS: Form(lanes, formats.activation.bits),
         Kind.PROGRAM: Form(1, 8 * WORD_BYTES),
     }
-
-
-def limits(engine: Engine) -> list[str]:
-    """Return why a machine's words cannot travel over a bus: words and beats share the bits of an address."""
-    names = {Kind.WEIGHTS: "weight_bits", Kind.GRADIENTS: "weight_gradient_bits", Kind.INPUTS: "activation.bits"}
-    return [
-        f"a bus needs values of a power of two of bytes: engine.formats.{names[kind]} must be 8, 16 or 32, "
-        f"not {form.value_bits}"
-        for kind, form in forms(engine).items()
-        if kind in names and form.bytes & (form.bytes - 1)
-    ]
 
 
 class Move(data.StructLayout):

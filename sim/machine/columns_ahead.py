@@ -31,7 +31,7 @@ class ColumnsAhead:
 
     def __init__(self, clock: Clock, program: Program, memory: RemoteMemory, port: PortAhead) -> None:
         self._clock, self._memory, self._port = clock, memory, port
-        self._op_writes_back: list[bool] = program.writes_back.tolist()
+        self._op_writes_back = (program.writes_back & ~program.is_cached).data
         self._fetched = Alarm(clock, FETCH)
         self._finished = clock.event()
         port.on_fetched, port.on_finished = self._fetched.bring_forward, self._finish
@@ -48,12 +48,12 @@ class ColumnsAhead:
             yield self._fetched.wait(math.inf)
 
     def writes_back(self, op: int) -> bool:
-        """Tell whether `op` writes the columns that it reads."""
-        return self._op_writes_back[op]
+        """Tell whether `op` writes the columns that it reads, and not into the cache."""
+        return bool(self._op_writes_back[op])
 
     def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:
         """Let the lanes take the `words` words of `op` from now on, as they arrive; return the cycle after the last."""
-        self._port.work(words, self._clock.cycle, drain_cycles, self._op_writes_back[op])
+        self._port.work(words, self._clock.cycle, drain_cycles, self.writes_back(op))
         self._finished = self._clock.event()
         self._memory.wake()
         yield self._finished

@@ -33,10 +33,9 @@ class Fetch:
 
     def __init__(self, clock: Clock, program: Program, scoreboard: Scoreboard, columns: Columns) -> None:
         self._clock, self._scoreboard, self._columns = clock, scoreboard, columns
-        self._rows: list[int] = np.flatnonzero(program.remote_word_bytes).tolist()
-        self._list_from: list[int] = program.ops.list_from.tolist()
-        self._tensors: list[int] = program.ops.tensor.tolist()
-        self._second_tensors: list[int] = program.ops.second_tensor.tolist()
+        self._rows = np.flatnonzero(program.remote_word_bytes).data
+        self._list_from = program.ops.list_from.data
+        self._tensors, self._second_tensors = program.ops.tensor.data, program.ops.second_tensor.data
 
     def run(self) -> Generator[simpy.Event, None, None]:
         """Fetch for the ops one after the other."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.counters import Cause
 from deltatrain.accel.observer import Gap, Observer, Span
@@ -51,22 +53,20 @@ class Record:
         self.engine_phases = [UnitTally() for _ in PHASES]
         self.retired = 0
         self._clock, self._on_progress, self._observer = clock, on_progress, observer
-        self._unit: list[int] = program.unit.tolist()
-        self._phase: list[int] = program.ops.phase.tolist()
+        self._unit, self._phase = program.unit.data, program.ops.phase.data
         self._in_flight = [0] * len(UNITS)
-        rows, kept_bytes = program.kept_bytes.T
-        self._kept_change = dict(zip(rows.tolist(), np.diff(kept_bytes, prepend=0).tolist(), strict=True))
+        rows, kept_bytes = np.ascontiguousarray(program.kept_bytes.T)
+        self._kept_rows, self._kept_changes = rows.data, np.diff(kept_bytes, prepend=0).data
         self._kept_bytes = 0
 
     def stalled(self, op: int, cause: Cause) -> None:
         """Note that the unit of `op` waited until now to begin it."""
-        tally, start, end = self.units[self._unit[op]], self.units[self._unit[op]].free, self._clock.cycle
+        start, end = self.units[self._unit[op]].free, self._clock.cycle
         if end == start:
             return
         self._tell(self._unit[op], op, start, end, False, {cause: end - start})
-        tally.stall(cause, end - start)
-        if self._unit[op] == ENGINE:
-            self.engine_phases[self._phase[op]].stall(cause, end - start)
+        for tally in self._tallies(self._unit[op], self._phase[op]):
+            tally.stall(cause, end - start)
 
     def begun(self, op: int) -> None:
         """Note that the unit of `op` begins it now."""
@@ -91,23 +91,39 @@ class Record:
         unit, end = self._unit[op], self._clock.cycle
         starved_cycles = end - start - busy_cycles
         self._tell(unit, op, start, end, True, {cause: starved_cycles} if starved_cycles else {}, gaps)
-        tallies = [self.units[unit]]
-        if unit == ENGINE:
-            tallies.append(self.engine_phases[self._phase[op]])
-        for tally in tallies:
+        for tally in self._tallies(unit, self._phase[op]):
             tally.busy_cycles += busy_cycles
             tally.stall(cause, starved_cycles)
         self.units[unit].free = end
 
     def op_retired(self, op: int) -> None:
         """Note that an op is done now."""
-        self.retired += 1
+        self.ops_retired(1)
         self._change_level(self._unit[op], -1)
-        if self._observer is not None and op in self._kept_change:
-            self._kept_bytes += self._kept_change[op]
-            self._observer.level(KEPT, self._clock.cycle, self._kept_bytes)
-        if self._on_progress is not None and self.retired % _PROGRESS_EVERY_OPS == 0:
+        if self._observer is not None:
+            self._tell_kept(op, self._observer)
+
+    def ops_retired(self, count: int) -> None:
+        """Note that so many ops more are done, or known to be."""
+        before, self.retired = self.retired, self.retired + count
+        if self._on_progress is not None and self.retired // _PROGRESS_EVERY_OPS > before // _PROGRESS_EVERY_OPS:
             self._on_progress(self.retired / len(self._unit))
+
+    def ran_ahead(self, unit: int, phase: int, busy_cycles: int, stall_cycles: Mapping[Cause, int]) -> None:
+        """Add what a unit did in a phase, of which nothing was told op by op."""
+        for tally in self._tallies(unit, phase):
+            tally.busy_cycles += busy_cycles
+            for cause, cycles in stall_cycles.items():
+                tally.stall(cause, cycles)
+
+    def kept_ahead(self, done_at: NDArray[np.int64]) -> None:
+        """Tell what ops kept in local memory that were done, each in its cycle, without being told one by one."""
+        ended = done_at[self._kept_rows]
+        order = np.argsort(ended, kind="stable")
+        levels = zip(ended[order].tolist(), np.cumsum(np.asarray(self._kept_changes)[order]).tolist(), strict=True)
+        if self._observer is not None:
+            for cycle, kept_bytes in levels:
+                self._observer.level(KEPT, cycle, kept_bytes)
 
     def buffer_level(self, used_bytes: int) -> None:
         """Note how full the column buffer is from now on."""
@@ -119,6 +135,17 @@ class Record:
         for unit, tally in enumerate(self.units):
             if cycles > tally.free:
                 self._tell(unit, NO_OP, tally.free, cycles, False, {"end": cycles - tally.free})
+
+    def _tallies(self, unit: int, phase: int) -> list[UnitTally]:
+        """Return where the cycles of a unit in a phase are added up."""
+        return [self.units[unit], self.engine_phases[phase]] if unit == ENGINE else [self.units[unit]]
+
+    def _tell_kept(self, op: int, observer: Observer) -> None:
+        """Tell how many bytes are kept from now on, if `op` has changed that."""
+        at = bisect_left(self._kept_rows, op)
+        if at < len(self._kept_rows) and self._kept_rows[at] == op:
+            self._kept_bytes += self._kept_changes[at]
+            observer.level(KEPT, self._clock.cycle, self._kept_bytes)
 
     def _tell(
         self,

@@ -19,6 +19,7 @@ class StarvedLanes:
     """
 
     watches_memory = False
+    watches_ops = False
 
     def __init__(self) -> None:
         self.cycles: Counter[Starved] = Counter()

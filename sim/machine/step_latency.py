@@ -24,6 +24,7 @@ class StepLatency:
     """
 
     watches_memory = False
+    watches_ops = True
 
     def __init__(self, program: Program) -> None:
         ops = program.ops

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,8 @@ from deltatrain.sim.memory.clock import Clock
 Waits = Generator[simpy.Event, None, None]
 Issue = Generator[simpy.Event, None, int]
 """The cycles that a unit spends on an op; returns how many of them it was busy."""
+_BLOCK_OPS = 1024
+"""Rows of the op table that a unit has before it as Python's numbers."""
 
 
 class Tile(NamedTuple):
@@ -45,8 +47,8 @@ class Tile(NamedTuple):
     program: Program
     scoreboard: Scoreboard
     record: Record
-    issue_cycles: list[int]
-    drain_cycles: list[int]
+    issue_cycles: memoryview[int]
+    drain_cycles: memoryview[int]
 
 
 class Unit:
@@ -62,20 +64,24 @@ class Unit:
 
     def __init__(self, name: str, tile: Tile) -> None:
         self._tile, self._clock = tile, tile.clock
-        rows = np.flatnonzero(tile.program.unit == UNITS.index(name))
-        self._rows: list[int] = rows.tolist()
-        self._depends: list[list[int]] = tile.program.ops.depends[rows].tolist()
+        self._rows = np.flatnonzero(tile.program.unit == UNITS.index(name))
 
     def run(self) -> Waits:
         """Issue the ops one after the other."""
         clock, scoreboard, record = self._clock, self._tile.scoreboard, self._tile.record
-        for op, depends in zip(self._rows, self._depends, strict=True):
+        for op, depends in self._ops():
             record.stalled(op, (yield from scoreboard.wait_for(depends)))
             start = clock.cycle
             record.begun(op)
             busy_cycles = yield from self._issue(op)
             record.issued(op, start, busy_cycles, *self._lacked(op))
             self._retire(op)
+
+    def _ops(self) -> Iterator[tuple[int, list[int]]]:
+        """Yield the ops in their order, each with those that it depends on."""
+        for start in range(0, len(self._rows), _BLOCK_OPS):
+            rows = self._rows[start : start + _BLOCK_OPS]
+            yield from zip(rows.tolist(), self._tile.program.ops.depends[rows].tolist(), strict=True)
 
     def _issue(self, op: int) -> Issue:
         """Spend the cycles that follow from the op's law alone."""
@@ -109,7 +115,7 @@ class Engine(Unit):
     def __init__(self, tile: Tile, columns: Columns) -> None:
         super().__init__("engine", tile)
         self._columns = columns
-        self._streamed: list[bool] = (tile.program.remote_read_bytes > 0).tolist()
+        self._streamed = (tile.program.streamed_bytes > 0).data
         self._banks = SinglePortBanks(tile.program) if tile.program.architecture.local.ports == 1 else None
 
     def _issue(self, op: int) -> Issue:

@@ -9,7 +9,7 @@ from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveDram, NaiveMachine
-from programs import architectures, programs, sparse_programs
+from programs import architectures, cached_programs, programs, sparse_programs
 from request_log import machine_with_log
 
 from deltatrain.accel.program import PHASES, Program
@@ -62,6 +62,20 @@ def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
     _check_equal(program)
 
 
+@_SLOW
+@given(cached_programs())
+def test_with_a_column_cache_too(program: Program) -> None:
+    _check_equal(program)
+
+
+@settings(_SLOW, max_examples=40)
+@given(cached_programs())
+def test_with_a_column_cache_every_request_is_made_in_the_same_cycle(program: Program) -> None:
+    naive, (machine, listener) = NaiveMachine(program), machine_with_log(program)
+    assert machine.run() == naive.run()
+    assert listener.requests == naive.requests
+
+
 @settings(_SLOW, max_examples=30)
 @given(sparse_programs())
 def test_compressed_columns_take_as_long_as_on_the_naive_machine(case: Any) -> None:
@@ -80,7 +94,7 @@ def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Prog
     naive, ahead, (machine, listener) = NaiveMachine(program), Machine(program), machine_with_log(program)
     assert machine.run() == ahead.run() == naive.run()
     done_at = [naive.done[op] for op in range(len(program.ops))]
-    assert machine.scoreboard.done_at == ahead.scoreboard.done_at == done_at
+    assert list(machine.scoreboard.done_at) == list(ahead.scoreboard.done_at) == done_at
     assert listener.requests == naive.requests
 
 

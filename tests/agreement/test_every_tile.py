@@ -46,7 +46,7 @@ def test_counters_are_those_of_all_tiles_simulated(case: tuple[Program, Shape, R
     total = every.run()
     counted, machine = cycle.count(program), Machine(program)
     assert counted.cycles == machine.run() == total
-    assert machine.scoreboard.done_at == [every.done[op] for op in range(len(program.ops))]
+    assert list(machine.scoreboard.done_at) == [every.done[op] for op in range(len(program.ops))]
     for name in UNITS:
         assert counted.units[name].busy_cycles == every.units[name].busy
         assert _busy(counted.units[name].stall_cycles) == _busy(every.units[name].stalls)

@@ -21,7 +21,7 @@ def check(program: Program, seed: int) -> None:
     bench = FetchBench(operands)
     seen = RequestLog(bench.port)
     outcome, golden = bench.run(), operands.golden()
-    assert [bench.units.done[op] for op in range(len(program.ops))] == machine.scoreboard.done_at
+    assert [bench.units.done[op] for op in range(len(program.ops))] == list(machine.scoreboard.done_at)
     assert seen.requests == expected.requests
     assert bench.cycles == total
     assert outcome.image == golden.image

@@ -20,6 +20,7 @@ from deltatrain.reports.figures import (
     phase_breakdown,
     recordings,
     trade,
+    word_lengths,
 )
 from deltatrain.reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
 from deltatrain.reports.table import CAUSES
@@ -199,6 +200,22 @@ def test_labels_keep_their_distance_and_order(values, gap):
 @given(st.floats(0, 1))
 def test_a_lone_label_stays_at_its_value(value):
     assert occupancy.spread([value], 0.1) == [value]
+
+
+def test_points_lost_are_drawn_over_the_bits_of_the_tensor_that_was_narrowed():
+    formats = {"weight": 16, "activation": 16, "gradient": 16}
+    rows = [
+        {"trial": "float", "weight": "", "activation": "", "gradient": "", "lost_points": 0.0, "accuracy_sd_%": 0.0},
+        {"trial": "weight 8", **formats, "weight": 8, "lost_points": 3.0, "accuracy_sd_%": 0.2},
+        {"trial": "weight 12", **formats, "weight": 12, "lost_points": 0.25, "accuracy_sd_%": 0.1},
+        {"trial": "gradient 6", **formats, "gradient": 6, "lost_points": 1.0, "accuracy_sd_%": 0.1},
+        {"trial": "together +2", **formats, "weight": 10, "lost_points": 0.5, "accuracy_sd_%": 0.1},
+    ]
+    (axes,) = word_lengths.draw(rows, most_lost=0.5).axes
+    drawn = {one.get_label(): one.lines[0].get_xydata().tolist() for one in axes.containers}
+    assert drawn == {"weight": [[8, 3.0], [12, 0.25]], "gradient": [[6, 1.0]], "together": [[10, 0.5]]}
+    low, high = axes.get_ylim()
+    assert low > high, "the most accurate at the top"
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])

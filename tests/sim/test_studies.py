@@ -19,6 +19,7 @@ from deltatrain.sim.studies import (
     sparse_weights,
     speedup,
     tuning,
+    word_lengths,
 )
 from deltatrain.sim.studies._training import Settings
 from deltatrain.workloads.datasets import DATASETS, commands, digits
@@ -26,6 +27,9 @@ from deltatrain.workloads.network.network import from_flat
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.training import sizes_of
+
+_OPERANDS = ("weight", "activation", "gradient")
+_ALONE = ("weight 10", "activation 8", "gradient 8")
 
 
 def _silent(stage: str, share: float, detail: str) -> None:
@@ -111,6 +115,25 @@ def test_few_bit_rows_are_of_the_same_errors_and_smaller_tapes(tmp_path: Path) -
     assert float(three["tanh_error"]) <= float(three["published_tanh_error"]) * 1.0001
     assert float(three["used_tanh_error"]) < float(three["tanh_error"]) / 3  # all levels on one side
     assert float(one["sigmoid_error"]) > 40 * float(three["sigmoid_error"])
+
+
+def test_word_lengths_together_are_the_smallest_that_lose_half_a_point_alone(tmp_path: Path) -> None:
+    _fetched("vowels")
+    small = word_lengths.SMALL_SETTINGS
+    changes = {"training.epochs": 3, "training.dense_epochs": 0}
+    useless = {"weight 3": word_lengths._narrow("weight", 3)}  # no fraction at all: nothing is learned
+    settings = small._replace(changes=changes, trials=small.trials | useless)
+    rows = {str(row["trial"]): row for row in word_lengths.rows(settings, tmp_path, _silent)}
+    assert float(rows["weight 3"]["lost_points"]) > 0.5 > float(rows["edge"]["lost_points"])
+    alone = {name: rows[trial][name] for name, trial in zip(_OPERANDS, _ALONE, strict=True)}
+    assert alone == {"weight": 10, "activation": 8, "gradient": 8}
+    for spare in (0, 2, 4):
+        row = rows[f"together +{spare}"]
+        assert {name: row[name] for name in _OPERANDS} == alone
+        assert (row["M"], row["dW"]) == (10 + 8 + spare, 8 + 8 + spare)
+    assert rows["float"]["weight"] == "" and rows["edge"]["weight"] == 16
+    assert 0 < float(rows["edge"]["moved_%"]) <= 100 and float(rows["weight 3"]["moved_%"]) < 1
+    assert (tmp_path / "figures" / "word_lengths.png").exists()
 
 
 def test_combined_savings_are_those_of_the_parts(tmp_path: Path) -> None:

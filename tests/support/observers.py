@@ -10,6 +10,7 @@ from deltatrain.accel.observer import Span
 
 class KeptSpans:
     watches_memory = True
+    watches_ops = True
 
     def __init__(self) -> None:
         self.spans: dict[int, list[Span]] = defaultdict(list)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
-from deltatrain.accel.engine import Engine
+from deltatrain.accel.engine import Engine, MachineNumbers
 from deltatrain.accel.modes import MODES, matvec, matvec_t, outer, update
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers
@@ -48,7 +48,7 @@ class IntegerNetwork(NamedTuple):
     """
 
     arithmetic: CellArithmetic
-    engine: Engine
+    engine: Engine | MachineNumbers
     thresholds: tuple[tuple[int, int], ...]
     readout: str
     loss: str = "loss"

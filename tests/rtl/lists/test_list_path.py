@@ -138,10 +138,10 @@ def test_a_list_is_read_as_soon_as_the_law_says(case, data):
     for cycle, scan in zip(soon, case.scan, strict=True):
         free = max(free, cycle + SOON_CYCLES) + scan
         issued.append(free)
-    drain_cycles = encode.drain_cycles(case.engine)
+    stored_after = encode.drain_cycles(case.engine) - SOON_CYCLES
     for bias, ((written, taken), out) in enumerate(run_joined(case, soon)):
         lists = case.entries(bias)
-        assert written == [cycle + drain_cycles - SOON_CYCLES for cycle in issued] == [cycle + 4 for cycle in issued]
+        assert written == [cycle + stored_after for cycle in issued] == [cycle + 4 for cycle in issued]
         assert [(entry["index"], entry["value"]) for _, entry in out] == [entry for one in lists for entry in one]
         law = reading([len(one) for one in lists], not_before=written)
         assert taken == law.taken
