@@ -64,6 +64,9 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, int | float | str]], column: 
             axes.plot(sizes, [float(row[_BOUND]) for row in mine], linestyle="--", **look)
     style.frame(axes, grid="both")
     style.logarithmic(axes, "x")
-    style.logarithmic(axes, "y")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    if column == _PANELS[0][0]:
+        style.logarithmic(axes, "y")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    else:
+        axes.set_ylim(bottom=0)
