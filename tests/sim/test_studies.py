@@ -11,6 +11,7 @@ from deltatrain.sim.studies import (
     STUDIES,
     _sparse,
     _training,
+    cache,
     checkpointing,
     combined,
     few_bit,
@@ -153,6 +154,22 @@ def test_combined_savings_are_those_of_the_parts(tmp_path: Path) -> None:
     assert float(checkpoints["kept_kB"]) < float(everything["kept_kB"]) / 5
     assert 1000 < int(checkpoints["forward_steps"]) < 2000
     assert float(checkpoints["saved_%"]) < float(everything["saved_%"])
+
+
+def test_a_larger_cache_moves_less_and_never_less_than_who_knows_the_future(tmp_path: Path) -> None:
+    settings = cache.SMALL_SETTINGS._replace(sizes=(2, 8, 64))
+    rows = cache.rows(settings, tmp_path, _silent)
+    assert [(row["network"], row["cache_KiB"]) for row in rows] == [
+        (network, size) for network in ("delta", "dense") for size in settings.sizes
+    ]
+    assert (tmp_path / "figures" / "column_cache.png").stat().st_size > 5_000
+    for network in ("delta", "dense"):
+        mine = [row for row in rows if row["network"] == network]
+        moved = [float(row["moved_MB"]) for row in mine]
+        assert moved == sorted(moved, reverse=True)
+        assert all(float(row["belady_fewer_bytes_times"]) >= float(row["fewer_bytes_times"]) for row in mine)
+        whole = mine[-1]  # everything fits: each line is read once, and goes out once
+        assert whole["belady_fewer_bytes_times"] == whole["reverse_fewer_bytes_times"] == whole["fewer_bytes_times"]
 
 
 def test_wider_buses_bring_remote_homes_closer(tmp_path: Path) -> None:
