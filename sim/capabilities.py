@@ -117,8 +117,20 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
     """
     from deltatrain.sim.gates.export.limits import limits
 
+    return _against_gates(architecture, what, limits(architecture, architecture.off_chip))
+
+
+def against_core(architecture: Architecture, what: Workload | Trace) -> list[str]:
+    """Return a line for each reason why a machine, with a program for a workload, cannot be written as a core."""
+    from deltatrain.rtl.bus.limits import core_limits
+
+    return _against_gates(architecture, what, core_limits(architecture))
+
+
+def _against_gates(architecture: Architecture, what: Workload | Trace, limits: list[str]) -> list[str]:
+    """Return why there are no gates of a machine for a workload or a trace's last step; and `limits`."""
     workload = what.workload if isinstance(what, Trace) else what
-    reasons = against_simulating(architecture, workload, "rtl") + limits(architecture, architecture.off_chip)
+    reasons = against_simulating(architecture, workload, "rtl") + limits
     if isinstance(what, Trace):
         return reasons or [line for step in what.recorded[-1:] for line in against_recorded(what, step, "rtl")]
     return against_drawing(what) + reasons

