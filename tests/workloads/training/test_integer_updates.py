@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,21 @@ def test_the_trace_of_it_is_read_as_it_was_written(whole: Trained, drifts: Recor
     trace = whole.trace(drifts)
     trace.save(tmp_path / "trace.npz")
     assert Trace.load(tmp_path / "trace.npz") == trace
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stored": {"W": (3, 4, 0)}}, "stored.W must be three counts, none above the first"),
+        ({"float_figure": float("nan")}, "float_figure must be a finite number"),
+    ],
+)
+def test_counts_that_no_epoch_can_have_are_refused(
+    whole: Trained, drifts: Recordings, changes: dict[str, Any], said: str
+) -> None:
+    trace = whole.trace(drifts)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        dataclasses.replace(trace, epochs=(dataclasses.replace(trace.epochs[0], **changes), *trace.epochs[1:]))
 
 
 def test_a_validation_part_chooses_the_epoch_by_its_loss_in_integers(
