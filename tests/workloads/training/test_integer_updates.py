@@ -211,3 +211,8 @@ def test_the_word_alone_needs_a_machine(drift_workload: Workload, drifts: Record
 def test_a_workload_in_floating_point_has_the_digest_that_it_had(drift_workload: Workload) -> None:
     table = drift_workload.model_dump(mode="json")
     assert not {"numbers", "machine_rate"} & set(table["training"])
+
+
+def test_a_workload_says_how_it_learns(drift_workload: Workload) -> None:
+    assert "adamw from 0.02 on" in str(drift_workload)
+    assert "plain gradient descent in a machine's numbers from 0.3 on" in str(trained_on(drift_workload, EDGE))
