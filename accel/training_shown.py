@@ -12,7 +12,7 @@ _SHARES = ("accuracy", "float_accuracy", "occupancy_x", "occupancy_h", "saved")
 
 def check_stored(name: str, counts: object) -> None:
     """Raise a `ValueError` unless `counts` are how many numbers were stored, overflowed and vanished."""
-    three = list(counts) if isinstance(counts, list | tuple) and len(counts) == 3 else [None]
+    three: list[Any] = list(counts) if isinstance(counts, list | tuple) and len(counts) == 3 else [None]
     if not all(type(count) is int and 0 <= count <= three[0] for count in three):
         raise ValueError(f"{name} must be three counts, none above the first, not {counts!r:.60}")
 
