@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.dataset import RECORDED, SYNTHETIC
 from deltatrain.workloads.plain_learning import dense_limits, learning_limits
 from deltatrain.workloads.tables import BPTT, FLOAT, MACHINE
 from deltatrain.workloads.workload import Workload
@@ -48,6 +49,8 @@ def check_known(workload: Workload) -> None:
 def limits(workload: Workload) -> list[str]:
     """Return a line for each reason why a workload is not trained in a machine's numbers."""
     training, reasons = workload.training, learning_limits(workload, _WHAT) + dense_limits(workload, _WHAT)
+    if workload.dataset in (SYNTHETIC, RECORDED):
+        reasons.append(f"training.numbers must be left out: of the data set {workload.dataset!r} nothing is trained")
     if not CELLS.load(workload.cell).STREAMS.HELD:
         reasons.append(f"cell must be one of deltas for {_WHAT}, not {workload.cell!r}")
     if training.rule != BPTT:

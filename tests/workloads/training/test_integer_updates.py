@@ -198,6 +198,11 @@ def test_what_no_machine_learns_is_refused_by_name(
         trained_on(drift_workload.with_changes(**changes), EDGE)
 
 
+def test_what_is_not_trained_has_no_numbers_of_a_machine() -> None:
+    with pytest.raises(ConfigError, match="of the data set 'synthetic' nothing is trained"):
+        trained_on(Workload.named("tiny"), EDGE)
+
+
 def test_the_word_alone_needs_a_machine(drift_workload: Workload, drifts: Recordings) -> None:
     asked = drift_workload.with_changes(training__numbers="machine")
     with pytest.raises(ConfigError, match=r"training\.numbers = 'machine' needs a machine"):
