@@ -13,21 +13,14 @@ from deltatrain.workloads.workload import Workload
 _WHAT = "training in a machine's numbers"
 
 
-def trained_on(workload: Workload, architecture: Architecture, numbers: str = MACHINE) -> Workload:
+def trained_on(workload: Workload, architecture: Architecture) -> Workload:
     """Return a workload that is to be trained in the numbers of a machine.
-
-    Parameters
-    ----------
-    numbers
-        "machine"; or "float", which leaves the workload as it is.
 
     Raises
     ------
     ConfigError
         If the workload has what no machine learns, with a line for each reason.
     """
-    if numbers == FLOAT:
-        return workload
     refuse(limits(workload))
     table = architecture.engine.numbers.model_dump(mode="json")
     return workload.with_changes(training__numbers=table)
@@ -35,7 +28,7 @@ def trained_on(workload: Workload, architecture: Architecture, numbers: str = MA
 
 def with_numbers_of(workload: Workload, architecture: Architecture) -> Workload:
     """Return a workload with the machine's numbers in the place of the word "machine"; errors as of `trained_on`."""
-    return trained_on(workload, architecture, MACHINE if workload.training.numbers == MACHINE else FLOAT)
+    return trained_on(workload, architecture) if workload.training.numbers == MACHINE else workload
 
 
 def check_known(workload: Workload) -> None:
