@@ -229,13 +229,13 @@ def test_a_lone_label_stays_at_its_value(value):
 
 
 def test_points_lost_are_drawn_over_the_bits_of_the_tensor_that_was_narrowed():
-    formats = {"weight": 16, "activation": 16, "gradient": 16}
+    formats = {"W": 16, "h": 16, "g": 16}
     rows = [
-        {"trial": "float", "weight": "", "activation": "", "gradient": "", "lost_points": 0.0, "accuracy_sd_%": 0.0},
-        {"trial": "weight 8", **formats, "weight": 8, "lost_points": 3.0, "accuracy_sd_%": 0.2},
-        {"trial": "weight 12", **formats, "weight": 12, "lost_points": 0.25, "accuracy_sd_%": 0.1},
-        {"trial": "gradient 6", **formats, "gradient": 6, "lost_points": 1.0, "accuracy_sd_%": 0.1},
-        {"trial": "together +2", **formats, "weight": 10, "lost_points": 0.5, "accuracy_sd_%": 0.1},
+        {"trial": "float", "W": "", "h": "", "g": "", "lost_points": 0.0, "accuracy_sd_%": 0.0},
+        {"trial": "weight 8", **formats, "W": 8, "lost_points": 3.0, "accuracy_sd_%": 0.2},
+        {"trial": "weight 12", **formats, "W": 12, "lost_points": 0.25, "accuracy_sd_%": 0.1},
+        {"trial": "gradient 6", **formats, "g": 6, "lost_points": 1.0, "accuracy_sd_%": 0.1},
+        {"trial": "together +2", **formats, "W": 10, "lost_points": 0.5, "accuracy_sd_%": 0.1},
     ]
     (axes,) = word_lengths.draw(rows, most_lost=0.5).axes
     drawn = {one.get_label(): one.lines[0].get_xydata().tolist() for one in axes.containers}

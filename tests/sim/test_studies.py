@@ -29,7 +29,7 @@ from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.training import sizes_of
 
-_OPERANDS = ("weight", "activation", "gradient")
+_OPERANDS = ("W", "h", "g")
 _ALONE = ("weight 10", "activation 8", "gradient 8")
 
 
@@ -127,12 +127,12 @@ def test_word_lengths_together_are_the_smallest_that_lose_half_a_point_alone(tmp
     rows = {str(row["trial"]): row for row in word_lengths.rows(settings, tmp_path, _silent)}
     assert float(rows["weight 3"]["lost_points"]) > 0.5 > float(rows["edge"]["lost_points"])
     alone = {name: rows[trial][name] for name, trial in zip(_OPERANDS, _ALONE, strict=True)}
-    assert alone == {"weight": 10, "activation": 8, "gradient": 8}
+    assert alone == {"W": 10, "h": 8, "g": 8}
     for spare in (0, 2, 4):
         row = rows[f"together +{spare}"]
         assert {name: row[name] for name in _OPERANDS} == alone
         assert (row["M"], row["dW"]) == (10 + 8 + spare, 8 + 8 + spare)
-    assert rows["float"]["weight"] == "" and rows["edge"]["weight"] == 16
+    assert rows["float"]["W"] == "" and rows["edge"]["W"] == 16
     assert 0 < float(rows["edge"]["moved_%"]) <= 100 and float(rows["weight 3"]["moved_%"]) < 1
     assert (tmp_path / "figures" / "word_lengths.png").exists()
 
