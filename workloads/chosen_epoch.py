@@ -41,3 +41,5 @@ class ChosenEpoch:
         for name in ("validation_loss", "loss", "figure"):
             if not math.isfinite(getattr(self, name)):
                 raise ConfigError(f"{name} must be a finite number, not {getattr(self, name)}")
+        if self.float_figure is not None and not math.isfinite(self.float_figure):
+            raise ConfigError(f"float_figure must be a finite number, not {self.float_figure}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.workloads.cells import CELLS
+from deltatrain.workloads.dataset import RECORDED, SYNTHETIC
 from deltatrain.workloads.plain_learning import dense_limits, learning_limits
 from deltatrain.workloads.tables import BPTT, FLOAT, MACHINE
 from deltatrain.workloads.workload import Workload
@@ -12,21 +13,14 @@ from deltatrain.workloads.workload import Workload
 _WHAT = "training in a machine's numbers"
 
 
-def trained_on(workload: Workload, architecture: Architecture, numbers: str = MACHINE) -> Workload:
+def trained_on(workload: Workload, architecture: Architecture) -> Workload:
     """Return a workload that is to be trained in the numbers of a machine.
-
-    Parameters
-    ----------
-    numbers
-        "machine"; or "float", which leaves the workload as it is.
 
     Raises
     ------
     ConfigError
         If the workload has what no machine learns, with a line for each reason.
     """
-    if numbers == FLOAT:
-        return workload
     refuse(limits(workload))
     table = architecture.engine.numbers.model_dump(mode="json")
     return workload.with_changes(training__numbers=table)
@@ -34,7 +28,7 @@ def trained_on(workload: Workload, architecture: Architecture, numbers: str = MA
 
 def with_numbers_of(workload: Workload, architecture: Architecture) -> Workload:
     """Return a workload with the machine's numbers in the place of the word "machine"; errors as of `trained_on`."""
-    return trained_on(workload, architecture, MACHINE if workload.training.numbers == MACHINE else FLOAT)
+    return trained_on(workload, architecture) if workload.training.numbers == MACHINE else workload
 
 
 def check_known(workload: Workload) -> None:
@@ -48,6 +42,8 @@ def check_known(workload: Workload) -> None:
 def limits(workload: Workload) -> list[str]:
     """Return a line for each reason why a workload is not trained in a machine's numbers."""
     training, reasons = workload.training, learning_limits(workload, _WHAT) + dense_limits(workload, _WHAT)
+    if workload.dataset in (SYNTHETIC, RECORDED):
+        reasons.append(f"training.numbers must be left out: of the data set {workload.dataset!r} nothing is trained")
     if not CELLS.load(workload.cell).STREAMS.HELD:
         reasons.append(f"cell must be one of deltas for {_WHAT}, not {workload.cell!r}")
     if training.rule != BPTT:

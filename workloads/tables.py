@@ -210,6 +210,11 @@ class Training(Description):
         return self.numbers if isinstance(self.numbers, MachineNumbers) else None
 
     @property
+    def learns_by(self) -> str:
+        """The optimiser, in words."""
+        return self.optimiser if self.numbers == FLOAT else "plain gradient descent in a machine's numbers"
+
+    @property
     def highest_rate(self) -> float:
         """The learning rate that the schedule multiplies."""
         return self.learning_rate if self.numbers == FLOAT else self.machine_rate

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 TITLE = "Bits of training against accuracy"
 
-_TENSORS = ("weight", "activation", "gradient")
 _TOGETHER = "together"
+_COLUMNS = {"weight": "W", "activation": "h", "gradient": "g", _TOGETHER: "W"}
 _CAPTION = "trained in the machine's numbers; the others as edge has them; bars: one standard deviation"
 _HEADROOM_POINTS = 0.5
 
@@ -24,7 +24,7 @@ def draw(rows: Sequence[Mapping[str, int | float | str]], *, most_lost: float, s
     Parameters
     ----------
     rows
-        With the columns ``trial``, ``weight``, ``activation``, ``gradient``, ``lost_points`` and ``accuracy_sd_%``. A
+        With the columns ``trial``, ``W``, ``h``, ``g``, ``lost_points`` and ``accuracy_sd_%``. A
         trial that begins with a tensor's name narrows it alone; one that begins with "together" is drawn over the bits
         of its weights.
     most_lost
@@ -37,12 +37,12 @@ def draw(rows: Sequence[Mapping[str, int | float | str]], *, most_lost: float, s
     figure = style.blank(4.2, TITLE, f"{_CAPTION}  ·  {setting}" if setting else _CAPTION)
     margins = style.inches(figure, left=0.7, right=0.4, top=1.0, bottom=0.6)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
-    lost = [float(row["lost_points"]) for row in rows if row["weight"]]
+    lost = [float(row["lost_points"]) for row in rows if row["W"]]
     least, most = min([0.0, *lost]) - _HEADROOM_POINTS, max([most_lost, *lost]) + _HEADROOM_POINTS
     axes.axhspan(least, most_lost, color=style.RULE, alpha=0.5, linewidth=0)
-    for tensor, colour in zip((*_TENSORS, _TOGETHER), (*style.LINES[:3], style.INK), strict=True):
+    for (tensor, column), colour in zip(_COLUMNS.items(), (*style.LINES[:3], style.INK), strict=True):
         of_bits = sorted(
-            (int(row[tensor if tensor in row else "weight"]), float(row["lost_points"]), float(row["accuracy_sd_%"]))
+            (int(row[column]), float(row["lost_points"]), float(row["accuracy_sd_%"]))
             for row in rows
             if str(row["trial"]).startswith(tensor)
         )

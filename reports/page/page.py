@@ -103,7 +103,7 @@ def _overview(runs: Any) -> Table | None:
         return None
     rows = []
     learned = [_figures(run.result.training) for run in runs]
-    figures = list(dict.fromkeys(title for of_run in learned for title in of_run)) or [FLOAT_ACCURACY]
+    figures = {key: title for of_run in learned for key, (title, _) in of_run.items()} or {"accuracy": FLOAT_ACCURACY}
     for run, of_run in zip(runs, learned, strict=True):
         delta, dense = run.result.counters, run.result.dense
         rows.append(
@@ -119,7 +119,7 @@ def _overview(runs: Any) -> Table | None:
                 "energy_j": sum(run.result.energy_j.values()),
                 "remote_bytes": delta.remote.asked_bytes,
                 "utilisation": delta.macs / (delta.cycles * delta.lanes or 1),
-                **{title: of_run.get(title, math.nan) for title in figures},
+                **{key: of_run[key][1] if key in of_run else math.nan for key in figures},
             }
         )
     columns = {
@@ -134,7 +134,7 @@ def _overview(runs: Any) -> Table | None:
         "energy_model": "Energy by",
         "remote_bytes": "Off-chip",
         "utilisation": "Lanes used",
-        **{title: title.capitalize() for title in figures},
+        **{key: title.capitalize() for key, title in figures.items()},
     }
     note = "Speed-up: cycles of the dense run on the same machine over cycles."
     if any(run.result.dense is None for run in runs):
@@ -146,9 +146,10 @@ def _overview(runs: Any) -> Table | None:
     return replace(of_rows("All runs", rows, columns, note), unfolded=True)
 
 
-def _figures(training: dict[str, Any]) -> dict[str, float]:
-    """Return the figures of a training by what they are called."""
-    return {figure_title(name, training): float(training[name]) for name in figures_in(training)}
+def _figures(training: dict[str, Any]) -> dict[str, tuple[str, float]]:
+    """Return what the figures of a training are called, and their values, by whose they are and the figure's name."""
+    titles = {name: figure_title(name, training) for name in figures_in(training)}
+    return {f"{title}.{name}": (title, float(training[name])) for name, title in titles.items()}
 
 
 def _colours() -> str:

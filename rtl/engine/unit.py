@@ -49,9 +49,10 @@ class _Kind(NamedTuple):
 class EngineUnit(Component):
     """Runs the ops of the lanes, back to back unless an op has to wait.
 
-        cycle  b: the op begins           b + 1                          b + 3
-               list is looked up,         first entry: to the lanes'     waits are done: op, entry and word of W or dW
-               addressed                  queue; word is addressed       are there, and the lanes issue it
+        cycle  b: the op begins       b + 1            b + 2                       b + 3
+               list is looked up,     its memory       first entry: to the         waits are done: op, entry and word
+               addressed              answers          lanes' queue; word is       of W or dW are there, and the lanes
+                                                       addressed                   issue it
 
     Words of a matrix that lives off-chip come from the fetch instead.
 

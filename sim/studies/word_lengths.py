@@ -19,12 +19,14 @@ ABOUT = (
     "networks; EdgeDRNN infers with weights of 8 bits and activations of 16."
 )
 
-_FLOAT, _DESCENT, _EDGE, _TOGETHER = "float", "float, plain descent", "edge", "together"
+_FLOAT, _DESCENT, _EDGE, _TOGETHER = "float", "float SGD", "edge", "together"
 _MOST_LOST = 0.5
 """Points."""
 
 _WHOLE_BITS = {"weight": 3, "activation": 4, "gradient": 2}
 """Bits that are no fraction, the sign among them: ranges of 4, 8 and 2, which the narrow formats keep."""
+
+_COLUMNS = {"weight": "W", "activation": "h", "gradient": "g", "M": "M", "dW": "dW"}
 
 _SPARE_BITS = (0, 2, 4)
 """What the accumulators have beyond one product."""
@@ -61,10 +63,10 @@ SMALL_SETTINGS = _settings(
 def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     """Train everything and return a row for each trial, means over the seeds.
 
-    Columns: ``trial``; bits of ``weight``, ``activation``, ``gradient``, ``M`` and ``dW``; ``accuracy_%``,
-    ``accuracy_sd_%``, ``lost_points`` against the float training; ``moved_%``, how often a weight that had a gradient
-    moved; ``over_ppm``, what overflowed of all numbers that were stored; ``seeds``. Points lost over bits are left in
-    `folder` as a figure.
+    Columns: ``trial``; bits of the weights ``W``, of activations ``h``, gradients ``g``, of ``M`` and of ``dW``;
+    ``accuracy_%``, ``accuracy_sd_%``, ``lost_points`` against the float training; ``moved_%``, how often a weight that
+    had a gradient moved; ``over_ppm``, what overflowed of all numbers that were stored; ``seeds``. Points lost over
+    bits are left in `folder` as a figure.
     """
     from deltatrain.reports.figures import word_lengths
 
@@ -111,7 +113,7 @@ def _formats(settings: Settings, name: str) -> Formats | None:
 def _row(name: str, settings: Settings, outcomes: Outcomes) -> Row:
     formats, of_trial = _formats(settings, name), [outcomes[name, seed] for seed in settings.seeds]
     numbers = {} if formats is None else dict(formats) | {"M": formats.memory, "dW": formats.weight_gradient}
-    bits = {key: numbers[key].bits if numbers else "" for key in (*_WHOLE_BITS, "M", "dW")}
+    bits = {column: numbers[key].bits if numbers else "" for key, column in _COLUMNS.items()}
     stored = [of for outcome in of_trial for tensor, of in outcome.stored.items()]
     moved = [outcome.stored["W"] for outcome in of_trial if outcome.stored]
     return {

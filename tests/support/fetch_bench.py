@@ -17,6 +17,7 @@ from deltatrain.accel.number import NumberFormat
 from deltatrain.accel.program import MODE_NAMES, NO_OP, UNITS, Program
 from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lanes.unit import Lanes
+from deltatrain.rtl.lists.entry_reader import READ_CYCLES
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.request import Matrix
 from deltatrain.sim.gates.remote_host import RemoteHost
@@ -305,7 +306,7 @@ class FetchBench:
             self._offer(ctx, lanes.entries, entries[0] if entries else None)
             listed = fetch_ops and self._begins(fetch_ops[0]) + 1 <= now
             self._offer(ctx, fetch.ops, self._fetch_op(fetch_ops[0]) if listed else None)
-            listed = columns and self._begins(columns[0][0]) + 1 <= now
+            listed = columns and self._begins(columns[0][0]) + READ_CYCLES <= now
             self._offer(ctx, fetch.columns, columns[0][1] if listed else None)
             may_begin = now >= 0 and beginning and all(op in units.done for op in self._awaited[beginning[0]])
             self._set(ctx, fetch.may_begin, int(bool(may_begin)))

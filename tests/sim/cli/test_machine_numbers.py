@@ -12,6 +12,8 @@ import pytest
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.origin import ANOTHER_MACHINE, MEASURED_IN_INTEGERS, THIS_MACHINE
 from deltatrain.accel.result import Result
+from deltatrain.reports.page.page import _figures
+from deltatrain.reports.units import unit_of
 from deltatrain.sim.sweep import sweep
 from deltatrain.workloads.trace import Trace
 
@@ -65,6 +67,18 @@ def test_run_shows_the_accuracy_of_the_machine_in_result_and_page(deltatrain, fe
     other = ("simulate", out / "trace.npz", "--on", "edge", "--fidelity", "analytic", "--set", NARROW)
     assert json.loads(deltatrain(*other, "--json").stdout)["training"]["numbers"] == ANOTHER_MACHINE
     assert "accuracy in another machine's numbers" in deltatrain(*other).stdout
+
+
+def test_a_page_of_both_has_a_column_for_each_of_them():
+    of_machine = _figures({"accuracy": 0.5, "float_accuracy": 0.25, "numbers": THIS_MACHINE})
+    of_floats = _figures({"accuracy": 0.75, "loss": 1.0})
+    assert dict(of_machine.values()) == {
+        "accuracy in the machine's numbers": 0.5,
+        "accuracy of the same weights in floating point": 0.25,
+    }
+    assert dict(of_floats.values()) == {"accuracy of the float training": 0.75}
+    assert not of_machine.keys() & of_floats.keys()
+    assert {unit_of(key) for key in (*of_machine, *of_floats)} == {"%"}
 
 
 def test_a_workload_asks_for_the_numbers_of_its_machine(deltatrain, few, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,21 @@ def test_the_trace_of_it_is_read_as_it_was_written(whole: Trained, drifts: Recor
     assert Trace.load(tmp_path / "trace.npz") == trace
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stored": {"W": (3, 4, 0)}}, "stored.W must be three counts, none above the first"),
+        ({"float_figure": float("nan")}, "float_figure must be a finite number"),
+    ],
+)
+def test_counts_that_no_epoch_can_have_are_refused(
+    whole: Trained, drifts: Recordings, changes: dict[str, Any], said: str
+) -> None:
+    trace = whole.trace(drifts)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        dataclasses.replace(trace, epochs=(dataclasses.replace(trace.epochs[0], **changes), *trace.epochs[1:]))
+
+
 def test_a_validation_part_chooses_the_epoch_by_its_loss_in_integers(
     drift_workload: Workload, drifts: Recordings
 ) -> None:
@@ -182,6 +198,11 @@ def test_what_no_machine_learns_is_refused_by_name(
         trained_on(drift_workload.with_changes(**changes), EDGE)
 
 
+def test_what_is_not_trained_has_no_numbers_of_a_machine() -> None:
+    with pytest.raises(ConfigError, match="of the data set 'synthetic' nothing is trained"):
+        trained_on(Workload.named("tiny"), EDGE)
+
+
 def test_the_word_alone_needs_a_machine(drift_workload: Workload, drifts: Recordings) -> None:
     asked = drift_workload.with_changes(training__numbers="machine")
     with pytest.raises(ConfigError, match=r"training\.numbers = 'machine' needs a machine"):
@@ -195,3 +216,8 @@ def test_the_word_alone_needs_a_machine(drift_workload: Workload, drifts: Record
 def test_a_workload_in_floating_point_has_the_digest_that_it_had(drift_workload: Workload) -> None:
     table = drift_workload.model_dump(mode="json")
     assert not {"numbers", "machine_rate"} & set(table["training"])
+
+
+def test_a_workload_says_how_it_learns(drift_workload: Workload) -> None:
+    assert "adamw from 0.02 on" in str(drift_workload)
+    assert "plain gradient descent in a machine's numbers from 0.3 on" in str(trained_on(drift_workload, EDGE))
