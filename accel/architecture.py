@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from deltatrain.accel.cache import Cache
 from deltatrain.accel.described import JOIN, described, is_path, placing
 from deltatrain.accel.description import Description, Name, with_overrides
 from deltatrain.accel.dram import DramPart, capacity_bytes
@@ -39,16 +40,26 @@ class Architecture(Description):
 
     Attributes
     ----------
-    name, about
-        Its name, and what it is modelled on.
-    engine, local, remote, dma
-        Its parts. If there are several tiles, each has this engine, this local memory and this column buffer.
+    name
+        What it is called in results.
+    about
+        What it is modelled on.
+    engine
+        Lanes, units and number formats. If there are several tiles, each has such an engine.
+    local
+        The local memory of each tile.
+    remote
+        The off-chip memory, one for all tiles.
+    dma
+        The port between the two, and the column buffer of each tile.
     tiles
         How many tiles there are, and the exchange between them; one if left out.
     placement
         Where it keeps weights, gradients and tape.
     checkpoint
         What it runs again instead of keeping it.
+    cache
+        The column cache of each tile; none if left out.
     host
         What its host adds to the latency of a step; nothing if left out.
     energy, area
@@ -67,6 +78,7 @@ class Architecture(Description):
     area: str = "cacti7_45nm_hp+aladdin_40nm"
     tiles: Tiles = ONE_TILE
     checkpoint: Checkpoint = Checkpoint()
+    cache: Cache | None = None
     host: Host = NO_HOST
 
     @classmethod
@@ -157,6 +169,10 @@ class Architecture(Description):
         """Room for columns on their way to the lanes, in all tiles together."""
         return self.tiles.count * self.dma.buffer_bytes
 
+    def cache_sets(self, room_bytes: int) -> int:
+        """Return how many sets of lines the column cache of a tile has in so many bytes; 0 without a cache."""
+        return room_bytes // (self.cache.ways * self.cache.line_bytes) if self.cache else 0
+
     @property
     def remote_bus_bytes_per_second(self) -> float:
         """Bytes a second when no data bus of the off-chip memory ever rests; infinite for one without a bus."""
@@ -198,4 +214,19 @@ class Architecture(Description):
             raise ValueError(
                 f"dma.buffer_bytes must hold two words of W and dW ({2 * word} bytes), not {self.dma.buffer_bytes}"
             )
+        if self.cache is not None and (problem := self._no_cache(self.cache)):
+            raise ValueError(f"cache.{problem}")
         return self
+
+    def _no_cache(self, cache: Cache) -> str:
+        """Return what is wrong with a column cache on this machine; an empty text if it fits."""
+        longest, half = max(self.weight_word_bytes, self.gradient_word_bytes), self.dma.buffer_bytes // 2
+        least, a_set = longest // self.tiles.count, cache.ways * cache.line_bytes
+        if not least <= cache.line_bytes <= half:
+            return (
+                f"line_bytes must be {least} (a word of W or of dW) to {half} (half of dma.buffer_bytes), "
+                f"not {cache.line_bytes}"
+            )
+        if cache.own_bytes is not None and cache.own_bytes < a_set:
+            return f"bytes must hold a set of {cache.ways} lines ({a_set} bytes), not {cache.bytes}"
+        return ""

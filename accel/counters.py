@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from deltatrain.accel.description import Count, Description, PositiveInt
+from deltatrain.accel.op_table import TILE_UNITS
 from deltatrain.accel.quantity import share
 
 Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store", "stream", "sram", "bound", "end"]
@@ -25,13 +26,19 @@ its burst had to wait: for a refresh of its bank ("refresh"), for its row to be 
 direction ("turn"), or for the distance between columns or activates ("column").
 """
 
-Starved = Literal["list", "buffer", "memory", "port"]
+Starved = Literal["list", "buffer", "memory", "port", "cache"]
 """Why lanes had no word of a column from off-chip memory.
 
 "list": the fetch had not asked for it, because it waited for a list, for columns to be written back, or for its turn to
 ask. "buffer": the fetch had not asked for it, because the column buffer had no room, or as many columns as may be were
-in flight. "memory": not all of it had come from memory. "port": all of it had come, and was passing the port.
+in flight. "memory": not all of it had come from memory. "port": all of it had come, and was passing the port. "cache":
+it was read from the column cache, or a longer line was read that goes out of it.
 """
+
+
+def causes(units: tuple[str, ...] = TILE_UNITS) -> tuple[Cause, ...]:
+    """Return the stall causes that hardware counts: each unit, and the stream; what remains of a run is "end"."""
+    return tuple(cause for cause in get_args(Cause) if cause in (*units, "stream"))
 
 
 class UnitCounters(Description):
@@ -102,6 +109,22 @@ class PhaseCounters(Description):
     def utilisation(self, lanes: int) -> float:
         """Return the multiply-accumulates done as a share of what `lanes` lanes could have done in the phase."""
         return self.macs / (self.cycles * lanes) if self.cycles else 0.0
+
+
+class CacheCounters(Description):
+    """Runs of columns that were looked up in the column cache in one phase of training.
+
+    Attributes
+    ----------
+    hits, misses
+        Runs that were there, and that were not.
+    write_backs
+        Dirty lines that went out.
+    """
+
+    hits: Count
+    misses: Count
+    write_backs: Count
 
 
 class RemoteCounters(Description):
@@ -178,6 +201,8 @@ class Counters(Description):
         By phase; together they add up to `cycles`.
     remote
         The off-chip memory.
+    cache
+        What was looked up in the column cache, by phase; left out where there is none.
     work
         Action counts (`accel.work.Work`).
     """
@@ -188,6 +213,7 @@ class Counters(Description):
     units: dict[str, UnitCounters]
     phases: dict[str, PhaseCounters]
     remote: RemoteCounters
+    cache: dict[str, CacheCounters] = Field(default_factory=dict, exclude_if=lambda phases: not phases)
     work: dict[str, Count]
 
     @property

@@ -109,6 +109,27 @@ class Formats(Description):
         return self
 
 
+class MachineNumbers(Description):
+    """What an engine's integers depend on, whatever it costs to compute them.
+
+    Attributes
+    ----------
+    formats
+        Of the engine.
+    lanes
+        Of the engine where the running sum of `matvec_t` saturates, since they give its order; else 1.
+    """
+
+    formats: Formats
+    lanes: Width = 1
+
+    @model_validator(mode="after")
+    def _no_order_where_sums_wrap(self) -> MachineNumbers:
+        if self.lanes != 1 and self.formats.memory_overflow == "wrap":
+            raise ValueError(f"lanes must be 1, not {self.lanes}: where memory_overflow is 'wrap', no order matters")
+        return self
+
+
 class Engine(Description):
     """One tile's compute: multiply-accumulate lanes, a delta encoder and an element-wise unit.
 
@@ -122,6 +143,8 @@ class Engine(Description):
         S, elements that the delta encoder looks at in one cycle.
     elementwise_lanes
         Neurons that the element-wise unit works on at once, two multipliers and two table ports each.
+    formats
+        Number formats of everything it computes with.
     in_turn
         Whether a layer waits until the layer and the step before it are done, as in EdgeDRNN. Otherwise layers run
         skewed, each beside the step that the one below it does next.
@@ -152,6 +175,13 @@ class Engine(Description):
         if self.list_streams and not self.in_turn:
             raise ValueError("list_streams must be false unless in_turn is true")
         return self
+
+    @property
+    def numbers(self) -> MachineNumbers:
+        """What its integers depend on."""
+        return MachineNumbers(
+            formats=self.formats, lanes=self.lanes if self.formats.memory_overflow == "saturate" else 1
+        )
 
     def begin_ps(self, cycle: int) -> int:
         """Return the first whole picosecond that lies in a cycle, for files whose unit of time that is."""

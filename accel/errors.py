@@ -11,7 +11,7 @@ class ConfigError(Exception):
 
 
 class FitError(ConfigError):
-    """Something does not fit a memory; the message names the tensors, the memory and the missing bytes."""
+    """Something does not fit: tensors a memory, with the missing bytes in the message, or a tile an FPGA."""
 
 
 class DivergedError(ConfigError):

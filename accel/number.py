@@ -5,7 +5,7 @@ Integers are carried in int64 arrays; a value v in a format with f fraction bits
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,13 @@ class NumberFormat(Description):
     bits: Annotated[int, Field(ge=2, le=48, strict=True)]
     fraction_bits: NonNegativeInt
     overflow: Literal["saturate", "wrap"] = "saturate"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rounds_as_gates_do(cls, table: Any) -> Any:
+        if isinstance(table, dict) and "rounding" in table:
+            raise ValueError(f"rounding must be left out, not {table['rounding']!r}: gates round to nearest even alone")
+        return table
 
     @model_validator(mode="after")
     def _fraction_fits(self) -> NumberFormat:
@@ -73,7 +80,11 @@ def shift_right_nearest_even(values: Integers, shift: int) -> Integers:
     """
     if shift == 0:
         return values
-    nearest: Integers = (values + (((values >> shift) & 1) + ((1 << (shift - 1)) - 1))) >> shift
+    nearest = values >> shift
+    nearest &= 1
+    nearest += (1 << (shift - 1)) - 1
+    nearest += values
+    nearest >>= shift
     return nearest
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.column_cache import CachedRuns, CacheShape, cached_runs, passes_by
 from deltatrain.accel.op_table import (
     ENGINE,
     MODE_NAMES,
@@ -29,6 +30,7 @@ from deltatrain.accel.op_work import OpWork
 from deltatrain.accel.tensor import CompressedColumns, Tensor
 
 __all__ = [
+    "CACHE",
     "ENGINE",
     "MODE_NAMES",
     "MOST_DEPENDENCIES",
@@ -46,6 +48,10 @@ __all__ = [
     "Tensor",
     "Unit",
 ]
+
+
+CACHE = "column cache"
+"""What the room of the column cache is called in `Program.local_bytes`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,14 +191,53 @@ class Program:
         return together
 
     @cached_property
+    def cache(self) -> CacheShape | None:
+        """The column cache, if there is one and any of it has room (`local_bytes`)."""
+        described, sets = self.architecture.cache, self.architecture.cache_sets(self.local_bytes.get(CACHE, 0))
+        if described is None or not sets:
+            return None
+        return CacheShape(sets, described.ways, self.architecture.tiles.count * described.line_bytes)
+
+    @cached_property
+    def cached_runs(self) -> CachedRuns | None:
+        """What becomes of every run of columns that is looked up in the cache, if there is one."""
+        if self.cache is None or self.architecture.cache is None:
+            return None
+        return cached_runs(self.ops, self.tensors, self.columns, self.cache, self.architecture.cache.policy)
+
+    @cached_property
+    def is_cached(self) -> NDArray[np.bool_]:
+        """Which ops look their columns up in the cache, shape (N,)."""
+        return (self.remote_word_bytes > 0) & ~passes_by(self.ops) & (self.cache is not None)
+
+    @property
+    def streamed_bytes(self) -> NDArray[np.int64]:
+        """Bytes of the columns off-chip that each op works through, wherever they come from."""
+        return self.list_words * self.remote_word_bytes
+
+    @cached_property
     def remote_read_bytes(self) -> NDArray[np.int64]:
         """Bytes that each op asks of off-chip memory."""
-        return np.where(self.ops.is_mode("load"), self.ops.count, self.list_words * self.remote_word_bytes)
+        found = np.where(self.ops.is_mode("load"), self.ops.count, self.streamed_bytes)
+        return found if self.cached_runs is None else np.where(self.is_cached, self.cached_runs.missed_bytes(), found)
 
     @cached_property
     def remote_write_bytes(self) -> NDArray[np.int64]:
-        """Bytes that each op hands to off-chip memory."""
-        return np.where(self.ops.is_mode("store"), self.ops.count, self.remote_read_bytes * self.writes_back)
+        """Bytes that each op hands to off-chip memory, those of lines that go out of the cache in it among them."""
+        found = np.where(self.ops.is_mode("store"), self.ops.count, self.streamed_bytes * self.writes_back)
+        if self.cached_runs is None:
+            return found
+        return np.where(self.is_cached, 0, found) + self.cached_runs.out_bytes()
+
+    def with_cache(self, actions: dict[str, int], chosen: NDArray[np.bool_]) -> dict[str, int]:
+        """Return actions of ops, by name of `accel.work.Work`, with what their columns move in the cache's memory."""
+        if self.cached_runs is None:
+            return actions
+        moved = self.cached_runs.moved_bytes(self.writes_back)
+        names = "local_read_bytes", "local_write_bytes"
+        return actions | {
+            name: actions[name] + int(of_op[chosen].sum()) for name, of_op in zip(names, moved, strict=True)
+        }
 
     @cached_property
     def read_bytes(self) -> int:

@@ -41,4 +41,4 @@ def times(value: float) -> str:
 
 def figure_words(name: str, value: float) -> str:
     """Return the figure of a task in words: an accuracy as a share, any other as a number."""
-    return share(value) if name == "accuracy" else f"{value:.4g}"
+    return share(value) if name.endswith("accuracy") else f"{value:.4g}"

@@ -18,13 +18,16 @@ from deltatrain.accel.glance import Glance
 from deltatrain.accel.latency import Latency
 from deltatrain.accel.origin import (
     ANOTHER_WORKLOAD,
+    BESIDE,
     DESCRIBED,
-    FLOAT_FIGURES,
     IN_INTEGERS,
     MEASURED,
     MODELLED,
     NO_DENSE,
+    figure_title,
+    figures_in,
     origin_of,
+    origin_of_learned,
     recorded_words,
 )
 from deltatrain.accel.own_computer import OwnComputer
@@ -164,8 +167,10 @@ class Result(Description):
         facts.extend((f"on {own.words}", quantity(own.seconds, "s"), MEASURED) for own in self.own_computer)
         if words := recorded_words(self.workload):
             facts.append(("deltas", words, DESCRIBED))
-        figures = ((name, self.training[name]) for name in FLOAT_FIGURES if name in self.training)
-        facts.extend((FLOAT_FIGURES[name], figure_words(name, value), MEASURED) for name, value in figures)
+        found = self.training
+        for name in figures_in(found):
+            how = MEASURED if name.startswith(BESIDE) else origin_of_learned(found)
+            facts.append((figure_title(name, found), figure_words(name, found[name]), how))
         if (cut := spikes_cut.told(self.training)) is not None:
             facts.append((spikes_cut.SPIKES_CUT, cut, MEASURED))
         if "doubt" in self.training:

@@ -116,10 +116,17 @@ STARVED_LABELS: dict[Starved, str] = {
     "buffer": "not asked for: no room in the column buffer",
     "memory": "on its way from memory",
     "port": "passing the port",
+    "cache": "read from the column cache, or a longer line going out of it",
 }
 """Reasons why a lane had no word of a column, in the order in which bars stack them."""
 
-STARVED_COLOURS: dict[Starved, str] = {"list": "encoder", "buffer": "sram", "memory": "stream", "port": "load"}
+STARVED_COLOURS: dict[Starved, str] = {
+    "list": "encoder",
+    "buffer": "sram",
+    "memory": "stream",
+    "port": "load",
+    "cache": "store",
+}
 """The kinds of parts that they are drawn as."""
 
 UNIT_NAMES = {

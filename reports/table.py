@@ -130,6 +130,25 @@ def memory_rows(result: Result) -> list[Row]:
     return [{"run": name, **_memory_row(run)} for name, run in result.runs.items()]
 
 
+def cache_rows(result: Result) -> list[Row]:
+    """Return one row for each phase whose columns were looked up in the column cache; none without a cache.
+
+    Columns: those of `CacheCounters` and ``hit_share`` of all lookups; of a dense run the same as ``dense_...``.
+    """
+    found = []
+    for name in result.counters.cache:
+        of_runs = {f"{run}_"[: 6 * (run == "dense")]: one.cache.get(name) for run, one in result.runs.items()}
+        row: Row = {"phase": name}
+        for prefix, one in of_runs.items():
+            hits, misses, outs = (one.hits, one.misses, one.write_backs) if one else (0, 0, 0)
+            share_hit = hits / (hits + misses) if hits + misses else 0.0
+            row |= {f"{prefix}hits": hits, f"{prefix}misses": misses, f"{prefix}hit_share": share_hit}
+            row[f"{prefix}write_backs"] = outs
+        if any(value for column, value in row.items() if column != "phase"):
+            found.append(row)
+    return found
+
+
 def _memory_row(run: Counters) -> Row:
     remote = run.remote
     requests = remote.row_hits + remote.row_misses + remote.row_conflicts

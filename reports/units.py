@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from deltatrain.accel.origin import FLOAT_FIGURES
+from collections.abc import Collection
+
+from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES, figure_title
 
 _ENDS = {
     "macs_per_remote_byte": "MAC/B",
@@ -27,9 +29,22 @@ _ENDS = {
 _PREFIXED = frozenset({"MAC/s", "B/s", "s", "B", "Hz", "J", "W"})
 _COUNTS = frozenset({"cycles", "MAC"})
 _SHARES = frozenset(
-    {"accuracy", "occupancy", "occupancy_x", "occupancy_h", "share", "saved", "utilisation", "busy", "of_roof"}
+    {
+        "accuracy",
+        "float_accuracy",
+        "occupancy",
+        "occupancy_x",
+        "occupancy_h",
+        "share",
+        "saved",
+        "utilisation",
+        "busy",
+        "of_roof",
+        "hit_share",
+        "dense_hit_share",
+    }
 )
-_RATIOS = frozenset({"speedup", "saving"})
+_RATIOS = frozenset({"speedup", "saving", "energy_times", "area_times"})
 
 
 _FIELDS = ("machine.", "workload.")
@@ -56,15 +71,17 @@ def counts(unit: str) -> bool:
     return unit in _COUNTS
 
 
-def heading(column: str) -> str:
-    """Return the column's name as a person reads it.
+def heading(column: str, columns: Collection[str] = ()) -> str:
+    """Return the column's name as a person reads it, beside all `columns` of its table.
 
     A field of a machine or a workload keeps its dotted name, ``engine.lanes``. Other columns become words:
     ``moved.local_bytes`` is ``moved local bytes``.
     """
     if column.startswith(_FIELDS):
         return column.partition(".")[2]
-    words = ({"seconds": "time"} | FLOAT_FIGURES).get(column, column)
+    if column.removeprefix(BESIDE) in FLOAT_FIGURES:
+        return figure_title(column, columns)
+    words = {"seconds": "time"}.get(column, column)
     for end in _SILENT:
         words = words.removesuffix(end)
     return words.replace(".", " ").replace("_", " ")

@@ -233,7 +233,7 @@ class Tile(Component):
             self.done_counts.eq(counts.done_counts),
             self.finished.eq(running & (counts.done_counts.as_value() == self.finishes.as_value())),
             *(self.spent[name].eq(unit.spent) for name, unit in self._counted().items()),
-            *(unit.done_counts.eq(counts.done_counts) for unit in self._units().values()),
+            *(unit.ready_counts.eq(counts.ready_counts) for unit in self._units().values()),
             *(unit.soon_counts.eq(counts.soon_counts) for unit in read_ahead),
         ]
         with m.If(running & ~self.finished):

@@ -15,7 +15,8 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.dataset import SYNTHETIC
-from deltatrain.workloads.lowering.limits import dense_limits, forward_limits, stream_limits, workload_limits
+from deltatrain.workloads.lowering.limits import forward_limits, stream_limits, workload_limits
+from deltatrain.workloads.plain_learning import dense_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
@@ -97,6 +98,8 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     what = "a plan of checkpoints"
     reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
     reasons += stream_limits(workload, what)
+    if architecture.cache is not None:
+        reasons.append(f"cache must be left out for {what}, which predicts no hits")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 
@@ -114,8 +117,20 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
     """
     from deltatrain.sim.gates.export.limits import limits
 
+    return _against_gates(architecture, what, limits(architecture, architecture.off_chip))
+
+
+def against_core(architecture: Architecture, what: Workload | Trace) -> list[str]:
+    """Return a line for each reason why a machine, with a program for a workload, cannot be written as a core."""
+    from deltatrain.rtl.bus.limits import core_limits
+
+    return _against_gates(architecture, what, core_limits(architecture))
+
+
+def _against_gates(architecture: Architecture, what: Workload | Trace, limits: list[str]) -> list[str]:
+    """Return why there are no gates of a machine for a workload or a trace's last step; and `limits`."""
     workload = what.workload if isinstance(what, Trace) else what
-    reasons = against_simulating(architecture, workload, "rtl") + limits(architecture, architecture.off_chip)
+    reasons = against_simulating(architecture, workload, "rtl") + limits
     if isinstance(what, Trace):
         return reasons or [line for step in what.recorded[-1:] for line in against_recorded(what, step, "rtl")]
     return against_drawing(what) + reasons

@@ -9,6 +9,7 @@ import numpy as np
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.origin import figure_title
 from deltatrain.accel.quantity import figure_words
 from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
@@ -24,6 +25,7 @@ from deltatrain.workloads.dataset import RECORDED, Dataset, title
 from deltatrain.workloads.dataset import recordings_of as loaded_recordings
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
+from deltatrain.workloads.machine_numbers import check_known, trained_on, with_numbers_of
 from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import Trace
@@ -34,6 +36,7 @@ def train(
     workload: Workload | AnyPath,
     out: AnyPath | None = None,
     *,
+    on: Architecture | AnyPath | None = None,
     resume: bool = False,
     on_progress: Progress = tell_nobody,
 ) -> Trace:
@@ -43,6 +46,9 @@ def train(
     ----------
     workload
         A workload with a data set, its preset's name, or its TOML file.
+    on
+        The machine in whose numbers it is trained, its preset's name, or its TOML file. Without one it is trained in
+        floating-point numbers, or as the workload says.
     out
         Folder for ``trace.npz``, ``training.json`` and, after each epoch, the state to resume from; made if it is not
         there. Without one nothing is written.
@@ -58,8 +64,11 @@ def train(
         belongs to another workload, or the state to resume from is not this workload's.
     """
     workload = Workload.of(workload)
+    if on is not None:
+        workload = trained_on(workload, Architecture.of(on))
     if workload.synthetic is not None:
         raise ConfigError(f"workload {workload.name!r} is made of statistics: there is nothing to train, simulate it")
+    check_known(workload)
     if resume and out is None:
         raise ConfigError("resume needs the folder `out`, where the state to go on from lies")
     recordings = recordings_of(workload.dataset, on_progress)
@@ -80,6 +89,7 @@ def train_and_simulate(
     command: str = "",
 ) -> tuple[Result, Trace]:
     """Train, simulate, draw, and leave all files in `out`; errors as for `train` and `simulate_and_keep`."""
+    workload = with_numbers_of(workload, architecture)
     refuse(against_simulating(architecture, workload, fidelity))
     check_described(architecture, workload, dense=dense)
     recordings = _recordings(workload, progress)
@@ -253,6 +263,7 @@ def _draw(result: Result, trace: Trace, folder: OutputFolder, progress: Progress
         [counts.accuracy for counts in trace.epochs if counts.accuracy is not None],
         dense_epochs=int(np.sum([counts.dense for counts in trace.epochs])),
         workload=trace.workload.name,
+        title=figure_title("accuracy", result.training),
     )
     folder.save_figure("occupancy", figure)
     progress("figures", 1.0, str(folder.figures))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deltatrain.accel.advice import Advice, digests_of
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.result import Result
@@ -20,7 +21,7 @@ from deltatrain.sim.sweep.results import load_results
 from deltatrain.workloads import occupancy
 from deltatrain.workloads.trace import RecordedStep, Trace
 
-RESULT, TRACE, TIMELINES = "result.json", "trace.npz", "timeline.*"
+RESULT, TRACE, TIMELINES, ADVICE = "result.json", "trace.npz", "timeline.*", "advice.json"
 
 
 def gather(folder: Path, page: Path) -> Contents:
@@ -64,8 +65,17 @@ def _run(place: Path, page: Path) -> Run:
         fidelity=label(result),
         held=_held(result, trace) if trace else None,
         curves=_curves(result, trace) if trace else None,
+        advice=_advice_of(result, place / ADVICE),
         timeline=Path(os.path.relpath(timelines[0], page.parent)).as_posix() if timelines else "",
     )
+
+
+def _advice_of(result: Result, path: Path) -> Advice | None:
+    """Return the advice on the result, or None if the folder holds none, or one on an older result."""
+    if not path.is_file():
+        return None
+    advice = Advice.load(path)
+    return advice if advice.digests == digests_of(result) else None
 
 
 def _trace_of(result: Result, path: Path) -> Trace | None:

@@ -18,7 +18,7 @@ from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.latency import Latency
 from deltatrain.accel.observer import Observer, Observers
-from deltatrain.accel.origin import ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
+from deltatrain.accel.origin import ANOTHER_MACHINE, ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.nodes import mixed_nodes
@@ -119,9 +119,17 @@ def simulate(
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
         latency=counted.latency,
-        training=training_summary.summary(trace),
+        training=_training(trace, architecture),
         provenance=provenance | ({"command": command} if command else {}),
     )
+
+
+def _training(trace: Trace, architecture: Architecture) -> dict[str, Any]:
+    """Return what training showed, and whose numbers it was in, if in a machine's."""
+    found, numbers = training_summary.summary(trace), trace.workload.training.machine_numbers
+    if numbers is not None and numbers != architecture.engine.numbers:
+        found["numbers"] = ANOTHER_MACHINE
+    return found
 
 
 def _refuse(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.files import AnyPath, replace_file
-from deltatrain.sim.capabilities import against_exporting
+from deltatrain.sim.capabilities import against_core, against_exporting
+from deltatrain.sim.driver.core_files import core_files
 from deltatrain.sim.gates.compiled.verilog import builtin_yosys
 from deltatrain.sim.gates.engines import engine_named
 from deltatrain.sim.gates.export.files import check, exported
@@ -28,12 +30,14 @@ def verilog(
     *,
     seed: int = 0,
     engine: str | None = None,
+    top: Literal["tile", "axi"] = "tile",
     on_progress: Progress = tell_nobody,
 ) -> list[Path]:
-    """Write a machine's tile as Verilog, with memory images and a test bench that checks itself.
+    """Write a machine's tile as Verilog, with memory images and a test bench that checks itself, or a core for a bus.
 
     The bench runs one training step. It compares every matrix with the golden model and every counter with the
-    simulation. The same input gives the same bytes.
+    simulation. The core is the tile behind AXI; beside it are its registers as texts, a driver and a program, and no
+    bench. The same input gives the same bytes.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ def verilog(
     engine
         What runs the gates, to find when off-chip memory answers: "amaranth", or "compiled", which is taken where the
         tools for it are there.
+    top
+        "tile", or "axi" for the core.
     on_progress
         Told the stage, the share of it that is done, and what is being done.
 
@@ -65,13 +71,18 @@ def verilog(
         cannot be written or belongs to others, or a tool is missing.
     """
     machine, what = Architecture.of(architecture), described(what)
-    refuse(against_exporting(machine, what))
+    refuse(against_core(machine, what) if top == "axi" else against_exporting(machine, what))
     runner, trace = engine_named(engine), what if isinstance(what, Trace) else synthetic_trace(what)
     step = recorded_step(machine, trace, chosen(trace, -1), seed)
-    check(step.program)
+    if top == "tile":
+        check(step.program)
     with builtin_yosys():  # a missing package is told before the gates run, which takes longest
         folder = open_folder(Path(out), trace.workload.name, machine.name).path
-        files = exported(step, runner, lambda stage, share: on_progress(stage, share, ""))
+        if top == "axi":
+            on_progress("Verilog", 0.0, "")
+            files = core_files(step)
+        else:
+            files = exported(step, runner, lambda stage, share: on_progress(stage, share, ""))
     for name, content in files.items():
         replace_file(folder / name, content)
     return [folder / name for name in files]

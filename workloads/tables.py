@@ -25,6 +25,7 @@ from deltatrain.accel.description import (
     Share,
     not_there,
 )
+from deltatrain.accel.engine import MachineNumbers
 from deltatrain.accel.errors import HostError, unknown_name
 from deltatrain.accel.family import ModuleFamily
 from deltatrain.accel.files import read_bytes
@@ -35,6 +36,9 @@ from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
 CLASSIFICATION = "classification"  # the task that needs no word
+FLOAT: Literal["float"] = "float"  # in which numbers training is done
+MACHINE: Literal["machine"] = "machine"
+USUAL_MACHINE_RATE = 0.3  # plain gradient descent learned each preset with it
 MOST_CLASSES = 2**31 - 1  # whatever memory a machine has, labels are counted in 32 bits
 
 
@@ -57,6 +61,26 @@ ClassWeights = Annotated[
     Annotated[Literal["balanced"], Tag("balanced")]
     | Annotated[tuple[PositiveFloat, ...], Field(min_length=2), Tag("numbers")],
     Discriminator(_kind),
+]
+
+
+def _of_floats(numbers: object) -> bool:
+    """Tell whether training is in the numbers that need no word."""
+    return numbers == FLOAT
+
+
+def _usual_rate(rate: object) -> bool:
+    """Tell likewise of a learning rate."""
+    return rate == USUAL_MACHINE_RATE
+
+
+def _word_or_table(numbers: object) -> str:
+    return "word" if isinstance(numbers, str) else "table"
+
+
+Numbers = Annotated[
+    Annotated[Literal["float", "machine"], Tag("word")] | Annotated[MachineNumbers, Tag("table")],
+    Discriminator(_word_or_table),
 ]
 
 
@@ -124,6 +148,12 @@ class Training(Description):
     class_weights
         What the loss of a sample is multiplied with, by its class: a number for each, or "balanced", which makes
         classes count alike: N / (classes * N_c) for a class with N_c of the N training samples. Left out, it is 1.
+    numbers
+        In which numbers: "float", or "machine", those of the machine for which it is trained, which
+        `workloads.machine_numbers` puts in the place of the word. A machine does plain gradient descent: then
+        `optimiser`, `learning_rate`, `momentum`, `weight_decay`, `clip_norm`, `beta` and `precision` have no meaning.
+    machine_rate
+        Highest learning rate in a machine's numbers; the schedule multiplies it.
     """
 
     epochs: PositiveInt
@@ -150,6 +180,8 @@ class Training(Description):
     truncate_steps: PositiveInt | None = Field(default=None, exclude_if=not_there)
     window_state: Literal["carried", "reset"] = Field(default="carried", exclude_if=_goes_on)
     class_weights: ClassWeights | None = Field(default=None, exclude_if=not_there)
+    numbers: Numbers = Field(default=FLOAT, exclude_if=_of_floats)
+    machine_rate: PositiveFloat = Field(default=USUAL_MACHINE_RATE, exclude_if=_usual_rate)
 
     @field_validator("rule")
     @classmethod
@@ -171,6 +203,21 @@ class Training(Description):
         """Leave the default rule out, so that traces and journals from before keep their digests."""
         table: dict[str, Any] = written(self)
         return table if self.rule != BPTT else {name: value for name, value in table.items() if name != "rule"}
+
+    @property
+    def machine_numbers(self) -> MachineNumbers | None:
+        """Those of the machine in which it is trained; None in floating-point numbers, or while no machine is known."""
+        return self.numbers if isinstance(self.numbers, MachineNumbers) else None
+
+    @property
+    def learns_by(self) -> str:
+        """The optimiser, in words."""
+        return self.optimiser if self.numbers == FLOAT else "plain gradient descent in a machine's numbers"
+
+    @property
+    def highest_rate(self) -> float:
+        """The learning rate that the schedule multiplies."""
+        return self.learning_rate if self.numbers == FLOAT else self.machine_rate
 
     @model_validator(mode="after")
     def _state_of_windows(self) -> Self:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -72,6 +72,12 @@ class EpochCounts:
         As `accuracy`, the figure of regression; None of other tasks.
     perplexity
         As `accuracy`, the figure of next words; None of other tasks.
+    float_figure
+        Of a training in a machine's numbers, which has the task's figure in them: the figure of the same weights in
+        floating point. None of a training in floating-point numbers.
+    stored
+        Of a training in a machine's numbers, by tensor: how many numbers were stored, how many of them overflowed and
+        how many vanished (`workloads.training.stored_numbers`). Empty of any other.
     """
 
     epoch: int
@@ -91,6 +97,8 @@ class EpochCounts:
     carried_steps_h: tuple[int, ...] = ()
     mean_squared_error: float | None = None
     perplexity: float | None = None
+    float_figure: float | None = None
+    stored: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
     @property
     def figure(self) -> float:
@@ -102,7 +110,7 @@ class EpochCounts:
         """Return the fields, without the figures of other tasks and counts of states, which files of before had not."""
         told = asdict(self)
         left_out = {name for name in told if told[name] is None} - {"accuracy", "loss"}
-        left_out |= {name for name in ("carried_h", "carried_steps_h") if not told[name]}
+        left_out |= {name for name in ("carried_h", "carried_steps_h", "stored") if not told[name]}
         return {name: told[name] for name in told if name not in left_out}
 
     def check(self, sizes: Sizes) -> None:
@@ -275,7 +283,7 @@ def _header(trace: Trace) -> dict[str, Any]:
         "workload": trace.workload.model_dump(mode="json"),
         "digest": trace.workload.digest(),
         **({"data_digest": trace.data_digest} if trace.data_digest else {}),
-        **({"chosen": asdict(trace.chosen)} if trace.chosen else {}),
+        **({"chosen": trace.chosen.table()} if trace.chosen else {}),
         "inputs": trace.inputs,
         "classes": trace.classes,
         "recorded": [{"epoch": step.epoch, "update": step.update} for step in trace.recorded],

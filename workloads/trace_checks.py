@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deltatrain.accel.documents import shown
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.training_shown import check_stored
 from deltatrain.workloads.network.network import Sizes, shapes
 from deltatrain.workloads.tables import MOST_CLASSES
 from deltatrain.workloads.workload import Workload
@@ -100,6 +101,14 @@ def check_counts(counts: Mapping[str, Any], sizes: Sizes) -> None:
         raise ConfigError(
             f"one figure of a task must be told, and be a finite number, not {', '.join(figures) or 'none'}"
         )
+    beside = counts["float_figure"]
+    if beside is not None and not math.isfinite(beside):
+        raise ConfigError(f"float_figure must be a finite number, not {beside}")
+    for tensor, of in counts["stored"].items():
+        try:
+            check_stored(f"stored.{tensor}", of)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
     steps, after_first = (_steps(s, widths, counts) for s, widths in (("x", sizes.inputs), ("h", sizes.hidden)))
     carried = _carried(counts, sizes)
     if not 0 <= after_first - carried < steps or after_first > steps:

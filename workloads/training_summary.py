@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES, THIS_MACHINE
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, Trace
@@ -14,7 +14,17 @@ from deltatrain.workloads.weight_masks import counts as weight_counts
 
 Row = dict[str, int | float | str]
 
-_LAST = (*FLOAT_FIGURES, "loss", "occupancy_x", "occupancy_h", "spikes", "spikes_cut", "steps_cut", "steps")
+_LAST = (
+    *FLOAT_FIGURES,
+    *(BESIDE + name for name in FLOAT_FIGURES),
+    "loss",
+    "occupancy_x",
+    "occupancy_h",
+    "spikes",
+    "spikes_cut",
+    "steps_cut",
+    "steps",
+)
 
 
 def sizes_of(trace: Trace) -> Sizes:
@@ -30,7 +40,8 @@ def epoch_rows(trace: Trace) -> list[Row]:
     ``occupancy_x`` and ``occupancy_h``, all layers together; ``fp_macs``, ``bp_macs``, ``wg_macs`` of the matrix
     products, biases apart, and ``macs``, their sum; ``dense_macs`` with every column used; ``saved``, the share not
     needed. Of a spiking network also ``spikes`` that were listed, ``spikes_cut`` that were not because a list was full,
-    both of all layers, and ``steps_cut``, in how many steps of a sample and layer that was, of ``steps``.
+    both of all layers, and ``steps_cut``, in how many steps of a sample and layer that was, of ``steps``. Of a training
+    in a machine's numbers also ``float_accuracy`` or the like, of the same weights in floating point.
     """
     sizes, rows = sizes_of(trace), []
     for counts in trace.epochs:
@@ -50,9 +61,15 @@ def epoch_rows(trace: Trace) -> list[Row]:
                 "dense_macs": macs.dense_total,
                 "saved": macs.saved,
                 **_spikes(counts, sizes),
+                **_beside(trace, counts.float_figure),
             }
         )
     return rows
+
+
+def _beside(trace: Trace, figure: float | None) -> Row:
+    """Return the figure in floating point of a training in a machine's numbers."""
+    return {} if figure is None else {BESIDE + TASKS.load(trace.workload.task).FIGURE: figure}
 
 
 def _spikes(counts: EpochCounts, sizes: Sizes) -> Row:
@@ -75,6 +92,7 @@ def _chosen(trace: Trace) -> Row:
         "epoch_kept": chosen.epoch,
         "validation_loss": chosen.validation_loss,
         "test_loss": chosen.loss,
+        **_beside(trace, chosen.float_figure),
     }
 
 
@@ -85,7 +103,9 @@ def summary(trace: Trace) -> dict[str, Any]:
     figure on the test part, training ``loss``, ``occupancy_x`` and ``occupancy_h``; ``macs``, ``dense_macs``, biases
     apart, and ``saved`` over all epochs. Of a spiking network also ``spikes``, ``spikes_cut``, ``steps_cut``, ``steps``
     of the epoch that is kept. That is the last one, unless a validation part chose it: then also ``epoch_kept`` from 0,
-    ``validation_loss`` and ``test_loss``. A training no better than guessing has ``doubt``, in words.
+    ``validation_loss`` and ``test_loss``. A training no better than guessing has ``doubt``, in words. One in a
+    machine's numbers has ``numbers``, whose they are, the figure of the same weights in floating point, and ``stored``:
+    by tensor how many numbers were stored in the epoch that is kept, how many overflowed and how many vanished.
     """
     rows = epoch_rows(trace)
     if not rows:
@@ -94,7 +114,9 @@ def summary(trace: Trace) -> dict[str, Any]:
     row = rows[trace.chosen.epoch] if trace.chosen else rows[-1]
     last = {column: row[column] for column in _LAST if column in row} | _chosen(trace)
     counts = {"parameters": sum(weight_counts(sizes_of(trace), trace.workload.sparsity)), "epochs": len(rows)}
-    found = {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}
+    found: dict[str, Any] = {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}
+    stored = trace.epochs[int(row["epoch"])].stored
+    found |= {"numbers": THIS_MACHINE, "stored": {name: list(of) for name, of in stored.items()}} if stored else {}
     doubt = _doubt(trace, float(row["loss"]))
     return found if doubt is None else {**found, "doubt": doubt}
 

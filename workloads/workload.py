@@ -165,8 +165,8 @@ class Workload(Description):
         lines = [
             f"workload {self.name}: {self.cell} of {_listed(self.hidden)} neurons on the data set {data}",
             f"{thresholds}read-out {self.readout}",
-            f"epochs {training.epochs}, batch {training.batch}, rule {training.rule}, {training.optimiser} from "
-            f"{training.learning_rate:g} on, seed {training.seed}",
+            f"epochs {training.epochs}, batch {training.batch}, rule {training.rule}, {training.learns_by} from "
+            f"{training.highest_rate:g} on, seed {training.seed}",
         ]
         if drawn:
             lines.append(

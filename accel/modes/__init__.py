@@ -20,11 +20,22 @@ from deltatrain.accel.work import Counts, Work
 if TYPE_CHECKING:
     from deltatrain.accel.modes.encode import Fired
 
-SOON_CYCLES = 2
-"""Part of every drain: a unit's last result is in local SRAM this long before its op is done.
+BEGIN_CYCLES = 2
+"""From the cycle in which the last op that an op waits for is counted to the one in which the op begins.
 
-It is what the next unit needs to read a word, or a list and then the words that its entries point at. The gates tell
-each other `soon` when it begins (`rtl.commands.waits`).
+No clock is slowed by who waits for whom: the count is registered, and so is its comparison with what a command waits
+for (`rtl.commands.waits`).
+"""
+
+READ_AHEAD_CYCLES = 3
+"""From the cycle in which an op begins, and its unit reads ahead for it, to the one in which it may start.
+
+It is what a unit needs to read a word, or a list and then the words that its entries point at.
+"""
+
+SOON_CYCLES = BEGIN_CYCLES + READ_AHEAD_CYCLES
+"""Part of every drain: a unit's last result is in local SRAM this long before its op is done, so that whoever waits for
+it may start then. The gates tell each other `soon` when it begins.
 """
 
 

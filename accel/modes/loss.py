@@ -42,23 +42,24 @@ def error_bound(classes: int, formats: Formats) -> float:
     return 2.0**-14 + (1 + classes) * unit + 2.0**-formats.gradient.fraction_bits
 
 
-def result(logits: Integers, label: int, formats: Formats) -> Integers:
-    """Return the gradient of the logits, in ``formats.gradient``, shape (C,).
+def result(logits: Integers, label: int | Integers, formats: Formats) -> Integers:
+    """Return the gradient of the logits, in ``formats.gradient``, shape (..., C).
 
     Parameters
     ----------
     logits
-        In ``formats.memory``, as `matvec` leaves them, shape (C,).
+        In ``formats.memory``, as `matvec` leaves them, shape (..., C).
     label
-        The wanted class.
+        The wanted class of each, shape (...).
     formats
         The engine's formats.
     """
     rounded = rescale(logits, formats.memory.fraction_bits, LOGIT)
-    distance = (rounded.max() - rounded) * LOG2_E
+    distance = (rounded.max(axis=-1, keepdims=True) - rounded) * LOG2_E
     power = power_of_two(distance >> (LOGIT.fraction_bits + LOG2_E_FRACTION_BITS - POWER_INPUT_FRACTION_BITS))
-    probability = (power << formats.gradient.fraction_bits) // power.sum()
-    one_hot = (np.arange(len(logits)) == label).astype(np.int64) << formats.gradient.fraction_bits
+    probability = (power << formats.gradient.fraction_bits) // power.sum(axis=-1, keepdims=True)
+    wanted = np.arange(logits.shape[-1]) == np.asarray(label)[..., None]
+    one_hot = wanted.astype(np.int64) << formats.gradient.fraction_bits
     return fit(probability - one_hot, formats.gradient)
 
 

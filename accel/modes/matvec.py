@@ -7,6 +7,7 @@ accumulator has no more bits; the order matters only where it saturates.
 from __future__ import annotations
 
 from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import Integers, accumulate
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
@@ -58,7 +59,7 @@ def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
 
     It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.unit`.
     """
-    return 7 + (engine.lanes - 1).bit_length()
+    return 5 + (engine.lanes - 1).bit_length() + SOON_CYCLES
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

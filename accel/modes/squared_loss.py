@@ -17,14 +17,14 @@ RETURN_CYCLES: tuple[int, ...] = ()
 
 
 def result(outputs: Integers, wanted: Integers, formats: Formats) -> Integers:
-    """Return the gradient of the outputs, in ``formats.gradient``, shape (K,).
+    """Return the gradient of the outputs, in ``formats.gradient``, shape (..., K).
 
     Parameters
     ----------
     outputs
-        In ``formats.memory``, as `matvec` leaves them, shape (K,).
+        In ``formats.memory``, as `matvec` leaves them, shape (..., K).
     wanted
-        What they should be, in ``formats.memory``, shape (K,).
+        What they should be, in ``formats.memory``, shape (..., K).
     formats
         The engine's formats.
     """

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.energy.prices import Prices, prices
-from deltatrain.accel.pricing import sram
+from deltatrain.accel.pricing import cache_tags, sram
 from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 
 _NEVER_PRICED = (
@@ -42,7 +42,7 @@ class Area(NamedTuple):
 
 
 def area(machine: Architecture) -> Area:
-    """Return the area of the local SRAM, of the lanes and of the encoder, with the tables that `machine.area` names.
+    """Return the area of local SRAM, a cache's tags, lanes and encoder, with the tables that `machine.area` names.
 
     All tiles are alike, so each component is that of one tile times their number.
     """
@@ -50,6 +50,9 @@ def area(machine: Architecture) -> Area:
     local = sram.area_mm2(machine.local, known)
     found: dict[str, float] = {} if local is None else {"local memory": local}
     missing = ["local memory"] if local is None else []
+    tags = cache_tags.memory(machine)
+    if tags is not None and (of_tags := sram.area_mm2(tags, known)) is not None:
+        found[cache_tags.TAGS] = of_tags
     if local is not None and machine.local.ports > 1:
         missing.append("second port of the local memory")
     for row, units in (("multiply", _multipliers), ("add", _adders)):

@@ -6,7 +6,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters, PhaseCounters, RemoteCounters
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.energy.prices import Prices, prices
-from deltatrain.accel.pricing import sram
+from deltatrain.accel.pricing import cache_tags, sram
 from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 from deltatrain.accel.pricing.dram_energy import Actions, energy_of, unknown_energy
 
@@ -32,7 +32,8 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
     Notes
     -----
     A multiply-accumulate is one multiplication and one addition, of the widths that its phase works with
-    (`accel.pricing.arithmetic`). The local memory is priced by its banks (`accel.pricing.sram`). It leaks all the time:
+    (`accel.pricing.arithmetic`). The local memory is priced by its banks (`accel.pricing.sram`), the tags of a column
+    cache as one more memory, whose lines are in the local one (`accel.pricing.cache_tags`). They leak all the time:
     where the table tells how much, that is a component of its own. Where the part's currents are published, they price
     the DRAM at every fidelity (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM.
     Otherwise the table prices its bytes: the component `BY_TABLE`, which `not_priced` tells.
@@ -46,9 +47,13 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
         "encoder": work["compares"] * adders(price, formats.activation.bits, "compare") * price("compare", "pj"),
         "local memory": reads * sram.access_pj(local, price, "read") + writes * sram.access_pj(local, price, "write"),
     }
+    if counters.cache:
+        picojoules[cache_tags.TAGS] = cache_tags.lookups_pj(architecture, counters.cache.values(), price)
     found = {component: pj * 1e-12 for component, pj in picojoules.items()}
-    leakage_w = sram.leakage_w(local, price)
-    if leakage_w is not None:
+    memories = (local, cache_tags.memory(architecture))
+    of_memories = [sram.leakage_w(memory, price) for memory in memories if memory is not None]
+    leakage_w = sum(watts or 0.0 for watts in of_memories)
+    if of_memories[0] is not None:
         found[LEAKAGE] = architecture.tiles.count * leakage_w * counters.seconds
     if no_currents(architecture):
         return found | {BY_TABLE: _accesses_j(counters.remote, price)}

@@ -29,6 +29,7 @@ def draw(
     *,
     dense_epochs: int = 0,
     workload: str,
+    title: str = FLOAT_ACCURACY,
 ) -> Figure:
     """Return a figure with two panels: occupancy over time steps, and occupancy with accuracy over epochs.
 
@@ -47,6 +48,8 @@ def draw(
         How many epochs at the start trained the dense network; they are shaded.
     workload
         Name of the workload.
+    title
+        What the accuracy is called.
     """
     figure = style.blank(6.4 if len(accuracy) else 3.6, TITLE, f"{workload}  ·  share of deltas above threshold")
     margins = style.inches(figure, left=0.65, right=1.5, top=1.0, bottom=0.5)
@@ -59,7 +62,7 @@ def draw(
         epochs = figure.add_subplot(grid[1, 0])
         curves = {name: np.asarray(curve, dtype=float) for name, curve in over_epochs.items()}
         _panel(epochs, curves | {"accuracy": np.asarray(accuracy, dtype=float)}, marker="o", values=True)
-        style.heading(epochs, f"Over epochs, beside the {FLOAT_ACCURACY}")
+        style.heading(epochs, f"Over epochs, beside the {title}")
         epochs.set_xlabel("epoch")
         _shade(epochs, dense_epochs)
     return figure

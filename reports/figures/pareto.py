@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -56,8 +57,8 @@ def draw(table: DataFrame, x: str = "seconds", y: str = "energy_j", *, setting: 
     _scale(axes, up, "y")
     for axis, name in ((axes.xaxis, x), (axes.yaxis, y)):
         _name(axis, name)
-    style.heading(axes, _titled(y))
-    axes.set_xlabel(_titled(x))
+    style.heading(axes, _titled(y, table.columns))
+    axes.set_xlabel(_titled(x, table.columns))
     _key(axes)
     return figure
 
@@ -77,9 +78,9 @@ def _name(axis: Axis, column: str) -> None:
         axis.set_major_formatter(lambda value, _: quantity(value))
 
 
-def _titled(column: str) -> str:
-    unit = unit_of(column)
-    return heading(column) if takes_prefix(unit) or unit in ("", "%") else f"{heading(column)}, {unit}"
+def _titled(column: str, columns: Sequence[str]) -> str:
+    unit, words = unit_of(column), heading(column, columns)
+    return words if takes_prefix(unit) or unit in ("", "%") else f"{words}, {unit}"
 
 
 def _key(axes: Axes) -> None:

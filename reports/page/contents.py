@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from deltatrain.accel.advice import Advice
 from deltatrain.accel.result import Result
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Run:
         How cycles were found, in words.
     held, curves
         None where the trace is missing.
+    advice
+        What would make the run cheaper; None where `deltatrain advise` was not run.
     timeline
         Path of a timeline file, relative to the page; empty if there is none.
     """
@@ -68,6 +71,7 @@ class Run:
     fidelity: str
     held: Held | None = None
     curves: Curves | None = None
+    advice: Advice | None = None
     timeline: str = ""
 
 

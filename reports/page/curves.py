@@ -25,14 +25,16 @@ def over_steps(streams: Mapping[str, ArrayLike]) -> Markup:
     return _plot("Time step", "Share of deltas that fired", curves, words)
 
 
-def over_epochs(streams: Mapping[str, ArrayLike], accuracy: Sequence[float], dense_epochs: int) -> Markup:
-    """Return the share of deltas that fired, and test accuracy, over the epochs, shape (E,) each.
+def over_epochs(
+    streams: Mapping[str, ArrayLike], accuracy: Sequence[float], dense_epochs: int, title: str = FLOAT_ACCURACY
+) -> Markup:
+    """Return the share of deltas that fired, and test accuracy, called `title`, over the epochs, shape (E,) each.
 
     Epochs that trained the dense network, in which every delta counts as fired, are shaded.
     """
-    curves = _arrays(streams) | {FLOAT_ACCURACY: np.asarray(accuracy, dtype=float)}
+    curves = _arrays(streams) | {title: np.asarray(accuracy, dtype=float)}
     words = {stream: f"{share(float(values[-1]))} at the end" for stream, values in curves.items()}
-    return _plot("Epoch", f"Share of deltas that fired; {FLOAT_ACCURACY}", curves, words, dense_epochs)
+    return _plot("Epoch", f"Share of deltas that fired; {title}", curves, words, dense_epochs, [title])
 
 
 def held_over_time(held_bytes: Sequence[tuple[int, int]], clock_hz: int, cycles: int) -> Markup:
@@ -50,8 +52,12 @@ def _arrays(streams: Mapping[str, ArrayLike]) -> Curves:
     return {stream: np.asarray(values, dtype=float) for stream, values in streams.items()}
 
 
-def _plot(what: str, name: str, curves: Curves, words: Mapping[str, str], shaded: int = 0) -> Markup:
-    kinds = {stream: f"line-{index % LINES}" for index, stream in enumerate(curves)} | {FLOAT_ACCURACY: "accuracy"}
+def _plot(
+    what: str, name: str, curves: Curves, words: Mapping[str, str], shaded: int = 0, accuracy: Sequence[str] = ()
+) -> Markup:
+    kinds = {stream: f"line-{index % LINES}" for index, stream in enumerate(curves)} | dict.fromkeys(
+        accuracy, "accuracy"
+    )
     last = max((len(values) for values in curves.values()), default=1) - 1
     x, y = counted(what, last), shares(name)
     marks = _shade(x, shaded)

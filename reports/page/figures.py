@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.origin import figure_title
 from deltatrain.reports.figures import (
     energy_breakdown,
     memory_over_time,
@@ -16,6 +17,7 @@ from deltatrain.reports.figures import (
     pareto,
     phase_breakdown,
     roofline,
+    sensitivity,
 )
 from deltatrain.reports.page.contents import Contents, Run, Sweep
 
@@ -63,6 +65,8 @@ def _of_run(run: Run) -> Iterator[tuple[str, Figure]]:
                 setting=f"{workload} on {machine.name}",
             ),
         )
+    if run.advice:
+        yield "sensitivity", sensitivity.draw(run.advice)
     if run.result.held_bytes:
         yield "memory_over_time", memory_over_time.draw(run.result, run.fidelity)
     if run.curves:
@@ -72,6 +76,7 @@ def _of_run(run: Run) -> Iterator[tuple[str, Figure]]:
             run.curves.accuracy,
             dense_epochs=run.curves.dense_epochs,
             workload=workload,
+            title=figure_title("accuracy", run.result.training),
         )
         yield "occupancy", drawn
 

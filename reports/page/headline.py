@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deltatrain.accel import spikes_cut
-from deltatrain.accel.origin import FLOAT_FIGURES, MEASURED, MODELLED, NO_DENSE, origin_of
+from deltatrain.accel.origin import (
+    BESIDE,
+    FLOAT_FIGURES,
+    MEASURED,
+    MODELLED,
+    NO_DENSE,
+    figure_title,
+    origin_of,
+    origin_of_learned,
+)
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.reports.page.contents import Run
 from deltatrain.reports.table import ratio
@@ -92,16 +101,18 @@ def _learned(run: Run) -> list[Card]:
         beside = f"{share(run.curves.accuracy[dense_epochs - 1])} after {dense_epochs} dense epochs"
     if "epoch_kept" in found:
         beside = f"of epoch {found['epoch_kept']}, which the validation part chose"
-    cut = spikes_cut.told(found)
+    if BESIDE + figure in found:
+        beside = f"{figure_words(figure, found[BESIDE + figure])} of the same weights in floating point"
+    origin, cut = origin_of_learned(found), spikes_cut.told(found)
     listed = [Card(spikes_cut.SPIKES_CUT.capitalize(), f"{found['spikes_cut']:,}", "", cut, MEASURED)] if cut else []
     return [
-        Card(FLOAT_FIGURES[figure].capitalize(), figure_words(figure, found[figure]), "", beside, MEASURED),
+        Card(figure_title(figure, found).capitalize(), figure_words(figure, found[figure]), "", beside, origin),
         Card(
             "Matrix operations",
             quantity(found["macs"], "MAC"),
             f"{share(found['saved'])} fewer",
             f"dense {quantity(found['dense_macs'], 'MAC')}, FP + BP + WG of all epochs, biases apart",
-            MEASURED,
+            origin,
         ),
         *listed,
     ]

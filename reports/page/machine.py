@@ -79,6 +79,9 @@ def _local(run: Run, machine: Architecture) -> Block:
     rate = f"{quantity(moved / (counters.cycles or 1), 'B')} a cycle moved"
     if machine.tiles.count > 1:
         rate += " by all"
+    if counters.cache:
+        looked_up = sum(phase.hits + phase.misses for phase in counters.cache.values())
+        rate += f", column cache hit {share(sum(phase.hits for phase in counters.cache.values()) / (looked_up or 1))}"
     if run.held is None:
         return Block("Local SRAM", (quantity(capacity, "B"), rate), ())
     held = sum(run.held.local_bytes.values())

@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from deltatrain.accel.footing import differences, warning
-from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, ORIGINS, recorded_words
+from deltatrain.accel.origin import FLOAT_ACCURACY, NO_DENSE, ORIGINS, figure_title, figures_in, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports import palette
+from deltatrain.reports.bottleneck import bottleneck
 from deltatrain.reports.page import sweep as sweeps
 from deltatrain.reports.page.contents import Contents, Run, Sweep
 from deltatrain.reports.page.headline import headline
@@ -71,6 +72,7 @@ def _run(position: int, run: Run) -> dict[str, Any]:
         "title": f"{workload} on {machine}",
         "about": result.architecture.get("about", ""),
         "what": f"{what}; deltas {deltas}" if deltas else what,
+        "bottleneck": bottleneck(run.result),
         "cards": headline(run),
         "sections": sections(run),
         "timeline": run.timeline,
@@ -100,8 +102,9 @@ def _overview(runs: Any) -> Table | None:
     if len(runs) < 2:
         return None
     rows = []
-    figures = [name for name in FLOAT_FIGURES if any(name in run.result.training for run in runs)] or ["accuracy"]
-    for run in runs:
+    learned = [_figures(run.result.training) for run in runs]
+    figures = {key: title for of_run in learned for key, (title, _) in of_run.items()} or {"accuracy": FLOAT_ACCURACY}
+    for run, of_run in zip(runs, learned, strict=True):
         delta, dense = run.result.counters, run.result.dense
         rows.append(
             {
@@ -116,7 +119,7 @@ def _overview(runs: Any) -> Table | None:
                 "energy_j": sum(run.result.energy_j.values()),
                 "remote_bytes": delta.remote.asked_bytes,
                 "utilisation": delta.macs / (delta.cycles * delta.lanes or 1),
-                **{name: float(run.result.training.get(name, "nan")) for name in figures},
+                **{key: of_run[key][1] if key in of_run else math.nan for key in figures},
             }
         )
     columns = {
@@ -131,7 +134,7 @@ def _overview(runs: Any) -> Table | None:
         "energy_model": "Energy by",
         "remote_bytes": "Off-chip",
         "utilisation": "Lanes used",
-        **{name: FLOAT_FIGURES[name].capitalize() for name in figures},
+        **{key: title.capitalize() for key, title in figures.items()},
     }
     note = "Speed-up: cycles of the dense run on the same machine over cycles."
     if any(run.result.dense is None for run in runs):
@@ -141,6 +144,12 @@ def _overview(runs: Any) -> Table | None:
     footings = [run.result.footing for run in runs]
     note = " ".join(filter(None, [note, warning(differences(footings))]))
     return replace(of_rows("All runs", rows, columns, note), unfolded=True)
+
+
+def _figures(training: dict[str, Any]) -> dict[str, tuple[str, float]]:
+    """Return what the figures of a training are called, and their values, by whose they are and the figure's name."""
+    titles = {name: figure_title(name, training) for name in figures_in(training)}
+    return {f"{title}.{name}": (title, float(training[name])) for name, title in titles.items()}
 
 
 def _colours() -> str:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from markupsafe import Markup
 
+from deltatrain.accel.advice import Advice
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
-from deltatrain.accel.origin import FLOAT_ACCURACY, MEASURED, MODELLED, NO_DENSE, origin_of, recorded_words
+from deltatrain.accel.origin import (
+    MEASURED,
+    MODELLED,
+    NO_DENSE,
+    STORED,
+    figure_title,
+    origin_of,
+    origin_of_learned,
+    recorded_words,
+)
 from deltatrain.accel.quantity import quantity, share
-from deltatrain.reports.page import curves, off_chip
+from deltatrain.reports.page import advice, column_cache, curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.block_diagram import block_diagram
 from deltatrain.reports.page.comparison import compared, cut, pair, parts, told
@@ -60,7 +70,8 @@ class Section:
 
 def sections(run: Run) -> list[Section]:
     """Return the sections of a run in the order of reading."""
-    found = [_machine(run), _phases(run), _roofline(run), _memory(run)]
+    found = [_advice(run, run.advice)] if run.advice else []
+    found += [_machine(run), _phases(run), _roofline(run), _memory(run)]
     if run.result.energy_j:
         found.append(_energy(run))
     if run.result.area_mm2:
@@ -70,6 +81,17 @@ def sections(run: Run) -> list[Section]:
     if run.result.own_computer:
         found.append(_own_computer(run))
     return [*found, _provenance(run)]
+
+
+def _advice(run: Run, found: Advice) -> Section:
+    return Section(
+        "advice",
+        "What would help",
+        "The same step again with each change by itself, the one of most gain for its cost first.",
+        origin_of(run.result.fidelity),
+        [Drawing(f"Time of one {run.result.simulated}", advice.drawn(found))],
+        advice.tables(found),
+    )
 
 
 def _machine(run: Run) -> Section:
@@ -183,6 +205,8 @@ def _memory(run: Run) -> Section:
         tables.append(off_chip.table(run.result))
     if run.result.starved_cycles:
         drawings.append(Drawing("What the lanes lacked that waited for matrix columns", off_chip.starved(run.result)))
+    if run.result.counters.cache:
+        tables.append(column_cache.table(run.result))
     if run.held:
         drawings.append(_held(run))
         tables.append(_held_table(run))
@@ -284,18 +308,33 @@ def left_out(run: Run, what: Literal["energy", "area"]) -> str:
     return " ".join([*words, *(f"{line.capitalize()}." for line in mixed)])
 
 
+def _stored(stored: Mapping[str, Sequence[int]]) -> Table:
+    """Return what a machine's formats did to the numbers of the kept epoch; see `accel.origin.STORED`."""
+    shown = [
+        [Cell(words), *(cell(number, "") for number in stored[tensor])]
+        for tensor, words in STORED.items()
+        if tensor in stored
+    ]
+    columns = ["In the kept epoch", "Stored", "Overflowed", "Rounded to zero"]
+    return Table("What the machine's formats did to the numbers of training", columns, shown)
+
+
 def _learning(run: Run) -> Section:
     assert run.curves
     drawings = [Drawing("Deltas that fired, over the recorded training step", curves.over_steps(run.curves.over_steps))]
     if len(run.curves.accuracy):
-        chart = curves.over_epochs(run.curves.over_epochs, run.curves.accuracy, run.curves.dense_epochs)
-        drawings.append(Drawing(f"Deltas that fired and {FLOAT_ACCURACY}, over training", chart))
+        title = figure_title("accuracy", run.result.training)
+        chart = curves.over_epochs(run.curves.over_epochs, run.curves.accuracy, run.curves.dense_epochs, title)
+        drawings.append(Drawing(f"Deltas that fired and {title}, over training", chart))
     tables = []
     if run.result.training:
-        known = [[Cell(heading(key)), cell(value, unit_of(key))] for key, value in run.result.training.items()]
+        told = {key: value for key, value in run.result.training.items() if key != "stored"}
+        known = [[Cell(heading(key, told)), cell(value, unit_of(key))] for key, value in told.items()]
         tables.append(Table("What training showed", ["Quantity", "Value"], known))
+    if "stored" in run.result.training:
+        tables.append(_stored(run.result.training["stored"]))
     about = "The deltas are those of the network itself: what fired was recorded while it learned."
-    origin = MEASURED
+    origin = origin_of_learned(run.result.training)
     if not run.result.training:
         about = "The deltas were drawn from the workload's statistics; nothing was trained."
         origin = ""

@@ -106,7 +106,7 @@ def summary(view: View) -> str:
     outside = points - failed - sum(view.feasible)
     if outside:
         words.append(f"{outside:,} outside the constraints")
-    aims = [f"{_EXTREME[way].lower()} {heading(name)}" for name, way in view.objectives.items()]
+    aims = [f"{_EXTREME[way].lower()} {heading(name, view.table.columns)}" for name, way in view.objectives.items()]
     return f"{', '.join(words)}; {sum(view.on_front):,} on the front of {', '.join(aims)}."
 
 
@@ -114,7 +114,9 @@ def origins(view: View) -> str:
     """Return how the numbers of each objective and of each quantity beside them were found, and what prices energy."""
     of: dict[str, list[str]] = {}
     for name in (*view.objectives, *(name for name in view.found if name in _BESIDE and name not in view.objectives)):
-        of.setdefault(origin_of_column(name, view.sweep.fidelity), []).append(heading(name))
+        of.setdefault(origin_of_column(name, view.sweep.fidelity, view.table.columns), []).append(
+            heading(name, view.table.columns)
+        )
     words = [f"{origin.capitalize()}: {', '.join(names)}." for origin, names in of.items()]
     models = _models(view)
     if len(models) == 1:
@@ -142,8 +144,8 @@ def headline(view: View) -> list[Card]:
         best = (min if way == "minimise" else max)(known, key=lambda row: known[row])
         design = [(heading(field), plain(field, view.table[field][best]).text) for field in view.varied]
         median = f"median {said(float(np.median(list(known.values()))), unit_of(name))}"
-        what = f"{_EXTREME[way]} {heading(name)}"
-        origin = origin_of_column(name, view.sweep.fidelity)
+        what = f"{_EXTREME[way]} {heading(name, view.table.columns)}"
+        origin = origin_of_column(name, view.sweep.fidelity, view.table.columns)
         cards.append(Card(what, said(known[best], unit_of(name)), "", median, origin, design))
     return cards
 
@@ -156,7 +158,10 @@ def front_table(view: View) -> Table:
         for row, flag in enumerate(view.on_front)
         if flag
     ]
-    aims = [f"{heading(name)}, {origin_of_column(name, view.sweep.fidelity)}" for name in view.objectives]
+    aims = [
+        f"{heading(name, view.table.columns)}, {origin_of_column(name, view.sweep.fidelity, view.table.columns)}"
+        for name in view.objectives
+    ]
     return Table("Points on the front", [*aims, *map(heading, view.varied)], rows)
 
 
@@ -204,7 +209,7 @@ def data(view: View) -> Markup:
 def _column(view: View, name: str, role: str) -> dict[str, Any]:
     """Return a column: fields and states as they were written, what was found to so many digits."""
     given = role in ("field", "point")
-    origin = "" if role in ("point", "status") else origin_of_column(name, view.sweep.fidelity)
+    origin = "" if role in ("point", "status") else origin_of_column(name, view.sweep.fidelity, view.table.columns)
     unit, values = plain_unit(name) if given else unit_of(name), view.table[name].to_list()
     numeric = view.table[name].dtype.is_numeric()
     if not numeric:
@@ -213,7 +218,7 @@ def _column(view: View, name: str, role: str) -> dict[str, Any]:
         values = [_rounded(value) for value in values]
     return {
         "key": name,
-        "name": heading(name),
+        "name": heading(name, view.table.columns),
         "unit": unit,
         "prefix": takes_prefix(unit) and not given,
         "count": counts(unit) and not given,

@@ -1,11 +1,11 @@
-"""Reading ahead: a unit reads what an op needs two cycles before the op may start."""
+"""Reading ahead: a unit reads what an op needs before the op may start."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Shape, ShapeLike, Signal, Value
+from amaranth.hdl import Module, ShapeLike, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.program import TILE_UNITS
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
@@ -17,9 +17,9 @@ __all__ = ["Begin"]
 class Begin(Component):
     """Offers each op to a reader once all it waits for is stored, and hands the op on, to start when that is done.
 
-        cycle   s                                s + 1           s + 2
-                all waits are stored: the op     `later` has     all waits are done: whoever takes `later`
-                is offered to the reader         it              can start the op
+        cycle   s                  b = s + BEGIN_CYCLES    b + 1          b + READ_AHEAD_CYCLES
+                all waits are      the op is offered to    `later` has    all waits are done: whoever takes
+                stored             the reader              it             `later` can start the op
 
     The reader keeps the op for as long as it reads; the op is handed on in the first of these cycles.
 
@@ -39,7 +39,7 @@ class Begin(Component):
     commands : In(stream.Signature(command(op)))
         The ops, in order, with what they wait for.
     soon_counts : In(counts_layout)
-        How many ops of each unit have their results stored.
+        From `rtl.commands.waits.DoneCounts`.
     op : Out(op)
         The op in front.
     has_room : In(1)
@@ -50,8 +50,8 @@ class Begin(Component):
         The reader works on the op in front.
     read : In(1)
         The reader finishes with that op in this cycle.
-    item : In(command(later))
-        What to hand on, when the op begins.
+    item : In(later)
+        What to hand on, when the op begins, with what the op waits for.
     later : Out(stream.Signature(command(later)))
         The ops that have begun, in order.
     """
@@ -66,7 +66,7 @@ class Begin(Component):
     ) -> None:
         check_at_least("ahead", ahead, 3)
         self._op, self._ahead, self._units = op, ahead, units
-        handed = command(op if later is None else later, units)
+        handed = op if later is None else later
         super().__init__(
             {
                 "commands": In(stream.Signature(command(op, units))),
@@ -77,25 +77,31 @@ class Begin(Component):
                 "reads": Out(1),
                 "read": In(1),
                 "item": In(handed),
-                "later": Out(stream.Signature(handed)),
+                "later": Out(stream.Signature(command(handed, units))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Queue what has begun; remember whether the op in front has."""
         m = Module()
-        m.submodules.wait = wait = Wait(self._op, self._units)
-        m.submodules.queue = queue = SyncFIFO(width=Shape.cast(self.item.shape()).width, depth=self._ahead)
-        connect(m, flipped(self.commands), wait.i)
-        begun = Signal()
+        m.submodules.wait = wait = Wait(self.commands.payload.shape(), self._units)
+        handed = self.later.payload.shape()
+        m.submodules.queue = queue = SyncFIFO(width=handed.size, depth=self._ahead)
+        begun, item = Signal(), Signal(handed)
         m.d.comb += [
             wait.counts.eq(self.soon_counts),
-            self.op.eq(wait.o.payload),
+            wait.i.valid.eq(self.commands.valid),
+            self.commands.ready.eq(wait.i.ready),
+            wait.i.payload.waits.eq(self.commands.payload.waits),
+            wait.i.payload.op.eq(self.commands.payload),
+            self.op.eq(wait.o.payload.op),
+            item.waits.eq(wait.o.payload.waits),
+            item.op.eq(self.item),
             self.begins.eq(wait.o.valid & ~begun & self.has_room & queue.w_rdy),
             self.reads.eq(self.begins | begun),
             wait.o.ready.eq(self.reads & self.read),
             queue.w_en.eq(self.begins),
-            queue.w_data.eq(self.item),
+            queue.w_data.eq(item),
             Value.cast(self.later.payload).eq(queue.r_data),
             self.later.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.later.ready),

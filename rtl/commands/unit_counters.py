@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
-from deltatrain.accel.counters import Cause
+from deltatrain.accel.counters import causes
 from deltatrain.accel.program import TILE_UNITS
 
-__all__ = ["CAUSES", "UnitCounters", "causes", "count_cycles", "spent_layout"]
-
-
-def causes(units: tuple[str, ...] = TILE_UNITS) -> tuple[Cause, ...]:
-    """Return the stall causes that hardware counts: each unit, and the stream; what remains of a run is "end"."""
-    return tuple(cause for cause in get_args(Cause) if cause in (*units, "stream"))
+__all__ = ["CAUSES", "UnitCounters", "count_cycles", "spent_layout"]
 
 
 CAUSES = causes()

@@ -42,27 +42,36 @@ class DoneCounts(Component):
     ----------
     soon : In(len(units))
         A bit for each unit, high for one cycle for each op, `SOON_CYCLES` before the op is done.
-    soon_counts, done_counts : Out(counts_layout)
-        How many ops have their results stored, and how many are done, those of this cycle included.
+    soon_counts : Out(counts_layout)
+        How many ops had their results stored in an earlier cycle.
+    ready_counts : Out(counts_layout)
+        How many ops are done from the next cycle on.
+    done_counts : Out(counts_layout)
+        How many ops are done, those of this cycle included.
     """
 
     def __init__(self, units: tuple[str, ...] = TILE_UNITS) -> None:
         counts = counts_layout(units)
-        super().__init__({"soon": In(len(units)), "soon_counts": Out(counts), "done_counts": Out(counts)})
+        kinds = ("soon_counts", "ready_counts", "done_counts")
+        super().__init__({"soon": In(len(units)), **dict.fromkeys(kinds, Out(counts))})
 
     def elaborate(self, platform: object) -> Module:
-        """Count stored ops; they are done `SOON_CYCLES` later."""
+        """Count stored ops, which takes a cycle; they are done `SOON_CYCLES` after they were stored."""
         m = Module()
-        before = Signal.like(self.soon_counts)
         for unit in range(len(self.soon)):
-            m.d.comb += self.soon_counts[unit].eq(before[unit] + self.soon[unit])
-        m.d.sync += before.eq(self.soon_counts)
-        m.d.comb += self.done_counts.eq(delayed(m, self.soon_counts, SOON_CYCLES))
+            m.d.sync += self.soon_counts[unit].eq(self.soon_counts[unit] + self.soon[unit])
+        ready = delayed(m, self.soon_counts, SOON_CYCLES - 2)
+        m.d.comb += self.ready_counts.eq(ready)
+        m.d.sync += self.done_counts.eq(ready)
         return m
 
 
 class Wait(Component):
-    """Holds each command back until every op that it waits for has been counted.
+    """Holds each command back until every op that it waits for has been counted, and registers it then.
+
+        cycle   t                               t + 1
+                the command is compared with    it is offered, if nothing was missing and the one
+                the counts                      before it has been taken by the end of t
 
     Parameters
     ----------
@@ -74,13 +83,13 @@ class Wait(Component):
     Attributes
     ----------
     counts : In(counts_layout)
-        How many ops of each unit are stored, or done, whichever the commands wait for.
+        How many ops of each unit are stored, or done from the next cycle on, whichever the commands wait for.
     i : In(stream.Signature(command(op)))
         The commands, in order.
     o : Out(stream.Signature(op))
-        The op in front, offered from the cycle in which the last op that it waits for is counted.
+        The ops that need not wait any more, in order.
     unmet : Out(len(units))
-        Units that the op in front still waits for.
+        Units that the op which will be offered next still waits for in this cycle, if it was there in the one before.
     """
 
     def __init__(self, op: ShapeLike, units: tuple[str, ...] = TILE_UNITS) -> None:
@@ -94,14 +103,17 @@ class Wait(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Compare the counts with those that the command in front waits for."""
+        """Compare the counts with those that the command waits for; register the outcome, and the op."""
         m = Module()
         waits = self.i.payload.waits
-        unmet = Cat(self.counts[unit] < waits[unit] for unit in range(len(self.unmet)))
+        unmet, met, free = Signal.like(self.unmet), Signal(), Signal()
         m.d.comb += [
-            self.unmet.eq(unmet & self.i.valid.replicate(len(self.unmet))),
-            self.o.valid.eq(self.i.valid & ~unmet.any()),
-            self.o.payload.eq(self.i.payload.op),
-            self.i.ready.eq(self.o.valid & self.o.ready),
+            unmet.eq(Cat(self.counts[unit] < waits[unit] for unit in range(len(unmet)))),
+            met.eq(self.i.valid & ~unmet.any()),
+            free.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(met & free),
         ]
+        m.d.sync += self.unmet.eq(unmet & self.i.valid.replicate(len(unmet)))
+        with m.If(free):
+            m.d.sync += [self.o.valid.eq(met), self.o.payload.eq(self.i.payload.op)]
         return m

@@ -50,13 +50,12 @@ class ElementwiseCore(Component):
 
     An op begins in the cycle in which it is offered. It stays at the port while it is worked on and is taken in its
     last cycle, so the next may begin in the cycle after. An op of K chunks of P neurons takes K times the cell's slots;
-    a loss of C classes takes C times its mode's ``class_cycles``. `done` is high ``drain_cycles`` = 12 cycles after the
-    cycle that follows the last, for all ops alike, so that they are done in order.
+    a loss of C classes takes C times its mode's ``class_cycles``. `done` is high ``drain_cycles`` after the cycle that
+    follows the last, for all ops alike, so that they are done in order.
 
     `rtl/elementwise/cells` draws the way of a chunk through a lane, `rtl.elementwise.loss` that of a class and
-    `rtl.elementwise.squared_loss` that of a number. Lanes
-    behind the last neuron make zeros from zeros. Only the tape differs: sigmoid(0) is a half there, and it is read only
-    as a factor of zero.
+    `rtl.elementwise.squared_loss` that of a number. Lanes behind the last neuron make zeros from zeros. Only the tape
+    differs: sigmoid(0) is a half there, and it is read only as a factor of zero.
 
     Parameters
     ----------

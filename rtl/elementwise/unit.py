@@ -35,7 +35,7 @@ class ElementwiseUnit(Component):
     ----------
     commands : In(stream.Signature(command(ElementwiseOp)))
         What to do.
-    done_counts : In(counts_layout)
+    ready_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
@@ -80,7 +80,7 @@ class ElementwiseUnit(Component):
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, sizes.units))),
-                "done_counts": In(counts_layout(sizes.units)),
+                "ready_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
                 "shared": In(SharedMemories(engine, sizes)),
                 "new_h": ports["new_h"],
@@ -99,7 +99,7 @@ class ElementwiseUnit(Component):
         connect(m, flipped(self.commands), start.i)
         active = Signal()
         m.d.comb += [
-            start.counts.eq(self.done_counts),
+            start.counts.eq(self.ready_counts),
             active.eq(start.o.valid & self.running),
             core.ops.valid.eq(active),
             start.o.ready.eq(core.ops.ready & self.running),

@@ -27,7 +27,7 @@ _AHEAD = 4
 
 
 class EncoderUnit(Component):
-    """Reads vectors from the cycle of `soon` on, so that the encoder has the first word when the op may start.
+    """Reads vectors as soon as they are stored, so that the encoder has the first word when the op may start.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class EncoderUnit(Component):
     ----------
     commands : In(stream.Signature(command(EncoderOp)))
         What to encode.
-    soon_counts, done_counts : In(counts_layout)
+    soon_counts, ready_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
@@ -83,7 +83,7 @@ class EncoderUnit(Component):
             {
                 "commands": In(stream.Signature(command(self._op, sizes.units))),
                 "soon_counts": In(counts_layout(sizes.units)),
-                "done_counts": In(counts_layout(sizes.units)),
+                "ready_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
                 "x": feed["x"],
                 "h": feed["h"],
@@ -111,11 +111,11 @@ class EncoderUnit(Component):
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
             begin.has_room.eq(1),
-            begin.item.eq(begin.commands.payload),
+            begin.item.eq(begin.op),
             feed.ops.payload.eq(begin.op.feed),
             feed.ops.valid.eq(begin.reads),
             begin.read.eq(feed.ops.ready),
-            start.counts.eq(self.done_counts),
+            start.counts.eq(self.ready_counts),
             encoder.ops.payload.eq(start.o.payload.encoder),
             encoder.ops.valid.eq(start.o.valid & self.running),
             start.o.ready.eq(encoder.ops.ready & self.running),

@@ -12,7 +12,11 @@ from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["FeedOp", "ValueFeed", "VectorMemory"]
+__all__ = ["READ_CYCLES", "FeedOp", "ValueFeed", "VectorMemory"]
+
+
+READ_CYCLES = 2
+"""From addressing a word to offering it."""
 
 
 class VectorMemory(enum.Enum, shape=unsigned(1)):
@@ -47,8 +51,9 @@ class FeedOp(data.StructLayout):
 class ValueFeed(Component):
     """Reads one vector after another, a word a cycle without a gap; a vector without words takes one cycle.
 
-    A word is addressed in one cycle and offered from the next on. An op stays at its port for max(1, words) cycles, or
-    longer under backpressure. Its vector must be in the memory when the op is offered.
+    A word is addressed in one cycle, registered in the next, because a memory answers late in its cycle, and offered
+    from then on. An op stays at its port for max(1, words) cycles, or longer under backpressure. Its vector must be in
+    the memory when the op is offered.
 
     Parameters
     ----------
@@ -87,8 +92,7 @@ class ValueFeed(Component):
     def elaborate(self, platform: object) -> Module:
         """Address words while there is room for them; queue the answers."""
         m = Module()
-        # The memory answers in the cycle after: two places lose no cycle.
-        m.submodules.queue = queue = FallThroughQueue(shape=self._word, depth=2)
+        m.submodules.queue = queue = FallThroughQueue(shape=self._word, depth=READ_CYCLES + 1)
         op = self.ops.payload
         number, empty, last, asks, of_h = Signal.like(op.words), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -106,10 +110,11 @@ class ValueFeed(Component):
         with m.If(asks):
             m.d.sync += number.eq(Mux(last, 0, number + 1))
 
-        of_h_before = Signal()
-        m.d.sync += [queue.push.eq(asks), of_h_before.eq(of_h)]
+        answers, of_h_before = Signal(), Signal()
+        m.d.sync += [answers.eq(asks), of_h_before.eq(of_h), queue.push.eq(answers)]
+        with m.If(answers):
+            m.d.sync += queue.item.eq(Mux(of_h_before, self.h.data, self.x.data))
         m.d.comb += [
-            queue.item.eq(Mux(of_h_before, self.h.data, self.x.data)),
             self.values.valid.eq(queue.o.valid),
             self.values.payload.eq(queue.o.payload),
             queue.o.ready.eq(self.values.ready),

@@ -45,6 +45,9 @@ class ScatterMemory(wiring.Component):
     differ while the element holds a value that has not been given. The writer makes its bit differ from the reader's.
     The reader, once it has read, makes its bit equal to the writer's. So each memory is written from one side only.
 
+    Memories survive a reset, so elements may hold values that a run left that was stopped. They are forgotten after the
+    reset, one word a cycle: within `depth` cycles, if nothing is asked and nothing placed meanwhile.
+
     Parameters
     ----------
     lanes
@@ -108,9 +111,11 @@ class ScatterMemory(wiring.Component):
             self.addresses.ready.eq(~self.words.valid | self.words.ready),
             asked.eq(self.addresses.valid & self.addresses.ready),
         ]
+        forgets, reads = Signal(), Signal.like(self.addresses.payload)
+        self._forget(m, forgets, reads)
         for port in (value_read, written_read, given_read):
-            m.d.comb += [port.addr.eq(self.addresses.payload), port.en.eq(asked)]
-        m.d.sync += [new.eq(asked), address.eq(self.addresses.payload)]
+            m.d.comb += [port.addr.eq(reads), port.en.eq(asked | forgets)]
+        m.d.sync += [new.eq(asked | forgets), address.eq(reads)]
         with m.If(self.addresses.ready):
             m.d.sync += self.words.valid.eq(self.addresses.valid)
         m.d.comb += [given_write.addr.eq(address), given_write.data.eq(written_read.data), given_write.en.eq(new)]
@@ -118,3 +123,15 @@ class ScatterMemory(wiring.Component):
             holds = written_read.data[k] ^ given_read.data[k]
             m.d.comb += self.words.payload[k].eq(Mux(holds, value_read.data[k], 0))
         return m
+
+    def _forget(self, m: Module, forgets: Signal, reads: Signal) -> None:
+        """Drive `forgets`, whether a word is read only to be given, and `reads`, the word that is read."""
+        word, all_forgotten = Signal.like(reads), Signal()
+        begins = self.addresses.valid | self.place.valid
+        m.d.comb += [
+            forgets.eq(~all_forgotten & ~begins),
+            reads.eq(Mux(forgets, word, self.addresses.payload)),
+        ]
+        with m.If(forgets):
+            m.d.sync += word.eq(word + 1)
+        m.d.sync += all_forgotten.eq(all_forgotten | begins | (word == self._depth - 1))

@@ -49,9 +49,10 @@ class _Kind(NamedTuple):
 class EngineUnit(Component):
     """Runs the ops of the lanes, back to back unless an op has to wait.
 
-        cycle  s                          s + 1                          s + 2
-               waits are stored: list is  first entry: to the lanes'     waits are done: op, entry and word of W or dW
-               looked up, addressed       queue; word is addressed       are there, and the lanes issue it
+        cycle  b: the op begins       b + 1            b + 2                       b + 3
+               list is looked up,     its memory       first entry: to the         waits are done: op, entry and word
+               addressed              answers          lanes' queue; word is       of W or dW are there, and the lanes
+                                                       addressed                   issue it
 
     Words of a matrix that lives off-chip come from the fetch instead.
 
@@ -66,7 +67,7 @@ class EngineUnit(Component):
     ----------
     commands : In(stream.Signature(command(EngineOp)))
         What to do.
-    soon_counts, done_counts : In(counts_layout)
+    soon_counts, ready_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
@@ -122,7 +123,7 @@ class EngineUnit(Component):
         members: dict[str, object] = {
             "commands": In(stream.Signature(command(EngineOp(self._sizes), self._sizes.units))),
             "soon_counts": In(counts_layout(self._sizes.units)),
-            "done_counts": In(counts_layout(self._sizes.units)),
+            "ready_counts": In(counts_layout(self._sizes.units)),
             "running": In(1),
             "learning_rate": self._lanes.signature.members["learning_rate"],
             "lists": reader["lists"],
@@ -145,7 +146,7 @@ class EngineUnit(Component):
         m.submodules.lanes = self._lanes
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
-        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.done_counts)]
+        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.ready_counts)]
         self._read(m, begin)
         self._start(m, start)
         m.d.comb += [self._lanes.learning_rate.eq(self.learning_rate), self.soon.eq(self._lanes.soon)]
@@ -178,9 +179,8 @@ class EngineUnit(Component):
             reader.sources.valid.eq(begin.reads),
             begin.read.eq(reader.sources.ready),
             begin.has_room.eq(has_room),
-            begin.item.waits.eq(begin.commands.payload.waits),
-            begin.item.op.op.eq(op.lanes),
-            begin.item.op.count.eq(reader.count),
+            begin.item.op.eq(op.lanes),
+            begin.item.count.eq(reader.count),
             router.count.eq(reader.count),
             router.to_lanes.eq(mode != Mode.UPDATE),
             router.enter.eq(begin.begins & fires),

@@ -47,10 +47,10 @@ class Lanes(Component):
         5                                               3 + L: add                              W is offered
         6                                               4 + L: round
         5 + L                                           s_j is offered
-        8 + L   done
+        6 + L   soon; `SOON_CYCLES` later done
 
     An op begins in the cycle in which it, its first entry and its first word are all offered; the next op follows its
-    last word without a gap. `done` is high ``matvec.drain_cycles`` = 7 + L after the cycle that follows the last word,
+    last word without a gap. `done` is high ``matvec.drain_cycles`` after the cycle that follows the last word,
     in all modes alike, so that ops are done in order. Backpressure on results or words delays `done`: it is then
     `RESULT_CYCLES` after the last item was taken, which leaves time to store that item.
 

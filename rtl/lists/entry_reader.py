@@ -14,7 +14,10 @@ from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
-__all__ = ["EntryReader"]
+__all__ = ["READ_CYCLES", "EntryReader"]
+
+READ_CYCLES = 2
+"""From asking for an entry to offering it."""
 
 
 class EntryReader(Component):
@@ -26,7 +29,8 @@ class EntryReader(Component):
     cycle  stage
     ====== ===================================================================================================
     0      ask: the source at the port is looked up in the table; ring or memory of vectors is addressed
-    1      answer: the memory's data, or a constant, is offered at once; what is not taken now enters the queue
+    1      answer: the memory's data, or a constant, is registered, as a memory answers late in its cycle
+    2      it is offered at once; what is not taken now enters the queue
     ====== ===================================================================================================
 
     A source of n columns stays at the port for max(1, n) cycles, or longer under backpressure. It is read while it is
@@ -88,8 +92,7 @@ class EntryReader(Component):
     def elaborate(self, platform: object) -> Module:
         """Ask for entries while there is room for them; queue the answers."""
         m = Module()
-        # The memory answers in the cycle after: two places lose no cycle.
-        m.submodules.queue = queue = FallThroughQueue(shape=Entry(self._value_bits), depth=2)
+        m.submodules.queue = queue = FallThroughQueue(shape=Entry(self._value_bits), depth=READ_CYCLES + 1)
         asked, answered = Signal(_Asked()), Signal(_Asked())
         self._ask(m, asked, queue)
         m.d.sync += answered.eq(asked)
@@ -130,16 +133,14 @@ class EntryReader(Component):
             m.d.sync += column.eq(Mux(last, 0, column + 1))
 
     def _answer(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
-        """Put together the entry that was asked for in the cycle before."""
-        m.d.comb += queue.push.eq(answered.valid)
-        with m.If(answered.from_ring):
-            m.d.comb += queue.item.eq(self.lists.ring.data)
-        with m.Else():
-            m.d.comb += queue.item.index.eq(answered.index)
-            with m.If(answered.from_vector):
-                m.d.comb += queue.item.value.eq(self.vectors.data[answered.index[: self._lane_bits]])
-            with m.Elif(answered.one):
-                m.d.comb += queue.item.value.eq(self._one)
+        """Put together the entry that was asked for in the cycle before, for the cycle after."""
+        m.d.sync += queue.push.eq(answered.valid)
+        with m.If(answered.valid):
+            m.d.sync += [queue.item.index.eq(answered.index), queue.item.value.eq(Mux(answered.one, self._one, 0))]
+            with m.If(answered.from_ring):
+                m.d.sync += queue.item.eq(self.lists.ring.data)
+            with m.Elif(answered.from_vector):
+                m.d.sync += queue.item.value.eq(self.vectors.data[answered.index[: self._lane_bits]])
 
 
 class _Asked(data.StructLayout):

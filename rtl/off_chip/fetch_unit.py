@@ -41,7 +41,7 @@ class FetchOp(data.StructLayout):
 
 
 class FetchUnit(Component):
-    """Reads each list from the cycle of `soon` on, so that the first request goes when the op may begin.
+    """Reads each list as soon as it is stored, so that the first request goes when the op may begin.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class FetchUnit(Component):
     ----------
     commands : In(stream.Signature(command(FetchOp)))
         What to fetch.
-    soon_counts, done_counts : In(counts_layout)
+    soon_counts, ready_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether requests may be made.
@@ -86,7 +86,7 @@ class FetchUnit(Component):
             {
                 "commands": In(stream.Signature(command(self._op))),
                 "soon_counts": In(counts_layout()),
-                "done_counts": In(counts_layout()),
+                "ready_counts": In(counts_layout()),
                 "running": In(1),
                 "lists": self._reader.signature.members["lists"],
                 "requests": fetched["requests"],
@@ -115,7 +115,6 @@ class FetchUnit(Component):
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
             begin.has_room.eq(ops.w_rdy),
-            begin.item.waits.eq(begin.commands.payload.waits),
             reader.sources.payload.eq(begin.op.source),
             reader.sources.valid.eq(begin.reads),
             begin.read.eq(reader.sources.ready),
@@ -128,7 +127,7 @@ class FetchUnit(Component):
             fetch.columns.payload.eq(reader.entries.payload.index),
             fetch.columns.valid.eq(reader.entries.valid),
             reader.entries.ready.eq(fetch.columns.ready),
-            start.counts.eq(self.done_counts),
+            start.counts.eq(self.ready_counts),
             fetch.may_begin.eq(start.o.valid & self.running),
             start.o.ready.eq(fetch.begins),
         ]

@@ -54,7 +54,7 @@ class LoadUnit(Component):
     ----------
     commands : In(stream.Signature(command(LoadOp)))
         What to load, at least a word.
-    done_counts : In(counts_layout)
+    ready_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
@@ -87,7 +87,7 @@ class LoadUnit(Component):
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, sizes.units))),
-                "done_counts": In(counts_layout(sizes.units)),
+                "ready_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
                 "requests": Out(stream.Signature(Request())),
                 "words": In(stream.Signature(shape)),
@@ -107,7 +107,7 @@ class LoadUnit(Component):
         words, ends = Signal(INDEX_BITS), Signal()
         number = Signal.like(words)
         m.d.comb += [
-            start.counts.eq(self.done_counts),
+            start.counts.eq(self.ready_counts),
             active.eq(start.o.valid & self.running),
             start.o.ready.eq(ends & self.running),
             self.requests.payload.address.eq(op.request.address),

@@ -55,7 +55,7 @@ class StoreUnit(Component):
     ----------
     commands : In(stream.Signature(command(StoreOp)))
         What to store.
-    done_counts : In(counts_layout)
+    ready_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
@@ -84,7 +84,7 @@ class StoreUnit(Component):
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op))),
-                "done_counts": In(counts_layout()),
+                "ready_counts": In(counts_layout()),
                 "running": In(1),
                 "memories": In(memories),
                 "tables": self._walk.signature.members["tables"],
@@ -109,7 +109,7 @@ class StoreUnit(Component):
         op, active, asked, read = start.o.payload, Signal(), Signal(), Signal()
         ends = Signal()
         m.d.comb += [
-            start.counts.eq(self.done_counts),
+            start.counts.eq(self.ready_counts),
             active.eq(start.o.valid & self.running),
             start.o.ready.eq(ends),
             ends.eq(active & self.stored),

@@ -37,9 +37,9 @@ class Exchange(Component):
     S = log2 n, rounded up; L is the exchange's latency:
 
         cycle          LIST                       SUMS                       LOGITS
-        s (soon)       first entry of every       ..                         M is addressed
+        b (begins)     first entry of every       ..                         M is addressed
                        fragment is addressed
-        s + 2 = start  first item of the first    first sum of each tile     first class of each tile
+        b + 3 = start  first item of the first    first sum of each tile     first class of each tile
                        tile that has one
         .. 0           the item's last beat: it leaves its tile, or all of them together
         1              it is in the registers behind the tiles
@@ -47,7 +47,6 @@ class Exchange(Component):
         1 + S to S + L on its way
         2 + S + L      arrival at every tile: it is written; rounded, to its own tile; it is written to the logits
         3 + S + L      soon, if it was the op's last
-        5 + S + L      done
 
     An item takes as many beats as its bytes need. The next item follows without a gap, across tiles and ops. All ops
     take the same way, so they are done in order. An op of no items takes one cycle.
@@ -63,7 +62,7 @@ class Exchange(Component):
     ----------
     commands : In(stream.Signature(command(ExchangeOp)))
         What to do.
-    soon_counts, done_counts : In(counts_layout)
+    soon_counts, ready_counts : In(counts_layout)
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
@@ -92,7 +91,7 @@ class Exchange(Component):
             {
                 "commands": In(stream.Signature(command(ExchangeOp(sizes), sizes.units))),
                 "soon_counts": In(counts_layout(sizes.units)),
-                "done_counts": In(counts_layout(sizes.units)),
+                "ready_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
                 "tiles": In(ContributionPort(self._formats, sizes)).array(n),
                 "sum_counts": In(stream.Signature(counted)).array(n),
@@ -113,7 +112,7 @@ class Exchange(Component):
         m.submodules.start = start = Wait(ready, units)
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
-        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.done_counts)]
+        m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.ready_counts)]
         self._read_ahead(m, begin)
         active, ends = Signal(), Signal()
         m.d.comb += [
@@ -135,8 +134,7 @@ class Exchange(Component):
             # The waits are met, so the `matvec_t` of the sums has begun, and its count is there.
             begin.has_room.eq(1),
             begin.read.eq(of_sums | (had | takes).all()),
-            begin.item.waits.eq(begin.commands.payload.waits),
-            begin.item.op.op.eq(op),
+            begin.item.op.eq(op),
             *(tile.bank.eq(op.bank) for tile in self.tiles),
         ]
         m.d.sync += had.eq((had | takes) & ~(begin.reads & begin.read).replicate(self._sizes.tiles))
@@ -150,7 +148,7 @@ class Exchange(Component):
                 source.valid.eq(begin.reads & ~of_sums & ~had[number]),
                 takes[number].eq(source.valid & source.ready),
                 sums.ready.eq(begin.begins & of_sums),
-                begin.item.op.counts[number].eq(Mux(of_sums, sums.payload, tile.count)),
+                begin.item.counts[number].eq(Mux(of_sums, sums.payload, tile.count)),
             ]
 
     # --- while it runs

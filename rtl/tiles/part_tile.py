@@ -46,8 +46,8 @@ class PartTile(Tile):
         What comes from the exchange.
     exchange_soon : In(1)
         High for one cycle for each op of the exchange: what it brought is stored.
-    soon_counts : Out(counts_layout)
-        How many ops' results are stored.
+    soon_counts, ready_counts : Out(counts_layout)
+        From `rtl.commands.waits.DoneCounts`.
     barrier : Out(BARRIER)
         Whether the encoder can end its op, and whether all can.
     """
@@ -66,6 +66,7 @@ class PartTile(Tile):
             "arrival": In(Arrival(self._engine_description.formats, self.sizes)),
             "exchange_soon": In(1),
             "soon_counts": Out(counts_layout(self.sizes.units)),
+            "ready_counts": Out(counts_layout(self.sizes.units)),
             "barrier": Out(BARRIER),
         }
 
@@ -79,6 +80,7 @@ class PartTile(Tile):
         connect(m, self._encoder.barrier, flipped(self.barrier))
         m.d.comb += [
             self.soon_counts.eq(m.submodules.counts.soon_counts),
+            self.ready_counts.eq(m.submodules.counts.ready_counts),
             between.own.eq(self._received.own),
             between.reduced.valid.eq(
                 arrival.work & (arrival.kind == ExchangeKind.SUMS) & self._part.owns(arrival.index)

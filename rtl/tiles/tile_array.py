@@ -146,7 +146,7 @@ class TileArray(Component):
         m.d.comb += [
             exchange.running.eq(delayed(m, self.start, RESET_CYCLES)),
             exchange.soon_counts.eq(first.soon_counts),
-            exchange.done_counts.eq(first.done_counts),
+            exchange.ready_counts.eq(first.ready_counts),
             ended.eq(Cat(tile.barrier.ended for tile in self._tiles).all()),
         ]
         for number, tile in enumerate(self._tiles):

@@ -18,6 +18,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.cli import (
+    advise,
     bench,
     calibrate,
     choices,
@@ -25,6 +26,7 @@ from deltatrain.sim.cli import (
     data,
     describe,
     dram,
+    evaluate,
     export_network,
     fpga,
     front,
@@ -32,6 +34,7 @@ from deltatrain.sim.cli import (
     plan,
     report,
     run,
+    schema,
     simulate,
     study,
     sweep,
@@ -59,12 +62,15 @@ For example:
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.command,
     "train": train.command,
+    "evaluate": evaluate.command,
     "simulate": simulate.command,
+    "advise": advise.command,
     "plan": plan.command,
     "import": import_network.command,
     "export": export_network.command,
     "describe": describe.command,
     "list": choices.command,
+    "schema": schema.command,
     "data": data.command,
     "verify": verify.command,
     "verilog": verilog.command,

@@ -140,7 +140,8 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
 
     described = machine.model_dump(mode="json")
     formats = described["engine"].pop("formats")
-    names = ["engine", "local", "remote", "dma", "placement", *["tiles"] * (machine.tiles.count > 1)]
+    names = ["engine", "local", *["cache"] * (machine.cache is not None), "remote", "dma", "placement"]
+    names += ["tiles"] * (machine.tiles.count > 1)
     parts = [fields(part, _values(described[part])) for part in names]
     device = machine.device.model_dump(mode="json")
     macs, rate = machine.peak_macs_per_second, machine.remote_peak_bytes_per_second

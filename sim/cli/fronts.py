@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
 from deltatrain.accel.documents import json_text
-from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES, figure_title
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.units import counts, takes_prefix, unit_of
 from deltatrain.sim.cli.screen import table
@@ -53,10 +54,14 @@ def front_table(folder: Path) -> RenderableType:
     names = short(fields)
     return table(
         f"Front of {manifest.name}, {manifest.fidelity}",
-        [names.get(name, FLOAT_FIGURES.get(name, name)).replace("_", " ") for name in found.columns],
+        [names.get(name, _title(name, found.columns)).replace("_", " ") for name in found.columns],
         rows,
         note,
     )
+
+
+def _title(column: str, columns: Sequence[str]) -> str:
+    return figure_title(column, columns) if column.removeprefix(BESIDE) in FLOAT_FIGURES else column
 
 
 def _how_found(manifest: Manifest, models: list[str | None]) -> list[str]:

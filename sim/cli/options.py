@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
@@ -55,6 +55,14 @@ MeasureTorch = Annotated[
         name="--measure-torch",
         help="Measure the same step in PyTorch on this computer, too, and show it beside the machine's.",
         show_default=False,
+    ),
+]
+NumbersOf = Annotated[
+    Literal["float", "machine"] | None,
+    Parameter(
+        name="--numbers",
+        help="In which numbers it is trained: `float`, or the `machine`'s, by plain gradient descent. "
+        "[default: as the workload says, mostly float]",
     ),
 ]
 Resume = Annotated[bool, Parameter(help="Go on with a training that was interrupted.", show_default=False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def command(
     on: options.Machine = "edge",
     fidelity: options.Fidelity = "cycle",
     dense: options.Dense = True,
+    numbers: options.NumbersOf = None,
     measure_torch: options.MeasureTorch = False,
     out: options.Out = None,
     resume: options.Resume = False,
@@ -33,6 +35,7 @@ def command(
       deltatrain run --workload synthetic --on reneta
       deltatrain run --set machine.engine.lanes=16 --out out/wide
       deltatrain run --set workload.theta_h=0.2 --out out/sparser
+      deltatrain run --numbers machine --out out/integers
       deltatrain run --measure-torch
       deltatrain run --resume
       deltatrain run --workload my.toml --on edge --json > result.json
@@ -47,7 +50,8 @@ def command(
     from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
-    described, machine = Workload.named(workload, changed.workload), Architecture.named(on, changed.machine)
+    changes_of = changed.workload | ({} if numbers is None else {"training.numbers": numbers})
+    described, machine = Workload.named(workload, changes_of), Architecture.named(on, changed.machine)
     if measure_torch:
         own_computer.refuse_measuring(described)
     folder = out or Path("out") / f"{described.name}-{machine.name}"
@@ -61,4 +65,8 @@ def command(
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:
-        show(*summary(result), f"Written to {folder}: result.json, trace.npz, figures")
+        show(
+            *summary(result),
+            f"Written to {folder}: result.json, trace.npz, {'' if described.synthetic else 'training.json, '}figures",
+            f"What would help: deltatrain advise {shlex.quote(str(folder))}",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +65,7 @@ def command(
         sys.stdout.write(json_text(rows, indent=1) + "\n")
         return
     columns = list(rows[0])
-    text_columns = sum(isinstance(cell, str) for cell in rows[0].values())
+    text_columns = len(list(takewhile(lambda column: all(isinstance(row[column], str) for row in rows), columns)))
     cells = [[str(row[column]) for column in columns] for row in rows]
     headings = [column.replace("_", " ") for column in columns]
     show(table(name, headings, cells, note, text_columns), f"Written to {folder}: table.csv")

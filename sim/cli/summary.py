@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from rich.console import RenderableType
@@ -10,15 +10,24 @@ from rich.text import Text
 
 from deltatrain.accel import spikes_cut
 from deltatrain.accel.latency import Latency
-from deltatrain.accel.origin import FLOAT_FIGURES, NO_DENSE, recorded_words
+from deltatrain.accel.origin import (
+    FLOAT_FIGURES,
+    NO_DENSE,
+    figure_title,
+    figures_in,
+    learned_in_integers,
+    recorded_words,
+)
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
+from deltatrain.reports.bottleneck import bottleneck
 from deltatrain.reports.table import (
     CAUSES,
     Cell,
     Row,
     area_rows,
     busy_note,
+    cache_rows,
     energy_rows,
     memory_rows,
     own_computer_rows,
@@ -31,6 +40,7 @@ from deltatrain.sim.cli.screen import fields, table
 from deltatrain.sim.fidelity import label
 
 _COMMANDS = ("row_hits", "row_misses", "row_conflicts", "activates", "refreshes")
+_CACHE_COLUMNS = ("hit share", "hits", "misses", "write-backs")
 _NONE = "–"
 _OF_RUNS = (("", ""), ("dense_", "dense "))
 """What fields of the run and of the dense run begin with, and their titles."""
@@ -39,6 +49,8 @@ _OF_RUNS = (("", ""), ("dense_", "dense "))
 def summary(result: Result) -> list[RenderableType]:
     """Return the tables of a result, under a headline."""
     parts = [_headline(result), *(part(result) for part in (_phases, _stalls, _units, _bytes, _memory))]
+    if result.counters.cache:
+        parts.append(_cache(result))
     if result.energy_j:
         parts.append(_energy(result))
     if result.area_mm2:
@@ -59,6 +71,7 @@ def _headline(result: Result) -> Text:
         text.append(_latency(result, result.latency))
     if words := recorded_words(result.workload):
         text.append(f"Deltas: {words}\n")
+    text.append(f"{bottleneck(result)}\n")
     return text
 
 
@@ -144,6 +157,19 @@ def _memory(result: Result) -> RenderableType:
     return table("Off-chip memory", ["", *result.runs], zip(names, *columns, strict=True))
 
 
+def _cache(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        found = [str(row["phase"])]
+        for prefix, _ in _OF_RUNS[: len(result.runs)]:
+            counts = (quantity(_number(row[f"{prefix}{name}"])) for name in ("hits", "misses", "write_backs"))
+            found += [share(_number(row[f"{prefix}hit_share"])), *counts]
+        return found
+
+    columns = [f"{title}{name}" for _, title in _OF_RUNS[: len(result.runs)] for name in _CACHE_COLUMNS]
+    note = "Runs of columns that were looked up, and dirty lines that went out."
+    return table("Column cache", ["phase", *columns], map(cells, cache_rows(result)), note)
+
+
 def _energy(result: Result) -> RenderableType:
     def cells(row: Row) -> list[str]:
         beside = [quantity(_number(row["dense_energy_j"]), "J"), times(_number(row["saving"]))] if result.dense else []
@@ -181,7 +207,7 @@ def training(found: Mapping[str, Any]) -> RenderableType:
         ("parameters", f"{found['parameters']:,}"),
         ("epochs", str(found["epochs"])),
         *_kept(found),
-        *((FLOAT_FIGURES[name], figure_words(name, found[name])) for name in FLOAT_FIGURES if name in found),
+        *((figure_title(name, found), figure_words(name, found[name])) for name in figures_in(found)),
         ("occupancy", f"x {share(found['occupancy_x'])}, h {share(found['occupancy_h'])} in the {kept} epoch"),
         (
             "multiply-accumulates",
@@ -189,11 +215,22 @@ def training(found: Mapping[str, Any]) -> RenderableType:
         ),
         ("saved", f"{share(found['saved'])} of the {quantity(found['dense_macs'])} of the dense network"),
     ]
+    if "stored" in found:
+        values.append(("did not fit", _not_stored(found["stored"])))
     if (cut := spikes_cut.told(found)) is not None:
         values.append((spikes_cut.SPIKES_CUT, cut))
     if "doubt" in found:
         values.append(("doubt", str(found["doubt"])))
     return fields("Training", values)
+
+
+def _not_stored(stored: Mapping[str, Sequence[int]]) -> str:
+    """Return which numbers of the kept epoch overflowed or vanished, as shares of those that were stored."""
+    words = []
+    for what, place in (("overflowed", 1), ("vanished", 2)):
+        shares = {tensor: of[place] / of[0] for tensor, of in stored.items() if of[place]}
+        words.append(f"{what}: {', '.join(f'{tensor} {share(part)}' for tensor, part in shares.items()) or 'none'}")
+    return "; ".join(words)
 
 
 def _kept(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -205,7 +242,7 @@ def _kept(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 def epochs(rows: list[Row], *, validated: bool) -> RenderableType:
     """Return the table of a training's epochs (`workloads.training_summary.epoch_rows`); `validated` by a part."""
     figure = next(name for name in FLOAT_FIGURES if name in rows[0])
-    words = figure.replace("_", " ")
+    words, beside = figure.replace("_", " "), [name for name in figures_in(rows[0]) if name != figure]
 
     def cells(row: Row) -> list[str]:
         return [
@@ -213,15 +250,48 @@ def epochs(rows: list[Row], *, validated: bool) -> RenderableType:
             str(row["trained"]),
             f"{row['loss']:.4f}",
             figure_words(figure, _number(row[figure])),
+            *(figure_words(name, _number(row[name])) for name in beside),
             *(share(_number(row[name])) for name in ("occupancy_x", "occupancy_h")),
             *(quantity(_number(row[name])) for name in ("macs", "dense_macs")),
             share(_number(row["saved"])),
         ]
 
-    columns = ["epoch", "network", "loss", words, "occupancy x", "occupancy h", "MACs", "dense MACs", "saved"]
+    in_float = ["in floating point"] * len(beside)
+    columns = [
+        "epoch",
+        "network",
+        "loss",
+        words,
+        *in_float,
+        "occupancy x",
+        "occupancy h",
+        "MACs",
+        "dense MACs",
+        "saved",
+    ]
     part = "validation" if validated else "test"
-    note = f"{words.capitalize()} on the {part} part, of the training in floating-point numbers."
+    whose = "the machine's" if learned_in_integers(rows[0]) else "floating-point"
+    note = f"{words.capitalize()} on the {part} part, of the training in {whose} numbers."
     return table("Epochs", columns, map(cells, rows), note, text_columns=2)
+
+
+def evaluated(rows: Sequence[Mapping[str, Any]], machine: str) -> RenderableType:
+    """Return the table of a network that was evaluated in a machine's numbers (`sim.evaluation.evaluate`)."""
+    names = figures_in(rows[0])
+
+    def cells(row: Mapping[str, Any]) -> list[str]:
+        return [
+            str(row["part"]),
+            f"{row['samples']:,}",
+            *(figure_words(name, row[name]) for name in names),
+            *(f"{row[name]:.4f}" for name in ("loss", "float_loss")),
+            *(share(row[name]) for name in ("occupancy_x", "float_occupancy_x", "occupancy_h", "float_occupancy_h")),
+        ]
+
+    columns = ["part", "samples", *(f"{names[0].replace('_', ' ')}{of}" for of in ("", ", float"))]
+    columns += [f"{name}{of}" for name in ("loss", "occupancy x", "occupancy h") for of in ("", ", float")]
+    note = f"In the numbers of {machine}, beside the same weights in floating point."
+    return table("Evaluation", columns, map(cells, rows), note)
 
 
 def own_computer(result: Result) -> RenderableType:

@@ -16,6 +16,14 @@ from deltatrain.sim.cli.interruption import interruptible
 def command(
     *,
     workload: options.Workload = "digits",
+    on: Annotated[
+        str | None,
+        Parameter(
+            name=["--on", "-m"],
+            help="The machine in whose numbers to train: a name from `list machines`, or a TOML file. "
+            "[default: none, in floating-point numbers]",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         Parameter(name=["--out", "-o"], help="Folder for the files, made if needed. [default: out/WORKLOAD]"),
@@ -27,14 +35,17 @@ def command(
     """Train a workload and leave the trace of what fired, to be simulated on any machine.
 
     Writes trace.npz and training.json to the output folder, and after each
-    epoch the state from which --resume goes on.
+    epoch the state from which --resume goes on. With --on the training is in
+    the integers of that machine, as it would do it: by plain gradient descent.
 
     For example:
 
       deltatrain train
       deltatrain train -w commands --set workload.training.seed=2 --out out/two
+      deltatrain train --on edge --out out/digits-in-integers
       deltatrain train --resume
     """
+    from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.documents import json_text
     from deltatrain.sim import flow
     from deltatrain.sim.cli.progress import Stages
@@ -45,12 +56,13 @@ def command(
     from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
-    if changed.machine:
-        raise ConfigError("--set machine.… has no meaning here: training alone knows no machine")
+    if changed.machine and on is None:
+        raise ConfigError("--set machine.… has no meaning here without --on, the machine in whose numbers to train")
+    machine = None if on is None else Architecture.named(on, changed.machine)
     described = Workload.named(workload, changed.workload)
     folder = out or Path("out") / described.name
     with interruptible(OutputFolder(folder).state), Stages() as stages:
-        trace = flow.train(described, folder, resume=resume, on_progress=stages)
+        trace = flow.train(described, folder, on=machine, resume=resume, on_progress=stages)
     found = training_summary.summary(trace)
     if json:
         sys.stdout.write(json_text(found, indent=1) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -37,6 +37,9 @@ def command(
     ] = None,
     seed: Annotated[int, Parameter(help="Of weights, inputs and labels that are drawn.", validator=Number(gte=0))] = 0,
     engine: options.Engine = None,
+    top: Annotated[
+        Literal["tile", "axi"], Parameter(help="The tile with a test bench, or the tile behind AXI: a core for a bus.")
+    ] = "tile",
     changes: options.Changes = None,
 ) -> None:
     """Write a machine's tile as Verilog, with memory images and a test bench that checks itself.
@@ -47,12 +50,17 @@ def command(
     parameters.json has all parameters and addresses, README.txt how to run it.
     The same input gives the same bytes.
 
+    With --top axi it writes a core for a bus instead: AXI4 to memory, AXI4-Lite
+    for registers, commands read from memory. Beside it are the registers as
+    Markdown, SVD, C and Python, a driver in C, and a program for the shape.
+
     For example:
 
       deltatrain verilog out/digits-edge/trace.npz --on edge
       deltatrain verilog --on edge --out out/verilog-edge
       deltatrain verilog --on tiny --workload tiny --set workload.cell=delta_gru
       deltatrain verilog --set machine.placement.weights=local --seed 5
+      deltatrain verilog --on edge --top axi --out out/core
     """
     from deltatrain.accel.architecture import Architecture
     from deltatrain.sim.cli.progress import Stages
@@ -63,6 +71,7 @@ def command(
     machine, what = Architecture.named(on, changed.machine), step_source(trace, workload, changed, default="tiny")
     folder = out or Path("out") / f"verilog-{machine.name}"
     with interruptible(), Stages() as stages:
-        files = verilog(machine, what, folder, seed=seed, engine=engine, on_progress=stages)
+        files = verilog(machine, what, folder, seed=seed, engine=engine, top=top, on_progress=stages)
     names = ", ".join(file.name for file in files if file.suffix != ".hex")
-    show(f"Written to {folder}: {names}, memory images")
+    images = ", memory images" if top == "tile" else ""
+    show(f"Written to {folder}: {names}{images}")

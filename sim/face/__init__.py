@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.errors import ConfigError, FitError, NetworkError
     from deltatrain.accel.result import Result
+    from deltatrain.sim.advice.advise import advise
     from deltatrain.sim.checkpoint_plan import plan
+    from deltatrain.sim.evaluation import evaluate
     from deltatrain.sim.flow import train
     from deltatrain.sim.fpga.run import fpga
     from deltatrain.sim.network_exchange import export_network, import_network
@@ -43,8 +45,10 @@ __all__ = [
     "Trace",
     "Workload",
     "__version__",
+    "advise",
     "bench",
     "compare",
+    "evaluate",
     "export_network",
     "fpga",
     "import_network",
@@ -69,8 +73,10 @@ _MODULES = {
     "Result": "accel.result",
     "Trace": "workloads.trace",
     "Workload": "workloads.workload",
+    "advise": "sim.advice.advise",
     "bench": "sim.speed.bench",
     "compare": "sim.sweep.results",
+    "evaluate": "sim.evaluation",
     "load_results": "sim.sweep.results",
     "export_network": "sim.network_exchange",
     "fpga": "sim.fpga.run",

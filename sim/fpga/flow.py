@@ -81,8 +81,10 @@ def place(
 
     Raises
     ------
+    FitError
+        If the design is too large for the part.
     HostError
-        If nextpnr fails, or the cache folder cannot be written.
+        If nextpnr fails otherwise, or the cache folder cannot be written.
     """
     options = (*(part.placing or ()), "--freq", f"{clock_hz / 1e6:.6f}", "--lpf-allow-unconstrained")
     options += ("--timing-allow-fail",)

@@ -16,7 +16,7 @@ from deltatrain.sim.fpga.netlist import area_of_units
 from deltatrain.sim.fpga.parts import Part, part_named
 from deltatrain.sim.fpga.result import Fpga, Routed
 from deltatrain.sim.fpga.routed import critical_path, fmax_hz, used
-from deltatrain.sim.fpga.tools import ECPPACK, NEXTPNR, YOSYS, Tool
+from deltatrain.sim.fpga.tools import Tool, tools_for
 from deltatrain.sim.fpga.wrapper import PINS, TOP, PortBits, port_bits, wrapper
 from deltatrain.sim.gates.export.verilog import verilog
 from deltatrain.sim.gates.ports import Ports
@@ -74,7 +74,7 @@ def fpga(
     """
     machine, workload, target = Architecture.of(architecture), described(what), part_named(part)
     refuse([*_faults(seeds, clock_hz), *against_exporting(machine, workload)])
-    tools = [program.find() for program in ((YOSYS, NEXTPNR, ECPPACK) if target.placing else (YOSYS,))]
+    tools = tools_for(target)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)

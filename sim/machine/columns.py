@@ -9,29 +9,36 @@ from typing import Protocol
 
 import simpy
 
+from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES
 from deltatrain.accel.counters import Starved
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program, Tensor
+from deltatrain.sim.machine import segments as of
+from deltatrain.sim.machine.segments import Segments
 from deltatrain.sim.memory.clock import FETCH, At, Clock, Turn
 from deltatrain.sim.memory.port import Arrival
 from deltatrain.sim.memory.remote_memory import RemoteMemory
 
 Waits = Generator[simpy.Event, None, None]
-Part = tuple[int, list[tuple[int, int]]]
-"""Words, and (address, bytes) in each matrix, of a segment."""
 
 
 class Segment:
-    """Words of one column that are asked for together: a whole column, or less, of each matrix that the op reads.
+    """Words of one column that the lanes take together: a whole column, or less, of each matrix that the op reads.
 
     Attributes
     ----------
     words
         Words of each matrix; the lanes take one of each a cycle.
+    held_bytes
+        Bytes of the buffer that it holds.
+    from_cache
+        Whether nothing is asked for, because it is in the cache, or because it has no words.
     places
         Address and bytes of the segment in each matrix.
+    out, out_words
+        Address and bytes of the line that goes out of the cache for it, and its words; no bytes if none does.
     missing
-        Matrices whose words are not known to arrive.
+        Matrices whose words are not known to arrive; 1 before it is found in the cache.
     ready
         The cycle after the last word, for lanes that are free from the beginning.
     room_wanted
@@ -44,12 +51,17 @@ class Segment:
         The cycle in which its last word passed the port.
     """
 
-    __slots__ = ("come", "first_asked", "last_asked", "missing", "passed", "places", "ready", "room_wanted", "words")
+    __slots__ = (
+        *("come", "first_asked", "from_cache", "held_bytes", "last_asked", "missing", "out", "out_words", "passed"),
+        *("places", "ready", "room_wanted", "words"),
+    )
 
-    def __init__(self, words: int, places: list[tuple[int, int]], room_wanted: int) -> None:
-        self.words = words
-        self.places = places
-        self.missing = len(places)
+    def __init__(self, fields: list[int], matrices: tuple[Tensor, ...], room_wanted: int) -> None:
+        first, self.words, self.held_bytes = fields[of.FIRST_WORD], fields[of.WORDS], fields[of.HELD_BYTES]
+        self.from_cache = bool(fields[of.FROM_CACHE])
+        self.out, self.out_words = (fields[of.OUT_ADDRESS], fields[of.OUT_BYTES]), fields[of.OUT_WORDS]
+        self.places = [(one.address + first * one.word_bytes, self.words * one.word_bytes) for one in matrices]
+        self.missing = 1 if self.from_cache else len(matrices)
         self.ready = 0
         self.room_wanted = self.first_asked = self.last_asked = room_wanted
         self.come = self.passed = 0
@@ -61,7 +73,7 @@ class Segment:
             (self.first_asked, "buffer"),
             (self.last_asked, "list"),
             (self.come, "memory"),
-            (end, "port"),
+            (end, "cache" if self.from_cache else "port"),
         )
         for until, why in lacked:
             stop = min(until, end)
@@ -81,7 +93,7 @@ class Columns(Protocol):
         """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them."""
 
     def writes_back(self, op: int) -> bool:
-        """Tell whether `op` writes the columns that it reads."""
+        """Tell whether `op` writes the columns that it reads, and not into the cache."""
 
     def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:
         """Let the lanes take the `words` words of `op` from now on, as they arrive; return the cycle after the last."""
@@ -90,10 +102,15 @@ class Columns(Protocol):
 class ColumnStream:
     """The column buffer, the fetch that fills it, and the lanes that empty it.
 
-    A segment takes its room in the buffer when it is asked for. It gives it back when the lanes have taken its last
-    word or, where the op writes its columns back, when the memory has taken them. Segments arrive in the order of their
-    requests. The memory tells that one arrives before the lanes could take its last word, so its cycles are reckoned
-    once, then.
+    A segment takes its room in the buffer when it is asked for, or found in the column cache. It gives it back when the
+    lanes have taken its last word or, where the op writes its columns back, when the memory has taken them. Segments
+    that are asked for arrive in the order of their requests. The memory tells that one arrives before the lanes could
+    take its last word, so its cycles are reckoned once, then.
+
+    The words of the cache are read and written in the order in which lanes take words, however far ahead tags are
+    looked up. What takes the place of a dirty line is written where the line's words are read, one for one, and these
+    wait in the room of the segment until the memory has taken them; the lanes wait if the line is longer. So a line
+    must have been handed over before it may be asked for again.
 
     Parameters
     ----------
@@ -101,6 +118,8 @@ class ColumnStream:
         The time.
     program
         What is run.
+    segments
+        Of the program.
     memory
         The off-chip memory.
     on_level
@@ -114,20 +133,25 @@ class ColumnStream:
     """
 
     def __init__(
-        self, clock: Clock, program: Program, memory: RemoteMemory, on_level: Callable[[int], None] | None = None
+        self,
+        clock: Clock,
+        program: Program,
+        segments: Segments,
+        memory: RemoteMemory,
+        on_level: Callable[[int], None] | None = None,
     ) -> None:
         self.waits: list[Gap] = []
         self._on_level = on_level
         self._clock = clock
         self._memory = memory
         self._capacity = program.architecture.column_buffer_bytes
-        self._columns = program.columns
-        self._list_start, self._count = program.ops.list_start.data, program.ops.count.data
-        self._remote, self._tensors = program.remote_matrices, program.tensors
-        self._parts_of_columns = _parts_of_columns(program, self._capacity)
-        self._op_writes_back = program.writes_back.data
+        self._segments = segments
+        self._matrices = [tuple(program.tensors[index] for index in one) for one in program.remote_matrices]
+        self._op_writes_back = (program.writes_back & ~program.is_cached).data
+        self._lookup_cycles = LOOKUP_CYCLES if program.cache else 0
         self._used_bytes = 0
-        self._arrived: deque[Segment] = deque()
+        self._in_flight: deque[Segment] = deque()
+        self._outs = 0
         self._finished = clock.event()
         self._room: simpy.Event | None = None
         self._most_asked = program.architecture.dma.columns_in_flight
@@ -140,26 +164,45 @@ class ColumnStream:
 
         Each request takes a cycle, and so does finding that there is nothing to ask for.
         """
-        clock, parts = self._clock, self._parts(op)
-        self._request_cycle = max(self._request_cycle, clock.cycle) + (not parts)
-        word_bytes = [self._tensors[index].word_bytes for index in self._remote[op]]
-        for words, places in parts:
-            size, room_wanted = words * sum(word_bytes), max(self._request_cycle, clock.cycle)
-            while self._used_bytes + size > self._capacity or self._asked == self._most_asked:
-                self._room = clock.event()
-                yield self._room
-            self._hold(size)
-            self._asked += 1
-            segment = Segment(words, places, room_wanted)
+        clock, segments = self._clock, self._segments.of(op).tolist()
+        begins = clock.cycle + (self._lookup_cycles if segments else 0)
+        self._request_cycle = max(self._request_cycle, begins) + (not segments)
+        for fields in segments:
+            while self._outs < fields[of.BEHIND]:
+                yield self._wait()
+            segment = Segment(fields, self._matrices[op], max(self._request_cycle, clock.cycle))
+            asks = not segment.from_cache
+            while self._used_bytes + segment.held_bytes > self._capacity or (asks and self._asked == self._most_asked):
+                yield self._wait()
+            self._hold(segment.held_bytes)
+            self._asked += asks
             segment.first_asked = max(self._request_cycle, clock.cycle)
-            for (address, size_bytes), one_word in zip(places, word_bytes, strict=True):
-                segment.last_asked = self._request_cycle = max(self._request_cycle, clock.cycle)
-                yield Turn(clock, self._request_cycle, FETCH)
-                self._memory.read(address, size_bytes, one_word, partial(self._arrive, segment))
-                self._request_cycle += 1
+            self._in_flight.append(segment)
+            yield from self._ask(segment, self._matrices[op]) if asks else self._find(segment)
+
+    def _ask(self, segment: Segment, matrices: tuple[Tensor, ...]) -> Waits:
+        """Ask the memory for a segment of each matrix, one a cycle."""
+        for (address, size_bytes), matrix in zip(segment.places, matrices, strict=True):
+            segment.last_asked = self._request_cycle = max(self._request_cycle, self._clock.cycle)
+            yield Turn(self._clock, self._request_cycle, FETCH)
+            self._memory.read(address, size_bytes, matrix.word_bytes, partial(self._arrive, segment))
+            self._request_cycle += 1
+
+    def _find(self, segment: Segment) -> Waits:
+        """Let a segment come from the cache."""
+        cycle = segment.last_asked = self._request_cycle = segment.first_asked
+        yield Turn(self._clock, cycle, FETCH)
+        self._request_cycle += 1
+        segment.missing, segment.ready, segment.come = 0, cycle + HIT_CYCLES + segment.words, cycle
+        self._consume()
+
+    def _wait(self) -> simpy.Event:
+        """Return an event for the fetch to yield, until bytes leave the buffer or a line has gone out."""
+        self._room = self._clock.event()
+        return self._room
 
     def writes_back(self, op: int) -> bool:
-        """Tell whether `op` writes the columns that it reads."""
+        """Tell whether `op` writes the columns that it reads, and not into the cache."""
         return bool(self._op_writes_back[op])
 
     def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:
@@ -172,19 +215,11 @@ class ColumnStream:
             yield self._finished
         return self._free
 
-    def _parts(self, op: int) -> list[Part]:
-        """Return words, and (address, bytes) in each matrix, of every segment of `op`, column after column."""
-        start = self._list_start[op]
-        of_columns = self._parts_of_columns[self._remote[op]]
-        columns = self._columns[start : start + self._count[op]].tolist()
-        return [part for column in columns for part in of_columns[column]]
-
     def _arrive(self, segment: Segment, arrival: Arrival) -> None:
         segment.missing -= 1
         segment.ready, segment.come = max(segment.ready, arrival.ready), max(segment.come, arrival.come)
         segment.passed = max(segment.passed, arrival.passed)
         if not segment.missing:
-            self._arrived.append(segment)
             self._consume()
             if self._most_asked is None:
                 self._asked -= 1
@@ -193,20 +228,30 @@ class ColumnStream:
 
     def _consume(self) -> None:
         """Let the running op take what has arrived for it, in its order."""
-        while self._left and self._arrived:
-            segment = self._arrived.popleft()
+        while self._left and self._in_flight and not self._in_flight[0].missing:
+            segment = self._in_flight.popleft()
             begin, self._free = self._free, max(self._free + segment.words, segment.ready)
             if self._free - segment.words > begin:
                 self.waits += segment.gaps(begin, self._free - segment.words)
+            if segment.out_words > segment.words:  # the lanes wait until all of the line that goes out is read
+                begin, self._free = self._free, self._free + segment.out_words - segment.words
+                self.waits.append(Gap(begin, self._free, "cache"))
             self._left -= segment.words
-            for address, size_bytes in segment.places:
-                if self._op_writes_back[self._op]:
-                    taken = partial(self._leave, size_bytes)
-                    self._memory.post(self._free + self._drain, address, size_bytes, taken)
-                else:
-                    self._leave(size_bytes, self._free)
+            self._go_back(segment)
             if not self._left and not self._finished.triggered:
                 self._finished.succeed()
+
+    def _go_back(self, segment: Segment) -> None:
+        """Post the line that goes out for a segment, or what the lanes made of it, or give its room back."""
+        post, handed_over = self._memory.post, self._free + self._drain
+        if segment.out_words:
+            At(self._clock, handed_over, self._has_gone_out)
+            post(handed_over, *segment.out, partial(self._leave, segment.held_bytes))
+        elif self._op_writes_back[self._op]:
+            for address, size_bytes in segment.places:
+                post(handed_over, address, size_bytes, partial(self._leave, size_bytes))
+        else:
+            self._leave(segment.held_bytes, self._free)
 
     def _hold(self, more_bytes: int) -> None:
         self._used_bytes += more_bytes
@@ -226,33 +271,11 @@ class ColumnStream:
         self._hold(-size_bytes)
         self._go_on()
 
+    def _has_gone_out(self, _: simpy.Event) -> None:
+        self._outs += 1
+        self._go_on()
+
     def _go_on(self) -> None:
         """Let the fetch look again whether it may ask for more."""
         if self._room is not None and not self._room.triggered:
             self._room.succeed()
-
-
-def _parts_of_columns(program: Program, capacity: int) -> dict[tuple[int, ...], list[list[Part]]]:
-    """Return the segments of every column of the matrices that ops read together, by their numbers.
-
-    A segment is a whole column, or as much of it as lets two segments fit a buffer of `capacity` bytes.
-    """
-    of_tensors: dict[tuple[int, ...], list[list[Part]]] = {(): []}
-    for indices in set(program.remote_matrices):
-        if indices:
-            tensors = [program.tensors[index] for index in indices]
-            most = capacity // 2 // sum(tensor.word_bytes for tensor in tensors)
-            columns = zip(tensors[0].first_words.tolist(), tensors[0].column_words.tolist(), strict=True)
-            of_tensors[indices] = [_parts_of_span(first, words, most, tensors) for first, words in columns]
-    return of_tensors
-
-
-def _parts_of_span(first: int, words: int, most: int, tensors: list[Tensor]) -> list[Part]:
-    """Return the segments of at most `most` words of a column of `words` words that begins with word `first`."""
-    return [
-        (
-            min(most, first + words - begin),
-            [(t.address + begin * t.word_bytes, min(most, first + words - begin) * t.word_bytes) for t in tensors],
-        )
-        for begin in range(first, first + words, most)
-    ]

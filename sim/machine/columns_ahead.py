@@ -31,7 +31,7 @@ class ColumnsAhead:
 
     def __init__(self, clock: Clock, program: Program, memory: RemoteMemory, port: PortAhead) -> None:
         self._clock, self._memory, self._port = clock, memory, port
-        self._op_writes_back = program.writes_back.data
+        self._op_writes_back = (program.writes_back & ~program.is_cached).data
         self._fetched = Alarm(clock, FETCH)
         self._finished = clock.event()
         port.on_fetched, port.on_finished = self._fetched.bring_forward, self._finish
@@ -48,7 +48,7 @@ class ColumnsAhead:
             yield self._fetched.wait(math.inf)
 
     def writes_back(self, op: int) -> bool:
-        """Tell whether `op` writes the columns that it reads."""
+        """Tell whether `op` writes the columns that it reads, and not into the cache."""
         return bool(self._op_writes_back[op])
 
     def work_through(self, op: int, words: int, drain_cycles: int) -> Generator[simpy.Event, None, int]:

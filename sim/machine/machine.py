@@ -12,6 +12,7 @@ from deltatrain.sim.machine.columns import Columns, ColumnStream
 from deltatrain.sim.machine.fetch import Fetch
 from deltatrain.sim.machine.record import Record
 from deltatrain.sim.machine.scoreboard import Scoreboard
+from deltatrain.sim.machine.segments import Segments
 from deltatrain.sim.machine.transfers import Load, Store
 from deltatrain.sim.machine.units import Engine, Tile, Unit
 from deltatrain.sim.memory.clock import Clock
@@ -67,7 +68,8 @@ class Machine:
         watched = observer if observer is not None and observer.watches_memory else None
         self.record = Record(clock, program, on_progress, observer)
         self.scoreboard = _scoreboard(clock, program, self.record, observer)
-        port = None if watched or on_bursts else _port_ahead(clock, program)
+        segments = Segments(program)
+        port = None if watched or on_bursts else _port_ahead(clock, program, segments)
         self.memory = RemoteMemory(clock, program.architecture, watched.activity if watched else None, port)
         self.columns: Columns
         if port is not None:
@@ -75,7 +77,8 @@ class Machine:
 
             self.columns = ColumnsAhead(clock, program, self.memory, port)
         else:
-            self.columns = ColumnStream(clock, program, self.memory, self.record.buffer_level if watched else None)
+            told = self.record.buffer_level if watched else None
+            self.columns = ColumnStream(clock, program, segments, self.memory, told)
         if on_bursts is not None and self.memory.port.memory.channels is not None:
             self.memory.port.memory.channels.on_bursts = on_bursts
         issue_cycles, drain_cycles = program.issue_cycles.data, program.drain_cycles.data
@@ -110,10 +113,10 @@ def _scoreboard(clock: Clock, program: Program, record: Record, observer: Observ
     return OpsAhead(clock, program, record)
 
 
-def _port_ahead(clock: Clock, program: Program) -> PortAhead | None:
+def _port_ahead(clock: Clock, program: Program, segments: Segments) -> PortAhead | None:
     """Return the port whose columns go ahead, if there is one for such a program."""
     if not isinstance(program.architecture.device, DramPart):
         return None
     from deltatrain.sim.machine import port_ahead  # with the DRAM kernel
 
-    return port_ahead.PortAhead(clock, program) if port_ahead.goes_ahead(program) else None
+    return port_ahead.PortAhead(clock, program, segments) if port_ahead.goes_ahead(program, segments) else None

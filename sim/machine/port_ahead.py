@@ -8,18 +8,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from deltatrain.accel.column_cache import LOOKUP_CYCLES
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.observer import Gap
-from deltatrain.accel.program import Program, Tensor
+from deltatrain.accel.program import Program
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.words import LAST_ACCEPTED, TICKETS
-from deltatrain.sim.machine import called_kernel
-from deltatrain.sim.machine import column_law as law
+from deltatrain.sim.machine import called_kernel, column_law
+from deltatrain.sim.machine import column_words as law
+from deltatrain.sim.machine.segments import Segments
 from deltatrain.sim.memory.banked import Banked, tick_cycles
 from deltatrain.sim.memory.clock import Clock
 from deltatrain.sim.memory.port import Arrival, Arrived, Passed
 
-_play: Callable[..., int] = law.play
+_play: Callable[..., int] = column_law.play
 _LARGEST_RATIO = 10**15
 _MOST_SEGMENTS = 1 << 14
 """In the buffer at once. Each has some 2 KiB of records; a buffer of 8 KiB has room for 16 columns of 512 bytes."""
@@ -34,6 +36,8 @@ class PortAhead:
         The time.
     program
         What is run. Its machine is one of those that `goes_ahead` names.
+    segments
+        Of the program.
 
     Attributes
     ----------
@@ -47,7 +51,7 @@ class PortAhead:
         Told the cycle of the last request for the columns of an op.
     """
 
-    def __init__(self, clock: Clock, program: Program) -> None:
+    def __init__(self, clock: Clock, program: Program, segments: Segments) -> None:
         architecture = program.architecture
         assert isinstance(architecture.device, DramPart)
         self.memory = Banked(architecture, architecture.device)
@@ -58,11 +62,11 @@ class PortAhead:
         self._control = called_kernel.address()
         self._arrived: deque[Arrived | None] = deque()
         self._program = program
-        self._tables, self._table_of = _tables(program.tensors)
-        self._s = _state(program, self.memory)
-        self._list = np.zeros(0, np.int64)
-        self._gaps = np.zeros(law.GAP_WORDS * law.MOST_GAPS * _most_segments_of_an_op(program), np.int64)
-        self._due = np.zeros(self._tables[1::2].max(), np.int64)
+        self._segments = segments
+        self._s = _state(program, segments, self.memory)
+        self._fetched = np.zeros((0, 0), np.int64)
+        self._gaps = np.zeros(law.GAP_WORDS * law.MOST_GAPS * segments.most_of_an_op, np.int64)
+        self._due = np.zeros(max(tensor.column_words.max(initial=0) for tensor in program.tensors), np.int64)
 
     # ------------------------------------------------------------------------------------------ columns
 
@@ -72,13 +76,10 @@ class PortAhead:
         if not program.list_words[op]:
             s[law.REQUEST] = max(s[law.REQUEST], cycle) + 1
             return False
-        start, count = int(program.ops.list_start[op]), int(program.ops.count[op])
-        self._list = program.columns[start : start + count].astype(np.int64)
-        s[law.FETCH], s[law.LOOKED], s[law.COLUMNS], s[law.MATRICES] = law.BEGINS, cycle, count, len(matrices)
-        s[law.TABLE] = self._table_of[matrices[0]]
-        tensors = [program.tensors[index] for index in matrices]
-        s[law.MOST_WORDS] = s[law.CAPACITY] // 2 // sum(tensor.word_bytes for tensor in tensors)
-        for n, tensor in enumerate(tensors):
+        self._fetched = self._segments.of(op)
+        s[law.FETCH], s[law.LOOKED], s[law.MATRICES] = law.BEGINS, cycle, len(matrices)
+        s[law.SEGMENT], s[law.ALL_SEGMENTS] = 0, len(self._fetched)
+        for n, tensor in enumerate(program.tensors[index] for index in matrices):
             s[law.ADDRESS + n], s[law.WORD_BYTES + n] = tensor.address, tensor.word_bytes
         self.next_cycle = cycle
         return True
@@ -187,58 +188,32 @@ class PortAhead:
         """Call the law, and let the kernel's ring of tickets grow whenever it is too small; return why it came back."""
         channels = self.memory.channels
         while True:
-            lists = (self._list, self._tables, self._gaps, self._due)
+            lists = (self._fetched, self._gaps, self._due)
             why = _play(self._s, self._control, *channels.arrays, *lists, now, limit)
             if why != law.NO_ROOM:
                 return why
             channels.hold(*self._s[law.FIRST_TICKET : law.LAST_TICKET + 1].tolist())
 
 
-def goes_ahead(program: Program) -> bool:
+def goes_ahead(program: Program, segments: Segments) -> bool:
     """Tell whether there is a `PortAhead` for a program's machine: it has DRAM, and numbers that fit 64 bits."""
     device = program.architecture.device
     if not isinstance(device, DramPart) or not (program.remote_word_bytes > 0).any():
         return False
     ratio = tick_cycles(program.architecture, device).as_integer_ratio()
-    return max(ratio) <= _LARGEST_RATIO and _most_segments(program) <= _MOST_SEGMENTS
+    return max(ratio) <= _LARGEST_RATIO and _most_at_once(program, segments) <= _MOST_SEGMENTS
 
 
-def _tables(tensors: Sequence[Tensor]) -> tuple[Integers, list[int]]:
-    """Return the first word and the words of every column of all matrices, and where those of each matrix begin."""
-    pairs = [np.stack([tensor.first_words, tensor.column_words], axis=1).ravel() for tensor in tensors]
-    starts = np.cumsum([0, *map(len, pairs)])
-    return np.concatenate(pairs).astype(np.int64), starts.tolist()
-
-
-def _segments(program: Program) -> dict[tuple[int, ...], tuple[int, int]]:
-    """Return for matrices that ops read together the bytes of the least segment, and the segments of a column."""
-    capacity, found = program.architecture.column_buffer_bytes, {}
-    for matrices in {matrices for matrices in program.remote_matrices if matrices}:
-        word_bytes = sum(program.tensors[index].word_bytes for index in matrices)
-        words = program.tensors[matrices[0]].column_words
-        words, most = words[words > 0], capacity // 2 // word_bytes
-        if len(words):
-            found[matrices] = int(((words - 1) % most).min() + 1) * word_bytes, int(-(-words.max() // most))
-    return found
-
-
-def _most_segments(program: Program) -> int:
+def _most_at_once(program: Program, segments: Segments) -> int:
     """Return how many segments may be in the buffer at once."""
-    least = min((size for size, _ in _segments(program).values()), default=1)
-    return program.architecture.column_buffer_bytes // least
+    return program.architecture.column_buffer_bytes // segments.least_bytes
 
 
-def _most_segments_of_an_op(program: Program) -> int:
-    of_column = {matrices: count for matrices, (_, count) in _segments(program).items()}
-    matrices, counts = program.remote_matrices, program.ops.count.tolist()
-    return max((of_column.get(one, 0) * count for one, count in zip(matrices, counts, strict=True)), default=0)
-
-
-def _state(program: Program, memory: Banked) -> Integers:
+def _state(program: Program, segments: Segments, memory: Banked) -> Integers:
     """Return the state of nothing asked for."""
-    architecture, segments = program.architecture, _most_segments(program) + 1
+    architecture, most = program.architecture, _most_at_once(program, segments) + 1
     # Every segment has a read and a post for each matrix, and leaves once for each and once more when it has come.
-    records = 1 << (3 * segments + architecture.dma.in_flight).bit_length()
+    records = 1 << (3 * most + architecture.dma.in_flight).bit_length()
     cycles, ticks = memory.tick_cycles.as_integer_ratio()
     most_asked = architecture.dma.columns_in_flight
     known = {
@@ -249,6 +224,7 @@ def _state(program: Program, memory: Banked) -> Integers:
         law.WIDTH: architecture.dma.bytes_per_cycle,
         law.BURST_BYTES: memory.channels.map.burst_bytes,
         law.CAPACITY: architecture.column_buffer_bytes,
+        law.LOOKUP: LOOKUP_CYCLES if program.cache else 0,
         law.MOST_ASKED: -1 if most_asked is None else most_asked,
         law.TICKETS_AT: TICKETS,
         law.ACCEPTED_AT: LAST_ACCEPTED,

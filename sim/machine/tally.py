@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltatrain.accel.counters import Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
+from deltatrain.accel.counters import CacheCounters, Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
 from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import ENGINE, PHASES, Program
 
@@ -82,7 +82,8 @@ def counters(
         units={name: units[name].counters(cycles) for name in program.units},
         phases={name: _phase(program, number, engine_phases[name]) for number, name in enumerate(PHASES)},
         remote=remote,
-        work=program.own.whole,
+        cache=_cache(program),
+        work=program.with_cache(program.own.whole, np.ones(len(program.ops), dtype=np.bool_)),
     )
 
 
@@ -111,9 +112,20 @@ def remote_counters(program: Program, port: Port) -> RemoteCounters:
     )
 
 
+def _cache(program: Program) -> dict[str, CacheCounters]:
+    """Return what was looked up in the column cache, by phase."""
+    if program.cached_runs is None:
+        return {}
+    counted = program.cached_runs.counted(program.ops.phase).tolist()
+    return {
+        name: CacheCounters(hits=hits, misses=misses, write_backs=outs)
+        for name, (hits, misses, outs) in zip(PHASES, counted, strict=True)
+    }
+
+
 def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:
     own, moved = program.own.phases[number], program.remote_read_bytes + program.remote_write_bytes
-    actions = own.actions
+    actions = program.with_cache(own.actions, program.ops.phase == number)
     return PhaseCounters(
         busy_cycles=tally.busy_cycles,
         stall_cycles=tally.stall_cycles,

@@ -115,7 +115,7 @@ class Engine(Unit):
     def __init__(self, tile: Tile, columns: Columns) -> None:
         super().__init__("engine", tile)
         self._columns = columns
-        self._streamed = (tile.program.remote_read_bytes > 0).data
+        self._streamed = (tile.program.streamed_bytes > 0).data
         self._banks = SinglePortBanks(tile.program) if tile.program.architecture.local.ports == 1 else None
 
     def _issue(self, op: int) -> Issue:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from deltatrain.accel.files import make_folder
@@ -78,6 +79,8 @@ class Outcome(NamedTuple):
         Share of the matrix operations of the whole training that was not needed.
     forward
         Matrix operations of FP, as a share of all matrix operations of a dense training.
+    stored
+        Of a training in a machine's numbers, over all its epochs, as `EpochCounts.stored`; empty of any other.
     """
 
     accuracy: float
@@ -86,6 +89,7 @@ class Outcome(NamedTuple):
     fired_a_step: float
     saved: float
     forward: float
+    stored: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
 
 Outcomes = dict[tuple[str, int], Outcome]
@@ -175,7 +179,14 @@ def _outcome(workload: Workload, load: Load, folder: Path) -> Outcome:
         fired_a_step,
         macs.saved,
         macs.fp / macs.dense_total,
+        _summed([counts.stored for counts in done.epochs]),
     )
+
+
+def _summed(epochs: list[dict[str, tuple[int, int, int]]]) -> dict[str, tuple[int, ...]]:
+    """Return the counts of all epochs together, by tensor."""
+    tensors = epochs[0] if epochs else {}
+    return {name: tuple(map(sum, zip(*(epoch[name] for epoch in epochs), strict=True))) for name in tensors}
 
 
 def _row(name: str, settings: Settings, outcomes: Outcomes) -> Row:

@@ -17,7 +17,7 @@ from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.origin import FLOAT_FIGURES
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.sim.sweep import energy_models
+from deltatrain.sim.sweep import energy_models, on_fpga
 from deltatrain.sim.sweep.axis import Axis
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantities
 from deltatrain.sim.sweep.searches import SEARCHES
@@ -65,7 +65,10 @@ def checked_space(table: dict[str, Any], source: str = "space") -> Space:
 def _faults(space: Space) -> Iterator[str]:
     """Yield every fault that the table alone does not show."""
     structural = [*_faults_of_names(space), *_faults_of_search(space)]
-    yield from structural
+    of_fpga = list(on_fpga.faults(space.fpga, space.fixed.get(on_fpga.CLOCK)))
+    yield from (*structural, *of_fpga)
+    if of_fpga:
+        return
     try:
         base = space.base
     except ConfigError as error:
@@ -166,6 +169,8 @@ def _unknown_column(table: str, name: str, known: tuple[str, ...]) -> str:
         return f"{table}.accuracy: only what is trained has an accuracy, a synthetic workload has none"
     if name == "speedup" or name.startswith("dense."):
         return f"{table}.{name} is found only with dense = true"
+    if name.startswith("fpga."):
+        return f"{table}.{name} is found only with a table fpga"
     return f"{table}.{name}: {unknown_name('column', name, known)}"
 
 

@@ -15,7 +15,7 @@ from deltatrain.accel.counters import Cause, Counters
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.files import scratch_folder
-from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
@@ -28,8 +28,11 @@ from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.sweep import energy_models
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.identity import Identity
+from deltatrain.sim.sweep.on_fpga import OnFpga
 from deltatrain.sim.sweep.trained import forget_recordings, trained_trace
 from deltatrain.workloads import training_summary
+from deltatrain.workloads.machine_numbers import with_numbers_of
+from deltatrain.workloads.tables import MACHINE as NUMBERS_OF_MACHINE
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -45,7 +48,13 @@ _OF_THE_HOST = (HostError, OSError, MemoryError, ImportError)
 _KEPT_TRACES = 8  # in each process: a grid comes back to few, one after the other
 
 
-_LEARNED = {**{name: name for name in FLOAT_FIGURES}, "training.macs_saved": "saved", "training.macs": "macs"}
+_BESIDE = {BESIDE + name: BESIDE + name for name in FLOAT_FIGURES}
+_LEARNED = {
+    **{name: name for name in FLOAT_FIGURES},
+    **_BESIDE,
+    "training.macs_saved": "saved",
+    "training.macs": "macs",
+}
 """Columns about training, and what `workloads.training_summary.summary` calls them."""
 
 
@@ -78,6 +87,8 @@ class Base:
         A member of `sim.fidelity`.
     dense
         Whether the dense twin is simulated too.
+    fpga, clock_is_of_gates
+        The FPGA that points are built for, if any, and whether the clock that they reach there is the machine's.
     files
         Name and SHA-256 of the TOML files that tables and values name, path and digest of recordings of one's own.
     """
@@ -88,6 +99,8 @@ class Base:
     fidelity: str
     dense: bool
     files: tuple[tuple[str, str], ...] = ()
+    fpga: OnFpga | None = None
+    clock_is_of_gates: bool = False
 
     def tables(self, design: Design) -> tuple[dict[str, Any], dict[str, Any] | None, str | None]:
         """Return the tables of the machine and the workload of a point, and the name of its trace."""
@@ -104,7 +117,7 @@ class Base:
         """Return 16 hexadecimal digits of the SHA-256 of all that determines the point's row."""
         machine, workload, trace = self.tables(design)
         content = self._trace_digests[trace] if trace is not None else None
-        return _digest([self.fidelity, self.dense, machine, workload, content, *self.files])
+        return _digest([self.fidelity, self.dense, machine, workload, content, *self.files, *self._built])
 
     def value(self, path: str) -> Any:
         """Return the value of a field that is not varied; None if there is none."""
@@ -121,11 +134,16 @@ class Base:
             version=VERSION,
             prices=prices_digest(),
             fidelity=f"{self.fidelity} beside dense" if self.dense else self.fidelity,
-            machine=_digest([self.machine]),
+            machine=_digest([self.machine, *self._built]),
             workload=_digest([self.workload]),
             traces=_digest(sorted(self._trace_digests.values())),
             files=_digest([*self.files]),
         )
+
+    @cached_property
+    def _built(self) -> list[Any]:
+        """What the columns of an FPGA stand on; empty where nothing is built."""
+        return [] if self.fpga is None else [self.clock_is_of_gates, *self.fpga.identity]
 
     @cached_property
     def _trace_digests(self) -> dict[str, str]:
@@ -179,19 +197,30 @@ class Simulator:
     def _found(self, design: Design) -> Row:
         machine_table, workload_table, trace_name = self._base.tables(design)
         machine = Architecture.from_table(machine_table)
+        workload_table = self._in_numbers_of(machine, workload_table)
         text = json.dumps(workload_table, sort_keys=True, allow_nan=False)
         if workload_table is not None:  # before anything is trained
             refuse(against_simulating(machine, self._described(text), self._base.fidelity))
         trace = self._recorded(trace_name, text)
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
+        built = self._base.fpga.row(machine, trace) if self._base.fpga else {}
+        if self._base.clock_is_of_gates:
+            machine = OnFpga.at_its_clock(machine, built)
         step = trace.recorded[-1]
         program = self._program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
         if self._base.dense:
             found |= _beside_dense(run, DenseTwin(self._twin, machine, trace, step).counted())
-        return found | _learned(trace)
+        return found | built | _learned(trace)
+
+    def _in_numbers_of(self, machine: Architecture, workload: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Return the table of a workload with the machine's numbers, if it is to be trained in them."""
+        if workload is None or workload["training"].get("numbers") != NUMBERS_OF_MACHINE:
+            return workload
+        described = with_numbers_of(Workload.from_table(workload), machine)
+        return described.model_dump(mode="json", exclude_none=True)
 
     def _load(self, name: str | None, workload: str) -> Trace:
         if name is not None:
@@ -227,7 +256,7 @@ def quantities(base: Base) -> tuple[str, ...]:
     tiny = Base(Architecture.named("tiny", tables).model_dump(mode="json"), workload, (), "analytic", base.dense)
     found = Simulator(tiny).row({})
     numbers = (name for name, value in found.items() if isinstance(value, (int, float)))
-    return (*numbers, *sorted(_learned_columns(base)))
+    return (*numbers, *(base.fpga.columns if base.fpga else ()), *sorted(_learned_columns(base)))
 
 
 def _learned_columns(base: Base) -> set[str]:

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.described import JOIN, is_path
 from deltatrain.accel.description import Description, Name, NonNegativeInt, PositiveInt
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.sweep.axis import Axis, Design
+from deltatrain.sim.sweep.on_fpga import CLOCK, OF_THE_GATES, OnFpga
 from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base
 from deltatrain.workloads.dataset import described
 from deltatrain.workloads.own_data import OwnData
@@ -23,11 +24,18 @@ from deltatrain.workloads.workload import Workload
 Direction = Literal["minimise", "maximise"]
 
 _LEAVES = {"vary": {"values", "low", "high"}, "constraints": {"most", "least"}, "fixed": set(), "objectives": set()}
+_DOTTED = WithJsonSchema({"type": "object"})  # of a file, in which TOML makes nested tables of dotted keys
 _TRIED = 64  # values of a list that are tried on the base before anything is simulated
 
 
 class Bound(Description):
-    """Bound on a column of the table: at most or at least a number, or both."""
+    """Bound on a column of the table: at most or at least a number, or both.
+
+    Attributes
+    ----------
+    most, least
+        The number that is not to be passed; at least one of them.
+    """
 
     most: float | None = None
     least: float | None = None
@@ -84,8 +92,11 @@ class Space(Description):
         A member of `sim.fidelity`.
     dense
         Whether each point is also simulated with every column fired, for a speed-up beside it.
+    fpga
+        The FPGA that each point's tile is built for too, for its area and clock beside it; None for none.
     fixed
-        Values of fields that all points share, by dotted path (``machine.engine.lanes``, ``workload.hidden``).
+        Values of fields that all points share, by dotted path (``machine.engine.lanes``, ``workload.hidden``). The
+        clock may be ``"fpga"``: that of the gates.
     vary
         What is varied, by dotted path, or ``trace`` with a list of files.
     objectives
@@ -103,10 +114,11 @@ class Space(Description):
     trace: str | None = None
     fidelity: str = "analytic"
     dense: bool = False
+    fpga: OnFpga | None = None
     fixed: dict[str, Any] = Field(default_factory=dict)
-    vary: Annotated[dict[str, Axis], Field(min_length=1)]
-    objectives: Annotated[dict[str, Direction], Field(min_length=1)]
-    constraints: dict[str, Bound] = Field(default_factory=dict)
+    vary: Annotated[dict[str, Axis], Field(min_length=1), _DOTTED]
+    objectives: Annotated[dict[str, Direction], Field(min_length=1), _DOTTED]
+    constraints: Annotated[dict[str, Bound], _DOTTED] = Field(default_factory=dict)
     search: SearchSettings = SearchSettings()
 
     @model_validator(mode="before")
@@ -132,6 +144,8 @@ class Space(Description):
         """
         parts: dict[str, dict[str, Any]] = {MACHINE: {}, WORKLOAD: {}}
         for path, value in self.fixed.items():
+            if path == CLOCK and value == OF_THE_GATES:
+                continue
             whose, _, field = path.partition(".")
             parts.get(whose, {})[field] = value
         traces = tuple(self._files(self.vary[TRACE]) if TRACE in self.vary else [self.trace] if self.trace else [])
@@ -143,6 +157,8 @@ class Space(Description):
             traces=tuple((name, _content(name)) for name in traces),
             fidelity=self.fidelity,
             dense=self.dense,
+            fpga=self.fpga,
+            clock_is_of_gates=self.fixed.get(CLOCK) == OF_THE_GATES,
             files=(*self._described_files(machine), *self._recordings(workload)),
         )
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.modes import broadcast, encode, matvec, matvec_t, reduce
+from deltatrain.accel.modes import SOON_CYCLES, broadcast, encode, matvec, matvec_t, reduce
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.tiles import Tiles, by_tile, own_elements, tile_of
 
@@ -124,7 +124,7 @@ def test_items_pass_one_after_the_other(count, item_bytes, width, latency, tiles
         level, stages = -(-level // 2), stages + 1
     for mode in (broadcast, reduce):
         assert mode.issue_cycles(np.array([count]), np.array([wires.beats(item_bytes)])).tolist() == [max(1, cycles)]
-        assert mode.drain_cycles(engine, wires) == latency + stages + 4
+        assert mode.drain_cycles(engine, wires) == latency + stages + 2 + SOON_CYCLES
 
 
 def test_work_of_the_exchange():

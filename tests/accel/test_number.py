@@ -160,3 +160,8 @@ def test_rescale_agrees_with_apytypes(data, fraction):
     mask = (1 << number.bits) - 1
     rescaled = rescale(np.array(values), fraction, number).tolist()
     assert [value & mask for value in rescaled] == [pattern & mask for pattern in cast.to_bits()]
+
+
+def test_stochastic_rounding_is_refused_by_name():
+    with pytest.raises(ConfigError, match="rounding must be left out, not 'stochastic'"):
+        NumberFormat.from_table({"bits": 8, "fraction_bits": 4, "rounding": "stochastic"})

@@ -9,7 +9,7 @@ from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveDram, NaiveMachine
-from programs import architectures, programs, sparse_programs
+from programs import architectures, cached_programs, programs, sparse_programs
 from request_log import machine_with_log
 
 from deltatrain.accel.program import PHASES, Program
@@ -60,6 +60,20 @@ def test_a_checkpointed_step_too(case: Case) -> None:
 @given(programs())
 def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
     _check_equal(program)
+
+
+@_SLOW
+@given(cached_programs())
+def test_with_a_column_cache_too(program: Program) -> None:
+    _check_equal(program)
+
+
+@settings(_SLOW, max_examples=40)
+@given(cached_programs())
+def test_with_a_column_cache_every_request_is_made_in_the_same_cycle(program: Program) -> None:
+    naive, (machine, listener) = NaiveMachine(program), machine_with_log(program)
+    assert machine.run() == naive.run()
+    assert listener.requests == naive.requests
 
 
 @settings(_SLOW, max_examples=30)

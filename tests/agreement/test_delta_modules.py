@@ -19,7 +19,8 @@ import deltatrain as dt
 from deltatrain.sim.flow import recordings_of
 from deltatrain.sim.progress import tell_nobody
 from deltatrain.workloads.network.network import from_flat
-from deltatrain.workloads.training.training import learning_rate, sizes_of, train
+from deltatrain.workloads.training.training import sizes_of, train
+from deltatrain.workloads.training.updates import learning_rate
 
 Tensor = Any
 PAIRS = {

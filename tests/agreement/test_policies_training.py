@@ -28,7 +28,8 @@ from deltatrain.workloads.network.network import Sizes, from_flat, initial_param
 from deltatrain.workloads.optimisers import adamw
 from deltatrain.workloads.training.integer_parameters import quantised
 from deltatrain.workloads.training.integer_training import IntegerNetwork
-from deltatrain.workloads.training.training import clipped, network_of, sizes_of
+from deltatrain.workloads.training.training import network_of, sizes_of
+from deltatrain.workloads.training.updates import clipped
 from deltatrain.workloads.workload import Workload
 
 COSTS = Costs(3, 5, 2, 2, 4, 4, 0, 0, 2)

@@ -33,12 +33,14 @@ from deltatrain.workloads.network.network import Network, from_flat, initial_par
 from deltatrain.workloads.network.network import training_step as float_training_step
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.training import integer_batch
 from deltatrain.workloads.training.integer_recorded import fired_in_integers, in_integers
 from deltatrain.workloads.training.integer_training import training_step
 from deltatrain.workloads.workload import Workload
 
 TINY = Architecture.named("tiny")
 OFF_CHIP = {"placement.weights": "remote", "placement.gradients": "remote"}
+MACHINE_NUMBERS = {"training.numbers": TINY.engine.numbers.model_dump(mode="json"), "training.machine_rate": 2.0}
 COARSE = {"engine.formats.activation.fraction_bits": 3}  # so that roundings decide what fires
 CASES = {
     "lstm of two layers": (
@@ -53,6 +55,11 @@ CASES = {
     ),
     "labelling": ({"cell": "delta_rnn", "changes": {"task": "labelling", "readout": "every"}}, {}),
     "next word": ({"cell": "delta_lstm", "changes": {"task": "next_word", "readout": "every"}}, {}),
+    "lstm in the machine's numbers": ({"cell": "delta_lstm", "changes": MACHINE_NUMBERS}, {}),
+    "gru in the machine's numbers": (
+        {"cell": "delta_gru", "changes": MACHINE_NUMBERS | {"task": "labelling", "readout": "every"}},
+        OFF_CHIP,
+    ),
     "rnn in few bits": ({"cell": "delta_rnn", "hidden": (7,), "longest": 6}, COARSE),
 }
 
@@ -116,6 +123,9 @@ def test_a_trained_step_is_the_same_on_gates_and_by_the_law(case):
     assert len(set(trace.recorded[-1].lengths)) > 1, "ragged"
     step = recorded_step(machine, trace, trace.recorded[-1], seed=0)
     after = same_on_gates(trace, machine, AmaranthSimulation)
+    trainer = integer_batch.updated(*in_integers(machine.engine, trace, trace.recorded[-1]))
+    for (name, gates), W in zip(after.items(), trainer.matrices(), strict=False):
+        np.testing.assert_array_equal(gates, W, err_msg=f"{name}, as training in the machine's numbers has it")
     moved = [name for name, W in zip(after, step.parameters.matrices(), strict=False) if (after[name] != W).any()]
     assert len(moved) == len(step.parameters.matrices()), "every matrix learns, or equality says nothing"
 

@@ -14,12 +14,14 @@ from deltatrain.accel.quantity import quantity
 from deltatrain.reports.figures import (
     FIGURES,
     checkpointing,
+    column_cache,
     memory_homes,
     memory_traffic,
     occupancy,
     phase_breakdown,
     recordings,
     trade,
+    word_lengths,
 )
 from deltatrain.reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
 from deltatrain.reports.table import CAUSES
@@ -161,6 +163,31 @@ def test_lines_of_homes_are_the_rows(times):
     assert any("a layer" in text for text in _texts(figure))
 
 
+@settings(max_examples=10)
+@given(st.lists(st.floats(1, 20), min_size=4, max_size=4))
+def test_lines_of_a_cache_are_the_rows(times):
+    figure = column_cache.draw(_cache_rows(times), setting="a layer")
+    for axes, factor in zip(figure.axes, (1, 2, 3), strict=True):
+        solid = [line for line in axes.get_lines() if line.get_linestyle() == "-"]
+        drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in solid}
+        assert drawn == {
+            "delta, 10 %": ([16.0, 32.0], [factor * times[0], factor * times[2]]),
+            "dense": ([16.0, 32.0], [factor * times[1], factor * times[3]]),
+        }
+    bounds = [list(line.get_ydata()) for line in figure.axes[0].get_lines() if line.get_linestyle() == "--"]
+    assert bounds == [[4 * times[0], 4 * times[2]], [4 * times[1], 4 * times[3]]]
+
+
+def _cache_rows(times):
+    columns = ("fewer_bytes_times", "faster_times", "less_energy_times", "belady_fewer_bytes_times")
+    return [
+        {"network": ("delta", "dense")[n % 2], "occupancy_%": (10.0, 100.0)[n % 2], "batch": 1}
+        | {"cache_KiB": 16 << n // 2}
+        | {column: factor * t for factor, column in enumerate(columns, 1)}
+        for n, t in enumerate(times)
+    ]
+
+
 def _trade_rows(lost):
     return [
         {"trial": f"network {n}", "saved_%": 90.0 - 9 * n, "lost_points": points, "accuracy_sd_%": 0.25 * n}
@@ -201,6 +228,22 @@ def test_a_lone_label_stays_at_its_value(value):
     assert occupancy.spread([value], 0.1) == [value]
 
 
+def test_points_lost_are_drawn_over_the_bits_of_the_tensor_that_was_narrowed():
+    formats = {"W": 16, "h": 16, "g": 16}
+    rows = [
+        {"trial": "float", "W": "", "h": "", "g": "", "lost_points": 0.0, "accuracy_sd_%": 0.0},
+        {"trial": "weight 8", **formats, "W": 8, "lost_points": 3.0, "accuracy_sd_%": 0.2},
+        {"trial": "weight 12", **formats, "W": 12, "lost_points": 0.25, "accuracy_sd_%": 0.1},
+        {"trial": "gradient 6", **formats, "g": 6, "lost_points": 1.0, "accuracy_sd_%": 0.1},
+        {"trial": "together +2", **formats, "W": 10, "lost_points": 0.5, "accuracy_sd_%": 0.1},
+    ]
+    (axes,) = word_lengths.draw(rows, most_lost=0.5).axes
+    drawn = {one.get_label(): one.lines[0].get_xydata().tolist() for one in axes.containers}
+    assert drawn == {"weight": [[8, 3.0], [12, 0.25]], "gradient": [[6, 1.0]], "together": [[10, 0.5]]}
+    low, high = axes.get_ylim()
+    assert low > high, "the most accurate at the top"
+
+
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_figures_are_saved_without_a_warning(random_result, form):
     result = random_result(3)
@@ -226,7 +269,9 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
     )
     traded = trade.draw(_trade_rows([4.0, 0.5, -0.2]), least_saved=80, most_lost=1, setting=setting)
     like = _recordings_figure()
-    figures = phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12), homes, traded, like
+    cached = column_cache.draw(_cache_rows([1.5, 2.0, 9.0, 12.0]), setting=setting)
+    drawn = phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12)
+    figures = (*drawn, homes, traded, like, cached)
     for figure in figures:
         figure.canvas.draw()
         page = figure.bbox

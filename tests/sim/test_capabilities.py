@@ -41,6 +41,7 @@ MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
     ("dma.bytes_per_cycle", [3]),
     ("dma.in_flight", [1, 2]),
     ("local.ports", [1]),
+    ("cache.bytes", ["auto", 1_024]),
     ("local.bytes", [2_000, 6_000]),
     ("tiles.count", [2, 3, 4]),
     ("placement.weights", ["local", "remote"]),
@@ -153,6 +154,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a tape off-chip", {"placement.tape": "remote"}, {}),
     ("a tape off-chip of more than 16 bits", {"placement.tape": "remote", "engine.formats.state.bits": 24}, {}),
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
+    ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ("`checkpoint.overlap = false`", {"checkpoint.overlap": False}, {}),
     ("policy `reversible` with M that saturates", {"checkpoint.policy": "reversible", **SATURATES}, {}),
 ]

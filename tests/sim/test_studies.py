@@ -11,6 +11,7 @@ from deltatrain.sim.studies import (
     STUDIES,
     _sparse,
     _training,
+    cache,
     checkpointing,
     combined,
     few_bit,
@@ -19,6 +20,7 @@ from deltatrain.sim.studies import (
     sparse_weights,
     speedup,
     tuning,
+    word_lengths,
 )
 from deltatrain.sim.studies._training import Settings
 from deltatrain.workloads.datasets import DATASETS, commands, digits
@@ -26,6 +28,9 @@ from deltatrain.workloads.network.network import from_flat
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.training import sizes_of
+
+_OPERANDS = ("W", "h", "g")
+_ALONE = ("weight 10", "activation 8", "gradient 8")
 
 
 def _silent(stage: str, share: float, detail: str) -> None:
@@ -113,6 +118,25 @@ def test_few_bit_rows_are_of_the_same_errors_and_smaller_tapes(tmp_path: Path) -
     assert float(one["sigmoid_error"]) > 40 * float(three["sigmoid_error"])
 
 
+def test_word_lengths_together_are_the_smallest_that_lose_half_a_point_alone(tmp_path: Path) -> None:
+    _fetched("vowels")
+    small = word_lengths.SMALL_SETTINGS
+    changes = {"training.epochs": 3, "training.dense_epochs": 0}
+    useless = {"weight 3": word_lengths._narrow("weight", 3)}  # no fraction at all: nothing is learned
+    settings = small._replace(changes=changes, trials=small.trials | useless)
+    rows = {str(row["trial"]): row for row in word_lengths.rows(settings, tmp_path, _silent)}
+    assert float(rows["weight 3"]["lost_points"]) > 0.5 > float(rows["edge"]["lost_points"])
+    alone = {name: rows[trial][name] for name, trial in zip(_OPERANDS, _ALONE, strict=True)}
+    assert alone == {"W": 10, "h": 8, "g": 8}
+    for spare in (0, 2, 4):
+        row = rows[f"together +{spare}"]
+        assert {name: row[name] for name in _OPERANDS} == alone
+        assert (row["M"], row["dW"]) == (10 + 8 + spare, 8 + 8 + spare)
+    assert rows["float"]["W"] == "" and rows["edge"]["W"] == 16
+    assert 0 < float(rows["edge"]["moved_%"]) <= 100 and float(rows["weight 3"]["moved_%"]) < 1
+    assert (tmp_path / "figures" / "word_lengths.png").exists()
+
+
 def test_combined_savings_are_those_of_the_parts(tmp_path: Path) -> None:
     _fetched("vowels")
     settings = combined.SMALL_SETTINGS._replace(
@@ -130,6 +154,22 @@ def test_combined_savings_are_those_of_the_parts(tmp_path: Path) -> None:
     assert float(checkpoints["kept_kB"]) < float(everything["kept_kB"]) / 5
     assert 1000 < int(checkpoints["forward_steps"]) < 2000
     assert float(checkpoints["saved_%"]) < float(everything["saved_%"])
+
+
+def test_a_larger_cache_moves_less_and_never_less_than_who_knows_the_future(tmp_path: Path) -> None:
+    settings = cache.SMALL_SETTINGS._replace(sizes=(2, 8, 64))
+    rows = cache.rows(settings, tmp_path, _silent)
+    assert [(row["network"], row["cache_KiB"]) for row in rows] == [
+        (network, size) for network in ("delta", "dense") for size in settings.sizes
+    ]
+    assert (tmp_path / "figures" / "column_cache.png").stat().st_size > 5_000
+    for network in ("delta", "dense"):
+        mine = [row for row in rows if row["network"] == network]
+        moved = [float(row["moved_MB"]) for row in mine]
+        assert moved == sorted(moved, reverse=True)
+        assert all(float(row["belady_fewer_bytes_times"]) >= float(row["fewer_bytes_times"]) for row in mine)
+        whole = mine[-1]  # everything fits: each line is read once, and goes out once
+        assert whole["belady_fewer_bytes_times"] == whole["reverse_fewer_bytes_times"] == whole["fewer_bytes_times"]
 
 
 def test_wider_buses_bring_remote_homes_closer(tmp_path: Path) -> None:

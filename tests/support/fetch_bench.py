@@ -12,11 +12,12 @@ from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from deltatrain.accel.modes import MODES, SOON_CYCLES, matvec, matvec_t, outer, update
+from deltatrain.accel.modes import BEGIN_CYCLES, MODES, SOON_CYCLES, matvec, matvec_t, outer, update
 from deltatrain.accel.number import NumberFormat
 from deltatrain.accel.program import MODE_NAMES, NO_OP, UNITS, Program
 from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lanes.unit import Lanes
+from deltatrain.rtl.lists.entry_reader import READ_CYCLES
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.request import Matrix
 from deltatrain.sim.gates.remote_host import RemoteHost
@@ -303,9 +304,9 @@ class FetchBench:
                 return
             self._offer(ctx, lanes.ops, self._engine_op(engine_ops[0]) if self._may_issue(engine_ops, now) else None)
             self._offer(ctx, lanes.entries, entries[0] if entries else None)
-            listed = fetch_ops and self._soon(fetch_ops[0]) <= now
+            listed = fetch_ops and self._begins(fetch_ops[0]) + 1 <= now
             self._offer(ctx, fetch.ops, self._fetch_op(fetch_ops[0]) if listed else None)
-            listed = columns and self._soon(columns[0][0]) + 1 <= now
+            listed = columns and self._begins(columns[0][0]) + READ_CYCLES <= now
             self._offer(ctx, fetch.columns, columns[0][1] if listed else None)
             may_begin = now >= 0 and beginning and all(op in units.done for op in self._awaited[beginning[0]])
             self._set(ctx, fetch.may_begin, int(bool(may_begin)))
@@ -400,10 +401,10 @@ class FetchBench:
     def _may_issue(self, engine_ops: deque, now: int) -> bool:
         return bool(engine_ops) and now >= 0 and self.units.may_start(engine_ops[0])
 
-    def _soon(self, op: int) -> int:
-        """Return from when on the list of `op` may be looked up."""
+    def _begins(self, op: int) -> int:
+        """Return from when on the list of `op` is looked up."""
         listed = int(self._ops.list_from[op])
-        return -SOON_CYCLES if listed == NO_OP else self.units.soon.get(listed, 10**9)
+        return BEGIN_CYCLES + (-SOON_CYCLES if listed == NO_OP else self.units.soon.get(listed, 10**9))
 
     def _awaited_by_fetch(self) -> dict[int, list[int]]:
         awaited, last_writer = {}, {}

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
+from plain_cache import PlainCache
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.memory import IdealDevice
 from deltatrain.accel.modes import MODES
@@ -51,6 +53,10 @@ class Run:
     without_room: set[int] = field(default_factory=set)  # cycles in which only room was missing to ask for it
     asked: int = 0
     words: int = 0
+    length: int = 0
+    from_cache: bool = False
+    out: tuple[int, int, int] | None = None  # address, bytes and words of the line that goes out for it
+    behind: int = 0  # lines that must have gone out before
 
 
 @dataclass
@@ -87,11 +93,11 @@ class Move:
 
 @dataclass
 class Written:
-    """A write on its way: when its data have passed the port, and whose they are."""
+    """A write on its way: when its data have passed the port, whose they are, bytes of the buffer that it frees."""
 
     request: Request
     passed: int
-    size: int
+    freed: int
     move: Move | None  # none for what the lanes write back
 
 
@@ -220,11 +226,11 @@ class NaiveMachine:
         self.load_words = 0
         self.read_bytes = self.write_bytes = 0
         self.last_write = 0
-        self.posts: deque[tuple[int, int, int]] = deque()
+        self.posts: deque[tuple[int, int, int, int, bool]] = deque()
         self.on_way: dict[str, list[Move]] = {"load": [], "store": []}
         # the fetch, the buffer and the lanes
         self.to_fetch = [i for i in self.units["engine"].ops if self.matrices(i)]
-        self.streamed = {i for i in self.to_fetch if self.runs_of(i)}
+        self.streamed = {i for i in self.to_fetch if self.pieces_of(i)}
         self.fetching: deque[Run] = deque()
         self.asking: list[tuple[int, int, int]] = []
         self.last_writer: dict[int, int] = {}
@@ -233,6 +239,8 @@ class NaiveMachine:
         self.arrived: deque[Run] = deque()
         self.words_left = 0
         self.free = 0
+        self.cache = PlainCache(program) if program.cache else None
+        self.outs = self.look_from = self.last_asked = self.blocked = 0
         self.starved: Counter[str] = Counter()
 
     def run(self) -> int:
@@ -263,8 +271,9 @@ class NaiveMachine:
             for name, unit in self.units.items():
                 changed |= self.finish_or_start(name, unit, now)
         while self.posts and self.posts[0][0] == now:
-            _, address, size = self.posts.popleft()
-            self.write(now, address, size, None)
+            _, address, size, freed, is_out = self.posts.popleft()
+            self.write(now, address, size, None, freed)
+            self.outs += is_out
         for name in ("store", "load"):
             unit = self.units[name]
             if unit.op != NO_OP and unit.started == now:
@@ -380,7 +389,7 @@ class NaiveMachine:
             if not move.words:
                 self.there(move, now + 1)
 
-    def write(self, now: int, address: int, size: int, move: Move | None) -> None:
+    def write(self, now: int, address: int, size: int, move: Move | None, freed: int = 0) -> None:
         self.requests.append((now, "write", address, size))
         self.write_bytes += size
         cycle = max(now, self.write_free)
@@ -389,7 +398,7 @@ class NaiveMachine:
             left -= self.dma.bytes_per_cycle
             cycle += 1
         self.write_free = cycle
-        self.writes.append(Written(self.memory.ask(address, size, True), cycle + self.dma.request_cycles, size, move))
+        self.writes.append(Written(self.memory.ask(address, size, True), cycle + self.dma.request_cycles, freed, move))
 
     def taken(self) -> None:
         """Tell of the writes that the memory has queued whole, one a cycle, when they were."""
@@ -399,7 +408,7 @@ class NaiveMachine:
             if write.move is not None:
                 self.there(write.move, self.last_write + 1)
             else:
-                self.releases[self.last_write] += write.size
+                self.releases[self.last_write] += write.freed
 
     # --- columns
 
@@ -408,9 +417,39 @@ class NaiveMachine:
         return [index for index in named if index >= 0 and self.program.tensors[index].remote]
 
     def writes_back(self, op: int) -> bool:
-        return self.mode[op] in self.writing_modes
+        return self.mode[op] in self.writing_modes and not self.is_cached(op)
+
+    def is_cached(self, op: int) -> bool:
+        return self.cache is not None and self.ops.second_tensor[op] < 0
 
     def runs_of(self, op: int) -> list[Run]:
+        """Return what the fetch works through for an op; with a cache, tags are looked up now."""
+        if self.cache is None or not self.pieces_of(op):
+            return self.pieces_of(op)
+        if self.is_cached(op):
+            return self.looked_up(op)
+        outs = [self.cache.places[run] for run in self.cache.flush()]
+        flushed = [Run(op, size, [[]], [], 0, from_cache=True, out=(at, size, words)) for at, size, words in outs]
+        pieces = self.pieces_of(op)
+        for run in pieces:
+            run.behind = self.cache.gone
+        return flushed + pieces
+
+    def looked_up(self, op: int) -> list[Run]:
+        (index,), found = self.matrices(op), []
+        for column in self.cache.columns(op):
+            for number in self.cache.numbers[index, column]:
+                hit, out, behind = self.cache.look_up(op, column, number, written=self.mode[op] in self.writing_modes)
+                address, size, words = self.cache.places[number]
+                run = Run(op, size, [[0] * words * hit], [(address, size)], not hit, length=words)
+                run.from_cache, run.behind = hit, behind
+                if out is not None:
+                    run.out = self.cache.places[out]
+                    run.bytes = max(size, run.out[1])
+                found.append(run)
+        return found
+
+    def pieces_of(self, op: int) -> list[Run]:
         tensors = [self.program.tensors[index] for index in self.matrices(op)]
         together = sum(t.word_bytes for t in tensors)
         runs = []
@@ -422,7 +461,7 @@ class NaiveMachine:
             while words:
                 now, words = words[:most], words[most:]
                 bursts = [(t.address + now[0] * t.word_bytes, len(now) * t.word_bytes) for t in tensors]
-                runs.append(Run(op, together * len(now), [[] for _ in bursts], bursts, len(bursts)))
+                runs.append(Run(op, together * len(now), [[] for _ in bursts], bursts, len(bursts), length=len(now)))
         return runs
 
     def fetch(self, now: int) -> None:
@@ -434,53 +473,74 @@ class NaiveMachine:
                 if all(w == NO_OP or w in self.done for w in awaited):
                     self.to_fetch.pop(0)
                     self.fetching = deque(self.runs_of(op))  # none if nothing fired, which takes this cycle to find
+                    known = max([self.last_asked, *(self.done[w] for w in awaited if w != NO_OP)])
+                    self.look_from = known + LOOKUP_CYCLES * (self.cache is not None)
                     if self.writes_back(op):
                         self.last_writer[int(tensors[0])] = op
-            in_flight = sum(run.waits_for > 0 for run in self.arrived)
-            full = self.fetching and self.used + self.fetching[0].bytes > self.buffer_bytes
-            if full or (self.fetching and in_flight == self.dma.columns_in_flight):
-                self.fetching[0].without_room.add(now)
-            elif self.fetching:
-                run = self.fetching[0]
+            if not self.fetching or now < self.look_from or self.outs < self.fetching[0].behind:
+                return
+            run, in_flight = self.fetching[0], sum(run.waits_for > 0 for run in self.arrived)
+            full = self.used + run.bytes > self.buffer_bytes
+            if full or (in_flight == self.dma.columns_in_flight and not run.from_cache):
+                run.without_room.add(now)
+            elif run.from_cache:
+                self.used += run.bytes
+                run.asked = self.last_asked = now
+                self.arrived.append(self.fetching.popleft())
+            else:
                 self.used += run.bytes
                 words = [self.program.tensors[index].word_bytes for index in self.matrices(run.op)]
                 self.asking = [(*burst, word) for burst, word in zip(run.bursts, words, strict=True)]
         if self.asking:
             run = self.fetching[0]
             self.read(now, *self.asking.pop(0), run)
-            run.asked = now
+            run.asked = self.last_asked = now
             if not self.asking:
                 self.arrived.append(self.fetching.popleft())
 
     def lacked(self, run: Run, begin: int, end: int) -> None:
         """Tell why the lanes had no word of a run, in cycles that are reckoned before all of its words."""
-        come = max(cycle or 0 for request in run.requests for cycle in request.come)
+        come = max((cycle or 0 for request in run.requests for cycle in request.come), default=0)
         for now in range(begin, end):
             if now in run.without_room:
                 self.starved["buffer"] += 1
             elif now < run.asked:
                 self.starved["list"] += 1
+            elif run.from_cache:
+                self.starved["cache"] += 1
             else:
                 self.starved["memory" if now < come else "port"] += 1
 
     def lanes(self, now: int) -> None:
-        if not self.words_left or not self.arrived:
+        if not self.words_left or not self.arrived or now < self.blocked:
             return
         run, unit = self.arrived[0], self.units["engine"]
-        if not all(run.times):
+        if run.from_cache and now < run.asked + HIT_CYCLES:
             return
-        for times in run.times:
-            times.pop(0)
-        self.words_left -= 1
-        run.words += 1
-        if not self.words_left:
-            unit.ends = now + 1
+        if run.length:
+            if not all(run.times):
+                return
+            for times in run.times:
+                times.pop(0)
+            self.words_left -= 1
+            run.words += 1
         if not any(run.times) and not run.waits_for:
             assert run.op == unit.op
             self.arrived.popleft()
-            self.lacked(run, max(self.free, unit.started), now + 1 - run.words)
-            self.free = now + 1
-            if self.writes_back(run.op):
-                self.posts += [(now + 1 + self.drain[run.op], *burst) for burst in run.bursts]
-            else:
-                self.releases[now + 1] += run.bytes
+            self.taken_whole(run, now + (run.length > 0))
+        if not self.words_left:
+            unit.ends = self.free
+
+    def taken_whole(self, run: Run, end: int) -> None:
+        """Let a run be taken whose last word, if it has any, was taken in the cycle before `end`."""
+        self.lacked(run, max(self.free, self.units["engine"].started), end - run.words)
+        longer = max(0, run.out[2] - run.length) if run.out else 0
+        self.starved["cache"] += longer
+        self.free = self.blocked = end + longer
+        handed_over = self.free + self.drain[run.op]
+        if run.out:
+            self.posts.append((handed_over, *run.out[:2], run.bytes, True))
+        elif self.writes_back(run.op):
+            self.posts += [(handed_over, *burst, burst[1], False) for burst in run.bursts]
+        else:
+            self.releases[self.free] += run.bytes

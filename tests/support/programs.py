@@ -10,6 +10,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache import Cache
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import Program
@@ -126,6 +127,37 @@ def sparse_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> t
         return compressed(lower(architecture, shape, step, readout), shape, weights), shape, weights
     except FitError:
         reject()
+
+
+@st.composite
+def with_caches(
+    draw: st.DrawFn, architecture: Architecture, policies: tuple[str, ...] = ("lru", "reverse")
+) -> Architecture:
+    """Return the machine with a column cache, mostly of a few lines."""
+    longest = max(architecture.weight_word_bytes, architecture.gradient_word_bytes) // architecture.tiles.count
+    line_bytes = draw(st.integers(longest, max(longest, min(8 * longest, architecture.dma.buffer_bytes // 2))))
+    ways, sets = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    cache = Cache(
+        bytes=draw(st.sampled_from([ways * sets * line_bytes, 40 * ways * line_bytes, "auto"])),
+        ways=ways,
+        line_bytes=line_bytes,
+        policy=draw(st.sampled_from(policies)),
+    )
+    homes = draw(st.sampled_from([{"weights": "remote", "gradients": "remote"}, {}]))
+    placement = architecture.placement.model_copy(update=homes)
+    return Architecture.model_validate(
+        architecture.model_copy(update={"cache": cache, "placement": placement}).model_dump()
+    )
+
+
+@st.composite
+def cached_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1) -> Program:
+    """Return the program of a random training step on a machine with a column cache."""
+    shape = draw(shapes(widest, EVERY_CELL))
+    architecture = draw(with_caches(draw(other_schedules(draw(architectures(most_tiles))))))
+    words = draw(st.sampled_from([0, 0, 7])) if shape.encoder.HELD else 0
+    shape = replace(shape, learns=draw(st.sampled_from([True, True, False])), words=words)
+    return lower(architecture, shape, draw(recordings(shape, most_steps)), draw(READOUTS))
 
 
 @st.composite

@@ -20,7 +20,8 @@ from deltatrain.workloads.network.network import Parameters, Sizes, from_flat, i
 from deltatrain.workloads.optimisers import adamw
 from deltatrain.workloads.training import training as trainer
 from deltatrain.workloads.training.batches import epoch_batches
-from deltatrain.workloads.training.training import _INITIAL, _ORDER, Trained, _generator, sizes_of, train
+from deltatrain.workloads.training.drawing import INITIAL, ORDER, generator
+from deltatrain.workloads.training.training import Trained, sizes_of, train
 from deltatrain.workloads.workload import Workload
 
 Tensor = Any
@@ -35,7 +36,7 @@ def on_grid(weights: Array, grid: float | None) -> Array:
 
 def first_weights(workload: Workload, recordings: Recordings) -> Array:
     """Return what both statements begin with, shape (n,)."""
-    rng = _generator(workload.training, _INITIAL, 0)
+    rng = generator(workload.training, INITIAL, 0)
     bias = workload.training.forget_bias
     return initial_parameters(sizes_of(workload, recordings), rng, workload.dtype, bias).flat()
 
@@ -43,7 +44,7 @@ def first_weights(workload: Workload, recordings: Recordings) -> Array:
 def batches(workload: Workload, part: Sequences) -> Iterator[tuple[int, Array]]:
     """Yield the epoch and the samples of each update, in the order in which the trainer takes them."""
     for epoch in range(workload.training.epochs):
-        rng = _generator(workload.training, _ORDER, epoch)
+        rng = generator(workload.training, ORDER, epoch)
         for chosen in epoch_batches(part.lengths, workload.training.batch, rng):
             yield epoch, chosen
 

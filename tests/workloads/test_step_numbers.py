@@ -15,7 +15,8 @@ from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.evaluation import recorded_step
 from deltatrain.workloads.training.integer_recorded import in_integers
-from deltatrain.workloads.training.training import learning_rate, train
+from deltatrain.workloads.training.training import train
+from deltatrain.workloads.training.updates import learning_rate
 
 
 def masks(step):

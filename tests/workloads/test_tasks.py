@@ -18,7 +18,6 @@ from deltatrain.workloads.data.found import Tokens
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 from deltatrain.workloads.data.windows import windows_of
 from deltatrain.workloads.datasets import vowels
-from deltatrain.workloads.lowering.limits import learning_limits
 from deltatrain.workloads.network.network import (
     Network,
     Sizes,
@@ -28,9 +27,11 @@ from deltatrain.workloads.network.network import (
     loss_of,
     training_step,
 )
+from deltatrain.workloads.plain_learning import learning_limits
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.training.evaluation import evaluate
-from deltatrain.workloads.training.training import learning_rate, sizes_of, train
+from deltatrain.workloads.training.training import sizes_of, train
+from deltatrain.workloads.training.updates import learning_rate
 from deltatrain.workloads.workload import Workload
 
 LENGTHS = np.array([2, 5, 1, 4])

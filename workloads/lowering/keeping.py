@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from deltatrain.workloads.lowering.checkpoint.reading import forward_only, kept_
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timeline import Timeline
 from deltatrain.workloads.lowering.lists import Lists
-from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_most, place, place_kept
+from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_most, place, place_kept, with_cache
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape, steps_on_way
 
@@ -52,7 +53,7 @@ def placed_plainly(architecture: Architecture, shape: Shape, lists: Lists, reado
     inputs = int(lists.lengths.sum()) * input_bytes(architecture, shape)
     if not shape.learns:
         placed = place(architecture, shape, Demand(inputs, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
-        return place_kept(placed, architecture, {"lists": tape.made_list_bytes}, {})
+        return _with_cache(place_kept(placed, architecture, {"lists": tape.made_list_bytes}, {}), architecture)
     readouts = 1 if readout == "last" else int(lists.lengths.max(initial=0))
     demand = Demand(
         inputs=inputs,
@@ -64,7 +65,7 @@ def placed_plainly(architecture: Architecture, shape: Shape, lists: Lists, reado
     )
     placed = place(architecture, shape, demand)
     _check_limit(architecture, placed)
-    return placed
+    return _with_cache(placed, architecture)
 
 
 def run_plainly(architecture: Architecture, shape: Shape, placed: Placed, steps: int) -> Timeline:
@@ -82,6 +83,10 @@ def plainly(architecture: Architecture, shape: Shape, lists: Lists, readout: str
     nothing = np.zeros_like(tape.bytes)  # for the loss there is room elsewhere
     of_tape = (tape.own_bytes, tape.residue) if shape.learns else (nothing, nothing)
     return Keeping(placed, samples, Sizes(*of_tape, nothing, State(architecture, shape).own_bytes))
+
+
+def _with_cache(placed: Placed, architecture: Architecture) -> Placed:
+    return replace(placed, local_bytes=with_cache(placed.local_bytes, architecture))
 
 
 def _check_limit(architecture: Architecture, placed: Placed) -> None:
@@ -136,7 +141,8 @@ def as_scheduled(
         "tape": most.tape_slots * int(tape.slot_bytes.sum()),
         "checkpoints": most.state_slots * int(state.bytes.sum()),
     }
-    return Keeping(place_kept(placed, architecture, local_use, remote_use), samples, sizes)
+    placed = _with_cache(place_kept(placed, architecture, local_use, remote_use), architecture)
+    return Keeping(placed, samples, sizes)
 
 
 def _budget(

@@ -11,6 +11,7 @@ from deltatrain.workloads.dataset import makes_spikes, title
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
+from deltatrain.workloads.plain_learning import dense_limits
 from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 
@@ -22,6 +23,8 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
         reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
+        if architecture.cache is not None:
+            reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
     checkpoint = architecture.checkpoint
     if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
         reasons.append(
@@ -53,20 +56,6 @@ def workload_limits(workload: Workload) -> list[str]:
     return reasons
 
 
-def learning_limits(workload: Workload, what: str) -> list[str]:
-    """Return why `what`, which computes a plain loss and one learning rate, refuses a workload."""
-    reasons = []
-    if workload.embedding is not None:
-        reasons.append(f"embedding must be left out for {what}, which looks up no words")
-    if workload.training.truncate_steps is not None:
-        reasons.append(f"training.truncate_steps must be left out for {what}, whose steps begin without state")
-    if workload.training.class_weights is not None:
-        reasons.append(f"training.class_weights must be left out for {what}, whose loss has no weights")
-    if workload.training.layer_rates is not None:
-        reasons.append(f"training.layer_rates must be left out for {what}, which updates all layers at one rate")
-    return reasons
-
-
 def stream_limits(workload: Workload, what: str) -> list[str]:
     """Return why `what`, which knows of whole sequences of vectors, refuses a workload of words or of windows."""
     reasons = []
@@ -75,13 +64,6 @@ def stream_limits(workload: Workload, what: str) -> list[str]:
     if workload.training.truncate_steps is not None:
         reasons.append(f"training.truncate_steps must be left out for {what}, which is of whole sequences")
     return reasons
-
-
-def dense_limits(workload: Workload, what: str) -> list[str]:
-    """Return why `what`, which supports whole columns only, refuses a workload of sparse weights."""
-    if workload.sparsity.density == 1:
-        return []
-    return [f"sparsity.rule must be 'dense' for {what}, not {workload.sparsity.rule!r}"]
 
 
 def forward_limits(workload: Workload, what: str) -> list[str]:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.program import MODE_NAMES, PHASES, Ops, Phase, Program
+from deltatrain.accel.program import CACHE, MODE_NAMES, PHASES, Ops, Phase, Program
 from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.workloads.lowering.placement import with_cache
 
 PHASE_OF_MODE: dict[str, Phase] = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}
 
@@ -56,4 +57,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         table[name][:] = values
     listed = (np.flatnonzero(fired) % width).astype(np.int32)
     local, remote = ({}, {"matrix": matrix.bytes}) if matrix.remote else ({"matrix": matrix.bytes}, {})
+    if architecture.cache is not None and architecture.cache.own_bytes is not None:
+        local[CACHE] = architecture.cache.own_bytes
+    local = with_cache(local, architecture)
     return Program(architecture, Ops(**table), (matrix,), listed, local, remote)

@@ -13,6 +13,7 @@ from deltatrain.accel.errors import FitError
 from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import EncoderMode, encoder_mode
 from deltatrain.accel.op_table import Stream
+from deltatrain.accel.program import CACHE
 from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
@@ -201,6 +202,9 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         "column buffer": architecture.dma.buffer_bytes,
     }
     first = "the neurons' state and the column buffer"
+    if architecture.cache is not None and architecture.cache.own_bytes is not None:
+        local[CACHE] = architecture.cache.own_bytes
+        first = "the neurons' state, the column buffer and the column cache"
     if architecture.tiles.count > 1:
         local["exchange buffers"] = exchange_bytes(architecture, shape)
         first = "the neurons' state, the column buffer and the exchange buffers"
@@ -276,6 +280,16 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
         local_bytes=local_bytes,
         remote_bytes=remote_bytes,
     )
+
+
+def with_cache(local: dict[str, int], architecture: Architecture) -> dict[str, int]:
+    """Return what local memory holds, by use, with a column cache in the rest of it if the machine has such a one."""
+    cache = architecture.cache
+    if cache is None or cache.own_bytes is not None:
+        return local
+    others = {use: size for use, size in local.items() if use != CACHE}
+    sets = architecture.cache_sets(architecture.local.bytes - sum(others.values()))
+    return others | {CACHE: sets * cache.ways * cache.line_bytes}
 
 
 def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:

@@ -20,7 +20,7 @@ from deltatrain.accel.errors import FitError
 from deltatrain.accel.op_table import Stream
 from deltatrain.accel.program import Program
 from deltatrain.accel.tensor import CompressedColumns, Tensor
-from deltatrain.workloads.lowering.placement import Shape, matrices
+from deltatrain.workloads.lowering.placement import Shape, matrices, with_cache
 
 POINTER_BYTES = 4
 """Of an entry in the table of columns."""
@@ -110,6 +110,7 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
             raise FitError(f"sparsity.density is too high to compress: {use} would take {needed} bytes, whole {room}")
         (remote if whole[0].remote else local)[use] = needed
     local["column table"] = sum(POINTER_BYTES * (len(one.words) + 1) for one in columns)
+    local = with_cache(local, program.architecture)
     _check(program.architecture, tensors, sum(local.values()))
     return replace(program, tensors=tuple(tensors), local_bytes=local, remote_bytes=remote)
 
@@ -143,4 +144,9 @@ def _check(architecture: Architecture, tensors: Sequence[Tensor], local_bytes: i
         raise FitError(
             f"dma.buffer_bytes must hold two compressed words of a weight and a gradient matrix, {needed} bytes, "
             f"not {architecture.dma.buffer_bytes}"
+        )
+    longest = max((tensor.word_bytes for tensor in tensors if tensor.remote), default=0)
+    if architecture.cache is not None and longest > architecture.cache.line_bytes:
+        raise FitError(
+            f"cache.line_bytes must hold a compressed word, {longest} bytes, not {architecture.cache.line_bytes}"
         )

@@ -75,10 +75,10 @@ def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
 
     It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, or a state is
-    carried.
+    carried; nor with a column cache, where an op's bytes depend on those before it.
     """
     shape = shape_of(trace)
-    if recorded.weights or _is_begun(recorded) or (shape.learns and _policy_that_runs_again(architecture) is not None):
+    if recorded.weights or not _are_alike(architecture, shape, recorded):
         return recorded_program(architecture, trace, recorded)
     refuse(limits(architecture, trace.workload))
     steps = _steps_alike(architecture, shape, recorded, fired_alike, recorded)
@@ -88,15 +88,16 @@ def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
 def alike_dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of `dense_program` for laws that add up ops: those alike in one row, where that can be."""
     shape = shape_of(trace)
-    if _is_begun(recorded) or (shape.learns and _policy_that_runs_again(architecture) is not None):
+    if not _are_alike(architecture, shape, recorded):
         return dense_program(architecture, trace, recorded)
     steps = _steps_alike(architecture, shape, recorded, dense_alike, recorded.lengths)
     return program_of_alike(architecture, shape, steps, trace.workload.readout)
 
 
-def _is_begun(recorded: RecordedStep) -> bool:
-    """Tell whether the step is more than its masks: it goes on from a state, or looks words up."""
-    return recorded.carried or recorded.words is not None
+def _are_alike(architecture: Architecture, shape: Shape, recorded: RecordedStep) -> bool:
+    """Tell whether ops with as many columns take the same, and the step is no more than its masks."""
+    runs_again = shape.learns and _policy_that_runs_again(architecture) is not None
+    return not (recorded.carried or recorded.words is not None or runs_again or architecture.cache is not None)
 
 
 def _steps_alike(

@@ -8,6 +8,7 @@ from deltatrain.workloads.arrays.packing import Array
 
 BETA_2 = 0.999  # Kingma and Ba, Adam, ICLR 2015, algorithm 1
 EPSILON = 1e-8  # same place
+STEPS = "steps"  # the array that has how many were taken
 
 
 def start(parameters: Array) -> dict[str, Array]:
@@ -15,7 +16,7 @@ def start(parameters: Array) -> dict[str, Array]:
     return {
         "mean": np.zeros_like(parameters),
         "square": np.zeros_like(parameters),
-        "steps": np.zeros(1, np.int64),
+        STEPS: np.zeros(1, np.int64),
     }
 
 
@@ -28,10 +29,10 @@ def update(
     weight_decay: float,
 ) -> tuple[Array, dict[str, Array]]:
     """Return parameters and state after one step; arrays of shape (n,), nothing is changed in place."""
-    steps = state["steps"] + 1
+    steps = state[STEPS] + 1
     mean = momentum * state["mean"] + (1 - momentum) * gradient
     square = BETA_2 * state["square"] + (1 - BETA_2) * gradient * gradient
     rate = learning_rate / (1 - momentum ** int(steps[0]))
     spread = np.sqrt(square / (1 - BETA_2 ** int(steps[0]))) + EPSILON
     decayed = parameters * (1 - learning_rate * weight_decay)
-    return decayed - rate * mean / spread, {"mean": mean, "square": square, "steps": steps}
+    return decayed - rate * mean / spread, {"mean": mean, "square": square, STEPS: steps}

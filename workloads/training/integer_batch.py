@@ -8,19 +8,26 @@ are the same functions, on vectors as long as those of all samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltatrain.accel.cells import accumulator_rows
-from deltatrain.accel.modes import loss
-from deltatrain.accel.number import Integers, fit, rescale
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.number import Integers, fit, move_point
 from deltatrain.workloads.arrays.packing import Packing, last_rows, packing_of, sample_of_rows
 from deltatrain.workloads.training import integer_products
 from deltatrain.workloads.training.integer_layer import one
 from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters
 from deltatrain.workloads.training.integer_products import Entries
-from deltatrain.workloads.training.integer_training import IntegerNetwork, moved
+from deltatrain.workloads.training.integer_training import (
+    IntegerNetwork,
+    Label,
+    moved,
+    read_steps,
+    wanted_rows,
+)
+from deltatrain.workloads.training.stored_numbers import Tally
 
 
 class _Stream(NamedTuple):
@@ -31,7 +38,7 @@ class _Stream(NamedTuple):
     W_T
         Its matrix, transposed, shape (C, R), the bias the last of C columns.
     rows
-        The entries of M that it adds to, shape (R,).
+        The entries of M that it adds to, shape (R,), or where they are neighbours a slice of so many.
     blocks
         How many blocks of H these are.
     width
@@ -39,12 +46,12 @@ class _Stream(NamedTuple):
     """
 
     W_T: Integers
-    rows: Integers
+    rows: Integers | slice
     blocks: int
     width: int
 
 
-class _Ran(NamedTuple):
+class LayerRan(NamedTuple):
     """What a layer's forward pass leaves; N packed rows.
 
     Attributes
@@ -60,11 +67,44 @@ class _Ran(NamedTuple):
     tape: Integers
 
 
+class Batch(NamedTuple):
+    """A mini-batch in integers.
+
+    Attributes
+    ----------
+    packing
+        Where the steps of each sample lie.
+    inputs
+        In ``formats.activation``, packed, shape (N, F).
+    wanted
+        Of each row that is read (`rows_read`): a class, shape (R,), or numbers in ``formats.memory``, shape (R, K).
+    """
+
+    packing: Packing
+    inputs: Integers
+    wanted: Integers
+
+
+class Ran(NamedTuple):
+    """A forward pass.
+
+    Attributes
+    ----------
+    layers
+        What each left.
+    logits
+        Of the rows that are read, in ``formats.memory``, shape (R, classes).
+    """
+
+    layers: tuple[LayerRan, ...]
+    logits: Integers
+
+
 def updated(
     network: IntegerNetwork,
     parameters: IntegerParameters,
     samples: Sequence[Integers],
-    labels: Sequence[int],
+    labels: Sequence[Label],
     learning_rate: int,
 ) -> IntegerParameters:
     """Return the weights after one training step; parameters as of `integer_training.training_step`."""
@@ -72,24 +112,57 @@ def updated(
 
 
 def gradients(
-    network: IntegerNetwork, parameters: IntegerParameters, samples: Sequence[Integers], labels: Sequence[int]
+    network: IntegerNetwork, parameters: IntegerParameters, samples: Sequence[Integers], labels: Sequence[Label]
 ) -> IntegerParameters:
     """Return dW of each matrix, summed over samples; parameters as of `integer_training.training_step`."""
+    batch = batch_of(network, samples, labels)
+    return backward(network, parameters, batch, forward(network, parameters, batch, Tally()), Tally())
+
+
+def batch_of(network: IntegerNetwork, samples: Sequence[Integers], labels: Sequence[Label]) -> Batch:
+    """Return samples side by side; parameters as of `integer_training.training_step`."""
     packing = packing_of(np.array([len(x) for x in samples]))
-    below = np.stack([samples[b][t] for t, n in enumerate(packing.active) for b in packing.order[:n]])
+    inputs = np.stack([samples[b][t] for t, n in enumerate(packing.active) for b in packing.order[:n]])
+    each = [wanted_rows(label, len(read_steps(network, len(x)))) for label, x in zip(labels, samples, strict=True)]
+    if network.readout == "last":
+        return Batch(packing, inputs, np.array([rows[0] for rows in each]))
+    return Batch(
+        packing, inputs, np.array([each[b][t] for t, n in enumerate(packing.active) for b in packing.order[:n]])
+    )
+
+
+def rows_read(network: IntegerNetwork, packing: Packing) -> Integers:
+    """Return which packed rows the read-out reads: the last of each sample, in the caller's order, or all."""
+    return np.arange(packing.rows) if network.readout == "every" else last_rows(packing)
+
+
+def forward(network: IntegerNetwork, parameters: IntegerParameters, batch: Batch, tally: Tally) -> Ran:
+    """Run a mini-batch forward, and count what was stored."""
+    below, layers = batch.inputs, []
+    for layer, least in zip(parameters.layers, network.thresholds, strict=True):
+        layers.append(_forward(network, _streams(network, layer), least, below, batch.packing, tally))
+        below = layers[-1].h
+    entries = _read_entries(network, below, batch.packing)
+    logits = np.zeros((len(rows_read(network, batch.packing)), len(parameters.readout)), np.int64)
+    memory = network.engine.formats.memory
+    left = integer_products.add(logits, entries, np.ascontiguousarray(parameters.readout.T), memory)
+    tally.add("M", len(entries.rows) * len(parameters.readout), left)
+    return Ran(tuple(layers), logits)
+
+
+def backward(
+    network: IntegerNetwork, parameters: IntegerParameters, batch: Batch, ran: Ran, tally: Tally
+) -> IntegerParameters:
+    """Return dW of each matrix, summed over samples, and count what was stored; `ran` is of the same weights."""
+    packing = batch.packing
     steps = np.repeat(np.arange(len(packing.active)), packing.active)
     order = np.lexsort((-steps, sample_of_rows(packing)))  # sample after sample, each from its last step
-    streams = [_streams(network, layer) for layer in parameters.layers]
-    ran: list[_Ran] = []
-    for of_layer, least in zip(streams, network.thresholds, strict=True):
-        ran.append(_forward(network, of_layer, least, below, packing))
-        below = ran[-1].h
-    read = order if network.readout == "every" else last_rows(packing)
-    g_above, dW_out = _read_out(network, parameters.readout, below, read, labels, sample_of_rows(packing))
+    g_above, dW_out = _read_out(network, parameters.readout, batch, ran, order, tally)
     layers: list[IntegerLayer] = []
-    for number in reversed(range(len(ran))):
-        g_memory, g_above = _backward(network, streams[number], ran[number], g_above, packing, wants_input=number > 0)
-        layers.insert(0, _learned(network, streams[number], ran[number], g_memory, packing, order))
+    for number in reversed(range(len(ran.layers))):
+        streams, left = _streams(network, parameters.layers[number]), ran.layers[number]
+        g_memory, g_above = _backward(network, streams, left, g_above, packing, tally, wants_input=number > 0)
+        layers.insert(0, _learned(network, streams, left, g_memory, packing, order, tally))
     return IntegerParameters(tuple(layers), dW_out)
 
 
@@ -101,15 +174,27 @@ def _streams(network: IntegerNetwork, layer: IntegerLayer) -> tuple[_Stream, _St
         (layer.W_h, arithmetic.BLOCKS_H, arithmetic.BIAS_H),
     )
     x, h = (
-        _Stream(np.ascontiguousarray(W.T), accumulator_rows(blocks, width), len(blocks), W.shape[1] - bias)
+        _Stream(np.ascontiguousarray(W.T), _rows(blocks, width), len(blocks), W.shape[1] - bias)
         for W, blocks, bias in found
     )
     return x, h
 
 
+def _rows(blocks: Sequence[int], width: int) -> Integers | slice:
+    """Return the entries of M to which blocks of so many rows add."""
+    if tuple(blocks) == tuple(range(len(blocks))):
+        return slice(0, len(blocks) * width)
+    return accumulator_rows(tuple(blocks), width)
+
+
 def _forward(
-    network: IntegerNetwork, streams: tuple[_Stream, _Stream], least: tuple[int, int], x: Integers, packing: Packing
-) -> _Ran:
+    network: IntegerNetwork,
+    streams: tuple[_Stream, _Stream],
+    least: tuple[int, int],
+    x: Integers,
+    packing: Packing,
+    tally: Tally,
+) -> LayerRan:
     """Run a layer forward; `x` is its packed input, shape (N, I)."""
     arithmetic, formats, samples = network.arithmetic, network.engine.formats, packing.samples
     hats = [np.zeros((samples, stream.width), np.int64) for stream in streams]
@@ -125,15 +210,20 @@ def _forward(
             if stream.blocks:
                 entries = _encoded(network, stream, value, hats[number][:n], least[number], biased=biased)
                 listed[number].append(entries)
-                part = memory[:n, stream.rows]
-                integer_products.add(part, entries, stream.W_T, formats.memory)
+                part = memory[:n, stream.rows]  # a view of neighbours, else a copy
+                left = integer_products.add(part, entries, stream.W_T, formats.memory)
+                tally.add("M", len(entries.rows) * part.shape[1], left)
                 memory[:n, stream.rows] = part
         state[:, :n], h[:n], tape = arithmetic.forward(
             _blocks(memory[:n], arithmetic.ACCUMULATORS), state[:, :n], formats
         )
         hs.append(h[:n].copy())
         tapes.append(tape)
-    return _Ran(listed, np.concatenate(hs), np.concatenate(tapes, axis=1))
+    ran = LayerRan(listed, np.concatenate(hs), np.concatenate(tapes, axis=1))
+    tally.at_ends("h", ran.h, formats.activation)
+    wide = [name in arithmetic.WIDE for name in arithmetic.TAPE]
+    tally.at_ends("state", ran.tape[wide], formats.state)
+    return ran
 
 
 def _encoded(
@@ -154,34 +244,39 @@ def _encoded(
     return Entries(rows[place], columns[place], delta[place])
 
 
-def _read_out(
-    network: IntegerNetwork, W: Integers, h: Integers, read: Integers, labels: Sequence[int], owner: Integers
-) -> tuple[Integers, Integers]:
-    """Return the gradient of each h, shape (N, H), and dW of the read-out `W`; rows are `read` in this order."""
-    formats, W_T = network.engine.formats, np.ascontiguousarray(W.T)
-    values = network.cell.encoder.emitted(h[read])
-    ones = np.full((len(read), 1), one(network.engine))
-    with_one = np.hstack([values, ones])
+def _read_entries(network: IntegerNetwork, h: Integers, packing: Packing) -> Entries:
+    """Return what the read-out takes of h, shape (N, H), and the 1.0 of its bias: all that is not zero."""
+    values = network.cell.encoder.emitted(h[rows_read(network, packing)])
+    with_one = np.hstack([values, np.full((len(values), 1), one(network.engine))])
     rows, columns = np.nonzero(with_one)
-    entries = Entries(rows, columns, with_one[rows, columns])
-    logits = np.zeros((len(read), len(W)), np.int64)
-    integer_products.add(logits, entries, W_T, formats.memory)
-    wanted = (labels[sample] for sample in owner[read])
-    g_logits = np.stack([loss.result(row, label, formats) for row, label in zip(logits, wanted, strict=True)])
-    rows, columns = (index.ravel() for index in np.indices(values.shape))
+    return Entries(rows, columns, with_one[rows, columns])
+
+
+def _read_out(
+    network: IntegerNetwork, W: Integers, batch: Batch, ran: Ran, order: Integers, tally: Tally
+) -> tuple[Integers, Integers]:
+    """Return the gradient of each h, shape (N, H), and dW of the read-out `W`; of all rows, taken in `order`."""
+    formats, h = network.engine.formats, ran.layers[-1].h
+    mode: Any = MODES.load(network.loss)
+    g_logits = mode.result(ran.logits, batch.wanted, formats)
+    read, W_T = rows_read(network, batch.packing), np.ascontiguousarray(W.T)
+    rows, columns = (index.ravel() for index in np.indices((len(read), h.shape[1])))
     g_h = np.zeros_like(h)
-    g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T, 1).reshape(values.shape)
-    dW_T = np.zeros_like(W_T)
-    integer_products.outer(dW_T, g_logits, entries, np.arange(len(read)), formats.weight_gradient)
+    g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T, 1, tally).reshape(-1, h.shape[1])
+    entries, dW_T = _read_entries(network, h, batch.packing), np.zeros_like(W_T)
+    order = order if network.readout == "every" else np.arange(len(read))
+    left = integer_products.outer(dW_T, g_logits, entries, order, formats.weight_gradient)
+    tally.add("dW", len(entries.rows) * len(W), left)
     return g_h, np.ascontiguousarray(dW_T.T)
 
 
 def _backward(
     network: IntegerNetwork,
     streams: tuple[_Stream, _Stream],
-    ran: _Ran,
+    ran: LayerRan,
     g_above: Integers,
     packing: Packing,
+    tally: Tally,
     *,
     wants_input: bool,
 ) -> tuple[Integers, Integers]:
@@ -198,39 +293,48 @@ def _backward(
         later[:, :n], carry[:n] = arithmetic.backward(g_h, carry[:n], ran.tape[:, rows], later[:, :n], formats)
         g_memory[rows] = later[:, :n].swapaxes(0, 1).reshape(n, -1)
         if streams[1].blocks:
-            through[:n] = _adjoint(network, streams[1], ran.listed[1][t], g_memory[rows], g_hats[1][:n])
+            through[:n] = _adjoint(network, streams[1], ran.listed[1][t], g_memory[rows], g_hats[1][:n], tally)
         if wants_input:
-            g_x[rows] = _adjoint(network, streams[0], ran.listed[0][t], g_memory[rows], g_hats[0][:n])
+            g_x[rows] = _adjoint(network, streams[0], ran.listed[0][t], g_memory[rows], g_hats[0][:n], tally)
+    tally.at_ends("g_M", g_memory, formats.gradient)
     return g_memory, g_x
 
 
 def _adjoint(
-    network: IntegerNetwork, stream: _Stream, listed: Entries, g_memory: Integers, g_hat: Integers
+    network: IntegerNetwork, stream: _Stream, listed: Entries, g_memory: Integers, g_hat: Integers, tally: Tally
 ) -> Integers:
     """Return the gradient of a step's values, shape (n, W), and turn `g_hat` into that of the step before."""
     elements = listed.columns < stream.width  # not the bias
     asked = Entries(*(array[elements] for array in listed))
-    s = _through(network, g_memory[:, stream.rows], asked, stream.W_T, stream.blocks)
+    s = _through(network, g_memory[:, stream.rows], asked, stream.W_T, stream.blocks, tally)
     places = asked.rows * stream.width + asked.columns
     g_value, before = network.cell.encoder.adjoint(g_hat.ravel(), places, s, network.engine.formats)
     g_hat[...] = before.reshape(g_hat.shape)
     return g_value.reshape(g_hat.shape)
 
 
-def _through(network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers, blocks: int) -> Integers:
+def _through(
+    network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers, blocks: int, tally: Tally
+) -> Integers:
     """Return the gradient of each entry, in ``formats.gradient``, from that of the rows that it adds to."""
     formats = network.engine.formats
-    total = integer_products.back(g, asked, W_T, blocks, network.engine.lanes, formats.backward_sum)
-    return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
+    total = integer_products.back(
+        np.ascontiguousarray(g), asked, W_T, blocks, network.engine.lanes, formats.backward_sum
+    )
+    nearest = move_point(total, formats.backward_sum.fraction_bits, formats.gradient.fraction_bits)
+    stored = fit(nearest, formats.gradient)
+    tally.rounded("g", total, nearest, stored)
+    return stored
 
 
 def _learned(
     network: IntegerNetwork,
     streams: tuple[_Stream, _Stream],
-    ran: _Ran,
+    ran: LayerRan,
     g_memory: Integers,
     packing: Packing,
     order: Integers,
+    tally: Tally,
 ) -> IntegerLayer:
     """Return dW of a layer, its products taken in `order` of the packed rows."""
     found = []
@@ -241,7 +345,8 @@ def _learned(
             columns, delta = (np.concatenate([entries[k] for entries in listed]) for k in (1, 2))
             every = Entries(rows, columns, delta)
             number = network.engine.formats.weight_gradient
-            integer_products.outer(dW_T, g_memory[:, stream.rows], every, order, number)
+            left = integer_products.outer(dW_T, g_memory[:, stream.rows], every, order, number)
+            tally.add("dW", len(rows) * dW_T.shape[1], left)
         found.append(np.ascontiguousarray(dW_T.T))
     return IntegerLayer(*found)
 

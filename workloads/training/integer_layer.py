@@ -12,7 +12,7 @@ import numpy as np
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import accumulator_rows
-from deltatrain.accel.engine import Engine
+from deltatrain.accel.engine import Engine, MachineNumbers
 from deltatrain.accel.modes import EncoderMode, cell_backward, cell_forward, encoder_mode, matvec, matvec_t, outer
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers, fit
@@ -31,7 +31,7 @@ class Cell(NamedTuple):
     """
 
     arithmetic: CellArithmetic
-    engine: Engine
+    engine: Engine | MachineNumbers
 
     @property
     def encoder(self) -> EncoderMode:
@@ -244,7 +244,7 @@ def input_gradient(
     return adjoint._replace(g_x_hat=g_x_hat), g_x
 
 
-def with_one(engine: Engine, values: Integers) -> Integers:
+def with_one(engine: Engine | MachineNumbers, values: Integers) -> Integers:
     """Return `values` with the 1.0 of a bias column behind them."""
     return np.append(values, one(engine))
 
@@ -266,7 +266,7 @@ def _with_bias(cell: Cell, fired: Fired, column: int) -> Fired:
     return Fired(np.append(fired.columns, column), np.append(fired.delta, one(cell.engine)))
 
 
-def one(engine: Engine) -> int:
+def one(engine: Engine | MachineNumbers) -> int:
     """Return 1.0 in ``formats.activation``."""
     activation = engine.formats.activation
     return min(1 << activation.fraction_bits, activation.highest)

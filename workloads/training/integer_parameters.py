@@ -48,6 +48,19 @@ class IntegerParameters(NamedTuple):
         """Return W_x and W_h of each layer, then the readout."""
         return (*(matrix for layer in self.layers for matrix in layer), self.readout)
 
+    def vector(self) -> Integers:
+        """Return all of them as one vector, in the order of `matrices`, shape (n,)."""
+        return np.concatenate([matrix.ravel() for matrix in self.matrices()])
+
+
+def from_vector(vector: Integers, like: IntegerParameters) -> IntegerParameters:
+    """Return what `IntegerParameters.vector` made one vector of, in the shapes of `like`."""
+    ends = np.cumsum([matrix.size for matrix in like.matrices()])
+    parts = np.split(vector, ends[:-1])
+    *of_layers, readout = (part.reshape(m.shape) for part, m in zip(parts, like.matrices(), strict=True))
+    layers = zip(of_layers[::2], of_layers[1::2], strict=True)
+    return IntegerParameters(tuple(IntegerLayer(*matrices) for matrices in layers), readout)
+
 
 def zeros_like(parameters: IntegerParameters) -> IntegerParameters:
     """Return zeros in the shapes of `parameters`: gradients before the first sample."""

@@ -1,7 +1,8 @@
 """The engine's three products over lists of many samples, compiled: the integers of `matvec`, `matvec_t` and `outer`.
 
 A list is that of vectors side by side: an entry of `columns` is the vector's row times its width and the column in it.
-Sums are fitted after every addition, in the order of the list, as `accel.number.accumulate` states it.
+Sums are fitted after every addition, in the order of the list, as `accel.number.accumulate` states it. Each product
+also tells how many sums had left the range by then.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class Entries(NamedTuple):
     delta: Integers
 
 
-def add(memory: Integers, entries: Entries, W_T: Integers, number: NumberFormat) -> None:
+def add(memory: Integers, entries: Entries, W_T: Integers, number: NumberFormat) -> int:
     """Add to each row of `memory`, shape (n, R), its listed rows of `W_T`, shape (C, R), times their values."""
-    _add(memory, *entries, W_T, number.lowest, number.highest, number.overflow == "wrap")
+    return _add(memory, *entries, W_T, number.lowest, number.highest, number.overflow == "wrap")
 
 
 def back(g: Integers, entries: Entries, W_T: Integers, blocks: int, lanes: int, number: NumberFormat) -> Integers:
@@ -43,21 +44,27 @@ def back(g: Integers, entries: Entries, W_T: Integers, blocks: int, lanes: int, 
     return total
 
 
-def outer(dW_T: Integers, g: Integers, entries: Entries, order: Integers, number: NumberFormat) -> None:
+def outer(dW_T: Integers, g: Integers, entries: Entries, order: Integers, number: NumberFormat) -> int:
     """Add to `dW_T`, shape (C, R), the products of rows of `g`, shape (N, R), with their entries, rows in `order`."""
     begins = np.searchsorted(entries.rows, np.arange(len(g) + 1))
     fitting = (number.lowest, number.highest, number.overflow == "wrap")
-    _outer(dW_T, g, entries.columns, entries.delta, begins, order, *fitting)
+    return _outer(dW_T, g, entries.columns, entries.delta, begins, order, *fitting)
 
 
-def _add_scaled_row(total: Integers, row: Integers, value: int, lowest: int, highest: int, wraps: bool) -> None:
-    """Add ``row * value`` to `total`, shape (R,), and fit it."""
+def _add_scaled_row(total: Integers, row: Integers, value: int, lowest: int, highest: int, wraps: bool) -> int:
+    """Add ``row * value`` to `total`, shape (R,), and fit it; return how many left the range."""
+    left = 0
     if wraps:
         for o in range(len(total)):
-            total[o] = ((total[o] + row[o] * value - lowest) & (highest - lowest)) + lowest
+            wide = total[o] + row[o] * value
+            total[o] = ((wide - lowest) & (highest - lowest)) + lowest
+            left += total[o] != wide
     else:
         for o in range(len(total)):
-            total[o] = min(max(total[o] + row[o] * value, lowest), highest)
+            wide = total[o] + row[o] * value
+            total[o] = min(max(wide, lowest), highest)
+            left += total[o] != wide
+    return left
 
 
 def _add_entries(
@@ -69,9 +76,11 @@ def _add_entries(
     lowest: int,
     highest: int,
     wraps: bool,
-) -> None:
+) -> int:
+    left = 0
     for k in range(len(rows)):
-        _add_scaled(memory[rows[k]], W_T[columns[k]], delta[k], lowest, highest, wraps)
+        left += _add_scaled(memory[rows[k]], W_T[columns[k]], delta[k], lowest, highest, wraps)
+    return left
 
 
 def _back_entries(
@@ -110,10 +119,12 @@ def _outer_entries(
     lowest: int,
     highest: int,
     wraps: bool,
-) -> None:
+) -> int:
+    left = 0
     for row in order:
         for k in range(begins[row], begins[row + 1]):
-            _add_scaled(dW_T[columns[k]], g[row], delta[k], lowest, highest, wraps)
+            left += _add_scaled(dW_T[columns[k]], g[row], delta[k], lowest, highest, wraps)
+    return left
 
 
 _add_scaled = compiled(_add_scaled_row)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
-from deltatrain.accel.engine import Engine
+from deltatrain.accel.engine import Engine, MachineNumbers
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes.encode import threshold
 from deltatrain.accel.number import Integers, quantise
@@ -32,7 +32,7 @@ class IntegerNumbers(NamedTuple):
     learning_rate: int
 
 
-def in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> IntegerNumbers:
+def in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: RecordedStep) -> IntegerNumbers:
     """Return the numbers of one of a trace's recorded steps, rounded to an engine's formats.
 
     Raises
@@ -51,11 +51,11 @@ def in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> Integer
         quantised(from_flat(numbers.parameters, trace.sizes), network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         integer_labels(numbers.labels, workload.wants, recorded.lengths, engine),
-        integer_learning_rate(float(numbers.learning_rate), trace, recorded.lengths, engine),
+        integer_learning_rate(float(numbers.learning_rate), workload, trace.classes, recorded.lengths, engine),
     )
 
 
-def fired_in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> RecordedStep:
+def fired_in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: RecordedStep) -> RecordedStep:
     """Return a recorded step with the masks that its forward pass has in an engine's integers; errors as above."""
     numbers = in_integers(engine, trace, recorded)
     ran = [forward(numbers.network, numbers.parameters, x) for x in numbers.samples]
@@ -63,7 +63,7 @@ def fired_in_integers(engine: Engine, trace: Trace, recorded: RecordedStep) -> R
     return replace(recorded, fired_x=masks.fired_x, fired_h=masks.fired_h, asked_x=masks.asked_x, asked_h=masks.asked_h)
 
 
-def integer_network(workload: Workload, engine: Engine) -> IntegerNetwork:
+def integer_network(workload: Workload, engine: Engine | MachineNumbers) -> IntegerNetwork:
     """Return what an engine computes for a workload."""
     thresholds = tuple((threshold(x, engine.formats), threshold(h, engine.formats)) for x, h in workload.thresholds)
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
@@ -71,7 +71,7 @@ def integer_network(workload: Workload, engine: Engine) -> IntegerNetwork:
 
 
 def integer_labels(
-    labels: NDArray[Any], wants: Wanted, lengths: NDArray[np.int64], engine: Engine
+    labels: NDArray[Any], wants: Wanted, lengths: NDArray[np.int64], engine: Engine | MachineNumbers
 ) -> tuple[Label, ...]:
     """Return what is wanted of each sample, from `StepNumbers.labels`; numbers are rounded to ``formats.memory``."""
     if wants == "classes":
@@ -83,13 +83,15 @@ def integer_labels(
     return tuple(labels[:steps, sample] for sample, steps in enumerate(lengths.tolist()))
 
 
-def integer_learning_rate(rate: float, trace: Trace, lengths: NDArray[np.int64], engine: Engine) -> int:
+def integer_learning_rate(
+    rate: float, workload: Workload, classes: int, lengths: NDArray[np.int64], engine: Engine | MachineNumbers
+) -> int:
     """Return a learning rate in ``formats.learning_rate``, at least the least that it holds.
 
     It is divided by the number of classified steps, because the machine sums the loss where training takes a mean. The
     gradient of K squared errors lacks the factor 2 / K of their mean, so the rate has it.
     """
-    classified = int(lengths.sum()) if trace.workload.readout == "every" else len(lengths)
-    if not TASKS.load(trace.workload.task).CLASSES:
-        rate *= 2 / trace.classes
+    classified = int(lengths.sum()) if workload.readout == "every" else len(lengths)
+    if not TASKS.load(workload.task).CLASSES:
+        rate *= 2 / classes
     return max(int(quantise(np.array(rate / classified), engine.formats.learning_rate)), 1)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
-from deltatrain.accel.engine import Engine
+from deltatrain.accel.engine import Engine, MachineNumbers
 from deltatrain.accel.modes import MODES, matvec, matvec_t, outer, update
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers
@@ -48,7 +48,7 @@ class IntegerNetwork(NamedTuple):
     """
 
     arithmetic: CellArithmetic
-    engine: Engine
+    engine: Engine | MachineNumbers
     thresholds: tuple[tuple[int, int], ...]
     readout: str
     loss: str = "loss"
@@ -140,6 +140,7 @@ def training_step(
     samples: Sequence[Integers],
     labels: Sequence[Label],
     learning_rate: int,
+    before: IntegerParameters | None = None,
 ) -> IntegerStep:
     """Run one training step of a mini-batch.
 
@@ -153,8 +154,10 @@ def training_step(
         What is wanted of each (`Label`).
     learning_rate
         In ``formats.learning_rate``.
+    before
+        What dW are at first, and are added to in place; zero if not given.
     """
-    gradients, records = zeros_like(parameters), []
+    gradients, records = zeros_like(parameters) if before is None else before, []
     for x, label in zip(samples, labels, strict=True):
         ran = forward(network, parameters, x)
         logits = classify(network, parameters, ran[-1].h)

@@ -11,6 +11,7 @@ from deltatrain.accel.documents import shown
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.network.network import Sizes, from_flat
+from deltatrain.workloads.optimisers.adamw import STEPS
 from deltatrain.workloads.tables import Training
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.workload import Workload
@@ -55,7 +56,7 @@ def _arrays(state: LearningState) -> dict[str, Array]:
 
 
 def _of_arrays(state: LearningState, fresh: LearningState, sizes: Sizes) -> Iterator[str]:
-    """Yield what is wrong with the arrays; an integer of an optimiser is a number of updates."""
+    """Yield what is wrong with the arrays."""
     found, wanted = _arrays(state), _arrays(fresh)
     if found.keys() != wanted.keys():
         yield f"it must have the arrays {', '.join(wanted)}, not {', '.join(found)}"
@@ -67,7 +68,7 @@ def _of_arrays(state: LearningState, fresh: LearningState, sizes: Sizes) -> Iter
             return
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             yield f"{name} must be finite numbers"
-        if array.dtype.kind == "i" and (array != state.updates).any():
+        if name == STEPS and (array != state.updates).any():
             yield f"{name} must be the {state.updates} updates done, not {array.ravel()[0]}"
     for number, pair in enumerate(zip(*(from_flat(one.mask, sizes).arrays() for one in (state, fresh)), strict=True)):
         kept, begun = (int(np.count_nonzero(mask)) for mask in pair)

@@ -11,20 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.arrays.words import one_hot
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.interchange.initial import initial_network
-from deltatrain.workloads.network.fired import nothing_fired
+from deltatrain.workloads.machine_numbers import check_known
 from deltatrain.workloads.network.network import Network, Parameters, Sizes, forward, from_flat, initial_parameters
 from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.optimisers import OPTIMISERS
-from deltatrain.workloads.rules import RULES
-from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.step_numbers import StepNumbers
-from deltatrain.workloads.tables import Training
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
@@ -36,25 +32,19 @@ from deltatrain.workloads.training.choosing import (
     stopped_early,
 )
 from deltatrain.workloads.training.divergence import diverged, highest_loss
+from deltatrain.workloads.training.drawing import INITIAL, MASK, RECORD, generator
 from deltatrain.workloads.training.evaluation import Evaluation, evaluate, recorded_step
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
-from deltatrain.workloads.training.layerwise import kept_outputs, rate_factors
+from deltatrain.workloads.training.integer_evaluation import evaluate as evaluate_in_integers
+from deltatrain.workloads.training.integer_parameters import quantised
+from deltatrain.workloads.training.integer_updates import integer_updates, machine_of, recorded_in_integers, rounded
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.operations import MatrixMacs, matrix_macs
 from deltatrain.workloads.training.resuming import check_resumable
-from deltatrain.workloads.training.streams import (
-    all_windows,
-    epoch_updates,
-    recorded_window,
-    training_batches,
-    truncation_of,
-)
+from deltatrain.workloads.training.streams import epoch_updates, recorded_window, truncation_of
+from deltatrain.workloads.training.updates import Learned, Tell, float_updates, learning_rate
 from deltatrain.workloads.weight_masks import first_mask, next_mask, recorded_weights
 from deltatrain.workloads.workload import Workload
-
-_BEGINNING: State = ()
-# what a generator is drawn for; each purpose has a stream of its own
-_INITIAL, _ORDER, _RECORD, _MASK, _DROPOUT = range(5)
 
 
 class Progress(NamedTuple):
@@ -190,6 +180,7 @@ def _train(
     resume: bool,
     on_progress: Callable[[Progress], None] | None,
 ) -> Trained:
+    check_known(workload)
     check_recordings(workload, recordings)
     sizes = sizes_of(workload, recordings)
     state = _initial_state(workload, sizes, recordings.digest)
@@ -218,31 +209,16 @@ def _finished(workload: Workload, recordings: Recordings, sizes: Sizes, state: L
         vector, mask = best.parameters, best.mask
         step = _best_step(workload, network, state, best, recordings.train)
         recorded = (*(replace(one, numbers=None) for one in state.recorded if one.epoch < best.epoch), step)
-    final = evaluate(network, from_flat(vector, sizes), recordings.test, truncation_of(workload.training))
+    parameters = from_flat(vector, sizes)
+    final = _evaluated(workload, network, parameters, recordings.test)
     highest = highest_loss(workload.dtype) if TASKS.load(workload.task).CLASSES else math.inf
     if not final.loss < highest:
         raise diverged(workload.training, last, state.updates, state.updates, final.loss)
-    chosen = None if best is None else ChosenEpoch(best.epoch, best.loss, final.loss, final.figure)
-    return Trained(workload, sizes, from_flat(vector, sizes), mask, state.epochs, recorded, final, chosen)
-
-
-def clipped(gradient: Array, norm: float) -> Array:
-    """Return `gradient`, shape (n,), scaled down to Euclidean norm `norm` if its own is larger.
-
-    One whose norm is too large for its format has no direction left: it becomes NaN, as the weights will.
-    """
-    own = float(np.linalg.norm(gradient))
-    if own <= norm:
-        return gradient
-    scaled: Array = gradient * gradient.dtype.type(norm / own if math.isfinite(own) else math.nan)
-    return scaled
-
-
-def learning_rate(training: Training, update: int, updates: int, losses: tuple[float, ...]) -> float:
-    """Return the learning rate of update number `update` (from 0) of `updates`, after epochs with these losses."""
-    factor = SCHEDULES.load(training.schedule).factor(update / updates, losses)
-    rising = training.warm_up * updates
-    return training.learning_rate * factor * (min(1.0, (update + 1) / rising) if rising else 1.0)
+    chosen = None
+    if best is not None:
+        floating = _float_figure(workload, network, parameters, recordings.test)
+        chosen = ChosenEpoch(best.epoch, best.loss, final.loss, final.figure, **floating)
+    return Trained(workload, sizes, parameters, mask, state.epochs, recorded, final, chosen)
 
 
 def _epoch(
@@ -257,56 +233,83 @@ def _epoch(
     """Return the state after one more epoch."""
     training, part = workload.training, recordings.train
     network = network_of(workload, sizes, epoch, class_weights_of(training, recordings))
-    rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
-    losses = tuple(counts.loss for counts in state.epochs)
-    batches = training_batches(part.lengths, training, _generator(training, _ORDER, epoch))
     updates = epoch_updates(part.lengths, training) * training.epochs
-    vector, memory, update = state.parameters, state.optimiser, state.updates
-    factors = rate_factors(training, sizes, vector.dtype)
-    total, seen, fired = 0.0, 0, nothing_fired(sizes)
-    truncation, after = truncation_of(training), _BEGINNING
-    kept: tuple[Array, ...] = ()
-    for window in all_windows(part, batches, truncation):
-        if training.dropout:
-            rng = _generator(training, _DROPOUT, update)
-            kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
-        batch = window.x, window.lengths, window.labels, window.state(truncation, after)
-        step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *batch)
-        gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
-        rate = learning_rate(training, update, updates, losses)
-        rates = rate if factors is None else rate * factors
-        vector, memory = optimiser.update(vector, gradient, memory, rates, training.momentum, training.weight_decay)
-        update, seen, total = update + 1, seen + window.weight, total + step.loss * window.weight
-        if not (math.isfinite(step.loss) and np.isfinite(vector).all()):
-            raise diverged(training, epoch, update, updates, step.loss)
-        fired, after = fired + step.fired, step.after
+
+    def tell(update: int, loss: float, figure: float | None = figure) -> None:
         if on_progress:
-            on_progress(Progress(epoch, training.epochs, update, updates, total / seen, figure))
-    parameters = from_flat(vector, sizes)
-    held_out = evaluate(network, parameters, recordings.held_out, truncation)
+            on_progress(Progress(epoch, training.epochs, update, updates, loss, figure))
+
+    learned = _learned(workload, network, part, state, epoch, tell)
+    parameters = from_flat(learned.parameters, sizes)
+    held_out = _evaluated(workload, network, parameters, recordings.held_out)
     if not (math.isfinite(held_out.loss) and math.isfinite(held_out.figure)):
-        raise diverged(training, epoch, update, updates, held_out.loss)
-    if on_progress:
-        on_progress(Progress(epoch, training.epochs, update, updates, total / seen, held_out.figure))
-    told: dict[str, Any] = {TASKS.load(workload.task).FIGURE: held_out.figure}
-    counts = replace(EpochCounts(epoch, network.thresholds is None, total / seen, None, *fired), **told)
+        raise diverged(training, epoch, learned.updates, updates, held_out.loss)
+    tell(learned.updates, learned.loss, held_out.figure)
+    counts = _counts(workload, network, parameters, recordings, epoch, learned, held_out.figure)
     best = state.best
     if recordings.validation is not None and may_be_kept(training, epoch):
-        best = best if best and best.loss <= held_out.loss else Best(epoch, held_out.loss, vector, state.mask)
+        best = (
+            best if best and best.loss <= held_out.loss else Best(epoch, held_out.loss, learned.parameters, state.mask)
+        )
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
-        step_recorded = _record(workload, network, parameters, part, epoch, update, rate)
+        step_recorded = _record(workload, network, parameters, part, epoch, learned.updates, learned.rate)
         recorded = _with_step(recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
-    done = replace(state, updates=update, parameters=vector, optimiser=memory)
-    learned = replace(done, epochs=(*state.epochs, counts), recorded=recorded, best=best)
+    done = replace(state, updates=learned.updates, parameters=learned.parameters, optimiser=learned.memory)
+    after = replace(done, epochs=(*state.epochs, counts), recorded=recorded, best=best)
     if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
-        return learned
-    return _moved(learned, workload, sizes, update / updates)
+        return after
+    return _moved(after, workload, sizes, learned.updates / updates)
+
+
+def _learned(
+    workload: Workload, network: Network, part: Sequences, state: LearningState, epoch: int, tell: Tell
+) -> Learned:
+    """Return what the updates of an epoch leave, in the numbers of the workload."""
+    if workload.training.machine_numbers is not None:
+        return integer_updates(workload, network, part, state, epoch, tell)
+    return float_updates(network, workload.training, part, state, epoch, tell)
+
+
+def _evaluated(workload: Workload, network: Network, parameters: Parameters, sequences: Sequences) -> Evaluation:
+    """Return how well a network does, in the numbers of the workload."""
+    numbers = workload.training.machine_numbers
+    if numbers is None:
+        return evaluate(network, parameters, sequences, truncation_of(workload.training))
+    machine = machine_of(workload, numbers, dense=network.thresholds is None)
+    weights = quantised(parameters, machine.arithmetic, numbers.formats)
+    return evaluate_in_integers(machine, network, weights, sequences)
+
+
+def _float_figure(
+    workload: Workload, network: Network, parameters: Parameters, sequences: Sequences
+) -> dict[str, float]:
+    """Return the figure in floating point of weights that were trained in a machine's numbers, by its field."""
+    if workload.training.machine_numbers is None:
+        return {}
+    return {"float_figure": evaluate(network, parameters, sequences).figure}
+
+
+def _counts(
+    workload: Workload,
+    network: Network,
+    parameters: Parameters,
+    recordings: Recordings,
+    epoch: int,
+    learned: Learned,
+    figure: float,
+) -> EpochCounts:
+    """Return the counts of an epoch, after which the network has this `figure`."""
+    told: dict[str, Any] = {TASKS.load(workload.task).FIGURE: figure}
+    told |= _float_figure(workload, network, parameters, recordings.held_out)
+    stored = {tensor: (*counted,) for tensor, counted in learned.stored.items()}
+    counts = EpochCounts(epoch, network.thresholds is None, learned.loss, None, *learned.fired, stored=stored)
+    return replace(counts, **told)
 
 
 def _moved(state: LearningState, workload: Workload, sizes: Sizes, progress: float) -> LearningState:
     """Return the state with the weights where the sparsity rule has them, and no memory in the optimiser of others."""
-    rng = _generator(workload.training, _MASK, len(state.epochs))
+    rng = generator(workload.training, MASK, len(state.epochs))
     mask = next_mask(state.parameters, state.mask, sizes, workload.sparsity, progress, rng)
     memory = {name: array * mask if array.shape == mask.shape else array for name, array in state.optimiser.items()}
     return replace(state, parameters=state.parameters * mask, mask=mask, optimiser=memory)
@@ -331,7 +334,11 @@ def _record(
     A machine that runs the step updates the weights too. It takes `rate`, the learning rate of the update before.
     """
     training = workload.training
-    chosen = _generator(training, _RECORD, 0).permutation(len(part))[: training.batch]
+    chosen = generator(training, RECORD, 0).permutation(len(part))[: training.batch]
+    if training.machine_numbers is not None:
+        x, lengths, labels = part.batch(chosen)
+        x = one_hot(x, part.vocabulary, np.dtype(np.float64)) if part.vocabulary else x
+        return recorded_in_integers(workload, network, parameters, (x, lengths, labels), (epoch, update), rate)
     window, before = recorded_window(network, parameters, part, chosen, truncation_of(training))
     ran = forward(network, parameters, window.x, window.lengths, before)
     step = recorded_step(ran, epoch, update, window.x if network.sizes.words else None)
@@ -353,7 +360,7 @@ def _best_step(workload: Workload, network: Network, state: LearningState, best:
 
 def _first_parameters(workload: Workload, sizes: Sizes) -> Parameters:
     """Return what training begins with: what is drawn, or the network in the workload's file."""
-    rng = _generator(workload.training, _INITIAL, 0)
+    rng = generator(workload.training, INITIAL, 0)
     drawn = initial_parameters(sizes, rng, workload.dtype, workload.training.forget_bias)
     if workload.initial_weights is None:
         return drawn
@@ -373,12 +380,11 @@ def recorded_untrained(workload: Workload, recordings: Recordings) -> RecordedSt
 
 
 def _initial_state(workload: Workload, sizes: Sizes, data_digest: str) -> LearningState:
-    mask = first_mask(sizes, workload.sparsity, _generator(workload.training, _MASK, 0))
-    parameters = _first_parameters(workload, sizes).flat() * mask
-    optimiser = OPTIMISERS.load(workload.training.optimiser)
-    memory = optimiser.start(parameters)
+    mask = first_mask(sizes, workload.sparsity, generator(workload.training, MASK, 0))
+    first, numbers = _first_parameters(workload, sizes), workload.training.machine_numbers
+    if numbers is not None:
+        parameters, memory = rounded(workload, numbers, first)
+    else:
+        parameters = first.flat() * mask
+        memory = OPTIMISERS.load(workload.training.optimiser).start(parameters)
     return LearningState(workload.digest(), data_digest, 0, parameters, mask, memory, (), ())
-
-
-def _generator(training: Training, purpose: int, epoch: int) -> np.random.Generator:
-    return np.random.default_rng([training.seed, purpose, epoch])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pages import parse, rows, value
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.counters import CacheCounters
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports import palette
 from deltatrain.reports.page import Contents, render
@@ -186,6 +187,23 @@ def test_bars_of_the_off_chip_memory_are_its_clocks_and_the_cycles_lost(make_run
     assert buses.all("span", class_="value")[0].text == share(moving)
     cells = _table(shown, "Clocks of the off-chip data buses")
     _same([row[1] for row in cells], list(ticks.values()))
+
+
+def test_what_the_column_cache_had_stands_in_a_table_and_in_the_drawing(make_run):
+    run = make_run(1)
+    counted = {
+        "FP": CacheCounters(hits=30, misses=10, write_backs=0),
+        "RF": CacheCounters(hits=0, misses=0, write_backs=0),
+        "WG": CacheCounters(hits=20, misses=20, write_backs=7),
+    }
+    counters = run.result.counters.model_copy(update={"cache": counted})
+    shown = _page(replace(run, result=run.result.model_copy(update={"counters": counters, "dense": None})))
+    cells = _table(shown, "Column cache")
+    assert [row[0].text for row in cells] == ["FP", "WG"]
+    _same([cell for row in cells for cell in row[1:]], [0.75, 30, 10, 0, 0.5, 20, 20, 7])
+    drawn = [text.text for drawing in shown.one("div", class_="machine").all("svg") for text in drawing.all("text")]
+    assert sum(words.endswith("column cache hit 62.5 %") for words in drawn) == 2  # for wide and for narrow screens
+    assert "Column cache" not in [table.one("caption").text for table in _page(run).all("table")]
 
 
 @FEW

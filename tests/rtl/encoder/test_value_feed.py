@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reading import first_of, reading
 from streams import always, pattern, run, stream_get, stream_put
 
-from deltatrain.rtl.encoder.value_feed import ValueFeed, VectorMemory
+from deltatrain.rtl.encoder.value_feed import READ_CYCLES, ValueFeed, VectorMemory
 
 FEW = settings(max_examples=80)
 DEPTH = {VectorMemory.X: 5, VectorMemory.H: 9}
@@ -52,7 +52,8 @@ def check(shape, ops, seed, *, may_offer=always, is_ready=always, not_before=Non
         lambda ctx: stream_put(ctx, dut.ops, ops, may_offer, not_before),
         lambda ctx: stream_get(ctx, dut.values, len(expected), is_ready),
     )
-    law = reading([op["words"] for op in ops], not_before=not_before, may_offer=may_offer, is_ready=is_ready)
+    lengths = [op["words"] for op in ops]
+    law = reading(lengths, not_before=not_before, may_offer=may_offer, is_ready=is_ready, latency=READ_CYCLES)
     assert [list(one) for _, one in out] == expected
     assert [cycle for cycle, _ in out] == law.words
     assert taken == law.taken
@@ -67,13 +68,13 @@ def test_words_and_cycles_under_stalls(shape, ops, seed, may_offer, is_ready):
 
 @FEW
 @given(shapes, many_ops(), seeds, st.data())
-def test_an_idle_feed_offers_in_the_next_cycle_and_then_one_a_cycle(shape, ops, seed, data):
+def test_an_idle_feed_offers_after_its_law_s_cycles_and_then_one_a_cycle(shape, ops, seed, data):
     not_before = np.cumsum([data.draw(st.integers(0, 15)) for _ in ops]).tolist()
     law = check(shape, ops, seed, not_before=not_before)
     free, words = 0, []
     for op, known in zip(ops, not_before, strict=True):
         begins = max(free, known)
-        words += range(begins + 1, begins + 1 + op["words"])
+        words += range(begins + READ_CYCLES, begins + READ_CYCLES + op["words"])
         free = begins + max(1, op["words"])
     assert law.words == words
 
@@ -81,7 +82,7 @@ def test_an_idle_feed_offers_in_the_next_cycle_and_then_one_a_cycle(shape, ops, 
 @FEW
 @given(shapes, many_ops(least=1), seeds, patterns)
 def test_vectors_that_stream_lose_no_cycle_but_those_of_the_consumer(shape, ops, seed, is_ready):
-    cycle = 0
+    cycle = READ_CYCLES - 1
     for taken in check(shape, ops, seed, is_ready=is_ready).words:
         cycle = first_of(is_ready, cycle + 1)
         assert taken == cycle

@@ -15,10 +15,11 @@ from lane_bench import LAW, SETTLE_CYCLES, Job, Part, golden, words_of
 from lane_jobs import PLACES, engines, integers
 from streams import always, pattern, plain, run
 
-from deltatrain.accel.modes import SOON_CYCLES, outer, update
+from deltatrain.accel.modes import BEGIN_CYCLES, SOON_CYCLES, outer, update
 from deltatrain.rtl.engine.matrix_store import MatrixStore
 from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lanes.unit import Lanes
+from deltatrain.rtl.lists.entry_reader import READ_CYCLES
 
 few = settings(suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)
@@ -154,7 +155,7 @@ class Bench:
     def sources(self, scene: Scene, may_offer) -> list[Source]:
         """Return what is offered: ops and columns to the stores, ops and entries to the lanes.
 
-        A store's op is there with `soon`, its column a cycle later, the lanes' op with `done`.
+        A store's op is there a cycle after the op begins, its column when it is read, the lanes' op with `done`.
         """
         found = []
         rows = list(zip(scene.jobs, scene.homes, scene.awaited, strict=True))
@@ -162,7 +163,8 @@ class Bench:
             reading = [row for row in rows if row[0].mode in READS[kind]]
             ops = [(descriptor(job, home, job.mode in WRITES[kind]), awaited) for job, home, awaited in reading]
             columns = [(column, awaited) for job, _, awaited in reading for column in job.columns.tolist()]
-            found += [Source(store.ops, ops, 0, next(may_offer)), Source(store.entries, columns, 1, next(may_offer))]
+            of_store = ((store.ops, ops, 1), (store.entries, columns, READ_CYCLES))
+            found += [Source(port, items, BEGIN_CYCLES + lag, next(may_offer)) for port, items, lag in of_store]
         ops = [(job.descriptor(), awaited) for job, _, awaited in rows]
         entries = [
             ({"index": index, "value": value}, awaited)

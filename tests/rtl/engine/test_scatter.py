@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib.wiring import Component, Out, connect, flipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import plain, run
@@ -56,3 +58,48 @@ def test_every_element_is_given_once(lanes, seed, place_share, ask_share, ready_
                 asked = False
 
     run(dut, drive)
+
+
+class Restarted(Component):
+    """A memory whose registers are reset while `clears`."""
+
+    def __init__(self, memory):
+        self.memory, self.clears = memory, Signal()
+        super().__init__({"inside": Out(memory.signature)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = ResetInserter(self.clears)(self.memory)
+        connect(m, self.memory, flipped(self.inside))
+        return m
+
+
+def test_after_a_reset_and_as_many_cycles_as_words_nothing_is_held():
+    dut = Restarted(ScatterMemory(lanes=2, value_bits=5, depth=DEPTH))
+    inside, found = dut.inside, []
+
+    async def drive(ctx):
+        for address in range(DEPTH):
+            ctx.set(inside.place, {"valid": 1, "address": address, "lane": address % 2})
+            await ctx.tick()
+            ctx.set(inside.value, 7)
+        ctx.set(inside.place.valid, 0)
+        await ctx.tick()
+        ctx.set(inside.words.ready, 1)
+        for clears in (False, True):
+            if clears:  # one word was given, the others are held
+                ctx.set(dut.clears, 1)
+                await ctx.tick()
+                ctx.set(dut.clears, 0)
+                await ctx.tick().repeat(DEPTH + 1)
+            ctx.set(inside.addresses.valid, 1)
+            for address in range(DEPTH) if clears else range(1):
+                ctx.set(inside.addresses.payload, address)
+                await ctx.tick()
+                assert ctx.get(inside.words.valid)
+                found.append(plain(ctx.get(inside.words.payload)))
+            ctx.set(inside.addresses.valid, 0)
+            await ctx.tick()
+
+    run(dut, drive)
+    assert found == [(7, 0)] + [(0, 0)] * DEPTH

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reading import first_of, reading
 from streams import always, pattern, run, stream_get, stream_put
 
-from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.entry_reader import READ_CYCLES, EntryReader
 from deltatrain.rtl.lists.ports import ListPlace
 from deltatrain.rtl.lists.source import SourceKind
 
@@ -94,7 +94,7 @@ class Case(NamedTuple):
         dut, m = self.gates()
         expected = self.entries
         lengths = [len(one) for one in expected]
-        law = reading(lengths, not_before=not_before, may_offer=sources, is_ready=entries)
+        law = reading(lengths, not_before=not_before, may_offer=sources, is_ready=entries, latency=READ_CYCLES)
         cycles = max([*law.taken, *law.words]) + REST_CYCLES
         taken, out, watched = run(
             m,
@@ -163,13 +163,13 @@ def test_entries_and_cycles_under_stalls(case, sources, entries):
 
 @FEW
 @given(cases(), st.data())
-def test_an_idle_reader_offers_in_the_next_cycle_and_then_one_a_cycle(case, data):
+def test_an_idle_reader_offers_after_its_law_s_cycles_and_then_one_a_cycle(case, data):
     not_before = np.cumsum([data.draw(st.integers(0, 30)) for _ in case.sources]).tolist()
     law = case.run(not_before=not_before)
     free, words = 0, []
     for one, known, taken in zip(case.entries, not_before, law.taken, strict=True):
         begins = max(free, known)
-        words += range(begins + 1, begins + 1 + len(one))
+        words += range(begins + READ_CYCLES, begins + READ_CYCLES + len(one))
         free = begins + max(1, len(one))
         assert taken == free - 1
     assert law.words == words
@@ -195,7 +195,7 @@ def test_an_idle_reader_offers_in_the_next_cycle_and_then_one_a_cycle(case, data
 )
 def test_sources_that_stream_lose_no_cycle_but_those_of_the_consumer(case, entries):
     """Every source has an entry, so that one is offered in every cycle from the first on, however `entries` pauses."""
-    cycle = 0
+    cycle = READ_CYCLES - 1
     for taken in case.run(entries=entries).words:
         cycle = first_of(entries, cycle + 1)
         assert taken == cycle

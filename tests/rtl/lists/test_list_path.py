@@ -14,11 +14,11 @@ from reading import reading
 from streams import run, stream_get, stream_put
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.modes import SOON_CYCLES, encode
+from deltatrain.accel.modes import BEGIN_CYCLES, SOON_CYCLES, encode
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder, least_field
 from deltatrain.rtl.encoder.value_feed import ValueFeed, VectorMemory
-from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.entry_reader import READ_CYCLES, EntryReader
 from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.lists.store import ListStore
 
@@ -111,7 +111,7 @@ async def read_when_written(ctx, store, reader, lists, bias):
 def run_joined(case, soon):
     """Run the ops, each soon started in its cycle of `soon`; return what each reader was asked and what it gave.
 
-    In `soon` the feed begins, and `SOON_CYCLES` later the encoder.
+    `BEGIN_CYCLES` after `soon` the feed begins, and `SOON_CYCLES` after it the encoder.
     """
     number, words = len(case.lists), case.vector_words
     m, feed, encoder, store, readers = joined(case)
@@ -121,7 +121,7 @@ def run_joined(case, soon):
     counts = [sum(map(len, case.entries(bias))) for bias in BIASES]
     *_, asked_0, asked_1, given_0, given_1 = run(
         m,
-        lambda ctx: stream_put(ctx, feed.ops, feeds, not_before=soon),
+        lambda ctx: stream_put(ctx, feed.ops, feeds, not_before=[cycle + BEGIN_CYCLES for cycle in soon]),
         lambda ctx: stream_put(ctx, encoder.ops, ops, not_before=[cycle + SOON_CYCLES for cycle in soon]),
         lambda ctx: stream_put(ctx, store.lists, [k % LISTS for k in range(number)]),
         *(lambda ctx, b=b: read_when_written(ctx, store, readers[b], number, b) for b in BIASES),
@@ -138,13 +138,13 @@ def test_a_list_is_read_as_soon_as_the_law_says(case, data):
     for cycle, scan in zip(soon, case.scan, strict=True):
         free = max(free, cycle + SOON_CYCLES) + scan
         issued.append(free)
-    drain_cycles = encode.drain_cycles(case.engine)
+    stored_after = encode.drain_cycles(case.engine) - SOON_CYCLES
     for bias, ((written, taken), out) in enumerate(run_joined(case, soon)):
         lists = case.entries(bias)
-        assert written == [cycle + drain_cycles - SOON_CYCLES for cycle in issued] == [cycle + 4 for cycle in issued]
+        assert written == [cycle + stored_after for cycle in issued] == [cycle + 4 for cycle in issued]
         assert [(entry["index"], entry["value"]) for _, entry in out] == [entry for one in lists for entry in one]
-        law = reading([len(one) for one in lists], not_before=written)
+        law = reading([len(one) for one in lists], not_before=written, latency=READ_CYCLES)
         assert taken == law.taken
         assert [cycle for cycle, _ in out] == law.words
         if lists[0]:
-            assert out[0][0] == written[0] + 1
+            assert out[0][0] == written[0] + READ_CYCLES

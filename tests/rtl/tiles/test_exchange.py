@@ -156,14 +156,11 @@ FILL_CYCLES = 140
 
 
 async def tell(ctx, exchange, soon):
-    """Let op k be stored in ``soon[k]``, and done two cycles later; return when the exchange's own are."""
-    told, cycle, stored = [], 0, 0
-    later = [0] * SOON_CYCLES
+    """Let op k be stored in ``soon[k]``, and done `SOON_CYCLES` later; return when the exchange's own are."""
+    told, cycle = [], 0
     while len(told) < len(soon):
-        stored += sum(at == cycle for at in soon)
-        later.append(stored)
-        ctx.set(exchange.soon_counts[0], stored)
-        ctx.set(exchange.done_counts[0], later[-1 - SOON_CYCLES])
+        ctx.set(exchange.soon_counts[0], sum(at < cycle for at in soon))
+        ctx.set(exchange.ready_counts[0], sum(at + SOON_CYCLES <= cycle + 1 for at in soon))
         ctx.set(exchange.running, 1)
         _, _, high = await ctx.tick().sample(exchange.soon)
         if high:

@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[3]
 COMMANDS = (
     "run",
     "train",
+    "evaluate",
     "simulate",
     "verify",
     "verilog",

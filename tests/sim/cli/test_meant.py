@@ -28,7 +28,7 @@ CASES = {
     "run --on vowels": "vowels is a workload and a data set: `run --workload vowels`",
     "run --on ddr4_2400": "ddr4_2400 is a DRAM part: `dram --device ddr4_2400 --generate stream`",
     "train vowels": "vowels is a workload and a data set: `train --workload vowels`",
-    "train edge": "edge is a machine: `describe edge`",
+    "train edge": "edge is a machine: `train --on edge`",
     "plan -w x.npz": "x.npz is a trace: `plan x.npz`",
     "describe delta_lstm": "delta_lstm is a cell: `list cells`",
     "describe edge_memory": "edge_memory is a space: `sweep edge_memory`",

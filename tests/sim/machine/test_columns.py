@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import architectures, programs
+from programs import architectures, cached_programs, programs
 from request_log import machine_with_log
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import Program
 from deltatrain.sim.fidelity import cycle
-from deltatrain.sim.machine.columns import ColumnStream
 from deltatrain.sim.machine.machine import Machine
-from deltatrain.sim.memory.clock import Clock
-from deltatrain.sim.memory.remote_memory import RemoteMemory
+from deltatrain.sim.machine.segments import FIRST_WORD, HELD_BYTES, WORDS, Segments
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.synthetic import uniform_masks
 
@@ -28,9 +26,7 @@ _SLOW = settings(max_examples=60)
 @_SLOW
 @given(programs(widest=60))
 def test_the_segments_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(program: Program) -> None:
-    clock = Clock()
-    stream = ColumnStream(clock, program, RemoteMemory(clock, program.architecture))
-    ops, room = program.ops, program.architecture.dma.buffer_bytes
+    found, ops, room = Segments(program), program.ops, program.architecture.dma.buffer_bytes
     for op in range(len(ops)):
         tensors = [program.tensors[i] for i in (int(ops.tensor[op]), int(ops.second_tensor[op])) if i >= 0]
         tensors = [t for t in tensors if t.remote]
@@ -38,17 +34,17 @@ def test_the_segments_of_an_op_are_its_columns_cut_so_that_two_fit_the_buffer(pr
             continue
         columns = program.columns[ops.list_start[op] :][: ops.count[op]].tolist()
         words = [column * tensors[0].words + word for column in columns for word in range(tensors[0].words)]
-        segments = stream._parts(op)
-        assert all(0 < 2 * sum(size for _, size in places) <= room for _, places in segments)
+        segments = found.of(op)
+        together = sum(tensor.word_bytes for tensor in tensors)
+        assert all(0 < 2 * held <= room for held in segments[:, HELD_BYTES])
+        assert (segments[:, HELD_BYTES] == segments[:, WORDS] * together).all()
         assert [
-            [(address + word * size // count, size // count) for address, size in places]
-            for count, places in segments
-            for word in range(count)
-        ] == [[(t.address + word * t.word_bytes, t.word_bytes) for t in tensors] for word in words]
+            first + number for first, count in segments[:, [FIRST_WORD, WORDS]].tolist() for number in range(count)
+        ] == words
 
 
 @_SLOW
-@given(programs())
+@given(programs() | cached_programs())
 def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) -> None:
     machine = Machine(program, on_bursts=lambda *_: None)
     stream, fullest = machine.columns, 0
@@ -63,7 +59,7 @@ def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) ->
     machine.run()
     assert fullest <= program.architecture.dma.buffer_bytes
     assert stream._used_bytes == 0
-    assert not stream._arrived
+    assert not stream._in_flight
     assert machine.memory.port.next_cycle == math.inf
 
 

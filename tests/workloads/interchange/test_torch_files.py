@@ -34,7 +34,8 @@ from deltatrain.workloads.network.network import (
     initial_parameters,
     outputs,
 )
-from deltatrain.workloads.training.training import _INITIAL, _generator, sizes_of, train
+from deltatrain.workloads.training.drawing import INITIAL, generator
+from deltatrain.workloads.training.training import sizes_of, train
 from deltatrain.workloads.workload import Workload
 
 INPUTS, WIDTH, CLASSES = 5, 6, 3
@@ -339,7 +340,7 @@ def test_training_begins_with_the_weights_of_a_file(
 ) -> None:
     sizes = sizes_of(drift_workload, drifts)
     table = drift_workload.training
-    drawn = initial_parameters(sizes, _generator(table, _INITIAL, 0), drift_workload.dtype, table.forget_bias)
+    drawn = initial_parameters(sizes, generator(table, INITIAL, 0), drift_workload.dtype, table.forget_bias)
     StoredNetwork.of_parameters("delta_lstm", drawn).save(tmp_path / "same.npz")
     from_file = drift_workload.with_changes(initial_weights=str(tmp_path / "same.npz"))
     one, other = (train(workload, drifts) for workload in (drift_workload, from_file))

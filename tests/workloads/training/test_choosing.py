@@ -12,8 +12,8 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.recordings import Recordings, Sequences
-from deltatrain.workloads.lowering.limits import learning_limits
 from deltatrain.workloads.network.network import Network, Sizes, forward, initial_parameters, loss_of
+from deltatrain.workloads.plain_learning import learning_limits
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training import training as trainer

@@ -11,7 +11,8 @@ import pytest
 from deltatrain.accel.errors import DivergedError
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.training.divergence import highest_loss
-from deltatrain.workloads.training.training import clipped, train
+from deltatrain.workloads.training.training import train
+from deltatrain.workloads.training.updates import clipped
 from deltatrain.workloads.workload import Workload
 
 

@@ -9,7 +9,6 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.recordings import Recordings
-from deltatrain.workloads.lowering.limits import learning_limits
 from deltatrain.workloads.network.network import (
     Network,
     Sizes,
@@ -19,6 +18,7 @@ from deltatrain.workloads.network.network import (
     loss_of,
     training_step,
 )
+from deltatrain.workloads.plain_learning import learning_limits
 from deltatrain.workloads.tables import Training
 from deltatrain.workloads.training.layerwise import kept_outputs
 from deltatrain.workloads.training.training import Trained, train

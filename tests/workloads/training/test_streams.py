@@ -17,18 +17,17 @@ from deltatrain.workloads.data.windows import streams_of, windows_of
 from deltatrain.workloads.network.network import forward, from_flat
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training.drawing import INITIAL, generator
 from deltatrain.workloads.training.evaluation import evaluate
 from deltatrain.workloads.training.operations import matrix_macs
 from deltatrain.workloads.training.streams import Truncation, epoch_updates, training_batches, windows
 from deltatrain.workloads.training.training import (
-    _INITIAL,
-    _generator,
     initial_parameters,
-    learning_rate,
     network_of,
     sizes_of,
     train,
 )
+from deltatrain.workloads.training.updates import learning_rate
 from deltatrain.workloads.workload import Workload
 
 
@@ -66,7 +65,7 @@ def streams(text: Tokens) -> Recordings:
 
 
 def _first(workload: Workload, recordings: Recordings) -> Any:
-    rng, bias = _generator(workload.training, _INITIAL, 0), workload.training.forget_bias
+    rng, bias = generator(workload.training, INITIAL, 0), workload.training.forget_bias
     return initial_parameters(sizes_of(workload, recordings), rng, workload.dtype, bias)
 
 

@@ -19,7 +19,8 @@ from deltatrain.workloads.schedules import SCHEDULES, plateau
 from deltatrain.workloads.tables import Training
 from deltatrain.workloads.training import learning_state
 from deltatrain.workloads.training.evaluation import evaluate
-from deltatrain.workloads.training.training import Progress, Trained, clipped, learning_rate, network_of, train
+from deltatrain.workloads.training.training import Progress, Trained, network_of, train
+from deltatrain.workloads.training.updates import clipped, learning_rate
 from deltatrain.workloads.workload import Workload
 
 

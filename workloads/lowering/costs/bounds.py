@@ -100,10 +100,15 @@ def _queued_bytes(program: Program) -> tuple[int, int]:
     written[NO_TENSOR] = len(ops)
     number = np.arange(len(ops))
     finds = (number >= written[ops.tensor]) | (number >= written[ops.second_tensor]) | (stores & (ops.tensor < 0))
+    pieces = np.where(ops.tensor == NO_TENSOR, 1, ops.count)
+    if program.cached_runs is not None:  # lines of any matrix go out in any op, each run is a piece, and so is a line
+        finds[:] = True
+        pieces = pieces + 2 * program.cached_runs.pieces()
     burst = architecture.device.burst_bytes(architecture.remote.bus_bits)
     room = architecture.remote.channels * architecture.remote.write_queue
-    shared = 2 * (room + 2 * np.where(ops.tensor == NO_TENSOR, 1, ops.count))
+    shared = 2 * (room + 2 * pieces)
     whole_bursts = (program.remote_word_bytes * ops.words % burst == 0) & (ops.tensor != NO_TENSOR)
+    whole_bursts &= program.cache is None or program.cache.line_bytes % burst == 0
     most = np.where(whole_bursts, room, shared) * burst
     most *= finds
     return (

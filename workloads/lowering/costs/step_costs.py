@@ -18,9 +18,9 @@ __all__ = ["keeping_all", "only", "step_costs"]
 
 
 def keeping_all(architecture: Architecture) -> Architecture:
-    """Return the machine with every tape kept, wherever there is room; `step_costs` takes a program of it."""
+    """Return the machine with every tape kept, wherever there is room, and no column cache, for `step_costs`."""
     placement = architecture.placement.model_copy(update={"tape": "auto"})
-    return architecture.model_copy(update={"placement": placement, "checkpoint": Checkpoint()})
+    return architecture.model_copy(update={"placement": placement, "checkpoint": Checkpoint(), "cache": None})
 
 
 def step_costs(program: Program, room: Budget) -> Costs:

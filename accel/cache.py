@@ -1,0 +1,51 @@
+"""The column cache as data: local SRAM that keeps runs of fired columns, because the same ones fire again soon."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from deltatrain.accel.description import Description, PositiveInt, Width
+from deltatrain.accel.documents import HIGHEST_INT, shown
+
+
+def _room(given: object) -> object:
+    """Return a number of bytes, or "auto", as it is."""
+    if given == "auto" or (isinstance(given, int) and not isinstance(given, bool) and 0 < given <= HIGHEST_INT):
+        return given
+    raise ValueError(f"must be a positive number of bytes or 'auto', not {shown(given)}")
+
+
+class Cache(Description):
+    """Local SRAM between the DMA and the lanes that keeps columns of matrices off-chip.
+
+    A line is a run of a column of one matrix: its next `line_bytes`, in whole words, or what is left of the column.
+    Runs begin with columns, so that a line holds one column alone; and they are shorter than columns, because these are
+    of many lengths, W's half as wide as dW's, and lines as long as the longest would stay empty for the most part.
+
+    Attributes
+    ----------
+    bytes
+        Of lines; "auto" is the whole local memory that nothing else takes. A whole number of sets of it is used.
+    ways
+        Lines of a set. The runs of all columns are numbered through; run n is kept in set n mod the number of sets.
+    line_bytes
+        Room of a line: a word of W and of dW at least, and at most half of ``dma.buffer_bytes``.
+    policy
+        Which line of a set goes first: "lru", the one used least recently; "reverse", the one whose column fired least
+        recently before the step that is at work, of the same sample. Forward that is "lru"; backward, where the lists
+        are read in reverse, it is the line whose next use is farthest. So every entry of a list on the tape must say
+        when its column fired last, for which no room is counted. "belady", the one whose next use is farthest, knows
+        the future: a bound that no machine reaches.
+    """
+
+    bytes: Annotated[int | Literal["auto"], BeforeValidator(_room)] = "auto"
+    ways: Width = 8
+    line_bytes: PositiveInt = 64
+    policy: Literal["lru", "reverse", "belady"] = "lru"
+
+    @property
+    def own_bytes(self) -> int | None:
+        """How many bytes it has; None if it takes what is left."""
+        return self.bytes if isinstance(self.bytes, int) else None

@@ -1,0 +1,273 @@
+"""What a column cache does in a program: which runs of columns it has, and which lines go out of it.
+
+Tags are looked up in the order in which the fetch works through the ops, ahead of the lanes, and nothing else changes
+them. So what hits depends on the program alone, never on time. An op that reads one matrix looks each of its runs up;
+one that is not there takes a line, whatever the op does. An op on W and dW together, the update, passes the cache by:
+all lines are given up before it, and those that were written go out.
+
+A line is *dirty* from the first op on that writes it. A dirty line *goes out* when another takes its place.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.cache_policies import POLICIES, Uses, within
+from deltatrain.accel.modes import MODES
+from deltatrain.accel.op_table import MODE_NAMES, NO_TENSOR, PHASES, Ops
+from deltatrain.accel.tensor import Tensor
+
+Integers = NDArray[np.int64]
+
+LOOKUP_CYCLES = 1
+"""From the cycle in which the list of an op is there to that in which its first run can be asked for: reading tags."""
+
+HIT_CYCLES = 2
+"""From the cycle in which a run is found to that in which its first word is there: to address it, and to read it."""
+
+NOTHING = -1
+
+
+class CacheShape(NamedTuple):
+    """The lines of a cache, in all tiles together."""
+
+    sets: int
+    ways: int
+    line_bytes: int
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return self.sets * self.ways
+
+
+class Lines(NamedTuple):
+    """The runs of all columns of all matrices off-chip, numbered through; each can be in a line of the cache.
+
+    Attributes
+    ----------
+    first_word, words
+        Of each run, counted in its matrix, shape (R,).
+    address, size_bytes
+        Where it lies off-chip, shape (R,).
+    first, runs
+        First run and runs of each column of each matrix, shape (C,): of all matrices, one behind the other.
+    first_column
+        For each matrix, where its columns begin in these.
+    """
+
+    first_word: Integers
+    words: Integers
+    address: Integers
+    size_bytes: Integers
+    first: Integers
+    runs: Integers
+    first_column: Integers
+
+    @classmethod
+    def of(cls, tensors: tuple[Tensor, ...], line_bytes: int) -> Lines:
+        """Return the runs of matrices in lines of so many bytes; of matrices that are not off-chip there are none."""
+        most = np.concatenate([np.full(tensor.columns, line_bytes // tensor.word_bytes) for tensor in tensors])
+        words = np.concatenate([tensor.column_words * tensor.remote for tensor in tensors])
+        begin = np.concatenate([tensor.first_words for tensor in tensors])
+        runs = -(-words // most)
+        number, column = within(runs), np.repeat(np.arange(len(runs)), runs)
+        first_word = begin[column] + number * most[column]
+        of_run = np.minimum(most[column], words[column] - number * most[column])
+        widths = [tensor.columns for tensor in tensors]
+        word_bytes = np.repeat([tensor.word_bytes for tensor in tensors], widths)[column]
+        address = np.repeat([tensor.address for tensor in tensors], widths)[column] + first_word * word_bytes
+        first_column = np.cumsum([0, *widths])[:-1]
+        return cls(first_word, of_run, address, of_run * word_bytes, np.cumsum(runs) - runs, runs, first_column)
+
+
+class CachedRuns(NamedTuple):
+    """The runs of all ops that are looked up, in the order of the fetch.
+
+    Attributes
+    ----------
+    start
+        Where those of each op begin, and where the last ones end, shape (N + 1,).
+    line
+        Which run of `Lines` it is, shape (M,).
+    hit
+        Whether it is there, shape (M,).
+    out
+        Which dirty line goes out for it; `NOTHING` if none does, shape (M,).
+    behind
+        How many lines must have gone out before it may be asked for, because one of them is the same run; shape (M,).
+    flushed
+        By op, before which they go out: the dirty lines, in the order of sets and ways.
+    gone
+        By the same ops: how many lines must have gone out before any of its columns may be asked for.
+    lines
+        What their numbers mean.
+    """
+
+    start: Integers
+    line: Integers
+    hit: NDArray[np.bool_]
+    out: Integers
+    behind: Integers
+    flushed: dict[int, list[int]]
+    gone: dict[int, int]
+    lines: Lines
+
+    @property
+    def op(self) -> Integers:
+        """The op of each run, shape (M,)."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+
+    def pieces(self) -> Integers:
+        """Return how many runs each op looks up, and lines that go out before it, shape (N,)."""
+        found = np.diff(self.start)
+        for op, lines in self.flushed.items():
+            found[op] += len(lines)
+        return found
+
+    def counted(self, phase: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Return hits, misses and lines that went out, by phase, shape (phases, 3); `phase` is that of each op."""
+        of_run = phase[self.op]
+        hits, misses, outs = (
+            np.bincount(of_run[chosen], minlength=len(PHASES)) for chosen in (self.hit, ~self.hit, self.out != NOTHING)
+        )
+        for op, lines in self.flushed.items():
+            outs[phase[op]] += len(lines)
+        return np.stack([hits, misses, outs], axis=1)
+
+    def moved_bytes(self, writes_back: NDArray[np.bool_]) -> tuple[Integers, Integers]:
+        """Return the bytes that each op reads from the cache's memory and writes there, beside its law's, shape (N,).
+
+        The law of a mode counts the words that the lanes take, and those that they give back. Beside these a line that
+        goes out is read, and words that came from memory and that the op does not write are written.
+        """
+        return self.out_bytes(), self.missed_bytes() * ~writes_back
+
+    def missed_bytes(self) -> Integers:
+        """Return the bytes that each op reads off-chip because they are not there, shape (N,)."""
+        return self._over_ops(self.lines.size_bytes[self.line] * ~self.hit)
+
+    def out_bytes(self) -> Integers:
+        """Return the bytes that go out in each op, shape (N,)."""
+        found = self._over_ops(np.append(self.lines.size_bytes, 0)[self.out])
+        for op, lines in self.flushed.items():
+            found[op] += self.lines.size_bytes[lines].sum()
+        return found
+
+    def _over_ops(self, of_run: Integers) -> Integers:
+        running = np.concatenate([[0], np.cumsum(of_run)])
+        sums: Integers = running[self.start[1:]] - running[self.start[:-1]]
+        return sums
+
+
+def passes_by(ops: Ops) -> NDArray[np.bool_]:
+    """Return which ops pass the cache by, shape (N,): those on two matrices."""
+    found: NDArray[np.bool_] = ops.second_tensor != NO_TENSOR
+    return found
+
+
+def cached_runs(
+    ops: Ops, tensors: tuple[Tensor, ...], columns: NDArray[np.int32], shape: CacheShape, policy: str
+) -> CachedRuns:
+    """Return what becomes of every run of every op on a matrix off-chip.
+
+    Parameters
+    ----------
+    ops, tensors, columns
+        Of the program (`accel.program.Program`).
+    shape, policy
+        Of the cache (`accel.cache.Cache`).
+    """
+    lines = Lines.of(tensors, shape.line_bytes)
+    remote = np.array([*(tensor.remote for tensor in tensors), False])  # index NO_TENSOR = -1 is the last entry
+    cached, flushing = remote[ops.tensor] & ~passes_by(ops), passes_by(ops) & (ops.count > 0)
+    flushing &= remote[ops.tensor] | remote[ops.second_tensor]
+    rows = np.flatnonzero(cached)
+    counts = ops.count[rows]
+    entry = np.repeat(ops.list_start[rows], counts) + within(counts)
+    column = np.repeat(lines.first_column[ops.tensor[rows]], counts) + columns[entry]
+    runs, op = lines.runs[column], np.repeat(rows, counts)
+    line = np.repeat(lines.first[column], runs) + within(runs)
+    uses = Uses(line, np.repeat(op, runs), np.repeat(columns[entry].astype(np.int64), runs))
+    rank = POLICIES[policy](ops, columns, uses)
+    start = np.searchsorted(uses.op, np.arange(len(ops) + 1))
+    written = np.array([getattr(MODES.load(name), "WRITES_BACK", False) for name in MODE_NAMES])[ops.mode]
+    tags = _Tags(shape)
+    for row in np.flatnonzero(cached | flushing).tolist():
+        if flushing[row]:
+            tags.flush(row)
+        else:
+            chosen = slice(start[row], start[row + 1])
+            tags.look_up(line[chosen].tolist(), rank[chosen].tolist(), bool(written[row]))
+    outcome = (np.array(tags.hit, np.bool_), np.array(tags.out, np.int64), np.array(tags.behind, np.int64))
+    return CachedRuns(start, line, *outcome, tags.flushed, tags.gone_before, lines)
+
+
+class _Tags:
+    """Which runs are in the cache, and what became of those that were looked up so far."""
+
+    def __init__(self, shape: CacheShape) -> None:
+        self.hit: list[bool] = []
+        self.out: list[int] = []
+        self.behind: list[int] = []
+        self.flushed: dict[int, list[int]] = {}
+        self.gone_before: dict[int, int] = {}
+        self._shape = shape
+        self._gone = 0
+        self._gone_as: dict[int, int] = {}  # when each line last went out: as the how-manieth
+        self._forget()
+
+    def _forget(self) -> None:
+        sets = range(self._shape.sets)
+        self._ranks: list[dict[int, int]] = [{} for _ in sets]
+        self._lowest: list[list[tuple[int, int]]] = [[] for _ in sets]  # with ranks that are no longer true
+        self._way: dict[int, int] = {}
+        self._dirty: set[int] = set()
+
+    def look_up(self, lines: list[int], ranks: list[int], written: bool) -> None:
+        """Look runs up, one after the other; those that are not there take lines."""
+        sets, ways = self._shape.sets, self._shape.ways
+        for line, rank in zip(lines, ranks, strict=True):
+            kept, lowest, out, behind = self._ranks[line % sets], self._lowest[line % sets], NOTHING, 0
+            hit = line in kept
+            if not hit:
+                behind = self._gone_as.get(line, 0)
+                self._way[line] = len(kept)
+                if len(kept) == ways:
+                    leaves = self._lowest_ranked(kept, lowest)
+                    self._way[line] = self._way.pop(leaves)
+                    out = leaves if leaves in self._dirty else NOTHING
+            if out != NOTHING:
+                self._go_out(out)
+            kept[line] = rank
+            heappush(lowest, (rank, line))
+            if written:
+                self._dirty.add(line)
+            self.hit.append(hit)
+            self.out.append(out)
+            self.behind.append(behind)
+
+    def flush(self, op: int) -> None:
+        """Give up all lines; those that are dirty go out before an op."""
+        self.flushed[op] = sorted(self._dirty, key=lambda line: (line % self._shape.sets, self._way[line]))
+        for line in self.flushed[op]:
+            self._go_out(line)
+        self.gone_before[op] = self._gone
+        self._forget()
+
+    def _lowest_ranked(self, kept: dict[int, int], lowest: list[tuple[int, int]]) -> int:
+        """Take the run of the lowest rank out of a set."""
+        while True:
+            rank, line = heappop(lowest)
+            if kept.get(line) == rank:
+                del kept[line]
+                return line
+
+    def _go_out(self, line: int) -> None:
+        self._dirty.discard(line)
+        self._gone += 1
+        self._gone_as[line] = self._gone

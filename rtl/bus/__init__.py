@@ -1,0 +1,1 @@
+"""The tile on a bus: registers, memory, commands and sequences over AXI."""

@@ -1,0 +1,22 @@
+"""What there is no core for, beyond what there are no gates for (`rtl.limits`)."""
+
+from __future__ import annotations
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.bus.words import Kind, forms
+
+__all__ = ["core_limits"]
+
+_FORMATS = {Kind.WEIGHTS: "weight", Kind.GRADIENTS: "weight_gradient", Kind.INPUTS: "activation"}
+
+
+def core_limits(architecture: Architecture) -> list[str]:
+    """Return a line for each reason why the machine is no core on a bus."""
+    count, found = architecture.tiles.count, forms(architecture.engine)
+    reasons = [] if count == 1 else [f"a core has one tile: tiles.count must be 1, not {count}"]
+    return reasons + [
+        f"words on a bus have a power of two of bytes: values of engine.formats.{name} must be of 1, 2 or 4 bytes, "
+        f"not {found[kind].value_bytes}"
+        for kind, name in _FORMATS.items()
+        if found[kind].bytes & (found[kind].bytes - 1)
+    ]

@@ -1,0 +1,1 @@
+"""What would make a run cheaper: each change is simulated by itself."""

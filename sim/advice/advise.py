@@ -1,0 +1,167 @@
+"""Simulates a run's step again with each change by itself, and says what it then costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deltatrain.accel.advice import Advice, Cost, Effect, digests_of
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.description import with_overrides
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.files import AnyPath
+from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.result import Result
+from deltatrain.sim import flow
+from deltatrain.sim.advice.changes import Change, of_machine, of_network, of_statistics
+from deltatrain.sim.output_folder import OutputFolder
+from deltatrain.sim.progress import Progress, tell_nobody
+from deltatrain.sim.run import simulate, untrained_trace
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
+
+ADVICE = "advice"
+"""What the file, and the folder of networks that were trained for it, are called in a run's folder."""
+
+
+def advise(
+    folder: AnyPath, trace: AnyPath | None = None, *, train: bool = False, on_progress: Progress = tell_nobody
+) -> Advice:
+    """Return what would make a run cheaper: its step is simulated again with each change by itself.
+
+    Nothing of it is guessed: every machine and every network is simulated, with the run's fidelity (`cycle` for
+    `rtl`, whose cycles are the same). The dense twin is left out.
+
+    Parameters
+    ----------
+    folder
+        What `run`, or `simulate` with a folder, wrote.
+    trace
+        The trace that was simulated, where it does not lie in the folder.
+    train
+        Whether networks with higher thresholds and with fewer weights are trained, too, which takes as long as the
+        run's own training each time. Their traces stay in the folder ``advice``, so that an interrupted training goes
+        on. A workload that is made of statistics needs none: there less fires.
+    on_progress
+        Told the stage, the share of it that is done, and what is being done.
+
+    Raises
+    ------
+    ConfigError
+        If the folder has no result, or there is no trace of it.
+    """
+    place = OutputFolder(Path(folder))
+    result = Result.load(place.result)
+    machine = Architecture.from_table(result.architecture, f"machine of {place.result}")
+    base = _Base(
+        machine,
+        _trace(result, place, Path(trace) if trace is not None else place.trace),
+        "cycle" if result.fidelity == "rtl" else result.fidelity,
+    )
+    trials = [*_machines(base), *_networks(base, place.path / ADVICE if train else None, on_progress)]
+    effects: list[Effect] = []
+    refused: dict[str, str] = {}
+    for number, trial in enumerate(trials):
+        on_progress("changes", number / len(trials), trial.change)
+        try:
+            effects.append(Effect(change=trial.change, fields=trial.fields, cost=trial.cost()))
+        except ConfigError as error:
+            refused[trial.change] = str(error).splitlines()[0]
+    on_progress("changes", 1.0, f"{len(effects)} simulated, {len(refused)} not possible")
+    return Advice(
+        workload=base.trace.workload.name,
+        machine=machine.name,
+        fidelity=result.fidelity,
+        figure=next((name for name in FLOAT_FIGURES if name in result.training), ""),
+        digests=digests_of(result),
+        now=_cost(result),
+        effects=tuple(effects),
+        refused=refused,
+    )
+
+
+class _Base(NamedTuple):
+    """What is changed, and how each change is simulated."""
+
+    machine: Architecture
+    trace: Trace
+    fidelity: str
+
+    def cost(self, machine: Architecture, trace: Trace) -> Cost:
+        return _cost(simulate(machine, trace, fidelity=self.fidelity, dense=False))
+
+
+class _Trial(NamedTuple):
+    """A change, its fields as ``--set`` takes them, and what simulates it."""
+
+    change: str
+    fields: dict[str, Any]
+    cost: Callable[[], Cost]
+
+
+def _machines(base: _Base) -> Iterator[_Trial]:
+    for change in of_machine(base.machine):
+
+        def cost(change: Change = change) -> Cost:
+            table = with_overrides(base.machine.model_dump(mode="json"), change.fields)
+            return base.cost(Architecture.from_table(table), base.trace)
+
+        yield _Trial(change.words, _prefixed("machine", change), cost)
+
+
+def _networks(base: _Base, kept: Path | None, on_progress: Progress) -> Iterator[_Trial]:
+    """Yield the changes of the workload; those that must be trained only with a folder `kept` for their traces."""
+    workload = base.trace.workload
+    traced: Callable[[Workload], Trace]
+    if workload.synthetic is not None:
+        changes, traced = of_statistics(workload), untrained_trace
+    elif kept is not None:
+        changes, traced = of_network(workload), _trained_in(kept, on_progress)
+    else:
+        return
+    for change in changes:
+
+        def cost(change: Change = change) -> Cost:
+            table = with_overrides(workload.model_dump(mode="json", exclude_none=True), change.fields)
+            return base.cost(base.machine, traced(Workload.from_table(table)))
+
+        yield _Trial(change.words, _prefixed("workload", change), cost)
+
+
+def _trained_in(kept: Path, on_progress: Progress) -> Callable[[Workload], Trace]:
+    """Return what trains a network, in a folder of its own below `kept`, or goes on with it there."""
+
+    def traced(workload: Workload) -> Trace:
+        folder = kept / workload.digest()[:12]
+        return flow.train(workload, folder, resume=folder.is_dir(), on_progress=on_progress)
+
+    return traced
+
+
+def _prefixed(whose: str, change: Change) -> dict[str, Any]:
+    return {f"{whose}.{path}": value for path, value in change.fields.items()}
+
+
+def _trace(result: Result, place: OutputFolder, path: Path) -> Trace:
+    """Return the trace that a result was simulated from; errors as for `advise`."""
+    workload = Workload.from_table(result.workload, f"workload of {place.result}")
+    if path == place.trace and not path.is_file():
+        if workload.synthetic is None:
+            raise ConfigError(f"{place.path} has no {path.name}: name the trace that was simulated, too")
+        return untrained_trace(workload)
+    found = Trace.load(path)
+    if found.workload.digest() != workload.digest():
+        raise ConfigError(f"{path} is of another workload than {place.result}")
+    return found
+
+
+def _cost(result: Result) -> Cost:
+    figures = [result.training[name] for name in FLOAT_FIGURES if name in result.training]
+    return Cost(
+        seconds=result.counters.seconds,
+        remote_bytes=result.counters.remote.asked_bytes,
+        energy_j=sum(result.energy_j.values()),
+        area_mm2=sum(result.area_mm2.values()),
+        figure=figures[0] if figures else None,
+    )

@@ -1,0 +1,122 @@
+"""Segments: the pieces in which the fetch asks for the columns of an op, each held in the column buffer as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.column_cache import NOTHING, CachedRuns
+from deltatrain.accel.program import Program
+from deltatrain.sim.dram.rules import Integers
+
+FIRST_WORD, WORDS, HELD_BYTES, FROM_CACHE, OUT_ADDRESS, OUT_BYTES, OUT_WORDS, BEHIND, FIELDS = range(9)
+"""What is known of a segment: its first word, counted in its matrix, and its words in each matrix; bytes of the buffer
+that it holds; whether it is asked of the column cache alone; where a line goes out for it, its bytes and its words;
+how many lines must have gone out before."""
+
+
+class Segments:
+    """The segments of each op of a program.
+
+    Past the cache a segment is a whole column, or as much of it as lets two segments fit the column buffer. Otherwise
+    it is a run that has a line. A line that goes out takes the place that the segment holds in the buffer. Lines that
+    go out before an op are segments of it without words.
+
+    Parameters
+    ----------
+    program
+        What is run.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._ops, self._columns, self._matrices = program.ops, program.columns, program.remote_matrices
+        self._cached: CachedRuns | None = program.cached_runs
+        self._is_cached: list[bool] = program.is_cached.tolist()
+        self._tables = {
+            indices: _Pieces(program, indices) for indices in {one for one in program.remote_matrices if one}
+        }
+        self._flushed = {} if self._cached is None else self._cached.flushed
+
+    def of(self, op: int) -> Integers:
+        """Return the segments of an op in their order, shape (S, FIELDS)."""
+        if self._is_cached[op]:
+            return self._runs(op)
+        start, matrices = int(self._ops.list_start[op]), self._matrices[op]
+        found = self._tables[matrices].of(self._columns[start : start + int(self._ops.count[op])])
+        if op not in self._flushed or self._cached is None:
+            return found
+        found[:, BEHIND] = self._cached.gone[op]
+        return np.concatenate([self._out(np.array(self._flushed[op], np.int64)), found])
+
+    @property
+    def least_bytes(self) -> int:
+        """The fewest bytes that a segment holds."""
+        of_lines = [] if self._cached is None else [int(self._cached.lines.size_bytes.min(initial=1 << 30))]
+        return min([*of_lines, *(table.least_bytes for table in self._tables.values())], default=1)
+
+    @property
+    def most_of_an_op(self) -> int:
+        """The most segments that an op has."""
+        counts = self._ops.count.tolist()
+        runs = np.zeros(len(counts), np.int64) if self._cached is None else np.diff(self._cached.start)
+        whole = [
+            self._tables[one].most_of_column * count + len(self._flushed.get(op, ())) if one else 0
+            for op, (one, count) in enumerate(zip(self._matrices, counts, strict=True))
+        ]
+        return max([*whole, int(runs.max(initial=0))], default=0)
+
+    def _runs(self, op: int) -> Integers:
+        """Return the segments of an op on the cache."""
+        assert self._cached is not None
+        cached, lines = self._cached, self._cached.lines
+        chosen = slice(int(cached.start[op]), int(cached.start[op + 1]))
+        line = cached.line[chosen]
+        found = self._out(cached.out[chosen])
+        found[:, FIRST_WORD], found[:, WORDS] = lines.first_word[line], lines.words[line]
+        found[:, HELD_BYTES] = np.maximum(found[:, HELD_BYTES], lines.size_bytes[line])
+        found[:, FROM_CACHE], found[:, BEHIND] = cached.hit[chosen], cached.behind[chosen]
+        return found
+
+    def _out(self, out: Integers) -> Integers:
+        """Return a segment without words for each line that goes out, and for each that is `NOTHING`."""
+        assert self._cached is not None
+        lines, found = self._cached.lines, np.zeros((len(out), FIELDS), np.int64)
+        goes = out != NOTHING
+        found[goes, OUT_ADDRESS], found[goes, OUT_BYTES] = lines.address[out[goes]], lines.size_bytes[out[goes]]
+        found[goes, OUT_WORDS], found[:, HELD_BYTES], found[:, FROM_CACHE] = (
+            lines.words[out[goes]],
+            found[:, OUT_BYTES],
+            1,
+        )
+        return found
+
+
+class _Pieces:
+    """The pieces of all columns of matrices that ops read together past the cache."""
+
+    def __init__(self, program: Program, indices: tuple[int, ...]) -> None:
+        tensors = [program.tensors[index] for index in indices]
+        together = sum(tensor.word_bytes for tensor in tensors)
+        first, words = tensors[0].first_words, tensors[0].column_words
+        most = program.architecture.column_buffer_bytes // 2 // together
+        self._count = -(-words // most)
+        self._first = np.cumsum(self._count) - self._count
+        column = np.repeat(np.arange(len(words)), self._count)
+        begin = (np.arange(len(column)) - self._first[column]) * most
+        self._rows = np.zeros((len(column), FIELDS), np.int64)
+        self._rows[:, FIRST_WORD] = first[column] + begin
+        self._rows[:, WORDS] = np.minimum(most, words[column] - begin)
+        self._rows[:, HELD_BYTES] = self._rows[:, WORDS] * together
+        self._single = bool((self._count == 1).all())
+        self.least_bytes = int(self._rows[:, HELD_BYTES].min(initial=1 << 30))
+        self.most_of_column = int(self._count.max(initial=0))
+
+    def of(self, columns: NDArray[np.int32]) -> Integers:
+        """Return the pieces of columns, shape (S, FIELDS)."""
+        if self._single:
+            found: Integers = self._rows[columns]
+            return found
+        count = self._count[columns]
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        pieces: Integers = self._rows[np.repeat(self._first[columns], count) + within]
+        return pieces

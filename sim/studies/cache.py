@@ -1,0 +1,135 @@
+"""A cache of columns: what it saves in bytes, time and energy, by its size, for networks that fire little or all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.pricing.run_energy import energy_j
+from deltatrain.accel.program import Program
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.output_folder import OutputFolder
+from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.lowering.step_programs import dense_program, recorded_program
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.workload import Workload
+
+ABOUT = (
+    "What does local SRAM save as a cache of columns? Not published for delta networks or for training, as far as we "
+    "found; nearest: time-step interleaved weight reuse for dense LSTM inference (Park et al., ISLPED 2020). Ours: an "
+    "LSTM layer on edge with 512 KiB of SRAM, cycle fidelity, masks by statistics. Bounds: bytes that the same cache "
+    "moves if it knows the future (Belady), and if it knows that the backward pass reads the lists in reverse."
+)
+
+_LOCAL_BYTES = 524_288
+_KIB = 1024
+
+
+class Settings(NamedTuple):
+    """Sizes of the cache in KiB, shares that fire, samples, and the network: width, inputs, steps."""
+
+    sizes: tuple[int, ...]
+    occupancies: tuple[float, ...]
+    batches: tuple[int, ...]
+    hidden: int
+    inputs: int
+    steps: int
+
+
+SETTINGS = Settings((16, 32, 64, 96, 128, 256), (0.05, 0.1, 0.2), (1, 4), hidden=64, inputs=16, steps=40)
+SMALL_SETTINGS = Settings((2, 16), (0.2,), (1,), hidden=16, inputs=4, steps=6)
+
+
+def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
+    """Return a row for each network, number of samples and size of the cache; the figure is left in `folder`.
+
+    Columns: ``network``, "delta" or "dense"; ``occupancy_%``; ``batch``; ``cache_KiB``; ``hit_%`` of all lookups;
+    ``moved_MB`` off-chip and ``time_ms``; how many times fewer bytes, cycles and joules than without a cache:
+    ``fewer_bytes_times``, ``faster_times``, ``less_energy_times``; ``belady_fewer_bytes_times`` and
+    ``reverse_fewer_bytes_times``, those of the other policies.
+    """
+    from deltatrain.reports.figures import column_cache
+
+    points = [("delta", occupancy, batch) for occupancy in settings.occupancies for batch in settings.batches]
+    points += [("dense", 1.0, batch) for batch in settings.batches]
+    table: list[Row] = []
+    for done, (network, occupancy, batch) in enumerate(points):
+        progress("cache", done / len(points), f"{network}, occupancy {100 * occupancy:g} %, batch {batch}")
+        table += _of_network(settings, network, occupancy, batch)
+    setting = f"LSTM layer of {settings.hidden}, {settings.steps} steps, edge, {cycle.LABEL}"
+    OutputFolder(folder).save_figure("column_cache", column_cache.draw(table, setting=setting))
+    return table
+
+
+class Run(NamedTuple):
+    """A training step: cycles, bytes moved, joules, and the share of lookups that hit."""
+
+    cycles: int
+    moved_bytes: int
+    joules: float
+    hit_share: float
+
+
+def _of_network(settings: Settings, network: str, occupancy: float, batch: int) -> list[Row]:
+    trace = synthetic_trace(_workload(settings, occupancy, batch))
+    base = run(_program(trace, network, 0))
+    found: list[Row] = []
+    for size in settings.sizes:
+        program = _program(trace, network, size)
+        one = run(program)
+        fewer = {policy: base.moved_bytes / _moved_bytes(program, policy) for policy in ("belady", "reverse")}
+        found.append(
+            {
+                "network": network,
+                "occupancy_%": round(100 * occupancy, 1),
+                "batch": batch,
+                "cache_KiB": size,
+                "hit_%": round(100 * one.hit_share, 1),
+                "moved_MB": round(one.moved_bytes / 1e6, 3),
+                "time_ms": round(1e3 * one.cycles / program.architecture.engine.clock_hz, 3),
+                "fewer_bytes_times": round(base.moved_bytes / one.moved_bytes, 2),
+                "faster_times": round(base.cycles / one.cycles, 2),
+                "less_energy_times": round(base.joules / one.joules, 2),
+                **{f"{policy}_fewer_bytes_times": round(times, 2) for policy, times in fewer.items()},
+            }
+        )
+    return found
+
+
+def run(program: Program) -> Run:
+    """Return what a program takes."""
+    counters = cycle.count(program)
+    hits, misses = (sum(getattr(one, what) for one in counters.cache.values()) for what in ("hits", "misses"))
+    joules = sum(energy_j(counters, program.architecture).values())
+    return Run(counters.cycles, counters.remote.asked_bytes, joules, hits / max(1, hits + misses))
+
+
+def _moved_bytes(program: Program, policy: str) -> int:
+    """Return the bytes that the program moves off-chip with another policy of its cache: a law, nothing is run."""
+    cache = program.architecture.cache
+    assert cache is not None
+    machine = program.architecture.model_copy(update={"cache": cache.model_copy(update={"policy": policy})})
+    return replace(program, architecture=machine).asked_bytes
+
+
+def _program(trace: Trace, network: str, size: int) -> Program:
+    changes = {"local.bytes": _LOCAL_BYTES} | ({"cache.bytes": size * _KIB} if size else {})
+    machine = Architecture.named("edge", changes)
+    return (recorded_program if network == "delta" else dense_program)(machine, trace, trace.recorded[0])
+
+
+def _workload(settings: Settings, occupancy: float, batch: int) -> Workload:
+    return Workload.named(
+        "synthetic",
+        {
+            "hidden": [settings.hidden],
+            "training.batch": batch,
+            "synthetic.inputs": settings.inputs,
+            "synthetic.steps": settings.steps,
+            "synthetic.occupancy_x": occupancy,
+            "synthetic.occupancy_h": occupancy,
+        },
+    )

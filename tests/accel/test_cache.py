@@ -1,0 +1,117 @@
+"""The column cache as data: what is accepted, what room it gets, what its tags cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache_policies import POLICIES, Uses
+from deltatrain.accel.column_cache import CacheShape, Lines
+from deltatrain.accel.counters import CacheCounters
+from deltatrain.accel.energy.prices import prices
+from deltatrain.accel.errors import ConfigError, FitError
+from deltatrain.accel.pricing import cache_tags, sram
+from deltatrain.accel.pricing.area import area
+from deltatrain.accel.program import CACHE, Program
+from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.lowering.step_programs import program_of
+from deltatrain.workloads.synthetic import uniform_masks
+from deltatrain.workloads.workload import Workload
+
+
+def _edge(**cache: Any) -> Architecture:
+    return Architecture.named("edge", {f"cache.{name}": value for name, value in cache.items()})
+
+
+@pytest.mark.parametrize(
+    ("cache", "words"),
+    [
+        ({"line_bytes": 31}, "cache.line_bytes must be 32 (a word of W or of dW) to 4096"),
+        ({"line_bytes": 4097}, "cache.line_bytes must be 32 (a word of W or of dW) to 4096"),
+        ({"bytes": 511}, "cache.bytes must hold a set of 8 lines (512 bytes), not 511"),
+        ({"bytes": "rest"}, "cache.bytes: must be a positive number of bytes or 'auto', not 'rest'"),
+        ({"policy": "fifo"}, "cache.policy must be one of 'lru', 'reverse' or 'belady', not 'fifo'"),
+        ({"ways": 0}, "cache.ways must be a positive integer, not 0"),
+    ],
+)
+def test_a_mistake_is_told_by_its_field(cache: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        _edge(**cache)
+    assert words in str(error.value)
+
+
+def test_no_machine_has_one_unless_it_says_so() -> None:
+    assert Architecture.named("edge").cache is None
+    assert _program(Architecture.named("edge")).cached_runs is None
+
+
+def _program(machine: Architecture) -> Program:
+    from deltatrain.sim.run import synthetic_trace
+    from deltatrain.workloads.lowering.step_programs import shape_of
+
+    trace = synthetic_trace(Workload.named("synthetic", {"training.batch": 1, "synthetic.steps": 40}))
+    return program_of(machine, shape_of(trace), trace.recorded[0], "last")
+
+
+def test_auto_is_what_nothing_else_takes() -> None:
+    plain, cached = _program(Architecture.named("edge")), _program(_edge(bytes="auto"))
+    left = 229_376 - sum(plain.local_bytes.values())
+    assert cached.local_bytes == plain.local_bytes | {CACHE: left // 512 * 512}
+    assert cached.cache == CacheShape(left // 512, 8, 64)
+
+
+def test_a_cache_of_its_own_size_comes_before_what_may_live_elsewhere() -> None:
+    """The tape goes off-chip where the cache leaves it no room, and a cache that does not fit is an error."""
+    plain = _program(Architecture.named("edge"))
+    room = 229_376 - plain.local_bytes["state"] - plain.local_bytes["column buffer"]
+    almost = _program(_edge(bytes=room - plain.local_bytes["tape"] + 1))
+    assert "tape" in plain.local_bytes and "tape" not in almost.local_bytes
+    with pytest.raises(FitError, match="the column cache"):
+        _program(_edge(bytes=room + 1))
+
+
+def test_lines_are_runs_of_columns_numbered_through() -> None:
+    machine = Architecture.named("edge", {"placement.weights": "remote", "cache.line_bytes": 64})
+    program = lower_matrix(machine, "matvec", uniform_masks(3, 5, 1.0, 1), 72)  # nine words of 16 bytes, four a line
+    found = Lines.of(program.tensors, 64)
+    assert found.words.tolist() == [4, 4, 1] * 5
+    assert found.first_word.tolist() == [9 * column + word for column in range(5) for word in (0, 4, 8)]
+    assert found.address.tolist() == [16 * word for word in found.first_word.tolist()]
+    assert found.first.tolist() == [0, 3, 6, 9, 12]
+
+
+def test_a_matrix_that_is_local_has_no_lines() -> None:
+    machine = Architecture.named("edge", {"placement.weights": "local", "cache.bytes": 1024})
+    program = lower_matrix(machine, "matvec", uniform_masks(3, 5, 1.0, 1), 72)
+    assert len(Lines.of(program.tensors, 64).words) == 0
+    assert not program.is_cached.any()
+
+
+def test_who_knows_the_future_keeps_what_comes_soonest() -> None:
+    uses = Uses(*(np.array(values) for values in ([5, 7, 5, 9, 7], [0] * 5, [0] * 5)))
+    ranks = POLICIES["belady"](_program(_edge()).ops, np.zeros(1, np.int32), uses)
+    assert len(set(ranks.tolist())) == 5
+    assert ranks[0] > ranks[1] > max(ranks[2:])  # 5 comes again before 7; the others never
+
+
+def test_tags_are_a_memory_of_their_own() -> None:
+    machine = _edge(bytes=131_072)
+    tags = cache_tags.memory(machine)
+    # 512 MiB in lines of 64 bytes are 2^23; valid, dirty; one of eight turns.
+    assert cache_tags.tag_bits(machine) == 23 + 2 + 3
+    assert tags is not None and tags.bytes == 2048 * 28 // 8
+    assert area(machine).mm2["column cache tags"] == sram.area_mm2(tags, prices(machine.area))
+    assert cache_tags.memory(Architecture.named("edge")) is None
+
+
+def test_a_lookup_reads_the_tags_of_a_set_and_writes_one() -> None:
+    machine, price = _edge(bytes=131_072), prices("horowitz_45nm")
+    tags = cache_tags.memory(machine)
+    assert tags is not None
+    phases = [CacheCounters(hits=3, misses=4, write_backs=1), CacheCounters(hits=1, misses=0, write_backs=0)]
+    words = 28 / 64
+    of_one = 8 * words * sram.access_pj(tags, price, "read") + words * sram.access_pj(tags, price, "write")
+    assert cache_tags.lookups_pj(machine, phases, price) == pytest.approx(8 * of_one)

@@ -1,0 +1,135 @@
+"""Queues of `rtl.parts`: no item is lost, doubled, changed or overtaken, for all inputs and all times.
+
+Items have one bit: no queue looks at them, so what holds for two different items holds for all.
+"""
+
+from __future__ import annotations
+
+import pytest
+from amaranth.hdl import Signal, unsigned
+from mutants import assert_each_can_break
+from proving import Claims, assert_proved, needs_prover
+from stream_claims import claim_passage, surround
+
+from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
+from deltatrain.rtl.parts.memory_queue import MemoryQueue
+from deltatrain.rtl.parts.read_buffer import ReadBuffer
+from deltatrain.rtl.parts.reserved_queue import ReservedQueue
+from deltatrain.rtl.tiles.fork import Fork
+
+pytestmark = needs_prover
+
+ITEM = unsigned(1)
+
+
+def memory_queue(component, depth=3):
+    claims = Claims()
+    claims.m.submodules.queue = queue = component(shape=ITEM, depth=depth)
+    surround(claims, queue)
+    comes, goes = queue.i.valid & queue.i.ready, queue.o.valid & queue.o.ready
+    inside = claim_passage(claims, comes=comes, item=queue.i.payload, goes=goes, gone=queue.o.payload, most=depth)
+    claims.claim("what is inside is offered", queue.o.valid == ((inside != 0) | queue.i.valid))
+    claims.claim("it is ready while it has room", queue.i.ready == (inside != depth))
+    return claims
+
+
+def reserving(component, depth, falls_through):
+    """Return the claims of a queue with places to reserve: it pushes what it promised, at any time after."""
+    claims = Claims()
+    claims.m.submodules.queue = queue = component(shape=ITEM, depth=depth)
+    surround(claims, queue)
+    taken = queue.o.valid & queue.o.ready
+    inside = claim_passage(claims, comes=queue.push, item=queue.item, goes=taken, gone=queue.o.payload, most=depth)
+    promised = Signal(range(depth + 2))
+    claims.m.d.sync += promised.eq(promised + queue.reserve - queue.push)
+    claims.assume(~queue.reserve | queue.free)
+    claims.assume(~queue.push | (promised != 0))
+    claims.claim("promises and items never exceed the places", promised + inside <= depth)
+    claims.claim("a place is free while one is", queue.free == (promised + inside != depth))
+    claims.claim("what is inside is offered", queue.o.valid == ((inside != 0) | (queue.push & falls_through)))
+    return claims
+
+
+def fall_through_queue(component, depth=3):
+    return reserving(component, depth, falls_through=1)
+
+
+def reserved_queue(component, depth=3):
+    return reserving(component, depth, falls_through=0)
+
+
+def read_buffer(component):
+    """Return the claims of a buffer behind a memory that keeps its answer until it is asked again."""
+    claims = Claims()
+    claims.m.submodules.buffer = buffer = component(shape=ITEM)
+    surround(claims, buffer, driven=("item",))
+    asked, answer = claims.any(ITEM, "asked"), Signal(ITEM)
+    with claims.m.If(buffer.read):
+        claims.m.d.sync += answer.eq(asked)
+    claims.m.d.comb += buffer.item.eq(answer)
+    claims.assume(~buffer.read | buffer.free)
+    inside = claim_passage(
+        claims, comes=buffer.read, item=asked, goes=buffer.o.valid & buffer.o.ready, gone=buffer.o.payload, most=2
+    )
+    claims.claim("what is inside is offered", buffer.o.valid == (inside != 0))
+    claims.claim("a place is free while one is", buffer.free == (inside != 2))
+    return claims
+
+
+def fork(component, outlet=0):
+    """Return the claims of one outlet of three: it gets every item once."""
+    claims = Claims()
+    claims.m.submodules.fork = fork = component(shape=ITEM, outlets=3)
+    surround(claims, fork)
+    o, had = fork.o[outlet], Signal()
+    claims.m.d.sync += had.eq((had | (o.valid & o.ready)) & ~(fork.i.valid & fork.i.ready))
+    claims.claim("it gets what is offered, once", o.valid == (fork.i.valid & ~had))
+    claims.claim("it gets the item itself", ~o.valid | (o.payload == fork.i.payload))
+    claims.claim("none leaves before all have it", ~(fork.i.valid & fork.i.ready) | had | (o.valid & o.ready))
+    return claims
+
+
+SUBJECTS = {
+    MemoryQueue: (
+        memory_queue,
+        [
+            ("self.i.ready.eq(level != self._depth)", "self.i.ready.eq(1)"),
+            ("(level != 0) | self.i.valid", "1"),
+        ],
+    ),
+    FallThroughQueue: (
+        fall_through_queue,
+        [
+            ("self.free.eq(held != self._depth)", "self.free.eq(1)"),
+            ("queue.r_rdy, queue.r_data", "~self.push, queue.r_data"),
+        ],
+    ),
+    ReservedQueue: (
+        reserved_queue,
+        [
+            ("self.reserve - taken", "self.reserve - self.o.ready"),
+            ("queue.r_en.eq(self.o.ready)", "queue.r_en.eq(1)"),
+        ],
+    ),
+    ReadBuffer: (read_buffer, [("(beside | ~taken)", "beside")]),
+    Fork: (
+        fork,
+        [
+            ("self.i.valid & ~had[number]", "self.i.valid"),
+            ("(had | takes).all()", "takes.any()"),
+            ("outlet.payload.eq(self.i.payload)", "outlet.payload.eq(self.i.payload & ~had[number - 1])"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("component", SUBJECTS)
+def test_nothing_is_lost_doubled_or_overtaken(component):
+    claims_of, _ = SUBJECTS[component]
+    assert_proved(claims_of(component))
+
+
+@pytest.mark.parametrize("component", SUBJECTS)
+def test_a_fault_breaks_each_claim(component):
+    claims_of, faults = SUBJECTS[component]
+    assert_each_can_break(claims_of, component, faults)

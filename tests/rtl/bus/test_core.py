@@ -1,0 +1,22 @@
+"""Training steps on a core, through its buses: every matrix is the golden model's."""
+
+from __future__ import annotations
+
+import pytest
+from core_on_bus import LOCAL, REMOTE, TAPE, bus_of, check_matrices, core_for, driver_on, image_of, tiny, train
+
+from deltatrain.sim.gates.random_step import random_step
+
+
+@pytest.mark.parametrize(("home", "seed"), [(LOCAL, None), (REMOTE, 1), (TAPE, 2)])
+def test_a_step_through_the_buses(home, seed):
+    step = random_step(tiny(home), "rnn", seed=3, hidden=(5,), lengths=(2, 1))
+    image = image_of(step)
+    core = core_for(step, image)
+    with bus_of(core, image, seed=seed) as bus:
+        driver = driver_on(bus, image)
+        train(driver, step)
+        check_matrices(driver, step)
+        counters = driver.counters()
+    assert counters["load_busy"] >= 3
+    assert counters["cycles"] > counters["engine_fp_busy"] > 0

@@ -1,0 +1,132 @@
+"""One core runs program after program without a reset: after their end, an abort, or an error of the memory."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from core_on_bus import bus_of, check_matrices, core_for, driver_on, image_of, train, weights_before
+from gate_steps import compiled
+from two_lanes import a_step
+
+from deltatrain.accel.bus.registers import REGISTERS
+from deltatrain.sim.driver.errors import BusError, ProgramError
+from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+
+pytestmark = compiled
+
+
+@pytest.fixture(scope="module")
+def machine():
+    """A core, its bus and a driver of a program of the shape of `a_step`."""
+    step = a_step(0)
+    image = image_of(step)
+    core = core_for(step, image)
+    with bus_of(core, image, seed=7, simulation_of=CompiledSimulation) as bus:
+        yield bus, driver_on(bus, image), image
+
+
+def run_golden(driver, step):
+    driver.set_thresholds(step.network.thresholds)
+    train(driver, step)
+    check_matrices(driver, step)
+
+
+def test_a_program_follows_another_on_its_weights(machine):
+    _, driver, _ = machine
+    first = a_step(1)
+    run_golden(driver, first)
+    second = replace(a_step(2), network=first.network, parameters=first.golden.updated)
+    driver.train_batch(second.samples, second.labels, second.learning_rate)
+    check_matrices(driver, second)
+
+
+@pytest.mark.parametrize("thresholds", [(0, 0), (1 << 16, 1 << 16), (1, 1 << 16)])
+def test_the_program_of_a_shape_runs_whatever_fires(machine, thresholds):
+    _, driver, _ = machine
+    step = a_step(3, thresholds=thresholds)
+    fired = [sample.any() for sample in step.samples]
+    assert any(fired)
+    run_golden(driver, step)
+    counters = driver.counters()
+    everything = 3 * sum(map(len, step.samples))
+    assert counters["engine_fp_busy"] > everything if thresholds == (0, 0) else counters["engine_fp_busy"] > 0
+
+
+def test_a_program_of_nothing_ends(machine):
+    _, driver, _ = machine
+    driver.write("program_bytes", bytes=0)
+    for unit in ("encoder", "engine", "elementwise", "load"):
+        driver.write(f"finishes_{unit}", ops=0)
+    driver.run()
+    assert driver.read("status", "finished")
+    driver.load_program()
+
+
+def test_an_aborted_program_leaves_nothing_behind(machine):
+    bus, driver, _ = machine
+    rng, stopped = random.Random(5), 0
+    for seed in range(16):
+        driver.load_weights(weights_before(a_step(seed, thresholds=(0, 0))))
+        driver.set_thresholds(((0, 0),))
+        driver.write("control", start=1)
+        for _ in range(rng.randrange(20, 900)):
+            bus.tick()
+        driver.abort()
+        stopped += driver.read("status", "aborted")
+        run_golden(driver, a_step(10 + seed, thresholds=(0, 8)))
+    assert stopped > 8
+
+
+def test_errors_of_the_memory_stop_the_run_and_say_where(machine):
+    bus, driver, image = machine
+    step = a_step(4)
+    for bad, name in ((bus.bad_reads, "read_error"), (bus.bad_writes, "write_error")):
+        region = image.regions["gradients" if name == "write_error" else "weights"]
+        bad.update(range(region.offset, region.offset + region.size_bytes))
+        driver.write("interrupt_enable", **{name: 1})
+        with pytest.raises(BusError):
+            train(driver, step)
+        where = driver.read("error_address")
+        assert driver.read("status", name)
+        assert driver.read("status", "idle")
+        assert region.offset // 4096 * 4096 <= where < region.offset + region.size_bytes
+        assert bus.simulation.value("irq")
+        bus.write32(REGISTERS["interrupt_status"].address, 0xFFFF_FFFF)
+        assert not bus.simulation.value("irq")
+        bad.clear()
+        run_golden(driver, step)
+
+
+@pytest.mark.parametrize(
+    ("where", "header"), [(0, 0x00FF_0107), (0, 0x00FF_0100), (1, None)], ids=["no unit", "no length", "cut short"]
+)
+def test_a_wrong_record_stops_the_run(machine, where, header):
+    bus, driver, image = machine
+    program = image.regions["program"].offset
+    if header is None:
+        driver.write("program_bytes", bytes=16)
+    else:
+        bus.write_bytes(program + 8 * where, header.to_bytes(8, "little"))
+    with pytest.raises(ProgramError):
+        driver.run()
+    assert driver.read("error_address") == program
+    driver.load_program()
+    run_golden(driver, a_step(6))
+
+
+def test_the_counters_are_those_of_the_last_start(machine):
+    _, driver, _ = machine
+    step = a_step(8)
+    run_golden(driver, step)
+    first = driver.counters()
+    run_golden(driver, step)
+    again = driver.counters()
+    busy = [name for name in first if name.endswith("_busy")]
+    assert [again[name] for name in busy] == [first[name] for name in busy]
+    assert driver.read("done_load") == sum(map(len, step.samples))
+    driver.write("control", reset_counters=1)
+    assert not any(driver.counters().values())
+    assert np.any(list(first.values()))
