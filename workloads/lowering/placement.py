@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
@@ -180,7 +181,12 @@ def word_table(shape: Shape, architecture: Architecture) -> MatrixSize:
 
 def own_most(architecture: Architecture, width: int) -> int:
     """Return how many of `width` neurons, or elements of a vector, belong to the tile with the most of them."""
-    return int(own_elements(width, architecture.engine.lanes, architecture.tiles.count).max())
+    return _own_most(width, architecture.engine.lanes, architecture.tiles.count)
+
+
+@lru_cache(maxsize=1 << 10)
+def _own_most(width: int, lanes: int, tiles: int) -> int:
+    return int(own_elements(width, lanes, tiles).max())
 
 
 def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
@@ -210,8 +216,8 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         ("weights", placement.weights, architecture.weight_word_bytes),
         ("gradients", placement.gradients, architecture.gradient_word_bytes),
     )
+    sizes = matrices(shape, architecture)
     for kind, home, word_bytes in kinds if shape.learns else kinds[:1]:
-        sizes = matrices(shape, architecture)
         needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
         is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0
