@@ -32,15 +32,12 @@ class _Stream(NamedTuple):
         Its matrix, transposed, shape (C, R), the bias the last of C columns.
     rows
         The entries of M that it adds to, shape (R,).
-    blocks
-        How many blocks of H these are.
     width
         Elements of its vectors: C, or one less if the bias is a column.
     """
 
     W_T: Integers
     rows: Integers
-    blocks: int
     width: int
 
 
@@ -101,7 +98,7 @@ def _streams(network: IntegerNetwork, layer: IntegerLayer) -> tuple[_Stream, _St
         (layer.W_h, arithmetic.BLOCKS_H, arithmetic.BIAS_H),
     )
     x, h = (
-        _Stream(np.ascontiguousarray(W.T), accumulator_rows(blocks, width), len(blocks), W.shape[1] - bias)
+        _Stream(np.ascontiguousarray(W.T), accumulator_rows(blocks, width), W.shape[1] - bias)
         for W, blocks, bias in found
     )
     return x, h
@@ -122,7 +119,7 @@ def _forward(
         memory[:n] *= arithmetic.KEPT
         biased = t == 0 or not arithmetic.KEPT
         for number, (stream, value) in enumerate(zip(streams, (x[start : start + n], h[:n]), strict=True)):
-            if stream.blocks:
+            if len(stream.rows):
                 entries = _encoded(network, stream, value, hats[number][:n], least[number], biased=biased)
                 listed[number].append(entries)
                 part = memory[:n, stream.rows]
@@ -170,7 +167,7 @@ def _read_out(
     g_logits = np.stack([loss.result(row, label, formats) for row, label in zip(logits, wanted, strict=True)])
     rows, columns = (index.ravel() for index in np.indices(values.shape))
     g_h = np.zeros_like(h)
-    g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T, 1).reshape(values.shape)
+    g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T).reshape(values.shape)
     dW_T = np.zeros_like(W_T)
     integer_products.outer(dW_T, g_logits, entries, np.arange(len(read)), formats.weight_gradient)
     return g_h, np.ascontiguousarray(dW_T.T)
@@ -197,7 +194,7 @@ def _backward(
         g_h = fit(g_above[rows] + through[:n], formats.gradient)
         later[:, :n], carry[:n] = arithmetic.backward(g_h, carry[:n], ran.tape[:, rows], later[:, :n], formats)
         g_memory[rows] = later[:, :n].swapaxes(0, 1).reshape(n, -1)
-        if streams[1].blocks:
+        if len(streams[1].rows):
             through[:n] = _adjoint(network, streams[1], ran.listed[1][t], g_memory[rows], g_hats[1][:n])
         if wants_input:
             g_x[rows] = _adjoint(network, streams[0], ran.listed[0][t], g_memory[rows], g_hats[0][:n])
@@ -210,17 +207,17 @@ def _adjoint(
     """Return the gradient of a step's values, shape (n, W), and turn `g_hat` into that of the step before."""
     elements = listed.columns < stream.width  # not the bias
     asked = Entries(*(array[elements] for array in listed))
-    s = _through(network, g_memory[:, stream.rows], asked, stream.W_T, stream.blocks)
+    s = _through(network, g_memory[:, stream.rows], asked, stream.W_T)
     places = asked.rows * stream.width + asked.columns
     g_value, before = network.cell.encoder.adjoint(g_hat.ravel(), places, s, network.engine.formats)
     g_hat[...] = before.reshape(g_hat.shape)
     return g_value.reshape(g_hat.shape)
 
 
-def _through(network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers, blocks: int) -> Integers:
+def _through(network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers) -> Integers:
     """Return the gradient of each entry, in ``formats.gradient``, from that of the rows that it adds to."""
     formats = network.engine.formats
-    total = integer_products.back(g, asked, W_T, blocks, network.engine.lanes, formats.backward_sum)
+    total = integer_products.back(g, asked, W_T, network.engine.lanes, formats.backward_sum)
     return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
 
 
@@ -236,7 +233,7 @@ def _learned(
     found = []
     for stream, listed in zip(streams, ran.listed, strict=True):
         dW_T = np.zeros_like(stream.W_T)
-        if stream.blocks:
+        if len(stream.rows):
             rows = np.concatenate([entries.rows + start for entries, start in zip(listed, packing.start, strict=True)])
             columns, delta = (np.concatenate([entries[k] for entries in listed]) for k in (1, 2))
             every = Entries(rows, columns, delta)
