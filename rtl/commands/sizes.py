@@ -43,6 +43,8 @@ class TileSizes(NamedTuple):
         Lists that came from all tiles, and their entries; 0 where there is only one tile.
     waiting_sums
         Sums of `matvec_t` that wait in one of several tiles to be added over all.
+    uncounted
+        1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     """
 
     accumulator_words: int
@@ -64,6 +66,7 @@ class TileSizes(NamedTuple):
     received_lists: int = 0
     received_entries: int = 0
     waiting_sums: int = 0
+    uncounted: int = 0
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for everything that fits one of the two."""

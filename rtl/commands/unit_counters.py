@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.counters import Cause
 from deltatrain.accel.program import TILE_UNITS
+from deltatrain.rtl.commands.sizes import TileSizes
 
 __all__ = ["CAUSES", "UnitCounters", "causes", "count_cycles", "spent_layout"]
 
@@ -102,7 +103,7 @@ class UnitCounters(Component):
 
 def count_cycles(
     m: Module,
-    units: tuple[str, ...],
+    sizes: TileSizes,
     spent: data.View,
     *,
     running: Value,
@@ -111,9 +112,14 @@ def count_cycles(
     unmet: Value,
     phase: Value | int = 0,
 ) -> None:
-    """Add a unit's `UnitCounters` to its module, and let `spent` show them; the other arguments are their inputs."""
+    """Add a unit's `UnitCounters` to its module, and let `spent` show them; the other arguments are their inputs.
+
+    Where the tile counts no cycles `spent` stays zero.
+    """
+    if sizes.uncounted:
+        return
     phases = spent.shape().length
-    m.submodules.counters = counters = UnitCounters(phases=phases, units=units)
+    m.submodules.counters = counters = UnitCounters(phases=phases, units=sizes.units)
     m.d.comb += [
         counters.running.eq(running),
         counters.active.eq(active),

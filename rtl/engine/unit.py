@@ -267,7 +267,7 @@ class EngineUnit(Component):
         ]
         count_cycles(
             m,
-            self._sizes.units,
+            self._sizes,
             self.spent,
             running=self.running,
             active=to.valid,
