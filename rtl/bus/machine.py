@@ -251,6 +251,7 @@ class Machine(Component):
         m.d.comb += [
             words.valid.eq(reader.inputs_valid | sequences.valid),
             _bits(words).eq(Mux(self.streams_inputs, sequences.word, reader.inputs_word)),
+            sequences.stops.eq(self.stops),
             sequences.loads.payload.eq(requests.payload.words),
             sequences.loads.valid.eq(requests.valid & self.streams_inputs & ~is_tape & ~self.stops),
         ]
