@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import inspect
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
+
+# Numba colours the reasons against every overload that it tries, which nobody reads: a twentieth of compilation.
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 import numba
 from numba.core.event import Listener, register

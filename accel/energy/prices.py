@@ -64,7 +64,8 @@ class Prices:
         ConfigError
             If the row does not have it: what has no source is not guessed.
         """
-        self.check([(row, quantity)])
+        if not self.has(row, quantity):
+            self.check([(row, quantity)])
         return float(self._rows[row][quantity])
 
     def node_nm(self, row: str) -> int | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import numpy as np
-
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters, RemoteCounters
 from deltatrain.accel.program import PHASES, UNITS, Program
@@ -76,8 +74,10 @@ def count(program: Program, on_progress: Callable[[float], None] | None = None) 
 
 def _share_out(cycles: int, phases: list[UnitTally]) -> None:
     """Give the phases their part of `cycles` of waiting, in proportion to their work."""
-    busy = np.array([phase.busy_cycles for phase in phases], dtype=np.float64)
-    weights = np.cumsum(busy) / busy.sum() if busy.sum() else np.linspace(0, 1, len(phases) + 1)[1:]
-    ends = np.rint(weights * cycles).astype(np.int64)
-    for phase, part in zip(phases, np.diff(ends, prepend=0).tolist(), strict=True):
-        phase.stall("bound", part)
+    busy = sum(phase.busy_cycles for phase in phases)
+    done, told = 0, 0
+    for number, phase in enumerate(phases, start=1):
+        done += phase.busy_cycles
+        end = round((done / busy if busy else number * (1 / len(phases))) * cycles)
+        phase.stall("bound", end - told)
+        told = end

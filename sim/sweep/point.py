@@ -270,9 +270,10 @@ def _learned_columns(base: Base) -> set[str]:
 def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
     energy, mm2 = energy_j(run, machine), area(machine).mm2
     phases = run.phases.values()
-    stalled: dict[Cause, int] = {
-        cause: sum(phase.stall_cycles.get(cause, 0) for phase in phases) for cause in get_args(Cause)
-    }
+    stalled: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
+    for phase in phases:
+        for cause, cycles in phase.stall_cycles.items():
+            stalled[cause] += cycles
     moved = sum(phase.remote_bytes for phase in phases)
     elements, macs = sum(phase.elements for phase in phases), run.macs
     return {

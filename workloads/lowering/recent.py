@@ -28,9 +28,11 @@ class Recent(Generic[Value]):
 
     def of(self, key: Hashable, find: Callable[[], Value]) -> Value:
         """Return the result of a key, found if it is not kept."""
-        if key not in self._known:
-            while self._known and (len(self._known) >= self._most or self._size >= self._most_size):
-                self._size -= self._size_of(self._known.pop(next(iter(self._known))))
-            self._known[key] = find()
-            self._size += self._size_of(self._known[key])
-        return self._known[key]
+        kept = self._known.get(key)  # once: keys are whole descriptions, which take long to hash and to compare
+        if kept is not None:
+            return kept
+        while self._known and (len(self._known) >= self._most or self._size >= self._most_size):
+            self._size -= self._size_of(self._known.pop(next(iter(self._known))))
+        found = self._known[key] = find()
+        self._size += self._size_of(found)
+        return found
