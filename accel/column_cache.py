@@ -171,28 +171,27 @@ def passes_by(ops: Ops) -> NDArray[np.bool_]:
 
 
 def cached_runs(
-    ops: Ops, tensors: tuple[Tensor, ...], columns: NDArray[np.int32], shape: CacheShape, policy: str
+    ops: Ops,
+    tensors: tuple[Tensor, ...],
+    columns: NDArray[np.int32],
+    list_words: Integers,
+    cache: tuple[CacheShape, str],
 ) -> CachedRuns:
     """Return what becomes of every run of every op on a matrix off-chip.
 
     Parameters
     ----------
-    ops, tensors, columns
+    ops, tensors, columns, list_words
         Of the program (`accel.program.Program`).
-    shape, policy
-        Of the cache (`accel.cache.Cache`).
+    cache
+        The lines and the policy (`accel.cache.Cache`).
     """
+    shape, policy = cache
     lines = Lines.of(tensors, shape.line_bytes)
     remote = np.array([*(tensor.remote for tensor in tensors), False])  # index NO_TENSOR = -1 is the last entry
-    cached, flushing = remote[ops.tensor] & ~passes_by(ops), passes_by(ops) & (ops.count > 0)
-    flushing &= remote[ops.tensor] | remote[ops.second_tensor]
-    rows = np.flatnonzero(cached)
-    counts = ops.count[rows]
-    entry = np.repeat(ops.list_start[rows], counts) + within(counts)
-    column = np.repeat(lines.first_column[ops.tensor[rows]], counts) + columns[entry]
-    runs, op = lines.runs[column], np.repeat(rows, counts)
-    line = np.repeat(lines.first[column], runs) + within(runs)
-    uses = Uses(line, np.repeat(op, runs), np.repeat(columns[entry].astype(np.int64), runs))
+    cached = remote[ops.tensor] & ~passes_by(ops)
+    flushing = passes_by(ops) & (list_words > 0) & (remote[ops.tensor] | remote[ops.second_tensor])
+    uses = _uses(ops, columns, lines, np.flatnonzero(cached))
     rank = POLICIES[policy](ops, columns, uses)
     start = np.searchsorted(uses.op, np.arange(len(ops) + 1))
     written = np.array([getattr(MODES.load(name), "WRITES_BACK", False) for name in MODE_NAMES])[ops.mode]
@@ -202,9 +201,19 @@ def cached_runs(
             tags.flush(row)
         else:
             chosen = slice(start[row], start[row + 1])
-            tags.look_up(line[chosen].tolist(), rank[chosen].tolist(), bool(written[row]))
+            tags.look_up(uses.line[chosen].tolist(), rank[chosen].tolist(), bool(written[row]))
     outcome = (np.array(tags.hit, np.bool_), np.array(tags.out, np.int64), np.array(tags.behind, np.int64))
-    return CachedRuns(start, line, *outcome, tags.flushed, tags.gone_before, lines)
+    return CachedRuns(start, uses.line, *outcome, tags.flushed, tags.gone_before, lines)
+
+
+def _uses(ops: Ops, columns: NDArray[np.int32], lines: Lines, rows: Integers) -> Uses:
+    """Return the runs that ops look up, of the columns in their lists one after the other."""
+    counts = ops.count[rows]
+    listed = columns[np.repeat(ops.list_start[rows], counts) + within(counts)].astype(np.int64)
+    column = np.repeat(lines.first_column[ops.tensor[rows]], counts) + listed
+    runs = lines.runs[column]
+    line = np.repeat(lines.first[column], runs) + within(runs)
+    return Uses(line, np.repeat(np.repeat(rows, counts), runs), np.repeat(listed, runs))
 
 
 class _Tags:

@@ -203,7 +203,8 @@ class Program:
         """What becomes of every run of columns that is looked up in the cache, if there is one."""
         if self.cache is None or self.architecture.cache is None:
             return None
-        return cached_runs(self.ops, self.tensors, self.columns, self.cache, self.architecture.cache.policy)
+        cache = self.cache, self.architecture.cache.policy
+        return cached_runs(self.ops, self.tensors, self.columns, self.list_words, cache)
 
     @cached_property
     def is_cached(self) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("accel", "rtl", "sim", "workloads", "reports")
 FACE = Path("sim/face")
-CARRIED = {".py", ".toml", ".json", ".html", ".css", ".js", ".hpp", ".typed"}
+CARRIED = {".py", ".toml", ".json", ".html", ".css", ".js", ".c", ".h", ".hpp", ".typed"}
 NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "out", "*.egg-info")
 
 

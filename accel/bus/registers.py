@@ -167,6 +167,12 @@ def _control() -> Iterator[Register]:
             for name in BASES
         ),
         ("learning_rate", "read-write", _whole("rate", 32, signed=True), "In formats.learning_rate"),
+        (
+            "streams",
+            "read-write",
+            _flags(("inputs", "Input vectors come over s_axis, instead of from memory at inputs_base")),
+            "What comes over a stream",
+        ),
     ]
     for number, (name, access, fields, meaning) in enumerate(registers):
         reset = 1 if name == "status" else 0

@@ -57,11 +57,11 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, int | float | str]], column: 
     for number, (network, occupancy) in enumerate(networks):
         mine = [row for row in rows if (row["network"], row["occupancy_%"]) == (network, occupancy)]
         label = f"{network}, {occupancy:g} %" if network != "dense" else network
-        look = {"color": style.LINES[number % len(style.LINES)], "linewidth": 1.4}
+        colour = style.LINES[number % len(style.LINES)]
         sizes = [float(row["cache_KiB"]) for row in mine]
-        axes.plot(sizes, [float(row[column]) for row in mine], marker="o", markersize=3.5, label=label, **look)
+        axes.plot(sizes, [float(row[column]) for row in mine], marker="o", markersize=3.5, color=colour, label=label)
         if column == _PANELS[0][0]:
-            axes.plot(sizes, [float(row[_BOUND]) for row in mine], linestyle="--", **look)
+            axes.plot(sizes, [float(row[_BOUND]) for row in mine], linestyle="--", color=colour)
     style.frame(axes, grid="both")
     style.logarithmic(axes, "x")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

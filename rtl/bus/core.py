@@ -14,7 +14,14 @@ from deltatrain.rtl.bus.channels import BURST_BYTES
 from deltatrain.rtl.bus.facts import facts
 from deltatrain.rtl.bus.limits import core_limits
 from deltatrain.rtl.bus.machine import MOVES, Machine
-from deltatrain.rtl.bus.pins import connect_memory, connect_registers, memory_pins, register_pins
+from deltatrain.rtl.bus.pins import (
+    connect_memory,
+    connect_registers,
+    connect_sequences,
+    memory_pins,
+    register_pins,
+    sequence_pins,
+)
 from deltatrain.rtl.bus.registers import Registers
 from deltatrain.rtl.bus.run_control import ENDS, RunControl
 from deltatrain.rtl.bus.words import Kind, forms
@@ -27,7 +34,7 @@ _BURST_BEATS = 256
 
 
 class Core(Component):
-    """One tile behind AXI4 (memory), AXI4-Lite (registers) and an interrupt.
+    """One tile behind AXI4 (memory), AXI4-Lite (registers), AXI4-Stream (sequences) and an interrupt.
 
     Parameters
     ----------
@@ -51,6 +58,8 @@ class Core(Component):
         To the memory. Bursts increment, whole beats, all of one identity; none crosses a multiple of 4 KiB.
     s_axi_* : AXI4-Lite
         The registers of `accel.bus.registers`.
+    s_axis_* : AXI4-Stream
+        Words of input vectors, see `rtl.bus.sequences`.
     irq : Out(1)
         High while an end is set in interrupt_status that is enabled in interrupt_enable.
 
@@ -79,8 +88,11 @@ class Core(Component):
             sizes=sizes,
             data_bytes=self.beat_bytes,
             burst_beats=self.burst_beats,
+            has_streams=(True, False),
         )
-        super().__init__({**memory_pins(self.beat_bytes), **register_pins(), "irq": Out(1)})
+        super().__init__(
+            {**memory_pins(self.beat_bytes), **register_pins(), **sequence_pins(self.beat_bytes), "irq": Out(1)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Connect registers, control and machine with each other and with the wires."""
@@ -90,6 +102,7 @@ class Core(Component):
         m.submodules.machine = ResetInserter(control.clears)(self.machine)
         connect_memory(m, self, self.machine.memory, self.beat_bytes)
         connect_registers(m, self, registers.port)
+        connect_sequences(m, self, self.machine.sequences)
         self._command(m, registers, control)
         self._set(m, registers)
         self._tell(m, registers, control)
@@ -117,6 +130,7 @@ class Core(Component):
             machine.program_address.eq(registers.program_address),
             machine.program_bytes.eq(registers.program_bytes),
             machine.learning_rate.eq(registers.learning_rate),
+            machine.streams_inputs.eq(registers.streams.bit_select(REGISTERS["streams"]["inputs"].low, 1)),
             *(machine.bases[number].eq(getattr(registers, f"{name}_base")) for number, name in enumerate(BASES)),
             *(machine.thresholds[number].eq(getattr(registers, f"threshold_{number}")) for number in range(THRESHOLDS)),
             *(

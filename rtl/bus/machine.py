@@ -19,7 +19,8 @@ from deltatrain.rtl.bus.memory_reader import MemoryReader
 from deltatrain.rtl.bus.memory_writer import MemoryWriter
 from deltatrain.rtl.bus.program_reader import ProgramReader
 from deltatrain.rtl.bus.requests import Requests
-from deltatrain.rtl.bus.words import Kind, Move
+from deltatrain.rtl.bus.sequences import Sequences
+from deltatrain.rtl.bus.words import Kind, Move, forms
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.tile import Tile
 
@@ -76,6 +77,8 @@ class Machine(Component):
         Bytes of beats that were read, and of beats that were written, whole beats.
     memory : Out(MemoryPort(beat_bytes))
         To the memory.
+    streams_inputs : In(1), sequences : In(stream.Signature(8 * beat_bytes))
+        Whether input vectors come over the stream, held while a program runs; their words.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Machine(Component):
         tile = self.tile.signature.members
         self._dispatch = Dispatch({name: tile[name].signature for name in RECORD_UNITS if name in tile})
         self._program = ProgramReader()
+        self._sequences = Sequences(forms(engine)[Kind.INPUTS])
         super().__init__(
             {
                 "runs": In(1),
@@ -117,6 +121,8 @@ class Machine(Component):
                 "read_bytes": Out(_COUNTER_BITS),
                 "write_bytes": Out(_COUNTER_BITS),
                 "memory": Out(MemoryPort(beat_bytes)),
+                "streams_inputs": In(1),
+                "sequences": self._sequences.signature.members["items"],
             }
         )
 
@@ -223,11 +229,29 @@ class Machine(Component):
         """Answer loads of vectors, and of the tape; return their requests."""
         tile, reader = self.tile, self._reader
         is_tape = getattr(tile, "load_is_tape", 0)
-        m.d.comb += [tile.load_words.valid.eq(reader.inputs_valid), _bits(tile.load_words).eq(reader.inputs_word)]
+        self._stream(m, is_tape)
         if hasattr(tile, "load_tape_words"):
             words = tile.load_tape_words
             m.d.comb += [words.valid.eq(reader.tape_valid), _bits(words).eq(reader.tape_word)]
-        return self._moves(m, "load", tile.load_requests, _choice(is_tape, Kind.TAPE, Kind.INPUTS))
+        streams = Signal()
+        m.d.comb += streams.eq(self.streams_inputs & ~is_tape)
+        moves = self._moves(m, "load", tile.load_requests, _choice(is_tape, Kind.TAPE, Kind.INPUTS))
+        with m.If(streams):
+            m.d.comb += [moves.valid.eq(0), tile.load_requests.ready.eq(self._sequences.loads.ready & ~self.stops)]
+        return moves
+
+    def _stream(self, m: Module, is_tape: Any) -> None:
+        """Let the words of vectors come from memory, or over the stream."""
+        tile, reader = self.tile, self._reader
+        m.submodules.sequences = sequences = self._sequences
+        connect(m, flipped(self.sequences), sequences.items)
+        words, requests = tile.load_words, tile.load_requests
+        m.d.comb += [
+            words.valid.eq(reader.inputs_valid | sequences.valid),
+            _bits(words).eq(Mux(self.streams_inputs, sequences.word, reader.inputs_word)),
+            sequences.loads.payload.eq(requests.payload.words),
+            sequences.loads.valid.eq(requests.valid & self.streams_inputs & ~is_tape & ~self.stops),
+        ]
 
     def _fetch(self, m: Module) -> Any:
         """Answer what the fetch reads; return its requests."""

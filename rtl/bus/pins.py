@@ -12,7 +12,14 @@ from deltatrain.accel.bus.register import REGISTER_BITS, REGISTER_BYTES
 from deltatrain.accel.bus.registers import ADDRESS_BITS as REGISTER_ADDRESS_BITS
 from deltatrain.rtl.bus.channels import ADDRESS_BITS, OKAY
 
-__all__ = ["connect_memory", "connect_registers", "memory_pins", "register_pins"]
+__all__ = [
+    "connect_memory",
+    "connect_registers",
+    "connect_sequences",
+    "memory_pins",
+    "register_pins",
+    "sequence_pins",
+]
 
 _IDENTITY_BITS = 1
 """All bursts have identity 0, so they come in order; the wires are there because interconnects expect them."""
@@ -47,6 +54,12 @@ def register_pins() -> dict[str, Member]:
     pins |= {"bresp": Out(2), "bvalid": Out(1), "bready": In(1)}
     pins |= {"rdata": Out(REGISTER_BITS), "rresp": Out(2), "rvalid": Out(1), "rready": In(1)}
     return {f"s_axi_{name}": member for name, member in pins.items()}
+
+
+def sequence_pins(beat_bytes: int) -> dict[str, Member]:
+    """Return the wires of an AXI4-Stream of words that come, ``s_axis_*``; where a frame ends is not looked at."""
+    pins = {"tdata": In(8 * beat_bytes), "tvalid": In(1), "tready": Out(1)}
+    return {f"s_axis_{name}": member for name, member in pins.items()}
 
 
 def connect_memory(m: Module, core: Any, port: Any, beat_bytes: int) -> None:
@@ -98,6 +111,16 @@ def connect_registers(m: Module, core: Any, port: Any) -> None:
         pins["rresp"].eq(OKAY),
         pins["rvalid"].eq(port.read_words.valid),
         port.read_words.ready.eq(pins["rready"]),
+    ]
+
+
+def connect_sequences(m: Module, core: Any, items: Any) -> None:
+    """Connect the wires ``s_axis_*`` of `core` with a stream."""
+    pins = _Pins(core, "s_axis_")
+    m.d.comb += [
+        items.payload.eq(pins["tdata"]),
+        items.valid.eq(pins["tvalid"]),
+        pins["tready"].eq(items.ready),
     ]
 
 

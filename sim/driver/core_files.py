@@ -24,6 +24,7 @@ A tile of a machine as a core for a bus: {NAME}.v, module {NAME}, Verilog-2001.
 aclk, aresetn  one clock; a synchronous reset, low for a cycle at least, which keeps the memories in the tile
 m_axi_*        AXI4 to memory: incrementing bursts of whole beats, one identity, none crosses 4 KiB
 s_axi_*        AXI4-Lite: the registers, 4 KiB
+s_axis_*       AXI4-Stream: input vectors, where the register streams says so
 irq            high while an enabled end of a run is set
 
 registers.md             every register; deltatrain.svd: the same for debuggers

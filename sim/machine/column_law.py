@@ -152,12 +152,11 @@ def _consume(s: Integers, gaps: Integers) -> None:
     while s[w.LEFT] and s[w.FIRST_SEGMENT] < s[w.FIRST_MISSING]:
         segment = _record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
         s[w.FIRST_SEGMENT] += 1
-        words, begin = s[segment + w.WORDS], s[w.FREE]
+        words, out_words, begin = s[segment + w.WORDS], s[segment + w.OUT_WORDS], s[w.FREE]
         s[w.FREE] = max(begin + words, s[segment + w.SEGMENT_READY])
         if s[w.FREE] - words > begin:
             _note_gaps(s, gaps, segment, begin, s[w.FREE] - words)
         s[w.LEFT] -= words
-        out_words = s[segment + w.OUT_WORDS]
         if out_words > words:  # the lanes wait until all of the line that goes out is read
             s[w.FREE] += out_words - words
             _note_gap(s, gaps, s[w.FREE] - (out_words - words), s[w.FREE], w.OF_CACHE)
@@ -190,18 +189,12 @@ def _arrive(s: Integers, gaps: Integers, number: int) -> None:
     s[segment + w.SEGMENT_COME] = max(s[segment + w.SEGMENT_COME], s[w.COME])
     s[segment + w.LAST_PASSED] = max(s[segment + w.LAST_PASSED], s[w.TOLD_PASSED])
     if s[segment + w.MISSING] == 0:
-        while s[w.FIRST_MISSING] < s[w.NEXT_SEGMENT] and not _misses(s, s[w.FIRST_MISSING]):
+        ring = s[w.SEGMENTS]
+        while s[w.FIRST_MISSING] < s[w.NEXT_SEGMENT] and not s[_record(s, ring, s[w.FIRST_MISSING]) + w.MISSING]:
             s[w.FIRST_MISSING] += 1  # what comes from the cache may be there before what was asked for earlier
         _consume(s, gaps)
         if s[w.MOST_ASKED] >= 0 and s[segment + w.AFTER] == w.NEVER:
             _leave(s, s[segment + w.LAST_PASSED] + 1, segment + w.NO_BYTES)
-
-
-@_compiled
-def _misses(s: Integers, number: int) -> bool:
-    """Tell whether words of a segment are not known to come."""
-    missing: bool = s[_record(s, s[w.SEGMENTS], number) + w.MISSING] > 0
-    return missing
 
 
 # ------------------------------------------------------------------------------------------------ the fetch

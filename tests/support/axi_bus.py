@@ -36,6 +36,11 @@ class AxiBus:
         Of all that is random: latency, and which ready or valid is low; None for a memory that answers at once.
     memory_bytes
         Of the memory; beyond them it answers with errors.
+
+    Attributes
+    ----------
+    items
+        What is still to be offered on the stream of sequences.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class AxiBus:
         self._writes: deque[_Burst] = deque()
         self._answers: deque[tuple[int, int]] = deque()
         self._early: deque[tuple[int, int, int]] = deque()  # beats may come before their address
+        self.items: deque[int] = deque()
+        self._keeps_item = False  # an item of the stream was offered and not taken
         self._keeps_beat = False  # a beat was offered and not taken
         self._held: dict[str, tuple[int, ...]] = {}
         self._inputs: dict[str, int] = {}
@@ -117,7 +124,10 @@ class AxiBus:
         answers = bool(self._answers and self._answers[0][0] <= cycle)
         if answers:
             readies["m_axi_bresp"] = self._answers[0][1]
-        self._set(**readies, m_axi_rvalid=int(reads), m_axi_bvalid=int(answers))
+        self._keeps_item = bool(self.items and (self._keeps_item or self._is_likely(0.5)))
+        if self._keeps_item:
+            readies["s_axis_tdata"] = self.items[0]
+        self._set(**readies, s_axis_tvalid=int(self._keeps_item), m_axi_rvalid=int(reads), m_axi_bvalid=int(answers))
         return reads, answers
 
     def _take(self, cycle: int, offered: tuple[bool, bool]) -> None:
@@ -142,6 +152,9 @@ class AxiBus:
         if self._goes("w"):
             self._early.append((self._value("m_axi_wdata"), self._value("m_axi_wstrb"), self._value("m_axi_wlast")))
         self._store(cycle)
+        if self._keeps_item and self._value("s_axis_tready"):
+            self.items.popleft()
+            self._keeps_item = False
 
     def _store(self, cycle: int) -> None:
         while self._writes and self._early:

@@ -14,8 +14,13 @@ from two_lanes import a_step
 from deltatrain.accel.bus.registers import REGISTERS
 from deltatrain.sim.driver.errors import BusError, ProgramError
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+from deltatrain.sim.gates.images import to_bytes
 
 pytestmark = compiled
+
+
+WORD_BYTES = 4
+"""A word of activations: a beat, and an item of the stream."""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,25 @@ def test_the_program_of_a_shape_runs_whatever_fires(machine, thresholds):
     counters = driver.counters()
     everything = 3 * sum(map(len, step.samples))
     assert counters["engine_fp_busy"] > everything if thresholds == (0, 0) else counters["engine_fp_busy"] > 0
+
+
+def test_sequences_come_over_the_stream(machine):
+    bus, driver, image = machine
+    step = a_step(9)
+    driver.load_weights(weights_before(step))
+    driver.set_thresholds(step.network.thresholds)
+    driver.train_batch([0 * sample for sample in step.samples], step.labels, step.learning_rate)
+    driver.load_weights(weights_before(step))
+    vectors = [to_bytes(vector, step.architecture.engine.formats.activation) for one in step.samples for vector in one]
+    padded = b"".join(vector + bytes(-len(vector) % WORD_BYTES) for vector in vectors)
+    words = [padded[start : start + WORD_BYTES] for start in range(0, len(padded), WORD_BYTES)]
+    bus.items.extend(int.from_bytes(word, "little") for word in words)
+    driver.write("streams", inputs=1)
+    driver.run()  # the memory holds zeros
+    driver.write("streams", inputs=0)
+    assert not bus.items
+    check_matrices(driver, step)
+    assert image.regions["inputs"].size_bytes == len(padded)
 
 
 def test_a_program_of_nothing_ends(machine):

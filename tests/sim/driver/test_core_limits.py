@@ -1,0 +1,35 @@
+"""Machines that are no core are refused in a line each."""
+
+from __future__ import annotations
+
+import pytest
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.rtl.bus.limits import core_limits
+from deltatrain.sim.verilog_export import verilog
+from deltatrain.workloads.workload import Workload
+
+TILES = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 1}
+
+
+def test_what_is_a_core_is_not_refused():
+    assert not core_limits(Architecture.named("tiny"))
+    assert not core_limits(Architecture.named("edge"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (TILES, r"tiles\.count must be 1, not 2"),
+        (
+            {"engine.formats.weight_gradient_bits": 40},
+            r"values of engine\.formats\.weight_gradient must be of 1, 2 or 4",
+        ),
+    ],
+)
+def test_other_machines_are_refused(changes, message, tmp_path):
+    machine = Architecture.named("tiny", changes)
+    with pytest.raises(ConfigError, match=message):
+        verilog(machine, Workload.named("tiny"), tmp_path / "core", top="axi")
+    assert not (tmp_path / "core").exists()
