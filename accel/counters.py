@@ -110,6 +110,14 @@ class PhaseCounters(Description):
         """Return the multiply-accumulates done as a share of what `lanes` lanes could have done in the phase."""
         return self.macs / (self.cycles * lanes) if self.cycles else 0.0
 
+    def empty_lane_cycles(self, lanes: int) -> int:
+        """Return over `lanes` lanes how many busy cycles each had no weight in, because the column had none there.
+
+        A column of R rows leaves lanes of its last word empty (`accel.column`), and compressed columns those of short
+        lanes; so do tiles with fewer rows than the fullest, and an op in which nothing fired.
+        """
+        return self.busy_cycles * lanes - self.macs
+
 
 class CacheCounters(Description):
     """Runs of columns that were looked up in the column cache in one phase of training.

@@ -65,10 +65,11 @@ def phase_rows(result: Result) -> list[Row]:
     """Return one row for each phase, FP, RF, BP, WG, WU, and their total.
 
     Columns: cycles (engine cycles of the phase) and their ``share`` of the run, ``time_s``, ``busy_cycles``,
-    ``stall_<cause>_cycles``, ``utilisation`` (multiply-accumulates done over what the lanes could do), ``occupancy``
-    (``fired`` over ``elements``, both counts of columns), ``macs`` and ``skipped_macs``, ``remote_bytes`` and
-    ``local_bytes`` moved. With a dense run: ``dense_cycles``, ``dense_remote_bytes``, ``dense_local_bytes`` of the same
-    phase with every column fired, and ``speedup``, dense cycles over cycles.
+    ``stall_<cause>_cycles``, ``utilisation`` (multiply-accumulates done over what the lanes could do),
+    ``empty_lane_cycles`` (of all lanes, the busy cycles in which they had no weight), ``occupancy`` (``fired`` over
+    ``elements``, both counts of columns), ``macs`` and ``skipped_macs``, ``remote_bytes`` and ``local_bytes`` moved.
+    With a dense run: ``dense_cycles``, ``dense_remote_bytes``, ``dense_local_bytes`` of the same phase with every
+    column fired, and ``speedup``, dense cycles over cycles.
     """
     names = phases_of(result)
     delta, *dense = [
@@ -98,6 +99,7 @@ def _phase_row(delta: PhaseCounters, run: Counters) -> Row:
         "busy_cycles": delta.busy_cycles,
         **_stalls(delta.stall_cycles),
         "utilisation": delta.utilisation(run.lanes),
+        "empty_lane_cycles": delta.empty_lane_cycles(run.lanes),
         "occupancy": delta.occupancy,
         "fired": delta.fired,
         "elements": delta.elements,

@@ -144,14 +144,19 @@ def fitted(architecture: Architecture, workload: Workload, recordings: Recording
         If they do not fit. The tape may still not fit later: only a trace tells its size.
     """
     refuse(limits(architecture, workload))
+    shape = shape_of(workload, recordings)
+    return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
+
+
+def shape_of(workload: Workload, recordings: Recordings | None = None) -> Shape:
+    """Return the shape of the workload's network; `recordings` as of `fitted`."""
     if recordings is not None:
         inputs, classes = recordings.train.features, recordings.classes
     else:
         assert workload.synthetic is not None
         inputs, classes = workload.synthetic.inputs, workload.synthetic.classes
     sizes = network_sizes(workload, inputs, classes)
-    shape = Shape.of_workload(workload, sizes.features, classes, sizes.words)
-    return place(architecture, shape, Demand(inputs=0, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
+    return Shape.of_workload(workload, sizes.features, classes, sizes.words)
 
 
 def recordings_of(dataset: Dataset, progress: Progress) -> Recordings:

@@ -21,13 +21,13 @@ issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles
 
 
-def result(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: Formats) -> Integers:
+def result(W_fired: Integers, g: Integers, lanes: int, formats: Formats) -> Integers:
     """Return s of the fired columns, in ``formats.gradient``, shape (n,); parameters as of `partial`."""
-    total = partial(W_fired, g, blocks, lanes, formats)
+    total = partial(W_fired, g, lanes, formats)
     return rescale(total, formats.backward_sum.fraction_bits, formats.gradient)
 
 
-def partial(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: Formats) -> Integers:
+def partial(W_fired: Integers, g: Integers, lanes: int, formats: Formats) -> Integers:
     """Return the sums that s is rounded from, in ``formats.backward_sum``, shape (n,); of one tile of several its own.
 
     Parameters
@@ -36,16 +36,12 @@ def partial(W_fired: Integers, g: Integers, blocks: int, lanes: int, formats: Fo
         The fired columns of W in the order of the list, in ``formats.weight``, shape (R, n).
     g
         Gradient of the rows, in ``formats.gradient``, shape (R,).
-    blocks
-        Equal blocks of rows (gates) that a column has. Each begins with a new word.
     lanes
-        P: word k of a block holds its rows k*P to (k+1)*P - 1.
+        P: word k of a column holds its rows k*P to (k+1)*P - 1.
     formats
         The engine's formats.
     """
-    rows = len(g) // blocks
-    first = (np.arange(blocks)[:, None] * rows + np.arange(0, rows, lanes)).ravel()
-    words = np.add.reduceat(W_fired * g[:, None], first, axis=0)
+    words = np.add.reduceat(W_fired * g[:, None], np.arange(0, len(g), lanes), axis=0)
     start = np.zeros(W_fired.shape[1], dtype=np.int64)
     return accumulate(start, words, formats.backward_sum)
 

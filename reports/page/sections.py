@@ -122,9 +122,10 @@ def _phases(run: Run) -> Section:
         times_of[_phase(row)] = pair(float(row["time_s"]), dense, "s", "faster", "slower")
     cycles = {str(row["phase"]): parts(row) for row in rows}
     note = (
-        "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Occupancy: columns that "
-        f"fired, of all. Speed-up: {'dense cycles over cycles' if run.result.dense else NO_DENSE}. MACs: those with "
-        "bias columns included."
+        "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Lanes empty: cycles of "
+        "busy lanes without a weight, as in the last word of a column, added up over the lanes. Occupancy: columns "
+        f"that fired, of all. Speed-up: {'dense cycles over cycles' if run.result.dense else NO_DENSE}. MACs: those "
+        "with bias columns included."
     )
     note = " ".join(filter(None, [note, update_note(run.result), window_note(run.result)]))
     columns = {
@@ -135,6 +136,7 @@ def _phases(run: Run) -> Section:
         "dense_cycles": "Dense cycles",
         "speedup": "Speed-up",
         "utilisation": "Lanes used",
+        "empty_lane_cycles": "Lanes empty",
         "occupancy": "Occupancy",
         "macs": "MACs done",
         "skipped_macs": "MACs skipped",

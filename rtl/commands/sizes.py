@@ -43,6 +43,11 @@ class TileSizes(NamedTuple):
         Lists that came from all tiles, and their entries; 0 where there is only one tile.
     waiting_sums
         Sums of `matvec_t` that wait in one of several tiles to be added over all.
+    gate_lanes
+        Bit k: whether a gate of a layer begins or ends in lane k (`accel.column`). 0 where every gate of every layer
+        begins with a word; nothing is then rotated.
+    mixed_lanes
+        P where a word of a column may be of both its parts (`rtl.lanes.op.Op`), else 0.
     """
 
     accumulator_words: int
@@ -64,10 +69,12 @@ class TileSizes(NamedTuple):
     received_lists: int = 0
     received_entries: int = 0
     waiting_sums: int = 0
+    gate_lanes: int = 0
+    mixed_lanes: int = 0
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for everything that fits one of the two."""
-        return TileSizes(*map(max, self, other))
+        return TileSizes(*map(max, self, other))._replace(gate_lanes=self.gate_lanes | other.gate_lanes)
 
     @property
     def is_part(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
@@ -10,6 +10,8 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import SOON_CYCLES, cell_forward
+from deltatrain.rtl.elementwise.block_ports import BANK_OF, BlockPorts, part_of
+from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
 from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
@@ -18,6 +20,7 @@ from deltatrain.rtl.elementwise.squared_loss import SquaredLoss
 from deltatrain.rtl.elementwise.timetable import Read, Write
 from deltatrain.rtl.parts.arguments import unequal_units
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
 from deltatrain.rtl.parts.layouts import word
 
 __all__ = ["ElementwiseCore"]
@@ -37,9 +40,6 @@ _BASES = {
     "new_gradient": "gradient",
 }
 """Member of the op that says where a vector begins, by the port to its memory."""
-
-_BANKS = {"memory": "banks", "gradient": "later_gradient_bank", "new_gradient": "gradient_bank"}
-"""Member of the op that says in which bank it lies; of M, for each of its parts."""
 
 _BLANK = {"memory": "blank", "state": "begins", "carry": "ends", "gradient": "ends"}
 """Member of the op that says whether what a port reads counts as zero; of M, for each of its parts."""
@@ -71,6 +71,8 @@ class ElementwiseCore(Component):
         Most numbers that a squared loss may be told, 0 where the loss is of classes.
     is_part
         Whether logits come from all of several tiles.
+    gate_lanes
+        As of `rtl.commands.sizes.TileSizes`.
 
     Members
     -------
@@ -82,7 +84,7 @@ class ElementwiseCore(Component):
         High for one cycle for each op, in order: what it made may be read from this cycle on.
     logits : In(ReadPort.Signature)
         The logits summed over all tiles; present if `is_part`, else they are in M.
-    memory : In(ReadPort.Signature)
+    memory : In(read_signature)
         M and the logits. Every memory answers in the cycle after it is addressed.
     state, new_state : In(ReadPort.Signature), In(WritePort.Signature)
         The states, c or h_gate, if the cell has one.
@@ -94,7 +96,7 @@ class ElementwiseCore(Component):
         The two parts of the gradient of h; each word is read once.
     carry, new_carry : In(ReadPort.Signature), In(WritePort.Signature)
         What a backward step hands to the one before, if the cell has it.
-    gradient, new_gradient : In(ReadPort.Signature), In(WritePort.Signature)
+    gradient, new_gradient : In(read_signature), In(write_signature)
         g(M), and where it and the gradient of the logits go.
 
     Raises
@@ -115,10 +117,11 @@ class ElementwiseCore(Component):
         most_classes: int,
         wanted: int = 0,
         is_part: bool = False,
+        gate_lanes: int = 0,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
-        self._engine, self._is_part = engine, is_part
+        self._engine, self._is_part, self._runs = engine, is_part, lane_runs(gate_lanes, engine.lanes)
         self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
         self._op = CoreOp(
             accumulator_words=accumulator_words,
@@ -128,6 +131,8 @@ class ElementwiseCore(Component):
             most_count=max(vector_words, most_classes),
             wanted=wanted,
             number_bits=engine.formats.memory.bits,
+            later_blocks=self._arithmetic.ACCUMULATORS - 1 if gate_lanes else 0,
+            lanes=engine.lanes,
         )
         self._loss = (
             SquaredLoss(engine=engine, op=self._op)
@@ -146,8 +151,11 @@ class ElementwiseCore(Component):
 
     def _signature(self, kind: type[ReadPort] | type[WritePort], direction: str, name: str) -> Signature:
         base = _BASES[GRADIENTS_OF_H[0] if name == "g_h" else name]
-        shape = word(port_bits(self._plan, direction, name), self._engine.elementwise_lanes)
-        return kind.Signature(addr_width=self._op[base].width + (name in _BANKS), shape=shape)
+        bits = self._engine.formats.memory.bits if name == "memory" else port_bits(self._plan, direction, name)
+        if name in BANK_OF:
+            signature = read_signature if direction == "read" else write_signature
+            return signature(bits, self._runs, 1 + self._op[base].width)
+        return kind.Signature(addr_width=self._op[base].width, shape=word(bits, self._engine.elementwise_lanes))
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
@@ -160,7 +168,7 @@ class ElementwiseCore(Component):
         for number, lane in enumerate(lanes):
             m.submodules[f"lane_{number}"] = lane
             m.d.comb += lane.code.eq(codes)
-        self._ports(m, beats, lanes)
+        self._ports(m, beats, codes, lanes)
         return m
 
     # --- which chunk
@@ -219,67 +227,58 @@ class ElementwiseCore(Component):
 
     # --- memory ports
 
-    def _ports(self, m: Module, beats: list[list[Signal]], lanes: list[NeuronLane]) -> None:
+    def _ports(self, m: Module, beats: list[list[Signal]], codes: Signal, lanes: list[NeuronLane]) -> None:
         """Connect the lanes' values, and address what they read and write."""
-        lines = _Lines(m, self._chunk_places())
+        lines = ChunkLines(m, self._chunk_places(), beats, self._plan.slots)
+        blocks = BlockPorts(m, self._plan, self._arithmetic, self._runs, beats, lines)
         for name in self._plan.ports("read"):
+            blank = self._blank(lines, beats, name)
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
                 port = self._port_of[member]
-                asked, place = self._access(m, lines, beats, ("read", name), member)
-                m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
-                blank = self._blank(m, lines, beats, name)
-                for number, lane in enumerate(lanes):
-                    m.d.comb += lane.read[member].eq(Mux(blank, 0, port.data[number]))
+                if name in BANK_OF:
+                    answers = blocks.read(name, port, codes[f"take_{name}"], blank)
+                else:
+                    self._access(m, lines, beats, ("read", name), member)
+                    answers = [Mux(blank, 0, port.data[number]) for number in range(len(lanes))]
+                m.d.comb += [lane.read[member].eq(answer) for lane, answer in zip(lanes, answers, strict=True)]
         for name in self._plan.ports("write"):
-            port = self._port_of[name]
-            asked, place = self._access(m, lines, beats, ("write", name), name)
-            m.d.comb += [port.en.eq(asked), port.addr.eq(place)]
-            for number, lane in enumerate(lanes):
-                m.d.comb += port.data[number].eq(lane.write[name])
+            values = [lane.write[name] for lane in lanes]
+            if name in BANK_OF:
+                blocks.write(name, self._port_of[name], values)
+            else:
+                self._access(m, lines, beats, ("write", name), name)
+                m.d.comb += [self._port_of[name].data[number].eq(value) for number, value in enumerate(values)]
         self._share_with_loss(m)
 
     def _chunk_places(self) -> dict[str, Value]:
         """Return the address of this cycle's chunk for each port, and what else its later cycles need to know."""
         op = self.ops.payload
-        places = {}
+        places: dict[str, Value] = {}
         for name, base in _BASES.items():
             offset = self._tape_offset if base == "tape" else self._chunk
             places[name] = (op[base] + offset)[: len(op[base])]
-        return places | {name: op[name] for name in ("count", *_BANKS.values(), *_BLANK.values())}
+        if len(self._runs) > 1:
+            for block, (word_of, lane) in enumerate(zip(op.block_words, op.block_lanes, strict=True), 1):
+                places |= {f"word_{block}": word_of, f"lane_{block}": lane}
+            places["neurons"] = Mux(self._chunk == op.count - 1, op.last_neurons, 0)
+        return places | {name: op[name] for name in ("count", *BANK_OF.values(), *_BLANK.values())}
 
     def _access(
-        self, m: Module, lines: _Lines, beats: list[list[Signal]], part: tuple[str, str], member: str
-    ) -> tuple[Value, Value]:
-        """Return whether a memory port is used in this cycle, and with what address."""
+        self, m: Module, lines: ChunkLines, beats: list[list[Signal]], part: tuple[str, str], member: str
+    ) -> None:
+        """Say whether a memory port is used in this cycle, and with what address."""
         asked: Value | int = 0
-        address = Signal(len(self._port_of[member].addr), name=f"{member}_address")
+        port = self._port_of[member]
         for program in (FORWARD, BACKWARD):
             for step in self._plan.steps(program, part):
                 assert isinstance(step, Read | Write)
-                place = lines.at(member, step.cycle)
-                if member in _BANKS:
-                    bank = lines.at(_BANKS[member], step.cycle)[self._part(member, step.word)]
-                    offset = lines.at("count", step.cycle) * step.word if step.word else 0
-                    place = Cat(bank, (place + offset)[: len(place)])
-                else:
-                    place = place + step.word
-                beat = beats[program][step.cycle]
+                beat, place = beats[program][step.cycle], lines.at(member, step.cycle, program)
                 asked |= beat
                 with m.If(beat):
-                    m.d.comb += address.eq(place)
-        return asked, address
+                    m.d.comb += port.addr.eq(place + step.word)
+        m.d.comb += port.en.eq(asked)
 
-    def _part(self, member: str, block: int) -> int:
-        """Return the part of M, as `rtl.lanes.banks.PARTS` has them, that `block` belongs to; g(M) has only one."""
-        if member != "memory":
-            return 0
-        return (
-            0
-            if block in self._arithmetic.BLOCKS_X and block in self._arithmetic.BLOCKS_H
-            else (1 if block in self._arithmetic.BLOCKS_X else 2)
-        )
-
-    def _blank(self, m: Module, lines: _Lines, beats: list[list[Signal]], name: str) -> Value | int:
+    def _blank(self, lines: ChunkLines, beats: list[list[Signal]], name: str) -> Value | int:
         """Return whether the word that the port `name` answers in this cycle counts as zero."""
         if name not in _BLANK:
             return 0
@@ -288,7 +287,8 @@ class ElementwiseCore(Component):
             for step in self._plan.steps(program, ("read", name)):
                 answered = step.cycle + 1
                 assert isinstance(step, Read)
-                blank |= beats[program][answered] & lines.at(_BLANK[name], answered)[self._part(name, step.word)]
+                part = part_of(self._arithmetic, name, step.word)
+                blank |= beats[program][answered] & lines.at(_BLANK[name], answered, program)[part]
         return blank
 
     def _share_with_loss(self, m: Module) -> None:
@@ -299,29 +299,9 @@ class ElementwiseCore(Component):
         else:
             m.d.comb += loss.memory.data.eq(self.memory.data)
             with m.If(loss.memory.en):
-                m.d.comb += [self.memory.en.eq(1), self.memory.addr.eq(loss.memory.addr)]
+                m.d.comb += self.memory.en.eq(1)
+                m.d.comb += [address.eq(loss.memory.addr) for address in addresses(self.memory)]
         with m.If(loss.new_gradient.en):
-            m.d.comb += [
-                self.new_gradient.en.eq(1),
-                self.new_gradient.addr.eq(loss.new_gradient.addr),
-                self.new_gradient.data.eq(loss.new_gradient.data),
-            ]
-
-
-class _Lines:
-    """Delay lines beside a chunk: what each value was when the chunk that is now in a given cycle began."""
-
-    def __init__(self, m: Module, now: dict[str, Value]) -> None:
-        self._m = m
-        self._lines: dict[str, list[Signal]] = {}
-        for name, value in now.items():
-            first = Signal(len(value), name=f"chunk_{name}")
-            m.d.comb += first.eq(value)
-            self._lines[name] = [first]
-
-    def at(self, name: str, cycle: int) -> Signal:
-        """Return the value `name` of the chunk that is in its cycle `cycle`."""
-        line = self._lines[name]
-        while len(line) <= cycle:
-            line.append(delayed(self._m, line[-1], 1))
-        return line[cycle]
+            m.d.comb += self.new_gradient.data.eq(loss.new_gradient.data)
+            m.d.comb += [enable.eq(1) for enable in enables(self.new_gradient)]
+            m.d.comb += [address.eq(loss.new_gradient.addr) for address in addresses(self.new_gradient)]

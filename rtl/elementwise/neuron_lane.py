@@ -25,8 +25,6 @@ GRADIENTS_OF_H = ("g_above", "g_recurrent")
 
 def port_bits(plan: Plan, kind: str, port: str) -> int:
     """Return the bits of a value at memory port `port`, which is ``read`` or there is a ``write`` to."""
-    if port == "memory":
-        return plan.formats.memory.bits
     return max(number.bits for number in plan.formats_of(kind, port))
 
 
@@ -69,7 +67,7 @@ class NeuronLane(Component):
     code : In(code_layout(plan))
         What each part does in this cycle.
     read : In(data.StructLayout)
-        What the memory ports answer, by port; ``g_h`` in two parts.
+        What the memory ports answer, by port; ``g_h`` in two parts, M in the format that the code takes.
     write : Out(data.StructLayout)
         What goes to the memory ports, by port, in cycles in which the port's code is not 0.
     """
@@ -130,24 +128,21 @@ class NeuronLane(Component):
     # --- parts
 
     def _read(self, m: Module, port: str) -> Callable[[], None]:
-        """Describe the register behind a memory port, which brings M to the format that is wanted."""
+        """Describe the register behind a memory port."""
         plan = self._plan
         numbers = plan.formats_of("read", port)
         taken = Signal(signed(max(number.bits for number in numbers)), name=f"read_{port}")
         self._registers[Register("read", port)] = taken
 
         def describe() -> None:
-            memory = plan.formats.memory.fraction_bits
             with m.Switch(self.code[f"take_{port}"]):
                 for code, number in enumerate(numbers, 1):
                     with m.Case(code):
-                        m.d.sync += taken.eq(self._answer(port, number, memory))
+                        m.d.sync += taken.eq(self._answer(port, number))
 
         return describe
 
-    def _answer(self, port: str, number: NumberFormat, memory_fraction_bits: int) -> Value:
-        if port == "memory":
-            return rescale(self.read.memory, memory_fraction_bits, number)
+    def _answer(self, port: str, number: NumberFormat) -> Value:
         if port == "g_h":
             return fit(self.read[GRADIENTS_OF_H[0]] + self.read[GRADIENTS_OF_H[1]], number)
         return self.read[port]

@@ -24,8 +24,9 @@ class ElementwiseMode(enum.Enum, shape=unsigned(2)):
 class CoreOp(data.StructLayout):
     """One op of the element-wise unit. A member that an op's mode or the cell does not use may be anything.
 
-    A vector lies in words one after the other, M and g(M) block after block. These two are in either of `BANKS` banks,
-    M by its parts (`rtl.lanes.banks.PARTS`).
+    A vector lies in words one after the other, M and g(M) block after block: each block in words of its own, or,
+    where gates begin in any lane, as `block_words` and `block_lanes` say. These two are in either of `BANKS` banks, M
+    by its parts (`rtl.lanes.banks.PARTS`).
 
     Parameters
     ----------
@@ -43,6 +44,10 @@ class CoreOp(data.StructLayout):
         Most numbers that a loss may be told, 0 where it is told a class.
     number_bits
         Bits of such a number.
+    later_blocks
+        Blocks of M behind the first, where gates begin in any lane; else 0.
+    lanes
+        P.
 
     Members
     -------
@@ -65,6 +70,11 @@ class CoreOp(data.StructLayout):
         First word of g(M), or of the gradient of the logits, to write, and its bank.
     later_gradient, later_gradient_bank : unsigned, unsigned(1)
         First word of g(M) of the step after, and its bank.
+    block_words, block_lanes : ArrayLayout(unsigned)
+        Word and lane in which each block of M but the first begins, and that of g(M), counted from `memory` and
+        `gradient`; present if `later_blocks`.
+    last_neurons : unsigned
+        Neurons in the last chunk, 0 if it is whole; present if `later_blocks`.
     state : unsigned
         First word of the state of the step before, to read in either direction.
     new_state : unsigned
@@ -90,6 +100,8 @@ class CoreOp(data.StructLayout):
         most_count: int,
         wanted: int = 0,
         number_bits: int = 1,
+        later_blocks: int = 0,
+        lanes: int = 1,
     ) -> None:
         sizes = {
             "accumulator_words": accumulator_words,
@@ -102,6 +114,12 @@ class CoreOp(data.StructLayout):
             check_at_least(name, size, 1)
         self.wanted = wanted
         accumulator = unsigned(ceil_log2(accumulator_words))
+        lane = unsigned(ceil_log2(lanes))
+        blocks = {
+            "block_words": data.ArrayLayout(accumulator, later_blocks),
+            "block_lanes": data.ArrayLayout(lane, later_blocks),
+            "last_neurons": lane,
+        }
         vector, state = unsigned(ceil_log2(vector_words)), unsigned(ceil_log2(state_words))
         super().__init__(
             {
@@ -118,6 +136,7 @@ class CoreOp(data.StructLayout):
                 "gradient_bank": 1,
                 "later_gradient": accumulator,
                 "later_gradient_bank": 1,
+                **(blocks if later_blocks else {}),
                 "state": state,
                 "new_state": state,
                 "tape": unsigned(ceil_log2(tape_words)),

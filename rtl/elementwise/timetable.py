@@ -41,7 +41,7 @@ class Difference(NamedTuple):
 class Read(NamedTuple):
     """Word `word` of the chunk is asked of memory port `port`; it is `value` in the format `stored`.
 
-    M is rounded to that format on its way in; other memories hold it already.
+    M is rounded to that format on its way in (`rtl.elementwise.block_ports`); other memories hold it already.
     """
 
     cycle: int

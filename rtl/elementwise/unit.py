@@ -67,6 +67,7 @@ class ElementwiseUnit(Component):
             most_classes=sizes.most_classes,
             wanted=sizes.wanted,
             is_part=sizes.is_part,
+            gate_lanes=sizes.gate_lanes,
         )
         self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes)
         ports = self._core.signature.members

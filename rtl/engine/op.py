@@ -34,7 +34,7 @@ class LaneOp(data.StructLayout):
         Number in `accel.program.PHASES`, for the counters.
     mode : Mode
         What to do.
-    words, address, split, upper_address
+    words, address, split, upper_address, upper_lane
         As in `rtl.lanes.op.Op`.
     bank : unsigned(1)
         Bank of g(M) that `matvec_t` and `outer` read.
@@ -45,12 +45,13 @@ class LaneOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        members = Op(sizes.accumulator_words)
+        members = dict(Op(sizes.accumulator_words, sizes.mixed_lanes))
+        of_column = [name for name in ("words", "address", "split", "upper_lane", "upper_address") if name in members]
         super().__init__(
             {
                 "phase": range(len(PHASES)),
                 "mode": Mode,
-                **{name: members[name].shape for name in ("words", "address", "split", "upper_address")},
+                **{name: members[name].shape for name in of_column},
                 "bank": 1,
                 "region": range(sizes.regions),
                 "recurrent": 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import ShapeLike, unsigned
 from amaranth.lib import stream
-from amaranth.lib.memory import ReadPort, WritePort
+from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import In, Out, Signature
 from amaranth.utils import ceil_log2
 
@@ -12,6 +12,7 @@ from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.banks import PARTS
 from deltatrain.rtl.lanes.op import BANKS
+from deltatrain.rtl.parts.lane_runs import lane_runs, read_signature, write_signature
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
 __all__ = ["BetweenTiles", "MatrixWords", "SharedMemories"]
@@ -29,9 +30,9 @@ class SharedMemories(Signature):
 
     Members
     -------
-    memory, gradient : Out(ReadPort.Signature)
+    memory, gradient : Out(read_signature)
         M and g(M). Address: accumulator word times 2, plus bank; data in the next cycle.
-    new_gradient : Out(WritePort.Signature)
+    new_gradient : Out(write_signature)
         Where g(M) is written. No op that reads the word may be running.
     g_above, g_recurrent : Out(ReadPort.Signature)
         The two parts of the gradient of h. A word that was read is zero until it is written again.
@@ -42,15 +43,14 @@ class SharedMemories(Signature):
     """
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
-        memory, gradient = (
-            word(bits, engine.lanes) for bits in (engine.formats.memory_bits, engine.formats.gradient.bits)
-        )
+        memory_bits, gradient_bits = engine.formats.memory_bits, engine.formats.gradient.bits
+        runs, gradient = lane_runs(sizes.gate_lanes, engine.lanes), word(gradient_bits, engine.lanes)
         accumulator, vector = ceil_log2(BANKS * sizes.accumulator_words), ceil_log2(sizes.vector_words)
         super().__init__(
             {
-                "memory": Out(ReadPort.Signature(addr_width=accumulator, shape=memory)),
-                "gradient": Out(ReadPort.Signature(addr_width=accumulator, shape=gradient)),
-                "new_gradient": Out(WritePort.Signature(addr_width=accumulator, shape=gradient)),
+                "memory": Out(read_signature(memory_bits, runs, accumulator)),
+                "gradient": Out(read_signature(gradient_bits, runs, accumulator)),
+                "new_gradient": Out(write_signature(gradient_bits, runs, accumulator)),
                 "g_above": Out(ReadPort.Signature(addr_width=vector, shape=gradient)),
                 "g_recurrent": Out(ReadPort.Signature(addr_width=vector, shape=gradient)),
                 "read_region": In(range(sizes.regions)),
@@ -102,12 +102,13 @@ class BetweenTiles(Signature):
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
         formats, counted = engine.formats, unsigned(INDEX_BITS + 1)
+        accumulator, memory = ceil_log2(BANKS * sizes.accumulator_words), word(formats.memory_bits, engine.lanes)
         super().__init__(
             {
                 "own": In(unsigned(INDEX_BITS)),
                 "sums": Out(stream.Signature(Entry(formats.memory_bits))),
                 "sum_counts": Out(stream.Signature(counted)),
                 "reduced": In(stream.Signature(Entry(formats.gradient.bits))),
-                "partial": Out(SharedMemories(engine, sizes).members["memory"].signature),
+                "partial": Out(ReadPort.Signature(addr_width=accumulator, shape=memory)),
             }
         )

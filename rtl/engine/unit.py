@@ -90,7 +90,13 @@ class EngineUnit(Component):
     def __init__(self, *, engine: Engine, sizes: TileSizes) -> None:
         formats, lanes = engine.formats, engine.lanes
         self._sizes = sizes
-        self._lanes = Lanes(engine=engine, accumulator_words=sizes.accumulator_words, is_part=sizes.is_part)
+        self._lanes = Lanes(
+            engine=engine,
+            accumulator_words=sizes.accumulator_words,
+            gate_lanes=sizes.gate_lanes,
+            mixed_lanes=sizes.mixed_lanes,
+            is_part=sizes.is_part,
+        )
         activation = formats.activation
         self._reader = EntryReader(
             value_bits=activation.bits,
@@ -246,11 +252,11 @@ class EngineUnit(Component):
         """Offer the op in front to the lanes, with the banks of M that it reads and writes."""
         m.submodules.banks = banks = self._banks
         ready, op, to = start.o.payload, start.o.payload.op, self._lanes.ops
-        adds = op.mode == Mode.MATVEC
+        adds, named = op.mode == Mode.MATVEC, dict(op.shape())
         m.d.comb += [
             to.valid.eq(start.o.valid & self.running),
             start.o.ready.eq(to.ready & self.running),
-            *(to.payload[name].eq(op[name]) for name in ("mode", "words", "address", "split", "upper_address")),
+            *(to.payload[name].eq(op[name]) for name, _ in to.payload.shape() if name in named),
             to.payload.count.eq(ready.count),
             to.payload.source.eq(Mux(adds, banks.source, op.bank.replicate(2))),
             to.payload.target.eq(banks.target),

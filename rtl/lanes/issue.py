@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -28,6 +28,8 @@ class Issue(Component):
         Lanes and formats.
     accumulator_words
         Words of P accumulators in one bank.
+    mixed_lanes
+        As of `rtl.lanes.op.Op`.
 
     Attributes
     ----------
@@ -45,23 +47,25 @@ class Issue(Component):
         Room that the word of this cycle takes.
     issues : Out(1)
         A word is issued in this cycle, or an op without words is passed over.
-    place : Out(unsigned)
-        Accumulator of the word of this cycle, for a memory that answers in the next.
+    place, upper_place : Out(unsigned)
+        Accumulator of the word of this cycle, for a memory that answers in the next; that of lanes from `upper_lane`
+        of the op on, present if `mixed_lanes`.
     o : Out(Underway)
         The word that was issued in the cycle before, `o.work` low if none.
     o_delta, o_weights, o_gradients : Out(signed, word, word)
         The delta of its column, and what was taken from the streams.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int) -> None:
+    def __init__(self, *, engine: Engine, accumulator_words: int, mixed_lanes: int = 0) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
         formats, lanes = engine.formats, engine.lanes
         weights = word(formats.weight.bits, lanes)
         gradients = word(formats.weight_gradient_bits, lanes)
-        under_way = Underway(accumulator_words)
+        under_way = Underway(accumulator_words, mixed_lanes)
+        self._is_mixed = mixed_lanes > 0
         super().__init__(
             {
-                "ops": In(stream.Signature(Op(accumulator_words))),
+                "ops": In(stream.Signature(Op(accumulator_words, mixed_lanes))),
                 "entries": In(stream.Signature(Entry(formats.activation.bits))),
                 "weights": In(stream.Signature(weights)),
                 "gradients": In(stream.Signature(gradients)),
@@ -75,6 +79,7 @@ class Issue(Component):
                 "reserve_completion": Out(1),
                 "issues": Out(1),
                 "place": Out(under_way["source"].shape),
+                **({"upper_place": Out(under_way["source"].shape)} if mixed_lanes else {}),
                 "o": Out(under_way),
                 "o_delta": Out(signed(formats.activation.bits)),
                 "o_weights": Out(weights),
@@ -112,27 +117,44 @@ class Issue(Component):
         op = self.ops.payload
         column, number, running = Signal.like(op.count), Signal.like(op.words), Signal.like(op.address)
         upper, after, address = Signal(), Signal.like(op.words), Signal.like(op.address)
-        first_column, accumulates = Signal(), Signal()
+        has_upper, upper_address, upper_follows = Signal(), Signal.like(op.address), Signal()
+        # The upper part begins with its word, or with a lane in it: that word is then of both parts.
+        with_word = op.upper_lane == 0 if self._is_mixed else Const(1)
         m.d.comb += [
             after.eq(number + 1),
             now.column_begins.eq(number == 0),
             now.column_ends.eq(after == op.words),
             now.op_ends.eq((op.count == 0) | (now.column_ends & (column + 1 == op.count))),
-            first_column.eq(column == 0),
-            accumulates.eq(op.mode == Mode.MATVEC),
             address.eq(Mux(now.column_begins, op.address, running)),
-            now.target.eq(Cat(op.target.bit_select(upper, 1), address)),
-            now.from_zero.eq(first_column & op.from_zero.bit_select(upper, 1)),
-            now.source.eq(Cat(Mux(first_column | ~accumulates, op.source, op.target).bit_select(upper, 1), address)),
+            has_upper.eq(upper | ((number == op.split) & ~with_word)),
+            upper_address.eq(Mux(has_upper & ~upper, op.upper_address, address)),
+            upper_follows.eq((after == op.split) & with_word),
         ]
+        self._meet(m, now, "", column == 0, upper, address)
+        if self._is_mixed:
+            self._meet(m, now, "upper_", column == 0, has_upper, upper_address)
+            m.d.comb += [now.upper_lane.eq(op.upper_lane), self.upper_place.eq(now.upper_source)]
         with m.If(work):
             m.d.sync += [
                 number.eq(Mux(now.column_ends, 0, after)),
-                upper.eq(~now.column_ends & (upper | (after == op.split))),
-                running.eq(Mux(after == op.split, op.upper_address, address + 1)),
+                upper.eq(~now.column_ends & (has_upper | upper_follows)),
+                running.eq(Mux(upper_follows, op.upper_address, upper_address + 1)),
             ]
             with m.If(now.column_ends):
                 m.d.sync += column.eq(Mux(now.op_ends, 0, column + 1))
+
+    def _meet(
+        self, m: Module, now: SimpleNamespace, lanes: str, first_column: Value, upper: Value, address: Value
+    ) -> None:
+        """Say which accumulators lanes meet at `address` of the lower or the `upper` part; `lanes` begins the names."""
+        op = self.ops.payload
+        bank = Mux(first_column | (op.mode != Mode.MATVEC), op.source, op.target)
+        places = {
+            "target": Cat(op.target.bit_select(upper, 1), address),
+            "from_zero": first_column & op.from_zero.bit_select(upper, 1),
+            "source": Cat(bank.bit_select(upper, 1), address),
+        }
+        m.d.comb += [getattr(now, lanes + name).eq(value) for name, value in places.items()]
 
     def _handshake(self, m: Module, now: SimpleNamespace, work: Signal, fire: Signal) -> None:
         """Say what a word of each mode takes and makes; issue it when all inputs and all room are there."""

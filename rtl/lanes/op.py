@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from amaranth.hdl import unsigned
 from amaranth.lib import data, enum
+from amaranth.utils import ceil_log2
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
+from deltatrain.accel.column import gate_places
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
-__all__ = ["BANKS", "Mode", "Op", "Underway", "column_parts"]
+__all__ = ["BANKS", "Mode", "Op", "Underway", "UpperPart", "upper_part"]
 
 BANKS = 2
 """M and g(M) have two banks: input deltas of the next step accumulate while the element-wise unit reads M of this."""
@@ -34,6 +38,8 @@ class Op(data.StructLayout):
     ----------
     accumulator_words
         Words of P accumulators in one bank.
+    mixed_lanes
+        P where the upper part may begin in the middle of a word, else 0.
 
     Members
     -------
@@ -47,8 +53,10 @@ class Op(data.StructLayout):
         Accumulator of the column's first word, counted in words of one bank.
     split : unsigned
         First word of the upper part; 0 where there is none.
+    upper_lane : unsigned
+        First lane of the upper part in that word: the lanes before it are of the lower part. Present if `mixed_lanes`.
     upper_address : unsigned
-        Accumulator of word `split`.
+        Accumulator of the upper part in word `split`.
     source : unsigned(2)
         Bank that is read; in `matvec` by the first column only, and the others read `target`.
     target : unsigned(2)
@@ -57,7 +65,7 @@ class Op(data.StructLayout):
         Whether the first column of a `matvec` reads zeros in place of `source`.
     """
 
-    def __init__(self, accumulator_words: int) -> None:
+    def __init__(self, accumulator_words: int, mixed_lanes: int = 0) -> None:
         word, address = range(accumulator_words + 1), range(accumulator_words)
         super().__init__(
             {
@@ -66,6 +74,7 @@ class Op(data.StructLayout):
                 "words": word,
                 "address": address,
                 "split": word,
+                **({"upper_lane": unsigned(ceil_log2(mixed_lanes))} if mixed_lanes else {}),
                 "upper_address": address,
                 "source": unsigned(2),
                 "target": unsigned(2),
@@ -98,10 +107,19 @@ class Underway(data.StructLayout):
         Accumulator that is read, written; the bank is the lowest bit.
     from_zero : unsigned(1)
         Whether the accumulator counts as zero.
+    upper_lane, upper_source, upper_target, upper_from_zero
+        Of the lanes from `upper_lane` on; the word is the same for all lanes unless both parts are in it. Present if
+        `mixed_lanes`.
     """
 
-    def __init__(self, accumulator_words: int) -> None:
+    def __init__(self, accumulator_words: int, mixed_lanes: int = 0) -> None:
         place = range(BANKS * accumulator_words)
+        upper = {
+            "upper_lane": unsigned(ceil_log2(max(mixed_lanes, 2))),
+            "upper_source": place,
+            "upper_target": place,
+            "upper_from_zero": 1,
+        }
         super().__init__(
             {
                 "mode": Mode,
@@ -113,15 +131,24 @@ class Underway(data.StructLayout):
                 "source": place,
                 "target": place,
                 "from_zero": 1,
+                **(upper if mixed_lanes else {}),
             }
         )
 
 
-def column_parts(arithmetic: CellArithmetic, blocks: tuple[int, ...], chunks: int) -> list[tuple[int, int]]:
-    """Return first accumulator and words of each part of a column, for a matrix whose blocks add to `blocks` of M.
+class UpperPart(NamedTuple):
+    """Where the upper part of a column begins: its word and lane in the column, and its accumulator."""
 
-    There is one part if both matrices of the cell add to the same blocks. Otherwise the last block is a part of its
-    own, even where it follows the others, because it fills separately (`rtl.lanes.banks`).
+    word: int
+    lane: int
+    address: int
+
+
+def upper_part(arithmetic: CellArithmetic, blocks: tuple[int, ...], width: int, lanes: int) -> UpperPart | None:
+    """Return the upper part of a column of a matrix whose blocks add to `blocks` of M; None if it has only one part.
+
+    It has one part if both matrices of the cell add to the same blocks. Otherwise the last block is a part of its own,
+    even where it follows the others, because it fills separately (`rtl.lanes.banks`).
 
     Parameters
     ----------
@@ -129,8 +156,10 @@ def column_parts(arithmetic: CellArithmetic, blocks: tuple[int, ...], chunks: in
         A member of `accel.cells`.
     blocks
         Its ``BLOCKS_X`` or ``BLOCKS_H``.
-    chunks
-        Words of a block.
+    width
+        Rows of a block.
+    lanes
+        P.
 
     Raises
     ------
@@ -144,4 +173,7 @@ def column_parts(arithmetic: CellArithmetic, blocks: tuple[int, ...], chunks: in
             f"blocks of W_x and W_h must be 0, 1, 2, ..., alike in all or in all but the last, "
             f"not {arithmetic.BLOCKS_X} and {arithmetic.BLOCKS_H}"
         )
-    return [(0, shared * chunks), *((block * chunks, chunks) for block in blocks[shared:])]
+    if shared == len(blocks):
+        return None
+    word, lane = divmod(shared * width, lanes)
+    return UpperPart(word, lane, gate_places(arithmetic, width, lanes)[blocks[-1]].word)

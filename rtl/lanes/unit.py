@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
@@ -23,6 +23,7 @@ from deltatrain.rtl.lanes.modes.update import Update
 from deltatrain.rtl.lanes.op import BANKS, Mode, Op
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
 from deltatrain.rtl.parts.layouts import Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
 
@@ -60,6 +61,8 @@ class Lanes(Component):
         Lanes and formats.
     accumulator_words
         Words of P accumulators in one bank of M, and of g(M).
+    gate_lanes, mixed_lanes
+        As of `rtl.commands.sizes.TileSizes`.
     is_part
         Whether these are the lanes of one of several tiles. Results are then not rounded, because they are sums over
         only some of the rows, and M may also be read for the sum over the tiles.
@@ -88,32 +91,38 @@ class Lanes(Component):
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
         High for one cycle for each op: what it made may be read from now on.
-    memory : Out(ReadPort.Signature)
+    memory : Out(read_signature)
         M, for the element-wise unit. Address: accumulator word times 2, plus bank; data in the next cycle.
     partial : Out(ReadPort.Signature)
         M, for the exchange between tiles, likewise.
-    gradient : Out(ReadPort.Signature)
+    gradient : Out(read_signature)
         g(M), for the element-wise unit, likewise.
-    new_gradient : Out(WritePort.Signature)
+    new_gradient : Out(write_signature)
         Where the element-wise unit writes g(M). No op that reads the word may be running.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int, is_part: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        accumulator_words: int,
+        gate_lanes: int = 0,
+        mixed_lanes: int = 0,
+        is_part: bool = False,
+    ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
         formats, lanes = engine.formats, engine.lanes
         self._engine, self._is_part = engine, is_part
         self._result = formats.backward_sum if is_part else formats.gradient
-        memory = ReadPort.Signature(
-            shape=word(formats.memory_bits, lanes), addr_width=ceil_log2(BANKS * accumulator_words)
-        )
+        self._runs, self._mixed_lanes = lane_runs(gate_lanes, lanes), mixed_lanes
         self._accumulator_words = accumulator_words
+        addr_width = ceil_log2(BANKS * accumulator_words)
+        partial = ReadPort.Signature(shape=word(formats.memory_bits, lanes), addr_width=addr_width)
         self._weights = word(formats.weight.bits, lanes)
         self._weight_gradients = word(formats.weight_gradient_bits, lanes)
-        self._gradients = word(formats.gradient.bits, lanes)
-        port = {"addr_width": ceil_log2(BANKS * accumulator_words)}
         super().__init__(
             {
-                "ops": In(stream.Signature(Op(accumulator_words))),
+                "ops": In(stream.Signature(Op(accumulator_words, self._mixed_lanes))),
                 "entries": In(stream.Signature(Entry(formats.activation.bits))),
                 "weights": In(stream.Signature(self._weights)),
                 "weight_gradients": In(stream.Signature(self._weight_gradients)),
@@ -124,17 +133,19 @@ class Lanes(Component):
                 "issues": Out(1),
                 "soon": Out(1),
                 "done": Out(1),
-                "memory": Out(memory),
-                **({"partial": Out(memory)} if is_part else {}),
-                "gradient": Out(ReadPort.Signature(shape=self._gradients, **port)),
-                "new_gradient": Out(WritePort.Signature(shape=self._gradients, **port)),
+                "memory": Out(read_signature(formats.memory_bits, self._runs, addr_width)),
+                **({"partial": Out(partial)} if is_part else {}),
+                "gradient": Out(read_signature(formats.gradient.bits, self._runs, addr_width)),
+                "new_gradient": Out(write_signature(formats.gradient.bits, self._runs, addr_width)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Connect issue, multipliers, the modes behind them, and what they hand out."""
         m = Module()
-        m.submodules.issue = issue = Issue(engine=self._engine, accumulator_words=self._accumulator_words)
+        m.submodules.issue = issue = Issue(
+            engine=self._engine, accumulator_words=self._accumulator_words, mixed_lanes=self._mixed_lanes
+        )
         connect(m, flipped(self.ops), issue.ops)
         connect(m, flipped(self.entries), issue.entries)
         connect(m, flipped(self.weights), issue.weights)
@@ -154,17 +165,34 @@ class Lanes(Component):
         first = max(formats.weight.bits, formats.activation.bits, formats.weight_gradient_bits)
         return first, max(formats.activation.bits, formats.gradient.bits, formats.learning_rate.bits)
 
-    def _held_gradients(self, m: Module, issue: Issue) -> data.View:
-        """Return the word of g(M) in stage 1; the other two ports of its memory are for the element-wise unit."""
-        depth = BANKS * self._accumulator_words
-        m.submodules.gradients = gradients = Memory(shape=self._gradients, depth=depth, init=[])
-        shown, read, write = gradients.read_port(), gradients.read_port(), gradients.write_port()
-        connect(m, shown, flipped(self.gradient))
-        connect(m, write, flipped(self.new_gradient))
-        m.d.comb += read.addr.eq(issue.place)
-        return read.data
+    def _is_upper(self, run: range, upper_lane: Value) -> Value:
+        """Return whether the lanes `run` meet the accumulators of the upper part in a word of both parts."""
+        return (upper_lane != 0) & (upper_lane <= run.start)
 
-    def _multiply(self, m: Module, issue: Issue, gradients: data.View) -> list[Signal]:
+    def _held_gradients(self, m: Module, issue: Issue) -> list[Value]:
+        """Return each lane's g(M) in stage 1; the other two ports of its memory are for the element-wise unit."""
+        bits, depth, held = self._engine.formats.gradient.bits, BANKS * self._accumulator_words, []
+        shown_at, new = addresses(self.gradient), self.new_gradient
+        for number, run in enumerate(self._runs):
+            memory = Memory(shape=word(bits, len(run)), depth=depth, init=[])
+            m.submodules[_of_run("gradients", number)] = memory
+            shown, read, write = memory.read_port(), memory.read_port(), memory.write_port()
+            place: Value = issue.place
+            if self._mixed_lanes:
+                place = Mux(self._is_upper(run, issue.ops.payload.upper_lane), issue.upper_place, issue.place)
+            m.d.comb += [
+                read.addr.eq(place),
+                shown.en.eq(self.gradient.en),
+                shown.addr.eq(shown_at[number]),
+                write.en.eq(enables(new)[number]),
+                write.addr.eq(addresses(new)[number]),
+                *(self.gradient.data[lane].eq(shown.data[k]) for k, lane in enumerate(run)),
+                *(write.data[k].eq(new.data[lane]) for k, lane in enumerate(run)),
+            ]
+            held += [read.data[k] for k in range(len(run))]
+        return held
+
+    def _multiply(self, m: Module, issue: Issue, gradients: list[Value]) -> list[Signal]:
         """Choose each lane's factors in stage 1, multiply in stage 2; return the products of stage 3."""
         bits = self._factor_bits
         products: list[Signal] = []
@@ -185,17 +213,33 @@ class Lanes(Component):
 
     def _accumulate(self, m: Module, issue: Issue, products: list[Signal]) -> None:
         """Let `matvec` add to M."""
-        m.submodules.matvec = matvec = Matvec(
-            engine=self._engine,
-            accumulator_words=self._accumulator_words,
-            product_bits=sum(self._factor_bits),
-            is_part=self._is_part,
-        )
-        connect(m, matvec.memory, flipped(self.memory))
-        if self._is_part:
-            connect(m, matvec.partial, flipped(self.partial))
-        _give(m, products, matvec.products)
-        m.d.comb += matvec.word.eq(issue.o)
+        for number, (run, address) in enumerate(zip(self._runs, addresses(self.memory), strict=True)):
+            matvec = Matvec(
+                formats=self._engine.formats,
+                lanes=len(run),
+                accumulator_words=self._accumulator_words,
+                product_bits=sum(self._factor_bits),
+                is_part=self._is_part,
+            )
+            m.submodules[_of_run("matvec", number)] = matvec
+            _give(m, products[run.start : run.stop], matvec.products)
+            m.d.comb += [
+                *(matvec.word[name].eq(issue.o[name]) for name, _ in matvec.word.shape()),
+                matvec.memory.en.eq(self.memory.en),
+                matvec.memory.addr.eq(address),
+                *(self.memory.data[lane].eq(matvec.memory.data[k]) for k, lane in enumerate(run)),
+            ]
+            if self._mixed_lanes:
+                with m.If(self._is_upper(run, issue.o.upper_lane)):
+                    m.d.comb += [
+                        matvec.word[name].eq(issue.o[f"upper_{name}"]) for name in ("source", "target", "from_zero")
+                    ]
+            if self._is_part:
+                m.d.comb += [
+                    matvec.partial.en.eq(self.partial.en),
+                    matvec.partial.addr.eq(self.partial.addr),
+                    *(self.partial.data[lane].eq(matvec.partial.data[k]) for k, lane in enumerate(run)),
+                ]
 
     def _reduce(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
         """Let `matvec_t` make gradients; return their queue. `word_3` is the word in stage 3."""
@@ -278,6 +322,11 @@ class Lanes(Component):
             self.soon.eq(done),
             self.done.eq(delayed(m, done, SOON_CYCLES)),
         ]
+
+
+def _of_run(part: str, number: int) -> str:
+    """Return the name of a part that each run of lanes has; the first run's has no number."""
+    return f"{part}_{number}" if number else part
 
 
 def _give(m: Module, products: list[Signal], ports: Sequence[Signal]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deltatrain.accel.architecture import Architecture
+    from deltatrain.accel.tensor import Tensor
     from deltatrain.workloads.lowering.placement import Placed
     from deltatrain.workloads.workload import Workload
 
@@ -189,19 +190,37 @@ def _placement(machine: Architecture, workload: Workload) -> list[RenderableType
     from deltatrain.sim import flow
     from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import table
+    from deltatrain.workloads.lowering.placement import rows_of
 
     recordings = None
     if workload.synthetic is None:
         with Stages() as stages:
             recordings = flow.recordings_of(workload.dataset, stages)
     placed = flow.fitted(machine, workload, recordings)
+    shape = flow.shape_of(workload, recordings)
     rows = [
-        [t.name, "remote" if t.remote else "local", f"{t.columns:,}", f"{t.words:,}", f"{t.bytes:,}"]
+        [
+            t.name,
+            "remote" if t.remote else "local",
+            f"{t.columns:,}",
+            f"{t.words:,}",
+            f"{_empty_lanes(machine, t, rows_of(t, shape, machine)):,}",
+            f"{t.bytes:,}",
+        ]
         for t in placed.tensors
     ]
-    columns = ["matrix", "home", "columns", "words a column", "bytes"]
-    note = "Tape and inputs come on top; how large they are depends on the recordings."
+    columns = ["matrix", "home", "columns", "words a column", "lanes empty", "bytes"]
+    note = (
+        "Tape and inputs come on top; how large they are depends on the recordings. Lanes empty: of all words of a "
+        "column, those that hold no row."
+    )
     return [table(f"{workload.name} on {machine.name}", columns, rows, note, text_columns=2), _filling(machine, placed)]
+
+
+def _empty_lanes(machine: Architecture, tensor: Tensor, rows: int) -> int:
+    """Return how many lanes hold no row of a column; tiles share columns of the read-out, and rows of the others."""
+    lanes = machine.engine.lanes if tensor.stream == "readout" else machine.lanes
+    return tensor.words * lanes - rows
 
 
 def _filling(machine: Architecture, placed: Placed) -> RenderableType:

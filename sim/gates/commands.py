@@ -10,7 +10,7 @@ from deltatrain.rtl.elementwise.op import ElementwiseMode
 from deltatrain.rtl.encoder.delta_encoder import least_field
 from deltatrain.rtl.encoder.value_feed import VectorMemory
 from deltatrain.rtl.engine.op import Stream
-from deltatrain.rtl.lanes.op import Mode, column_parts
+from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
@@ -230,6 +230,9 @@ class Commands:
             "g_recurrent": layout.gradient_of_h(layer, step),
             "carry": layout.of_layer(layer),
         }
+        if layout.sizes.gate_lanes:
+            words, lanes = zip(*layout.blocks(layer)[1:], strict=True)
+            op |= {"block_words": words, "block_lanes": lanes, "last_neurons": layout.last_neurons(layer)}
         return {"op": op, "region": layer}
 
     def _engine(self, row: int, mode: str) -> Fields:
@@ -262,12 +265,11 @@ class Commands:
             if mode == "matvec":
                 return {"address": layout.logits, "region": layout.region_of_logits, "starts": 1, "ends": 1}
             return {"address": layout.g_logits(step), "bank": 0}
-        blocks = arithmetic.BLOCKS_X if name == "x" else arithmetic.BLOCKS_H
-        parts = column_parts(arithmetic, blocks, layout.chunks[layer])
-        base = layout.memory(layer)
+        upper, base = layout.upper_part(layer, name), layout.memory(layer)
         fields: Fields = {"address": base, "bank": step % 2, "region": layer, "recurrent": name == "h"}
-        if len(parts) == 2:
-            fields |= {"split": parts[0][1], "upper_address": base + parts[1][0]}
+        if upper is not None:
+            fields |= {"split": upper.word, "upper_address": base + upper.address}
+            fields |= {"upper_lane": upper.lane} if layout.sizes.mixed_lanes else {}
         if mode == "matvec":
             # At step 0 nothing but a bias comes from h.
             fields |= {

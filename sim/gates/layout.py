@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from deltatrain.accel.cell_arithmetic import name_of
+from deltatrain.accel.column import GatePlace, gate_places
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.tensor import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.plan import FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Write
+from deltatrain.rtl.lanes.op import UpperPart, upper_part
 from deltatrain.rtl.limits import machine_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
@@ -80,6 +82,20 @@ class Layout:
     def memory(self, layer: int) -> int:
         """Return the first word of a layer's M, and of its g(M)."""
         return self._map.memory.word(layer)
+
+    def blocks(self, layer: int) -> list[GatePlace]:
+        """Return where each block of a layer's M begins, counted from `memory`."""
+        return gate_places(self._shape.arithmetic, self._map.h.elements[layer], self._lanes)
+
+    def last_neurons(self, layer: int) -> int:
+        """Return the neurons in the last chunk of a layer, 0 if it is whole."""
+        return self._map.h.elements[layer] % self._lanes
+
+    def upper_part(self, layer: int, stream: str) -> UpperPart | None:
+        """Return the upper part of a layer's columns, see `rtl.lanes.op`."""
+        arithmetic = self._shape.arithmetic
+        blocks = arithmetic.BLOCKS_X if stream == "x" else arithmetic.BLOCKS_H
+        return upper_part(arithmetic, blocks, self._map.h.elements[layer], self._lanes)
 
     @property
     def logits(self) -> int:
@@ -211,8 +227,19 @@ class Layout:
             most_classes=self._shape.classes,
             wanted=self._shape.classes if self._shape.loss == "squared_loss" else 0,
             tiles=self._tiles,
+            gate_lanes=self._gate_lanes(),
+            mixed_lanes=self._lanes * self._mixes_parts(),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
         )
+
+    def _gate_lanes(self) -> int:
+        """Return the lanes in which gates begin, as bits; 0 where all begin with a word."""
+        lanes = {place.lane for layer in range(len(self.chunks)) for place in self.blocks(layer)} - {0}
+        return sum(1 << lane for lane in lanes)
+
+    def _mixes_parts(self) -> bool:
+        uppers = (self.upper_part(layer, "x") for layer in range(len(self.chunks)))
+        return any(upper is not None and upper.lane for upper in uppers)
 
     def _most_lists(self) -> int:
         """Return how many lists may be in use at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.column import column_words
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tiles import own_elements, tile_of
 
@@ -12,7 +13,7 @@ __all__ = ["of_columns", "of_rows", "whole_columns", "whole_rows"]
 
 
 def of_rows(matrix: Integers, blocks: int, lanes: int, tiles: int) -> Integers:
-    """Return the words of each tile, column after column, each block of rows padded to as many words in every tile.
+    """Return the words of each tile, column after column; gates lie one behind the other (`accel.column`).
 
     Parameters
     ----------
@@ -28,19 +29,30 @@ def of_rows(matrix: Integers, blocks: int, lanes: int, tiles: int) -> Integers:
     Integers
         Shape (n, columns * words a column, P).
     """
-    columns, rows = matrix.shape[1], len(matrix) // blocks
-    chunks = -(-rows // (lanes * tiles))
-    padded = np.zeros((blocks, chunks * tiles * lanes, columns), dtype=np.int64)
-    padded[:, :rows] = matrix.reshape(blocks, rows, columns)
-    words = padded.reshape(blocks, chunks, tiles, lanes, columns)
-    return words.transpose(2, 4, 0, 1, 3).reshape(tiles, -1, lanes)
+    columns, width = matrix.shape[1], len(matrix) // blocks
+    words = np.zeros((tiles, columns, column_words(blocks, width, lanes, tiles) * lanes), dtype=np.int64)
+    tile, row = _places(width, blocks, lanes, tiles)
+    words[tile, :, row] = matrix
+    return words.reshape(tiles, -1, lanes)
 
 
 def whole_rows(words: Integers, rows: int, columns: int, blocks: int) -> Integers:
     """Return the matrix of `rows` rows over all its blocks whose words these are; undoes `of_rows`."""
     tiles, _, lanes = words.shape
-    padded = words.reshape(tiles, columns, blocks, -1, lanes).transpose(2, 3, 0, 4, 1).reshape(blocks, -1, columns)
-    return padded[:, : rows // blocks].reshape(rows, columns)
+    tile, row = _places(rows // blocks, blocks, lanes, tiles)
+    matrix: Integers = words.reshape(tiles, columns, -1)[tile, :, row]
+    return matrix
+
+
+def _places(width: int, blocks: int, lanes: int, tiles: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each row of a matrix its tile and its place among that tile's rows, shapes (blocks * H,)."""
+    owner = tile_of(np.arange(width), lanes, tiles)
+    most = int(own_elements(width, lanes, tiles)[0])
+    place = np.zeros(width, dtype=np.int64)
+    for tile in range(tiles):
+        own = np.flatnonzero(owner == tile)
+        place[own] = np.arange(len(own))
+    return np.tile(owner, blocks), (np.arange(blocks)[:, None] * most + place).ravel()
 
 
 def of_columns(matrix: Integers, lanes: int, tiles: int) -> Integers:

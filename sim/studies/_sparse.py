@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.column import column_words
 from deltatrain.accel.engine import Engine
 from deltatrain.sim.studies._training import state_path
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.dataset import recordings_of
-from deltatrain.workloads.lowering.sparse_columns import column_words, matrix_bytes, whole_words
+from deltatrain.workloads.lowering.sparse_columns import compressed_words, matrix_bytes
 from deltatrain.workloads.network.network import from_flat
 from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.training import learning_state
@@ -35,8 +36,6 @@ class Stream(NamedTuple):
     ----------
     mask
         Which weights exist, shape (gates * H, C).
-    gates
-        How many row blocks it has, one for each gate of the cell.
     fired
         How often each column fired, shape (C,).
     phases
@@ -44,7 +43,6 @@ class Stream(NamedTuple):
     """
 
     mask: Array
-    blocks: int
     fired: Array
     phases: int
 
@@ -81,24 +79,22 @@ def columns(workload: Workload, folder: Path) -> Columns:
     streams = [
         stream
         for number, layer in enumerate(layers)
-        for stream in _streams(number, layer.W_x, layer.W_h, len(sizes.cell.TARGETS_X), blocks, state.recorded[-1])
+        for stream in _streams(number, layer.W_x, layer.W_h, state.recorded[-1])
     ]
     lanes, bits = engine().lanes, engine().formats.weight.bits
     recurrent = np.concatenate([layer.W_h.reshape(blocks, -1) for layer in layers], axis=1)
     return Columns(
         macs=sum(int(s.fired @ s.mask.sum(axis=0)) * s.phases for s in streams),
         whole_macs=sum(int(s.fired.sum()) * len(s.mask) * s.phases for s in streams),
-        words=sum(int(s.fired @ column_words(s.mask, s.blocks, lanes)) * s.phases for s in streams),
-        whole_words=sum(int(s.fired.sum()) * whole_words(s.mask, s.blocks, lanes) * s.phases for s in streams),
-        bytes=sum(matrix_bytes(s.mask, s.blocks, lanes, bits) for s in streams),
-        whole_bytes=sum(whole_words(s.mask, s.blocks, lanes) * s.mask.shape[1] * lanes * bits // 8 for s in streams),
+        words=sum(int(s.fired @ compressed_words(s.mask, lanes)) * s.phases for s in streams),
+        whole_words=sum(int(s.fired.sum()) * column_words(1, len(s.mask), lanes) * s.phases for s in streams),
+        bytes=sum(matrix_bytes(s.mask, lanes, bits) for s in streams),
+        whole_bytes=sum(column_words(1, len(s.mask), lanes) * s.mask.shape[1] * lanes * bits // 8 for s in streams),
         gate_density=recurrent.mean(axis=1),
     )
 
 
-def _streams(
-    number: int, mask_x: Array, mask_h: Array, gates_x: int, gates_h: int, step: RecordedStep
-) -> Iterator[Stream]:
+def _streams(number: int, mask_x: Array, mask_h: Array, step: RecordedStep) -> Iterator[Stream]:
     """Yield the two matrices of a layer. The first layer needs no gradient of its input."""
-    yield Stream(mask_x, gates_x, step.fired_x[number].sum(axis=(0, 1)), 3 if number else 2)
-    yield Stream(mask_h, gates_h, step.fired_h[number].sum(axis=(0, 1)), 3)
+    yield Stream(mask_x, step.fired_x[number].sum(axis=(0, 1)), 3 if number else 2)
+    yield Stream(mask_h, step.fired_h[number].sum(axis=(0, 1)), 3)

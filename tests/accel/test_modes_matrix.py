@@ -66,12 +66,11 @@ def test_matvec_t(exact, integers_in, case):
     expected = []
     for j in range(fired):
         total = 0
-        for block in range(blocks):
-            for chunk in range(0, width, lanes):
-                rows = range(block * width + chunk, block * width + min(chunk + lanes, width))
-                total = exact.fit(total + sum(int(W[r, j]) * int(g[r]) for r in rows), formats.backward_sum)
+        for first in range(0, width * blocks, lanes):
+            rows = range(first, min(first + lanes, width * blocks))
+            total = exact.fit(total + sum(int(W[r, j]) * int(g[r]) for r in rows), formats.backward_sum)
         expected.append(exact.store(exact.real(total, formats.backward_sum), formats.gradient))
-    assert matvec_t.result(W, g, blocks, lanes, formats).tolist() == expected
+    assert matvec_t.result(W, g, lanes, formats).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -96,19 +95,17 @@ def test_a_word_is_summed_exactly_before_it_can_saturate(signs, lanes, expected)
         weight_gradient_bits=16,
     )
     W = np.array([[-128 if sign == "+" else 127] for sign in signs])
-    assert matvec_t.result(W, np.array([-128] * 6), 1, lanes, formats) == expected
+    assert matvec_t.result(W, np.array([-128] * 6), lanes, formats) == expected
 
 
 @given(cases())
-def test_blocks_padded_to_whole_words_change_nothing(integers_in, case):
+def test_what_fills_the_last_word_changes_nothing(integers_in, case):
     formats, rng, width, blocks, fired, lanes = case
-    W = integers_in(rng, formats.weight, (blocks, width, fired))
-    g = integers_in(rng, formats.gradient, (blocks, width))
-    padding = -width % lanes
-    padded_W = np.pad(W, ((0, 0), (0, padding), (0, 0))).reshape(blocks * (width + padding), fired)
-    padded_g = np.pad(g, ((0, 0), (0, padding))).ravel()
-    plain = matvec_t.result(W.reshape(blocks * width, fired), g.ravel(), blocks, lanes, formats)
-    assert (matvec_t.result(padded_W, padded_g, 1, lanes, formats) == plain).all()
+    W = integers_in(rng, formats.weight, (blocks * width, fired))
+    g = integers_in(rng, formats.gradient, (blocks * width,))
+    empty = -blocks * width % lanes
+    padded_W, padded_g = np.pad(W, ((0, empty), (0, 0))), np.pad(g, (0, empty))
+    assert (matvec_t.result(padded_W, padded_g, lanes, formats) == matvec_t.result(W, g, lanes, formats)).all()
 
 
 @given(cases())
@@ -151,7 +148,7 @@ def test_what_is_returned_is_in_its_format_and_arguments_are_left_alone(integers
     before = [array.copy() for array in given_arguments]
     for values, number in (
         (matvec.result(memory, W, delta, formats), formats.memory),
-        (matvec_t.result(W, g, blocks, lanes, formats), formats.gradient),
+        (matvec_t.result(W, g, lanes, formats), formats.gradient),
         (outer.result(dW, g, delta, formats), formats.weight_gradient),
         (update.result(W, dW, 1, formats)[0], formats.weight),
     ):

@@ -54,6 +54,7 @@ def test_each_row_closes_in_itself(random_result, seed, cycles):
         assert row["cycles"] == row["busy_cycles"] + sum(row[f"stall_{cause}_cycles"] for cause in CAUSES)
         assert row["time_s"] * result.counters.clock_hz == pytest.approx(row["cycles"])
         assert row["utilisation"] * row["cycles"] * result.counters.lanes == pytest.approx(row["macs"])
+        assert row["empty_lane_cycles"] == row["busy_cycles"] * result.counters.lanes - row["macs"] >= 0
         assert row["occupancy"] * row["elements"] == pytest.approx(row["fired"])
         assert 0 <= row["utilisation"] <= 1 and 0 <= row["occupancy"] <= 1
     for row in unit_rows(result.counters):

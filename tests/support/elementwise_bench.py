@@ -7,19 +7,21 @@ from typing import NamedTuple
 
 import numpy as np
 from amaranth.hdl import Elaboratable, Module
+from amaranth.lib import data
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import connect
 from lane_jobs import integers, number
 from streams import run, stream_put
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.column import accumulator_words, gate_places
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import cell_backward, cell_forward, loss, squared_loss
 from deltatrain.accel.number import fit, quantise
 from deltatrain.rtl.elementwise.core import ElementwiseCore
 from deltatrain.rtl.elementwise.op import ElementwiseMode as Mode
 from deltatrain.rtl.lanes.banks import PARTS
+from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs
 
 MODES = {Mode.CELL_FORWARD: cell_forward, Mode.CELL_BACKWARD: cell_backward, Mode.LOSS: loss}
 MEMORIES = {
@@ -76,16 +78,26 @@ class Job(NamedTuple):
 
 @dataclass
 class Scene:
-    """Jobs and the memories that they find, arrays of shape (words, P); bank b of word w of M is in row 2 * w + b."""
+    """Jobs and the memories that they find, arrays of shape (words, P); bank b of word w of M is in row 2 * w + b.
+
+    Where `packs`, gates lie one behind the other in M and g(M); else each begins with a word.
+    """
 
     engine: Engine
     cell: str
+    packs: bool = False
     jobs: list[Job] = field(default_factory=list)
     rows: dict[str, list[np.ndarray]] = field(default_factory=lambda: {name: [] for name in MEMORIES})
 
     @property
     def arithmetic(self):
         return CELL_ARITHMETIC.load(self.cell)
+
+    @property
+    def gate_lanes(self) -> int:
+        """Where gates begin, as `rtl.commands.sizes.TileSizes` has it."""
+        lanes = {lane for job in self.jobs for lane in job.op.get("block_lanes", ())} - {0}
+        return sum(1 << lane for lane in lanes)
 
     def place(self, memory: str, words: np.ndarray) -> int:
         """Put `words`, of shape (n, P), behind what is in `memory`, and return where they begin."""
@@ -100,6 +112,39 @@ class Scene:
         start = len(self.rows[memory]) // 2
         self.rows[memory] += list(rows.reshape(-1, words.shape[1]))
         return start
+
+    def blocks(self, memory: str, width: int, blocks: np.ndarray, banks: list[int]) -> tuple[int, dict]:
+        """Put the blocks of M or of g(M), shape (A, words, P), where an op finds them, each in its bank.
+
+        Return their first word, and what the op is told of their places.
+        """
+        lanes = self.engine.lanes
+        if not self.packs:
+            of_words = [bank for bank in banks for _ in range(blocks.shape[1])]
+            return self.banked(memory, blocks.reshape(-1, lanes), of_words), {}
+        places = gate_places(self.arithmetic, width, lanes)
+        found = np.zeros((accumulator_words(self.arithmetic, width, lanes) * lanes, 2), dtype=np.int64)
+        for place, block, bank in zip(places, blocks, banks, strict=True):
+            first = place.word * lanes + place.lane
+            found[first : first + width, bank] = block.ravel()[:width]
+        start = len(self.rows[memory]) // 2
+        self.rows[memory] += list(found.reshape(-1, lanes, 2).transpose(0, 2, 1).reshape(-1, lanes))
+        words, at = zip(*places[1:], strict=True)
+        return start, {"block_words": words, "block_lanes": at, "last_neurons": width % lanes}
+
+    def rows_of(self, op: dict, first_word: int, block: int, bank: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return row and lane of each of a block's values in its memory, those of all chunks, shape (words * P,)."""
+        lanes, chunks = self.engine.lanes, op["count"]
+        place = np.arange(chunks * lanes) + block * chunks * lanes
+        if self.packs:
+            word, lane = (op["block_words"][block - 1], op["block_lanes"][block - 1]) if block else (0, 0)
+            place = np.arange(self.width_of(op)) + word * lanes + lane
+        return 2 * (first_word + place // lanes) + bank, place % lanes
+
+    def width_of(self, op: dict) -> int:
+        """Return the neurons that an op is told of."""
+        lanes = self.engine.lanes
+        return op["count"] * lanes - (-op["last_neurons"] % lanes if self.packs else 0)
 
     def issue_cycles(self, op: dict) -> int:
         if op["mode"] == Mode.LOSS:
@@ -159,6 +204,11 @@ class Layer:
         values[:, self.width :] = 0
         return values.reshape(-1, self.lanes)
 
+    def blocks(self, number) -> np.ndarray:
+        """Return random words of the blocks of M, or of g(M), shape (A, words, P)."""
+        count = self.scene.arithmetic.ACCUMULATORS
+        return self.words(number, count).reshape(count, self.chunks, self.lanes)
+
     def add(self) -> None:
         """Add the job of the next step."""
         t = self.done if self.done < self.steps else 2 * self.steps - 1 - self.done
@@ -169,12 +219,14 @@ class Layer:
         scene, rng, arithmetic = self.scene, self.rng, self.scene.arithmetic
         formats, parts = scene.engine.formats, parts_of(arithmetic)
         banks, blank = int(rng.integers(0, 1 << PARTS)), int(rng.choice([0, 0, rng.integers(0, 1 << PARTS)]))
-        bank_of = [banks >> parts[b] & 1 for b in range(arithmetic.ACCUMULATORS) for _ in range(self.chunks)]
+        bank_of = [banks >> parts[b] & 1 for b in range(arithmetic.ACCUMULATORS)]
+        memory, places = scene.blocks("memory", self.width, self.blocks(formats.memory), bank_of)
         op = {
             "mode": Mode.CELL_FORWARD,
             "count": self.chunks,
             "begins": int(t == 0),
-            "memory": scene.banked("memory", self.words(formats.memory, arithmetic.ACCUMULATORS), bank_of),
+            "memory": memory,
+            **places,
             "banks": banks,
             "blank": blank,
             "h": scene.place("h", self.words(formats.activation)),
@@ -193,16 +245,18 @@ class Layer:
         scene, gradient = self.scene, self.scene.engine.formats.gradient
         accumulators, last = scene.arithmetic.ACCUMULATORS, t == self.steps - 1
         bank = int(self.rng.integers(0, 2))
-        banks = [bank] * (accumulators * self.chunks)
+        banks = [bank] * accumulators
         ran, after = scene.jobs[self.forward[t]].op, None if last else scene.jobs[self.backward[-1]].op
-        later = after["gradient"] if after else scene.banked("gradient", self.words(gradient, accumulators), banks)
+        later = after["gradient"] if after else scene.blocks("gradient", self.width, self.blocks(gradient), banks)[0]
+        own, places = scene.blocks("gradient", self.width, self.blocks(gradient), banks)
         op = {
             "mode": Mode.CELL_BACKWARD,
             "count": self.chunks,
             "begins": ran["begins"],
             "ends": int(last),
             "tape": ran["tape"],
-            "gradient": scene.banked("gradient", self.words(gradient, accumulators), banks),
+            "gradient": own,
+            **places,
             "gradient_bank": bank,
             "later_gradient": later,
             "later_gradient_bank": after["gradient_bank"] if after else bank,
@@ -260,10 +314,10 @@ def golden(scene: Scene) -> tuple[list[dict[tuple[str, int], tuple[int, ...]]], 
 def _forward(scene, op, rows):
     arithmetic, chunks = scene.arithmetic, op["count"]
     blocks = []
-    for block, part in enumerate(parts_of(arithmetic)):
-        first = 2 * (op["memory"] + block * chunks) + (op["banks"] >> part & 1)
-        blocks.append(rows["memory"][first : first + 2 * chunks : 2].ravel() * (1 - (op["blank"] >> part & 1)))
     width = chunks * scene.engine.elementwise_lanes
+    for block, part in enumerate(parts_of(arithmetic)):
+        values = rows["memory"][scene.rows_of(op, op["memory"], block, op["banks"] >> part & 1)]
+        blocks.append(np.pad(values, (0, width - len(values))) * (1 - (op["blank"] >> part & 1)))
     state = np.zeros((len(arithmetic.STATE), width), dtype=np.int64)
     if arithmetic.STATE and not op["begins"]:
         state[0] = rows["state"][op["state"] : op["state"] + chunks].ravel()
@@ -278,7 +332,6 @@ def _forward(scene, op, rows):
 def _backward(scene, op, rows):
     arithmetic, chunks, formats = scene.arithmetic, op["count"], scene.engine.formats
     lanes, places = scene.engine.elementwise_lanes, tape_places(arithmetic)
-    words = chunks * arithmetic.ACCUMULATORS
     tape = np.zeros((len(arithmetic.TAPE), chunks * lanes), dtype=np.int64)
     kept = rows["tape"][op["tape"] : op["tape"] + chunks * len(places)].reshape(chunks, len(places), lanes)
     tape[places] = kept.transpose(1, 0, 2).reshape(len(places), -1)
@@ -286,12 +339,19 @@ def _backward(scene, op, rows):
         (before,) = set(range(len(arithmetic.TAPE))) - set(places)
         tape[before] = rows["state"][op["state"] : op["state"] + chunks].ravel()
     above, recurrent = (rows[name][op[name] : op[name] + chunks].ravel() for name in ("g_above", "g_recurrent"))
-    later_start = 2 * op["later_gradient"] + op["later_gradient_bank"]
-    later = rows["gradient"][later_start : later_start + 2 * words : 2].ravel() * (1 - op["ends"])
+    later = []
+    for block in range(arithmetic.ACCUMULATORS):
+        values = rows["gradient"][scene.rows_of(op, op["later_gradient"], block, op["later_gradient_bank"])]
+        later.append(np.pad(values, (0, chunks * lanes - len(values))) * (1 - op["ends"]))
     carry = rows["carry"][op["carry"] : op["carry"] + chunks].ravel() * (1 - op["ends"])
     g_h = fit(above + recurrent, formats.gradient)
-    g, before_carry = cell_backward.result(arithmetic, g_h, carry, tape, later, formats)
-    yield "gradient", 2 * op["gradient"] + op["gradient_bank"], 2, g.reshape(words, lanes)
+    g, before_carry = cell_backward.result(arithmetic, g_h, carry, tape, np.concatenate(later), formats)
+    after = rows["gradient"].copy()
+    for block, values in enumerate(g.reshape(arithmetic.ACCUMULATORS, -1)):
+        places = scene.rows_of(op, op["gradient"], block, op["gradient_bank"])
+        after[places] = values[: len(places[0])]
+    for row in np.unique(np.nonzero(after != rows["gradient"])[0]).tolist():
+        yield "gradient", row, 1, after[row : row + 1]
     if scene.cell != "rnn":  # it hands its carry on as it is
         yield "carry", op["carry"], 1, before_carry.reshape(chunks, lanes)
 
@@ -344,30 +404,46 @@ class Bench(Elaboratable):
             tape_words=sizes["tape"],
             most_classes=max([job.op["count"] for job in scene.jobs if job.op["mode"] == Mode.LOSS], default=1),
             wanted=max(len(job.op.get("wanted", ())) for job in scene.jobs),
+            gate_lanes=scene.gate_lanes,
         )
-        self.memories = {}
+        self.runs = lane_runs(scene.gate_lanes, scene.engine.lanes)
+        self.memories: dict[str, list[Memory]] = {}
         for name, ports in MEMORIES.items():
             known = [getattr(self.unit, port) for port in ports if port and hasattr(self.unit, port)]
             if known:
-                shape = known[0].signature.shape
+                runs = self.runs if name in ("memory", "gradient") else [range(scene.engine.lanes)]
+                shape = known[0].data.shape()
                 words = [tuple(one.tolist()) for one in scene.rows[name]]
-                self.memories[name] = Memory(shape=shape, depth=sizes[name], init=words)
+                self.memories[name] = [
+                    Memory(
+                        shape=data.ArrayLayout(shape.elem_shape, len(run)),
+                        depth=sizes[name],
+                        init=[one[run.start : run.stop] for one in words],
+                    )
+                    for run in runs
+                ]
 
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.unit = self.unit
-        for name, memory in self.memories.items():
-            m.submodules[name] = memory
-            read, write = MEMORIES[name]
-            if read and hasattr(self.unit, read):
-                connect(m, getattr(self.unit, read), memory.read_port())
-            if write and hasattr(self.unit, write):
-                connect(m, getattr(self.unit, write), memory.write_port())
+        for name, memories in self.memories.items():
+            read, write = (getattr(self.unit, port, None) if port else None for port in MEMORIES[name])
+            for part, memory in enumerate(memories):
+                m.submodules[f"{name}_{part}"] = memory
+                lanes = range(self.runs[-1].stop) if len(memories) == 1 else self.runs[part]
+                if read is not None:
+                    port = memory.read_port()
+                    m.d.comb += [port.en.eq(read.en), port.addr.eq(addresses(read)[part])]
+                    m.d.comb += [read.data[lane].eq(port.data[k]) for k, lane in enumerate(lanes)]
+                if write is not None:
+                    port = memory.write_port()
+                    m.d.comb += [port.en.eq(enables(write)[part]), port.addr.eq(addresses(write)[part])]
+                    m.d.comb += [port.data[k].eq(write.data[lane]) for k, lane in enumerate(lanes)]
         return m
 
     def row(self, ctx, memory: str, number: int) -> tuple[int, ...]:
-        word = ctx.get(self.memories[memory].data[number])
-        return tuple(word[lane] for lane in range(self.unit.new_h.signature.shape.length))
+        words = [ctx.get(part.data[number]) for part in self.memories[memory]]
+        return tuple(value for word in words for value in word)
 
 
 def check(scene: Scene, waits: list[int]) -> None:

@@ -67,7 +67,8 @@ class TileWork:
             columns = len(self.listed(stream, layer, int(ops.sample[op]), step))
             fires = step == 0 or arithmetic.ENCODER == "encode_spikes"
             columns += has_bias and fires and mode != "matvec_t"
-        return columns, len(blocks) * len(self.own_words(self.shape.hidden[layer]))
+        rows = len(blocks) * len(self.own(self.shape.hidden[layer]))
+        return columns, math.ceil(rows / self.engine.lanes)
 
     def cycles(self, op: int) -> int:
         """Return how long this tile issues `op`."""

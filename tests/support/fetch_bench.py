@@ -126,7 +126,7 @@ class Operands:
             if mode == "matvec":
                 memory[:height] = matvec.result(memory[:height], held["weights"], self.delta[op], formats)
             elif mode == "matvec_t":
-                s = matvec_t.result(held["weights"], self.g[:height], 1, lanes, formats)
+                s = matvec_t.result(held["weights"], self.g[:height], lanes, formats)
                 results += list(zip(columns, s.tolist(), strict=True))
             elif mode == "outer":
                 held["gradients"] = outer.result(held["gradients"], self.g[:height], self.delta[op], formats)

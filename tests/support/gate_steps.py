@@ -46,8 +46,19 @@ def large_tile(architecture, cell, readout, most, task="classification"):
     """Return gates that every step of `steps` fits, compiled once."""
     step = random_step(architecture, cell, seed=0, readout=readout, task=task, thresholds=(0, 0), **most)
     layout = Layout(step.program, step.shape, readout)
+    layers = len(most["hidden"])
     entries = sum(most["lengths"]) * 4 * (most["features"] + sum(most["hidden"]))
-    return tile_for(step, layout.sizes._replace(list_entries=1 << entries.bit_length()))
+    lanes, rotates = step.architecture.engine.lanes, len(step.shape.arithmetic.BLOCKS_X) > 1
+    mixes = step.shape.arithmetic.BLOCKS_X != step.shape.arithmetic.BLOCKS_H
+    return tile_for(
+        step,
+        layout.sizes._replace(
+            list_entries=1 << entries.bit_length(),
+            accumulator_words=layout.sizes.accumulator_words + layers,  # M of some widths takes a word more
+            gate_lanes=((1 << lanes) - 2) * rotates,  # gates of any width begin in any lane
+            mixed_lanes=lanes * (rotates and mixes),
+        ),
+    )
 
 
 @st.composite

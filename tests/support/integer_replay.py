@@ -126,7 +126,7 @@ class IntegerReplay:
         formats, readout = self._engine.formats, self._parameters.readout
         g_above = np.zeros(readout.shape[1] - 1, dtype=np.int64)
         if t in self._read:
-            g_above = matvec_t.result(readout[:, :-1], tape.g_logits, 1, self._engine.lanes, formats)
+            g_above = matvec_t.result(readout[:, :-1], tape.g_logits, self._engine.lanes, formats)
             dW = self._gradients.readout
             dW[:] = outer.result(dW, tape.g_logits, with_one(self._engine, tape.h), formats)
         for number in reversed(range(len(tape.layers))):

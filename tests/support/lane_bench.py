@@ -15,6 +15,7 @@ from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import matvec, matvec_t, outer, update
 from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lanes.unit import Lanes
+from deltatrain.rtl.parts.lane_runs import addresses, enables
 
 SOURCES = ("ops", "entries", "weights", "weight_gradients")
 SINKS = ("results", "new_weights", "new_weight_gradients")
@@ -45,6 +46,9 @@ class Job:
         The list, shape (n,).
     W, gradients
         Fired columns of W, of dW, padded to whole words, shape (K * P, n).
+    upper_lane
+        Where the upper part begins in the middle of the lower part's last word, its first lane; else 0. That word then
+        counts in both parts.
     """
 
     mode: Mode
@@ -53,6 +57,7 @@ class Job:
     delta: NDArray[np.int64]
     W: NDArray[np.int64]
     gradients: NDArray[np.int64]
+    upper_lane: int = 0
 
     @property
     def count(self) -> int:
@@ -60,16 +65,23 @@ class Job:
 
     @property
     def words(self) -> int:
-        return sum(part.words for part in self.parts)
+        return sum(part.words for part in self.parts) - bool(self.upper_lane)
 
-    def of_words(self, name: str) -> NDArray[np.int64]:
-        """Return the value called `name` of the part of each word of a column, shape (K,)."""
-        return np.array([getattr(part, name) for part in self.parts for _ in range(part.words)], dtype=np.int64)
+    def of_words(self, name: str, lanes: int) -> NDArray[np.int64]:
+        """Return the value called `name` of the part of each row of a column, shape (K, P)."""
+        return self._of_rows([np.full(part.words, getattr(part, name), dtype=np.int64) for part in self.parts], lanes)
 
-    @property
-    def places(self) -> NDArray[np.int64]:
-        """The accumulator of each word of a column, shape (K,)."""
-        return np.concatenate([part.address + np.arange(part.words) for part in self.parts])
+    def places(self, lanes: int) -> NDArray[np.int64]:
+        """Return the accumulator of each row of a column, shape (K, P)."""
+        return self._of_rows([part.address + np.arange(part.words) for part in self.parts], lanes)
+
+    def _of_rows(self, of_parts: list[NDArray[np.int64]], lanes: int) -> NDArray[np.int64]:
+        rows = [np.tile(values[:, None], lanes) for values in of_parts]
+        if not self.upper_lane:
+            return np.concatenate(rows)
+        lower, upper = rows
+        mixed = np.where(np.arange(lanes) < self.upper_lane, lower[-1], upper[0])
+        return np.concatenate([lower[:-1], mixed[None], upper[1:]])
 
     def descriptor(self) -> dict[str, int | Mode]:
         """Return the fields of `rtl.lanes.op.Op`."""
@@ -79,8 +91,9 @@ class Job:
             "count": self.count,
             "words": self.words,
             "address": lower.address,
-            "split": lower.words if len(self.parts) == 2 else 0,
+            "split": lower.words - bool(self.upper_lane) if len(self.parts) == 2 else 0,
             "upper_address": upper.address,
+            **({"upper_lane": self.upper_lane} if self.upper_lane else {}),
             **{name: getattr(lower, name) | getattr(upper, name) << 1 for name in ("source", "target", "from_zero")},
         }
 
@@ -115,14 +128,18 @@ def golden(engine: Engine, jobs: Sequence[Job], g: NDArray[np.int64], rate: int)
     formats, lanes = engine.formats, engine.lanes
     found = Golden([], [], [], np.zeros_like(g))
     for job in jobs:
-        places, source = job.places, job.of_words("source")
-        gradient = g[places, source].ravel()
+        places, source, target, from_zero = (
+            job.places(lanes),
+            *(job.of_words(name, lanes) for name in ("source", "target", "from_zero")),
+        )
+        every_lane = np.arange(lanes)
+        gradient = g[places, source, every_lane].ravel()
         if job.mode is Mode.MATVEC and job.count:
-            before = np.where(job.of_words("from_zero")[:, None], 0, found.memory[places, source])
+            before = np.where(from_zero, 0, found.memory[places, source, every_lane])
             after = matvec.result(before.ravel(), job.W, job.delta, formats)
-            found.memory[places, job.of_words("target")] = after.reshape(-1, lanes)
+            found.memory[places, target, every_lane] = after.reshape(-1, lanes)
         elif job.mode is Mode.MATVEC_T:
-            s = matvec_t.result(job.W, gradient, 1, lanes, formats)
+            s = matvec_t.result(job.W, gradient, lanes, formats)
             found.results.extend(zip(job.columns.tolist(), s.tolist(), strict=True))
         elif job.mode is Mode.OUTER:
             after = outer.result(job.gradients, gradient, job.delta, formats)
@@ -201,7 +218,13 @@ def run_lanes(
 ) -> Seen:
     """Run `jobs` on gates; each source offers its k-th item from cycle arrivals[source][k] on, or at once."""
     formats, lanes, places = engine.formats, engine.lanes, len(g)
-    dut = Lanes(engine=engine, accumulator_words=places)
+    upper_lanes = {job.upper_lane for job in jobs} - {0}
+    dut = Lanes(
+        engine=engine,
+        accumulator_words=places,
+        gate_lanes=sum(1 << lane for lane in upper_lanes),
+        mixed_lanes=lanes if upper_lanes else 0,
+    )
     items = {name: [] for name in SOURCES}
     for job in jobs:
         for name, taken in job.taken(lanes).items():
@@ -264,18 +287,22 @@ async def _drive(ctx, dut, items, arrivals, ready, ops, seen, most_cycles) -> No
 
 
 async def _write_gradients(ctx, dut, g, formats) -> None:
-    ctx.set(dut.new_gradient.en, 1)
+    for enable in enables(dut.new_gradient):
+        ctx.set(enable, 1)
     for address, values in enumerate(g.reshape(-1, g.shape[-1]).tolist()):
-        ctx.set(dut.new_gradient.addr, address)
+        for of_run in addresses(dut.new_gradient):
+            ctx.set(of_run, address)
         ctx.set(Value.cast(dut.new_gradient.data), _pack(values, formats.gradient.bits))
         await ctx.tick()
-    ctx.set(dut.new_gradient.en, 0)
+    for enable in enables(dut.new_gradient):
+        ctx.set(enable, 0)
 
 
 async def _read_memory(ctx, dut, places, lanes, formats) -> NDArray[np.int64]:
     words = []
     for address in range(2 * places):
-        ctx.set(dut.memory.addr, address)
+        for of_run in addresses(dut.memory):
+            ctx.set(of_run, address)
         await ctx.tick()
         words.append(_unpack(ctx.get(Value.cast(dut.memory.data)), lanes, formats.memory_bits))
     return np.array(words).reshape(places, 2, lanes)

@@ -73,7 +73,10 @@ def a_job(rng, engine, modes=tuple(Mode), most_columns=4, most_words=3):
         for address, size in zip(addresses, sizes, strict=True)
     )
     mode = modes[rng.integers(len(modes))]
-    shape = (words * lanes, count)
+    # Half of the upper parts begin in the last word of the lower one.
+    mixed = len(parts) == 2 and lanes > 1 and rng.random() < 0.5
+    upper_lane = int(rng.integers(1, lanes)) if mixed else 0
+    shape = ((words - mixed) * lanes, count)
     return Job(
         mode,
         parts,
@@ -81,6 +84,7 @@ def a_job(rng, engine, modes=tuple(Mode), most_columns=4, most_words=3):
         integers(rng, formats.activation, count),
         integers(rng, formats.weight, shape),
         integers(rng, formats.weight_gradient, shape),
+        upper_lane,
     )
 
 

@@ -14,10 +14,9 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.lowering.sparse_columns import (
-    column_words,
+    compressed_words,
     lane_weights,
     matrix_bytes,
-    whole_words,
     word_bytes,
 )
 from deltatrain.workloads.network.network import Sizes, from_flat, shapes
@@ -134,9 +133,9 @@ def test_balanced_lanes_differ_by_at_most_one_weight_a_column(
     rng = np.random.default_rng(seed)
     matrix = Matrix(blocks * width, columns, blocks, lanes)
     mask = balanced.first(matrix, round(share * matrix.size), rng)
-    room = lane_weights(np.ones(matrix.shape, np.bool_), blocks, lanes)
+    room = lane_weights(np.ones(matrix.shape, np.bool_), lanes)
     for _ in range(3):
-        of_lanes = lane_weights(mask, blocks, lanes)
+        of_lanes = lane_weights(mask, lanes)
         assert of_lanes.sum() == round(share * matrix.size)
         assert np.ptp(of_lanes.sum(axis=0)) <= 1
         for column, places in zip(of_lanes.T, room.T, strict=True):
@@ -154,18 +153,17 @@ def test_compressed_columns_are_as_long_as_their_longest_lane(
     """Against putting each weight into its lane's queue, one by one."""
     rng = np.random.default_rng(seed)
     mask = rng.random((blocks * width, columns)) < rng.random()
-    words = column_words(mask, blocks, lanes)
+    words, whole = compressed_words(mask, lanes), math.ceil(blocks * width / lanes)
     for column in range(columns):
         queues: list[list[int]] = [[] for _ in range(lanes)]
         for row in np.flatnonzero(mask[:, column]):
-            gate, neuron = divmod(int(row), width)
-            queues[neuron % lanes].append(gate * -(-width // lanes) + neuron // lanes)
+            queues[int(row) % lanes].append(int(row) // lanes)
         assert words[column] == max(map(len, queues))
-        assert max((n for queue in queues for n in queue), default=0) < whole_words(mask, blocks, lanes)
-    assert np.all(words <= whole_words(mask, blocks, lanes))
-    one_word = word_bytes(mask, blocks, lanes, 16)
-    assert 8 * one_word - 8 < lanes * (16 + math.ceil(math.log2(whole_words(mask, blocks, lanes)))) <= 8 * one_word
-    assert matrix_bytes(mask, blocks, lanes, 16) == words.sum() * one_word + 4 * (columns + 1)
+        assert max((n for queue in queues for n in queue), default=0) < whole
+    assert np.all(words <= whole)
+    one_word = word_bytes(mask, lanes, 16)
+    assert 8 * one_word - 8 < lanes * (16 + math.ceil(math.log2(whole))) <= 8 * one_word
+    assert matrix_bytes(mask, lanes, 16) == words.sum() * one_word + 4 * (columns + 1)
 
 
 def test_gates_with_larger_weights_gain_under_equal_regrowth() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.column import column_words
 from deltatrain.accel.program import CACHE, MODE_NAMES, PHASES, Ops, Phase, Program
 from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.workloads.lowering.placement import with_cache
@@ -33,7 +34,8 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
     SensorsINI/RENETA at 1a957c9, its performance bench.
     """
     steps, width = fired.shape
-    words = -(-rows // architecture.lanes)
+    lanes = architecture.engine.lanes
+    words = column_words(1, rows, lanes, architecture.tiles.count)
     home, word_bytes = architecture.placement.weights, architecture.weight_word_bytes
     if mode == "outer":
         home, word_bytes = architecture.placement.gradients, architecture.gradient_word_bytes
@@ -46,7 +48,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         "step": np.arange(steps),
         "count": count,
         "words": words,
-        "other_words": -(-rows // architecture.engine.lanes) - words,
+        "other_words": column_words(1, rows, lanes) - words,
         "rows": rows,
         "dense_count": width,
         "tensor": 0,

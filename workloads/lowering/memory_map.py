@@ -70,8 +70,8 @@ class MemoryMap(NamedTuple):
     inputs
         Input vectors: one in use, the others on their way.
     memory
-        The accumulators M and g(M), in two banks: input deltas of the next step may be added while the cells of this
-        one are computed.
+        The accumulators M and g(M), a layer's as one vector in whole words (`accel.column`), in two banks: input
+        deltas of the next step may be added while the cells of this one are computed.
     held
         x-hat and h-hat of each layer in turn, and their gradients; none if the encoder holds no values.
     h

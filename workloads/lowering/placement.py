@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.column import accumulator_words, column_words
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import EncoderMode, encoder_mode
@@ -152,31 +153,38 @@ class MatrixSize(NamedTuple):
 def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int], MatrixSize]:
     """Return the size of each weight matrix, by the stream that it is multiplied with and the layer.
 
-    The rows of each gate are padded to whole words, so that neuron n is in the same lane for every gate. A bias is a
-    last column that fires once, at step 0. Several tiles share the rows of a matrix. The read-out has few rows, so they
-    share its columns: each tile has the columns of its own neurons, and the first tile has the bias.
+    Gates lie one behind the other (`accel.column`). A bias is a last column that fires once, at step 0. Several tiles
+    share the rows of a matrix. The read-out has few rows, so they share its columns: each tile has the columns of its
+    own neurons, and the first tile has the bias.
     """
-    lanes, arithmetic = architecture.lanes, shape.arithmetic
+    lanes, tiles, arithmetic = architecture.engine.lanes, architecture.tiles.count, shape.arithmetic
     found: dict[tuple[Stream, int], MatrixSize] = {}
     for layer, (inputs, width) in enumerate(zip(shape.inputs, shape.hidden, strict=True)):
-        chunks = -(-width // lanes)
         of_streams: tuple[tuple[Stream, int, int, bool], ...] = (
             ("x", len(arithmetic.BLOCKS_X), inputs, arithmetic.BIAS_X),
             ("h", len(arithmetic.BLOCKS_H), width, arithmetic.BIAS_H),
         )
         for stream, blocks, columns, bias in of_streams:
             if blocks:
-                found[stream, layer] = MatrixSize(blocks * width, blocks * chunks, columns + bias)
+                words = column_words(blocks, width, lanes, tiles)
+                found[stream, layer] = MatrixSize(blocks * width, words, columns + bias)
     own = own_most(architecture, shape.hidden[-1])
-    words = -(-shape.classes // architecture.engine.lanes)
-    found["readout", len(shape.hidden) - 1] = MatrixSize(shape.classes, words, own + 1)
+    found["readout", len(shape.hidden) - 1] = MatrixSize(shape.classes, column_words(1, shape.classes, lanes), own + 1)
     return found
+
+
+def rows_of(tensor: Tensor, shape: Shape, architecture: Architecture) -> int:
+    """Return the rows of a matrix's columns, over all tiles."""
+    if tensor.stream == "words":
+        return word_table(shape, architecture).rows
+    return matrices(shape, architecture)[tensor.stream, tensor.layer].rows
 
 
 def word_table(shape: Shape, architecture: Architecture) -> MatrixSize:
     """Return the size of the table of words: a column for each word, as one burst off-chip; tiles share its rows."""
     width = shape.inputs[0]
-    return MatrixSize(width, -(-width // architecture.lanes), shape.words)
+    words = column_words(1, width, architecture.engine.lanes, architecture.tiles.count)
+    return MatrixSize(width, words, shape.words)
 
 
 def own_most(architecture: Architecture, width: int) -> int:
@@ -305,10 +313,11 @@ def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:
         return Region(lanes, widths, (vectors,) * len(widths), element_bytes)
 
     held = tuple(width for layer in layers for width in (inputs[layer], widths[layer]))
+    accumulators = tuple(lanes * accumulator_words(arithmetic, width, lanes) for width in widths)
     places = (1 + inputs_on_way(architecture),)
     return MemoryMap(
         inputs=Region(lanes, (inputs[0],), places, formats.activation.bytes, padded=False),
-        memory=of_layers(arithmetic.ACCUMULATORS, 2 * (formats.memory.bytes + gradient_bytes)),
+        memory=Region(lanes, accumulators, (1,) * len(widths), 2 * (formats.memory.bytes + gradient_bytes)),
         held=Region(lanes, held, (int(shape.encoder.HELD),) * len(held), with_gradient, padded=False),
         h=of_layers(2, with_gradient),
         state=of_layers(len(arithmetic.STATE), formats.state.bytes + gradient_bytes),

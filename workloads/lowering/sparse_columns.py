@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.column import column_words
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.op_table import Stream
 from deltatrain.accel.program import Program
@@ -26,41 +27,31 @@ POINTER_BYTES = 4
 """Of an entry in the table of columns."""
 
 
-def lane_weights(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np.int64]:
+def lane_weights(mask: NDArray[np.bool_], lanes: int) -> NDArray[np.int64]:
     """Return how many weights each lane has in each column, shape (lanes, C).
 
     Parameters
     ----------
     mask
-        Which weights exist, shape (blocks * H, C).
-    blocks
-        Blocks of rows; neuron n is in lane n mod P for each of them.
+        Which weights exist, shape (R, C); row r is in lane r mod P.
     lanes
         P.
     """
     rows, columns = mask.shape
-    width = rows // blocks
-    lane = np.tile(np.arange(width) % lanes, blocks)
     counts = np.zeros((lanes, columns), np.int64)
-    np.add.at(counts, lane, mask)
+    np.add.at(counts, np.arange(rows) % lanes, mask)
     return counts
 
 
-def column_words(mask: NDArray[np.bool_], blocks: int, lanes: int) -> NDArray[np.int64]:
+def compressed_words(mask: NDArray[np.bool_], lanes: int) -> NDArray[np.int64]:
     """Return the words of each compressed column, shape (C,): the longest lane's."""
-    words: NDArray[np.int64] = lane_weights(mask, blocks, lanes).max(axis=0)
+    words: NDArray[np.int64] = lane_weights(mask, lanes).max(axis=0)
     return words
 
 
-def whole_words(mask: NDArray[np.bool_], blocks: int, lanes: int) -> int:
-    """Return the words of a column that is not compressed: rows of a gate are padded to whole words."""
-    width = len(mask) // blocks
-    return blocks * -(-width // lanes)
-
-
-def word_bytes(mask: NDArray[np.bool_], blocks: int, lanes: int, entry_bits: int) -> int:
+def word_bytes(mask: NDArray[np.bool_], lanes: int, entry_bits: int) -> int:
     """Return the bytes of a compressed word: for each lane an entry of `entry_bits`, and its number."""
-    return -(-lanes * entry_bits // 8) + number_bytes(whole_words(mask, blocks, lanes), lanes)
+    return -(-lanes * entry_bits // 8) + number_bytes(column_words(1, len(mask), lanes), lanes)
 
 
 def number_bytes(words: int, lanes: int) -> int:
@@ -69,10 +60,10 @@ def number_bytes(words: int, lanes: int) -> int:
     return -(-bits // 8)
 
 
-def matrix_bytes(mask: NDArray[np.bool_], blocks: int, lanes: int, entry_bits: int) -> int:
+def matrix_bytes(mask: NDArray[np.bool_], lanes: int, entry_bits: int) -> int:
     """Return the bytes of the compressed matrix with its table of columns."""
-    words = column_words(mask, blocks, lanes)
-    return int(words.sum()) * word_bytes(mask, blocks, lanes, entry_bits) + POINTER_BYTES * (len(words) + 1)
+    words = compressed_words(mask, lanes)
+    return int(words.sum()) * word_bytes(mask, lanes, entry_bits) + POINTER_BYTES * (len(words) + 1)
 
 
 def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool_]]) -> Program:
@@ -117,12 +108,11 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
 
 def _columns(shape: Shape, architecture: Architecture, weights: Sequence[NDArray[np.bool_]]) -> list[CompressedColumns]:
     """Return the compressed columns of each matrix, bias columns whole."""
-    lanes, arithmetic = architecture.engine.lanes, shape.arithmetic
-    blocks: dict[Stream, int] = {"x": len(arithmetic.BLOCKS_X), "h": len(arithmetic.BLOCKS_H), "readout": 1}
+    lanes = architecture.engine.lanes
     found: list[CompressedColumns] = []
-    for ((stream, _), (rows, words, width)), mask in zip(matrices(shape, architecture).items(), weights, strict=True):
+    for (rows, words, width), mask in zip(matrices(shape, architecture).values(), weights, strict=True):
         bias = width - mask.shape[1]
-        longest = np.append(column_words(mask, blocks[stream], lanes), np.full(bias, words))
+        longest = np.append(compressed_words(mask, lanes), np.full(bias, words))
         found.append(
             CompressedColumns(longest, np.append(mask.sum(axis=0), np.full(bias, rows)), number_bytes(words, lanes))
         )

@@ -19,7 +19,7 @@ class Matrix(NamedTuple):
     gates
         Of how many gates of H rows it is made.
     lanes
-        Lanes of the engine that it is meant for; neuron n of a gate is in lane n mod P.
+        P, lanes of the engine that it is meant for; row r is in lane r mod P.
     """
 
     rows: int
@@ -39,5 +39,5 @@ class Matrix(NamedTuple):
 
     def lane_of_rows(self) -> Array:
         """Return the lane of each row, shape (rows,)."""
-        lane: Array = np.tile(np.arange(self.rows // self.blocks) % self.lanes, self.blocks)
+        lane: Array = np.arange(self.rows) % self.lanes
         return lane

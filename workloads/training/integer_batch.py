@@ -39,16 +39,18 @@ class _Stream(NamedTuple):
         Its matrix, transposed, shape (C, R), the bias the last of C columns.
     rows
         The entries of M that it adds to, shape (R,), or where they are neighbours a slice of so many.
-    blocks
-        How many blocks of H these are.
     width
         Elements of its vectors: C, or one less if the bias is a column.
     """
 
     W_T: Integers
     rows: Integers | slice
-    blocks: int
     width: int
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds to anything."""
+        return bool(self.W_T.shape[1])
 
 
 class LayerRan(NamedTuple):
@@ -173,10 +175,7 @@ def _streams(network: IntegerNetwork, layer: IntegerLayer) -> tuple[_Stream, _St
         (layer.W_x, arithmetic.BLOCKS_X, arithmetic.BIAS_X),
         (layer.W_h, arithmetic.BLOCKS_H, arithmetic.BIAS_H),
     )
-    x, h = (
-        _Stream(np.ascontiguousarray(W.T), _rows(blocks, width), len(blocks), W.shape[1] - bias)
-        for W, blocks, bias in found
-    )
+    x, h = (_Stream(np.ascontiguousarray(W.T), _rows(blocks, width), W.shape[1] - bias) for W, blocks, bias in found)
     return x, h
 
 
@@ -207,7 +206,7 @@ def _forward(
         memory[:n] *= arithmetic.KEPT
         biased = t == 0 or not arithmetic.KEPT
         for number, (stream, value) in enumerate(zip(streams, (x[start : start + n], h[:n]), strict=True)):
-            if stream.blocks:
+            if stream.adds:
                 entries = _encoded(network, stream, value, hats[number][:n], least[number], biased=biased)
                 listed[number].append(entries)
                 part = memory[:n, stream.rows]  # a view of neighbours, else a copy
@@ -262,7 +261,7 @@ def _read_out(
     read, W_T = rows_read(network, batch.packing), np.ascontiguousarray(W.T)
     rows, columns = (index.ravel() for index in np.indices((len(read), h.shape[1])))
     g_h = np.zeros_like(h)
-    g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T, 1, tally).reshape(-1, h.shape[1])
+    g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T, tally).reshape(-1, h.shape[1])
     entries, dW_T = _read_entries(network, h, batch.packing), np.zeros_like(W_T)
     order = order if network.readout == "every" else np.arange(len(read))
     left = integer_products.outer(dW_T, g_logits, entries, order, formats.weight_gradient)
@@ -292,7 +291,7 @@ def _backward(
         g_h = fit(g_above[rows] + through[:n], formats.gradient)
         later[:, :n], carry[:n] = arithmetic.backward(g_h, carry[:n], ran.tape[:, rows], later[:, :n], formats)
         g_memory[rows] = later[:, :n].swapaxes(0, 1).reshape(n, -1)
-        if streams[1].blocks:
+        if streams[1].adds:
             through[:n] = _adjoint(network, streams[1], ran.listed[1][t], g_memory[rows], g_hats[1][:n], tally)
         if wants_input:
             g_x[rows] = _adjoint(network, streams[0], ran.listed[0][t], g_memory[rows], g_hats[0][:n], tally)
@@ -306,21 +305,17 @@ def _adjoint(
     """Return the gradient of a step's values, shape (n, W), and turn `g_hat` into that of the step before."""
     elements = listed.columns < stream.width  # not the bias
     asked = Entries(*(array[elements] for array in listed))
-    s = _through(network, g_memory[:, stream.rows], asked, stream.W_T, stream.blocks, tally)
+    s = _through(network, g_memory[:, stream.rows], asked, stream.W_T, tally)
     places = asked.rows * stream.width + asked.columns
     g_value, before = network.cell.encoder.adjoint(g_hat.ravel(), places, s, network.engine.formats)
     g_hat[...] = before.reshape(g_hat.shape)
     return g_value.reshape(g_hat.shape)
 
 
-def _through(
-    network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers, blocks: int, tally: Tally
-) -> Integers:
+def _through(network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers, tally: Tally) -> Integers:
     """Return the gradient of each entry, in ``formats.gradient``, from that of the rows that it adds to."""
     formats = network.engine.formats
-    total = integer_products.back(
-        np.ascontiguousarray(g), asked, W_T, blocks, network.engine.lanes, formats.backward_sum
-    )
+    total = integer_products.back(np.ascontiguousarray(g), asked, W_T, network.engine.lanes, formats.backward_sum)
     nearest = move_point(total, formats.backward_sum.fraction_bits, formats.gradient.fraction_bits)
     stored = fit(nearest, formats.gradient)
     tally.rounded("g", total, nearest, stored)
@@ -340,7 +335,7 @@ def _learned(
     found = []
     for stream, listed in zip(streams, ran.listed, strict=True):
         dW_T = np.zeros_like(stream.W_T)
-        if stream.blocks:
+        if len(stream.rows):
             rows = np.concatenate([entries.rows + start for entries, start in zip(listed, packing.start, strict=True)])
             columns, delta = (np.concatenate([entries[k] for entries in listed]) for k in (1, 2))
             every = Entries(rows, columns, delta)

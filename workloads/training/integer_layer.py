@@ -220,7 +220,7 @@ def backward(
     fired_h = step.fired_h.columns[step.fired_h.columns < width]
     s = np.zeros(0, dtype=np.int64)
     if arithmetic.BLOCKS_H:
-        s = matvec_t.result(layer.W_h[:, fired_h], g_memory[rows_h], len(arithmetic.BLOCKS_H), lanes, formats)
+        s = matvec_t.result(layer.W_h[:, fired_h], g_memory[rows_h], lanes, formats)
     g_recurrent, g_h_hat = cell.encoder.adjoint(adjoint.g_h_hat, fired_h, s, formats)
     rows_x = accumulator_rows(arithmetic.BLOCKS_X, width)
     for matrix, rows, listed in ((dW.W_h, rows_h, step.fired_h), (dW.W_x, rows_x, step.fired_x)):
@@ -239,7 +239,7 @@ def input_gradient(
     width, inputs = _sizes(cell, layer)
     rows_x = accumulator_rows(arithmetic.BLOCKS_X, width)
     fired_x = step.fired_x.columns[step.fired_x.columns < inputs]
-    s = matvec_t.result(layer.W_x[:, fired_x], adjoint.g_memory[rows_x], len(arithmetic.BLOCKS_X), lanes, formats)
+    s = matvec_t.result(layer.W_x[:, fired_x], adjoint.g_memory[rows_x], lanes, formats)
     g_x, g_x_hat = cell.encoder.adjoint(adjoint.g_x_hat, fired_x, s, formats)
     return adjoint._replace(g_x_hat=g_x_hat), g_x
 

@@ -36,11 +36,11 @@ def add(memory: Integers, entries: Entries, W_T: Integers, number: NumberFormat)
     return _add(memory, *entries, W_T, number.lowest, number.highest, number.overflow == "wrap")
 
 
-def back(g: Integers, entries: Entries, W_T: Integers, blocks: int, lanes: int, number: NumberFormat) -> Integers:
+def back(g: Integers, entries: Entries, W_T: Integers, lanes: int, number: NumberFormat) -> Integers:
     """Return the sum of each entry, not rounded, shape (n,); as `accel.modes.matvec_t.partial`, `g` of shape (n, R)."""
     total = np.zeros(len(entries.rows), np.int64)
     fitting = (number.lowest, number.highest, number.overflow == "wrap")
-    _back(g, entries.rows, entries.columns, W_T, blocks, lanes, *fitting, total)
+    _back(g, entries.rows, entries.columns, W_T, lanes, *fitting, total)
     return total
 
 
@@ -88,25 +88,23 @@ def _back_entries(
     rows: Integers,
     columns: Integers,
     W_T: Integers,
-    blocks: int,
     lanes: int,
     lowest: int,
     highest: int,
     wraps: bool,
     total: Integers,
 ) -> None:
-    width = g.shape[1] // blocks
+    rows_of_column = g.shape[1]
     for k in range(len(rows)):
         above, column = g[rows[k]], W_T[columns[k]]
-        for block in range(blocks):
-            for first in range(block * width, (block + 1) * width, lanes):
-                word = total[k]
-                for o in range(first, min(first + lanes, (block + 1) * width)):
-                    word += above[o] * column[o]
-                if wraps:
-                    total[k] = ((word - lowest) & (highest - lowest)) + lowest
-                else:
-                    total[k] = min(max(word, lowest), highest)
+        for first in range(0, rows_of_column, lanes):
+            word = total[k]
+            for o in range(first, min(first + lanes, rows_of_column)):
+                word += above[o] * column[o]
+            if wraps:
+                total[k] = ((word - lowest) & (highest - lowest)) + lowest
+            else:
+                total[k] = min(max(word, lowest), highest)
 
 
 def _outer_entries(

@@ -269,7 +269,7 @@ def _backward(
     formats, lanes, h = network.engine.formats, network.engine.lanes, network.cell.encoder.emitted(ran[-1].h)
     g_above = np.zeros_like(h)
     for t, g in reversed(list(zip(read_steps(network, len(h)), g_logits, strict=True))):
-        g_above[t] = matvec_t.result(parameters.readout[:, :-1], g, 1, lanes, formats)
+        g_above[t] = matvec_t.result(parameters.readout[:, :-1], g, lanes, formats)
         gradients.readout[:] = outer.result(gradients.readout, g, with_one(network.engine, h[t]), formats)
     found: list[LayerBackward] = []
     for number in reversed(range(len(ran))):

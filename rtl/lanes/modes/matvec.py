@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
-from deltatrain.accel.engine import Engine
+from deltatrain.accel.engine import Formats
 from deltatrain.rtl.lanes.modes import Inputs
 from deltatrain.rtl.lanes.op import BANKS, Mode, Underway
 from deltatrain.rtl.parts.delay import delayed
@@ -24,7 +24,7 @@ def factors(inputs: Inputs) -> tuple[Value, Value]:
 
 
 class Matvec(Component):
-    """The delta memory M, and the adders that accumulate into it.
+    """The delta memory M of some lanes, and the adders that accumulate into it.
 
     Stages as in `rtl.lanes.unit`, for a word that is issued in stage 0:
 
@@ -37,10 +37,12 @@ class Matvec(Component):
 
     Parameters
     ----------
-    engine
-        Lanes and formats.
+    formats
+        Of the engine.
+    lanes
+        How many lanes. In all of them a word meets the accumulators at the same place.
     accumulator_words
-        Words of P accumulators in one bank.
+        Words of accumulators in one bank.
     product_bits
         Width of a product.
     is_part
@@ -50,7 +52,7 @@ class Matvec(Component):
     ----------
     word : In(Underway)
         The word in stage 1.
-    products : In(signed(product_bits)).array(P)
+    products : In(signed(product_bits)).array(lanes)
         Those of the word in stage 3.
     memory : Out(ReadPort.Signature)
         M, for the element-wise unit. Address: accumulator word times 2, plus bank.
@@ -58,16 +60,18 @@ class Matvec(Component):
         M, for the exchange, likewise; only if `is_part`.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int, product_bits: int, is_part: bool = False) -> None:
-        self._formats = engine.formats
-        self._lanes, self._is_part = engine.lanes, is_part
+    def __init__(
+        self, *, formats: Formats, lanes: int, accumulator_words: int, product_bits: int, is_part: bool = False
+    ) -> None:
+        self._formats = formats
+        self._lanes, self._is_part = lanes, is_part
         self._depth = BANKS * accumulator_words
-        shape = word(engine.formats.memory_bits, engine.lanes)
+        shape = word(formats.memory_bits, lanes)
         port = ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)
         super().__init__(
             {
                 "word": In(Underway(accumulator_words)),
-                "products": In(signed(product_bits)).array(engine.lanes),
+                "products": In(signed(product_bits)).array(lanes),
                 "memory": Out(port),
                 **({"partial": Out(port)} if is_part else {}),
             }

@@ -49,6 +49,7 @@ def test_tables_hold_the_numbers_of_the_result(make_run, seed):
         "dense_cycles",
         "speedup",
         "utilisation",
+        "empty_lane_cycles",
         "occupancy",
         "macs",
         "skipped_macs",

@@ -57,6 +57,19 @@ def test_every_width_up_to_three_chunks(cell):
     check(scene, [0] * len(scene.jobs))
 
 
+@pytest.mark.parametrize(("cell", "lanes"), [("lstm", 4), ("gru", 4), ("gru", 2), ("lstm", 8)])
+def test_gates_that_begin_in_any_lane(cell, lanes):
+    """Layers of any width, forward and backward, two steps each; what another gate has in a word stays."""
+    rng = np.random.default_rng(lanes)
+    scene = Scene(engine_of(lanes), cell, packs=True)
+    for width in range(1, 2 * lanes + 2):
+        layer = Layer(scene, rng, width, 2)
+        while not layer.is_finished:
+            layer.add()
+    assert scene.gate_lanes == (1 << lanes) - 2  # they begin in every lane
+    check(scene, [0] * len(scene.jobs))
+
+
 @every_cell
 def test_many_steps_one_after_the_other(cell):
     rng = np.random.default_rng(12)

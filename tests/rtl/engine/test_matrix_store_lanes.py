@@ -97,9 +97,8 @@ def a_scene(rng, engine, order, most_words=3, modes=tuple(Mode)):
             mode, (part,), columns, integers(rng, formats.activation, len(columns)), W[:, columns], dW[:, columns]
         )
         if mode is Mode.OUTER:
-            dW[:, columns] = outer.result(
-                job.gradients, g[job.places, job.of_words("source")].ravel(), job.delta, formats
-            )
+            of_rows = g[job.places(lanes), job.of_words("source", lanes), np.arange(lanes)].ravel()
+            dW[:, columns] = outer.result(job.gradients, of_rows, job.delta, formats)
         if mode is Mode.UPDATE:
             W[:], dW[:] = update.result(W, dW, rate, formats)
         scene.jobs.append(job)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from programs import EVERY_CELL, architectures, shapes
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.column import accumulator_words
 from deltatrain.workloads.lowering.memory_map import Region
 from deltatrain.workloads.lowering.placement import Shape, memory_map, own_most
 
@@ -40,7 +41,8 @@ def test_every_layer_has_its_vectors_in_the_map(shape: Shape, machine: Architect
     for layer, width in enumerate(shape.hidden):
         words = -(-own_most(machine, width) // lanes)
         assert found.h.word(layer + 1) - found.h.word(layer) == 2 * words
-        assert found.memory.word(layer + 1) - found.memory.word(layer) == shape.arithmetic.ACCUMULATORS * words
+        accumulators = accumulator_words(shape.arithmetic, own_most(machine, width), lanes)
+        assert found.memory.word(layer + 1) - found.memory.word(layer) == accumulators
         assert found.state.word(layer + 1) - found.state.word(layer) == len(shape.arithmetic.STATE) * words
     assert found.held.words == bool(shape.encoder.HELD) * sum(
         -(-own_most(machine, width) // lanes) for width in (*shape.inputs, *shape.hidden)
