@@ -7,6 +7,7 @@ from deltatrain.accel.errors import refuse
 from deltatrain.rtl.bus.limits import core_limits
 from deltatrain.rtl.bus.top import Top
 from deltatrain.sim.driver.files import bus_files
+from deltatrain.sim.driver.packages import packages
 from deltatrain.sim.driver.program_image import program_image
 from deltatrain.sim.driver.training_shape import TrainingShape
 from deltatrain.sim.gates.export.readable import readable
@@ -32,6 +33,9 @@ deltatrain_registers.h   the same for C, deltatrain_registers.py for Python
 deltatrain.h, .c         the driver in C99
 deltatrain_program.h     a program for batches of one shape, and where its memory is
 
+{NAME}.core     FuseSoC: fusesoc --cores-root . run --target lint {NAME}
+{NAME}.tcl      Vivado: vivado -mode batch -source {NAME}.tcl packages an IP; written to UG1118, and not run
+
 Tools infer the interfaces from the names. rtl/bus/README.md of the package tells the protocols and their timing.
 """
 
@@ -47,5 +51,6 @@ def core_files(step: NumberedStep) -> dict[str, bytes]:
     refuse(core_limits(step.architecture))
     image = program_image(TrainingShape.of(step))
     top = Top(architecture=step.architecture, cell=name_of(step.shape.arithmetic), sizes=image.sizes)
-    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(top.core.facts, image), "README.txt": README}
+    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(top.core.facts, image), **packages(NAME)}
+    texts["README.txt"] = README
     return {name: text.encode() for name, text in texts.items()}

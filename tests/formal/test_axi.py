@@ -56,6 +56,7 @@ def test_a_master_keeps_to_the_rules(claims_of):
     assert_proved(claims_of(SmallMaster))
 
 
-@pytest.mark.parametrize("claims_of", [reads, pytest.param(writes, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("claims_of", SUBJECTS)
 def test_a_fault_breaks_each_rule(claims_of):
     assert_each_can_break(claims_of, SmallMaster, SUBJECTS[claims_of])

@@ -51,15 +51,15 @@ def claim_axi_reads(
     burst_beats, outstanding
         Most beats of a burst, and most bursts that are asked for and not answered.
     patience
-        Cycles after which an answer is taken at the latest, and the next beat of a burst offered.
+        Cycles after which an answer is taken at the latest, and the next beat of a burst offered; None claims nothing.
     """
     wires = _Wires(master)
     _claim_channel(claims, wires, "ar")
     _claim_bursts(claims, wires, "ar", beat_bytes, burst_beats)
     m = claims.m
     claims.drive(wires["arready"], "arready")
-    m.submodules.asked = asked = SyncFIFO(width=len(wires["arlen"]), depth=outstanding)
-    beat, passes = Signal.like(wires["arlen"]), wires.passes("r")
+    beat, passes = Signal(range(burst_beats)), wires.passes("r")
+    m.submodules.asked = asked = SyncFIFO(width=len(beat), depth=outstanding)
     m.d.comb += [
         asked.w_en.eq(wires.passes("ar")),
         asked.w_data.eq(wires["arlen"]),
@@ -75,7 +75,8 @@ def claim_axi_reads(
     answer = Cat(wires["rdata"], wires["rresp"])
     claims.assume(~stalled | (wires["rvalid"] & (answer == claims.before(answer))))
     claims.claim("no more reads are outstanding than may be", ~asked.w_en | asked.w_rdy)
-    _claim_soon(claims, "r is taken in time", wires["rvalid"], wires["rready"], patience)
+    if patience is not None:
+        _claim_soon(claims, "r is taken in time", wires["rvalid"], wires["rready"], patience)
 
 
 def claim_axi_writes(
@@ -115,14 +116,14 @@ def claim_axi_writes(
     claims.claim("no beat comes before its address is offered", ~wires["wvalid"] | (unsent != 0) | begins)
     _claim_soon(claims, "the beats of a burst follow in time", unsent != 0, wires["wvalid"], patience)
     _claim_soon(claims, "b is taken in time", wires["bvalid"], wires["bready"], patience)
-    _claim_lengths(claims, wires, begins, ends, unsent)
+    _claim_lengths(claims, wires, begins, ends, unsent, burst_beats)
 
 
-def _claim_lengths(claims: Claims, wires: _Wires, begins: Value, ends: Value, unsent: Signal) -> None:
+def _claim_lengths(claims: Claims, wires: _Wires, begins: Value, ends: Value, unsent: Signal, burst_beats: int) -> None:
     """Claim of any one burst that it has the beats that its address said, the last of them marked."""
     m, picks = claims.m, claims.any(1, "picks")
     follows, done = Signal(), Signal()
-    ahead, length, beat = Signal.like(unsent), Signal.like(wires["awlen"]), Signal.like(wires["awlen"])
+    ahead, length, beat = Signal.like(unsent), Signal(range(burst_beats)), Signal(range(burst_beats))
     now = begins & picks & ~follows & ~done
     its_ahead, its_length = Signal.like(unsent), Signal.like(length)
     m.d.comb += [

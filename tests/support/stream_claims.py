@@ -9,7 +9,7 @@ from amaranth.hdl import Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 from proving import Claims
 
-__all__ = ["claim_passage", "surround"]
+__all__ = ["claim_passage", "is_stable", "surround"]
 
 
 def surround(claims: Claims, component: Component, *, driven: Container[str] = ()) -> None:
@@ -28,7 +28,7 @@ def surround(claims: Claims, component: Component, *, driven: Container[str] = (
             outgoing.add(path[:-1])
     for path, port in streams.items():
         if port.keys() == {"payload", "valid", "ready"}:
-            stable = _is_stable(claims, **port)
+            stable = is_stable(claims, **port)
             if path in outgoing:
                 claims.claim(f"{'.'.join(map(str, path))} is stable under stall", stable)
             elif path[0] not in driven:
@@ -74,6 +74,7 @@ def claim_passage(claims: Claims, *, comes: Any, item: Any, goes: Any, gone: Any
     return inside
 
 
-def _is_stable(claims: Claims, payload: Value, valid: Value, ready: Value) -> Value:
+def is_stable(claims: Claims, payload: Value, valid: Value, ready: Value) -> Value:
+    """Return whether what was offered and not taken is still offered, and the same."""
     stalled = claims.before(valid & ~ready)
     return ~stalled | (valid & (payload == claims.before(payload)))
