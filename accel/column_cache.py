@@ -39,11 +39,6 @@ class CacheShape(NamedTuple):
     ways: int
     line_bytes: int
 
-    @property
-    def lines(self) -> int:
-        """How many there are."""
-        return self.sets * self.ways
-
 
 class Lines(NamedTuple):
     """The runs of all columns of all matrices off-chip, numbered through; each can be in a line of the cache.
@@ -71,7 +66,7 @@ class Lines(NamedTuple):
     @classmethod
     def of(cls, tensors: tuple[Tensor, ...], line_bytes: int) -> Lines:
         """Return the runs of matrices in lines of so many bytes; of matrices that are not off-chip there are none."""
-        most = np.concatenate([np.full(tensor.columns, line_bytes // tensor.word_bytes) for tensor in tensors])
+        most = np.concatenate([np.full(tensor.columns, max(1, line_bytes // tensor.word_bytes)) for tensor in tensors])
         words = np.concatenate([tensor.column_words * tensor.remote for tensor in tensors])
         begin = np.concatenate([tensor.first_words for tensor in tensors])
         runs = -(-words // most)

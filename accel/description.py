@@ -132,7 +132,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Return `table` in which each dotted path of `overrides` has the value given there.
 
-    It shares with `table`, which stays as it is, whatever no override names.
+    It shares with `table`, which stays as it is, whatever no override names. A part that is None is one left out.
     """
     copy = dict(table)
     for dotted, value in overrides.items():
@@ -141,7 +141,7 @@ def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str
             raise ConfigError(f"{shown(dotted, quoted=False)} is not a field: it has more than {MOST_LEVELS} parts")
         node = copy
         for parent in parents:
-            inner = node.get(parent, {})
+            inner = {} if node.get(parent) is None else node[parent]
             if not isinstance(inner, dict):
                 raise ConfigError(f"{dotted} is not a field: {parent} is not a table")
             node[parent] = dict(inner)

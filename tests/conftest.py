@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,19 @@ settings.load_profile("any machine")
 _NEW_OBJECTS_BEFORE_COLLECTION = 50_000
 
 
+# Amaranth's simulator writes Python for every process of a design, and compiles it. Designs of one component are so
+# alike that nine of ten texts came before in the same file of tests; to compile them again took a twelfth of the time.
+_KEPT_PROCESSES = 2000
+
+
 def pytest_collection_finish() -> None:
     """Let garbage be collected more rarely, and not be looked for among what the session keeps anyway."""
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS_BEFORE_COLLECTION)
+    if "amaranth.sim" in sys.modules:  # there are tests that simulate gates
+        from amaranth.sim import _pyrtl
+
+        vars(_pyrtl)["compile"] = lru_cache(maxsize=_KEPT_PROCESSES)(compile)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deltatrain.reports.figures import _style as style
 
@@ -15,7 +15,7 @@ TITLE = "Bits of training against accuracy"
 _TOGETHER = "together"
 _COLUMNS = {"weight": "W", "activation": "h", "gradient": "g", _TOGETHER: "W"}
 _CAPTION = "trained in the machine's numbers; the others as edge has them; bars: one standard deviation"
-_HEADROOM_POINTS = 0.5
+_HEADROOM_POINTS = 0.2
 
 
 def draw(rows: Sequence[Mapping[str, int | float | str]], *, most_lost: float, setting: str = "") -> Figure:
@@ -37,8 +37,9 @@ def draw(rows: Sequence[Mapping[str, int | float | str]], *, most_lost: float, s
     figure = style.blank(4.2, TITLE, f"{_CAPTION}  ·  {setting}" if setting else _CAPTION)
     margins = style.inches(figure, left=0.7, right=0.4, top=1.0, bottom=0.6)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
-    lost = [float(row["lost_points"]) for row in rows if row["W"]]
-    least, most = min([0.0, *lost]) - _HEADROOM_POINTS, max([most_lost, *lost]) + _HEADROOM_POINTS
+    narrowed = [(float(row["lost_points"]), float(row["accuracy_sd_%"])) for row in rows if row["W"]]
+    least = min([0.0, *(lost - spread for lost, spread in narrowed)]) - _HEADROOM_POINTS
+    most = max([most_lost, *(lost + spread for lost, spread in narrowed)]) + _HEADROOM_POINTS
     axes.axhspan(least, most_lost, color=style.RULE, alpha=0.5, linewidth=0)
     for (tensor, column), colour in zip(_COLUMNS.items(), (*style.LINES[:3], style.INK), strict=True):
         of_bits = sorted(
@@ -52,8 +53,9 @@ def draw(rows: Sequence[Mapping[str, int | float | str]], *, most_lost: float, s
             axes.errorbar(bits, points, spread, marker="o", linestyle=line, color=colour, elinewidth=1, label=tensor)
     axes.set_ylim(most, least)
     style.frame(axes, grid="both")
-    style.heading(axes, "points of accuracy lost against the float training")
+    style.heading(axes, "points lost against float")
     axes.set_xlabel("bits of the tensor; all together: of the weights")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=style.SMALL, labelcolor=style.INK, loc="lower right")
+    look: dict[str, Any] = {"frameon": False, "fontsize": style.SMALL, "labelcolor": style.INK}
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, handlelength=1, columnspacing=1, **look)
     return figure

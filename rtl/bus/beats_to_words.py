@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
@@ -21,6 +21,29 @@ class Awaited(data.StructLayout):
 
     def __init__(self, beat_bytes: int) -> None:
         super().__init__({"kind": Kind, "words": COUNT_BITS, "offset": ceil_log2(beat_bytes)})
+
+
+class _Taking(NamedTuple):
+    """What is known of the word, or the beat, in hand.
+
+    Attributes
+    ----------
+    earlier
+        Beats of a word that is not whole.
+    part
+        Which beat of a word, or which word of a beat.
+    is_first
+        The word is the first of what is awaited.
+    comes, whole, beat_ends
+        A beat is there; the word is whole with it; the beat has no other word.
+    """
+
+    earlier: Signal
+    part: Signal
+    is_first: Signal
+    comes: Signal
+    whole: Signal
+    beat_ends: Signal
 
 
 class BeatsToWords(Component):
@@ -68,58 +91,59 @@ class BeatsToWords(Component):
         m = Module()
         awaited, beats = self.awaited, self.beats
         most = max([self._beat_bytes, *(form.bytes for form in self._forms.values())])
-        earlier = Signal(8 * max(most - self._beat_bytes, 1))  # beats of the word that is not whole
-        given, part, is_first = Signal(COUNT_BITS), Signal(range(max(most, 2))), Signal(init=1)
-        comes, whole, beat_ends, last = Signal(), Signal(), Signal(), Signal()
+        now = _Taking(
+            earlier=Signal(8 * max(most - self._beat_bytes, 1), name="earlier"),
+            part=Signal(range(max(most, 2)), name="part"),
+            is_first=Signal(init=1, name="is_first"),
+            comes=Signal(name="comes"),
+            whole=Signal(name="whole"),
+            beat_ends=Signal(name="beat_ends"),
+        )
+        given, last, gives = Signal(COUNT_BITS), Signal(), Signal()
         m.d.comb += [
-            comes.eq(beats.valid & awaited.valid),
+            now.comes.eq(beats.valid & awaited.valid),
+            gives.eq(now.comes & now.whole),
             last.eq(given + 1 == awaited.payload.words),
-            beats.ready.eq(awaited.valid & (beat_ends | (whole & last))),
-            awaited.ready.eq(comes & whole & last),
+            beats.ready.eq(awaited.valid & (now.beat_ends | (now.whole & last))),
+            awaited.ready.eq(gives & last),
         ]
         with m.Switch(awaited.payload.kind):
             for kind, form in self._forms.items():
                 with m.Case(kind):
-                    self._take(m, kind, form, earlier, part, is_first, comes, whole, beat_ends)
-        with m.If(comes & whole):
-            m.d.sync += [given.eq(Mux(last, 0, given + 1)), is_first.eq(last)]
+                    self._take(m, kind, form, now)
+        with m.If(gives):
+            m.d.sync += [given.eq(Mux(last, 0, given + 1)), now.is_first.eq(last)]
         with m.If(awaited.ready):
-            m.d.sync += part.eq(0)
+            m.d.sync += now.part.eq(0)
         valid = [getattr(self, f"{kind.name.lower()}_valid") for kind in self._forms]
         m.d.comb += self.idle.eq(~Cat(valid).any())
         for kind, one in zip(self._forms, valid, strict=True):
-            m.d.sync += one.eq(comes & whole & (awaited.payload.kind == kind))
+            m.d.sync += one.eq(gives & (awaited.payload.kind == kind))
         return m
 
-    def _take(
-        self,
-        m: Module,
-        kind: Any,
-        form: Form,
-        earlier: Signal,
-        part: Signal,
-        is_first: Signal,
-        comes: Signal,
-        whole: Signal,
-        beat_ends: Signal,
-    ) -> None:
+    def _take(self, m: Module, kind: Any, form: Form, now: _Taking) -> None:
         """Take a part of a word, or a word out of a beat."""
         beat, word = self.beats.payload, getattr(self, f"{kind.name.lower()}_word")
         parts, slots = form.bytes // self._beat_bytes, self._beat_bytes // form.bytes
         if slots > 1:
             slot = Signal(range(slots), name=f"{kind.name.lower()}_slot")
             first = self.awaited.payload.offset[ceil_log2(form.bytes) :]
-            m.d.comb += [slot.eq(Mux(is_first, first, part)), whole.eq(1), beat_ends.eq(slot == slots - 1)]
-            with m.If(comes):
-                m.d.sync += [part.eq(slot + 1), word.eq(form.from_bytes(beat.word_select(slot, 8 * form.bytes)))]
-                with m.If(beat_ends):
-                    m.d.sync += part.eq(0)
+            m.d.comb += [
+                slot.eq(Mux(now.is_first, first, now.part)),
+                now.whole.eq(1),
+                now.beat_ends.eq(slot == slots - 1),
+            ]
+            with m.If(now.comes):
+                m.d.sync += word.eq(form.from_bytes(beat.word_select(slot, 8 * form.bytes)))
+                m.d.sync += now.part.eq(Mux(now.beat_ends, 0, slot + 1))
             return
-        m.d.comb += [whole.eq(part == parts - 1), beat_ends.eq(1)]
+        m.d.comb += [now.whole.eq(now.part == parts - 1), now.beat_ends.eq(1)]
         bits = 8 * (form.bytes - self._beat_bytes)
-        with m.If(comes):
-            m.d.sync += [part.eq(Mux(whole, 0, part + 1)), word.eq(form.from_bytes(self._joined(earlier, bits)))]
-            m.d.sync += earlier.eq(Cat(earlier, beat)[8 * self._beat_bytes :] if bits else earlier)
+        with m.If(now.comes):
+            m.d.sync += now.part.eq(Mux(now.whole, 0, now.part + 1))
+            m.d.sync += word.eq(form.from_bytes(self._joined(now.earlier, bits)))
+            if bits:
+                m.d.sync += now.earlier.eq(Cat(now.earlier, beat)[8 * self._beat_bytes :])
 
     def _joined(self, earlier: Signal, bits: int) -> Value:
         """Return the last `bits` of the beats before, and this one behind them."""

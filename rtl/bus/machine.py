@@ -64,7 +64,7 @@ class Machine(Component):
     idle : Out(1)
         No burst is on its way.
     done : Out(1)
-        What was to do is done, and memory has all that was written.
+        What was to do is done, and memory has all that was written; since a cycle.
     program_address, program_bytes, bases, thresholds, learning_rate, finishes : In
         What the host says, see `accel.bus.registers`; held while it runs.
     read_error, write_error, program_error, overflow : Out(1)
@@ -150,7 +150,7 @@ class Machine(Component):
             writes.append(self._store(m))
         waiting = self._ask(m, reads, writes)
         ends = (self._dispatch.done & tile.finished & self.runs) | Cat(*dones).any()
-        m.d.comb += self.done.eq(ends & ~waiting & writer.done & reader.idle)
+        m.d.sync += self.done.eq(ends & ~waiting & writer.done & reader.idle)
         self._tell(m)
         return m
 
@@ -178,7 +178,8 @@ class Machine(Component):
     def _ask(self, m: Module, reads: list[Any], writes: list[Any]) -> Value:
         """Hand requests to reader and writer, and return whether a write waits.
 
-        A read waits for the writes before it that it may share bytes with.
+        A read waits for the writes before it that it may share bytes with. Those were asked for before it was, so it is
+        enough that none of them waits, and none is pending, in one cycle.
         """
         m.submodules.reads = to_read = Requests(engine=self._engine, sources=len(reads))
         m.submodules.writes = to_write = Requests(engine=self._engine, sources=len(writes))
@@ -188,14 +189,15 @@ class Machine(Component):
                 connect(m, source, port)
             m.d.comb += [port.eq(base) for port, base in zip(requests.bases, self.bases, strict=True)]
         connect(m, to_write.moves, writer.moves)
-        may_read = Signal()
+        may_read, goes = Signal(), Signal()  # the move in front may be read: found in a cycle before
         m.d.comb += [
             writer.read.eq(to_read.moves.payload.piece),
-            may_read.eq(~to_write.waiting & ~writer.overlaps),
+            goes.eq(to_read.moves.valid & to_read.moves.ready),
             reader.moves.payload.eq(to_read.moves.payload),
             reader.moves.valid.eq(to_read.moves.valid & may_read),
             to_read.moves.ready.eq(reader.moves.ready & may_read),
         ]
+        m.d.sync += may_read.eq((may_read | (to_read.moves.valid & ~to_write.waiting & ~writer.overlaps)) & ~goes)
         return to_write.waiting
 
     # --- the program
@@ -249,6 +251,7 @@ class Machine(Component):
         m.d.comb += [
             words.valid.eq(reader.inputs_valid | sequences.valid),
             _bits(words).eq(Mux(self.streams_inputs, sequences.word, reader.inputs_word)),
+            sequences.stops.eq(self.stops),
             sequences.loads.payload.eq(requests.payload.words),
             sequences.loads.valid.eq(requests.valid & self.streams_inputs & ~is_tape & ~self.stops),
         ]

@@ -29,8 +29,10 @@ class Requests(Component):
     """Takes requests, those of the first source first, and adds the base address of their kind.
 
         cycle  t               t + 1                t + 2
-               a source is     base and bytes are   the move is
-               taken           added                offered
+               a source is     base and bytes are   the move is offered;
+               taken           added                the next source is taken
+
+    Who asks sees a register: whether a source may be taken does not depend on who takes `moves`.
 
     Parameters
     ----------
@@ -73,9 +75,11 @@ class Requests(Component):
         with m.If(self.moves.ready | goes):
             m.d.sync += self.moves.valid.eq(goes)
         self._place(m, asked, goes)
-        with m.If(~is_asked | goes):
+        with m.If(~is_asked):
             m.d.sync += is_asked.eq(_any(source.valid for source in self.sources))
             self._choose(m, asked)
+        with m.Elif(goes):
+            m.d.sync += is_asked.eq(0)
         return m
 
     def _choose(self, m: Module, asked: data.View) -> None:

@@ -28,6 +28,8 @@ class Sequences(Component):
         How many words each load asks for, at least 1.
     items : In(stream.Signature(8 * form.bytes))
         The stream.
+    stops : In(1)
+        While high nothing is taken: what a load of a stopped run still asks for belongs to whoever comes next.
     valid : Out(1), word : Out
         A word for the tile, which takes it.
     """
@@ -38,6 +40,7 @@ class Sequences(Component):
             {
                 "loads": In(stream.Signature(INDEX_BITS)),
                 "items": In(stream.Signature(8 * form.bytes)),
+                "stops": In(1),
                 "valid": Out(1),
                 "word": Out(form.values * form.value_bits),
             }
@@ -50,7 +53,7 @@ class Sequences(Component):
         m.d.comb += [
             self.loads.ready.eq(left == 0),
             begins.eq(self.loads.valid & self.loads.ready),
-            self.items.ready.eq(left != 0),
+            self.items.ready.eq((left != 0) & ~self.stops),
             self.valid.eq(self.items.valid & self.items.ready),
             self.word.eq(self._form.from_bytes(self.items.payload)),
         ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
@@ -22,6 +22,28 @@ class StrobedBeat(data.StructLayout):
 
     def __init__(self, beat_bytes: int) -> None:
         super().__init__({"bytes": 8 * beat_bytes, "strobes": beat_bytes})
+
+
+class _Making(NamedTuple):
+    """What is known of the word, or the beat, in hand.
+
+    Attributes
+    ----------
+    part
+        Which beat of a word, or which word of a beat.
+    kept
+        Words of a beat that is not whole.
+    is_first, last
+        The word is the first of the move, the last.
+    takes
+        The word is taken.
+    """
+
+    part: Signal
+    kept: data.View
+    is_first: Signal
+    last: Signal
+    takes: Signal
 
 
 class WordsToBeats(Component):
@@ -63,63 +85,58 @@ class WordsToBeats(Component):
     def elaborate(self, platform: object) -> Module:
         """Count the words of the move in front, and the parts of a word or of a beat."""
         m = Module()
-        move, taken, is_first = self.moves.payload, Signal(COUNT_BITS), Signal(init=1)
-        part = Signal(range(max([self._beat_bytes, *(form.bytes for form in self._forms.values())])))
-        kept = Signal(StrobedBeat(self._beat_bytes))  # words of a beat that is not whole
-        takes, last = Signal(), Signal()
-        m.d.comb += [last.eq(taken + 1 == move.words), self.moves.ready.eq(takes & last)]
+        move, taken = self.moves.payload, Signal(COUNT_BITS)
+        now = _Making(
+            part=Signal(range(max([self._beat_bytes, *(form.bytes for form in self._forms.values())])), name="part"),
+            kept=Signal(StrobedBeat(self._beat_bytes), name="kept"),
+            is_first=Signal(init=1, name="is_first"),
+            last=Signal(name="last"),
+            takes=Signal(name="takes"),
+        )
+        m.d.comb += [now.last.eq(taken + 1 == move.words), self.moves.ready.eq(now.takes & now.last)]
         with m.Switch(move.kind):
             for kind, form in self._forms.items():
                 with m.Case(kind):
                     words = getattr(self, kind.name.lower())
-                    offered = words.valid & self.moves.valid
-                    m.d.comb += words.ready.eq(takes)
+                    m.d.comb += words.ready.eq(now.takes)
                     if form.bytes < self._beat_bytes:
-                        self._gather(m, form, words.payload, offered, is_first, last, part, kept, takes)
+                        self._gather(m, form, words, now)
                     else:
-                        self._cut(m, form, words.payload, offered, part, takes)
-        with m.If(takes):
-            m.d.sync += [taken.eq(Mux(last, 0, taken + 1)), is_first.eq(last)]
+                        self._cut(m, form, words, now)
+        with m.If(now.takes):
+            m.d.sync += [taken.eq(Mux(now.last, 0, taken + 1)), now.is_first.eq(now.last)]
         return m
 
-    def _cut(self, m: Module, form: Form, word: Value, offered: Value, part: Signal, takes: Signal) -> None:
+    def _cut(self, m: Module, form: Form, words: Any, now: _Making) -> None:
         """Offer one part of a word after the other."""
         parts, beats, bits = form.bytes // self._beat_bytes, self.beats, 8 * self._beat_bytes
+        offered, last_part = words.valid & self.moves.valid, now.part == parts - 1
+        part = now.part[: max(ceil_log2(parts), 1)]
         m.d.comb += [
             beats.valid.eq(offered),
-            beats.payload.bytes.eq(form.to_bytes(word).word_select(part[: max(ceil_log2(parts), 1)], bits)),
+            beats.payload.bytes.eq(form.to_bytes(words.payload).word_select(part, bits)),
             beats.payload.strobes.eq(~0),
-            takes.eq(offered & beats.ready & (part == parts - 1)),
+            now.takes.eq(offered & beats.ready & last_part),
         ]
         with m.If(offered & beats.ready):
-            m.d.sync += part.eq(Mux(part == parts - 1, 0, part + 1))
+            m.d.sync += now.part.eq(Mux(last_part, 0, now.part + 1))
 
-    def _gather(
-        self,
-        m: Module,
-        form: Form,
-        word: Value,
-        offered: Value,
-        is_first: Signal,
-        last: Signal,
-        part: Signal,
-        kept: data.View,
-        takes: Signal,
-    ) -> None:
+    def _gather(self, m: Module, form: Form, words: Any, now: _Making) -> None:
         """Put words beside each other; offer a beat with its last word, or with the last of the move."""
         slots, beats, size = self._beat_bytes // form.bytes, self.beats, form.bytes
-        slot, whole, now = Signal(range(slots)), Signal(), Signal(StrobedBeat(self._beat_bytes))
+        slot, whole, beat = Signal(range(slots)), Signal(), Signal(StrobedBeat(self._beat_bytes))
+        offered = words.valid & self.moves.valid
         m.d.comb += [
-            slot.eq(Mux(is_first, self.moves.payload.offset[ceil_log2(size) :], part)),
-            whole.eq((slot == slots - 1) | last),
-            now.eq(kept),
-            now.bytes.word_select(slot, 8 * size).eq(form.to_bytes(word)),
-            now.strobes.word_select(slot, size).eq(~0),
-            beats.payload.eq(now),
+            slot.eq(Mux(now.is_first, self.moves.payload.offset[ceil_log2(size) :], now.part)),
+            whole.eq((slot == slots - 1) | now.last),
+            beat.eq(now.kept),
+            beat.bytes.word_select(slot, 8 * size).eq(form.to_bytes(words.payload)),
+            beat.strobes.word_select(slot, size).eq(~0),
+            beats.payload.eq(beat),
             beats.valid.eq(offered & whole),
-            takes.eq(offered & (beats.ready | ~whole)),
+            now.takes.eq(offered & (beats.ready | ~whole)),
         ]
-        with m.If(takes):
-            m.d.sync += [kept.eq(now), part.eq(slot + 1)]
+        with m.If(now.takes):
+            m.d.sync += [now.kept.eq(beat), now.part.eq(slot + 1)]
             with m.If(whole):
-                m.d.sync += [kept.strobes.eq(0), part.eq(0)]
+                m.d.sync += [now.kept.strobes.eq(0), now.part.eq(0)]

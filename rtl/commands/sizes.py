@@ -48,6 +48,8 @@ class TileSizes(NamedTuple):
         begins with a word; nothing is then rotated.
     mixed_lanes
         P where a word of a column may be of both its parts (`rtl.lanes.op.Op`), else 0.
+    uncounted
+        1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     """
 
     accumulator_words: int
@@ -71,6 +73,7 @@ class TileSizes(NamedTuple):
     waiting_sums: int = 0
     gate_lanes: int = 0
     mixed_lanes: int = 0
+    uncounted: int = 0
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for everything that fits one of the two."""

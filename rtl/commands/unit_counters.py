@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.counters import causes
 from deltatrain.accel.program import TILE_UNITS
+from deltatrain.rtl.commands.sizes import TileSizes
 
 __all__ = ["CAUSES", "UnitCounters", "count_cycles", "spent_layout"]
 
@@ -95,7 +96,7 @@ class UnitCounters(Component):
 
 def count_cycles(
     m: Module,
-    units: tuple[str, ...],
+    sizes: TileSizes,
     spent: data.View,
     *,
     running: Value,
@@ -104,9 +105,14 @@ def count_cycles(
     unmet: Value,
     phase: Value | int = 0,
 ) -> None:
-    """Add a unit's `UnitCounters` to its module, and let `spent` show them; the other arguments are their inputs."""
+    """Add a unit's `UnitCounters` to its module, and let `spent` show them; the other arguments are their inputs.
+
+    Where the tile counts no cycles `spent` stays zero.
+    """
+    if sizes.uncounted:
+        return
     phases = spent.shape().length
-    m.submodules.counters = counters = UnitCounters(phases=phases, units=units)
+    m.submodules.counters = counters = UnitCounters(phases=phases, units=sizes.units)
     m.d.comb += [
         counters.running.eq(running),
         counters.active.eq(active),

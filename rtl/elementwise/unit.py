@@ -114,7 +114,7 @@ class ElementwiseUnit(Component):
         self._keep(m, core)
         count_cycles(
             m,
-            self._sizes.units,
+            self._sizes,
             self.spent,
             running=self.running,
             active=active,

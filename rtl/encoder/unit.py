@@ -149,7 +149,7 @@ class EncoderUnit(Component):
         """Count cycles as busy while entries are handed over, since that is what the next op waits for."""
         count_cycles(
             m,
-            self._sizes.units,
+            self._sizes,
             self.spent,
             running=delayed(m, self.running, encode.PIPELINE_CYCLES),
             active=self._encoder.emits,

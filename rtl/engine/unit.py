@@ -273,7 +273,7 @@ class EngineUnit(Component):
         ]
         count_cycles(
             m,
-            self._sizes.units,
+            self._sizes,
             self.spent,
             running=self.running,
             active=to.valid,

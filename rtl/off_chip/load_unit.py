@@ -133,7 +133,7 @@ class LoadUnit(Component):
             ]
         count_cycles(
             m,
-            self._sizes.units,
+            self._sizes,
             self.spent,
             running=self.running,
             active=active,

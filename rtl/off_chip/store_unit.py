@@ -131,7 +131,7 @@ class StoreUnit(Component):
         self._read(m, walk, op.step, buffer)
         count_cycles(
             m,
-            self._sizes.units,
+            self._sizes,
             self.spent,
             running=self.running,
             active=active,

@@ -15,13 +15,13 @@ __all__ = ["MemoryQueue"]
 class MemoryQueue(Component):
     """Items in their order, each offered from the very cycle in which it comes; one may come and go in every cycle.
 
-    Every item is written to the memory. In every cycle the memory is addressed for the item that will be the oldest in
-    the next. The answer does not show what is written in the same cycle, so if an item that comes in cycle c is the
-    oldest, then
+    The oldest item is in a register, because a memory answers late in its cycle. Every item is written to the memory,
+    which in every cycle is addressed for the item that will be the oldest but one in the next. The answer does not show
+    what is written in the same cycle. So when the oldest goes, its place takes
 
-    - cycle c offers what is at the entrance,
-    - cycle c + 1 offers what came last, kept in a register,
-    - every later cycle offers what the memory answers.
+    - what is at the entrance, if there is no other,
+    - what came last, kept in a register, if it came in the cycle before,
+    - what the memory answers, if it came earlier.
 
     There is no path from `o.ready` to `i.ready`.
 
@@ -53,25 +53,27 @@ class MemoryQueue(Component):
         write, read = items.write_port(), items.read_port()
         entrance, exit_ = Value.cast(self.i.payload), Value.cast(self.o.payload)
         level, newest, just_came = Signal(range(self._depth + 1)), Signal(bits), Signal()
-        comes, goes = Signal(), Signal()
-        end, oldest = Signal(range(self._depth)), Signal(range(self._depth))
+        oldest, comes, goes = Signal(bits), Signal(), Signal()
+        end, second = Signal(range(self._depth)), Signal(range(self._depth), init=1 % self._depth)
         m.d.comb += [
             self.i.ready.eq(level != self._depth),
             self.o.valid.eq((level != 0) | self.i.valid),
-            exit_.eq(Mux(level == 0, entrance, Mux(just_came, newest, read.data))),
+            exit_.eq(Mux(level == 0, entrance, oldest)),
             comes.eq(self.i.valid & self.i.ready),
             goes.eq(self.o.valid & self.o.ready),
             write.en.eq(comes),
             write.addr.eq(end),
             write.data.eq(entrance),
-            read.addr.eq(Mux(goes, self._after(oldest), oldest)),
+            read.addr.eq(Mux(goes, self._after(second), second)),
         ]
         m.d.sync += [
             level.eq(level + comes - goes),
-            oldest.eq(read.addr),
+            second.eq(read.addr),
             newest.eq(entrance),
             just_came.eq(comes & (end == read.addr)),
         ]
+        with m.If(goes | (level == 0)):
+            m.d.sync += oldest.eq(Mux(level < 2, entrance, Mux(just_came, newest, read.data)))
         with m.If(comes):
             m.d.sync += end.eq(self._after(end))
         return m

@@ -121,7 +121,7 @@ class Exchange(Component):
             *(tile.kind.eq(start.o.payload.op.kind) for tile in self.tiles),
         ]
         self._bring(m, self._take(m, start.o.payload, active, ends))
-        count_cycles(m, units, self.spent, running=self.running, active=active, works=active, unmet=start.unmet)
+        count_cycles(m, self._sizes, self.spent, running=self.running, active=active, works=active, unmet=start.unmet)
         return m
 
     # --- before an op may start

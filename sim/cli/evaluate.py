@@ -28,7 +28,7 @@ def command(
     For example:
 
       deltatrain evaluate out/digits
-      deltatrain evaluate out/digits --on edge --set machine.engine.formats.weight.bits=12
+      deltatrain evaluate out/digits --on ipu_mk2 --json
     """
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.documents import json_text

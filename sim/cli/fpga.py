@@ -82,6 +82,8 @@ def tables(found: Fpga) -> list[RenderableType]:
     about = [("workload", f"{found.workload}: its sizes are the tile's"), ("date", found.date)]
     about += [(name, version) for name, version in found.versions.items()]
     about.append(("wrapper", f"the tile's {found.port_bits:,} port bits behind {found.pins} pins, all registered"))
+    if found.uncounted:
+        about.append(("counters", "left out: those of busy and stalled cycles, which read as zero"))
     parts = [fields(f"{found.machine} on {found.part}", about)]
     parts.append(fields("clock", _clock(found)) if found.routed is None else _routed(found, found.routed))
     return [*parts, _area(found)]

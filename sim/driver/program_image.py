@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.bus.program_format import HEADER, RECORD_UNITS, WORD_BYTES
 from deltatrain.accel.bus.registers import NO_THRESHOLD, THRESHOLDS
+from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import STREAMS, UNITS
 from deltatrain.accel.tensor import Tensor, TensorKind
@@ -180,10 +181,13 @@ def program_image(shape: TrainingShape, tile: Tile | None = None) -> ProgramImag
     Raises
     ------
     ConfigError
-        If the gates cannot run the shape.
+        If the gates cannot run the shape, or it has more layers than there are registers for.
     ValueError
         If the tile is too small.
     """
+    layers = len(shape.hidden)
+    if 2 * layers > THRESHOLDS:
+        raise ConfigError(f"a machine on a bus has thresholds for {THRESHOLDS // 2} layers, not for {layers}")
     step = shape.blank
     layout = Layout(step.program, step.shape, step.network.readout, tile.sizes if tile else None)
     if tile is not None and layout.sizes != tile.sizes:
@@ -230,8 +234,7 @@ def _threshold_numbers(step: NumberedStep) -> Iterator[int]:
     """Yield the number of the threshold of each op of the encoder."""
     ops = step.program.ops
     rows = np.flatnonzero(step.program.unit == UNITS.index("encoder"))
-    numbers = 2 * ops.layer[rows] + (ops.stream[rows] == STREAMS.index("h"))
-    return (number if number < THRESHOLDS else NO_THRESHOLD for number in numbers.tolist())
+    yield from (2 * ops.layer[rows] + (ops.stream[rows] == STREAMS.index("h"))).tolist()
 
 
 def _targets(step: NumberedStep, commands: Commands, tile: Any, records: list[bytes]) -> Iterator[tuple[Target, ...]]:

@@ -9,11 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.bus.registers import THRESHOLDS
 from deltatrain.accel.number import Integers
 from deltatrain.rtl.encoder.delta_encoder import least_field
 from deltatrain.sim.gates.step import NumberedStep
-from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters, zeros_like
+from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters
 from deltatrain.workloads.training.integer_training import IntegerNetwork, Label, read_steps
 
 __all__ = ["TrainingShape"]
@@ -65,7 +64,7 @@ class TrainingShape:
     def leasts(self, thresholds: Sequence[tuple[int, int]]) -> list[int]:
         """Return what the registers of thresholds are for these of each layer, as `IntegerNetwork` has them."""
         bits = self.architecture.engine.formats.activation.bits
-        return [least_field(least, bits) for layer in thresholds for least in layer][:THRESHOLDS]
+        return [least_field(least, bits) for layer in thresholds for least in layer]
 
     @property
     def outputs_wanted(self) -> int:
@@ -87,7 +86,7 @@ class TrainingShape:
         """The step whose numbers are all zero."""
         samples = [np.zeros((steps, self.features), dtype=np.int64) for steps in self.lengths]
         labels = [self.label(np.zeros(self.targets(steps), dtype=np.int64)) for steps in self.lengths]
-        return self.step(zeros_like(self.zero), samples, labels, 0)
+        return self.step(self.zero, samples, labels, 0)
 
     def targets(self, steps: int) -> int:
         """Return how many numbers are wanted of a sample of `steps` steps."""

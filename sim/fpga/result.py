@@ -60,6 +60,8 @@ class Fpga:
         Of the tools, by their names.
     port_bits, pins
         Bits of the tile's ports, and pins of the wrapper around it.
+    uncounted
+        Whether the tile is without the counters of busy and stalled cycles (`rtl.commands.sizes`).
     units
         For each unit, and the wrapper, the resources that `counted` tells; `ESTIMATED`.
     counted
@@ -76,6 +78,7 @@ class Fpga:
     versions: dict[str, str]
     port_bits: int
     pins: int
+    uncounted: bool
     units: dict[str, dict[str, int]]
     counted: str
     routed: Routed | None

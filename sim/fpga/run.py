@@ -19,9 +19,10 @@ from deltatrain.sim.fpga.routed import critical_path, fmax_hz, used
 from deltatrain.sim.fpga.tools import Tool, tools_for
 from deltatrain.sim.fpga.wrapper import PINS, TOP, PortBits, port_bits, wrapper
 from deltatrain.sim.gates.export.verilog import verilog
+from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.ports import Ports
 from deltatrain.sim.gates.recorded_step import recorded_step
-from deltatrain.sim.gates.run import StepOnGates
+from deltatrain.sim.gates.run import tile_for
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.sim.run import chosen, described, synthetic_trace
 from deltatrain.workloads.data.cache import cache_folder
@@ -95,9 +96,11 @@ def cache() -> Path:
 
 
 def tile_in_wrapper(machine: Architecture, workload: Workload | Trace) -> tuple[str, PortBits]:
-    """Return the Verilog of the tile in its wrapper, and the bits of the tile's ports."""
+    """Return the Verilog of the tile in its wrapper, and the bits of the tile's ports; it counts no cycles."""
     trace = workload if isinstance(workload, Trace) else synthetic_trace(workload)
-    tile = StepOnGates(recorded_step(machine, trace, chosen(trace, -1), 0)).tile
+    step = recorded_step(machine, trace, chosen(trace, -1), 0)
+    sizes = Layout(step.program, step.shape, step.network.readout).sizes
+    tile = tile_for(step, sizes._replace(uncounted=1))
     bits = port_bits(Ports.of(tile))
     return verilog(tile, "tile") + wrapper(bits), bits
 
@@ -144,6 +147,7 @@ def _result(
         versions={tool.name: tool.version for tool in tools},
         port_bits=bits.total,
         pins=PINS,
+        uncounted=True,
         units=area_of_units(json_value(read_bytes(netlist)), part.family),
         counted=part.family.units,
         routed=routed.result if routed else None,

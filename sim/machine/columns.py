@@ -146,7 +146,7 @@ class ColumnStream:
         self._memory = memory
         self._capacity = program.architecture.column_buffer_bytes
         self._segments = segments
-        self._matrices = [tuple(program.tensors[index] for index in one) for one in program.remote_matrices]
+        self._remote, self._tensors = program.remote_matrices, program.tensors
         self._op_writes_back = (program.writes_back & ~program.is_cached).data
         self._lookup_cycles = LOOKUP_CYCLES if program.cache else 0
         self._used_bytes = 0
@@ -165,12 +165,13 @@ class ColumnStream:
         Each request takes a cycle, and so does finding that there is nothing to ask for.
         """
         clock, segments = self._clock, self._segments.of(op).tolist()
+        matrices = tuple(self._tensors[index] for index in self._remote[op])
         begins = clock.cycle + (self._lookup_cycles if segments else 0)
         self._request_cycle = max(self._request_cycle, begins) + (not segments)
         for fields in segments:
             while self._outs < fields[of.BEHIND]:
                 yield self._wait()
-            segment = Segment(fields, self._matrices[op], max(self._request_cycle, clock.cycle))
+            segment = Segment(fields, matrices, max(self._request_cycle, clock.cycle))
             asks = not segment.from_cache
             while self._used_bytes + segment.held_bytes > self._capacity or (asks and self._asked == self._most_asked):
                 yield self._wait()
@@ -178,7 +179,7 @@ class ColumnStream:
             self._asked += asks
             segment.first_asked = max(self._request_cycle, clock.cycle)
             self._in_flight.append(segment)
-            yield from self._ask(segment, self._matrices[op]) if asks else self._find(segment)
+            yield from self._ask(segment, matrices) if asks else self._find(segment)
 
     def _ask(self, segment: Segment, matrices: tuple[Tensor, ...]) -> Waits:
         """Ask the memory for a segment of each matrix, one a cycle."""

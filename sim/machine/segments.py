@@ -31,7 +31,7 @@ class Segments:
     def __init__(self, program: Program) -> None:
         self._ops, self._columns, self._matrices = program.ops, program.columns, program.remote_matrices
         self._cached: CachedRuns | None = program.cached_runs
-        self._is_cached: list[bool] = program.is_cached.tolist()
+        self._is_cached = program.is_cached.data
         self._tables = {
             indices: _Pieces(program, indices) for indices in {one for one in program.remote_matrices if one}
         }

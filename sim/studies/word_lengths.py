@@ -7,6 +7,7 @@ from typing import Any
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Formats
+from deltatrain.accel.number import NumberFormat
 from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
@@ -15,8 +16,8 @@ from deltatrain.sim.studies._training import Outcomes, Settings
 ABOUT = (
     "How few bits does training on the machine itself need? Each of weights, activations and gradients is narrowed "
     "alone, in a range of 4, 8 and 2; then all to their smallest that lose at most half a point against the float "
-    "training, with accumulators M and dW of one product and a few bits more. Nothing is published for delta "
-    "networks; EdgeDRNN infers with weights of 8 bits and activations of 16."
+    "training, and each of these once wider again; there M and dW have the bits of one product. Nothing is published "
+    "for delta networks; EdgeDRNN infers with weights of 8 bits and activations of 16."
 )
 
 _FLOAT, _DESCENT, _EDGE, _TOGETHER = "float", "float SGD", "edge", "together"
@@ -28,8 +29,8 @@ _WHOLE_BITS = {"weight": 3, "activation": 4, "gradient": 2}
 
 _COLUMNS = {"weight": "W", "activation": "h", "gradient": "g", "M": "M", "dW": "dW"}
 
-_SPARE_BITS = (0, 2, 4)
-"""What the accumulators have beyond one product."""
+_SPARE_BITS = 4
+"""What accumulators have beyond one product, in the one trial that asks whether more would help."""
 
 
 def _in_formats(changes: dict[str, Any]) -> dict[str, Any]:
@@ -81,24 +82,40 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 
 def _together(settings: Settings, outcomes: Outcomes) -> dict[str, dict[str, Any]]:
-    """Return the trials of all smallest formats together, with accumulators of several widths."""
+    """Return the trials of all smallest formats together, of the same with one wider, and with wider accumulators."""
     smallest = {tensor: _smallest(tensor, settings, outcomes) for tensor in _WHOLE_BITS}
-    operand, gradient = (smallest[name].bits for name in ("activation", "gradient"))
-    product = smallest["weight"].bits + max(operand, gradient)
-    operands = {name: number.model_dump(mode="json") for name, number in smallest.items()}
-    trials = {}
-    for spare in _SPARE_BITS:
-        widths = {"memory_bits": product + spare, "weight_gradient_bits": operand + gradient + spare}
-        trials[f"{_TOGETHER} +{spare}"] = _in_formats(operands | widths)
+    trials = {_TOGETHER: _all_of(smallest, 0), f"{_TOGETHER}, M dW +{_SPARE_BITS}": _all_of(smallest, _SPARE_BITS)}
+    for tensor, number in smallest.items():
+        wider = [one for one in _tried(tensor, settings) if one.bits > number.bits]
+        if wider:
+            one = min(wider, key=lambda one: one.bits)
+            trials[f"{_TOGETHER}, {_COLUMNS[tensor]} {one.bits}"] = _all_of(smallest | {tensor: one}, 0)
     return trials
 
 
-def _smallest(tensor: str, settings: Settings, outcomes: Outcomes) -> Any:
+def _all_of(operands: dict[str, NumberFormat], spare: int) -> dict[str, Any]:
+    """Return the change that trains in these formats, with accumulators of one product and so many bits more."""
+    weight, activation, gradient = (operands[name].bits for name in _WHOLE_BITS)
+    tables = {name: number.model_dump(mode="json") for name, number in operands.items()}
+    widths = {
+        "memory_bits": weight + max(activation, gradient) + spare,
+        "weight_gradient_bits": activation + gradient + spare,
+    }
+    return _in_formats(tables | widths)
+
+
+def _tried(tensor: str, settings: Settings) -> dict[NumberFormat, str]:
+    """Return the formats in which a tensor was tried alone, that of `edge` among them, and the names of the trials."""
+    names = [name for name in settings.trials if name == _EDGE or name.startswith(f"{tensor} ")]
+    formats = {name: _formats(settings, name) for name in names}
+    return {getattr(found, tensor): name for name, found in formats.items() if found is not None}
+
+
+def _smallest(tensor: str, settings: Settings, outcomes: Outcomes) -> NumberFormat:
     """Return the format of fewest bits, of those tried alone, that loses at most half a point; else that of `edge`."""
-    tried = [name for name in settings.trials if name == _EDGE or name.startswith(f"{tensor} ")]
-    good = [name for name in tried if _lost(name, settings, outcomes) <= _MOST_LOST]
-    formats = [getattr(_formats(settings, name), tensor) for name in good or [_EDGE]]
-    return min(formats, key=lambda number: number.bits)
+    tried = _tried(tensor, settings)
+    good = [number for number, name in tried.items() if _lost(name, settings, outcomes) <= _MOST_LOST]
+    return min(good or [number for number, name in tried.items() if name == _EDGE], key=lambda number: number.bits)
 
 
 def _lost(name: str, settings: Settings, outcomes: Outcomes) -> float:

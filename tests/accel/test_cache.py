@@ -11,6 +11,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cache_policies import POLICIES, Uses
 from deltatrain.accel.column_cache import CacheShape, Lines
 from deltatrain.accel.counters import CacheCounters
+from deltatrain.accel.description import with_overrides
 from deltatrain.accel.energy.prices import prices
 from deltatrain.accel.errors import ConfigError, FitError
 from deltatrain.accel.pricing import cache_tags, sram
@@ -54,6 +55,15 @@ def _program(machine: Architecture) -> Program:
 
     trace = synthetic_trace(Workload.named("synthetic", {"training.batch": 1, "synthetic.steps": 40}))
     return program_of(machine, shape_of(trace), trace.recorded[0], "last")
+
+
+def test_a_described_machine_without_one_can_be_given_one() -> None:
+    """As a sweep does, whose machine is a table in which the cache is None."""
+    table = Architecture.named("edge").model_dump(mode="json")
+    assert table["cache"] is None
+    assert Architecture.from_table(with_overrides(table, {"cache.ways": 4})) == _edge(ways=4)
+    with pytest.raises(ConfigError, match="cache is not a table"):
+        with_overrides(table | {"cache": 3}, {"cache.ways": 4})
 
 
 def test_auto_is_what_nothing_else_takes() -> None:

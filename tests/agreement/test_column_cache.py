@@ -34,7 +34,7 @@ def _runs(program: Program) -> CachedRuns:
 def test_every_run_finds_what_it_finds_in_a_plain_cache(program: Program) -> None:
     plain, ours = PlainCache(program), _runs(program)
     counted = np.zeros((len(PHASES), 3), int)
-    read, written, at = 0, 0, 0
+    read, written, filled, at = 0, 0, 0, 0
     for op in range(len(program.ops)):
         matrices, phase = program.remote_matrices[op], program.ops.phase[op]
         if program.ops.second_tensor[op] >= 0:
@@ -57,12 +57,16 @@ def test_every_run_finds_what_it_finds_in_a_plain_cache(program: Program) -> Non
                 assert ours.out[at] == NOTHING if out is None else _places(ours, [ours.out[at]])[0] == plain.places[out]
                 counted[phase] += hit, not hit, out is not None
                 read += 0 if hit else plain.places[run][1]
+                filled += 0 if hit or program.writes_back[op] else plain.places[run][1]
                 written += 0 if out is None else plain.places[out][1]
                 at += 1
     assert at == len(ours.line)
     counters = cycle.count(program)
     told = [[one.hits, one.misses, one.write_backs] for one in counters.cache.values()]
     assert told == counted.tolist()
+    lanes = program.own.whole  # what the laws of modes count, which take words from buffer or cache alike
+    assert counters.work["local_read_bytes"] == lanes["local_read_bytes"] + written
+    assert counters.work["local_write_bytes"] == lanes["local_write_bytes"] + filled
     passed = ~program.is_cached
     others = np.where(program.ops.is_mode("load"), program.ops.count, program.streamed_bytes)
     stored = np.where(program.ops.is_mode("store"), program.ops.count, program.streamed_bytes * program.writes_back)

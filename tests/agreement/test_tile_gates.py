@@ -10,11 +10,13 @@ from hypothesis import given, settings
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.export.files import exported
+from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.random_step import random_step
-from deltatrain.sim.gates.run import StepOnGates
+from deltatrain.sim.gates.run import StepOnGates, tile_for
 
 HOMES = {
     "local": {"placement.weights": "local", "placement.gradients": "local"},
@@ -36,6 +38,19 @@ def test_other_losses_than_that_of_sequences_on_tiny(task, readout, outputs):
     step = random_step(Architecture.named("tiny"), "gru", seed=8, task=task, readout=readout, classes=outputs)
     assert len({tuple(np.ravel(label)) for label in step.labels}) == 2
     check(step, AmaranthSimulation)
+
+
+def test_a_tile_without_counters_computes_the_same_in_the_same_cycles(monkeypatch):
+    step = random_step(Architecture.named("tiny"), "rnn", seed=9, hidden=(3,), lengths=(2,))
+    tile = tile_for(step, Layout(step.program, step.shape, "last").sizes._replace(uncounted=1))
+    on_gates = StepOnGates(step, tile)
+    simulation = AmaranthSimulation(tile, stops=on_gates.stops, halts="finished")
+    monkeypatch.setattr(on_gates, "_counters", lambda simulation, host, cycles: cycles)  # the others would not add up
+    ran = on_gates.run(simulation)
+    assert ran.counters == simulation.value("cycles") == cycle.count(step.program).cycles
+    assert simulation.value("spent") == 0
+    for name, matrix in step.matrices.items():
+        np.testing.assert_array_equal(ran.matrices[name], matrix, err_msg=name)
 
 
 def test_columns_from_dram_and_back_on_tiny():

@@ -128,10 +128,15 @@ def test_word_lengths_together_are_the_smallest_that_lose_half_a_point_alone(tmp
     assert float(rows["weight 3"]["lost_points"]) > 0.5 > float(rows["edge"]["lost_points"])
     alone = {name: rows[trial][name] for name, trial in zip(_OPERANDS, _ALONE, strict=True)}
     assert alone == {"W": 10, "h": 8, "g": 8}
-    for spare in (0, 2, 4):
-        row = rows[f"together +{spare}"]
-        assert {name: row[name] for name in _OPERANDS} == alone
-        assert (row["M"], row["dW"]) == (10 + 8 + spare, 8 + 8 + spare)
+    expected = {
+        "together": (10, 8, 8, 18, 16),
+        "together, M dW +4": (10, 8, 8, 22, 20),
+        "together, W 16": (16, 8, 8, 24, 16),
+        "together, h 16": (10, 16, 8, 26, 24),
+        "together, g 16": (10, 8, 16, 26, 24),
+    }
+    found = {name: tuple(row[key] for key in (*_OPERANDS, "M", "dW")) for name, row in rows.items()}
+    assert {name: found[name] for name in rows if name.startswith("together")} == expected
     assert rows["float"]["W"] == "" and rows["edge"]["W"] == 16
     assert 0 < float(rows["edge"]["moved_%"]) <= 100 and float(rows["weight 3"]["moved_%"]) < 1
     assert (tmp_path / "figures" / "word_lengths.png").exists()

@@ -335,7 +335,7 @@ def _learned(
     found = []
     for stream, listed in zip(streams, ran.listed, strict=True):
         dW_T = np.zeros_like(stream.W_T)
-        if len(stream.rows):
+        if stream.adds:
             rows = np.concatenate([entries.rows + start for entries, start in zip(listed, packing.start, strict=True)])
             columns, delta = (np.concatenate([entries[k] for entries in listed]) for k in (1, 2))
             every = Entries(rows, columns, delta)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from core_on_bus import LOCAL, REMOTE, TAPE, bus_of, check_matrices, core_for, driver_on, image_of, tiny, train
+from core_on_bus import LOCAL, TAPE, bus_of, check_matrices, core_for, driver_on, image_of, tiny, train
 
 from deltatrain.sim.gates.random_step import random_step
 
 
-@pytest.mark.parametrize(("home", "seed"), [(LOCAL, None), (REMOTE, 1), (TAPE, 2)])
+@pytest.mark.parametrize(("home", "seed"), [pytest.param(LOCAL, None, marks=pytest.mark.long), (TAPE, 2)])
 def test_a_step_through_the_buses(home, seed):
     step = random_step(tiny(home), "rnn", seed=3, hidden=(5,), lengths=(2, 1))
     image = image_of(step)

@@ -10,6 +10,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.bus.program_format import RECORD_UNITS
+from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.driver.driver import Driver
 from deltatrain.sim.driver.model_bus import ModelBus
 from deltatrain.sim.driver.program_image import program_image
@@ -118,3 +119,9 @@ def test_a_program_for_a_tile_that_is_too_small_is_refused():
     small = StepOnGates(drawn({"hidden": (3,)}, False)).tile
     with pytest.raises(ValueError, match="the shape needs a tile of at least"):
         program_image(TrainingShape.of(step), small)
+
+
+def test_more_layers_than_thresholds_are_refused():
+    deep = TrainingShape.of(drawn({"hidden": (2,) * 9}, False))
+    with pytest.raises(ConfigError, match="a machine on a bus has thresholds for 8 layers, not for 9"):
+        program_image(deep)

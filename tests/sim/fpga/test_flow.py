@@ -57,6 +57,7 @@ def test_the_table_says_how_each_number_was_found(stubs, deltatrain, tmp_path):
         "count > tile",
         "Area of the tile, estimated by yosys",
         "the tile's 19 port bits behind 4 pins, all registered",
+        "left out: those of busy and stalled cycles, which read as zero",
     ):
         assert said in ran.stdout
     assert "place and route: seed" in ran.stderr
