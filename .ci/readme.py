@@ -1,6 +1,7 @@
-"""Run every command that README.md shows in a block marked `sh`, in order, except those that .ci/run has run.
+"""Run every command that README.md and the manual show in a block marked `sh`, except those that .ci/run has run.
 
-A `study` is run with --small: the whole ones take up to hours.
+The order is that of README.md, then of the pages in the manual's navigation. A `study` is run with --small: the whole
+ones take up to hours.
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+MANUAL = ROOT / "reports" / "manual"
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def pages() -> list[Path]:
+    """Return the files with commands, in the order in which they are run."""
+    navigation = (MANUAL / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:")[2]
+    named = [
+        MANUAL / "pages" / name
+        for name in re.findall(r"^ *- (?:[^:\n]+: )?([\w/]+\.md)$", navigation, flags=re.MULTILINE)
+    ]
+    return [ROOT / "README.md", *(page for page in named if page.parent.name != "reference")]
 
 
 def blocks(text: str) -> list[str]:
@@ -20,15 +32,21 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
+def shown() -> list[tuple[Path, str]]:
+    """Return every block with its page."""
+    return [(page, block) for page in pages() for block in blocks(page.read_text(encoding="utf-8"))]
+
+
 def main() -> int:
     """Run the blocks; return the exit status of the first that fails, or 0."""
-    for block in blocks((ROOT / "README.md").read_text(encoding="utf-8")):
+    for page, block in shown():
         if block.strip() in CI:
             continue
         script = re.sub(r"^(deltatrain study \S+)", r"\1 --small", block, flags=re.MULTILINE)
         began = time.monotonic()
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
-        sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {script.strip().splitlines()[0]}\n")
+        where, first = page.relative_to(ROOT), script.strip().splitlines()[0]
+        sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {where}: {first}\n")
         if done.returncode:
             sys.stdout.buffer.write(done.stdout)
             return done.returncode
