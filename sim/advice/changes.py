@@ -49,6 +49,8 @@ def of_machine(machine: Architecture) -> Iterator[Change]:
     for what, home in (("weights", machine.placement.weights), ("gradients", machine.placement.gradients)):
         if home == "remote":
             yield Change(f"{what} in local memory where they fit", {f"placement.{what}": "auto"})
+    if machine.cache is None and "remote" in (machine.placement.weights, machine.placement.gradients):
+        yield Change("a column cache in the local memory that is left", {"cache.bytes": "auto"})
 
 
 def _faster_part(machine: Architecture, part: DramPart) -> Iterator[Change]:
