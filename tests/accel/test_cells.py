@@ -170,6 +170,8 @@ class Counted(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, **named):
         plain = [np.asarray(v) if isinstance(v, Counted) else v for v in inputs]
+        if "out" in named:  # a sum in place
+            named["out"] = tuple(np.asarray(v) for v in named["out"])
         result = getattr(ufunc, method)(*plain, **named)
         if ufunc is np.multiply:
             Counted.made += 1
