@@ -72,7 +72,7 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
 
 
 def drawn_trace(architecture: Architecture, trace: Trace, recorded: RecordedStep, seed: int) -> Trace:
-    """Return a trace of the masks that a drawn step has, as every fidelity can simulate them; errors as of `drawn_step`."""
+    """Return a trace of the masks that a drawn step has, which every fidelity simulates; errors as of `drawn_step`."""
     widths = trace.inputs, *trace.workload.hidden
     masks = recorded_step(drawn_step(architecture, trace, recorded, seed).golden, widths)
     return replace(trace, recorded=(masks,))
