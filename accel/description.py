@@ -99,7 +99,7 @@ class Description(BaseModel):
         try:
             return cls.model_validate(table)
         except ValidationError as error:
-            lines = [_line(details, cls) for details in error.errors()]
+            lines = [_line(details, cls) for details in _told(error.errors())]
             prefix = f"{source}: " if source else ""
             raise ConfigError("\n".join(prefix + line for line in dict.fromkeys(lines))) from None
 
@@ -148,6 +148,16 @@ def with_overrides(table: dict[str, Any], overrides: dict[str, Any]) -> dict[str
             node = node[parent]
         node[leaf] = value
     return copy
+
+
+def _told(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Return the errors but those of a list that is too short only because of entries that are wrong."""
+    places = [error["loc"] for error in errors]
+
+    def entries_are_wrong(place: tuple[int | str, ...]) -> bool:
+        return any(len(other) > len(place) and other[: len(place)] == place for other in places)
+
+    return [error for error in errors if error["type"] != "too_short" or not entries_are_wrong(error["loc"])]
 
 
 def _line(details: ErrorDetails, model: type[BaseModel]) -> str:

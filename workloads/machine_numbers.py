@@ -43,7 +43,7 @@ def limits(workload: Workload) -> list[str]:
     """Return a line for each reason why a workload is not trained in a machine's numbers."""
     training, reasons = workload.training, learning_limits(workload, _WHAT) + dense_limits(workload, _WHAT)
     if workload.dataset in (SYNTHETIC, RECORDED):
-        reasons.append(f"training.numbers must be left out: of the data set {workload.dataset!r} nothing is trained")
+        reasons.append(f"there must be recordings for {_WHAT}: of the data set {workload.dataset!r} nothing is trained")
     if not CELLS.load(workload.cell).STREAMS.HELD:
         reasons.append(f"cell must be one of deltas for {_WHAT}, not {workload.cell!r}")
     if training.rule != BPTT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,13 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import AnyPath
-from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.origin import ANOTHER_WORKLOAD, FLOAT_FIGURES
 from deltatrain.accel.result import Result
 from deltatrain.sim import flow
 from deltatrain.sim.advice.changes import Change, of_machine, of_network, of_statistics
 from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.progress import Progress, tell_nobody
-from deltatrain.sim.run import simulate, untrained_trace
+from deltatrain.sim.run import chosen, simulate, untrained_trace
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -31,7 +32,8 @@ def advise(
     """Return what would make a run cheaper: its step is simulated again with each change by itself.
 
     Nothing of it is guessed: every machine and every network is simulated, with the run's fidelity (`cycle` for
-    `rtl`, whose cycles are the same). The dense twin is left out.
+    `rtl`, whose cycles are the same). The dense twin is left out. The step as it is is simulated again, too: what is
+    compared must be one step, at one state of code and prices.
 
     Parameters
     ----------
@@ -49,16 +51,19 @@ def advise(
     Raises
     ------
     ConfigError
-        If the folder has no result, or there is no trace of it.
+        If the folder has no result, or there is no trace of it, or the trace's step costs anything else than the result
+        says.
     """
     place = OutputFolder(Path(folder))
-    result = Result.load(place.result)
-    machine = Architecture.from_table(result.architecture, f"machine of {place.result}")
-    base = _Base(
-        machine,
-        _trace(result, place, Path(trace) if trace is not None else place.trace),
-        "cycle" if result.fidelity == "rtl" else result.fidelity,
-    )
+    result = Result.load(_result_in(place))
+    path = Path(trace) if trace is not None else place.trace
+    base = _base(result, place, path)
+    machine, now = base.machine, base.cost(base.machine, base.trace)
+    if differs := _difference(now, _cost(result)):
+        raise ConfigError(
+            f"{path if path.is_file() else 'the step'} is not what {place.result} is about, simulated again {differs}: "
+            "name the trace that was simulated, or simulate it anew"
+        )
     trials = [*_machines(base), *_networks(base, place.path / ADVICE if train else None, on_progress)]
     effects: list[Effect] = []
     refused: dict[str, str] = {}
@@ -75,21 +80,59 @@ def advise(
         fidelity=result.fidelity,
         figure=next((name for name in FLOAT_FIGURES if name in result.training), ""),
         digests=digests_of(result),
-        now=_cost(result),
+        now=now,
         effects=tuple(effects),
         refused=refused,
     )
 
 
 class _Base(NamedTuple):
-    """What is changed, and how each change is simulated."""
+    """What is changed, and how each change is simulated; `drawn` if gates drew the numbers of the step."""
 
     machine: Architecture
     trace: Trace
     fidelity: str
+    drawn: bool
 
     def cost(self, machine: Architecture, trace: Trace) -> Cost:
         return _cost(simulate(machine, trace, fidelity=self.fidelity, dense=False))
+
+    def untrained(self, workload: Workload) -> Trace:
+        """Return the trace of a workload that is made of statistics, as the run would have simulated it."""
+        trace = untrained_trace(workload)
+        return _as_gates_draw(self.machine, trace) if self.drawn else trace
+
+
+def _base(result: Result, place: OutputFolder, path: Path) -> _Base:
+    """Return a run's machine and step; errors as for `advise`."""
+    machine = Architecture.from_table(result.architecture, f"machine of {place.result}")
+    trace, number = _trace(result, place, path), result.provenance.get("recorded_step")
+    trace = replace(trace, recorded=(chosen(trace, number if isinstance(number, int) else -1),))
+    drawn = result.provenance.get("fired") == ANOTHER_WORKLOAD
+    trace = _as_gates_draw(machine, trace) if drawn else trace
+    return _Base(machine, trace, "cycle" if result.fidelity == "rtl" else result.fidelity, drawn)
+
+
+def _as_gates_draw(machine: Architecture, trace: Trace) -> Trace:
+    from deltatrain.sim.fidelity.rtl import SEED
+    from deltatrain.sim.gates.drawn_step import drawn_trace
+
+    return drawn_trace(machine, trace, trace.recorded[-1], SEED)
+
+
+def _difference(now: Cost, told: Cost) -> str:
+    """Return what a step costs and what a result says, if that is not the same; else an empty text."""
+    for what, unit in (("seconds", "s"), ("remote_bytes", "bytes off-chip"), ("energy_j", "J"), ("area_mm2", "mm²")):
+        if (found := getattr(now, what)) != (said := getattr(told, what)):
+            return f"it costs {found:.9g} {unit} and not {said:.9g}"
+    return ""
+
+
+def _result_in(place: OutputFolder) -> Path:
+    """Return the file of a run's result; a `ConfigError` that says what such a folder is if there is none."""
+    if place.result.is_file():
+        return place.result
+    raise ConfigError(f"{place.path} has no {place.result.name}: name a folder that `run`, or `simulate --out`, wrote")
 
 
 class _Trial(NamedTuple):
@@ -115,7 +158,7 @@ def _networks(base: _Base, kept: Path | None, on_progress: Progress) -> Iterator
     workload = base.trace.workload
     traced: Callable[[Workload], Trace]
     if workload.synthetic is not None:
-        changes, traced = of_statistics(workload), untrained_trace
+        changes, traced = of_statistics(workload, drawn=base.drawn), base.untrained
     elif kept is not None:
         changes, traced = of_network(workload), _trained_in(kept, on_progress)
     else:

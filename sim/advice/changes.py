@@ -82,9 +82,9 @@ def _raised(theta: float | tuple[float, ...]) -> float | list[float]:
     return [_NOTCH * one for one in theta] if isinstance(theta, tuple) else _NOTCH * theta
 
 
-def of_statistics(workload: Workload) -> Iterator[Change]:
-    """Yield the changes of a workload that is made of statistics."""
+def of_statistics(workload: Workload, *, drawn: bool = False) -> Iterator[Change]:
+    """Yield the changes of a workload made of statistics; on `drawn` numbers only the first input fires by them."""
     assert workload.synthetic is not None
-    for field in ("occupancy_x", "occupancy_h"):
+    for field in ("occupancy_x", "occupancy_h")[: 1 if drawn else 2]:
         less = {f"synthetic.{field}": getattr(workload.synthetic, field) / _NOTCH}
         yield Change(f"a fifth less of {field} fired", less)

@@ -48,6 +48,8 @@ def command(
 
     kind, plain = _kind(name)
     if toml:
+        if changes or workload is not None:
+            raise ConfigError("--toml prints a description as it is written: leave --set and --workload out")
         _print_toml(kind, plain)
         return
     changed = options.overrides(changes)
@@ -117,7 +119,9 @@ def _is_machine(path: Path, *behind: Path) -> bool:
         return "engine" in table or base is not None
     if is_path(base):
         further = Path(beside(base, path.absolute().parent))
-        return further not in behind and _is_machine(further, *behind, further)
+        if further in behind:
+            raise ConfigError(f"{behind[0]}: base goes round in a circle: {' -> '.join(one.name for one in behind)}")
+        return _is_machine(further, *behind, further)
     return base in MACHINES.names() and not (base in PRESETS.names() and table.keys() & _ONLY_OF_WORKLOADS)
 
 
@@ -236,7 +240,16 @@ def _filling(machine: Architecture, placed: Placed) -> RenderableType:
 
 
 def _values(table: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in table.items()]
+    return [(name, _value(value)) for name, value in table.items()]
+
+
+def _value(value: Any) -> str:
+    """Return the value of a field as TOML has it, but with commas in numbers; "–" for one that is left out."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _format(entry: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,12 @@ from deltatrain.sim.cli.fitted_table import FittedTable
 _WIDTH = 100
 """Columns of a table that goes to a file or a pipe, where neither a terminal nor COLUMNS tells."""
 
+_UNIT = re.compile(r"(?<=\d) (?=%|[nµmkMGT]?(?:s|Hz|B|B/s|J|W)\b)")
+"""The space between a number and its unit."""
+
+_HELD = "\ue000"
+"""What stands for such a space while lines are broken, which rich does at every kind of space."""
+
 
 def show(*parts: RenderableType) -> None:
     """Print `parts`; a broken pipe stays a `BrokenPipeError`, which rich would turn into an exit of its own.
@@ -29,8 +36,19 @@ def show(*parts: RenderableType) -> None:
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, width=width, highlight=False, markup=False, emoji=False)
     for part in parts:
-        console.print(part, crop=False)  # a number that does not fit runs over the edge rather than be cut
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+        told = _with_units(part) if isinstance(part, str | Text) else part
+        console.print(told, crop=False)  # a number that does not fit runs over the edge rather than be cut
+    printed = text.getvalue().replace(_HELD, " ")
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.splitlines()))
+
+
+def _with_units(part: str | Text) -> str | Text:
+    """Return a text in which no line can end between a number and its unit."""
+    plain = part if isinstance(part, str) else part.plain
+    held = _UNIT.sub(_HELD, plain)
+    if isinstance(part, str):
+        return held
+    return Text(held, style=part.style, spans=part.spans)
 
 
 def table(

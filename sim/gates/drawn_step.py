@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +16,9 @@ from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_parameters import quantised
 from deltatrain.workloads.training.integer_recorded import integer_labels, integer_learning_rate, integer_network
+from deltatrain.workloads.training.integer_training import recorded_step
 
-__all__ = ["drawn_step"]
+__all__ = ["drawn_step", "drawn_trace"]
 
 _PARAMETERS, _INPUTS, _LABELS = range(3)  # what is drawn, each from a stream of random numbers of its own
 
@@ -66,6 +69,13 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
             workload.training.highest_rate, workload, trace.classes, recorded.lengths, architecture.engine
         ),
     )
+
+
+def drawn_trace(architecture: Architecture, trace: Trace, recorded: RecordedStep, seed: int) -> Trace:
+    """Return a trace of the masks that a drawn step has, which every fidelity simulates; errors as of `drawn_step`."""
+    widths = trace.inputs, *trace.workload.hidden
+    masks = recorded_step(drawn_step(architecture, trace, recorded, seed).golden, widths)
+    return replace(trace, recorded=(masks,))
 
 
 def drawn_labels(

@@ -83,6 +83,27 @@ def test_a_cache_of_its_own_size_comes_before_what_may_live_elsewhere() -> None:
         _program(_edge(bytes=room + 1))
 
 
+def test_a_cache_that_takes_the_rest_must_find_room_for_a_set() -> None:
+    """Otherwise a machine with a cache would be simulated without one, and nobody told."""
+    most = 229_376 - sum(_program(Architecture.named("edge")).local_bytes.values())
+    assert _program(_edge(ways=most // 64)).cache == CacheShape(1, most // 64, 64)
+    with pytest.raises(FitError, match=rf"a set of the column cache \({64 * (most // 64 + 1)} bytes\), .* missing"):
+        _program(_edge(ways=most // 64 + 1))
+    all_local = {
+        "cache.ways": 65_536,
+        "placement.weights": "auto",
+        "placement.gradients": "auto",
+        "local.bytes": 1 << 20,
+    }
+    assert _program(Architecture.named("edge", all_local)).cache is None
+
+
+def test_what_a_tile_has_no_room_for_is_named_whole() -> None:
+    machine = Architecture.named("midsize", {"cache.bytes": 262_144})
+    with pytest.raises(FitError, match="the column buffer, the column cache and the exchange buffers, "):
+        _program(machine)
+
+
 def test_lines_are_runs_of_columns_numbered_through() -> None:
     machine = Architecture.named("edge", {"placement.weights": "remote", "cache.line_bytes": 64})
     program = lower_matrix(machine, "matvec", uniform_masks(3, 5, 1.0, 1), 72)  # nine words of 16 bytes, four a line

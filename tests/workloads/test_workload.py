@@ -78,6 +78,7 @@ def test_a_forget_bias_of_one_is_usual_and_told_only_where_there_is_a_forget_gat
         ({"hidden": []}, "hidden must have at least 1 entries, not []"),
         ({"hidden": [8, -4]}, "hidden.1 must be a positive integer, not -4"),
         ({"hidden": [8, 2.5]}, "hidden.1 must be an integer, not 2.5"),
+        ({"hidden": [0]}, "hidden.0 must be a positive integer, not 0"),
         ({"hidden": 8}, "hidden must be a list, not 8"),
         ({"cell": "delta_lstn"}, "cell: cell 'delta_lstn' is not known, did you mean 'delta_lstm'?"),
         ({"dataset": "digit"}, "dataset: data set 'digit' is not known, did you mean 'digits'?"),

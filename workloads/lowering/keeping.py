@@ -86,7 +86,7 @@ def plainly(architecture: Architecture, shape: Shape, lists: Lists, readout: str
 
 
 def _with_cache(placed: Placed, architecture: Architecture) -> Placed:
-    return replace(placed, local_bytes=with_cache(placed.local_bytes, architecture))
+    return replace(placed, local_bytes=with_cache(placed.local_bytes, placed.tensors, architecture))
 
 
 def _check_limit(architecture: Architecture, placed: Placed) -> None:

@@ -61,5 +61,5 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
     local, remote = ({}, {"matrix": matrix.bytes}) if matrix.remote else ({"matrix": matrix.bytes}, {})
     if architecture.cache is not None and architecture.cache.own_bytes is not None:
         local[CACHE] = architecture.cache.own_bytes
-    local = with_cache(local, architecture)
+    local = with_cache(local, (matrix,), architecture)
     return Program(architecture, Ops(**table), (matrix,), listed, local, remote)

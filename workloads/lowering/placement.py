@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -209,14 +210,12 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         "state": state_bytes(architecture, shape) + demand.loss + demand.read,
         "column buffer": architecture.dma.buffer_bytes,
     }
-    first = "the neurons' state and the column buffer"
     if architecture.cache is not None and architecture.cache.own_bytes is not None:
         local[CACHE] = architecture.cache.own_bytes
-        first = "the neurons' state, the column buffer and the column cache"
     if architecture.tiles.count > 1:
         local["exchange buffers"] = exchange_bytes(architecture, shape)
-        first = "the neurons' state, the column buffer and the exchange buffers"
-    _check(first, sum(local.values()), architecture, "local")
+    *first, last = ["the neurons' state", *(f"the {use}" for use in list(local)[1:])]
+    _check(f"{', '.join(first)} and {last}", sum(local.values()), architecture, "local")
     remote: dict[str, int] = {}
     tensors: list[Tensor] = []
     placement = architecture.placement
@@ -290,14 +289,23 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
     )
 
 
-def with_cache(local: dict[str, int], architecture: Architecture) -> dict[str, int]:
-    """Return what local memory holds, by use, with a column cache in the rest of it if the machine has such a one."""
+def with_cache(local: dict[str, int], tensors: Iterable[Tensor], architecture: Architecture) -> dict[str, int]:
+    """Return what local memory holds, by use, with a column cache in the rest of it if the machine has such a one.
+
+    Raises
+    ------
+    FitError
+        If the rest holds no set of lines, and any of the matrices `tensors` is off-chip.
+    """
     cache = architecture.cache
     if cache is None or cache.own_bytes is not None:
         return local
     others = {use: size for use, size in local.items() if use != CACHE}
-    sets = architecture.cache_sets(architecture.local.bytes - sum(others.values()))
-    return others | {CACHE: sets * cache.ways * cache.line_bytes}
+    taken, a_set = sum(others.values()), cache.ways * cache.line_bytes
+    sets = architecture.cache_sets(architecture.local.bytes - taken)
+    if not sets and any(tensor.remote for tensor in tensors):
+        _check(f"a set of the column cache ({a_set} bytes)", taken + a_set, architecture, "local")
+    return others | {CACHE: sets * a_set}
 
 
 def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:

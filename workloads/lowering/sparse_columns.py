@@ -101,7 +101,7 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
             raise FitError(f"sparsity.density is too high to compress: {use} would take {needed} bytes, whole {room}")
         (remote if whole[0].remote else local)[use] = needed
     local["column table"] = sum(POINTER_BYTES * (len(one.words) + 1) for one in columns)
-    local = with_cache(local, program.architecture)
+    local = with_cache(local, tensors, program.architecture)
     _check(program.architecture, tensors, sum(local.values()))
     return replace(program, tensors=tuple(tensors), local_bytes=local, remote_bytes=remote)
 

@@ -63,6 +63,47 @@ def test_gates_are_advised_by_the_cycles_that_equal_theirs(run, tmp_path):
     assert dt.advise(tmp_path).effects == dt.advise(run).effects
 
 
+def test_gates_that_draw_their_numbers_are_advised_on_the_step_that_they_ran(tmp_path):
+    """Which is not the one that the statistics say, and that `cycle` simulates."""
+    small = Workload.named("tiny", {"synthetic.steps": 3, "training.batch": 1, "hidden": [5]})
+    result = dt.simulate("tiny", small, fidelity="rtl", dense=False, engine="amaranth")
+    assert result.counters.seconds != dt.simulate("tiny", small, dense=False).counters.seconds
+    (tmp_path / "result.json").write_text(result.model_dump_json())
+    advice = dt.advise(tmp_path)
+    assert advice.now.seconds == result.counters.seconds
+    by_change = {effect.change: effect for effect in advice.effects}
+    assert by_change["twice the off-chip channels"].cost.seconds == result.counters.seconds
+    assert "a fifth less of occupancy_x fired" in by_change and "a fifth less of occupancy_h fired" not in by_change
+
+
+def test_a_trace_of_the_same_workload_in_which_others_fired_is_refused(tmp_path):
+    fired_x, fired_h = np.ones((5, 2, 3), bool), np.zeros((5, 2, 8), bool)
+    traces = [dt.Trace.from_masks(fired_x, fired_h, cell="delta_gru", classes=2)]
+    fired_h[1:] = True
+    traces.append(dt.Trace.from_masks(fired_x, fired_h, cell="delta_gru", classes=2))
+    (tmp_path / "result.json").write_text(dt.simulate("edge", traces[0], fidelity="analytic").model_dump_json())
+    for number, trace in enumerate(traces):
+        trace.save(tmp_path / f"{number}.npz")
+    assert dt.advise(tmp_path, tmp_path / "0.npz").effects
+    with pytest.raises(ConfigError, match=r"1\.npz is not what .*result\.json is about.*it costs .* s and not "):
+        dt.advise(tmp_path, tmp_path / "1.npz")
+
+
+def test_the_recorded_step_of_the_result_is_the_one_that_is_changed(tmp_path):
+    words = ["--set", "workload.training.epochs=2", "--set", "workload.training.dense_epochs=0"]
+    assert main(["train", "-w", "vowels", "--set", "workload.hidden=[8]", *words, "-o", str(tmp_path)]) == 0
+    trace = dt.Trace.load(tmp_path / "trace.npz")
+    first = dt.simulate("edge", trace, fidelity="analytic", dense=False, recorded=0)
+    assert first.counters != dt.simulate("edge", trace, fidelity="analytic", dense=False).counters
+    (tmp_path / "result.json").write_text(first.model_dump_json())
+    assert dt.advise(tmp_path).now.seconds == first.counters.seconds
+
+
+def test_a_folder_without_a_run_is_told_what_such_a_folder_is(tmp_path):
+    with pytest.raises(ConfigError, match=r"has no result\.json: name a folder that `run`, or `simulate --out`, wrote"):
+        dt.advise(tmp_path)
+
+
 def test_what_a_machine_cannot_have_says_why(tmp_path):
     advice = dt.advise(
         _simulated(tmp_path / "run", "--set", "machine.local.bytes=60000", "--set", "machine.dma.buffer_bytes=39000")

@@ -48,6 +48,7 @@ CASES = [
     ("unknown energy table", TINY + " --set machine.energy=horowitz", "'horowitz' horowitz_45nm"),
     ("unknown family", "list machine", "'machine' did you mean 'machines'?"),
     ("unknown thing to describe", "describe edg", "'edg' did you mean 'edge'?"),
+    ("change of a description as it is written", "describe edge --toml --set machine.engine.lanes=4", "--toml --set"),
     ("ambiguous thing to describe", "describe tiny", "machine.tiny workload.tiny"),
     ("unknown data set to fetch", "data digit", "'digit' did you mean 'digits'?"),
     # arguments

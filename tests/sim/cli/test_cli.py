@@ -133,6 +133,22 @@ def test_describe_prints_a_file_that_can_be_edited_and_used(deltatrain, tmp_path
         assert said in deltatrain("describe", tmp_path / "changed.toml").stdout
 
 
+def test_describe_shows_what_is_true_false_and_left_out_by_its_word(deltatrain):
+    shown = deltatrain("describe", "edgedrnn").stdout
+    assert re.search(r"in_turn +true\n", shown)
+    assert re.search(r"list_streams +true\n", shown)
+    assert re.search(r"neuron_cycles +–\n", deltatrain("describe", "edge").stdout)
+    assert "None" not in shown
+
+
+def test_a_description_whose_base_is_itself_is_told_so(deltatrain, tmp_path):
+    (tmp_path / "own.toml").write_text('base = "own.toml"\n')
+    for words in (["simulate", "-w", "tiny", "--on"], ["simulate", "-w"], ["describe"]):
+        ran = deltatrain(*words, tmp_path / "own.toml")
+        assert ran.status == 2
+        assert "base goes round in a circle: own.toml" in ran.stderr
+
+
 def test_describe_shows_where_the_matrices_live(deltatrain):
     shown = deltatrain("describe", "edge", "--workload", "tiny").stdout
     placed = [line.split() for line in shown.splitlines() if line.strip().startswith(("W_", "dW_"))]

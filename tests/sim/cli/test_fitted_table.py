@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from deltatrain.sim.cli import main
 from deltatrain.sim.cli.fitted_table import FittedTable
@@ -114,3 +115,16 @@ def test_commands_fit(words, width, tmp_path, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "…" not in shown
     assert max(map(len, shown.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", range(30, 60))
+def test_no_line_of_text_ends_between_a_number_and_its_unit(width: int, monkeypatch, capsys) -> None:
+    words = (
+        "its lanes work 41.2 % of that, 5.72 ms at 125 MHz; the bus moves 2.68 GB/s, 83.8 % of the step and 12 bytes"
+    )
+    monkeypatch.setenv("COLUMNS", str(width))
+    show(words, Text(words))
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines) == f"{words} {words}"
+    assert max(map(len, lines)) <= width
+    assert not [line for line in lines if re.search(r"^(%|ms|MHz|GB/s)", line)]
