@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deltatrain.accel.bus.register import REGISTER_BYTES, Field
+from deltatrain.accel.bus.register import REGISTER_BITS, REGISTER_BYTES, Field
 from deltatrain.accel.bus.registers import ADDRESS_BITS, REGISTERS
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tensor import TensorKind
@@ -21,6 +21,7 @@ from deltatrain.workloads.training.integer_training import IntegerNetwork, Label
 __all__ = ["ModelBus"]
 
 _BURST_BEATS = 256
+_ADDRESSES = 1 << REGISTER_BITS
 _END_BITS = 8  # where the ends begin in `status`, whose order is that of `interrupt_status`
 
 
@@ -156,6 +157,8 @@ class ModelBus(Bus):
         image = next((image for image in self._images if _without_targets(image, commands) == image.commands), None)
         if image is None or any(self._values[f"finishes_{unit}"] != ops for unit, ops in image.finishes.items()):
             return "program_error"
+        tape = image.regions["tape"]
+        self._at(self._moved("tape", image) + tape.offset, tape.size_bytes, "write_error")
         step = training_step(
             self._network(image),
             self._parameters(image, "weights"),
@@ -175,9 +178,9 @@ class ModelBus(Bus):
 
     def _samples(self, image: ProgramImage) -> list[Integers]:
         """Return the inputs in memory."""
-        number, region = image.shape.architecture.engine.formats.activation, image.regions["inputs"]
+        number = image.shape.architecture.engine.formats.activation
         count = image.shape.features * number.bytes
-        moved = self._values["inputs_base"] - region.base(0)
+        moved = self._moved("inputs", image)
         return [
             np.stack([from_bytes(bytes(self._at(moved + at, count, "read_error")), number) for at in sample])
             for sample in image.vectors
@@ -190,6 +193,10 @@ class ModelBus(Bus):
         places = zip(fields, image.targets[sample], strict=True)
         return image.shape.label(np.array([field.value(bits >> target.bit) for field, target in places]))
 
+    def _moved(self, region: str, image: ProgramImage) -> int:
+        """Return where the host has put what is in a region, from offset 0 on; addresses wrap as the machine's do."""
+        return (self._values[f"{region}_base"] - image.regions[region].base(0)) % _ADDRESSES
+
     # --- matrices
 
     def _place(self, image: ProgramImage, matrix: Matrix, end: str) -> memoryview:
@@ -198,7 +205,7 @@ class ModelBus(Bus):
         if self._local[matrix.kind]:
             first = matrix.offset - region.offset
             return memoryview(self._local[matrix.kind])[first : first + matrix.size_bytes]
-        moved = self._values[f"{matrix.kind}_base"] - region.base(0)
+        moved = self._moved(matrix.kind, image)
         return self._at(moved + matrix.offset, matrix.size_bytes, end)
 
     def _parameters(self, image: ProgramImage, kind: TensorKind) -> IntegerParameters:
