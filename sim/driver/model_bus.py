@@ -10,6 +10,7 @@ from deltatrain.accel.bus.register import REGISTER_BITS, REGISTER_BYTES, Field
 from deltatrain.accel.bus.registers import ADDRESS_BITS, REGISTERS
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tensor import TensorKind
+from deltatrain.rtl.bus.channels import burst_beats
 from deltatrain.rtl.bus.facts import facts
 from deltatrain.sim.driver.bus import Bus
 from deltatrain.sim.driver.errors import BusError
@@ -20,7 +21,6 @@ from deltatrain.workloads.training.integer_training import IntegerNetwork, Label
 
 __all__ = ["ModelBus"]
 
-_BURST_BEATS = 256
 _ADDRESSES = 1 << REGISTER_BITS
 _END_BITS = 8  # where the ends begin in `status`, whose order is that of `interrupt_status`
 
@@ -47,12 +47,13 @@ class ModelBus(Bus):
     def __init__(self, *images: ProgramImage, memory_bytes: int) -> None:
         self._images, self._memory = images, bytearray(memory_bytes)
         engine, first = images[0].shape.architecture.engine, images[0]
+        beat_bytes = engine.lanes * engine.formats.activation.bytes
         self._facts = facts(
             made_from=first.made_from,
             engine=engine,
             sizes=first.sizes,
-            data_bytes=engine.lanes * engine.formats.activation.bytes,
-            burst_beats=_BURST_BEATS,
+            data_bytes=beat_bytes,
+            burst_beats=burst_beats(beat_bytes),
             has_counters=False,
         )
         self._values = {name: register.reset or 0 for name, register in REGISTERS.items()} | self._facts

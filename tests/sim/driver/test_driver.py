@@ -11,6 +11,7 @@ from c_driver import CDriver
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.bus.registers import REGISTERS
+from deltatrain.rtl.bus.core import Core
 from deltatrain.sim.driver.driver import Driver
 from deltatrain.sim.driver.errors import (
     AbortedError,
@@ -30,6 +31,7 @@ from deltatrain.sim.gates.step import NumberedStep
 
 TINY = Architecture.named("tiny")
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote", "placement.tape": "remote"}
+LANES = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
 MEMORY = 0x1000
 
 
@@ -327,6 +329,19 @@ def test_counters_and_interrupts_are_read_by_name():
     assert not bus.interrupts
     assert set(driver.counters()) >= {"cycles", "read_bytes", "engine_wg_busy", "encoder_stall_stream"}
     assert driver.read("done_engine") == len(step.program.unit[step.program.unit == 1])
+
+
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_the_model_tells_the_facts_of_the_core(lanes: int):
+    machine = Architecture.named("tiny", dict.fromkeys(LANES, lanes) | {"dma.bytes_per_cycle": 2 * lanes})
+    image = program_image(TrainingShape.of(random_step(machine, "rnn", seed=1)))
+    driver = Driver(ModelBus(image, memory_bytes=image.memory_bytes), image)
+    core = Core(architecture=machine, cell="rnn", sizes=image.sizes)
+    differ = {"counters", "stream_in"}  # the model counts no cycles, and has no stream
+    for register, fact in core.facts.items():
+        for field in REGISTERS[register].fields:
+            if field.name not in differ:
+                assert driver.read(register, field.name) == field.value(fact), field
 
 
 @pytest.mark.parametrize("address", [2, 0x1000, -4])
