@@ -92,8 +92,14 @@ class Register:
     reset: int | None = 0
 
     def __getitem__(self, name: str) -> Field:
-        """Return the field called `name`."""
-        return next(field for field in self.fields if field.name == name)
+        """Return the field called `name`.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        return {field.name: field for field in self.fields}[name]
 
     @property
     def mask(self) -> int:

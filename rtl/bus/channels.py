@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
 
-__all__ = ["ADDRESS_BITS", "BURST_BYTES", "OKAY", "Burst", "MemoryPort", "ReadBeat", "WriteBeat"]
+__all__ = ["ADDRESS_BITS", "BURST_BYTES", "OKAY", "Burst", "MemoryPort", "ReadBeat", "WriteBeat", "burst_beats"]
 
 ADDRESS_BITS = 32
 """Width of a byte address on the bus of the memory."""
@@ -13,8 +13,16 @@ ADDRESS_BITS = 32
 BURST_BYTES = 4096
 """No burst crosses a multiple of it (AXI4 specification, A3.4.1)."""
 
+_BURST_BEATS = 256
+"""Most beats that AXI4 allows in an incrementing burst."""
+
 OKAY = 0
 """The response that tells no error."""
+
+
+def burst_beats(beat_bytes: int) -> int:
+    """Return the most beats that a burst can have."""
+    return min(_BURST_BEATS, BURST_BYTES // beat_bytes)
 
 
 class Burst(data.StructLayout):

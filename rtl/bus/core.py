@@ -10,7 +10,7 @@ from deltatrain.accel.bus.registers import BASES, REGISTERS, THRESHOLDS
 from deltatrain.accel.counters import causes
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.op_table import PHASES
-from deltatrain.rtl.bus.channels import BURST_BYTES
+from deltatrain.rtl.bus.channels import burst_beats
 from deltatrain.rtl.bus.facts import facts
 from deltatrain.rtl.bus.limits import core_limits
 from deltatrain.rtl.bus.machine import MOVES, Machine
@@ -28,9 +28,6 @@ from deltatrain.rtl.bus.words import Kind, forms
 from deltatrain.rtl.commands.sizes import TileSizes
 
 __all__ = ["Core"]
-
-_BURST_BEATS = 256
-"""Most beats that AXI4 allows in an incrementing burst."""
 
 
 class Core(Component):
@@ -73,7 +70,7 @@ class Core(Component):
         engine = architecture.engine
         refuse(core_limits(architecture))
         self.beat_bytes = forms(engine)[Kind.INPUTS].bytes
-        self.burst_beats = min(_BURST_BEATS, BURST_BYTES // self.beat_bytes)
+        self.burst_beats = burst_beats(self.beat_bytes)
         self.machine = Machine(
             architecture=architecture,
             cell=cell,

@@ -18,5 +18,5 @@ def core_limits(architecture: Architecture) -> list[str]:
         f"words on a bus have a power of two of bytes: values of engine.formats.{name} must be of 1, 2 or 4 bytes, "
         f"not {found[kind].value_bytes}"
         for kind, name in _FORMATS.items()
-        if found[kind].bytes & (found[kind].bytes - 1)
+        if found[kind].value_bytes & (found[kind].value_bytes - 1)
     ]

@@ -144,6 +144,7 @@ class Machine(Component):
                 dones.append(done)
             else:
                 writes.append(self._connect_remote(m, name))
+                dones += [getattr(self, move) for move in MOVES if move.endswith(name)]  # there is nothing to move
         if hasattr(tile, "fetch_requests"):
             reads.append(self._fetch(m))
         if hasattr(tile, "store_requests"):

@@ -11,6 +11,7 @@ from deltatrain.accel.bus.program_format import FORMAT_VERSION
 from deltatrain.accel.bus.registers import BASES, LAYOUT_VERSION, REGISTERS
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tensor import TensorKind
+from deltatrain.sim.driver.accepted import accepted
 from deltatrain.sim.driver.bus import Bus
 from deltatrain.sim.driver.errors import (
     AbortedError,
@@ -22,7 +23,7 @@ from deltatrain.sim.driver.errors import (
     OverflowedError,
     ProgramError,
 )
-from deltatrain.sim.driver.program_image import Matrix, ProgramImage, Target
+from deltatrain.sim.driver.program_image import ALIGNMENT_BYTES, Matrix, ProgramImage, Target
 from deltatrain.sim.gates.images import to_bytes
 from deltatrain.workloads.training.integer_training import Label
 
@@ -36,6 +37,8 @@ _ENDS: dict[str, tuple[type[DriverError], str]] = {
     "aborted": (AbortedError, "the run was aborted"),
 }
 """The ends of a run that are errors, and what is said of them."""
+
+_MEMORY_BYTES = 1 << REGISTERS["program_address"].fields[0].bits
 
 
 class Driver:
@@ -55,11 +58,18 @@ class Driver:
 
     Raises
     ------
+    ValueError
+        If `memory` is no such address.
     IdentityError
         If the machine is not the one that the program is for.
+    BusyError
+        If it is running.
     """
 
     def __init__(self, bus: Bus, image: ProgramImage, *, memory: int = 0, timeout_seconds: float = 10.0) -> None:
+        highest = _MEMORY_BYTES - image.memory_bytes
+        if memory % ALIGNMENT_BYTES or not 0 <= memory <= highest:
+            raise ValueError(f"memory must be a multiple of {ALIGNMENT_BYTES}, 0 to {highest:#x}, not {memory:#x}")
         self._bus, self._image, self._memory, self._timeout_seconds = bus, image, memory, timeout_seconds
         self._check_machine()
         self.load_program()
@@ -91,6 +101,7 @@ class Driver:
 
     def load_program(self) -> None:
         """Write the program to memory, and to the registers where everything is; all targets are 0."""
+        self._must_be_idle("load_program")
         image = self._image
         self._bus.write_bytes(self._address("program"), image.commands)
         self.write("program_address", address=self._address("program"))
@@ -103,11 +114,18 @@ class Driver:
 
     def set_thresholds(self, thresholds: Sequence[tuple[int, int]]) -> None:
         """Set the least differences that fire, of x and of h of each layer."""
-        for number, least in enumerate(self._image.shape.leasts(thresholds)):
+        shape, field = self._image.shape, REGISTERS["threshold_0"]["least"]
+        wanted = (2 * len(shape.hidden),)
+        leasts = accepted("thresholds, two for each layer,", shape.leasts(thresholds), wanted, 0, field.mask)
+        for number, least in enumerate(leasts.tolist()):
             self.write(f"threshold_{number}", least=least)
 
     def load_weights(self, weights: Mapping[str, Integers]) -> None:
         """Write all matrices W, by name, of shape (rows, columns), and make dW zero."""
+        self._must_be_idle("load_weights")
+        names = {matrix.name for matrix in self._matrices("weights")}
+        if unlike := sorted(names.symmetric_difference(weights)):
+            raise ValueError(f"weights must be {', '.join(sorted(names))}: missing or not known: {', '.join(unlike)}")
         for matrix in self._matrices("weights"):
             raw = self._image.matrix_bytes(matrix, weights[matrix.name])
             self._bus.write_bytes(self._memory + matrix.offset, raw)
@@ -117,6 +135,7 @@ class Driver:
 
     def clear_gradients(self) -> None:
         """Make dW zero."""
+        self._must_be_idle("clear_gradients")
         if self._is_local("gradients"):
             self._command("clear_gradients")
             return
@@ -125,21 +144,26 @@ class Driver:
 
     def send(self, sample: int, sequence: Integers) -> None:
         """Write the inputs of a sample, in ``formats.activation``, shape (T_b, F)."""
+        self._check_sample(sample)
         shape = (self._image.shape.lengths[sample], self._image.shape.features)
-        if sequence.shape != shape:
-            raise ValueError(f"sample {sample} is of shape {shape}, not {sequence.shape}")
         number = self._image.shape.architecture.engine.formats.activation
-        for offset, vector in zip(self._image.vectors[sample], sequence, strict=True):
+        vectors = accepted(f"sample {sample}", sequence, shape, number.lowest, number.highest)
+        for offset, vector in zip(self._image.vectors[sample], vectors, strict=True):
             self._bus.write_bytes(self._memory + offset, to_bytes(vector, number))
 
     def set_label(self, sample: int, label: Label) -> None:
-        """Write into the program what is wanted of a sample."""
-        targets = self._image.targets[sample]
-        wanted = np.asarray(label).ravel().tolist()
-        if len(wanted) == 1:
-            wanted *= len(targets)
-        for target, number in zip(targets, wanted, strict=True):
+        """Write into the program what is wanted of a sample; a single number is wanted everywhere."""
+        self._check_sample(sample)
+        targets, given = self._image.targets[sample], np.ravel(label)
+        wanted = np.repeat(given, len(targets)) if len(given) == 1 else given
+        numbers = accepted(f"the label of sample {sample}", wanted, (len(targets),), *self._image.labels_range)
+        for target, number in zip(targets, numbers.tolist(), strict=True):
             self._put(target, number)
+
+    def _check_sample(self, sample: int) -> None:
+        count = len(self._image.shape.lengths)
+        if not 0 <= sample < count:
+            raise ValueError(f"sample must be 0 to {count - 1}, not {sample}")
 
     def _put(self, target: Target, number: int) -> None:
         """Write some bits of the program, which is in memory."""
@@ -163,13 +187,21 @@ class Driver:
 
         Raises
         ------
+        ValueError
+            If any of them is not what the program takes: nothing has run.
         DriverError
             Whichever tells why the step did not come to its end; weights may have been updated in part.
         """
-        for number, (sample, label) in enumerate(zip(samples, labels, strict=True)):
-            self.send(number, sample)
-            self.set_label(number, label)
-        self.write("learning_rate", rate=learning_rate)
+        self._must_be_idle("train_batch")
+        count, formats = len(self._image.shape.lengths), self._image.shape.architecture.engine.formats
+        if (len(samples), len(labels)) != (count, count):
+            raise ValueError(f"the program takes {count} samples and labels, not {len(samples)} and {len(labels)}")
+        number = formats.learning_rate
+        rate = int(accepted("learning_rate", learning_rate, (), number.lowest, number.highest))
+        for place, (sample, label) in enumerate(zip(samples, labels, strict=True)):
+            self.send(place, sample)
+            self.set_label(place, label)
+        self.write("learning_rate", rate=rate)
         self.run()
 
     def run(self) -> None:
@@ -185,10 +217,13 @@ class Driver:
 
     def _command(self, name: str) -> None:
         """Give a command that takes a while, wait for its end, and raise if that is an error."""
-        if not self.read("status", "idle"):
-            raise BusyError(f"the machine cannot {name}: it is running")
+        self._must_be_idle(name)
         self.write("control", **{name: 1})
         self._check(self._wait())
+
+    def _must_be_idle(self, name: str) -> None:
+        if not self.read("status", "idle"):
+            raise BusyError(f"the machine cannot {name}: it is running")
 
     def _wait(self) -> int:
         """Return the status in which the machine is idle again."""

@@ -39,7 +39,7 @@ class AbortedError(DriverError):
 
 
 class BusyError(DriverError):
-    """Something else runs."""
+    """Something else runs, and nothing was written where it works."""
 
 
 class DriverTimeoutError(DriverError):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deltatrain.accel.bus.register import REGISTER_BYTES, Field
+from deltatrain.accel.bus.register import REGISTER_BITS, REGISTER_BYTES, Field
 from deltatrain.accel.bus.registers import ADDRESS_BITS, REGISTERS
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tensor import TensorKind
+from deltatrain.rtl.bus.channels import burst_beats
 from deltatrain.rtl.bus.facts import facts
 from deltatrain.sim.driver.bus import Bus
 from deltatrain.sim.driver.errors import BusError
@@ -20,7 +21,7 @@ from deltatrain.workloads.training.integer_training import IntegerNetwork, Label
 
 __all__ = ["ModelBus"]
 
-_BURST_BEATS = 256
+_ADDRESSES = 1 << REGISTER_BITS
 _END_BITS = 8  # where the ends begin in `status`, whose order is that of `interrupt_status`
 
 
@@ -46,12 +47,13 @@ class ModelBus(Bus):
     def __init__(self, *images: ProgramImage, memory_bytes: int) -> None:
         self._images, self._memory = images, bytearray(memory_bytes)
         engine, first = images[0].shape.architecture.engine, images[0]
+        beat_bytes = engine.lanes * engine.formats.activation.bytes
         self._facts = facts(
             made_from=first.made_from,
             engine=engine,
             sizes=first.sizes,
-            data_bytes=engine.lanes * engine.formats.activation.bytes,
-            burst_beats=_BURST_BEATS,
+            data_bytes=beat_bytes,
+            burst_beats=burst_beats(beat_bytes),
             has_counters=False,
         )
         self._values = {name: register.reset or 0 for name, register in REGISTERS.items()} | self._facts
@@ -156,6 +158,8 @@ class ModelBus(Bus):
         image = next((image for image in self._images if _without_targets(image, commands) == image.commands), None)
         if image is None or any(self._values[f"finishes_{unit}"] != ops for unit, ops in image.finishes.items()):
             return "program_error"
+        tape = image.regions["tape"]
+        self._at(self._moved("tape", image) + tape.offset, tape.size_bytes, "write_error")
         step = training_step(
             self._network(image),
             self._parameters(image, "weights"),
@@ -175,9 +179,9 @@ class ModelBus(Bus):
 
     def _samples(self, image: ProgramImage) -> list[Integers]:
         """Return the inputs in memory."""
-        number, region = image.shape.architecture.engine.formats.activation, image.regions["inputs"]
+        number = image.shape.architecture.engine.formats.activation
         count = image.shape.features * number.bytes
-        moved = self._values["inputs_base"] - region.base(0)
+        moved = self._moved("inputs", image)
         return [
             np.stack([from_bytes(bytes(self._at(moved + at, count, "read_error")), number) for at in sample])
             for sample in image.vectors
@@ -190,6 +194,10 @@ class ModelBus(Bus):
         places = zip(fields, image.targets[sample], strict=True)
         return image.shape.label(np.array([field.value(bits >> target.bit) for field, target in places]))
 
+    def _moved(self, region: str, image: ProgramImage) -> int:
+        """Return where the host has put what is in a region, from offset 0 on; addresses wrap as the machine's do."""
+        return (self._values[f"{region}_base"] - image.regions[region].base(0)) % _ADDRESSES
+
     # --- matrices
 
     def _place(self, image: ProgramImage, matrix: Matrix, end: str) -> memoryview:
@@ -198,7 +206,7 @@ class ModelBus(Bus):
         if self._local[matrix.kind]:
             first = matrix.offset - region.offset
             return memoryview(self._local[matrix.kind])[first : first + matrix.size_bytes]
-        moved = self._values[f"{matrix.kind}_base"] - region.base(0)
+        moved = self._moved(matrix.kind, image)
         return self._at(moved + matrix.offset, matrix.size_bytes, end)
 
     def _parameters(self, image: ProgramImage, kind: TensorKind) -> IntegerParameters:

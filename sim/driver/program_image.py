@@ -20,6 +20,7 @@ from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.rtl.bus.facts import identity
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.tile import Tile
+from deltatrain.sim.driver.accepted import accepted
 from deltatrain.sim.driver.training_shape import TrainingShape
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.images import Images, from_bytes, to_bytes
@@ -144,6 +145,14 @@ class ProgramImage:
         """The identity of the machine that the program is for."""
         return identity(self.made_from)
 
+    @property
+    def labels_range(self) -> tuple[int, int]:
+        """The least and the most that can be wanted: of classes, or of what bits in two's complement hold."""
+        if self.shape.network.loss != "squared_loss":
+            return 0, self.shape.classes - 1
+        bits = self.targets[0][0].bits
+        return -(1 << bits - 1), (1 << bits - 1) - 1
+
     def named(self, parameters: IntegerParameters) -> dict[str, Integers]:
         """Return the matrices W of a network by name."""
         names = [matrix.name for matrix in self.matrices if matrix.kind == "weights"]
@@ -151,12 +160,11 @@ class ProgramImage:
 
     def matrix_bytes(self, matrix: Matrix, values: Integers) -> bytes:
         """Return `values` of a matrix, shape (rows, columns), as they lie in memory."""
-        rows, columns = matrix.shape
-        if values.shape != matrix.shape:
-            raise ValueError(f"{matrix.name} is of shape {(rows, columns)}, not {values.shape}")
-        laid = np.zeros((columns, matrix.column_values), dtype=np.int64)
-        laid[:, matrix.positions] = values.T
-        return to_bytes(laid, self._number(matrix.kind))
+        number = self._number(matrix.kind)
+        within = accepted(matrix.name, values, matrix.shape, number.lowest, number.highest)
+        laid = np.zeros((matrix.shape[1], matrix.column_values), dtype=np.int64)
+        laid[:, matrix.positions] = within.T
+        return to_bytes(laid, number)
 
     def matrix_values(self, matrix: Matrix, raw: bytes) -> Integers:
         """Return the matrix that lies in memory as `raw`; undoes `matrix_bytes`."""

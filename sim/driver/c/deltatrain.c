@@ -119,6 +119,13 @@ static enum deltatrain_result read_matrix(
 
 /* --- runs */
 
+static enum deltatrain_result must_be_idle(const struct deltatrain *machine)
+{
+    uint32_t status;
+    TRY(read_register(machine, DELTATRAIN_STATUS, &status));
+    return status & DELTATRAIN_STATUS_IDLE_MASK ? DELTATRAIN_OK : DELTATRAIN_BUSY;
+}
+
 static enum deltatrain_result wait_until_idle(const struct deltatrain *machine, uint32_t *status)
 {
     uint32_t polls;
@@ -132,8 +139,7 @@ static enum deltatrain_result wait_until_idle(const struct deltatrain *machine, 
 static enum deltatrain_result command(const struct deltatrain *machine, uint32_t control)
 {
     uint32_t status;
-    TRY(read_register(machine, DELTATRAIN_STATUS, &status));
-    if (!(status & DELTATRAIN_STATUS_IDLE_MASK)) return DELTATRAIN_BUSY;
+    TRY(must_be_idle(machine));
     TRY(write_register(machine, DELTATRAIN_CONTROL, control));
     TRY(wait_until_idle(machine, &status));
     if (status & (DELTATRAIN_STATUS_READ_ERROR_MASK | DELTATRAIN_STATUS_WRITE_ERROR_MASK)) return DELTATRAIN_BUS;
@@ -164,6 +170,7 @@ enum deltatrain_result deltatrain_train_batch(
     int32_t learning_rate)
 {
     uint32_t sample;
+    TRY(must_be_idle(machine));
     for (sample = 0; sample < machine->program->sample_count; sample++) {
         TRY(deltatrain_send(machine, sample, sequences[sample]));
         TRY(deltatrain_set_label(machine, sample, wanted[sample]));
@@ -201,6 +208,7 @@ enum deltatrain_result deltatrain_load_program(const struct deltatrain *machine)
         DELTATRAIN_WEIGHTS_BASE, DELTATRAIN_GRADIENTS_BASE, DELTATRAIN_TAPE_BASE, DELTATRAIN_INPUTS_BASE};
     const struct deltatrain_program *program = machine->program;
     uint32_t number;
+    TRY(must_be_idle(machine));
     TRY(write_memory(machine, program->commands_offset, program->commands, program->command_bytes));
     TRY(write_register(machine, DELTATRAIN_PROGRAM_ADDRESS, machine->memory + program->commands_offset));
     TRY(write_register(machine, DELTATRAIN_PROGRAM_BYTES, program->command_bytes));
@@ -225,6 +233,7 @@ enum deltatrain_result deltatrain_load_weights(const struct deltatrain *machine,
 {
     const struct deltatrain_program *program = machine->program;
     uint32_t number;
+    TRY(must_be_idle(machine));
     for (number = 0; number < program->matrix_count; number++) {
         TRY(write_matrix(machine, &program->weights[number], weights[number]));
     }
@@ -237,6 +246,7 @@ enum deltatrain_result deltatrain_clear_gradients(const struct deltatrain *machi
     const struct deltatrain_program *program = machine->program;
     struct values values = {machine, program->gradients_offset, 0, 0, {0}};
     uint32_t number;
+    TRY(must_be_idle(machine));
     if (program->gradients_local) return command(machine, DELTATRAIN_CONTROL_CLEAR_GRADIENTS_MASK);
     for (number = 0; number < program->gradients_bytes; number++) {
         TRY(put(&values, 0, 1));

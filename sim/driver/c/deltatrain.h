@@ -16,7 +16,7 @@ enum deltatrain_result {
     DELTATRAIN_OVERFLOW, /* more fired than the machine's lists hold: the results are void */
     DELTATRAIN_PROGRAM,  /* the machine did not understand its program */
     DELTATRAIN_ABORTED,  /* the run was aborted */
-    DELTATRAIN_BUSY,     /* something else runs */
+    DELTATRAIN_BUSY,     /* something else runs, and nothing was written where it works */
     DELTATRAIN_TIMEOUT   /* the machine did not come to an end in time; it still runs */
 };
 

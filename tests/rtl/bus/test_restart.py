@@ -12,6 +12,7 @@ from gate_steps import compiled
 from two_lanes import a_step
 
 from deltatrain.accel.bus.registers import REGISTERS
+from deltatrain.rtl.bus.machine import MOVES
 from deltatrain.sim.driver.errors import BusError, ProgramError
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.images import to_bytes
@@ -96,6 +97,18 @@ def test_a_program_of_nothing_ends(machine):
     driver.run()
     assert driver.read("status", "finished")
     driver.load_program()
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_move_of_a_matrix_that_is_not_in_the_tile_ends_and_moves_nothing(machine, move):
+    bus, driver, _ = machine
+    driver.load_weights(weights_before(a_step(5)))
+    before = bytes(bus.memory)
+    driver.write("control", **{move: 1})
+    for _ in range(100):
+        bus.tick()
+    assert driver.read("status", "finished")
+    assert bytes(bus.memory) == before
 
 
 def test_an_aborted_program_leaves_nothing_behind(machine):

@@ -11,6 +11,7 @@ from c_driver import CDriver
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.bus.registers import REGISTERS
+from deltatrain.rtl.bus.core import Core
 from deltatrain.sim.driver.driver import Driver
 from deltatrain.sim.driver.errors import (
     AbortedError,
@@ -30,6 +31,7 @@ from deltatrain.sim.gates.step import NumberedStep
 
 TINY = Architecture.named("tiny")
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote", "placement.tape": "remote"}
+LANES = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
 MEMORY = 0x1000
 
 
@@ -221,6 +223,80 @@ def test_a_machine_that_hangs_is_told_and_aborted(drives):
     assert REGISTERS["status"]["aborted"].value(bus.read32(REGISTERS["status"].address))
 
 
+def test_nothing_is_written_where_a_machine_works(drives):
+    step = random_step(TINY, "lstm", seed=13)
+    driver, bus = driven(step, drives, Hangs)
+    with pytest.raises(DriverTimeoutError):
+        driver.run()
+    before = bus.read_bytes(0, MEMORY + 0x1000)
+    other = TrainingShape.of(step).step(step.parameters, [1 + x for x in step.samples], step.labels, 1)
+    for touches in (
+        driver.clear_gradients,
+        lambda: driver.load_weights(weights_of(step)),
+        lambda: driver.train_batch(other.samples, other.labels, other.learning_rate),
+        lambda: drives(bus, program_image(TrainingShape.of(step))),
+    ):
+        with pytest.raises(BusyError):
+            touches()
+    assert bus.read_bytes(0, MEMORY + 0x1000) == before
+
+
+WRONG = {
+    "fewer samples": (lambda d, s: d.train_batch(s.samples[:1], s.labels[:1], 1), "takes 2 samples and labels, not 1"),
+    "more samples": (lambda d, s: d.train_batch(3 * s.samples, 3 * s.labels, 1), "takes 2 samples and labels, not 6"),
+    "fewer labels": (lambda d, s: d.train_batch(s.samples, s.labels[:1], 1), "labels, not 2 and 1"),
+    "a real rate": (lambda d, s: d.train_batch(s.samples, s.labels, 0.01), "learning_rate is in the machine's"),
+    "a large rate": (lambda d, s: d.train_batch(s.samples, s.labels, 1 << 20), "learning_rate holds -32768 to 32767"),
+    "a real input": (lambda d, s: d.send(0, s.samples[0] / 2), "sample 0 is in the machine's integers, not in float64"),
+    "a large input": (lambda d, s: d.send(0, 0 * s.samples[0] + (1 << 40)), "sample 0 holds -32768 to 32767, not 1099"),
+    "a sample before the first": (lambda d, s: d.send(-1, s.samples[-1]), "sample must be 0 to 1, not -1"),
+    "a sample too many": (lambda d, s: d.set_label(2, 0), "sample must be 0 to 1, not 2"),
+    "a class too many": (lambda d, s: d.set_label(0, 3), "the label of sample 0 holds 0 to 2, not 3"),
+    "a class below zero": (lambda d, s: d.set_label(0, -1), "the label of sample 0 holds 0 to 2, not -1"),
+    "several classes": (lambda d, s: d.set_label(0, [1, 2]), r"of shape \(1,\), not \(2,\)"),
+    "no weights": (lambda d, s: d.load_weights({}), r"missing or not known: W_h\[0\]"),
+    "other weights": (lambda d, s: d.load_weights(weights_of(s) | {"W": 1}), "missing or not known: W$"),
+    "real weights": (lambda d, s: d.load_weights({n: W / 2 for n, W in weights_of(s).items()}), "not in float64"),
+    "few thresholds": (lambda d, s: d.set_thresholds([(1, 2)]), r"is of shape \(4,\), not \(2,\)"),
+    "real thresholds": (lambda d, s: d.set_thresholds([(0.5, 0.5)] * 2), "thresholds, two for each layer, is in"),
+}
+
+
+@pytest.mark.parametrize(("does", "message"), WRONG.values(), ids=WRONG)
+def test_what_a_program_does_not_take_is_refused_and_nothing_runs(does, message: str):
+    step = random_step(TINY, "lstm", seed=1)
+    driver, _ = driven(step, python_driver)
+    with pytest.raises(ValueError, match=message):
+        does(driver, step)
+    assert driver.read("done_engine") == 0
+
+
+@pytest.mark.parametrize("memory", [3, -64, (1 << 32) - 64])
+def test_the_memory_begins_where_the_machine_can_address_it(memory: int):
+    image = program_image(TrainingShape.of(random_step(TINY, "lstm", seed=1)))
+    with pytest.raises(ValueError, match=f"memory must be a multiple of 64, 0 to 0xffff.*, not {memory:#x}"):
+        Driver(ModelBus(image, memory_bytes=1 << 16), image, memory=memory)
+
+
+def test_targets_have_the_range_of_their_bits():
+    step = random_step(TINY, "lstm", seed=1, task="regression")
+    driver, _ = driven(step, python_driver)
+    wanted = np.zeros(np.shape(step.labels[0]), dtype=np.int64)
+    lowest, highest = driver._image.labels_range
+    for target in (lowest, highest):
+        driver.set_label(0, wanted + target)
+    with pytest.raises(ValueError, match=f"holds {lowest} to {highest}, not {highest + 1}"):
+        driver.set_label(0, wanted + highest + 1)
+
+
+def test_a_tape_outside_of_the_memory_is_an_error():
+    step = random_step(Architecture.named("tiny", REMOTE), "lstm", seed=1)
+    image = program_image(TrainingShape.of(step))
+    driver = python_driver(ModelBus(image, memory_bytes=MEMORY + image.regions["tape"].offset), image)
+    with pytest.raises(BusError, match="memory answered a write of"):
+        train(driver, step)
+
+
 def test_what_python_says_of_errors_names_what_is_wrong():
     step = random_step(TINY, "lstm", seed=13)
     driver, bus = driven(step, python_driver)
@@ -253,6 +329,19 @@ def test_counters_and_interrupts_are_read_by_name():
     assert not bus.interrupts
     assert set(driver.counters()) >= {"cycles", "read_bytes", "engine_wg_busy", "encoder_stall_stream"}
     assert driver.read("done_engine") == len(step.program.unit[step.program.unit == 1])
+
+
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_the_model_tells_the_facts_of_the_core(lanes: int):
+    machine = Architecture.named("tiny", dict.fromkeys(LANES, lanes) | {"dma.bytes_per_cycle": 2 * lanes})
+    image = program_image(TrainingShape.of(random_step(machine, "rnn", seed=1)))
+    driver = Driver(ModelBus(image, memory_bytes=image.memory_bytes), image)
+    core = Core(architecture=machine, cell="rnn", sizes=image.sizes)
+    differ = {"counters", "stream_in"}  # the model counts no cycles, and has no stream
+    for register, fact in core.facts.items():
+        for field in REGISTERS[register].fields:
+            if field.name not in differ:
+                assert driver.read(register, field.name) == field.value(fact), field
 
 
 @pytest.mark.parametrize("address", [2, 0x1000, -4])
