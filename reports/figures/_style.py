@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
 from deltatrain.accel.origin import NO_DENSE
@@ -26,6 +27,10 @@ DPI = 160
 TEXT, SMALL, LARGE = 10.0, 9.0, 13.0
 
 
+_CAPTION_CHARACTERS = 110
+"""Of a line of a caption; two lines are above the axes of every figure."""
+
+
 def blank(height_inches: float, title: str, caption: str) -> Figure:
     """Return an empty figure of the house's width with its title and caption at the top left."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -36,6 +41,7 @@ def blank(height_inches: float, title: str, caption: str) -> Figure:
     figure.text(
         0.02, 1 - 0.14 / height_inches, title, fontsize=LARGE, fontweight="bold", color=INK, va="top", parse_math=False
     )
+    caption = fill(caption, _CAPTION_CHARACTERS)
     figure.text(0.02, 1 - 0.42 / height_inches, caption, fontsize=SMALL, color=QUIET, va="top", parse_math=False)
     return figure
 

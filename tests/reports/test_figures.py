@@ -15,6 +15,7 @@ from deltatrain.reports.figures import (
     FIGURES,
     checkpointing,
     column_cache,
+    energy_breakdown,
     memory_homes,
     memory_traffic,
     occupancy,
@@ -271,7 +272,9 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
     like = _recordings_figure()
     cached = column_cache.draw(_cache_rows([1.5, 2.0, 9.0, 12.0]), setting=setting)
     drawn = phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12)
-    figures = (*drawn, homes, traded, like, cached)
+    tables = {**result.architecture, "energy": "cacti7_45nm_lop+horowitz_45nm"}
+    spent = energy_breakdown.draw(result.model_copy(update={"architecture": tables}), "cycle: simulated cycle by cycle")
+    figures = (*drawn, homes, traded, like, cached, spent)
     for figure in figures:
         figure.canvas.draw()
         page = figure.bbox
