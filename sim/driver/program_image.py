@@ -237,7 +237,7 @@ def _records(step: NumberedStep, commands: Commands, tile: Any) -> Iterator[byte
         if words > _MOST_WORDS:
             raise ConfigError(
                 f"a record of a program holds a command of {_MOST_WORDS} words of {WORD_BYTES} bytes, not of {words}, "
-                f"as those of unit {unit!r} are for {step.shape.classes} outputs on {step.architecture.engine.lanes} lanes"
+                f"as those of unit {unit!r} are for {step.shape.classes} outputs"
             )
         header = {"unit": RECORD_UNITS.index(unit), "words": words, "threshold": NO_THRESHOLD}
         if unit == "encoder":
