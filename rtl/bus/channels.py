@@ -5,13 +5,26 @@ from __future__ import annotations
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
 
-__all__ = ["ADDRESS_BITS", "BURST_BYTES", "OKAY", "Burst", "MemoryPort", "ReadBeat", "WriteBeat", "burst_beats"]
+__all__ = [
+    "ADDRESS_BITS",
+    "BURST_BYTES",
+    "MOST_BEAT_BYTES",
+    "OKAY",
+    "Burst",
+    "MemoryPort",
+    "ReadBeat",
+    "WriteBeat",
+    "burst_beats",
+]
 
 ADDRESS_BITS = 32
 """Width of a byte address on the bus of the memory."""
 
 BURST_BYTES = 4096
 """No burst crosses a multiple of it (AXI4 specification, A3.4.1)."""
+
+MOST_BEAT_BYTES = 128
+"""Of the widest bus that AXI has, of 1024 bits."""
 
 _BURST_BEATS = 256
 """Most beats that AXI4 allows in an incrementing burst."""

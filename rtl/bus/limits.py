@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.bus.channels import MOST_BEAT_BYTES
 from deltatrain.rtl.bus.words import Kind, forms
 
 __all__ = ["core_limits"]
@@ -14,6 +15,11 @@ def core_limits(architecture: Architecture) -> list[str]:
     """Return a line for each reason why the machine is no core on a bus."""
     count, found = architecture.tiles.count, forms(architecture.engine)
     reasons = [] if count == 1 else [f"a core has one tile: tiles.count must be 1, not {count}"]
+    if (beat_bytes := found[Kind.INPUTS].bytes) > MOST_BEAT_BYTES:
+        reasons.append(
+            f"a beat on a bus has {MOST_BEAT_BYTES} bytes at most: engine.lanes times the bytes of "
+            f"engine.formats.activation must be no more, not {beat_bytes}"
+        )
     return reasons + [
         f"words on a bus have a power of two of bytes: values of engine.formats.{name} must be of 1, 2 or 4 bytes, "
         f"not {found[kind].value_bytes}"

@@ -17,6 +17,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import STREAMS, UNITS
 from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.rtl.bus.channels import MOST_BEAT_BYTES
 from deltatrain.rtl.bus.facts import identity
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.tile import Tile
@@ -31,10 +32,11 @@ from deltatrain.workloads.training.integer_parameters import IntegerParameters
 
 __all__ = ["Matrix", "ProgramImage", "Region", "Target", "program_image"]
 
-ALIGNMENT_BYTES = 64
-"""Regions begin at multiples of it: a beat of any bus up to 512 bits."""
+ALIGNMENT_BYTES = MOST_BEAT_BYTES
+"""Regions begin at multiples of it: whole beats of any core."""
 
 _WORD_BITS = 8 * WORD_BYTES
+_MOST_WORDS = HEADER["words"].mask >> HEADER["words"].low
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ def program_image(shape: TrainingShape, tile: Tile | None = None) -> ProgramImag
     Raises
     ------
     ConfigError
-        If the gates cannot run the shape, or it has more layers than there are registers for.
+        If the gates cannot run the shape, it has more layers than there are registers for, or a command is too long
+        for a record.
     ValueError
         If the tile is too small.
     """
@@ -231,6 +234,11 @@ def _records(step: NumberedStep, commands: Commands, tile: Any) -> Iterator[byte
     thresholds = _threshold_numbers(step)
     for unit in commands.order:
         words = -(-BitShape.cast(getattr(tile, unit).payload.shape()).width // _WORD_BITS)
+        if words > _MOST_WORDS:
+            raise ConfigError(
+                f"a record of a program holds a command of {_MOST_WORDS} words of {WORD_BYTES} bytes, not of {words}, "
+                f"as those of unit {unit!r} are for {step.shape.classes} outputs"
+            )
         header = {"unit": RECORD_UNITS.index(unit), "words": words, "threshold": NO_THRESHOLD}
         if unit == "encoder":
             header["threshold"] = next(thresholds)

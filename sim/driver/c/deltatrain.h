@@ -81,7 +81,7 @@ struct deltatrain_program {
 struct deltatrain {
     struct deltatrain_bus bus;
     const struct deltatrain_program *program;
-    uint32_t memory;     /* first byte of the driver's memory, a multiple of 64 */
+    uint32_t memory;     /* first byte of the driver's memory, a multiple of 128 */
     uint32_t most_polls; /* of the status, until a run takes too long */
 };
 

@@ -26,6 +26,11 @@ def test_what_is_a_core_is_not_refused():
             {"engine.formats.weight_gradient_bits": 40},
             r"values of engine\.formats\.weight_gradient must be of 1, 2 or 4",
         ),
+        (
+            dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 128)
+            | {"dma.bytes_per_cycle": 256, "dma.buffer_bytes": 32_768},
+            r"a beat on a bus has 128 bytes at most: .* not 256",
+        ),
     ],
 )
 def test_other_machines_are_refused(changes, message, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.bus.program_format import RECORD_UNITS
 from deltatrain.accel.errors import ConfigError
+from deltatrain.rtl.bus.words import Kind, forms
 from deltatrain.sim.driver.driver import Driver
 from deltatrain.sim.driver.model_bus import ModelBus
 from deltatrain.sim.driver.program_image import program_image
@@ -125,3 +126,20 @@ def test_more_layers_than_thresholds_are_refused():
     deep = TrainingShape.of(drawn({"hidden": (2,) * 9}, False))
     with pytest.raises(ConfigError, match="a machine on a bus has thresholds for 8 layers, not for 9"):
         program_image(deep)
+
+
+@pytest.mark.parametrize("home", [{}, REMOTE], ids=["local", "remote"])
+def test_regions_begin_with_whole_beats_of_the_widest_bus(home):
+    lanes = 64
+    wide = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), lanes)
+    machine = Architecture.named("tiny", wide | {"dma.bytes_per_cycle": 128, "dma.buffer_bytes": 16_384} | home)
+    image = program_image(TrainingShape.of(random_step(machine, "rnn", seed=1)))
+    beat_bytes = forms(machine.engine)[Kind.INPUTS].bytes
+    assert beat_bytes == 128
+    assert [name for name, region in image.regions.items() if region.base(0) % beat_bytes] == []
+
+
+def test_a_command_that_is_too_long_for_a_record_is_refused():
+    step = random_step(Architecture.named("tiny"), "rnn", seed=1, task="regression", classes=1100, hidden=(3,))
+    with pytest.raises(ConfigError, match=r"a command of 255 words .* 'elementwise' are for 1100 outputs"):
+        program_image(TrainingShape.of(step))
