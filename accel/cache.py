@@ -27,7 +27,7 @@ class Cache(Description):
     Attributes
     ----------
     bytes
-        Of lines; "auto" is the whole local memory that nothing else takes. A whole number of sets is used, one at least.
+        Of lines; "auto" is the whole local memory that nothing else takes. Whole sets of it are used, one at least.
     ways
         Lines of a set. The runs of all columns are numbered through; run n is kept in set n mod the number of sets.
     line_bytes
