@@ -81,8 +81,8 @@ def _raised(theta: float | tuple[float, ...]) -> float | list[float]:
 
 
 def of_statistics(workload: Workload, *, drawn: bool = False) -> Iterator[Change]:
-    """Yield the changes of a workload made of statistics; on `drawn` numbers only the first input fires by them."""
+    """Yield the changes of statistics by which anything fires; on `drawn` numbers only the first input does."""
     assert workload.synthetic is not None
     for field in ("occupancy_x", "occupancy_h")[: 1 if drawn else 2]:
-        less = {f"synthetic.{field}": getattr(workload.synthetic, field) / _NOTCH}
-        yield Change(f"a fifth less of {field} fired", less)
+        if share := getattr(workload.synthetic, field):
+            yield Change(f"a fifth less of {field} fired", {f"synthetic.{field}": share / _NOTCH})

@@ -162,6 +162,7 @@ def test_a_network_that_never_learns_has_no_gradients_to_place():
 def test_statistics_fire_less():
     for change in of_statistics(Workload.named("synthetic")):
         assert next(iter(change.fields.values())) == pytest.approx(0.16)
+    assert len(list(of_statistics(Workload.named("synthetic", {"synthetic.occupancy_h": 0.0})))) == 1
 
 
 def test_the_file_is_read_as_it_was_written(run, tmp_path):
