@@ -131,6 +131,11 @@ def test_trained_networks_are_changed_by_training_them(tmp_path):
     assert [effect.change.split()[0] for effect in ours] == ["thresholds", "thresholds", "half"]
     for effect in ours:
         assert 0 <= effect.cost.figure <= 1
+    assert not any("accuracy" in row for row in advice_rows(without))
+    equal = [effect.model_copy(update={"cost": effect.cost.model_copy(update={"figure": 0.5})}) for effect in ours]
+    now = trained.now.model_copy(update={"figure": 0.5})
+    rows = advice_rows(trained.model_copy(update={"effects": tuple(equal), "now": now}))
+    assert [row["accuracy"] for row in rows] == [0.5] * 3  # as good as before is news, too
     kept = sorted((folder / "advice").iterdir())
     assert len(kept) == 3
     again = dt.advise(folder, train=True)  # goes on from what is kept: equal, and nothing is trained twice
