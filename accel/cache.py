@@ -27,7 +27,7 @@ class Cache(Description):
     Attributes
     ----------
     bytes
-        Of lines; "auto" is the whole local memory that nothing else takes. Whole sets are used, one at least.
+        Of lines; "auto" is the whole local memory that nothing else takes. Whole sets of it are used, one at least.
     ways
         Lines of a set. The runs of all columns are numbered through; run n is kept in set n mod the number of sets.
     line_bytes
@@ -37,7 +37,8 @@ class Cache(Description):
         recently before the step that is at work, of the same sample. Forward that is "lru"; backward, where the lists
         are read in reverse, it is the line whose next use is farthest. So every entry of a list on the tape must say
         when its column fired last, for which no room is counted. "belady", the one whose next use is farthest, knows
-        the future: a bound that no machine reaches.
+        the future: no machine has fewer misses. It is no bound of bytes, or of time: it takes no heed of which lines
+        are dirty and go to memory in their place, so that "reverse" may move less.
     """
 
     bytes: Annotated[int | Literal["auto"], BeforeValidator(_room)] = "auto"

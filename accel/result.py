@@ -141,7 +141,12 @@ class Result(Description):
     @property
     def simulated(self) -> str:
         """What was simulated: a training step, or a forward pass alone."""
-        return "training step" if "phases" not in self.workload else "forward pass"
+        return "training step" if self.learns else "forward pass"
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is of a training step, and not of a forward pass alone."""
+        return "phases" not in self.workload
 
     def __repr__(self) -> str:
         return self._glance().text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltatrain.accel.advice import Advice
+from deltatrain.accel.advice import Advice, Effect
 from deltatrain.reports.table import Row
 
 NOTE = (
@@ -19,7 +19,7 @@ def advice_rows(advice: Advice) -> list[Row]:
     ``energy_j`` and ``area_mm2`` with their ratios to now, ``energy_times`` and ``area_times``; where networks were
     trained anew the task's figure.
     """
-    learned = len({effect.cost.figure for effect in advice.effects} | {advice.now.figure}) > 1
+    learned = any(_is_trained(effect) for effect in advice.effects)
     return [
         {
             "change": effect.change,
@@ -32,6 +32,11 @@ def advice_rows(advice: Advice) -> list[Row]:
         }
         for effect in advice.ranked
     ]
+
+
+def _is_trained(effect: Effect) -> bool:
+    """Tell whether a network was trained for a change, and not just a machine changed."""
+    return effect.cost.figure is not None and any(field.startswith("workload.") for field in effect.fields)
 
 
 def _priced(what: str, unit: str, then: float, now: float) -> Row:

@@ -19,13 +19,13 @@ _PANELS = (
     ("faster_times", "time"),
     ("less_energy_times", "energy"),
 )
-_BOUND = "belady_fewer_bytes_times"
+_BELADY = "belady_fewer_bytes_times"
 
 
 def draw(rows: Sequence[Mapping[str, int | float | str]], *, setting: str = "") -> Figure:
     """Return a figure with three panels for each number of samples: bytes, time and energy, a line for each network.
 
-    A line's label is its network and what share of it fires; that of the bound has none.
+    A line's label is its network and what share of it fires; that of Belady has none.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, int | float | str]], column: 
         sizes = [float(row["cache_KiB"]) for row in mine]
         axes.plot(sizes, [float(row[column]) for row in mine], marker="o", markersize=3.5, color=colour, label=label)
         if column == _PANELS[0][0]:
-            axes.plot(sizes, [float(row[_BOUND]) for row in mine], linestyle="--", color=colour)
+            axes.plot(sizes, [float(row[_BELADY]) for row in mine], linestyle="--", color=colour)
     style.frame(axes, grid="both")
     style.logarithmic(axes, "x")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

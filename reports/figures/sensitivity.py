@@ -18,8 +18,7 @@ _BAR = 0.6
 def draw(advice: Advice) -> Figure:
     """Return a figure with a bar for each change from the step's time as it is, in per cent of it.
 
-    A bar to the left is a faster step. Its label is the time of the step, and the task's figure where the network was
-    trained anew.
+    A bar to the left is a faster step. Its label is the time of the step.
     """
     from matplotlib.ticker import MaxNLocator
 

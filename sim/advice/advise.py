@@ -144,7 +144,7 @@ class _Trial(NamedTuple):
 
 
 def _machines(base: _Base) -> Iterator[_Trial]:
-    for change in of_machine(base.machine):
+    for change in of_machine(base.machine, learns=base.trace.workload.learns):
 
         def cost(change: Change = change) -> Cost:
             table = with_overrides(base.machine.model_dump(mode="json"), change.fields)

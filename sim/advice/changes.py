@@ -33,8 +33,8 @@ _DOUBLED = (
 )
 
 
-def of_machine(machine: Architecture) -> Iterator[Change]:
-    """Yield the changes of a machine that there are for it."""
+def of_machine(machine: Architecture, *, learns: bool = True) -> Iterator[Change]:
+    """Yield the changes of a machine that there are for it; without gradients for one that never `learns`."""
     table = machine.model_dump(mode="json")
     for words, path in _DOUBLED:
         part, field = path.split(".")
@@ -46,8 +46,8 @@ def of_machine(machine: Architecture) -> Iterator[Change]:
         yield Change("twice the off-chip bus", {"remote.bus_bits": 2 * machine.remote.bus_bits})
         yield Change("twice the off-chip channels", {"remote.channels": 2 * machine.remote.channels})
         yield from _faster_part(machine, machine.device)
-    for what, home in (("weights", machine.placement.weights), ("gradients", machine.placement.gradients)):
-        if home == "remote":
+    for what, there in (("weights", True), ("gradients", learns)):
+        if there and getattr(machine.placement, what) == "remote":
             yield Change(f"{what} in local memory where they fit", {f"placement.{what}": "auto"})
     if machine.cache is None and "remote" in (machine.placement.weights, machine.placement.gradients):
         yield Change("a column cache in the local memory that is left", {"cache.bytes": "auto"})
@@ -83,8 +83,8 @@ def _raised(theta: float | tuple[float, ...]) -> float | list[float]:
 
 
 def of_statistics(workload: Workload, *, drawn: bool = False) -> Iterator[Change]:
-    """Yield the changes of a workload made of statistics; on `drawn` numbers only the first input fires by them."""
+    """Yield the changes of statistics by which anything fires; on `drawn` numbers only the first input does."""
     assert workload.synthetic is not None
     for field in ("occupancy_x", "occupancy_h")[: 1 if drawn else 2]:
-        less = {f"synthetic.{field}": getattr(workload.synthetic, field) / _NOTCH}
-        yield Change(f"a fifth less of {field} fired", less)
+        if share := getattr(workload.synthetic, field):
+            yield Change(f"a fifth less of {field} fired", {f"synthetic.{field}": share / _NOTCH})

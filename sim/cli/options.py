@@ -76,6 +76,14 @@ class Overrides(NamedTuple):
     machine: dict[str, Any]
     workload: dict[str, Any]
 
+    def refuse_other_numbers(self, option: str, numbers: str) -> None:
+        """Raise a `ConfigError` if ``--set`` says other numbers to train in than those that an option names."""
+        if (other := self.workload.get("training.numbers", numbers)) != numbers:
+            raise ConfigError(
+                f"{option} and --set workload.training.numbers={other} say two kinds of numbers to train in: "
+                "leave one out"
+            )
+
 
 def overrides(changes: Sequence[str] | None) -> Overrides:
     """Return what the values of ``--set`` say.

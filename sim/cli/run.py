@@ -50,6 +50,8 @@ def command(
     from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
+    if numbers is not None:
+        changed.refuse_other_numbers(f"--numbers {numbers}", numbers)
     changes_of = changed.workload | ({} if numbers is None else {"training.numbers": numbers})
     described, machine = Workload.named(workload, changes_of), Architecture.named(on, changed.machine)
     if measure_torch:

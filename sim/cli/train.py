@@ -53,11 +53,14 @@ def command(
     from deltatrain.sim.cli.summary import epochs, training
     from deltatrain.sim.output_folder import OutputFolder
     from deltatrain.workloads import training_summary
+    from deltatrain.workloads.tables import MACHINE
     from deltatrain.workloads.workload import Workload
 
     changed = options.overrides(changes)
     if changed.machine and on is None:
         raise ConfigError("--set machine.… has no meaning here without --on, the machine in whose numbers to train")
+    if on is not None:
+        changed.refuse_other_numbers(f"--on {on}", MACHINE)
     machine = None if on is None else Architecture.named(on, changed.machine)
     described = Workload.named(workload, changed.workload)
     folder = out or Path("out") / described.name

@@ -20,8 +20,9 @@ from deltatrain.workloads.workload import Workload
 ABOUT = (
     "What does local SRAM save as a cache of columns? Not published for delta networks or for training, as far as we "
     "found; nearest: time-step interleaved weight reuse for dense LSTM inference (Park et al., ISLPED 2020). Ours: an "
-    "LSTM layer on edge with 512 KiB of SRAM, cycle fidelity, masks by statistics. Bounds: bytes that the same cache "
-    "moves if it knows the future (Belady), and if it knows that the backward pass reads the lists in reverse."
+    "LSTM layer on edge with 512 KiB of SRAM, cycle fidelity, masks by statistics. Beside it the bytes that the same "
+    "cache moves if it knows the future (Belady, the fewest misses), and if it knows that the backward pass reads the "
+    "lists in reverse."
 )
 
 _LOCAL_BYTES = 524_288

@@ -44,5 +44,14 @@ def test_names_the_longest_phase_and_its_longest_wait(random_result, busy, cause
         assert CAUSE_LABELS[cause].removeprefix("waits ") in said
 
 
+def test_a_forward_pass_alone_is_no_step(random_result):
+    """Its latency is told of a step, which is a part of it."""
+    result = _of(random_result(1), {"FP": {"busy_cycles": 3}})
+    assert "100.0 % of the step" in bottleneck(result)
+    alone = result.model_copy(update={"workload": result.workload | {"phases": ["FP"]}})
+    assert "100.0 % of the pass" in bottleneck(alone)
+    assert "step" not in bottleneck(alone)
+
+
 def test_a_run_without_work_says_so(random_result):
     assert "nothing" in bottleneck(_of(random_result(1), {}))

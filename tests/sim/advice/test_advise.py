@@ -131,6 +131,11 @@ def test_trained_networks_are_changed_by_training_them(tmp_path):
     assert [effect.change.split()[0] for effect in ours] == ["thresholds", "thresholds", "half"]
     for effect in ours:
         assert 0 <= effect.cost.figure <= 1
+    assert not any("accuracy" in row for row in advice_rows(without))
+    equal = [effect.model_copy(update={"cost": effect.cost.model_copy(update={"figure": 0.5})}) for effect in ours]
+    now = trained.now.model_copy(update={"figure": 0.5})
+    rows = advice_rows(trained.model_copy(update={"effects": tuple(equal), "now": now}))
+    assert [row["accuracy"] for row in rows] == [0.5] * 3  # as good as before is news, too
     kept = sorted((folder / "advice").iterdir())
     assert len(kept) == 3
     again = dt.advise(folder, train=True)  # goes on from what is kept: equal, and nothing is trained twice
@@ -153,9 +158,16 @@ def test_every_preset_has_changes_that_name_its_fields(name):
             assert part == "cache" or field in machine.model_dump()[part]
 
 
+def test_a_network_that_never_learns_has_no_gradients_to_place():
+    words = [change.words for change in of_machine(Architecture.named("edge"), learns=False)]
+    every = [change.words for change in of_machine(Architecture.named("edge"))]
+    assert [*words, "gradients in local memory where they fit"] == every
+
+
 def test_statistics_fire_less():
     for change in of_statistics(Workload.named("synthetic")):
         assert next(iter(change.fields.values())) == pytest.approx(0.16)
+    assert len(list(of_statistics(Workload.named("synthetic", {"synthetic.occupancy_h": 0.0})))) == 1
 
 
 def test_the_file_is_read_as_it_was_written(run, tmp_path):

@@ -49,6 +49,16 @@ CASES = [
     ("unknown family", "list machine", "'machine' did you mean 'machines'?"),
     ("unknown thing to describe", "describe edg", "'edg' did you mean 'edge'?"),
     ("change of a description as it is written", "describe edge --toml --set machine.engine.lanes=4", "--toml --set"),
+    (
+        "numbers of two kinds",
+        TINY + " --numbers float --set workload.training.numbers=machine",
+        "--numbers float training.numbers=machine leave one out",
+    ),
+    (
+        "numbers beside a machine to train on",
+        "train -w vowels --on edge --out {out} --set workload.training.numbers=float",
+        "--on edge training.numbers=float leave one out",
+    ),
     ("ambiguous thing to describe", "describe tiny", "machine.tiny workload.tiny"),
     ("unknown data set to fetch", "data digit", "'digit' did you mean 'digits'?"),
     # arguments
