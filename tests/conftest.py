@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.append(str(Path(__file__).parent / "support"))
+
+os.environ.pop("COLUMNS", None)  # a test's worker has it: tables would be as narrow as its terminal
 
 # A deadline, and the check for slow examples, would measure how fast the machine is and how busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

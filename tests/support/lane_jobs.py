@@ -57,8 +57,8 @@ def integers(rng, number, shape):
     return np.choose(rng.choice(3, shape, p=rng.dirichlet([1, 1, 1])), [anywhere, small, ends])
 
 
-def a_job(rng, engine, modes=tuple(Mode), most_columns=4, most_words=3):
-    """Return a random op of few columns and words, in one part or in two."""
+def a_job(rng, engine, modes=tuple(Mode), most_columns=4, most_words=3, may_mix=True):
+    """Return a random op of few columns and words, in one part or in two, which may share a word if they may mix."""
     formats, lanes = engine.formats, engine.lanes
     count, words = int(rng.integers(0, most_columns + 1)), int(rng.integers(1, most_words + 1))
     edges = [words] if words == 1 or rng.random() < 0.5 else [int(rng.integers(1, words))]
@@ -74,7 +74,7 @@ def a_job(rng, engine, modes=tuple(Mode), most_columns=4, most_words=3):
     )
     mode = modes[rng.integers(len(modes))]
     # Half of the upper parts begin in the last word of the lower one.
-    mixed = len(parts) == 2 and lanes > 1 and rng.random() < 0.5
+    mixed = may_mix and len(parts) == 2 and lanes > 1 and rng.random() < 0.5
     upper_lane = int(rng.integers(1, lanes)) if mixed else 0
     shape = ((words - mixed) * lanes, count)
     return Job(

@@ -350,7 +350,7 @@ def with_gradients(simulation, g, rate):
 def test_the_lanes_do_in_every_simulation_what_they_do_on_their_bench(kind, seed):
     """The bench drives Amaranth's simulator by itself; what it sees in a cycle is what every simulation must see."""
     rng = np.random.default_rng(seed)
-    jobs, g, rate = some_jobs(rng, small_engine(), 8)
+    jobs, g, rate = some_jobs(rng, small_engine(), 8, may_mix=False)
     arrivals = some_arrivals(rng, jobs, 3.0)
     bench = run_lanes(small_engine(), jobs, g, rate, arrivals)
     simulation = running(kind, lanes, stops=("results",), halts="done")
