@@ -48,7 +48,7 @@ class FittedTable:
         every = range(len(self.columns))
         if self._narrowest(every, options.max_width) <= options.max_width:
             yield self._drawn(every)
-        elif len(self.rows) <= _FEW_ROWS and self.text_columns < len(self.columns):
+        elif len(self.rows) <= _FEW_ROWS < len(self.columns) - 1:
             yield from self._turned().__rich_console__(console, options)
         else:
             for part in self._parts(options.max_width):

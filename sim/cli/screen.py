@@ -37,8 +37,7 @@ def show(*parts: RenderableType) -> None:
     console = Console(file=text, force_terminal=terminal, width=width, highlight=False, markup=False, emoji=False)
     for part in parts:
         told = _with_units(part) if isinstance(part, str | Text) else part
-        # A number that does not fit runs over the edge rather than be cut; a line of text, which may be a path, too.
-        console.print(told, crop=False, soft_wrap=isinstance(part, str))
+        console.print(told, crop=False)  # a number that does not fit runs over the edge rather than be cut
     printed = text.getvalue().replace(_HELD, " ")
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.splitlines()))
 
