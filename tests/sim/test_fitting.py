@@ -46,7 +46,8 @@ def test_no_step_keeps_less_than_the_idle_one_nor_more_places_than_the_slots_are
     assert idle.local_bytes <= fired.local_bytes
     assert idle.remote_bytes == fired.remote_bytes
     assert idle.buffer_bytes == fired.buffer_bytes
-    if not any(mask.any() for mask in (*step.fired_x, *step.fired_h)):
+    listed = (*step.fired_x, *step.fired_h, *(step.asked_x or ()), *(step.asked_h or ()))
+    if not any(mask.any() for mask in listed):
         np.testing.assert_array_equal(idle.bytes, fired.bytes)
     every = dense_lists(step.lengths, shape, machine.engine, machine.tiles.count)
     assert idle.own_bytes.shape == Tape(machine, shape, every).own_bytes.shape

@@ -25,8 +25,8 @@ def recurrence_cycles(program: Program) -> int:
     also at least the longest chain of waits through the recurrence of a layer. Forward the chain has the encoder, the
     recurrent product and the cells of every step, then the read-out of the last step and the loss. Backward it has the
     cells and the recurrent product of every step. With several tiles it has their exchange too. What is run again is
-    left out. Where nothing runs backward, a sample's last op is its read-out, and the next sample's first follows once
-    that is issued.
+    left out, and so is the encoder where lists stream. Where nothing runs backward, a sample's last op is its read-out,
+    and the next sample's first follows once that is issued.
     """
     own = program.own
     if own not in _RECURRENCE:
@@ -46,7 +46,9 @@ def _recurrence_cycles(program: Program) -> int:
     cells = first & ops.is_mode("cell_forward", "cell_backward")
     if not cells.any():
         return 0
-    products = program.is_unit("encoder") | ops.is_mode("matvec", "matvec_t", "reduce")
+    products = ops.is_mode("matvec", "matvec_t", "reduce")
+    if not program.architecture.engine.list_streams:  # else lanes take columns while they are listed
+        products |= program.is_unit("encoder")
     sent_forward = ops.is_mode("broadcast") & ops.is_phase("FP")
     chain = cells | (first & ops.is_stream("h") & (ops.step > 0) & (products | sent_forward))
     last_step = np.zeros(samples, dtype=np.int64)
