@@ -161,7 +161,7 @@ def test_every_preset_has_changes_that_name_its_fields(name):
 def test_a_network_that_never_learns_has_no_gradients_to_place():
     words = [change.words for change in of_machine(Architecture.named("edge"), learns=False)]
     every = [change.words for change in of_machine(Architecture.named("edge"))]
-    assert [*words, "gradients in local memory where they fit"] == every
+    assert words == [one for one in every if one != "gradients in local memory where they fit"] != every
 
 
 def test_statistics_fire_less():
