@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from deltatrain.accel.description import Count, Description, NonNegativeFloat
-from deltatrain.accel.documents import json_value
-from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.accel.kept import Kept
 from deltatrain.accel.result import Result
 
 
@@ -59,7 +56,7 @@ def digests_of(result: Result) -> dict[str, str]:
     return {name: str(value) for name, value in result.provenance.items() if name.endswith("_digest")}
 
 
-class Advice(Description):
+class Advice(Kept):
     """What would help a run, found by simulating each change by itself.
 
     Attributes
@@ -77,6 +74,8 @@ class Advice(Description):
     refused
         Changes that could not be, and why.
     """
+
+    CALLED: ClassVar[str] = "what `deltatrain advise` wrote"
 
     workload: str
     machine: str
@@ -100,17 +99,3 @@ class Advice(Description):
     def ranked(self) -> list[Effect]:
         """The effects, the one of most gain for its cost first."""
         return sorted(self.effects, key=lambda effect: -self.worth(effect.cost))
-
-    def save(self, path: AnyPath) -> None:
-        """Write the advice to `path` as JSON, whole or not at all."""
-        replace_file(Path(path), (self.model_dump_json(indent=1) + "\n").encode())
-
-    @classmethod
-    def load(cls, path: AnyPath) -> Self:
-        """Return the advice in the file `path`; a file that is none is a `ConfigError` of one line."""
-        try:
-            return cls.model_validate(json_value(Path(path).read_bytes()))
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-        except (ValueError, ValidationError):
-            raise ConfigError(f"{path} is not what `deltatrain advise` wrote, or it is damaged") from None

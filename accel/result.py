@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from deltatrain.accel import spikes_cut
 from deltatrain.accel.counters import Counters, Starved
-from deltatrain.accel.description import Count, Description, NonNegativeFloat
-from deltatrain.accel.documents import json_value
+from deltatrain.accel.description import Count, NonNegativeFloat
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.accel.footing import footing
 from deltatrain.accel.glance import Glance
+from deltatrain.accel.kept import Kept
 from deltatrain.accel.latency import Latency
 from deltatrain.accel.origin import (
     ANOTHER_WORKLOAD,
@@ -43,7 +41,7 @@ def _none(field: tuple[object, ...]) -> bool:
     return not field
 
 
-class Result(Description):
+class Result(Kept):
     """What one simulation of a workload on a machine found, beside the same workload with every delta fired.
 
     Attributes
@@ -78,6 +76,8 @@ class Result(Description):
     provenance
         Versions, digests, seed, host seconds; under ``fired`` what decided which deltas fired (`accel.origin`).
     """
+
+    CALLED: ClassVar[str] = f"a result of deltatrain (schema {SCHEMA})"
 
     schema_version: Literal[1, 2] = SCHEMA
     workload: dict[str, Any]
@@ -193,17 +193,3 @@ class Result(Description):
                 raise ConfigError("the result is damaged: a unit or a phase is missing")
         if len({tuple(sorted(run.phases)) for run in self.runs.values()}) > 1:
             raise ConfigError("the result is damaged: its two runs have other phases")
-
-    def save(self, path: AnyPath) -> None:
-        """Write the result to `path` as JSON, whole or not at all."""
-        replace_file(Path(path), (self.model_dump_json(indent=1) + "\n").encode())
-
-    @classmethod
-    def load(cls, path: AnyPath) -> Self:
-        """Return the result in the file `path`; a file that is not one is a `ConfigError` of one line."""
-        try:
-            return cls.model_validate(json_value(Path(path).read_bytes()))
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-        except (ValueError, ValidationError):
-            raise ConfigError(f"{path} is not a result of deltatrain (schema {SCHEMA}), or it is damaged") from None
