@@ -144,7 +144,7 @@ def _control() -> Iterator[Register]:
     """Yield what a host tells the machine, and what it is told."""
     ends = tuple(Field(name, 8 + bit, 1, meaning) for bit, (name, meaning) in enumerate(_ENDS))
     registers: list[tuple[str, Access, tuple[Field, ...], str]] = [
-        ("control", "command", _COMMANDS, "What to do; beside abort all else in a write is ignored, and of what runs the lowest runs"),
+        ("control", "command", _COMMANDS, "What to do; abort alone counts in its write, and of what runs the lowest"),
         ("status", "read-only", (*_flags(*_STATES), *ends), "What is done, and how the last run ended"),
         ("interrupt_enable", "read-write", _flags(*_ENDS), "Which ends interrupt"),
         (

@@ -124,7 +124,7 @@ def test_nothing_starts_in_a_write_that_aborts(machine, other):
 
 
 def test_of_commands_in_one_write_the_lowest_runs(machine):
-    bus, driver, _ = machine
+    _, driver, _ = machine
     driver.write("control", start=1, **dict.fromkeys(MOVES, 1))
     while driver.read("status", "running"):
         pass
