@@ -26,7 +26,8 @@ def _busy(stalls: Any) -> dict[str, int]:
     return {cause: cycles for cause, cycles in stalls.items() if cycles}
 
 
-def _check_equal(program: Program) -> None:
+def _check_equal(program: Program) -> tuple[NaiveMachine, int]:
+    """Compare every counter; return the naive machine, which has run, and its cycles."""
     naive = NaiveMachine(program)
     total = naive.run()
     lanes = StarvedLanes()
@@ -48,6 +49,16 @@ def _check_equal(program: Program) -> None:
         assert (remote.row_hits, remote.row_misses, remote.row_conflicts) == (rows.hits, rows.misses, rows.conflicts)
         assert (remote.activates, remote.refreshes) == (rows.activates, rows.refreshes)
         assert remote.bus_ticks == naive.memory.channels.bus_ticks(naive.memory.clock)._asdict()
+    return naive, total
+
+
+def _check_all(program: Program) -> None:
+    """Compare every counter, when each op is done, and when each request is made, with columns ahead and one by one."""
+    (naive, total), ahead, (machine, listener) = _check_equal(program), Machine(program), machine_with_log(program)
+    assert machine.run() == ahead.run() == total
+    done_at = [naive.done[op] for op in range(len(program.ops))]
+    assert list(machine.scoreboard.done_at) == list(ahead.scoreboard.done_at) == done_at
+    assert listener.requests == naive.requests
 
 
 @settings(_SLOW, max_examples=25)
@@ -57,23 +68,22 @@ def test_a_checkpointed_step_too(case: Case) -> None:
 
 
 @_SLOW
-@given(programs())
-def test_every_counter_is_that_of_the_naive_machine(program: Program) -> None:
-    _check_equal(program)
-
-
-@_SLOW
-@given(cached_programs())
-def test_with_a_column_cache_too(program: Program) -> None:
-    _check_equal(program)
+@given(programs(widest=14, most_steps=4))
+def test_every_counter_op_and_request_is_that_of_the_naive_machine(program: Program) -> None:
+    _check_all(program)
 
 
 @settings(_SLOW, max_examples=40)
-@given(cached_programs())
-def test_with_a_column_cache_every_request_is_made_in_the_same_cycle(program: Program) -> None:
-    naive, (machine, listener) = NaiveMachine(program), machine_with_log(program)
-    assert machine.run() == naive.run()
-    assert listener.requests == naive.requests
+@given(cached_programs(widest=14, most_steps=4))
+def test_with_a_column_cache_too(program: Program) -> None:
+    _check_all(program)
+
+
+@pytest.mark.long
+@settings(_SLOW, max_examples=300)
+@given(st.one_of(programs(), cached_programs()))
+def test_larger_programs_with_a_column_cache_or_without(program: Program) -> None:
+    _check_all(program)
 
 
 @settings(_SLOW, max_examples=30)
@@ -86,16 +96,6 @@ def test_compressed_columns_take_as_long_as_on_the_naive_machine(case: Any) -> N
 @given(programs(widest=60, most_steps=3))
 def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None:
     _check_equal(program)
-
-
-@settings(_SLOW, max_examples=40)
-@given(programs())
-def test_every_op_is_done_and_every_request_made_in_the_same_cycle(program: Program) -> None:
-    naive, ahead, (machine, listener) = NaiveMachine(program), Machine(program), machine_with_log(program)
-    assert machine.run() == ahead.run() == naive.run()
-    done_at = [naive.done[op] for op in range(len(program.ops))]
-    assert list(machine.scoreboard.done_at) == list(ahead.scoreboard.done_at) == done_at
-    assert listener.requests == naive.requests
 
 
 @settings(_SLOW, max_examples=40)

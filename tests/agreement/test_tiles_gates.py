@@ -32,12 +32,12 @@ def machine(tiles, bytes_per_cycle=4, latency_cycles=1, **described):
 
 
 @pytest.mark.parametrize(
-    ("cell", "tiles", "bytes_per_cycle", "latency_cycles"),
-    [("rnn", 4, 1, 0), ("rnn", 5, 2, 1), ("gru", 3, 8, 3), ("lstm", 2, 4, 1)],
+    ("cell", "tiles", "bytes_per_cycle", "latency_cycles", "lengths"),
+    [("rnn", 4, 1, 0, (2,)), ("rnn", 5, 2, 1, (2,)), ("gru", 3, 8, 3, (2, 1)), ("lstm", 2, 4, 1, (2, 1))],
 )
-def test_a_step_of_two_layers_on_tiles_of_two_lanes(cell, tiles, bytes_per_cycle, latency_cycles):
+def test_a_step_of_two_layers_on_tiles_of_two_lanes(cell, tiles, bytes_per_cycle, latency_cycles, lengths):
     architecture = machine(tiles, bytes_per_cycle, latency_cycles, **FEW_LANES)
-    step = random_step(architecture, cell, seed=8, features=5, hidden=(5, 3), lengths=(2, 1), readout="every")
+    step = random_step(architecture, cell, seed=8, features=5, hidden=(5, 3), lengths=lengths, readout="every")
     check(step, AmaranthSimulation)
 
 
@@ -83,9 +83,25 @@ def test_verilog_of_three_tiles_has_no_lint_and_passes_the_checks_of_yosys(tmp_p
         pytest.skip("neither verilator nor yosys is installed: the Verilog is not run through them")
 
 
-MOST = {"features": 20, "hidden": (18, 13), "classes": 5, "lengths": (5, 5, 5)}
+def check_any_step(architecture, cell, readout, most):
+    """Compile the gates that hold every step up to `most`, and run such steps on them."""
+    tile = large_tile(architecture, cell, readout, most)
+
+    @settings(max_examples=25)
+    @given(steps(architecture, cell, readout, most))
+    def run(step):
+        check(step, CompiledSimulation, tile)
+
+    run()
 
 
+@compiled
+def test_any_step_on_two_compiled_tiles_of_two_lanes():
+    architecture = machine(2, 8, 4, **FEW_LANES)
+    check_any_step(architecture, "gru", "last", {"features": 7, "hidden": (6, 5), "classes": 3, "lengths": (4, 3)})
+
+
+@pytest.mark.long  # to compile them takes up to 70 s of processor time
 @compiled
 @pytest.mark.parametrize(
     ("cell", "readout", "tiles", "bytes_per_cycle", "latency_cycles"),
@@ -93,11 +109,6 @@ MOST = {"features": 20, "hidden": (18, 13), "classes": 5, "lengths": (5, 5, 5)}
 )
 def test_any_step_on_compiled_tiles(cell, readout, tiles, bytes_per_cycle, latency_cycles):
     architecture = machine(tiles, bytes_per_cycle, latency_cycles)
-    tile = large_tile(architecture, cell, readout, MOST)
-
-    @settings(max_examples=25)
-    @given(steps(architecture, cell, readout, MOST))
-    def run(step):
-        check(step, CompiledSimulation, tile)
-
-    run()
+    check_any_step(
+        architecture, cell, readout, {"features": 20, "hidden": (18, 13), "classes": 5, "lengths": (5, 5, 5)}
+    )

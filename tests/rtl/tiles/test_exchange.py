@@ -253,9 +253,7 @@ def check_numbers(case, came, kept):
         assert [own for _, own in of_tile] == [len(fragments[tile].columns) for fragments in case.fragments]
 
 
-@settings(max_examples=25)
-@given(cases(), st.data())
-def test_all_arrives_everywhere_as_soon_as_the_law_says(case, data):
+def check_law(case, data):
     soon = (FILL_CYCLES + np.cumsum([data.draw(st.integers(0, 12)) for _ in case.ops])).tolist()
     told, came, kept = run_case(case, soon)
     check_numbers(case, came, kept)
@@ -267,12 +265,30 @@ def test_all_arrives_everywhere_as_soon_as_the_law_says(case, data):
     assert told == law
 
 
-@settings(max_examples=15)
-@given(cases(), patterns)
-def test_nothing_is_lost_where_sums_come_late(case, offers):
+def check_late_sums(case, offers):
     soon = [FILL_CYCLES] * len(case.ops)
     _, came, kept = run_case(case, soon, offers)
     check_numbers(case, came, kept)
+
+
+@settings(max_examples=12)
+@given(cases(), st.data())
+def test_all_arrives_everywhere_as_soon_as_the_law_says(case, data):
+    check_law(case, data)
+
+
+@settings(max_examples=8)
+@given(cases(), patterns)
+def test_nothing_is_lost_where_sums_come_late(case, offers):
+    check_late_sums(case, offers)
+
+
+@pytest.mark.long
+@settings(max_examples=100)
+@given(cases(), st.data(), patterns)
+def test_a_hundred_cases_of_both(case, data, offers):
+    check_law(case, data)
+    check_late_sums(case, offers)
 
 
 @pytest.mark.parametrize(

