@@ -103,6 +103,12 @@ class Program:
         ops = Ops(**{name: getattr(self.ops, name)[:rows] for name in Ops.blank(0)})
         return replace(self, ops=ops)
 
+    def until(self, mode: str) -> Program:
+        """Return the program up to its last op of `mode`, whose ops depend on none behind it."""
+        rows = 1 + int(np.flatnonzero(self.ops.is_mode(mode))[-1])
+        ops = Ops(**{name: getattr(self.ops, name)[:rows] for name in Ops.blank(0)})
+        return replace(self, ops=ops)
+
     @property
     def units(self) -> tuple[str, ...]:
         """Names of the units of the machine."""

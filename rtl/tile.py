@@ -57,6 +57,8 @@ class Tile(Component):
         A member of `accel.cells`.
     sizes
         Of the memories.
+    gives_results
+        Whether what the network puts out leaves the tile.
 
     Attributes
     ----------
@@ -64,6 +66,8 @@ class Tile(Component):
         As given.
     made_from
         The arguments as text: two tiles of equal text are the same hardware.
+    results, results_have_room, results_begin
+        What the network puts out: `result`, `has_room`, `gives` of `rtl.elementwise.unit`; present if `gives_results`.
     identity : Out(IDENTITY_BITS)
         A checksum of ``made_from``, constant: by it a host knows the tile that its commands and addresses are for.
     start : In(1)
@@ -98,11 +102,11 @@ class Tile(Component):
         Busy and stalled cycles of each unit, of the engine by phase, as in `accel.counters.Counters`.
     """
 
-    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
+    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes, gives_results: bool = False) -> None:
         engine = architecture.engine
         self.made_from = f"{architecture.digest()} {cell} {sizes}"
         self._engine_description = engine
-        self.sizes = sizes
+        self.sizes, self._gives_results = sizes, gives_results
         self._weights_are_remote, self._gradients_are_remote = not sizes.weight_words, not sizes.gradient_words
         remote = self._weights_are_remote or self._gradients_are_remote
         tape = {"lookups": _LOOKUPS, "word_entries": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
@@ -125,6 +129,7 @@ class Tile(Component):
                 "load_words": self._load.signature.members["words"],
                 **self._matrix_members(),
                 **self._tape_members(),
+                **self._result_members(),
                 "finishes": In(counts_layout(sizes.units)),
                 "finished": Out(1),
                 "done_counts": Out(counts_layout(sizes.units)),
@@ -180,6 +185,17 @@ class Tile(Component):
             "stored": store["stored"],
         }
 
+    def _result_members(self) -> dict[str, object]:
+        """Return the ports of what the network puts out."""
+        if not self._gives_results:
+            return {}
+        unit = self._elementwise.signature.members
+        return {
+            "results": unit["result"],
+            "results_have_room": unit["has_room"],
+            "results_begin": unit["gives"],
+        }
+
     def _exchange_members(self) -> dict[str, object]:
         """Return the ports to other tiles."""
         return {}
@@ -200,6 +216,13 @@ class Tile(Component):
         connect(m, self._load.requests, flipped(self.load_requests))
         connect(m, flipped(self.load_words), self._load.words)
         m.d.comb += [self._engine.learning_rate.eq(self.learning_rate), self.identity.eq(checksum(self.made_from))]
+        if self._gives_results:
+            unit = self._elementwise
+            m.d.comb += [
+                self.results.eq(unit.result),
+                self.results_begin.eq(unit.gives),
+                unit.has_room.eq(self.results_have_room),
+            ]
         if not self._weights_are_remote:
             connect(m, flipped(self.local_weights), self._engine.weights)
         if not self._gradients_are_remote:

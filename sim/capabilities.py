@@ -121,7 +121,7 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
 
 
 def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:
-    """Return a line for each reason why a machine's gates for a workload cannot be drawn for an FPGA; none runs them."""
+    """Return a line for each reason why a machine's gates for a workload cannot be drawn, for an FPGA, and not run."""
     return _against_gates(architecture, what, [])
 
 

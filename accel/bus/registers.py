@@ -169,9 +169,16 @@ def _control() -> Iterator[Register]:
         (
             "streams",
             "read-write",
-            _flags(("inputs", "Input vectors come over s_axis, instead of from memory at inputs_base")),
-            "What comes over a stream",
+            _flags(
+                ("inputs", "Input vectors come over s_axis, instead of from memory at inputs_base"),
+                (
+                    "results",
+                    "What the network puts out leaves over m_axis, and the machine waits while it is not taken",
+                ),
+            ),
+            "What comes and leaves over a stream",
         ),
+        ("results_waiting", "read-only", _whole("packets", 8), "Packets of results that are whole and not taken"),
     ]
     for number, (name, access, fields, meaning) in enumerate(registers):
         reset = 1 if name == "status" else 0

@@ -17,12 +17,15 @@ from deltatrain.rtl.bus.machine import MOVES, Machine
 from deltatrain.rtl.bus.pins import (
     connect_memory,
     connect_registers,
+    connect_results,
     connect_sequences,
     memory_pins,
     register_pins,
+    result_pins,
     sequence_pins,
 )
 from deltatrain.rtl.bus.registers import Registers
+from deltatrain.rtl.bus.results import Results, item_bytes
 from deltatrain.rtl.bus.run_control import ENDS, RunControl
 from deltatrain.rtl.bus.words import Kind, forms
 from deltatrain.rtl.commands.sizes import TileSizes
@@ -31,7 +34,7 @@ __all__ = ["Core"]
 
 
 class Core(Component):
-    """One tile behind AXI4 (memory), AXI4-Lite (registers), AXI4-Stream (sequences) and an interrupt.
+    """One tile behind AXI4 (memory), AXI4-Lite (registers), AXI4-Stream (sequences in, results out) and an interrupt.
 
     Parameters
     ----------
@@ -51,12 +54,16 @@ class Core(Component):
     beat_bytes, burst_beats
         Bytes of a beat on the bus of the memory: a word of activations, as many as the tile's port moves in a cycle.
         Most beats of a burst.
+    result_bytes
+        Bytes of an item of the stream of results.
     m_axi_* : AXI4
         To the memory. Bursts increment, whole beats, all of one identity; none crosses a multiple of 4 KiB.
     s_axi_* : AXI4-Lite
         The registers of `accel.bus.registers`.
     s_axis_* : AXI4-Stream
         Words of input vectors, see `rtl.bus.sequences`.
+    m_axis_* : AXI4-Stream
+        What the network puts out, see `rtl.bus.results`.
     irq : Out(1)
         High while an end is set in interrupt_status that is enabled in interrupt_enable.
 
@@ -78,17 +85,24 @@ class Core(Component):
             beat_bytes=self.beat_bytes,
             burst_beats=self.burst_beats,
         )
-        self._sizes = sizes
+        self._sizes, self._result_bits = sizes, engine.formats.memory.bits
+        self.result_bytes = item_bytes(self._result_bits)
         self.facts = facts(
             made_from=self.machine.tile.made_from,
             engine=engine,
             sizes=sizes,
             data_bytes=self.beat_bytes,
             burst_beats=self.burst_beats,
-            has_streams=(True, False),
+            has_streams=(True, True),
         )
         super().__init__(
-            {**memory_pins(self.beat_bytes), **register_pins(), **sequence_pins(self.beat_bytes), "irq": Out(1)}
+            {
+                **memory_pins(self.beat_bytes),
+                **register_pins(),
+                **sequence_pins(self.beat_bytes),
+                **result_pins(self.result_bytes),
+                "irq": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -100,10 +114,25 @@ class Core(Component):
         connect_memory(m, self, self.machine.memory, self.beat_bytes)
         connect_registers(m, self, registers.port)
         connect_sequences(m, self, self.machine.sequences)
+        self._give(m, registers, control)
         self._command(m, registers, control)
         self._set(m, registers)
         self._tell(m, registers, control)
         return m
+
+    def _give(self, m: Module, registers: Registers, control: RunControl) -> None:
+        """Let results leave; what is whole outlives the run that made it."""
+        m.submodules.results = results = Results(bits=self._result_bits, most=self._sizes.most_classes)
+        machine = self.machine
+        connect_results(m, self, results.items)
+        m.d.comb += [
+            results.result.eq(machine.results),
+            results.begins.eq(machine.results_begin),
+            results.forgets.eq(control.clears),
+            machine.results_have_room.eq(results.has_room),
+            machine.streams_results.eq(registers.streams.bit_select(REGISTERS["streams"]["results"].low, 1)),
+            registers.results_waiting.eq(results.waiting),
+        ]
 
     def _command(self, m: Module, registers: Registers, control: RunControl) -> None:
         """Let the control register command, and the machine do what is commanded."""

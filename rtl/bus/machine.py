@@ -79,13 +79,16 @@ class Machine(Component):
         To the memory.
     streams_inputs : In(1), sequences : In(stream.Signature(8 * beat_bytes))
         Whether input vectors come over the stream, held while a program runs; their words.
+    streams_results : In(1), results, results_have_room, results_begin
+        Whether what the network puts out leaves, held while a program runs; as of `rtl.tile`, where nothing comes and
+        room is not asked for if it does not.
     """
 
     def __init__(
         self, *, architecture: Architecture, cell: str, sizes: TileSizes, beat_bytes: int, burst_beats: int
     ) -> None:
         engine = architecture.engine
-        self.tile = Tile(architecture=architecture, cell=cell, sizes=sizes)
+        self.tile = Tile(architecture=architecture, cell=cell, sizes=sizes, gives_results=True)
         self._engine, self._sizes, self._beat_bytes = engine, sizes, beat_bytes
         self._buffer_bytes = architecture.dma.buffer_bytes
         self._reader = MemoryReader(
@@ -123,6 +126,8 @@ class Machine(Component):
                 "memory": Out(MemoryPort(beat_bytes)),
                 "streams_inputs": In(1),
                 "sequences": self._sequences.signature.members["items"],
+                "streams_results": In(1),
+                **{name: tile[name] for name in ("results", "results_have_room", "results_begin")},
             }
         )
 
@@ -151,6 +156,12 @@ class Machine(Component):
             writes.append(self._store(m))
         waiting = self._ask(m, reads, writes)
         ends = (self._dispatch.done & tile.finished & self.runs) | Cat(*dones).any()
+        m.d.comb += [
+            self.results.eq(tile.results),
+            self.results.valid.eq(tile.results.valid & self.streams_results),
+            self.results_begin.eq(tile.results_begin & self.streams_results),
+            tile.results_have_room.eq(self.results_have_room | ~self.streams_results),
+        ]
         m.d.sync += self.done.eq(ends & ~waiting & writer.done & reader.idle)
         self._tell(m)
         return m

@@ -15,9 +15,11 @@ from deltatrain.rtl.bus.channels import ADDRESS_BITS, OKAY
 __all__ = [
     "connect_memory",
     "connect_registers",
+    "connect_results",
     "connect_sequences",
     "memory_pins",
     "register_pins",
+    "result_pins",
     "sequence_pins",
 ]
 
@@ -60,6 +62,12 @@ def sequence_pins(beat_bytes: int) -> dict[str, Member]:
     """Return the wires of an AXI4-Stream of words that come, ``s_axis_*``; where a frame ends is not looked at."""
     pins = {"tdata": In(8 * beat_bytes), "tvalid": In(1), "tready": Out(1)}
     return {f"s_axis_{name}": member for name, member in pins.items()}
+
+
+def result_pins(item_bytes: int) -> dict[str, Member]:
+    """Return the wires of an AXI4-Stream of packets of values that leave, ``m_axis_*``."""
+    pins = {"tdata": Out(8 * item_bytes), "tlast": Out(1), "tvalid": Out(1), "tready": In(1)}
+    return {f"m_axis_{name}": member for name, member in pins.items()}
 
 
 def connect_memory(m: Module, core: Any, port: Any, beat_bytes: int) -> None:
@@ -121,6 +129,17 @@ def connect_sequences(m: Module, core: Any, items: Any) -> None:
         items.payload.eq(pins["tdata"]),
         items.valid.eq(pins["tvalid"]),
         pins["tready"].eq(items.ready),
+    ]
+
+
+def connect_results(m: Module, core: Any, items: Any) -> None:
+    """Connect the wires ``m_axis_*`` of `core` with a stream of `rtl.bus.results.ResultItem`."""
+    pins = _Pins(core, "m_axis_")
+    m.d.comb += [
+        pins["tdata"].eq(items.payload.value),
+        pins["tlast"].eq(items.payload.last),
+        pins["tvalid"].eq(items.valid),
+        items.ready.eq(pins["tready"]),
     ]
 
 

@@ -82,6 +82,8 @@ class ElementwiseCore(Component):
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
         High for one cycle for each op, in order: what it made may be read from this cycle on.
+    result : Out(Result)
+        Each output of the network once, as its loss reads it.
     logits : In(ReadPort.Signature)
         The logits summed over all tiles; present if `is_part`, else they are in M.
     memory : In(read_signature)
@@ -143,9 +145,12 @@ class ElementwiseCore(Component):
         ports |= {name: In(self._signature(WritePort, "write", name)) for name in self._plan.ports("write")}
         g_h = ports.pop("g_h")
         ports |= dict.fromkeys(GRADIENTS_OF_H, g_h)
+        result = self._loss.signature.members["result"]
         if is_part:
             ports["logits"] = self._loss.signature.members["memory"]
-        super().__init__({"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports})
+        super().__init__(
+            {"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports, "result": result}
+        )
         # Which ports there are, the timetables of the cell say.
         self._port_of = {name: getattr(self, name) for name in ports}
 
@@ -294,6 +299,7 @@ class ElementwiseCore(Component):
     def _share_with_loss(self, m: Module) -> None:
         """Let the loss use the memory ports in its cycles; no cell op uses them then."""
         loss = self._loss
+        m.d.comb += self.result.eq(loss.result)
         if self._is_part:
             connect(m, flipped(self.logits), loss.memory)
         else:

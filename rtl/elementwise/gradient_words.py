@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.lib import data
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +13,20 @@ from deltatrain.accel.engine import Engine
 from deltatrain.rtl.elementwise.op import CoreOp
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["collect", "loss_ports"]
+__all__ = ["Result", "collect", "loss_ports"]
+
+
+class Result(data.StructLayout):
+    """An output of the network: whether there is one (``valid``), its ``value``, and whether it is its op's ``last``.
+
+    Parameters
+    ----------
+    bits
+        Of ``formats.memory``.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({"valid": 1, "value": signed(bits), "last": 1})
 
 
 def loss_ports(engine: Engine, op: CoreOp) -> dict[str, Any]:
@@ -24,6 +38,7 @@ def loss_ports(engine: Engine, op: CoreOp) -> dict[str, Any]:
         "op": In(op),
         "ends": Out(1),
         "memory": In(ReadPort.Signature(addr_width=1 + op["memory"].width, shape=logits)),
+        "result": Out(Result(engine.formats.memory.bits)),
         "new_gradient": In(WritePort.Signature(addr_width=1 + op["gradient"].width, shape=gradients)),
     }
 

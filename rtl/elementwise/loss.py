@@ -30,8 +30,8 @@ class Look(data.StructLayout):
     -------
     seeks, adds, divides : unsigned(1)
         What the class is looked at for, at most one: the largest logit, the sum of exponentials, the quotient.
-    first : unsigned(1)
-        Whether it is class 0.
+    first, last : unsigned(1)
+        Whether it is class 0, or the last one.
     is_label : unsigned(1)
         Whether it is the wanted one.
     lane : unsigned
@@ -43,7 +43,7 @@ class Look(data.StructLayout):
     """
 
     def __init__(self, lanes: int, op: CoreOp) -> None:
-        members = dict.fromkeys(("seeks", "adds", "divides", "first", "is_label"), 1)
+        members = dict.fromkeys(("seeks", "adds", "divides", "first", "last", "is_label"), 1)
         lane = unsigned(ceil_log2(lanes))
         super().__init__({**members, "lane": lane, "ends_word": 1, "place": unsigned(1 + op["gradient"].width)})
 
@@ -72,6 +72,8 @@ class Loss(Component):
         Its last cycle.
     memory : In(ReadPort.Signature)
         The logits, in ``formats.memory``.
+    result : Out(Result)
+        Each logit, once.
     new_gradient : In(WritePort.Signature)
         Where the gradients go; lanes behind the last class become zero.
 
@@ -137,6 +139,7 @@ class Loss(Component):
             look.adds.eq(self.valid & (round_ == add)),
             look.divides.eq(self.valid & (round_ == divide) & (bit == 0)),
             look.first.eq(number == 0),
+            look.last.eq(last_class),
             look.is_label.eq(number == op.label),
             look.lane.eq(lane),
             look.ends_word.eq(last_class | last_lane),
@@ -163,6 +166,11 @@ class Loss(Component):
             logit.eq(self.memory.data[stage[1].lane]),
             rounded.eq(rescale(logit, self._formats.memory.fraction_bits, LOGIT)),
             distance.eq(largest - rounded),
+        ]
+        m.d.comb += [
+            self.result.valid.eq(stage[2].seeks),
+            self.result.value.eq(logit),
+            self.result.last.eq(stage[2].last),
         ]
         with m.If(stage[3].seeks & (stage[3].first | (rounded > largest))):
             m.d.sync += largest.eq(rounded)

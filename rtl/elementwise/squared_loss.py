@@ -21,12 +21,12 @@ _GRADIENT_STAGE, _COLLECT_STAGE = 4, 9
 
 
 class _Look(data.StructLayout):
-    """What the pipeline knows of an output in flight: whether there is one, what it should be, and where it goes."""
+    """What the pipeline knows of an output: whether there is one, and the last, what it should be, where it goes."""
 
     def __init__(self, engine: Engine, op: CoreOp) -> None:
         lane, place = unsigned(ceil_log2(engine.lanes)), unsigned(1 + op["gradient"].width)
         wanted = signed(engine.formats.memory.bits)
-        super().__init__({"reads": 1, "wanted": wanted, "lane": lane, "ends_word": 1, "place": place})
+        super().__init__({"reads": 1, "last": 1, "wanted": wanted, "lane": lane, "ends_word": 1, "place": place})
 
 
 class SquaredLoss(Component):
@@ -41,7 +41,7 @@ class SquaredLoss(Component):
 
     Members
     -------
-    valid, op, ends, memory, new_gradient
+    valid, op, ends, memory, result, new_gradient
         As of `rtl.elementwise.loss.Loss`.
 
     Notes
@@ -81,6 +81,11 @@ class SquaredLoss(Component):
             difference.eq(output - stage[2].wanted),
             gradient.eq(rescale(difference, formats.memory.fraction_bits, formats.gradient)),
         ]
+        m.d.comb += [
+            self.result.valid.eq(stage[2].reads),
+            self.result.value.eq(output),
+            self.result.last.eq(stage[2].last),
+        ]
         late, last = delayed(m, gradient, _COLLECT_STAGE - _GRADIENT_STAGE), stage[_COLLECT_STAGE]
         collect(m, self.new_gradient, late, last.reads, last)
         return m
@@ -94,6 +99,7 @@ class SquaredLoss(Component):
         m.d.comb += [
             last.eq(number == op.count - 1),
             look.reads.eq(self.valid),
+            look.last.eq(last),
             look.wanted.eq(Array(op.wanted[k] for k in range(self._op.wanted))[number]),
             look.lane.eq(lane),
             look.ends_word.eq(last | (lane == lanes - 1)),

@@ -12,7 +12,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.elementwise.core import ElementwiseCore
-from deltatrain.rtl.elementwise.op import ElementwiseOp
+from deltatrain.rtl.elementwise.op import ElementwiseMode, ElementwiseOp
 from deltatrain.rtl.engine.ports import SharedMemories
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -45,6 +45,11 @@ class ElementwiseUnit(Component):
         To the memory of h.
     logits : In(ReadPort.Signature)
         The logits; present in one tile of several, see `rtl.elementwise.core`.
+    result, has_room : Out(Result), In(1)
+        Each output of the network, as of the core; whether there is room for those of one more op. A loss begins only
+        with room.
+    gives : Out(1)
+        High for a cycle when a loss begins.
     stored, loaded : Out(TapePorts)
         Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
@@ -86,6 +91,9 @@ class ElementwiseUnit(Component):
                 "shared": In(SharedMemories(engine, sizes)),
                 "new_h": ports["new_h"],
                 **({"logits": ports["logits"]} if sizes.is_part else {}),
+                "result": ports["result"],
+                "has_room": In(1, init=1),
+                "gives": Out(1),
                 **moved,
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
@@ -98,12 +106,16 @@ class ElementwiseUnit(Component):
         m.submodules.start = start = Wait(self._op, self._sizes.units)
         m.submodules.core = core = self._core
         connect(m, flipped(self.commands), start.i)
-        active = Signal()
+        active, begun, is_loss = Signal(), Signal(), Signal()
+        m.d.sync += begun.eq(active & ~core.ops.ready)
         m.d.comb += [
+            is_loss.eq(start.o.payload.op.mode == ElementwiseMode.LOSS),
+            self.gives.eq(active & is_loss & ~begun),
+            self.result.eq(core.result),
             start.counts.eq(self.ready_counts),
-            active.eq(start.o.valid & self.running),
+            active.eq(start.o.valid & self.running & (~is_loss | begun | self.has_room)),
             core.ops.valid.eq(active),
-            start.o.ready.eq(core.ops.ready & self.running),
+            start.o.ready.eq(core.ops.ready & active),
             core.ops.payload.eq(start.o.payload.op),
             core.ops.payload.banks.eq(self.shared.read_banks),
             core.ops.payload.blank.eq(self.shared.read_zeros),

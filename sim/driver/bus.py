@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Bus"]
+from deltatrain.sim.driver.errors import BusError
+
+__all__ = ["Bus", "no_packets"]
 
 
 class Bus(Protocol):
@@ -24,5 +26,13 @@ class Bus(Protocol):
     def read_bytes(self, address: int, count: int) -> bytes:
         """Return `count` bytes of memory from `address` on."""
 
+    def read_packet(self) -> bytes:
+        """Return the next packet of the machine's stream of results, of which the machine has said that it waits."""
+
     def write_bytes(self, address: int, data: bytes) -> None:
         """Write memory from `address` on."""
+
+
+def no_packets() -> bytes:
+    """Raise what a bus does that the stream of results does not come to."""
+    raise BusError("the stream of results does not come to this bus")

@@ -70,7 +70,8 @@ def _matrices(image: ProgramImage, name: str) -> Iterator[str]:
         for number, matrix in enumerate(image.matrices):
             if matrix.kind == kind:
                 numbers = (*matrix.shape, matrix.offset, matrix.value_bytes, matrix.column_values)
-                yield f'    {{"{matrix.name}", {", ".join(map(str, numbers))}, {name}_rows_{number}}},'
+                limits = ", ".join(_literal(limit) for limit in image.limits(matrix.kind))
+                yield f'    {{"{matrix.name}", {", ".join(map(str, numbers))}, {name}_rows_{number}, {limits}}},'
         yield "};"
 
 
@@ -114,12 +115,37 @@ def _program(image: ProgramImage, name: str) -> Iterator[str]:
         "gradients": f"{name}_gradients",
         "vector_values": image.shape.features,
         "vector_value_bytes": image.vector_value_bytes,
+        **_limits(image),
         "sample_count": len(image.vectors),
         "samples": f"{name}_samples",
         "threshold_count": len(image.shape.leasts(image.shape.network.thresholds)),
         "thresholds": f"{name}_thresholds",
+        "forward_alone": int(image.shape.forward_alone),
+        "packets": image.packets[0],
+        "packet_values": image.packets[1],
+        "result_bytes": image.result_bytes,
     }
     yield f"const struct deltatrain_program {name} = {{"
     for member, value in members.items():
         yield f"    .{member} = {value},"
     yield "};"
+
+
+def _limits(image: ProgramImage) -> dict[str, str]:
+    """Return the least and the most of inputs, labels and learning rate."""
+    formats = image.shape.architecture.engine.formats
+    found = {
+        "vector": (formats.activation.lowest, formats.activation.highest),
+        "label": image.labels_range,
+        "rate": (formats.learning_rate.lowest, formats.learning_rate.highest),
+    }
+    return {
+        f"{what}_{end}": _literal(limit)
+        for what, limits in found.items()
+        for end, limit in zip(("lowest", "highest"), limits, strict=True)
+    }
+
+
+def _literal(number: int) -> str:
+    """Return a number as C reads it; the least of 64 bits has no literal of its own."""
+    return f"-INT64_C({-1 - number}) - 1" if number < 0 else f"INT64_C({number})"

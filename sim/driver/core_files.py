@@ -26,12 +26,14 @@ aclk, aresetn  one clock; a synchronous reset, low for a cycle at least, which k
 m_axi_*        AXI4 to memory: incrementing bursts of whole beats, one identity, none crosses 4 KiB
 s_axi_*        AXI4-Lite: the registers, 4 KiB
 s_axis_*       AXI4-Stream: input vectors, where the register streams says so
+m_axis_*       AXI4-Stream: what the network puts out, likewise
 irq            high while an enabled end of a run is set
 
 registers.md             every register; deltatrain.svd: the same for debuggers
 deltatrain_registers.h   the same for C, deltatrain_registers.py for Python
 deltatrain.h, .c         the driver in C99
 deltatrain_program.h     a program for batches of one shape, and where its memory is
+deltatrain_inference.h   one that runs a sequence forward alone, as long as the longest of the batch
 
 {NAME}.core     FuseSoC: fusesoc --cores-root . run --target lint {NAME}
 {NAME}.tcl      Vivado: vivado -mode batch -source {NAME}.tcl packages an IP; written to UG1118, and not run
@@ -49,8 +51,10 @@ def core_files(step: NumberedStep) -> dict[str, bytes]:
         If the gates cannot be built for the machine, it is no core on a bus, or a tool is missing.
     """
     refuse(core_limits(step.architecture))
-    image = program_image(TrainingShape.of(step))
+    shape = TrainingShape.of(step)
+    image = program_image(shape)
     top = Top(architecture=step.architecture, cell=name_of(step.shape.arithmetic), sizes=image.sizes)
-    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(top.core.facts, image), **packages(NAME)}
+    alone = program_image(shape.forward(max(shape.lengths)), top.core.machine.tile)
+    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(top.core.facts, image, alone), **packages(NAME)}
     texts["README.txt"] = README
     return {name: text.encode() for name, text in texts.items()}

@@ -191,6 +191,8 @@ class Driver:
             Whichever tells why the step did not come to its end; weights may have been updated in part.
         """
         self._must_be_idle("train_batch")
+        if self._image.shape.forward_alone:
+            raise ValueError("the program runs forward alone: it trains nothing")
         count, formats = len(self._image.shape.lengths), self._image.shape.architecture.engine.formats
         if (len(samples), len(labels)) != (count, count):
             raise ValueError(f"the program takes {count} samples and labels, not {len(samples)} and {len(labels)}")
@@ -201,6 +203,55 @@ class Driver:
             self.set_label(place, label)
         self.write("learning_rate", rate=rate)
         self.run()
+
+    def infer(self, sequence: Integers) -> Integers:
+        """Run a sequence forward, and return what the network puts out at each step that is read out.
+
+        Parameters
+        ----------
+        sequence
+            As of `send`.
+
+        Returns
+        -------
+        The logits, or numbers, in ``formats.memory``, shape (R, classes). W and dW are left as they are.
+
+        Raises
+        ------
+        ValueError
+            If the program trains (`TrainingShape.forward` has the other kind), or does not take the sequence.
+        DriverError
+            Whichever tells why the run did not come to its end.
+        """
+        self._must_be_idle("infer")
+        if not self._image.shape.forward_alone:
+            raise ValueError("the program trains: a driver infers with one of a shape that runs forward alone")
+        self.send(0, sequence)
+        for _ in range(self.read("results_waiting")):  # of a run that was stopped
+            self._bus.read_packet()
+        self.write("streams", results=1)
+        self.write("control", start=1)
+        try:
+            return self._results()
+        finally:
+            self.write("streams", results=0)
+
+    def _results(self) -> Integers:
+        """Return all packets of a run, to its end."""
+        rows, (packets, values) = list[Integers](), self._image.packets
+        until = time.monotonic() + self._timeout_seconds
+        while len(rows) < packets:
+            status = self.read("status")
+            if self.read("results_waiting"):
+                rows.append(np.frombuffer(self._bus.read_packet(), dtype=f"<i{self._image.result_bytes}"))
+            elif REGISTERS["status"]["idle"].value(status):
+                break
+            elif time.monotonic() > until:
+                raise DriverTimeoutError(f"the machine has not come to an end in {self._timeout_seconds} seconds")
+        self._check(self._wait())
+        if [len(row) for row in rows] != [values] * packets:
+            raise BusError(f"a run gives {packets} packets of {values} results, not {[len(row) for row in rows]}")
+        return np.stack(rows).astype(np.int64)
 
     def run(self) -> None:
         """Run the program to its end; raises as `train_batch`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from deltatrain.sim.driver.bus import Bus
+from deltatrain.sim.driver.bus import Bus, no_packets
 
 __all__ = ["EtherboneBus"]
 
@@ -23,10 +24,14 @@ class EtherboneBus(Bus):
         Address of the machine's first register on that bus.
     memory
         Address there of what the machine sees at address 0.
+    packets
+        Returns the bytes of the next packet of ``m_axis``, such as of a queue that the system has for it.
     """
 
-    def __init__(self, client: Any, *, registers: int, memory: int = 0) -> None:
-        self._client, self._registers, self._memory = client, registers, memory
+    def __init__(
+        self, client: Any, *, registers: int, memory: int = 0, packets: Callable[[], bytes] = no_packets
+    ) -> None:
+        self._client, self._registers, self._memory, self._packets = client, registers, memory, packets
 
     def read32(self, address: int) -> int:
         """Return the register at `address`."""
@@ -41,6 +46,10 @@ class EtherboneBus(Bus):
         before = address % _WORD_BYTES
         words = self._client.read(self._memory + address - before, -(-(before + count) // _WORD_BYTES)) if count else []
         return b"".join(int(word).to_bytes(_WORD_BYTES, "little") for word in words)[before:][:count]
+
+    def read_packet(self) -> bytes:
+        """Return the next packet of results."""
+        return self._packets()
 
     def write_bytes(self, address: int, data: bytes) -> None:
         """Write bytes of memory; of the first and the last word the other bytes are read before."""

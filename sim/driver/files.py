@@ -11,7 +11,7 @@ from deltatrain.sim.driver.program_image import ProgramImage
 __all__ = ["bus_files"]
 
 
-def bus_files(facts: dict[str, int], image: ProgramImage) -> dict[str, str]:
+def bus_files(facts: dict[str, int], image: ProgramImage, alone: ProgramImage) -> dict[str, str]:
     """Return the texts by the names of their files.
 
     Parameters
@@ -19,7 +19,9 @@ def bus_files(facts: dict[str, int], image: ProgramImage) -> dict[str, str]:
     facts
         What the machine's unchanging registers are (`rtl.bus.facts.facts`).
     image
-        A program of the machine.
+        A program of the machine that trains.
+    alone
+        One that runs a sequence forward alone.
     """
     return {
         "registers.md": markdown(),
@@ -27,4 +29,5 @@ def bus_files(facts: dict[str, int], image: ProgramImage) -> dict[str, str]:
         "deltatrain_registers.py": python_names(),
         **c_driver_files(),
         "deltatrain_program.h": c_program(image),
+        "deltatrain_inference.h": c_program(alone, "deltatrain_inference"),
     }

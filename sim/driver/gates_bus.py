@@ -135,6 +135,20 @@ class GatesBus(Bus):
         self._simulation.offer_array("host_writes", self._now(beats), rows)
         self._simulation.run(self._simulation.cycle + beats)
 
+    def read_packet(self) -> bytes:
+        """Return the next packet of results."""
+        simulation, taken = self._simulation, list[NDArray[np.uint8]]()
+        simulation.offer("result_asks", simulation.cycle, 0)
+        until = simulation.cycle + _MOST_ACCESS_CYCLES
+        while not taken or not taken[-1][-1, -1]:
+            if simulation.cycle > until:
+                raise BusError("no packet of results comes to an end")
+            simulation.run(simulation.cycle + self._access_cycles)
+            _, rows = simulation.taken_array("results")
+            if len(rows):
+                taken.append(rows)
+        return np.concatenate(taken)[:, :-1].tobytes()
+
     def _now(self, items: int) -> NDArray[np.int64]:
         return np.full(items, self._simulation.cycle, dtype=np.int64)
 

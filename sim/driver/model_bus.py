@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +18,13 @@ from deltatrain.sim.driver.errors import BusError
 from deltatrain.sim.driver.program_image import Matrix, ProgramImage
 from deltatrain.sim.gates.images import from_bytes
 from deltatrain.workloads.training.integer_parameters import IntegerParameters, zeros_like
-from deltatrain.workloads.training.integer_training import IntegerNetwork, Label, training_step
+from deltatrain.workloads.training.integer_training import (
+    IntegerNetwork,
+    Label,
+    classify,
+    forward,
+    training_step,
+)
 
 __all__ = ["ModelBus"]
 
@@ -55,8 +62,10 @@ class ModelBus(Bus):
             data_bytes=beat_bytes,
             burst_beats=burst_beats(beat_bytes),
             has_counters=False,
+            has_streams=(False, True),
         )
         self._values = {name: register.reset or 0 for name, register in REGISTERS.items()} | self._facts
+        self._packets = deque[bytes]()
         self._local: dict[TensorKind, bytearray] = {
             "weights": bytearray(engine.lanes * engine.formats.weight.bytes * first.sizes.weight_words),
             "gradients": bytearray(engine.lanes * engine.formats.weight_gradient.bytes * first.sizes.gradient_words),
@@ -72,6 +81,8 @@ class ModelBus(Bus):
     def read32(self, address: int) -> int:
         """Return the register at `address`; 0 where there is none."""
         register = self._register(address)
+        if register == "results_waiting":
+            return len(self._packets) & REGISTERS[register].mask
         return 0 if register is None or REGISTERS[register].access == "command" else self._values[register]
 
     def write32(self, address: int, value: int) -> None:
@@ -100,6 +111,12 @@ class ModelBus(Bus):
             self._at(address, len(data), "write_error")[:] = data
         except _MemoryError as error:
             raise BusError(f"there is no memory at {error.address:#x}") from error
+
+    def read_packet(self) -> bytes:
+        """Return the next packet of results; as many as come may wait."""
+        if not self._packets:
+            raise BusError("no packet of results waits")
+        return self._packets.popleft()
 
     def _register(self, address: int) -> str | None:
         if address % REGISTER_BYTES or not 0 <= address < 1 << ADDRESS_BITS:
@@ -161,6 +178,19 @@ class ModelBus(Bus):
             return "program_error"
         tape = image.regions["tape"]
         self._at(self._moved("tape", image) + tape.offset, tape.size_bytes, "write_error")
+        if image.shape.forward_alone:
+            self._forward(image)
+        else:
+            self._train(image, commands)
+        for unit, ops in image.finishes.items():
+            self._values[f"done_{unit}"] = ops
+        return "finished"
+
+    def _forward(self, image: ProgramImage) -> None:
+        network, parameters, (sample,) = self._network(image), self._parameters(image, "weights"), self._samples(image)
+        self._give(image, classify(network, parameters, forward(network, parameters, sample)[-1].h))
+
+    def _train(self, image: ProgramImage, commands: bytes) -> None:
         step = training_step(
             self._network(image),
             self._parameters(image, "weights"),
@@ -169,10 +199,14 @@ class ModelBus(Bus):
             self._values["learning_rate"],
             self._parameters(image, "gradients"),
         )
+        for sample in step.samples:
+            self._give(image, sample.logits)
         self._store(image, step.updated if image.shape.updates else None, step.gradients)
-        for unit, ops in image.finishes.items():
-            self._values[f"done_{unit}"] = ops
-        return "finished"
+
+    def _give(self, image: ProgramImage, logits: Integers) -> None:
+        """Let a packet of results leave for each row, if any is to."""
+        if REGISTERS["streams"]["results"].value(self._values["streams"]):
+            self._packets += [row.astype(f"<i{image.result_bytes}").tobytes() for row in logits]
 
     def _network(self, image: ProgramImage) -> IntegerNetwork:
         leasts = [self._values[f"threshold_{number}"] for number in range(2 * len(image.shape.hidden))]

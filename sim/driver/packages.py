@@ -56,7 +56,7 @@ set_property display_name {{Deltatrain core}} $core
 set_property description {{A tile of a machine for training delta networks}} $core
 
 # Names tell the interfaces; where they do not, it is said here. All belong to aclk, and aresetn is low when active.
-foreach {{bus kind}} {{m_axi aximm s_axi aximm s_axis axis}} {{
+foreach {{bus kind}} {{m_axi aximm s_axi aximm s_axis axis m_axis axis}} {{
   if {{[llength [ipx::get_bus_interfaces $bus -of_objects $core]] == 0}} {{
     ipx::infer_bus_interface $bus xilinx.com:interface:${{kind}}_rtl:1.0 $core
   }}

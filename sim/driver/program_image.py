@@ -19,6 +19,7 @@ from deltatrain.accel.program import STREAMS, UNITS
 from deltatrain.accel.tensor import Tensor, TensorKind
 from deltatrain.rtl.bus.channels import MOST_BEAT_BYTES
 from deltatrain.rtl.bus.facts import identity
+from deltatrain.rtl.bus.results import item_bytes
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.tile import Tile
 from deltatrain.sim.driver.accepted import accepted
@@ -29,6 +30,7 @@ from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.run import tile_for
 from deltatrain.sim.gates.step import NumberedStep
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
+from deltatrain.workloads.training.integer_training import read_steps
 
 __all__ = ["Matrix", "ProgramImage", "Region", "Target", "program_image"]
 
@@ -155,6 +157,16 @@ class ProgramImage:
         bits = self.targets[0][0].bits
         return -(1 << bits - 1), (1 << bits - 1) - 1
 
+    @property
+    def packets(self) -> tuple[int, int]:
+        """How many packets of results a run forward gives, one for each step that is read out, and values of each."""
+        return len(read_steps(self.shape.network, sum(self.shape.lengths))), self.shape.classes
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of a value of a packet of results, two's complement, the lowest first."""
+        return item_bytes(self.shape.architecture.engine.formats.memory.bits)
+
     def named(self, parameters: IntegerParameters) -> dict[str, Integers]:
         """Return the matrices W of a network by name."""
         names = [matrix.name for matrix in self.matrices if matrix.kind == "weights"]
@@ -163,10 +175,15 @@ class ProgramImage:
     def matrix_bytes(self, matrix: Matrix, values: Integers) -> bytes:
         """Return `values` of a matrix, shape (rows, columns), as they lie in memory."""
         number = self._number(matrix.kind)
-        within = accepted(matrix.name, values, matrix.shape, number.lowest, number.highest)
+        within = accepted(matrix.name, values, matrix.shape, *self.limits(matrix.kind))
         laid = np.zeros((matrix.shape[1], matrix.column_values), dtype=np.int64)
         laid[:, matrix.positions] = within.T
         return to_bytes(laid, number)
+
+    def limits(self, kind: TensorKind) -> tuple[int, int]:
+        """Return the least and the most that a value of a matrix is."""
+        number = self._number(kind)
+        return number.lowest, number.highest
 
     def matrix_values(self, matrix: Matrix, raw: bytes) -> Integers:
         """Return the matrix that lies in memory as `raw`; undoes `matrix_bytes`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from deltatrain.sim.driver.bus import Bus
+from deltatrain.sim.driver.bus import Bus, no_packets
 
 __all__ = ["PynqBus"]
 
@@ -20,10 +21,12 @@ class PynqBus(Bus):
         A ``pynq.MMIO`` of the machine's registers; an IP of an overlay has one as ``mmio``.
     buffer
         Of ``pynq.allocate(shape=(bytes,), dtype="u1")``. The driver's ``memory`` is its ``device_address``.
+    packets
+        Returns the bytes of the next packet of ``m_axis``, such as one transfer of a DMA's ``recvchannel``.
     """
 
-    def __init__(self, registers: Any, buffer: Any) -> None:
-        self._registers, self._buffer = registers, buffer
+    def __init__(self, registers: Any, buffer: Any, packets: Callable[[], bytes] = no_packets) -> None:
+        self._registers, self._buffer, self._packets = registers, buffer, packets
 
     def read32(self, address: int) -> int:
         """Return the register at `address`."""
@@ -42,6 +45,10 @@ class PynqBus(Bus):
         """Write bytes of the buffer, through the processor's caches."""
         self._buffer[self._within(address, len(data))] = np.frombuffer(data, dtype=np.uint8)
         self._buffer.flush()
+
+    def read_packet(self) -> bytes:
+        """Return the next packet of results."""
+        return self._packets()
 
     def _within(self, address: int, count: int) -> slice:
         first = address - self._buffer.device_address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,8 @@ class TrainingShape:
         Steps T_b of each sample of a batch.
     updates
         Whether the weights are updated at the end; otherwise dW is left.
+    forward_alone
+        Whether a run ends when the network has put out what it can of its one sample; W and dW are left.
     """
 
     architecture: Architecture
@@ -43,12 +45,17 @@ class TrainingShape:
     classes: int
     lengths: tuple[int, ...]
     updates: bool = True
+    forward_alone: bool = False
 
     @classmethod
     def of(cls, step: NumberedStep) -> TrainingShape:
         """Return the shape of a step with numbers."""
         shape, lengths = step.shape, tuple(map(len, step.samples))
         return cls(step.architecture, step.network, shape.inputs[0], shape.hidden, shape.classes, lengths, step.updates)
+
+    def forward(self, steps: int) -> TrainingShape:
+        """Return the shape of a run forward alone, of a sequence of so many steps."""
+        return replace(self, lengths=(steps,), updates=False, forward_alone=True)
 
     def step(
         self,
@@ -59,7 +66,7 @@ class TrainingShape:
     ) -> NumberedStep:
         """Return the step of this shape with these numbers, see `NumberedStep`."""
         numbers = (parameters, tuple(samples), tuple(labels), learning_rate)
-        return NumberedStep(self.architecture, self.network, *numbers, self.updates)
+        return NumberedStep(self.architecture, self.network, *numbers, self.updates, self.forward_alone)
 
     def leasts(self, thresholds: Sequence[tuple[int, int]]) -> list[int]:
         """Return what the registers of thresholds are for these of each layer, as `IntegerNetwork` has them."""

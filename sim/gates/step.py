@@ -44,6 +44,8 @@ class NumberedStep:
         In ``formats.learning_rate``.
     updates
         Whether the weights are updated at the end; otherwise dW is left for whoever goes on from there.
+    forward_alone
+        Whether the program ends with the losses, and leaves W and dW as they are; of one sample.
     """
 
     architecture: Architecture
@@ -53,6 +55,7 @@ class NumberedStep:
     labels: tuple[Label, ...]
     learning_rate: int
     updates: bool = True
+    forward_alone: bool = False
 
     @cached_property
     def shape(self) -> Shape:
@@ -78,6 +81,8 @@ class NumberedStep:
         refuse(program_limits(self.architecture))
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
         program = lower(self.architecture, self.shape, recorded, self.network.readout)
+        if self.forward_alone:
+            return program.until(self.network.loss)
         return program if self.updates else program.without("update")
 
     @property

@@ -32,6 +32,8 @@ class AxiBus:
         Of a `rtl.bus.core.Core`.
     beat_bytes
         Bytes of a beat on the bus of the memory.
+    result_bytes
+        Bytes of an item of the stream of results.
     seed
         Of all that is random: latency, and which ready or valid is low; None for a memory that answers at once.
     memory_bytes
@@ -41,10 +43,18 @@ class AxiBus:
     ----------
     items
         What is still to be offered on the stream of sequences.
+    takes_results
+        Share of the cycles in which an item of a packet that is read is taken, where anything is random.
     """
 
     def __init__(
-        self, simulation: Any, *, beat_bytes: int, seed: int | None = None, memory_bytes: int = 1 << 16
+        self,
+        simulation: Any,
+        *,
+        beat_bytes: int,
+        result_bytes: int,
+        seed: int | None = None,
+        memory_bytes: int = 1 << 16,
     ) -> None:
         self.simulation, self.memory = simulation, bytearray(memory_bytes)
         self.bad_reads: set[int] = set()
@@ -57,6 +67,10 @@ class AxiBus:
         self._answers: deque[tuple[int, int]] = deque()
         self._early: deque[tuple[int, int, int]] = deque()  # beats may come before their address
         self.items: deque[int] = deque()
+        self.takes_results = 0.5
+        self._result_bytes = result_bytes
+        self._packet: list[int] = []
+        self._wants_packet = False
         self._keeps_item = False  # an item of the stream was offered and not taken
         self._keeps_beat = False  # a beat was offered and not taken
         self._held: dict[str, tuple[int, ...]] = {}
@@ -98,6 +112,15 @@ class AxiBus:
         """Write bytes of memory."""
         self.memory[address : address + len(data)] = data
 
+    def read_packet(self) -> bytes:
+        """Return the next packet of results, which must come."""
+        self._packet, self._wants_packet = [], True
+        for _ in range(1000):
+            self.tick()
+            if not self._wants_packet:
+                return b"".join(item.to_bytes(self._result_bytes, "little") for item in self._packet)
+        raise AssertionError("no packet came in 1000 cycles")
+
     # --- a cycle
 
     def tick(self) -> None:
@@ -127,6 +150,7 @@ class AxiBus:
         self._keeps_item = bool(self.items and (self._keeps_item or self._is_likely(0.5)))
         if self._keeps_item:
             readies["s_axis_tdata"] = self.items[0]
+        readies["m_axis_tready"] = int(self._wants_packet and self._is_likely(self.takes_results))
         self._set(**readies, s_axis_tvalid=int(self._keeps_item), m_axi_rvalid=int(reads), m_axi_bvalid=int(answers))
         return reads, answers
 
@@ -152,6 +176,9 @@ class AxiBus:
         if self._goes("w"):
             self._early.append((self._value("m_axi_wdata"), self._value("m_axi_wstrb"), self._value("m_axi_wlast")))
         self._store(cycle)
+        if self._inputs["m_axis_tready"] and self._value("m_axis_tvalid"):
+            self._packet.append(self._value("m_axis_tdata"))
+            self._wants_packet = not self._value("m_axis_tlast")
         if self._keeps_item and self._value("s_axis_tready"):
             self.items.popleft()
             self._keeps_item = False
@@ -184,6 +211,11 @@ class AxiBus:
 
     def _check_stable(self) -> None:
         """Check that what was offered and not taken is offered still (AXI4 specification, A3.2.1)."""
+        stream = tuple(self._value(f"m_axis_t{name}") for name in ("valid", "data", "last"))
+        if "results" in self._held:
+            assert self._held.pop("results") == stream, "the stream of results did not keep what it offered"
+        if stream[0] and not self._inputs["m_axis_tready"]:
+            self._held["results"] = stream
         for channel, names in (
             ("aw", ("awaddr", "awlen")),
             ("w", ("wdata", "wstrb", "wlast")),

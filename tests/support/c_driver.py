@@ -20,6 +20,7 @@ RESULTS = (
     errors.AbortedError,
     errors.BusyError,
     errors.DriverTimeoutError,
+    ValueError,
 )
 
 SHIM = """
@@ -38,6 +39,17 @@ BYTES = ctypes.CFUNCTYPE(
 )
 
 
+PACKET = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint8), ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)
+)
+
+
+class Numbers(ctypes.Structure):
+    """Any of the structures of values and a count."""
+
+    _fields_ = [("values", ctypes.c_void_p), ("count", ctypes.c_uint32)]
+
+
 class CBus(ctypes.Structure):
     _fields_ = [
         ("context", ctypes.c_void_p),
@@ -45,6 +57,7 @@ class CBus(ctypes.Structure):
         ("write32", WRITE32),
         ("read_bytes", BYTES),
         ("write_bytes", BYTES),
+        ("read_packet", PACKET),
     ]
 
 
@@ -64,9 +77,8 @@ class CDriver:
         self._library, self._image, self._python_bus = library(image, folder), image, bus
         self._library.new_machine.restype = self._library.the_program.restype = ctypes.c_void_p
         self._machine = ctypes.c_void_p(self._library.new_machine())
-        self._bus = CBus(
-            None, READ32(self._read32), WRITE32(self._write32), BYTES(self._read_bytes), BYTES(self._write_bytes)
-        )
+        called = READ32(self._read32), WRITE32(self._write32), BYTES(self._read_bytes), BYTES(self._write_bytes)
+        self._bus = CBus(None, *called, PACKET(self._read_packet))
         program = ctypes.c_void_p(self._library.the_program())
         self._call("open", ctypes.byref(self._bus), program, ctypes.c_uint32(memory), ctypes.c_uint32(most_polls))
 
@@ -94,6 +106,14 @@ class CDriver:
     def _write_bytes(self, context, address, given, count) -> int:
         return self._accessed(lambda: self._python_bus.write_bytes(address, ctypes.string_at(given, count)))
 
+    def _read_packet(self, context, found, most, count) -> int:
+        def access():
+            packet = self._python_bus.read_packet()
+            count[0] = len(packet)
+            ctypes.memmove(found, packet, min(len(packet), most))
+
+        return self._accessed(access)
+
     # --- the driver
 
     def _call(self, name: str, *arguments) -> None:
@@ -101,7 +121,8 @@ class CDriver:
             raise error(name)
 
     def load_weights(self, weights) -> None:
-        self._call("load_weights", _pointers([weights[one.name] for one in self._of("weights")], np.int32))
+        given = [weights[one.name] for one in self._of("weights")]
+        self._call("load_weights", _numbers(given, np.int32), ctypes.c_uint32(len(given)))
 
     def read_weights(self):
         return self._read("weights")
@@ -111,7 +132,7 @@ class CDriver:
 
     def _read(self, kind: str):
         found = {one.name: np.zeros(one.shape, dtype=np.int32) for one in self._of(kind)}
-        self._call(f"read_{kind}", _pointers(list(found.values()), np.int32))
+        self._call(f"read_{kind}", _numbers(found.values(), np.int32), ctypes.c_uint32(len(found)))
         return found
 
     def train_batch(self, samples, labels, learning_rate: int) -> None:
@@ -119,15 +140,33 @@ class CDriver:
             np.broadcast_to(np.ravel(label), len(targets)) if np.size(label) == 1 else np.ravel(label)
             for label, targets in zip(labels, self._image.targets, strict=True)
         ]
-        sent, told = _pointers(samples, np.int32), _pointers(wanted, np.int64)
-        self._call("train_batch", sent, told, ctypes.c_int32(learning_rate))
+        self.train(samples, wanted, learning_rate)
+
+    def train(self, samples, wanted, learning_rate: int, count: int | None = None) -> None:
+        sent, told = _numbers(samples, np.int32), _numbers(wanted, np.int64)
+        count = len(samples) if count is None else count
+        self._call("train_batch", sent, told, ctypes.c_uint32(count), ctypes.c_int32(learning_rate))
+
+    def send(self, sample: int, sequence) -> None:
+        self._call("send", ctypes.c_uint32(sample), _numbers([sequence], np.int32)[0])
+
+    def set_label(self, sample: int, wanted) -> None:
+        self._call("set_label", ctypes.c_uint32(sample), _numbers([wanted], np.int64)[0])
+
+    def infer(self, sequence):
+        found = np.zeros(self._image.packets, dtype=np.int64)
+        self._call("infer", _numbers([sequence], np.int32)[0], _numbers([found], np.int64)[0])
+        return found
 
     def clear_gradients(self) -> None:
         self._call("clear_gradients")
 
     def set_thresholds(self, thresholds) -> None:
         for number, least in enumerate(self._image.shape.leasts(thresholds)):
-            self._call("set_threshold", number, ctypes.c_uint32(least))
+            self.set_threshold(number, least)
+
+    def set_threshold(self, number: int, least: int) -> None:
+        self._call("set_threshold", ctypes.c_uint32(number), ctypes.c_uint32(least))
 
     def run(self) -> None:
         self._call("run")
@@ -144,9 +183,9 @@ class CDriver:
         return [matrix for matrix in self._image.matrices if matrix.kind == kind]
 
 
-def _pointers(arrays, kind):
-    """Return an array of pointers to arrays, which it keeps alive."""
+def _numbers(arrays, kind):
+    """Return the structures of arrays, which they keep alive."""
     kept = [np.ascontiguousarray(array, dtype=kind) for array in arrays]
-    pointers = (ctypes.c_void_p * len(kept))(*(array.ctypes.data for array in kept))
-    pointers.kept = kept
-    return pointers
+    numbers = (Numbers * len(kept))(*((array.ctypes.data, array.size) for array in kept))
+    numbers.kept = kept
+    return numbers

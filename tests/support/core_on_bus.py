@@ -40,7 +40,11 @@ def bus_of(core, image, *, seed=None, simulation_of=AmaranthSimulation):
     simulation = simulation_of(core)
     try:
         yield AxiBus(
-            simulation, beat_bytes=core.beat_bytes, seed=seed, memory_bytes=-(-image.memory_bytes // 4096) * 4096
+            simulation,
+            beat_bytes=core.beat_bytes,
+            result_bytes=core.result_bytes,
+            seed=seed,
+            memory_bytes=-(-image.memory_bytes // 4096) * 4096,
         )
     finally:
         simulation.close()

@@ -16,7 +16,8 @@ enum deltatrain_result {
     DELTATRAIN_PROGRAM,  /* the machine did not understand its program */
     DELTATRAIN_ABORTED,  /* the run was aborted */
     DELTATRAIN_BUSY,     /* something else runs, and nothing was written where it works */
-    DELTATRAIN_TIMEOUT   /* the machine did not come to an end in time; it still runs */
+    DELTATRAIN_TIMEOUT,  /* the machine did not come to an end in time; it still runs */
+    DELTATRAIN_ARGUMENT  /* a number, a count or an address is none that the program takes; nothing was written */
 };
 
 /* The bus: each function returns 0 if all is well. Addresses of registers are offsets from the machine's first one,
@@ -28,6 +29,33 @@ struct deltatrain_bus {
     int (*write32)(void *context, uint32_t address, uint32_t value);
     int (*read_bytes)(void *context, uint32_t address, uint8_t *bytes, uint32_t count);
     int (*write_bytes)(void *context, uint32_t address, const uint8_t *bytes, uint32_t count);
+    /* The next packet of the stream of results, and how many bytes it has; of one of more than `most` the rest is dropped.
+     * NULL if the stream does not come to this bus. */
+    int (*read_packet)(void *context, uint8_t *bytes, uint32_t most, uint32_t *count);
+};
+
+/* What a caller hands over: so many numbers, which must be as many as the program takes. */
+struct deltatrain_numbers {
+    const int32_t *values;
+    uint32_t count;
+};
+
+/* Room of a caller for so many numbers, which must be as many as the program gives. */
+struct deltatrain_room {
+    int32_t *values;
+    uint32_t count;
+};
+
+/* What is wanted of a sample: a number for each of its targets. */
+struct deltatrain_label {
+    const int64_t *values;
+    uint32_t count;
+};
+
+/* Room for what the network puts out. */
+struct deltatrain_results {
+    int64_t *values;
+    uint32_t count;
 };
 
 #define DELTATRAIN_PADDING 0xffffu
@@ -40,6 +68,7 @@ struct deltatrain_matrix {
     uint32_t value_bytes;   /* two's complement, the lowest first */
     uint32_t column_values; /* values of a column in memory */
     const uint16_t *row_at; /* the row of each of them, or DELTATRAIN_PADDING */
+    int32_t lowest, highest; /* of a value */
 };
 
 /* Where the program says what is wanted of a sample: its bits, counted from the lowest of the program on. */
@@ -71,10 +100,15 @@ struct deltatrain_program {
     uint32_t matrix_count;            /* of W, and as many of dW */
     const struct deltatrain_matrix *weights, *gradients;
     uint32_t vector_values, vector_value_bytes;
+    int32_t vector_lowest, vector_highest;
+    int64_t label_lowest, label_highest;
+    int32_t rate_lowest, rate_highest;
     uint32_t sample_count;
     const struct deltatrain_sample *samples;
     uint32_t threshold_count;
     const uint32_t *thresholds;
+    int forward_alone;                /* it infers, and trains nothing */
+    uint32_t packets, packet_values, result_bytes; /* of results, of a run forward alone */
 };
 
 struct deltatrain {
@@ -83,6 +117,8 @@ struct deltatrain {
     uint32_t memory;     /* first byte of the driver's memory, a multiple of 128 */
     uint32_t most_polls; /* of the status, until a run takes too long */
 };
+
+/* Each of these returns DELTATRAIN_ARGUMENT, and does nothing, if what it is given is not what the program takes. */
 
 /* Check that the machine is the program's, and load the program. `memory` and `most_polls` as above. */
 enum deltatrain_result deltatrain_open(
@@ -98,31 +134,42 @@ enum deltatrain_result deltatrain_load_program(const struct deltatrain *machine)
 /* Set the least difference that fires, of x (number 2 l) or of h (number 2 l + 1) of layer l. */
 enum deltatrain_result deltatrain_set_threshold(const struct deltatrain *machine, uint32_t number, uint32_t least);
 
-/* Write all matrices W, row after row, in the order of the program's, and make dW zero. */
-enum deltatrain_result deltatrain_load_weights(const struct deltatrain *machine, const int32_t *const *weights);
+/* Write all matrices W, `count` of them, row after row, in the order of the program's, and make dW zero. */
+enum deltatrain_result deltatrain_load_weights(
+    const struct deltatrain *machine, const struct deltatrain_numbers *weights, uint32_t count);
 
-/* Read all matrices W, or dW, row after row. */
-enum deltatrain_result deltatrain_read_weights(const struct deltatrain *machine, int32_t *const *weights);
-enum deltatrain_result deltatrain_read_gradients(const struct deltatrain *machine, int32_t *const *gradients);
+/* Read all matrices W, or dW, `count` of them, row after row. */
+enum deltatrain_result deltatrain_read_weights(
+    const struct deltatrain *machine, const struct deltatrain_room *weights, uint32_t count);
+enum deltatrain_result deltatrain_read_gradients(
+    const struct deltatrain *machine, const struct deltatrain_room *gradients, uint32_t count);
 
 /* Make dW zero. */
 enum deltatrain_result deltatrain_clear_gradients(const struct deltatrain *machine);
 
 /* Write the inputs of a sample, step after step. */
-enum deltatrain_result deltatrain_send(const struct deltatrain *machine, uint32_t sample, const int32_t *sequence);
+enum deltatrain_result deltatrain_send(
+    const struct deltatrain *machine, uint32_t sample, struct deltatrain_numbers sequence);
 
-/* Write into the program what is wanted of a sample: a number for each of its targets. */
-enum deltatrain_result deltatrain_set_label(const struct deltatrain *machine, uint32_t sample, const int64_t *wanted);
+/* Write into the program what is wanted of a sample. */
+enum deltatrain_result deltatrain_set_label(
+    const struct deltatrain *machine, uint32_t sample, struct deltatrain_label label);
 
 /* Run the program to its end. */
 enum deltatrain_result deltatrain_run(const struct deltatrain *machine);
 
-/* Run one training step: send and label each sample, then run. */
+/* Run one training step: send and label each of `count` samples, then run. */
 enum deltatrain_result deltatrain_train_batch(
     const struct deltatrain *machine,
-    const int32_t *const *sequences,
-    const int64_t *const *wanted,
+    const struct deltatrain_numbers *sequences,
+    const struct deltatrain_label *labels,
+    uint32_t count,
     int32_t learning_rate);
+
+/* Run a sequence forward: what the network puts out at each step that is read out, step after step. The program must run
+ * forward alone. */
+enum deltatrain_result deltatrain_infer(
+    const struct deltatrain *machine, struct deltatrain_numbers sequence, struct deltatrain_results results);
 
 /* Stop what runs, and return when it has stopped. dW is left as it is: see deltatrain_clear_gradients. */
 enum deltatrain_result deltatrain_abort(const struct deltatrain *machine);

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, unsigned
+from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.sim.gates.bus.axi_memory import AxiMemory, axi
@@ -19,7 +20,7 @@ class System(Component):  # type: ignore[misc]  # Amaranth ships no types
     Parameters
     ----------
     machine
-        A component with the wires ``m_axi_...`` (`axi`), ``s_axi_...`` (`axi_lite`) and ``irq``.
+        A component with the wires ``m_axi_...`` (`axi`), ``s_axi_...`` (`axi_lite`), ``m_axis_...`` and ``irq``.
     data_bytes
         Bytes of a beat of its memory.
     beats
@@ -33,6 +34,10 @@ class System(Component):  # type: ignore[misc]  # Amaranth ships no types
         The registers, see `RegisterHost`.
     host_writes, host_addresses, host_words, stalls, breaks_rule
         The memory, see `AxiMemory`.
+    result_asks : In(stream.Signature(1))
+        Each item asks for a packet of results, and is taken with its end.
+    results : Out(stream.Signature(unsigned))
+        What came: bytes, and above them whether they end their packet.
     interrupts : Out(1)
         The machine's.
     """
@@ -48,6 +53,8 @@ class System(Component):  # type: ignore[misc]  # Amaranth ships no types
                 **{name: memory[name] for name in ("host_writes", "host_addresses", "host_words")},
                 "stalls": In(8),
                 "breaks_rule": Out(1),
+                "result_asks": In(stream.Signature(1)),
+                "results": Out(stream.Signature(unsigned(len(machine.m_axis_tdata) + 1))),
                 "interrupts": Out(1),
             }
         )
@@ -70,7 +77,19 @@ class System(Component):  # type: ignore[misc]  # Amaranth ships no types
             self.breaks_rule.eq(self._memory.breaks_rule),
             self.interrupts.eq(self._machine.irq),
         ]
+        self._take_results(m)
         return m
+
+    def _take_results(self, m: Module) -> None:
+        """Let the packets that are asked for pass."""
+        machine, asks, results = self._machine, self.result_asks, self.results
+        passes = Cat(machine.m_axis_tvalid, asks.valid, results.ready).all()
+        m.d.comb += [
+            results.valid.eq(machine.m_axis_tvalid & asks.valid),
+            results.payload.eq(Cat(machine.m_axis_tdata, machine.m_axis_tlast)),
+            machine.m_axis_tready.eq(asks.valid & results.ready),
+            asks.ready.eq(passes & machine.m_axis_tlast),
+        ]
 
 
 def _join(m: Module, of_machine: Any, other: Any, *, drives: bool) -> None:

@@ -7,15 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from components import unelaborated
 from core_on_bus import bus_of, check_matrices, core_for, driver_on, image_of, train, weights_before
 from gate_steps import compiled
 from two_lanes import a_step
 
 from deltatrain.accel.bus.registers import REGISTERS
 from deltatrain.rtl.bus.machine import MOVES
+from deltatrain.rtl.bus.results import PACKETS
 from deltatrain.sim.driver.errors import BusError, ProgramError
+from deltatrain.sim.driver.program_image import program_image
+from deltatrain.sim.driver.training_shape import TrainingShape
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.images import to_bytes
+from deltatrain.sim.gates.run import tile_for
+from deltatrain.workloads.training.integer_training import classify, forward
 
 pytestmark = compiled
 
@@ -26,11 +32,13 @@ WORD_BYTES = 4
 
 @pytest.fixture(scope="module")
 def machine():
-    """A core, its bus and a driver of a program of the shape of `a_step`."""
-    step = a_step(0)
-    image = image_of(step)
-    core = core_for(step, image)
-    with bus_of(core, image, seed=7, simulation_of=CompiledSimulation) as bus:
+    """A core with room for read-outs of every step, its bus and a driver of a program of the shape of `a_step`."""
+    step, most = a_step(0), a_step(0, readout="every")
+    whole = image_of(most)
+    core = core_for(most, whole)
+    with unelaborated():
+        image = image_of(step, tile_for(step, whole.sizes))
+    with bus_of(core, whole, seed=7, simulation_of=CompiledSimulation) as bus:
         yield bus, driver_on(bus, image), image
 
 
@@ -87,6 +95,78 @@ def test_sequences_come_over_the_stream(machine):
     assert not bus.items
     check_matrices(driver, step)
     assert image.regions["inputs"].size_bytes == len(padded)
+
+
+@pytest.mark.parametrize("takes", [0.05, 0.5, 1.0])
+@pytest.mark.parametrize("readout", ["last", "every"])
+def test_results_leave_whenever_they_are_taken(machine, readout, takes):
+    bus, first, _ = machine
+    step = a_step(11, readout=readout, thresholds=(0, 8))
+    with unelaborated():
+        core = tile_for(step, first._image.sizes)
+        image = image_of(step, core)
+    bus.memory.extend(bytes(max(0, image.memory_bytes - len(bus.memory))))
+    driver, bus.takes_results = driver_on(bus, image), takes
+    driver.load_weights(weights_before(step))
+    driver.write("streams", results=1)
+    for number, (sample, label) in enumerate(zip(step.samples, step.labels, strict=True)):
+        driver.send(number, sample)
+        driver.set_label(number, label)
+    driver.write("learning_rate", rate=step.learning_rate)
+    driver.write("control", start=1)
+    for _ in range(3000):
+        bus.tick()
+    expected = [row for sample in step.golden.samples for row in sample.logits]
+    assert driver.read("results_waiting") == min(len(expected), PACKETS)
+    assert driver.read("status", "running") == (len(expected) > PACKETS), "it waits until there is room"
+    for row in expected:
+        np.testing.assert_array_equal(np.frombuffer(bus.read_packet(), dtype=f"<i{image.result_bytes}"), row)
+    driver._check(driver._wait())
+    driver.write("streams", results=0)
+    check_matrices(driver, step)
+    driver.train_batch(step.samples, step.labels, 0)
+    assert not driver.read("results_waiting")
+    first.load_program()
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+def test_sequences_run_forward_alone_between_trainings(machine, readout):
+    bus, first, _ = machine
+    step = a_step(12, readout=readout, thresholds=(0, 8))
+    with unelaborated():
+        core = tile_for(step, first._image.sizes)
+        image, alone = (
+            program_image(shape, core) for shape in (TrainingShape.of(step), TrainingShape.of(step).forward(2))
+        )
+    trains = driver_on(bus, image)
+    run_golden(trains, step)
+    infers, network, parameters = driver_on(bus, alone), step.network, step.golden.updated
+    for sample in (step.samples[0], -step.samples[0]):
+        expected = classify(network, parameters, forward(network, parameters, sample)[-1].h)
+        np.testing.assert_array_equal(infers.infer(sample), expected)
+    check_matrices(trains, step)
+    first.load_program()
+
+
+def test_an_abort_leaves_no_part_of_a_packet(machine):
+    bus, driver, image = machine
+    step, rng, seen = a_step(13), random.Random(6), set()
+    for _ in range(24):
+        driver.load_weights(weights_before(step))
+        driver.write("streams", results=1)
+        driver.write("control", start=1)
+        for _ in range(rng.randrange(100, 700)):
+            bus.tick()
+        driver.abort()
+        driver.write("streams", results=0)
+        driver.clear_gradients()
+        waiting = driver.read("results_waiting")
+        seen.add(waiting)
+        sizes = [len(bus.read_packet()) for _ in range(waiting)]
+        assert sizes == [image.packets[1] * image.result_bytes] * waiting
+        assert not driver.read("results_waiting")
+    assert len(seen) > 1
+    run_golden(driver, step)
 
 
 def test_a_program_of_nothing_ends(machine):

@@ -27,6 +27,7 @@ from deltatrain.sim.driver.training_shape import TrainingShape
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import tile_for
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.training.integer_training import classify, forward
 
 TINY = Architecture.named("tiny")
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote", "placement.tape": "remote"}
@@ -202,6 +203,75 @@ def test_a_run_that_was_aborted_has_an_error_of_its_own(drives):
         driver.run()
 
 
+def inferring(step: NumberedStep, drives, bus_kind=ModelBus):
+    """Return a driver of a step's first sample, run forward alone, with the step's weights."""
+    image = program_image(TrainingShape.of(step).forward(len(step.samples[0])))
+    bus = bus_kind(image, memory_bytes=MEMORY + image.memory_bytes)
+    driver = drives(bus, image)
+    driver.load_weights(weights_of(step))
+    return driver, bus
+
+
+def golden_results(step: NumberedStep, sample) -> np.ndarray:
+    return classify(step.network, step.parameters, forward(step.network, step.parameters, sample)[-1].h)
+
+
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_sequence_goes_in_and_what_the_network_says_comes_out(drives, case: dict, remote: bool):
+    machine = Architecture.named("tiny", REMOTE if remote else None)
+    step = random_step(machine, **({"cell": "lstm", "seed": 3, "scale": 1.0} | case))
+    driver, bus = inferring(step, drives)
+    results = bus.read_packet
+    for sample in (step.samples[0], 1 + step.samples[0]):
+        np.testing.assert_array_equal(driver.infer(sample), golden_results(step, sample))
+        with pytest.raises(BusError, match="no packet"):
+            results()
+    assert_equal(driver.read_weights(), weights_of(step))
+    assert all(not dW.any() for dW in driver.read_gradients().values())
+
+
+def test_results_of_a_run_that_was_stopped_are_not_taken_for_those_of_the_next(drives):
+    step = random_step(TINY, "lstm", seed=3)
+    driver, bus = inferring(step, drives)
+    bus._packets.append(bytes(12))
+    np.testing.assert_array_equal(driver.infer(step.samples[0]), golden_results(step, step.samples[0]))
+
+
+def test_a_run_forward_that_fails_is_told_and_lets_nothing_leave_any_more(drives):
+    step = random_step(TINY, "lstm", seed=3)
+    driver, bus = inferring(step, drives)
+    base = bus.read32(REGISTERS["inputs_base"].address)
+    bus.write32(REGISTERS["inputs_base"].address, MEMORY + 0x100000)
+    with pytest.raises(BusError):
+        driver.infer(step.samples[0])
+    assert not bus.read32(REGISTERS["streams"].address)
+    bus.write32(REGISTERS["inputs_base"].address, base)
+    np.testing.assert_array_equal(driver.infer(step.samples[0]), golden_results(step, step.samples[0]))
+
+
+@pytest.mark.parametrize("packets", [[], [bytes(8)]], ids=["none", "short"])
+def test_packets_that_are_not_all_there_are_a_bus_error(drives, packets: list[bytes]):
+    class Loses(ModelBus):
+        def _give(self, image, logits) -> None:
+            self._packets += packets
+
+    step = random_step(TINY, "lstm", seed=3)
+    driver, _ = inferring(step, drives, Loses)
+    with pytest.raises(BusError):
+        driver.infer(step.samples[0])
+
+
+def test_results_leave_while_a_batch_is_trained_if_they_are_to(drives):
+    step = random_step(TINY, "lstm", seed=3)
+    driver, bus = driven(step, drives)
+    bus.write32(REGISTERS["streams"].address, REGISTERS["streams"].packed(results=1))
+    train(driver, step)
+    for sample in step.samples:
+        (expected,) = golden_results(step, sample)
+        np.testing.assert_array_equal(np.frombuffer(bus.read_packet(), dtype="<i8"), expected)
+
+
 class Hangs(ModelBus):
     """Runs until it is aborted."""
 
@@ -267,6 +337,59 @@ def test_what_a_program_does_not_take_is_refused_and_nothing_runs(does, message:
     with pytest.raises(ValueError, match=message):
         does(driver, step)
     assert driver.read("done_engine") == 0
+
+
+def test_a_program_either_trains_or_infers(drives):
+    step = random_step(TINY, "lstm", seed=1)
+    for driver, does in (
+        (driven(step, drives)[0], lambda driver: driver.infer(step.samples[0])),
+        (inferring(step, drives)[0], lambda driver: driver.train_batch(step.samples[:1], step.labels[:1], 1)),
+    ):
+        with pytest.raises(ValueError):
+            does(driver)
+
+
+REFUSED_IN_C = {
+    "fewer samples": lambda d, s: d.train(s.samples[:1], s.labels[:1], 1),
+    "more samples": lambda d, s: d.train(3 * s.samples, 3 * s.labels, 1),
+    "a large rate": lambda d, s: d.train(s.samples, s.labels, 1 << 20),
+    "a short sample": lambda d, s: d.train([s.samples[0][:-1], s.samples[1]], s.labels, 1),
+    "a long sample": lambda d, s: d.send(1, s.samples[0]),
+    "a large input": lambda d, s: d.send(0, 0 * s.samples[0] + (1 << 20)),
+    "a sample before the first": lambda d, s: d.send(-1, s.samples[-1]),
+    "a sample too many": lambda d, s: d.set_label(2, 0),
+    "a class too many": lambda d, s: d.set_label(0, 3),
+    "a class below zero": lambda d, s: d.set_label(0, -1),
+    "several classes": lambda d, s: d.set_label(0, [1, 2]),
+    "large weights": lambda d, s: d.load_weights({name: 0 * W + (1 << 20) for name, W in weights_of(s).items()}),
+    "small weights": lambda d, s: d.load_weights({name: W[:, :-1] for name, W in weights_of(s).items()}),
+    "a threshold too many": lambda d, s: d.set_threshold(4, 1),
+    "a large threshold": lambda d, s: d.set_threshold(0, (1 << 16) + 1),
+    "no counter": lambda d, s: d.counter(REGISTERS["identity_low"].address),
+}
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_what_a_program_does_not_take_is_an_error_in_c_too_and_nothing_is_written(tmp_path: Path):
+    step = random_step(TINY, "lstm", seed=1)
+    driver, bus = driven(step, lambda bus, image: CDriver(bus, image, tmp_path, memory=MEMORY))
+    driver.load_weights(weights_of(step))
+    before = bus.read_bytes(0, MEMORY + 0x1000)
+    for name, does in REFUSED_IN_C.items():
+        with pytest.raises(ValueError):
+            does(driver, step)
+        assert bus.read_bytes(0, MEMORY + 0x1000) == before, name
+    assert not bus.read32(REGISTERS["done_engine"].address)
+    driver.train_batch(step.samples, step.labels, step.learning_rate)
+    assert_equal(driver.read_weights(), golden_weights(step))
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("memory", [3, 64, (1 << 32) - 128])
+def test_the_memory_begins_where_the_machine_can_address_it_in_c_too(tmp_path: Path, memory: int):
+    image = program_image(TrainingShape.of(random_step(TINY, "lstm", seed=1)))
+    with pytest.raises(ValueError, match="open"):
+        CDriver(ModelBus(image, memory_bytes=1 << 16), image, tmp_path, memory=memory)
 
 
 @pytest.mark.parametrize("memory", [3, 64, -128, (1 << 32) - 128])

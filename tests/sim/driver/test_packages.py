@@ -89,12 +89,12 @@ def test_vivados_commands_in_their_order(folder):
     assert (folder / "ip" / f"{NAME}.v").read_bytes() == (folder / f"{NAME}.v").read_bytes()
     assert ("set_property", "version", VERSION, "core") in said
     joined = [words[2] for words in said if words[:2] == ("ipx::associate_bus_interfaces", "-busif")]
-    assert joined == ["m_axi", "s_axi", "s_axis"]
+    assert joined == ["m_axi", "s_axi", "s_axis", "m_axis"]
     assert ("ipx::infer_bus_interface", "s_axis", "xilinx.com:interface:axis_rtl:1.0", "core") in said
 
 
 def test_interfaces_of_the_packages_are_ports_of_the_core(files):
     verilog = files[f"{NAME}.v"].decode()
     ports = verilog[verilog.index(f"module {NAME}(") :].split(");", 1)[0]
-    for port in ("aclk", "aresetn", "irq", "m_axi_awvalid", "s_axi_awvalid", "s_axis_tvalid"):
+    for port in ("aclk", "aresetn", "irq", "m_axi_awvalid", "s_axi_awvalid", "s_axis_tvalid", "m_axis_tvalid"):
         assert port in ports
