@@ -22,7 +22,7 @@ from deltatrain.accel.origin import (
     recorded_words,
 )
 from deltatrain.accel.quantity import quantity, share
-from deltatrain.reports.page import advice, column_cache, curves, off_chip
+from deltatrain.reports.page import advice, arrays, column_cache, curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.block_diagram import block_diagram
 from deltatrain.reports.page.comparison import compared, cut, pair, parts, told
@@ -207,8 +207,7 @@ def _memory(run: Run) -> Section:
         tables.append(off_chip.table(run.result))
     if run.result.starved_cycles:
         drawings.append(Drawing("What the lanes lacked that waited for matrix columns", off_chip.starved(run.result)))
-    if run.result.counters.cache:
-        tables.append(column_cache.table(run.result))
+    tables += column_cache.tables(run.result) + arrays.tables(run.result)
     if run.held:
         drawings.append(_held(run))
         tables.append(_held_table(run))
