@@ -112,12 +112,13 @@ class Architecture(Description):
 
     def __repr__(self) -> str:
         tiles = f"{self.tiles.count:,} tiles of " if self.tiles.count > 1 else ""
+        arrays = f"{self.engine.arrays:,} arrays of " if self.engine.arrays > 1 else ""
         weight, activation = self.engine.formats.weight.bits, self.engine.formats.activation.bits
         memory = f"{self.remote.device_name}, {quantity(self.remote.bytes, 'B')}"
         homes = ", ".join(f"{use} {home}" for use, home in self.homes.items())
         lines = [
             f"machine {self.name}: {self.about}",
-            f"{tiles}{self.engine.lanes} lanes at {quantity(self.engine.clock_hz, 'Hz')}, "
+            f"{tiles}{arrays}{self.engine.lanes} lanes at {quantity(self.engine.clock_hz, 'Hz')}, "
             f"{quantity(self.peak_macs_per_second, 'MAC/s')}; weights of {weight} bits, activations of {activation}",
             f"local {quantity(self.local.bytes, 'B')}; off-chip {memory}, at most "
             f"{quantity(self.remote_peak_bytes_per_second, 'B/s')}",
@@ -135,7 +136,12 @@ class Architecture(Description):
 
     @property
     def lanes(self) -> int:
-        """Lanes of all tiles together."""
+        """Lanes of all arrays of all tiles together."""
+        return self.engine.arrays * self.row_lanes
+
+    @property
+    def row_lanes(self) -> int:
+        """Lanes that share the rows of a column: those of an array in every tile."""
         return self.tiles.count * self.engine.lanes
 
     @property
@@ -145,13 +151,13 @@ class Architecture(Description):
 
     @property
     def weight_word_bytes(self) -> int:
-        """Bytes of one word of weights: one for each lane of every tile."""
-        return self.lanes * self.engine.formats.weight.bytes
+        """Bytes of one word of weights: one for each lane of an array in every tile."""
+        return self.row_lanes * self.engine.formats.weight.bytes
 
     @property
     def gradient_word_bytes(self) -> int:
-        """Bytes of one word of weight gradients: one for each lane of every tile."""
-        return self.lanes * self.engine.formats.weight_gradient.bytes
+        """Bytes of one word of weight gradients: one for each lane of an array in every tile."""
+        return self.row_lanes * self.engine.formats.weight_gradient.bytes
 
     @property
     def homes(self) -> dict[str, Home]:
@@ -210,9 +216,12 @@ class Architecture(Description):
                 f"dma.buffer_bytes must be less than local.bytes ({self.local.bytes}), not {self.dma.buffer_bytes}"
             )
         word = (self.weight_word_bytes + self.gradient_word_bytes) // self.tiles.count  # the update reads both
-        if self.dma.buffer_bytes < 2 * word:
+        arrays, most = self.engine.arrays, 2 * self.engine.arrays * word
+        if self.dma.buffer_bytes < most:
+            of_arrays = f" for each of {arrays} arrays" if arrays > 1 else ""
             raise ValueError(
-                f"dma.buffer_bytes must hold two words of W and dW ({2 * word} bytes), not {self.dma.buffer_bytes}"
+                f"dma.buffer_bytes must hold two words of W and dW{of_arrays} ({most} bytes), "
+                f"not {self.dma.buffer_bytes}"
             )
         if self.cache is not None and (problem := self._no_cache(self.cache)):
             raise ValueError(f"cache.{problem}")

@@ -114,7 +114,8 @@ class PhaseCounters(Description):
         """Return over `lanes` lanes how many busy cycles each had no weight in, because the column had none there.
 
         A column of R rows leaves lanes of its last word empty (`accel.column`), and compressed columns those of short
-        lanes; so do tiles with fewer rows than the fullest, and an op in which nothing fired.
+        lanes; so do tiles with fewer rows than the fullest, arrays with fewer columns than another, and an op in which
+        nothing fired.
         """
         return self.busy_cycles * lanes - self.macs
 
@@ -133,6 +134,21 @@ class CacheCounters(Description):
     hits: Count
     misses: Count
     write_backs: Count
+
+
+class ArrayCounters(Description):
+    """Several arrays in one phase of training (`accel.arrays`).
+
+    Attributes
+    ----------
+    imbalance_cycles
+        Cycles in which an array had no word because another had more columns, summed over the arrays.
+    added_sums
+        Sums of arrays that were added to those of the first.
+    """
+
+    imbalance_cycles: Count
+    added_sums: Count
 
 
 class RemoteCounters(Description):
@@ -202,7 +218,7 @@ class Counters(Description):
     clock_hz
         The engine's clock.
     lanes
-        Multiply-accumulate lanes, of all tiles.
+        Multiply-accumulate lanes, of all arrays of all tiles.
     units
         By unit; each adds up to `cycles`.
     phases
@@ -211,6 +227,8 @@ class Counters(Description):
         The off-chip memory.
     cache
         What was looked up in the column cache, by phase; left out where there is none.
+    arrays
+        What several arrays waited for each other, and added up, by phase; left out where there is one.
     work
         Action counts (`accel.work.Work`).
     """
@@ -222,6 +240,7 @@ class Counters(Description):
     phases: dict[str, PhaseCounters]
     remote: RemoteCounters
     cache: dict[str, CacheCounters] = Field(default_factory=dict, exclude_if=lambda phases: not phases)
+    arrays: dict[str, ArrayCounters] = Field(default_factory=dict, exclude_if=lambda phases: not phases)
     work: dict[str, Count]
 
     @property

@@ -138,7 +138,9 @@ class Engine(Description):
     clock_hz
         The clock. Its period is a ratio (10**12 / clock_hz picoseconds), never rounded.
     lanes
-        P, multiply-accumulate lanes. Row r of a matrix lives in lane r mod P.
+        P, multiply-accumulate lanes of an array. Row r of a matrix lives in lane r mod P.
+    arrays
+        A, arrays of P lanes. They take A fired columns at a time; column j is one of array j mod A (`accel.arrays`).
     encoder_elements
         S, elements that the delta encoder looks at in one cycle.
     elementwise_lanes
@@ -162,6 +164,7 @@ class Engine(Description):
 
     clock_hz: Hertz
     lanes: Width
+    arrays: Width = Field(default=1, exclude_if=lambda arrays: arrays == 1)
     encoder_elements: Width
     elementwise_lanes: Width
     formats: Formats
@@ -174,6 +177,19 @@ class Engine(Description):
     def _lists_stream_in_turn(self) -> Engine:
         if self.list_streams and not self.in_turn:
             raise ValueError("list_streams must be false unless in_turn is true")
+        return self
+
+    @model_validator(mode="after")
+    def _arrays_add_in_any_order(self) -> Engine:
+        if self.arrays > 1 and self.formats.memory_overflow != "wrap":
+            raise ValueError(
+                f"arrays must be 1, not {self.arrays}, unless formats.memory_overflow is 'wrap': what saturates "
+                "depends on the order in which columns are added"
+            )
+        if self.arrays > 1 and self.list_streams:
+            raise ValueError(
+                f"arrays must be 1, not {self.arrays}, where list_streams is true: a list is dealt out whole"
+            )
         return self
 
     @property

@@ -49,6 +49,9 @@ class Ops:
         says what its own are. With several tiles, those of the tile with the most to do.
     other_count, other_words
         What the other tiles add to `count` and to `words`; 0 with one tile.
+    turns
+        In how many turns several arrays take the op's whole columns (`accel.arrays`); one array takes `count`, whatever
+        stands here.
     rows
         Matrix rows of all tiles. The work of a mode without a matrix takes something else in their place.
     written_bytes
@@ -78,6 +81,7 @@ class Ops:
     words: NDArray[np.int64]
     other_count: NDArray[np.int64]
     other_words: NDArray[np.int64]
+    turns: NDArray[np.int64]
     rows: NDArray[np.int64]
     written_bytes: NDArray[np.int64]
     dense_count: NDArray[np.int64]
@@ -137,6 +141,7 @@ _COLUMN_TYPES: dict[str, type[np.signedinteger]] = {
     "words": np.int64,
     "other_count": np.int64,
     "other_words": np.int64,
+    "turns": np.int64,
     "rows": np.int64,
     "written_bytes": np.int64,
     "dense_count": np.int64,

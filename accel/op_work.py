@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.arrays import dealt_out
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import MODES
+from deltatrain.accel.modes import MODES, array_mode
 from deltatrain.accel.op_table import ENGINE, MODE_NAMES, NO_TENSOR, PHASES, UNITS, Ops
 from deltatrain.accel.tensor import CompressedColumns
 from deltatrain.accel.tiles import Tiles
@@ -82,11 +83,54 @@ class OpWork:
         return words
 
     @cached_property
+    def turns(self) -> NDArray[np.int64]:
+        """In how many turns the arrays take the columns of each op; 0 without a matrix."""
+        ops = self.ops
+        turns: NDArray[np.int64] = np.where(ops.tensor == NO_TENSOR, 0, ops.count if self._one_array else ops.turns)
+        return turns
+
+    @cached_property
+    def lane_words(self) -> NDArray[np.int64]:
+        """Words that the array with the most to do takes in each op: one a cycle; 0 without a matrix.
+
+        In each turn it is the longest column. With one array that is `list_words`.
+        """
+        if self._one_array:
+            return self.list_words
+        ops, words = self.ops, self.turns * self.ops.words
+        for number, columns in self.compressed:
+            for op in np.flatnonzero(ops.tensor == number).tolist():
+                start = int(ops.list_start[op])
+                listed = self.columns[start : start + int(ops.count[op])]
+                order, turn = dealt_out(listed, self.engine.arrays)
+                longest = np.zeros(int(self.turns[op]), dtype=np.int64)
+                np.maximum.at(longest, turn, columns.words[listed[order]])
+                words[op] = longest.sum()
+        return words
+
+    @cached_property
+    def imbalance_cycles(self) -> NDArray[np.int64]:
+        """Cycles in which arrays had no word of a column in each op while another had one, summed over the arrays."""
+        waited: NDArray[np.int64] = self.engine.arrays * self.lane_words - self.list_words
+        return waited
+
+    @cached_property
+    def added_sums(self) -> NDArray[np.int64]:
+        """Sums of arrays that each op adds to those of the first: of `matvec` alone, and if any column fired."""
+        adds = self.ops.is_mode("matvec") & (self.turns > 0)
+        added: NDArray[np.int64] = adds * (self.engine.arrays - 1) * self.ops.rows
+        return added
+
+    @property
+    def _one_array(self) -> bool:
+        return self.engine.arrays == 1
+
+    @cached_property
     def issue_cycles(self) -> NDArray[np.int64]:
         """Cycles of each op by its mode's law, without waiting for anything."""
         ops, cycles = self.ops, np.zeros(len(self.ops), dtype=np.int64)
         matrix = ops.tensor != NO_TENSOR
-        count, words = np.where(matrix, self.list_words, ops.count), np.where(matrix, 1, ops.words)
+        count, words = np.where(matrix, self.lane_words, ops.count), np.where(matrix, 1, ops.words)
         for code, name in enumerate(MODE_NAMES):
             chosen = ops.mode == code
             cycles[chosen] = MODES.load(name).issue_cycles(count[chosen], words[chosen])
@@ -125,6 +169,7 @@ class OpWork:
             rows = np.flatnonzero(ops.mode == code)
             law = MODES.load(MODE_NAMES[code]).work
             actions = Work(*law(ops.total_count[rows], self._mean_words[rows], ops.rows[rows], engine))
+            actions = self._in_turns(actions, MODE_NAMES[code], rows)
             actions = actions._replace(local_write_bytes=actions.local_write_bytes + ops.written_bytes[rows])
             if self.compressed:
                 actions = self._of_existing_weights(actions, rows)
@@ -139,6 +184,14 @@ class OpWork:
         for number, _ in self.compressed:
             words = np.where(self.ops.tensor == number, self.list_words / np.maximum(self.ops.count, 1), words)
         return words
+
+    def _in_turns(self, actions: Work, mode: str, rows: NDArray[np.int64]) -> Work:
+        """Return the actions of ops `rows`, of which the law of one array made `actions`, on all arrays."""
+        of_arrays = None if self._one_array else array_mode(mode)
+        if of_arrays is None:
+            return actions
+        more = of_arrays.in_turns(self.list_words[rows], self.lane_words[rows], self.turns[rows], self.engine)
+        return Work(*(one + other for one, other in zip(actions, more, strict=True)))
 
     def _of_existing_weights(self, actions: Work, rows: NDArray[np.int64]) -> Work:
         """Return the actions of ops `rows`, of which a law of whole columns made `actions`, on compressed columns.

@@ -151,6 +151,25 @@ def cache_rows(result: Result) -> list[Row]:
     return found
 
 
+def array_rows(result: Result) -> list[Row]:
+    """Return one row for each phase in which several arrays had columns; none on a machine of one array.
+
+    Columns: those of `ArrayCounters`, and ``imbalance``, the share of the arrays' busy cycles in which one had no
+    column; of a dense run the same as ``dense_...``.
+    """
+    found, engine = [], result.architecture["engine"]
+    for name in result.counters.arrays:
+        row: Row = {"phase": name}
+        for run, one in result.runs.items():
+            prefix, counted, busy = "dense_" * (run == "dense"), one.arrays[name], one.phases[name].busy_cycles
+            row[f"{prefix}imbalance"] = counted.imbalance_cycles / (busy * engine["arrays"]) if busy else 0.0
+            row[f"{prefix}imbalance_cycles"] = counted.imbalance_cycles
+            row[f"{prefix}added_sums"] = counted.added_sums
+        if any(run.phases[name].busy_cycles for run in result.runs.values()):
+            found.append(row)
+    return found
+
+
 def _memory_row(run: Counters) -> Row:
     remote = run.remote
     requests = remote.row_hits + remote.row_misses + remote.row_conflicts

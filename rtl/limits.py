@@ -50,6 +50,8 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     if ports != 2:
         reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
+    if engine.arrays > 1:
+        reasons.append(f"the gates have one array of lanes: engine.arrays must be 1, not {engine.arrays}")
     if architecture.cache is not None:
         reasons.append("the gates have no column cache: cache must be left out")
     word_bytes = engine.lanes * engine.formats.activation.bytes

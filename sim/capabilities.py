@@ -15,7 +15,7 @@ from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.dataset import SYNTHETIC
-from deltatrain.workloads.lowering.limits import forward_limits, stream_limits, workload_limits
+from deltatrain.workloads.lowering.limits import array_limits, forward_limits, stream_limits, workload_limits
 from deltatrain.workloads.plain_learning import dense_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
@@ -97,7 +97,7 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
     what = "a plan of checkpoints"
     reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
-    reasons += stream_limits(workload, what)
+    reasons += stream_limits(workload, what) + array_limits(architecture)
     if architecture.cache is not None:
         reasons.append(f"cache must be left out for {what}, which predicts no hits")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])

@@ -66,6 +66,13 @@ class Mode(Protocol):
         """Return the op's actions."""
 
 
+class ArrayMode(Mode, Protocol):
+    """A mode of the lanes that reads something else than columns, which arrays read together (`accel.arrays`)."""
+
+    def in_turns(self, list_words: Counts, lane_words: Counts, turns: Counts, engine: Engine) -> Work:
+        """Return what is to be added to `work` where several arrays take the columns (`accel.op_work.OpWork`)."""
+
+
 class EncoderMode(Mode, Protocol):
     """A mode of the encoder: how a stream becomes a list of fired elements, and what that means backward.
 
@@ -93,6 +100,12 @@ class EncoderMode(Mode, Protocol):
 
 
 MODES = ModuleFamily[Mode]("deltatrain.accel.modes", "mode", Mode)
+
+
+def array_mode(name: str) -> ArrayMode | None:
+    """Return the mode called `name` if it is an `ArrayMode`."""
+    mode = MODES.load(name)
+    return cast(ArrayMode, mode) if hasattr(mode, "in_turns") else None
 
 
 def encoder_mode(name: str) -> EncoderMode:

@@ -1,11 +1,13 @@
 """Forward: y += W[:, j] * delta_j for each fired column j.
 
 Products are exact. The columns come in the order of the list and y is fitted to ``formats.memory`` after each, as the
-accumulator has no more bits; the order matters only where it saturates.
+accumulator has no more bits; the order matters only where it saturates. Several arrays add up their own columns and
+then their sums (`accel.arrays`): M must wrap there, so that no order matters.
 """
 
 from __future__ import annotations
 
+from deltatrain.accel.arrays import adder_stages
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import Integers, accumulate
@@ -57,9 +59,11 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the depth of the lanes' pipeline, with the adder tree of `matvec_t` and the storing of what it made.
 
-    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.unit`.
+    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.unit`. The tree over
+    the arrays stands before the addition to M, which is a cycle shorter than the tree over the lanes with what is
+    behind it: so it tells only where there are more than twice as many arrays as lanes.
     """
-    return 5 + (engine.lanes - 1).bit_length() + SOON_CYCLES
+    return 5 + max((engine.lanes - 1).bit_length(), adder_stages(engine.arrays) - 1) + SOON_CYCLES
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
@@ -71,3 +75,15 @@ def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
         local_read_bytes=entries * (formats.weight.bytes + formats.memory.bytes),
         local_write_bytes=entries * formats.memory.bytes,
     )
+
+
+def in_turns(list_words: Counts, lane_words: Counts, turns: Counts, engine: Engine) -> Work:
+    """Return what `work` lacks where several arrays take the columns in turns: their sums instead of M for each column.
+
+    A word is one of P sums. The first array adds to M itself, the others to sums of their own, of which the first turn
+    reads none. The last turn adds them all up, and writes M alone. So in each turn but one all arrays read and write.
+    Turns of compressed columns are of different lengths: that one is taken for one of the mean length.
+    """
+    words = lane_words + (lane_words - lane_words // turns.clip(1)) * (engine.arrays - 1)
+    more = (words - list_words) * engine.lanes * engine.formats.memory.bytes
+    return Work(local_read_bytes=more, local_write_bytes=more)

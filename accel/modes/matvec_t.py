@@ -55,3 +55,11 @@ def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
         local_read_bytes=entries * (formats.weight.bytes + formats.gradient.bytes) + count * formats.gradient.bytes,
         local_write_bytes=2 * count * formats.gradient.bytes,
     )
+
+
+def in_turns(list_words: Counts, lane_words: Counts, turns: Counts, engine: Engine) -> Work:
+    """Return what `work` has too much where several arrays take the columns in turns, as a negative number of bytes.
+
+    All arrays work on the same rows at once, so that a word of gradients is read once a turn for all of them.
+    """
+    return Work(local_read_bytes=(lane_words - list_words) * engine.lanes * engine.formats.gradient.bytes)

@@ -8,7 +8,7 @@ where it saturates.
 from __future__ import annotations
 
 from deltatrain.accel.engine import Engine, Formats
-from deltatrain.accel.modes import matvec
+from deltatrain.accel.modes import matvec, matvec_t
 from deltatrain.accel.number import Integers, fit
 from deltatrain.accel.work import Counts, Work
 
@@ -20,6 +20,7 @@ and the lanes' stages 0 to 4 (`rtl.lanes.unit`, `rtl.engine.matrix_store`)."""
 
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles
+in_turns = matvec_t.in_turns
 
 
 def result(dW_fired: Integers, g: Integers, delta: Integers, formats: Formats) -> Integers:

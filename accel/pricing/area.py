@@ -73,21 +73,25 @@ def _multipliers(machine: Architecture, known: Prices) -> dict[str, float]:
     first, second, _ = map(max, zip(*lane_operands(formats).values(), strict=True))
     widest = elementwise_bits(formats)
     of_elementwise = engine.elementwise_lanes * _ELEMENTWISE_MULTIPLIERS
-    found = (engine.lanes * multipliers(known, first, second), of_elementwise * multipliers(known, widest, widest))
+    lanes = engine.arrays * engine.lanes
+    found = (lanes * multipliers(known, first, second), of_elementwise * multipliers(known, widest, widest))
     return dict(zip(_PARTS["multiply"], found, strict=True))
 
 
 def _adders(machine: Architecture, known: Prices) -> dict[str, float]:
     """Return how many of the table's adders each component of a tile is worth.
 
-    A lane adds to M, to dW and to W; one tree with an accumulator behind it adds up all lanes' products for `matvec_t`;
-    the encoder subtracts and compares each element that it looks at.
+    A lane adds to M, to dW and to W; one tree with an accumulator behind it adds up all lanes' products of an array for
+    `matvec_t`; a tree for each lane adds up the sums of several arrays; the encoder subtracts and compares each element
+    that it looks at.
     """
     engine, formats = machine.engine, machine.engine.formats
     of_lane = formats.memory_bits + formats.weight_gradient_bits + formats.weight.bits
+    lanes = engine.arrays * engine.lanes
     found = (
-        engine.lanes * adders(known, of_lane),
-        engine.lanes * adders(known, formats.memory_bits),
+        lanes * adders(known, of_lane),
+        lanes * adders(known, formats.memory_bits),
         2 * engine.encoder_elements * adders(known, formats.activation.bits),
     )
-    return dict(zip(_PARTS["add"], found, strict=True))
+    of_arrays = {"adders of arrays": (lanes - engine.lanes) * adders(known, formats.memory_bits)}
+    return dict(zip(_PARTS["add"], found, strict=True)) | (of_arrays if engine.arrays > 1 else {})

@@ -32,11 +32,12 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
     Notes
     -----
     A multiply-accumulate is one multiplication and one addition, of the widths that its phase works with
-    (`accel.pricing.arithmetic`). The local memory is priced by its banks (`accel.pricing.sram`), the tags of a column
-    cache as one more memory, whose lines are in the local one (`accel.pricing.cache_tags`). They leak all the time:
-    where the table tells how much, that is a component of its own. Where the part's currents are published, they price
-    the DRAM at every fidelity (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM.
-    Otherwise the table prices its bytes: the component `BY_TABLE`, which `not_priced` tells.
+    (`accel.pricing.arithmetic`); a sum that several arrays add up is one addition more for each but the first. The
+    local memory is priced by its banks (`accel.pricing.sram`), the tags of a column cache as one more memory, whose
+    lines are in the local one (`accel.pricing.cache_tags`). They leak all the time: where the table tells how much,
+    that is a component of its own. Where the part's currents are published, they price the DRAM at every fidelity
+    (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM. Otherwise the table prices
+    its bytes: the component `BY_TABLE`, which `not_priced` tells.
     """
     price, local, work = prices(architecture.energy), architecture.local, counters.work
     formats = architecture.engine.formats
@@ -47,6 +48,9 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
         "encoder": work["compares"] * adders(price, formats.activation.bits, "compare") * price("compare", "pj"),
         "local memory": reads * sram.access_pj(local, price, "read") + writes * sram.access_pj(local, price, "write"),
     }
+    if counters.arrays:
+        added = sum(phase.added_sums for phase in counters.arrays.values())
+        picojoules["sums of arrays"] = added * adders(price, formats.memory_bits) * price("add", "pj")
     if counters.cache:
         picojoules[cache_tags.TAGS] = cache_tags.lookups_pj(architecture, counters.cache.values(), price)
     found = {component: pj * 1e-12 for component, pj in picojoules.items()}

@@ -19,9 +19,11 @@ _COLUMNS = {
 }
 
 
-def table(result: Result) -> Table:
-    """Return the table of a result whose machine has a column cache."""
+def tables(result: Result) -> list[Table]:
+    """Return the table of a result whose machine has a column cache, none of any other."""
+    if not result.counters.cache:
+        return []
     rows = cache_rows(result)
     columns = {key: heading for key, heading in _COLUMNS.items() if rows and key in rows[0]}
     note = "Runs of columns that were looked up, and dirty lines that went out to make room, or before the update."
-    return of_rows("Column cache", rows, columns, note)
+    return [of_rows("Column cache", rows, columns, note)]

@@ -45,7 +45,11 @@ def blocks(run: Run) -> dict[str, Block]:
         ),
         "local": _local(run, machine),
         "encoder": Block("Delta encoder", (f"{engine.encoder_elements} elements a cycle",), (_busy(busy["encoder"]),)),
-        "engine": Block(f"{engine.lanes} lanes", ("multiply-accumulate",), (_busy(busy["engine"]),)),
+        "engine": Block(
+            f"{engine.arrays} x {engine.lanes} lanes" if engine.arrays > 1 else f"{engine.lanes} lanes",
+            ("multiply-accumulate",),
+            (_busy(busy["engine"]),),
+        ),
         "elementwise": Block(
             "Element-wise unit", (f"{engine.elementwise_lanes} neurons at once",), (_busy(busy["elementwise"]),)
         ),

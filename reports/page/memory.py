@@ -8,7 +8,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.memory import IdealDevice
 from deltatrain.accel.origin import origin_of
 from deltatrain.accel.quantity import quantity, share
-from deltatrain.reports.page import column_cache, curves, off_chip
+from deltatrain.reports.page import arrays, column_cache, curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.comparison import compared, pair, told
 from deltatrain.reports.page.contents import Run
@@ -40,8 +40,7 @@ def section(run: Run) -> Section:
         tables.append(off_chip.table(run.result))
     if run.result.starved_cycles:
         drawings.append(Drawing("What the lanes lacked that waited for matrix columns", off_chip.starved(run.result)))
-    if run.result.counters.cache:
-        tables.append(column_cache.table(run.result))
+    tables += column_cache.tables(run.result) + arrays.tables(run.result)
     if run.held:
         drawings.append(_held(run))
         tables.append(_held_table(run))

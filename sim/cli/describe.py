@@ -154,6 +154,7 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
         ("multiply-accumulates", quantity(macs, "MAC/s")),
         ("off-chip bytes", quantity(rate, "B/s")),
         ("balance", f"{macs / rate:.3g} multiply-accumulates for each off-chip byte keep both busy"),
+        *_of_arrays(machine),
         ("word of weights", f"{machine.weight_word_bytes} bytes, one weight for each lane"),
         ("word of gradients", f"{machine.gradient_word_bytes} bytes"),
         ("area of what is priced", f"{sum(area(machine).mm2.values()):.3g} mm²"),
@@ -189,6 +190,16 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     return list(parts)
 
 
+def _of_arrays(machine: Architecture) -> list[tuple[str, str]]:
+    """Return what several arrays take at once, and what of it the port brings."""
+    arrays, lanes = machine.engine.arrays, machine.engine.lanes
+    if arrays == 1:
+        return []
+    taken = arrays * machine.weight_word_bytes
+    brought = f"take {taken:,} bytes of weights a cycle; the port brings {machine.dma.bytes_per_cycle:,}"
+    return [("arrays", f"{arrays:,} of {lanes:,} lanes, a column each: they {brought}")]
+
+
 def _placement(machine: Architecture, workload: Workload, output: Output) -> list[RenderableType]:
     """Return where the matrices live and how full the memories are."""
     from deltatrain.sim import flow
@@ -222,7 +233,7 @@ def _placement(machine: Architecture, workload: Workload, output: Output) -> lis
 
 def _empty_lanes(machine: Architecture, tensor: Tensor, rows: int) -> int:
     """Return how many lanes hold no row of a column; tiles share columns of the read-out, and rows of the others."""
-    lanes = machine.engine.lanes if tensor.stream == "readout" else machine.lanes
+    lanes = machine.engine.lanes if tensor.stream == "readout" else machine.row_lanes
     return tensor.words * lanes - rows
 
 

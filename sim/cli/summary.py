@@ -26,6 +26,7 @@ from deltatrain.reports.table import (
     Cell,
     Row,
     area_rows,
+    array_rows,
     busy_note,
     cache_rows,
     energy_rows,
@@ -51,6 +52,8 @@ def summary(result: Result) -> list[RenderableType]:
     parts = [_headline(result), *(part(result) for part in (_phases, _stalls, _units, _bytes, _memory))]
     if result.counters.cache:
         parts.append(_cache(result))
+    if result.counters.arrays:
+        parts.append(_arrays(result))
     if result.energy_j:
         parts.append(_energy(result))
     if result.area_mm2:
@@ -168,6 +171,20 @@ def _cache(result: Result) -> RenderableType:
     columns = [f"{title}{name}" for _, title in _OF_RUNS[: len(result.runs)] for name in _CACHE_COLUMNS]
     note = "Runs of columns that were looked up, and dirty lines that went out."
     return table("Column cache", ["phase", *columns], map(cells, cache_rows(result)), note)
+
+
+def _arrays(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        found = [str(row["phase"])]
+        for prefix, _ in _OF_RUNS[: len(result.runs)]:
+            counts = (quantity(_number(row[f"{prefix}{name}"])) for name in ("imbalance_cycles", "added_sums"))
+            found += [share(_number(row[f"{prefix}imbalance"])), *counts]
+        return found
+
+    names = ("without a column", "cycles", "sums added")
+    columns = [f"{title}{name}" for _, title in _OF_RUNS[: len(result.runs)] for name in names]
+    note = "Share of the busy cycles in which an array had no column left while another had; cycles of all arrays."
+    return table("Arrays of lanes", ["phase", *columns], map(cells, array_rows(result)), note)
 
 
 def _energy(result: Result) -> RenderableType:

@@ -9,9 +9,7 @@ called with, so most are handed on as words of `s`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
 
 from deltatrain.accel.column_cache import HIT_CYCLES
 from deltatrain.sim.dram.kernel import AWAIT, HAND_OVER
@@ -20,46 +18,33 @@ from deltatrain.sim.dram.words import KNOWN_FROM
 from deltatrain.sim.machine import column_words as w
 from deltatrain.sim.machine import segments as of
 from deltatrain.sim.machine.called_kernel import Dram, called_control
+from deltatrain.sim.machine.lanes_law import arrive, consume, in_law, leave, record
 from deltatrain.sim.memory.passage import Passage, Stretch
 from deltatrain.sim.memory.passing import pass_on, scaled
 from deltatrain.workloads.compiling import compiled
 
 _NEVER_TICK, _MOST_BURSTS = 1 << 60, 1 << 16
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-
-def _compiled(function: _Function) -> _Function:
-    """Compile a function at its first call from compiled code, without counting references: nothing is made here."""
-    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy", _nrt=False)
-
-
-@_compiled
-def _record(s: Integers, begin: int, number: int) -> int:
-    """Return the place of a record of the ring that begins at a place."""
-    place: int = begin + (number & s[w.MASK]) * w.RECORD_WORDS
-    return place
-
-
-@_compiled
+@in_law
 def _next(s: Integers, ring: int, word: int) -> int:
     """Return the cycle that is a word of the first record of a ring."""
     if s[ring + 1] == s[ring + 2]:
         return w.NEVER
-    cycle: int = s[_record(s, s[ring], s[ring + 1]) + word]
+    cycle: int = s[record(s, s[ring], s[ring + 1]) + word]
     return cycle
 
 
 # ------------------------------------------------------------------------------------------------ requests
 
 
-@_compiled
+@in_law
 def _tick(s: Integers, cycle: int) -> int:
     """Return the tick in which the controller sees a request of a cycle."""
     return _NEVER_TICK if cycle >= w.NEVER else scaled(cycle + s[w.DELAY], s[w.TICKS], s[w.CYCLES])
 
 
-@_compiled
+@in_law
 def _take(s: Integers, m: Dram, request: int) -> bool:
     """Hand a request to the controller; return whether the ring of tickets had room for it."""
     cycle, size_bytes, ticket = s[request + w.WHEN], s[request + w.MUCH], m.words[s[w.TICKETS_AT]]
@@ -67,7 +52,7 @@ def _take(s: Integers, m: Dram, request: int) -> bool:
     count = (s[request + w.WHERE] + size_bytes - 1) // s[w.BURST_BYTES] + 1 - burst
     s[w.FIRST_TICKET], s[w.LAST_TICKET] = ticket, ticket + count
     if s[w.FIRST_READ] < s[w.NEXT_READ]:
-        s[w.FIRST_TICKET] = s[_record(s, s[w.READS], s[w.FIRST_READ]) + w.TICKET]
+        s[w.FIRST_TICKET] = s[record(s, s[w.READS], s[w.FIRST_READ]) + w.TICKET]
     if s[w.LAST_TICKET] - s[w.FIRST_TICKET] > len(m.done):
         return False
     tick, kind = _tick(s, cycle), s[request + w.KIND]
@@ -79,7 +64,7 @@ def _take(s: Integers, m: Dram, request: int) -> bool:
     accepted = m.words[s[w.ACCEPTED_AT]]
     if kind == w.READ:
         s[w.READ_BYTES] += size_bytes
-        read = _record(s, s[w.READS], s[w.NEXT_READ])
+        read = record(s, s[w.READS], s[w.NEXT_READ])
         s[w.NEXT_READ] += 1
         for n in range(w.REQUEST_WORDS):
             s[read + n] = s[request + n]
@@ -95,13 +80,13 @@ def _take(s: Integers, m: Dram, request: int) -> bool:
     return True
 
 
-@_compiled
+@in_law
 def _settle(s: Integers, m: Dram) -> bool:
     """Hand over the next posted write; return whether the ring of tickets had room for it."""
-    post = _record(s, s[w.POSTS], s[w.FIRST_POST])
+    post = record(s, s[w.POSTS], s[w.FIRST_POST])
     if not _take(s, m, post):
         return False
-    _leave(s, s[w.LAST_TAKEN], post + w.FREED)
+    leave(s, s[w.LAST_TAKEN], post + w.FREED)
     if s[post + w.IS_OUT]:
         s[w.OUTS] += 1
         s[w.WENT_OUT] = s[post + w.WHEN]
@@ -109,98 +94,10 @@ def _settle(s: Integers, m: Dram) -> bool:
     return True
 
 
-# ------------------------------------------------------------------------------------------------ buffer and lanes
-
-
-@_compiled
-def _leave(s: Integers, cycle: int, size: int) -> None:
-    """Let as many bytes as stand at a place leave the buffer in a cycle."""
-    at = s[w.NEXT_LEAVE]
-    place = _record(s, s[w.LEAVES], at)
-    while at > s[w.FIRST_LEAVE]:
-        before = _record(s, s[w.LEAVES], at - 1)
-        if s[before + w.LEAVES_AT] <= cycle:
-            break
-        s[place + w.LEAVES_AT], s[place + w.LEFT_BYTES] = s[before + w.LEAVES_AT], s[before + w.LEFT_BYTES]
-        at, place = at - 1, before
-    s[place + w.LEAVES_AT], s[place + w.LEFT_BYTES] = cycle, s[size]
-    s[w.NEXT_LEAVE] += 1
-
-
-@_compiled
-def _note_gaps(s: Integers, gaps: Integers, segment: int, start: int, end: int) -> None:
-    """Note why lanes waited for a segment in the cycles from `start` to before `end`."""
-    for why in range(w.OF_CACHE):
-        stop = min(s[segment + w.ROOM_WANTED + why], end)
-        if stop > start:
-            _note_gap(s, gaps, start, stop, why)
-            start = stop
-    if end > start:
-        _note_gap(s, gaps, start, end, w.OF_CACHE)
-
-
-@_compiled
-def _note_gap(s: Integers, gaps: Integers, start: int, end: int, why: int) -> None:
-    at = s[w.GAPS] * w.GAP_WORDS
-    gaps[at], gaps[at + 1], gaps[at + 2] = start, end, why
-    s[w.GAPS] += 1
-
-
-@_compiled
-def _consume(s: Integers, gaps: Integers) -> None:
-    """Let the lanes' op take what has arrived for it, in its order."""
-    while s[w.LEFT] and s[w.FIRST_SEGMENT] < s[w.FIRST_MISSING]:
-        segment = _record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
-        s[w.FIRST_SEGMENT] += 1
-        words, out_words, begin = s[segment + w.WORDS], s[segment + w.OUT_WORDS], s[w.FREE]
-        s[w.FREE] = max(begin + words, s[segment + w.SEGMENT_READY])
-        if s[w.FREE] - words > begin:
-            _note_gaps(s, gaps, segment, begin, s[w.FREE] - words)
-        s[w.LEFT] -= words
-        if out_words > words:  # the lanes wait until all of the line that goes out is read
-            s[w.FREE] += out_words - words
-            _note_gap(s, gaps, s[w.FREE] - (out_words - words), s[w.FREE], w.OF_CACHE)
-        if s[w.RETURNS] or out_words:
-            _go_back(s, segment)
-        else:
-            _leave(s, s[w.FREE], segment + w.HELD)
-
-
-@_compiled
-def _go_back(s: Integers, segment: int) -> None:
-    """Post what the lanes made of a segment, or the line that goes out for it."""
-    is_out = s[segment + w.OUT_WORDS] > 0
-    for place in range(segment + w.OUT if is_out else segment + w.PLACES, segment + w.NO_BYTES, 2):
-        if s[place + 1]:
-            post = _record(s, s[w.POSTS], s[w.NEXT_POST])
-            s[post + w.KIND], s[post + w.WHEN] = w.WRITE, s[w.FREE] + s[w.DRAIN]
-            s[post + w.WHERE], s[post + w.MUCH] = s[place], s[place + 1]
-            s[post + w.FREED] = s[segment + w.HELD] if is_out else s[place + 1]
-            s[post + w.IS_OUT] = is_out
-            s[w.NEXT_POST] += 1
-
-
-@_compiled
-def _arrive(s: Integers, gaps: Integers, number: int) -> None:
-    """Note that what was told last is of a segment, and let the lanes go on if it was the last of it."""
-    segment = _record(s, s[w.SEGMENTS], number)
-    s[segment + w.MISSING] -= 1
-    s[segment + w.SEGMENT_READY] = max(s[segment + w.SEGMENT_READY], s[w.READY])
-    s[segment + w.SEGMENT_COME] = max(s[segment + w.SEGMENT_COME], s[w.COME])
-    s[segment + w.LAST_PASSED] = max(s[segment + w.LAST_PASSED], s[w.TOLD_PASSED])
-    if s[segment + w.MISSING] == 0:
-        ring = s[w.SEGMENTS]
-        while s[w.FIRST_MISSING] < s[w.NEXT_SEGMENT] and not s[_record(s, ring, s[w.FIRST_MISSING]) + w.MISSING]:
-            s[w.FIRST_MISSING] += 1  # what comes from the cache may be there before what was asked for earlier
-        _consume(s, gaps)
-        if s[w.MOST_ASKED] >= 0 and s[segment + w.AFTER] == w.NEVER:
-            _leave(s, s[segment + w.LAST_PASSED] + 1, segment + w.NO_BYTES)
-
-
 # ------------------------------------------------------------------------------------------------ the fetch
 
 
-@_compiled
+@in_law
 def _look(s: Integers, segments: Integers, cycle: int) -> bool:
     """Let the fetch take room for its next segment if there is any in a cycle; False if there is no segment left."""
     n = s[w.SEGMENT]
@@ -210,7 +107,7 @@ def _look(s: Integers, segments: Integers, cycle: int) -> bool:
         s[w.FETCH], s[w.OUTS_WANTED] = w.WAITS_FOR_OUTS, segments[n, of.BEHIND]
         return True
     while _next(s, w.LEAVES, w.LEAVES_AT) <= cycle:
-        left = _record(s, s[w.LEAVES], s[w.FIRST_LEAVE])
+        left = record(s, s[w.LEAVES], s[w.FIRST_LEAVE])
         s[w.USED] -= s[left + w.LEFT_BYTES]
         s[w.ASKED] -= s[left + w.LEFT_BYTES] == 0
         s[w.FIRST_LEAVE] += 1
@@ -227,10 +124,10 @@ def _look(s: Integers, segments: Integers, cycle: int) -> bool:
     return True
 
 
-@_compiled
+@in_law
 def _enter(s: Integers, segments: Integers, n: int, asks: bool) -> None:
     """Enter a segment of the op among those in flight."""
-    segment = _record(s, s[w.SEGMENTS], s[w.NEXT_SEGMENT])
+    segment = record(s, s[w.SEGMENTS], s[w.NEXT_SEGMENT])
     s[w.NEXT_SEGMENT] += 1
     first, words = segments[n, of.FIRST_WORD], segments[n, of.WORDS]
     s[segment + w.WORDS], s[segment + w.MISSING] = words, s[w.MATRICES] if asks else 1
@@ -242,11 +139,12 @@ def _enter(s: Integers, segments: Integers, n: int, asks: bool) -> None:
         s[place] = s[w.ADDRESS + number] + first * s[w.WORD_BYTES + number]
         s[place + 1] = size_bytes if asks and number < s[w.MATRICES] else 0
     s[segment + w.HELD], s[segment + w.OUT_WORDS] = segments[n, of.HELD_BYTES], segments[n, of.OUT_WORDS]
+    s[segment + w.ABREAST] = segments[n, of.ABREAST]
     if s[segment + w.OUT_WORDS]:
         s[segment + w.OUT], s[segment + w.OUT + 1] = segments[n, of.OUT_ADDRESS], segments[n, of.OUT_BYTES]
 
 
-@_compiled
+@in_law
 def _next_act(s: Integers) -> int:
     """Return the next cycle in which the fetch can do anything."""
     if s[w.FETCH] == w.IDLE:
@@ -260,14 +158,14 @@ def _next_act(s: Integers) -> int:
     return cycle
 
 
-@_compiled
+@in_law
 def _act(s: Integers, m: Dram, segments: Integers, gaps: Integers, cycle: int) -> int:
     """Let the fetch do what it can in a cycle."""
     if s[w.FETCH] == w.BEGINS:
         s[w.REQUEST] = max(s[w.REQUEST], cycle + s[w.LOOKUP])
     elif s[w.FETCH] >= w.ASKS:
         number, matrix = s[w.NEXT_SEGMENT] - 1, s[w.FETCH] - w.ASKS
-        segment = _record(s, s[w.SEGMENTS], number)
+        segment = record(s, s[w.SEGMENTS], number)
         if s[segment + w.AFTER] != w.NEVER:
             return _find(s, gaps, number, cycle)
         place, own = segment + w.PLACES + 2 * matrix, s[w.OWN]
@@ -285,31 +183,31 @@ def _act(s: Integers, m: Dram, segments: Integers, gaps: Integers, cycle: int) -
     return w.FETCHED
 
 
-@_compiled
+@in_law
 def _find(s: Integers, gaps: Integers, number: int, cycle: int) -> int:
     """Let a segment come from the cache that is found there in a cycle."""
-    segment = _record(s, s[w.SEGMENTS], number)
+    segment = record(s, s[w.SEGMENTS], number)
     s[segment + w.LAST_ASKED], s[w.REQUEST] = cycle, cycle + 1
     s[w.READY], s[w.COME], s[w.TOLD_PASSED] = cycle + HIT_CYCLES + s[segment + w.WORDS], cycle, 0
     s[w.FETCH], s[w.LOOKED] = w.GOES_ON, cycle
     return _goes_on(s, gaps, number)
 
 
-@_compiled
+@in_law
 def _goes_on(s: Integers, gaps: Integers, number: int) -> int:
     """Let a segment arrive; return whether its op has its last word now."""
     left = s[w.LEFT]
-    _arrive(s, gaps, number)
+    arrive(s, gaps, number)
     return w.FINISHED if left and not s[w.LEFT] else w.NOTHING
 
 
 # ------------------------------------------------------------------------------------------------ time passes
 
 
-@_compiled
+@in_law
 def _tell(s: Integers, m: Dram, gaps: Integers, due: Integers, until: int) -> int:
     """Find out what is known of the oldest read in a cycle; let all of it pass the port if it is finished."""
-    read = _record(s, s[w.READS], s[w.FIRST_READ])
+    read = record(s, s[w.READS], s[w.FIRST_READ])
     awaited = (_tick(s, until), s[read + w.UNKNOWN], s[read + w.END])
     ticket, earliest = called_control(m.control, (m.address, AWAIT, *awaited, 0)), m.words[KNOWN_FROM]
     s[read + w.UNKNOWN] = ticket
@@ -331,7 +229,7 @@ def _tell(s: Integers, m: Dram, gaps: Integers, due: Integers, until: int) -> in
     return _goes_on(s, gaps, s[read + w.OWNER])
 
 
-@_compiled
+@in_law
 def _serve_others(s: Integers, m: Dram) -> int:
     """Take a request of others, behind the writes that are posted for its cycle."""
     others = s[w.OTHERS]
@@ -381,7 +279,7 @@ def play(
     if s[s[w.OTHERS] + w.WHEN] < w.NEVER:
         return _serve_others(s, m)
     if s[w.LEFT]:
-        _consume(s, gaps)  # its op may have begun now
+        consume(s, gaps)  # its op may have begun now
         if not s[w.LEFT]:
             return w.FINISHED
     why = w.NOTHING

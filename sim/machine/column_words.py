@@ -43,7 +43,7 @@ OTHERS, OWN, SCALARS = range(56, 59)
 IDLE, BEGINS, GOES_ON, WAITS_FOR_OUTS, WAITS_FOR_ROOM, ASKS = range(6)
 """What the fetch does; ASKS + n while it asks for matrix n."""
 
-RECORD_WORDS = 16
+RECORD_WORDS = 17
 # A request, as others leave it and as it is posted: kind, cycle, address, bytes; of a read bytes of a word, and whose
 # segment; of a post bytes of the buffer that are free when it is taken, and whether it is a line that goes out.
 KIND, WHEN, WHERE, MUCH, WORD, OWNER, REQUEST_WORDS = range(7)
@@ -55,11 +55,12 @@ TICKET, UNKNOWN, END, LOOK = range(6, 10)
 LEAVES_AT, LEFT_BYTES = range(2)
 # A segment: words; matrices whose words are not known to come; when its words are ready, the last has passed; then as
 # in `columns.Segment` what lanes lack before which cycle; address and bytes in each of two matrices, or in one and of
-# the line that goes out; no bytes; bytes of the buffer that it holds; words of the line that goes out.
+# the line that goes out; no bytes; bytes of the buffer that it holds; words of the line that goes out; how many
+# segments, from it on, the arrays take abreast.
 WORDS, MISSING, SEGMENT_READY, LAST_PASSED, ROOM_WANTED, FIRST_ASKED, LAST_ASKED, SEGMENT_COME, AFTER, PLACES = range(
     10
 )
-OUT, NO_BYTES, HELD, OUT_WORDS = PLACES + 2, PLACES + 4, PLACES + 5, PLACES + 6
+OUT, NO_BYTES, HELD, OUT_WORDS, ABREAST = PLACES + 2, PLACES + 4, PLACES + 5, PLACES + 6, PLACES + 7
 
 WHY: tuple[Starved, ...] = ("list", "buffer", "list", "memory", "port", "cache")
 """What lanes lack before the cycles that a segment names from `ROOM_WANTED` on; last, what they lack of the cache."""

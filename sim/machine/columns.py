@@ -31,6 +31,8 @@ class Segment:
         Words of each matrix; the lanes take one of each a cycle.
     held_bytes
         Bytes of the buffer that it holds.
+    abreast
+        How many segments, from it on, the arrays take together; 0 if it is one of those before it.
     from_cache
         Whether nothing is asked for, because it is in the cache, or because it has no words.
     places
@@ -52,13 +54,13 @@ class Segment:
     """
 
     __slots__ = (
-        *("come", "first_asked", "from_cache", "held_bytes", "last_asked", "missing", "out", "out_words", "passed"),
-        *("places", "ready", "room_wanted", "words"),
+        *("abreast", "come", "first_asked", "from_cache", "held_bytes", "last_asked", "missing", "out", "out_words"),
+        *("passed", "places", "ready", "room_wanted", "words"),
     )
 
     def __init__(self, fields: list[int], matrices: tuple[Tensor, ...], room_wanted: int) -> None:
         first, self.words, self.held_bytes = fields[of.FIRST_WORD], fields[of.WORDS], fields[of.HELD_BYTES]
-        self.from_cache = bool(fields[of.FROM_CACHE])
+        self.from_cache, self.abreast = bool(fields[of.FROM_CACHE]), fields[of.ABREAST]
         self.out, self.out_words = (fields[of.OUT_ADDRESS], fields[of.OUT_BYTES]), fields[of.OUT_WORDS]
         self.places = [(one.address + first * one.word_bytes, self.words * one.word_bytes) for one in matrices]
         self.missing = 1 if self.from_cache else len(matrices)
@@ -228,19 +230,31 @@ class ColumnStream:
                 At(self._clock, segment.passed + 1, self._has_come)
 
     def _consume(self) -> None:
-        """Let the running op take what has arrived for it, in its order."""
-        while self._left and self._in_flight and not self._in_flight[0].missing:
-            segment = self._in_flight.popleft()
-            begin, self._free = self._free, max(self._free + segment.words, segment.ready)
-            if self._free - segment.words > begin:
-                self.waits += segment.gaps(begin, self._free - segment.words)
-            if segment.out_words > segment.words:  # the lanes wait until all of the line that goes out is read
-                begin, self._free = self._free, self._free + segment.out_words - segment.words
+        """Let the running op take what has arrived for it, in its order, what arrays take abreast together."""
+        while self._left and (taken := self._next_taken()):
+            words, begin = max(segment.words for segment in taken), self._free
+            # An array with fewer words than another has its last word as many cycles before the end.
+            last = max(taken, key=lambda segment: segment.ready - segment.words)
+            self._free = max(begin, last.ready - last.words) + words
+            if self._free - words > begin:
+                self.waits += last.gaps(begin, self._free - words)
+            if taken[0].out_words > words:  # the lanes wait until all of the line that goes out is read
+                begin, self._free = self._free, self._free + taken[0].out_words - words
                 self.waits.append(Gap(begin, self._free, "cache"))
-            self._left -= segment.words
-            self._go_back(segment)
+            self._left -= words
+            for segment in taken:
+                self._go_back(segment)
             if not self._left and not self._finished.triggered:
                 self._finished.succeed()
+
+    def _next_taken(self) -> list[Segment]:
+        """Return the segments that the arrays take next, none if any of them has not arrived."""
+        in_flight = self._in_flight
+        if not in_flight or len(in_flight) < (abreast := in_flight[0].abreast):
+            return []
+        if any(in_flight[number].missing for number in range(abreast)):
+            return []
+        return [in_flight.popleft() for _ in range(abreast)]
 
     def _go_back(self, segment: Segment) -> None:
         """Post the line that goes out for a segment, or what the lanes made of it, or give its room back."""

@@ -5,22 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.arrays import dealt_out
 from deltatrain.accel.column_cache import NOTHING, CachedRuns
 from deltatrain.accel.program import Program
 from deltatrain.sim.dram.rules import Integers
 
-FIRST_WORD, WORDS, HELD_BYTES, FROM_CACHE, OUT_ADDRESS, OUT_BYTES, OUT_WORDS, BEHIND, FIELDS = range(9)
+FIRST_WORD, WORDS, HELD_BYTES, FROM_CACHE, OUT_ADDRESS, OUT_BYTES, OUT_WORDS, BEHIND, ABREAST, FIELDS = range(10)
 """What is known of a segment: its first word, counted in its matrix, and its words in each matrix; bytes of the buffer
 that it holds; whether it is asked of the column cache alone; where a line goes out for it, its bytes and its words;
-how many lines must have gone out before."""
+how many lines must have gone out before; how many segments, from it on, the arrays take abreast, 0 if it is one of
+those before it."""
 
 
 class Segments:
     """The segments of each op of a program.
 
-    Past the cache a segment is a whole column, or as much of it as lets two segments fit the column buffer. Otherwise
-    it is a run that has a line. A line that goes out takes the place that the segment holds in the buffer. Lines that
-    go out before an op are segments of it without words.
+    Past the cache a segment is a whole column, or as much of it as lets two segments of each array fit the column
+    buffer; several arrays take one each abreast (`accel.arrays`). Otherwise it is a run that has a line. A line that
+    goes out takes the place that the segment holds in the buffer. Lines that go out before an op are segments of it
+    without words.
 
     Parameters
     ----------
@@ -81,7 +84,7 @@ class Segments:
         """Return a segment without words for each line that goes out, and for each that is `NOTHING`."""
         assert self._cached is not None
         lines, found = self._cached.lines, np.zeros((len(out), FIELDS), np.int64)
-        goes = out != NOTHING
+        goes, found[:, ABREAST] = out != NOTHING, 1
         found[goes, OUT_ADDRESS], found[goes, OUT_BYTES] = lines.address[out[goes]], lines.size_bytes[out[goes]]
         found[goes, OUT_WORDS], found[:, HELD_BYTES], found[:, FROM_CACHE] = (
             lines.words[out[goes]],
@@ -98,7 +101,8 @@ class _Pieces:
         tensors = [program.tensors[index] for index in indices]
         together = sum(tensor.word_bytes for tensor in tensors)
         first, words = tensors[0].first_words, tensors[0].column_words
-        most = program.architecture.column_buffer_bytes // 2 // together
+        self._arrays = program.architecture.engine.arrays
+        most = program.architecture.column_buffer_bytes // (2 * self._arrays) // together
         self._count = -(-words // most)
         self._first = np.cumsum(self._count) - self._count
         column = np.repeat(np.arange(len(words)), self._count)
@@ -106,17 +110,38 @@ class _Pieces:
         self._rows = np.zeros((len(column), FIELDS), np.int64)
         self._rows[:, FIRST_WORD] = first[column] + begin
         self._rows[:, WORDS] = np.minimum(most, words[column] - begin)
-        self._rows[:, HELD_BYTES] = self._rows[:, WORDS] * together
+        self._rows[:, HELD_BYTES], self._rows[:, ABREAST] = self._rows[:, WORDS] * together, 1
         self._single = bool((self._count == 1).all())
         self.least_bytes = int(self._rows[:, HELD_BYTES].min(initial=1 << 30))
         self.most_of_column = int(self._count.max(initial=0))
 
     def of(self, columns: NDArray[np.int32]) -> Integers:
-        """Return the pieces of columns, shape (S, FIELDS)."""
+        """Return the pieces of a list of columns, shape (S, FIELDS)."""
+        if self._arrays > 1:
+            return self._abreast(columns)
         if self._single:
             found: Integers = self._rows[columns]
             return found
+        return self._rows[self._all(columns)[0]]
+
+    def _all(self, columns: NDArray[np.int32]) -> tuple[Integers, Integers, Integers]:
+        """Return the rows of all pieces of columns, and of each piece its number in its column and its place."""
         count = self._count[columns]
-        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        pieces: Integers = self._rows[np.repeat(self._first[columns], count) + within]
-        return pieces
+        place = np.repeat(np.arange(len(columns)), count)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        return self._first[columns][place] + within, within, place
+
+    def _abreast(self, columns: NDArray[np.int32]) -> Integers:
+        """Return the pieces in the order in which arrays take them: turn after turn, in it piece after piece."""
+        order, turn = dealt_out(columns, self._arrays)
+        rows, within, place = self._all(columns[order])
+        turn = turn[place]
+        taken = np.lexsort((within, turn))  # arrays stay in their order
+        found: Integers = self._rows[rows[taken]]
+        turn, within = turn[taken], within[taken]
+        begins = np.ones(len(found), dtype=np.bool_)
+        begins[1:] = (np.diff(turn) != 0) | (np.diff(within) != 0)
+        first = np.flatnonzero(begins)
+        found[:, ABREAST] = 0
+        found[first, ABREAST] = np.diff(np.append(first, len(found)))
+        return found

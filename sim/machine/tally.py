@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltatrain.accel.counters import CacheCounters, Cause, Counters, PhaseCounters, RemoteCounters, UnitCounters
+from deltatrain.accel.counters import (
+    ArrayCounters,
+    CacheCounters,
+    Cause,
+    Counters,
+    PhaseCounters,
+    RemoteCounters,
+    UnitCounters,
+)
 from deltatrain.accel.engine import PS_PER_SECOND
 from deltatrain.accel.program import ENGINE, PHASES, Program
 
@@ -83,6 +91,7 @@ def counters(
         phases={name: _phase(program, number, engine_phases[name]) for number, name in enumerate(PHASES)},
         remote=remote,
         cache=_cache(program),
+        arrays=_arrays(program),
         work=program.with_cache(program.own.whole, np.ones(len(program.ops), dtype=np.bool_)),
     )
 
@@ -121,6 +130,19 @@ def _cache(program: Program) -> dict[str, CacheCounters]:
         name: CacheCounters(hits=hits, misses=misses, write_backs=outs)
         for name, (hits, misses, outs) in zip(PHASES, counted, strict=True)
     }
+
+
+def _arrays(program: Program) -> dict[str, ArrayCounters]:
+    """Return what several arrays waited for each other, and added up, by phase."""
+    if program.architecture.engine.arrays == 1:
+        return {}
+    own = program.own
+    found = {}
+    for number, name in enumerate(PHASES):
+        chosen = program.ops.phase == number
+        waited, added = (program.total(each * chosen) for each in (own.imbalance_cycles, own.added_sums))
+        found[name] = ArrayCounters(imbalance_cycles=waited, added_sums=added)
+    return found
 
 
 def _phase(program: Program, number: int, tally: UnitTally) -> PhaseCounters:

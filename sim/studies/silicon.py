@@ -12,16 +12,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.column import column_words
+from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.run import simulate
 from deltatrain.sim.steady_step import SteadyStep
 from deltatrain.sim.studies._table import Progress, Row
+from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.workload import Workload
 
 ABOUT = (
     "How near are ours to hardware that was measured? EILE's words a phase; cycles a step of EdgeDRNN's RTL with the "
     "same number of columns fired, and its published rate; DeltaKWS's ratio, which is c, the part of the dense product "
-    "that deltas do not save; Vollo's latencies beside a law of its blocks, as lanes here are rows only. Sources stand "
-    "in sim/studies/silicon.toml; sizes of EdgeDRNN's published point and its clock are assumed there."
+    "that deltas do not save; Vollo's latencies, on as many arrays of lanes; cycles a step of Spartus, whose columns "
+    "fired are not published. Sources stand in sim/studies/silicon.toml; sizes of EdgeDRNN's published point and its "
+    "clock are assumed there."
 )
 
 _LAYER_CYCLES = 14.5
@@ -43,8 +47,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     """Return a row for each published number; nothing is kept in `folder`.
 
     Columns: ``part`` and ``case``; ``what`` is compared and its unit; ``theirs`` and ``ours``; ``law``, what the closed
-    form of their design says; ``off_%``, ours (or where there is none the law) over theirs, less one; ``how`` theirs
-    was found.
+    form of their design says; ``off_%``, ours over theirs, less one; ``how`` theirs was found.
     """
     known = published()
     table = [*_eile(known["eile"])]
@@ -56,6 +59,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
         table += _edgedrnn_rate(known["edgedrnn"]["published"], known["edgedrnn"]["lanes"], settings.steps)
     table.append(_deltakws(known["deltakws"], known["edgedrnn"]["lanes"], settings.steps))
     table += _vollo(known["vollo"])
+    table.append(_spartus(known["spartus"]))
     return table
 
 
@@ -139,20 +143,43 @@ def _vollo(known: dict[str, Any]) -> Iterator[Row]:
         hidden, block = row["hidden"], known["cores"] * known["block"] ** 2
         io_us = float(np.interp(2 * hidden, sizes, times))
         law = io_us + 1e6 * row["layers"] * 4 * hidden * hidden / block / known["clock_hz"]
-        yield _row("Vollo", f"LSTM {row['layers']} x {hidden}", "latency, us", row["us"], None, law, known["source"])
+        every = np.ones((1, hidden), dtype=np.bool_)
+        machine = arrays_machine(known["block"], known["cores"] * known["block"], known["clock_hz"])
+        cycles = row["layers"] * cycle.count(lower_matrix(machine, "matvec", every, 4 * hidden)).cycles
+        ours = io_us + 1e6 * cycles / known["clock_hz"]
+        yield _row("Vollo", f"LSTM {row['layers']} x {hidden}", "latency, us", row["us"], ours, law, known["source"])
 
 
-def _row(part: str, case: str, what: str, theirs: float, ours: float | None, law: float, how: str) -> Row:
-    compared = law if ours is None else ours
+def _spartus(known: dict[str, Any]) -> Row:
+    """Compare the products of a step, the cells aside, with random columns: balance is theirs to reach."""
+    columns, fired, steps = known["inputs"] + known["hidden"], known["most_fired"], known["steps"]
+    rng, mask = np.random.default_rng(0), np.zeros((known["steps"], columns), dtype=np.bool_)
+    for step in mask:
+        step[rng.permutation(columns)[:fired]] = True
+    machine = arrays_machine(known["arrays"], known["lanes"], known["clock_hz"])
+    ours = lower_matrix(machine, "matvec", mask, known["weights_of_column"]).issue_cycles.sum() / steps
+    law = fired / known["arrays"] * column_words(1, known["weights_of_column"], known["lanes"])
+    case = f"LSTM {known['hidden']}, {fired} of {columns} columns (the most that fit)"
+    return _row("Spartus", case, "cycles a step", known["cycles"], ours, law, known["source"])
+
+
+def arrays_machine(arrays: int, lanes: int, clock_hz: int) -> Architecture:
+    """Return a machine of so many arrays of lanes, with its weights in local SRAM."""
+    changes = {"engine.arrays": arrays, "engine.lanes": lanes, "engine.clock_hz": clock_hz, "local.bytes": 1 << 30}
+    buffer = {"dma.buffer_bytes": 2 * arrays * lanes * (2 + 4), "placement.weights": "local"}
+    return Architecture.named("reneta", changes | buffer)
+
+
+def _row(part: str, case: str, what: str, theirs: float, ours: float, law: float, how: str) -> Row:
     return {
         "part": part,
         "case": case,
         "what": what,
         "how": how,
         "theirs": _rounded(theirs),
-        "ours": "" if ours is None else _rounded(ours),
+        "ours": _rounded(ours),
         "law": _rounded(law),
-        "off_%": round(100 * (compared / theirs - 1), 2),
+        "off_%": round(100 * (ours / theirs - 1), 2),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from observers import KeptSpans
-from programs import cached_programs, programs
+from programs import ARRAYS, cached_programs, programs
 
 from deltatrain.accel.program import Program
 from deltatrain.sim.dram import transfers
@@ -55,6 +55,12 @@ def test_all_that_units_and_memory_do_is_the_same(program: Program) -> None:
 @settings(_SLOW, max_examples=10)
 @given(programs(widest=60, most_steps=3))
 def test_columns_larger_than_the_buffer_and_than_a_row_too(program: Program) -> None:
+    _check_equal(program)
+
+
+@_SLOW
+@given(programs(arrays=ARRAYS))
+def test_on_arrays_that_take_different_columns_too(program: Program) -> None:
     _check_equal(program)
 
 

@@ -9,7 +9,7 @@ from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveDram, NaiveMachine
-from programs import architectures, cached_programs, programs, sparse_programs
+from programs import ARRAYS, architectures, cached_programs, programs, sparse_programs
 from request_log import machine_with_log
 
 from deltatrain.accel.program import PHASES, Program
@@ -71,6 +71,24 @@ def test_a_checkpointed_step_too(case: Case) -> None:
 @given(programs(widest=14, most_steps=4))
 def test_every_counter_op_and_request_is_that_of_the_naive_machine(program: Program) -> None:
     _check_all(program)
+
+
+@settings(_SLOW, max_examples=40)
+@given(programs(widest=14, most_steps=4, arrays=ARRAYS))
+def test_on_arrays_that_take_different_columns_too(program: Program) -> None:
+    _check_equal(program)
+
+
+@settings(_SLOW, max_examples=30)
+@given(sparse_programs(arrays=ARRAYS))
+def test_arrays_take_compressed_columns_as_long_as_on_the_naive_machine(case: Any) -> None:
+    _check_equal(case[0])
+
+
+@settings(_SLOW, max_examples=8)
+@given(programs(widest=60, most_steps=3, arrays=ARRAYS))
+def test_arrays_take_columns_larger_than_the_buffer_too(program: Program) -> None:
+    _check_equal(program)
 
 
 @settings(_SLOW, max_examples=40)

@@ -42,6 +42,7 @@ MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
     ("dma.in_flight", [1, 2]),
     ("local.ports", [1]),
     ("cache.bytes", ["auto", 1_024]),
+    ("engine.arrays", [2, 4]),
     ("local.bytes", [2_000, 6_000]),
     ("tiles.count", [2, 3, 4]),
     ("placement.weights", ["local", "remote"]),
@@ -154,6 +155,10 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a tape off-chip of more than 16 bits", {"placement.tape": "remote", "engine.formats.state.bits": 24}, {}),
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
+    ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
+    ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
+    ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
+    ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
     ("`checkpoint.overlap = false`", {"checkpoint.overlap": False}, {}),
     ("policy `reversible` with M that saturates", {"checkpoint.policy": "reversible", **SATURATES}, {}),
 ]
@@ -244,6 +249,26 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.dma.in_flight=2"
         (
             "verify --on edge --set machine.local.ports=1 --set machine.dma.in_flight=3",
             ["dma.in_flight must be 1, not 3", "local.ports = 2, not 1"],
+        ),
+        (
+            "verify --on tiny --set machine.engine.arrays=2",
+            ["the gates have one array of lanes: engine.arrays must be 1, not 2"],
+        ),
+        (
+            "simulate -w tiny --on tiny --set machine.engine.arrays=4 --set machine.local.ports=1"
+            " --set machine.cache.bytes=auto --set machine.tiles.count=2"
+            " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
+            [
+                "it needs local.ports = 2, not 1",
+                "engine.arrays must be 1, not 4, on a machine of several tiles",
+                "engine.arrays must be 1, not 4, beside a column cache",
+                "engine.arrays must be 1, not 4, or local.ports = 2",
+            ],
+        ),
+        (
+            "plan -w {few} --on tiny --set machine.engine.arrays=2 --set machine.tiles.count=2"
+            " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
+            ["engine.arrays must be 1, not 2, on a machine of several tiles"],
         ),
         (
             "plan -w {few} --set workload.few_bit.bits=3 --set workload.sparsity.rule=static"

@@ -23,7 +23,12 @@ def test_small_study_agrees_with_the_published_counts_and_cycles(tmp_path: Path)
     assert len(rtl) == 6
     for row in rtl:
         assert abs(float(row["off_%"])) < 1, row
-    assert all(row["ours"] == "" for row in table if row["part"] == "Vollo")
+    vollo = [row for row in table if row["part"] == "Vollo"]
+    assert len(vollo) == 5
+    for row in vollo:  # the law knows neither words that are not full nor the pipeline
+        assert float(row["law"]) <= float(row["ours"]) <= 1.2 * float(row["law"])
+    (spartus,) = (row for row in table if row["part"] == "Spartus")
+    assert float(spartus["law"]) == spartus["theirs"] < float(spartus["ours"])  # arrays are not always busy
 
 
 @settings(max_examples=12, deadline=None)

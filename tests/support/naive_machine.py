@@ -11,6 +11,7 @@ is said again, byte by byte. In one cycle, in this order:
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -57,6 +58,9 @@ class Run:
     from_cache: bool = False
     out: tuple[int, int, int] | None = None  # address, bytes and words of the line that goes out for it
     behind: int = 0  # lines that must have gone out before
+    turn: tuple[int, int, int] = (0, 0, 0)  # op, turn and piece: arrays take runs that share it abreast, word by word
+    abreast: int = 1  # runs that share it
+    passed: list[list[int]] = field(default_factory=list)  # `times`, of words that were taken too
 
 
 @dataclass
@@ -200,6 +204,7 @@ class NaiveMachine:
         self.program, self.ops = program, program.ops
         architecture = program.architecture
         device, self.dma = architecture.device, architecture.dma
+        self.arrays = architecture.engine.arrays
         self.buffer_bytes = architecture.tiles.count * self.dma.buffer_bytes
         self.memory = (NaiveDram if isinstance(device, DramPart) else NaiveIdeal)(device, architecture)
         self.vector_word = (
@@ -453,15 +458,28 @@ class NaiveMachine:
         tensors = [self.program.tensors[index] for index in self.matrices(op)]
         together = sum(t.word_bytes for t in tensors)
         runs = []
-        begin = int(self.ops.list_start[op])
+        begin, queues = int(self.ops.list_start[op]), [list[int]() for _ in range(self.arrays)]
         for column in self.program.columns[begin : begin + int(self.ops.count[op])].tolist():
+            queues[column % self.arrays].append(column)
+        for turn, array in itertools.product(range(max(map(len, queues))), range(self.arrays)):
+            if turn >= len(queues[array]):
+                continue
+            column = queues[array][turn]
             first, length = int(tensors[0].first_words[column]), int(tensors[0].column_words[column])
             words = list(range(first, first + length))
-            most = self.buffer_bytes // 2 // together
-            while words:
+            most = self.buffer_bytes // (2 * self.arrays) // together
+            for piece in itertools.count():
                 now, words = words[:most], words[most:]
+                if not now:
+                    break
                 bursts = [(t.address + now[0] * t.word_bytes, len(now) * t.word_bytes) for t in tensors]
-                runs.append(Run(op, together * len(now), [[] for _ in bursts], bursts, len(bursts), length=len(now)))
+                run = Run(op, together * len(now), [[] for _ in bursts], bursts, len(bursts), length=len(now))
+                run.turn = op, turn, piece
+                runs.append(run)
+        runs.sort(key=lambda run: run.turn)
+        shared = Counter(run.turn for run in runs)
+        for run in runs:
+            run.abreast = shared[run.turn]
         return runs
 
     def fetch(self, now: int) -> None:
@@ -514,29 +532,41 @@ class NaiveMachine:
     def lanes(self, now: int) -> None:
         if not self.words_left or not self.arrived or now < self.blocked:
             return
-        run, unit = self.arrived[0], self.units["engine"]
-        if run.from_cache and now < run.asked + HIT_CYCLES:
+        first, unit = self.arrived[0], self.units["engine"]
+        runs = [run for run in itertools.islice(self.arrived, first.abreast) if run.turn == first.turn]
+        if (first.from_cache and now < first.asked + HIT_CYCLES) or len(runs) < first.abreast:
+            # Words of a turn can be taken before all of its runs are asked for, were there no run without its first.
             return
-        if run.length:
-            if not all(run.times):
+        longest = max(run.length for run in runs)
+        if longest:
+            taking = [run for run in runs if run.words < run.length]
+            if not all(all(run.times) for run in taking):
                 return
-            for times in run.times:
-                times.pop(0)
+            for run in taking:
+                for times in run.times:
+                    run.passed.append([times.pop(0), longest - run.words])
+                run.words += 1
             self.words_left -= 1
-            run.words += 1
-        if not any(run.times) and not run.waits_for:
-            assert run.op == unit.op
-            self.arrived.popleft()
-            self.taken_whole(run, now + (run.length > 0))
+        if all(run.words == run.length and not run.waits_for for run in runs):
+            assert first.op == unit.op
+            for _ in runs:
+                self.arrived.popleft()
+            self.taken_whole(runs, longest, now + (longest > 0))
         if not self.words_left:
             unit.ends = self.free
 
-    def taken_whole(self, run: Run, end: int) -> None:
-        """Let a run be taken whose last word, if it has any, was taken in the cycle before `end`."""
-        self.lacked(run, max(self.free, self.units["engine"].started), end - run.words)
-        longer = max(0, run.out[2] - run.length) if run.out else 0
+    def taken_whole(self, runs: list[Run], words: int, end: int) -> None:
+        """Let runs be taken whose last word, if they have any, was taken in the cycle before `end`."""
+        # What lanes lacked is what they lacked of the run that held them up longest: by when it lets the last word go.
+        held_up = [max((now + left for now, left in run.passed), default=0) for run in runs]
+        self.lacked(runs[held_up.index(max(held_up))], max(self.free, self.units["engine"].started), end - words)
+        longer = max(0, runs[0].out[2] - runs[0].length) if runs[0].out else 0
         self.starved["cache"] += longer
         self.free = self.blocked = end + longer
+        for run in runs:
+            self.goes_back(run)
+
+    def goes_back(self, run: Run) -> None:
         handed_over = self.free + self.drain[run.op]
         if run.out:
             self.posts.append((handed_over, *run.out[:2], run.bytes, True))

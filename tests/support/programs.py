@@ -60,10 +60,14 @@ def shapes(draw: st.DrawFn, widest: int = 20, cells: tuple[str, ...] = DELTA_CEL
     return Shape(arithmetic, (draw(st.integers(1, widest)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
 
 
+ARRAYS = (2, 2, 4, 4, 3, 8)
+"""Arrays of machines that have several."""
+
+
 @st.composite
-def architectures(draw: st.DrawFn, most_tiles: int = 1) -> Architecture:
+def architectures(draw: st.DrawFn, most_tiles: int = 1, arrays: tuple[int, ...] = (1,)) -> Architecture:
     """Return a preset with other lanes, ports, clocks, homes and number of tiles; always with room enough."""
-    lanes = draw(st.integers(1, 9))
+    lanes, several = draw(st.integers(1, 9)), draw(st.sampled_from(arrays))
     formats: dict[str, Any] = {
         "engine.lanes": lanes,
         "engine.clock_hz": draw(st.sampled_from([100_000_000, 125_000_000, 300_000_000, 999_999_937])),
@@ -73,7 +77,8 @@ def architectures(draw: st.DrawFn, most_tiles: int = 1) -> Architecture:
         "remote.bytes": 2**24,
         "remote.channels": draw(st.sampled_from([1, 1, 2, 4])),
         "dma.bytes_per_cycle": draw(st.sampled_from([1, 2, 3, 4, 8, 12, 16, 32, 64])),
-        "dma.buffer_bytes": 12 * lanes + draw(st.sampled_from([0, 1, 7, 40, 300, 3000])),
+        "engine.arrays": several,
+        "dma.buffer_bytes": 12 * several * lanes + draw(st.sampled_from([0, 1, 7, 40, 300, 3000])),
         "dma.request_cycles": draw(st.integers(0, 8)),
         "dma.in_flight": draw(st.sampled_from([1, 1, 2, 3])),
         "dma.columns_in_flight": draw(st.sampled_from([None, None, None, 1, 2])),
@@ -98,7 +103,8 @@ def other_schedules(draw: st.DrawFn, architecture: Architecture) -> Architecture
         "neuron_cycles": draw(st.sampled_from([None, 1, 7])),
         "layer_cycles": draw(st.sampled_from([None, 0, 30])),
     }
-    engine = architecture.engine.model_copy(update=stated | {"list_streams": stated["in_turn"] and draw(st.booleans())})
+    streams = bool(stated["in_turn"]) and draw(st.booleans()) and architecture.engine.arrays == 1
+    engine = architecture.engine.model_copy(update=stated | {"list_streams": streams})
     return architecture.model_copy(update={"engine": engine})
 
 
@@ -113,9 +119,11 @@ READOUTS = st.sampled_from(["last", "every"])
 
 
 @st.composite
-def sparse_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> tuple[Program, Shape, list[np.ndarray]]:
+def sparse_programs(
+    draw: st.DrawFn, widest: int = 20, most_steps: int = 4, arrays: tuple[int, ...] = (1,)
+) -> tuple[Program, Shape, list[np.ndarray]]:
     """Return the program of a random training step on compressed columns, its shape, and which weights exist."""
-    architecture, shape = draw(architectures()), draw(shapes(widest))
+    architecture, shape = draw(architectures(arrays=arrays)), draw(shapes(widest))
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     random, density = np.random.default_rng(draw(st.integers(0, 2**16))), draw(st.sampled_from([0.0, 0.1, 0.3]))
     arithmetic = shape.arithmetic
@@ -161,12 +169,14 @@ def cached_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most
 
 
 @st.composite
-def programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1) -> Program:
+def programs(
+    draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1, arrays: tuple[int, ...] = (1,)
+) -> Program:
     """Return the program of a random training step, dense or of what fired; of several tiles if there may be more.
 
     Now and then its input are words, or its samples go on from a state.
     """
-    architecture, shape = draw(architectures(most_tiles)), draw(shapes(widest, EVERY_CELL))
+    architecture, shape = draw(architectures(most_tiles, arrays)), draw(shapes(widest, EVERY_CELL))
     words = draw(st.sampled_from([0, 0, 1, 7])) if shape.encoder.HELD else 0
     carried = shape.encoder.HELD > 0 and draw(st.sampled_from([False, False, True]))
     architecture, shape = (

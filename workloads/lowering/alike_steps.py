@@ -156,7 +156,10 @@ def _key(lists: StreamLists) -> NDArray[np.int64]:
     """Return a number for each list of a stream, the same for lists alike, shape (B, T)."""
     most_cycles = 2 * lists.width + 2  # of a scan: one for each entry, and one for each group of elements
     listed = lists.fired if lists.asked is lists.fired else lists.fired * (lists.width + 1) + lists.asked
-    return listed * most_cycles + lists.scan_cycles
+    key = listed * most_cycles + lists.scan_cycles
+    if np.array_equal(lists.turns, lists.columns()) and np.array_equal(lists.asked_turns, lists.asked):
+        return key  # one array takes as many turns as there are columns
+    return (key * (lists.width + 2) + lists.turns) * (lists.width + 2) + lists.asked_turns
 
 
 def _of_all(standing: Lists, lengths: NDArray[np.int64], kept_bytes: NDArray[np.int64]) -> Lists:

@@ -25,6 +25,7 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
         reasons += dense_limits(workload, "a local memory of one port")
         if architecture.cache is not None:
             reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
+    reasons += array_limits(architecture)
     checkpoint = architecture.checkpoint
     if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
         reasons.append(
@@ -32,6 +33,22 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
             f"tape, not {checkpoint.policy!r}"
         )
     return reasons + _policy_limits(architecture, CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC))
+
+
+def array_limits(architecture: Architecture) -> list[str]:
+    """Return what several arrays of lanes do not go with."""
+    arrays, reasons = architecture.engine.arrays, list[str]()
+    if arrays == 1:
+        return reasons
+    if architecture.tiles.count > 1:
+        reasons.append(
+            f"engine.arrays must be 1, not {arrays}, on a machine of several tiles: no op tells each tile's turns"
+        )
+    if architecture.cache is not None:
+        reasons.append(f"engine.arrays must be 1, not {arrays}, beside a column cache, whose lines have one reader")
+    if architecture.local.ports == 1:
+        reasons.append(f"engine.arrays must be 1, not {arrays}, or local.ports = 2: one port has a law for one array")
+    return reasons
 
 
 def workload_limits(workload: Workload) -> list[str]:

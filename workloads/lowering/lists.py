@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.arrays import most_of_an_array, of_first_columns
 from deltatrain.accel.cells import bias_steps
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import encode
@@ -53,6 +54,9 @@ class StreamLists:
         Where each list begins in `Lists.columns`, shape (B, T).
     asked, asked_start
         The same of all elements that are listed, which `matvec_t` works through.
+    turns, asked_turns
+        In how many turns the engine's arrays take the columns of each list, bias counted, and those of what is asked
+        for (`accel.arrays`), shape (B, T).
     scan_cycles
         Cycles of the encoder for each vector, shape (B, T).
     tape_bytes
@@ -73,6 +77,8 @@ class StreamLists:
     start: Grid
     asked: Grid
     asked_start: Grid
+    turns: Grid
+    asked_turns: Grid
     scan_cycles: Grid
     tape_bytes: Grid
     own_tape_bytes: Grid
@@ -189,7 +195,14 @@ def sized_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
         fired = asked if mask is asked_mask else mask.transpose(1, 0, 2).sum(axis=-1, dtype=np.int64)
         scan = encode.scan_cycles(of_asked, engine, tiles)
         on_tape = _on_tape(own, mask.shape[-1], entry, engine)
-        return StreamLists(mask.shape[-1], biased & bias, fired, nowhere, asked, nowhere, scan, *on_tape, silent)
+        of_lists = biased & bias, fired, nowhere, asked, nowhere
+        if engine.arrays == 1:
+            turns, asked_turns = fired + of_lists[0], asked
+        else:
+            with_bias = np.concatenate([mask.transpose(1, 0, 2), of_lists[0][..., None]], axis=-1)
+            turns = most_of_an_array(with_bias, engine.arrays)
+            asked_turns = most_of_an_array(of_asked, engine.arrays)
+        return StreamLists(mask.shape[-1], *of_lists, turns, asked_turns, scan, *on_tape, silent)
 
     bias_x, bias_h = shape.arithmetic.BIAS_X, shape.arithmetic.BIAS_H
     x, h = _masks(step)
@@ -228,8 +241,12 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1, beg
         # At step 0 a recurrent stream's only entry is the bias, the column after the last element.
         start = np.where(silent & (np.arange(steps) == 0), width, 0) + zero
         on_tape = _on_tape(listed[:, :, None] * own, width, entry, engine)
-        every = listed * np.int64(width)
-        return StreamLists(width, biased & bias, every, start, every, start, scan, *on_tape, silent)
+        every, of_bias = listed * np.int64(width), biased & bias
+        asked_turns = listed * np.int64(of_first_columns(width, engine.arrays))
+        with_bias = of_first_columns(width + 1, engine.arrays)
+        turns = np.where(of_bias, np.where(listed, with_bias, 1), asked_turns)
+        of_lists = of_bias, every, start, every, start, turns, asked_turns
+        return StreamLists(width, *of_lists, scan, *on_tape, silent)
 
     x = tuple(stream(width, shape.arithmetic.BIAS_X, recurrent=False) for width in shape.inputs)
     returning = [width if shape.arithmetic.BLOCKS_H else 0 for width in shape.hidden]
@@ -247,8 +264,8 @@ def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> L
     def idle(stream: StreamLists, width: int) -> StreamLists:
         zero = np.zeros_like(stream.fired)
         on_tape = _on_tape(np.repeat(zero[..., None], tiles, 2), width, entry, engine)
-        of_vectors = (zero, stream.start, zero, stream.asked_start, stream.scan_cycles)
-        return StreamLists(width, stream.biased, *of_vectors, *on_tape, stream.begins_silent)
+        of_lists = (zero, stream.start, zero, stream.asked_start, stream.biased * np.int64(1), zero)
+        return StreamLists(width, stream.biased, *of_lists, stream.scan_cycles, *on_tape, stream.begins_silent)
 
     dense = dense_lists(lengths, shape, engine, tiles)
     return replace(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.arrays import most_of_an_array
 from deltatrain.accel.column import column_words
 from deltatrain.accel.program import CACHE, MODE_NAMES, PHASES, Ops, Phase, Program
 from deltatrain.accel.tensor import Tensor, TensorKind
@@ -47,6 +48,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         "phase": PHASES.index(PHASE_OF_MODE[mode]),
         "step": np.arange(steps),
         "count": count,
+        "turns": most_of_an_array(fired, architecture.engine.arrays),
         "words": words,
         "other_words": column_words(1, rows, lanes) - words,
         "rows": rows,

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.arrays import sums_bytes
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.column import accumulator_words, column_words
@@ -212,6 +213,9 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     }
     if architecture.cache is not None and architecture.cache.own_bytes is not None:
         local[CACHE] = architecture.cache.own_bytes
+    if architecture.engine.arrays > 1:
+        most = max(size.words for size in matrices(shape, architecture).values())
+        local["sums of arrays"] = sums_bytes(architecture.engine, most)
     if architecture.tiles.count > 1:
         local["exchange buffers"] = exchange_bytes(architecture, shape)
     *first, last = ["the neurons' state", *(f"the {use}" for use in list(local)[1:])]

@@ -120,7 +120,7 @@ def _columns(shape: Shape, architecture: Architecture, weights: Sequence[NDArray
 
 
 def _check(architecture: Architecture, tensors: Sequence[Tensor], local_bytes: int) -> None:
-    """Refuse what does not fit: everything local, and two words of a W and its dW in the buffer."""
+    """Refuse what does not fit: everything local, and two words of a W and its dW of each array in the buffer."""
     if local_bytes > architecture.local.bytes:
         raise FitError(
             f"local.bytes = {architecture.local.bytes} is too small: with the table of compressed columns, "
@@ -129,11 +129,13 @@ def _check(architecture: Architecture, tensors: Sequence[Tensor], local_bytes: i
     words: dict[tuple[Stream, int], int] = defaultdict(int)
     for tensor in tensors:
         words[tensor.stream, tensor.layer] += tensor.word_bytes * tensor.remote
-    needed = 2 * max(words.values())
+    arrays = architecture.engine.arrays
+    needed = 2 * arrays * max(words.values())
     if needed > architecture.dma.buffer_bytes:
+        of_arrays = f" for each of {arrays} arrays" if arrays > 1 else ""
         raise FitError(
-            f"dma.buffer_bytes must hold two compressed words of a weight and a gradient matrix, {needed} bytes, "
-            f"not {architecture.dma.buffer_bytes}"
+            f"dma.buffer_bytes must hold two compressed words of a weight and a gradient matrix{of_arrays}, {needed} "
+            f"bytes, not {architecture.dma.buffer_bytes}"
         )
     longest = max((tensor.word_bytes for tensor in tensors if tensor.remote), default=0)
     if architecture.cache is not None and longest > architecture.cache.line_bytes:

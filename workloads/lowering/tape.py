@@ -69,7 +69,7 @@ class Tape:
         word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
         width = np.array(shape.hidden, dtype=np.int64)
         self._value_bytes = -(-width // engine.lanes) * word_bytes
-        self._own_value_bytes = -(-width // architecture.lanes) * word_bytes  # of the tile with the most
+        self._own_value_bytes = -(-width // architecture.row_lanes) * word_bytes  # of the tile with the most
         self._lists = list(zip(lists.x, lists.h, strict=True))
         self._list_bytes = np.array([x.most_tape_bytes + h.most_tape_bytes for x, h in self._lists], dtype=np.int64)
         self._own_list_bytes = np.array([x.most_own_bytes + h.most_own_bytes for x, h in self._lists], dtype=np.int64)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from programs import EVERY_CELL, READOUTS, architectures, other_schedules, recorded_step, recordings, shapes
+from programs import ARRAYS, EVERY_CELL, READOUTS, architectures, other_schedules, recorded_step, recordings, shapes
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
@@ -41,7 +41,8 @@ Case = tuple[Architecture, Shape, RecordedStep, str]
 
 @st.composite
 def cases(draw: st.DrawFn, most_tiles: int) -> Case:
-    machine = draw(other_schedules(draw(architectures(most_tiles))))
+    arrays = (1, *ARRAYS) if most_tiles == 1 else (1,)
+    machine = draw(other_schedules(draw(architectures(most_tiles, arrays))))
     shape = replace(draw(shapes(cells=EVERY_CELL)), learns=draw(st.booleans()))
     return machine, shape, draw(recordings(shape, most_steps=12)), draw(READOUTS)
 

@@ -119,7 +119,7 @@ def _own_tape_bytes(architecture: Architecture, shape: Shape, occupancy: Occupan
     word_bytes = engine.lanes * value_bytes(engine.formats)
     entry_bytes = shape.encoder.list_entry_bytes(engine)
     total: int = (
-        len(shape.arithmetic.TAPE) * sum(-(-width // architecture.lanes) for width in shape.hidden) * word_bytes
+        len(shape.arithmetic.TAPE) * sum(-(-width // architecture.row_lanes) for width in shape.hidden) * word_bytes
     )
     for shares, widths in ((occupancy.most_x, shape.inputs), (occupancy.most_h, shape.hidden)):
         entries = [share * own_most(architecture, width) for share, width in zip(shares, widths, strict=True)]

@@ -48,6 +48,7 @@ def _matvec_t(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     return _on_matrix(given, kind, points) | {
         "count": stacked([one.asked for one in lists], points),  # the bias column has no gradient to give
         "list_start": stacked([one.asked_start for one in lists], points),
+        "turns": stacked([one.asked_turns for one in lists], points),
         "dense_count": by_layer([one.width for one in lists], points),
         "depends": [*made, room_for_words(given, kind, points)],
         "list_from": _list_from(given, kind, points),
@@ -68,6 +69,7 @@ def _outer_words(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     size, whole = given.word_table, given.whole_word_table
     return given.codes(kind) | {
         "count": 1,
+        "turns": 1,
         "dense_count": 1,
         "words": size.words,
         "other_words": whole.words - size.words,
@@ -104,6 +106,7 @@ def _fired_columns(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     lists = given.streams(kind.stream)
     return _on_matrix(given, kind, points) | {
         "count": stacked([one.columns() for one in lists], points),
+        "turns": stacked([one.turns for one in lists], points),
         "dense_count": stacked([one.dense_columns() for one in lists], points),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.op_table import MODE_NAMES
 from deltatrain.accel.tensor import TensorKind
@@ -36,11 +37,12 @@ def _on_readout(given: StepInputs, kind: OpKind) -> Columns:
     last = len(given.shape.hidden) - 1
     rows, words, columns = given.matrices["readout", last]
     other_words, other_columns = given.beside("readout", last)
-    without_bias = int(kind is READ_T)
+    count = columns - int(kind is READ_T)  # the bias column has no gradient to give
     tensor: TensorKind = "gradients" if kind is READ_OUTER else "weights"
     return given.codes(kind) | {
-        "count": columns - without_bias,
-        "dense_count": given.shape.hidden[-1] + 1 - without_bias,
+        "count": count,
+        "turns": of_first_columns(count, given.architecture.engine.arrays),
+        "dense_count": given.shape.hidden[-1] + 1 - int(kind is READ_T),
         "other_count": other_columns,
         "words": words,
         "other_words": other_words,

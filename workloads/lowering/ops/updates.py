@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.arrays import of_first_columns, turns_of
 from deltatrain.accel.op_table import NO_OP, Stream
 from deltatrain.workloads.lowering.lists import WordLists
 from deltatrain.workloads.lowering.op_kinds import UPDATE
@@ -18,6 +19,7 @@ def enter_updates(given: StepInputs, table: dict[str, NDArray[np.signedinteger]]
         other_words, other_columns = given.beside(stream, layer)
         sizes = {
             "count": columns,
+            "turns": of_first_columns(columns, given.architecture.engine.arrays),
             "dense_count": given.whole_matrices[stream, layer].columns,
             "other_count": other_columns,
             "words": words,
@@ -34,6 +36,8 @@ def _of_words(given: StepInputs, words: WordLists) -> dict[str, int]:
     """Return the size of the update of the words that occur: gradient descent leaves the others as they are."""
     size, whole = given.word_table, given.whole_word_table
     counts = {"count": words.occurring, "dense_count": words.occurring, "list_start": words.occurring_start}
+    listed = given.lists.columns[words.occurring_start :][: words.occurring]
+    counts["turns"] = turns_of(listed, given.architecture.engine.arrays)
     return counts | {"words": size.words, "other_words": whole.words - size.words, "rows": size.rows}
 
 
