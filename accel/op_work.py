@@ -151,7 +151,7 @@ class OpWork:
 
     def work(self, chosen: NDArray[np.bool_]) -> dict[str, int]:
         """Return the summed actions of the ops where `chosen`, by name of `accel.work.Work`."""
-        totals = dict.fromkeys(Work._fields, 0)
+        totals = dict.fromkeys((name for name in Work._fields if name != "exchange_bytes" or self.tiles.count > 1), 0)
         for rows, actions in self._actions:
             of_mode = chosen[rows]
             there = np.count_nonzero(of_mode)

@@ -23,6 +23,8 @@ class Work(NamedTuple):
         Threshold comparisons in the encoder.
     local_read_bytes, local_write_bytes
         Bytes that the unit reads from and writes to local SRAM, buffers included.
+    exchange_bytes
+        Bytes that go to every tile, or come from every tile, counted once.
     """
 
     macs: Counts | int = 0
@@ -30,3 +32,4 @@ class Work(NamedTuple):
     compares: Counts | int = 0
     local_read_bytes: Counts | int = 0
     local_write_bytes: Counts | int = 0
+    exchange_bytes: Counts | int = 0

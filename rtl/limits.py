@@ -32,10 +32,8 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
 
 
 def program_limits(architecture: Architecture) -> list[str]:
-    """Return why the gates cannot run the machine's programs. Gates run no step again, and have one load in flight."""
-    wanted, in_flight, reasons = architecture.checkpoint, architecture.dma.in_flight, []
-    if in_flight > 1:
-        reasons.append(f"the gates have one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}")
+    """Return why the gates cannot run the machine's programs. Gates run no step again."""
+    wanted, reasons = architecture.checkpoint, []
     if wanted.runs_again or not wanted.overlap:
         reasons.append(
             "the gates keep every tape, beside other work: checkpoint.policy must be 'store_all' or 'tape_to_dram' "

@@ -39,4 +39,5 @@ drain_cycles = reduce.drain_cycles
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
     """Return the actions; `rows` is the number of tiles. An entry is read once, and written in every tile."""
     entry = encode.list_entry_bytes(engine)
-    return Work(local_read_bytes=count * entry, local_write_bytes=count * rows * entry)
+    sent = count * entry
+    return Work(local_read_bytes=sent, local_write_bytes=sent * rows, exchange_bytes=sent)

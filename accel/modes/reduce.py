@@ -48,13 +48,19 @@ def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     It is the same for all that the exchange does, so that its ops are done in their order: a list passes the adders
     too.
     """
-    return tiles.exchange_latency_cycles + tiles.adder_stages + PIPELINE_CYCLES + SOON_CYCLES
+    return tiles.latency_cycles + tiles.adder_stages + PIPELINE_CYCLES + SOON_CYCLES
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:
     """Return the actions; `rows` is the number of tiles. Each tile's sum waits in its SRAM, where the result goes too.
 
-    Of the result one copy is counted; the logits' other copies go to registers.
+    Of the result one copy is counted; the logits' other copies go to registers. A sum comes from every tile, and its
+    result goes to every tile.
     """
-    waiting = count * rows * engine.formats.backward_sum.bytes
-    return Work(local_read_bytes=waiting, local_write_bytes=waiting + count * engine.formats.gradient.bytes)
+    sum_bytes, result_bytes = engine.formats.backward_sum.bytes, engine.formats.gradient.bytes
+    waiting = count * rows * sum_bytes
+    return Work(
+        local_read_bytes=waiting,
+        local_write_bytes=waiting + count * result_bytes,
+        exchange_bytes=count * (sum_bytes + result_bytes),
+    )

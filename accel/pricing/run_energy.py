@@ -6,7 +6,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters, PhaseCounters, RemoteCounters
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.energy.prices import Prices, prices
-from deltatrain.accel.pricing import cache_tags, sram
+from deltatrain.accel.pricing import cache_tags, exchange_wires, sram
 from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 from deltatrain.accel.pricing.dram_energy import Actions, energy_of, unknown_energy
 
@@ -53,6 +53,9 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
         picojoules["sums of arrays"] = added * adders(price, formats.memory_bits) * price("add", "pj")
     if counters.cache:
         picojoules[cache_tags.TAGS] = cache_tags.lookups_pj(architecture, counters.cache.values(), price)
+    if exchange_wires.priced(architecture.tiles, price):
+        sent_bytes = counters.work.get("exchange_bytes", 0)
+        picojoules[exchange_wires.WIRES] = exchange_wires.wires_pj(architecture.tiles, sent_bytes, price)
     found = {component: pj * 1e-12 for component, pj in picojoules.items()}
     memories = (local, cache_tags.memory(architecture))
     of_memories = [sram.leakage_w(memory, price) for memory in memories if memory is not None]
@@ -117,9 +120,10 @@ def _accesses_j(remote: RemoteCounters, price: Prices) -> float:
 
 def not_priced(architecture: Architecture) -> tuple[str, ...]:
     """Return what is not in the energy of a run on the machine."""
-    missing = [] if prices(architecture.energy).has("local", "leakage_mw") else ["leakage of the local memory"]
+    price = prices(architecture.energy)
+    missing = [] if price.has("local", "leakage_mw") else ["leakage of the local memory"]
     missing += ["second port of the local memory"] if architecture.local.ports > 1 else []
-    missing += ["exchange between tiles"] if architecture.tiles.count > 1 else []
+    missing += exchange_wires.missing(architecture.tiles, price)
     if reason := no_currents(architecture):
         missing.append(f"rows, refreshes and standby of the off-chip memory ({reason}; a table prices its bytes)")
     return (*missing, *_NEVER_PRICED)

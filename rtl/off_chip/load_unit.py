@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
@@ -14,6 +15,8 @@ from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.off_chip.request import Request
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
+from deltatrain.rtl.off_chip.tape_walk import TapeWalk
+from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -38,8 +41,21 @@ class LoadOp(data.StructLayout):
         super().__init__({"request": Request(), "base": unsigned(ceil_log2(sizes.all_input_words)), **tape})
 
 
+class _Coming(data.StructLayout):
+    """What words that come are of: the op that asked for them, with the lengths of its lists as they were then."""
+
+    def __init__(self, sizes: TileSizes, lanes: int) -> None:
+        op = LoadOp(sizes, lanes)
+        members = {name: op[name].shape for name in ("base", "is_tape", "tape") if name in dict(op)}
+        lists = {"counts": data.ArrayLayout(unsigned(INDEX_BITS), 2)} if sizes.tape_is_remote else {}
+        super().__init__({"words": unsigned(INDEX_BITS), **members, **lists})
+
+
 class LoadUnit(Component):
-    """Has one request outstanding: makes the next when the last word of the one before has come.
+    """Asks for one vector or tape after the other; their words come in the order of the requests.
+
+    The next op may start when this one has asked and had a cycle for each of its words, and fewer than `in_flight` are
+    on their way. With one in flight that is when its last word has come.
 
     Parameters
     ----------
@@ -49,6 +65,8 @@ class LoadUnit(Component):
         Of the tile's memories.
     memories
         Write ports of the memories of tape and states, where the tape lives off-chip; else None.
+    in_flight
+        Requests that may be outstanding.
 
     Attributes
     ----------
@@ -72,17 +90,25 @@ class LoadUnit(Component):
     soon : Out(1)
         High for one cycle for each op, in order: what it loaded is stored.
     spent : Out(spent_layout)
-        Busy cycles, in which a word came, and stalled ones.
+        Busy cycles, as many as words, and stalled ones.
     """
 
-    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts | None = None) -> None:
-        self._op, self._sizes = LoadOp(sizes, engine.lanes), sizes
-        self._tape = None if memories is None else TapeLoad(engine=engine, sizes=sizes, memories=memories)
+    def __init__(
+        self, *, engine: Engine, sizes: TileSizes, memories: TapePorts | None = None, in_flight: int = 1
+    ) -> None:
+        check_at_least("in_flight", in_flight, 1)
+        self._op, self._sizes, self._in_flight = LoadOp(sizes, engine.lanes), sizes, in_flight
+        self._coming = _Coming(sizes, engine.lanes)
+        self._tape = self._walk = None
         members: dict[str, object] = {}
-        if self._tape is not None:
+        if memories is not None:
+            queued = in_flight > 1
+            self._tape = TapeLoad(engine=engine, sizes=sizes, memories=memories, looks_up=not queued)
+            self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes) if queued else None
             inside = self._tape.signature.members
-            members = {"is_tape": Out(1), "tape_words": inside["words"]}
-            members |= {name: inside[name] for name in ("memories", "tables", "lists")}
+            tables = (self._walk or self._tape).signature.members["tables"]
+            members = {"is_tape": Out(1), "tape_words": inside["words"], "tables": tables}
+            members |= {name: inside[name] for name in ("memories", "lists")}
         shape = word(engine.formats.activation.bits, engine.lanes)
         super().__init__(
             {
@@ -99,59 +125,103 @@ class LoadUnit(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Request once, count the words that come, and store them."""
+        """Ask once for each op, count the words that come, and store them."""
         m = Module()
         m.submodules.start = start = Wait(self._op, self._sizes.units)
         connect(m, flipped(self.commands), start.i)
-        op, active, asked, last, comes = start.o.payload, Signal(), Signal(), Signal(), Signal()
-        words, ends = Signal(INDEX_BITS), Signal()
+        op, active, asked, asks = start.o.payload, Signal(), Signal(), Signal()
+        words, last, ends, leaves = Signal(INDEX_BITS), Signal(), Signal(), Signal()
         number = Signal.like(words)
+        coming, some = self._come(m, op, words, active, asks, ends)
         m.d.comb += [
             start.counts.eq(self.ready_counts),
             active.eq(start.o.valid & self.running),
-            start.o.ready.eq(ends & self.running),
+            start.o.ready.eq(leaves & self.running),
             self.requests.payload.address.eq(op.request.address),
             self.requests.payload.words.eq(words),
             self.requests.valid.eq(active & ~asked),
+            asks.eq(self.requests.valid & self.requests.ready),
             self.words.ready.eq(1),
-            last.eq(self.words.valid & (number + 1 == op.request.words)),
-            self.write.addr.eq(op.base + number),
+            last.eq(self.words.valid & (number + 1 == coming.words)),
+            self.write.addr.eq(coming.base + number),
             self.write.data.eq(self.words.payload),
             self.write.en.eq(self.words.valid),
         ]
-        m.d.sync += [asked.eq((asked | (active & self.requests.ready)) & ~ends), self.soon.eq(ends)]
+        m.d.sync += [asked.eq((asked | asks) & ~leaves), self.soon.eq(ends)]
         with m.If(self.words.valid):
             m.d.sync += number.eq(Mux(last, 0, number + 1))
         if self._tape is None:
-            m.d.comb += [words.eq(op.request.words), ends.eq(last), comes.eq(self.words.valid)]
+            m.d.comb += [words.eq(op.request.words), ends.eq(last)]
         else:
-            self._load_tape(m, self._tape, op, active)
-            m.d.comb += [
-                words.eq(Mux(op.is_tape, self._tape.total, op.request.words)),
-                ends.eq(last | self._tape.last),
-                comes.eq(self.words.valid | self.tape_words.valid),
-            ]
+            total = self._load_tape(m, self._tape, op, coming, some)
+            m.d.comb += [words.eq(Mux(op.is_tape, total, op.request.words)), ends.eq(last | self._tape.last)]
+        works = self._leave(m, words, active, asked | asks, asks, ends, leaves)
         count_cycles(
             m,
             self._sizes,
             self.spent,
             running=self.running,
             active=active,
-            works=comes,
+            works=works,
             unmet=start.unmet,
         )
         return m
 
-    def _load_tape(self, m: Module, tape: TapeLoad, op: data.View, active: Value) -> None:
-        """Hand the words of a tape to the part that stores them."""
+    def _come(
+        self, m: Module, op: data.View, words: Signal, active: Signal, asks: Signal, ends: Signal
+    ) -> tuple[data.View, Value]:
+        """Return the op whose words come next, and whether there is one: the oldest that asked and has not ended."""
+        entering = Signal(self._coming)
+        m.d.comb += entering.words.eq(words)
+        m.d.comb += [entering[name].eq(op[name]) for name, _ in self._coming if name not in ("words", "counts")]
+        if self._in_flight == 1:
+            return entering, active
+        if self._walk is not None:
+            m.d.comb += [entering.counts[number].eq(count) for number, count in enumerate(self._walk.counts)]
+        m.submodules.coming = queue = SyncFIFO(width=self._coming.size, depth=self._in_flight)
+        coming = Signal(self._coming)
+        m.d.comb += [
+            queue.w_data.eq(entering),
+            queue.w_en.eq(asks & ~(ends & ~queue.r_rdy)),  # an answer may come in the cycle of its request
+            queue.r_en.eq(ends),
+            coming.eq(Mux(queue.r_rdy, queue.r_data, entering)),
+        ]
+        return coming, queue.r_rdy | asks
+
+    def _leave(
+        self, m: Module, words: Signal, active: Signal, asked: Value, asks: Signal, ends: Signal, leaves: Signal
+    ) -> Value:
+        """Let the next op start when it may; return whether this one has a busy cycle."""
+        if self._in_flight == 1:
+            m.d.comb += leaves.eq(ends)
+            return self.words.valid if self._tape is None else self.words.valid | self.tape_words.valid
+        spent, worked, works, last = Signal.like(words), Signal(), Signal(), Signal()
+        on_way = Signal(range(self._in_flight + 1))
+        m.d.comb += [
+            works.eq(active & ~worked),
+            last.eq(works & (spent + 1 == words)),
+            leaves.eq(active & asked & (worked | last) & (on_way + asks - ends < self._in_flight)),
+        ]
+        m.d.sync += [on_way.eq(on_way + asks - ends), worked.eq((worked | last) & ~leaves)]
+        with m.If(works):
+            m.d.sync += spent.eq(Mux(last, 0, spent + 1))
+        return works
+
+    def _load_tape(self, m: Module, tape: TapeLoad, op: data.View, coming: data.View, some: Value) -> Value:
+        """Hand the words of a tape to the part that stores them; return how many the op in front will ask for."""
         m.submodules.tape_load = tape
         connect(m, flipped(self.tape_words), tape.words)
         connect(m, flipped(self.memories), tape.memories)
         connect(m, flipped(self.lists), tape.lists)
-        for table, looked_up in zip(self.tables, tape.tables, strict=True):
-            connect(m, flipped(table), looked_up)
         m.d.comb += [
-            tape.op.eq(op.tape),
+            tape.op.eq(coming.tape),
             self.is_tape.eq(op.is_tape),
-            tape.is_active.eq(active & op.is_tape),
+            tape.is_active.eq(some & coming.is_tape),
         ]
+        looks_up, total = (tape, tape.total) if self._walk is None else (self._walk, self._walk.words)
+        for table, looked_up in zip(self.tables, looks_up.tables, strict=True):
+            connect(m, flipped(table), looked_up)
+        if self._walk is not None:
+            m.submodules.walk = self._walk
+            m.d.comb += [self._walk.step.eq(op.tape.step), tape.counts.eq(coming.counts)]
+        return total

@@ -13,6 +13,7 @@ from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.ports import word_port
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS, Request
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
+from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
 from deltatrain.rtl.parts.tape_ports import TapePorts
@@ -36,11 +37,14 @@ class StoreOp(data.StructLayout):
 
 
 class StoreUnit(Component):
-    """Has one request outstanding: stores the next step when the memory has taken the one before.
+    """Stores one step after the other.
 
         cycle   t                       t + 1           ...     t + n           u            u + 1
-                the op starts: request, first word              last of n       `stored`     the next op may start;
-                first word is addressed is offered              words                        `soon`
+                the op starts: request, first word              last of n       `stored`     `soon`
+                first word is addressed is offered              words
+
+    The next op may start when the last word has been addressed and fewer than `in_flight` requests are outstanding:
+    with one in flight, in cycle u + 1.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ class StoreUnit(Component):
         Of the tile's memories.
     memories
         Read ports of the memories of tape and states.
+    in_flight
+        Requests that may be outstanding.
 
     Attributes
     ----------
@@ -68,15 +74,16 @@ class StoreUnit(Component):
     words : Out(stream.Signature(word))
         The words, in the order of the requests.
     stored : In(1)
-        The memory has taken the outstanding request with all its words.
+        The memory has taken the oldest outstanding request with all its words.
     soon : Out(1)
         High for one cycle for each op, in order: the memory that it stored may be used again.
     spent : Out(spent_layout)
         Busy cycles, in which a word is read, and stalled ones.
     """
 
-    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts) -> None:
-        self._op, self._lanes, self._sizes = StoreOp(sizes), engine.lanes, sizes
+    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts, in_flight: int = 1) -> None:
+        check_at_least("in_flight", in_flight, 1)
+        self._op, self._lanes, self._sizes, self._in_flight = StoreOp(sizes), engine.lanes, sizes, in_flight
         self._has_state = memories.has_state
         self._word_entries = entries_of_word(engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
@@ -107,27 +114,34 @@ class StoreUnit(Component):
         for table, looked_up in zip(self.tables, walk.tables, strict=True):
             connect(m, flipped(table), looked_up)
         op, active, asked, read = start.o.payload, Signal(), Signal(), Signal()
-        ends = Signal()
+        asks, leaves = Signal(), Signal()
         m.d.comb += [
             start.counts.eq(self.ready_counts),
             active.eq(start.o.valid & self.running),
-            start.o.ready.eq(ends),
-            ends.eq(active & self.stored),
+            start.o.ready.eq(leaves),
             walk.step.eq(op.step),
             walk.take.eq(active & ~read & buffer.free),
             self.requests.payload.address.eq(op.address),
             self.requests.payload.words.eq(walk.words),
             self.requests.valid.eq(active & ~asked),
+            asks.eq(self.requests.valid & self.requests.ready),
             buffer.read.eq(walk.take),
             self.words.payload.eq(buffer.o.payload),
             self.words.valid.eq(buffer.o.valid),
             buffer.o.ready.eq(self.words.ready),
         ]
         m.d.sync += [
-            asked.eq((asked | (active & self.requests.ready)) & ~ends),
-            read.eq((read | (walk.take & walk.last)) & ~ends),
-            self.soon.eq(ends),
+            asked.eq((asked | asks) & ~leaves),
+            read.eq((read | (walk.take & walk.last)) & ~leaves),
+            self.soon.eq(self.stored),
         ]
+        if self._in_flight == 1:
+            m.d.comb += leaves.eq(active & self.stored)
+        else:
+            on_way, done = Signal(range(self._in_flight + 1)), read | (walk.take & walk.last)
+            m.d.sync += on_way.eq(on_way + asks - self.stored)
+            may = on_way + asks - self.stored < self._in_flight
+            m.d.comb += leaves.eq(active & (asked | asks) & done & may)
         self._read(m, walk, op.step, buffer)
         count_cycles(
             m,

@@ -47,6 +47,8 @@ class TapeLoad(Component):
         Of the tile's memories.
     memories
         Write ports of the memories of tape and states.
+    looks_up
+        Whether the lengths of the lists are looked up while the step is loaded; else they are told.
 
     Attributes
     ----------
@@ -61,24 +63,27 @@ class TapeLoad(Component):
     memories : In(memories)
         To the memories of what the element-wise unit made.
     tables : In(table_port).array(2)
-        To the lists that the encoder made, whose lengths stay known.
+        To the lists that the encoder made, whose lengths stay known; present if `looks_up`.
+    counts : In(ArrayLayout(unsigned(INDEX_BITS), 2))
+        The lengths of the lists of x and of h, 0 where there is none of h; present if not `looks_up`.
     lists : In(pair_port)
         To the loaded lists.
     is_active : In(1)
         Whether `op` is being loaded; the places of its lists are noted then.
     """
 
-    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts) -> None:
+    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts, looks_up: bool = True) -> None:
         self._lanes, self._word_entries = engine.lanes, entries_of_word(engine.lanes)
         op = TapeLoadOp(sizes, engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
-        self._has_state = memories.has_state
+        self._has_state, self._looks_up = memories.has_state, looks_up
         lists = pair_port(
             value_bits=engine.formats.activation.bits,
             entries=sizes.loaded_entries,
             lists=sizes.loaded_lists,
             word_entries=self._word_entries,
         )
+        lengths = {"counts": In(data.ArrayLayout(unsigned(INDEX_BITS), 2))}
         super().__init__(
             {
                 "op": In(op),
@@ -86,7 +91,7 @@ class TapeLoad(Component):
                 "total": Out(unsigned(INDEX_BITS)),
                 "last": Out(1),
                 "memories": In(memories),
-                "tables": self._walk.signature.members["tables"],
+                **({"tables": self._walk.signature.members["tables"]} if looks_up else lengths),
                 "lists": In(lists),
                 "is_active": In(1),
             }
@@ -96,8 +101,11 @@ class TapeLoad(Component):
         """Follow the words through the parts of the tape."""
         m = Module()
         m.submodules.walk = walk = self._walk
-        for table, looked_up in zip(self.tables, walk.tables, strict=True):
-            connect(m, flipped(table), looked_up)
+        if self._looks_up:
+            for table, looked_up in zip(self.tables, walk.tables, strict=True):
+                connect(m, flipped(table), looked_up)
+        else:
+            m.d.comb += [table.place.count.eq(count) for table, count in zip(walk.tables, self.counts, strict=True)]
         op, came, values = self.op, self.words.valid, self.words.payload
         tape, lists = self.memories.tape, self.lists
         is_x, is_h = (walk.part == part for part in (TapePart.X, TapePart.H))

@@ -199,7 +199,7 @@ class Exchange(Component):
 
     def _bring(self, m: Module, taken: _Taken) -> None:
         """Add what the tiles give, and give the sum to all; one tile says which element it is of."""
-        formats, latency = self._formats, self._wires.exchange_latency_cycles
+        formats, latency = self._formats, self._wires.latency_cycles
         bits, tag = formats.memory_bits, delayed(m, taken.tag, 1)
         m.submodules.values = values = AdderTree(bits=bits, terms=self._sizes.tiles, tag=tag.shape())
         m.submodules.indices = indices = AdderTree(bits=INDEX_BITS + 1, terms=self._sizes.tiles, tag=0)

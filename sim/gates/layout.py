@@ -20,12 +20,9 @@ from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
 from deltatrain.workloads.lowering.placement import Shape, memory_map
-from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS
+from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS, steps_on_way
 
 __all__ = ["Layout"]
-
-_STATE_STEPS = TAPE_STEPS + 1
-"""States in the buffer of an off-chip tape: each step moves with the state of the step before."""
 
 
 class Layout:
@@ -61,6 +58,8 @@ class Layout:
         self._shape, self._lanes, self._program = shape, engine.lanes, program
         self._tiles = program.architecture.tiles.count
         self._steps = int(ops.step.max(initial=0)) + 1
+        self._on_way = steps_on_way(program.architecture)
+        self._loaded_steps = LOADED_STEPS + self._on_way - TAPE_STEPS
         self.every = readout == "every"
         self._map = memory_map(program.architecture, shape)
         self.input_chunks = self._map.inputs.chunks(0)
@@ -151,12 +150,12 @@ class Layout:
 
     def state(self, layer: int, step: int) -> int:
         """Return the first word of the state that a step leaves; before step 0 it is never looked at."""
-        kept = _STATE_STEPS if self.tape_is_remote else self._steps
+        kept = self._on_way + 1 if self.tape_is_remote else self._steps  # each step moves with the state before it
         return self._map.h.with_places(kept).word(layer, step)
 
     def tape(self, layer: int, step: int) -> int:
         """Return the first word of a step's tape."""
-        kept = TAPE_STEPS if self.tape_is_remote else self._steps
+        kept = self._on_way if self.tape_is_remote else self._steps
         return self._tape_words * self._map.h.with_places(kept).word(layer, step)
 
     def tape_words(self, layer: int) -> int:
@@ -171,7 +170,7 @@ class Layout:
 
     def loaded_pair(self, layer: int, step: int) -> int:
         """Return the number of the pair of lists that those of a step become."""
-        return LOADED_STEPS * layer + step % LOADED_STEPS
+        return self._loaded_steps * layer + step % self._loaded_steps
 
     def loaded_list(self, layer: int, step: int, stream: str) -> int:
         """Return the number of a loaded list among all lists."""
@@ -180,7 +179,7 @@ class Layout:
     def loaded_words(self, layer: int, step: int) -> tuple[int, int]:
         """Return the first word of a step's loaded lists, of x and of h."""
         words = [self._list_words(below) for below in range(layer + 1)]
-        first = LOADED_STEPS * sum(map(sum, words[:-1])) + step % LOADED_STEPS * sum(words[-1])
+        first = self._loaded_steps * sum(map(sum, words[:-1])) + step % self._loaded_steps * sum(words[-1])
         return first, first + words[-1][0]
 
     def _list_words(self, layer: int) -> tuple[int, int]:
@@ -189,7 +188,7 @@ class Layout:
         return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
 
     def _loaded_entries(self, layers: int) -> int:
-        words = self.loaded_words(layers - 1, LOADED_STEPS - 1)[1] + self._list_words(layers - 1)[1]
+        words = self.loaded_words(layers - 1, self._loaded_steps - 1)[1] + self._list_words(layers - 1)[1]
         return words * entries_of_word(self._lanes)
 
     # --- matrices
@@ -209,7 +208,7 @@ class Layout:
     def _sizes(self) -> TileSizes:
         total, reads = sum(self.chunks), self._steps if self.every else 1
         remote, layers = self.tape_is_remote, len(self.chunks)
-        states, tapes = (_STATE_STEPS, TAPE_STEPS) if remote else (self._steps, self._steps)
+        states, tapes = (self._on_way + 1, self._on_way) if remote else (self._steps, self._steps)
         return TileSizes(
             accumulator_words=self.logits + reads * self.class_chunks,
             regions=len(self.chunks) + 1,
@@ -222,7 +221,7 @@ class Layout:
             list_entries=max(_power_of_two(self._most_entries()), self._lanes if remote else 2),
             weight_words=self._matrix_words("weights"),
             gradient_words=self._matrix_words("gradients"),
-            loaded_lists=2 * LOADED_STEPS * layers if remote else 0,
+            loaded_lists=2 * self._loaded_steps * layers if remote else 0,
             loaded_entries=_power_of_two(self._loaded_entries(layers)) if remote else 0,
             most_classes=self._shape.classes,
             wanted=self._shape.classes if self._shape.loss == "squared_loss" else 0,
@@ -255,7 +254,7 @@ class Layout:
         """
         ops, shape = self._program.ops, self._shape
         if self.tape_is_remote:
-            return MADE_STEPS * (sum(shape.inputs) + sum(shape.hidden))
+            return (MADE_STEPS + self._on_way - TAPE_STEPS) * (sum(shape.inputs) + sum(shape.hidden))
         encodes = ops.is_mode("encode")
         widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
         elements = widths[ops.stream[encodes], ops.layer[encodes]]

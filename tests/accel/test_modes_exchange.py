@@ -127,12 +127,53 @@ def test_items_pass_one_after_the_other(count, item_bytes, width, latency, tiles
         assert mode.drain_cycles(engine, wires) == latency + stages + 2 + SOON_CYCLES
 
 
+@given(st.integers(1, 70), st.integers(0, 9))
+def test_a_mesh_is_as_deep_and_as_long_as_a_walk_through_it_finds(count, hop_cycles):
+    """Walk from every tile in turn over links to neighbours: the middle is a tile from which all are nearest."""
+    in_row = next(width for width in range(1, count + 1) if width * width >= count)
+    places = {(number // in_row, number % in_row) for number in range(count)}
+
+    def away(start):
+        found, front = {start: 0}, [start]
+        for row, column in front:
+            for near in ((row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)):
+                if near in places and near not in found:
+                    found[near] = found[row, column] + 1
+                    front.append(near)
+        return found
+
+    walks = [away(start) for start in places]
+    depth = min(max(walk.values()) for walk in walks)
+    mesh, crossbar = (
+        Tiles(count=count, exchange_bytes_per_cycle=1, **kind)
+        for kind in ({"hop_cycles": hop_cycles}, {"exchange_latency_cycles": 5})
+    )
+    assert depth * 2 * hop_cycles <= mesh.latency_cycles <= (depth + 1) * 2 * hop_cycles
+    assert all(len(walk) - 1 == mesh.links for walk in walks)
+    assert crossbar.links in {sum(walk.values()) for walk in walks}
+    assert crossbar.latency_cycles == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ({}, "exchange_latency_cycles is missing, or hop_cycles if the tiles are on a mesh"),
+        ({"exchange_latency_cycles": 1, "hop_cycles": 1}, r"either .* must be left out"),
+    ],
+)
+def test_an_exchange_has_one_latency(kind, message):
+    tiles = {f"tiles.{name}": value for name, value in ({"count": 3, "exchange_bytes_per_cycle": 4} | kind).items()}
+    with pytest.raises(ConfigError, match=message):
+        Architecture.named("tiny", tiles)
+
+
 def test_work_of_the_exchange():
     engine = Architecture.named("tiny").engine
     count, beats, tiles = np.array([7]), np.array([3]), np.array([5])
     sent, added = (mode.work(count, beats, tiles, engine) for mode in (broadcast, reduce))
     assert (sent.local_read_bytes, sent.local_write_bytes) == (7 * 4, 7 * 5 * 4)  # 16-bit index, 16-bit value
     assert (added.local_read_bytes, added.local_write_bytes) == (7 * 5 * 5, 7 * 5 * 5 + 7 * 2)  # 40-bit sums, 16 bits
+    assert (sent.exchange_bytes, added.exchange_bytes) == (7 * 4, 7 * (5 + 2))
 
 
 def test_tiles_need_an_exchange():

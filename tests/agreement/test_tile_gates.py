@@ -26,6 +26,13 @@ HOMES = {
     "tape_remote": {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "remote"},
     "all_remote": {"placement.weights": "remote", "placement.gradients": "remote", "placement.tape": "remote"},
 }
+FAR = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 4) | {
+    "dma.bytes_per_cycle": 8,
+    "remote.device": {"source": "a test", "latency_ps": 3_000_000},
+}
+"""Four lanes and a memory so far away that several transfers are on their way."""
+
+HOMES["far"] = HOMES["all_remote"] | FAR | {"dma.in_flight": 3}
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -75,6 +82,16 @@ def test_a_tape_to_a_memory_that_answers_at_once():
     check(step, AmaranthSimulation)
 
 
+@pytest.mark.parametrize(("cell", "in_flight"), [("rnn", 3), ("gru", 2)])
+def test_transfers_in_flight_to_a_far_memory(cell, in_flight):
+    def far(number):
+        machine = Architecture.named("tiny", HOMES["tape_remote"] | FAR | {"dma.in_flight": number})
+        return random_step(machine, cell, seed=4, hidden=(3,), lengths=(5, 2))
+
+    assert cycle.count(far(in_flight).program).cycles < 0.8 * cycle.count(far(1).program).cycles
+    check(far(in_flight), AmaranthSimulation)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -115,6 +132,7 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
         ("tiny", "gradients_remote", "rnn", "every", "classification"),
         ("edge", "remote", "lstm", "last", "classification"),
         ("tiny", "all_remote", "gru", "every", "regression"),
+        ("tiny", "far", "rnn", "last", "classification"),
     ],
 )
 def test_any_step_on_compiled_gates(machine, home, cell, readout, task):

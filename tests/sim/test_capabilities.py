@@ -211,19 +211,19 @@ def test_the_table_of_what_takes_what_is_what_the_functions_say() -> None:
     assert table_of_features() in README.read_text(encoding="utf-8")
 
 
-FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.dma.in_flight=2"
+FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
 
 
 @pytest.mark.parametrize(
     ("words", "reasons"),
     [
-        (FEW_RTL, ["dma.in_flight must be 1, not 2"]),
+        (FEW_RTL, ["local.ports = 2, not 1"]),
         (
             FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.overlap=false",
             [
-                "dma.in_flight must be 1, not 2",
                 "checkpoint.overlap true",
                 "not 16, 8 and 8",
+                "local.ports = 2, not 1",
                 "dma.bytes_per_cycle = 32",
             ],
         ),
@@ -247,8 +247,8 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.dma.in_flight=2"
             ["cell arithmetic 'lif' has a law but no gates"],
         ),
         (
-            "verify --on edge --set machine.local.ports=1 --set machine.dma.in_flight=3",
-            ["dma.in_flight must be 1, not 3", "local.ports = 2, not 1"],
+            "verify --on edge --set machine.local.ports=1 --set machine.engine.in_turn=true",
+            ["engine.in_turn must be false", "local.ports = 2, not 1"],
         ),
         (
             "verify --on tiny --set machine.engine.arrays=2",
@@ -277,8 +277,8 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.dma.in_flight=2"
         ),
         (
             "simulate -w tiny --on tiny --fidelity rtl --set machine.remote.device=zero_latency"
-            " --set machine.dma.in_flight=2 --dram-trace {out}/requests --timeline {out}/t.json",
-            ["dma.in_flight must be 1, not 2", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
+            " --set machine.local.ports=1 --dram-trace {out}/requests --timeline {out}/t.json",
+            ["local.ports = 2, not 1", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
         ),
     ],
 )

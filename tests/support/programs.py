@@ -89,7 +89,7 @@ def architectures(draw: st.DrawFn, most_tiles: int = 1, arrays: tuple[int, ...] 
     if most_tiles > 1:
         formats["tiles.count"] = draw(st.integers(2, most_tiles))
         formats["tiles.exchange_bytes_per_cycle"] = draw(st.integers(1, 8))
-        formats["tiles.exchange_latency_cycles"] = draw(st.integers(0, 20))
+        formats[f"tiles.{draw(st.sampled_from(['exchange_latency_cycles', 'hop_cycles']))}"] = draw(st.integers(0, 20))
     return Architecture.named(draw(st.sampled_from(["tiny", "edge", "reneta"])), formats)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +17,7 @@ from programs import recorded_step
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.counters import Counters, RemoteCounters
+from deltatrain.accel.description import with_overrides
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.energy.prices import NEEDED, Prices, at_size, prices
 from deltatrain.accel.errors import ConfigError
@@ -310,3 +312,19 @@ def test_every_tile_leaks() -> None:
     one, many = (Architecture.named("tiny", exchange | {"energy": CACTI_AT_45, "tiles.count": n}) for n in (1, 5))
     assert energy_j(counters, many)[LEAKAGE] == pytest.approx(5 * energy_j(counters, one)[LEAKAGE])
     assert set(not_priced(many)) - set(not_priced(one)) == {"exchange between tiles"}
+
+
+@pytest.mark.parametrize(("kind", "pitches"), [({"hop_cycles": 1}, 8), ({"exchange_latency_cycles": 4}, 4 * 1 + 4 * 2)])
+def test_wires_of_the_exchange_cost_by_their_length(tmp_path: Path, kind: dict[str, int], pitches: int) -> None:
+    """Nine tiles in three rows: a tree of eight links, or from the middle four lines of one pitch and four of two."""
+    (tmp_path / "mine.toml").write_text('about = "mine"\nnode_nm = 45\n[wire]\npj_per_bit_mm = 0.2\n')
+    exchange = {f"tiles.{name}": value for name, value in kind.items()} | {"tiles.exchange_bytes_per_cycle": 4}
+    tables = f"{Architecture.named('tiny').energy}+{tmp_path / 'mine.toml'}"
+    machine = Architecture.named("tiny", exchange | {"tiles.count": 9, "tiles.pitch_mm": 0.5, "energy": tables})
+    spent = energy_j(_counters({"exchange_bytes": 1000}), machine)["exchange wires"]
+    assert spent == pytest.approx(8 * 1000 * pitches * 0.5 * 0.2e-12)
+    assert "switches and adders of the exchange" in not_priced(machine)
+    for unknown in ({"tiles.pitch_mm": None}, {"energy": Architecture.named("tiny").energy}):
+        without = Architecture.from_table(with_overrides(machine.model_dump(mode="json"), unknown))
+        assert "exchange wires" not in energy_j(_counters({"exchange_bytes": 1000}), without)
+        assert "exchange between tiles" in not_priced(without)

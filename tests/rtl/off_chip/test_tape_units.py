@@ -32,15 +32,15 @@ SIZES = TileSizes(
 class Mover(Component):
     """Both units with the memories that they share; the memories are written and looked at by the test."""
 
-    def __init__(self):
+    def __init__(self, in_flight=1):
         words = word(16, LANES)
         self.tape, self.state = (Memory(shape=words, depth=size, init=[]) for size in (48, 24))
         ports = [memory.read_port() for memory in (self.tape, self.state)]
         writes = [memory.write_port() for memory in (self.tape, self.state)]
         self._ports, self._writes = ports, writes
         read, written = (TapePorts(tape=tape.signature, state=state.signature) for tape, state in (ports, writes))
-        self.store = StoreUnit(engine=ENGINE, sizes=SIZES, memories=read)
-        self.load = LoadUnit(engine=ENGINE, sizes=SIZES, memories=written)
+        self.store = StoreUnit(engine=ENGINE, sizes=SIZES, memories=read, in_flight=in_flight)
+        self.load = LoadUnit(engine=ENGINE, sizes=SIZES, memories=written, in_flight=in_flight)
         self._made = ListStore(value_bits=BITS, entries=64, lists=8, readers=1, lookups=4, word_entries=WORD_ENTRIES)
         self._loaded = LoadedLists(value_bits=BITS, entries=64, lists=2 * PLACES, readers=1, word_entries=WORD_ENTRIES)
         members = {f"store_{n}": self.store.signature.members[n] for n in ("commands", "requests", "words", "stored")}
@@ -98,6 +98,45 @@ class Step:
             "x": 2 * self.number, "h": 2 * self.number + 1 if self.has_h else 0, "has_h": self.has_h,
         }  # fmt: skip
 
+    def load_fields(self):
+        """Return the op that loads it to a place of its own."""
+        first = 10 * self.number
+        tape = {"step": self.fields(PLACES + self.number), "pair": self.number, "x": first, "h": first + 5}
+        return {"request": {"address": 100 * self.number}, "is_tape": 1, "tape": tape}
+
+
+async def listed(ctx, dut, steps):
+    """Fill the memories, then make the lists, and let the units run."""
+    for step in steps:
+        for memory, values, size in ((dut.tape, step.tape, 8), (dut.state, step.state, 4)):
+            for number, value in enumerate(values):
+                ctx.set(memory.data[size * step.number + number], value)
+    for step in steps:
+        for number, entries in enumerate(step.lists[: 1 + step.has_h]):
+            await stream_put(ctx, dut.entries, entries)
+            ctx.set(dut.lists.valid, 1)
+            ctx.set(dut.lists.payload, 2 * step.number + number)
+            await stream_put(ctx, dut.counts, [len(entries)])
+            ctx.set(dut.lists.valid, 0)
+    await ctx.tick()
+    ctx.set(dut.running, 1)
+
+
+async def assert_loaded(ctx, dut, step):
+    """Compare what lies at the place of a step with what it was."""
+    for memory, values, size in ((dut.tape, step.tape, 8), (dut.state, step.state, 4)):
+        for number, value in enumerate(values):
+            assert plain(ctx.get(memory.data[size * (PLACES + step.number) + number])) == tuple(value)
+    for number, entries in enumerate(step.lists):
+        ctx.set(dut.read[0].table.list, 2 * step.number + number)
+        found = plain(ctx.get(dut.read[0].table.place))
+        assert found["count"] == len(entries)
+        for k, value in enumerate(entries):
+            ctx.set(dut.read[0].ring.en, 1)
+            ctx.set(dut.read[0].ring.addr, found["base"] + k)
+            await ctx.tick()
+            assert plain(ctx.get(dut.read[0].ring.data)) == value
+
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.tuples(st.integers(1, 4), st.integers(0, 9), st.one_of(st.none(), st.integers(0, 9)))
@@ -111,22 +150,6 @@ def test_what_is_loaded_is_what_was_stored(shapes, seed, eagerness):
     steps = [Step(rng, number, *shape) for number, shape in enumerate(shapes)]
     dut = Mover()
     stored: list[tuple[int, tuple]] = []
-
-    async def listed(ctx):
-        """Fill the memories, then make the lists."""
-        for step in steps:
-            for memory, values, size in ((dut.tape, step.tape, 8), (dut.state, step.state, 4)):
-                for number, value in enumerate(values):
-                    ctx.set(memory.data[size * step.number + number], value)
-        for step in steps:
-            for number, entries in enumerate(step.lists[: 1 + step.has_h]):
-                await stream_put(ctx, dut.entries, entries)
-                ctx.set(dut.lists.valid, 1)
-                ctx.set(dut.lists.payload, 2 * step.number + number)
-                await stream_put(ctx, dut.counts, [len(entries)])
-                ctx.set(dut.lists.valid, 0)
-        await ctx.tick()
-        ctx.set(dut.running, 1)
 
     def eager():
         return bool(rng.random() < eagerness)
@@ -167,11 +190,7 @@ def test_what_is_loaded_is_what_was_stored(shapes, seed, eagerness):
 
     async def load(ctx):
         for step in steps:
-            place = PLACES + step.number
-            first = 10 * step.number
-            tape = {"step": step.fields(place), "pair": step.number, "x": first, "h": first + 5}
-            op = {"request": {"address": 100 * step.number}, "is_tape": 1, "tape": tape}
-            ctx.set(dut.load_commands.payload, {"op": op})
+            ctx.set(dut.load_commands.payload, {"op": step.load_fields()})
             ctx.set(dut.load_commands.valid, 1)
             ctx.set(dut.load_requests.ready, 1)
             await ctx.tick()
@@ -188,18 +207,75 @@ def test_what_is_loaded_is_what_was_stored(shapes, seed, eagerness):
                 await ctx.tick()
                 ctx.set(dut.load_tape_words.valid, 0)
             assert ctx.get(dut.soon) & 2
-            # From now on everything may be read.
-            for memory, values, size in ((dut.tape, step.tape, 8), (dut.state, step.state, 4)):
-                for number, value in enumerate(values):
-                    assert plain(ctx.get(memory.data[size * place + number])) == tuple(value)
-            for number, entries in enumerate(step.lists):
-                ctx.set(dut.read[0].table.list, 2 * step.number + number)
-                found = plain(ctx.get(dut.read[0].table.place))
-                assert found["count"] == len(entries)
-                for k, value in enumerate(entries):
-                    ctx.set(dut.read[0].ring.en, 1)
-                    ctx.set(dut.read[0].ring.addr, found["base"] + k)
-                    await ctx.tick()
-                    assert plain(ctx.get(dut.read[0].ring.data)) == value
+            await assert_loaded(ctx, dut, step)  # from now on everything may be read
 
-    run(dut, listed, command, store)
+    run(dut, lambda ctx: listed(ctx, dut, steps), command, store)
+
+
+@settings(max_examples=20)
+@given(st.lists(sizes, min_size=2, max_size=PLACES), seeds, st.integers(2, 4), st.sampled_from([0.2, 0.7, 1.0]))
+def test_what_is_loaded_is_what_was_stored_where_several_are_on_their_way(shapes, seed, in_flight, eagerness):
+    rng = np.random.default_rng(seed)
+    steps = [Step(rng, number, *shape) for number, shape in enumerate(shapes)]
+    dut = Mover(in_flight)
+    words: list[tuple] = []
+
+    def eager():
+        return bool(rng.random() < eagerness)
+
+    async def command(ctx):
+        commands = [{"op": {"address": 100 * s.number, "step": s.fields(s.number)}} for s in steps]
+        await stream_put(ctx, dut.store_commands, commands)
+
+    async def store(ctx):
+        """Take requests and words whenever; acknowledge a step some time after its last word."""
+        asked, acknowledged, most, ends = 0, 0, 0, np.cumsum([step.words for step in steps]).tolist()
+        while acknowledged < len(steps):
+            ready = {port: eager() for port in (dut.store_requests, dut.store_words)}
+            for port, whether in ready.items():
+                ctx.set(port.ready, whether)
+            takes = acknowledged < asked and len(words) >= ends[acknowledged] and eager()
+            ctx.set(dut.store_stored, takes)
+            samples = [port.valid for port in ready] + [dut.store_requests.payload, dut.store_words.payload]
+            _, _, request_comes, word_comes, request, item = await ctx.tick().sample(*samples)
+            if request_comes and ready[dut.store_requests]:
+                assert plain(request) == {"address": 100 * asked, "words": steps[asked].words}
+                asked += 1
+                most = max(most, asked - acknowledged)
+            if word_comes and ready[dut.store_words]:
+                words.append(plain(item))
+            acknowledged += takes
+            assert ctx.get(dut.soon) & 1 == takes
+        ctx.set(dut.store_stored, 0)
+        assert len(words) == ends[-1] and most <= in_flight
+        await load(ctx)
+
+    async def load(ctx):
+        """Answer requests in their order, some time after they came; the unit asks for more meanwhile."""
+        asked, given, left, done = 0, 0, iter(words), 0
+        told, ends = 0, np.cumsum([step.words for step in steps]).tolist()
+        while done < len(steps):
+            ctx.set(dut.load_commands.valid, told < len(steps))
+            if told < len(steps):
+                ctx.set(dut.load_commands.payload, {"op": steps[told].load_fields()})
+            ctx.set(dut.load_requests.ready, takes := eager())
+            answers = asked > done and eager()
+            ctx.set(dut.load_tape_words.valid, answers)
+            if answers:
+                ctx.set(dut.load_tape_words.payload, list(next(left)))
+            samples = (dut.load_requests.valid, dut.load_requests.payload, dut.load_commands.ready)
+            _, _, comes, request, commanded = await ctx.tick().sample(*samples)
+            told += bool(commanded) and told < len(steps)
+            given += answers
+            ends_now = answers and given == ends[done]
+            if comes and takes:
+                assert plain(request) == {"address": 100 * asked, "words": steps[asked].words}
+                asked += 1
+            assert asked - done <= in_flight
+            assert ctx.get(dut.soon) & 2 == 2 * ends_now
+            done += ends_now
+        ctx.set(dut.load_tape_words.valid, 0)
+        for step in steps:
+            await assert_loaded(ctx, dut, step)
+
+    run(dut, lambda ctx: listed(ctx, dut, steps), command, store)

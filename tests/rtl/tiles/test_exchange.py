@@ -85,7 +85,7 @@ def cases(draw):
         "engine.formats.memory_overflow": draw(st.sampled_from(["wrap", "saturate"])),
         "tiles.count": tiles,
         "tiles.exchange_bytes_per_cycle": draw(st.sampled_from([1, 4, 8])),
-        "tiles.exchange_latency_cycles": draw(st.integers(0, 3)),
+        f"tiles.{draw(st.sampled_from(['exchange_latency_cycles', 'hop_cycles']))}": draw(st.integers(0, 3)),
     }
     architecture = Architecture.named("tiny", described)
     formats = architecture.engine.formats
