@@ -20,6 +20,9 @@ Row = dict[str, Cell]
 TOTAL = "total"
 """What the last row of a table of parts is called."""
 
+_ABOVE = 1.0005
+"""Of a roof, from where it reads as more than 100.0 %."""
+
 _MUCH_WAITED = 0.1
 """Share of the time in which a processor has other work, beyond which that is told."""
 
@@ -276,6 +279,16 @@ def roofline_rows(result: Result) -> list[Row]:
                 }
             )
     return rows
+
+
+def above_the_roof(rows: Iterable[Row]) -> str:
+    """Return the sentence on phases of `roofline_rows` that stand above their roof, and why; empty if none does."""
+    high = [f"{row['phase']} ({row['run']})" for row in rows if float(row["of_roof"]) > _ABOVE]
+    if not high:
+        return ""
+    return (
+        f"Above the roof: {', '.join(high)}: some of the bytes moved during another phase. The total cannot be there."
+    )
 
 
 def flat(result: Result) -> dict[str, Cell]:

@@ -19,8 +19,10 @@ from deltatrain.accel.description import NonNegativeInt, PositiveInt, table_dige
 from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import AnyPath, replace_file
+from deltatrain.accel.glance import Glance
 from deltatrain.accel.host_memory import check_room
-from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.origin import DESCRIBED, FLOAT_FIGURES, MEASURED
+from deltatrain.accel.quantity import figure_words, share
 from deltatrain.workloads.arrays.archive import read_arrays
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.chosen_epoch import ChosenEpoch
@@ -28,6 +30,7 @@ from deltatrain.workloads.given_masks import GivenMasks, Loop, MadeOfMasks, Told
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.recorded_step import RecordedStep
+from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace_checks import check_counts, check_widths
 from deltatrain.workloads.workload import Workload, with_neuron_of_before
 
@@ -173,6 +176,32 @@ class Trace(MadeOfMasks):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and _header(self) == _header(other) and _same_arrays(self, other)
+
+    def __repr__(self) -> str:
+        return self._glance().text()
+
+    def _repr_html_(self) -> str:
+        return self._glance().html()
+
+    def _glance(self) -> Glance:
+        """Return how the training ended, and what fired in the last recorded step."""
+        step = self.recorded[-1]
+        how = MEASURED if self.epochs else DESCRIBED
+        samples, longest = len(step.lengths), int(step.lengths.max())
+        facts = [("recorded", f"{len(self.recorded)}, the last of {samples} samples of at most {longest} steps", how)]
+        if self.epochs:
+            last, name = self.epochs[-1], TASKS.load(self.workload.task).FIGURE
+            facts.append(("epochs", f"{len(self.epochs)}, the last with a loss of {last.loss:.4f}", MEASURED))
+            facts.append((name.replace("_", " "), figure_words(name, last.figure), MEASURED))
+        steps = {"x": int(step.lengths.sum())}
+        steps["h"] = steps["x"] - (0 if step.carried else samples)
+        rows = []
+        for layer, masks in enumerate(zip(step.fired_x, step.fired_h, strict=True)):
+            for stream, mask in zip("xh", masks, strict=True):
+                fired, could = int(mask.sum()), steps[stream] * mask.shape[2]
+                rows.append([f"layer {layer} {stream}", f"{fired:,}", f"{could:,}", share(fired / max(1, could))])
+        title = f"trace of {self.workload.name}: {self.workload.cell} of {', '.join(map(str, self.workload.hidden))}"
+        return Glance(title, facts, ("deltas", "fired", "of", "share"), rows)
 
     @classmethod
     def of_recording(cls, steps: Sequence[GivenMasks], told: Told, loop: Loop, source: str = "") -> Self:

@@ -1,4 +1,4 @@
-"""Where the engine's cycles went: busy and stalled by cause, for each phase, beside the dense run on the same scale."""
+"""Where the engine's cycles went: busy and stalled by cause, for each phase, with a mark where the dense run ends."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _OFFSETS = {"delta": -0.2, "dense": 0.2}
 
 
 def draw(result: Result, fidelity: str = "") -> Figure:
-    """Return a figure with stacked bars of engine cycles for each phase, delta above dense if that was run.
+    """Return a figure with a stacked bar of engine cycles for each phase, and a mark for the dense run if there is one.
 
-    Every bar carries the label ``<phase> <run>`` for each of its parts: ``FP delta busy``, ``FP dense stream``.
+    The scale is that of the bars, so that their stalls can be seen; a mark further right is an arrow at the edge. Every
+    bar carries the label ``<phase> delta`` for each of its parts, such as ``FP delta busy``, a mark ``<phase> dense``.
 
     Parameters
     ----------
@@ -42,9 +43,14 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
     for position, name in enumerate(phases):
         of_runs = {run: counters.phases[name] for run, counters in result.runs.items()}
-        for run, phase in of_runs.items():
-            _stack(axes, position + _OFFSETS[run], phase, f"{name} {run}")
-        _annotate(axes, position, of_runs)
+        _stack(axes, position + _OFFSETS["delta"], of_runs["delta"], f"{name} delta")
+        _mark(axes, position + _OFFSETS["dense"], of_runs, name, _longest(result) or 1)
+        style.bar_label(
+            axes,
+            quantity(of_runs["delta"].cycles),
+            (of_runs["delta"].cycles, position + _OFFSETS["delta"]),
+            strong=True,
+        )
     style.frame(axes, grid="x")
     runs = list(result.runs)
     axes.set_yticks([p + _OFFSETS[run] for p in range(len(phases)) for run in runs], runs * len(phases))
@@ -68,12 +74,16 @@ def _stack(axes: Axes, position: float, phase: PhaseCounters, label: str) -> Non
             left += cycles
 
 
-def _annotate(axes: Axes, position: int, runs: Mapping[str, PhaseCounters]) -> None:
-    for run, phase in runs.items():
-        text = quantity(phase.cycles)
-        if run == "delta" and "dense" in runs:
-            text += f"   {times(ratio(runs['dense'].cycles, phase.cycles))}"
-        style.bar_label(axes, text, (phase.cycles, position + _OFFSETS[run]), strong=run == "delta")
+def _mark(axes: Axes, position: float, runs: Mapping[str, PhaseCounters], name: str, longest: int) -> None:
+    """Draw where the dense run ends, with its cycles and how many times as many they are."""
+    if "dense" not in runs:
+        return
+    delta, dense = runs["delta"].cycles, runs["dense"].cycles
+    end = min(dense, longest)
+    look = ">" if dense > longest else "|"
+    axes.plot([end], [position], look, color=style.QUIET, label=f"{name} dense", clip_on=False, markersize=6)
+    text = f"{quantity(dense)}   {times(ratio(dense, delta))}"
+    style.bar_label(axes, text, (end, position), strong=False)
 
 
 def _name_phase(axes: Axes, position: int, name: str) -> None:
@@ -96,7 +106,7 @@ def _name_phase(axes: Axes, position: int, name: str) -> None:
 
 def _present(result: Result) -> list[str]:
     """Return the parts that occur, in the order in which they are stacked."""
-    phases = [phase for run in result.runs.values() for phase in run.phases.values()]
+    phases = list(result.counters.phases.values())
     return [part for part in ("busy", *style.CAUSE_COLOURS) if any(_parts(phase)[part] for phase in phases)]
 
 
@@ -130,7 +140,7 @@ def _colour(part: str) -> str:
 
 
 def _longest(result: Result) -> int:
-    return max((phase.cycles for run in result.runs.values() for phase in run.phases.values()), default=0)
+    return max((phase.cycles for phase in result.counters.phases.values()), default=0)
 
 
 def _caption(result: Result, fidelity: str) -> str:

@@ -9,7 +9,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.quantity import quantity
 from deltatrain.accel.result import Result
 from deltatrain.reports.figures import _style as style
-from deltatrain.reports.table import TOTAL, Row, roofline_rows
+from deltatrain.reports.table import TOTAL, Row, above_the_roof, roofline_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +37,12 @@ def draw(result: Result, fidelity: str = "") -> Figure:
     rows = roofline_rows(result)
     machine = Architecture.from_table(result.architecture, "the result's machine")
     peak, rate = machine.peak_macs_per_second, machine.remote_peak_bytes_per_second
-    figure = style.blank(4.4, TITLE, style.setting(result, fidelity))
+    above = above_the_roof(rows)
+    figure = style.blank(4.4, TITLE, "  ·  ".join(filter(None, [style.setting(result, fidelity), above])))
     axes = figure.add_subplot(
-        figure.add_gridspec(1, 1, **style.inches(figure, left=0.95, right=0.35, top=0.95, bottom=0.6))[0, 0]
+        figure.add_gridspec(
+            1, 1, **style.inches(figure, left=0.95, right=0.35, top=1.15 if above else 0.95, bottom=0.6)
+        )[0, 0]
     )
     style.frame(axes, grid="both")
     style.logarithmic(axes, "x")

@@ -31,8 +31,12 @@ class Bar(NamedTuple):
     kind: str
 
 
+MARK = "mark"
+"""The kind of a bar that is drawn as a mark where it would end: it may lie beyond the scale of the others."""
+
+
 def grouped(groups: Mapping[str, Sequence[Bar]], about: str) -> Markup:
-    """Return bars in groups, all on one scale from zero.
+    """Return bars in groups, all on one scale from zero, which marks (`MARK`) have no part in.
 
     Parameters
     ----------
@@ -41,7 +45,7 @@ def grouped(groups: Mapping[str, Sequence[Bar]], about: str) -> Markup:
     about
         What is drawn, in words, for a screen reader.
     """
-    longest = max((bar.value for bars in groups.values() for bar in bars), default=0) or 1
+    longest = max((bar.value for bars in groups.values() for bar in bars if bar.kind != MARK), default=0) or 1
     rows: list[Markup] = []
     for name, bars in groups.items():
         drawn = [_bar(bar, bar.value / longest) for bar in bars]
@@ -51,7 +55,8 @@ def grouped(groups: Mapping[str, Sequence[Bar]], about: str) -> Markup:
 
 def _bar(bar: Bar, length: float) -> Markup:
     # the style sheet multiplies this share by the width left beside the longest bar's text
-    fill = element("span", class_=f"bar {bar.kind}", style=f"--length:{length:.5f}")
+    kind = f"{MARK} beyond" if bar.kind == MARK and length > 1 else bar.kind
+    fill = element("span", class_=f"bar {kind}", style=f"--length:{min(length, 1):.5f}")
     text = element("span", bar.text, class_="value")
     return element("div", element("span", bar.name, class_="name"), fill, text, class_="bar-row")
 

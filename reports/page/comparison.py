@@ -7,27 +7,27 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from deltatrain.accel.quantity import quantity, share
-from deltatrain.reports.page.bars import Bar, grouped, legend, stacked
+from deltatrain.reports.page.bars import MARK, Bar, grouped, legend, stacked
 from deltatrain.reports.page.headline import gain
 from deltatrain.reports.palette import CAUSE_LABELS
 from deltatrain.reports.table import Row
 
-_RUNS = (("delta", "delta: columns that fired"), ("dense", "dense: every column"))
+_RUNS = (("delta", "delta: columns that fired"), (MARK, "dense: every column; an arrow where it is further right"))
 
 
 def compared(groups: Mapping[str, Sequence[Bar]]) -> Markup:
-    """Return bars of pairs (`pair`) on one scale, under the key of the runs that there are."""
+    """Return pairs (`pair`) under the key of the runs that there are: bars of the run, marks of the dense one."""
     present = {bar.kind for bars in groups.values() for bar in bars}
-    words = (f"{name}: " + "; ".join(f"{bar.name} {bar.text}" for bar in bars) for name, bars in groups.items())
+    words = (f"{name}: " + "; ".join(f"{bar.name} {bar.text}".strip() for bar in bars) for name, bars in groups.items())
     return Markup("").join([legend([run for run in _RUNS if run[0] in present]), grouped(groups, ". ".join(words))])
 
 
 def pair(delta: float, dense: float | None, unit: str, better: str = "less", worse: str = "more") -> list[Bar]:
-    """Return the bars of a run and of the dense run, if there is one. The first says how many times less it is."""
+    """Return the bar of a run, which says how many times less it is, and the mark of the dense run, if there is one."""
     if dense is None:
         return [Bar("delta", delta, quantity(delta, unit), "delta")]
     words = ", ".join(filter(None, [quantity(delta, unit), gain(dense, delta, better, worse)]))
-    return [Bar("delta", delta, words, "delta"), Bar("dense", dense, quantity(dense, unit), "dense")]
+    return [Bar("delta", delta, words, "delta"), Bar("", dense, f"dense {quantity(dense, unit)}", MARK)]
 
 
 def parts(row: Row) -> list[Bar]:

@@ -25,9 +25,9 @@ from deltatrain.reports.table import ratio
 _STEPS = 8  # of the colours that stand for numbers
 
 # joined to one module in this order: a file may use what earlier ones define
-_SCRIPTS = ("theme", "sorting", "words", "elements")
+_SCRIPTS = ("theme", "sorting", "words", "elements", "saving")
 _SCHEDULE_SCRIPTS = ("schedule",)
-_SWEEP_SCRIPTS = ("axis", "front", "colours", "filters", "chart", "listing", "explorer")
+_SWEEP_SCRIPTS = ("axis", "front", "colours", "filters", "chart", "parallel", "listing", "explorer")
 
 
 def render(contents: Contents) -> str:

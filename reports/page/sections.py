@@ -31,6 +31,7 @@ from deltatrain.reports.palette import CAUSE_LABELS, LINES, UNIT_NAMES
 from deltatrain.reports.table import (
     CAUSES,
     Row,
+    above_the_roof,
     area_rows,
     busy_note,
     energy_rows,
@@ -160,6 +161,7 @@ def _roofline(run: Run) -> Section:
         "What the lanes attained against what lanes and off-chip memory allow. Skipping "
         "columns skips their multiply-accumulates and their bytes alike, so it buys time without moving the intensity."
     )
+    about = " ".join(filter(None, [about, above_the_roof(rows)]))
     note = (
         "Off-chip memory works ahead of the lanes, so bytes of one phase may move during another: a single phase may "
         "stand above its roof, the total cannot. A phase at the right edge moves no off-chip byte."

@@ -89,17 +89,24 @@ def test_every_stall_cause_has_colour_and_words():
 @given(st.integers(0, 10**6))
 def test_phase_bars_are_the_counters(random_result, seed):
     result = random_result(seed)
-    bars = _bars(phase_breakdown.draw(result))
+    figure = phase_breakdown.draw(result)
+    bars = _bars(figure)
     drawn = 0
-    for run, counters in (("delta", result.counters), ("dense", result.dense)):
-        for name, phase in counters.phases.items():
-            parts = {"busy": phase.busy_cycles, **phase.stall_cycles}
-            for part, cycles in parts.items():
-                assert bars.get(f"{name} {run} {part}", (0, 0))[0] == cycles
-            ends = [left + width for label, (width, left) in bars.items() if label.startswith(f"{name} {run} ")]
-            assert max(ends, default=0) == phase.cycles  # the stack is gapless and as long as the phase
-            drawn += phase.cycles
-    assert drawn == sum(width for width, _ in bars.values()) == result.counters.cycles + result.dense.cycles
+    for name, phase in result.counters.phases.items():
+        parts = {"busy": phase.busy_cycles, **phase.stall_cycles}
+        for part, cycles in parts.items():
+            assert bars.get(f"{name} delta {part}", (0, 0))[0] == cycles
+        ends = [left + width for label, (width, left) in bars.items() if label.startswith(f"{name} delta ")]
+        assert max(ends, default=0) == phase.cycles  # the stack is gapless and as long as the phase
+        drawn += phase.cycles
+    assert drawn == sum(width for width, _ in bars.values()) == result.counters.cycles
+    longest = max(phase.cycles for phase in result.counters.phases.values())
+    assert figure.axes[0].get_xlim() == (0, longest)
+    marks = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    for name, phase in result.dense.phases.items():
+        mark = marks[f"{name} dense"]
+        assert list(mark.get_xdata()) == [min(phase.cycles, longest)]
+        assert mark.get_marker() == (">" if phase.cycles > longest else "|")
 
 
 @settings(max_examples=15)

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.reports.table import (
     CAUSES,
+    above_the_roof,
     area_rows,
     energy_rows,
     flat,
     memory_rows,
     phase_rows,
     ratio,
+    roofline_rows,
     unit_rows,
     update_note,
 )
@@ -159,3 +162,15 @@ def test_flat_survives_csv_and_pandas(random_result, seed):
 
 def test_flat_has_the_same_columns_for_every_result_of_a_machine_and_workload(random_result):
     assert list(flat(random_result(1))) == list(flat(random_result(2, 5, 0)))
+
+
+@given(SEEDS)
+def test_every_point_above_its_roof_is_explained(random_result, seed):
+    result = random_result(seed)
+    machine = Architecture.named("edge").model_dump(mode="json")
+    rows = roofline_rows(result.model_copy(update={"architecture": machine}))
+    told = above_the_roof(rows)
+    for row in rows:
+        if row["macs_per_second"] > 1.001 * row["roof_macs_per_second"]:
+            assert f"{row['phase']} ({row['run']})" in told
+    assert bool(told) == any(row["of_roof"] > 1.0005 for row in rows)

@@ -21,7 +21,8 @@ class Chart {
 
   show(points, x, y, colour) {
     Object.assign(this, { x, y, marked: null });
-    const shown = points.filter((point) => x.values[point] !== null && y.values[point] !== null);
+    const shown = points.filter((point) => !this.sweep.failed(point) && x.values[point] !== null && y.values[point] !== null);
+    const failed = points.filter((point) => this.sweep.failed(point));
     this.front = frontOf(shown.filter((point) => this.sweep.feasible(point)), x, y);
     [this.up.textContent, this.across.textContent] = [titled(y), titled(x)];
     this.svg.setAttribute("aria-label", `${titled(y)} over ${titled(x)}: ${shown.length} points, ${this.front.length} on the line. Arrow keys walk along the line.`);
@@ -30,17 +31,41 @@ class Chart {
     this.places = [];
     const colours = colouring(colour);
     this.key.replaceChildren(...(colour ? colours.key : this.plainKey()).map(([kind, words]) => make("li", {}, make("span", { class: `swatch ${kind}` }), words)));
-    if (!shown.length) return;
-    const axes = [axisOf(shown.map((p) => x.values[p])), axisOf(shown.map((p) => y.values[p]))];
+    const known = (column) => [...shown, ...failed].map((point) => column.values[point]).filter((value) => value !== null);
+    if (!known(x).length || !known(y).length) return;
+    const axes = [axisOf(known(x)), axisOf(known(y))];
     this.grid(axes);
     this.svg.append(this.line(axes));
     const rank = (point) => Number(this.sweep.onFront(point)); // what one looks for lies on top
-    for (const point of shown.sort((p, q) => rank(p) - rank(q))) this.point(point, axes, colours.of(colour?.values[point] ?? null));
+    for (const point of failed) this.cross(point, axes);
+    for (const [point, ...others] of this.folded(shown.sort((p, q) => rank(p) - rank(q)))) this.point(point, others, axes, colours.of(colour?.values[point] ?? null));
   }
 
   plainKey() {
     const key = [["front-point", "on the front of all objectives"], ["plain", "other points"]];
-    return this.sweep.constrained ? [...key, ["outside", "outside the constraints"]] : key;
+    if (this.sweep.constrained) key.push(["outside", "outside the constraints"]);
+    return this.sweep.every.some(this.sweep.failed) ? [...key, ["failed", "failed"]] : key;
+  }
+
+  // Points at one place as one list, the one to be shown first.
+  folded(points) {
+    const places = new Map();
+    for (const point of points) {
+      const place = `${this.x.values[point]} ${this.y.values[point]}`;
+      places.set(place, [point, ...(places.get(place) ?? [])]);
+    }
+    return [...places.values()];
+  }
+
+  // A failed point where it was asked for; at the edge where it has no number.
+  cross(point, [across, up]) {
+    const [x, y] = [this.x.values[point], this.y.values[point]];
+    if (x === null && y === null && this.x.role !== "field" && this.y.role !== "field") return;
+    const [a, b] = [x === null ? 0 : across.place(x), y === null ? 0 : 1 - up.place(y)];
+    const cross = draw("svg", { x: percent(a), y: percent(b), class: "cross" });
+    cross.append(draw("path", { d: "M-4-4L4 4M-4 4L4-4" }));
+    this.svg.append(cross);
+    this.places.push([point, a, b, []]);
   }
 
   grid([across, up]) {
@@ -63,11 +88,11 @@ class Chart {
     return inner;
   }
 
-  point(point, [across, up], kind) {
+  point(point, others, [across, up], kind) {
     const [a, b] = [across.place(this.x.values[point]), 1 - up.place(this.y.values[point])];
     const classes = ["point", kind, this.sweep.onFront(point) ? "on-front" : "", this.sweep.feasible(point) ? "" : "outside"];
     this.svg.append(draw("circle", { cx: percent(a), cy: percent(b), r: this.sweep.onFront(point) ? 5 : 3.5, class: classes.filter(Boolean).join(" ") }));
-    this.places.push([point, a, b]);
+    this.places.push([point, a, b, others]);
   }
 
   look(event) {
@@ -95,13 +120,14 @@ class Chart {
     this.marked = point;
     this.tell(point);
     this.svg.querySelector(".ring")?.remove();
-    const place = this.places.find(([other]) => other === point);
+    const place = this.places.find(([shown, , , others]) => shown === point || others.includes(point));
     this.tip.hidden = !place;
     if (!place) return;
-    const [, a, b] = place, { width, height } = this.svg.getBoundingClientRect();
+    const [, a, b, others] = place, { width, height } = this.svg.getBoundingClientRect();
     this.svg.append(draw("circle", { cx: percent(a), cy: percent(b), r: 8, class: "ring" }));
     const entries = this.entries(point).flatMap(([column, value]) => [make("dt", {}, column.name), make("dd", { class: column.role }, value)]);
-    this.tip.replaceChildren(make("dl", {}, ...entries));
+    const more = others.length ? [make("p", {}, `and ${inWords(others.length)} more here`)] : [];
+    this.tip.replaceChildren(make("dl", {}, ...entries), ...more);
     const below = b * height + 14;
     this.tip.style.left = `${Math.max(0, Math.min(a * width + 14, width - this.tip.offsetWidth))}px`;
     this.tip.style.top = `${below + this.tip.offsetHeight > height ? b * height - 14 - this.tip.offsetHeight : below}px`;
@@ -109,6 +135,7 @@ class Chart {
 
   entries(point) {
     const shown = new Set([this.x, this.y, ...this.sweep.aims, ...this.sweep.fields]);
+    if (this.sweep.failed(point)) this.sweep.states.forEach((column) => shown.add(column));
     return [...shown].map((column) => [column, say(column, column.values[point])]);
   }
 }

@@ -11,6 +11,8 @@ class Points {
     this.every = front.map((_, point) => point);
     const feasible = columns.find((column) => column.key === "feasible");
     this.feasible = (point) => !feasible || feasible.values[point] === "yes";
+    const failure = columns.find((column) => column.key === "failure");
+    this.failed = (point) => Boolean(failure) && failure.values[point] !== null;
     this.constrained = Boolean(feasible) && this.every.some((point) => !this.feasible(point) && this.aims.every((aim) => aim.values[point] !== null));
     this.listed = [this.number, ...this.aims, ...this.found.filter((column) => BESIDE.has(column.key)), ...this.fields, ...this.states];
     this.drawn = [...this.aims, ...this.found, ...this.fields.filter((column) => column.numeric)];
@@ -25,8 +27,9 @@ class Points {
 class Explorer {
   constructor(box, id, sweep) {
     this.sweep = sweep;
-    this.chart = new Chart(sweep, (point) => this.listing.mark(point));
+    this.chart = new Chart(sweep, (point) => { this.listing.mark(point); this.parallel.mark(point) });
     this.listing = new Listing(sweep, id, (point) => this.chart.mark(point));
+    this.parallel = new Parallel(sweep);
     this.status = make("p", { class: "note", role: "status" });
     this.filterBox = make("div", { class: "filters" });
     const { drawn } = sweep;
@@ -39,7 +42,9 @@ class Explorer {
     const tick = make("label", { class: "tick" }, this.onlyFront, "front only");
     const controls = make("div", { class: "controls" }, ...[this.across, this.up, this.colour].map((choice) => choice.label), tick, all);
     const folded = make("details", { class: "numbers" }, make("summary", {}, "Filter"), this.filterBox);
-    box.append(controls, folded, this.status, this.chart.box, this.listing.box);
+    box.append(controls, folded, this.status, this.chart.box, this.parallel.box, this.listing.box);
+    this.chart.box.append(figureButtons(this.chart.box, "design points"));
+    this.parallel.box.append(figureButtons(this.parallel.box, "parallel coordinates"));
     this.resetFilters();
     this.update();
     new ResizeObserver(() => this.redraw()).observe(this.chart.box);
@@ -63,8 +68,14 @@ class Explorer {
     this.chosen = sweep.every.filter((point) => (!this.onlyFront.checked || sweep.onFront(point)) && this.filters.every((filter) => filter.passes(point)));
     this.redraw();
     this.listing.show(this.chosen);
+    this.parallel.show(this.chosen, this.colour.get());
     const best = this.chosen.filter((point) => sweep.onFront(point)).length;
-    this.status.textContent = `${inWords(this.chosen.length)} of ${inWords(sweep.every.length)} points, ${inWords(best)} of them on the front of all objectives (◆). The line joins the points that none beats in the two quantities drawn.`;
+    this.status.textContent = `${inWords(this.chosen.length)} of ${inWords(sweep.every.length)} points, ${inWords(best)} of them on the front of all objectives (◆). The line joins the points that none beats in the two quantities drawn.${this.lost()}`;
+  }
+
+  lost() {
+    const failed = this.chosen.filter((point) => this.sweep.failed(point)).length;
+    return failed ? ` ${inWords(failed)} failed: crosses where an axis is a field that was varied, and dashed lines below.` : "";
   }
 
   redraw() {

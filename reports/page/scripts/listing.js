@@ -12,7 +12,8 @@ class Listing {
     const table = make("table", {}, caption, make("thead", {}, this.head), this.body);
     this.more = make("button", { type: "button", class: "more" });
     this.more.addEventListener("click", () => { this.rows += 4 * ROWS; this.fill() });
-    this.box = make("div", {}, make("div", { class: "table", role: "region", tabindex: "0", "aria-labelledby": `${id}-caption` }, table), this.more);
+    const saved = tableButtons("design points", () => [sweep.columns.map((one) => one.key), ...this.sorted().map((point) => sweep.columns.map((one) => one.values[point]))]);
+    this.box = make("div", {}, make("div", { class: "table", role: "region", tabindex: "0", "aria-labelledby": `${id}-caption` }, table), this.more, saved);
     this.headers = sweep.listed.map((column) => this.header(column));
     this.head.append(...this.headers);
     this.order = { column: sweep.listed[1], sign: turn(this.headers[1]) };
@@ -30,9 +31,14 @@ class Listing {
     this.fill();
   }
 
-  fill() {
+  // The points that the filters leave, as they are sorted.
+  sorted() {
     const { column, sign } = this.order;
-    const sorted = [...this.points].sort((p, q) => inOrder(column.values[p], column.values[q], sign) || p - q);
+    return [...this.points].sort((p, q) => inOrder(column.values[p], column.values[q], sign) || p - q);
+  }
+
+  fill() {
+    const sorted = this.sorted();
     this.body.replaceChildren(...sorted.slice(0, this.rows).map((point) => this.row(point)));
     this.more.hidden = sorted.length <= this.rows;
     this.more.textContent = `Show more of ${inWords(sorted.length)}`;

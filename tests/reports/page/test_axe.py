@@ -38,9 +38,7 @@ pytestmark = [
     pytest.mark.skipif(
         chromium.chromium() is None, reason="no Chromium on this machine: install one (Debian: chromium)"
     ),
-    pytest.mark.skipif(
-        AXE is None, reason="no axe-core here: npm install axe-core, and name it in AXE_CORE"
-    ),
+    pytest.mark.skipif(AXE is None, reason="no axe-core here: npm install axe-core, and name it in AXE_CORE"),
 ]
 
 

@@ -146,8 +146,14 @@ def test_bars_are_as_long_as_their_numbers(make_run, seed):
     run = make_run(seed)
     time, *_ = _page(run).all("div", class_="bars")
     lengths = [float(re.sub("--length:", "", bar.attributes["style"])) for bar in time.all("span", class_="bar")]
-    cycles = [number for row in phase_rows(run.result) for number in (row["cycles"], row["dense_cycles"])]
-    assert lengths == pytest.approx(np.array(cycles) / max(cycles), abs=1e-5)
+    rows = phase_rows(run.result)
+    longest = max(row["cycles"] for row in rows)
+    cycles = [number / longest for row in rows for number in (row["cycles"], row["dense_cycles"])]
+    assert lengths == pytest.approx(np.minimum(cycles, 1), abs=1e-5)
+    kinds = [set(bar.attributes["class"].split()[1:]) for bar in time.all("span", class_="bar")]
+    assert kinds == [
+        {"delta"} if at % 2 == 0 else {"mark", "beyond"} if share > 1 else {"mark"} for at, share in enumerate(cycles)
+    ]
 
 
 @FEW

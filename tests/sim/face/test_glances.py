@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +12,7 @@ import deltatrain as dt
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.dram_parts import DRAM_PARTS
 from deltatrain.accel.presets import MACHINES
+from deltatrain.sim.run import synthetic_trace
 from deltatrain.workloads.presets import PRESETS
 
 
@@ -79,3 +82,30 @@ def test_a_plan_is_shown_in_a_few_lines() -> None:
     policies = tuple(replace(policy, demand=None) for policy in plan.predicted.policies)
     nothing = plan._replace(predicted=replace(plan.predicted, policies=policies))
     assert nothing.recommended is None and f"0 of {len(policies)} policies fit" in _lines(nothing)[0]
+
+
+def test_a_trace_shows_what_fired() -> None:
+    trace = synthetic_trace(dt.Workload.named("tiny"))
+    step = trace.recorded[-1]
+    lines = repr(trace).splitlines()
+    assert lines[0] == "trace of tiny: delta_lstm of 6, 5"
+    shown = {" ".join(line.split()[:3]): line.split()[3:] for line in lines if line.strip().startswith("layer")}
+    samples = len(step.lengths)
+    for layer, (x, h) in enumerate(zip(step.fired_x, step.fired_h, strict=True)):
+        for stream, mask, steps in (("x", x, step.lengths.sum()), ("h", h, step.lengths.sum() - samples)):
+            fired, could = mask.sum(), steps * mask.shape[2]
+            assert shown[f"layer {layer} {stream}"] == [
+                f"{fired:,}",
+                f"{could:,}",
+                *f"{100 * fired / could:.1f} %".split(),
+            ]
+
+
+def test_what_a_notebook_shows_is_what_is_printed(tmp_path) -> None:
+    trace = synthetic_trace(dt.Workload.named("tiny"))
+    for shown in (trace, dt.simulate("tiny", trace)):
+        cells = re.findall(r"<t[dh]>(.*?)</t[dh]>", shown._repr_html_())
+        assert cells and all(cell in html.escape(repr(shown)) for cell in cells)
+    space = {"name": "s", "machine": "tiny", "workload": "tiny", "vary": {"machine.engine.lanes": [2, 4]}}
+    table = dt.sweep(space | {"objectives": {"seconds": "minimise"}}, tmp_path, workers=1)
+    assert "machine.engine.lanes" in table._repr_html_()
