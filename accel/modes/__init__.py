@@ -92,7 +92,24 @@ class EncoderMode(Mode, Protocol):
         """Return the bytes of one entry of the list."""
 
 
+class UpdateMode(Mode, Protocol):
+    """A mode that makes of W and dW the next ones.
+
+    Attributes
+    ----------
+    PRODUCTS
+        Products of each weight, that of the step among them.
+    """
+
+    PRODUCTS: int
+
+
 MODES = ModuleFamily[Mode]("deltatrain.accel.modes", "mode", Mode)
+
+
+def update_mode(name: str) -> UpdateMode:
+    """Return the mode of updates called `name`."""
+    return cast(UpdateMode, MODES.load(name))
 
 
 def encoder_mode(name: str) -> EncoderMode:

@@ -22,6 +22,7 @@ from deltatrain.accel.origin import (
     recorded_words,
 )
 from deltatrain.accel.quantity import quantity, share
+from deltatrain.reports.optimiser import update_note
 from deltatrain.reports.page import advice, column_cache, curves, off_chip
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.block_diagram import block_diagram
@@ -41,7 +42,6 @@ from deltatrain.reports.table import (
     phase_rows,
     roofline_rows,
     unit_rows,
-    update_note,
     window_note,
 )
 from deltatrain.reports.units import heading, unit_of

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltatrain.reports.optimiser import update_note
 from deltatrain.reports.table import (
     CAUSES,
     area_rows,
@@ -18,7 +19,6 @@ from deltatrain.reports.table import (
     phase_rows,
     ratio,
     unit_rows,
-    update_note,
 )
 
 SEEDS = st.integers(0, 10**6)
