@@ -8,11 +8,13 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.machine_optimiser import MachineOptimiser
 from deltatrain.rtl.elementwise import activation, cells
-from deltatrain.rtl.lanes.modes import LANE_MODES
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
 __all__ = ["limits", "machine_limits", "program_limits", "update_limits"]
+
+_UPDATES = ("update", "update_momentum")
+"""Modes by which gates update weights."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -35,9 +37,9 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
 
 def update_limits(optimiser: MachineOptimiser) -> list[str]:
     """Return why there are no gates of a machine that updates weights by this optimiser."""
-    if optimiser.mode in LANE_MODES.names():
+    if optimiser.mode in _UPDATES:
         return []
-    return [f"the gates have no {optimiser.words}: training.machine_optimiser must be left out"]
+    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 
 
 def program_limits(architecture: Architecture) -> list[str]:

@@ -15,8 +15,7 @@ from deltatrain.accel.number import Integers, rescale
 
 UNIT = "engine"
 WRITES_BACK = True
-RETURN_CYCLES = (6, 6)
-"""Of W and of dW, which is rounded in one stage and fitted in the next, as W is; see `accel.modes.outer`."""
+RETURN_CYCLES = update.RETURN_CYCLES
 
 PRODUCTS = 2
 """Of each weight: the step, and what the velocity keeps."""

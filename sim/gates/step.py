@@ -63,6 +63,12 @@ class NumberedStep:
             update=self.network.optimiser.mode,
         )
 
+    @property
+    def update_factors(self) -> dict[str, int]:
+        """What an update multiplies with, by the tile's port (`rtl.commands.sizes.TileSizes.update_factors`)."""
+        momentum = {"momentum": self.network.optimiser.momentum} if self.shape.update == "update_momentum" else {}
+        return {"learning_rate": self.learning_rate} | momentum
+
     @cached_property
     def golden(self) -> IntegerStep:
         """What the gates must compute."""

@@ -96,7 +96,7 @@ def _nothing(phase):
     ("changes", "fidelity", "said"),
     [
         ({"sparsity.rule": "static", "sparsity.density": 0.5}, "cycle", "sparsity.rule must be 'dense' for gradient"),
-        ({}, "rtl", "the gates have no gradient descent with weight decay 0.01"),
+        ({}, "rtl", "the gates do no gradient descent with weight decay 0.01"),
     ],
 )
 def test_what_no_machine_does_is_refused_by_name(changes, fidelity, said):
