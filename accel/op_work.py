@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import dealt_out
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import MODES, array_mode
+from deltatrain.accel.modes import MODES, array_mode, update_mode
 from deltatrain.accel.op_table import ENGINE, MODE_NAMES, NO_TENSOR, PHASES, UNITS, Ops
 from deltatrain.accel.tensor import CompressedColumns
 from deltatrain.accel.tiles import Tiles
@@ -71,6 +71,12 @@ class OpWork:
         """Whether each op writes the columns that it reads."""
         of_mode = np.array([getattr(MODES.load(name), "WRITES_BACK", False) for name in MODE_NAMES])
         return of_mode[self.ops.mode]
+
+    @property
+    def update_products(self) -> int:
+        """Products of each weight in the program's updates, 1 without any (``PRODUCTS`` of a mode of `accel.modes`)."""
+        codes = np.unique(self.ops.mode[self.ops.is_phase("WU")])
+        return max((update_mode(MODE_NAMES[code]).PRODUCTS for code in codes), default=1)
 
     @cached_property
     def list_words(self) -> NDArray[np.int64]:

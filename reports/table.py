@@ -40,16 +40,6 @@ def phases_of(result: Result) -> list[str]:
     return [name for name in runs[0] if any(run[name].cycles + run[name].remote_bytes for run in runs)]
 
 
-def update_note(result: Result) -> str:
-    """Return the sentence on the update that the machine makes, where the workload names another; empty otherwise."""
-    training = result.workload.get("training", {})
-    optimiser, own = training.get("optimiser"), [n for n in ("momentum", "weight_decay") if training.get(n)]
-    if "WU" not in phases_of(result) or optimiser is None or (optimiser == "sgd" and not own):
-        return ""
-    named = optimiser if optimiser != "sgd" else f"sgd with {' and '.join(own).replace('_', ' ')}"
-    return f"The machine's update (WU) is plain SGD, whatever the workload's optimiser ({named})."
-
-
 def window_note(result: Result) -> str:
     """Return the sentences on looked up words and on a window of streams; empty where there is neither."""
     training, told = result.workload.get("training", {}), []

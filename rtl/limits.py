@@ -6,11 +6,15 @@ from collections.abc import Collection
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Engine
+from deltatrain.accel.machine_optimiser import MachineOptimiser
 from deltatrain.rtl.elementwise import activation, cells
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
-__all__ = ["limits", "machine_limits", "program_limits"]
+__all__ = ["limits", "machine_limits", "program_limits", "update_limits"]
+
+_UPDATES = ("update", "update_momentum")
+"""Modes by which gates update weights."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -29,6 +33,13 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
         Which of "weights", "gradients" and "tape" are known to live in off-chip memory.
     """
     return [*cells.limits(cell), *program_limits(architecture), *machine_limits(architecture, off_chip)]
+
+
+def update_limits(optimiser: MachineOptimiser) -> list[str]:
+    """Return why there are no gates of a machine that updates weights by this optimiser."""
+    if optimiser.mode in _UPDATES:
+        return []
+    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 
 
 def program_limits(architecture: Architecture) -> list[str]:

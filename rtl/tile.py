@@ -74,8 +74,8 @@ class Tile(Component):
         Rises once, when the commands have been offered. Cycle 0 of the program is `RESET_CYCLES` later.
     encoder, engine, elementwise, load, fetch, store : In(stream.Signature(command(...)))
         The commands of each unit; ``fetch`` is there if a matrix lives off-chip, ``store`` if the tape does.
-    learning_rate : In(signed)
-        In ``formats.learning_rate``.
+    learning_rate, momentum : In(signed)
+        In ``formats.learning_rate``; the latter only where ``sizes.velocity``.
     load_requests, load_words
         Vectors from off-chip memory, see `rtl.off_chip.load_unit`.
     load_is_tape, load_tape_words, store_requests, store_words, stored
@@ -125,7 +125,7 @@ class Tile(Component):
                 "identity": Out(IDENTITY_BITS),
                 "start": In(1),
                 **{name: unit.signature.members["commands"] for name, unit in self._units().items()},
-                "learning_rate": self._engine.signature.members["learning_rate"],
+                **{name: self._engine.signature.members[name] for name in sizes.update_factors},
                 "load_requests": self._load.signature.members["requests"],
                 "load_words": self._load.signature.members["words"],
                 **self._matrix_members(),
@@ -216,7 +216,8 @@ class Tile(Component):
         self._connect_memories(m)
         connect(m, self._load.requests, flipped(self.load_requests))
         connect(m, flipped(self.load_words), self._load.words)
-        m.d.comb += [self._engine.learning_rate.eq(self.learning_rate), self.identity.eq(checksum(self.made_from))]
+        m.d.comb += [getattr(self._engine, name).eq(getattr(self, name)) for name in self.sizes.update_factors]
+        m.d.comb += self.identity.eq(checksum(self.made_from))
         if self._gives_results:
             unit = self._elementwise
             m.d.comb += [

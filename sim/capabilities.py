@@ -129,7 +129,8 @@ def against_core(architecture: Architecture, what: Workload | Trace) -> list[str
     """Return a line for each reason why a machine, with a program for a workload, cannot be written as a core."""
     from deltatrain.rtl.bus.limits import core_limits
 
-    return _against_gates(architecture, what, core_limits(architecture))
+    workload = what.workload if isinstance(what, Trace) else what
+    return _against_gates(architecture, what, core_limits(architecture, workload.training.machine_optimiser.mode))
 
 
 def _against_gates(architecture: Architecture, what: Workload | Trace, limits: list[str]) -> list[str]:

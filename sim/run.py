@@ -105,6 +105,7 @@ def simulate(
         check_twin(architecture, shape_of(trace), step.lengths, trace.workload.readout)
     tell = _shared(program, twin, on_progress)
     counted = _counted(member, program, engine, observe, tell.delta, learns=trace.workload.learns)
+    update_products = program.own.update_products
     del program  # it may be as large as the twin's
     dense_counters = twin.counted(tell.dense) if twin is not None else None
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
@@ -115,7 +116,7 @@ def simulate(
         fidelity=fidelity,
         counters=counted.delta,
         dense=dense_counters,
-        **_prices(architecture, counted.delta, dense_counters),
+        **_prices(architecture, counted.delta, dense_counters, update_products),
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
         latency=counted.latency,
@@ -186,12 +187,14 @@ def _shared(program: Program, twin: DenseTwin | None, on_progress: Callable[[flo
     return _Tell(lambda share: tell(share * boundary), lambda share: tell(boundary + share * (1 - boundary)))
 
 
-def _prices(architecture: Architecture, delta: Counters, dense: Counters | None) -> dict[str, Any]:
+def _prices(
+    architecture: Architecture, delta: Counters, dense: Counters | None, update_products: int
+) -> dict[str, Any]:
     """Return the energy of both runs and the area of the machine, and what neither includes, as fields of a result."""
-    known_area = area(architecture)
+    known_area = area(architecture, update_products)
     return {
-        "energy_j": energy_j(delta, architecture),
-        "dense_energy_j": energy_j(dense, architecture) if dense is not None else {},
+        "energy_j": energy_j(delta, architecture, update_products),
+        "dense_energy_j": energy_j(dense, architecture, update_products) if dense is not None else {},
         "area_mm2": known_area.mm2,
         "not_priced": {"energy": not_priced(architecture), "area": known_area.not_priced},
         "mixed_nodes": mixed_nodes(architecture),

@@ -29,6 +29,7 @@ from deltatrain.accel.engine import MachineNumbers
 from deltatrain.accel.errors import HostError, unknown_name
 from deltatrain.accel.family import ModuleFamily
 from deltatrain.accel.files import read_bytes
+from deltatrain.accel.machine_optimiser import PLAIN, MachineOptimiser, is_plain
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
@@ -150,10 +151,13 @@ class Training(Description):
         classes count alike: N / (classes * N_c) for a class with N_c of the N training samples. Left out, it is 1.
     numbers
         In which numbers: "float", or "machine", those of the machine for which it is trained, which
-        `workloads.machine_numbers` puts in the place of the word. A machine does plain gradient descent: then
-        `optimiser`, `learning_rate`, `momentum`, `weight_decay`, `clip_norm`, `beta` and `precision` have no meaning.
+        `workloads.machine_numbers` puts in the place of the word. A machine updates weights by `machine_optimiser`:
+        then `optimiser`, `learning_rate`, `momentum`, `weight_decay`, `clip_norm`, `beta` and `precision` have no
+        meaning.
     machine_rate
         Highest learning rate in a machine's numbers; the schedule multiplies it.
+    machine_optimiser
+        By what a machine updates weights, in training in its numbers and in every simulated step.
     """
 
     epochs: PositiveInt
@@ -182,6 +186,7 @@ class Training(Description):
     class_weights: ClassWeights | None = Field(default=None, exclude_if=not_there)
     numbers: Numbers = Field(default=FLOAT, exclude_if=_of_floats)
     machine_rate: PositiveFloat = Field(default=USUAL_MACHINE_RATE, exclude_if=_usual_rate)
+    machine_optimiser: MachineOptimiser = Field(default=PLAIN, exclude_if=is_plain)
 
     @field_validator("rule")
     @classmethod
@@ -212,7 +217,7 @@ class Training(Description):
     @property
     def learns_by(self) -> str:
         """The optimiser, in words."""
-        return self.optimiser if self.numbers == FLOAT else "plain gradient descent in a machine's numbers"
+        return self.optimiser if self.numbers == FLOAT else f"{self.machine_optimiser.words} in a machine's numbers"
 
     @property
     def highest_rate(self) -> float:

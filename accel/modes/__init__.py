@@ -99,6 +99,18 @@ class EncoderMode(Mode, Protocol):
         """Return the bytes of one entry of the list."""
 
 
+class UpdateMode(Mode, Protocol):
+    """A mode that makes of W and dW the next ones.
+
+    Attributes
+    ----------
+    PRODUCTS
+        Products of each weight, that of the step among them.
+    """
+
+    PRODUCTS: int
+
+
 MODES = ModuleFamily[Mode]("deltatrain.accel.modes", "mode", Mode)
 
 
@@ -106,6 +118,11 @@ def array_mode(name: str) -> ArrayMode | None:
     """Return the mode called `name` if it is an `ArrayMode`."""
     mode = MODES.load(name)
     return cast(ArrayMode, mode) if hasattr(mode, "in_turns") else None
+
+
+def update_mode(name: str) -> UpdateMode:
+    """Return the mode of updates called `name`."""
+    return cast(UpdateMode, MODES.load(name))
 
 
 def encoder_mode(name: str) -> EncoderMode:

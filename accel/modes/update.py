@@ -18,6 +18,9 @@ WRITES_BACK = True
 RETURN_CYCLES = (6, 5)
 """Of W, whose stage is one later, and of dW; see `accel.modes.outer`."""
 
+PRODUCTS = 1
+"""Of each weight: the step."""
+
 issue_cycles = matvec.issue_cycles
 drain_cycles = matvec.drain_cycles
 

@@ -41,10 +41,11 @@ class Area(NamedTuple):
     not_priced: tuple[str, ...]
 
 
-def area(machine: Architecture) -> Area:
+def area(machine: Architecture, update_products: int = 1) -> Area:
     """Return the area of local SRAM, a cache's tags, lanes and encoder, with the tables that `machine.area` names.
 
-    All tiles are alike, so each component is that of one tile times their number.
+    All tiles are alike, so each component is that of one tile times their number. A lane makes all `update_products`
+    of a weight's update at once (``PRODUCTS`` in `accel.modes`), those beside the first with multipliers of their own.
     """
     known, tiles = prices(machine.area), machine.tiles.count
     local = sram.area_mm2(machine.local, known)
@@ -60,6 +61,9 @@ def area(machine: Architecture) -> Area:
             found |= {part: number * known(row, "um2") * 1e-6 for part, number in units(machine, known).items()}
         else:
             missing += _PARTS[row]
+    if update_products > 1 and known.has("multiply", "um2"):
+        number = _update_multipliers(machine, known, update_products)
+        found["update multipliers"] = number * known("multiply", "um2") * 1e-6
     missing += ["exchange between tiles"] if tiles > 1 else []
     return Area({component: tiles * mm2 for component, mm2 in found.items()}, (*missing, *_NEVER_PRICED))
 
@@ -76,6 +80,12 @@ def _multipliers(machine: Architecture, known: Prices) -> dict[str, float]:
     lanes = engine.arrays * engine.lanes
     found = (lanes * multipliers(known, first, second), of_elementwise * multipliers(known, widest, widest))
     return dict(zip(_PARTS["multiply"], found, strict=True))
+
+
+def _update_multipliers(machine: Architecture, known: Prices, update_products: int) -> float:
+    """Return how many of the table's multipliers those are worth that lanes have for an update alone."""
+    update = lane_operands(machine.engine.formats)["WU"]
+    return (update_products - 1) * machine.engine.lanes * multipliers(known, update.first_bits, update.second_bits)
 
 
 def _adders(machine: Architecture, known: Prices) -> dict[str, float]:

@@ -19,7 +19,7 @@ BY_TABLE = "remote memory"
 _NEVER_PRICED = ("leakage of the logic", "registers, control and wires", "clock tree", "off-chip input and output")
 
 
-def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]:
+def energy_j(counters: Counters, architecture: Architecture, update_products: int = 1) -> dict[str, float]:
     """Return the modelled energy of a run in joules, by component.
 
     Parameters
@@ -28,22 +28,24 @@ def energy_j(counters: Counters, architecture: Architecture) -> dict[str, float]
         What was done.
     architecture
         The machine; its energy tables price the actions.
+    update_products
+        Products of each weight in an update (``PRODUCTS`` of its mode in `accel.modes`).
 
     Notes
     -----
     A multiply-accumulate is one multiplication and one addition, of the widths that its phase works with
-    (`accel.pricing.arithmetic`); a sum that several arrays add up is one addition more for each but the first. The
-    local memory is priced by its banks (`accel.pricing.sram`), the tags of a column cache as one more memory, whose
-    lines are in the local one (`accel.pricing.cache_tags`). They leak all the time: where the table tells how much,
-    that is a component of its own. Where the part's currents are published, they price the DRAM at every fidelity
-    (`accel.pricing.dram_energy`), with standby and without I/O: the components called DRAM. Otherwise the table prices
-    its bytes: the component `BY_TABLE`, which `not_priced` tells.
+    (`accel.pricing.arithmetic`); an update has as many of each as it has products, and a sum that several arrays add
+    up is one addition more for each but the first. The local memory is priced by its banks (`accel.pricing.sram`), the
+    tags of a column cache as one more memory, whose lines are in the local one (`accel.pricing.cache_tags`). They leak
+    all the time: where the table tells how much, that is a component of its own. Where the part's currents are
+    published, they price the DRAM at every fidelity (`accel.pricing.dram_energy`), with standby and without I/O: the
+    components called DRAM. Otherwise the table prices its bytes: the component `BY_TABLE`, which `not_priced` tells.
     """
     price, local, work = prices(architecture.energy), architecture.local, counters.work
     formats = architecture.engine.formats
     reads, writes = (work[f"local_{way}_bytes"] / sram.ACCESS_BYTES for way in ("read", "write"))
     picojoules = {
-        "lanes": _lanes_pj(counters.phases, architecture, price),
+        "lanes": sum(lanes_pj(counters.phases, architecture, update_products).values()),
         "elementwise": work["multiplies"] * _multiply_pj(elementwise_bits(formats), elementwise_bits(formats), price),
         "encoder": work["compares"] * adders(price, formats.activation.bits, "compare") * price("compare", "pj"),
         "local memory": reads * sram.access_pj(local, price, "read") + writes * sram.access_pj(local, price, "write"),
@@ -84,13 +86,16 @@ def model_of(tables: str, by_table: bool) -> str:
     return f"{tables}, off-chip memory by {'the table' if by_table else 'its currents'}"
 
 
-def _lanes_pj(phases: dict[str, PhaseCounters], architecture: Architecture, price: Prices) -> float:
-    """Return the energy of all lanes' multiplications and additions."""
-    spent = 0.0
+def lanes_pj(
+    phases: dict[str, PhaseCounters], architecture: Architecture, update_products: int = 1
+) -> dict[str, float]:
+    """Return the energy of all lanes' multiplications and additions by phase; arguments as of `energy_j`."""
+    price, spent = prices(architecture.energy), {}
     for phase, bits in lane_operands(architecture.engine.formats).items():
         multiply_pj = _multiply_pj(bits.first_bits, bits.second_bits, price)
         add_pj = adders(price, bits.sum_bits) * price("add", "pj")
-        spent += phases[phase].macs * (multiply_pj + add_pj) if phase in phases else 0.0
+        products = update_products if phase == "WU" else 1
+        spent[str(phase)] = phases[phase].macs * products * (multiply_pj + add_pj) if phase in phases else 0.0
     return spent
 
 

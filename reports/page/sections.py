@@ -19,6 +19,7 @@ from deltatrain.accel.origin import (
     origin_of_learned,
     recorded_words,
 )
+from deltatrain.reports.optimiser import update_note
 from deltatrain.reports.page import advice, curves, memory, schedule
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.block_diagram import block_diagram
@@ -39,7 +40,6 @@ from deltatrain.reports.table import (
     phase_rows,
     roofline_rows,
     unit_rows,
-    update_note,
     window_note,
 )
 from deltatrain.reports.units import heading, unit_of

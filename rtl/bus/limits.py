@@ -11,12 +11,14 @@ __all__ = ["core_limits"]
 _FORMATS = {Kind.WEIGHTS: "weight", Kind.GRADIENTS: "weight_gradient", Kind.INPUTS: "activation"}
 
 
-def core_limits(architecture: Architecture) -> list[str]:
-    """Return a line for each reason why the machine is no core on a bus."""
+def core_limits(architecture: Architecture, update: str = "update") -> list[str]:
+    """Return a line for each reason why the machine, with this mode of updates, is no core on a bus."""
     count, found = architecture.tiles.count, forms(architecture.engine)
     reasons = [] if count == 1 else [f"a core has one tile: tiles.count must be 1, not {count}"]
     if (in_flight := architecture.dma.in_flight) > 1:
         reasons.append(f"a core has one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}")
+    if update != "update":
+        reasons.append("a core has registers for plain gradient descent: training.machine_optimiser must be left out")
     if (beat_bytes := found[Kind.INPUTS].bytes) > MOST_BEAT_BYTES:
         reasons.append(
             f"a beat on a bus has {MOST_BEAT_BYTES} bytes at most: engine.lanes times the bytes of "

@@ -48,6 +48,8 @@ class TileSizes(NamedTuple):
         begins with a word; nothing is then rotated.
     mixed_lanes
         P where a word of a column may be of both its parts (`rtl.lanes.op.Op`), else 0.
+    velocity
+        1 where an update keeps a share of dW (`accel.modes.update_momentum`), else 0.
     uncounted
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     """
@@ -73,11 +75,17 @@ class TileSizes(NamedTuple):
     waiting_sums: int = 0
     gate_lanes: int = 0
     mixed_lanes: int = 0
+    velocity: int = 0
     uncounted: int = 0
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for everything that fits one of the two."""
         return TileSizes(*map(max, self, other))._replace(gate_lanes=self.gate_lanes | other.gate_lanes)
+
+    @property
+    def update_factors(self) -> tuple[str, ...]:
+        """The ports of what an update multiplies with."""
+        return ("learning_rate", "momentum") if self.velocity else ("learning_rate",)
 
     @property
     def is_part(self) -> bool:

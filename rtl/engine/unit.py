@@ -71,8 +71,8 @@ class EngineUnit(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether ops may start.
-    learning_rate : In(signed)
-        In ``formats.learning_rate``.
+    learning_rate, momentum : In(signed)
+        In ``formats.learning_rate``; the latter only where updates keep a velocity.
     lists, vectors : In(...)
         To the lists and to the memory of h, see `rtl.lists.entry_reader`.
     weights, gradients : Out(HostPort) or Out(MatrixWords)
@@ -96,6 +96,7 @@ class EngineUnit(Component):
             gate_lanes=sizes.gate_lanes,
             mixed_lanes=sizes.mixed_lanes,
             is_part=sizes.is_part,
+            keeps_velocity=bool(sizes.velocity),
         )
         activation = formats.activation
         self._reader = EntryReader(
@@ -131,7 +132,7 @@ class EngineUnit(Component):
             "soon_counts": In(counts_layout(self._sizes.units)),
             "ready_counts": In(counts_layout(self._sizes.units)),
             "running": In(1),
-            "learning_rate": self._lanes.signature.members["learning_rate"],
+            **{name: self._lanes.signature.members[name] for name in sizes.update_factors},
             "lists": reader["lists"],
             "vectors": reader["vectors"],
             **matrices,
@@ -155,7 +156,8 @@ class EngineUnit(Component):
         m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.ready_counts)]
         self._read(m, begin)
         self._start(m, start)
-        m.d.comb += [self._lanes.learning_rate.eq(self.learning_rate), self.soon.eq(self._lanes.soon)]
+        m.d.comb += [getattr(self._lanes, name).eq(getattr(self, name)) for name in self._sizes.update_factors]
+        m.d.comb += self.soon.eq(self._lanes.soon)
         self._share(m)
         if self._sizes.is_part:
             self._join(m)

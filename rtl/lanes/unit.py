@@ -21,6 +21,7 @@ from deltatrain.rtl.lanes.modes.matvec_t import MatvecT
 from deltatrain.rtl.lanes.modes.outer import Outer
 from deltatrain.rtl.lanes.modes.update import Update
 from deltatrain.rtl.lanes.op import BANKS, Mode, Op
+from deltatrain.rtl.lanes.velocity import Velocity
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
@@ -66,6 +67,8 @@ class Lanes(Component):
     is_part
         Whether these are the lanes of one of several tiles. Results are then not rounded, because they are sums over
         only some of the rows, and M may also be read for the sum over the tiles.
+    keeps_velocity
+        Whether `update` is that of `accel.modes.update_momentum`; a momentum of 0 makes it the plain one.
 
     Attributes
     ----------
@@ -79,12 +82,14 @@ class Lanes(Component):
         Words of dW for `outer` and `update`.
     learning_rate : In(signed)
         In ``formats.learning_rate``; steady during an `update`.
+    momentum : In(signed)
+        Likewise; only if `keeps_velocity`.
     results : Out(stream.Signature(Entry))
         Column and gradient, the results of `matvec_t`; if `is_part`, the sum in ``formats.backward_sum``.
     new_weights : Out(stream.Signature(word))
         W after `update`, word for word.
     new_weight_gradients : Out(stream.Signature(word))
-        dW after `outer`, and zeros after `update`, word for word.
+        dW after `outer`, and after `update` zeros or what is kept, word for word.
     issues : Out(1)
         A word is issued in this cycle, or an op without words is passed over.
     soon : Out(1)
@@ -109,10 +114,11 @@ class Lanes(Component):
         gate_lanes: int = 0,
         mixed_lanes: int = 0,
         is_part: bool = False,
+        keeps_velocity: bool = False,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
         formats, lanes = engine.formats, engine.lanes
-        self._engine, self._is_part = engine, is_part
+        self._engine, self._is_part, self._keeps_velocity = engine, is_part, keeps_velocity
         self._result = formats.backward_sum if is_part else formats.gradient
         self._runs, self._mixed_lanes = lane_runs(gate_lanes, lanes), mixed_lanes
         self._accumulator_words = accumulator_words
@@ -127,6 +133,7 @@ class Lanes(Component):
                 "weights": In(stream.Signature(self._weights)),
                 "weight_gradients": In(stream.Signature(self._weight_gradients)),
                 "learning_rate": In(signed(formats.learning_rate.bits)),
+                **({"momentum": In(signed(formats.learning_rate.bits))} if keeps_velocity else {}),
                 "results": Out(stream.Signature(Entry(self._result.bits))),
                 "new_weights": Out(stream.Signature(self._weights)),
                 "new_weight_gradients": Out(stream.Signature(self._weight_gradients)),
@@ -196,6 +203,7 @@ class Lanes(Component):
         """Choose each lane's factors in stage 1, multiply in stage 2; return the products of stage 3."""
         bits = self._factor_bits
         products: list[Signal] = []
+        self._first: list[Signal] = []
         for lane in range(self._engine.lanes):
             weight, weight_gradient = issue.o_weights[lane], issue.o_gradients[lane]
             inputs = Inputs(weight, weight_gradient, gradients[lane], issue.o_delta, self.learning_rate)
@@ -209,6 +217,7 @@ class Lanes(Component):
             product = Signal(signed(sum(bits)), name=f"product_{lane}")
             m.d.sync += product.eq(first * second)
             products.append(product)
+            self._first.append(first)
         return products
 
     def _accumulate(self, m: Module, issue: Issue, products: list[Signal]) -> None:
@@ -298,6 +307,15 @@ class Lanes(Component):
             queue.item.eq(outer.result),  # zeros in `update`
             queue.last.eq(word_3.op_ends),
         ]
+        if self._keeps_velocity:
+            m.submodules.velocity = velocity = Velocity(engine=self._engine)
+            m.d.comb += [
+                *(port.eq(first) for port, first in zip(velocity.weight_gradients, self._first, strict=True)),
+                velocity.momentum.eq(self.momentum),
+                velocity.active.eq(word_3.work & clears),
+            ]
+            with m.If(clears):
+                m.d.comb += queue.item.eq(velocity.result)
         return queue
 
     def _complete(self, m: Module, issue: Issue, queues: tuple[ReservedQueue, ...]) -> None:

@@ -26,7 +26,6 @@ _COMMANDED = ("encoder", "engine", "elementwise", "load")
 
 _AS_OF_A_TILE = (
     "start",
-    "learning_rate",
     "finishes",
     "load_requests",
     "load_words",
@@ -83,7 +82,7 @@ class TileArray(Component):
         phases = dict.fromkeys(sizes.units[:-1], 1) | {"engine": len(PHASES)}  # no tape is stored
         super().__init__(
             {
-                **{name: tile[name] for name in (*_COMMANDED, *_AS_OF_A_TILE)},
+                **{name: tile[name] for name in (*_COMMANDED, *_AS_OF_A_TILE, *sizes.update_factors)},
                 "exchange": self._exchange.signature.members["commands"],
                 "identity": Out(IDENTITY_BITS),
                 "local_weights": Out(tile["local_weights"].signature).array(n),
@@ -95,12 +94,12 @@ class TileArray(Component):
     def elaborate(self, platform: object) -> Module:
         """Give all tiles the same commands, and join them."""
         m = Module()
-        first = self._tiles[0]
+        first, factors = self._tiles[0], self.sizes.update_factors
         for number, tile in enumerate(self._tiles):
             m.submodules[f"tile_{number}"] = tile
             m.d.comb += [
                 tile.start.eq(self.start),
-                tile.learning_rate.eq(self.learning_rate),
+                *(getattr(tile, name).eq(getattr(self, name)) for name in factors),
                 tile.finishes.eq(self.finishes),
             ]
             connect(m, tile.local_weights, flipped(self.local_weights[number]))

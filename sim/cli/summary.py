@@ -21,6 +21,7 @@ from deltatrain.accel.origin import (
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.bottleneck import bottleneck
+from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows, update_note
 from deltatrain.reports.table import (
     CAUSES,
     Cell,
@@ -34,7 +35,6 @@ from deltatrain.reports.table import (
     own_computer_rows,
     phase_rows,
     unit_rows,
-    update_note,
     window_note,
 )
 from deltatrain.sim.cli.screen import fields, table
@@ -56,6 +56,8 @@ def summary(result: Result) -> list[RenderableType]:
         parts.append(_arrays(result))
     if result.energy_j:
         parts.append(_energy(result))
+    if result.learns:
+        parts.append(_optimiser(result))
     if result.area_mm2:
         parts.append(_area(result))
     if result.training:
@@ -198,6 +200,28 @@ def _energy(result: Result) -> RenderableType:
         note += "\nDRAM: from the part's datasheet currents, standby of the whole run included, I/O not."
     columns = ["component", *result.runs, *(["saving"] if result.dense else [])]
     return table("Energy", columns, map(cells, energy_rows(result)), note)
+
+
+def _optimiser(result: Result) -> RenderableType:
+    def cells(row: Row) -> list[str]:
+        spent = (
+            [quantity(_number(row["energy_j"]), "J"), share(_number(row["energy_share"]))] if result.energy_j else []
+        )
+        return [
+            str(row["run"]),
+            quantity(_number(row["cycles"])),
+            share(_number(row["share"])),
+            *(quantity(_number(row[name]), "B") for name in ("remote_bytes", "local_bytes")),
+            *spent,
+        ]
+
+    columns = ["run", "cycles", "of all", "off-chip", "local", *(["energy", "of all"] if result.energy_j else [])]
+    optimiser = machine_optimiser(result)
+    notes = [f"Updates (WU) by {optimiser.words}."]
+    notes += ["What it remembers is in dW's own memory."] if optimiser.remembers else []
+    notes += ["Energy off-chip is shared out by bytes moved."] if result.energy_j else []
+    note = "\n".join(notes)
+    return table("Optimiser", columns, map(cells, optimiser_rows(result)), note)
 
 
 def _area(result: Result) -> RenderableType:

@@ -17,7 +17,7 @@ from deltatrain.sim.driver.bus import Bus
 from deltatrain.sim.driver.errors import BusError
 from deltatrain.sim.driver.program_image import Matrix, ProgramImage
 from deltatrain.sim.gates.images import from_bytes
-from deltatrain.workloads.training.integer_parameters import IntegerParameters, zeros_like
+from deltatrain.workloads.training.integer_parameters import IntegerParameters
 from deltatrain.workloads.training.integer_training import (
     IntegerNetwork,
     Label,
@@ -201,7 +201,10 @@ class ModelBus(Bus):
         )
         for sample in step.samples:
             self._give(image, sample.logits)
-        self._store(image, step.updated if image.shape.updates else None, step.gradients)
+        if image.shape.updates:
+            self._store(image, step.kept, step.updated)
+        else:
+            self._store(image, step.gradients)
 
     def _give(self, image: ProgramImage, logits: Integers) -> None:
         """Let a packet of results leave for each row, if any is to."""
@@ -247,13 +250,14 @@ class ModelBus(Bus):
     def _parameters(self, image: ProgramImage, kind: TensorKind) -> IntegerParameters:
         found = [matrix for matrix in image.matrices if matrix.kind == kind]
         places = ((matrix, bytes(self._place(image, matrix, "read_error"))) for matrix in found)
-        return image.shape.parameters([image.matrix_values(matrix, raw) for matrix, raw in places])
+        return IntegerParameters.of([image.matrix_values(matrix, raw) for matrix, raw in places])
 
-    def _store(self, image: ProgramImage, updated: IntegerParameters | None, gradients: IntegerParameters) -> None:
-        """Write what a step left: new weights and dW that are zero, or dW alone."""
-        left = gradients if updated is None else zeros_like(gradients)
+    def _store(
+        self, image: ProgramImage, gradients: IntegerParameters, updated: IntegerParameters | None = None
+    ) -> None:
+        """Write what a step left: dW, and the weights if they are new."""
         weights = () if updated is None else updated.matrices()
-        of_kind = {"weights": iter(weights), "gradients": iter(left.matrices())}
+        of_kind = {"weights": iter(weights), "gradients": iter(gradients.matrices())}
         for matrix in image.matrices:
             if (values := next(of_kind[matrix.kind], None)) is not None:
                 self._place(image, matrix, "write_error")[:] = image.matrix_bytes(matrix, values)

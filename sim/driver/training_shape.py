@@ -104,10 +104,3 @@ class TrainingShape:
         if self.network.loss == "squared_loss":
             return numbers.reshape(-1, self.classes)
         return numbers if self.network.readout == "every" else int(numbers[0])
-
-    @staticmethod
-    def parameters(matrices: Sequence[Integers]) -> IntegerParameters:
-        """Return the parameters whose `IntegerParameters.matrices` these are."""
-        *layers, readout = matrices
-        pairs = zip(layers[::2], layers[1::2], strict=True)
-        return IntegerParameters(tuple(IntegerLayer(W_x, W_h) for W_x, W_h in pairs), readout)

@@ -22,6 +22,9 @@ from deltatrain.workloads.training.integer_training import wanted_rows
 
 __all__ = ["Commands"]
 
+_LANE_MODE = {"update_momentum": "update"}
+"""What modes are called in `rtl.lanes.op.Mode`, where it is another name: lanes are drawn for one of the updates."""
+
 Fields = dict[str, Any]
 
 
@@ -240,7 +243,7 @@ class Commands:
         fields: Fields = {
             "lanes": {
                 "phase": self._columns["phase"][row],
-                "mode": getattr(Mode, mode.upper()),
+                "mode": Mode[_LANE_MODE.get(mode, mode).upper()],
                 "words": words,
                 **self._accumulators(row, mode),
             },
@@ -259,7 +262,7 @@ class Commands:
         """Return what an op of the lanes reads and adds to."""
         layer, step, stream = self._at(row, "layer", "step", "stream")
         layout, arithmetic, name = self._layout, self._shape.arithmetic, STREAMS[stream]
-        if mode == "update":
+        if PHASES[self._columns["phase"][row]] == "WU":
             return {}
         if name == "readout":
             if mode == "matvec":
@@ -281,7 +284,7 @@ class Commands:
     def _source(self, row: int, mode: str) -> Fields:
         """Return where an op's columns and values come from."""
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
-        if mode == "update":
+        if PHASES[self._columns["phase"][row]] == "WU":
             return {"kind": SourceKind.ALL, "count": self._tensors[self._columns["tensor"][row]].columns}
         top = len(self._shape.hidden) - 1
         if STREAMS[stream] == "readout":

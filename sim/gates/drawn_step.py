@@ -15,7 +15,12 @@ from deltatrain.workloads.network.network import initial_parameters
 from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_parameters import quantised
-from deltatrain.workloads.training.integer_recorded import integer_labels, integer_learning_rate, integer_network
+from deltatrain.workloads.training.integer_recorded import (
+    integer_labels,
+    integer_learning_rate,
+    integer_network,
+    optimiser_of,
+)
 from deltatrain.workloads.training.integer_training import recorded_step
 
 __all__ = ["drawn_step", "drawn_trace"]
@@ -46,7 +51,8 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
         If an input cannot fire because no activation reaches its threshold.
     """
     workload, formats = trace.workload, architecture.engine.formats
-    network = integer_network(workload, architecture.engine)
+    of_step = workload, trace.classes, recorded.lengths, architecture.engine
+    network = integer_network(workload, architecture.engine)._replace(optimiser=optimiser_of(*of_step))
     rng = np.random.default_rng([seed, _PARAMETERS])
     initial = initial_parameters(trace.sizes, rng, workload.dtype, workload.training.forget_bias)
     fired, least = recorded.fired_x[0], network.thresholds[0][0]
@@ -65,9 +71,7 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
         quantised(initial, network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         integer_labels(labels, wants, recorded.lengths, architecture.engine),
-        integer_learning_rate(
-            workload.training.highest_rate, workload, trace.classes, recorded.lengths, architecture.engine
-        ),
+        integer_learning_rate(workload.training.highest_rate, *of_step),
     )
 
 

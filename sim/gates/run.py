@@ -123,8 +123,9 @@ class StepOnGates:
 
     def _start(self, simulation: Simulation) -> int:
         """Hand over commands and let the tile start; return the simulator's cycle that is the program's first."""
-        rate = Shape.cast(self.tile.learning_rate.shape()).width
-        simulation.set("learning_rate", self._step.learning_rate & ((1 << rate) - 1))
+        for name, factor in self._step.update_factors.items():
+            width = Shape.cast(getattr(self.tile, name).shape()).width
+            simulation.set(name, factor & ((1 << width) - 1))
         simulation.set("finishes", pack(self.tile.finishes.shape(), self.commands.finishes))
         for name, payloads in self.commands.packed(self.tile).items():
             for payload in payloads:

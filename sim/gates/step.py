@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-import numpy as np
-
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
@@ -62,7 +60,17 @@ class NumberedStep:
         """The sizes of the network."""
         arithmetic, features = self.network.arithmetic, self.samples[0].shape[1]
         hidden = tuple(len(layer.W_h) // len(arithmetic.BLOCKS_H) for layer in self.parameters.layers)
-        return Shape(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout), loss=self.network.loss)
+        return Shape(
+            *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
+            loss=self.network.loss,
+            update=self.network.optimiser.mode,
+        )
+
+    @property
+    def update_factors(self) -> dict[str, int]:
+        """What an update multiplies with, by the tile's port (`rtl.commands.sizes.TileSizes.update_factors`)."""
+        momentum = {"momentum": self.network.optimiser.momentum} if self.shape.update == "update_momentum" else {}
+        return {"learning_rate": self.learning_rate} | momentum
 
     @cached_property
     def golden(self) -> IntegerStep:
@@ -83,16 +91,15 @@ class NumberedStep:
         program = lower(self.architecture, self.shape, recorded, self.network.readout)
         if self.forward_alone:
             return program.until(self.network.loss)
-        return program if self.updates else program.without("update")
+        return program if self.updates else program.without(self.shape.update)
 
     @property
     def matrices(self) -> dict[str, Integers]:
         """What every matrix W and dW must be after the step, by name."""
         names = [tensor.name for tensor in self.program.tensors]
-        weights = (self.golden.updated if self.updates else self.parameters).matrices()
-        left = self.golden.gradients.matrices()
-        gradients = [np.zeros_like(dW) if self.updates else dW for dW in left]
-        return dict(zip(names, (*weights, *gradients), strict=True))
+        golden = self.golden
+        left = (golden.updated, golden.kept) if self.updates else (self.parameters, golden.gradients)
+        return dict(zip(names, (matrix for both in left for matrix in both.matrices()), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from deltatrain.accel.modes import MODES
 from deltatrain.accel.program import MODE_NAMES, Program
 from deltatrain.accel.tensor import Tensor, TensorKind
 
-_RING = 8
+_RING = 16
 """Cycles that are remembered: a power of two above every mode's `RETURN_CYCLES`."""
 
 _FREE = -1

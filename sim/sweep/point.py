@@ -268,7 +268,8 @@ def _learned_columns(base: Base) -> set[str]:
 
 
 def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
-    energy, mm2 = energy_j(run, machine), area(machine).mm2
+    products = program.own.update_products
+    energy, mm2 = energy_j(run, machine, products), area(machine, products).mm2
     phases = run.phases.values()
     stalled: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
     for phase in phases:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Formats
-from deltatrain.accel.modes import matvec, matvec_t, outer, update
+from deltatrain.accel.modes import matvec, matvec_t, outer, update, update_decay, update_momentum
+from deltatrain.workloads.optimisers import sgd
 
 any_formats = st.from_type(Formats)
 seeds = st.integers(0, 2**32 - 1)
@@ -134,6 +136,66 @@ def test_update(exact, integers_in, case):
     after, cleared = update.result(W, dW, rate, formats)
     assert after.ravel().tolist() == expected
     assert cleared.shape == dW.shape and not cleared.any()
+
+
+@given(cases())
+def test_update_with_momentum_is_the_update_and_keeps_a_share_of_the_velocity(exact, integers_in, case):
+    formats, rng, width, blocks, columns, _ = case
+    W = integers_in(rng, formats.weight, (width * blocks, columns))
+    v = integers_in(rng, formats.weight_gradient, (width * blocks, columns))
+    rate, momentum = (int(integers_in(rng, formats.learning_rate, ())) for _ in range(2))
+    expected = [
+        exact.store(
+            exact.real(momentum, formats.learning_rate) * exact.real(one, formats.weight_gradient),
+            formats.weight_gradient,
+        )
+        for one in v.ravel().tolist()
+    ]
+    after, kept = update_momentum.result(W, v, rate, momentum, formats)
+    assert (after == update.result(W, v, rate, formats)[0]).all()
+    assert kept.ravel().tolist() == expected
+
+
+@given(cases())
+def test_update_with_decay_keeps_shares_of_the_velocity_and_of_the_new_weight(exact, integers_in, case):
+    formats, rng, width, blocks, columns, _ = case
+    if update_decay.formats_limit(formats):
+        return
+    W = integers_in(rng, formats.weight, (width * blocks, columns))
+    v = integers_in(rng, formats.weight_gradient, (width * blocks, columns))
+    rate, momentum, decay = (int(integers_in(rng, formats.learning_rate, ())) for _ in range(3))
+    factors = exact.real(momentum, formats.learning_rate), exact.real(decay, formats.learning_rate)
+    after, kept = update_decay.result(W, v, rate, (momentum, decay), formats)
+    assert (after == update.result(W, v, rate, formats)[0]).all()
+    for w, one, found in zip(after.ravel().tolist(), v.ravel().tolist(), kept.ravel().tolist(), strict=True):
+        wanted = factors[0] * exact.real(one, formats.weight_gradient) + factors[1] * exact.real(w, formats.weight)
+        assert found == exact.store(wanted, formats.weight_gradient)
+
+
+@given(seeds)
+def test_steps_with_momentum_and_decay_are_those_in_floating_point_within_rounding(integers_in, seed):
+    """Three steps of `workloads.optimisers.sgd`, whose bar is half a unit of each rounding, carried along.
+
+    Nothing leaves its range: weights stay below 4.
+    """
+    formats, rng = Architecture.named("edge").engine.formats, np.random.default_rng(seed)
+    units = {
+        name: 2.0 ** -getattr(formats, name).fraction_bits for name in ("weight", "weight_gradient", "learning_rate")
+    }
+    W = rng.integers(-(2**12), 2**12, (3, 4))
+    rate, momentum, decay = (int(rng.integers(1, 2**14)) for _ in range(3))
+    eta, mu, lam = (factor * units["learning_rate"] for factor in (rate, momentum, decay))
+    dW = update_decay.kept(W, np.zeros_like(W), (momentum, decay), formats)
+    w, state = W * units["weight"], {"velocity": np.zeros(W.shape)}
+    bar_w, bar_v = 0.0, units["weight_gradient"] / 2
+    for _ in range(3):
+        g = rng.integers(-(2**19), 2**19, W.shape)
+        w, state = sgd.update(w, g * units["weight_gradient"], state, eta, mu, lam)
+        W, dW = update_decay.result(W, dW + g, rate, (momentum, decay), formats)
+        bar_w += eta * bar_v + units["weight"] / 2
+        bar_v = mu * bar_v + lam * bar_w + units["weight_gradient"] / 2
+        assert np.abs(W * units["weight"] - w).max() <= bar_w * 1.0001
+        assert np.abs(dW * units["weight_gradient"] - (mu * state["velocity"] + lam * w)).max() <= bar_v * 1.0001
 
 
 @given(cases())

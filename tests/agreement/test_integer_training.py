@@ -55,7 +55,7 @@ def _stated(workload, recordings):
     sizes = sizes_of(workload, recordings)
     drawn = initial_parameters(sizes, generator(training, INITIAL, 0), workload.dtype, training.forget_bias)
     stated = StatedTraining(workload, numbers, drawn)
-    formats, done = numbers.formats, 0
+    formats, done, remembers = numbers.formats, 0, training.machine_optimiser.remembers
     updates = training.epochs * -(-len(part) // training.batch)
     for epoch in range(training.epochs):
         for samples in training_batches(part.lengths, training, generator(training, ORDER, epoch)):
@@ -68,9 +68,11 @@ def _stated(workload, recordings):
                 own = [np.repeat(rows, steps) for rows, steps in zip(own, lengths, strict=True)]
             read = lengths.sum() if workload.readout == "every" else len(lengths)
             share = 2 / CLASSES if workload.task == "regression" else 1
+            if remembers:  # the mean is over a whole mini-batch
+                read = read * training.batch / len(lengths)
             rate = training.machine_rate * (1 + np.cos(np.pi * done / updates)) / 2 * share / read
             inputs = [rounded(x[:steps, n], formats.activation) for n, steps in enumerate(lengths)]
-            stated.step(inputs, own, rate, dense=epoch < training.dense_epochs)
+            stated.step(inputs, own, rate, dense=epoch < training.dense_epochs, summed=read / share)
             done += 1
     return stated.matrices()
 
@@ -94,3 +96,19 @@ def test_a_training_has_the_weights_of_plain_loops(cell, task, machine, tmp_path
     assert 0 <= stayed < asked, "weights learn, or equality says nothing"
     overflowed = sum(of[1] for of in trained.epochs[-1].stored.values())
     assert (overflowed > 0) == bool(machine), "narrow formats do saturate, and those of the machine do not"
+
+
+@pytest.mark.parametrize("machine", [{}, NARROW], ids=["tiny", "narrow and saturating"])
+@pytest.mark.parametrize("decay", [0.0, 0.02])
+@pytest.mark.parametrize("momentum", [0.0, 0.75])
+@pytest.mark.parametrize("task", ["classes, last step", "regression of steps"])
+def test_a_training_with_an_optimiser_has_the_weights_of_plain_loops(task, momentum, decay, machine, tmp_path):
+    """The last mini-batch of an epoch is smaller than the others, and the velocity outlives the epoch."""
+    wanted = {"momentum": momentum, "weight_decay": decay}
+    workload, recordings = _case("delta_gru", TASKS[task] | {"training.machine_optimiser": wanted}, machine)
+    train(workload, recordings, state_path=tmp_path / "state.npz")
+    found = learning_state.load(tmp_path / "state.npz", workload.digest()).optimiser
+    stated = _stated(workload, recordings)
+    np.testing.assert_array_equal(found["integers"], np.concatenate([W.ravel() for W in stated]))
+    assert ("kept" in found) == bool(momentum or decay)
+    assert "kept" not in found or found["kept"].any()

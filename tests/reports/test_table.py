@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.reports.optimiser import update_note
 from deltatrain.reports.table import (
     CAUSES,
     above_the_roof,
@@ -21,7 +22,6 @@ from deltatrain.reports.table import (
     ratio,
     roofline_rows,
     unit_rows,
-    update_note,
 )
 
 SEEDS = st.integers(0, 10**6)

@@ -12,7 +12,7 @@ import numpy as np
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import MachineNumbers
-from deltatrain.accel.modes import loss, squared_loss, update
+from deltatrain.accel.modes import loss, squared_loss, update_decay, update_momentum
 from deltatrain.accel.modes.encode import threshold
 from deltatrain.accel.number import Integers, fit, rescale
 from deltatrain.workloads.cells import CELLS
@@ -45,18 +45,33 @@ class StatedTraining:
         self.layers = [self._with_bias(layer) for layer in parameters.layers]
         readout = np.column_stack([parameters.W_out, parameters.bias_out])
         self.readout = rounded(readout, self.formats.weight)
+        self.gradients: list[Integers] | None = None
 
     def matrices(self) -> list[Integers]:
         """Return W_x and W_h of each layer, then the read-out."""
         return [*(W for layer in self.layers for W in layer), self.readout]
 
-    def step(self, samples: list[Integers], wanted: list[Integers], rate: float, *, dense: bool) -> None:
-        """Learn from samples, shapes (T, F); `wanted` has of each a class or numbers for each step that is read."""
-        gradients = [np.zeros_like(W) for W in self.matrices()]
+    def step(
+        self, samples: list[Integers], wanted: list[Integers], rate: float, *, dense: bool, summed: float = 1
+    ) -> None:
+        """Learn from samples, shapes (T, F); `wanted` has of each a class or numbers for each step that is read.
+
+        The gradients are `summed` times those of the mean loss.
+        """
+        f, table = self.formats, self.workload.training.machine_optimiser
+        factors = [int(rounded(x, f.learning_rate)) for x in (table.momentum, table.weight_decay * summed)]
+        if self.gradients is None:
+            self.gradients = [update_decay.kept(W, 0 * W, (0, factors[1]), f) for W in self.matrices()]
+        gradients = self.gradients
         for x, rows in zip(samples, wanted, strict=True):
             self._sample(x, rows, gradients, dense)
         whole = max(int(rounded(rate, self.formats.learning_rate)), 1)
-        after = [update.result(W, dW, whole, self.formats)[0] for W, dW in zip(self.matrices(), gradients, strict=True)]
+        pairs = list(zip(self.matrices(), gradients, strict=True))
+        if table.weight_decay:
+            moved = [update_decay.result(*pair, whole, (factors[0], factors[1]), f) for pair in pairs]
+        else:
+            moved = [update_momentum.result(*pair, whole, factors[0], f) for pair in pairs]
+        after, self.gradients = ([of[k] for of in moved] for k in range(2))
         self.layers, self.readout = [after[k : k + 2] for k in range(0, len(after) - 1, 2)], after[-1]
 
     def _with_bias(self, layer: Any) -> list[Integers]:

@@ -62,6 +62,8 @@ def workload_limits(workload: Workload) -> list[str]:
         reasons.append(
             "embedding.tied must be false for a machine, whose read-out lies by columns: a word would be a row of it"
         )
+    if workload.training.machine_optimiser.remembers:
+        reasons += _memory_limits(workload)
     if workload.training.rule != BPTT:
         reasons.append(f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}")
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
@@ -70,6 +72,15 @@ def workload_limits(workload: Workload) -> list[str]:
             f"cell {workload.cell!r} lists spikes by their index alone, and data set {title(workload.dataset)!r} has "
             "other values: to simulate, take a data set of spikes, or say dataset.spikes = true of one's own"
         )
+    return reasons
+
+
+def _memory_limits(workload: Workload) -> list[str]:
+    """Return why an optimiser that remembers something of each weight has no program: it moves all weights."""
+    named = workload.training.machine_optimiser.words
+    reasons = dense_limits(workload, named)
+    if workload.embedding is not None:
+        reasons.append(f"embedding must be left out for {named}: only the words that occur are updated")
     return reasons
 
 

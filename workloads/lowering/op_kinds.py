@@ -147,7 +147,10 @@ UPDATE: dict[Stream, OpKind] = {
     "readout": OpKind("update_readout", "update", "WU", "readout", _STEP),
     "words": OpKind("update_words", "update", "WU", "words", _STEP),
 }
-"""Update a matrix, by the stream that it is multiplied with. There is one for each matrix, behind all other ops."""
+"""Update a matrix, by the stream that it is multiplied with; of another optimiser in the mode of `Shape.update`.
+
+There is one for each matrix, behind all other ops.
+"""
 
 KINDS = (
     *(LOAD_X, *ENCODE, *BROADCAST, *MATVEC, CELL, READ, READ_REDUCE, LOSS),

@@ -18,12 +18,11 @@ from deltatrain.accel.number import Integers, fit, move_point
 from deltatrain.workloads.arrays.packing import Packing, last_rows, packing_of, sample_of_rows
 from deltatrain.workloads.training import integer_products
 from deltatrain.workloads.training.integer_layer import one
-from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters
+from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters, zeros_like
 from deltatrain.workloads.training.integer_products import Entries
 from deltatrain.workloads.training.integer_training import (
     IntegerNetwork,
     Label,
-    moved,
     read_steps,
     wanted_rows,
 )
@@ -110,7 +109,8 @@ def updated(
     learning_rate: int,
 ) -> IntegerParameters:
     """Return the weights after one training step; parameters as of `integer_training.training_step`."""
-    return moved(network, parameters, gradients(network, parameters, samples, labels), learning_rate)
+    found = gradients(network, parameters, samples, labels)
+    return network.optimiser.updated(parameters, found, learning_rate, network.engine.formats)[0]
 
 
 def gradients(
@@ -153,18 +153,27 @@ def forward(network: IntegerNetwork, parameters: IntegerParameters, batch: Batch
 
 
 def backward(
-    network: IntegerNetwork, parameters: IntegerParameters, batch: Batch, ran: Ran, tally: Tally
+    network: IntegerNetwork,
+    parameters: IntegerParameters,
+    batch: Batch,
+    ran: Ran,
+    tally: Tally,
+    before: IntegerParameters | None = None,
 ) -> IntegerParameters:
-    """Return dW of each matrix, summed over samples, and count what was stored; `ran` is of the same weights."""
+    """Return dW of each matrix, summed over samples, and count what was stored; `ran` is of the same weights.
+
+    The sums begin with what dW are `before`, zero if not given.
+    """
+    first = zeros_like(parameters) if before is None else before
     packing = batch.packing
     steps = np.repeat(np.arange(len(packing.active)), packing.active)
     order = np.lexsort((-steps, sample_of_rows(packing)))  # sample after sample, each from its last step
-    g_above, dW_out = _read_out(network, parameters.readout, batch, ran, order, tally)
+    g_above, dW_out = _read_out(network, (parameters.readout, first.readout), batch, ran, order, tally)
     layers: list[IntegerLayer] = []
     for number in reversed(range(len(ran.layers))):
         streams, left = _streams(network, parameters.layers[number]), ran.layers[number]
         g_memory, g_above = _backward(network, streams, left, g_above, packing, tally, wants_input=number > 0)
-        layers.insert(0, _learned(network, streams, left, g_memory, packing, order, tally))
+        layers.insert(0, _learned(network, streams, first.layers[number], left, g_memory, packing, order, tally))
     return IntegerParameters(tuple(layers), dW_out)
 
 
@@ -252,9 +261,18 @@ def _read_entries(network: IntegerNetwork, h: Integers, packing: Packing) -> Ent
 
 
 def _read_out(
-    network: IntegerNetwork, W: Integers, batch: Batch, ran: Ran, order: Integers, tally: Tally
+    network: IntegerNetwork,
+    matrices: tuple[Integers, Integers],
+    batch: Batch,
+    ran: Ran,
+    order: Integers,
+    tally: Tally,
 ) -> tuple[Integers, Integers]:
-    """Return the gradient of each h, shape (N, H), and dW of the read-out `W`; of all rows, taken in `order`."""
+    """Return the gradient of each h, shape (N, H), and dW of the read-out; of all rows, taken in `order`.
+
+    `matrices` are W and dW of the read-out before.
+    """
+    W, before = matrices
     formats, h = network.engine.formats, ran.layers[-1].h
     mode: Any = MODES.load(network.loss)
     g_logits = mode.result(ran.logits, batch.wanted, formats)
@@ -262,7 +280,7 @@ def _read_out(
     rows, columns = (index.ravel() for index in np.indices((len(read), h.shape[1])))
     g_h = np.zeros_like(h)
     g_h[read] = _through(network, g_logits, Entries(rows, columns, columns), W_T, tally).reshape(-1, h.shape[1])
-    entries, dW_T = _read_entries(network, h, batch.packing), np.zeros_like(W_T)
+    entries, dW_T = _read_entries(network, h, batch.packing), before.T.copy()
     order = order if network.readout == "every" else np.arange(len(read))
     left = integer_products.outer(dW_T, g_logits, entries, order, formats.weight_gradient)
     tally.add("dW", len(entries.rows) * len(W), left)
@@ -325,16 +343,17 @@ def _through(network: IntegerNetwork, g: Integers, asked: Entries, W_T: Integers
 def _learned(
     network: IntegerNetwork,
     streams: tuple[_Stream, _Stream],
+    first: IntegerLayer,
     ran: LayerRan,
     g_memory: Integers,
     packing: Packing,
     order: Integers,
     tally: Tally,
 ) -> IntegerLayer:
-    """Return dW of a layer, its products taken in `order` of the packed rows."""
+    """Return dW of a layer, its products taken in `order` of the packed rows and added to what was there `first`."""
     found = []
-    for stream, listed in zip(streams, ran.listed, strict=True):
-        dW_T = np.zeros_like(stream.W_T)
+    for stream, before, listed in zip(streams, first, ran.listed, strict=True):
+        dW_T = before.T.copy()
         if stream.adds:
             rows = np.concatenate([entries.rows + start for entries, start in zip(listed, packing.start, strict=True)])
             columns, delta = (np.concatenate([entries[k] for entries in listed]) for k in (1, 2))

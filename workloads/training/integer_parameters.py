@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,13 @@ class IntegerParameters(NamedTuple):
     layers: tuple[IntegerLayer, ...]
     readout: Integers
 
+    @classmethod
+    def of(cls, matrices: Sequence[Integers]) -> IntegerParameters:
+        """Return the parameters whose `matrices` these are."""
+        *of_layers, readout = matrices
+        pairs = zip(of_layers[::2], of_layers[1::2], strict=True)
+        return cls(tuple(IntegerLayer(W_x, W_h) for W_x, W_h in pairs), readout)
+
     def matrices(self) -> tuple[Integers, ...]:
         """Return W_x and W_h of each layer, then the readout."""
         return (*(matrix for layer in self.layers for matrix in layer), self.readout)
@@ -57,15 +65,12 @@ def from_vector(vector: Integers, like: IntegerParameters) -> IntegerParameters:
     """Return what `IntegerParameters.vector` made one vector of, in the shapes of `like`."""
     ends = np.cumsum([matrix.size for matrix in like.matrices()])
     parts = np.split(vector, ends[:-1])
-    *of_layers, readout = (part.reshape(m.shape) for part, m in zip(parts, like.matrices(), strict=True))
-    layers = zip(of_layers[::2], of_layers[1::2], strict=True)
-    return IntegerParameters(tuple(IntegerLayer(*matrices) for matrices in layers), readout)
+    return IntegerParameters.of([part.reshape(m.shape) for part, m in zip(parts, like.matrices(), strict=True)])
 
 
 def zeros_like(parameters: IntegerParameters) -> IntegerParameters:
     """Return zeros in the shapes of `parameters`: gradients before the first sample."""
-    layers = tuple(IntegerLayer(np.zeros_like(layer.W_x), np.zeros_like(layer.W_h)) for layer in parameters.layers)
-    return IntegerParameters(layers, np.zeros_like(parameters.readout))
+    return IntegerParameters.of([np.zeros_like(matrix) for matrix in parameters.matrices()])
 
 
 def quantised(parameters: Parameters, arithmetic: CellArithmetic, formats: Formats) -> IntegerParameters:

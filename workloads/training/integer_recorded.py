@@ -17,6 +17,7 @@ from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.network import from_flat
 from deltatrain.workloads.tasks import TASKS, Wanted
 from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.training.integer_optimiser import IntegerOptimiser, integer_optimiser
 from deltatrain.workloads.training.integer_parameters import IntegerParameters, quantised
 from deltatrain.workloads.training.integer_training import IntegerNetwork, Label, forward, recorded_forward
 from deltatrain.workloads.workload import Workload
@@ -44,14 +45,15 @@ def in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: Recorde
     if numbers is None:
         raise ConfigError(f"the recorded step of workload {workload.name!r} has neither weights nor inputs")
     numbers.check(trace.sizes, recorded.lengths, workload.wants)
-    network, formats = integer_network(workload, engine), engine.formats
+    formats, of_step = engine.formats, (workload, trace.classes, recorded.lengths, engine)
+    network = integer_network(workload, engine)._replace(optimiser=optimiser_of(*of_step))
     x = quantise(numbers.inputs, formats.activation)
     return IntegerNumbers(
         network,
         quantised(from_flat(numbers.parameters, trace.sizes), network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         integer_labels(numbers.labels, workload.wants, recorded.lengths, engine),
-        integer_learning_rate(float(numbers.learning_rate), workload, trace.classes, recorded.lengths, engine),
+        integer_learning_rate(float(numbers.learning_rate), *of_step),
     )
 
 
@@ -91,7 +93,29 @@ def integer_learning_rate(
     It is divided by the number of classified steps, because the machine sums the loss where training takes a mean. The
     gradient of K squared errors lacks the factor 2 / K of their mean, so the rate has it.
     """
+    rate *= _of_squares(workload, classes)
+    return max(int(quantise(np.array(rate / _classified(workload, lengths)), engine.formats.learning_rate)), 1)
+
+
+def optimiser_of(
+    workload: Workload, classes: int, lengths: NDArray[np.int64], engine: Engine | MachineNumbers
+) -> IntegerOptimiser:
+    """Return the optimiser of a step in the engine's integers; errors as of `integer_optimiser`."""
+    summed = _classified(workload, lengths) / _of_squares(workload, classes)
+    return integer_optimiser(workload.training.machine_optimiser, summed, engine.formats)
+
+
+def _of_squares(workload: Workload, classes: int) -> float:
+    return 1.0 if TASKS.load(workload.task).CLASSES else 2 / classes
+
+
+def _classified(workload: Workload, lengths: NDArray[np.int64]) -> float:
+    """Return the number of classified steps over which the mean is taken.
+
+    A velocity is one of sums. Of an optimiser that has one the mean is over a whole mini-batch, so that samples count
+    alike in it, and a smaller last mini-batch counts less.
+    """
     classified = int(lengths.sum()) if workload.readout == "every" else len(lengths)
-    if not TASKS.load(workload.task).CLASSES:
-        rate *= 2 / classes
-    return max(int(quantise(np.array(rate / classified), engine.formats.learning_rate)), 1)
+    if not workload.training.machine_optimiser.remembers:
+        return classified
+    return classified * workload.training.batch / len(lengths)

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.engine import Engine, MachineNumbers
-from deltatrain.accel.modes import MODES, matvec, matvec_t, outer, update
+from deltatrain.accel.modes import MODES, matvec, matvec_t, outer
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers
 from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.training import integer_layer
 from deltatrain.workloads.training.integer_layer import Cell, LayerStep, with_one
+from deltatrain.workloads.training.integer_optimiser import PLAIN, IntegerOptimiser
 from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters, zeros_like
 
 Label = int | Integers
@@ -45,6 +46,8 @@ class IntegerNetwork(NamedTuple):
         "last" or "every": which steps are classified.
     loss
         The mode of `accel.modes` that computes the gradient of the logits.
+    optimiser
+        What the update does.
     """
 
     arithmetic: CellArithmetic
@@ -52,6 +55,7 @@ class IntegerNetwork(NamedTuple):
     thresholds: tuple[tuple[int, int], ...]
     readout: str
     loss: str = "loss"
+    optimiser: IntegerOptimiser = PLAIN
 
     @property
     def cell(self) -> Cell:
@@ -124,14 +128,17 @@ class IntegerStep(NamedTuple):
     samples
         In the order in which they were run.
     gradients
-        dW of each matrix, summed over samples, before the update cleared it.
+        dW of each matrix, summed over samples, before the update.
     updated
         The weights after the update.
+    kept
+        dW after it: zero where the optimiser remembers nothing.
     """
 
     samples: tuple[SampleRecord, ...]
     gradients: IntegerParameters
     updated: IntegerParameters
+    kept: IntegerParameters
 
 
 def training_step(
@@ -164,8 +171,8 @@ def training_step(
         g_logits = loss_gradients(network, logits, label)
         backward = _backward(network, parameters, ran, g_logits, gradients)
         records.append(SampleRecord(ran, backward, logits, g_logits))
-    updated = moved(network, parameters, gradients, learning_rate)
-    return IntegerStep(tuple(records), gradients, updated)
+    after = network.optimiser.updated(parameters, gradients, learning_rate, network.engine.formats)
+    return IntegerStep(tuple(records), gradients, *after)
 
 
 def forward(network: IntegerNetwork, parameters: IntegerParameters, x: Integers) -> tuple[LayerForward, ...]:
@@ -300,21 +307,6 @@ def _backward_layer(
         if wants_input:
             adjoint, g_xs[t] = integer_layer.input_gradient(network.cell, layer, step, adjoint)
     return LayerBackward(g_hs, g_memories, g_xs if wants_input else None)
-
-
-def moved(
-    network: IntegerNetwork, parameters: IntegerParameters, gradients: IntegerParameters, learning_rate: int
-) -> IntegerParameters:
-    """Return the weights after the update with these gradients; `learning_rate` as in `training_step`."""
-
-    def of(W: Integers, dW: Integers) -> Integers:
-        return update.result(W, dW, learning_rate, network.engine.formats)[0]
-
-    layers = tuple(
-        IntegerLayer(of(W.W_x, dW.W_x), of(W.W_h, dW.W_h))
-        for W, dW in zip(parameters.layers, gradients.layers, strict=True)
-    )
-    return IntegerParameters(layers, of(parameters.readout, gradients.readout))
 
 
 def read_steps(network: IntegerNetwork, steps: int) -> range:

@@ -1,4 +1,4 @@
-"""The updates of one epoch as a machine does them: in its integers, by plain gradient descent.
+"""The updates of one epoch as a machine does them: in its integers, by its optimiser.
 
 What is learned are integers, and they are kept as such between epochs: in floating point a cell with two biases has
 their sum alone.
@@ -22,8 +22,8 @@ from deltatrain.workloads.training import integer_batch
 from deltatrain.workloads.training.drawing import ORDER, generator
 from deltatrain.workloads.training.integer_evaluation import as_floats, fired_in, in_integers, masks_of
 from deltatrain.workloads.training.integer_parameters import IntegerParameters, dequantised, from_vector, quantised
-from deltatrain.workloads.training.integer_recorded import integer_learning_rate, integer_network
-from deltatrain.workloads.training.integer_training import IntegerNetwork, moved
+from deltatrain.workloads.training.integer_recorded import integer_learning_rate, integer_network, optimiser_of
+from deltatrain.workloads.training.integer_training import IntegerNetwork
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.stored_numbers import Tally
 from deltatrain.workloads.training.streams import epoch_updates, training_batches
@@ -32,6 +32,9 @@ from deltatrain.workloads.workload import Workload
 
 INTEGERS = "integers"
 """The array of a learning state that has the weights as the machine does."""
+
+KEPT = "kept"
+"""The array that has what the optimiser keeps in dW, if it remembers anything."""
 
 
 def machine_of(workload: Workload, numbers: MachineNumbers, *, dense: bool = False) -> IntegerNetwork:
@@ -44,7 +47,10 @@ def rounded(workload: Workload, numbers: MachineNumbers, parameters: Parameters)
     """Return weights as the machine has them: as one vector of what they stand for, float64, and as integers."""
     arithmetic = integer_network(workload, numbers).arithmetic
     weights = quantised(parameters, arithmetic, numbers.formats)
-    return _floats(weights, machine_of(workload, numbers)), {INTEGERS: weights.vector()}
+    memory = {INTEGERS: weights.vector()}
+    if workload.training.machine_optimiser.remembers:
+        memory[KEPT] = np.zeros_like(memory[INTEGERS])
+    return _floats(weights, machine_of(workload, numbers)), memory
 
 
 def weights_of(machine: IntegerNetwork, sizes: Sizes, state: LearningState) -> IntegerParameters:
@@ -61,6 +67,7 @@ def integer_updates(
     assert numbers is not None, "asked for training in a machine's numbers alone"
     machine = machine_of(workload, numbers, dense=network.thresholds is None)
     weights, update, tally = weights_of(machine, network.sizes, state), state.updates, Tally()
+    kept = from_vector(state.optimiser[KEPT], weights) if KEPT in state.optimiser else None
     losses = tuple(counts.loss for counts in state.epochs)
     updates = epoch_updates(part.lengths, training) * training.epochs
     total, seen, fired = 0.0, 0, nothing_fired(network.sizes)
@@ -68,16 +75,20 @@ def integer_updates(
         x, lengths, labels = part.batch(samples)
         batch = in_integers(machine, network, x, lengths, labels, tally)
         ran = integer_batch.forward(machine, weights, batch, tally)
-        gradients = integer_batch.backward(machine, weights, batch, ran, tally)
-        rate = learning_rate(training, update, updates, losses)
-        machine_rate = integer_learning_rate(rate, workload, network.sizes.classes, lengths, numbers)
-        after = moved(machine, weights, gradients, machine_rate)
+        rate, of_step = learning_rate(training, update, updates, losses), (workload, network.sizes.classes, lengths)
+        optimiser, machine_rate = optimiser_of(*of_step, numbers), integer_learning_rate(rate, *of_step, numbers)
+        if update == 0:
+            kept = optimiser.first_gradients(weights, numbers.formats)
+        gradients = integer_batch.backward(machine, weights, batch, ran, tally, kept)
+        after, kept = optimiser.updated(weights, gradients, machine_rate, numbers.formats)
         _count_moved(tally, machine, weights, gradients, after)
         loss, _ = loss_of(network, as_floats(machine, batch.packing, ran), labels)
         weights, update, seen, total = after, update + 1, seen + len(samples), total + loss * len(samples)
         fired += fired_in(network, batch.packing, ran)
         tell(update, total / seen)
     memory = {INTEGERS: weights.vector()}
+    if KEPT in state.optimiser and kept is not None:
+        memory[KEPT] = kept.vector()
     return Learned(_floats(weights, machine), memory, update, total / seen, fired, rate, tally.counted())
 
 

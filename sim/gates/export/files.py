@@ -106,14 +106,13 @@ class _Files:
         self._recording = recording
         tile, formats = on_gates.tile, self._engine.formats
         ports = Ports.of(tile)
-        rate = (1 << ports.inputs["learning_rate"].width) - 1
         self._plan = BenchPlan(
             ports=ports,
             identity=checksum(tile.made_from),
             formats=formats,
             lanes=self._engine.lanes,
             inputs={
-                "learning_rate": step.learning_rate & rate,
+                **{name: of & ((1 << ports.inputs[name].width) - 1) for name, of in step.update_factors.items()},
                 "finishes": pack(tile.finishes.shape(), on_gates.commands.finishes),
             },
             items={name: len(items) for name, items in recording.offers.items()},

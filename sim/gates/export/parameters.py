@@ -64,7 +64,7 @@ def _network(step: NumberedStep) -> dict[str, Any]:
         "loss": step.network.loss,
         "labels": [np.asarray(label).tolist() for label in step.labels],
         "thresholds": [list(pair) for pair in step.network.thresholds],
-        "learning_rate": step.learning_rate,
+        **step.update_factors,
         "updates": step.updates,
     }
 

@@ -81,14 +81,17 @@ def test_counts_add_up_over_the_epoch(whole: Trained, drifts: Recordings) -> Non
             assert counts.stored["dW"][0] == counts.stored["M"][0], "the same columns"
 
 
+@pytest.mark.parametrize("optimiser", [{}, {"momentum": 0.9, "weight_decay": 1e-3}])
 def test_an_interrupted_training_goes_on_with_the_same_bits(
-    whole: Trained, drift_workload: Workload, drifts: Recordings, tmp_path: Path
+    drift_workload: Workload, drifts: Recordings, tmp_path: Path, optimiser: dict[str, float]
 ) -> None:
     def stop(at: Progress) -> None:
         if at.epoch == 3 and at.update % 12 == 5:
             raise _InterruptionError
 
-    workload, state = _on_edge(drift_workload), tmp_path / "state.npz"
+    changes = {f"training__machine_optimiser__{name}": value for name, value in optimiser.items()}
+    workload, state = _on_edge(drift_workload, **changes), tmp_path / "state.npz"
+    whole = train(workload, drifts)
     with pytest.raises(_InterruptionError):
         train(workload, drifts, state_path=state, on_progress=stop)
     again = train(workload, drifts, state_path=state, resume=True)
@@ -186,6 +189,11 @@ def replace_format(formats: Any, name: str, fraction_bits: int) -> Any:
             {"training__class_weights": "balanced"},
             "training.class_weights must be left out for training in a machine's",
         ),
+        (
+            {"training__machine_optimiser__momentum": 1.0},
+            "training.machine_optimiser.momentum must be less than 1",
+        ),
+        ({"training__machine_optimiser": {"name": "lamb"}}, "training.machine_optimiser.name"),
         ({"few_bit": {"bits": 3}}, "few_bit must be left out for training in a machine's numbers"),
         ({"sparsity": {"rule": "static", "density": 0.5}}, "sparsity.rule must be 'dense' for training in a machine's"),
         ({"cell": "lif", "theta_x": 0, "theta_h": 0, "training__dense_epochs": 0}, "cell must be one of deltas"),
@@ -196,6 +204,23 @@ def test_what_no_machine_learns_is_refused_by_name(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         trained_on(drift_workload.with_changes(**changes), EDGE)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "said"),
+    [
+        ({"momentum": 1e-6}, r"momentum must be 0, or above 1\.53e-05 and at most 0\.999985"),
+        ({"momentum": 0.999999}, r"momentum must be 0, or above 1\.53e-05 and at most 0\.999985"),
+        ({"weight_decay": 1e-7}, r"weight_decay must be 0, or above 9\.54e-07 and at most 0\.0624"),
+        ({"weight_decay": 0.1}, r"weight_decay must be 0, or above 9\.54e-07 and at most 0\.0624"),
+    ],
+)
+def test_a_factor_that_the_machine_does_not_hold_is_refused(
+    drift_workload: Workload, drifts: Recordings, optimiser: dict[str, float], said: str
+) -> None:
+    changes = {f"training__machine_optimiser__{name}": value for name, value in optimiser.items()}
+    with pytest.raises(ConfigError, match=said):
+        train(_on_edge(drift_workload, training__batch=16, **changes), drifts)
 
 
 def test_what_is_not_trained_has_no_numbers_of_a_machine() -> None:
@@ -221,3 +246,5 @@ def test_a_workload_in_floating_point_has_the_digest_that_it_had(drift_workload:
 def test_a_workload_says_how_it_learns(drift_workload: Workload) -> None:
     assert "adamw from 0.02 on" in str(drift_workload)
     assert "plain gradient descent in a machine's numbers from 0.3 on" in str(trained_on(drift_workload, EDGE))
+    with_momentum = drift_workload.with_changes(training__machine_optimiser__momentum=0.9)
+    assert "gradient descent with momentum 0.9 in a machine's numbers" in str(trained_on(with_momentum, EDGE))

@@ -53,8 +53,8 @@ def _recurrence_cycles(program: Program) -> int:
     chain = cells | (first & ops.is_stream("h") & (ops.step > 0) & (products | sent_forward))
     last_step = np.zeros(samples, dtype=np.int64)
     np.maximum.at(last_step, ops.sample[cells], ops.step[cells])
-    update = first & ops.is_mode("update")
-    readout = ops.is_stream("readout") & ~ops.is_mode("update", "outer") & (ops.step == last_step[ops.sample])
+    update = ops.is_phase("WU")
+    readout = ops.is_stream("readout") & ~ops.is_phase("WG", "WU") & (ops.step == last_step[ops.sample])
     of_layer = np.bincount(ops.sample[chain] * layers + ops.layer[chain], cost[chain], samples * layers)
     read = cost if ops.is_mode("loss", "squared_loss").any() else issued
     of_readout = np.bincount(ops.sample[readout], read[readout], samples)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import of_first_columns, turns_of
-from deltatrain.accel.op_table import NO_OP, Stream
+from deltatrain.accel.op_table import MODE_NAMES, NO_OP, Stream
 from deltatrain.workloads.lowering.lists import WordLists
 from deltatrain.workloads.lowering.op_kinds import UPDATE
 from deltatrain.workloads.lowering.ops.given import StepInputs
@@ -50,7 +50,8 @@ def _enter_update(
 ) -> None:
     gradient = given.placed.index("gradients", *of)
     on_it = np.flatnonzero(table["tensor"][:row] == gradient)
+    mode = {"mode": MODE_NAMES.index(given.shape.update)}
     tensors = {"tensor": given.placed.index("weights", *of), "second_tensor": gradient}
-    for column, value in (given.codes(UPDATE[of[0]]) | sizes | tensors).items():
+    for column, value in (given.codes(UPDATE[of[0]]) | mode | sizes | tensors).items():
         table[column][row] = value
     table["depends"][row, 0] = on_it[-1] if len(on_it) else NO_OP

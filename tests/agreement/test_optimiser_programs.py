@@ -1,0 +1,116 @@
+"""What an optimiser costs on a machine, beside plain gradient descent: the same columns, and more products."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.pricing.run_energy import energy_j, lanes_pj
+from deltatrain.accel.pricing.update_energy import update_energy_j
+from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows
+from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.sim.run import simulate, synthetic_trace
+from deltatrain.workloads.workload import Workload
+
+KEEPING = {
+    "update_momentum": ({"momentum": 0.9}, 2),
+    "update_decay": ({"momentum": 0.9, "weight_decay": 1e-3}, 3),
+}
+MACHINES = {
+    "off-chip": {},
+    "local": {"placement.weights": "local", "placement.gradients": "local", "local.bytes": 2**20},
+    "one port": {
+        **{"placement.weights": "local", "placement.gradients": "local", "local.bytes": 2**20},
+        **{"local.ports": 1, "local.banks": 3},
+    },
+}
+
+
+def _trace(optimiser):
+    return synthetic_trace(Workload.named("tiny", {"training.machine_optimiser": optimiser}))
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("mode", KEEPING)
+def test_what_is_kept_in_dw_moves_no_further_byte(mode, machine):
+    optimiser, products = KEEPING[mode]
+    architecture = Architecture.named("edge", MACHINES[machine])
+    plain, keeping = (
+        cycle.program(architecture, trace, trace.recorded[-1]) for trace in (_trace({}), _trace(optimiser))
+    )
+    updates = plain.ops.is_phase("WU")
+    assert keeping.ops.is_mode(mode).tolist() == updates.tolist() == plain.ops.is_mode("update").tolist()
+    for field in dataclasses.fields(plain.ops):
+        same = getattr(plain.ops, field.name) == getattr(keeping.ops, field.name)
+        assert (same | updates[:, None] if same.ndim == 2 else same | (updates & (field.name == "mode"))).all()
+    assert (keeping.local_bytes, keeping.remote_bytes) == (plain.local_bytes, plain.remote_bytes)
+    counted = cycle.count(plain), cycle.count(keeping)
+    assert counted[0].phases["WU"].remote_bytes == counted[1].phases["WU"].remote_bytes
+    if machine != "one port":
+        assert counted[0] == counted[1]
+    assert analytic.count(keeping) == analytic.count(plain)
+    assert (plain.own.update_products, keeping.own.update_products) == (1, products)
+
+
+@pytest.mark.parametrize("mode", KEEPING)
+def test_energy_is_that_of_plain_descent_and_of_the_further_products(mode):
+    optimiser, products = KEEPING[mode]
+    plain, keeping = (simulate("edge", _trace(table), dense=False) for table in ({}, optimiser))
+    architecture = Architecture.named("edge")
+    of_update = lanes_pj(plain.counters.phases, architecture)["WU"] * 1e-12
+    assert keeping.energy_j["lanes"] - plain.energy_j["lanes"] == pytest.approx((products - 1) * of_update)
+    assert {name: joules for name, joules in keeping.energy_j.items() if name != "lanes"} == {
+        name: joules for name, joules in plain.energy_j.items() if name != "lanes"
+    }
+    multiplier = plain.area_mm2["lane multipliers"]
+    assert keeping.area_mm2 == pytest.approx(plain.area_mm2 | {"update multipliers": (products - 1) * multiplier})
+
+
+def test_the_energy_of_all_phases_is_that_of_the_run():
+    """Every byte, cycle and product is of one phase: the shares of a run that only updates are the whole."""
+    counters = simulate("edge", _trace({}), dense=False).counters
+    update = counters.phases["WU"]
+    phases = {name: update if name == "WU" else _nothing(phase) for name, phase in counters.phases.items()}
+    alone = counters.model_copy(update={"phases": phases, "cycles": update.cycles})
+    architecture = Architecture.named("edge", {"energy": "cacti7_45nm_hp+horowitz_45nm"})
+    spent = energy_j(alone, architecture) | {"encoder": 0.0, "elementwise": 0.0}
+    assert update_energy_j(alone, spent, architecture) == pytest.approx(sum(spent.values()))
+    halves = counters.model_copy(
+        update={"phases": phases | {"FP": update.model_copy(update={"macs": 0})}, "cycles": 2 * update.cycles}
+    )
+    without_lanes = spent | {"lanes": 0.0}
+    assert update_energy_j(halves, without_lanes, architecture) == pytest.approx(sum(without_lanes.values()) / 2)
+
+
+def _nothing(phase):
+    return phase.model_copy(
+        update=dict.fromkeys(("busy_cycles", "macs", "remote_bytes", "local_bytes"), 0) | {"stall_cycles": {}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fidelity", "said"),
+    [
+        ({"sparsity.rule": "static", "sparsity.density": 0.5}, "cycle", "sparsity.rule must be 'dense' for gradient"),
+        ({}, "rtl", "the gates do no gradient descent with weight decay 0.01"),
+    ],
+)
+def test_what_no_machine_does_is_refused_by_name(changes, fidelity, said):
+    workload = Workload.named("tiny", {"training.machine_optimiser.weight_decay": 0.01} | changes)
+    machine = Architecture.named("tiny" if fidelity == "rtl" else "edge")
+    with pytest.raises(ConfigError, match=said):
+        simulate(machine, workload, fidelity=fidelity)
+
+
+def test_a_step_says_by_what_it_is_updated():
+    result = simulate("edge", _trace({"momentum": 0.5}))
+    rows = optimiser_rows(result)
+    assert machine_optimiser(result).words == "gradient descent with momentum 0.5"
+    assert [row["run"] for row in rows] == ["delta", "dense"]
+    assert [row["cycles"] for row in rows] == [run.phases["WU"].cycles for run in result.runs.values()]
+    assert all(0 < row["energy_share"] < 1 and 0 < row["share"] < 1 for row in rows)
+    assert np.isclose(rows[0]["energy_share"] * sum(result.energy_j.values()), rows[0]["energy_j"])
