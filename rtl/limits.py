@@ -76,9 +76,7 @@ def _other_schedules(engine: Engine) -> list[str]:
 
 
 def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
-    count, overflow, reasons = architecture.tiles.count, architecture.engine.formats.memory_overflow, []
-    if count & (count - 1):
-        reasons.append(f"the gates need tiles.count to be a power of two, not {count}")
+    overflow, reasons = architecture.engine.formats.memory_overflow, []
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "

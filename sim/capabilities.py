@@ -120,6 +120,11 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
     return _against_gates(architecture, what, limits(architecture, architecture.off_chip))
 
 
+def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:
+    """Return a line for each reason why a machine's gates for a workload cannot be drawn for an FPGA; none runs them."""
+    return _against_gates(architecture, what, [])
+
+
 def against_core(architecture: Architecture, what: Workload | Trace) -> list[str]:
     """Return a line for each reason why a machine, with a program for a workload, cannot be written as a core."""
     from deltatrain.rtl.bus.limits import core_limits

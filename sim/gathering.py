@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.result import Result
 from deltatrain.accel.version import VERSION
 from deltatrain.reports.page import Contents, Curves, Held, Run, Sweep
+from deltatrain.reports.timeline.schedule import Stretch, read_schedule
 from deltatrain.sim.fidelity import label
 from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.sweep.manifest import NAME as MANIFEST
@@ -66,8 +68,23 @@ def _run(place: Path, page: Path) -> Run:
         held=_held(result, trace) if trace else None,
         curves=_curves(result, trace) if trace else None,
         advice=_advice_of(result, place / ADVICE),
+        schedule=_schedule(result, [path for path in timelines if ".json" in path.suffixes]),
         timeline=Path(os.path.relpath(timelines[0], page.parent)).as_posix() if timelines else "",
     )
+
+
+def _schedule(result: Result, timelines: list[Path]) -> dict[str, list[Stretch]]:
+    """Return what the timeline in the folder says, or nothing if there is none, or it is another run's."""
+    for path in timelines:
+        try:
+            with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+                found = read_schedule(lines, result.counters.cycles)
+        except (OSError, EOFError, ValueError, KeyError, IndexError):
+            continue  # the link to it stays: a viewer may know what it is
+        told = {name: unit.busy_cycles for name, unit in result.counters.units.items() if unit.busy_cycles}
+        if {name: sum(one.busy_cycles for one in stretches) for name, stretches in found.items()} == told:
+            return found
+    return {}
 
 
 def _advice_of(result: Result, path: Path) -> Advice | None:

@@ -25,7 +25,7 @@ __all__ = [
     "THRESHOLDS",
 ]
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Counts changes of this description that an older driver would not survive."""
 
 ADDRESS_BITS = 12
@@ -133,7 +133,6 @@ _STATES = (
 _ENDS = (
     ("finished", "The program, or the move of matrices, came to its end"),
     ("aborted", "It was stopped by abort"),
-    ("overflow", "A memory of lists was full: the run was stopped, and its results are void"),
     ("read_error", "Memory answered a read with an error: the run was stopped"),
     ("write_error", "Memory answered a write with an error: the run was stopped"),
     ("program_error", "A record of the program names no unit, or not the length of its commands: the run was stopped"),
@@ -145,7 +144,7 @@ def _control() -> Iterator[Register]:
     """Yield what a host tells the machine, and what it is told."""
     ends = tuple(Field(name, 8 + bit, 1, meaning) for bit, (name, meaning) in enumerate(_ENDS))
     registers: list[tuple[str, Access, tuple[Field, ...], str]] = [
-        ("control", "command", _COMMANDS, "What to do"),
+        ("control", "command", _COMMANDS, "What to do; abort alone counts in its write, and of what runs the lowest"),
         ("status", "read-only", (*_flags(*_STATES), *ends), "What is done, and how the last run ended"),
         ("interrupt_enable", "read-write", _flags(*_ENDS), "Which ends interrupt"),
         (

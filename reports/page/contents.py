@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from deltatrain.accel.advice import Advice
 from deltatrain.accel.result import Result
+from deltatrain.reports.timeline.schedule import Stretch
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,6 +65,8 @@ class Run:
         What would make the run cheaper; None where `deltatrain advise` was not run.
     timeline
         Path of a timeline file, relative to the page; empty if there is none.
+    schedule
+        What every unit did when, read from it; empty if there is none.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Run:
     curves: Curves | None = None
     advice: Advice | None = None
     timeline: str = ""
+    schedule: Mapping[str, Sequence[Stretch]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

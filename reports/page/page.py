@@ -25,8 +25,9 @@ from deltatrain.reports.table import ratio
 _STEPS = 8  # of the colours that stand for numbers
 
 # joined to one module in this order: a file may use what earlier ones define
-_SCRIPTS = ("theme", "sorting")
-_SWEEP_SCRIPTS = ("words", "elements", "axis", "front", "colours", "filters", "chart", "listing", "explorer")
+_SCRIPTS = ("theme", "sorting", "words", "elements")
+_SCHEDULE_SCRIPTS = ("schedule",)
+_SWEEP_SCRIPTS = ("axis", "front", "colours", "filters", "chart", "listing", "explorer")
 
 
 def render(contents: Contents) -> str:
@@ -45,7 +46,11 @@ def render(contents: Contents) -> str:
             overview=_overview(contents.runs),
             origins={name: words for name, words in ORIGINS.items() if name in origins},
             style=Markup(f"{_colours()}{_text('style.css')}"),
-            script=_script(_SCRIPTS + (_SWEEP_SCRIPTS if explored else ())),
+            script=_script(
+                _SCRIPTS
+                + (_SCHEDULE_SCRIPTS if any(run.schedule for run in contents.runs) else ())
+                + (_SWEEP_SCRIPTS if explored else ())
+            ),
         )
     )
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from markupsafe import Markup
 
 from deltatrain.accel.advice import Advice
-from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.memory import IdealDevice
 from deltatrain.accel.origin import (
     MEASURED,
     MODELLED,
@@ -21,22 +19,21 @@ from deltatrain.accel.origin import (
     origin_of_learned,
     recorded_words,
 )
-from deltatrain.accel.quantity import quantity, share
-from deltatrain.reports.page import advice, column_cache, curves, off_chip
+from deltatrain.reports.page import advice, curves, memory, schedule
 from deltatrain.reports.page.bars import Bar, legend, stacked
 from deltatrain.reports.page.block_diagram import block_diagram
 from deltatrain.reports.page.comparison import compared, cut, pair, parts, told
 from deltatrain.reports.page.contents import Run
 from deltatrain.reports.page.roofline import roofline
+from deltatrain.reports.page.section import Drawing, Section, dense_value, known_columns, phase_title
 from deltatrain.reports.page.table import Cell, Table, cell, fields, of_rows
-from deltatrain.reports.palette import CAUSE_LABELS, LINES, PHASE_NAMES, UNIT_NAMES
+from deltatrain.reports.palette import CAUSE_LABELS, LINES, UNIT_NAMES
 from deltatrain.reports.table import (
     CAUSES,
     Row,
     area_rows,
     busy_note,
     energy_rows,
-    memory_rows,
     own_computer_rows,
     phase_rows,
     roofline_rows,
@@ -47,31 +44,12 @@ from deltatrain.reports.table import (
 from deltatrain.reports.units import heading, unit_of
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A chart under its caption; a narrow one leaves room for another beside it."""
-
-    caption: str
-    drawn: Markup
-    narrow: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section: `key` names it in links, `about` says what to look at, `origin` how its numbers were found."""
-
-    key: str
-    title: str
-    about: str
-    origin: str
-    drawings: Sequence[Drawing] = ()
-    tables: Sequence[Table] = ()
-
-
 def sections(run: Run) -> list[Section]:
     """Return the sections of a run in the order of reading."""
     found = [_advice(run, run.advice)] if run.advice else []
-    found += [_machine(run), _phases(run), _roofline(run), _memory(run)]
+    found += [_machine(run), _phases(run)]
+    found += [_schedule(run)] if run.schedule else []
+    found += [_roofline(run), memory.section(run)]
     if run.result.energy_j:
         found.append(_energy(run))
     if run.result.area_mm2:
@@ -119,7 +97,7 @@ def _phases(run: Run) -> Section:
     times_of = {}
     for row in rows:
         dense = float(row["dense_cycles"]) / clock if "dense_cycles" in row else None
-        times_of[_phase(row)] = pair(float(row["time_s"]), dense, "s", "faster", "slower")
+        times_of[phase_title(row)] = pair(float(row["time_s"]), dense, "s", "faster", "slower")
     cycles = {str(row["phase"]): parts(row) for row in rows}
     note = (
         "Lanes used: multiply-accumulates done, of what all lanes could do in these cycles. Lanes empty: cycles of "
@@ -151,10 +129,19 @@ def _phases(run: Run) -> Section:
             Drawing("The lanes' cycles: at work, with their share, or waiting", cut(cycles, "The lanes' cycles")),
         ],
         [
-            replace(of_rows("Phases", rows, _there(columns, rows), note), unfolded=True),
+            replace(of_rows("Phases", rows, known_columns(columns, rows), note), unfolded=True),
             _stalls("The lanes' cycles by phase", rows, "phase", "Phase"),
         ],
     )
+
+
+def _schedule(run: Run) -> Section:
+    about = (
+        f"What every unit did over the recorded {run.result.simulated}. Drag over a stretch of it to see it larger. "
+        "Where a pixel holds more than one thing, it is cut by their shares."
+    )
+    drawings = [Drawing("Units over time", schedule.drawn(run.schedule, run.result))]
+    return Section("schedule", "Schedule", about, origin_of(run.result.fidelity), drawings)
 
 
 def _roofline(run: Run) -> Section:
@@ -187,90 +174,9 @@ def _roofline(run: Run) -> Section:
     )
 
 
-def _memory(run: Run) -> Section:
-    rows = phase_rows(run.result)
-    drawings = []
-    for key, caption in (("remote_bytes", "Bytes moved off chip"), ("local_bytes", "Bytes moved in local SRAM")):
-        bars = {_phase(row): pair(float(row[key]), _dense(row, key), "B") for row in rows}
-        drawings.append(Drawing(caption, compared(bars), narrow=True))
-    moved = {
-        "phase": "Phase",
-        "remote_bytes": "Off chip",
-        "dense_remote_bytes": "Off chip, dense",
-        "local_bytes": "Local",
-        "dense_local_bytes": "Local, dense",
-    }
-    tables = [of_rows("Bytes moved", rows, _there(moved, rows)), _remote(run)]
-    if run.result.counters.remote.bus_ticks:
-        caption = "The off-chip data buses: moving data, with its share, or why not"
-        drawings.append(Drawing(caption, off_chip.drawn(run.result)))
-        tables.append(off_chip.table(run.result))
-    if run.result.starved_cycles:
-        drawings.append(Drawing("What the lanes lacked that waited for matrix columns", off_chip.starved(run.result)))
-    if run.result.counters.cache:
-        tables.append(column_cache.table(run.result))
-    if run.held:
-        drawings.append(_held(run))
-        tables.append(_held_table(run))
-    result = run.result
-    if result.held_bytes:
-        chart = curves.held_over_time(result.held_bytes, result.counters.clock_hz, result.counters.cycles)
-        drawings.append(Drawing("Tapes and states in local memory, over the training step", chart))
-    about = "Where the bytes went, and what lies where. A memory less than 5 % full is drawn without its free part."
-    return Section("memory", "Memory", about, origin_of(run.result.fidelity), drawings, tables)
-
-
-def _held(run: Run) -> Drawing:
-    assert run.held
-    machine = Architecture.from_table(run.result.architecture, "the result's machine")
-    rows: dict[str, list[Bar]] = {}
-    whole: dict[str, float] = {}
-    of_all: dict[str, str] = {}
-    kinds: dict[str, str] = {}
-    for name, held, capacity in (
-        ("Local SRAM", run.held.local_bytes, machine.local.bytes),
-        ("Off-chip memory", run.held.remote_bytes, machine.remote.bytes),
-    ):
-        taken = sum(held.values())
-        for use in held:
-            kinds.setdefault(use, f"line-{len(kinds) % LINES}")
-        of_all[name] = f"{quantity(taken, 'B')} of {quantity(capacity, 'B')} ({share(taken / capacity)})"
-        rows[name] = [Bar(use, size, quantity(size, "B"), kinds[use]) for use, size in held.items()]
-        # a memory that is almost empty is drawn by what is in it, or there would be nothing to see
-        whole[name] = float(capacity) if taken > capacity / 20 else float(taken)
-    chart = stacked(rows, of_all, told("Bytes held", rows), whole=whole)
-    key = legend([(kind, use) for use, kind in kinds.items()])
-    return Drawing("What each memory holds, by purpose", Markup("").join([key, chart]))
-
-
-def _held_table(run: Run) -> Table:
-    assert run.held
-    rows = [
-        [Cell(memory), Cell(use), cell(size, "B")]
-        for memory, held in (("local", run.held.local_bytes), ("off chip", run.held.remote_bytes))
-        for use, size in held.items()
-    ]
-    return Table("What each memory holds", ["Memory", "Purpose", "Bytes"], rows)
-
-
-def _remote(run: Run) -> Table:
-    found = memory_rows(run.result)
-    machine = Architecture.from_table(run.result.architecture, "the result's machine")
-    unknown = {"run", "local_bytes"}
-    if isinstance(machine.device, IdealDevice):  # it has no rows, no commands and no data bus
-        unknown |= {key for key in found[0] if not key.endswith(("bytes", "second"))}
-    rows = [
-        [Cell(heading(key)), *(cell(of_run[key], unit_of(key)) for of_run in found)]
-        for key in found[0]
-        if key not in unknown
-    ]
-    rows = [[Cell(row[0].text.replace("bus busy", "data bus busy")), *row[1:]] for row in rows]
-    return Table("Off-chip memory", ["Counter", *map(str.capitalize, run.result.runs)], rows)
-
-
 def _energy(run: Run) -> Section:
     rows = energy_rows(run.result)
-    bars = {str(row["component"]): pair(float(row["energy_j"]), _dense(row, "energy_j"), "J") for row in rows}
+    bars = {str(row["component"]): pair(float(row["energy_j"]), dense_value(row, "energy_j"), "J") for row in rows}
     table = run.result.architecture.get("energy", "a table")
     columns = {"component": "Component", "energy_j": "Delta", "dense_energy_j": "Dense", "saving": "Dense over delta"}
     return Section(
@@ -279,7 +185,7 @@ def _energy(run: Run) -> Section:
         f"Not measured: action counts times the table {table}. {left_out(run, 'energy')}",
         MODELLED,
         [Drawing(f"Energy of one {run.result.simulated}", compared(bars))],
-        [of_rows("Energy", rows, _there(columns, rows))],
+        [of_rows("Energy", rows, known_columns(columns, rows))],
     )
 
 
@@ -372,21 +278,6 @@ _BESIDE = {
     True: "beside the same one on the same machine with every column worked through.",
     False: f"alone: {NO_DENSE} was made beside it.",
 }
-
-
-def _dense(row: Row, key: str) -> float | None:
-    """Return what a row says of the dense run, None if there is none."""
-    return float(row[f"dense_{key}"]) if f"dense_{key}" in row else None
-
-
-def _there(columns: dict[str, str], rows: Sequence[Row]) -> dict[str, str]:
-    """Return those of `columns` that the rows have: without a dense run they have none of its."""
-    return {key: title for key, title in columns.items() if key in rows[0]}
-
-
-def _phase(row: Row) -> str:
-    phase = str(row["phase"])
-    return f"{phase} {PHASE_NAMES[phase]}" if phase in PHASE_NAMES else phase
 
 
 def _stalls(caption: str, rows: Sequence[Row], key: str, what: str) -> Table:

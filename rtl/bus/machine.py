@@ -32,8 +32,8 @@ OUTSTANDING = 8
 WRITE_BURST_BEATS = 64
 """Most beats of a burst that is written; twice as many wait in a queue."""
 
-MOVES = ("load_weights", "save_weights", "save_gradients", "clear_gradients")
-"""What is done with local matrices; commands of the control register have the same names."""
+MOVES = ("clear_gradients", "load_weights", "save_weights", "save_gradients")
+"""What is done with local matrices; commands of the control register have the same names, and the same order."""
 
 _COUNTER_BITS = 48
 
@@ -67,7 +67,7 @@ class Machine(Component):
         What was to do is done, and memory has all that was written; since a cycle.
     program_address, program_bytes, bases, thresholds, learning_rate, finishes : In
         What the host says, see `accel.bus.registers`; held while it runs.
-    read_error, write_error, program_error, overflow : Out(1)
+    read_error, write_error, program_error : Out(1)
         High when that happens.
     error_address : Out(unsigned(ADDRESS_BITS))
         First byte of the burst, or of the record, that it happens with.
@@ -115,7 +115,7 @@ class Machine(Component):
                 "thresholds": In(17).array(THRESHOLDS),
                 "learning_rate": tile["learning_rate"],
                 "finishes": tile["finishes"],
-                **{name: Out(1) for name in ("read_error", "write_error", "program_error", "overflow")},
+                **{name: Out(1) for name in ("read_error", "write_error", "program_error")},
                 "error_address": Out(ADDRESS_BITS),
                 **{name: tile[name] for name in ("done_counts", "cycles", "spent")},
                 "read_bytes": Out(_COUNTER_BITS),

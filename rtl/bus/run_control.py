@@ -13,7 +13,7 @@ from deltatrain.rtl.parts.arguments import check_at_least
 
 __all__ = ["ENDS", "RunControl"]
 
-ENDS = ("finished", "aborted", "overflow", "read_error", "write_error", "program_error")
+ENDS = ("finished", "aborted", "read_error", "write_error", "program_error")
 """How a run may end, as in the registers."""
 
 _ERRORS = ENDS[2:]
@@ -36,11 +36,12 @@ class RunControl(Component):
     Attributes
     ----------
     start, abort, reset_counters, MOVES : In(1)
-        Commands, each high for a cycle; all but ``abort`` are ignored unless idle.
+        Commands, each high for a cycle. All but ``abort`` are ignored unless idle, and in a cycle in which ``abort`` is
+        high; of several that run the first in this order does.
     done, drained : In(1)
         The machine has done what it was told; no burst is on its way.
     ERRORS : In(1)
-        The last four of `ENDS`: what goes wrong in this cycle; the first of them counts.
+        The last three of `ENDS`: what goes wrong in this cycle; the first of them counts.
     where : In(unsigned(ADDRESS_BITS))
         Where it does.
     clears : Out(1)
@@ -98,9 +99,9 @@ class RunControl(Component):
             m.d.sync += aborted.eq(1)
         with m.FSM(name="run"):
             with m.State("IDLE"):
-                m.d.comb += [self.idle.eq(1), self.clears.eq(self.reset_counters)]
+                m.d.comb += [self.idle.eq(1), self.clears.eq(self.reset_counters & ~self.abort)]
                 m.d.sync += aborted.eq(0)
-                with m.If(Cat(commands).any()):
+                with m.If(Cat(commands).any() & ~self.abort):
                     m.d.sync += [chosen.eq(_lowest(commands)), self.ends.eq(0), left.eq(self._forget_cycles)]
                     with m.If(self.start | ~self.ends[0]):
                         m.next = "CLEAR"

@@ -38,7 +38,7 @@ class TileSizes(NamedTuple):
     wanted
         Numbers that the loss of a regression is told, 0 where it is of classes.
     tiles
-        Tiles that share the work; a power of two.
+        Tiles that share the work.
     received_lists, received_entries
         Lists that came from all tiles, and their entries; 0 where there is only one tile.
     waiting_sums

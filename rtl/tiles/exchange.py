@@ -23,6 +23,7 @@ from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.number import fit, rescale
 from deltatrain.rtl.tiles.contribution import ContributionPort
 from deltatrain.rtl.tiles.exchange_op import Arrival, ExchangeKind, ExchangeOp
+from deltatrain.rtl.tiles.part import dealt
 
 __all__ = ["Exchange"]
 
@@ -81,6 +82,7 @@ class Exchange(Component):
     def __init__(self, *, architecture: Architecture, sizes: TileSizes) -> None:
         check_at_least("tiles", sizes.tiles, 2)
         self._formats, self._sizes, self._wires = architecture.engine.formats, sizes, architecture.tiles
+        self._lanes = architecture.engine.lanes
         self._beats = {
             ExchangeKind.LIST: architecture.tiles.beats(encode.list_entry_bytes(architecture.engine)),
             ExchangeKind.SUMS: architecture.tiles.beats(self._formats.backward_sum.bytes),
@@ -212,10 +214,13 @@ class Exchange(Component):
         total, index = delayed(m, values.sum, latency), delayed(m, indices.sum, latency)
         tag, arrival, fitted = delayed(m, values.sum_tag, latency), self.arrival, Signal(signed(bits))
         rounded = rescale(fitted, formats.backward_sum.fraction_bits, formats.gradient)
+        tile, local = dealt(index[:INDEX_BITS], self._lanes, self._sizes.tiles)
         m.d.comb += fitted.eq(fit(total, formats.memory))
         m.d.sync += [
             *(arrival[name].eq(tag[name]) for name, _ in tag.shape()),
             arrival.index.eq(index),
+            arrival.tile.eq(tile),
+            arrival.local.eq(local),
             arrival.value.eq(Mux(tag.kind == ExchangeKind.SUMS, rounded, fitted)),
         ]
         m.d.comb += self.soon.eq(delayed(m, arrival.ends, 1))

@@ -72,6 +72,8 @@ class Arrival(data.StructLayout):
         As in `ExchangeOp`.
     index : unsigned(INDEX_BITS)
         Element, among those of all tiles, or class.
+    tile, local : unsigned
+        The tile that has this element, and the element's index among that tile's own; of a class they mean nothing.
     value : signed
         Delta, gradient or logit, in its format; as wide as the widest.
     """
@@ -87,6 +89,8 @@ class Arrival(data.StructLayout):
                 "list": op["list"].shape,
                 "place": op["place"].shape,
                 "index": unsigned(INDEX_BITS),
+                "tile": unsigned(ceil_log2(sizes.tiles)),
+                "local": unsigned(INDEX_BITS),
                 "value": signed(formats.memory_bits),
             }
         )

@@ -7,14 +7,30 @@ from typing import NamedTuple
 from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.utils import ceil_log2
 
-__all__ = ["Part"]
+from deltatrain.rtl.parts.division import Divided, divided
+
+__all__ = ["Part", "dealt"]
+
+
+def dealt(index: Value, lanes: int, tiles: int) -> tuple[Value, Value]:
+    """Return the tile that has an element, and the element's index among that tile's own; `Part.everywhere` undoes it.
+
+    Parameters
+    ----------
+    index
+        Index among the elements of all tiles.
+    lanes
+        P, a power of two.
+    tiles
+        How many tiles share the elements; of a power of two all this is wires.
+    """
+    lane_bits = ceil_log2(lanes)
+    word = divided(index[lane_bits:], tiles)
+    return word.remainder, Cat(index[:lane_bits], word.quotient)
 
 
 class Part(NamedTuple):
-    """One tile of several, a power of two, so that all of this is wires, a comparison and one small adder.
-
-        bits of an element's index    above      | log2 tiles       | log2 P
-                                      local word | number of a tile | lane
+    """One tile of several.
 
     Attributes
     ----------
@@ -30,36 +46,27 @@ class Part(NamedTuple):
     tiles: int
     lanes: int
 
-    @property
-    def _split(self) -> tuple[int, int]:
-        """Where the bits of the tile begin, and where they end."""
-        lane_bits = ceil_log2(self.lanes)
-        return lane_bits, lane_bits + ceil_log2(self.tiles)
-
-    def owns(self, index: Value) -> Value:
-        """Return whether an element is this tile's."""
-        begin, end = self._split
-        return index[begin:end] == self.number
-
-    def local(self, index: Value) -> Value:
-        """Return the index among the tile's own elements of one that it owns."""
-        begin, end = self._split
-        return Cat(index[:begin], index[end:])
-
     def everywhere(self, index: Value) -> Value:
-        """Return the index among all elements of one of the tile's own; the inverse of `local`."""
-        begin, end = self._split
-        return Cat(index[:begin], Const(self.number, end - begin), index[begin:])
+        """Return the index among all elements of one of the tile's own."""
+        lane_bits = ceil_log2(self.lanes)
+        word = index[lane_bits:]
+        if self.tiles == 1 << ceil_log2(self.tiles):
+            return Cat(index[:lane_bits], Const(self.number, ceil_log2(self.tiles)), word)
+        return Cat(index[:lane_bits], word * self.tiles + self.number)
 
     def own_width(self, width: Value) -> Value:
         """Return how many elements of a vector of `width` are this tile's."""
-        begin, end = self._split
-        rest, last, rounds = width[:begin], width[begin:end], width[end:]
+        lane_bits = ceil_log2(self.lanes)
+        rounds, last = self._words(width)
         # No word of a round is behind that of the last tile.
         words = rounds + ((last > self.number) if self.number < self.tiles - 1 else Const(0, 1))
-        return Cat(Mux(last == self.number, rest, 0)[:begin], words)
+        return Cat(Mux(last == self.number, width[:lane_bits], 0)[:lane_bits], words)
 
     def own_words(self, width: Value) -> Value:
         """Return in how many words of P these are."""
-        own, begin = self.own_width(width), self._split[0]
-        return own[begin:] + own[:begin].any()
+        own, lane_bits = self.own_width(width), ceil_log2(self.lanes)
+        return own[lane_bits:] + own[:lane_bits].any()
+
+    def _words(self, width: Value) -> Divided:
+        """Return how many whole words every tile has of `width` elements, and how many tiles have one more."""
+        return divided(width[ceil_log2(self.lanes) :], self.tiles)

@@ -12,6 +12,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import counts_layout
 from deltatrain.rtl.lists.emitter import BARRIER
 from deltatrain.rtl.lists.source import SourceKind
+from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.contribution import Contribution
@@ -83,9 +84,9 @@ class PartTile(Tile):
             self.ready_counts.eq(m.submodules.counts.ready_counts),
             between.own.eq(self._received.own),
             between.reduced.valid.eq(
-                arrival.work & (arrival.kind == ExchangeKind.SUMS) & self._part.owns(arrival.index)
+                arrival.work & (arrival.kind == ExchangeKind.SUMS) & (arrival.tile == self._part.number)
             ),
-            between.reduced.payload.index.eq(self._part.local(arrival.index)),
+            between.reduced.payload.index.eq(arrival.local),
             between.reduced.payload.value.eq(arrival.value),
         ]
         return m
@@ -134,11 +135,12 @@ class PartTile(Tile):
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
         """Write those of the loaded words that are the tile's own."""
-        write, tile_bits = self._load.write, ceil_log2(self.sizes.tiles)
+        write = self._load.write
+        own, tile = divided(write.addr, self.sizes.tiles)
         m.d.comb += [
-            port.addr.eq(write.addr[tile_bits:]),
+            port.addr.eq(own),
             port.data.eq(write.data),
-            port.en.eq(write.en & (write.addr[:tile_bits] == self._part.number)),
+            port.en.eq(write.en & (tile == self._part.number)),
         ]
 
     def _connect_lists(self, m: Module) -> None:

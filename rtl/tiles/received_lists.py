@@ -72,7 +72,7 @@ class ReceivedLists(Component):
             write.data.value.eq(arrival.value),
         ]
         own_before, own = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        m.d.comb += own.eq(own_before + (comes & self._part.owns(arrival.index)))
+        m.d.comb += own.eq(own_before + (comes & (arrival.tile == self._part.number)))
         m.d.sync += own_before.eq(Mux(ends, 0, own))
 
         known = data.StructLayout({"place": ListPlace(self._entries), "own": unsigned(INDEX_BITS)})

@@ -13,7 +13,7 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.tile import RESET_CYCLES
+from deltatrain.rtl.tile import IDENTITY_BITS, RESET_CYCLES, checksum
 from deltatrain.rtl.tiles.exchange import Exchange
 from deltatrain.rtl.tiles.fork import Fork
 from deltatrain.rtl.tiles.part import Part
@@ -46,7 +46,7 @@ class TileArray(Component):
     Parameters
     ----------
     architecture
-        The machine; a power of two of tiles, at least 2.
+        The machine, of at least 2 tiles.
     cell
         A member of `accel.cells`.
     sizes
@@ -56,7 +56,7 @@ class TileArray(Component):
     ----------
     sizes
         As given.
-    made_from
+    made_from, identity
         As of `rtl.tile.Tile`.
     encoder, engine, elementwise, exchange, load : In(stream.Signature(command(...)))
         The commands of each unit.
@@ -70,8 +70,8 @@ class TileArray(Component):
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
         n = sizes.tiles
-        if n != architecture.tiles.count or n < 2 or n & (n - 1):
-            raise ValueError(f"tiles must be those of the machine, a power of two of at least 2, not {n}")
+        if n != architecture.tiles.count or n < 2:
+            raise ValueError(f"tiles must be those of the machine, at least 2, not {n}")
         if sizes.tape_is_remote or not (sizes.weight_words and sizes.gradient_words):
             raise ValueError("weights, gradients and tape of several tiles must be local")
         self.made_from = f"{architecture.digest()} {cell} {sizes}"
@@ -85,6 +85,7 @@ class TileArray(Component):
             {
                 **{name: tile[name] for name in (*_COMMANDED, *_AS_OF_A_TILE)},
                 "exchange": self._exchange.signature.members["commands"],
+                "identity": Out(IDENTITY_BITS),
                 "local_weights": Out(tile["local_weights"].signature).array(n),
                 "local_gradients": Out(tile["local_gradients"].signature).array(n),
                 "spent": Out(data.StructLayout({name: spent_layout(phases[name], sizes.units) for name in phases})),
@@ -111,6 +112,7 @@ class TileArray(Component):
         self._load(m, first)
         self._join(m, first)
         m.d.comb += [
+            self.identity.eq(checksum(self.made_from)),
             self.finished.eq(first.finished),
             self.done_counts.eq(first.done_counts),
             self.cycles.eq(first.cycles),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import StoppedError
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,8 +27,7 @@ def command(
         bool,
         Parameter(help="Train networks with higher thresholds and fewer weights, too.", show_default=False),
     ] = False,
-    json: options.Json = False,
-    csv: options.Csv = False,
+    output: Output = TEXT,
 ) -> None:
     """Say what takes most of a run's step, and simulate what would make it cheaper.
 
@@ -44,19 +42,14 @@ def command(
       deltatrain advise out/mine out/digits-edge/trace.npz
       deltatrain advise out/digits-edge --csv > advice.csv
     """
-    from deltatrain.accel.errors import ConfigError
     from deltatrain.accel.result import Result
     from deltatrain.reports.advice import advice_rows
     from deltatrain.reports.bottleneck import bottleneck
     from deltatrain.sim.advice.advise import ADVICE, advise
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import csv_text, show
     from deltatrain.sim.output_folder import OutputFolder
 
-    if json and csv:
-        raise ConfigError("--json and --csv do not go together: leave one out")
     try:
-        with Stages() as stages:
+        with output.stages() as stages:
             found = advise(folder, trace, train=train, on_progress=stages)
     except KeyboardInterrupt:
         kept = (
@@ -65,12 +58,14 @@ def command(
         raise StoppedError(advice=kept) from None
     file = folder / f"{ADVICE}.json"
     found.save(file)
-    if json:
-        sys.stdout.write(found.model_dump_json(indent=1) + "\n")
-    elif csv:
-        sys.stdout.write(csv_text(advice_rows(found)))
-    else:
-        show(bottleneck(Result.load(OutputFolder(folder).result)), "", *_tables(found), f"Written: {file}")
+    output.give(
+        bottleneck(Result.load(OutputFolder(folder).result)),
+        "",
+        *_tables(found),
+        f"Written: {file}",
+        json=lambda: found.model_dump_json(indent=1),
+        rows=lambda: advice_rows(found),
+    )
 
 
 def _tables(found: Advice) -> list[RenderableType]:

@@ -1,4 +1,4 @@
-"""The command `deltatrain`: its subcommands, one file each, and how all of them report errors.
+"""The command `deltatrain`: its subcommands, one file each but for `completion`, and how all of them report errors.
 
 The function of every file is called `command`. The exit status is 0 when done, 2 for a mistake or an obstacle on the
 user's machine, 130 when interrupted, 143 when terminated. Errors are lines on standard error that start with
@@ -11,6 +11,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
@@ -59,6 +60,20 @@ For example:
 """
 
 
+def _completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(name="SHELL", help="The shell.")], /
+) -> None:
+    """Print a script with which a shell completes commands, options and their values.
+
+    For example:
+
+      deltatrain completion bash > ~/.local/share/bash-completion/completions/deltatrain
+      deltatrain completion zsh > ~/.zfunc/_deltatrain
+      deltatrain completion fish > ~/.config/fish/completions/deltatrain.fish
+    """
+    sys.stdout.write(application().generate_completion(shell=shell))
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.command,
     "train": train.command,
@@ -83,6 +98,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.command,
     "report": report.command,
     "bench": bench.command,
+    "completion": _completion,
 }
 """Each command by its word, in the order of the help."""
 

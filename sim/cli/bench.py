@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from deltatrain.sim.speed.figure import Figure
 
 
-def command(*, json: options.Json = False, csv: options.Csv = False) -> None:
+def command(*, output: Output = TEXT) -> None:
     """Measure how fast deltatrain is on this computer, in a minute, beside the baseline of the package.
 
     A training step on the machine edge is put beside the same step of PyTorch on
@@ -29,21 +28,15 @@ def command(*, json: options.Json = False, csv: options.Csv = False) -> None:
       deltatrain bench --csv > speed.csv
     """
     from deltatrain.accel.documents import json_text
-    from deltatrain.accel.errors import ConfigError
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import csv_text, show
     from deltatrain.sim.speed.bench import bench
 
-    if json and csv:
-        raise ConfigError("--json and --csv do not go together: leave one out")
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         found = bench(stages)
-    if json:
-        sys.stdout.write(json_text(_plain(found), indent=1) + "\n")
-    elif csv:
-        sys.stdout.write(csv_text([_row(figure) for figure in found.figures]))
-    else:
-        show(*_tables(found))
+    output.give(
+        *_tables(found),
+        json=lambda: json_text(_plain(found), indent=1),
+        rows=lambda: [_row(figure) for figure in found.figures],
+    )
 
 
 def _tables(found: Bench) -> list[RenderableType]:

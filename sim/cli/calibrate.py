@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
@@ -28,6 +29,7 @@ def command(
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="File for the fitted machine.")] = Path(
         "calibrated.toml"
     ),
+    output: Output = TEXT,
 ) -> None:
     """Fit the few fields of a machine that nobody publishes to measured times of inference steps.
 
@@ -42,13 +44,13 @@ def command(
     """
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.described import is_path
+    from deltatrain.accel.documents import json_text
     from deltatrain.sim.calibration import FIELDS, calibrate, check_target, measurements, write_machine
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import fields, show, table
+    from deltatrain.sim.cli.screen import fields, table
 
     check_target(out, measured, on)
     rows = measurements(measured)
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         found = calibrate(Architecture.named(on), rows, tuple(fit or FIELDS), on_progress=stages)
     write_machine(out, str(Path(on).resolve()) if is_path(on) else on, found, measured)
     cells = [
@@ -61,11 +63,17 @@ def command(
         ]
         for row, seconds, off in zip(rows, found.seconds.tolist(), found.off.tolist(), strict=True)
     ]
+    unrounded = [
+        row.step._asdict() | {"measured_s": row.seconds, "simulated_s": seconds, "off": off}
+        for row, seconds, off in zip(rows, found.seconds.tolist(), found.off.tolist(), strict=True)
+    ]
     idle = f"Without effect on these steps, so left as they were: {', '.join(found.without_effect)}."
     note = "Measured, as the file says; simulated, on the fitted machine."
-    show(
+    output.give(
         fields("Fitted", [(name, f"{value:,}") for name, value in found.values.items()]),
         table("Steps", ["network", "columns", "measured s", "simulated s", "off"], cells, note),
         *([idle] if found.without_effect else []),
         f"Written: {out}",
+        json=lambda: json_text({"fitted": found.values, "steps": unrounded}, indent=1),
+        rows=lambda: unrounded,
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from deltatrain.accel.family import ModuleFamily, TableFamily
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
@@ -15,6 +16,8 @@ def command(
         str | None, Parameter(name="FAMILY", help="One of them, such as machines; all if left out.")
     ] = None,
     /,
+    *,
+    output: Output = TEXT,
 ) -> None:
     """List what can be named in commands and TOML files: machines, workloads, data sets, cells and more.
 
@@ -24,13 +27,12 @@ def command(
       deltatrain list machines
     """
     from deltatrain.accel.errors import unknown_name
-    from deltatrain.sim.cli.screen import fields, show
+    from deltatrain.sim.cli.screen import fields
 
     known = families()
     if family is not None and family not in known:
         raise unknown_name("family", family, known)
-    for name in [family] if family else known:
-        show(fields(name, _members(known[name])))
+    output.give(*(fields(name, _members(known[name])) for name in ([family] if family else known)))
 
 
 def families() -> dict[str, ModuleFamily[Any] | TableFamily]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from deltatrain.sim.cli import options
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
@@ -16,7 +15,7 @@ def command(
     other: Annotated[Path, Parameter(name="B", help="The folder of another sweep for the same objectives.")],
     /,
     *,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Compare two sweeps: the best of each objective, and whose front beats whose.
 
@@ -28,16 +27,14 @@ def command(
     from deltatrain.accel.documents import json_text
     from deltatrain.accel.footing import warning
     from deltatrain.accel.quantity import share
+    from deltatrain.reports.page.table import dotted
     from deltatrain.sim.cli.fronts import cell
-    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.sim.cli.screen import table
     from deltatrain.sim.sweep.results import compare
 
     sides = compare(one, other)
-    if json:
-        folders = zip("AB", (one, other), sides, strict=True)
-        found = {letter: {"folder": str(folder)} | side._asdict() for letter, folder, side in folders}
-        sys.stdout.write(json_text(found, indent=1) + "\n")
-        return
+    folders = zip("AB", (one, other), sides, strict=True)
+    found = {letter: {"folder": str(folder)} | side._asdict() for letter, folder, side in folders}
     names = dict.fromkeys(name for side in sides for name in side.best)
     rows = [
         ["points", *(f"{side.points:,}" for side in sides)],
@@ -52,4 +49,9 @@ def command(
         "Front beaten: share of a front's points than which the other sweep has a better one."
     )
     parts = [table(f"A is {one}, B is {other}", ["", "A", "B"], rows, note)]
-    show(*parts, *filter(None, [warning(sides[0].differs_in)]))
+    output.give(
+        *parts,
+        *filter(None, [warning(sides[0].differs_in)]),
+        json=lambda: json_text(found, indent=1),
+        rows=lambda: [{"sweep": letter} | dotted(side) for letter, side in found.items()],
+    )

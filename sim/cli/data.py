@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from deltatrain.workloads.dataset import Dataset
@@ -19,6 +20,7 @@ def command(
     /,
     *,
     every: Annotated[bool, Parameter(name="--all", help="Fetch every data set.", show_default=False)] = False,
+    output: Output = TEXT,
 ) -> None:
     """Show the data sets with their sources and licences, or fetch them ahead of time.
 
@@ -33,14 +35,15 @@ def command(
       deltatrain data --all
       deltatrain data show my_recordings.csv
     """
-    from deltatrain.sim.cli.screen import fields, show
+    from deltatrain.sim.cli.screen import fields
     from deltatrain.workloads.data.cache import cache_folder
     from deltatrain.workloads.datasets import DATASETS
 
     wanted = DATASETS.names() if every else (name,) if name else ()
     if wanted:
-        _fetch(wanted)
+        _fetch(wanted, output)
         return
+    parts = []
     for known in DATASETS.names():
         module = DATASETS.load(known)
         about = [
@@ -48,10 +51,11 @@ def command(
             ("source", module.SOURCE),
             ("licence", module.LICENCE),
         ]
-        show(fields(known, about))
+        parts.append(fields(known, about))
     kept = sorted(file for file in cache_folder().glob("*") if file.is_file())
     sizes = [(file.name, f"{file.stat().st_size / 1e6:.1f} MB") for file in kept]
-    show(fields(f"kept in {cache_folder()}", sizes or [("nothing yet", "")]))
+    parts.append(fields(f"kept in {cache_folder()}", sizes or [("nothing yet", "")]))
+    output.give(*parts)
 
 
 def show(
@@ -62,6 +66,7 @@ def show(
         Path | None, Parameter(name=["--out", "-o"], help="Folder for recordings.png. [default: out/data-WHAT]")
     ] = None,
     changes: options.Changes = None,
+    output: Output = TEXT,
 ) -> None:
     """Show what recordings are like: lengths, classes, a few sequences, how many deltas fire at each threshold.
 
@@ -76,20 +81,18 @@ def show(
       deltatrain data show my_workload.toml
     """
     from deltatrain.sim.cli import survey
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show as print_parts
     from deltatrain.workloads.data.found import Tokens
     from deltatrain.workloads.dataset import contents_of, title
 
     dataset = _described(what, changes)
     name = title(dataset)
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         found = contents_of(dataset, lambda doing, share: stages(f"data set {name}", share, doing))
     if isinstance(found, Tokens):
-        print_parts(*survey.of_words(name, found))
+        output.give(*survey.of_words(name, found))
         return
     folder = out or Path("out") / f"data-{Path(name).stem}"
-    print_parts(*survey.of_recordings(name, found, folder))
+    output.give(*survey.of_recordings(name, found, folder))
 
 
 def _described(what: str, changes: list[str] | None) -> Dataset:
@@ -111,16 +114,15 @@ def _described(what: str, changes: list[str] | None) -> Dataset:
     return dataset
 
 
-def _fetch(names: tuple[str, ...]) -> None:
+def _fetch(names: tuple[str, ...], output: Output) -> None:
     """Load each data set, which puts it into the cache folder, and show its sizes."""
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.sim.cli.screen import table
     from deltatrain.sim.flow import recordings_of
     from deltatrain.workloads.datasets import DATASETS
 
     for name in names:
         DATASETS.load(name)  # a name that is not known is told before anything is fetched
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         loaded = [recordings_of(name, stages) for name in names]
     rows = [
         [
@@ -130,4 +132,4 @@ def _fetch(names: tuple[str, ...]) -> None:
         ]
         for name, found in zip(names, loaded, strict=True)
     ]
-    show(table("Data sets", ["name", "training", "test", "classes", "features", "mean steps"], rows))
+    output.give(table("Data sets", ["name", "training", "test", "classes", "features", "mean steps"], rows))

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.sim.cli import options
+from deltatrain.sim.cli.output import TEXT, Output
 
 _ONLY_OF_MACHINES = {"engine", "local", "remote", "dma", "placement", "tiles", "energy", "area", "checkpoint"}
 _ONLY_OF_WORKLOADS = {"dataset", "cell", "hidden", "theta_x", "theta_h", "readout", "training", "synthetic", "neuron"}
@@ -31,6 +32,7 @@ def command(
     ] = None,
     changes: options.Changes = None,
     toml: Annotated[bool, Parameter(help="Print its TOML file, to be copied and edited.", show_default=False)] = False,
+    output: Output = TEXT,
 ) -> None:
     """Show a machine's parts and peak rates, or what a workload trains and how.
 
@@ -44,8 +46,6 @@ def command(
       deltatrain describe workload.digits
       deltatrain describe edge --toml > mine.toml
     """
-    from deltatrain.sim.cli.screen import show
-
     kind, plain = _kind(name)
     if toml:
         if changes or workload is not None:
@@ -56,7 +56,7 @@ def command(
     if kind == "workload":
         if workload is not None or changed.machine:
             raise ConfigError(f"{plain} is a workload: describe the machine and name the workload with --workload")
-        show(*_of_workload(plain, changed.workload))
+        output.give(*_of_workload(plain, changed.workload))
         return
     from deltatrain.accel.architecture import Architecture
 
@@ -65,8 +65,8 @@ def command(
     if workload is not None:
         from deltatrain.workloads.workload import Workload
 
-        parts += _placement(machine, Workload.named(workload, changed.workload))
-    show(*parts)
+        parts += _placement(machine, Workload.named(workload, changed.workload), output)
+    output.give(*parts)
 
 
 def _kind(name: str) -> tuple[str, str]:
@@ -189,16 +189,15 @@ def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
     return list(parts)
 
 
-def _placement(machine: Architecture, workload: Workload) -> list[RenderableType]:
+def _placement(machine: Architecture, workload: Workload, output: Output) -> list[RenderableType]:
     """Return where the matrices live and how full the memories are."""
     from deltatrain.sim import flow
-    from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.cli.screen import table
     from deltatrain.workloads.lowering.placement import rows_of
 
     recordings = None
     if workload.synthetic is None:
-        with Stages() as stages:
+        with output.stages() as stages:
             recordings = flow.recordings_of(workload.dataset, stages)
     placed = flow.fitted(machine, workload, recordings)
     shape = flow.shape_of(workload, recordings)

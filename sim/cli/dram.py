@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from deltatrain.accel.documents import json_text
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +47,7 @@ def command(
         list[str] | None,
         Parameter(name=["--set", "-s"], help="Change the controller: FIELD=VALUE, such as ranks=2. May be repeated."),
     ] = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Replay memory requests on a DRAM and show bandwidth, latency, rows, energy.
 
@@ -70,25 +70,20 @@ def command(
       deltatrain dram --device hbm2_2000 -g mixed -s channels=16 -n 200000 --json
     """
     from deltatrain.accel.dram import DramPart
-    from deltatrain.sim.cli.progress import Stages
+    from deltatrain.reports.page.table import dotted
     from deltatrain.sim.dram.replay import replay
 
     refuse(_misplaced(trace, generate, requests, wrap))
     part, count = DramPart.named(device), requests or 1_000_000
     controller = _controller(part, generate, changes)
     pieces = _requests(part, controller, trace, generate, count, wrap)
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         found = replay(part, controller, _told(pieces, stages, count, trace is None))
-    _print(part, controller, found, json)
-
-
-def _print(part: DramPart, controller: DramController, found: Replay, json: bool) -> None:
-    from deltatrain.sim.cli.screen import show
-
-    if json:
-        sys.stdout.write(json_text(_plain(found), indent=1) + "\n")
-    else:
-        show(*_summary(part, controller, found))
+    output.give(
+        *_summary(part, controller, found),
+        json=lambda: json_text(_plain(found), indent=1),
+        rows=lambda: [dotted(_plain(found))],
+    )
 
 
 def _misplaced(trace: Path | None, generate: str | None, requests: int | None, wrap: bool) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from cyclopts import Parameter
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.cli import options
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
@@ -18,7 +18,7 @@ def command(
     *,
     on: options.Machine = "edge",
     changes: options.Changes = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Show how well a trained network does in the numbers of a machine, and in floating point.
 
@@ -32,8 +32,6 @@ def command(
     """
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.documents import json_text
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.cli.summary import evaluated
     from deltatrain.sim.evaluation import evaluate
 
@@ -41,9 +39,6 @@ def command(
     if changed.workload:
         raise ConfigError("--set workload.… has no meaning here: the trace has its workload")
     machine = Architecture.named(on, changed.machine)
-    with Stages() as stages:
+    with output.stages() as stages:
         rows = evaluate(trained, machine, on_progress=stages)
-    if json:
-        sys.stdout.write(json_text(rows, indent=1) + "\n")
-    else:
-        show(evaluated(rows, machine.name))
+    output.give(evaluated(rows, machine.name), json=lambda: json_text(rows, indent=1), rows=lambda: rows)

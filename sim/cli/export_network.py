@@ -7,12 +7,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from deltatrain.sim.cli.output import TEXT, Output
+
 
 def command(
     network: Annotated[Path, Parameter(name="NETWORK", help="The folder of a training, or a network's file.")],
     /,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file: .safetensors, .onnx, or our .npz.")],
+    output: Output = TEXT,
 ) -> None:
     """Write what was trained for PyTorch (safetensors, its names and gate orders) or as ONNX.
 
@@ -25,7 +28,6 @@ def command(
       deltatrain export net.npz --out model.onnx
     """
     from deltatrain.sim.cli.import_network import understood
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.network_exchange import export_network
 
-    show(*understood(export_network(network, out)), f"Written: {out}")
+    output.give(*understood(export_network(network, out)), f"Written: {out}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ from cyclopts import Parameter
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import StoppedError
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,8 +37,8 @@ def command(
         Path | None,
         Parameter(name=["--out", "-o"], help="Folder for the files, made if needed. [default: out/fpga-MACHINE]"),
     ] = None,
-    json: options.Json = False,
     changes: options.Changes = None,
+    output: Output = TEXT,
 ) -> None:
     """Synthesise, place and route a machine's tile, and show its area, its clock and its critical path.
 
@@ -54,8 +54,6 @@ def command(
       deltatrain fpga edge --part xc7 --json
     """
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.cli.step_source import step_source
     from deltatrain.sim.fpga.run import cache, fpga
 
@@ -64,15 +62,17 @@ def command(
     folder = out or Path("out") / f"fpga-{tile.name}"
     clock_hz = None if clock_mhz is None else clock_mhz * 1e6
     try:
-        with Stages() as stages:
+        with output.stages() as stages:
             found = fpga(tile, what, folder, part=part, seeds=seeds, clock_hz=clock_hz, on_progress=stages)
     except KeyboardInterrupt:
         kept = f"{cache()} keeps what was finished, and the same command goes on from there"
         raise StoppedError(advice=kept) from None
-    if json:
-        sys.stdout.write(found.to_json())
-        return
-    show(*tables(found), f"Written to {folder}")
+    output.give(
+        *tables(found),
+        f"Written to {folder}",
+        json=found.to_json,
+        rows=lambda: [{"unit": unit, **area} for unit, area in found.units.items()],
+    )
 
 
 def tables(found: Fpga) -> list[RenderableType]:
@@ -84,7 +84,7 @@ def tables(found: Fpga) -> list[RenderableType]:
     about.append(("wrapper", f"the tile's {found.port_bits:,} port bits behind {found.pins} pins, all registered"))
     if found.uncounted:
         about.append(("counters", "left out: those of busy and stalled cycles, which read as zero"))
-    parts = [fields(f"{found.machine} on {found.part}", about)]
+    parts: list[RenderableType] = [fields(f"{found.machine} on {found.part}", about)]
     parts.append(fields("clock", _clock(found)) if found.routed is None else _routed(found, found.routed))
     return [*parts, _area(found)]
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from deltatrain.sim.cli import options
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
     folder: Annotated[Path, Parameter(name="DIR", help="The folder of a sweep, also of one that is under way.")],
     /,
     *,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Show the points of a sweep that no other beats.
 
@@ -23,10 +23,12 @@ def command(
       deltatrain front out/sweep-edge_memory
       deltatrain front out/sweep-edge_memory --json > front.json
     """
-    from deltatrain.sim.cli.fronts import front_table, print_json, searches_table
-    from deltatrain.sim.cli.screen import show
+    from deltatrain.accel.documents import json_text
+    from deltatrain.sim.cli.fronts import front_rows, front_table, searches_table
 
-    if json:
-        print_json(folder)
-    else:
-        show(*searches_table(folder), front_table(folder))
+    output.give(
+        *searches_table(folder),
+        front_table(folder),
+        json=lambda: json_text(front_rows(folder), indent=1),
+        rows=lambda: front_rows(folder),
+    )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
-from deltatrain.accel.documents import json_text
 from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES, figure_title
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports.units import counts, takes_prefix, unit_of
@@ -95,9 +93,9 @@ def searches_table(folder: Path) -> list[RenderableType]:
     return [table("Searches", ["search", "points", "feasible", "front", "hypervolume"], rows, note)]
 
 
-def print_json(folder: Path) -> None:
-    """Print the front of a sweep as JSON: a list of points."""
-    sys.stdout.write(json_text(results.front(folder).to_dicts(), indent=1) + "\n")
+def front_rows(folder: Path) -> list[dict[str, Any]]:
+    """Return the points of a sweep's front, unrounded."""
+    return results.front(folder).to_dicts()
 
 
 def short(paths: list[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from deltatrain.sim.cli import options
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,7 +35,7 @@ def command(
         str | None,
         Parameter(help="Of NIR: what a spike does to the potential, which no file says: `zero` or `subtract`."),
     ] = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Read a network of PyTorch, ONNX, Keras or NIR, show what was understood, and keep its weights.
 
@@ -50,18 +50,12 @@ def command(
       deltatrain import model.onnx --out net.npz
       deltatrain import state_dict.pt --layers encoder.rnn --head classifier --out net.npz
     """
-    import sys
-
     from deltatrain.accel.documents import json_text
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.network_exchange import import_network
 
     names = tuple(layers.split(",")) if layers else ()
     found = import_network(network, out, layers=names, head=head, dt_s=dt_s, reset=reset)
-    if json:
-        sys.stdout.write(json_text(_told(found), indent=1) + "\n")
-    else:
-        show(*understood(found), f"Written: {out}")
+    output.give(*understood(found), f"Written: {out}", json=lambda: json_text(_told(found), indent=1))
 
 
 def understood(network: StoredNetwork) -> list[RenderableType]:

@@ -66,8 +66,6 @@ NumbersOf = Annotated[
     ),
 ]
 Resume = Annotated[bool, Parameter(help="Go on with a training that was interrupted.", show_default=False)]
-Csv = Annotated[bool, Parameter(name="--csv", help="Print the table as CSV, nothing else.", show_default=False)]
-Json = Annotated[bool, Parameter(name="--json", help="Print the result as JSON, nothing else.", show_default=False)]
 
 
 class Overrides(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from rich.console import RenderableType
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 from deltatrain.sim.cli.step_source import step_source
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def command(
         bool, Parameter(help="Simulate each policy too; up to 1,000 steps.", show_default=False, negative="")
     ] = False,
     changes: options.Changes = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Predict, for each checkpoint policy, memory, recomputation, time and how far it goes, and recommend one.
 
@@ -56,24 +56,35 @@ def command(
 
     from deltatrain.accel.architecture import Architecture
     from deltatrain.sim.checkpoint_plan import plan
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show
 
     changed = options.overrides(changes)
     machine = Architecture.named(on, changed.machine)
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         what = step_source(trace, workload, changed)
         made = plan(machine, what, steps=steps, occupancy=occupancy, simulate=simulate, on_progress=stages)
     found, ran, hidden = made.predicted, made.simulated, made.workload.hidden
-    if json:
-        chosen = found.recommended
-        told = {**asdict(found), "recommended": chosen.policy if chosen else None}
-        if ran:
-            told["simulated"] = ran._asdict()
-        sys.stdout.write(dumps(told, indent=1) + "\n")
-        return
     title = f"{made.workload.name} on {machine.name}, T = {found.steps:,}"
-    show(*_tables(found, title, hidden), *([_simulated(ran)] if ran else []), *_set_aside(machine))
+    chosen = found.recommended
+    told = {**asdict(found), "recommended": chosen.policy if chosen else None}
+    if ran:
+        told["simulated"] = ran._asdict()
+    output.give(
+        *_tables(found, title, hidden),
+        *([_simulated(ran)] if ran else []),
+        *_set_aside(machine),
+        json=lambda: dumps(told, indent=1),
+        rows=lambda: list(map(_unrounded, found.policies)),
+    )
+
+
+def _unrounded(one: PolicyPlan) -> dict[str, object]:
+    """Return what a policy takes under the names of its fields; empty where it does not fit."""
+    from dataclasses import fields
+
+    from deltatrain.workloads.lowering.checkpoint.schedule import Demand
+
+    own = {field.name: getattr(one, field.name) for field in fields(one) if field.name != "demand"}
+    return own | {name: getattr(one.demand, name, "") for name in Demand._fields}
 
 
 def _set_aside(machine: Architecture) -> list[str]:

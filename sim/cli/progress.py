@@ -16,11 +16,17 @@ class Stages:
     """Shows the stages of a command one after the other; called as `sim.flow.Progress`.
 
     A stage is finished when the next one begins, or the command ends without an error.
+
+    Parameters
+    ----------
+    silent
+        Whether nothing is shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
         self._bars: Progress | None = None
-        if sys.stderr.isatty():
+        self._silent = silent
+        if sys.stderr.isatty() and not silent:
             columns = (
                 TextColumn("{task.description:<14}"),
                 BarColumn(bar_width=28),
@@ -59,7 +65,7 @@ class Stages:
             return
         if self._bars and self._task is not None:
             self._bars.update(self._task, completed=1.0)
-        if not self._bars:
+        if not self._bars and not self._silent:
             seconds = time.monotonic() - self._began
             detail = f": {self._detail}" if self._detail else ""
             sys.stderr.write(f"{self._stage}{detail} ({seconds:.1f} s)\n")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
@@ -21,7 +21,7 @@ def command(
     out: options.Out = None,
     resume: options.Resume = False,
     changes: options.Changes = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Train a workload, simulate one training step of it on a machine, and draw what that cost.
 
@@ -41,10 +41,9 @@ def command(
       deltatrain run --workload my.toml --on edge --json > result.json
     """
     from deltatrain.accel.architecture import Architecture
+    from deltatrain.reports.table import flat
     from deltatrain.sim import flow, own_computer
     from deltatrain.sim.cli.invocation import command_line
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.cli.summary import summary
     from deltatrain.sim.output_folder import OutputFolder
     from deltatrain.workloads.workload import Workload
@@ -57,18 +56,17 @@ def command(
     if measure_torch:
         own_computer.refuse_measuring(described)
     folder = out or Path("out") / f"{described.name}-{machine.name}"
-    with interruptible(OutputFolder(folder).state), Stages() as stages:
+    with interruptible(OutputFolder(folder).state), output.stages() as stages:
         result, trace = flow.train_and_simulate(
             described, machine, fidelity, folder, resume=resume, progress=stages, dense=dense, command=command_line()
         )
         if measure_torch:
             stages("PyTorch", 0.0, "")
             result = own_computer.measure_and_keep(result, trace, OutputFolder(folder).result)
-    if json:
-        sys.stdout.write(result.model_dump_json(indent=1) + "\n")
-    else:
-        show(
-            *summary(result),
-            f"Written to {folder}: result.json, trace.npz, {'' if described.synthetic else 'training.json, '}figures",
-            f"What would help: deltatrain advise {shlex.quote(str(folder))}",
-        )
+    output.give(
+        *summary(result),
+        f"Written to {folder}: result.json, trace.npz, {'' if described.synthetic else 'training.json, '}figures",
+        f"What would help: deltatrain advise {shlex.quote(str(folder))}",
+        json=lambda: result.model_dump_json(indent=1),
+        rows=lambda: [flat(result)],
+    )

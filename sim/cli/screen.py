@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from deltatrain.sim.cli.fitted_table import FittedTable
+from deltatrain.sim.cli.titled_table import NamesAndValues, Titled
 
 _WIDTH = 100
 """Columns of a table that goes to a file or a pipe, where neither a terminal nor COLUMNS tells."""
@@ -53,27 +52,11 @@ def _with_units(part: str | Text) -> str | Text:
 
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], note: str = "", text_columns: int = 1
-) -> RenderableType:
+) -> Titled:
     """Return a table (`FittedTable`) under its heading and over its note, and a blank line."""
-    shown = FittedTable(columns, list(rows), text_columns)
-    notes: list[RenderableType] = [Text(note, style="dim"), ""] if note else []
-    return Group(Text(title, style="bold"), shown, *notes)
+    return Titled(title, FittedTable(columns, list(rows), text_columns), note)
 
 
-def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return rows of equal keys as CSV, under their keys."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def fields(title: str, values: Iterable[tuple[str, str]]) -> RenderableType:
+def fields(title: str, values: Iterable[tuple[str, str]]) -> Titled:
     """Return names and values in two columns under a heading, and a blank line."""
-    shown = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
-    for _ in range(2):
-        shown.add_column(overflow="fold")
-    for name, value in values:
-        shown.add_row(Text(name, style="dim"), Text(value))
-    return Group(Text(title, style="bold"), shown, "")
+    return Titled(title, NamesAndValues(list(values)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ from cyclopts import Parameter
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 from deltatrain.sim.cli.step_source import step_source
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def command(
         Parameter(name="--dram-trace", help="File for the requests to off-chip DRAM, as `dram --trace` reads them."),
     ] = None,
     changes: options.Changes = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Simulate the training step recorded in a trace, or one made of statistics, on a machine.
 
@@ -62,8 +62,8 @@ def command(
       deltatrain simulate -w synthetic --measure-torch
     """
     from deltatrain.accel.architecture import Architecture
+    from deltatrain.reports.table import flat
     from deltatrain.sim import own_computer
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.cli.summary import summary
     from deltatrain.sim.machine.timeline_files import Recorder
     from deltatrain.workloads.workload import Workload
@@ -76,14 +76,16 @@ def command(
     if measure_torch:
         own_computer.refuse_measuring(what if isinstance(what, Workload) else what.workload)
     step = _step(what, machine, dense=dense)
-    result = _simulated(machine, step, fidelity, engine, out, recorder, dram_trace, dense=dense)
+    result = _simulated(machine, step, fidelity, engine, out, recorder, dram_trace, output, dense=dense)
     if measure_torch:
-        result = _measured(result, step, out)
-    if json:
-        sys.stdout.write(result.model_dump_json(indent=1) + "\n")
-    else:
-        files = recorder.paths if recorder else []
-        show(*summary(result), *([f"Written to {out}: result.json, figures"] if out else []), *map(_written, files))
+        result = _measured(result, step, out, output)
+    output.give(
+        *summary(result),
+        *([f"Written to {out}: result.json, figures"] if out else []),
+        *map(_written, recorder.paths if recorder else []),
+        json=lambda: result.model_dump_json(indent=1),
+        rows=lambda: [flat(result)],
+    )
 
 
 def _simulated(
@@ -94,17 +96,17 @@ def _simulated(
     out: Path | None,
     recorder: Recorder | None,
     dram_trace: Path | None,
+    output: Output,
     *,
     dense: bool,
 ) -> Result:
     """Simulate, and write what was asked for."""
     from deltatrain.sim import flow
     from deltatrain.sim.cli.invocation import command_line
-    from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.fidelity import FIDELITIES
     from deltatrain.sim.machine.dram_trace import write_trace
 
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         result = flow.simulate_and_keep(
             machine, step, fidelity, out, stages, engine, recorder, dense=dense, command=command_line()
         )
@@ -114,13 +116,12 @@ def _simulated(
     return result
 
 
-def _measured(result: Result, step: Trace, out: Path | None) -> Result:
+def _measured(result: Result, step: Trace, out: Path | None, output: Output) -> Result:
     """Measure the step in PyTorch, and write the result with it."""
-    from deltatrain.sim.cli.progress import Stages
     from deltatrain.sim.output_folder import OutputFolder
     from deltatrain.sim.own_computer import measure_and_keep
 
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         stages("PyTorch", 0.0, "")
         return measure_and_keep(result, step, OutputFolder(out).result if out else None)
 

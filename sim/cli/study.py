@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from deltatrain.sim.cli import choices, options
+from deltatrain.sim.cli import choices
 from deltatrain.sim.cli.interruption import StoppedError
+from deltatrain.sim.cli.output import TEXT, Output, csv_text
 
 
 def command(
@@ -24,7 +24,7 @@ def command(
     data: Annotated[
         Path | None, Parameter(name=["--data", "-d"], help="Train on the recordings there, not on the study's own set.")
     ] = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Measure a published result again, and print the table beside what was published.
 
@@ -41,12 +41,11 @@ def command(
     """
     from deltatrain.accel.documents import json_text
     from deltatrain.accel.files import make_folder, replace_file
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import csv_text, show, table
+    from deltatrain.sim.cli.screen import table
     from deltatrain.sim.studies import STUDIES
 
     if name == "list":
-        choices.command("studies")
+        choices.command("studies", output=output)
         return
     member = STUDIES.load(name)
     settings, note = member.SMALL_SETTINGS if small else member.SETTINGS, member.ABOUT
@@ -55,20 +54,22 @@ def command(
     folder = out or Path("out") / name
     make_folder(folder)
     try:
-        with Stages() as stages:
+        with output.stages() as stages:
             rows = member.rows(settings, folder, stages)
     except KeyboardInterrupt:
         kept = f"what was finished is kept in {folder}, and the same command goes on from there"
         raise StoppedError(advice=kept if any(folder.iterdir()) else "") from None
     replace_file(folder / "table.csv", csv_text(rows).encode())
-    if json:
-        sys.stdout.write(json_text(rows, indent=1) + "\n")
-        return
     columns = list(rows[0])
     text_columns = len(list(takewhile(lambda column: all(isinstance(row[column], str) for row in rows), columns)))
     cells = [[str(row[column]) for column in columns] for row in rows]
     headings = [column.replace("_", " ") for column in columns]
-    show(table(name, headings, cells, note, text_columns), f"Written to {folder}: table.csv")
+    output.give(
+        table(name, headings, cells, note, text_columns),
+        f"Written to {folder}: table.csv",
+        json=lambda: json_text(rows, indent=1),
+        rows=lambda: rows,
+    )
 
 
 def _trained_on(data: Path, name: str, settings: Any) -> Any:

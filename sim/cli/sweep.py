@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from cyclopts import Parameter
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import StoppedError
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from deltatrain.sim.cli.progress import Stages
@@ -44,7 +44,7 @@ def command(
         list[str] | None,
         Parameter(name=["--set", "-s"], help="Change the space: FIELD=VALUE, VALUE as in TOML. May be repeated."),
     ] = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Simulate the points of a design space and show those that no other beats.
 
@@ -59,9 +59,8 @@ def command(
       deltatrain sweep my_space.toml --out out/mine --workers 8
       deltatrain sweep my_space.toml --out out/mine --cluster tcp://head:8786
     """
-    from deltatrain.sim.cli.fronts import front_table, print_json, searches_table
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show
+    from deltatrain.accel.documents import json_text
+    from deltatrain.sim.cli.fronts import front_rows, front_table, searches_table
     from deltatrain.sim.sweep import sweep as run
     from deltatrain.sim.sweep.checks import named_space
 
@@ -69,21 +68,23 @@ def command(
     described = named_space(space, options.space_overrides(changes) | own)
     folder = out or Path("out") / f"sweep-{described.name}"
     try:
-        with Stages() as stages:
+        with output.stages() as stages:
             frame = run(described, folder, workers=workers, cluster=cluster, on_progress=_teller(stages))
     except KeyboardInterrupt:
         advice = f"the finished points are kept in {folder}, and the same command goes on from there"
         raise StoppedError(advice=advice) from None
-    if json:
-        print_json(folder)
-        return
     failed = frame["failure"].drop_nulls()
-    if len(failed) == frame.height:
+    if len(failed) == frame.height and not (output.json or output.csv):
         reasons = "; ".join(frame["reason"].drop_nulls().unique(maintain_order=True)[:3].to_list())
         raise ConfigError(f"none of the {frame.height} points could be simulated: {reasons}")
-    show(*searches_table(folder), front_table(folder))
-    rows = f"{frame.height:,} points, {len(failed):,} of them not simulated for the reason in their row"
-    sys.stdout.write(f"Written to {folder}: table.parquet, table.csv, journal.jsonl, sweep.json ({rows})\n")
+    count = f"{frame.height:,} points, {len(failed):,} of them not simulated for the reason in their row"
+    output.give(
+        *searches_table(folder),
+        front_table(folder),
+        f"Written to {folder}: table.parquet, table.csv, journal.jsonl, sweep.json ({count})",
+        json=lambda: json_text(front_rows(folder), indent=1),
+        rows=lambda: front_rows(folder),
+    )
 
 
 def _teller(stages: Stages) -> Callable[[Progress], None]:

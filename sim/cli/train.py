@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from cyclopts import Parameter
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
     ] = None,
     resume: options.Resume = False,
     changes: options.Changes = None,
-    json: options.Json = False,
+    output: Output = TEXT,
 ) -> None:
     """Train a workload and leave the trace of what fired, to be simulated on any machine.
 
@@ -48,8 +48,6 @@ def command(
     from deltatrain.accel.architecture import Architecture
     from deltatrain.accel.documents import json_text
     from deltatrain.sim import flow
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show
     from deltatrain.sim.cli.summary import epochs, training
     from deltatrain.sim.output_folder import OutputFolder
     from deltatrain.workloads import training_summary
@@ -64,14 +62,14 @@ def command(
     machine = None if on is None else Architecture.named(on, changed.machine)
     described = Workload.named(workload, changed.workload)
     folder = out or Path("out") / described.name
-    with interruptible(OutputFolder(folder).state), Stages() as stages:
+    with interruptible(OutputFolder(folder).state), output.stages() as stages:
         trace = flow.train(described, folder, on=machine, resume=resume, on_progress=stages)
     found = training_summary.summary(trace)
-    if json:
-        sys.stdout.write(json_text(found, indent=1) + "\n")
-    else:
-        show(
-            epochs(training_summary.epoch_rows(trace), validated=trace.chosen is not None),
-            training(found),
-            f"Written to {folder}: trace.npz, training.json",
-        )
+    rows = training_summary.epoch_rows(trace)
+    output.give(
+        epochs(rows, validated=trace.chosen is not None),
+        training(found),
+        f"Written to {folder}: trace.npz, training.json",
+        json=lambda: json_text(found, indent=1),
+        rows=lambda: rows,
+    )

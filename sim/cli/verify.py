@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import TEXT, Output
 
 if TYPE_CHECKING:
     from deltatrain.sim.verification import Mismatch, Verified
@@ -36,6 +37,7 @@ def command(
         Path | None, Parameter(help="Where to write what every signal did in the first case that differs, a .vcd file.")
     ] = None,
     changes: options.Changes = None,
+    output: Output = TEXT,
 ) -> None:
     """Run random training steps on the machine's gates, and compare all they compute and count.
 
@@ -50,18 +52,26 @@ def command(
       deltatrain verify --on tiny --engine amaranth --waveform mismatch.vcd
     """
     from deltatrain.accel.architecture import Architecture
-    from deltatrain.sim.cli.progress import Stages
-    from deltatrain.sim.cli.screen import show, table
+    from deltatrain.accel.documents import json_text
+    from deltatrain.sim.cli.screen import table
     from deltatrain.sim.verification import verify
 
     machine = Architecture.named(on, options.overrides(changes).machine)
     cells = (cell,) if cell else None
-    with interruptible(), Stages() as stages:
+    with interruptible(), output.stages() as stages:
         rows = verify(machine, cells, cases=cases, seed=seed, engine=engine, waveform=waveform, on_progress=stages)
-    show(table(f"{machine.name}: gates on random training steps", _COLUMNS, map(_cells, rows), _NOTE))
+    output.give(
+        table(f"{machine.name}: gates on random training steps", _COLUMNS, map(_cells, rows), _NOTE),
+        *(["\n".join(_lines(rows[-1].mismatch))] if rows[-1].mismatch else []),
+        json=lambda: json_text(_plain(rows), indent=1),
+        rows=lambda: _plain(rows),
+    )
     if rows[-1].mismatch:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(rows[-1].mismatch)))
         raise SystemExit(DIFFERENT)
+
+
+def _plain(rows: Sequence[Verified]) -> list[dict[str, object]]:
+    return [row._asdict() | {"mismatch": row.mismatch.what if row.mismatch else ""} for row in rows]
 
 
 def _cells(verified: Verified) -> list[str]:

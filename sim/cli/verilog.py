@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from deltatrain.sim.cli import options
 from deltatrain.sim.cli.interruption import interruptible
+from deltatrain.sim.cli.output import Quiet
 from deltatrain.sim.cli.step_source import step_source
 
 
@@ -41,6 +42,7 @@ def command(
         Literal["tile", "axi"], Parameter(help="The tile with a test bench, or the tile behind AXI: a core for a bus.")
     ] = "tile",
     changes: options.Changes = None,
+    quiet: Quiet = False,
 ) -> None:
     """Write a machine's tile as Verilog, with memory images and a test bench that checks itself.
 
@@ -70,7 +72,7 @@ def command(
     changed = options.overrides(changes)
     machine, what = Architecture.named(on, changed.machine), step_source(trace, workload, changed, default="tiny")
     folder = out or Path("out") / f"verilog-{machine.name}"
-    with interruptible(), Stages() as stages:
+    with interruptible(), Stages(silent=quiet) as stages:
         files = verilog(machine, what, folder, seed=seed, engine=engine, top=top, on_progress=stages)
     names = ", ".join(file.name for file in files if file.suffix != ".hex")
     images = ", memory images" if top == "tile" else ""

@@ -20,7 +20,6 @@ from deltatrain.sim.driver.errors import (
     DriverError,
     DriverTimeoutError,
     IdentityError,
-    OverflowedError,
     ProgramError,
 )
 from deltatrain.sim.driver.program_image import ALIGNMENT_BYTES, Matrix, ProgramImage, Target
@@ -32,7 +31,6 @@ __all__ = ["Driver"]
 _ENDS: dict[str, tuple[type[DriverError], str]] = {
     "read_error": (BusError, "memory answered a read of {address:#x} with an error"),
     "write_error": (BusError, "memory answered a write of {address:#x} with an error"),
-    "overflow": (OverflowedError, "more fired than the lists hold: the results are void"),
     "program_error": (ProgramError, "the record at {address:#x} is no command of this machine"),
     "aborted": (AbortedError, "the run was aborted"),
 }

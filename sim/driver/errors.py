@@ -9,7 +9,6 @@ __all__ = [
     "DriverError",
     "DriverTimeoutError",
     "IdentityError",
-    "OverflowedError",
     "ProgramError",
 ]
 
@@ -24,10 +23,6 @@ class IdentityError(DriverError):
 
 class BusError(DriverError):
     """The bus of the registers, or the memory, answered with an error."""
-
-
-class OverflowedError(DriverError):
-    """More fired than the machine's lists hold: the results are void."""
 
 
 class ProgramError(DriverError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.bus.register import REGISTER_BYTES
 from deltatrain.accel.bus.registers import ADDRESS_BITS as REGISTER_ADDRESS_BITS
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.rtl.bus.core import Core
@@ -87,7 +88,7 @@ class GatesBus(Bus):
     def _accessed(self, access: dict[str, int]) -> int:
         """Do an access and return the value that came of it."""
         address = access["address"]
-        if not 0 <= address < 1 << REGISTER_ADDRESS_BITS:
+        if address % REGISTER_BYTES or not 0 <= address < 1 << REGISTER_ADDRESS_BITS:
             raise BusError(f"there is no register at {address:#x}")
         simulation = self._simulation
         simulation.offer("accesses", simulation.cycle, self._packed(access))

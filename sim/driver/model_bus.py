@@ -115,16 +115,17 @@ class ModelBus(Bus):
 
     def _obey(self, command: int) -> None:
         """Run what is commanded to its end; as nothing takes time there is never anything to abort."""
-        does = {
+        does: dict[str, Callable[[], str]] = {
             "start": self._run_program,
             "clear_gradients": self._clear_gradients,
             "load_weights": self._load_weights,
             "save_weights": lambda: self._save("weights"),
             "save_gradients": lambda: self._save("gradients"),
         }
-        for name, do in does.items():
-            if REGISTERS["control"][name].value(command):
-                self._end(*self._result(do))
+        control = REGISTERS["control"]
+        told = next((name for name in does if control[name].value(command)), None)
+        if told is not None and not control["abort"].value(command):
+            self._end(*self._result(does[told]))
 
     def _result(self, do: Callable[[], str]) -> tuple[str, int]:
         """Return how a run ended, and the address that goes with it."""

@@ -1,4 +1,4 @@
-"""A machine's tile on an FPGA: its area, its clock and a bitstream, written to a folder."""
+"""A machine's tile, or all its tiles, on an FPGA: area, clock and a bitstream, written to a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import HostError, refuse
 from deltatrain.accel.files import AnyPath, make_folder, read_bytes, replace_file
-from deltatrain.sim.capabilities import against_exporting
+from deltatrain.sim.capabilities import against_fpga
 from deltatrain.sim.fpga.flow import bitstream, place, synthesise
 from deltatrain.sim.fpga.netlist import area_of_units
 from deltatrain.sim.fpga.parts import Part, part_named
@@ -44,7 +44,7 @@ def fpga(
     clock_hz: float | None = None,
     on_progress: Progress = tell_nobody,
 ) -> Fpga:
-    """Find what a machine's tile takes of an FPGA, and at which clock it works there.
+    """Find what a machine's tile takes of an FPGA, and at which clock it works there; of several tiles, all of them.
 
     The tile is synthesised by yosys and, for an ECP5, placed and routed by nextpnr, once for each seed. Its ports do
     not fit a package, so a wrapper of registers with four pins is around it. What was done before is found in the
@@ -74,7 +74,7 @@ def fpga(
         fails, or the folder cannot be written.
     """
     machine, workload, target = Architecture.of(architecture), described(what), part_named(part)
-    refuse([*_faults(seeds, clock_hz), *against_exporting(machine, workload)])
+    refuse([*_faults(seeds, clock_hz), *against_fpga(machine, workload)])
     tools = tools_for(target)
     folder = None if out is None else Path(out)
     if folder is not None:

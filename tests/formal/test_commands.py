@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from amaranth.hdl import Cat, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import connect
-from mutants import assert_each_can_break
 from narrowing import narrow
+from proofs import proofs
 from proving import Claims, assert_proved, needs_prover
 from stream_claims import claim_passage, surround
 
@@ -177,17 +177,7 @@ SUBJECTS = {
     machine: (Begin, [("begun.eq(self.reads & ~self.read)", "begun.eq(self.reads)")]),
 }
 
-
-@pytest.mark.parametrize("claims_of", SUBJECTS)
-def test_commands_begin_in_order_and_in_time(claims_of):
-    component, _ = SUBJECTS[claims_of]
-    assert_proved(claims_of(component))
-
-
-@pytest.mark.parametrize("claims_of", SUBJECTS)
-def test_a_fault_breaks_each_claim(claims_of):
-    component, faults = SUBJECTS[claims_of]
-    assert_each_can_break(claims_of, component, faults)
+test_commands_begin_in_order_and_in_time, test_a_fault_breaks_each_claim = proofs(SUBJECTS)
 
 
 @pytest.mark.long

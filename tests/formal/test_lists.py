@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from amaranth.hdl import Cat, Mux, Signal, Value
-from mutants import assert_each_can_break
 from narrowing import narrow
-from proving import Claims, assert_proved, needs_prover
+from proofs import proofs
+from proving import Claims, needs_prover
 from stream_claims import claim_passage, surround
 
 from deltatrain.rtl.lists.emitter import EntryEmitter
@@ -156,14 +156,4 @@ SUBJECTS = {
     ),
 }
 
-
-@pytest.mark.parametrize("claims_of", SUBJECTS)
-def test_lists_are_whole(claims_of):
-    component, _ = SUBJECTS[claims_of]
-    assert_proved(claims_of(component))
-
-
-@pytest.mark.parametrize("claims_of", SUBJECTS)
-def test_a_fault_breaks_each_claim(claims_of):
-    component, faults = SUBJECTS[claims_of]
-    assert_each_can_break(claims_of, component, faults)
+test_lists_are_whole, test_a_fault_breaks_each_claim = proofs(SUBJECTS)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from amaranth.hdl import Mux, Signal, unsigned
-from mutants import assert_each_can_break
 from narrowing import narrow
+from proofs import proofs
 from proving import Claims, assert_proved, needs_prover
 from stream_claims import claim_passage, surround
 
@@ -110,17 +110,7 @@ SUBJECTS = {
     posts: (Posts, [("late.eq(due - goes)", "late.eq(due)")]),
 }
 
-
-@pytest.mark.parametrize("claims_of", SUBJECTS)
-def test_columns_keep_their_limits_and_end(claims_of):
-    component, _ = SUBJECTS[claims_of]
-    assert_proved(claims_of(component))
-
-
-@pytest.mark.parametrize("claims_of", SUBJECTS)
-def test_a_fault_breaks_each_claim(claims_of):
-    component, faults = SUBJECTS[claims_of]
-    assert_each_can_break(claims_of, component, faults)
+test_columns_keep_their_limits_and_end, test_a_fault_breaks_each_claim = proofs(SUBJECTS)
 
 
 @pytest.mark.long

@@ -5,10 +5,9 @@ Items have one bit: no queue looks at them, so what holds for two different item
 
 from __future__ import annotations
 
-import pytest
 from amaranth.hdl import Signal, unsigned
-from mutants import assert_each_can_break
-from proving import Claims, assert_proved, needs_prover
+from proofs import proofs
+from proving import Claims, needs_prover
 from stream_claims import claim_passage, surround
 
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
@@ -90,30 +89,30 @@ def fork(component, outlet=0):
 
 
 SUBJECTS = {
-    MemoryQueue: (
-        memory_queue,
+    memory_queue: (
+        MemoryQueue,
         [
             ("self.i.ready.eq(level != self._depth)", "self.i.ready.eq(1)"),
             ("(level != 0) | self.i.valid", "1"),
         ],
     ),
-    FallThroughQueue: (
-        fall_through_queue,
+    fall_through_queue: (
+        FallThroughQueue,
         [
             ("self.free.eq(held != self._depth)", "self.free.eq(1)"),
             ("queue.r_rdy, queue.r_data", "~self.push, queue.r_data"),
         ],
     ),
-    ReservedQueue: (
-        reserved_queue,
+    reserved_queue: (
+        ReservedQueue,
         [
             ("self.reserve - taken", "self.reserve - self.o.ready"),
             ("queue.r_en.eq(self.o.ready)", "queue.r_en.eq(1)"),
         ],
     ),
-    ReadBuffer: (read_buffer, [("(beside | ~taken)", "beside")]),
-    Fork: (
-        fork,
+    read_buffer: (ReadBuffer, [("(beside | ~taken)", "beside")]),
+    fork: (
+        Fork,
         [
             ("self.i.valid & ~had[number]", "self.i.valid"),
             ("(had | takes).all()", "takes.any()"),
@@ -122,14 +121,4 @@ SUBJECTS = {
     ),
 }
 
-
-@pytest.mark.parametrize("component", SUBJECTS)
-def test_nothing_is_lost_doubled_or_overtaken(component):
-    claims_of, _ = SUBJECTS[component]
-    assert_proved(claims_of(component))
-
-
-@pytest.mark.parametrize("component", SUBJECTS)
-def test_a_fault_breaks_each_claim(component):
-    claims_of, faults = SUBJECTS[component]
-    assert_each_can_break(claims_of, component, faults)
+test_nothing_is_lost_doubled_or_overtaken, test_a_fault_breaks_each_claim = proofs(SUBJECTS)

@@ -16,7 +16,6 @@ RESULTS = (
     None,
     errors.IdentityError,
     errors.BusError,
-    errors.OverflowedError,
     errors.ProgramError,
     errors.AbortedError,
     errors.BusyError,

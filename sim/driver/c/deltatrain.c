@@ -143,7 +143,6 @@ static enum deltatrain_result command(const struct deltatrain *machine, uint32_t
     TRY(write_register(machine, DELTATRAIN_CONTROL, control));
     TRY(wait_until_idle(machine, &status));
     if (status & (DELTATRAIN_STATUS_READ_ERROR_MASK | DELTATRAIN_STATUS_WRITE_ERROR_MASK)) return DELTATRAIN_BUS;
-    if (status & DELTATRAIN_STATUS_OVERFLOW_MASK) return DELTATRAIN_OVERFLOW;
     if (status & DELTATRAIN_STATUS_PROGRAM_ERROR_MASK) return DELTATRAIN_PROGRAM;
     if (status & DELTATRAIN_STATUS_ABORTED_MASK) return DELTATRAIN_ABORTED;
     return DELTATRAIN_OK;

@@ -13,7 +13,6 @@ enum deltatrain_result {
     DELTATRAIN_OK = 0,
     DELTATRAIN_IDENTITY, /* the machine is another one than the program is for, or of another version */
     DELTATRAIN_BUS,      /* the bus of the registers, or the memory, answered with an error */
-    DELTATRAIN_OVERFLOW, /* more fired than the machine's lists hold: the results are void */
     DELTATRAIN_PROGRAM,  /* the machine did not understand its program */
     DELTATRAIN_ABORTED,  /* the run was aborted */
     DELTATRAIN_BUSY,     /* something else runs, and nothing was written where it works */

@@ -7,7 +7,7 @@ from textwrap import indent
 
 from deltatrain.rtl.tile import RESET_CYCLES
 from deltatrain.sim.gates.export.bench_memory import memory
-from deltatrain.sim.gates.export.bench_plan import LOCAL, BenchPlan
+from deltatrain.sim.gates.export.bench_plan import BenchPlan, LocalMemory
 from deltatrain.sim.gates.export.verilog_text import bits, block, constant, task
 from deltatrain.sim.gates.ports import StreamPort
 
@@ -54,7 +54,7 @@ def bench(plan: BenchPlan) -> str:
         _constants(plan),
         *(_source(plan, stream) for stream in sources),
         *(_sink(plan, stream) for stream in plan.ports.sinks.values()),
-        *(_local_memory(plan, name) for name in plan.local),
+        *(_local_memory(plan, memory) for memory in plan.local),
         _instance(plan),
         memory(plan),
         "// --- A cycle: what is due is offered, what is asked is answered, maybe at once; then the clock rises.\n",
@@ -106,11 +106,11 @@ def _sink(plan: BenchPlan, stream: StreamPort) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _local_memory(plan: BenchPlan, name: str) -> str:
-    """Declare what the tile's memory of matrices must hold at the end."""
-    words = f"{name}__host_words"
+def _local_memory(plan: BenchPlan, memory: LocalMemory) -> str:
+    """Declare what a tile's memory of matrices must hold at the end."""
+    words = f"{memory.name}__host_words"
     width = bits(plan.ports.sinks[words].payload.width)
-    return f"reg {width} {name}_after [0:{plan.item_count(words) - 1}];\n"
+    return f"reg {width} {memory.name}_after [0:{plan.item_count(words) - 1}];\n"
 
 
 def _instance(plan: BenchPlan) -> str:
@@ -158,17 +158,15 @@ def _read_files(plan: BenchPlan) -> str:
     files = {"memory_before": "memory", "memory_after": "memory_after"}
     files |= {f"{name}": f"{name}_items" for name in plan.commands}
     files |= {f"{name}_due": f"{name}_due" for name in plan.timed}
-    if "local_weights" in plan.local:
-        files["local_weights_before"] = "local_weights__host_writes_items"
-    files |= {f"{name}_after": f"{name}_after" for name in plan.local}
+    files |= {f"{memory.name}_before": f"{memory.writes}_items" for memory in plan.filled}
+    files |= {f"{memory.name}_after": f"{memory.name}_after" for memory in plan.local}
     return "".join(f'$readmemh("{file}.hex", {array});\n' for file, array in files.items())
 
 
 def _run(plan: BenchPlan) -> str:
-    """Return reset, the filling of the tile's memory of W, and the step."""
+    """Return reset, the filling of the memory of W, tile after tile, and the step."""
     lines = ["repeat (2) begin settle; clock; end", "rst = 0;", _OWN_TILE.format(plan.identity)]
-    if "local_weights" in plan.local:
-        name = "local_weights__host_writes"
+    for name in (filled.writes for filled in plan.filled):
         lines.append(f"{name}_asked = {plan.item_count(name)};")
         lines.append(f"while ({name}_next < {name}_asked) begin settle; clock; end")
     lines += [f"{name}_asked = {plan.items.get(name, 0)};" for name in plan.commands]
@@ -181,7 +179,7 @@ def _run(plan: BenchPlan) -> str:
 def _compare(plan: BenchPlan) -> Iterator[str]:
     """Yield the comparisons: off-chip memory, matrices in the tile, cycles, counters."""
     yield _compared("MEMORY_BYTES", "memory", "memory_after", "off-chip memory, byte")
-    for name in plan.local:
+    for name, where in ((local.name, local.where) for local in plan.local):
         addresses, words = f"{name}__host_addresses", f"{name}__host_words"
         count, width = plan.item_count(words), plan.ports.sources[addresses].payload.width
         yield (
@@ -189,7 +187,7 @@ def _compare(plan: BenchPlan) -> Iterator[str]:
             f"{addresses}_asked = {count};\n"
             f"for (i = 0; i < {4 * count} && {words}_count < {count}; i = i + 1) begin clock; settle; end\n"
         )
-        yield _compared(str(count), f"{words}_items", f"{name}_after", f"{LOCAL[name]} in the tile, word")
+        yield _compared(str(count), f"{words}_items", f"{name}_after", f"{where}, word")
     checks = [_check("cycles", "cycles", plan.cycles)]
     for field in plan.counters:
         part = f"spent[{field.offset + field.width - 1}:{field.offset}]"

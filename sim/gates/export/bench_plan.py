@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +15,38 @@ from deltatrain.sim.gates.export.fields import Field
 from deltatrain.sim.gates.ports import Ports
 from deltatrain.sim.gates.tile_process import STOPS
 
-__all__ = ["LOCAL", "BenchPlan", "Post"]
+__all__ = ["BenchPlan", "LocalMemory", "Post"]
 
-LOCAL: dict[str, TensorKind] = {"local_weights": "weights", "local_gradients": "gradients"}
-"""Interfaces to the tile's memories of matrices, and what kind of matrices is there."""
+_LOCAL: dict[str, TensorKind] = {"local_weights": "weights", "local_gradients": "gradients"}
+"""Interfaces to a tile's memories of matrices, and what kind of matrices is there."""
+
+
+class LocalMemory(NamedTuple):
+    """A tile's memory of matrices.
+
+    Attributes
+    ----------
+    name
+        Its interface.
+    kind
+        Of the matrices that are there.
+    tile
+        Number of the tile, of several; None of one that is alone.
+    """
+
+    name: str
+    kind: TensorKind
+    tile: int | None
+
+    @property
+    def writes(self) -> str:
+        """The stream by which the host fills it."""
+        return f"{self.name}__host_writes"
+
+    @property
+    def where(self) -> str:
+        """What it is, in words."""
+        return f"{self.kind} in {'the tile' if self.tile is None else f'tile {self.tile}'}"
 
 
 class Post(NamedTuple):
@@ -112,14 +141,25 @@ class BenchPlan:
         return [name for name in self.ports.sources if "__" not in name and name not in self.timed]
 
     @cached_property
-    def local(self) -> list[str]:
-        """Those of `LOCAL` that the tile has."""
-        return [name for name in LOCAL if f"{name}__host_words" in self.ports.sinks]
+    def local(self) -> list[LocalMemory]:
+        """The memories of matrices, of W before those of dW, tile after tile."""
+        found = []
+        for interface, kind in _LOCAL.items():
+            pattern = re.compile(rf"({interface}(?:__(\d+))?)__host_words")
+            matches = [match for match in map(pattern.fullmatch, self.ports.sinks) if match]
+            found += [LocalMemory(match[1], kind, int(match[2]) if match[2] else None) for match in matches]
+        return found
+
+    @cached_property
+    def filled(self) -> list[LocalMemory]:
+        """Those of `local` that the host fills: dW in a tile begin as zeros, as they are."""
+        return [memory for memory in self.local if memory.kind == "weights"]
 
     @cached_property
     def driven(self) -> list[str]:
-        """Streams into the tile that are offered anything: dW in the tile begin as zeros, as they are."""
-        return [name for name in self.ports.sources if name != "local_gradients__host_writes"]
+        """Streams into the tile that are offered anything."""
+        never = {memory.writes for memory in self.local if memory not in self.filled}
+        return [name for name in self.ports.sources if name not in never]
 
     @cached_property
     def requests(self) -> list[str]:

@@ -12,7 +12,7 @@ from deltatrain.rtl.tile import checksum
 from deltatrain.sim.gates import layout
 from deltatrain.sim.gates.engines import Engine
 from deltatrain.sim.gates.export.bench import bench
-from deltatrain.sim.gates.export.bench_plan import LOCAL, BenchPlan
+from deltatrain.sim.gates.export.bench_plan import BenchPlan, LocalMemory
 from deltatrain.sim.gates.export.fields import fields_of
 from deltatrain.sim.gates.export.limits import limits
 from deltatrain.sim.gates.export.parameters import parameters
@@ -28,7 +28,8 @@ from deltatrain.sim.gates.step import NumberedStep
 __all__ = ["check", "exported"]
 
 README = """\
-The tile of a machine in Verilog-2001 (tile.v, module tile, one clock, synchronous reset), and one training step for it.
+The tile of a machine, or its tiles and the exchange between them, in Verilog-2001 (tile.v, module tile, one clock,
+synchronous reset), and one training step for it.
 
 tile_tb.v        runs the step against off-chip memory, compares matrices, cycles and counters, prints PASS or FAIL
 *.hex            what it reads: commands of each unit, memory images before and after, when memory answers
@@ -131,10 +132,9 @@ class _Files:
             "memory_after": _hex(images.remote(matrices), 8),
             **{name: self._payloads(name) for name in self._plan.commands},
             **{f"{name}_due": self._due(name) for name in self._plan.timed},
-            **{f"{name}_after": self._local(name, matrices) for name in self._plan.local},
+            **{f"{memory.name}_before": self._payloads(memory.writes) for memory in self._plan.filled},
+            **{f"{memory.name}_after": self._local(memory, matrices) for memory in self._plan.local},
         }
-        if "local_weights" in self._plan.local:
-            found["local_weights_before"] = self._payloads("local_weights__host_writes")
         files = {f"{name}.hex": content for name, content in found.items()}
         return files | {"tile_tb.v": bench(self._plan).encode()}
 
@@ -147,11 +147,11 @@ class _Files:
         """Return the cycle of the program in which each item of a stream into the tile is due."""
         return _hex((due - self._recording.origin for due, _ in self._recording.offers[port]), 32)
 
-    def _local(self, name: str, matrices: Mapping[str, Integers]) -> bytes:
-        """Return the words of a memory of matrices in the tile."""
-        kind, formats = LOCAL[name], self._engine.formats
-        width = (formats.weight_gradient if kind == "gradients" else formats.weight).bits
-        words = self._images.local(matrices, kind).tolist()
+    def _local(self, memory: LocalMemory, matrices: Mapping[str, Integers]) -> bytes:
+        """Return the words of a memory of matrices in a tile."""
+        formats = self._engine.formats
+        width = (formats.weight_gradient if memory.kind == "gradients" else formats.weight).bits
+        words = self._images.local(matrices, memory.kind, tile=memory.tile or 0).tolist()
         mask = (1 << width) - 1
         packed = (sum((value & mask) << (width * lane) for lane, value in enumerate(word)) for word in words)
         return _hex(packed, width * self._engine.lanes)

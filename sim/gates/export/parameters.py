@@ -9,8 +9,8 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import In
 
 from deltatrain.accel.cell_arithmetic import name_of
-from deltatrain.accel.program import PHASES, TILE_UNITS
-from deltatrain.rtl.commands.unit_counters import CAUSES
+from deltatrain.accel.counters import causes
+from deltatrain.accel.program import PHASES
 from deltatrain.rtl.tile import RESET_CYCLES
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.export.fields import fields_of
@@ -39,6 +39,7 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
     ``names`` says in which order the ports have units (``waits``, ``finishes``, ``done_counts``), phases
     (``spent.engine``) and what was waited for (``stall_cycles``).
     """
+    units = on_gates.layout.sizes.units
     return {
         "architecture": step.architecture.model_dump(mode="json"),
         "tile": on_gates.layout.sizes._asdict() | {"reset_cycles": RESET_CYCLES},
@@ -46,7 +47,7 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
         "matrices": _matrices(step, on_gates),
         "addresses": _addresses(step, on_gates.layout, on_gates.commands),
         "ports": _ports(on_gates),
-        "names": {"units": TILE_UNITS, "phases": PHASES, "causes": CAUSES},
+        "names": {"units": units, "phases": PHASES, "causes": causes(units)},
         "expected": {"tile_cycles": tile_cycles, "counters": ran.counters.model_dump(mode="json")},
     }
 
@@ -69,9 +70,10 @@ def _network(step: NumberedStep) -> dict[str, Any]:
 
 
 def _matrices(step: NumberedStep, on_gates: StepOnGates) -> list[dict[str, Any]]:
-    """Return where each matrix is: byte addresses off-chip, word addresses in the tile.
+    """Return where each matrix is: byte addresses off-chip, word addresses in the tile, the same in each of several.
 
-    A matrix lies column after column; a column is its blocks of rows, each padded to whole words.
+    A matrix lies column after column; a column is its blocks of rows one behind the other, in whole words. Of several
+    tiles each has the rows of its own neurons, of the read-out the columns (`accel.tiles`).
     """
     images = Images(step, on_gates.layout, on_gates.commands)
     return [

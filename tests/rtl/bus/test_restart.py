@@ -111,6 +111,26 @@ def test_a_move_of_a_matrix_that_is_not_in_the_tile_ends_and_moves_nothing(machi
     assert bytes(bus.memory) == before
 
 
+@pytest.mark.parametrize("other", ["start", "reset_counters", *MOVES])
+def test_nothing_starts_in_a_write_that_aborts(machine, other):
+    bus, driver, _ = machine
+    run_golden(driver, a_step(4))
+    before, counters = driver.read("status"), driver.counters()
+    driver.write("control", abort=1, **{other: 1})
+    for _ in range(40):
+        bus.tick()
+        assert bus.read32(REGISTERS["status"].address) == before
+    assert driver.counters() == counters
+
+
+def test_of_commands_in_one_write_the_lowest_runs(machine):
+    _, driver, _ = machine
+    driver.write("control", start=1, **dict.fromkeys(MOVES, 1))
+    while driver.read("status", "running"):
+        pass
+    assert driver.read("done_load") == sum(map(len, a_step(0).samples))
+
+
 def test_an_aborted_program_leaves_nothing_behind(machine):
     bus, driver, _ = machine
     rng, stopped = random.Random(5), 0

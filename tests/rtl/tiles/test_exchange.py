@@ -79,7 +79,7 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw):
-    tiles = draw(st.sampled_from([2, 4]))
+    tiles = draw(st.integers(2, 5))
     described = {
         "engine.lanes": LANES,
         "engine.formats.memory_overflow": draw(st.sampled_from(["wrap", "saturate"])),
@@ -279,8 +279,7 @@ def test_nothing_is_lost_where_sums_come_late(case, offers):
     ("sizes", "message"),
     [
         (SIZES._replace(tiles=2, weight_words=0), "weights, gradients and tape of several tiles must be local"),
-        (SIZES._replace(tiles=3), "tiles must be those of the machine, a power of two of at least 2, not 3"),
-        (SIZES, "tiles must be those of the machine, a power of two of at least 2, not 1"),
+        (SIZES, "tiles must be those of the machine, at least 2, not 1"),
     ],
 )
 def test_machines_that_do_not_exist(sizes, message):

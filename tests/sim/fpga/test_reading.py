@@ -33,6 +33,7 @@ def read(name: str) -> Any:
         ("tile.counts.done_TRELLIS_FF_Q", "counts"),
         ("tile.x_memory.0.0.0", "x_memory"),
         ("tile.engine_unit.lanes.matvec_t.tree.sum_LUT4_Z", "engine_unit.lanes"),
+        ("tile.tile_1.engine_unit.begin.later_LUT4_Z", "tile_1.engine_unit"),
         ("$flatten\\tile.\\engine_unit.\\begin.$procdff$22", "engine_unit.begin"),
     ],
 )

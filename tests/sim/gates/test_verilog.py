@@ -33,6 +33,7 @@ MACHINE = {**dict.fromkeys(LANES, 2), "dma.bytes_per_cycle": 4, "engine.formats.
 HOMES = {
     "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
     "local": {"placement.weights": "local", "placement.gradients": "local"},
+    "tiles": {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 2},
 }
 WORKLOAD = {"cell": "delta_rnn", "hidden": [5, 3], "training.batch": 2, "synthetic.steps": 2}
 SEED = 5
@@ -94,10 +95,11 @@ def test_the_bench_passes_in_icarus_and_finds_every_slip(folder, tmp_path):
     copy = compiled_copy(folder, tmp_path)
     ran = in_icarus(copy)
     assert ran.returncode == 0 and re.search(r"^PASS: \d+ cycles", ran.stdout, re.MULTILINE), ran.stdout
-    slips = {"memory_after": 0, "load_words_due": 1}  # which of its lines is changed
-    slips |= {
-        "local": {"local_weights_before": 0, "local_weights_after": 3, "local_gradients_after": 2},
-        "remote": {"memory_before": 1, "weights_due": -1},
+    anywhere = {"memory_after": 0, "load_words_due": 1}  # which of its lines is changed
+    slips = {
+        "local": anywhere | {"local_weights_before": 0, "local_weights_after": 3, "local_gradients_after": 2},
+        "remote": anywhere | {"memory_before": 1, "weights_due": -1},
+        "tiles": {"local_weights__1_before": 1, "local_gradients__2_after": 1},
     }[folder.name]
     for name, line in slips.items():
         path = copy / f"{name}.hex"
@@ -132,6 +134,7 @@ def test_the_bench_passes_in_verilator(folder, tmp_path):
     assert ran.returncode != 0 and "FAIL: off-chip memory, byte 0 is" in ran.stdout
 
 
+@pytest.mark.parametrize("folder", ["local", "remote"], indirect=True)  # several tiles: in tests/agreement
 def test_no_lint_of_width_or_latch(folder):
     needs("verilator")
     command = ["verilator", "--lint-only", "-Wall", *(f"-Wno-{kind}" for kind in IGNORED), "tile.v"]
@@ -162,7 +165,8 @@ def test_parameters_tell_what_every_command_says(folder):
     step = drawn_step(machine, trace, trace.recorded[-1], SEED)
     of_unit = Commands(step, Layout(step.program, step.shape, step.network.readout)).of_unit
     assert ("fetch__payload" in parameters["ports"]) == (folder.name == "remote")
-    for unit in ("encoder", "engine", "elementwise", "load", *(["fetch"] if folder.name == "remote" else [])):
+    own = {"remote": ["fetch"], "tiles": ["exchange"]}.get(folder.name, [])
+    for unit in ("encoder", "engine", "elementwise", "load", *own):
         fields = parameters["ports"][f"{unit}__payload"]["fields"]
         lines = (folder / f"{unit}.hex").read_text().split()
         commands = of_unit[unit]
@@ -182,6 +186,7 @@ def wanted(told, path):
     return int(getattr(told, "value", told))
 
 
+@pytest.mark.parametrize("folder", ["local", "remote"], indirect=True)  # of several tiles each has a share
 def test_parameters_tell_where_every_matrix_is(folder):
     parameters = json.loads((folder / "parameters.json").read_text())
     machine = Architecture.named("tiny", MACHINE | HOMES[folder.name])
