@@ -38,6 +38,9 @@ BESIDE = "float_"
 THIS_MACHINE, ANOTHER_MACHINE = "the machine", "another machine"
 """Whose numbers a network was trained in: `training.numbers` of a result."""
 
+WHOLE_TRAINING = ("training.seconds", "training.energy_j", "training.remote_bytes", "training.error")
+"""Columns of a sweep that tell what a whole training costs, from some of its steps, and the error of its energy."""
+
 STORED = {
     "x": "inputs, x",
     "M": "additions to the delta memory, M",
@@ -111,8 +114,8 @@ def origin_of_column(column: str, fidelity: str, columns: Collection[str] = ()) 
     learned = origin_of_learned(columns)
     origins = {"machine": DESCRIBED, "workload": DESCRIBED, "training": learned}
     origins |= dict.fromkeys(FLOAT_FIGURES, learned) | {BESIDE + name: MEASURED for name in FLOAT_FIGURES}
-    origins |= dict.fromkeys(("energy", "energy_j", "area", "area_mm2"), MODELLED)
-    return origins.get(column.partition(".")[0], origin_of(fidelity))
+    origins |= dict.fromkeys(("energy", "energy_j", "area", "area_mm2", *WHOLE_TRAINING), MODELLED)
+    return origins.get(column) or origins.get(column.partition(".")[0], origin_of(fidelity))
 
 
 def recorded_words(workload: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ _SHARES = frozenset(
         "of_roof",
         "hit_share",
         "dense_hit_share",
+        "error",
     }
 )
 _RATIOS = frozenset({"speedup", "saving", "energy_times", "area_times"})

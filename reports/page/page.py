@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from importlib import resources
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from deltatrain.accel.footing import differences, warning
 from deltatrain.accel.origin import FLOAT_ACCURACY, NO_DENSE, ORIGINS, figure_title, figures_in, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
-from deltatrain.reports import palette
 from deltatrain.reports.bottleneck import bottleneck
+from deltatrain.reports.page import frame
 from deltatrain.reports.page import sweep as sweeps
 from deltatrain.reports.page.contents import Contents, Run, Sweep
 from deltatrain.reports.page.headline import headline
 from deltatrain.reports.page.sections import sections
 from deltatrain.reports.page.table import Table, fields, of_rows
 from deltatrain.reports.table import ratio
-
-_STEPS = 8  # of the colours that stand for numbers
 
 # joined to one module in this order: a file may use what earlier ones define
 _SCRIPTS = ("theme", "sorting", "words", "elements", "saving")
@@ -36,7 +30,7 @@ def render(contents: Contents) -> str:
     explored = [_sweep(position, sweep) for position, sweep in enumerate(contents.sweeps)]
     origins = {card.origin for part in (*runs, *explored) for card in part["cards"]}
     return (
-        _environment()
+        frame.environment()
         .get_template("page.html")
         .render(
             name=contents.title,
@@ -45,23 +39,13 @@ def render(contents: Contents) -> str:
             sweeps=explored,
             overview=_overview(contents.runs),
             origins={name: words for name, words in ORIGINS.items() if name in origins},
-            style=Markup(f"{_colours()}{_text('style.css')}"),
-            script=_script(
+            style=frame.style(),
+            script=frame.script(
                 _SCRIPTS
                 + (_SCHEDULE_SCRIPTS if any(run.schedule for run in contents.runs) else ())
                 + (_SWEEP_SCRIPTS if explored else ())
             ),
         )
-    )
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("deltatrain.reports.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
 
 
@@ -155,30 +139,3 @@ def _figures(training: dict[str, Any]) -> dict[str, tuple[str, float]]:
     """Return what the figures of a training are called, and their values, by whose they are and the figure's name."""
     titles = {name: figure_title(name, training) for name in figures_in(training)}
     return {f"{title}.{name}": (title, float(training[name])) for name, title in titles.items()}
-
-
-def _colours() -> str:
-    """Return the palettes as variables of the style sheet: light, and dark for screens or readers that ask for it."""
-    light, dark = (
-        "".join(f"--{name}:{colour};" for name, colour in colours.items()) for colours in (palette.LIGHT, palette.DARK)
-    )
-    kinds = [f".{kind}{{--colour:var(--{kind})}}" for kind in palette.LIGHT if kind.startswith("line-")]
-    kinds += [f".{cause}{{--colour:var(--cause-{cause})}}" for cause in palette.CAUSE_LABELS]
-    kinds += [f".{kind}{{--colour:var(--{kind})}}" for kind in ("delta", "dense")]
-    kinds += [
-        f".ramp-{step}{{--colour:color-mix(in oklab,var(--seq-high) {100 * step // (_STEPS - 1)}%,var(--seq-low))}}"
-        for step in range(_STEPS)
-    ]
-    return (
-        f":root{{{light}color-scheme:light}}"
-        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
-        f":root[data-theme=dark]{{{dark}color-scheme:dark}}" + "".join(kinds)
-    )
-
-
-def _script(names: tuple[str, ...]) -> Markup:
-    return Markup("\n").join(Markup(_text(f"scripts/{name}.js")) for name in names)
-
-
-def _text(name: str) -> str:
-    return resources.files("deltatrain.reports.page").joinpath(name).read_text(encoding="utf-8")

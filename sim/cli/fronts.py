@@ -40,19 +40,19 @@ def cell(column: str, value: Any) -> str:
 
 def front_table(folder: Path) -> RenderableType:
     """Return the front of a sweep. Fields are shortened to the last parts of their paths that are unique."""
-    found, manifest = results.front(folder), Manifest.load(folder)
+    found, whole, manifest = results.front(folder), results.load_results(folder), Manifest.load(folder)
     rows = [[cell(name, value) for name, value in row.items()] for row in found.head(_MOST_ROWS).iter_rows(named=True)]
     objectives = ", ".join(f"{way} {name}" for name, way in manifest.objectives.items())
     more = (
         f" The first {_MOST_ROWS} of {found.height} points; all of them: --json." if found.height > _MOST_ROWS else ""
     )
     note = f"{objectives}. No other point of the sweep is better in one and as good in all.{more}"
-    note = "\n".join([note, *_how_found(manifest, results.models_of(results.load_results(folder)))])
+    note = "\n".join([note, *_how_found(manifest, results.models_of(whole))])
     fields = [name for name in found.columns if name.startswith(("machine.", "workload."))]
     names = short(fields)
     return table(
         f"Front of {manifest.name}, {manifest.fidelity}",
-        [names.get(name, _title(name, found.columns)).replace("_", " ") for name in found.columns],
+        [names.get(name, _title(name, whole.columns)).replace("_", " ") for name in found.columns],
         rows,
         note,
     )

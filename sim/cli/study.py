@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -12,14 +12,22 @@ from deltatrain.sim.cli import choices
 from deltatrain.sim.cli.interruption import StoppedError
 from deltatrain.sim.cli.output import TEXT, Output, csv_text
 
+if TYPE_CHECKING:
+    from deltatrain.sim.studies import Study
+    from deltatrain.sim.studies._table import Row
+
 
 def command(
-    name: Annotated[str, Parameter(name="NAME", help="A study's name, or `list` for all of them.")],
+    name: Annotated[str, Parameter(name="NAME", help="A study's name, `all`, or `list` for their names.")],
     /,
     *,
     small: Annotated[bool, Parameter(help="A minute's worth of it, to try.", show_default=False)] = False,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="Folder for table.csv and finished work. [default: out/NAME]")
+        Path | None,
+        Parameter(
+            name=["--out", "-o"],
+            help="Folder for table.csv and finished work; of `all`, for a folder of each. [default: out/NAME; out]",
+        ),
     ] = None,
     data: Annotated[
         Path | None, Parameter(name=["--data", "-d"], help="Train on the recordings there, not on the study's own set.")
@@ -29,37 +37,38 @@ def command(
     """Measure a published result again, and print the table beside what was published.
 
     Finished parts are kept in the output folder: started again, a study goes
-    on where it was stopped.
+    on where it was stopped. `all` does every study and writes one page,
+    published.html, of each published figure beside ours.
 
     For example:
 
       deltatrain study list
       deltatrain study speedup
       deltatrain study thresholds --small
+      deltatrain study all --small
       deltatrain study operations --out out/operations
       deltatrain study operations --data fluent_speech_commands_dataset --out out/fsc
     """
     from deltatrain.accel.documents import json_text
-    from deltatrain.accel.files import make_folder, replace_file
+    from deltatrain.accel.errors import ConfigError
+    from deltatrain.sim.cli import study_all
     from deltatrain.sim.cli.screen import table
     from deltatrain.sim.studies import STUDIES
 
     if name == "list":
         choices.command("studies", output=output)
         return
+    if name == "all":
+        if data is not None:
+            raise ConfigError(f"`study all` trains on each study's own recordings: leave --data {data} out")
+        study_all.command(out or Path("out"), small, output)
+        return
     member = STUDIES.load(name)
     settings, note = member.SMALL_SETTINGS if small else member.SETTINGS, member.ABOUT
     if data is not None:
         settings, note = _trained_on(data, name, settings), f"Trained on {data}, and on no other set. {note}"
     folder = out or Path("out") / name
-    make_folder(folder)
-    try:
-        with output.stages() as stages:
-            rows = member.rows(settings, folder, stages)
-    except KeyboardInterrupt:
-        kept = f"what was finished is kept in {folder}, and the same command goes on from there"
-        raise StoppedError(advice=kept if any(folder.iterdir()) else "") from None
-    replace_file(folder / "table.csv", csv_text(rows).encode())
+    rows = measured(member, settings, folder, output)
     columns = list(rows[0])
     text_columns = len(list(takewhile(lambda column: all(isinstance(row[column], str) for row in rows), columns)))
     cells = [[str(row[column]) for column in columns] for row in rows]
@@ -70,6 +79,21 @@ def command(
         json=lambda: json_text(rows, indent=1),
         rows=lambda: rows,
     )
+
+
+def measured(member: Study, settings: Any, folder: Path, output: Output) -> list[Row]:
+    """Return the table of a study, which is left in `folder` too; stopped, it says that it can go on from there."""
+    from deltatrain.accel.files import make_folder, replace_file
+
+    make_folder(folder)
+    try:
+        with output.stages() as stages:
+            rows = member.rows(settings, folder, stages)
+    except KeyboardInterrupt:
+        kept = f"what was finished is kept in {folder}, and the same command goes on from there"
+        raise StoppedError(advice=kept if any(folder.iterdir()) else "") from None
+    replace_file(folder / "table.csv", csv_text(rows).encode())
+    return rows
 
 
 def _trained_on(data: Path, name: str, settings: Any) -> Any:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from deltatrain.sim.sweep.run import sweep
     from deltatrain.sim.verification import verify
     from deltatrain.sim.verilog_export import verilog
+    from deltatrain.sim.whole_training import whole_training
     from deltatrain.workloads.trace import Trace
     from deltatrain.workloads.workload import Workload
 
@@ -61,6 +62,7 @@ __all__ = [
     "train",
     "verify",
     "verilog",
+    "whole_training",
 ]
 
 __version__ = VERSION
@@ -87,6 +89,7 @@ _MODULES = {
     "sweep": "sim.sweep.run",
     "torch": "torch",
     "train": "sim.flow",
+    "whole_training": "sim.whole_training",
     "verify": "sim.verification",
     "verilog": "sim.verilog_export",
 }

@@ -15,7 +15,7 @@ from deltatrain.accel.described import beside, described, is_path
 from deltatrain.accel.description import Description, with_overrides
 from deltatrain.accel.errors import ConfigError, unknown_name
 from deltatrain.accel.files import AnyPath
-from deltatrain.accel.origin import FLOAT_FIGURES
+from deltatrain.accel.origin import FLOAT_FIGURES, WHOLE_TRAINING
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.sweep import energy_models, on_fpga
 from deltatrain.sim.sweep.axis import Axis
@@ -23,6 +23,7 @@ from deltatrain.sim.sweep.point import MACHINE, TRACE, WORKLOAD, Base, quantitie
 from deltatrain.sim.sweep.searches import SEARCHES
 from deltatrain.sim.sweep.space import Space
 from deltatrain.sim.sweep.spaces import SPACES
+from deltatrain.sim.whole_training import LEAST_STEPS
 from deltatrain.workloads.workload import Workload
 
 # `rtl` computes numbers and builds gates for each machine; these need a program alone
@@ -74,6 +75,7 @@ def _faults(space: Space) -> Iterator[str]:
     except ConfigError as error:
         yield from str(error).splitlines()
         return
+    yield from _faults_of_sampling(base)
     for path, axis in space.vary.items():
         yield from _faults_of_axis(path, axis, base)
     try:
@@ -127,6 +129,14 @@ def _faults_of_search(space: Space) -> Iterator[str]:
         yield f"vary makes a grid of {size:,} points, and a grid has at most {most}: take another search.kind"
 
 
+def _faults_of_sampling(base: Base) -> Iterator[str]:
+    asked = base.sampled_steps
+    if 0 < asked < LEAST_STEPS:
+        yield f"sampled_steps must be 0, for none, or {LEAST_STEPS} or more, not {asked}"
+    if asked and base.workload is not None and base.workload.get("synthetic"):
+        yield "sampled_steps must be 0 for a synthetic workload: nothing is trained whose cost could be told"
+
+
 def _faults_of_axis(path: str, axis: Axis, base: Base) -> Iterator[str]:
     """Yield faults in the values of one field. What does not fit another field is found point by point."""
     whose, _, field = path.partition(".")
@@ -171,6 +181,8 @@ def _unknown_column(table: str, name: str, known: tuple[str, ...]) -> str:
         return f"{table}.{name} is found only with dense = true"
     if name.startswith("fpga."):
         return f"{table}.{name} is found only with a table fpga"
+    if name in WHOLE_TRAINING:
+        return f"{table}.{name} is found only with sampled_steps, of {LEAST_STEPS} or more"
     return f"{table}.{name}: {unknown_name('column', name, known)}"
 
 

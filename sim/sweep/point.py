@@ -15,7 +15,7 @@ from deltatrain.accel.counters import Cause, Counters
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError, HostError, refuse
 from deltatrain.accel.files import scratch_folder
-from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES
+from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES, WHOLE_TRAINING
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
@@ -30,6 +30,7 @@ from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.on_fpga import OnFpga
 from deltatrain.sim.sweep.trained import forget_recordings, trained_trace
+from deltatrain.sim.whole_training import whole_training
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.machine_numbers import with_numbers_of
 from deltatrain.workloads.tables import MACHINE as NUMBERS_OF_MACHINE
@@ -89,6 +90,8 @@ class Base:
         Whether the dense twin is simulated too.
     fpga, clock_is_of_gates
         The FPGA that points are built for, if any, and whether the clock that they reach there is the machine's.
+    sampled_steps
+        How many recorded steps are simulated for the cost of the whole training; 0 if that is not asked for.
     files
         Name and SHA-256 of the TOML files that tables and values name, path and digest of recordings of one's own.
     """
@@ -101,6 +104,7 @@ class Base:
     files: tuple[tuple[str, str], ...] = ()
     fpga: OnFpga | None = None
     clock_is_of_gates: bool = False
+    sampled_steps: int = 0
 
     def tables(self, design: Design) -> tuple[dict[str, Any], dict[str, Any] | None, str | None]:
         """Return the tables of the machine and the workload of a point, and the name of its trace."""
@@ -117,7 +121,7 @@ class Base:
         """Return 16 hexadecimal digits of the SHA-256 of all that determines the point's row."""
         machine, workload, trace = self.tables(design)
         content = self._trace_digests[trace] if trace is not None else None
-        return _digest([self.fidelity, self.dense, machine, workload, content, *self.files, *self._built])
+        return _digest([self.fidelity, self.dense, machine, workload, content, *self.files, *self._asked])
 
     def value(self, path: str) -> Any:
         """Return the value of a field that is not varied; None if there is none."""
@@ -134,16 +138,17 @@ class Base:
             version=VERSION,
             prices=prices_digest(),
             fidelity=f"{self.fidelity} beside dense" if self.dense else self.fidelity,
-            machine=_digest([self.machine, *self._built]),
+            machine=_digest([self.machine, *self._asked]),
             workload=_digest([self.workload]),
             traces=_digest(sorted(self._trace_digests.values())),
             files=_digest([*self.files]),
         )
 
     @cached_property
-    def _built(self) -> list[Any]:
-        """What the columns of an FPGA stand on; empty where nothing is built."""
-        return [] if self.fpga is None else [self.clock_is_of_gates, *self.fpga.identity]
+    def _asked(self) -> list[Any]:
+        """What the columns of an FPGA and of whole trainings stand on; empty where there are none."""
+        built = [] if self.fpga is None else [self.clock_is_of_gates, *self.fpga.identity]
+        return built + (["sampled steps", self.sampled_steps] if self.sampled_steps else [])
 
     @cached_property
     def _trace_digests(self) -> dict[str, str]:
@@ -213,7 +218,14 @@ class Simulator:
         found = _columns(program, run, machine)
         if self._base.dense:
             found |= _beside_dense(run, DenseTwin(self._twin, machine, trace, step).counted())
+        if self._base.sampled_steps:
+            found |= self._as_a_whole(machine, trace)
         return found | built | _learned(trace)
+
+    def _as_a_whole(self, machine: Architecture, trace: Trace) -> Row:
+        """Return what the whole training costs."""
+        cost = whole_training(machine, trace, fidelity=self._base.fidelity, steps=self._base.sampled_steps)
+        return dict(zip(WHOLE_TRAINING, (*cost.total, cost.error.energy_j), strict=True))
 
     def _in_numbers_of(self, machine: Architecture, workload: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return the table of a workload with the machine's numbers, if it is to be trained in them."""
@@ -256,7 +268,11 @@ def quantities(base: Base) -> tuple[str, ...]:
     tiny = Base(Architecture.named("tiny", tables).model_dump(mode="json"), workload, (), "analytic", base.dense)
     found = Simulator(tiny).row({})
     numbers = (name for name, value in found.items() if isinstance(value, (int, float)))
-    return (*numbers, *(base.fpga.columns if base.fpga else ()), *sorted(_learned_columns(base)))
+    return (*numbers, *(base.fpga.columns if base.fpga else ()), *_whole_columns(base), *sorted(_learned_columns(base)))
+
+
+def _whole_columns(base: Base) -> tuple[str, ...]:
+    return WHOLE_TRAINING if base.sampled_steps else ()
 
 
 def _learned_columns(base: Base) -> set[str]:

@@ -94,6 +94,9 @@ class Space(Description):
         Whether each point is also simulated with every column fired, for a speed-up beside it.
     fpga
         The FPGA that each point's tile is built for too, for its area and clock beside it; None for none.
+    sampled_steps
+        How many recorded steps of each point's training are simulated, for time and energy of the whole training; 0
+        for none.
     fixed
         Values of fields that all points share, by dotted path (``machine.engine.lanes``, ``workload.hidden``). The
         clock may be ``"fpga"``: that of the gates.
@@ -115,6 +118,7 @@ class Space(Description):
     fidelity: str = "analytic"
     dense: bool = False
     fpga: OnFpga | None = None
+    sampled_steps: NonNegativeInt = 0
     fixed: dict[str, Any] = Field(default_factory=dict)
     vary: Annotated[dict[str, Axis], Field(min_length=1), _DOTTED]
     objectives: Annotated[dict[str, Direction], Field(min_length=1), _DOTTED]
@@ -159,6 +163,7 @@ class Space(Description):
             dense=self.dense,
             fpga=self.fpga,
             clock_is_of_gates=self.fixed.get(CLOCK) == OF_THE_GATES,
+            sampled_steps=self.sampled_steps,
             files=(*self._described_files(machine), *self._recordings(workload)),
         )
 

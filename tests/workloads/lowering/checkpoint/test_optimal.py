@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import exact_schedules
 import numpy as np
 import pytest
 from exhaustive_schedules import least_blocking_cycles, least_overlapped_cycles
@@ -49,6 +50,38 @@ def test_a_blocking_port_has_the_cheapest_schedule_of_all(case):
     except FitError:
         cycles = float("inf")
     assert cycles == least_blocking_cycles(*case)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_two_searches_of_all_schedules_agree(steps, seed):
+    case = few_steps(steps, seed)
+    found = exact_schedules.least_blocking_cycles(*case, 10**9)
+    assert found == min(10**9, least_blocking_cycles(*case))
+
+
+def assert_no_schedule_is_faster(case):
+    try:
+        cycles = blocking_cycles(optimal.blocking_schedule(*case), case[2])
+    except FitError:
+        cycles = 10**9
+    least = exact_schedules.least_blocking_cycles(*case, cycles)
+    if least is None:
+        pytest.skip("more configurations than the search may see")
+    assert cycles == least
+
+
+@pytest.mark.parametrize("steps", [4, 6, 8])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_blocking_port_has_the_cheapest_schedule_of_up_to_eight_steps(steps, seed):
+    assert_no_schedule_is_faster(few_steps(steps, seed))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("steps", range(4, exact_schedules.MOST_STEPS + 1))
+@pytest.mark.parametrize("seed", range(12))
+def test_a_blocking_port_has_the_cheapest_schedule_of_up_to_twelve_steps(steps, seed):
+    assert_no_schedule_is_faster(few_steps(steps, seed))
 
 
 @pytest.mark.parametrize("seed", range(10))
