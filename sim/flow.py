@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from deltatrain.accel.quantity import figure_words
 from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
 from deltatrain.sim.capabilities import against_recorded, against_simulating
+from deltatrain.sim.compiled_beside import memory_model_compiled_beside
 from deltatrain.sim.fidelity import label
 from deltatrain.sim.fitting import check_described
 from deltatrain.sim.machine.timeline_files import Recorder
@@ -96,7 +98,8 @@ def train_and_simulate(
     placed = fitted(architecture, workload, recordings)
     refuse(against_simulating(architecture, workload, fidelity, off_chip=placed.remote_bytes))
     folder = open_folder(out, workload.name, architecture.name)
-    trace = _traced(workload, recordings, folder, resume, progress)
+    with nullcontext() if recordings is None else memory_model_compiled_beside(architecture, fidelity):
+        trace = _traced(workload, recordings, folder, resume, progress)
     return _simulated(architecture, trace, fidelity, folder, progress, dense=dense, command=command), trace
 
 

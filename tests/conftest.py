@@ -48,8 +48,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile what simulations compile once for all worker processes, of which each would, before they start."""
     starts_workers = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if starts_workers and not config.getoption("collectonly"):
-        from deltatrain.accel.architecture import Architecture
-        from deltatrain.sim.run import simulate
-        from deltatrain.workloads.workload import Workload
+        from deltatrain.sim.compiled_beside import compile_memory_model
 
-        simulate(Architecture.named("edge"), Workload.named("tiny"))
+        compile_memory_model()

@@ -36,7 +36,11 @@ class _Announcement(Listener):
         self._told: set[str] = set()
 
     def on_start(self, event: Any) -> None:
-        line = self.lines.get(event.data["dispatcher"].py_func)
+        self.tell(event.data["dispatcher"].py_func)
+
+    def tell(self, function: Any) -> None:
+        """Tell that `function` is compiled, if it has a name, and if that was not told."""
+        line = self.lines.get(function)
         if line and line not in self._told and multiprocessing.parent_process() is None:
             self._told.add(line)
             sys.stderr.write(line + "\n")
@@ -70,6 +74,17 @@ def compiled(function: _Function, name: str = "", **options: Any) -> _Function:
         return cast(_Function, numba.njit(**options)(function))
     finally:
         _settings.CACHE_DIR = ""
+
+
+def would_be_kept(function: Any) -> bool:
+    """Return whether what `compiled` returned is not on disk yet, and will be once it is compiled."""
+    file = getattr(getattr(function, "_cache", None), "_cache_file", None)  # none where numba keeps nothing
+    return file is not None and not file._load_index()
+
+
+def announce(function: Any) -> None:
+    """Tell now that what `compiled` returned is compiled, because another process does it."""
+    _announcement.tell(function.py_func)
 
 
 def _kept(function: _Function, options: dict[str, Any]) -> _Function:

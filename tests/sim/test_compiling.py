@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deltatrain.workloads.compiling import would_be_kept
+
 _LOADED = """
 import sys
 from deltatrain.sim.cli import main
@@ -64,6 +66,32 @@ def test_what_takes_long_is_told_before_it_is_compiled_and_not_when_it_was_kept(
         assert said == ["compiling a model, once for this machine\n", ""]
     else:
         assert said == 2 * ["compiling a model, which this user may keep nowhere\n"]
+
+
+_BESIDE = """
+import os, subprocess, sys
+from deltatrain.workloads.compiling import announce, compiled, would_be_kept
+
+def twice(x):
+    return 2 * x
+
+function = compiled(twice, name="a model")
+before = would_be_kept(function)
+announce(function)
+announce(function)
+assert function(4) == 8
+print(before, would_be_kept(function))
+"""
+
+
+def test_what_is_not_on_disk_is_known_and_told_once(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_BESIDE)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}
+    ran = [subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment) for _ in range(2)]
+    assert [one.stdout for one in ran] == ["True False\n", "False False\n"]
+    assert [one.stderr for one in ran] == 2 * ["compiling a model, once for this machine\n"]
+    assert not would_be_kept(len)  # as all is where numba compiles nothing
 
 
 def test_where_numba_compiles_nothing_the_memory_model_says_so_and_the_rest_runs() -> None:
