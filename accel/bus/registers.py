@@ -178,7 +178,15 @@ def _control() -> Iterator[Register]:
             ),
             "What comes and leaves over a stream",
         ),
-        ("results_waiting", "read-only", _whole("packets", 8), "Packets of results that are whole and not taken"),
+        (
+            "results",
+            "read-only",
+            (
+                Field("made", 0, 16, "That became whole since the start"),
+                Field("waiting", 16, 8, "That are whole and not taken, of whichever run"),
+            ),
+            "Packets of results",
+        ),
     ]
     for number, (name, access, fields, meaning) in enumerate(registers):
         reset = 1 if name == "status" else 0

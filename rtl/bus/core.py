@@ -123,7 +123,7 @@ class Core(Component):
     def _give(self, m: Module, registers: Registers, control: RunControl) -> None:
         """Let results leave; what is whole outlives the run that made it."""
         m.submodules.results = results = Results(bits=self._result_bits, most=self._sizes.most_classes)
-        machine = self.machine
+        machine, fields = self.machine, REGISTERS["results"]
         connect_results(m, self, results.items)
         m.d.comb += [
             results.result.eq(machine.results),
@@ -131,7 +131,9 @@ class Core(Component):
             results.forgets.eq(control.clears),
             machine.results_have_room.eq(results.has_room),
             machine.streams_results.eq(registers.streams.bit_select(REGISTERS["streams"]["results"].low, 1)),
-            registers.results_waiting.eq(results.waiting),
+            registers.results.eq(
+                (results.made_count << fields["made"].low) | (results.waiting << fields["waiting"].low)
+            ),
         ]
 
     def _command(self, m: Module, registers: Registers, control: RunControl) -> None:

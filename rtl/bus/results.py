@@ -57,6 +57,8 @@ class Results(Component):
         The packets, in order.
     waiting : Out(range(PACKETS + 1))
         Packets that are whole and not taken.
+    made_count : Out(16)
+        Packets that became whole since `forgets` was high, modulo 2**16.
 
     Notes
     -----
@@ -76,6 +78,7 @@ class Results(Component):
                 "forgets": In(1),
                 "items": Out(stream.Signature(ResultItem(bits))),
                 "waiting": Out(range(PACKETS + 1)),
+                "made_count": Out(16),
             }
         )
 
@@ -108,10 +111,11 @@ class Results(Component):
             offered.eq(whole),
             taken.eq(taken + goes),
             begun.eq(begun + self.begins - made),
+            self.made_count.eq(self.made_count + made),
             self.waiting.eq(self.waiting + Mux(self.forgets, 0, made) - ends),
         ]
         with m.If(made):
             m.d.sync += whole.eq(written + 1)
         with m.If(self.forgets):
-            m.d.sync += [written.eq(whole), whole.eq(whole), begun.eq(0)]
+            m.d.sync += [written.eq(whole), whole.eq(whole), begun.eq(0), self.made_count.eq(0)]
         return m

@@ -227,7 +227,7 @@ class Driver:
         if not self._image.shape.forward_alone:
             raise ValueError("the program trains: a driver infers with one of a shape that runs forward alone")
         self.send(0, sequence)
-        for _ in range(self.read("results_waiting")):  # of a run that was stopped
+        for _ in range(self.read("results", "waiting")):  # of a run that was stopped
             self._bus.read_packet()
         self.write("streams", results=1)
         self.write("control", start=1)
@@ -242,7 +242,7 @@ class Driver:
         until = time.monotonic() + self._timeout_seconds
         while len(rows) < packets:
             status = self.read("status")
-            if self.read("results_waiting"):
+            if self.read("results", "made") > len(rows):
                 rows.append(np.frombuffer(self._bus.read_packet(), dtype=f"<i{self._image.result_bytes}"))
             elif REGISTERS["status"]["idle"].value(status):
                 break

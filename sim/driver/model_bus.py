@@ -65,7 +65,7 @@ class ModelBus(Bus):
             has_streams=(False, True),
         )
         self._values = {name: register.reset or 0 for name, register in REGISTERS.items()} | self._facts
-        self._packets = deque[bytes]()
+        self._packets, self._made = deque[bytes](), 0
         self._local: dict[TensorKind, bytearray] = {
             "weights": bytearray(engine.lanes * engine.formats.weight.bytes * first.sizes.weight_words),
             "gradients": bytearray(engine.lanes * engine.formats.weight_gradient.bytes * first.sizes.gradient_words),
@@ -81,8 +81,9 @@ class ModelBus(Bus):
     def read32(self, address: int) -> int:
         """Return the register at `address`; 0 where there is none."""
         register = self._register(address)
-        if register == "results_waiting":
-            return len(self._packets) & REGISTERS[register].mask
+        if register == "results":
+            waiting = min(len(self._packets), 0xFF)
+            return REGISTERS["results"].packed(made=self._made, waiting=waiting)
         return 0 if register is None or REGISTERS[register].access == "command" else self._values[register]
 
     def write32(self, address: int, value: int) -> None:
@@ -172,6 +173,7 @@ class ModelBus(Bus):
 
     def _run_program(self) -> str:
         """Run the program in memory as the golden model does."""
+        self._made = 0
         commands = bytes(self._at(self._values["program_address"], self._values["program_bytes"], "read_error"))
         image = next((image for image in self._images if _without_targets(image, commands) == image.commands), None)
         if image is None or any(self._values[f"finishes_{unit}"] != ops for unit, ops in image.finishes.items()):
@@ -209,6 +211,7 @@ class ModelBus(Bus):
     def _give(self, image: ProgramImage, logits: Integers) -> None:
         """Let a packet of results leave for each row, if any is to."""
         if REGISTERS["streams"]["results"].value(self._values["streams"]):
+            self._made += len(logits)
             self._packets += [row.astype(f"<i{image.result_bytes}").tobytes() for row in logits]
 
     def _network(self, image: ProgramImage) -> IntegerNetwork:

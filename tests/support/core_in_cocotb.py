@@ -8,25 +8,41 @@ import random
 from itertools import repeat
 
 import cocotb
+import numpy as np
 from cocotb.clock import Clock
 from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles
-from cocotbext.axi import AddressSpace, AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave, MemoryRegion
+from cocotbext.axi import (
+    AddressSpace,
+    AxiBus,
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiSlave,
+    AxiStreamBus,
+    AxiStreamSink,
+    MemoryRegion,
+)
+from components import unelaborated
 from core_on_bus import check_matrices, driver_on, image_of, train
 from two_lanes import a_step
 
 from deltatrain.accel.bus.registers import REGISTERS
 from deltatrain.sim.driver.errors import BusError
+from deltatrain.sim.driver.program_image import program_image
+from deltatrain.sim.driver.training_shape import TrainingShape
+from deltatrain.sim.gates.run import tile_for
+from deltatrain.workloads.training.integer_training import classify, forward
 
 SEED = int(os.environ.get("CORE_SEED", "1"))
 
 
 class CocotbBus:
-    """A driver's bus: registers through an AXI4-Lite manager, memory by the back door of the model."""
+    """Registers through an AXI4-Lite manager, packets from a sink, memory by the back door of the model."""
 
     def __init__(self, dut, memory):
         self._memory = memory
         self._registers = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.aclk, dut.aresetn, False)
+        self._results = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, dut.aresetn, False)
 
     def read32(self, address):
         return resume(self._registers.read_dword)(address)
@@ -37,6 +53,9 @@ class CocotbBus:
     def read_bytes(self, address, count):
         self._memory.mem.seek(address)
         return self._memory.mem.read(count)
+
+    def read_packet(self):
+        return bytes(resume(self._results.recv)().tdata)
 
     def write_bytes(self, address, data):
         self._memory.mem.seek(address)
@@ -71,6 +90,14 @@ def pauses(rng):
         yield from repeat(rng.random() < 0.3, rng.randrange(1, 4))
 
 
+def the_programs(step):
+    """Return the program of a step, and that of its first sample forward alone, for the same core."""
+    with unelaborated():
+        image = image_of(step)
+        tile = tile_for(step, image.sizes)
+        return image, program_image(TrainingShape.of(step).forward(len(step.samples[0])), tile)
+
+
 async def started(dut, image):
     """Start clock and models; return the bus of a driver and the memory."""
     logging.getLogger("cocotb").setLevel(logging.WARNING)
@@ -90,6 +117,7 @@ async def started(dut, image):
         slave.read_if.r_channel,
         bus._registers.read_if.r_channel,
         bus._registers.write_if.b_channel,
+        bus._results,
     ):
         channel.set_pause_generator(pauses(rng))
     await ClockCycles(dut.aclk, 3)
@@ -108,7 +136,7 @@ async def reset(dut):
 @cocotb.test()
 async def a_step_after_an_error_and_a_reset_in_flight(dut):
     step = a_step(SEED)
-    image = image_of(step)
+    image, alone = the_programs(step)
     bus, memory = await started(dut, image)
 
     @bridge
@@ -134,6 +162,10 @@ async def a_step_after_an_error_and_a_reset_in_flight(dut):
         train(driver, step)
         assert dut.irq.value
         check_matrices(driver, step)
+        infers, network, parameters = driver_on(bus, alone), step.network, step.golden.updated
+        for sample in (step.samples[0], -step.samples[0]):
+            expected = classify(network, parameters, forward(network, parameters, sample)[-1].h)
+            np.testing.assert_array_equal(infers.infer(sample), expected)
 
     await fails()
     await ClockCycles(dut.aclk, 100 + SEED % 400)

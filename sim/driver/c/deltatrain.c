@@ -247,14 +247,15 @@ static enum deltatrain_result read_results(const struct deltatrain *machine, int
     return DELTATRAIN_OK;
 }
 
-/* Wait until a packet of results is whole, or the machine is idle. */
-static enum deltatrain_result wait_for_packet(const struct deltatrain *machine, uint32_t *packets)
+/* Wait until more than `read` packets of results were made, or the machine is idle: tell whether they were. */
+static enum deltatrain_result wait_for_packet(const struct deltatrain *machine, uint32_t read, uint32_t *is_there)
 {
-    uint32_t polls, status;
+    uint32_t polls, status, made;
     for (polls = 0; polls < machine->most_polls; polls++) {
         TRY(read_register(machine, DELTATRAIN_STATUS, &status));
-        TRY(read_register(machine, DELTATRAIN_RESULTS_WAITING, packets));
-        if (*packets || status & DELTATRAIN_STATUS_IDLE_MASK) return DELTATRAIN_OK;
+        TRY(read_register(machine, DELTATRAIN_RESULTS, &made));
+        *is_there = (made & DELTATRAIN_RESULTS_MADE_MASK) >> DELTATRAIN_RESULTS_MADE_LOW > read;
+        if (*is_there || status & DELTATRAIN_STATUS_IDLE_MASK) return DELTATRAIN_OK;
     }
     return DELTATRAIN_TIMEOUT;
 }
@@ -262,15 +263,15 @@ static enum deltatrain_result wait_for_packet(const struct deltatrain *machine, 
 static enum deltatrain_result start_and_read(const struct deltatrain *machine, int64_t *results)
 {
     const struct deltatrain_program *program = machine->program;
-    uint32_t packet, waiting = 1, status;
+    uint32_t packet, is_there = 1, status;
     TRY(write_register(machine, DELTATRAIN_CONTROL, DELTATRAIN_CONTROL_START_MASK));
-    for (packet = 0; packet < program->packets && waiting; packet++) {
-        TRY(wait_for_packet(machine, &waiting));
-        if (waiting) TRY(read_results(machine, results + packet * program->packet_values, program->packet_values));
+    for (packet = 0; packet < program->packets && is_there; packet++) {
+        TRY(wait_for_packet(machine, packet, &is_there));
+        if (is_there) TRY(read_results(machine, results + packet * program->packet_values, program->packet_values));
     }
     TRY(wait_until_idle(machine, &status));
     TRY(how_it_ended(status));
-    return waiting ? DELTATRAIN_OK : DELTATRAIN_BUS;
+    return is_there ? DELTATRAIN_OK : DELTATRAIN_BUS;
 }
 
 enum deltatrain_result deltatrain_infer(
@@ -283,7 +284,8 @@ enum deltatrain_result deltatrain_infer(
     MUST(results.values && results.count == program->packets * program->packet_values);
     TRY(must_be_idle(machine));
     TRY(deltatrain_send(machine, 0, sequence));
-    TRY(read_register(machine, DELTATRAIN_RESULTS_WAITING, &waiting));
+    TRY(read_register(machine, DELTATRAIN_RESULTS, &waiting));
+    waiting = (waiting & DELTATRAIN_RESULTS_WAITING_MASK) >> DELTATRAIN_RESULTS_WAITING_LOW;
     while (waiting-- > 0) { /* of a run that was stopped */
         uint8_t dropped[8];
         uint32_t count;

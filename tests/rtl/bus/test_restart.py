@@ -117,15 +117,16 @@ def test_results_leave_whenever_they_are_taken(machine, readout, takes):
     for _ in range(3000):
         bus.tick()
     expected = [row for sample in step.golden.samples for row in sample.logits]
-    assert driver.read("results_waiting") == min(len(expected), PACKETS)
+    assert driver.read("results", "waiting") == min(len(expected), PACKETS)
     assert driver.read("status", "running") == (len(expected) > PACKETS), "it waits until there is room"
     for row in expected:
         np.testing.assert_array_equal(np.frombuffer(bus.read_packet(), dtype=f"<i{image.result_bytes}"), row)
     driver._check(driver._wait())
+    assert driver.read("results", "made") == len(expected)
     driver.write("streams", results=0)
     check_matrices(driver, step)
     driver.train_batch(step.samples, step.labels, 0)
-    assert not driver.read("results_waiting")
+    assert not driver.read("results", "waiting")
     first.load_program()
 
 
@@ -160,11 +161,11 @@ def test_an_abort_leaves_no_part_of_a_packet(machine):
         driver.abort()
         driver.write("streams", results=0)
         driver.clear_gradients()
-        waiting = driver.read("results_waiting")
+        waiting = driver.read("results", "waiting")
         seen.add(waiting)
         sizes = [len(bus.read_packet()) for _ in range(waiting)]
         assert sizes == [image.packets[1] * image.result_bytes] * waiting
-        assert not driver.read("results_waiting")
+        assert not driver.read("results", "waiting")
     assert len(seen) > 1
     run_golden(driver, step)
 

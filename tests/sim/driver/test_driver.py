@@ -254,6 +254,7 @@ def test_a_run_forward_that_fails_is_told_and_lets_nothing_leave_any_more(drives
 def test_packets_that_are_not_all_there_are_a_bus_error(drives, packets: list[bytes]):
     class Loses(ModelBus):
         def _give(self, image, logits) -> None:
+            self._made += len(packets)
             self._packets += packets
 
     step = random_step(TINY, "lstm", seed=3)
