@@ -41,7 +41,7 @@ def dealt_out(columns: NDArray[np.int32], arrays: int) -> Turns:
     """Return the turns in which `arrays` arrays take a list of columns, shape (n,)."""
     array = columns % arrays
     by_array = np.argsort(array, kind="stable")
-    counts = np.bincount(array, minlength=arrays)
+    counts = np.bincount(array)
     own = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts)  # its number among its array's
     order = np.lexsort((array[by_array], own))
     return Turns(by_array[order], own[order])
@@ -62,6 +62,7 @@ def most_of_an_array(listed: NDArray[np.bool_], arrays: int) -> Integers:
     The turns, shape (...).
     """
     width = listed.shape[-1]
+    arrays = max(1, min(arrays, width))  # further ones have no column
     dealt = np.zeros((*listed.shape[:-1], -(-width // arrays) * arrays), dtype=np.bool_)
     dealt[..., :width] = listed
     of_arrays = dealt.reshape(*listed.shape[:-1], -1, arrays).sum(axis=-2, dtype=np.int64)

@@ -21,7 +21,9 @@ from deltatrain.accel.pricing.arithmetic import adders
 from deltatrain.accel.pricing.run_energy import energy_j
 from deltatrain.accel.program import Program
 from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.workloads.lowering.lowering import lower_dense
 from deltatrain.workloads.lowering.matrix import lower_matrix
+from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.synthetic import uniform_masks
 
 _LISTS = st.lists(st.integers(0, 40), unique=True, max_size=30)
@@ -29,11 +31,11 @@ _LISTS = st.lists(st.integers(0, 40), unique=True, max_size=30)
 
 def _turns(columns: list[int], arrays: int) -> list[list[int]]:
     """Return the columns of each turn, array after array, from queues."""
-    queues = [[column for column in columns if column % arrays == array] for array in range(arrays)]
+    queues = [[column for column in columns if column % arrays == array] for array in range(min(arrays, 64))]
     return [[column for column in turn if column is not None] for turn in zip_longest(*queues)]
 
 
-@given(_LISTS, st.integers(1, 9))
+@given(_LISTS, st.integers(1, 9) | st.sampled_from([40, 41, 42, 1 << 16]))
 def test_each_array_takes_its_own_columns_in_their_order(columns: list[int], arrays: int) -> None:
     turns = _turns(columns, arrays)
     listed = np.array(columns, dtype=np.int32)
@@ -164,6 +166,16 @@ def test_a_machine_of_arrays_costs_their_adders_and_their_sums() -> None:
 def test_what_does_not_go_with_arrays_is_refused_by_name(changes, told) -> None:
     with pytest.raises(ConfigError, match=told):
         Architecture.named("tiny", {"engine.arrays": 2} | changes)
+
+
+def test_sums_of_all_arrays_but_the_first_have_room_in_local_memory() -> None:
+    shape = Shape.of("delta_lstm", 5, (6, 3), 2)
+    held = [
+        lower_dense(_tiny(arrays), shape, np.array([3]), "last").local_bytes.get("sums of arrays", 0)
+        for arrays in (1, 2, 4)
+    ]
+    word_bytes = 4 * _tiny(1).engine.formats.memory.bytes
+    assert held == [0, 6 * word_bytes, 3 * 6 * word_bytes]  # 24 rows are 6 words of 4
 
 
 def test_one_array_is_not_told() -> None:
