@@ -1,8 +1,9 @@
 """Arrays that take different columns: which takes which, and in how many turns all of them are through.
 
-Each of A arrays has P lanes. Column j is one of array j mod A: its words lie in that array's own SRAM, and no other
-array ever asks for them, so there is no crossbar between memory and lanes. A list dealt out by its order, one column to
-each array, would always be even, but any array would have to reach any column.
+Each of A arrays has P lanes. Column j is one of array j mod A: its words lie in that array's own banks of SRAM, and no
+other array ever asks for them. A list dealt out by its order, one column to each array, would always be even. But then
+columns of one array's banks would meet in a turn, and these give one word a cycle: the fullest would bound the op all
+the same, behind a crossbar. Columns from off-chip memory have no bank, but keep the rule: a matrix may live anywhere.
 
 Arrays keep in step. In a *turn* each takes the next of its own columns in the list, if there is one left, and all take
 word k of their columns in one cycle. So an op lasts as many turns as the array with the most columns needs, and the
@@ -78,11 +79,6 @@ def turns_of(columns: NDArray[np.int32], arrays: int) -> int:
 def of_first_columns(count: int, arrays: int) -> int:
     """Return the turns of a list of the columns 0 to `count` - 1."""
     return -(-count // arrays)
-
-
-def adder_stages(arrays: int) -> int:
-    """Return the depth of the tree that adds up the sums of all arrays."""
-    return (arrays - 1).bit_length()
 
 
 def sums_bytes(engine: Engine, words: int) -> int:
