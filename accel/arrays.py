@@ -1,8 +1,9 @@
 """Arrays that take different columns: which takes which, and in how many turns all of them are through.
 
-Each of A arrays has P lanes. Column j is one of array j mod A: its words lie in that array's own SRAM, and no other
-array ever asks for them, so there is no crossbar between memory and lanes. A list dealt out by its order, one column to
-each array, would always be even, but any array would have to reach any column.
+Each of A arrays has P lanes. Column j is one of array j mod A: its words lie in that array's own banks of SRAM, and no
+other array ever asks for them. A list dealt out by its order, one column to each array, would always be even. But then
+columns of one array's banks would meet in a turn, and these give one word a cycle: the fullest would bound the op all
+the same, behind a crossbar. Columns from off-chip memory have no bank, but keep the rule: a matrix may live anywhere.
 
 Arrays keep in step. In a *turn* each takes the next of its own columns in the list, if there is one left, and all take
 word k of their columns in one cycle. So an op lasts as many turns as the array with the most columns needs, and the
@@ -41,7 +42,7 @@ def dealt_out(columns: NDArray[np.int32], arrays: int) -> Turns:
     """Return the turns in which `arrays` arrays take a list of columns, shape (n,)."""
     array = columns % arrays
     by_array = np.argsort(array, kind="stable")
-    counts = np.bincount(array, minlength=arrays)
+    counts = np.bincount(array)
     own = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts)  # its number among its array's
     order = np.lexsort((array[by_array], own))
     return Turns(by_array[order], own[order])
@@ -62,6 +63,7 @@ def most_of_an_array(listed: NDArray[np.bool_], arrays: int) -> Integers:
     The turns, shape (...).
     """
     width = listed.shape[-1]
+    arrays = max(1, min(arrays, width))  # further ones have no column
     dealt = np.zeros((*listed.shape[:-1], -(-width // arrays) * arrays), dtype=np.bool_)
     dealt[..., :width] = listed
     of_arrays = dealt.reshape(*listed.shape[:-1], -1, arrays).sum(axis=-2, dtype=np.int64)
@@ -77,11 +79,6 @@ def turns_of(columns: NDArray[np.int32], arrays: int) -> int:
 def of_first_columns(count: int, arrays: int) -> int:
     """Return the turns of a list of the columns 0 to `count` - 1."""
     return -(-count // arrays)
-
-
-def adder_stages(arrays: int) -> int:
-    """Return the depth of the tree that adds up the sums of all arrays."""
-    return (arrays - 1).bit_length()
 
 
 def sums_bytes(engine: Engine, words: int) -> int:

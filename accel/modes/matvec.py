@@ -7,7 +7,6 @@ then their sums (`accel.arrays`): M must wrap there, so that no order matters.
 
 from __future__ import annotations
 
-from deltatrain.accel.arrays import adder_stages
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import Integers, accumulate
@@ -59,11 +58,11 @@ def issue_cycles(count: Counts, words: Counts) -> Counts:
 def drain_cycles(engine: Engine, tiles: Tiles = ONE_TILE) -> int:
     """Return the depth of the lanes' pipeline, with the adder tree of `matvec_t` and the storing of what it made.
 
-    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.unit`. The tree over
-    the arrays stands before the addition to M, which is a cycle shorter than the tree over the lanes with what is
-    behind it: so it tells only where there are more than twice as many arrays as lanes.
+    It is the same for all modes of the lanes, so that ops are done in their order; see `rtl.lanes.unit`. Several arrays
+    have another tree, over their sums and in front of M: it takes longer than the tree over an array's lanes, and the
+    rounding behind that, if there are more arrays than lanes.
     """
-    return 5 + max((engine.lanes - 1).bit_length(), adder_stages(engine.arrays) - 1) + SOON_CYCLES
+    return 5 + (max(engine.lanes, engine.arrays) - 1).bit_length() + SOON_CYCLES
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

@@ -51,7 +51,8 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     Columns: ``network``, "delta" or "dense"; ``occupancy_%``; ``hidden``; ``arrays``, ``lanes`` of each; ``words`` of a
     column; ``kilocycles``; of the multipliers' cycles ``used_%``, ``no_row_%``, ``no_column_%`` and ``waits_%``; used
     in each phase, ``FP_used_%``, ``BP_used_%``, ``WG_used_%``; ``dealt_by_order_%``, how long the lanes would be busy
-    if columns were dealt out by their order in the list, over how long they are.
+    if columns were dealt out by their order in the list, from memory that reads any of them at once, over how long they
+    are.
     """
     points = [
         (network, occupancy, hidden)

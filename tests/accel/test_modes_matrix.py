@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import matvec, matvec_t, outer, update, update_decay, update_momentum
+from deltatrain.accel.number import fit
 from deltatrain.workloads.optimisers import sgd
 
 any_formats = st.from_type(Formats)
@@ -50,6 +51,21 @@ def test_memory_runs_backwards_exactly_where_it_wraps(integers_in, case):
     delta = integers_in(rng, formats.activation, (fired,))
     memory = integers_in(rng, formats.memory, (width * blocks,))
     assert (matvec.undo(matvec.result(memory, W, delta, formats), W, delta, formats) == memory).all()
+
+
+@given(cases(), st.integers(1, 5))
+def test_sums_of_arrays_add_up_to_memory_where_it_wraps(integers_in, case, arrays):
+    """Each array adds up its own columns, the first onto M; then a tree adds up all of them (`accel.arrays`)."""
+    formats, rng, width, blocks, fired, _ = case
+    formats = formats.model_copy(update={"memory_overflow": "wrap"})
+    W = integers_in(rng, formats.weight, (width * blocks, fired))
+    delta = integers_in(rng, formats.activation, (fired,))
+    memory, array = integers_in(rng, formats.memory, (width * blocks,)), rng.permutation(fired) % arrays
+    sums = [
+        matvec.result(memory if one == 0 else np.zeros_like(memory), W[:, array == one], delta[array == one], formats)
+        for one in range(arrays)
+    ]
+    assert (fit(np.sum(sums, axis=0), formats.memory) == matvec.result(memory, W, delta, formats)).all()
 
 
 @given(any_formats)
