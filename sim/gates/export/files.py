@@ -111,7 +111,6 @@ class _Files:
             ports=ports,
             identity=checksum(tile.made_from),
             formats=formats,
-            lanes=self._engine.lanes,
             inputs={
                 "learning_rate": step.learning_rate & rate,
                 "finishes": pack(tile.finishes.shape(), on_gates.commands.finishes),
