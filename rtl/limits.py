@@ -93,12 +93,12 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
             f"rows are shared out, not {overflow!r}"
         )
-    return reasons + [
-        f"the gates of several tiles need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {home!r} with {architecture.local.bytes}"
-        for use, home in architecture.homes.items()
-        if use in off_chip
-    ]
+    if "tape" in off_chip:
+        reasons.append(
+            "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
+            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
+        )
+    return reasons
 
 
 def _tape_limits(engine: Engine) -> list[str]:

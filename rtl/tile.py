@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, stream
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data
 from amaranth.lib.memory import Memory, WritePort
-from amaranth.lib.wiring import Component, In, Member, Out, Signature, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import SOON_CYCLES
@@ -21,6 +21,7 @@ from deltatrain.rtl.lists.choice import ListChoice
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
+from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.rtl.parts.delay import delayed
@@ -108,7 +109,7 @@ class Tile(Component):
         self._engine_description = engine
         self.sizes, self._gives_results = sizes, gives_results
         self._weights_are_remote, self._gradients_are_remote = not sizes.weight_words, not sizes.gradient_words
-        remote = self._weights_are_remote or self._gradients_are_remote
+        remote = (self._weights_are_remote or self._gradients_are_remote) and not sizes.is_part  # tiles share the fetch
         tape = {"lookups": _LOOKUPS, "word_entries": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         self._engine = EngineUnit(engine=engine, sizes=sizes)
@@ -164,14 +165,12 @@ class Tile(Component):
             members["local_gradients"] = gradients
         if self._fetch is None:
             return members
-        members["fetch_requests"] = self._fetch.signature.members["requests"]
-        if self._weights_are_remote:
-            names = ("weights", "new_weights", "posts_weights", "weights_written")
-            members |= zip(names, _remote_members(self._fetch.weights, weights.signature), strict=True)
-        if self._gradients_are_remote:
-            names = ("weight_gradients", "new_weight_gradients", "posts_gradients", "gradients_written")
-            members |= zip(names, _remote_members(self._fetch.gradients, gradients.signature), strict=True)
-        return members
+        return members | matrix_members(self._fetch, {name: lanes.signature for name, lanes in self._lanes().items()})
+
+    def _lanes(self) -> dict[str, Any]:
+        """Return the lanes' words of each kind of matrix that lives off-chip."""
+        remote = {"weights": self._weights_are_remote, "gradients": self._gradients_are_remote}
+        return {name: getattr(self._engine, name) for name, lives in remote.items() if lives}
 
     def _tape_members(self) -> dict[str, object]:
         """Return the ports to a tape in off-chip memory."""
@@ -209,7 +208,7 @@ class Tile(Component):
         self._command(m)
         self._count(m, self._run(m))
         if self._fetch is not None:
-            self._connect_fetch(m, self._fetch)
+            connect_matrices(m, self._fetch, self, self._lanes())
         if self._store is not None:
             self._connect_tape(m, self._store)
         self._connect_lists(m)
@@ -319,28 +318,3 @@ class Tile(Component):
             connect(m, table, looked_up)
         connect(m, elementwise.stored, store.memories)
         connect(m, elementwise.loaded, load.memories)
-
-    def _connect_fetch(self, m: Module, fetch: FetchUnit) -> None:
-        """Join fetch, lanes and the ports to off-chip memory."""
-        connect(m, fetch.requests, flipped(self.fetch_requests))
-        if self._weights_are_remote:
-            ports = (self.weights, self.new_weights, self.posts_weights, self.weights_written)
-            _connect_remote(m, fetch.weights, self._engine.weights, *ports)
-        if self._gradients_are_remote:
-            ports = (self.weight_gradients, self.new_weight_gradients, self.posts_gradients, self.gradients_written)
-            _connect_remote(m, fetch.gradients, self._engine.gradients, *ports)
-
-
-def _remote_members(fetched: Any, words: Signature) -> tuple[Member, Member, Member, Member]:
-    """Return the tile's ports to an off-chip matrix: words, new words, posts, and how many words are written."""
-    written = In(stream.Signature(fetched.written.shape()))
-    return words.members["words"], words.members["new_words"], fetched.signature.members["posts"], written
-
-
-def _connect_remote(m: Module, fetched: Any, lanes: Any, words: Any, new_words: Any, posts: Any, written: Any) -> None:
-    """Connect those ports, in their order, with the fetch and the lanes."""
-    connect(m, flipped(words), fetched.words)
-    connect(m, fetched.lane_words, lanes.words)
-    connect(m, lanes.new_words, flipped(new_words))
-    connect(m, fetched.posts, flipped(posts))
-    m.d.comb += [written.ready.eq(1), fetched.written.eq(Mux(written.valid, written.payload, 0))]

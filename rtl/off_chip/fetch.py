@@ -87,6 +87,8 @@ class Fetch(Component):
         Most bytes that all segments hold together; at least two words of each matrix that is off-chip.
     weights, gradients
         Whether W, dW live off-chip. The port of one that does not is absent.
+    tiles
+        Tiles that have a part of each column: a word has P values of each.
 
     Attributes
     ----------
@@ -108,8 +110,8 @@ class Fetch(Component):
         Those of the two ports that are there, by name.
     """
 
-    def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool) -> None:
-        formats, lanes = engine.formats, engine.lanes
+    def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool, tiles: int = 1) -> None:
+        formats, lanes = engine.formats, engine.lanes * tiles
         kinds = {
             "weights": (Matrix.WEIGHTS, formats.weight),
             "gradients": (Matrix.WEIGHT_GRADIENTS, formats.weight_gradient),

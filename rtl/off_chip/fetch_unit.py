@@ -46,9 +46,9 @@ class FetchUnit(Component):
     Parameters
     ----------
     engine, dma
-        Formats, lanes, and the column buffer.
+        Formats, lanes, and the column buffer of a tile.
     sizes
-        Of the tile's memories; W and dW are off-chip where they have no words.
+        Of the tile's memories; W and dW are off-chip where they have no words. Several tiles share one such unit.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class FetchUnit(Component):
 
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
         activation = engine.formats.activation
-        self._op = FetchOp(sizes)
+        self._op, self._units = FetchOp(sizes), sizes.units
         self._reader = EntryReader(
             value_bits=activation.bits,
             lanes=engine.lanes,
@@ -77,16 +77,17 @@ class FetchUnit(Component):
         )
         self._fetch = Fetch(
             engine=engine,
-            buffer_bytes=dma.buffer_bytes,
+            buffer_bytes=dma.buffer_bytes * sizes.tiles,
             weights=not sizes.weight_words,
             gradients=not sizes.gradient_words,
+            tiles=sizes.tiles,
         )
         fetched = self._fetch.signature.members
         super().__init__(
             {
-                "commands": In(stream.Signature(command(self._op))),
-                "soon_counts": In(counts_layout()),
-                "ready_counts": In(counts_layout()),
+                "commands": In(stream.Signature(command(self._op, self._units))),
+                "soon_counts": In(counts_layout(self._units)),
+                "ready_counts": In(counts_layout(self._units)),
                 "running": In(1),
                 "lists": self._reader.signature.members["lists"],
                 "requests": fetched["requests"],
@@ -99,8 +100,8 @@ class FetchUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Let the reader begin early and the requests begin in time."""
         m = Module()
-        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, later=unsigned(1))
-        m.submodules.start = start = Wait(unsigned(1))
+        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, later=unsigned(1), units=self._units)
+        m.submodules.start = start = Wait(unsigned(1), self._units)
         m.submodules.reader = reader = self._reader
         m.submodules.fetch = fetch = self._fetch
         shape = ColumnsOp()

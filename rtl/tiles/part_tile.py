@@ -51,6 +51,8 @@ class PartTile(Tile):
         From `rtl.commands.waits.DoneCounts`.
     barrier : Out(BARRIER)
         Whether the encoder can end its op, and whether all can.
+    lane_weights, lane_gradients : Out(MatrixWords)
+        The lanes' words of W and of dW, each present if those live off-chip.
     """
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes, part: Part) -> None:
@@ -71,11 +73,17 @@ class PartTile(Tile):
             "barrier": Out(BARRIER),
         }
 
+    def _matrix_members(self) -> dict[str, object]:
+        words = {f"lane_{name}": self._engine.signature.members[name] for name in self._lanes()}
+        return super()._matrix_members() | words
+
     def elaborate(self, platform: object) -> Module:
         """Add to the tile what it shares with others."""
         m = super().elaborate(platform)
         self._give(m)
         self._take_logits(m)
+        for name, lanes in self._lanes().items():
+            connect(m, flipped(getattr(self, f"lane_{name}")), lanes)
         between, arrival = self._engine.between, self.arrival
         connect(m, between.sum_counts, flipped(self.sum_counts))
         connect(m, self._encoder.barrier, flipped(self.barrier))

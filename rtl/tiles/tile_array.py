@@ -12,17 +12,24 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
+from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
+from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.tile import IDENTITY_BITS, RESET_CYCLES, checksum
 from deltatrain.rtl.tiles.exchange import Exchange
 from deltatrain.rtl.tiles.fork import Fork
 from deltatrain.rtl.tiles.part import Part
 from deltatrain.rtl.tiles.part_tile import PartTile
+from deltatrain.rtl.tiles.received_lists import ReceivedLists
+from deltatrain.rtl.tiles.shared_columns import SharedColumns
 
 __all__ = ["TileArray"]
 
 _COMMANDED = ("encoder", "engine", "elementwise", "load")
 """Units of which each tile has one; all get the same commands."""
+
+_LOCAL = ("local_weights", "local_gradients")
+"""Ports to matrices that live in the tiles."""
 
 _AS_OF_A_TILE = (
     "start",
@@ -37,10 +44,10 @@ _AS_OF_A_TILE = (
 
 
 class TileArray(Component):
-    """Trains like a `rtl.tile.Tile`, with weights, gradients and tape in the tiles.
+    """Trains like a `rtl.tile.Tile`, with the tape in the tiles.
 
-    An op begins in all tiles in the same cycle, and is done in all in the same cycle. So the first tile's counts hold
-    for all.
+    One fetch asks for columns of all tiles, as for those of one tile with the lanes of all. An op begins in all tiles
+    in the same cycle, and is done in all in the same cycle. So the first tile's counts hold for all.
 
     Parameters
     ----------
@@ -60,7 +67,9 @@ class TileArray(Component):
     encoder, engine, elementwise, exchange, load : In(stream.Signature(command(...)))
         The commands of each unit.
     local_weights, local_gradients : Out(Signature).array(n)
-        The host's access to each tile's matrices.
+        The host's access to each tile's matrices; each present if those are local.
+    fetch, fetch_requests, weights, new_weights, posts_weights, weights_written, ...
+        As in `rtl.tile`, present where matrices live off-chip. A word has P values of each tile, tile after tile.
     spent : Out(StructLayout)
         Busy and stalled cycles of each unit, of the engine by phase.
     start, learning_rate, load_requests, load_words, finishes, finished, done_counts, cycles
@@ -71,13 +80,14 @@ class TileArray(Component):
         n = sizes.tiles
         if n != architecture.tiles.count or n < 2:
             raise ValueError(f"tiles must be those of the machine, at least 2, not {n}")
-        if sizes.tape_is_remote or not (sizes.weight_words and sizes.gradient_words):
-            raise ValueError("weights, gradients and tape of several tiles must be local")
+        if sizes.tape_is_remote:
+            raise ValueError("the tape of several tiles must be local")
         self.made_from = f"{architecture.digest()} {cell} {sizes}"
         self.sizes = sizes
         parts = [Part(number, n, architecture.engine.lanes) for number in range(n)]
         self._tiles = [PartTile(architecture=architecture, cell=cell, sizes=sizes, part=part) for part in parts]
         self._exchange = Exchange(architecture=architecture, sizes=sizes)
+        self._share_columns(architecture)
         tile = self._tiles[0].signature.members
         phases = dict.fromkeys(sizes.units[:-1], 1) | {"engine": len(PHASES)}  # no tape is stored
         super().__init__(
@@ -85,11 +95,34 @@ class TileArray(Component):
                 **{name: tile[name] for name in (*_COMMANDED, *_AS_OF_A_TILE, *sizes.update_factors)},
                 "exchange": self._exchange.signature.members["commands"],
                 "identity": Out(IDENTITY_BITS),
-                "local_weights": Out(tile["local_weights"].signature).array(n),
-                "local_gradients": Out(tile["local_gradients"].signature).array(n),
+                **{name: Out(tile[name].signature).array(n) for name in _LOCAL if name in tile},
+                **self._fetch_members(),
                 "spent": Out(data.StructLayout({name: spent_layout(phases[name], sizes.units) for name in phases})),
             }
         )
+
+    def _share_columns(self, architecture: Architecture) -> None:
+        """Make what tiles share of matrices that live off-chip, if any does."""
+        engine, sizes = architecture.engine, self.sizes
+        of_kind = {
+            "weights": (sizes.weight_words, engine.formats.weight.bits),
+            "gradients": (sizes.gradient_words, engine.formats.weight_gradient_bits),
+        }
+        self._columns = {
+            name: SharedColumns(value_bits=bits, lanes=engine.lanes, tiles=sizes.tiles)
+            for name, (words, bits) in of_kind.items()
+            if not words
+        }
+        self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if self._columns else None
+        first = Part(0, sizes.tiles, engine.lanes)
+        self._lists = ReceivedLists(formats=engine.formats, sizes=sizes, part=first)
+
+    def _fetch_members(self) -> dict[str, object]:
+        """Return the ports to matrices that live off-chip."""
+        if self._fetch is None:
+            return {}
+        lanes = {name: columns.together.signature for name, columns in self._columns.items()}
+        return {"fetch": self._fetch.signature.members["commands"], **matrix_members(self._fetch, lanes)}
 
     def elaborate(self, platform: object) -> Module:
         """Give all tiles the same commands, and join them."""
@@ -102,14 +135,16 @@ class TileArray(Component):
                 *(getattr(tile, name).eq(getattr(self, name)) for name in factors),
                 tile.finishes.eq(self.finishes),
             ]
-            connect(m, tile.local_weights, flipped(self.local_weights[number]))
-            connect(m, tile.local_gradients, flipped(self.local_gradients[number]))
+            for name in (name for name in _LOCAL if hasattr(self, name)):
+                connect(m, getattr(tile, name), flipped(getattr(self, name)[number]))
         self._command(m, "encoder", self.encoder, [tile.encoder for tile in self._tiles])
         self._command(m, "engine", self.engine, [tile.engine for tile in self._tiles])
         self._command(m, "elementwise", self.elementwise, [tile.elementwise for tile in self._tiles])
         self._command(m, "load", self.load, [tile.load for tile in self._tiles])
         self._load(m, first)
         self._join(m, first)
+        if self._fetch is not None:
+            self._fetch_columns(m, self._fetch, first)
         m.d.comb += [
             self.identity.eq(checksum(self.made_from)),
             self.finished.eq(first.finished),
@@ -158,3 +193,20 @@ class TileArray(Component):
                 tile.exchange_soon.eq(exchange.soon),
                 tile.arrival.eq(exchange.arrival),
             ]
+
+    def _fetch_columns(self, m: Module, fetch: FetchUnit, first: PartTile) -> None:
+        """Let one fetch read the lists as they come from all tiles, and deal out the columns that they name."""
+        m.submodules.fetch_unit, m.submodules.fetch_lists = fetch, self._lists
+        connect(m, flipped(self.fetch), fetch.commands)
+        connect(m, self._lists.read, fetch.lists)
+        m.d.comb += [
+            self._lists.arrival.eq(self._exchange.arrival),
+            fetch.running.eq(self._exchange.running),
+            fetch.soon_counts.eq(first.soon_counts),
+            fetch.ready_counts.eq(first.ready_counts),
+        ]
+        for name, columns in self._columns.items():
+            m.submodules[f"{name}_columns"] = columns
+            for number, tile in enumerate(self._tiles):
+                connect(m, columns.tiles[number], getattr(tile, f"lane_{name}"))
+        connect_matrices(m, fetch, self, {name: columns.together for name, columns in self._columns.items()})

@@ -340,7 +340,7 @@ class Commands:
         if not remote:
             return
         written = [self._last_writer.get(index, NO_OP) for index in indices]
-        capacity = self._step.architecture.dma.buffer_bytes
+        capacity = self._step.architecture.column_buffer_bytes
         back = bool(self._step.program.writes_back[row])
         columns: Fields = {
             "words": remote[0].words,
@@ -350,7 +350,7 @@ class Commands:
         for tensor in remote:
             columns |= {tensor.kind: 1, f"{tensor.kind}_address": tensor.address}
         source = fields["source"]
-        if source["kind"] == SourceKind.VECTOR:  # whose values the fetch does not need
+        if source["kind"] in (SourceKind.VECTOR, SourceKind.SHARE):  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}
         op = {"source": source, "columns": columns}
         self.order.append("fetch")

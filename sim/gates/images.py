@@ -45,7 +45,8 @@ class Images:
         image = bytearray(sum(program.remote_bytes.values()))
         for tensor in self._tensors:
             if tensor.remote:
-                data = to_bytes(self.words(matrices[tensor.name], tensor)[0], self.number(tensor))
+                words = np.moveaxis(self.words(matrices[tensor.name], tensor), 0, 1)  # of the tiles side by side
+                data = to_bytes(words, self.number(tensor))
                 image[tensor.address : tensor.address + len(data)] = data
         loads = (op["request"]["address"] for op in self._commands.loads_of_vectors)
         vectors = (vector for sample in self._step.samples for vector in sample)

@@ -63,7 +63,8 @@ class RemoteHost:
         formats = architecture.engine.formats
         self.memory = RemoteMemory(clock, architecture)
         self._clock = clock
-        self._lanes = architecture.engine.lanes
+        own, lanes = architecture.engine.lanes, architecture.lanes
+        self._lanes: dict[Kind, int] = {"weights": lanes, "gradients": lanes, "vectors": own, "tape": own}
         self._image = image
         self._announced: deque[int] = deque()
         self._formats: dict[Kind, NumberFormat] = {
@@ -114,8 +115,8 @@ class RemoteHost:
         self._image[self._checked(address, len(data))] = data
 
     def word_bytes(self, kind: Kind) -> int:
-        """Return the bytes of one word: a value for each lane."""
-        return self._lanes * self._formats[kind].bytes
+        """Return the bytes of one word: a value for each lane of a tile or, of a matrix, for each lane of all tiles."""
+        return self._lanes[kind] * self._formats[kind].bytes
 
     def _checked(self, address: int, size: int) -> slice:
         end = address + size
@@ -134,7 +135,7 @@ class RemoteHost:
         if self._is_dense(kind):
             data = bytes(self._image[self._checked(address, words * size)])
         else:
-            bits = self._lanes * self._formats[kind].bits
+            bits = self._lanes[kind] * self._formats[kind].bits
             payloads = (self._payload(address + word * size, kind) for word in range(words))
             data = b"".join(payload.to_bytes((bits + 7) // 8, "little") for payload in payloads)
         return np.frombuffer(data, dtype=np.uint8).reshape(words, -1)
@@ -143,7 +144,9 @@ class RemoteHost:
         number = self._formats[kind]
         data = self._image[self._checked(address, self.word_bytes(kind))]
         mask, size = (1 << number.bits) - 1, number.bytes
-        values = (int.from_bytes(data[lane * size : (lane + 1) * size], "little") & mask for lane in range(self._lanes))
+        values = (
+            int.from_bytes(data[lane * size : (lane + 1) * size], "little") & mask for lane in range(self._lanes[kind])
+        )
         return sum(value << (lane * number.bits) for lane, value in enumerate(values))
 
     def _bytes(self, payload: int, kind: Kind) -> bytes:
@@ -151,5 +154,5 @@ class RemoteHost:
         if self._is_dense(kind):
             return payload.to_bytes(self.word_bytes(kind), "little")
         mask, sign = (1 << number.bits) - 1, 1 << (number.bits - 1)
-        values = (payload >> (lane * number.bits) & mask for lane in range(self._lanes))
+        values = (payload >> (lane * number.bits) & mask for lane in range(self._lanes[kind]))
         return b"".join(((value ^ sign) - sign).to_bytes(number.bytes, "little", signed=True) for value in values)

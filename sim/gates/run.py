@@ -169,7 +169,8 @@ class StepOnGates:
             words = tensor.columns * tensor.words
             if tensor.remote:
                 data = image[tensor.address : tensor.address + tensor.bytes]
-                values = from_bytes(data, number)
+                of_words = from_bytes(data, number).reshape(words, -1, lanes)
+                values = np.moveaxis(of_words, 1, 0)
             else:
                 ports = self._local(tensor.kind)
                 read = [word for port in ports for word in self._read_local(simulation, port, index, words)]

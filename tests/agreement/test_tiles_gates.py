@@ -26,6 +26,9 @@ FEW_LANES = {
 }
 
 
+REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
+
+
 def machine(tiles, bytes_per_cycle=4, latency_cycles=1, **described):
     wires = {"tiles.exchange_bytes_per_cycle": bytes_per_cycle, "tiles.exchange_latency_cycles": latency_cycles}
     return Architecture.named("tiny", {"tiles.count": tiles} | wires | described)
@@ -39,6 +42,11 @@ def test_a_step_of_two_layers_on_tiles_of_two_lanes(cell, tiles, bytes_per_cycle
     architecture = machine(tiles, bytes_per_cycle, latency_cycles, **FEW_LANES)
     step = random_step(architecture, cell, seed=8, features=5, hidden=(5, 3), lengths=lengths, readout="every")
     check(step, AmaranthSimulation)
+
+
+def test_columns_of_all_tiles_from_one_memory():
+    architecture = machine(3, **FEW_LANES, **REMOTE)
+    check(random_step(architecture, "rnn", seed=8, hidden=(7,), lengths=(2, 1), readout="every"), AmaranthSimulation)
 
 
 def test_a_squared_loss_of_the_sum_over_tiles():
@@ -55,8 +63,6 @@ def test_a_squared_loss_of_the_sum_over_tiles():
             {"engine.formats.memory_overflow": "saturate"},
             "need engine.formats.memory_overflow = 'wrap', .* 'saturate'",
         ),
-        (2, {"placement.weights": "remote"}, r"several tiles need placement.weights = 'local', .*, not 'remote' with"),
-        (2, {"placement.gradients": "remote"}, r"need placement.gradients = 'local', .*, not 'remote' with 65536"),
         (2, {"placement.tape": "remote"}, r"several tiles need placement.tape = 'local', .*, not 'remote' with 65536"),
     ],
 )
@@ -104,11 +110,11 @@ def test_any_step_on_two_compiled_tiles_of_two_lanes():
 @pytest.mark.long  # to compile them takes up to 70 s of processor time
 @compiled
 @pytest.mark.parametrize(
-    ("cell", "readout", "tiles", "bytes_per_cycle", "latency_cycles"),
-    [("lstm", "every", 2, 2, 0), ("gru", "last", 3, 8, 4)],
+    ("cell", "readout", "tiles", "bytes_per_cycle", "latency_cycles", "homes"),
+    [("lstm", "every", 2, 2, 0, {}), ("gru", "last", 3, 8, 4, REMOTE)],
 )
-def test_any_step_on_compiled_tiles(cell, readout, tiles, bytes_per_cycle, latency_cycles):
-    architecture = machine(tiles, bytes_per_cycle, latency_cycles)
+def test_any_step_on_compiled_tiles(cell, readout, tiles, bytes_per_cycle, latency_cycles, homes):
+    architecture = machine(tiles, bytes_per_cycle, latency_cycles, **homes)
     check_any_step(
         architecture, cell, readout, {"features": 20, "hidden": (18, 13), "classes": 5, "lengths": (5, 5, 5)}
     )

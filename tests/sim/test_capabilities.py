@@ -140,7 +140,8 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("sparse weights", {}, SPARSE),
     ("a tape of codes (`few_bit`)", {}, {"few_bit.bits": 3}),
     ("several tiles", {"tiles.count": 3, **TILES}, {}),
-    ("tiles with matrices or a tape off-chip", {"tiles.count": 2, **TILES, "placement.weights": "remote"}, {}),
+    ("tiles with matrices off-chip", {"tiles.count": 2, **TILES, **APART}, {}),
+    ("tiles with a tape off-chip", {"tiles.count": 2, **TILES, "placement.tape": "remote"}, {}),
     ("tiles with sparse weights", {"tiles.count": 2, **TILES}, SPARSE),
     ("tiles with M that saturates", {"tiles.count": 2, **TILES, **SATURATES}, {}),
     ("`local.ports = 1`", {"local.ports": 1}, {}),
@@ -232,9 +233,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["few_bit must be left out", "did you mean 'segment'?"],
         ),
         (
-            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.local.bytes=2000"
+            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.placement.tape=remote"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles need placement.gradients = 'local'"],
+            ["the gates of several tiles need placement.tape = 'local'"],
         ),
         (
             "verilog --set workload.few_bit.bits=3 --set workload.sparsity.rule=static"

@@ -73,7 +73,6 @@ def bench(plan: BenchPlan) -> str:
 
 def _constants(plan: BenchPlan) -> str:
     return (
-        f"localparam LANES = {plan.lanes};\n"
         f"localparam MEMORY_BYTES = {plan.memory_bytes};\n"
         f"localparam CYCLES = {plan.cycles}; // that the step takes\n"
         f"localparam RESET_CYCLES = {RESET_CYCLES}; // from the rise of start to cycle 0\n\n"

@@ -27,40 +27,38 @@ def memory(plan: BenchPlan) -> str:
 
 def _read(plan: BenchPlan, name: str, number: NumberFormat) -> str:
     """Return the task that answers a request: words as memory holds them now, each to be offered when it is due."""
-    size, width = number.bytes, number.bits
+    size, width, lanes = number.bytes, number.bits, plan.lanes_of(name, number)
     lane = block(
-        "for (lane = 0; lane < LANES; lane = lane + 1)",
+        f"for (lane = 0; lane < {lanes}; lane = lane + 1)",
         f"for (part = 0; part < {size}; part = part + 1)\n"
-        f"  value[8 * part +: 8] = memory[address + (word * LANES + lane) * {size} + part];\n"
+        f"  value[8 * part +: 8] = memory[address + (word * {lanes} + lane) * {size} + part];\n"
         f"values[{width} * lane +: {width}] = value[{width - 1}:0];\n",
     )
     body = block("for (word = 0; word < words; word = word + 1)", lane + _push(plan, name, "values"))
-    return _memory_task(plan, f"read_{name}", body, number)
+    return _memory_task(f"read_{name}", body, number, lanes)
 
 
 def _take(plan: BenchPlan, name: str, post: Post) -> str:
     """Return the task that takes words which the tile has given and acknowledges them."""
-    size, width = post.number.bytes, post.number.bits
+    size, width, lanes = post.number.bytes, post.number.bits, plan.lanes_of(post.words, post.number)
     value = f"values[{width} * lane +: {width}]"
     if missing := 8 * size - width:
         value = f"{{{{{missing}{{values[{width} * lane + {width - 1}]}}}}, {value}}}"
     lane = block(
-        "for (lane = 0; lane < LANES; lane = lane + 1)",
+        f"for (lane = 0; lane < {lanes}; lane = lane + 1)",
         f"value = {value};\n"
         f"for (part = 0; part < {size}; part = part + 1)\n"
-        f"  memory[address + (word * LANES + lane) * {size} + part] = value[8 * part +: 8];\n",
+        f"  memory[address + (word * {lanes} + lane) * {size} + part] = value[8 * part +: 8];\n",
     )
     oldest = f"values = {post.words}_items[{post.words}_written];\n{post.words}_written = {post.words}_written + 1;\n"
     body = block("for (word = 0; word < words; word = word + 1)", oldest + lane)
     count = plan.ports.sources[post.written].payload.width
-    return _memory_task(plan, f"take_{name}", body + _push(plan, post.written, f"words[{count - 1}:0]"), post.number)
+    return _memory_task(f"take_{name}", body + _push(plan, post.written, f"words[{count - 1}:0]"), post.number, lanes)
 
 
-def _memory_task(plan: BenchPlan, name: str, body: str, number: NumberFormat) -> str:
+def _memory_task(name: str, body: str, number: NumberFormat, lanes: int) -> str:
     declarations = (
-        "integer word, lane, part;\n"
-        f"reg {bits(number.bits * plan.lanes)} values;\n"
-        f"reg {bits(8 * number.bytes)} value;\n"
+        f"integer word, lane, part;\nreg {bits(number.bits * lanes)} values;\nreg {bits(8 * number.bytes)} value;\n"
     )
     return task(name, body, inputs=("integer address", "integer words"), declarations=declarations)
 

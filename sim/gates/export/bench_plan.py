@@ -77,7 +77,7 @@ class BenchPlan:
         Of the tile.
     identity
         Of the tile, see `rtl.tile.Tile`.
-    formats, lanes
+    formats
         Of its engine.
     inputs
         What the plain inputs are, ``start`` left out.
@@ -96,7 +96,6 @@ class BenchPlan:
     ports: Ports
     identity: int
     formats: Formats
-    lanes: int
     inputs: Mapping[str, int]
     items: Mapping[str, int]
     taken: Mapping[str, int]
@@ -108,6 +107,11 @@ class BenchPlan:
     def item_count(self, name: str) -> int:
         """Return the size of the array that keeps a stream's items, in or out; an array has at least one."""
         return max(self.items.get(name, 0), self.taken.get(name, 0), 1)
+
+    def lanes_of(self, name: str, number: NumberFormat) -> int:
+        """Return the values of a word of a stream, in or out: of columns off-chip those of all tiles."""
+        streams = self.ports.sources if name in self.ports.sources else self.ports.sinks
+        return streams[name].payload.width // number.bits
 
     @cached_property
     def answers(self) -> dict[str, NumberFormat]:

@@ -110,7 +110,6 @@ class _Files:
             ports=ports,
             identity=checksum(tile.made_from),
             formats=formats,
-            lanes=self._engine.lanes,
             inputs={
                 **{name: of & ((1 << ports.inputs[name].width) - 1) for name, of in step.update_factors.items()},
                 "finishes": pack(tile.finishes.shape(), on_gates.commands.finishes),

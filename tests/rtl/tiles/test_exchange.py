@@ -294,7 +294,7 @@ def test_a_hundred_cases_of_both(case, data, offers):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        (SIZES._replace(tiles=2, weight_words=0), "weights, gradients and tape of several tiles must be local"),
+        (SIZES._replace(tiles=2, loaded_lists=2, loaded_entries=4), "the tape of several tiles must be local"),
         (SIZES, "tiles must be those of the machine, at least 2, not 1"),
     ],
 )
