@@ -44,7 +44,8 @@ def advise(
     train
         Whether networks with higher thresholds and with fewer weights are trained, too, which takes as long as the
         run's own training each time. Their traces stay in the folder ``advice``, so that an interrupted training goes
-        on. A workload that is made of statistics needs none: there less fires.
+        on, and those that are there are simulated in any case, with their accuracy. A workload that is made of
+        statistics needs none: there less fires.
     on_progress
         Told the stage, the share of it that is done, and what is being done.
 
@@ -64,7 +65,7 @@ def advise(
             f"{path if path.is_file() else 'the step'} is not what {place.result} is about, simulated again {differs}: "
             "name the trace that was simulated, or simulate it anew"
         )
-    trials = [*_machines(base), *_networks(base, place.path / ADVICE if train else None, on_progress)]
+    trials = [*_machines(base), *_networks(base, place.path / ADVICE, on_progress, train=train)]
     effects: list[Effect] = []
     refused: dict[str, str] = {}
     for number, trial in enumerate(trials):
@@ -153,33 +154,32 @@ def _machines(base: _Base) -> Iterator[_Trial]:
         yield _Trial(change.words, _prefixed("machine", change), cost)
 
 
-def _networks(base: _Base, kept: Path | None, on_progress: Progress) -> Iterator[_Trial]:
-    """Yield the changes of the workload; those that must be trained only with a folder `kept` for their traces."""
+def _networks(base: _Base, kept: Path, on_progress: Progress, *, train: bool) -> Iterator[_Trial]:
+    """Yield the changes of the workload; those that are trained only if they may be, or their trace is `kept`."""
     workload = base.trace.workload
-    traced: Callable[[Workload], Trace]
-    if workload.synthetic is not None:
-        changes, traced = of_statistics(workload, drawn=base.drawn), base.untrained
-    elif kept is not None:
-        changes, traced = of_network(workload), _trained_in(kept, on_progress)
-    else:
-        return
-    for change in changes:
+    for change in of_network(workload) if workload.synthetic is None else of_statistics(workload, drawn=base.drawn):
+        table = with_overrides(workload.model_dump(mode="json", exclude_none=True), change.fields)
+        changed = Workload.from_table(table)
+        folder = kept / changed.digest()[:12]
+        if changed.synthetic is None and not (train or OutputFolder(folder).trace.is_file()):
+            continue
 
-        def cost(change: Change = change) -> Cost:
-            table = with_overrides(workload.model_dump(mode="json", exclude_none=True), change.fields)
-            return base.cost(base.machine, traced(Workload.from_table(table)))
+        def cost(changed: Workload = changed, folder: Path = folder) -> Cost:
+            if changed.synthetic is not None:
+                return base.cost(base.machine, base.untrained(changed))
+            return base.cost(base.machine, _trained(changed, folder, on_progress))
 
         yield _Trial(change.words, _prefixed("workload", change), cost)
 
 
-def _trained_in(kept: Path, on_progress: Progress) -> Callable[[Workload], Trace]:
-    """Return what trains a network, in a folder of its own below `kept`, or goes on with it there."""
-
-    def traced(workload: Workload) -> Trace:
-        folder = kept / workload.digest()[:12]
-        return flow.train(workload, folder, resume=folder.is_dir(), on_progress=on_progress)
-
-    return traced
+def _trained(workload: Workload, folder: Path, on_progress: Progress) -> Trace:
+    """Return the trace of a network: what lies in the folder, or else it is trained there, from where that stopped."""
+    kept = OutputFolder(folder).trace
+    if kept.is_file():
+        found = Trace.load(kept)
+        if found.workload.digest() == workload.digest():
+            return found
+    return flow.train(workload, folder, resume=folder.is_dir(), on_progress=on_progress)
 
 
 def _prefixed(whose: str, change: Change) -> dict[str, Any]:

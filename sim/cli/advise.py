@@ -25,7 +25,10 @@ def command(
     *,
     train: Annotated[
         bool,
-        Parameter(help="Train networks with higher thresholds and fewer weights, too.", show_default=False),
+        Parameter(
+            help="Train networks with higher thresholds and fewer weights, too. They are kept, and shown from then on.",
+            show_default=False,
+        ),
     ] = False,
     output: Output = TEXT,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,6 +83,7 @@ def command(
     output.give(
         *summary(result),
         *([f"Written to {out}: result.json, figures"] if out else []),
+        *([_advice(out, trace)] if out else []),
         *map(_written, recorder.paths if recorder else []),
         json=lambda: result.model_dump_json(indent=1),
         rows=lambda: [flat(result)],
@@ -124,6 +126,11 @@ def _measured(result: Result, step: Trace, out: Path | None, output: Output) -> 
     with interruptible(), output.stages() as stages:
         stages("PyTorch", 0.0, "")
         return measure_and_keep(result, step, OutputFolder(out).result if out else None)
+
+
+def _advice(out: Path, trace: Path | None) -> str:
+    """Return the line with the command that says what would help."""
+    return f"What would help: {shlex.join(['deltatrain', 'advise', str(out), *([str(trace)] if trace else [])])}"
 
 
 def _written(path: Path) -> str:

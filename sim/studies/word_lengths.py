@@ -57,7 +57,9 @@ SETTINGS = _settings(
     {"weight": (14, 12, 10, 8), "activation": (10, 8, 6, 5), "gradient": (12, 10, 8, 6)},
 )
 SMALL_SETTINGS = _settings(
-    {"training.epochs": 2, "training.dense_epochs": 0}, (1,), {"weight": (10,), "activation": (8,), "gradient": (8,)}
+    {"training.epochs": 6, "training.dense_epochs": 0, "training.learning_rate": 0.02},  # learned by then, float too
+    (1,),
+    {"weight": (10,), "activation": (8,), "gradient": (8,)},
 )
 
 

@@ -29,7 +29,7 @@ class OnFpga(Description):
     Attributes
     ----------
     part
-        A name of `sim.fpga.parts.PARTS`.
+        The FPGA, as ``deltatrain fpga --part`` takes it.
     seeds
         How many seeds of place and route; the best one counts.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_what_a_machine_cannot_have_says_why(tmp_path):
     assert not set(advice.refused) & {effect.change for effect in advice.effects}
 
 
-def test_trained_networks_are_changed_by_training_them(tmp_path):
+def test_trained_networks_are_changed_by_training_them(tmp_path, capsys):
     folder = tmp_path / "run"
     words = [
         "--set",
@@ -140,6 +141,12 @@ def test_trained_networks_are_changed_by_training_them(tmp_path):
     assert len(kept) == 3
     again = dt.advise(folder, train=True)  # goes on from what is kept: equal, and nothing is trained twice
     assert again == trained
+    assert dt.advise(folder) == trained  # what was trained is shown without being asked for, with its accuracy
+    shutil.rmtree(kept[0])
+    assert len(dt.advise(folder).effects) == len(trained.effects) - 1
+    assert main(["simulate", str(folder / "trace.npz"), "-f", "analytic", "-q", "-o", str(tmp_path / "again")]) == 0
+    told = capsys.readouterr().out
+    assert f"What would help: deltatrain advise {tmp_path / 'again'} {folder / 'trace.npz'}" in " ".join(told.split())
 
 
 def test_thresholds_of_zero_stay_and_sparse_networks_are_not_thinned():

@@ -72,6 +72,14 @@ def test_json_is_the_front_and_nothing_else(deltatrain, space, tmp_path):
     assert json.loads(swept.stdout) == json.loads(again.stdout) == front(tmp_path / "out").to_dicts()
 
 
+@pytest.mark.parametrize("change", ["machine.engine.lanes=4", "workload.training.batch=4"])
+def test_a_field_that_a_space_must_fix_or_vary_is_told_how(change, capsys):
+    field, value = change.split("=")
+    assert main(["sweep", "edge_memory", "--set", change]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert change in line and f"`fixed.{change}`" in line and f"`vary.{field}=[{value}, ...]`" in line
+
+
 def test_a_space_may_be_changed(deltatrain, space, tmp_path):
     changes = ["--set", "search.kind=random", "-s", "search.points=4", "-s", "fixed.machine.engine.elementwise_lanes=2"]
     ran = deltatrain("sweep", space, "-o", tmp_path / "out", "--workers", 1, *changes)
