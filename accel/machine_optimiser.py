@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from deltatrain.accel.description import Description, NonNegativeFloat
-from deltatrain.accel.modes import update_mode
+from deltatrain.accel.description import Description, NonNegativeFloat, PositiveFloat, not_there
+from deltatrain.accel.modes import update_products
 
 
 class MachineOptimiser(Description):
@@ -21,10 +21,15 @@ class MachineOptimiser(Description):
     weight_decay
         What of the weights is added to the gradient of the mean loss, as torch.optim.SGD has it
         (`accel.modes.update_decay`).
+    clip_norm
+        The Euclidean norm of the gradient of the mean loss, over all weights together, from which on the learning rate
+        is lowered so that the step gets no longer (`accel.modes.norm`). Left out, nothing is clipped. A gradient that
+        dW holds together with a velocity cannot be clipped: then `momentum` and `weight_decay` must be 0.
     """
 
     momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     weight_decay: NonNegativeFloat = 0.0
+    clip_norm: PositiveFloat | None = Field(default=None, exclude_if=not_there)
 
     @property
     def mode(self) -> str:
@@ -34,14 +39,28 @@ class MachineOptimiser(Description):
         return "update_momentum" if self.momentum else "update"
 
     @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that work on dW of each matrix, one after the other: the last one updates the weights."""
+        return (self.mode,) if self.clip_norm is None else ("norm", self.mode)
+
+    @property
     def products(self) -> int:
         """Products of each weight in an update."""
-        return update_mode(self.mode).PRODUCTS
+        return update_products(self.modes)
 
     @property
     def remembers(self) -> bool:
         """Whether a step depends on the steps before it, by more than the weights."""
         return self.mode != "update"
+
+    @model_validator(mode="after")
+    def _gradient_is_alone_where_it_is_clipped(self) -> Self:
+        if self.clip_norm is not None and self.remembers:
+            raise ValueError(
+                f"clip_norm must be left out with momentum or weight_decay, not {self.clip_norm:g}: dW then holds more "
+                "than the gradient"
+            )
+        return self
 
     @property
     def words(self) -> str:

@@ -37,7 +37,7 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
 
 def update_limits(optimiser: MachineOptimiser) -> list[str]:
     """Return why there are no gates of a machine that updates weights by this optimiser."""
-    if optimiser.mode in _UPDATES:
+    if set(optimiser.modes) <= set(_UPDATES):
         return []
     return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 

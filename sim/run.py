@@ -17,6 +17,7 @@ from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.latency import Latency
+from deltatrain.accel.modes import update_products
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.origin import ANOTHER_MACHINE, ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
 from deltatrain.accel.pricing.area import area
@@ -105,7 +106,7 @@ def simulate(
         check_twin(architecture, shape_of(trace), step.lengths, trace.workload.readout)
     tell = _shared(program, twin, on_progress)
     counted = _counted(member, program, engine, observe, tell.delta, learns=trace.workload.learns)
-    update_products = program.own.update_products
+    update_modes = program.own.update_modes
     del program  # it may be as large as the twin's
     dense_counters = twin.counted(tell.dense) if twin is not None else None
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
@@ -116,7 +117,7 @@ def simulate(
         fidelity=fidelity,
         counters=counted.delta,
         dense=dense_counters,
-        **_prices(architecture, counted.delta, dense_counters, update_products),
+        **_prices(architecture, counted.delta, dense_counters, update_modes),
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
         latency=counted.latency,
@@ -188,13 +189,14 @@ def _shared(program: Program, twin: DenseTwin | None, on_progress: Callable[[flo
 
 
 def _prices(
-    architecture: Architecture, delta: Counters, dense: Counters | None, update_products: int
+    architecture: Architecture, delta: Counters, dense: Counters | None, update_modes: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return the energy of both runs and the area of the machine, and what neither includes, as fields of a result."""
-    known_area = area(architecture, update_products)
+    known_area = area(architecture, update_modes)
+    products = update_products(update_modes)
     return {
-        "energy_j": energy_j(delta, architecture, update_products),
-        "dense_energy_j": energy_j(dense, architecture, update_products) if dense is not None else {},
+        "energy_j": energy_j(delta, architecture, products),
+        "dense_energy_j": energy_j(dense, architecture, products) if dense is not None else {},
         "area_mm2": known_area.mm2,
         "not_priced": {"energy": not_priced(architecture), "area": known_area.not_priced},
         "mixed_nodes": mixed_nodes(architecture),

@@ -6,6 +6,7 @@ the engine, on which golden model and gates must agree; its arguments are the mo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from deltatrain.accel.work import Counts, Work
 
 if TYPE_CHECKING:
     from deltatrain.accel.modes.encode import Fired
+    from deltatrain.accel.tensor import TensorKind
 
 BEGIN_CYCLES = 2
 """From the cycle in which the last op that an op waits for is counted to the one in which the op begins.
@@ -100,15 +102,21 @@ class EncoderMode(Mode, Protocol):
 
 
 class UpdateMode(Mode, Protocol):
-    """A mode that makes of W and dW the next ones.
+    """A mode of the engine that works on dW at the end of a step.
 
     Attributes
     ----------
+    TENSORS
+        The kinds of matrices that it reads (`accel.tensor.TensorKind`), one or two.
     PRODUCTS
-        Products of each weight, that of the step among them.
+        Products of each weight.
+    OF_ALL
+        Whether what follows needs its result of all matrices, not of the same one alone.
     """
 
+    TENSORS: tuple[TensorKind, ...]
     PRODUCTS: int
+    OF_ALL: bool
 
 
 MODES = ModuleFamily[Mode]("deltatrain.accel.modes", "mode", Mode)
@@ -123,6 +131,11 @@ def array_mode(name: str) -> ArrayMode | None:
 def update_mode(name: str) -> UpdateMode:
     """Return the mode of updates called `name`."""
     return cast(UpdateMode, MODES.load(name))
+
+
+def update_products(names: Iterable[str]) -> int:
+    """Return the products of each weight in an update by these modes of updates, 1 without any."""
+    return max((update_mode(name).PRODUCTS for name in names), default=1)
 
 
 def encoder_mode(name: str) -> EncoderMode:

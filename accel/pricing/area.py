@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.energy.prices import Prices, prices
+from deltatrain.accel.modes import update_products
 from deltatrain.accel.pricing import cache_tags, sram
 from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 
@@ -41,12 +42,13 @@ class Area(NamedTuple):
     not_priced: tuple[str, ...]
 
 
-def area(machine: Architecture, update_products: int = 1) -> Area:
+def area(machine: Architecture, update_modes: tuple[str, ...] = ("update",)) -> Area:
     """Return the area of local SRAM, a cache's tags, lanes and encoder, with the tables that `machine.area` names.
 
-    All tiles are alike, so each component is that of one tile times their number. A lane makes all `update_products`
-    of a weight's update at once (``PRODUCTS`` in `accel.modes`), those beside the first with multipliers of their own.
+    All tiles are alike, so each component is that of one tile times their number. A lane makes all products of a
+    weight's update at once (``PRODUCTS`` of `update_modes`), with multipliers of their own but for the first.
     """
+    products = update_products(update_modes)
     known, tiles = prices(machine.area), machine.tiles.count
     local = sram.area_mm2(machine.local, known)
     found: dict[str, float] = {} if local is None else {"local memory": local}
@@ -61,10 +63,11 @@ def area(machine: Architecture, update_products: int = 1) -> Area:
             found |= {part: number * known(row, "um2") * 1e-6 for part, number in units(machine, known).items()}
         else:
             missing += _PARTS[row]
-    if update_products > 1 and known.has("multiply", "um2"):
-        number = _update_multipliers(machine, known, update_products)
+    if products > 1 and known.has("multiply", "um2"):
+        number = _update_multipliers(machine, known, products)
         found["update multipliers"] = number * known("multiply", "um2") * 1e-6
     missing += ["exchange between tiles"] if tiles > 1 else []
+    missing += ["squares and root of the gradients' norm"] if "norm" in update_modes else []
     return Area({component: tiles * mm2 for component, mm2 in found.items()}, (*missing, *_NEVER_PRICED))
 
 
@@ -82,10 +85,10 @@ def _multipliers(machine: Architecture, known: Prices) -> dict[str, float]:
     return dict(zip(_PARTS["multiply"], found, strict=True))
 
 
-def _update_multipliers(machine: Architecture, known: Prices, update_products: int) -> float:
+def _update_multipliers(machine: Architecture, known: Prices, products: int) -> float:
     """Return how many of the table's multipliers those are worth that lanes have for an update alone."""
     update = lane_operands(machine.engine.formats)["WU"]
-    return (update_products - 1) * machine.engine.lanes * multipliers(known, update.first_bits, update.second_bits)
+    return (products - 1) * machine.engine.lanes * multipliers(known, update.first_bits, update.second_bits)
 
 
 def _adders(machine: Architecture, known: Prices) -> dict[str, float]:

@@ -243,7 +243,7 @@ class Commands:
         fields: Fields = {
             "lanes": {
                 "phase": self._columns["phase"][row],
-                "mode": Mode[_LANE_MODE.get(mode, mode).upper()],
+                "mode": getattr(Mode, _LANE_MODE.get(mode, mode).upper()),
                 "words": words,
                 **self._accumulators(row, mode),
             },

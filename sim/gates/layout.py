@@ -228,7 +228,7 @@ class Layout:
             tiles=self._tiles,
             gate_lanes=self._gate_lanes(),
             mixed_lanes=self._lanes * self._mixes_parts(),
-            velocity=int(self._shape.update == "update_momentum"),
+            velocity=int("update_momentum" in self._shape.updates),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
         )
 

@@ -63,13 +63,14 @@ class NumberedStep:
         return Shape(
             *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
             loss=self.network.loss,
-            update=self.network.optimiser.mode,
+            updates=(self.network.optimiser.mode,),
         )
 
     @property
     def update_factors(self) -> dict[str, int]:
         """What an update multiplies with, by the tile's port (`rtl.commands.sizes.TileSizes.update_factors`)."""
-        momentum = {"momentum": self.network.optimiser.momentum} if self.shape.update == "update_momentum" else {}
+        optimiser = self.network.optimiser
+        momentum = {"momentum": optimiser.momentum} if optimiser.mode == "update_momentum" else {}
         return {"learning_rate": self.learning_rate} | momentum
 
     @cached_property
@@ -91,7 +92,7 @@ class NumberedStep:
         program = lower(self.architecture, self.shape, recorded, self.network.readout)
         if self.forward_alone:
             return program.until(self.network.loss)
-        return program if self.updates else program.without(self.shape.update)
+        return program if self.updates else program.without(self.network.optimiser.mode)
 
     @property
     def matrices(self) -> dict[str, Integers]:

@@ -1,6 +1,7 @@
 """The four matrix modes against loops over single elements in Python's integers."""
 
 from fractions import Fraction
+from math import isqrt
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Formats
-from deltatrain.accel.modes import matvec, matvec_t, outer, update, update_decay, update_momentum
+from deltatrain.accel.modes import matvec, matvec_t, norm, outer, update, update_decay, update_momentum
 from deltatrain.accel.number import fit
 from deltatrain.workloads.optimisers import sgd
+from deltatrain.workloads.training import updates
 
 any_formats = st.from_type(Formats)
 seeds = st.integers(0, 2**32 - 1)
@@ -212,6 +214,42 @@ def test_steps_with_momentum_and_decay_are_those_in_floating_point_within_roundi
         bar_v = mu * bar_v + lam * bar_w + units["weight_gradient"] / 2
         assert np.abs(W * units["weight"] - w).max() <= bar_w * 1.0001
         assert np.abs(dW * units["weight_gradient"] - (mu * state["velocity"] + lam * w)).max() <= bar_v * 1.0001
+
+
+@given(st.lists(st.lists(st.integers(-(2**47), 2**47 - 1), min_size=1, max_size=5), min_size=1, max_size=3))
+def test_norm_is_the_sum_of_squares_in_whole_numbers(matrices):
+    found = norm.result([np.array(one, dtype=np.int64) for one in matrices])
+    assert found == sum(value * value for one in matrices for value in one)
+
+
+def test_norm_of_many_entries_at_the_end_of_their_range_loses_nothing():
+    ends = np.full((3, 40_000), -(2**47))
+    assert norm.result([ends, ends + 1]) == 120_000 * (2**94 + (2**47 - 1) ** 2)
+
+
+@given(st.integers(0, 2**100), st.integers(1, 2**50), st.integers(1, 2**15))
+def test_the_clipped_rate_is_the_rate_times_limit_over_norm_within_rounding(squares, limit, rate):
+    found = norm.clipped_rate(squares, limit, rate)
+    if squares < limit * limit:
+        assert found == rate
+    else:  # the root is rounded down, and so is the quotient
+        wanted = Fraction(rate * limit)
+        assert found * isqrt(squares) <= wanted < (found + 1) * (isqrt(squares) + 1)
+        assert found <= rate
+
+
+@given(seeds)
+def test_a_clipped_step_is_that_of_floating_point_within_rounding(seed):
+    formats, rng = Architecture.named("edge").engine.formats, np.random.default_rng(seed)
+    dW, W = rng.integers(-(2**21), 2**21, (4, 9)), np.zeros((4, 9), np.int64)
+    unit, rate = 2.0**-formats.weight_gradient.fraction_bits, int(rng.integers(1, 2**14))
+    limit = float(rng.uniform(0.1, 2.0)) * float(np.linalg.norm(dW * unit))
+    clipped = norm.clipped_rate(norm.result([dW]), round(limit / unit), rate)
+    found, _ = update.result(W, dW, clipped, formats)
+    eta, step = 2.0**-formats.learning_rate.fraction_bits, updates.clipped(dW * unit, limit)
+    expected = -rate * eta * step
+    bar = 2.0 ** -(formats.weight.fraction_bits + 1) + 1.001 * eta * np.abs(dW).max() * unit
+    assert np.abs(found * 2.0**-formats.weight.fraction_bits - expected).max() <= bar
 
 
 @given(cases())

@@ -9,6 +9,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.modes import norm
 from deltatrain.accel.pricing.run_energy import energy_j, lanes_pj
 from deltatrain.accel.pricing.update_energy import update_energy_j
 from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows
@@ -56,6 +57,29 @@ def test_what_is_kept_in_dw_moves_no_further_byte(mode, machine):
     assert (plain.own.update_products, keeping.own.update_products) == (1, products)
 
 
+@pytest.mark.parametrize("machine", [*MACHINES, "cached"])
+def test_clipping_reads_all_gradients_once_more_before_the_first_update(machine):
+    table = MACHINES.get(machine, {"cache": {"bytes": 2**15, "ways": 4, "line_bytes": 64}})
+    architecture = Architecture.named("edge", table)
+    plain, clipping = (
+        cycle.program(architecture, trace, trace.recorded[-1]) for trace in (_trace({}), _trace({"clip_norm": 1.0}))
+    )
+    norms, updates = (np.flatnonzero(clipping.ops.is_mode(mode)) for mode in ("norm", "update"))
+    assert len(norms) == len(updates) == plain.ops.is_mode("update").sum() and norms.max() < updates.min()
+    assert (clipping.ops.depends[updates, 1] == norms[-1]).all()
+    counted = [cycle.count(one) for one in (plain, clipping)]
+    gradients = [tensor for tensor in clipping.tensors if tensor.kind == "gradients"]
+    moved = counted[1].phases["WU"].remote_bytes - counted[0].phases["WU"].remote_bytes
+    if machine != "cached":
+        assert moved == sum(tensor.bytes for tensor in gradients if tensor.remote)
+    words = sum(tensor.columns * tensor.words for tensor in gradients)
+    assert sum(clipping.issue_cycles[norms]) == words
+    root_cycles = norm.drain_cycles(architecture.engine)
+    longer = counted[1].cycles - counted[0].cycles
+    assert longer == words + root_cycles if machine == "local" else longer > root_cycles
+    assert analytic.count(clipping).cycles <= counted[1].cycles
+
+
 @pytest.mark.parametrize("mode", KEEPING)
 def test_energy_is_that_of_plain_descent_and_of_the_further_products(mode):
     optimiser, products = KEEPING[mode]
@@ -96,13 +120,28 @@ def _nothing(phase):
     ("changes", "fidelity", "said"),
     [
         ({"sparsity.rule": "static", "sparsity.density": 0.5}, "cycle", "sparsity.rule must be 'dense' for gradient"),
+        (
+            {"training.machine_optimiser": {"clip_norm": 1.0}, "sparsity.rule": "static", "sparsity.density": 0.5},
+            "cycle",
+            "sparsity.rule must be 'dense' for gradient descent with clip norm 1",
+        ),
+        (
+            {"training.machine_optimiser": {"clip_norm": 1.0}},
+            "rtl",
+            "the gates do no gradient descent with clip norm 1",
+        ),
+        (
+            {"training.machine_optimiser": {"clip_norm": 1.0, "momentum": 0.5}},
+            "cycle",
+            "clip_norm must be left out with momentum or weight_decay, not 1: dW then holds more",
+        ),
         ({}, "rtl", "the gates do no gradient descent with weight decay 0.01"),
     ],
 )
 def test_what_no_machine_does_is_refused_by_name(changes, fidelity, said):
-    workload = Workload.named("tiny", {"training.machine_optimiser.weight_decay": 0.01} | changes)
     machine = Architecture.named("tiny" if fidelity == "rtl" else "edge")
     with pytest.raises(ConfigError, match=said):
+        workload = Workload.named("tiny", {"training.machine_optimiser": {"weight_decay": 0.01}} | changes)
         simulate(machine, workload, fidelity=fidelity)
 
 

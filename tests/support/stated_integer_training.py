@@ -6,6 +6,7 @@ sums and everything else is written again.
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,10 @@ class StatedTraining:
         for x, rows in zip(samples, wanted, strict=True):
             self._sample(x, rows, gradients, dense)
         whole = max(int(rounded(rate, self.formats.learning_rate)), 1)
+        if table.clip_norm is not None:
+            limit = round(table.clip_norm * summed * 2**f.weight_gradient.fraction_bits)
+            root = isqrt(sum(int(g) ** 2 for dW in gradients for g in dW.ravel()))
+            whole = whole if root < limit else whole * limit // root
         pairs = list(zip(self.matrices(), gradients, strict=True))
         if table.weight_decay:
             moved = [update_decay.result(*pair, whole, (factors[0], factors[1]), f) for pair in pairs]

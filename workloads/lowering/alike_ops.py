@@ -22,7 +22,7 @@ from deltatrain.workloads.lowering.lowering import enter
 from deltatrain.workloads.lowering.op_kinds import OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops.given import StepInputs
-from deltatrain.workloads.lowering.ops.updates import enter_updates
+from deltatrain.workloads.lowering.ops.updates import enter_updates, update_count
 from deltatrain.workloads.lowering.placement import Placed, Shape
 from deltatrain.workloads.lowering.recent import Recent
 from deltatrain.workloads.lowering.state import State
@@ -86,7 +86,7 @@ def _program(architecture: Architecture, shape: Shape, steps: AlikeSteps, readou
         Grid(shape, timeline, steps.standing, readout, architecture.tiles.count),
     )
     groups = [_standing(kind, points, steps) for kind, points in given.grid.order.kinds()]
-    updates = len(given.matrices) if shape.learns else 0
+    updates = update_count(given)
     times = np.concatenate([*(times for _, _, times in groups), np.ones(updates, dtype=np.int64)])
     table, begin = Ops.blank(len(times)), 0
     for kind, points, of_kind in groups:

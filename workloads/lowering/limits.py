@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC, CellArithmetic
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.machine_optimiser import PLAIN
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.dataset import makes_spikes, title
@@ -21,6 +22,8 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
     reasons = workload_limits(workload)
     if architecture.tiles.count > 1:
         reasons += dense_limits(workload, "a machine of several tiles")
+        if workload.training.machine_optimiser.clip_norm is not None:
+            reasons.append("training.machine_optimiser.clip_norm must be left out for a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
         if architecture.cache is not None:
@@ -62,8 +65,8 @@ def workload_limits(workload: Workload) -> list[str]:
         reasons.append(
             "embedding.tied must be false for a machine, whose read-out lies by columns: a word would be a row of it"
         )
-    if workload.training.machine_optimiser.remembers:
-        reasons += _memory_limits(workload)
+    if workload.training.machine_optimiser != PLAIN:
+        reasons += _optimiser_limits(workload)
     if workload.training.rule != BPTT:
         reasons.append(f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}")
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
@@ -75,12 +78,12 @@ def workload_limits(workload: Workload) -> list[str]:
     return reasons
 
 
-def _memory_limits(workload: Workload) -> list[str]:
-    """Return why an optimiser that remembers something of each weight has no program: it moves all weights."""
+def _optimiser_limits(workload: Workload) -> list[str]:
+    """Return why another optimiser than plain gradient descent has no program: it works on all weights there are."""
     named = workload.training.machine_optimiser.words
     reasons = dense_limits(workload, named)
     if workload.embedding is not None:
-        reasons.append(f"embedding must be left out for {named}: only the words that occur are updated")
+        reasons.append(f"embedding must be left out for {named}: of it only the words that occur are updated")
     return reasons
 
 

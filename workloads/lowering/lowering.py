@@ -23,7 +23,7 @@ from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops import COLUMNS
 from deltatrain.workloads.lowering.ops.given import StepInputs
-from deltatrain.workloads.lowering.ops.updates import enter_updates
+from deltatrain.workloads.lowering.ops.updates import enter_updates, update_count
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
@@ -149,7 +149,7 @@ def _kept(
 
 
 def _program(given: StepInputs, keeping: Keeping) -> Program:
-    updates = len(given.matrices) + bool(given.shape.words) if given.shape.learns else 0
+    updates = update_count(given)
     table = Ops.blank(given.grid.order.size + updates)
     for kind, points in given.grid.order.kinds():
         enter(table, given, kind, points, given.rows(kind, points))

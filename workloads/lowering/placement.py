@@ -55,8 +55,8 @@ class Shape:
         The mode of `accel.modes` that computes the gradient of the read-out.
     words
         Of an embedding, the words of its table: layer 0 reads a column of it. 0 without one.
-    update
-        The mode of `accel.modes` that updates the weights.
+    updates
+        The modes of `accel.modes` that work on dW of each matrix at the end; the last one updates the weights.
     """
 
     arithmetic: CellArithmetic
@@ -66,7 +66,7 @@ class Shape:
     learns: bool = True
     loss: str = "loss"
     words: int = 0
-    update: str = "update"
+    updates: tuple[str, ...] = ("update",)
 
     @property
     def encoder(self) -> EncoderMode:
@@ -85,7 +85,7 @@ class Shape:
     def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
-        return replace(plain, loss=TASKS.load(workload.task).MODE, update=workload.training.machine_optimiser.mode)
+        return replace(plain, loss=TASKS.load(workload.task).MODE, updates=workload.training.machine_optimiser.modes)
 
 
 @dataclass(frozen=True)

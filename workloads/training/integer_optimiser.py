@@ -9,7 +9,7 @@ import numpy as np
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.machine_optimiser import MachineOptimiser
-from deltatrain.accel.modes import update, update_decay, update_momentum
+from deltatrain.accel.modes import norm, update, update_decay, update_momentum
 from deltatrain.accel.number import Integers, quantise
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
 
@@ -23,16 +23,21 @@ class IntegerOptimiser(NamedTuple):
         The mode of `accel.modes` that updates the weights.
     momentum, decay
         Its factors, in ``formats.learning_rate``.
+    limit
+        The norm of dW from which on the learning rate is lowered, in ``formats.weight_gradient``; 0 where none is.
     """
 
     mode: str = "update"
     momentum: int = 0
     decay: int = 0
+    limit: int = 0
 
     def updated(
         self, W: IntegerParameters, dW: IntegerParameters, learning_rate: int, formats: Formats
     ) -> tuple[IntegerParameters, IntegerParameters]:
         """Return the weights after the update, and what dW are then; the rate is in ``formats.learning_rate``."""
+        if self.limit:
+            learning_rate = norm.clipped_rate(norm.result(dW.matrices()), self.limit, learning_rate)
         pairs = [
             self._of_matrix(*both, learning_rate, formats) for both in zip(W.matrices(), dW.matrices(), strict=True)
         ]
@@ -86,7 +91,20 @@ def integer_optimiser(wanted: MachineOptimiser, summed: float, formats: Formats)
         )
     if decay and (reason := update_decay.formats_limit(formats)):
         raise ConfigError(f"training.machine_optimiser.weight_decay: {reason}")
-    return IntegerOptimiser(wanted.mode, momentum, decay)
+    return IntegerOptimiser(wanted.mode, momentum, decay, _limit(wanted, summed, formats))
+
+
+def _limit(wanted: MachineOptimiser, summed: float, formats: Formats) -> int:
+    if wanted.clip_norm is None:
+        return 0
+    limit = round(wanted.clip_norm * summed * 2.0**formats.weight_gradient.fraction_bits)
+    if limit == 0:
+        least = 2.0 ** -(formats.weight_gradient.fraction_bits + 1) / summed
+        raise ConfigError(
+            f"training.machine_optimiser.clip_norm must be above {least:.3g}, half a unit of the machine's weight "
+            f"gradients, not {wanted.clip_norm:g}"
+        )
+    return limit
 
 
 def _factor(name: str, value: float, times: float, formats: Formats) -> int:

@@ -1,4 +1,4 @@
-"""Updates of all matrices, at the end of a training step."""
+"""What is done with the gradients of all matrices at the end of a training step: updates, and what goes before."""
 
 from __future__ import annotations
 
@@ -6,30 +6,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import of_first_columns, turns_of
-from deltatrain.accel.op_table import MODE_NAMES, NO_OP, Stream
+from deltatrain.accel.modes import update_mode
+from deltatrain.accel.op_table import MODE_NAMES, NO_OP, NO_TENSOR, Stream
 from deltatrain.workloads.lowering.lists import WordLists
 from deltatrain.workloads.lowering.op_kinds import UPDATE
 from deltatrain.workloads.lowering.ops.given import StepInputs
 
 
+def update_count(given: StepInputs) -> int:
+    """Return how many such ops there are."""
+    if not given.shape.learns:
+        return 0
+    return len(given.shape.updates) * len(given.matrices) + (given.lists.words is not None)
+
+
 def enter_updates(given: StepInputs, table: dict[str, NDArray[np.signedinteger]]) -> None:
-    """Enter one update for each matrix in the last rows, each after the last op on its gradient."""
-    row = len(table["mode"]) - len(given.matrices) - (given.lists.words is not None)
-    for (stream, layer), (rows, words, columns) in given.matrices.items():
-        other_words, other_columns = given.beside(stream, layer)
-        sizes = {
-            "count": columns,
-            "turns": of_first_columns(columns, given.architecture.engine.arrays),
-            "dense_count": given.whole_matrices[stream, layer].columns,
-            "other_count": other_columns,
-            "words": words,
-            "other_words": other_words,
-            "rows": rows,
-        }
-        _enter_update(given, table, row, (stream, layer), sizes)
-        row += 1
+    """Enter them in the last rows: each mode of `Shape.updates` on every matrix, after the last op on its gradient."""
+    row, matrices = len(table["mode"]) - update_count(given), len(given.matrices)
+    before = NO_OP
+    for mode in given.shape.updates:
+        together = before != NO_OP and update_mode(MODE_NAMES[table["mode"][before]]).OF_ALL
+        for of in given.matrices:
+            _enter_update(given, table, row, mode, of, _of_matrix(given, *of))
+            table["depends"][row, 1] = NO_OP if before == NO_OP else before if together else row - matrices
+            row += 1
+        before = row - 1
     if given.lists.words is not None:
-        _enter_update(given, table, row, ("words", 0), _of_words(given, given.lists.words))
+        _enter_update(given, table, row, given.shape.updates[-1], ("words", 0), _of_words(given, given.lists.words))
+
+
+def _of_matrix(given: StepInputs, stream: Stream, layer: int) -> dict[str, int]:
+    rows, words, columns = given.matrices[stream, layer]
+    other_words, other_columns = given.beside(stream, layer)
+    return {
+        "count": columns,
+        "turns": of_first_columns(columns, given.architecture.engine.arrays),
+        "dense_count": given.whole_matrices[stream, layer].columns,
+        "other_count": other_columns,
+        "words": words,
+        "other_words": other_words,
+        "rows": rows,
+    }
 
 
 def _of_words(given: StepInputs, words: WordLists) -> dict[str, int]:
@@ -45,13 +62,14 @@ def _enter_update(
     given: StepInputs,
     table: dict[str, NDArray[np.signedinteger]],
     row: int,
+    mode: str,
     of: tuple[Stream, int],
     sizes: dict[str, int],
 ) -> None:
-    gradient = given.placed.index("gradients", *of)
-    on_it = np.flatnonzero(table["tensor"][:row] == gradient)
-    mode = {"mode": MODE_NAMES.index(given.shape.update)}
-    tensors = {"tensor": given.placed.index("weights", *of), "second_tensor": gradient}
-    for column, value in (given.codes(UPDATE[of[0]]) | mode | sizes | tensors).items():
+    on_it = np.flatnonzero(table["tensor"][:row] == given.placed.index("gradients", *of))
+    numbers = [given.placed.index(kind, *of) for kind in update_mode(mode).TENSORS]
+    columns = given.codes(UPDATE[of[0]]) | sizes
+    columns |= {"mode": MODE_NAMES.index(mode)} | {"tensor": numbers[0], "second_tensor": [*numbers, NO_TENSOR][1]}
+    for column, value in columns.items():
         table[column][row] = value
     table["depends"][row, 0] = on_it[-1] if len(on_it) else NO_OP
