@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from deltatrain.sim.cli import choices
-from deltatrain.sim.cli.interruption import StoppedError
-from deltatrain.sim.cli.output import TEXT, Output, csv_text
-
-if TYPE_CHECKING:
-    from deltatrain.sim.studies import Study
-    from deltatrain.sim.studies._table import Row
+from deltatrain.sim.cli.measured_study import measured
+from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
@@ -79,21 +75,6 @@ def command(
         json=lambda: json_text(rows, indent=1),
         rows=lambda: rows,
     )
-
-
-def measured(member: Study, settings: Any, folder: Path, output: Output) -> list[Row]:
-    """Return the table of a study, which is left in `folder` too; stopped, it says that it can go on from there."""
-    from deltatrain.accel.files import make_folder, replace_file
-
-    make_folder(folder)
-    try:
-        with output.stages() as stages:
-            rows = member.rows(settings, folder, stages)
-    except KeyboardInterrupt:
-        kept = f"what was finished is kept in {folder}, and the same command goes on from there"
-        raise StoppedError(advice=kept if any(folder.iterdir()) else "") from None
-    replace_file(folder / "table.csv", csv_text(rows).encode())
-    return rows
 
 
 def _trained_on(data: Path, name: str, settings: Any) -> Any:

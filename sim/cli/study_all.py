@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deltatrain.sim.cli import study
+from deltatrain.sim.cli.measured_study import measured
 from deltatrain.sim.cli.output import Output, csv_text
 
 _WHOLE = "Each published figure that a study can be held against: ours less theirs in points, or over theirs less one."
@@ -25,7 +25,7 @@ def command(root: Path, small: bool, output: Output) -> None:
     sections: list[StudySection] = []
     for name in STUDIES.names():
         member = STUDIES.load(name)
-        rows = study.measured(member, member.SMALL_SETTINGS if small else member.SETTINGS, root / name, output)
+        rows = measured(member, member.SMALL_SETTINGS if small else member.SETTINGS, root / name, output)
         mine = comparisons(name, rows)
         found += mine
         sections.append(StudySection(name, member.ABOUT, [one._asdict() for one in mine]))
