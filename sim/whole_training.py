@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,7 +204,7 @@ def half(step: RecordedStep) -> RecordedStep:
     samples = slice(None, None, 2)
     lengths = step.lengths[samples] if len(step.lengths) > 1 else np.maximum(step.lengths // 2, 1)
     longest = int(lengths.max())
-    part = {
+    part: dict[str, Any] = {
         name: tuple(mask[:longest, samples] for mask in getattr(step, name))
         for name in ("fired_x", "fired_h", "asked_x", "asked_h")
     }
