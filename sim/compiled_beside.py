@@ -55,9 +55,9 @@ def _begun() -> subprocess.Popen[bytes] | None:
 
     if not would_be_kept(control) or not sys.executable:
         return None
-    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    silent = subprocess.DEVNULL
     with suppress(OSError):
-        process = subprocess.Popen(_COMMAND, **silent)
+        process = subprocess.Popen(_COMMAND, stdin=silent, stdout=silent, stderr=silent)
         announce(control)  # by this process, which then does not tell it again
         return process
     return None

@@ -193,8 +193,8 @@ class Lanes(Component):
                 shown.addr.eq(shown_at[number]),
                 write.en.eq(enables(new)[number]),
                 write.addr.eq(addresses(new)[number]),
-                *(self.gradient.data[lane].eq(shown.data[k]) for k, lane in enumerate(run)),
-                *(write.data[k].eq(new.data[lane]) for k, lane in enumerate(run)),
+                self.gradient.data[run.start : run.stop].eq(shown.data),
+                write.data.eq(new.data[run.start : run.stop]),
             ]
             held += [read.data[k] for k in range(len(run))]
         return held
@@ -236,7 +236,7 @@ class Lanes(Component):
                 *(matvec.word[name].eq(issue.o[name]) for name, _ in matvec.word.shape()),
                 matvec.memory.en.eq(self.memory.en),
                 matvec.memory.addr.eq(address),
-                *(self.memory.data[lane].eq(matvec.memory.data[k]) for k, lane in enumerate(run)),
+                self.memory.data[run.start : run.stop].eq(matvec.memory.data),
             ]
             if self._mixed_lanes:
                 with m.If(self._is_upper(run, issue.o.upper_lane)):
@@ -247,7 +247,7 @@ class Lanes(Component):
                 m.d.comb += [
                     matvec.partial.en.eq(self.partial.en),
                     matvec.partial.addr.eq(self.partial.addr),
-                    *(self.partial.data[lane].eq(matvec.partial.data[k]) for k, lane in enumerate(run)),
+                    self.partial.data[run.start : run.stop].eq(matvec.partial.data),
                 ]
 
     def _reduce(self, m: Module, issue: Issue, word_3: data.View, products: list[Signal]) -> ReservedQueue:
