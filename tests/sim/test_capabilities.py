@@ -156,6 +156,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ("`checkpoint.overlap = false`", {"checkpoint.overlap": False}, {}),
+    ("tiles with policy `reversible`", {"tiles.count": 2, **TILES, "checkpoint.policy": "reversible"}, {}),
     ("policy `reversible` with M that saturates", {"checkpoint.policy": "reversible", **SATURATES}, {}),
 ]
 README = Path(__file__).parents[2] / "sim" / "README.md"
