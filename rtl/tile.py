@@ -118,9 +118,9 @@ class Tile(Component):
         stored = loaded = None
         if sizes.tape_is_remote:
             stored, loaded = (self._elementwise.signature.members[name].signature for name in ("stored", "loaded"))
-        moved = {"engine": engine, "sizes": sizes, "in_flight": architecture.dma.in_flight}
-        self._load = LoadUnit(memories=loaded, **moved)
-        self._store = None if stored is None else StoreUnit(memories=stored, **moved)
+        most = architecture.dma.in_flight
+        self._load = LoadUnit(engine=engine, sizes=sizes, memories=loaded, in_flight=most)
+        self._store = None if stored is None else StoreUnit(engine=engine, sizes=sizes, memories=stored, in_flight=most)
         super().__init__(
             {
                 "identity": Out(IDENTITY_BITS),

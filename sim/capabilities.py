@@ -115,9 +115,7 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
 
     That a trace has no numbers is told alone: what gates cannot compute is recorded without, and another trace as well.
     """
-    from deltatrain.sim.gates.export.limits import limits
-
-    return _against_gates(architecture, what, limits(architecture, architecture.off_chip))
+    return _against_gates(architecture, what, [])
 
 
 def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:

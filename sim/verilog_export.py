@@ -10,9 +10,10 @@ from deltatrain.accel.errors import refuse
 from deltatrain.accel.files import AnyPath, replace_file
 from deltatrain.sim.capabilities import against_core, against_exporting
 from deltatrain.sim.driver.core_files import core_files
+from deltatrain.sim.gates import layout
 from deltatrain.sim.gates.compiled.verilog import builtin_yosys
 from deltatrain.sim.gates.engines import engine_named
-from deltatrain.sim.gates.export.files import check, exported
+from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.recorded_step import recorded_step
 from deltatrain.sim.output_folder import open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
@@ -75,7 +76,7 @@ def verilog(
     runner, trace = engine_named(engine), what if isinstance(what, Trace) else synthetic_trace(what)
     step = recorded_step(machine, trace, chosen(trace, -1), seed)
     if top == "tile":
-        check(step.program)
+        layout.check(step.program)
     with builtin_yosys():  # a missing package is told before the gates run, which takes longest
         folder = open_folder(Path(out), trace.workload.name, machine.name).path
         if top == "axi":

@@ -84,8 +84,8 @@ class TileArray(Component):
             raise ValueError("the tape of several tiles must be local")
         self.made_from = f"{architecture.digest()} {cell} {sizes}"
         self.sizes = sizes
-        parts = [Part(number, n, architecture.engine.lanes) for number in range(n)]
-        self._tiles = [PartTile(architecture=architecture, cell=cell, sizes=sizes, part=part) for part in parts]
+        self._parts = [Part(number, n, architecture.engine.lanes) for number in range(n)]
+        self._tiles = [PartTile(architecture=architecture, cell=cell, sizes=sizes, part=part) for part in self._parts]
         self._exchange = Exchange(architecture=architecture, sizes=sizes)
         self._share_columns(architecture)
         tile = self._tiles[0].signature.members
@@ -114,8 +114,7 @@ class TileArray(Component):
             if not words
         }
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if self._columns else None
-        first = Part(0, sizes.tiles, engine.lanes)
-        self._lists = ReceivedLists(formats=engine.formats, sizes=sizes, part=first)
+        self._formats = engine.formats
 
     def _fetch_members(self) -> dict[str, object]:
         """Return the ports to matrices that live off-chip."""
@@ -196,11 +195,12 @@ class TileArray(Component):
 
     def _fetch_columns(self, m: Module, fetch: FetchUnit, first: PartTile) -> None:
         """Let one fetch read the lists as they come from all tiles, and deal out the columns that they name."""
-        m.submodules.fetch_unit, m.submodules.fetch_lists = fetch, self._lists
+        m.submodules.fetch_unit = fetch
+        m.submodules.fetch_lists = lists = ReceivedLists(formats=self._formats, sizes=self.sizes, part=self._parts[0])
         connect(m, flipped(self.fetch), fetch.commands)
-        connect(m, self._lists.read, fetch.lists)
+        connect(m, lists.read, fetch.lists)
         m.d.comb += [
-            self._lists.arrival.eq(self._exchange.arrival),
+            lists.arrival.eq(self._exchange.arrival),
             fetch.running.eq(self._exchange.running),
             fetch.soon_counts.eq(first.soon_counts),
             fetch.ready_counts.eq(first.ready_counts),

@@ -13,7 +13,6 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
-from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import StepOnGates, tile_for
@@ -112,12 +111,6 @@ def test_a_tape_that_gates_cannot_move_is_refused(wrong, message):
     step = random_step(Architecture.named("tiny", machine), "lstm", seed=6, hidden=(2,), lengths=(1,))
     with unelaborated(), pytest.raises(ConfigError, match=message):
         StepOnGates(step)
-
-
-def test_a_tape_off_chip_has_no_test_bench():
-    step = random_step(Architecture.named("tiny", HOMES["tape_remote"]), "rnn", seed=7, hidden=(2,), lengths=(1,))
-    with pytest.raises(ConfigError, match=r"placement.tape must be 'local', .*, not 'remote' with 65536"):
-        exported(step, AmaranthSimulation)
 
 
 MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}

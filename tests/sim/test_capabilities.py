@@ -161,6 +161,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
     ("`checkpoint.overlap = false`", {"checkpoint.overlap": False}, {}),
+    ("tiles with policy `reversible`", {"tiles.count": 2, **TILES, "checkpoint.policy": "reversible"}, {}),
     ("policy `reversible` with M that saturates", {"checkpoint.policy": "reversible", **SATURATES}, {}),
 ]
 README = Path(__file__).parents[2] / "sim" / "README.md"

@@ -214,7 +214,12 @@ class Grid:
         undone = self._everywhere((steps.made_by != NONE) & (steps.undo_stage != NONE))
         every = self._shape.arithmetic.BIAS_H or self._carried
         recurrent = undone if every else undone & (np.arange(undone.shape[2]) > 0)
-        undo = ((kinds.UNDO_CELL, undone), (kinds.UNDO.x, undone), (kinds.UNDO.h, recurrent))
-        for number, (kind, exists) in enumerate(undo):
+        undo = [(kinds.UNDO_CELL, undone, 0), (kinds.UNDO.x, undone, 1), (kinds.UNDO.h, recurrent, 2)]
+        if self._tiles > 1:
+            listed = undone & bool(self._shape.arithmetic.BLOCKS_H)
+            if not self._carried:
+                listed = listed & (np.arange(undone.shape[2]) > 0)
+            undo += [(kinds.SEND_UNDO.x, undone, 0), (kinds.SEND_UNDO.h, listed, 0)]
+        for kind, exists, number in undo:
             order = 3 * steps.undo_order + number
             yield kind, exists, Position(steps.undo_stage, steps.undo_macro, steps.undo_forward, order)

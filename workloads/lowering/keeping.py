@@ -157,16 +157,14 @@ def _budget(
     """Return the sizes of a step in which each layer fires as much as it ever does, so that what fits them always fits.
 
     They are those of the tile that keeps most. Off-chip a tape takes a whole slot of `slot_bytes`, and a state takes
-    the `state_bytes` of all tiles, so the room there counts for less. To undo a step, its lists would have to pass
-    between the tiles once more, so several tiles undo no step.
+    the `state_bytes` of all tiles, so the room there counts for less.
     """
     state = int(sizes.state.sum())
     tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())
     residue = int((sizes.residue + sizes.loss).max(axis=(1, 2), initial=0).sum())
     wraps = architecture.engine.formats.memory.overflow == "wrap" and bool(shape.arithmetic.KEPT)
-    undoes = wraps and architecture.tiles.count == 1
     share = min(1.0, tape / slot_bytes, state / state_bytes)
-    return Budget(state, tape, max(0, local), int(remote * share), residue if undoes else None)
+    return Budget(state, tape, max(0, local), int(remote * share), residue if wraps else None)
 
 
 def input_bytes(architecture: Architecture, shape: Shape) -> int:

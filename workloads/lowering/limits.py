@@ -112,5 +112,5 @@ def _policy_limits(architecture: Architecture, arithmetic: CellArithmetic) -> li
         POLICIES.load(policy)
     except ConfigError as error:
         return [f"checkpoint.policy: {error}"]
-    runs_back = runs_backwards(arithmetic, architecture.engine.formats) and architecture.tiles.count == 1
+    runs_back = runs_backwards(arithmetic, architecture.engine.formats)
     return [NEEDS] if policy == "reversible" and not runs_back else []

@@ -138,6 +138,8 @@ LOAD_STATE = OpKind("load_state", "load", "RF", "x", Numbering.LOAD)
 
 UNDO_CELL = OpKind("undo_cell", "cell_forward", "RF", "h", _STEP)
 """Compute the cells of a step again, from M as the step left it."""
+SEND_UNDO = _pair("send_undo", "broadcast", "RF", _STEP)
+"""Send the lists of a step that will be undone to all tiles once more."""
 UNDO = _pair("undo", "matvec", "RF", _STEP)
 """Take the products of a step out of M: M[t-1] = M[t] - W delta[t]."""
 
@@ -155,6 +157,6 @@ There is one for each matrix, behind all other ops.
 KINDS = (
     *(LOAD_X, *ENCODE, *BROADCAST, *MATVEC, CELL, READ, READ_REDUCE, LOSS),
     *(READ_T, READ_OUTER, CELL_BACKWARD, *RESEND, *MATVEC_T, *REDUCE, *OUTER, OUTER_WORDS),
-    *(STORE_TAPE, LOAD_TAPE, COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *UNDO),
+    *(STORE_TAPE, LOAD_TAPE, COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *SEND_UNDO, *UNDO),
 )
 """All kinds that are in the grid of ops; updates follow behind it (`workloads.lowering.ops.updates`)."""

@@ -48,6 +48,7 @@ BETWEEN = (
     kinds.STORE_STATE,
     kinds.LOAD_STATE,
     kinds.UNDO_CELL,
+    *kinds.SEND_UNDO,
     *kinds.UNDO,
 )
 """What happens between two steps, before the later one, in an order of its own."""

@@ -20,6 +20,7 @@ def memory(plan: BenchPlan) -> str:
             arrays,
             *(_read(plan, name, number) for name, number in plan.answers.items()),
             *(_take(plan, name, post) for name, post in plan.posts.items()),
+            *([_store(plan)] if plan.has_tape else []),
             task("serve", "".join(_serve(plan, name) for name in plan.requests)),
         ]
     )
@@ -56,6 +57,32 @@ def _take(plan: BenchPlan, name: str, post: Post) -> str:
     return _memory_task(f"take_{name}", body + _push(plan, post.written, f"words[{count - 1}:0]"), post.number, lanes)
 
 
+def _store(plan: BenchPlan) -> str:
+    """Return the task that notes where the words of a step of the tape go, and the one that puts there what came."""
+    number, items = plan.answers["load_tape_words"], plan.item_count("store_words")
+    lanes = plan.lanes_of("store_words", number)
+    word_bytes = lanes * number.bytes
+    arrays = f"integer tape_at [0:{items}-1];\ninteger tape_words = 0, tape_put = 0;\n"
+    more = (
+        f"if (stored_asked == {plan.stores} || tape_words + words > {items}) begin\n"
+        '  if (!failed) $display("FAIL: cycle %0d: more of the tape is stored than must be", cycle);\n  failed = 1;\n'
+    )
+    note = f"tape_at[tape_words + word] = address + word * {word_bytes};\n"
+    noted = block("for (word = 0; word < words; word = word + 1)", note)
+    counted = "tape_words = tape_words + words;\nstored_asked = stored_asked + 1;\n"
+    take = f"{more}end else begin\n{indent(noted + counted, '  ')}end\n"
+    put = block(
+        f"for (part = 0; part < {word_bytes}; part = part + 1)",
+        "memory[tape_at[tape_put] + part] = store_words_items[tape_put][8 * part +: 8];\n",
+    )
+    putting = block("while (tape_put < store_words_count)", put + "tape_put = tape_put + 1;\n")
+    return (
+        arrays
+        + task("take_tape", take, inputs=("integer address", "integer words"), declarations="integer word;\n")
+        + task("put_tape", putting, declarations="integer part;\n")
+    )
+
+
 def _memory_task(name: str, body: str, number: NumberFormat, lanes: int) -> str:
     declarations = (
         f"integer word, lane, part;\nreg {bits(number.bits * lanes)} values;\nreg {bits(8 * number.bytes)} value;\n"
@@ -78,8 +105,12 @@ def _serve(plan: BenchPlan, name: str) -> str:
     arguments = f"({address}, {{16'h0000, {words}}});\n"
     if name in plan.posts:
         served = f"take_{name}{arguments}"
+    elif name == "store_requests":
+        served = f"take_tape{arguments}"
     elif name == "load_requests":
         served = f"read_load_words{arguments}"
+        if plan.has_tape:
+            served = f"if (load_is_tape) read_load_tape_words{arguments}else {served}"
     else:
         kinds = {"weights": f"!{name}__payload[0]", "weight_gradients": f"{name}__payload[0]"}
         served = "".join(

@@ -87,6 +87,10 @@ class BenchPlan:
         For each stream out of the tile how many items it gives.
     memory_bytes
         Size of off-chip memory.
+    tape_bytes
+        Where in it the tape lies, from the first byte to before the second; the golden model says nothing of it.
+    stores
+        How many steps of the tape are stored.
     cycles, spent
         The tile's outputs of these names when it has finished.
     counters
@@ -100,6 +104,8 @@ class BenchPlan:
     items: Mapping[str, int]
     taken: Mapping[str, int]
     memory_bytes: int
+    tape_bytes: tuple[int, int]
+    stores: int
     cycles: int
     spent: int
     counters: tuple[Field, ...]
@@ -119,6 +125,7 @@ class BenchPlan:
         formats = self.formats
         numbers = {
             "load_words": formats.activation,
+            "load_tape_words": NumberFormat(bits=8 * formats.activation.bytes, fraction_bits=0),  # whatever is in it
             "weights": formats.weight,
             "weight_gradients": formats.weight_gradient,
         }
@@ -132,6 +139,11 @@ class BenchPlan:
             "posts_gradients": Post("new_weight_gradients", "gradients_written", self.formats.weight_gradient),
         }
         return {name: post for name, post in found.items() if name in self.ports.sinks}
+
+    @property
+    def has_tape(self) -> bool:
+        """Whether the tape lives off-chip."""
+        return "store_requests" in self.ports.sinks
 
     @cached_property
     def timed(self) -> list[str]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from deltatrain.accel.documents import json_text
-from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
-from deltatrain.accel.program import Program
 from deltatrain.rtl.tile import checksum
 from deltatrain.sim.gates import layout
 from deltatrain.sim.gates.engines import Engine
 from deltatrain.sim.gates.export.bench import bench
 from deltatrain.sim.gates.export.bench_plan import BenchPlan, LocalMemory
 from deltatrain.sim.gates.export.fields import fields_of
-from deltatrain.sim.gates.export.limits import limits
 from deltatrain.sim.gates.export.parameters import parameters
 from deltatrain.sim.gates.export.recording import Recording
 from deltatrain.sim.gates.export.verilog import verilog
@@ -25,7 +22,7 @@ from deltatrain.sim.gates.ports import Ports
 from deltatrain.sim.gates.run import StepOnGates
 from deltatrain.sim.gates.step import NumberedStep
 
-__all__ = ["check", "exported"]
+__all__ = ["exported"]
 
 README = """\
 The tile of a machine, or its tiles and the exchange between them, in Verilog-2001 (tile.v, module tile, one clock,
@@ -69,7 +66,7 @@ def exported(
         If the gates do not compute what the golden model does.
     """
     tell = on_progress or (lambda what, share: None)
-    check(step.program)
+    layout.check(step.program)
     on_gates = StepOnGates(step)
     tell("Verilog", 0.0)
     text = verilog(on_gates.tile, "tile")
@@ -89,12 +86,6 @@ def exported(
         "parameters.json": (json_text(parameters(step, on_gates, ran, cycles), indent=1) + "\n").encode(),
         "README.txt": README.encode(),
     }
-
-
-def check(program: Program) -> None:
-    """Raise ConfigError if the gates cannot run `program`, or the test bench has no memory for it."""
-    layout.check(program)
-    refuse(limits(program.architecture, program.remote_bytes))
 
 
 class _Files:
@@ -117,6 +108,8 @@ class _Files:
             items={name: len(items) for name, items in recording.offers.items()},
             taken=dict(recording.taken_items),
             memory_bytes=sum(step.program.remote_bytes.values()),
+            tape_bytes=_place("tape", step.program.remote_bytes),
+            stores=len(recording.pulses["stored"]),
             cycles=cycles,
             spent=spent,
             counters=tuple(fields_of(tile.spent.shape())),
@@ -130,6 +123,7 @@ class _Files:
             "memory_after": _hex(images.remote(matrices), 8),
             **{name: self._payloads(name) for name in self._plan.commands},
             **{f"{name}_due": self._due(name) for name in self._plan.timed},
+            **({"stored_due": self._cycles(self._recording.pulses["stored"])} if self._plan.has_tape else {}),
             **{f"{memory.name}_before": self._payloads(memory.writes) for memory in self._plan.filled},
             **{f"{memory.name}_after": self._local(memory, matrices) for memory in self._plan.local},
         }
@@ -143,7 +137,11 @@ class _Files:
 
     def _due(self, port: str) -> bytes:
         """Return the cycle of the program in which each item of a stream into the tile is due."""
-        return _hex((due - self._recording.origin for due, _ in self._recording.offers[port]), 32)
+        return self._cycles(due for due, _ in self._recording.offers[port])
+
+    def _cycles(self, due: Iterable[int]) -> bytes:
+        """Return cycles of the simulator as those of the program."""
+        return _hex((cycle - self._recording.origin for cycle in due), 32)
 
     def _local(self, memory: LocalMemory, matrices: Mapping[str, Integers]) -> bytes:
         """Return the words of a memory of matrices in a tile."""
@@ -153,6 +151,15 @@ class _Files:
         mask = (1 << width) - 1
         packed = (sum((value & mask) << (width * lane) for lane, value in enumerate(word)) for word in words)
         return _hex(packed, width * self._engine.lanes)
+
+
+def _place(use: str, remote_bytes: Mapping[str, int]) -> tuple[int, int]:
+    """Return the bytes that a use of off-chip memory takes, from the first to before the second; uses lie in order."""
+    names = list(remote_bytes)
+    if use not in names:
+        return 0, 0
+    first = sum(remote_bytes[name] for name in names[: names.index(use)])
+    return first, first + remote_bytes[use]
 
 
 def _hex(values: Iterable[int], bits: int) -> bytes:

@@ -27,6 +27,8 @@ class Recording(Simulation):
         For each stream into the tile its items in order: the cycle before which it was not offered, and the payload.
     taken_items
         How many items each stream out of the tile gave.
+    pulses
+        For each input of one bit the cycles in which it was high.
     origin
         The simulator's cycle that is cycle 0 of the program, once ``start`` was set.
     """
@@ -35,6 +37,7 @@ class Recording(Simulation):
         self._simulation = simulation
         self.offers: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.taken_items: dict[str, int] = defaultdict(int)
+        self.pulses: dict[str, list[int]] = defaultdict(list)
         self.origin = 0
 
     @property
@@ -55,8 +58,9 @@ class Recording(Simulation):
         self.offers[port] += zip(due.tolist(), items, strict=True)
 
     def pulse(self, port: str, due: int) -> None:
-        """Let a one-bit input be high in cycle `due`."""
+        """Let a one-bit input be high in cycle `due`, and remember when."""
         self._simulation.pulse(port, due)
+        self.pulses[port].append(due)
 
     def set(self, port: str, value: int) -> None:
         """Drive a plain input, and remember when the program starts."""
@@ -89,6 +93,7 @@ class Recording(Simulation):
         self._simulation.restart()
         self.offers.clear()
         self.taken_items.clear()
+        self.pulses.clear()
 
     def close(self) -> None:
         """Free what the simulation holds."""

@@ -22,6 +22,7 @@ from deltatrain.sim.gates.drawn_step import drawn_step
 from deltatrain.sim.gates.engines import engine_named
 from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.workloads.workload import Workload
 
@@ -241,7 +242,6 @@ BAD = {
     "trained workload": ("--workload digits --out {out}", "'digits' must be trained"),
     "lanes unlike": ("--set machine.engine.encoder_elements=2 --out {out}", "engine.encoder_elements not 8, 2 and 8"),
     "port of another width": ("--set machine.dma.bytes_per_cycle=8 --out {out}", "dma.bytes_per_cycle = 16 not 8"),
-    "tape off-chip": ("--set machine.placement.tape=remote --out {out}", "placement.tape must be 'local'"),
     "weights too large": (
         "--set machine.placement.weights=local --set machine.local.bytes=9000 --out {out}",
         "local.bytes = 9000 bytes are missing",
@@ -304,6 +304,27 @@ def drawn_of(changes, seed):
     return drawn_step(machine, trace, trace.recorded[-1], seed)
 
 
+def compiled_and_run(folder):
+    subprocess.run(["iverilog", "-g2001", "-o", "tile_tb.vvp", "tile_tb.v", "tile.v"], cwd=folder, check=True)
+    return in_icarus(folder)
+
+
+def test_a_tape_goes_to_the_benchs_memory_and_comes_back(tmp_path):
+    lanes = dict.fromkeys(LANES, 4) | {"dma.bytes_per_cycle": 8, "dma.in_flight": 2}  # a tape needs as many
+    needs("iverilog")
+    machine = Architecture.named("tiny", lanes | {"placement.tape": "remote"})
+    step = random_step(machine, "lstm", seed=7, hidden=(3,), lengths=(4, 1))
+    for name, content in exported(step, engine_named("amaranth")).items():
+        (tmp_path / name).write_bytes(content)
+    ran = compiled_and_run(tmp_path)
+    assert ran.returncode == 0 and "PASS: " in ran.stdout, ran.stdout
+    bench = (tmp_path / "tile_tb.v").read_text()
+    for slip in ("memory[tape_at[tape_put] + part] = ~", "memory[tape_at[tape_put] + part + 1] = "):
+        (tmp_path / "tile_tb.v").write_text(bench.replace("memory[tape_at[tape_put] + part] = ", slip))
+        ran = compiled_and_run(tmp_path)
+        assert ran.returncode != 0 and "FAIL: " in ran.stdout, slip
+
+
 def run_on_other_gates(tile, folder, step):
     """Return what the bench of `step` says of gates that were drawn for another step: its own are not written."""
     with pytest.MonkeyPatch.context() as patch:
@@ -312,9 +333,7 @@ def run_on_other_gates(tile, folder, step):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     (folder / "tile.v").write_bytes(tile)
-    build = ["iverilog", "-g2001", "-o", "tile_tb.vvp", "tile_tb.v", "tile.v"]
-    subprocess.run(build, cwd=folder, check=True)
-    return in_icarus(folder)
+    return compiled_and_run(folder)
 
 
 SPARSE = {"synthetic.inputs": 9, "synthetic.occupancy_x": 0.0, "synthetic.occupancy_h": 0.0}

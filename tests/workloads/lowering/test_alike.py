@@ -26,6 +26,7 @@ from deltatrain.workloads.lowering.op_kinds import (
     LOAD_STATE,
     OUTER_WORDS,
     RESTORE_STATE,
+    SEND_UNDO,
     STORE_STATE,
     UNDO,
     UNDO_CELL,
@@ -33,7 +34,7 @@ from deltatrain.workloads.lowering.op_kinds import (
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import RecordedStep
 
-NEVER_PLAIN = {COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *UNDO, OUTER_WORDS}
+NEVER_PLAIN = {COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *SEND_UNDO, *UNDO, OUTER_WORDS}
 """Kinds of ops that there are only where steps are run again, or look words up."""
 
 Case = tuple[Architecture, Shape, RecordedStep, str]

@@ -193,14 +193,3 @@ def test_what_does_not_fit_is_named_with_the_bytes_missing_in_each_tile(what: st
     needed = sum(size for use, size in roomy.local_bytes.items() if what == "tape" or use != "tape buffer")
     with pytest.raises(FitError, match=rf"with {what} .* {needed} bytes must fit in each tile, 7 bytes are missing"):
         lower(Architecture.named("tiny", homes | wires | {"local.bytes": needed - 7}), shape, step, "last")
-
-
-def test_gates_refuse_what_is_no_power_of_two() -> None:
-    from deltatrain.accel.errors import ConfigError
-    from deltatrain.sim.gates.layout import check
-
-    shape = Shape(CELL_ARITHMETIC.load("gru"), (9,), (12,), 3)
-    wires = {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
-    program = lower(Architecture.named("tiny", wires), shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
-    with pytest.raises(ConfigError, match=r"tiles\.count to be a power of two, not 3"):
-        check(program)

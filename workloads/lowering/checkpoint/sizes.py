@@ -108,19 +108,23 @@ def budget(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> Bu
         return Budget(state_bytes(shape, engine), tape, local, remote, residue_bytes(shape, engine, entries))
     state = State(architecture, shape)
     own_state, moved = int(state.own_bytes.sum()), int(state.bytes.sum())
-    own_tape = _own_tape_bytes(architecture, shape, occupancy)
+    values, states = (len(kept) for kept in (shape.arithmetic.TAPE, shape.arithmetic.STATE))
+    own_tape = _own_bytes(architecture, shape, occupancy, values)
+    undone = runs_backwards(shape.arithmetic, engine.formats)
+    residue = _own_bytes(architecture, shape, occupancy, states) if undone else None
     share = min(1.0, own_tape / tape, own_state / moved)
-    return Budget(own_state, own_tape, local, int(remote * share), None, moved, tape)
+    return Budget(own_state, own_tape, local, int(remote * share), residue, moved, tape)
 
 
-def _own_tape_bytes(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> int:
-    """Return the bytes of a step's tape in the tile with the most, in whole words (`workloads.lowering.tape`)."""
+def _own_bytes(architecture: Architecture, shape: Shape, occupancy: Occupancy, values: int) -> int:
+    """Return the bytes of a step's lists and of so many values a neuron in the tile with the most, in whole words.
+
+    They lie as in `workloads.lowering.tape`.
+    """
     engine = architecture.engine
     word_bytes = engine.lanes * value_bytes(engine.formats)
     entry_bytes = shape.encoder.list_entry_bytes(engine)
-    total: int = (
-        len(shape.arithmetic.TAPE) * sum(-(-width // architecture.row_lanes) for width in shape.hidden) * word_bytes
-    )
+    total: int = values * sum(-(-width // architecture.row_lanes) for width in shape.hidden) * word_bytes
     for shares, widths in ((occupancy.most_x, shape.inputs), (occupancy.most_h, shape.hidden)):
         entries = [share * own_most(architecture, width) for share, width in zip(shares, widths, strict=True)]
         total += sum(-int(-count * entry_bytes // word_bytes) * word_bytes for count in entries)

@@ -38,7 +38,7 @@ def step_costs(program: Program, room: Budget) -> Costs:
     tape = ops.is_mode("store") | (ops.is_mode("load") & ops.is_phase("BP"))  # a policy decides whether it is moved
     forward = only(program, ops.is_phase("FP") & ~tape)
     backward = only(program, ops.is_phase("BP", "WG") & ~tape)
-    undo = only(program, ops.is_mode("matvec", "cell_forward") & ops.is_phase("FP"))
+    undo = only(program, ops.is_mode("matvec", "cell_forward", "broadcast") & ops.is_phase("FP"))
 
     paced = pace(program, tape)
     in_flight, layers = architecture.dma.in_flight, int(program.ops.layer.max(initial=0)) + 1

@@ -13,6 +13,7 @@ from deltatrain.workloads.lowering.op_kinds import (
     READ_REDUCE,
     REDUCE,
     RESEND,
+    SEND_UNDO,
     OpKind,
 )
 from deltatrain.workloads.lowering.op_order import Points
@@ -24,6 +25,12 @@ def _broadcast(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     fired = [one.fired for one in given.streams(kind.stream)]
     sent = _passed(given, kind, stacked(fired, given.grid.in_steps(points)), given.lists.entry_bytes)
     return sent | given.grid.phase(points) | {"depends": [given.rows(ENCODE.of(kind.stream), points)]}
+
+
+def _send_undo(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    fired = [one.fired for one in given.streams(kind.stream)]
+    sent = _passed(given, kind, stacked(fired, points), given.lists.entry_bytes)
+    return sent | {"depends": [kept_list(given, kind, points)]}
 
 
 def _resend(given: StepInputs, kind: OpKind, points: Points) -> Columns:
@@ -61,6 +68,8 @@ COLUMNS: dict[OpKind, ColumnsOf] = {
     BROADCAST.h: _broadcast,
     RESEND.x: _resend,
     RESEND.h: _resend,
+    SEND_UNDO.x: _send_undo,
+    SEND_UNDO.h: _send_undo,
     REDUCE.x: _reduce,
     REDUCE.h: _reduce,
     READ_REDUCE: _read_reduce,

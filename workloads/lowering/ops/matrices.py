@@ -18,6 +18,7 @@ from deltatrain.workloads.lowering.op_kinds import (
     OUTER_WORDS,
     REDUCE,
     RESEND,
+    SEND_UNDO,
     UNDO,
     UNDO_CELL,
     OpKind,
@@ -82,9 +83,11 @@ def _outer_words(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 
 
 def _undo(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    made = given.rows(ENCODE.of(kind.stream), given.grid.made_by(points))
+    sent = given.rows(SEND_UNDO.of(kind.stream), points)
     return _fired_columns(given, kind, points) | {
-        "depends": [given.rows(UNDO_CELL, points)],
-        "list_from": given.rows(ENCODE.of(kind.stream), given.grid.made_by(points)),
+        "depends": [given.rows(UNDO_CELL, points), sent],
+        "list_from": np.where(sent == NO_OP, made, sent),
     }
 
 

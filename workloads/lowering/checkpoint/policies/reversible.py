@@ -23,7 +23,7 @@ from deltatrain.workloads.lowering.checkpoint.segments import bounds_of, one_lev
 
 CLOSED_FORM = True
 NEEDS = (
-    "policy 'reversible' needs a delta network on one tile whose memory M wraps: its steps can be run backwards, "
+    "policy 'reversible' needs a delta network whose memory M wraps: its steps can be run backwards, "
     "saturating sums and the reset of a spiking neuron cannot"
 )
 _BLOCKS = 512
