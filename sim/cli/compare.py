@@ -58,12 +58,13 @@ def _runs(one: Path, other: Path, output: Output) -> None:
     ]
     titles = [f"{result.workload.get('name')} on {result.architecture.get('name')}" for result in results]
     heading = f"A is {one}, {titles[0]}; B is {other}, {titles[1]}"
-    unrounded = [{"times": ""} | row for row in rows]
     output.give(
         table(heading, ["", "A", "B", "B over A"], shown),
         *filter(None, [warning(differences([result.footing for result in results]))]),
         json=lambda: json_text(rows, indent=1),
-        rows=lambda: [{name: row[name] for name in ("quantity", "unit", "one", "other", "times")} for row in unrounded],
+        rows=lambda: [
+            {name: row.get(name, "") for name in ("quantity", "unit", "one", "other", "times")} for row in rows
+        ],
     )
 
 

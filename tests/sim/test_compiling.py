@@ -66,6 +66,17 @@ def test_what_takes_long_is_told_before_it_is_compiled_and_not_when_it_was_kept(
         assert said == 2 * ["compiling a model, which this user may keep nowhere\n"]
 
 
+def test_quiet_commands_do_not_tell(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    quiet = "from deltatrain.sim.cli.progress import Stages\nwith Stages(silent=True):\n    "
+    script.write_text(
+        _COMPILES.replace("for function in", f"{quiet}for function in").replace("\n    assert", "\n        assert")
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": "", "DELTATRAIN_CACHE": str(tmp_path / "cache")}
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_where_numba_compiles_nothing_the_memory_model_says_so_and_the_rest_runs() -> None:
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     words = [sys.executable, "-m", "deltatrain", "simulate", "-w", "tiny", "--no-dense", "--on"]
