@@ -277,7 +277,7 @@ def above_the_roof(rows: Iterable[Row]) -> str:
     if not high:
         return ""
     return (
-        f"Above the roof: {', '.join(high)}: some of the bytes moved during another phase. The total cannot be there."
+        f"Above the roof: {', '.join(high)}. Some of these bytes moved during another phase; the total cannot be there."
     )
 
 

@@ -10,7 +10,8 @@ import inspect
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -33,6 +34,7 @@ class _Announcement(Listener):
 
     def __init__(self) -> None:
         self.lines: dict[Any, str] = {}
+        self.silent = False
         self._told: set[str] = set()
 
     def on_start(self, event: Any) -> None:
@@ -41,7 +43,7 @@ class _Announcement(Listener):
     def tell(self, function: Any) -> None:
         """Tell that `function` is compiled, if it has a name, and if that was not told."""
         line = self.lines.get(function)
-        if line and line not in self._told and multiprocessing.parent_process() is None:
+        if line and not self.silent and line not in self._told and multiprocessing.parent_process() is None:
             self._told.add(line)
             sys.stderr.write(line + "\n")
 
@@ -51,6 +53,16 @@ class _Announcement(Listener):
 
 _announcement = _Announcement()
 cast(Any, register)("numba:compile", _announcement)
+
+
+@contextmanager
+def unannounced() -> Iterator[None]:
+    """Let nothing be told of what is compiled while the block runs."""
+    _announcement.silent = True
+    try:
+        yield
+    finally:
+        _announcement.silent = False
 
 
 def compiled(function: _Function, name: str = "", **options: Any) -> _Function:

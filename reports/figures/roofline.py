@@ -105,8 +105,11 @@ def _lift_points(row: Row, named: list[Row], right: float) -> float:
 
 def _name(axes: Axes, row: Row, right: float, dense: float, lift_points: float) -> None:
     """Write the phase's name beside its point, on the side away from the dense run's point."""
+    from matplotlib.patheffects import withStroke
+
     place = (min(float(row["macs_per_remote_byte"]), right), float(row["macs_per_second"]))
     left = dense > place[0] or place[0] > 0.8 * right
+    halo = withStroke(linewidth=3, foreground="white")  # the roof runs behind the name, not through it
     axes.annotate(
         str(row["phase"]),
         place,
@@ -118,6 +121,7 @@ def _name(axes: Axes, row: Row, right: float, dense: float, lift_points: float) 
         fontweight="bold",
         color=style.INK,
         parse_math=False,
+        path_effects=[halo],
     )
 
 

@@ -10,7 +10,7 @@ from deltatrain.accel.footing import differences, warning
 from deltatrain.accel.origin import FLOAT_ACCURACY, NO_DENSE, ORIGINS, figure_title, figures_in, recorded_words
 from deltatrain.accel.pricing.run_energy import BY_TABLE, model_of
 from deltatrain.reports.bottleneck import bottleneck
-from deltatrain.reports.page import frame
+from deltatrain.reports.page import frame, run_pair
 from deltatrain.reports.page import sweep as sweeps
 from deltatrain.reports.page.contents import Contents, Run, Sweep
 from deltatrain.reports.page.headline import headline
@@ -38,6 +38,7 @@ def render(contents: Contents) -> str:
             runs=runs,
             sweeps=explored,
             overview=_overview(contents.runs),
+            pair=run_pair.section(*contents.runs) if len(contents.runs) == 2 else None,
             origins={name: words for name, words in ORIGINS.items() if name in origins},
             style=frame.style(),
             script=frame.script(

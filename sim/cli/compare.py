@@ -1,4 +1,4 @@
-"""`deltatrain compare`: two sweeps beside each other."""
+"""`deltatrain compare`: two runs, or two sweeps, beside each other."""
 
 from __future__ import annotations
 
@@ -11,19 +11,64 @@ from deltatrain.sim.cli.output import TEXT, Output
 
 
 def command(
-    one: Annotated[Path, Parameter(name="A", help="The folder of a sweep.")],
-    other: Annotated[Path, Parameter(name="B", help="The folder of another sweep for the same objectives.")],
+    one: Annotated[Path, Parameter(name="A", help="The folder of a run or of a sweep.")],
+    other: Annotated[Path, Parameter(name="B", help="Of another run, or of a sweep for the same objectives.")],
     /,
     *,
     output: Output = TEXT,
 ) -> None:
-    """Compare two sweeps: the best of each objective, and whose front beats whose.
+    """Compare two runs, quantity by quantity, or two sweeps: the best of each objective, and whose front beats whose.
+
+    `report A B` makes a page of both.
 
     For example:
 
+      deltatrain compare out/digits-edge out/digits-reneta
       deltatrain compare out/sweep-edge_memory out/sweep-nsga2
       deltatrain compare out/sweep-edge_memory out/sweep-nsga2 --json
     """
+    from deltatrain.sim.output_folder import OutputFolder
+
+    if all(OutputFolder(folder).result.is_file() for folder in (one, other)):
+        _runs(one, other, output)
+    else:
+        _sweeps(one, other, output)
+
+
+def _runs(one: Path, other: Path, output: Output) -> None:
+    from deltatrain.accel.documents import json_text
+    from deltatrain.accel.footing import differences, warning
+    from deltatrain.accel.quantity import times
+    from deltatrain.accel.result import Result
+    from deltatrain.reports.page.table import said
+    from deltatrain.reports.run_pair import pair_rows
+    from deltatrain.sim.cli.screen import table
+    from deltatrain.sim.output_folder import OutputFolder
+
+    results = [Result.load(OutputFolder(folder).result) for folder in (one, other)]
+    rows = pair_rows(*results)
+    shown = [
+        [
+            str(row["quantity"]),
+            *(said(float(row[side]), str(row["unit"])) for side in ("one", "other")),
+            times(float(row["times"])) if "times" in row else "",
+        ]
+        for row in rows
+        if row["one"] or row["other"]
+    ]
+    titles = [f"{result.workload.get('name')} on {result.architecture.get('name')}" for result in results]
+    heading = f"A is {one}, {titles[0]}; B is {other}, {titles[1]}"
+    output.give(
+        table(heading, ["", "A", "B", "B over A"], shown),
+        *filter(None, [warning(differences([result.footing for result in results]))]),
+        json=lambda: json_text(rows, indent=1),
+        rows=lambda: [
+            {name: row.get(name, "") for name in ("quantity", "unit", "one", "other", "times")} for row in rows
+        ],
+    )
+
+
+def _sweeps(one: Path, other: Path, output: Output) -> None:
     from deltatrain.accel.documents import json_text
     from deltatrain.accel.footing import warning
     from deltatrain.accel.quantity import share

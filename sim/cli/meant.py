@@ -34,8 +34,8 @@ _TAKES = {
     "study name": {"study"},
     "sweep space": {"space"},
     "front folder": {SWEEP_FOLDER},
-    "compare one": {SWEEP_FOLDER},
-    "compare other": {SWEEP_FOLDER},
+    "compare one": {RESULT_FOLDER, SWEEP_FOLDER},
+    "compare other": {RESULT_FOLDER, SWEEP_FOLDER},
     "report folder": {RESULT_FOLDER, SWEEP_FOLDER},
 }
 """What a parameter takes in any command that has it; of one command alone where its word stands before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -25,7 +26,7 @@ class Stages:
 
     def __init__(self, *, silent: bool = False) -> None:
         self._bars: Progress | None = None
-        self._silent = silent
+        self._silent, self._quiet = silent, ExitStack()
         if sys.stderr.isatty() and not silent:
             columns = (
                 TextColumn("{task.description:<14}"),
@@ -39,11 +40,16 @@ class Stages:
         self._stage, self._detail, self._began = "", "", 0.0
 
     def __enter__(self) -> Self:
+        if self._silent:
+            from deltatrain.workloads.compiling import unannounced
+
+            self._quiet.enter_context(unannounced())
         if self._bars:
             self._bars.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._quiet.close()
         if kind is None:
             self._finish()
         if self._bars:

@@ -13,9 +13,10 @@ def command(
         Path, Parameter(name="DIR", help="What `run`, `simulate --out` or `sweep` wrote, or a folder of several.")
     ],
     /,
-    *,
+    *others: Annotated[Path, Parameter(name="DIR", help="More of them, for one page of all.")],
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="The file to write. [default: DIR/report.html]")
+        Path | None,
+        Parameter(name=["--out", "-o"], help="The file to write. [default: report.html in DIR, or here for several]"),
     ] = None,
     figures: Annotated[
         Literal["svg", "pdf", "png"] | None,
@@ -30,13 +31,14 @@ def command(
 
       deltatrain report out/digits-edge
       deltatrain report out --out results.html
+      deltatrain report out/digits-edge out/digits-reneta
       deltatrain report out/edge --figures pdf
     """
     from deltatrain.sim.cli.screen import show
     from deltatrain.sim.report import report
 
-    page = out or folder / "report.html"
-    size = len(report(folder, page, figures=figures).encode())
+    page = out or (Path() if others else folder) / "report.html"
+    size = len(report([folder, *others] if others else folder, page, figures=figures).encode())
     show(f"Written to {page}: {size / 1e3:,.0f} kB")
     if figures is not None:
         show(f"Written to {page.parent / 'figures'}: every figure as {figures}")

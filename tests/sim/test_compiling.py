@@ -94,6 +94,17 @@ def test_what_is_not_on_disk_is_known_and_told_once(tmp_path: Path) -> None:
     assert not would_be_kept(len)  # as all is where numba compiles nothing
 
 
+def test_quiet_commands_do_not_tell(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    quiet = "from deltatrain.sim.cli.progress import Stages\nwith Stages(silent=True):\n    "
+    script.write_text(
+        _COMPILES.replace("for function in", f"{quiet}for function in").replace("\n    assert", "\n        assert")
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": "", "DELTATRAIN_CACHE": str(tmp_path / "cache")}
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_where_numba_compiles_nothing_the_memory_model_says_so_and_the_rest_runs() -> None:
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     words = [sys.executable, "-m", "deltatrain", "simulate", "-w", "tiny", "--no-dense", "--on"]

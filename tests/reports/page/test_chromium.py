@@ -130,7 +130,7 @@ def test_bars_are_drawn_on_one_scale(tab, files, width):
         [...document.querySelectorAll('.bars')].map((chart) => [...chart.querySelectorAll('.bar')].map((bar) =>
           [Number(getComputedStyle(bar).getPropertyValue('--length')), bar.getBoundingClientRect().width]))
     """)
-    assert len(charts) == 8
+    assert len(charts) == 9
     for bars in charts:
         longest = max(drawn for _, drawn in bars)
         assert longest > 90
