@@ -7,7 +7,7 @@ from zlib import crc32
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
-from amaranth.lib.memory import Memory, WritePort
+from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
@@ -26,6 +26,7 @@ from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["IDENTITY_BITS", "RESET_CYCLES", "Tile", "checksum"]
 
@@ -270,8 +271,8 @@ class Tile(Component):
     def _connect_memories(self, m: Module) -> None:
         """Join the units with the memories that they share."""
         activations = word(self._engine_description.formats.activation.bits, self._engine_description.lanes)
-        m.submodules.x_memory = x = Memory(shape=activations, depth=self.sizes.input_words, init=[])
-        m.submodules.h_memory = h = Memory(shape=activations, depth=self.sizes.vector_words, init=[])
+        m.submodules.x_memory = x = UncheckedMemory(shape=activations, depth=self.sizes.input_words)
+        m.submodules.h_memory = h = UncheckedMemory(shape=activations, depth=self.sizes.vector_words)
         self._write_inputs(m, x.write_port())
         connect(m, x.read_port(), self._encoder.x)
         connect(m, h.write_port(), self._elementwise.new_h)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ShapeLike, Signal, Value
+from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream
-from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.program import TILE_UNITS
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["Begin"]
 
@@ -42,6 +42,9 @@ class Begin(Component):
         From `rtl.commands.waits.DoneCounts`.
     op : Out(op)
         The op in front.
+    following : Out(op), advances : Out(1)
+        The op that comes next, and whether it is in front from the next cycle on, if it need not wait: what it names is
+        stored then, and may be looked up.
     has_room : In(1)
         Whether every other part that is told of an op when it begins can take it.
     begins : Out(1)
@@ -72,6 +75,8 @@ class Begin(Component):
                 "commands": In(stream.Signature(command(op, units))),
                 "soon_counts": In(counts_layout(units)),
                 "op": Out(op),
+                "following": Out(op),
+                "advances": Out(1),
                 "has_room": In(1),
                 "begins": Out(1),
                 "reads": Out(1),
@@ -85,9 +90,9 @@ class Begin(Component):
         """Queue what has begun; remember whether the op in front has."""
         m = Module()
         m.submodules.wait = wait = Wait(self.commands.payload.shape(), self._units)
-        handed = self.later.payload.shape()
-        m.submodules.queue = queue = SyncFIFO(width=handed.size, depth=self._ahead)
-        begun, item = Signal(), Signal(handed)
+        m.submodules.queue = queue = RegisteredQueue(shape=self.later.payload.shape(), depth=self._ahead)
+        connect(m, queue.o, flipped(self.later))
+        begun, item = Signal(), queue.i.payload
         m.d.comb += [
             wait.counts.eq(self.soon_counts),
             wait.i.valid.eq(self.commands.valid),
@@ -95,16 +100,14 @@ class Begin(Component):
             wait.i.payload.waits.eq(self.commands.payload.waits),
             wait.i.payload.op.eq(self.commands.payload),
             self.op.eq(wait.o.payload.op),
+            self.following.eq(self.commands.payload.op),
+            self.advances.eq(~wait.o.valid | wait.o.ready),
             item.waits.eq(wait.o.payload.waits),
             item.op.eq(self.item),
-            self.begins.eq(wait.o.valid & ~begun & self.has_room & queue.w_rdy),
+            self.begins.eq(wait.o.valid & ~begun & self.has_room & queue.i.ready),
             self.reads.eq(self.begins | begun),
             wait.o.ready.eq(self.reads & self.read),
-            queue.w_en.eq(self.begins),
-            queue.w_data.eq(item),
-            Value.cast(self.later.payload).eq(queue.r_data),
-            self.later.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.later.ready),
+            queue.i.valid.eq(self.begins),
         ]
         m.d.sync += begun.eq(self.reads & ~self.read)
         return m

@@ -221,13 +221,14 @@ class ElementwiseCore(Component):
         return beats
 
     def _codes(self, m: Module, beats: list[list[Signal]]) -> Signal:
-        """Return what each part of every lane does in this cycle."""
+        """Return what each part of every lane does in this cycle; it is known, and registered, in the one before."""
         codes = Signal(code_layout(self._plan), name="codes")
         for part, actions in self._plan.actions.items():
             code: Value | int = 0
             for action in actions:
-                code |= Mux(beats[action.program][action.cycle], action.code, 0)
-            m.d.comb += codes[part].eq(code)
+                assert action.cycle > 0, "nothing is there in a neuron's first cycle but its addresses"
+                code |= Mux(beats[action.program][action.cycle - 1], action.code, 0)
+            m.d.sync += codes[part].eq(code)
         return codes
 
     # --- memory ports

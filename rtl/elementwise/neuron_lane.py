@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -221,7 +221,9 @@ class NeuronLane(Component):
         if not complemented:
             return value
         one = 1 << self._plan.formats.gate.fraction_bits
-        return Mux(_is_one_of(code, complemented), one - value, value)
+        # 1 - v = ~v + 1 + one: an adder and no choice behind it
+        minus = _is_one_of(code, complemented)
+        return (value ^ minus.replicate(len(value)).as_signed()) + Mux(minus, one + 1, 0)
 
     def _round(
         self, m: Module, which: int, steps: list[tuple[int, int, Multiply]], product: Signal, result: Signal
@@ -235,11 +237,18 @@ class NeuronLane(Component):
             fraction = plan.product_fraction_bits(program, step)
             (key, addend), addend_fraction = self._addend(program, step, fraction)
             finest = max(fraction, addend_fraction)
-            factor = -product if step.minus else product
-            products[number] = (step.minus, finest - fraction), factor.shift_left(finest - fraction)
+            products[number] = finest - fraction, product.shift_left(finest - fraction)
             addends[number] = (key, finest - addend_fraction), addend.shift_left(finest - addend_fraction)
             rounded[number] = (finest, plan.number(step.stored))
-        total_of = _chosen(m, f"product_{which}_aligned", code, products) + _chosen(m, f"addend_{which}", code, addends)
+        aligned, addend = (
+            _chosen(m, f"product_{which}_aligned", code, products),
+            _chosen(m, f"addend_{which}", code, addends),
+        )
+        minus = Signal(name=f"minus_{which}")
+        m.d.comb += minus.eq(_is_one_of(code, [n for n, _, step in steps if step.minus]))
+        # a - p = a + ~p + 1: the bit below both makes the 1 a carry of the one adder
+        factor = Cat(minus, aligned ^ minus.replicate(len(aligned)).as_signed()).as_signed()
+        total_of = (factor + Cat(minus, addend).as_signed())[1:].as_signed()
         total = Signal(total_of.shape(), name=f"sum_{which}")
         m.d.comb += total.eq(total_of)
         alike = _grouped(

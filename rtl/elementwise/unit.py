@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
@@ -15,6 +15,7 @@ from deltatrain.rtl.elementwise.core import ElementwiseCore
 from deltatrain.rtl.elementwise.op import ElementwiseMode, ElementwiseOp
 from deltatrain.rtl.engine.ports import SharedMemories
 from deltatrain.rtl.parts.tape_ports import TapePorts
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["ElementwiseUnit"]
 
@@ -167,7 +168,7 @@ class ElementwiseUnit(Component):
         self, m: Module, name: str, words: int, read: ReadPort, new: WritePort, moved: tuple[ReadPort, WritePort] | None
     ) -> None:
         """Add a memory that the core reads and writes; `moved` are the ports of the store and of the load, if any."""
-        memory = Memory(shape=read.data.shape(), depth=words, init=[])
+        memory = UncheckedMemory(shape=read.data.shape(), depth=words)
         m.submodules[f"{name}_memory"] = memory
         connect(m, memory.read_port(), read)
         write = memory.write_port()

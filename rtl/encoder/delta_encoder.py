@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -12,6 +11,7 @@ from deltatrain.rtl.lists.emitter import BARRIER, Compared, EntryEmitter
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["DeltaEncoder", "ScanOp", "least_field"]
 
@@ -124,7 +124,7 @@ class DeltaEncoder(wiring.Component):
         """Return the gates."""
         m = Module()
         shape = word(self._value_bits, self._elements)
-        m.submodules.memory = memory = Memory(shape=shape, depth=self._depth, init=[])
+        m.submodules.memory = memory = UncheckedMemory(shape=shape, depth=self._depth)
         read, write = memory.read_port(), memory.write_port()
         m.submodules.emitter = emitter = self._emitter
         if self._is_part:
@@ -141,6 +141,11 @@ class DeltaEncoder(wiring.Component):
         m.d.comb += [queue.reserve.eq(taken.valid), read.en.eq(taken.valid), read.addr.eq(taken.address)]
 
         fetched, comparing, held = Signal.like(taken), Signal.like(taken), Signal(shape)
+        bounds = data.StructLayout({"lower": signed(self._value_bits + 2), "upper": signed(self._value_bits + 2)})
+        still = Signal(data.ArrayLayout(bounds, self._elements))  # between these the held value does not fire
+        for k in range(self._elements):
+            value, least = fetched.value[k], fetched.least
+            m.d.sync += [still[k].lower.eq(value - least), still[k].upper.eq(value + least)]
         after, written = Signal(shape), Signal(shape)
         written_address, wrote = Signal.like(write.addr), Signal()
         m.d.sync += [fetched.eq(taken), comparing.eq(fetched)]
@@ -159,7 +164,7 @@ class DeltaEncoder(wiring.Component):
         group = Signal(compared)
         m.d.comb += [group.group.eq(comparing.group), group.last.eq(comparing.last)]
         for k in range(self._elements):
-            fired, delta, moved = _compare(comparing.value[k], held[k], comparing.least)
+            fired, delta, moved = _compare(comparing.value[k], held[k], still[k])
             fires = comparing.present[k] & fired
             m.d.comb += [group.fired[k].eq(fires), group.delta[k].eq(delta), after[k].eq(Mux(fires, moved, held[k]))]
         m.d.comb += [
@@ -219,11 +224,11 @@ class _Taken(data.StructLayout):
         )
 
 
-def _compare(value: Value, held: Value, least: Value) -> tuple[Value, Value, Value]:
+def _compare(value: Value, held: Value, still: data.View) -> tuple[Value, Value, Value]:
     """Return whether an element fires, its delta, and the held value that it has if it fires.
 
-    The held value becomes `value`, or moves by the end of the range where the delta saturates. So no adder waits for
-    another.
+    It fires if `held` has left the range `still`. The held value becomes `value`, or moves by the end of the range of
+    its format where the delta saturates. So no adder waits for another.
     """
     shape = value.shape()
     highest, lowest = Const((1 << (shape.width - 1)) - 1, shape), Const(-(1 << (shape.width - 1)), shape)
@@ -231,4 +236,4 @@ def _compare(value: Value, held: Value, least: Value) -> tuple[Value, Value, Val
     above, below = difference > highest, difference < lowest
     delta = Mux(above, highest, Mux(below, lowest, difference[: shape.width].as_signed()))
     moved = Mux(above, held + highest, Mux(below, held + lowest, value))
-    return (difference >= least) | (-difference >= least), delta, moved
+    return (held <= still.lower) | (held >= still.upper), delta, moved

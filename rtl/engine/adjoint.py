@@ -156,14 +156,25 @@ class DeltaAdjoint(wiring.Component):
         """Describe the op in front; return how many words it has cleared, and what it does: clear, take, end."""
         op = self.ops.payload
         cleared, received = Signal(INDEX_BITS), Signal(INDEX_BITS)
+        # Each number and the one after it are in registers, so that no comparison waits for an adder.
+        cleared_after, received_after = Signal(INDEX_BITS, init=1), Signal(INDEX_BITS, init=1)
         clears, takes, ends = Signal(), Signal(), Signal()
+        none_to_clear, last_to_clear, none_to_take, last_to_take = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            clears.eq(self.ops.valid & (cleared != op.clear_words)),
-            self.results.ready.eq(self.ops.valid & ~clears & (received != op.count)),
+            none_to_clear.eq(cleared == op.clear_words),
+            last_to_clear.eq(cleared_after == op.clear_words),
+            none_to_take.eq(received == op.count),
+            last_to_take.eq(received_after == op.count),
+            clears.eq(self.ops.valid & ~none_to_clear),
+            self.results.ready.eq(self.ops.valid & none_to_clear & ~none_to_take),
             takes.eq(self.results.valid & self.results.ready),
             # Whatever the cycle does, nothing is left after it.
-            ends.eq(self.ops.valid & (cleared + clears == op.clear_words) & (received + takes == op.count)),
+            ends.eq((self.ops.valid & none_to_take & (none_to_clear | last_to_clear)) | (takes & last_to_take)),
             self.ops.ready.eq(ends),
         ]
-        m.d.sync += [cleared.eq(Mux(ends, 0, cleared + clears)), received.eq(Mux(ends, 0, received + takes))]
+        for number, after, counts in ((cleared, cleared_after, clears), (received, received_after, takes)):
+            with m.If(ends):
+                m.d.sync += [number.eq(0), after.eq(1)]
+            with m.Elif(counts):
+                m.d.sync += [number.eq(after), after.eq(after + 1)]
         return cleared, clears, takes, ends

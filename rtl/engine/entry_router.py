@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["EntryRouter"]
 
@@ -72,30 +72,26 @@ class EntryRouter(Component):
     def elaborate(self, platform: object) -> Module:
         """Follow the entries of each op; remember which parts have taken the one in front."""
         m = Module()
-        m.submodules.routes = routes = SyncFIFO(width=_Route().size, depth=_OPS)
-        m.submodules.queue = queue = SyncFIFO(width=self.i.payload.shape().size, depth=_LANE_ENTRIES)
-        entering = Signal(_Route())
-        route = data.View(_Route(), routes.r_data)
+        m.submodules.routes = routes = RegisteredQueue(shape=_Route(), depth=_OPS)
+        m.submodules.queue = queue = RegisteredQueue(shape=self.i.payload.shape(), depth=_LANE_ENTRIES)
+        entering, route = routes.i.payload, routes.o.payload
+        connect(m, queue.o, flipped(self.lanes))
         m.d.comb += [
             entering.count.eq(self.count),
             entering.to_lanes.eq(self.to_lanes),
             entering.to_weights.eq(self.to_weights),
             entering.to_gradients.eq(self.to_gradients),
-            routes.w_data.eq(entering),
-            routes.w_en.eq(self.enter),
-            self.has_room.eq(routes.w_rdy),
-            queue.w_data.eq(self.i.payload),
-            self.lanes.valid.eq(queue.r_rdy),
-            Value.cast(self.lanes.payload).eq(queue.r_data),
-            queue.r_en.eq(self.lanes.ready),
+            routes.i.valid.eq(self.enter),
+            self.has_room.eq(routes.i.ready),
+            queue.i.payload.eq(self.i.payload),
             self.weights.payload.eq(self.i.payload.index),
             self.gradients.payload.eq(self.i.payload.index),
         ]
         here, gone = Signal(), Signal()
-        m.d.comb += here.eq(self.i.valid & routes.r_rdy)
+        m.d.comb += here.eq(self.i.valid & routes.o.valid)
         missing: Value | int = 0
         for name, offered, ready in (
-            ("lanes", queue.w_en, queue.w_rdy),
+            ("lanes", queue.i.valid, queue.i.ready),
             ("weights", self.weights.valid, self.weights.ready),
             ("gradients", self.gradients.valid, self.gradients.ready),
         ):
@@ -108,7 +104,7 @@ class EntryRouter(Component):
             gone.eq(here & ~missing),
             self.i.ready.eq(gone),
             last.eq(passed + 1 == route.count),
-            routes.r_en.eq(gone & last),
+            routes.o.ready.eq(gone & last),
         ]
         with m.If(gone):
             m.d.sync += passed.eq(Mux(last, 0, passed + 1))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Value
-from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
@@ -14,6 +13,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.engine.adjoint import DeltaAdjoint
 from deltatrain.rtl.engine.op import ResultsOp, Stream
 from deltatrain.rtl.parts.layouts import Entry, word
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["Gradients"]
 
@@ -77,9 +77,8 @@ class Gradients(Component):
     def elaborate(self, platform: object) -> Module:
         """Queue the ops; connect ops and results with the adjoint of the op in front."""
         m = Module()
-        shape = self.op.shape()
-        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_OPS)
-        m.d.comb += [ops.w_data.eq(self.op), ops.w_en.eq(self.enter), self.has_room.eq(ops.w_rdy)]
+        m.submodules.ops = ops = RegisteredQueue(shape=self.op.shape(), depth=_OPS)
+        m.d.comb += [ops.i.payload.eq(self.op), ops.i.valid.eq(self.enter), self.has_room.eq(ops.i.ready)]
         if self._recurrent is not None:
             m.submodules.recurrent = self._recurrent
             self._hand_on(m, ops, Stream.RECURRENT, self._recurrent, self.g_recurrent)
@@ -87,9 +86,9 @@ class Gradients(Component):
         self._hand_on(m, ops, Stream.ABOVE, self._above, self.g_above)
         return m
 
-    def _hand_on(self, m: Module, ops: SyncFIFO, stream: int, adjoint: DeltaAdjoint, port: ReadPort) -> None:
+    def _hand_on(self, m: Module, ops: RegisteredQueue, stream: int, adjoint: DeltaAdjoint, port: ReadPort) -> None:
         """Connect an adjoint with the ops of its stream, their results, and the port that reads its gradients."""
-        op = data.View(self.op.shape(), ops.r_data)
+        op = ops.o.payload
         m.d.comb += [
             adjoint.ops.payload.eq(op.adjoint),
             adjoint.results.payload.eq(self.results.payload),
@@ -100,8 +99,8 @@ class Gradients(Component):
         ]
         with m.If(op.stream == stream):
             m.d.comb += [
-                adjoint.ops.valid.eq(ops.r_rdy),
-                ops.r_en.eq(adjoint.ops.ready),
+                adjoint.ops.valid.eq(ops.o.valid),
+                ops.o.ready.eq(adjoint.ops.ready),
                 adjoint.results.valid.eq(self.results.valid),
                 self.results.ready.eq(adjoint.results.ready),
             ]

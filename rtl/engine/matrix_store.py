@@ -5,13 +5,14 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.memory import Memory, WritePort
+from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import Component, In, Out, Signature
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["RETURN_CYCLES", "HostPort", "MatrixOp", "MatrixStore"]
 
@@ -147,7 +148,7 @@ class MatrixStore(Component):
     def elaborate(self, platform: object) -> Module:
         """Choose who addresses the memory; send what it answers there; let what returns follow."""
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self._word, depth=self._depth, init=[])
+        m.submodules.memory = memory = UncheckedMemory(shape=self._word, depth=self._depth)
         read, write = memory.read_port(), memory.write_port()
         places = SyncFIFO(width=len(read.addr), depth=RETURN_CYCLES + 2)
         m.submodules.places = places  # addresses of words that are still to return

@@ -26,6 +26,7 @@ from deltatrain.rtl.lanes.banks import AccumulatorBanks
 from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lanes.unit import Lanes
 from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.parts.layouts import word
 
 __all__ = ["EngineUnit"]
@@ -50,9 +51,9 @@ class EngineUnit(Component):
     """Runs the ops of the lanes, back to back unless an op has to wait.
 
         cycle  b: the op begins       b + 1            b + 2                       b + 3
-               list is looked up,     its memory       first entry: to the         waits are done: op, entry and word
-               addressed              answers          lanes' queue; word is       of W or dW are there, and the lanes
-                                                       addressed                   issue it
+               list is addressed;     its memory       first entry: to the         waits are done: op, entry and word
+               it was looked up       answers          lanes' queue; word is       of W or dW are there, and the lanes
+               in b - 1                                addressed                   issue it
 
     Words of a matrix that lives off-chip come from the fetch instead.
 
@@ -160,7 +161,7 @@ class EngineUnit(Component):
         m.d.comb += self.soon.eq(self._lanes.soon)
         self._share(m)
         if self._sizes.is_part:
-            self._join(m)
+            self._join(m, begin)
         return m
 
     # --- before an op may start
@@ -171,7 +172,7 @@ class EngineUnit(Component):
         m.submodules.router = router = EntryRouter(value_bits=len(reader.entries.payload.value))
         m.submodules.gradients = gradients = self._gradients
         op, mode, fires = begin.op, begin.op.lanes.mode, Signal()
-        connect(m, flipped(self.lists), reader.lists)
+        connect_ahead(m, begin, self.lists, reader)
         connect(m, flipped(self.vectors), reader.vectors)
         connect(m, reader.entries, router.i)
         connect(m, router.lanes, self._lanes.entries)
@@ -180,7 +181,7 @@ class EngineUnit(Component):
             rooms += self._feed(m, begin, kind, fires)
         has_room = Signal()
         m.d.comb += [
-            fires.eq(reader.count != 0),
+            fires.eq(~reader.empty),
             has_room.eq(_all(rooms)),
             reader.sources.payload.eq(op.source),
             # `reader.count` is that of the source at the port; it is used above before the source is offered.
@@ -296,14 +297,15 @@ class EngineUnit(Component):
         connect(m, gradients.g_above, flipped(shared.g_above))
         connect(m, gradients.g_recurrent, flipped(shared.g_recurrent))
 
-    def _join(self, m: Module) -> None:
+    def _join(self, m: Module, begin: Begin) -> None:
         """Connect the parts that only one tile of several has with the exchange."""
         gradients, between = self._gradients, self.between
         connect(m, self._lanes.partial, flipped(between.partial))
         connect(m, flipped(between.reduced), gradients.reduced)
         connect(m, gradients.sums, flipped(between.sums))
         connect(m, gradients.sum_counts, flipped(between.sum_counts))
-        m.d.comb += gradients.own.eq(between.own)
+        with m.If(begin.advances):  # it comes with the place of the list, see `rtl.lists.look_up`
+            m.d.sync += gradients.own.eq(between.own)
 
 
 def _all(bits: list[Signal]) -> Value:

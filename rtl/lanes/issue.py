@@ -115,16 +115,17 @@ class Issue(Component):
     def _count(self, m: Module, now: SimpleNamespace, work: Signal) -> None:
         """Say where in its op the word is, and which accumulators it meets."""
         op = self.ops.payload
-        column, number, running = Signal.like(op.count), Signal.like(op.words), Signal.like(op.address)
-        upper, after, address = Signal(), Signal.like(op.words), Signal.like(op.address)
+        # Each number and the one after it are in registers, so that no comparison waits for an adder.
+        column, next_column = Signal.like(op.count), Signal.like(op.count, init=1)
+        number, after = Signal.like(op.words), Signal.like(op.words, init=1)
+        running, upper, address = Signal.like(op.address), Signal(), Signal.like(op.address)
         has_upper, upper_address, upper_follows = Signal(), Signal.like(op.address), Signal()
         # The upper part begins with its word, or with a lane in it: that word is then of both parts.
         with_word = op.upper_lane == 0 if self._is_mixed else Const(1)
         m.d.comb += [
-            after.eq(number + 1),
             now.column_begins.eq(number == 0),
             now.column_ends.eq(after == op.words),
-            now.op_ends.eq((op.count == 0) | (now.column_ends & (column + 1 == op.count))),
+            now.op_ends.eq((op.count == 0) | (now.column_ends & (next_column == op.count))),
             address.eq(Mux(now.column_begins, op.address, running)),
             has_upper.eq(upper | ((number == op.split) & ~with_word)),
             upper_address.eq(Mux(has_upper & ~upper, op.upper_address, address)),
@@ -137,11 +138,15 @@ class Issue(Component):
         with m.If(work):
             m.d.sync += [
                 number.eq(Mux(now.column_ends, 0, after)),
+                after.eq(Mux(now.column_ends, 1, after + 1)),
                 upper.eq(~now.column_ends & (has_upper | upper_follows)),
                 running.eq(Mux(upper_follows, op.upper_address, upper_address + 1)),
             ]
             with m.If(now.column_ends):
-                m.d.sync += column.eq(Mux(now.op_ends, 0, column + 1))
+                m.d.sync += [
+                    column.eq(Mux(now.op_ends, 0, next_column)),
+                    next_column.eq(Mux(now.op_ends, 1, next_column + 1)),
+                ]
 
     def _meet(
         self, m: Module, now: SimpleNamespace, lanes: str, first_column: Value, upper: Value, address: Value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
@@ -27,6 +27,7 @@ from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
 from deltatrain.rtl.parts.layouts import Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["RESULT_CYCLES", "Lanes"]
 
@@ -181,7 +182,7 @@ class Lanes(Component):
         bits, depth, held = self._engine.formats.gradient.bits, BANKS * self._accumulator_words, []
         shown_at, new = addresses(self.gradient), self.new_gradient
         for number, run in enumerate(self._runs):
-            memory = Memory(shape=word(bits, len(run)), depth=depth, init=[])
+            memory = UncheckedMemory(shape=word(bits, len(run)), depth=depth)
             m.submodules[_of_run("gradients", number)] = memory
             shown, read, write = memory.read_port(), memory.read_port(), memory.write_port()
             place: Value = issue.place

@@ -24,7 +24,7 @@ class ListChoice(Component):
     Attributes
     ----------
     read : Out(list_port)
-        For a reader of all lists. An entry is read of the list that is looked up in the same cycle.
+        For a reader of all lists. An entry is read of the list that `reads` names.
     made : In(list_port)
         To the lists that the encoder made.
     loaded : In(list_port)
@@ -45,19 +45,19 @@ class ListChoice(Component):
         """Remember which store was asked for an entry."""
         m = Module()
         table, ring, made, loaded = self.read.table, self.read.ring, self.made, self.loaded
-        is_loaded, was_loaded = table.list[-1], Signal()
+        looks_up_loaded, reads_loaded, was_loaded = table.list[-1], self.read.reads[-1], Signal()
         m.d.comb += [
             made.table.list.eq(table.list),
             loaded.table.list.eq(table.list),
-            table.place.base.eq(Mux(is_loaded, loaded.table.place.base, made.table.place.base)),
-            table.place.count.eq(Mux(is_loaded, loaded.table.place.count, made.table.place.count)),
+            table.place.base.eq(Mux(looks_up_loaded, loaded.table.place.base, made.table.place.base)),
+            table.place.count.eq(Mux(looks_up_loaded, loaded.table.place.count, made.table.place.count)),
             made.ring.addr.eq(ring.addr),
-            made.ring.en.eq(ring.en & ~is_loaded),
+            made.ring.en.eq(ring.en & ~reads_loaded),
             loaded.ring.addr.eq(ring.addr),
-            loaded.ring.en.eq(ring.en & is_loaded),
+            loaded.ring.en.eq(ring.en & reads_loaded),
         ]
         with m.If(ring.en):
-            m.d.sync += was_loaded.eq(is_loaded)
+            m.d.sync += was_loaded.eq(reads_loaded)
         with m.If(was_loaded):
             m.d.comb += ring.data.eq(loaded.ring.data)
         with m.Else():

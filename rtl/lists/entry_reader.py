@@ -57,6 +57,8 @@ class EntryReader(Component):
         What to read; one is taken when its last entry is asked for.
     count : Out(unsigned(INDEX_BITS + 1))
         Entries of the source at the port, with the bias; of meaning while ``sources.valid``.
+    empty : Out(1)
+        Whether there are none, sooner in the cycle.
     lists : In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists))
         To the table of lists, which answers in the same cycle, and to the ring of entries, which does in the next.
     vectors : In(ReadPort.Signature)
@@ -83,6 +85,7 @@ class EntryReader(Component):
             {
                 "sources": In(stream.Signature(ListSource(lists, vector_words))),
                 "count": Out(unsigned(INDEX_BITS + 1)),
+                "empty": Out(1),
                 "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists)),
                 "vectors": In(vectors),
                 "entries": Out(stream.Signature(Entry(value_bits))),
@@ -107,16 +110,20 @@ class EntryReader(Component):
     def _ask(self, m: Module, asked: data.View, queue: FallThroughQueue) -> None:
         """Say what the entry of this cycle is, address it, and move on to the next."""
         source, place = self.sources.payload, self.lists.table.place
-        listed, columns, column = Signal(), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
-        empty, at_bias, last, shares = Signal(), Signal(), Signal(), source.kind == SourceKind.SHARE
+        listed, columns = Signal(), Signal(INDEX_BITS + 1)
+        # The number and the one after it are in registers, so that no comparison waits for an adder.
+        column, after = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1, init=1)
+        at_end, last, shares = Signal(), Signal(), source.kind == SourceKind.SHARE
+        empty, at_bias = self.empty, source.bias & at_end
         m.d.comb += [
             self.lists.table.list.eq(source.list),
+            self.lists.reads.eq(source.list),
             listed.eq(source.kind == SourceKind.FIRED),
             columns.eq(Mux(listed, place.count, source.count)),
             self.count.eq(columns + source.bias),
-            empty.eq(self.count == 0),
-            at_bias.eq(source.bias & (column == columns)),
-            last.eq(column + 1 == self.count),
+            empty.eq(~source.bias & (columns == 0)),
+            at_end.eq(column == columns),
+            last.eq(Mux(source.bias, at_end, after == columns)),
             asked.valid.eq(self.sources.valid & ~empty & queue.free),
             asked.from_ring.eq(listed & ~at_bias),
             asked.from_vector.eq(((source.kind == SourceKind.VECTOR) | shares) & ~at_bias),
@@ -130,7 +137,7 @@ class EntryReader(Component):
             self.vectors.addr.eq(source.base + column[self._lane_bits :]),
         ]
         with m.If(asked.valid):
-            m.d.sync += column.eq(Mux(last, 0, column + 1))
+            m.d.sync += [column.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
 
     def _answer(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
         """Put together the entry that was asked for in the cycle before, for the cycle after."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.lists.ports import ring_port, word_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import Entry
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["EntryRing"]
 
@@ -59,7 +60,7 @@ class EntryRing(Component):
         m = Module()
         shape = self.write.data.shape()
         banks = [
-            Memory(shape=shape, depth=self._depth // self._word_entries, init=[]) for _ in range(self._word_entries)
+            UncheckedMemory(shape=shape, depth=self._depth // self._word_entries) for _ in range(self._word_entries)
         ]
         for number, bank in enumerate(banks):
             m.submodules[f"bank_{number}"] = bank
@@ -85,7 +86,7 @@ class EntryRing(Component):
     def _row(self, address: Value) -> Value:
         return address[self._bank_bits :]
 
-    def _read_one(self, m: Module, banks: list[Memory], port: ReadPort) -> None:
+    def _read_one(self, m: Module, banks: list[UncheckedMemory], port: ReadPort) -> None:
         """Address all banks, and choose when they answer."""
         if self._word_entries == 1:
             connect(m, banks[0].read_port(), flipped(port))
@@ -99,7 +100,7 @@ class EntryRing(Component):
             with m.If(bank_of == number):
                 m.d.comb += port.data.eq(read.data)
 
-    def _read_word(self, m: Module, banks: list[Memory]) -> None:
+    def _read_word(self, m: Module, banks: list[UncheckedMemory]) -> None:
         """Address in each bank the first entry that is not before `addr`, and turn the answers into their order."""
         port, first = self.read_word, Signal(self._bank_bits)
         with m.If(port.en):

@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.rtl.lists.ports import ListPlace, list_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import Entry
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["ListPair", "LoadedLists", "pair_port"]
 
@@ -90,7 +91,7 @@ class LoadedLists(Component):
         """Return the gates."""
         m = Module()
         write = self.write
-        m.submodules.words = words = Memory(shape=write.entries.data.shape(), depth=self._words, init=[])
+        m.submodules.words = words = UncheckedMemory(shape=write.entries.data.shape(), depth=self._words)
         m.submodules.pairs = pairs = Memory(shape=write.places.shape(), depth=self._pairs, init=[])
         connect(m, words.write_port(), flipped(write.entries))
         note = pairs.write_port()

@@ -49,6 +49,9 @@ def word_port(*, value_bits: int, entries: int, word_entries: int) -> ReadPort.S
 
 
 def list_port(*, value_bits: int, entries: int, lists: int) -> Signature:
-    """Return the port of one reader of lists: `table`, a `table_port`, and `ring`, a `ring_port`."""
+    """Return the port of one reader of lists: `table`, a `table_port`, and `ring`, a `ring_port`.
+
+    The list whose entries are read is `reads`: another may be looked up at the same time.
+    """
     table, ring = table_port(entries=entries, lists=lists), ring_port(value_bits=value_bits, entries=entries)
-    return Signature({"table": Out(table), "ring": Out(ring)})
+    return Signature({"table": Out(table), "ring": Out(ring), "reads": In(ceil_log2(lists))})

@@ -16,6 +16,7 @@ from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
+from deltatrain.rtl.parts.stall_buffer import StallBuffer
 
 __all__ = ["Fetch", "FetchedMatrix"]
 
@@ -144,26 +145,28 @@ class Fetch(Component):
         m.submodules.splitter = splitter = SegmentSplitter()
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
+        m.submodules.segments = segments = StallBuffer(shape=splitter.segments.payload.shape())
+        connect(m, splitter.segments, segments.i)
         most = max(self._depth.values())
         m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most), depth=most)
         free, wanted, returned = (Signal(range(self._lane_bytes + 1), name=n) for n in ("free", "wanted", "returned"))
-        self._ask(m, splitter, in_flight, free, wanted)
+        self._ask(m, segments.o, in_flight, free, wanted)
         last_taken = self._follow(m, in_flight, self._buffer(m), returned)
-        self._post(m, splitter, in_flight, last_taken)
+        self._post(m, segments.o, in_flight, last_taken)
         self._hold(m, in_flight, free, wanted, returned)
         return m
 
-    def _ask(self, m: Module, splitter: SegmentSplitter, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> None:
+    def _ask(self, m: Module, segments: Any, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> None:
         """Request W, then dW, of the next segment, if its op may begin and there is room for both."""
-        segment, request = splitter.segments.payload, self.requests.payload
+        segment, request = segments.payload, self.requests.payload
         second, now, passes = Signal(), Signal(), Signal()
         weights, addresses = Signal(), {}
         for name, size in self._value_bytes.items():
             addresses[name] = segment[f"{name}_address"] + segment.first_word * (size * self._lanes)
         m.d.comb += [
-            now.eq(splitter.segments.valid & ~second & (self.may_begin | ~segment.begins)),
+            now.eq(segments.valid & ~second & (self.may_begin | ~segment.begins)),
             passes.eq(now & segment.empty),
-            wanted.eq(segment.words * self._size(segment)),
+            wanted.eq(self._held_by(segment)),
             weights.eq(segment.weights & ~second),
             self.requests.valid.eq(second | (now & ~segment.empty & (wanted <= free))),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
@@ -175,7 +178,7 @@ class Fetch(Component):
             self.begins.eq(segment.begins & (passes | in_flight.i.valid)),
         ]
         both = segment.weights & segment.gradients
-        m.d.comb += splitter.segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
+        m.d.comb += segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
         with m.If(self.requests.valid & self.requests.ready):
             m.d.sync += second.eq(both & ~second)
 
@@ -195,22 +198,21 @@ class Fetch(Component):
     def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
         """Count the words of the oldest segment as they are taken; return whether its last one is."""
         segment, one_taken, last_taken = in_flight.o.payload, Signal(), Signal()
-        number, after = Signal.like(segment.words), Signal.like(segment.words)
+        after = Signal.like(segment.words, init=1)
         m.d.comb += [
             one_taken.eq(Mux(segment.weights, taken.get("weights", 0), taken.get("gradients", 0))),
-            after.eq(number + 1),
             last_taken.eq(one_taken & (after == segment.words)),
             in_flight.o.ready.eq(last_taken),
         ]
         with m.If(last_taken & ~segment.writes_back):
-            m.d.comb += returned.eq(segment.words * self._size(segment))
+            m.d.comb += returned.eq(self._held_by(segment))
         with m.If(one_taken):
-            m.d.sync += number.eq(Mux(last_taken, 0, after))
+            m.d.sync += after.eq(Mux(last_taken, 1, after + 1))
         return last_taken
 
-    def _post(self, m: Module, splitter: SegmentSplitter, in_flight: MemoryQueue, last_taken: Signal) -> None:
+    def _post(self, m: Module, segments: Any, in_flight: MemoryQueue, last_taken: Signal) -> None:
         """Keep the requests of segments that are written back; post each when it is due."""
-        asked = self.requests.valid & self.requests.ready & splitter.segments.payload.writes_back
+        asked = self.requests.valid & self.requests.ready & segments.payload.writes_back
         segment = in_flight.o.payload
         for name, (matrix, _) in self._kinds.items():
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
@@ -229,9 +231,9 @@ class Fetch(Component):
         m.d.comb += free.eq(sum(written, start=before))
         m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
 
-    def _size(self, segment: data.View) -> Value:
-        """Return the bytes of each lane that one word of each matrix of `segment` takes."""
-        sizes = [Mux(segment[name], size, 0) for name, size in self._value_bytes.items()]
+    def _held_by(self, segment: data.View) -> Value:
+        """Return the bytes of each lane that `segment` holds."""
+        sizes = [Mux(segment[name], segment.words * size, 0) for name, size in self._value_bytes.items()]
         return sum(sizes[1:], start=sizes[0])
 
 

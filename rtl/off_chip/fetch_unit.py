@@ -6,7 +6,6 @@ from typing import Any
 
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, connect, flipped
 
 from deltatrain.accel.engine import Engine
@@ -15,9 +14,11 @@ from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.lists.source import ListSource
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["FetchOp", "FetchUnit"]
 
@@ -104,27 +105,23 @@ class FetchUnit(Component):
         m.submodules.start = start = Wait(unsigned(1), self._units)
         m.submodules.reader = reader = self._reader
         m.submodules.fetch = fetch = self._fetch
-        shape = ColumnsOp()
-        m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_AHEAD)
-        item = fetch.ops.payload
+        m.submodules.ops = ops = RegisteredQueue(shape=ColumnsOp(), depth=_AHEAD)
+        connect(m, ops.o, fetch.ops)
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
-        connect(m, flipped(self.lists), reader.lists)
+        connect_ahead(m, begin, self.lists, reader)
         connect(m, fetch.requests, flipped(self.requests))
         for name, matrix in self.matrices.items():
             connect(m, fetch.matrices[name], flipped(matrix))
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
-            begin.has_room.eq(ops.w_rdy),
+            begin.has_room.eq(ops.i.ready),
             reader.sources.payload.eq(begin.op.source),
             reader.sources.valid.eq(begin.reads),
             begin.read.eq(reader.sources.ready),
-            ops.w_data.eq(begin.op.columns),
-            data.View(shape, ops.w_data).count.eq(reader.count),
-            ops.w_en.eq(begin.begins),
-            item.eq(data.View(shape, ops.r_data)),
-            fetch.ops.valid.eq(ops.r_rdy),
-            ops.r_en.eq(fetch.ops.ready),
+            ops.i.payload.eq(begin.op.columns),
+            ops.i.payload.count.eq(reader.count),
+            ops.i.valid.eq(begin.begins),
             fetch.columns.payload.eq(reader.entries.payload.index),
             fetch.columns.valid.eq(reader.entries.valid),
             reader.entries.ready.eq(fetch.columns.ready),

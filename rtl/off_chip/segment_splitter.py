@@ -107,13 +107,14 @@ class SegmentSplitter(Component):
         """Count words and columns; register the segment."""
         m = Module()
         op = self.ops.payload
-        column, word, rest = Signal.like(op.count), Signal.like(op.words), Signal.like(op.words)
+        column, next_column = Signal.like(op.count), Signal.like(op.count, init=1)
+        word, rest = Signal.like(op.words), Signal.like(op.words)
         empty, makes, column_ends, op_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             empty.eq(op.count == 0),
             rest.eq(op.words - word),
             column_ends.eq(rest <= op.segment_words),
-            op_ends.eq(empty | (column_ends & (column + 1 == op.count))),
+            op_ends.eq(empty | (column_ends & (next_column == op.count))),
             makes.eq(self.ops.valid & (empty | self.columns.valid) & (self.segments.ready | ~self.segments.valid)),
             self.ops.ready.eq(makes & op_ends),
             self.columns.ready.eq(makes & ~empty & column_ends),
@@ -124,7 +125,6 @@ class SegmentSplitter(Component):
             segment = self.segments.payload
             m.d.sync += [
                 word.eq(Mux(empty | column_ends, 0, word + op.segment_words)),
-                column.eq(Mux(op_ends, 0, column + column_ends)),
                 self.segments.valid.eq(1),
                 segment.begins.eq((column == 0) & (word == 0)),
                 segment.empty.eq(empty),
@@ -132,4 +132,8 @@ class SegmentSplitter(Component):
                 segment.first_word.eq(self.columns.payload * op.words + word),
                 *(segment[name].eq(op[name]) for name in _WHAT_IS_FETCHED),
             ]
+            with m.If(op_ends):
+                m.d.sync += [column.eq(0), next_column.eq(1)]
+            with m.Elif(column_ends):
+                m.d.sync += [column.eq(next_column), next_column.eq(next_column + 1)]
         return m

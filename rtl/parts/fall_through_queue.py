@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import stream
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["FallThroughQueue"]
 
@@ -59,15 +59,15 @@ class FallThroughQueue(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect a queue, the way past it, and the count of its places that are reserved or full."""
         m = Module()
-        m.submodules.queue = queue = SyncFIFO(width=Shape.cast(self._shape).width, depth=self._depth)
+        m.submodules.queue = queue = RegisteredQueue(shape=unsigned(Shape.cast(self._shape).width), depth=self._depth)
         held = Signal(range(self._depth + 1))
         item = Value.cast(self.item)
         m.d.comb += [
-            Value.cast(self.o.payload).eq(Mux(queue.r_rdy, queue.r_data, item)),
-            self.o.valid.eq(queue.r_rdy | self.push),
-            queue.r_en.eq(self.o.ready),
-            queue.w_data.eq(item),
-            queue.w_en.eq(self.push & (queue.r_rdy | ~self.o.ready)),
+            Value.cast(self.o.payload).eq(Mux(queue.o.valid, queue.o.payload, item)),
+            self.o.valid.eq(queue.o.valid | self.push),
+            queue.o.ready.eq(self.o.ready),
+            queue.i.payload.eq(item),
+            queue.i.valid.eq(self.push & (queue.o.valid | ~self.o.ready)),
             self.free.eq(held != self._depth),
         ]
         m.d.sync += held.eq(held + self.reserve - (self.o.valid & self.o.ready))

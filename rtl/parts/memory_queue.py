@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import stream
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["MemoryQueue"]
 
@@ -49,12 +49,13 @@ class MemoryQueue(Component):
         """Connect the memory, its two ends and the ways past it."""
         m = Module()
         bits = unsigned(Shape.cast(self._shape).width)
-        m.submodules.items = items = Memory(shape=bits, depth=self._depth, init=[])
+        m.submodules.items = items = UncheckedMemory(shape=bits, depth=self._depth)
         write, read = items.write_port(), items.read_port()
         entrance, exit_ = Value.cast(self.i.payload), Value.cast(self.o.payload)
         level, newest, just_came = Signal(range(self._depth + 1)), Signal(bits), Signal()
         oldest, comes, goes = Signal(bits), Signal(), Signal()
-        end, second = Signal(range(self._depth)), Signal(range(self._depth), init=1 % self._depth)
+        end = Signal(range(self._depth))
+        second, third = (Signal(range(self._depth), init=k % self._depth) for k in (1, 2))
         m.d.comb += [
             self.i.ready.eq(level != self._depth),
             self.o.valid.eq((level != 0) | self.i.valid),
@@ -64,16 +65,18 @@ class MemoryQueue(Component):
             write.en.eq(comes),
             write.addr.eq(end),
             write.data.eq(entrance),
-            read.addr.eq(Mux(goes, self._after(second), second)),
+            read.addr.eq(Mux(goes, third, second)),
         ]
         m.d.sync += [
             level.eq(level + comes - goes),
             second.eq(read.addr),
             newest.eq(entrance),
-            just_came.eq(comes & (end == read.addr)),
+            just_came.eq(comes & Mux(goes, end == third, end == second)),
         ]
         with m.If(goes | (level == 0)):
             m.d.sync += oldest.eq(Mux(level < 2, entrance, Mux(just_came, newest, read.data)))
+        with m.If(goes):
+            m.d.sync += third.eq(self._after(third))
         with m.If(comes):
             m.d.sync += end.eq(self._after(end))
         return m

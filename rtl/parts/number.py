@@ -30,13 +30,17 @@ def fit(value: Value, number: NumberFormat) -> Value:
 
 
 def shift_right_nearest_even(value: Value, shift: int) -> Value:
-    """Return value / 2**shift rounded to the nearest integer, ties to even; `value` signed, shift >= 0."""
+    """Return value / 2**shift rounded to the nearest integer, ties to even; `value` signed, shift >= 0.
+
+    A half is added, and what is behind the point cut off: that rounds ties up. After a tie nothing is left behind the
+    point; its last bit before it then becomes zero, so that the result is even. No adder waits for another gate.
+    """
     if shift == 0:
         return value
     missing = max(0, shift + 1 - len(value))
     wide = Cat(value, value[-1].replicate(missing)).as_signed()
-    half, below, odd = wide[shift - 1], wide[: shift - 1], wide[shift]
-    return wide[shift:].as_signed() + (half & (odd | below.any()))
+    raised = wide + (1 << (shift - 1))
+    return Cat(raised[shift] & raised[:shift].any(), raised[shift + 1 :]).as_signed()
 
 
 def move_point(value: Value, fraction_bits: int, to_fraction_bits: int) -> Value:

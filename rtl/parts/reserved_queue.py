@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["ReservedQueue"]
 
@@ -64,17 +64,17 @@ class ReservedQueue(Component):
         """Connect a queue and the count of its places that are reserved or full."""
         m = Module()
         width = Shape.cast(self._shape).width
-        m.submodules.queue = queue = SyncFIFO(width=width + 1, depth=self._depth)
+        m.submodules.queue = queue = RegisteredQueue(shape=width + 1, depth=self._depth)
         held = Signal(range(self._depth + 1))
         taken = Signal()
         m.d.comb += [
-            queue.w_data.eq(Cat(self.item, self.last)),
-            queue.w_en.eq(self.push),
-            Value.cast(self.o.payload).eq(queue.r_data[:-1]),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            queue.i.payload.eq(Cat(self.item, self.last)),
+            queue.i.valid.eq(self.push),
+            Value.cast(self.o.payload).eq(queue.o.payload[:-1]),
+            self.o.valid.eq(queue.o.valid),
+            queue.o.ready.eq(self.o.ready),
             taken.eq(self.o.valid & self.o.ready),
-            self.last_taken.eq(taken & queue.r_data[-1]),
+            self.last_taken.eq(taken & queue.o.payload[-1]),
             self.free.eq(held != self._depth),
         ]
         m.d.sync += held.eq(held + self.reserve - taken)

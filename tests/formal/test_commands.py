@@ -168,9 +168,9 @@ SUBJECTS = {
         Begin,
         [
             ("wait.o.valid & ~begun", "self.commands.valid & ~begun"),
-            ("~begun & self.has_room & queue.w_rdy", "1"),
+            ("~begun & self.has_room & queue.i.ready", "1"),
             ("item.waits.eq(wait.o.payload.waits)", "item.waits.eq(0)"),
-            ("self.later.valid.eq(queue.r_rdy)", "self.later.valid.eq(queue.r_rdy | self.begins)"),
+            ("queue.i.valid.eq(self.begins)", "queue.i.valid.eq(self.reads)"),
             ("begun.eq(self.reads & ~self.read)", "begun.eq(self.reads)"),
         ],
     ),

@@ -13,7 +13,9 @@ from stream_claims import claim_passage, surround
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
+from deltatrain.rtl.parts.stall_buffer import StallBuffer
 from deltatrain.rtl.tiles.fork import Fork
 
 pytestmark = needs_prover
@@ -29,6 +31,28 @@ def memory_queue(component, depth=3):
     inside = claim_passage(claims, comes=comes, item=queue.i.payload, goes=goes, gone=queue.o.payload, most=depth)
     claims.claim("what is inside is offered", queue.o.valid == ((inside != 0) | queue.i.valid))
     claims.claim("it is ready while it has room", queue.i.ready == (inside != depth))
+    return claims
+
+
+def registered_queue(component, depth=3):
+    claims = Claims()
+    claims.m.submodules.queue = queue = component(shape=ITEM, depth=depth)
+    surround(claims, queue)
+    comes, goes = queue.i.valid & queue.i.ready, queue.o.valid & queue.o.ready
+    inside = claim_passage(claims, comes=comes, item=queue.i.payload, goes=goes, gone=queue.o.payload, most=depth)
+    claims.claim("what is inside is offered", queue.o.valid == (inside != 0))
+    claims.claim("it is ready while it has room", queue.i.ready == (inside != depth))
+    return claims
+
+
+def stall_buffer(component):
+    claims = Claims()
+    claims.m.submodules.buffer = buffer = component(shape=ITEM)
+    surround(claims, buffer)
+    comes, goes = buffer.i.valid & buffer.i.ready, buffer.o.valid & buffer.o.ready
+    inside = claim_passage(claims, comes=comes, item=buffer.i.payload, goes=goes, gone=buffer.o.payload, most=1)
+    claims.claim("what comes or is inside is offered", buffer.o.valid == ((inside != 0) | buffer.i.valid))
+    claims.claim("it is ready while nothing waits", buffer.i.ready == (inside == 0))
     return claims
 
 
@@ -96,18 +120,32 @@ SUBJECTS = {
             ("(level != 0) | self.i.valid", "1"),
         ],
     ),
+    registered_queue: (
+        RegisteredQueue,
+        [
+            ("self.i.valid & (others.r_rdy | ~free)", "self.i.valid & ~free"),
+            ("m.If(free)", "m.If(1)"),
+        ],
+    ),
+    stall_buffer: (
+        StallBuffer,
+        [
+            ("self.i.ready.eq(~waits)", "self.i.ready.eq(1)"),
+            ("self.o.valid & ~self.o.ready", "self.i.valid & ~waits & ~self.o.ready"),
+        ],
+    ),
     fall_through_queue: (
         FallThroughQueue,
         [
             ("self.free.eq(held != self._depth)", "self.free.eq(1)"),
-            ("queue.r_rdy, queue.r_data", "~self.push, queue.r_data"),
+            ("queue.o.valid, queue.o.payload", "~self.push, queue.o.payload"),
         ],
     ),
     reserved_queue: (
         ReservedQueue,
         [
             ("self.reserve - taken", "self.reserve - self.o.ready"),
-            ("queue.r_en.eq(self.o.ready)", "queue.r_en.eq(1)"),
+            ("queue.o.ready.eq(self.o.ready)", "queue.o.ready.eq(1)"),
         ],
     ),
     read_buffer: (ReadBuffer, [("(beside | ~taken)", "beside")]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
@@ -14,6 +14,7 @@ from deltatrain.rtl.lanes.op import BANKS, Mode, Underway
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.parts.number import fit
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["Matvec", "factors"]
 
@@ -81,7 +82,7 @@ class Matvec(Component):
         """Connect M with what finds its newest value and with the adders."""
         m = Module()
         shape = word(self._formats.memory_bits, self._lanes)
-        m.submodules.accumulators = accumulators = Memory(shape=shape, depth=self._depth, init=[])
+        m.submodules.accumulators = accumulators = UncheckedMemory(shape=shape, depth=self._depth)
         shown, read, write = accumulators.read_port(), accumulators.read_port(), accumulators.write_port()
         connect(m, shown, flipped(self.memory))
         if self._is_part:

