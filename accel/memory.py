@@ -147,8 +147,8 @@ class Dma(Description):
     request_cycles
         Engine cycles from a request at the port until the memory controller sees it.
     in_flight
-        How many loads, and how many stores, may be in flight at once. With 1, which is what the gates have, the next
-        one is asked for when the last byte of the one before has come.
+        How many loads, and how many stores, may be in flight at once. With 1 the next one is asked for
+        when the last byte of the one before has come.
     columns_in_flight
         How many segments of columns may be asked for and not there yet, as with a data mover that takes one command at
         a time. If left out, as many as the buffer has room for.

@@ -63,16 +63,28 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons.append(f"the gates have one array of lanes: engine.arrays must be 1, not {engine.arrays}")
     if architecture.cache is not None:
         reasons.append("the gates have no column cache: cache must be left out")
-    word_bytes = engine.lanes * engine.formats.activation.bytes
-    if architecture.dma.bytes_per_cycle != word_bytes:
-        reasons.append(
-            f"the gates need dma.bytes_per_cycle = {word_bytes}, one word of {engine.lanes} activations, "
-            f"not {architecture.dma.bytes_per_cycle}"
-        )
+    reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
         reasons += _tile_limits(architecture, off_chip)
     elif "tape" in off_chip:
         reasons += _tape_limits(engine)
+    return reasons
+
+
+def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why the gates do not use the off-chip port as it is described."""
+    engine, dma, reasons = architecture.engine, architecture.dma, []
+    word_bytes = engine.lanes * engine.formats.activation.bytes
+    if dma.bytes_per_cycle > word_bytes and (architecture.tiles.count > 1 or "tape" in off_chip):
+        reasons.append(
+            f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
+            f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+        )
+    if dma.columns_in_flight is not None:
+        reasons.append(
+            "the gates ask for as many columns as the buffer has room for: dma.columns_in_flight must be left out, "
+            f"not {dma.columns_in_flight}"
+        )
     return reasons
 
 

@@ -54,7 +54,7 @@ class Tile(Component):
     Parameters
     ----------
     architecture
-        The machine. Its port moves one word of activations a cycle.
+        The machine.
     cell
         A member of `accel.cells`.
     sizes
@@ -119,9 +119,11 @@ class Tile(Component):
         stored = loaded = None
         if sizes.tape_is_remote:
             stored, loaded = (self._elementwise.signature.members[name].signature for name in ("stored", "loaded"))
-        most = architecture.dma.in_flight
-        self._load = LoadUnit(engine=engine, sizes=sizes, memories=loaded, in_flight=most)
-        self._store = None if stored is None else StoreUnit(engine=engine, sizes=sizes, memories=stored, in_flight=most)
+        most, port_bytes = architecture.dma.in_flight, architecture.dma.bytes_per_cycle
+        self._load = LoadUnit(engine=engine, sizes=sizes, memories=loaded, in_flight=most, port_bytes=port_bytes)
+        self._store = None
+        if stored is not None:
+            self._store = StoreUnit(engine=engine, sizes=sizes, memories=stored, in_flight=most, port_bytes=port_bytes)
         super().__init__(
             {
                 "identity": Out(IDENTITY_BITS),

@@ -19,6 +19,11 @@ def core_limits(architecture: Architecture, update: str = "update") -> list[str]
         reasons.append(f"a core has one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}")
     if update != "update":
         reasons.append("a core has registers for plain gradient descent: training.machine_optimiser must be left out")
+    width, word_bytes = architecture.dma.bytes_per_cycle, found[Kind.INPUTS].bytes
+    if width != word_bytes:
+        reasons.append(
+            f"a core moves a word of activations a cycle: dma.bytes_per_cycle must be {word_bytes}, not {width}"
+        )
     if (beat_bytes := found[Kind.INPUTS].bytes) > MOST_BEAT_BYTES:
         reasons.append(
             f"a beat on a bus has {MOST_BEAT_BYTES} bytes at most: engine.lanes times the bytes of "

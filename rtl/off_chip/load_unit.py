@@ -13,6 +13,7 @@ from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import Request
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
 from deltatrain.rtl.off_chip.tape_walk import TapeWalk
@@ -54,8 +55,8 @@ class _Coming(data.StructLayout):
 class LoadUnit(Component):
     """Asks for one vector or tape after the other; their words come in the order of the requests.
 
-    The next op may start when this one has asked and had a cycle for each of its words, and fewer than `in_flight` are
-    on their way. With one in flight that is when its last word has come.
+    The next op may start when this one has asked and had the cycles in which the port moves its words, and fewer than
+    `in_flight` are on their way. With one in flight that is when its last word has come.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ class LoadUnit(Component):
         Write ports of the memories of tape and states, where the tape lives off-chip; else None.
     in_flight
         Requests that may be outstanding.
+    port_bytes
+        Bytes that the off-chip port moves in a cycle; a word if not given.
 
     Attributes
     ----------
@@ -90,15 +93,23 @@ class LoadUnit(Component):
     soon : Out(1)
         High for one cycle for each op, in order: what it loaded is stored.
     spent : Out(spent_layout)
-        Busy cycles, as many as words, and stalled ones.
+        Busy cycles, in which the port moves the words, and stalled ones.
     """
 
     def __init__(
-        self, *, engine: Engine, sizes: TileSizes, memories: TapePorts | None = None, in_flight: int = 1
+        self,
+        *,
+        engine: Engine,
+        sizes: TileSizes,
+        memories: TapePorts | None = None,
+        in_flight: int = 1,
+        port_bytes: int | None = None,
     ) -> None:
         check_at_least("in_flight", in_flight, 1)
         self._op, self._sizes, self._in_flight = LoadOp(sizes, engine.lanes), sizes, in_flight
         self._coming = _Coming(sizes, engine.lanes)
+        self._word_bytes = engine.lanes * engine.formats.activation.bytes
+        self._port_bytes = port_bytes or self._word_bytes
         self._tape = self._walk = None
         members: dict[str, object] = {}
         if memories is not None:
@@ -194,17 +205,14 @@ class LoadUnit(Component):
         """Let the next op start when it may; return whether this one has a busy cycle."""
         if self._in_flight == 1:
             m.d.comb += leaves.eq(ends)
-            return self.words.valid if self._tape is None else self.words.valid | self.tape_words.valid
-        spent, worked, works, last = Signal.like(words), Signal(), Signal(), Signal()
-        on_way = Signal(range(self._in_flight + 1))
-        m.d.comb += [
-            works.eq(active & ~worked),
-            last.eq(works & (spent + 1 == words)),
-            leaves.eq(active & asked & (worked | last) & (on_way + asks - ends < self._in_flight)),
-        ]
-        m.d.sync += [on_way.eq(on_way + asks - ends), worked.eq((worked | last) & ~leaves)]
-        with m.If(works):
-            m.d.sync += spent.eq(Mux(last, 0, spent + 1))
+            if self._word_bytes == self._port_bytes:  # a busy cycle for each word, whichever
+                return self.words.valid if self._tape is None else self.words.valid | self.tape_words.valid
+        sizes = {"word_bytes": self._word_bytes, "port_bytes": self._port_bytes}
+        works, done = port_cycles(m, words=words, active=active, leaves=leaves, **sizes)
+        if self._in_flight > 1:
+            on_way = Signal(range(self._in_flight + 1))
+            m.d.comb += leaves.eq(active & asked & done & (on_way + asks - ends < self._in_flight))
+            m.d.sync += on_way.eq(on_way + asks - ends)
         return works
 
     def _load_tape(self, m: Module, tape: TapeLoad, op: data.View, coming: data.View, some: Value) -> Value:

@@ -11,6 +11,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.ports import word_port
+from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS, Request
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
 from deltatrain.rtl.parts.arguments import check_at_least
@@ -43,8 +44,8 @@ class StoreUnit(Component):
                 the op starts: request, first word              last of n       `stored`     `soon`
                 first word is addressed is offered              words
 
-    The next op may start when the last word has been addressed and fewer than `in_flight` requests are outstanding:
-    with one in flight, in cycle u + 1.
+    The next op may start when the last word has been addressed, the port has had the cycles to move all, and fewer than
+    `in_flight` requests are outstanding: with one in flight, in cycle u + 1.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ class StoreUnit(Component):
         Read ports of the memories of tape and states.
     in_flight
         Requests that may be outstanding.
+    port_bytes
+        Bytes that the off-chip port moves in a cycle, a word at most; a word if not given.
 
     Attributes
     ----------
@@ -78,11 +81,21 @@ class StoreUnit(Component):
     soon : Out(1)
         High for one cycle for each op, in order: the memory that it stored may be used again.
     spent : Out(spent_layout)
-        Busy cycles, in which a word is read, and stalled ones.
+        Busy cycles, in which the port moves the words, and stalled ones.
     """
 
-    def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts, in_flight: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        sizes: TileSizes,
+        memories: TapePorts,
+        in_flight: int = 1,
+        port_bytes: int | None = None,
+    ) -> None:
         check_at_least("in_flight", in_flight, 1)
+        self._word_bytes = engine.lanes * VALUE_BITS // 8
+        self._port_bytes = port_bytes or self._word_bytes
         self._op, self._lanes, self._sizes, self._in_flight = StoreOp(sizes), engine.lanes, sizes, in_flight
         self._has_state = memories.has_state
         self._word_entries = entries_of_word(engine.lanes)
@@ -135,10 +148,15 @@ class StoreUnit(Component):
             read.eq((read | (walk.take & walk.last)) & ~leaves),
             self.soon.eq(self.stored),
         ]
+        works, done = walk.take, read | (walk.take & walk.last)
+        if self._word_bytes != self._port_bytes:
+            sizes = {"word_bytes": self._word_bytes, "port_bytes": self._port_bytes}
+            works, moved = port_cycles(m, words=walk.words, active=active, leaves=leaves, **sizes)
+            done = done & moved
         if self._in_flight == 1:
             m.d.comb += leaves.eq(active & self.stored)
         else:
-            on_way, done = Signal(range(self._in_flight + 1)), read | (walk.take & walk.last)
+            on_way = Signal(range(self._in_flight + 1))
             m.d.sync += on_way.eq(on_way + asks - self.stored)
             may = on_way + asks - self.stored < self._in_flight
             m.d.comb += leaves.eq(active & (asked | asks) & done & may)
@@ -149,7 +167,7 @@ class StoreUnit(Component):
             self.spent,
             running=self.running,
             active=active,
-            works=walk.take,
+            works=works,
             unmet=start.unmet,
         )
         return m

@@ -81,6 +81,15 @@ def test_a_tape_to_a_memory_that_answers_at_once():
     check(step, AmaranthSimulation)
 
 
+@pytest.mark.parametrize(
+    ("home", "bytes_per_cycle", "in_flight"), [("all_remote", 3, 1), ("all_remote", 5, 2), ("remote", 20, 2)]
+)
+def test_a_port_that_is_not_a_word_wide(home, bytes_per_cycle, in_flight):
+    described = HOMES[home] | FAR | {"dma.bytes_per_cycle": bytes_per_cycle, "dma.in_flight": in_flight}
+    step = random_step(Architecture.named("tiny", described), "rnn", seed=8, hidden=(3,), lengths=(3, 1))
+    check(step, AmaranthSimulation)
+
+
 @pytest.mark.parametrize(("cell", "in_flight"), [("rnn", 3), ("gru", 2)])
 def test_transfers_in_flight_to_a_far_memory(cell, in_flight):
     def far(number):

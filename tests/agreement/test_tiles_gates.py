@@ -45,7 +45,7 @@ def test_a_step_of_two_layers_on_tiles_of_two_lanes(cell, tiles, bytes_per_cycle
 
 
 def test_columns_of_all_tiles_from_one_memory():
-    architecture = machine(3, **FEW_LANES, **REMOTE)
+    architecture = machine(3, **FEW_LANES | REMOTE | {"dma.bytes_per_cycle": 3})
     check(random_step(architecture, "rnn", seed=8, hidden=(7,), lengths=(2, 1), readout="every"), AmaranthSimulation)
 
 

@@ -38,7 +38,8 @@ SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
 MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
     ("engine.encoder_elements", [4]),
     ("engine.elementwise_lanes", [2]),
-    ("dma.bytes_per_cycle", [3]),
+    ("dma.bytes_per_cycle", [3, 40]),
+    ("dma.columns_in_flight", [1]),
     ("dma.in_flight", [1, 2]),
     ("local.ports", [1]),
     ("cache.bytes", ["auto", 1_024]),
@@ -148,7 +149,10 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("`local.ports = 1` with sparse weights", {"local.ports": 1}, SPARSE),
     ("`local.ports = 1` with one of W and dW off-chip", {"local.ports": 1, **APART}, {}),
     ("`dma.in_flight` above 1", {"dma.in_flight": 2}, {}),
-    ("a DMA port that is not one word wide", {"dma.bytes_per_cycle": 4}, {}),
+    ("a DMA port that is not one word wide", {"dma.bytes_per_cycle": 5}, {}),
+    ("a tape off-chip, a DMA port wider than a word", {"placement.tape": "remote", "dma.bytes_per_cycle": 99}, {}),
+    ("tiles, a DMA port wider than a word", {"tiles.count": 2, **TILES, "dma.bytes_per_cycle": 99}, {}),
+    ("`dma.columns_in_flight`", {"dma.columns_in_flight": 1}, {}),
     ("lanes, encoder and element-wise unit of different widths", {"engine.encoder_elements": 8}, {}),
     ("lanes that are no power of two", {**dict.fromkeys(WIDTHS, 3), "dma.bytes_per_cycle": 6}, {}),
     ("a gate format that does not hold 1", {"engine.formats.gate.fraction_bits": 15}, {}),
@@ -226,7 +230,6 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
                 "checkpoint.overlap true",
                 "not 16, 8 and 8",
                 "local.ports = 2, not 1",
-                "dma.bytes_per_cycle = 32",
             ],
         ),
         (
@@ -243,7 +246,10 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             " --set workload.sparsity.density=0.3",
             ["few_bit must be left out", "sparsity.rule must be 'dense'"],
         ),
-        ("verilog --set machine.engine.lanes=16", ["not 16, 8 and 8", "dma.bytes_per_cycle = 32"]),
+        (
+            "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1",
+            ["not 16, 8 and 8", "dma.columns_in_flight must be left out, not 1"],
+        ),
         (
             "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0",
             ["cell arithmetic 'lif' has a law but no gates"],

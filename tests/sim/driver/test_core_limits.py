@@ -22,6 +22,8 @@ def test_what_is_a_core_is_not_refused():
     ("changes", "message"),
     [
         (TILES, r"tiles\.count must be 1, not 2"),
+        ({"dma.in_flight": 2}, r"one load, and one store, on its way: dma\.in_flight must be 1, not 2"),
+        ({"dma.bytes_per_cycle": 4}, r"a word of activations a cycle: dma\.bytes_per_cycle must be 8, not 4"),
         (
             {"engine.formats.weight_gradient_bits": 40},
             r"values of engine\.formats\.weight_gradient must be of 1, 2 or 4",

@@ -241,7 +241,10 @@ BAD = {
     "unknown machine": ("--on egde --out {out}", "'egde' did you mean 'edge'?"),
     "trained workload": ("--workload digits --out {out}", "'digits' must be trained"),
     "lanes unlike": ("--set machine.engine.encoder_elements=2 --out {out}", "engine.encoder_elements not 8, 2 and 8"),
-    "port of another width": ("--set machine.dma.bytes_per_cycle=8 --out {out}", "dma.bytes_per_cycle = 16 not 8"),
+    "columns asked for one by one": (
+        "--set machine.dma.columns_in_flight=1 --out {out}",
+        "dma.columns_in_flight must be left out not 1",
+    ),
     "weights too large": (
         "--set machine.placement.weights=local --set machine.local.bytes=9000 --out {out}",
         "local.bytes = 9000 bytes are missing",
