@@ -56,17 +56,35 @@ def command(
     if kind == "workload":
         if workload is not None or changed.machine:
             raise ConfigError(f"{plain} is a workload: describe the machine and name the workload with --workload")
-        output.give(*_of_workload(plain, changed.workload))
+        from deltatrain.workloads.workload import Workload
+
+        described = Workload.named(plain, changed.workload)
+        _give(output, _of_workload(described), described.model_dump(mode="json", exclude_none=True))
         return
     from deltatrain.accel.architecture import Architecture
 
     machine = Architecture.named(plain, changed.machine)
     parts = _of_machine(machine)
-    if workload is not None:
-        from deltatrain.workloads.workload import Workload
+    if workload is None:
+        device = machine.device.model_dump(mode="json")
+        _give(output, parts, machine.model_dump(mode="json") | {"device": device})
+        return
+    from deltatrain.workloads.workload import Workload
 
-        parts += _placement(machine, Workload.named(workload, changed.workload), output)
-    output.give(*parts)
+    output.give(*parts, *_placement(machine, Workload.named(workload, changed.workload), output))
+
+
+def _give(output: Output, parts: list[RenderableType], exact: dict[str, Any]) -> None:
+    """Print a description: as tables, or as it is."""
+    from deltatrain.accel.documents import json_text
+    from deltatrain.reports.page.table import dotted
+
+    leaves = dotted(exact).items()
+    output.give(
+        *parts,
+        json=lambda: json_text(exact, indent=1),
+        rows=lambda: [{"field": field, "value": value} for field, value in leaves],
+    )
 
 
 def _kind(name: str) -> tuple[str, str]:
@@ -168,14 +186,12 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
     ]
 
 
-def _of_workload(name: str, changed: dict[str, Any]) -> list[RenderableType]:
+def _of_workload(workload: Workload) -> list[RenderableType]:
     from deltatrain.sim.cli.screen import fields
     from deltatrain.workloads.dataset import title
     from deltatrain.workloads.datasets import DATASETS
     from deltatrain.workloads.own_data import OwnData
-    from deltatrain.workloads.workload import Workload
 
-    workload = Workload.named(name, changed)
     described = workload.model_dump(mode="json", exclude_none=True)
     names = ("training", "neuron", "embedding", "sparsity", "few_bit", "synthetic")
     own = described.pop("dataset") if isinstance(workload.dataset, OwnData) else None

@@ -38,14 +38,12 @@ def cell(column: str, value: Any) -> str:
     return quantity(value) if counts(unit) or not unit else f"{value:.4g} {unit}"
 
 
-def front_table(folder: Path) -> RenderableType:
+def front_table(folder: Path, most_rows: int = _MOST_ROWS) -> RenderableType:
     """Return the front of a sweep. Fields are shortened to the last parts of their paths that are unique."""
     found, whole, manifest = results.front(folder), results.load_results(folder), Manifest.load(folder)
-    rows = [[cell(name, value) for name, value in row.items()] for row in found.head(_MOST_ROWS).iter_rows(named=True)]
+    rows = [[cell(name, value) for name, value in row.items()] for row in found.head(most_rows).iter_rows(named=True)]
     objectives = ", ".join(f"{way} {name}" for name, way in manifest.objectives.items())
-    more = (
-        f" The first {_MOST_ROWS} of {found.height} points; all of them: --json." if found.height > _MOST_ROWS else ""
-    )
+    more = f" The first {most_rows} of {found.height} points; all of them: --json." if found.height > most_rows else ""
     note = f"{objectives}. No other point of the sweep is better in one and as good in all.{more}"
     note = "\n".join([note, *_how_found(manifest, results.models_of(whole))])
     fields = [name for name in found.columns if name.startswith(("machine.", "workload."))]

@@ -31,9 +31,7 @@ class Output:
     """The form in which a command prints what it found; at most one beside that for a person."""
 
     json: Annotated[bool, Parameter(help="Print the result as JSON, nothing else.", show_default=False)] = False
-    csv: Annotated[
-        bool, Parameter(help="Print the result as CSV, every number unrounded, nothing else.", show_default=False)
-    ] = False
+    csv: Annotated[bool, Parameter(help="Print the result as CSV, nothing else.", show_default=False)] = False
     markdown: Annotated[bool, Parameter(help="Print the tables as Markdown.", show_default=False)] = False
     quiet: Quiet = False
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+class _Bars(Progress):
+    """Bars, with something else below them."""
+
+    below: RenderableType = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bars, then what stands below."""
+        yield from super().get_renderables()
+        if self.below:
+            yield self.below
 
 
 class Stages:
@@ -25,7 +38,7 @@ class Stages:
     """
 
     def __init__(self, *, silent: bool = False) -> None:
-        self._bars: Progress | None = None
+        self._bars: _Bars | None = None
         self._silent, self._quiet = silent, ExitStack()
         if sys.stderr.isatty() and not silent:
             columns = (
@@ -35,7 +48,7 @@ class Stages:
                 TimeRemainingColumn(compact=True),
                 TextColumn("[dim]{task.fields[detail]}"),
             )
-            self._bars = Progress(*columns, console=Console(file=sys.stderr))
+            self._bars = _Bars(*columns, console=Console(file=sys.stderr))
         self._task: TaskID | None = None
         self._stage, self._detail, self._began = "", "", 0.0
 
@@ -53,6 +66,7 @@ class Stages:
         if kind is None:
             self._finish()
         if self._bars:
+            self._bars.below = ""
             self._bars.stop()
 
     def __call__(self, stage: str, share: float, detail: str) -> None:
@@ -65,6 +79,16 @@ class Stages:
         self._detail = detail
         if self._bars and self._task is not None:
             self._bars.update(self._task, completed=share, detail=escape(detail))
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a terminal on which something may stand below the bars."""
+        return self._bars is not None
+
+    def below(self, shown: RenderableType) -> None:
+        """Show something below the bars, in place of what stood there; nothing where there are none."""
+        if self._bars:
+            self._bars.below = shown
 
     def _finish(self) -> None:
         if not self._stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,7 +51,7 @@ def command(
 
     Each point that is finished is kept at once in journal.jsonl: stopped and
     started again, a sweep goes on where it was, and one with more points only
-    simulates the new ones. Writes table.parquet, table.csv and sweep.json.
+    simulates the new ones. A terminal shows the front so far. Writes table.parquet, table.csv and sweep.json.
 
     For example:
 
@@ -69,7 +70,7 @@ def command(
     folder = out or Path("out") / f"sweep-{described.name}"
     try:
         with output.stages() as stages:
-            frame = run(described, folder, workers=workers, cluster=cluster, on_progress=_teller(stages))
+            frame = run(described, folder, workers=workers, cluster=cluster, on_progress=_teller(stages, folder))
     except KeyboardInterrupt:
         advice = f"the finished points are kept in {folder}, and the same command goes on from there"
         raise StoppedError(advice=advice) from None
@@ -87,9 +88,23 @@ def command(
     )
 
 
-def _teller(stages: Stages) -> Callable[[Progress], None]:
-    """Return what shows the progress of a sweep as one stage for each search."""
-    from deltatrain.sim.cli.fronts import cell
+_LIVE_ROWS = 10
+_LIVE_SHARE = 0.02
+"""Of the time, that drawing the front of what is finished may take."""
+
+
+def _teller(stages: Stages, folder: Path) -> Callable[[Progress], None]:
+    """Return what shows the progress of a sweep as one stage for each search, and on a terminal the front so far."""
+    from deltatrain.sim.cli.fronts import cell, front_table
+
+    next_front = time.monotonic()
+
+    def draw_front() -> None:
+        nonlocal next_front
+        began = time.monotonic()
+        if began >= next_front:
+            stages.below(front_table(folder, _LIVE_ROWS))
+            next_front = time.monotonic() + (time.monotonic() - began) / _LIVE_SHARE
 
     def tell(at: Progress) -> None:
         best = ", ".join(f"{name} {cell(name, value)}" for name, value in at.best.items())
@@ -98,5 +113,7 @@ def _teller(stages: Stages) -> Callable[[Progress], None]:
         parts += [f"{at.failed:,} failed"] if at.failed else []
         parts += [f"front {at.front}", f"best {best}"] if at.front else []
         stages(at.search, at.done / at.points, ", ".join(parts))
+        if at.front and stages.live:
+            draw_front()
 
     return tell

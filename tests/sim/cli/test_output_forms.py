@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import flat
 from deltatrain.sim.cli import main
 from deltatrain.sim.cli.screen import fields, table
+from deltatrain.workloads.workload import Workload
 
 SIMULATE = ["simulate", "--workload", "tiny", "--on", "tiny"]
 FORMS = [
@@ -74,6 +76,19 @@ def test_every_form_is_printed_alone(words, capsys):
     lines = capsys.readouterr().out.splitlines()
     tables = [line for line in lines if line.startswith("|")]
     assert len(tables) > 2 and all(line.endswith("|") for line in tables)
+
+
+def test_a_description_is_given_as_it_is(capsys):
+    machine = Architecture.named("edge")
+    assert main(["describe", "edge", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("device") == machine.device.model_dump(mode="json")
+    assert Architecture.from_table(told) == machine
+    assert main(["describe", "edge", "--csv"]) == 0
+    rows = {row["field"]: row["value"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    assert rows["dma.buffer_bytes"] == str(machine.dma.buffer_bytes)
+    assert main(["describe", "workload.digits", "--json"]) == 0
+    assert Workload.from_table(json.loads(capsys.readouterr().out)) == Workload.named("digits")
 
 
 def test_csv_of_a_run_is_its_result(capsys):
