@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import dealt_out
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import MODES, array_mode, update_products
+from deltatrain.accel.modes import MODES, array_mode
 from deltatrain.accel.op_table import ENGINE, MODE_NAMES, NO_TENSOR, PHASES, UNITS, Ops
 from deltatrain.accel.tensor import CompressedColumns
 from deltatrain.accel.tiles import Tiles
@@ -76,11 +76,6 @@ class OpWork:
     def update_modes(self) -> tuple[str, ...]:
         """The modes that work on dW at the end of the step."""
         return tuple(MODE_NAMES[code] for code in np.unique(self.ops.mode[self.ops.is_phase("WU")]))
-
-    @property
-    def update_products(self) -> int:
-        """Products of each weight in an update, 1 without any (``PRODUCTS`` of a mode of `accel.modes`)."""
-        return update_products(self.update_modes)
 
     @cached_property
     def list_words(self) -> NDArray[np.int64]:

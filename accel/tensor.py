@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.op_table import Stream
 
-TensorKind = Literal["weights", "gradients"]
+TensorKind = Literal["weights", "gradients", "moments"]
 """A matrix W, or the matrix dW of its gradients."""
 
 
@@ -65,7 +65,8 @@ class Tensor(NamedTuple):
     @property
     def name(self) -> str:
         """How people call it, such as ``W_x[0]`` or ``dW_readout``."""
-        return ("d" if self.kind == "gradients" else "") + matrix_name(self.stream, self.layer)
+        prefix = {"weights": "", "gradients": "d", "moments": "moments of d"}[self.kind]
+        return prefix + matrix_name(self.stream, self.layer)
 
     @property
     def column_words(self) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.machine_optimiser import PLAIN, MachineOptimiser
 from deltatrain.accel.pricing.update_energy import update_energy_j
+from deltatrain.accel.quantity import quantity
 from deltatrain.accel.result import Result
 from deltatrain.reports.table import Row, phases_of
 
@@ -26,6 +27,19 @@ def machine_optimiser(result: Result) -> MachineOptimiser:
     return MachineOptimiser.from_table(table, "the result's machine_optimiser")
 
 
+def remembered_words(result: Result) -> str:
+    """Return the sentence on where the machine keeps what its optimiser remembers; empty if that is nothing."""
+    optimiser, update = machine_optimiser(result), result.counters.phases["WU"]
+    if not optimiser.remembers:
+        return ""
+    if not optimiser.further_numbers:
+        return "What it remembers is in dW's own memory."
+    machine = Architecture.from_table(result.architecture, "the result's machine")
+    weights = update.macs // len(optimiser.modes)
+    size_bytes = optimiser.further_numbers * weights * machine.engine.formats.weight_gradient.bytes
+    return f"It remembers {optimiser.further_numbers} numbers of each weight, {quantity(size_bytes, 'B')} beside dW."
+
+
 def optimiser_rows(result: Result) -> list[Row]:
     """Return what the updates of the weights (WU) take, one row for each run; none of a forward pass.
 
@@ -35,11 +49,11 @@ def optimiser_rows(result: Result) -> list[Row]:
     if "WU" not in phases_of(result):
         return []
     machine = Architecture.from_table(result.architecture, "the result's machine")
-    products = machine_optimiser(result).products
+    modes = machine_optimiser(result).modes
     rows: list[Row] = []
     for (run, counters), spent in zip(result.runs.items(), (result.energy_j, result.dense_energy_j), strict=False):
         update, total = counters.phases["WU"], sum(spent.values())
-        joules = update_energy_j(counters, spent, machine, products) if spent else 0.0
+        joules = update_energy_j(counters, spent, machine, modes) if spent else 0.0
         rows.append(
             {
                 "run": run,

@@ -17,7 +17,6 @@ from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.latency import Latency
-from deltatrain.accel.modes import update_products
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.origin import ANOTHER_MACHINE, ANOTHER_WORKLOAD, AS_RECORDED, BY_STATISTICS, IN_INTEGERS
 from deltatrain.accel.pricing.area import area
@@ -193,10 +192,9 @@ def _prices(
 ) -> dict[str, Any]:
     """Return the energy of both runs and the area of the machine, and what neither includes, as fields of a result."""
     known_area = area(architecture, update_modes)
-    products = update_products(update_modes)
     return {
-        "energy_j": energy_j(delta, architecture, products),
-        "dense_energy_j": energy_j(dense, architecture, products) if dense is not None else {},
+        "energy_j": energy_j(delta, architecture, update_modes),
+        "dense_energy_j": energy_j(dense, architecture, update_modes) if dense is not None else {},
         "area_mm2": known_area.mm2,
         "not_priced": {"energy": not_priced(architecture), "area": known_area.not_priced},
         "mixed_nodes": mixed_nodes(architecture),

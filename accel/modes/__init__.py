@@ -6,7 +6,7 @@ the engine, on which golden model and gates must agree; its arguments are the mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -133,8 +133,13 @@ def update_mode(name: str) -> UpdateMode:
     return cast(UpdateMode, MODES.load(name))
 
 
-def update_products(names: Iterable[str]) -> int:
-    """Return the products of each weight in an update by these modes of updates, 1 without any."""
+def mean_products(names: Collection[str]) -> float:
+    """Return the products of a weight in one of these modes of updates, their mean; 1 without any."""
+    return sum(update_mode(name).PRODUCTS for name in names) / len(names) if names else 1.0
+
+
+def most_products(names: Collection[str]) -> int:
+    """Return the most products of a weight in any of these modes of updates, 1 without any."""
     return max((update_mode(name).PRODUCTS for name in names), default=1)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.energy.prices import Prices, prices
-from deltatrain.accel.modes import update_products
+from deltatrain.accel.modes import most_products
 from deltatrain.accel.pricing import cache_tags, sram
 from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 
@@ -23,6 +23,10 @@ _NEVER_PRICED = (
 _PARTS = {
     "multiply": ("lane multipliers", "element-wise multipliers"),
     "add": ("lane adders", "adder tree", "encoder adders"),
+}
+_UPDATES_NOT_PRICED = {
+    "norm": "squares and root of the gradients' norm",
+    "moments": "roots and dividers of the lanes",
 }
 _ELEMENTWISE_MULTIPLIERS = 2  # of each lane, see `accel.engine.Engine`
 
@@ -48,7 +52,7 @@ def area(machine: Architecture, update_modes: tuple[str, ...] = ("update",)) -> 
     All tiles are alike, so each component is that of one tile times their number. A lane makes all products of a
     weight's update at once (``PRODUCTS`` of `update_modes`), with multipliers of their own but for the first.
     """
-    products = update_products(update_modes)
+    products = most_products(update_modes)
     known, tiles = prices(machine.area), machine.tiles.count
     local = sram.area_mm2(machine.local, known)
     found: dict[str, float] = {} if local is None else {"local memory": local}
@@ -67,7 +71,7 @@ def area(machine: Architecture, update_modes: tuple[str, ...] = ("update",)) -> 
         number = _update_multipliers(machine, known, products)
         found["update multipliers"] = number * known("multiply", "um2") * 1e-6
     missing += ["exchange between tiles"] if tiles > 1 else []
-    missing += ["squares and root of the gradients' norm"] if "norm" in update_modes else []
+    missing += [what for mode, what in _UPDATES_NOT_PRICED.items() if mode in update_modes]
     return Area({component: tiles * mm2 for component, mm2 in found.items()}, (*missing, *_NEVER_PRICED))
 
 

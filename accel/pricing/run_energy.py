@@ -6,6 +6,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters, PhaseCounters, RemoteCounters
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.energy.prices import Prices, prices
+from deltatrain.accel.modes import mean_products
 from deltatrain.accel.pricing import cache_tags, exchange_wires, sram
 from deltatrain.accel.pricing.arithmetic import adders, elementwise_bits, lane_operands, multipliers
 from deltatrain.accel.pricing.dram_energy import Actions, energy_of, unknown_energy
@@ -19,7 +20,9 @@ BY_TABLE = "remote memory"
 _NEVER_PRICED = ("leakage of the logic", "registers, control and wires", "clock tree", "off-chip input and output")
 
 
-def energy_j(counters: Counters, architecture: Architecture, update_products: int = 1) -> dict[str, float]:
+def energy_j(
+    counters: Counters, architecture: Architecture, update_modes: tuple[str, ...] = ("update",)
+) -> dict[str, float]:
     """Return the modelled energy of a run in joules, by component.
 
     Parameters
@@ -28,8 +31,8 @@ def energy_j(counters: Counters, architecture: Architecture, update_products: in
         What was done.
     architecture
         The machine; its energy tables price the actions.
-    update_products
-        Products of each weight in an update (``PRODUCTS`` of its mode in `accel.modes`).
+    update_modes
+        The modes of `accel.modes` that worked on dW at the end, each on every weight.
 
     Notes
     -----
@@ -45,7 +48,7 @@ def energy_j(counters: Counters, architecture: Architecture, update_products: in
     formats = architecture.engine.formats
     reads, writes = (work[f"local_{way}_bytes"] / sram.ACCESS_BYTES for way in ("read", "write"))
     picojoules = {
-        "lanes": sum(lanes_pj(counters.phases, architecture, update_products).values()),
+        "lanes": sum(lanes_pj(counters.phases, architecture, update_modes).values()),
         "elementwise": work["multiplies"] * _multiply_pj(elementwise_bits(formats), elementwise_bits(formats), price),
         "encoder": work["compares"] * adders(price, formats.activation.bits, "compare") * price("compare", "pj"),
         "local memory": reads * sram.access_pj(local, price, "read") + writes * sram.access_pj(local, price, "write"),
@@ -87,14 +90,14 @@ def model_of(tables: str, by_table: bool) -> str:
 
 
 def lanes_pj(
-    phases: dict[str, PhaseCounters], architecture: Architecture, update_products: int = 1
+    phases: dict[str, PhaseCounters], architecture: Architecture, update_modes: tuple[str, ...] = ("update",)
 ) -> dict[str, float]:
     """Return the energy of all lanes' multiplications and additions by phase; arguments as of `energy_j`."""
     price, spent = prices(architecture.energy), {}
     for phase, bits in lane_operands(architecture.engine.formats).items():
         multiply_pj = _multiply_pj(bits.first_bits, bits.second_bits, price)
         add_pj = adders(price, bits.sum_bits) * price("add", "pj")
-        products = update_products if phase == "WU" else 1
+        products = mean_products(update_modes) if phase == "WU" else 1
         spent[str(phase)] = phases[phase].macs * products * (multiply_pj + add_pj) if phase in phases else 0.0
     return spent
 

@@ -12,13 +12,16 @@ PHASE = "WU"
 
 
 def update_energy_j(
-    counters: Counters, energy_j: Mapping[str, float], architecture: Architecture, update_products: int = 1
+    counters: Counters,
+    energy_j: Mapping[str, float],
+    architecture: Architecture,
+    update_modes: tuple[str, ...] = ("update",),
 ) -> float:
     """Return the part of a run's energy that its updates have, in joules.
 
     Parameters
     ----------
-    counters, architecture, update_products
+    counters, architecture, update_modes
         As of `accel.pricing.run_energy.energy_j`.
     energy_j
         What it returns: the energy of the run by component.
@@ -31,7 +34,7 @@ def update_energy_j(
     update, phases = counters.phases[PHASE], counters.phases.values()
     moved = sum(phase.remote_bytes for phase in phases)
     local = sum(phase.local_bytes for phase in phases)
-    of_lanes = lanes_pj(counters.phases, architecture, update_products)
+    of_lanes = lanes_pj(counters.phases, architecture, update_modes)
     shares = {
         "lanes": of_lanes[PHASE] / sum(of_lanes.values()) if any(of_lanes.values()) else 0.0,
         "elementwise": 0.0,

@@ -21,7 +21,7 @@ from deltatrain.accel.origin import (
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
 from deltatrain.reports.bottleneck import bottleneck
-from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows, update_note
+from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows, remembered_words, update_note
 from deltatrain.reports.table import (
     CAUSES,
     Cell,
@@ -216,11 +216,9 @@ def _optimiser(result: Result) -> RenderableType:
         ]
 
     columns = ["run", "cycles", "of all", "off-chip", "local", *(["energy", "of all"] if result.energy_j else [])]
-    optimiser = machine_optimiser(result)
-    notes = [f"Updates (WU) by {optimiser.words}."]
-    notes += ["What it remembers is in dW's own memory."] if optimiser.remembers else []
-    notes += ["Energy off-chip is shared out by bytes moved."] if result.energy_j else []
-    note = "\n".join(notes)
+    shared_out = "Energy off-chip is shared out by bytes moved." if result.energy_j else ""
+    notes = [f"Updates (WU) by {machine_optimiser(result).words}.", remembered_words(result), shared_out]
+    note = "\n".join(filter(None, notes))
     return table("Optimiser", columns, map(cells, optimiser_rows(result)), note)
 
 

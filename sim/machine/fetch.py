@@ -46,4 +46,4 @@ class Fetch:
             yield Turn(self._clock, self._clock.cycle, FETCH)  # whoever else waited for the same goes first
             yield from self._columns.fetch(op)
             if self._columns.writes_back(op):
-                last_writer[self._tensors[op]] = op
+                last_writer |= {tensor: op for tensor in (self._tensors[op], self._second_tensors[op]) if tensor >= 0}

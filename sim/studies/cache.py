@@ -104,7 +104,7 @@ def run(program: Program) -> Run:
     """Return what a program takes."""
     counters = cycle.count(program)
     hits, misses = (sum(getattr(one, what) for one in counters.cache.values()) for what in ("hits", "misses"))
-    joules = sum(energy_j(counters, program.architecture, program.own.update_products).values())
+    joules = sum(energy_j(counters, program.architecture, program.own.update_modes).values())
     return Run(counters.cycles, counters.remote.asked_bytes, joules, hits / max(1, hits + misses))
 
 

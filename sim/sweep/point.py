@@ -284,7 +284,8 @@ def _learned_columns(base: Base) -> set[str]:
 
 
 def _columns(program: Program, run: Counters, machine: Architecture) -> Row:
-    energy, mm2 = energy_j(run, machine, program.own.update_products), area(machine, program.own.update_modes).mm2
+    modes = program.own.update_modes
+    energy, mm2 = energy_j(run, machine, modes), area(machine, modes).mm2
     phases = run.phases.values()
     stalled: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
     for phase in phases:

@@ -43,6 +43,7 @@ PER_WORD = {
     "matvec_t": (("weight", "gradient"), ()),
     "outer": (("gradient", "dW"), ("dW",)),
     "norm": (("dW",), ()),
+    "moments": (("dW", "dW", "dW"), ("dW", "dW", "dW")),  # mean and square are as wide as dW
     **dict.fromkeys(("update", "update_momentum", "update_decay"), (("weight", "dW"), ("weight", "dW"))),
 }
 """What each lane reads and writes for its row of a word: the operands and the result of the mode's equation."""

@@ -9,11 +9,11 @@ from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveDram, NaiveMachine
-from programs import ARRAYS, architectures, cached_programs, programs, sparse_programs
+from programs import ARRAYS, architectures, cached_programs, optimised_programs, programs, sparse_programs
 from request_log import machine_with_log
 
 from deltatrain.accel.program import PHASES, Program
-from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.workloads.lowering.matrix import lower_matrix
@@ -102,6 +102,14 @@ def test_with_a_column_cache_too(program: Program) -> None:
 @given(st.one_of(programs(), cached_programs()))
 def test_larger_programs_with_a_column_cache_or_without(program: Program) -> None:
     _check_all(program)
+
+
+@settings(_SLOW, max_examples=15)
+@given(optimised_programs(widest=9, most_steps=2))
+def test_with_another_optimiser_every_request_is_made_in_the_same_cycle(program: Program) -> None:
+    naive, (machine, listener) = NaiveMachine(program), machine_with_log(program)
+    assert machine.run() == naive.run() >= analytic.count(program).cycles
+    assert listener.requests == naive.requests
 
 
 @settings(_SLOW, max_examples=30)

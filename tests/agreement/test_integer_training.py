@@ -31,6 +31,7 @@ OPTIMISERS = (
     {"weight_decay": 0.02},
     {"momentum": 0.75, "weight_decay": 0.02},
     {"clip_norm": 0.1},
+    {"name": "adam", "momentum": 0.75},
 )
 NARROW = {
     "engine.formats.weight": {"bits": 8, "fraction_bits": 7},
@@ -62,6 +63,7 @@ def _stated(workload, recordings):
     drawn = initial_parameters(sizes, generator(training, INITIAL, 0), workload.dtype, training.forget_bias)
     stated = StatedTraining(workload, numbers, drawn)
     formats, done, remembers = numbers.formats, 0, training.machine_optimiser.remembers
+    adam = training.machine_optimiser.name == "adam"
     updates = training.epochs * -(-len(part) // training.batch)
     for epoch in range(training.epochs):
         for samples in training_batches(part.lengths, training, generator(training, ORDER, epoch)):
@@ -76,7 +78,13 @@ def _stated(workload, recordings):
             share = 2 / CLASSES if workload.task == "regression" else 1
             if remembers:  # the mean is over a whole mini-batch
                 read = read * training.batch / len(lengths)
-            rate = training.machine_rate * (1 + np.cos(np.pi * done / updates)) / 2 * share / read
+            rate = training.machine_rate * (1 + np.cos(np.pi * done / updates)) / 2
+            if adam:
+                rate *= np.sqrt(1 - (1 - 2**-10) ** (done + 1)) / (
+                    1 - training.machine_optimiser.momentum ** (done + 1)
+                )
+            else:
+                rate *= share / read
             inputs = [rounded(x[:steps, n], formats.activation) for n, steps in enumerate(lengths)]
             stated.step(inputs, own, rate, dense=epoch < training.dense_epochs, summed=read / share)
             done += 1
@@ -114,7 +122,8 @@ def test_a_training_with_an_optimiser_has_the_weights_of_plain_loops(task, wante
     found = learning_state.load(tmp_path / "state.npz", workload.digest()).optimiser
     stated = _stated(workload, recordings)
     np.testing.assert_array_equal(found["integers"], np.concatenate([W.ravel() for W in stated]))
-    assert ("kept" in found) == workload.training.machine_optimiser.remembers
-    assert "kept" not in found or found["kept"].any()
+    remembered = {name for name in ("kept", "mean", "square") if name in found}
+    assert bool(remembered) == workload.training.machine_optimiser.remembers
+    assert all(found[name].any() for name in remembered)
     plain, _ = _case("delta_gru", TASKS[task], machine)
     assert (train(plain, recordings).parameters.flat() != trained.parameters.flat()).any(), "it is another optimiser"

@@ -9,7 +9,7 @@ import pytest
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.modes import norm
+from deltatrain.accel.modes import mean_products, most_products, norm
 from deltatrain.accel.pricing.run_energy import energy_j, lanes_pj
 from deltatrain.accel.pricing.update_energy import update_energy_j
 from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows
@@ -29,6 +29,8 @@ MACHINES = {
         **{"local.ports": 1, "local.banks": 3},
     },
 }
+
+TWO_TILES = {"tiles": {"count": 2, "exchange_bytes_per_cycle": 8, "exchange_latency_cycles": 3}}
 
 
 def _trace(optimiser):
@@ -54,7 +56,7 @@ def test_what_is_kept_in_dw_moves_no_further_byte(mode, machine):
     if machine != "one port":
         assert counted[0] == counted[1]
     assert analytic.count(keeping) == analytic.count(plain)
-    assert (plain.own.update_products, keeping.own.update_products) == (1, products)
+    assert most_products(keeping.own.update_modes) == mean_products(keeping.own.update_modes) == products
 
 
 @pytest.mark.parametrize("machine", [*MACHINES, "cached"])
@@ -78,6 +80,31 @@ def test_clipping_reads_all_gradients_once_more_before_the_first_update(machine)
     longer = counted[1].cycles - counted[0].cycles
     assert longer == words + root_cycles if machine == "local" else longer > root_cycles
     assert analytic.count(clipping).cycles <= counted[1].cycles
+
+
+ADAM = {"name": "adam", "momentum": 0.9}
+
+
+@pytest.mark.parametrize("machine", ["off-chip", "local"])
+def test_adam_keeps_two_numbers_of_each_weight_and_moves_dw_once_more(machine):
+    architecture = Architecture.named("edge", MACHINES[machine])
+    plain, adam = (cycle.program(architecture, trace, trace.recorded[-1]) for trace in (_trace({}), _trace(ADAM)))
+    moments, updates = (np.flatnonzero(adam.ops.is_mode(mode)) for mode in ("moments", "update"))
+    assert (adam.ops.depends[updates, 1] == moments).all(), "each update needs the moments of its own matrix"
+    assert (adam.ops.second_tensor[moments] == adam.ops.second_tensor[updates]).all()
+    of_kind = {
+        kind: sum(tensor.bytes for tensor in adam.tensors if tensor.kind == kind)
+        for kind in ("weights", "gradients", "moments")
+    }
+    assert of_kind["moments"] == 2 * of_kind["gradients"] > 0
+    held = adam.remote_bytes if machine == "off-chip" else adam.local_bytes
+    assert held["moments"] == of_kind["moments"]
+    further, counted = 2 * (of_kind["moments"] + of_kind["gradients"]), [cycle.count(one) for one in (plain, adam)]
+    before, after = (run.phases["WU"] for run in counted)
+    assert after.remote_bytes - before.remote_bytes == (further if machine == "off-chip" else 0)
+    assert after.local_bytes - before.local_bytes == further
+    assert after.macs == 2 * before.macs and counted[1].cycles > counted[0].cycles
+    assert analytic.count(adam).cycles <= counted[1].cycles
 
 
 @pytest.mark.parametrize("mode", KEEPING)
@@ -135,11 +162,33 @@ def _nothing(phase):
             "cycle",
             "clip_norm must be left out with momentum or weight_decay, not 1: dW then holds more",
         ),
+        ({"training.machine_optimiser": ADAM}, "rtl", "the gates do no adam with momentum 0.9"),
+        (
+            {"training.machine_optimiser": ADAM | {"weight_decay": 0.1}},
+            "cycle",
+            "weight_decay and clip_norm must be left",
+        ),
+        (
+            {"training.machine_optimiser": ADAM, "machine": {"local.ports": 1}},
+            "cycle",
+            "training.machine_optimiser.name 'adam' needs local.ports = 2, not 1",
+        ),
+        (
+            {"training.machine_optimiser": ADAM, "machine": {"dma.buffer_bytes": 191}},
+            "cycle",
+            r"dma.buffer_bytes must hold two words of moments and dW \(192 bytes\)",
+        ),
+        (
+            {"training.machine_optimiser": {"clip_norm": 1.0}, "machine": TWO_TILES},
+            "cycle",
+            "clip_norm must be left out for a machine of several tiles, which add up no norm",
+        ),
         ({}, "rtl", "the gates do no gradient descent with weight decay 0.01"),
     ],
 )
 def test_what_no_machine_does_is_refused_by_name(changes, fidelity, said):
-    machine = Architecture.named("tiny" if fidelity == "rtl" else "edge")
+    machine = Architecture.named("tiny" if fidelity == "rtl" else "edge", changes.get("machine", {}))
+    changes = {name: value for name, value in changes.items() if name != "machine"}
     with pytest.raises(ConfigError, match=said):
         workload = Workload.named("tiny", {"training.machine_optimiser": {"weight_decay": 0.01}} | changes)
         simulate(machine, workload, fidelity=fidelity)

@@ -494,7 +494,7 @@ class NaiveMachine:
                     known = max([self.last_asked, *(self.done[w] for w in awaited if w != NO_OP)])
                     self.look_from = known + LOOKUP_CYCLES * (self.cache is not None)
                     if self.writes_back(op):
-                        self.last_writer[int(tensors[0])] = op
+                        self.last_writer |= {int(t): op for t in tensors if t >= 0}
             if not self.fetching or now < self.look_from or self.outs < self.fetching[0].behind:
                 return
             run, in_flight = self.fetching[0], sum(run.waits_for > 0 for run in self.arrived)

@@ -169,6 +169,21 @@ def cached_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most
 
 
 @st.composite
+def optimised_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> Program:
+    """Return the program of a random training step with another optimiser than plain gradient descent."""
+    architecture, shape = draw(architectures()), draw(shapes(widest, EVERY_CELL))
+    if draw(st.sampled_from([True, False, False])):
+        architecture = draw(with_caches(architecture))
+    updates = draw(
+        st.sampled_from([("norm", "update"), ("moments", "update"), ("update_momentum",), ("update_decay",)])
+    )
+    buffer_bytes = max(architecture.dma.buffer_bytes, 6 * architecture.gradient_word_bytes)
+    dma = architecture.dma.model_copy(update={"buffer_bytes": buffer_bytes})
+    shape, step = replace(shape, updates=updates), draw(recordings(shape, most_steps))
+    return lower(architecture.model_copy(update={"dma": dma}), shape, step, draw(READOUTS))
+
+
+@st.composite
 def programs(
     draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most_tiles: int = 1, arrays: tuple[int, ...] = (1,)
 ) -> Program:

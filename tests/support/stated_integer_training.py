@@ -6,6 +6,7 @@ sums and everything else is written again.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import isqrt
 from typing import Any
 
@@ -47,6 +48,7 @@ class StatedTraining:
         readout = np.column_stack([parameters.W_out, parameters.bias_out])
         self.readout = rounded(readout, self.formats.weight)
         self.gradients: list[Integers] | None = None
+        self.moments: dict[Any, tuple[int, int]] = {}
 
     def matrices(self) -> list[Integers]:
         """Return W_x and W_h of each layer, then the read-out."""
@@ -72,12 +74,34 @@ class StatedTraining:
             root = isqrt(sum(int(g) ** 2 for dW in gradients for g in dW.ravel()))
             whole = whole if root < limit else whole * limit // root
         pairs = list(zip(self.matrices(), gradients, strict=True))
-        if table.weight_decay:
+        if table.name == "adam":
+            moved = self._adam(pairs, whole, factors[0])
+        elif table.weight_decay:
             moved = [update_decay.result(*pair, whole, (factors[0], factors[1]), f) for pair in pairs]
         else:
             moved = [update_momentum.result(*pair, whole, factors[0], f) for pair in pairs]
         after, self.gradients = ([of[k] for of in moved] for k in range(2))
         self.layers, self.readout = [after[k : k + 2] for k in range(0, len(after) - 1, 2)], after[-1]
+
+    def _adam(self, pairs: list[tuple[Integers, Integers]], rate: int, beta: int) -> list[tuple[Integers, Integers]]:
+        """Return W and dW = 0 after a step of Adam, number by number in Python's integers."""
+        f, found = self.formats, []
+        one, F, half = 2**f.learning_rate.fraction_bits, f.weight_gradient.fraction_bits, f.gradient.fraction_bits
+        ends = f.weight_gradient.lowest, f.weight_gradient.highest
+        for k, (W, dW) in enumerate(pairs):
+            after = W.copy()
+            for place in np.ndindex(W.shape):
+                g, (m, v) = int(dW[place]), self.moments.get((k, place), (0, 0))
+                m = fit(np.int64(round(Fraction(beta * m + (one - beta) * g, one))), f.weight_gradient)
+                short = min(abs(round(Fraction(g, 2 ** (F - half)))), 2 ** (-(-f.weight_gradient_bits // 2)))
+                v = min(v + round(Fraction(short * short - v, 1024)), 2**f.weight_gradient_bits - 1)
+                self.moments[k, place] = (int(m), v)
+                step = abs(int(m)) * 2**half // (isqrt(v) + 1) * (1 if m > 0 else -1)
+                step = min(max(step, ends[0]), ends[1]) if f.weight_gradient.overflow == "saturate" else step
+                fraction = f.learning_rate.fraction_bits + F - f.weight.fraction_bits
+                after[place] = fit(W[place] - round(Fraction(rate * step, 2**fraction)), f.weight)
+            found.append((after, 0 * dW))
+        return found
 
     def _with_bias(self, layer: Any) -> list[Integers]:
         cell, width = self.cell, layer.W_h.shape[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC, CellArithmetic
 from deltatrain.accel.errors import ConfigError
-from deltatrain.accel.machine_optimiser import PLAIN
+from deltatrain.accel.machine_optimiser import PLAIN, MachineOptimiser
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.dataset import makes_spikes, title
@@ -22,13 +22,12 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
     reasons = workload_limits(workload)
     if architecture.tiles.count > 1:
         reasons += dense_limits(workload, "a machine of several tiles")
-        if workload.training.machine_optimiser.clip_norm is not None:
-            reasons.append("training.machine_optimiser.clip_norm must be left out for a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
         if architecture.cache is not None:
             reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
     reasons += array_limits(architecture)
+    reasons += _optimiser_on_machine(architecture, workload.training.machine_optimiser)
     checkpoint = architecture.checkpoint
     if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
         reasons.append(
@@ -84,6 +83,21 @@ def _optimiser_limits(workload: Workload) -> list[str]:
     reasons = dense_limits(workload, named)
     if workload.embedding is not None:
         reasons.append(f"embedding must be left out for {named}: of it only the words that occur are updated")
+    return reasons
+
+
+def _optimiser_on_machine(architecture: Architecture, optimiser: MachineOptimiser) -> list[str]:
+    reasons, field = [], "training.machine_optimiser"
+    if optimiser.clip_norm is not None and architecture.tiles.count > 1:
+        reasons.append(f"{field}.clip_norm must be left out for a machine of several tiles, which add up no norm")
+    if optimiser.further_numbers and architecture.local.ports == 1:
+        reasons.append(f"{field}.name {optimiser.name!r} needs local.ports = 2, not 1: banks have no law for it")
+    needed = 2 * (1 + optimiser.further_numbers) * architecture.gradient_word_bytes
+    if optimiser.further_numbers and architecture.column_buffer_bytes < needed:
+        reasons.append(
+            f"dma.buffer_bytes must hold two words of moments and dW ({needed // architecture.tiles.count} bytes) for "
+            f"{field}.name {optimiser.name!r}, not {architecture.dma.buffer_bytes}"
+        )
     return reasons
 
 

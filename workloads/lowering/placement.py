@@ -229,6 +229,7 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     kinds: tuple[tuple[TensorKind, Home, int], ...] = (
         ("weights", placement.weights, architecture.weight_word_bytes),
         ("gradients", placement.gradients, architecture.gradient_word_bytes),
+        *([("moments", placement.gradients, 2 * architecture.gradient_word_bytes)] * ("moments" in shape.updates)),
     )
     sizes = matrices(shape, architecture)
     for kind, home, word_bytes in kinds if shape.learns else kinds[:1]:
@@ -381,9 +382,10 @@ def _settle(
 ) -> bool:
     """Book `needed` bytes locally or `needed_remote` remotely, as `home` says; tell whether they are remote."""
     taken = sum(local.values())
+    field = "gradients" if use == "moments" else use
     if home == "local":
         policy = architecture.checkpoint.policy if use == "tape" else None
-        asked = f"checkpoint.policy = {policy!r}" if policy else f"placement.{use} = 'local'"
+        asked = f"checkpoint.policy = {policy!r}" if policy else f"placement.{field} = 'local'"
         _check(f"{use} ({asked})", taken + needed, architecture, "local")
     if home == "remote" or (home == "auto" and taken + needed > architecture.local.bytes):
         remote[use] = needed_remote

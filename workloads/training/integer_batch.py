@@ -110,7 +110,9 @@ def updated(
 ) -> IntegerParameters:
     """Return the weights after one training step; parameters as of `integer_training.training_step`."""
     found = gradients(network, parameters, samples, labels)
-    return network.optimiser.updated(parameters, found, learning_rate, network.engine.formats)[0]
+    optimiser, formats = network.optimiser, network.engine.formats
+    memory = optimiser.first_memory(parameters, formats)
+    return optimiser.updated(parameters, found, learning_rate, formats, memory).weights
 
 
 def gradients(

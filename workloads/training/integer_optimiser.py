@@ -9,9 +9,23 @@ import numpy as np
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.machine_optimiser import MachineOptimiser
-from deltatrain.accel.modes import norm, update, update_decay, update_momentum
+from deltatrain.accel.modes import moments, norm, update, update_decay, update_momentum
 from deltatrain.accel.number import Integers, quantise
-from deltatrain.workloads.training.integer_parameters import IntegerParameters
+from deltatrain.workloads.training.integer_parameters import IntegerParameters, from_vector, zeros_like
+
+Memory = dict[str, Integers]
+"""What an optimiser remembers, each the vector of a number for each weight (`IntegerParameters.vector`).
+
+"kept" is what dW are, and "mean" and "square" the moments of Adam.
+"""
+
+
+class Updated(NamedTuple):
+    """What an update leaves: weights, dW, and all that the optimiser remembers, dW among it if they are not zero."""
+
+    weights: IntegerParameters
+    gradients: IntegerParameters
+    memory: Memory
 
 
 class IntegerOptimiser(NamedTuple):
@@ -22,39 +36,45 @@ class IntegerOptimiser(NamedTuple):
     mode
         The mode of `accel.modes` that updates the weights.
     momentum, decay
-        Its factors, in ``formats.learning_rate``.
+        Its factors, in ``formats.learning_rate``; with `has_moments` momentum is theirs.
     limit
         The norm of dW from which on the learning rate is lowered, in ``formats.weight_gradient``; 0 where none is.
+    has_moments
+        Whether `accel.modes.moments` goes before the update.
     """
 
     mode: str = "update"
     momentum: int = 0
     decay: int = 0
     limit: int = 0
+    has_moments: bool = False
+
+    def first_memory(self, W: IntegerParameters, formats: Formats) -> Memory:
+        """Return what is remembered before the first step of a training that begins with these weights."""
+        nothing = np.zeros_like(W.vector())
+        if self.has_moments:
+            return {"mean": nothing, "square": nothing}
+        if self.mode == "update_decay":
+            return {"kept": update_decay.kept(W.vector(), nothing, (self.momentum, self.decay), formats)}
+        return {"kept": nothing} if self.mode == "update_momentum" else {}
 
     def updated(
-        self, W: IntegerParameters, dW: IntegerParameters, learning_rate: int, formats: Formats
-    ) -> tuple[IntegerParameters, IntegerParameters]:
-        """Return the weights after the update, and what dW are then; the rate is in ``formats.learning_rate``."""
+        self, W: IntegerParameters, dW: IntegerParameters, learning_rate: int, formats: Formats, memory: Memory
+    ) -> Updated:
+        """Return what a step leaves of weights and their gradients; the rate is in ``formats.learning_rate``."""
+        gradients, remembered = dW.vector(), Memory()
+        if self.has_moments:
+            means = memory["mean"], memory["square"]
+            gradients, mean, square = moments.result(gradients, *means, self.momentum, formats)
+            remembered = {"mean": mean, "square": square}
         if self.limit:
             learning_rate = norm.clipped_rate(norm.result(dW.matrices()), self.limit, learning_rate)
-        pairs = [
-            self._of_matrix(*both, learning_rate, formats) for both in zip(W.matrices(), dW.matrices(), strict=True)
-        ]
-        after, left = zip(*pairs, strict=True)
-        return IntegerParameters.of(after), IntegerParameters.of(left)
+        after, left = self._moved(W.vector(), gradients, learning_rate, formats)
+        if self.mode != "update":
+            remembered = {"kept": left}
+        return Updated(from_vector(after, W), from_vector(left, W), remembered)
 
-    def first_gradients(self, W: IntegerParameters, formats: Formats) -> IntegerParameters:
-        """Return what dW are before the first step of a training that begins with these weights."""
-        nothing = [np.zeros_like(matrix) for matrix in W.matrices()]
-        if not self.decay:
-            return IntegerParameters.of(nothing)
-        factors = self.momentum, self.decay
-        return IntegerParameters.of(
-            [update_decay.kept(*both, factors, formats) for both in zip(W.matrices(), nothing, strict=True)]
-        )
-
-    def _of_matrix(self, W: Integers, dW: Integers, learning_rate: int, formats: Formats) -> tuple[Integers, Integers]:
+    def _moved(self, W: Integers, dW: Integers, learning_rate: int, formats: Formats) -> tuple[Integers, Integers]:
         if self.mode == "update_momentum":
             return update_momentum.result(W, dW, learning_rate, self.momentum, formats)
         if self.mode == "update_decay":
@@ -63,6 +83,11 @@ class IntegerOptimiser(NamedTuple):
 
 
 PLAIN = IntegerOptimiser()
+
+
+def first_gradients(W: IntegerParameters, memory: Memory) -> IntegerParameters:
+    """Return what dW are before a step, from what is remembered."""
+    return from_vector(memory["kept"], W) if "kept" in memory else zeros_like(W)
 
 
 def integer_optimiser(wanted: MachineOptimiser, summed: float, formats: Formats) -> IntegerOptimiser:
@@ -91,7 +116,10 @@ def integer_optimiser(wanted: MachineOptimiser, summed: float, formats: Formats)
         )
     if decay and (reason := update_decay.formats_limit(formats)):
         raise ConfigError(f"training.machine_optimiser.weight_decay: {reason}")
-    return IntegerOptimiser(wanted.mode, momentum, decay, _limit(wanted, summed, formats))
+    has_moments = "moments" in wanted.modes
+    if has_moments and (reason := moments.formats_limit(formats)):
+        raise ConfigError(f"training.machine_optimiser.name: {reason}")
+    return IntegerOptimiser(wanted.mode, momentum, decay, _limit(wanted, summed, formats), has_moments)
 
 
 def _limit(wanted: MachineOptimiser, summed: float, formats: Formats) -> int:

@@ -47,13 +47,14 @@ def in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: Recorde
     numbers.check(trace.sizes, recorded.lengths, workload.wants)
     formats, of_step = engine.formats, (workload, trace.classes, recorded.lengths, engine)
     network = integer_network(workload, engine)._replace(optimiser=optimiser_of(*of_step))
+    correction = workload.training.machine_optimiser.bias_correction(recorded.update)
     x = quantise(numbers.inputs, formats.activation)
     return IntegerNumbers(
         network,
         quantised(from_flat(numbers.parameters, trace.sizes), network.arithmetic, formats),
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         integer_labels(numbers.labels, workload.wants, recorded.lengths, engine),
-        integer_learning_rate(float(numbers.learning_rate), *of_step),
+        integer_learning_rate(float(numbers.learning_rate) * correction, *of_step),
     )
 
 
@@ -91,10 +92,11 @@ def integer_learning_rate(
     """Return a learning rate in ``formats.learning_rate``, at least the least that it holds.
 
     It is divided by the number of classified steps, because the machine sums the loss where training takes a mean. The
-    gradient of K squared errors lacks the factor 2 / K of their mean, so the rate has it.
+    gradient of K squared errors lacks the factor 2 / K of their mean, so the rate has it. Steps of Adam have neither.
     """
-    rate *= _of_squares(workload, classes)
-    return max(int(quantise(np.array(rate / _classified(workload, lengths)), engine.formats.learning_rate)), 1)
+    if not workload.training.machine_optimiser.has_own_scale:
+        rate = rate * _of_squares(workload, classes) / _classified(workload, lengths)
+    return max(int(quantise(np.array(rate), engine.formats.learning_rate)), 1)
 
 
 def optimiser_of(

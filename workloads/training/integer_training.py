@@ -164,6 +164,7 @@ def training_step(
     before
         What dW are at first, and are added to in place; zero if not given.
     """
+    formats = network.engine.formats
     gradients, records = zeros_like(parameters) if before is None else before, []
     for x, label in zip(samples, labels, strict=True):
         ran = forward(network, parameters, x)
@@ -171,8 +172,9 @@ def training_step(
         g_logits = loss_gradients(network, logits, label)
         backward = _backward(network, parameters, ran, g_logits, gradients)
         records.append(SampleRecord(ran, backward, logits, g_logits))
-    after = network.optimiser.updated(parameters, gradients, learning_rate, network.engine.formats)
-    return IntegerStep(tuple(records), gradients, *after)
+    memory = network.optimiser.first_memory(parameters, formats)
+    after = network.optimiser.updated(parameters, gradients, learning_rate, formats, memory)
+    return IntegerStep(tuple(records), gradients, after.weights, after.gradients)
 
 
 def forward(network: IntegerNetwork, parameters: IntegerParameters, x: Integers) -> tuple[LayerForward, ...]:

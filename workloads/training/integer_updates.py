@@ -21,6 +21,7 @@ from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.training import integer_batch
 from deltatrain.workloads.training.drawing import ORDER, generator
 from deltatrain.workloads.training.integer_evaluation import as_floats, fired_in, in_integers, masks_of
+from deltatrain.workloads.training.integer_optimiser import first_gradients, integer_optimiser
 from deltatrain.workloads.training.integer_parameters import IntegerParameters, dequantised, from_vector, quantised
 from deltatrain.workloads.training.integer_recorded import integer_learning_rate, integer_network, optimiser_of
 from deltatrain.workloads.training.integer_training import IntegerNetwork
@@ -32,9 +33,6 @@ from deltatrain.workloads.workload import Workload
 
 INTEGERS = "integers"
 """The array of a learning state that has the weights as the machine does."""
-
-KEPT = "kept"
-"""The array that has what the optimiser keeps in dW, if it remembers anything."""
 
 
 def machine_of(workload: Workload, numbers: MachineNumbers, *, dense: bool = False) -> IntegerNetwork:
@@ -48,8 +46,9 @@ def rounded(workload: Workload, numbers: MachineNumbers, parameters: Parameters)
     arithmetic = integer_network(workload, numbers).arithmetic
     weights = quantised(parameters, arithmetic, numbers.formats)
     memory = {INTEGERS: weights.vector()}
-    if workload.training.machine_optimiser.remembers:
-        memory[KEPT] = np.zeros_like(memory[INTEGERS])
+    if workload.training.machine_optimiser.remembers:  # what it is for weight decay follows with the first mini-batch
+        optimiser = integer_optimiser(workload.training.machine_optimiser, workload.training.batch, numbers.formats)
+        memory |= optimiser.first_memory(weights, numbers.formats)
     return _floats(weights, machine_of(workload, numbers)), memory
 
 
@@ -67,7 +66,7 @@ def integer_updates(
     assert numbers is not None, "asked for training in a machine's numbers alone"
     machine = machine_of(workload, numbers, dense=network.thresholds is None)
     weights, update, tally = weights_of(machine, network.sizes, state), state.updates, Tally()
-    kept = from_vector(state.optimiser[KEPT], weights) if KEPT in state.optimiser else None
+    memory = {name: array for name, array in state.optimiser.items() if name != INTEGERS}
     losses = tuple(counts.loss for counts in state.epochs)
     updates = epoch_updates(part.lengths, training) * training.epochs
     total, seen, fired = 0.0, 0, nothing_fired(network.sizes)
@@ -76,19 +75,18 @@ def integer_updates(
         batch = in_integers(machine, network, x, lengths, labels, tally)
         ran = integer_batch.forward(machine, weights, batch, tally)
         rate, of_step = learning_rate(training, update, updates, losses), (workload, network.sizes.classes, lengths)
-        optimiser, machine_rate = optimiser_of(*of_step, numbers), integer_learning_rate(rate, *of_step, numbers)
+        corrected = rate * training.machine_optimiser.bias_correction(update + 1)
+        optimiser, machine_rate = optimiser_of(*of_step, numbers), integer_learning_rate(corrected, *of_step, numbers)
         if update == 0:
-            kept = optimiser.first_gradients(weights, numbers.formats)
-        gradients = integer_batch.backward(machine, weights, batch, ran, tally, kept)
-        after, kept = optimiser.updated(weights, gradients, machine_rate, numbers.formats)
+            memory = optimiser.first_memory(weights, numbers.formats)
+        gradients = integer_batch.backward(machine, weights, batch, ran, tally, first_gradients(weights, memory))
+        after, _, memory = optimiser.updated(weights, gradients, machine_rate, numbers.formats, memory)
         _count_moved(tally, machine, weights, gradients, after)
         loss, _ = loss_of(network, as_floats(machine, batch.packing, ran), labels)
         weights, update, seen, total = after, update + 1, seen + len(samples), total + loss * len(samples)
         fired += fired_in(network, batch.packing, ran)
         tell(update, total / seen)
-    memory = {INTEGERS: weights.vector()}
-    if KEPT in state.optimiser and kept is not None:
-        memory[KEPT] = kept.vector()
+    memory[INTEGERS] = weights.vector()
     return Learned(_floats(weights, machine), memory, update, total / seen, fired, rate, tally.counted())
 
 

@@ -81,7 +81,7 @@ def test_counts_add_up_over_the_epoch(whole: Trained, drifts: Recordings) -> Non
             assert counts.stored["dW"][0] == counts.stored["M"][0], "the same columns"
 
 
-@pytest.mark.parametrize("optimiser", [{}, {"momentum": 0.9, "weight_decay": 1e-3}])
+@pytest.mark.parametrize("optimiser", [{}, {"momentum": 0.9, "weight_decay": 1e-3}, {"name": "adam"}])
 def test_an_interrupted_training_goes_on_with_the_same_bits(
     drift_workload: Workload, drifts: Recordings, tmp_path: Path, optimiser: dict[str, float]
 ) -> None:
