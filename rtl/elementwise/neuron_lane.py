@@ -12,7 +12,7 @@ from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.activation import Activation
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan, Register, plain
 from deltatrain.rtl.elementwise.timetable import ONE, Add, Difference, LookUp, Multiply, OneMinus, Write
-from deltatrain.rtl.parts.number import fit, rescale
+from deltatrain.rtl.parts.number import cut_off, fit, half, rescale
 
 Choice = tuple[Hashable, Value]
 """A value and what it is known by."""
@@ -228,9 +228,9 @@ class NeuronLane(Component):
     def _round(
         self, m: Module, which: int, steps: list[tuple[int, int, Multiply]], product: Signal, result: Signal
     ) -> None:
-        """Describe the sum of product and addend, brought to a common point, and the rounding to a stored format."""
+        """Describe the sum of product and addend, brought to a common point, and what it is when it is stored."""
         plan, code = self._plan, self.code[f"round_{which}"]
-        products, addends, rounded = {}, {}, {}
+        products, addends, halves, rounded = {}, {}, {}, {}
         for number, program, step in steps:
             if step.stored is None:
                 continue
@@ -239,26 +239,25 @@ class NeuronLane(Component):
             finest = max(fraction, addend_fraction)
             products[number] = finest - fraction, product.shift_left(finest - fraction)
             addends[number] = (key, finest - addend_fraction), addend.shift_left(finest - addend_fraction)
-            rounded[number] = (finest, plan.number(step.stored))
-        aligned, addend = (
-            _chosen(m, f"product_{which}_aligned", code, products),
-            _chosen(m, f"addend_{which}", code, addends),
+            stored = plan.number(step.stored)
+            shift = finest - stored.fraction_bits
+            halves[number], rounded[number] = (half(shift), Const(half(shift))), (shift, stored)
+        aligned, addend, raises = (
+            _chosen(m, f"{name}_{which}", code, choices)
+            for name, choices in (("aligned", products), ("addend", addends), ("half", halves))
         )
         minus = Signal(name=f"minus_{which}")
         m.d.comb += minus.eq(_is_one_of(code, [n for n, _, step in steps if step.minus]))
-        # a - p = a + ~p + 1: the bit below both makes the 1 a carry of the one adder
+        # a - p = a + ~p + 1: the bit below both makes the 1 a carry. So one sum subtracts, adds and rounds.
         factor = Cat(minus, aligned ^ minus.replicate(len(aligned)).as_signed()).as_signed()
-        total_of = (factor + Cat(minus, addend).as_signed())[1:].as_signed()
+        total_of = (factor + Cat(minus, addend).as_signed() + Cat(0, raises).as_signed())[1:].as_signed()
         total = Signal(total_of.shape(), name=f"sum_{which}")
         m.d.comb += total.eq(total_of)
-        alike = _grouped(
-            (number, (finest - stored.fraction_bits, stored.bits, stored.overflow))
-            for number, (finest, stored) in rounded.items()
-        )
+        alike = _grouped((n, (shift, stored.bits, stored.overflow)) for n, (shift, stored) in rounded.items())
         for numbers in alike.values():
-            finest, stored = rounded[numbers[0]]
+            shift, stored = rounded[numbers[0]]
             with m.If(_is_one_of(code, numbers)):
-                m.d.sync += result.eq(rescale(total, finest, stored))
+                m.d.sync += result.eq(fit(cut_off(total, shift), stored))
 
     def _addend(self, program: int, step: Multiply, fraction_bits: int) -> tuple[Choice, int]:
         """Return what `step` adds to its product, which has `fraction_bits`, and its fraction bits."""

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Mux, Value, signed
 
 from deltatrain.accel.number import NumberFormat
 
-__all__ = ["fit", "move_point", "rescale", "shift_right_nearest_even"]
+__all__ = ["cut_off", "fit", "half", "move_point", "rescale", "shift_right_nearest_even"]
 
 
 def fit(value: Value, number: NumberFormat) -> Value:
@@ -25,22 +25,29 @@ def fit(value: Value, number: NumberFormat) -> Value:
     if number.overflow == "wrap":
         return kept
     above = value[number.bits - 1 :]  # the sign, and all that must equal it
-    end = Mux(value[-1], Const(number.lowest, signed(number.bits)), Const(number.highest, signed(number.bits)))
-    return Mux(above.all() | ~above.any(), kept, end)
+    return Mux(above.all() | ~above.any(), kept, _end(value[-1], number))
 
 
 def shift_right_nearest_even(value: Value, shift: int) -> Value:
-    """Return value / 2**shift rounded to the nearest integer, ties to even; `value` signed, shift >= 0.
+    """Return value / 2**shift rounded to the nearest integer, ties to even; `value` signed, shift >= 0."""
+    return cut_off(value + half(shift), shift) if shift else value
 
-    A half is added, and what is behind the point cut off: that rounds ties up. After a tie nothing is left behind the
-    point; its last bit before it then becomes zero, so that the result is even. No adder waits for another gate.
+
+def half(shift: int) -> int:
+    """Return what is to be added to a value before `cut_off` rounds it: the half of 2**shift, or 0 if shift <= 0."""
+    return 1 << (shift - 1) if shift > 0 else 0
+
+
+def cut_off(raised: Value, shift: int) -> Value:
+    """Return (raised - half(shift)) / 2**shift rounded to the nearest integer, ties to even; `raised` signed.
+
+    Bits behind the point are cut off, which rounds ties up. After a tie they are zeros; the last bit before the point
+    then becomes zero, so that the result is even. The half may be one more term of a sum: rounding has no adder.
     """
-    if shift == 0:
-        return value
-    missing = max(0, shift + 1 - len(value))
-    wide = Cat(value, value[-1].replicate(missing)).as_signed()
-    raised = wide + (1 << (shift - 1))
-    return Cat(raised[shift] & raised[:shift].any(), raised[shift + 1 :]).as_signed()
+    if shift <= 0:
+        return raised.shift_left(-shift)
+    wide = Cat(raised, raised[-1].replicate(max(0, shift + 2 - len(raised))))
+    return Cat(wide[shift] & wide[:shift].any(), wide[shift + 1 :]).as_signed()
 
 
 def move_point(value: Value, fraction_bits: int, to_fraction_bits: int) -> Value:
@@ -50,5 +57,19 @@ def move_point(value: Value, fraction_bits: int, to_fraction_bits: int) -> Value
 
 
 def rescale(value: Value, fraction_bits: int, number: NumberFormat) -> Value:
-    """Return `value`, which has `fraction_bits`, in the format `number`: rounded to nearest even, then fitted."""
-    return fit(move_point(value, fraction_bits, number.fraction_bits), number)
+    """Return `value`, which has `fraction_bits`, in the format `number`: rounded to nearest even, then fitted.
+
+    Whether it is out of range is seen before it is rounded, as that takes time. Rounding alone leaves the range only at
+    its upper end.
+    """
+    rounded, shift = move_point(value, fraction_bits, number.fraction_bits), fraction_bits - number.fraction_bits
+    if number.overflow == "wrap" or shift <= 0 or len(rounded) <= number.bits:
+        return fit(rounded, number)
+    above, kept = value[shift + number.bits - 1 :], rounded[: number.bits].as_signed()
+    inside = (above.all() | ~above.any()) & (value[-1] | ~kept[-1])
+    return Mux(inside, kept, _end(value[-1], number))
+
+
+def _end(negative: Value, number: NumberFormat) -> Value:
+    """Return the end of the range of `number` on that side of zero."""
+    return Mux(negative, Const(number.lowest, signed(number.bits)), Const(number.highest, signed(number.bits)))

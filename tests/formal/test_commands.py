@@ -94,6 +94,9 @@ def begin(component):
         "what is handed on waits for the same",
         ~begin.later.valid | (Value.cast(begin.later.payload.waits) == Value.cast(begin.later.payload.op)),
     )
+    comes = claims.before(begin.commands.valid & begin.commands.ready)
+    claims.claim("the op that follows is known", ~comes | (Value.cast(begin.op) == claims.before(begin.following)))
+    claims.claim("it is told when it follows", ~comes | claims.before(begin.advances))
     begun = Signal()
     claims.m.d.sync += begun.eq((begun | begin.begins) & ~ends)
     claims.claim("it begins once", ~begin.begins | ~begun)
@@ -171,6 +174,13 @@ SUBJECTS = {
             ("~begun & self.has_room & queue.i.ready", "1"),
             ("item.waits.eq(wait.o.payload.waits)", "item.waits.eq(0)"),
             ("queue.i.valid.eq(self.begins)", "queue.i.valid.eq(self.reads)"),
+            (
+                "connect(m, queue.o, flipped(self.later))",
+                "m.d.comb += [queue.o.ready.eq(1), self.later.valid.eq(queue.o.valid)]\n"
+                "        m.d.comb += self.later.payload.eq(queue.o.payload)",
+            ),
+            ("self.following.eq(self.commands.payload.op)", "self.following.eq(wait.o.payload.op)"),
+            ("self.advances.eq(~wait.o.valid | wait.o.ready)", "self.advances.eq(~wait.o.valid)"),
             ("begun.eq(self.reads & ~self.read)", "begun.eq(self.reads)"),
         ],
     ),
