@@ -50,8 +50,11 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     if ports != 2:
         reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
-    if architecture.cache is not None:
-        reasons.append("the gates have no column cache: cache must be left out")
+    if architecture.cache is not None and architecture.cache.policy != "lru":
+        reasons.append(
+            "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
+            f"not {architecture.cache.policy!r}"
+        )
     word_bytes = engine.lanes * engine.formats.activation.bytes
     if architecture.dma.bytes_per_cycle != word_bytes:
         reasons.append(

@@ -96,6 +96,8 @@ class Tile(Component):
         Cycles from when the first op could start to the last result.
     spent : Out(StructLayout)
         Busy and stalled cycles of each unit, of the engine by phase, as in `accel.counters.Counters`.
+    looked_up : Out(looked_up_layout())
+        What was looked up in the column cache, by phase; present if there is one.
     """
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
@@ -165,6 +167,8 @@ class Tile(Component):
         if self._gradients_are_remote:
             names = ("weight_gradients", "new_weight_gradients", "posts_gradients", "gradients_written")
             members |= zip(names, _remote_members(self._fetch.gradients, gradients.signature), strict=True)
+        if self.sizes.cache:
+            members["looked_up"] = self._fetch.signature.members["looked_up"]
         return members
 
     def _tape_members(self) -> dict[str, object]:
@@ -303,7 +307,10 @@ class Tile(Component):
             _connect_remote(m, fetch.weights, self._engine.weights, *ports)
         if self._gradients_are_remote:
             ports = (self.weight_gradients, self.new_weight_gradients, self.posts_gradients, self.gradients_written)
-            _connect_remote(m, fetch.gradients, self._engine.gradients, *ports)
+            cache = (fetch.made, fetch.new_words) if self.sizes.cache else None
+            _connect_remote(m, fetch.gradients, self._engine.gradients, *ports, cache)
+        if self.sizes.cache:
+            m.d.comb += self.looked_up.eq(fetch.looked_up)
 
 
 def _remote_members(fetched: Any, words: Signature) -> tuple[Member, Member, Member, Member]:
@@ -312,10 +319,16 @@ def _remote_members(fetched: Any, words: Signature) -> tuple[Member, Member, Mem
     return words.members["words"], words.members["new_words"], fetched.signature.members["posts"], written
 
 
-def _connect_remote(m: Module, fetched: Any, lanes: Any, words: Any, new_words: Any, posts: Any, written: Any) -> None:
-    """Connect those ports, in their order, with the fetch and the lanes."""
+def _connect_remote(
+    m: Module, fetched: Any, lanes: Any, words: Any, new_words: Any, posts: Any, written: Any, cache: Any = None
+) -> None:
+    """Connect those ports, in their order, with the fetch and the lanes; new words pass the two ports of a `cache`."""
     connect(m, flipped(words), fetched.words)
     connect(m, fetched.lane_words, lanes.words)
-    connect(m, lanes.new_words, flipped(new_words))
+    if cache is None:
+        connect(m, lanes.new_words, flipped(new_words))
+    else:
+        connect(m, lanes.new_words, cache[0])
+        connect(m, cache[1], flipped(new_words))
     connect(m, fetched.posts, flipped(posts))
     m.d.comb += [written.ready.eq(1), fetched.written.eq(Mux(written.valid, written.payload, 0))]

@@ -16,6 +16,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.source import ListSource
+from deltatrain.rtl.off_chip.cached_fetch import CachedFetch
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp
 
@@ -37,7 +38,8 @@ class FetchOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": ColumnsOp()})
+        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
+        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": columns})
 
 
 class FetchUnit(Component):
@@ -62,6 +64,8 @@ class FetchUnit(Component):
         To the lists.
     requests, weights, gradients, matrices
         See `rtl.off_chip.fetch`.
+    made, new_words, looked_up
+        See `rtl.off_chip.cached_fetch`; there with a cache.
     """
 
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
@@ -75,13 +79,14 @@ class FetchUnit(Component):
             vector_words=sizes.vector_words,
             one=min(1 << activation.fraction_bits, activation.highest),
         )
-        self._fetch = Fetch(
-            engine=engine,
-            buffer_bytes=dma.buffer_bytes,
-            weights=not sizes.weight_words,
-            gradients=not sizes.gradient_words,
+        homes = {"weights": not sizes.weight_words, "gradients": not sizes.gradient_words}
+        self._fetch: Fetch | CachedFetch = (
+            CachedFetch(engine=engine, buffer_bytes=dma.buffer_bytes, **homes, shape=sizes.cache)
+            if sizes.cache
+            else Fetch(engine=engine, buffer_bytes=dma.buffer_bytes, **homes)
         )
         fetched = self._fetch.signature.members
+        self._of_cache = [name for name in ("made", "new_words", "looked_up") if name in fetched]
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op))),
@@ -90,7 +95,7 @@ class FetchUnit(Component):
                 "running": In(1),
                 "lists": self._reader.signature.members["lists"],
                 "requests": fetched["requests"],
-                **{name: fetched[name] for name in self._fetch.matrices},
+                **{name: fetched[name] for name in (*self._fetch.matrices, *self._of_cache)},
             }
         )
         self.matrices: dict[str, Any] = {} if sizes.weight_words else {"weights": self.weights}
@@ -103,7 +108,7 @@ class FetchUnit(Component):
         m.submodules.start = start = Wait(unsigned(1))
         m.submodules.reader = reader = self._reader
         m.submodules.fetch = fetch = self._fetch
-        shape = ColumnsOp()
+        shape = fetch.ops.payload.shape()
         m.submodules.ops = ops = SyncFIFO(width=shape.size, depth=_AHEAD)
         item = fetch.ops.payload
         connect(m, flipped(self.commands), begin.commands)
@@ -131,4 +136,9 @@ class FetchUnit(Component):
             fetch.may_begin.eq(start.o.valid & self.running),
             start.o.ready.eq(fetch.begins),
         ]
+        if "made" in self._of_cache:
+            connect(m, flipped(self.made), fetch.made)
+            connect(m, fetch.new_words, flipped(self.new_words))
+        if "looked_up" in self._of_cache:
+            m.d.comb += self.looked_up.eq(fetch.looked_up)
         return m

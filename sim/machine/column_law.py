@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from deltatrain.accel.column_cache import HIT_CYCLES
+from deltatrain.accel.column_cache import HIT_CYCLES, MOST_SINCE, RETURN_CYCLES
 from deltatrain.sim.dram.kernel import AWAIT, HAND_OVER
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.words import KNOWN_FROM
@@ -104,7 +104,9 @@ def _settle(s: Integers, m: Dram) -> bool:
     _leave(s, s[w.LAST_TAKEN], post + w.FREED)
     if s[post + w.IS_OUT]:
         s[w.OUTS] += 1
-        s[w.WENT_OUT] = s[post + w.WHEN]
+        s[w.WENT_OUT] = s[post + w.WHEN] + 1
+        if s[w.OUTS] == s[w.OUTS_WANTED]:
+            s[w.GO_ON] = s[w.WENT_OUT]
     s[w.FIRST_POST] += 1
     return True
 
@@ -131,7 +133,8 @@ def _leave(s: Integers, cycle: int, size: int) -> None:
 def _note_gaps(s: Integers, gaps: Integers, segment: int, start: int, end: int) -> None:
     """Note why lanes waited for a segment in the cycles from `start` to before `end`."""
     for why in range(w.OF_CACHE):
-        stop = min(s[segment + w.ROOM_WANTED + why], end)
+        until = s[segment + w.ROOM_WANTED + why]
+        stop = min(until if until < w.NEVER else s[segment + w.SEGMENT_READY] - s[segment + w.WORDS], end)
         if stop > start:
             _note_gap(s, gaps, start, stop, why)
             start = stop
@@ -148,36 +151,57 @@ def _note_gap(s: Integers, gaps: Integers, start: int, end: int, why: int) -> No
 
 @_compiled
 def _consume(s: Integers, gaps: Integers) -> None:
-    """Let the lanes' op take what has arrived for it, in its order."""
-    while s[w.LEFT] and s[w.FIRST_SEGMENT] < s[w.FIRST_MISSING]:
+    """Let the lanes' op take what has arrived for it, in its order; lines that go out before an op are not taken."""
+    while s[w.FIRST_SEGMENT] < s[w.FIRST_MISSING]:
         segment = _record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
+        words = s[segment + w.WORDS]
+        if words and not s[w.LEFT]:
+            return
         s[w.FIRST_SEGMENT] += 1
-        words, out_words, begin = s[segment + w.WORDS], s[segment + w.OUT_WORDS], s[w.FREE]
-        s[w.FREE] = max(begin + words, s[segment + w.SEGMENT_READY])
-        if s[w.FREE] - words > begin:
-            _note_gaps(s, gaps, segment, begin, s[w.FREE] - words)
-        s[w.LEFT] -= words
-        if out_words > words:  # the lanes wait until all of the line that goes out is read
-            s[w.FREE] += out_words - words
-            _note_gap(s, gaps, s[w.FREE] - (out_words - words), s[w.FREE], w.OF_CACHE)
-        if s[w.RETURNS] or out_words:
-            _go_back(s, segment)
+        ready = max(s[segment + w.SEGMENT_READY], _steps(s, segment))
+        if words:
+            begin, s[w.FREE] = s[w.FREE], max(s[w.FREE] + words, ready)
+            if s[w.FREE] - words > begin:
+                _note_gaps(s, gaps, segment, begin, s[w.FREE] - words)
+            ready = s[w.FREE]
+            s[w.LEFT] -= words
+        s[w.STEPPED] = ready
+        if s[segment + w.SINCE] != of.PASSES_BY:
+            s[w.TAKEN] += 1
+            s[w.ENDED + s[w.TAKEN] % (MOST_SINCE + 1)] = ready
+        if s[w.RETURNS] or s[segment + w.OUT_WORDS]:
+            _go_back(s, segment, ready)
         else:
-            _leave(s, s[w.FREE], segment + w.HELD)
+            _leave(s, ready, segment + w.HELD)
 
 
 @_compiled
-def _go_back(s: Integers, segment: int) -> None:
-    """Post what the lanes made of a segment, or the line that goes out for it."""
+def _steps(s: Integers, segment: int) -> int:
+    """Return the cycle after the last step of a segment, if nobody but the column cache lets it wait."""
+    if not s[w.CACHED]:
+        return 0
+    begin, since = max(s[w.STEPPED], s[segment + w.FIRST_ASKED] + HIT_CYCLES), s[segment + w.SINCE]
+    if since > 0:
+        begin = max(begin, s[w.ENDED + (s[w.TAKEN] + 1 - since) % (MOST_SINCE + 1)] + RETURN_CYCLES + 1)
+    end: int = begin + max(s[segment + w.WORDS], s[segment + w.OUT_WORDS])
+    return end
+
+
+@_compiled
+def _go_back(s: Integers, segment: int, end: int) -> None:
+    """Post what the lanes made of a segment that they had taken before cycle `end`, or the line that goes out."""
     is_out = s[segment + w.OUT_WORDS] > 0
     for place in range(segment + w.OUT if is_out else segment + w.PLACES, segment + w.NO_BYTES, 2):
         if s[place + 1]:
             post = _record(s, s[w.POSTS], s[w.NEXT_POST])
-            s[post + w.KIND], s[post + w.WHEN] = w.WRITE, s[w.FREE] + s[w.DRAIN]
-            s[post + w.WHERE], s[post + w.MUCH] = s[place], s[place + 1]
-            s[post + w.FREED] = s[segment + w.HELD] if is_out else s[place + 1]
+            s[post + w.KIND], s[post + w.WHEN] = w.WRITE, end + s[w.DRAIN]
+            s[post + w.WHERE], s[post + w.MUCH], s[post + w.FREED] = s[place], s[place + 1], s[place + 1]
             s[post + w.IS_OUT] = is_out
             s[w.NEXT_POST] += 1
+    if is_out:
+        s[segment + w.HELD] -= s[segment + w.OUT + 1]
+        if s[segment + w.HELD]:
+            _leave(s, end, segment + w.HELD)
 
 
 @_compiled
@@ -206,8 +230,12 @@ def _look(s: Integers, segments: Integers, cycle: int) -> bool:
     n = s[w.SEGMENT]
     if n == s[w.ALL_SEGMENTS]:
         return False
-    if s[w.OUTS] < segments[n, of.BEHIND]:
-        s[w.FETCH], s[w.OUTS_WANTED] = w.WAITS_FOR_OUTS, segments[n, of.BEHIND]
+    if s[w.FETCH] != w.WAITS_FOR_ROOM and s[w.FETCH] != w.WAITS_FOR_OUTS:
+        s[w.REQUEST] += segments[n, of.SCANNED]
+    behind = segments[n, of.BEHIND]
+    if s[w.OUTS] < behind or (s[w.OUTS] == behind and cycle < s[w.WENT_OUT]):
+        s[w.FETCH], s[w.OUTS_WANTED] = w.WAITS_FOR_OUTS, behind
+        s[w.GO_ON] = w.NEVER if s[w.OUTS] < behind else s[w.WENT_OUT]
         return True
     while _next(s, w.LEAVES, w.LEAVES_AT) <= cycle:
         left = _record(s, s[w.LEAVES], s[w.FIRST_LEAVE])
@@ -242,6 +270,7 @@ def _enter(s: Integers, segments: Integers, n: int, asks: bool) -> None:
         s[place] = s[w.ADDRESS + number] + first * s[w.WORD_BYTES + number]
         s[place + 1] = size_bytes if asks and number < s[w.MATRICES] else 0
     s[segment + w.HELD], s[segment + w.OUT_WORDS] = segments[n, of.HELD_BYTES], segments[n, of.OUT_WORDS]
+    s[segment + w.SINCE] = segments[n, of.SINCE]
     if s[segment + w.OUT_WORDS]:
         s[segment + w.OUT], s[segment + w.OUT + 1] = segments[n, of.OUT_ADDRESS], segments[n, of.OUT_BYTES]
 
@@ -254,8 +283,8 @@ def _next_act(s: Integers) -> int:
     if s[w.FETCH] == w.WAITS_FOR_ROOM:
         return _next(s, w.LEAVES, w.LEAVES_AT)
     if s[w.FETCH] == w.WAITS_FOR_OUTS:
-        went_out: int = s[w.WENT_OUT] if s[w.OUTS] >= s[w.OUTS_WANTED] else w.NEVER
-        return went_out
+        go_on: int = s[w.GO_ON]
+        return go_on
     cycle: int = s[w.REQUEST] if s[w.FETCH] >= w.ASKS else s[w.LOOKED]
     return cycle
 
@@ -263,9 +292,7 @@ def _next_act(s: Integers) -> int:
 @_compiled
 def _act(s: Integers, m: Dram, segments: Integers, gaps: Integers, cycle: int) -> int:
     """Let the fetch do what it can in a cycle."""
-    if s[w.FETCH] == w.BEGINS:
-        s[w.REQUEST] = max(s[w.REQUEST], cycle + s[w.LOOKUP])
-    elif s[w.FETCH] >= w.ASKS:
+    if s[w.FETCH] >= w.ASKS:
         number, matrix = s[w.NEXT_SEGMENT] - 1, s[w.FETCH] - w.ASKS
         segment = _record(s, s[w.SEGMENTS], number)
         if s[segment + w.AFTER] != w.NEVER:

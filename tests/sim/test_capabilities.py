@@ -155,6 +155,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a tape off-chip of more than 16 bits", {"placement.tape": "remote", "engine.formats.state.bits": 24}, {}),
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
+    ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
     ("`checkpoint.overlap = false`", {"checkpoint.overlap": False}, {}),
     ("policy `reversible` with M that saturates", {"checkpoint.policy": "reversible", **SATURATES}, {}),
 ]

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from plain_cache import PlainCache
+from plain_cache import PlainCache, Slot
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES
+from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES, RETURN_CYCLES
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.memory import IdealDevice
 from deltatrain.accel.modes import MODES
@@ -51,12 +51,19 @@ class Run:
     waits_for: int = 0  # matrices of which not all words have passed
     requests: list[Request] = field(default_factory=list)
     without_room: set[int] = field(default_factory=set)  # cycles in which only room was missing to ask for it
+    first_asked: int = 0
     asked: int = 0
     words: int = 0
     length: int = 0
     from_cache: bool = False
     out: tuple[int, int, int] | None = None  # address, bytes and words of the line that goes out for it
     behind: int = 0  # lines that must have gone out before
+    slot: Slot | None = None  # its line in the cache
+    reads: bool = False  # of that line, to take words or to let them go out
+    fills: bool = False  # that line, with words that are taken
+    steps: int = 0
+    could: int = 0  # the cycle after its last word, for lanes that wait for nothing else
+    nothing: bool = False  # a cycle of the fetch and no more
 
 
 @dataclass
@@ -240,7 +247,8 @@ class NaiveMachine:
         self.words_left = 0
         self.free = 0
         self.cache = PlainCache(program) if program.cache else None
-        self.outs = self.look_from = self.last_asked = self.blocked = 0
+        self.outs = self.look_from = 0
+        self.gone: Counter[int] = Counter()
         self.starved: Counter[str] = Counter()
 
     def run(self) -> int:
@@ -265,6 +273,7 @@ class NaiveMachine:
         for op in self.due.pop(now, []):
             self.done[op] = now
         self.used -= self.releases.pop(now, 0)
+        self.outs += self.gone.pop(now, 0)
         changed = True
         while changed:
             changed = False
@@ -273,7 +282,7 @@ class NaiveMachine:
         while self.posts and self.posts[0][0] == now:
             _, address, size, freed, is_out = self.posts.popleft()
             self.write(now, address, size, None, freed)
-            self.outs += is_out
+            self.gone[now + 1] += is_out
         for name in ("store", "load"):
             unit = self.units[name]
             if unit.op != NO_OP and unit.started == now:
@@ -369,11 +378,12 @@ class NaiveMachine:
         size = sum(request.sizes)
         request.passed = min(request.passed + self.dma.bytes_per_cycle, max(request.passed, request.arrived_bytes(now)))
         words = -(-size // request.word_bytes) if request.passed == size else request.passed // request.word_bytes
-        for _ in range(request.words, words):
+        for number in range(request.words, words):
             if request.taker is None:
                 self.load_words += 1
             else:
                 request.taker.times[-request.taker.waits_for].append(now)
+                request.taker.could = max(request.taker.could, now + request.taker.length - number)
         request.words = words
         if request.passed == size:
             self.reads.popleft()
@@ -428,8 +438,11 @@ class NaiveMachine:
             return self.pieces_of(op)
         if self.is_cached(op):
             return self.looked_up(op)
-        outs = [self.cache.places[run] for run in self.cache.flush()]
-        flushed = [Run(op, size, [[]], [], 0, from_cache=True, out=(at, size, words)) for at, size, words in outs]
+        flushed = []
+        for slot in self.cache.scan():
+            out = (0, 0, 0) if slot is None else self.cache.places[slot.run]
+            run = Run(op, out[1], [[]], [], 0, from_cache=True, out=out, slot=slot, reads=True, nothing=slot is None)
+            flushed.append(run)
         pieces = self.pieces_of(op)
         for run in pieces:
             run.behind = self.cache.gone
@@ -442,7 +455,8 @@ class NaiveMachine:
                 hit, out, behind = self.cache.look_up(op, column, number, written=self.mode[op] in self.writing_modes)
                 address, size, words = self.cache.places[number]
                 run = Run(op, size, [[0] * words * hit], [(address, size)], not hit, length=words)
-                run.from_cache, run.behind = hit, behind
+                run.from_cache, run.behind, run.slot = hit, behind, self.cache.slot
+                run.reads, run.fills = hit or out is not None, not hit or self.mode[op] in self.writing_modes
                 if out is not None:
                     run.out = self.cache.places[out]
                     run.bytes = max(size, run.out[1])
@@ -472,12 +486,16 @@ class NaiveMachine:
                 awaited = [int(self.ops.list_from[op])] + [self.last_writer.get(int(t), NO_OP) for t in tensors]
                 if all(w == NO_OP or w in self.done for w in awaited):
                     self.to_fetch.pop(0)
-                    self.fetching = deque(self.runs_of(op))  # none if nothing fired, which takes this cycle to find
-                    known = max([self.last_asked, *(self.done[w] for w in awaited if w != NO_OP)])
+                    # If nothing fired, it takes a cycle to find that.
+                    self.fetching = deque(self.runs_of(op) or [Run(op, 0, [], [], nothing=True)])
+                    known = max((self.done[w] for w in awaited if w != NO_OP), default=0)
                     self.look_from = known + LOOKUP_CYCLES * (self.cache is not None)
                     if self.writes_back(op):
                         self.last_writer[int(tensors[0])] = op
             if not self.fetching or now < self.look_from or self.outs < self.fetching[0].behind:
+                return
+            if self.fetching[0].nothing:
+                self.fetching.popleft()
                 return
             run, in_flight = self.fetching[0], sum(run.waits_for > 0 for run in self.arrived)
             full = self.used + run.bytes > self.buffer_bytes
@@ -485,16 +503,17 @@ class NaiveMachine:
                 run.without_room.add(now)
             elif run.from_cache:
                 self.used += run.bytes
-                run.asked = self.last_asked = now
+                run.asked = run.first_asked = now
                 self.arrived.append(self.fetching.popleft())
             else:
                 self.used += run.bytes
+                run.first_asked = now
                 words = [self.program.tensors[index].word_bytes for index in self.matrices(run.op)]
                 self.asking = [(*burst, word) for burst, word in zip(run.bursts, words, strict=True)]
         if self.asking:
             run = self.fetching[0]
             self.read(now, *self.asking.pop(0), run)
-            run.asked = self.last_asked = now
+            run.asked = now
             if not self.asking:
                 self.arrived.append(self.fetching.popleft())
 
@@ -506,41 +525,50 @@ class NaiveMachine:
                 self.starved["buffer"] += 1
             elif now < run.asked:
                 self.starved["list"] += 1
-            elif run.from_cache:
+            elif run.from_cache or now >= max(come, run.could - run.length):
                 self.starved["cache"] += 1
             else:
                 self.starved["memory" if now < come else "port"] += 1
 
     def lanes(self, now: int) -> None:
-        if not self.words_left or not self.arrived or now < self.blocked:
+        """Take a word of the run in front, let a word of its line go out, or both."""
+        if not self.arrived:
             return
-        run, unit = self.arrived[0], self.units["engine"]
-        if run.from_cache and now < run.asked + HIT_CYCLES:
+        run = self.arrived[0]
+        if self.cache is not None and not run.steps and not self.may_step(run, now):
             return
-        if run.length:
-            if not all(run.times):
+        if run.out is None or run.steps >= run.out[2] - run.length:
+            if not self.words_left or not all(run.times):
                 return
             for times in run.times:
                 times.pop(0)
             self.words_left -= 1
             run.words += 1
-        if not any(run.times) and not run.waits_for:
-            assert run.op == unit.op
+            if run.fills:
+                run.slot.filled = now
+        run.steps += 1
+        if run.steps == max(run.length, run.out[2] if run.out else 0):
             self.arrived.popleft()
-            self.taken_whole(run, now + (run.length > 0))
-        if not self.words_left:
-            unit.ends = self.free
+            self.taken_whole(run, now + 1)
+        if run.words and not self.words_left:
+            self.units["engine"].ends = self.free
+
+    def may_step(self, run: Run, now: int) -> bool:
+        """Tell whether the first step of a run may be: its line was addressed after what it holds had been written."""
+        written = run.slot.filled + RETURN_CYCLES if run.reads else 0
+        return now >= run.first_asked + HIT_CYCLES and (not run.reads or now > written + 1)
 
     def taken_whole(self, run: Run, end: int) -> None:
-        """Let a run be taken whose last word, if it has any, was taken in the cycle before `end`."""
-        self.lacked(run, max(self.free, self.units["engine"].started), end - run.words)
-        longer = max(0, run.out[2] - run.length) if run.out else 0
-        self.starved["cache"] += longer
-        self.free = self.blocked = end + longer
-        handed_over = self.free + self.drain[run.op]
+        """Let a run be taken whose last step was in the cycle before `end`."""
+        if run.length:
+            assert run.op == self.units["engine"].op
+            self.lacked(run, max(self.free, self.units["engine"].started), end - run.length)
+            self.free = end
+        handed_over = end + self.drain[run.op]
         if run.out:
-            self.posts.append((handed_over, *run.out[:2], run.bytes, True))
+            self.posts.append((handed_over, *run.out[:2], run.out[1], True))
+            self.releases[end] += run.bytes - run.out[1]
         elif self.writes_back(run.op):
             self.posts += [(handed_over, *burst, burst[1], False) for burst in run.bursts]
         else:
-            self.releases[self.free] += run.bytes
+            self.releases[end] += run.bytes

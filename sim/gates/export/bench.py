@@ -115,7 +115,7 @@ def _local_memory(plan: BenchPlan, name: str) -> str:
 
 def _instance(plan: BenchPlan) -> str:
     """Return the tile; every stream out of it is always ready."""
-    ports, outputs = plan.ports, ("identity", "finished", "cycles", "spent")
+    ports, outputs = plan.ports, ("identity", "finished", "cycles", *plan.counters)
     pins = [".clk(clk)", ".rst(rst)", ".start(start)"]
     pins += [f".{name}({constant(ports.inputs[name].width, value)})" for name, value in plan.inputs.items()]
     pins += [f".{name}({name if name in outputs else ''})" for name in ports.outputs]
@@ -167,6 +167,8 @@ def _read_files(plan: BenchPlan) -> str:
 def _run(plan: BenchPlan) -> str:
     """Return reset, the filling of the tile's memory of W, and the step."""
     lines = ["repeat (2) begin settle; clock; end", "rst = 0;", _OWN_TILE.format(plan.identity)]
+    if plan.forget_cycles:
+        lines.append(f"repeat ({plan.forget_cycles}) begin settle; clock; end")
     if "local_weights" in plan.local:
         name = "local_weights__host_writes"
         lines.append(f"{name}_asked = {plan.item_count(name)};")
@@ -191,9 +193,10 @@ def _compare(plan: BenchPlan) -> Iterator[str]:
         )
         yield _compared(str(count), f"{words}_items", f"{name}_after", f"{LOCAL[name]} in the tile, word")
     checks = [_check("cycles", "cycles", plan.cycles)]
-    for field in plan.counters:
-        part = f"spent[{field.offset + field.width - 1}:{field.offset}]"
-        checks.append(_check(f"spent.{field.name}", part, field.of(plan.spent)))
+    for name, (fields, value) in plan.counters.items():
+        for field in fields:
+            part = f"{name}[{field.offset + field.width - 1}:{field.offset}]"
+            checks.append(_check(f"{name}.{field.name}", part, field.of(value)))
     yield "".join(checks)
 
 

@@ -58,10 +58,12 @@ class BenchPlan:
         For each stream out of the tile how many items it gives.
     memory_bytes
         Size of off-chip memory.
-    cycles, spent
-        The tile's outputs of these names when it has finished.
+    cycles
+        The tile's output of this name when it has finished.
     counters
-        The fields of ``spent``.
+        By name of an output that counts: its fields, and what it is then.
+    forget_cycles
+        Cycles from reset to start, if memories must be cleared in them.
     """
 
     ports: Ports
@@ -73,8 +75,8 @@ class BenchPlan:
     taken: Mapping[str, int]
     memory_bytes: int
     cycles: int
-    spent: int
-    counters: tuple[Field, ...]
+    counters: Mapping[str, tuple[tuple[Field, ...], int]]
+    forget_cycles: int = 0
 
     def item_count(self, name: str) -> int:
         """Return the size of the array that keeps a stream's items, in or out; an array has at least one."""
