@@ -6,6 +6,8 @@ one that is not there takes a line, whatever the op does. An op on W and dW toge
 all lines are given up before it, and those that were written go out.
 
 A line is *dirty* from the first op on that writes it. A dirty line *goes out* when another takes its place.
+
+The cycles that are told here are those of the gates (`rtl.off_chip.tags`, `rtl.off_chip.cached_words`).
 """
 
 from __future__ import annotations
@@ -23,11 +25,20 @@ from deltatrain.accel.tensor import Tensor
 
 Integers = NDArray[np.int64]
 
-LOOKUP_CYCLES = 1
-"""From the cycle in which the list of an op is there to that in which its first run can be asked for: reading tags."""
+LOOKUP_CYCLES = 3
+"""From the cycle in which the list of an op is there to that in which its first run can be asked for: to divide the
+number of the run by that of the sets, to read the set, and to compare."""
 
 HIT_CYCLES = 2
-"""From the cycle in which a run is found to that in which its first word is there: to address it, and to read it."""
+"""From the cycle in which a run is found, or asked for, to the first in which its first word can be taken: to address
+it, and to read it."""
+
+RETURN_CYCLES = 4
+"""From the cycle in which the lanes take a word to that in which it is written to the cache: what they need for a new
+word of dW, and no less for a word that came from memory, so that never two are written at once."""
+
+MOST_SINCE = RETURN_CYCLES + 1
+"""How many lookups ago a line may have been written so that one that reads it has to wait: each takes a cycle."""
 
 NOTHING = -1
 
@@ -94,9 +105,18 @@ class CachedRuns(NamedTuple):
     out
         Which dirty line goes out for it; `NOTHING` if none does, shape (M,).
     behind
-        How many lines must have gone out before it may be asked for, because one of them is the same run; shape (M,).
+        How many lines must have gone out before it may be asked for, because one of them may be the same run: all that
+        went out of its set, shape (M,).
+    since
+        If it reads its line, to take words or to let them go out, how many lookups ago that was written last, lines
+        that go out before an op counted in; 0 if that is too long ago to matter, shape (M,).
     flushed
         By op, before which they go out: the dirty lines, in the order of sets and ways.
+    flushed_since
+        `since` of these.
+    scanned
+        By the same ops: how many sets without a dirty line the fetch goes through before each of these, a cycle each,
+        and before the first column.
     gone
         By the same ops: how many lines must have gone out before any of its columns may be asked for.
     lines
@@ -108,7 +128,10 @@ class CachedRuns(NamedTuple):
     hit: NDArray[np.bool_]
     out: Integers
     behind: Integers
+    since: Integers
     flushed: dict[int, list[int]]
+    flushed_since: dict[int, list[int]]
+    scanned: dict[int, list[int]]
     gone: dict[int, int]
     lines: Lines
 
@@ -197,8 +220,19 @@ def cached_runs(
         else:
             chosen = slice(start[row], start[row + 1])
             tags.look_up(uses.line[chosen].tolist(), rank[chosen].tolist(), bool(written[row]))
-    outcome = (np.array(tags.hit, np.bool_), np.array(tags.out, np.int64), np.array(tags.behind, np.int64))
-    return CachedRuns(start, uses.line, *outcome, tags.flushed, tags.gone_before, lines)
+    return CachedRuns(
+        start,
+        uses.line,
+        hit=np.array(tags.hit, np.bool_),
+        out=np.array(tags.out, np.int64),
+        behind=np.array(tags.behind, np.int64),
+        since=np.array(tags.since, np.int64),
+        flushed=tags.flushed,
+        flushed_since=tags.flushed_since,
+        scanned=tags.scanned,
+        gone=tags.gone_before,
+        lines=lines,
+    )
 
 
 def _uses(ops: Ops, columns: NDArray[np.int32], lines: Lines, rows: Integers) -> Uses:
@@ -218,11 +252,16 @@ class _Tags:
         self.hit: list[bool] = []
         self.out: list[int] = []
         self.behind: list[int] = []
+        self.since: list[int] = []
         self.flushed: dict[int, list[int]] = {}
+        self.flushed_since: dict[int, list[int]] = {}
+        self.scanned: dict[int, list[int]] = {}
         self.gone_before: dict[int, int] = {}
         self._shape = shape
         self._gone = 0
-        self._gone_as: dict[int, int] = {}  # when each line last went out: as the how-manieth
+        self._gone_of: dict[int, int] = {}  # which line of all that went out was the last of each set
+        self._lookups = 0
+        self._filled: dict[tuple[int, int], int] = {}  # in which of them a line was written last, by set and way
         self._forget()
 
     def _forget(self) -> None:
@@ -239,7 +278,7 @@ class _Tags:
             kept, lowest, out, behind = self._ranks[line % sets], self._lowest[line % sets], NOTHING, 0
             hit = line in kept
             if not hit:
-                behind = self._gone_as.get(line, 0)
+                behind = self._gone_of.get(line % sets, 0)
                 self._way[line] = len(kept)
                 if len(kept) == ways:
                     leaves = self._lowest_ranked(kept, lowest)
@@ -254,14 +293,32 @@ class _Tags:
             self.hit.append(hit)
             self.out.append(out)
             self.behind.append(behind)
+            self.since.append(self._since(line) if hit or out != NOTHING else 0)
+            if written or not hit:
+                self._filled[line % sets, self._way[line]] = self._lookups
+            self._lookups += 1
 
     def flush(self, op: int) -> None:
         """Give up all lines; those that are dirty go out before an op."""
-        self.flushed[op] = sorted(self._dirty, key=lambda line: (line % self._shape.sets, self._way[line]))
+        sets = self._shape.sets
+        self.flushed[op] = sorted(self._dirty, key=lambda line: (line % sets, self._way[line]))
+        self.flushed_since[op] = []
         for line in self.flushed[op]:
+            self.flushed_since[op].append(self._since(line))
+            self._lookups += 1
             self._go_out(line)
+        of_lines = np.array([-1, *(line % sets for line in self.flushed[op]), sets if self._way else -1])
+        self.scanned[op] = np.maximum(np.diff(of_lines) - 1, 0).tolist()
+        if not self._way:
+            self.scanned[op][-1] = 0
         self.gone_before[op] = self._gone
         self._forget()
+
+    def _since(self, line: int) -> int:
+        """Return how many lookups ago the line where a run is was written, 0 if that does not matter any more."""
+        filled = self._filled.get((line % self._shape.sets, self._way[line]))
+        ago = 0 if filled is None else self._lookups - filled
+        return ago if ago <= MOST_SINCE else 0
 
     def _lowest_ranked(self, kept: dict[int, int], lowest: list[tuple[int, int]]) -> int:
         """Take the run of the lowest rank out of a set."""
@@ -274,4 +331,4 @@ class _Tags:
     def _go_out(self, line: int) -> None:
         self._dirty.discard(line)
         self._gone += 1
-        self._gone_as[line] = self._gone
+        self._gone_of[line % self._shape.sets] = self._gone

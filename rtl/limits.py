@@ -61,8 +61,11 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
     if engine.arrays > 1:
         reasons.append(f"the gates have one array of lanes: engine.arrays must be 1, not {engine.arrays}")
-    if architecture.cache is not None:
-        reasons.append("the gates have no column cache: cache must be left out")
+    if architecture.cache is not None and architecture.cache.policy != "lru":
+        reasons.append(
+            "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
+            f"not {architecture.cache.policy!r}"
+        )
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
         reasons += _tile_limits(architecture, off_chip)

@@ -102,6 +102,8 @@ class Tile(Component):
         Cycles from when the first op could start to the last result.
     spent : Out(StructLayout)
         Busy and stalled cycles of each unit, of the engine by phase, as in `accel.counters.Counters`.
+    looked_up : Out(looked_up_layout())
+        What was looked up in the column cache, by phase; present if there is one.
     """
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes, gives_results: bool = False) -> None:

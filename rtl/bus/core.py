@@ -109,7 +109,7 @@ class Core(Component):
         """Connect registers, control and machine with each other and with the wires."""
         m = Module()
         m.submodules.registers = registers = Registers(REGISTERS, self.facts)
-        m.submodules.run_control = control = RunControl(forget_cycles=self._sizes.vector_words + 2)
+        m.submodules.run_control = control = RunControl(forget_cycles=self._sizes.forget_cycles)
         m.submodules.machine = ResetInserter(control.clears)(self.machine)
         connect_memory(m, self, self.machine.memory, self.beat_bytes)
         connect_registers(m, self, registers.port)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.program import TILE_UNITS, UNITS
+from deltatrain.rtl.parts.line_shape import LineShape
 
 __all__ = ["TileSizes"]
 
@@ -52,6 +53,8 @@ class TileSizes(NamedTuple):
         1 where an update keeps a share of dW (`accel.modes.update_momentum`), else 0.
     uncounted
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
+    cache_sets, cache_ways, line_bytes, cache_runs
+        The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
     """
 
     accumulator_words: int
@@ -77,6 +80,16 @@ class TileSizes(NamedTuple):
     mixed_lanes: int = 0
     velocity: int = 0
     uncounted: int = 0
+    cache_sets: int = 0
+    cache_ways: int = 0
+    line_bytes: int = 0
+    cache_runs: int = 0
+
+    def __str__(self) -> str:
+        """Return all sizes as text; those of a cache only if there is one."""
+        named = self._asdict()
+        shown = list(named.items())[: None if self.cache_sets else list(named).index("cache_sets")]
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for everything that fits one of the two."""
@@ -86,6 +99,18 @@ class TileSizes(NamedTuple):
     def update_factors(self) -> tuple[str, ...]:
         """The ports of what an update multiplies with."""
         return ("learning_rate", "momentum") if self.velocity else ("learning_rate",)
+
+    @property
+    def cache(self) -> LineShape | None:
+        """The lines of the column cache, None without one."""
+        if not self.cache_sets:
+            return None
+        return LineShape(self.cache_sets, self.cache_ways, self.line_bytes, self.cache_runs)
+
+    @property
+    def forget_cycles(self) -> int:
+        """Cycles from a reset to the start of a program: gradients of h, and tags, are cleared a word a cycle."""
+        return max(self.vector_words, self.cache_sets) + 2
 
     @property
     def is_part(self) -> bool:

@@ -16,6 +16,7 @@ from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.lists.source import ListSource
+from deltatrain.rtl.off_chip.cached_fetch import CachedFetch
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
@@ -38,7 +39,8 @@ class FetchOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": ColumnsOp()})
+        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
+        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": columns})
 
 
 class FetchUnit(Component):
@@ -63,6 +65,8 @@ class FetchUnit(Component):
         To the lists.
     requests, weights, gradients, matrices
         See `rtl.off_chip.fetch`.
+    made, new_words, looked_up
+        See `rtl.off_chip.cached_fetch`; there with a cache.
     """
 
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
@@ -76,14 +80,14 @@ class FetchUnit(Component):
             vector_words=sizes.vector_words,
             one=min(1 << activation.fraction_bits, activation.highest),
         )
-        self._fetch = Fetch(
-            engine=engine,
-            buffer_bytes=dma.buffer_bytes * sizes.tiles,
-            weights=not sizes.weight_words,
-            gradients=not sizes.gradient_words,
-            tiles=sizes.tiles,
+        homes = {"weights": not sizes.weight_words, "gradients": not sizes.gradient_words}
+        self._fetch: Fetch | CachedFetch = (
+            CachedFetch(engine=engine, buffer_bytes=dma.buffer_bytes, **homes, shape=sizes.cache)
+            if sizes.cache
+            else Fetch(engine=engine, buffer_bytes=dma.buffer_bytes * sizes.tiles, **homes, tiles=sizes.tiles)
         )
         fetched = self._fetch.signature.members
+        self._of_cache = [name for name in ("made", "new_words", "looked_up") if name in fetched]
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, self._units))),
@@ -92,7 +96,7 @@ class FetchUnit(Component):
                 "running": In(1),
                 "lists": self._reader.signature.members["lists"],
                 "requests": fetched["requests"],
-                **{name: fetched[name] for name in self._fetch.matrices},
+                **{name: fetched[name] for name in (*self._fetch.matrices, *self._of_cache)},
             }
         )
         self.matrices: dict[str, Any] = {} if sizes.weight_words else {"weights": self.weights}
@@ -105,7 +109,7 @@ class FetchUnit(Component):
         m.submodules.start = start = Wait(unsigned(1), self._units)
         m.submodules.reader = reader = self._reader
         m.submodules.fetch = fetch = self._fetch
-        m.submodules.ops = ops = RegisteredQueue(shape=ColumnsOp(), depth=_AHEAD)
+        m.submodules.ops = ops = RegisteredQueue(shape=fetch.ops.payload.shape(), depth=_AHEAD)
         connect(m, ops.o, fetch.ops)
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
@@ -129,4 +133,9 @@ class FetchUnit(Component):
             fetch.may_begin.eq(start.o.valid & self.running),
             start.o.ready.eq(fetch.begins),
         ]
+        if "made" in self._of_cache:
+            connect(m, flipped(self.made), fetch.made)
+            connect(m, fetch.new_words, flipped(self.new_words))
+        if "looked_up" in self._of_cache:
+            m.d.comb += self.looked_up.eq(fetch.looked_up)
         return m

@@ -28,6 +28,8 @@ def matrix_members(fetch: FetchUnit, lanes: Mapping[str, Signature]) -> dict[str
         written = In(stream.Signature(fetched.written.shape()))
         members = words.members["words"], words.members["new_words"], fetched.signature.members["posts"], written
         found |= zip(_PORTS[kind], members, strict=True)
+    if "looked_up" in fetch.signature.members:
+        found["looked_up"] = fetch.signature.members["looked_up"]
     return found
 
 
@@ -39,6 +41,12 @@ def connect_matrices(m: Module, fetch: FetchUnit, ports: Component, lanes: Mappi
         fetched = getattr(fetch, kind)
         connect(m, flipped(words), fetched.words)
         connect(m, fetched.lane_words, of_lanes.words)
-        connect(m, of_lanes.new_words, flipped(new_words))
+        if kind == "gradients" and "made" in fetch.signature.members:
+            connect(m, of_lanes.new_words, fetch.made)  # the column cache keeps them, and lets lines go out
+            connect(m, fetch.new_words, flipped(new_words))
+        else:
+            connect(m, of_lanes.new_words, flipped(new_words))
         connect(m, fetched.posts, flipped(posts))
         m.d.comb += [written.ready.eq(1), fetched.written.eq(Mux(written.valid, written.payload, 0))]
+    if "looked_up" in fetch.signature.members:
+        m.d.comb += ports.looked_up.eq(fetch.looked_up)

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from deltatrain.accel.op_table import PHASES
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
@@ -20,8 +21,18 @@ _WHAT_IS_FETCHED: dict[str, object] = {
 }
 
 
+def _of_cache(line_bits: int) -> dict[str, object]:
+    """Return what only a cache wants to know of an op."""
+    return {"cached": 1, "phase": range(len(PHASES))} if line_bits else {}
+
+
 class ColumnsOp(data.StructLayout):
     """The columns of one op that are fetched.
+
+    Parameters
+    ----------
+    line_bits
+        Width of the number of a line of the column cache; 0 without a cache.
 
     Members
     -------
@@ -37,21 +48,33 @@ class ColumnsOp(data.StructLayout):
         Whether the op writes what is fetched for it.
     weights_address, gradients_address : unsigned(ADDRESS_BITS)
         First byte of W, of dW.
+    cached, phase : unsigned(1), range
+        Whether it looks its segments up in the cache, and the phase of training that counts them; with a cache.
+    first_line, column_lines : unsigned(line_bits)
+        Number of the matrix's first run (`accel.column_cache.Lines`), and runs a column; with a cache.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, line_bits: int = 0) -> None:
+        lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits)) if line_bits else {}
         super().__init__(
             {
                 "count": unsigned(INDEX_BITS + 1),
                 "words": unsigned(INDEX_BITS),
                 "segment_words": unsigned(INDEX_BITS),
                 **_WHAT_IS_FETCHED,
+                **_of_cache(line_bits),
+                **lines,
             }
         )
 
 
 class Segment(data.StructLayout):
     """A column or a part of one, or an op in which nothing fired.
+
+    Parameters
+    ----------
+    line_bits
+        As of `ColumnsOp`.
 
     Members
     -------
@@ -65,9 +88,13 @@ class Segment(data.StructLayout):
         Words of a matrix that lie before it.
     weights, gradients, writes_back, weights_address, gradients_address
         Of its op.
+    cached, phase
+        Of its op; with a cache.
+    line : unsigned(line_bits)
+        Which run it is; with a cache.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, line_bits: int = 0) -> None:
         super().__init__(
             {
                 "begins": 1,
@@ -75,6 +102,8 @@ class Segment(data.StructLayout):
                 "words": unsigned(INDEX_BITS),
                 "first_word": unsigned(ADDRESS_BITS),
                 **_WHAT_IS_FETCHED,
+                **_of_cache(line_bits),
+                **({"line": unsigned(line_bits)} if line_bits else {}),
             }
         )
 
@@ -83,6 +112,11 @@ class SegmentSplitter(Component):
     """Splits columns into segments: one a cycle, without a gap between columns or ops, offered a cycle later.
 
     An op stays at its port until its last segment is made, and so does a column until its own last segment is.
+
+    Parameters
+    ----------
+    line_bits
+        As of `ColumnsOp`.
 
     Attributes
     ----------
@@ -94,12 +128,13 @@ class SegmentSplitter(Component):
         The segments of each; an op without columns gives one that is `empty`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, line_bits: int = 0) -> None:
+        self._line_bits = line_bits
         super().__init__(
             {
-                "ops": In(stream.Signature(ColumnsOp())),
+                "ops": In(stream.Signature(ColumnsOp(line_bits))),
                 "columns": In(stream.Signature(unsigned(INDEX_BITS))),
-                "segments": Out(stream.Signature(Segment())),
+                "segments": Out(stream.Signature(Segment(line_bits))),
             }
         )
 
@@ -130,10 +165,16 @@ class SegmentSplitter(Component):
                 segment.empty.eq(empty),
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
                 segment.first_word.eq(self.columns.payload * op.words + word),
-                *(segment[name].eq(op[name]) for name in _WHAT_IS_FETCHED),
+                *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
             ]
             with m.If(op_ends):
                 m.d.sync += [column.eq(0), next_column.eq(1)]
             with m.Elif(column_ends):
                 m.d.sync += [column.eq(next_column), next_column.eq(next_column + 1)]
+            if self._line_bits:
+                number = Signal(self._line_bits)  # of the run in its column
+                m.d.sync += [
+                    number.eq(Mux(empty | column_ends, 0, number + 1)),
+                    segment.line.eq(op.first_line + self.columns.payload * op.column_lines + number),
+                ]
         return m

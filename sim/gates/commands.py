@@ -349,11 +349,30 @@ class Commands:
         }
         for tensor in remote:
             columns |= {tensor.kind: 1, f"{tensor.kind}_address": tensor.address}
+        columns |= self._cached(row)
         source = fields["source"]
         if source["kind"] in (SourceKind.VECTOR, SourceKind.SHARE):  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}
         op = {"source": source, "columns": columns}
         self.order.append("fetch")
         self.of_unit["fetch"].append({"waits": self._waits([self._list_from[row], *written]), "op": op})
-        if back:
+        if columns["writes_back"]:
             self._last_writer[indices[0]] = row
+
+    def _cached(self, row: int) -> Fields:
+        """Return what the fetch is told of an op because there is a column cache; that keeps what it writes."""
+        program, shape = self._step.program, self._layout.sizes.cache
+        if shape is None or program.cached_runs is None:
+            return {}
+        phase = {"phase": self._columns["phase"][row]}
+        if not program.is_cached[row]:
+            return phase
+        lines, index = program.cached_runs.lines, self._columns["tensor"][row]
+        first = int(lines.first_column[index])
+        return phase | {
+            "cached": 1,
+            "writes_back": False,
+            "segment_words": shape.line_bytes // self._tensors[index].word_bytes,
+            "first_line": int(lines.first[first]),
+            "column_lines": int(lines.runs[first]),
+        }

@@ -8,7 +8,7 @@ import numpy as np
 
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
-from deltatrain.accel.errors import refuse
+from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.tensor import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
@@ -49,7 +49,7 @@ class Layout:
     Raises
     ------
     ConfigError
-        If the gates cannot be laid out for the machine.
+        If the gates cannot be laid out for the machine, or have another column cache.
     """
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
@@ -71,6 +71,11 @@ class Layout:
         self.tape_is_remote = bool(ops.is_mode("store").any())
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
+        if self.sizes.cache_sets != needed.cache_sets:
+            raise ConfigError(
+                f"cache.bytes must be a number: the tile is drawn for a cache of {self.sizes.cache_sets} sets, and "
+                f"what this step leaves of its memory has {needed.cache_sets}"
+            )
 
     def words(self, values: int) -> int:
         """Return the words that hold `values` values, in the tile that has most of them."""
@@ -230,7 +235,17 @@ class Layout:
             mixed_lanes=self._lanes * self._mixes_parts(),
             velocity=int("update_momentum" in self._shape.updates),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
+            **self._cache_sizes(),
         )
+
+    def _cache_sizes(self) -> dict[str, int]:
+        """Return the sizes of a column cache, if there is one and any matrix is off-chip."""
+        program = self._program
+        if program.cache is None or program.cached_runs is None:
+            return {}
+        shape = program.cache
+        names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
+        return dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
 
     def _gate_lanes(self) -> int:
         """Return the lanes in which gates begin, as bits; 0 where all begin with a word."""

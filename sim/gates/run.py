@@ -10,10 +10,11 @@ import numpy as np
 from amaranth.hdl import Shape
 
 from deltatrain.accel.cell_arithmetic import name_of
-from deltatrain.accel.counters import Cause, Counters, causes
+from deltatrain.accel.counters import CacheCounters, Cause, Counters, causes
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
+from deltatrain.rtl.off_chip.found import COUNT_BITS
 from deltatrain.rtl.tile import RESET_CYCLES, Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.commands import Commands
@@ -87,6 +88,8 @@ class StepOnGates:
     def run(self, simulation: Simulation, on_progress: Callable[[float], None] | None = None) -> GatesResult:
         """Run to the end and return what was counted and computed."""
         image = self._images.remote(self._images.before)
+        if self.layout.sizes.cache:
+            simulation.run(simulation.cycle + self.layout.sizes.forget_cycles)
         self._fill_local(simulation)
         origin = self._start(simulation)
         clock = Clock(simulation.cycle - origin)
@@ -159,7 +162,20 @@ class StepOnGates:
         others = [spent[0], _sum(engine), *spent[1 + len(PHASES) :], tally.UnitTally()]
         units = dict(zip(sizes.units, others, strict=False))  # a tile without a store has no counters of it
         remote = tally.remote_counters(program, host.memory.port)
-        return tally.counters(program, cycles, units, dict(zip(PHASES, engine, strict=True)), remote)
+        found = tally.counters(program, cycles, units, dict(zip(PHASES, engine, strict=True)), remote)
+        return found.model_copy(update={"cache": self._looked_up(simulation)})
+
+    def _looked_up(self, simulation: Simulation) -> dict[str, CacheCounters]:
+        """Return what the tile looked up in its column cache, by phase; nothing without one."""
+        if self.layout.sizes.cache is None:
+            return {}
+        names = list(CacheCounters.model_fields)
+        values = _fields(simulation.value("looked_up"), len(PHASES) * len(names), COUNT_BITS)
+        of_phase = [values[at : at + len(names)] for at in range(0, len(values), len(names))]
+        return {
+            phase: CacheCounters(**dict(zip(names, counted, strict=True)))
+            for phase, counted in zip(PHASES, of_phase, strict=True)
+        }
 
     def _matrices(self, simulation: Simulation, image: bytearray) -> dict[str, Integers]:
         """Return what memory holds, here or off-chip."""

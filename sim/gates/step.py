@@ -85,9 +85,11 @@ class NumberedStep:
         Raises
         ------
         ConfigError
-            If the machine runs steps again or has several loads in flight, which its gates cannot do.
+            If the machine runs steps again or has several loads in flight, which its gates cannot do; or if it has a
+            column cache, and no update lets the gradients go out of that.
         """
-        refuse(program_limits(self.architecture))
+        kept = not self.updates and self.architecture.cache is not None
+        refuse(program_limits(self.architecture) + ["cache must be left out of a step without updates"] * kept)
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
         program = lower(self.architecture, self.shape, recorded, self.network.readout)
         if self.forward_alone:

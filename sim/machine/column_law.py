@@ -89,7 +89,9 @@ def _settle(s: Integers, m: Dram) -> bool:
     leave(s, s[w.LAST_TAKEN], post + w.FREED)
     if s[post + w.IS_OUT]:
         s[w.OUTS] += 1
-        s[w.WENT_OUT] = s[post + w.WHEN]
+        s[w.WENT_OUT] = s[post + w.WHEN] + 1
+        if s[w.OUTS] == s[w.OUTS_WANTED]:
+            s[w.GO_ON] = s[w.WENT_OUT]
     s[w.FIRST_POST] += 1
     return True
 
@@ -103,8 +105,12 @@ def _look(s: Integers, segments: Integers, cycle: int) -> bool:
     n = s[w.SEGMENT]
     if n == s[w.ALL_SEGMENTS]:
         return False
-    if s[w.OUTS] < segments[n, of.BEHIND]:
-        s[w.FETCH], s[w.OUTS_WANTED] = w.WAITS_FOR_OUTS, segments[n, of.BEHIND]
+    if s[w.FETCH] != w.WAITS_FOR_ROOM and s[w.FETCH] != w.WAITS_FOR_OUTS:
+        s[w.REQUEST] += segments[n, of.SCANNED]
+    behind = segments[n, of.BEHIND]
+    if s[w.OUTS] < behind or (s[w.OUTS] == behind and cycle < s[w.WENT_OUT]):
+        s[w.FETCH], s[w.OUTS_WANTED] = w.WAITS_FOR_OUTS, behind
+        s[w.GO_ON] = w.NEVER if s[w.OUTS] < behind else s[w.WENT_OUT]
         return True
     while _next(s, w.LEAVES, w.LEAVES_AT) <= cycle:
         left = record(s, s[w.LEAVES], s[w.FIRST_LEAVE])
@@ -139,7 +145,7 @@ def _enter(s: Integers, segments: Integers, n: int, asks: bool) -> None:
         s[place] = s[w.ADDRESS + number] + first * s[w.WORD_BYTES + number]
         s[place + 1] = size_bytes if asks and number < s[w.MATRICES] else 0
     s[segment + w.HELD], s[segment + w.OUT_WORDS] = segments[n, of.HELD_BYTES], segments[n, of.OUT_WORDS]
-    s[segment + w.ABREAST] = segments[n, of.ABREAST]
+    s[segment + w.SINCE], s[segment + w.ABREAST] = segments[n, of.SINCE], segments[n, of.ABREAST]
     if s[segment + w.OUT_WORDS]:
         s[segment + w.OUT], s[segment + w.OUT + 1] = segments[n, of.OUT_ADDRESS], segments[n, of.OUT_BYTES]
 
@@ -152,8 +158,8 @@ def _next_act(s: Integers) -> int:
     if s[w.FETCH] == w.WAITS_FOR_ROOM:
         return _next(s, w.LEAVES, w.LEAVES_AT)
     if s[w.FETCH] == w.WAITS_FOR_OUTS:
-        went_out: int = s[w.WENT_OUT] if s[w.OUTS] >= s[w.OUTS_WANTED] else w.NEVER
-        return went_out
+        go_on: int = s[w.GO_ON]
+        return go_on
     cycle: int = s[w.REQUEST] if s[w.FETCH] >= w.ASKS else s[w.LOOKED]
     return cycle
 
@@ -161,9 +167,7 @@ def _next_act(s: Integers) -> int:
 @in_law
 def _act(s: Integers, m: Dram, segments: Integers, gaps: Integers, cycle: int) -> int:
     """Let the fetch do what it can in a cycle."""
-    if s[w.FETCH] == w.BEGINS:
-        s[w.REQUEST] = max(s[w.REQUEST], cycle + s[w.LOOKUP])
-    elif s[w.FETCH] >= w.ASKS:
+    if s[w.FETCH] >= w.ASKS:
         number, matrix = s[w.NEXT_SEGMENT] - 1, s[w.FETCH] - w.ASKS
         segment = record(s, s[w.SEGMENTS], number)
         if s[segment + w.AFTER] != w.NEVER:

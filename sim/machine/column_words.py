@@ -5,6 +5,7 @@ The state lies in one array, and a record is named by the place of its first wor
 
 from __future__ import annotations
 
+from deltatrain.accel.column_cache import MOST_SINCE
 from deltatrain.accel.counters import Starved
 
 NEVER = 1 << 44
@@ -24,10 +25,10 @@ CYCLES, TICKS, DELAY, WIDTH, BURST_BYTES = range(19, 24)
 # The buffer: bytes that it has, and in use; segments that may be in flight (-1 for any number), and are.
 CAPACITY, USED, MOST_ASKED, ASKED = range(24, 28)
 # The fetch: what it does, since when; the cycle in which it could ask next, and could have for this segment; the next
-# segment of its op, how many there are; how many matrices are read; how long tags are looked up when an op begins; how
-# many lines must have gone out of the cache, how many have, and in which cycle the last did; address of each matrix;
-# bytes of a word of each.
-FETCH, LOOKED, REQUEST, WANTED, SEGMENT, ALL_SEGMENTS, MATRICES, LOOKUP, OUTS_WANTED, OUTS, WENT_OUT = range(28, 39)
+# segment of its op, how many there are; how many matrices are read; whether there is a column cache; how many lines
+# must have gone out of it, how many have, and from which cycle on the last counts; address of each matrix; bytes of a
+# word of each.
+FETCH, LOOKED, REQUEST, WANTED, SEGMENT, ALL_SEGMENTS, MATRICES, CACHED, OUTS_WANTED, OUTS, WENT_OUT = range(28, 39)
 ADDRESS, WORD_BYTES = 39, 41
 # The lanes: words of their op that are left; when they are free; cycles until a word goes back, and whether it does.
 LEFT, FREE, DRAIN, RETURNS, GAPS = range(43, 48)
@@ -38,12 +39,16 @@ NEXT_CYCLE, FIRST_TICKET, LAST_TICKET = range(51, 54)
 # Where the kernel's array has the next ticket, and when the last burst was taken.
 TICKETS_AT, ACCEPTED_AT = range(54, 56)
 # Where the requests of others and of the fetch are left.
-OTHERS, OWN, SCALARS = range(56, 59)
+OTHERS, OWN = range(56, 58)
+# With a cache: when a fetch that waits for lines goes on; the cycle after the last step of what was taken; how many
+# segments of the cache were, and when the last of them had been.
+GO_ON, STEPPED, TAKEN, ENDED = range(58, 62)
+SCALARS = ENDED + MOST_SINCE + 1
 
 IDLE, BEGINS, GOES_ON, WAITS_FOR_OUTS, WAITS_FOR_ROOM, ASKS = range(6)
 """What the fetch does; ASKS + n while it asks for matrix n."""
 
-RECORD_WORDS = 17
+RECORD_WORDS = 18
 # A request, as others leave it and as it is posted: kind, cycle, address, bytes; of a read bytes of a word, and whose
 # segment; of a post bytes of the buffer that are free when it is taken, and whether it is a line that goes out.
 KIND, WHEN, WHERE, MUCH, WORD, OWNER, REQUEST_WORDS = range(7)
@@ -56,11 +61,12 @@ LEAVES_AT, LEFT_BYTES = range(2)
 # A segment: words; matrices whose words are not known to come; when its words are ready, the last has passed; then as
 # in `columns.Segment` what lanes lack before which cycle; address and bytes in each of two matrices, or in one and of
 # the line that goes out; no bytes; bytes of the buffer that it holds; words of the line that goes out; how many
-# segments, from it on, the arrays take abreast.
+# segments of the cache ago its line was written, see `sim.machine.segments`; how many segments, from it on, the arrays
+# take abreast.
 WORDS, MISSING, SEGMENT_READY, LAST_PASSED, ROOM_WANTED, FIRST_ASKED, LAST_ASKED, SEGMENT_COME, AFTER, PLACES = range(
     10
 )
-OUT, NO_BYTES, HELD, OUT_WORDS, ABREAST = PLACES + 2, PLACES + 4, PLACES + 5, PLACES + 6, PLACES + 7
+OUT, NO_BYTES, HELD, OUT_WORDS, SINCE, ABREAST = (PLACES + 2, *range(PLACES + 4, PLACES + 9))
 
 WHY: tuple[Starved, ...] = ("list", "buffer", "list", "memory", "port", "cache")
 """What lanes lack before the cycles that a segment names from `ROOM_WANTED` on; last, what they lack of the cache."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import simpy
 
-from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES
+from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES, MOST_SINCE, RETURN_CYCLES
 from deltatrain.accel.counters import Starved
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program, Tensor
@@ -43,6 +43,8 @@ class Segment:
         Matrices whose words are not known to arrive; 1 before it is found in the cache.
     ready
         The cycle after the last word, for lanes that are free from the beginning.
+    since
+        How many segments of the cache ago its line was written, see `sim.machine.segments`.
     room_wanted
         The cycle in which the fetch could have asked for it had there been room.
     first_asked, last_asked
@@ -55,12 +57,13 @@ class Segment:
 
     __slots__ = (
         *("abreast", "come", "first_asked", "from_cache", "held_bytes", "last_asked", "missing", "out", "out_words"),
-        *("passed", "places", "ready", "room_wanted", "words"),
+        *("passed", "places", "ready", "room_wanted", "since", "words"),
     )
 
     def __init__(self, fields: list[int], matrices: tuple[Tensor, ...], room_wanted: int) -> None:
         first, self.words, self.held_bytes = fields[of.FIRST_WORD], fields[of.WORDS], fields[of.HELD_BYTES]
         self.from_cache, self.abreast = bool(fields[of.FROM_CACHE]), fields[of.ABREAST]
+        self.since = fields[of.SINCE]
         self.out, self.out_words = (fields[of.OUT_ADDRESS], fields[of.OUT_BYTES]), fields[of.OUT_WORDS]
         self.places = [(one.address + first * one.word_bytes, self.words * one.word_bytes) for one in matrices]
         self.missing = 1 if self.from_cache else len(matrices)
@@ -75,7 +78,8 @@ class Segment:
             (self.first_asked, "buffer"),
             (self.last_asked, "list"),
             (self.come, "memory"),
-            (end, "cache" if self.from_cache else "port"),
+            (self.come if self.from_cache else self.ready - self.words, "port"),
+            (end, "cache"),
         )
         for until, why in lacked:
             stop = min(until, end)
@@ -91,8 +95,8 @@ class Columns(Protocol):
     def waits(self) -> Sequence[Gap]:
         """When and why the lanes waited for a segment of the op that ran last."""
 
-    def fetch(self, op: int) -> Waits:
-        """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them."""
+    def fetch(self, op: int, known: int) -> Waits:
+        """Fetch the columns of `op`, whose list is known since a cycle, as fast as the buffer has room for them."""
 
     def writes_back(self, op: int) -> bool:
         """Tell whether `op` writes the columns that it reads, and not into the cache."""
@@ -110,9 +114,10 @@ class ColumnStream:
     take its last word, so its cycles are reckoned once, then.
 
     The words of the cache are read and written in the order in which lanes take words, however far ahead tags are
-    looked up. What takes the place of a dirty line is written where the line's words are read, one for one, and these
-    wait in the room of the segment until the memory has taken them; the lanes wait if the line is longer. So a line
-    must have been handed over before it may be asked for again.
+    looked up. A segment of the cache has *steps*, one a cycle: as many as it has words, or as the line that goes out
+    for it if that is longer. The line's words go out in the first steps, and wait in the room of the segment until the
+    memory has taken them; words are taken in the last. Whoever reads a line waits until that was written. A line must
+    have been handed over before it may be asked for again. Lines that go out before an op need no lanes.
 
     Parameters
     ----------
@@ -150,7 +155,8 @@ class ColumnStream:
         self._segments = segments
         self._remote, self._tensors = program.remote_matrices, program.tensors
         self._op_writes_back = (program.writes_back & ~program.is_cached).data
-        self._lookup_cycles = LOOKUP_CYCLES if program.cache else 0
+        self._is_cached, self._lookup_cycles = program.cache is not None, LOOKUP_CYCLES if program.cache else 0
+        self._stepped, self._ended = 0, deque([0], MOST_SINCE)
         self._used_bytes = 0
         self._in_flight: deque[Segment] = deque()
         self._outs = 0
@@ -159,18 +165,20 @@ class ColumnStream:
         self._most_asked = program.architecture.dma.columns_in_flight
         self._asked = 0
         self._request_cycle = 0
-        self._op, self._left, self._free, self._drain = -1, 0, 0, 0
+        self._op, self._left, self._free = -1, 0, 0
+        self._drain = int(program.drain_cycles[program.remote_word_bytes > 0].max(initial=0))
 
-    def fetch(self, op: int) -> Waits:
-        """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them.
+    def fetch(self, op: int, known: int) -> Waits:
+        """Fetch the columns of `op`, whose list is known since a cycle, as fast as the buffer has room for them.
 
         Each request takes a cycle, and so does finding that there is nothing to ask for.
         """
         clock, segments = self._clock, self._segments.of(op).tolist()
         matrices = tuple(self._tensors[index] for index in self._remote[op])
-        begins = clock.cycle + (self._lookup_cycles if segments else 0)
+        begins = max(clock.cycle, known + self._lookup_cycles)
         self._request_cycle = max(self._request_cycle, begins) + (not segments)
         for fields in segments:
+            self._request_cycle += fields[of.SCANNED]
             while self._outs < fields[of.BEHIND]:
                 yield self._wait()
             segment = Segment(fields, matrices, max(self._request_cycle, clock.cycle))
@@ -230,7 +238,14 @@ class ColumnStream:
                 At(self._clock, segment.passed + 1, self._has_come)
 
     def _consume(self) -> None:
-        """Let the running op take what has arrived for it, in its order, what arrays take abreast together."""
+        """Let the running op take what has arrived for it, in its order."""
+        if self._is_cached:
+            self._consume_in_steps()
+        else:
+            self._consume_abreast()
+
+    def _consume_abreast(self) -> None:
+        """Take what arrays take together."""
         while self._left and (taken := self._next_taken()):
             words, begin = max(segment.words for segment in taken), self._free
             # An array with fewer words than another has its last word as many cycles before the end.
@@ -238,12 +253,9 @@ class ColumnStream:
             self._free = max(begin, last.ready - last.words) + words
             if self._free - words > begin:
                 self.waits += last.gaps(begin, self._free - words)
-            if taken[0].out_words > words:  # the lanes wait until all of the line that goes out is read
-                begin, self._free = self._free, self._free + taken[0].out_words - words
-                self.waits.append(Gap(begin, self._free, "cache"))
             self._left -= words
             for segment in taken:
-                self._go_back(segment)
+                self._go_back(segment, self._free)
             if not self._left and not self._finished.triggered:
                 self._finished.succeed()
 
@@ -256,17 +268,44 @@ class ColumnStream:
             return []
         return [in_flight.popleft() for _ in range(abreast)]
 
-    def _go_back(self, segment: Segment) -> None:
+    def _consume_in_steps(self) -> None:
+        """Take segment after segment, in steps; lines that go out before an op are not taken."""
+        while self._in_flight and not self._in_flight[0].missing and (self._left or not self._in_flight[0].words):
+            segment = self._in_flight.popleft()
+            end = max(segment.ready, self._steps(segment))
+            if segment.words:
+                begin, self._free = self._free, max(self._free + segment.words, end)
+                if self._free - segment.words > begin:
+                    self.waits += segment.gaps(begin, self._free - segment.words)
+                self._left, end = self._left - segment.words, self._free
+            self._stepped = end
+            if segment.since != of.PASSES_BY:
+                self._ended.append(end)
+            self._go_back(segment, end)
+            if segment.words and not self._left and not self._finished.triggered:
+                self._finished.succeed()
+
+    def _steps(self, segment: Segment) -> int:
+        """Return the cycle after the last step of a segment, if nobody but the column cache lets it wait."""
+        begin = max(self._stepped, segment.first_asked + HIT_CYCLES)
+        if segment.since > 0:
+            begin = max(begin, self._ended[-segment.since] + RETURN_CYCLES + 1)
+        return begin + max(segment.words, segment.out_words)
+
+    def _go_back(self, segment: Segment, end: int) -> None:
         """Post the line that goes out for a segment, or what the lanes made of it, or give its room back."""
-        post, handed_over = self._memory.post, self._free + self._drain
+        post, handed_over = self._memory.post, end + self._drain
         if segment.out_words:
-            At(self._clock, handed_over, self._has_gone_out)
-            post(handed_over, *segment.out, partial(self._leave, segment.held_bytes))
+            At(self._clock, handed_over + 1, self._has_gone_out)
+            size_bytes = segment.out[1]
+            post(handed_over, *segment.out, partial(self._leave, size_bytes))
+            if segment.held_bytes > size_bytes:
+                self._leave(segment.held_bytes - size_bytes, end)
         elif self._op_writes_back[self._op]:
             for address, size_bytes in segment.places:
                 post(handed_over, address, size_bytes, partial(self._leave, size_bytes))
         else:
-            self._leave(segment.held_bytes, self._free)
+            self._leave(segment.held_bytes, end)
 
     def _hold(self, more_bytes: int) -> None:
         self._used_bytes += more_bytes

@@ -41,9 +41,9 @@ class ColumnsAhead:
         """When and why the lanes waited for a segment of the op that ran last."""
         return self._port.gaps
 
-    def fetch(self, op: int) -> Generator[simpy.Event, None, None]:
-        """Fetch the columns of `op`, whose list is known now, as fast as the buffer has room for them."""
-        if self._port.fetch(op, self._clock.cycle):
+    def fetch(self, op: int, known: int) -> Generator[simpy.Event, None, None]:
+        """Fetch the columns of `op`, whose list is known since a cycle, as fast as the buffer has room for them."""
+        if self._port.fetch(op, self._clock.cycle, known):
             self._memory.wake()
             yield self._fetched.wait(math.inf)
 

@@ -42,8 +42,10 @@ class Fetch:
         last_writer: dict[int, int] = {}
         for op in self._rows:
             written = [last_writer.get(tensor, NO_OP) for tensor in (self._tensors[op], self._second_tensors[op])]
-            yield from self._scoreboard.wait_for([self._list_from[op], *written])
+            awaited = [self._list_from[op], *written]
+            yield from self._scoreboard.wait_for(awaited)
             yield Turn(self._clock, self._clock.cycle, FETCH)  # whoever else waited for the same goes first
-            yield from self._columns.fetch(op)
+            known = max((self._scoreboard.done_at[one] for one in awaited if one != NO_OP), default=0)
+            yield from self._columns.fetch(op, known)
             if self._columns.writes_back(op):
                 last_writer |= {tensor: op for tensor in (self._tensors[op], self._second_tensors[op]) if tensor >= 0}

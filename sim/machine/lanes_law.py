@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from deltatrain.accel.column_cache import HIT_CYCLES, MOST_SINCE, RETURN_CYCLES
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.machine import column_words as w
+from deltatrain.sim.machine import segments as of
 from deltatrain.workloads.compiling import compiled
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -43,7 +45,8 @@ def leave(s: Integers, cycle: int, size: int) -> None:
 def _note_gaps(s: Integers, gaps: Integers, segment: int, start: int, end: int) -> None:
     """Note why lanes waited for a segment in the cycles from `start` to before `end`."""
     for why in range(w.OF_CACHE):
-        stop = min(s[segment + w.ROOM_WANTED + why], end)
+        until = s[segment + w.ROOM_WANTED + why]
+        stop = min(until if until < w.NEVER else s[segment + w.SEGMENT_READY] - s[segment + w.WORDS], end)
         if stop > start:
             _note_gap(s, gaps, start, stop, why)
             start = stop
@@ -60,7 +63,16 @@ def _note_gap(s: Integers, gaps: Integers, start: int, end: int, why: int) -> No
 
 @in_law
 def consume(s: Integers, gaps: Integers) -> None:
-    """Let the lanes' op take what has arrived for it, in its order, what arrays take abreast together."""
+    """Let the lanes' op take what has arrived for it, in its order."""
+    if s[w.CACHED]:
+        _consume_in_steps(s, gaps)
+    else:
+        _consume_abreast(s, gaps)
+
+
+@in_law
+def _consume_abreast(s: Integers, gaps: Integers) -> None:
+    """Take what arrays take together."""
     while s[w.LEFT]:
         first = record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
         if s[w.FIRST_MISSING] - s[w.FIRST_SEGMENT] < max(s[first + w.ABREAST], 1):
@@ -77,36 +89,68 @@ def consume(s: Integers, gaps: Integers) -> None:
         if s[w.FREE] - words > begin:
             _note_gaps(s, gaps, last, begin, s[w.FREE] - words)
         s[w.LEFT] -= words
-        out_words = s[first + w.OUT_WORDS]
-        if out_words > words:  # the lanes wait until all of the line that goes out is read
-            s[w.FREE] += out_words - words
-            _note_gap(s, gaps, s[w.FREE] - (out_words - words), s[w.FREE], w.OF_CACHE)
         for _ in range(abreast):
-            _taken(s, record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT]))
+            _taken(s, record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT]), s[w.FREE])
             s[w.FIRST_SEGMENT] += 1
 
 
 @in_law
-def _taken(s: Integers, segment: int) -> None:
-    """Let a segment whose last word was taken go back, or leave the buffer."""
-    if s[w.RETURNS] or s[segment + w.OUT_WORDS]:
-        _go_back(s, segment)
-    else:
-        leave(s, s[w.FREE], segment + w.HELD)
+def _consume_in_steps(s: Integers, gaps: Integers) -> None:
+    """Take segment after segment, in steps; lines that go out before an op are not taken."""
+    while s[w.FIRST_SEGMENT] < s[w.FIRST_MISSING]:
+        segment = record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
+        words = s[segment + w.WORDS]
+        if words and not s[w.LEFT]:
+            return
+        s[w.FIRST_SEGMENT] += 1
+        end = max(s[segment + w.SEGMENT_READY], _steps(s, segment))
+        if words:
+            begin, s[w.FREE] = s[w.FREE], max(s[w.FREE] + words, end)
+            if s[w.FREE] - words > begin:
+                _note_gaps(s, gaps, segment, begin, s[w.FREE] - words)
+            end = s[w.FREE]
+            s[w.LEFT] -= words
+        s[w.STEPPED] = end
+        if s[segment + w.SINCE] != of.PASSES_BY:
+            s[w.TAKEN] += 1
+            s[w.ENDED + s[w.TAKEN] % (MOST_SINCE + 1)] = end
+        _taken(s, segment, end)
 
 
 @in_law
-def _go_back(s: Integers, segment: int) -> None:
-    """Post what the lanes made of a segment, or the line that goes out for it."""
+def _steps(s: Integers, segment: int) -> int:
+    """Return the cycle after the last step of a segment, if nobody but the column cache lets it wait."""
+    begin, since = max(s[w.STEPPED], s[segment + w.FIRST_ASKED] + HIT_CYCLES), s[segment + w.SINCE]
+    if since > 0:
+        begin = max(begin, s[w.ENDED + (s[w.TAKEN] + 1 - since) % (MOST_SINCE + 1)] + RETURN_CYCLES + 1)
+    end: int = begin + max(s[segment + w.WORDS], s[segment + w.OUT_WORDS])
+    return end
+
+
+@in_law
+def _taken(s: Integers, segment: int, end: int) -> None:
+    """Let a segment whose last word was taken before cycle `end` go back, or leave the buffer."""
+    if s[w.RETURNS] or s[segment + w.OUT_WORDS]:
+        _go_back(s, segment, end)
+    else:
+        leave(s, end, segment + w.HELD)
+
+
+@in_law
+def _go_back(s: Integers, segment: int, end: int) -> None:
+    """Post what the lanes made of a segment that they had taken before cycle `end`, or the line that goes out."""
     is_out = s[segment + w.OUT_WORDS] > 0
     for place in range(segment + w.OUT if is_out else segment + w.PLACES, segment + w.NO_BYTES, 2):
         if s[place + 1]:
             post = record(s, s[w.POSTS], s[w.NEXT_POST])
-            s[post + w.KIND], s[post + w.WHEN] = w.WRITE, s[w.FREE] + s[w.DRAIN]
-            s[post + w.WHERE], s[post + w.MUCH] = s[place], s[place + 1]
-            s[post + w.FREED] = s[segment + w.HELD] if is_out else s[place + 1]
+            s[post + w.KIND], s[post + w.WHEN] = w.WRITE, end + s[w.DRAIN]
+            s[post + w.WHERE], s[post + w.MUCH], s[post + w.FREED] = s[place], s[place + 1], s[place + 1]
             s[post + w.IS_OUT] = is_out
             s[w.NEXT_POST] += 1
+    if is_out:
+        s[segment + w.HELD] -= s[segment + w.OUT + 1]
+        if s[segment + w.HELD]:
+            leave(s, end, segment + w.HELD)
 
 
 @in_law

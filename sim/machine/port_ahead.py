@@ -70,11 +70,12 @@ class PortAhead:
 
     # ------------------------------------------------------------------------------------------ columns
 
-    def fetch(self, op: int, cycle: int) -> bool:
-        """Begin to fetch the columns of an op; return whether it has any."""
+    def fetch(self, op: int, cycle: int, known: int) -> bool:
+        """Begin to fetch the columns of an op, whose list is known since a cycle; return whether it has any."""
         s, program, matrices = self._s, self._program, self._program.remote_matrices[op]
+        s[law.REQUEST] = max(s[law.REQUEST], cycle, known + (LOOKUP_CYCLES if program.cache else 0))
         if not program.list_words[op]:
-            s[law.REQUEST] = max(s[law.REQUEST], cycle) + 1
+            s[law.REQUEST] += 1
             return False
         self._fetched = self._segments.of(op)
         s[law.FETCH], s[law.LOOKED], s[law.MATRICES] = law.BEGINS, cycle, len(matrices)
@@ -224,7 +225,8 @@ def _state(program: Program, segments: Segments, memory: Banked) -> Integers:
         law.WIDTH: architecture.dma.bytes_per_cycle,
         law.BURST_BYTES: memory.channels.map.burst_bytes,
         law.CAPACITY: architecture.column_buffer_bytes,
-        law.LOOKUP: LOOKUP_CYCLES if program.cache else 0,
+        law.CACHED: program.cache is not None,
+        law.DRAIN: int(program.drain_cycles[program.remote_word_bytes > 0].max(initial=0)),
         law.MOST_ASKED: -1 if most_asked is None else most_asked,
         law.TICKETS_AT: TICKETS,
         law.ACCEPTED_AT: LAST_ACCEPTED,

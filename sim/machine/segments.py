@@ -10,11 +10,15 @@ from deltatrain.accel.column_cache import NOTHING, CachedRuns
 from deltatrain.accel.program import Program
 from deltatrain.sim.dram.rules import Integers
 
-FIRST_WORD, WORDS, HELD_BYTES, FROM_CACHE, OUT_ADDRESS, OUT_BYTES, OUT_WORDS, BEHIND, ABREAST, FIELDS = range(10)
+FIRST_WORD, WORDS, HELD_BYTES, FROM_CACHE, OUT_ADDRESS, OUT_BYTES, OUT_WORDS, BEHIND = range(8)
+SINCE, SCANNED, ABREAST, FIELDS = range(8, 12)
 """What is known of a segment: its first word, counted in its matrix, and its words in each matrix; bytes of the buffer
 that it holds; whether it is asked of the column cache alone; where a line goes out for it, its bytes and its words;
-how many lines must have gone out before; how many segments, from it on, the arrays take abreast, 0 if it is one of
-those before it."""
+how many lines must have gone out before; how many segments of the cache ago its line was written, 0 if that does not
+matter, `PASSES_BY` for one that is not of the cache; cycles that the fetch takes for sets before it; how many segments,
+from it on, the arrays take abreast, 0 if it is one of those before it."""
+
+PASSES_BY = -1
 
 
 class Segments:
@@ -48,8 +52,12 @@ class Segments:
         found = self._tables[matrices].of(self._columns[start : start + int(self._ops.count[op])])
         if op not in self._flushed or self._cached is None:
             return found
-        found[:, BEHIND] = self._cached.gone[op]
-        return np.concatenate([self._out(np.array(self._flushed[op], np.int64)), found])
+        *scanned, last = self._cached.scanned[op]
+        found = found.copy()
+        found[:, BEHIND], found[0, SCANNED] = self._cached.gone[op], last
+        out = self._out(np.array(self._flushed[op], np.int64))
+        out[:, SINCE], out[:, SCANNED] = self._cached.flushed_since[op], scanned
+        return np.concatenate([out, found])
 
     @property
     def least_bytes(self) -> int:
@@ -78,6 +86,7 @@ class Segments:
         found[:, FIRST_WORD], found[:, WORDS] = lines.first_word[line], lines.words[line]
         found[:, HELD_BYTES] = np.maximum(found[:, HELD_BYTES], lines.size_bytes[line])
         found[:, FROM_CACHE], found[:, BEHIND] = cached.hit[chosen], cached.behind[chosen]
+        found[:, SINCE] = cached.since[chosen]
         return found
 
     def _out(self, out: Integers) -> Integers:
@@ -111,6 +120,7 @@ class _Pieces:
         self._rows[:, FIRST_WORD] = first[column] + begin
         self._rows[:, WORDS] = np.minimum(most, words[column] - begin)
         self._rows[:, HELD_BYTES], self._rows[:, ABREAST] = self._rows[:, WORDS] * together, 1
+        self._rows[:, SINCE] = PASSES_BY
         self._single = bool((self._count == 1).all())
         self.least_bytes = int(self._rows[:, HELD_BYTES].min(initial=1 << 30))
         self.most_of_column = int(self._count.max(initial=0))

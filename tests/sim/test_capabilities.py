@@ -160,6 +160,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a tape off-chip of more than 16 bits", {"placement.tape": "remote", "engine.formats.state.bits": 24}, {}),
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
+    ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
     ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),

@@ -62,8 +62,8 @@ def large_tile(architecture, cell, readout, most, task="classification"):
 
 
 @st.composite
-def steps(draw, architecture, cell, readout, most, task="classification"):
-    """Return a step no larger than `most` in features, hidden, classes and lengths."""
+def steps(draw, architecture, cell, readout, most, task="classification", updates=None):
+    """Return a step no larger than `most` in features, hidden, classes and lengths; with or without updates."""
     layers, longest = draw(st.integers(1, len(most["hidden"]))), max(most["lengths"])
     return random_step(
         architecture,
@@ -77,5 +77,5 @@ def steps(draw, architecture, cell, readout, most, task="classification"):
         readout=readout,
         task=task,
         scale=draw(st.sampled_from([0.02, 0.5, 1.0])),
-        updates=draw(st.booleans()),
+        updates=draw(st.booleans()) if updates is None else updates,
     )

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from plain_cache import PlainCache
+from plain_cache import PlainCache, Slot
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES
+from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES, RETURN_CYCLES
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.memory import IdealDevice
 from deltatrain.accel.modes import MODES
@@ -52,6 +52,7 @@ class Run:
     waits_for: int = 0  # matrices of which not all words have passed
     requests: list[Request] = field(default_factory=list)
     without_room: set[int] = field(default_factory=set)  # cycles in which only room was missing to ask for it
+    first_asked: int = 0
     asked: int = 0
     words: int = 0
     length: int = 0
@@ -61,6 +62,12 @@ class Run:
     turn: tuple[int, int, int] = (0, 0, 0)  # op, turn and piece: arrays take runs that share it abreast, word by word
     abreast: int = 1  # runs that share it
     passed: list[list[int]] = field(default_factory=list)  # `times`, of words that were taken too
+    slot: Slot | None = None  # its line in the cache
+    reads: bool = False  # of that line, to take words or to let them go out
+    fills: bool = False  # that line, with words that are taken
+    steps: int = 0
+    could: int = 0  # the cycle after its last word, for lanes that wait for nothing else
+    nothing: bool = False  # a cycle of the fetch and no more
 
 
 @dataclass
@@ -245,7 +252,8 @@ class NaiveMachine:
         self.words_left = 0
         self.free = 0
         self.cache = PlainCache(program) if program.cache else None
-        self.outs = self.look_from = self.last_asked = self.blocked = 0
+        self.outs = self.look_from = 0
+        self.gone: Counter[int] = Counter()
         self.starved: Counter[str] = Counter()
 
     def run(self) -> int:
@@ -270,6 +278,7 @@ class NaiveMachine:
         for op in self.due.pop(now, []):
             self.done[op] = now
         self.used -= self.releases.pop(now, 0)
+        self.outs += self.gone.pop(now, 0)
         changed = True
         while changed:
             changed = False
@@ -278,7 +287,7 @@ class NaiveMachine:
         while self.posts and self.posts[0][0] == now:
             _, address, size, freed, is_out = self.posts.popleft()
             self.write(now, address, size, None, freed)
-            self.outs += is_out
+            self.gone[now + 1] += is_out
         for name in ("store", "load"):
             unit = self.units[name]
             if unit.op != NO_OP and unit.started == now:
@@ -374,11 +383,12 @@ class NaiveMachine:
         size = sum(request.sizes)
         request.passed = min(request.passed + self.dma.bytes_per_cycle, max(request.passed, request.arrived_bytes(now)))
         words = -(-size // request.word_bytes) if request.passed == size else request.passed // request.word_bytes
-        for _ in range(request.words, words):
+        for number in range(request.words, words):
             if request.taker is None:
                 self.load_words += 1
             else:
                 request.taker.times[-request.taker.waits_for].append(now)
+                request.taker.could = max(request.taker.could, now + request.taker.length - number)
         request.words = words
         if request.passed == size:
             self.reads.popleft()
@@ -433,8 +443,11 @@ class NaiveMachine:
             return self.pieces_of(op)
         if self.is_cached(op):
             return self.looked_up(op)
-        outs = [self.cache.places[run] for run in self.cache.flush()]
-        flushed = [Run(op, size, [[]], [], 0, from_cache=True, out=(at, size, words)) for at, size, words in outs]
+        flushed = []
+        for slot in self.cache.scan():
+            out = (0, 0, 0) if slot is None else self.cache.places[slot.run]
+            run = Run(op, out[1], [[]], [], 0, from_cache=True, out=out, slot=slot, reads=True, nothing=slot is None)
+            flushed.append(run)
         pieces = self.pieces_of(op)
         for run in pieces:
             run.behind = self.cache.gone
@@ -447,7 +460,8 @@ class NaiveMachine:
                 hit, out, behind = self.cache.look_up(op, column, number, written=self.mode[op] in self.writing_modes)
                 address, size, words = self.cache.places[number]
                 run = Run(op, size, [[0] * words * hit], [(address, size)], not hit, length=words)
-                run.from_cache, run.behind = hit, behind
+                run.from_cache, run.behind, run.slot = hit, behind, self.cache.slot
+                run.reads, run.fills = hit or out is not None, not hit or self.mode[op] in self.writing_modes
                 if out is not None:
                     run.out = self.cache.places[out]
                     run.bytes = max(size, run.out[1])
@@ -490,12 +504,16 @@ class NaiveMachine:
                 awaited = [int(self.ops.list_from[op])] + [self.last_writer.get(int(t), NO_OP) for t in tensors]
                 if all(w == NO_OP or w in self.done for w in awaited):
                     self.to_fetch.pop(0)
-                    self.fetching = deque(self.runs_of(op))  # none if nothing fired, which takes this cycle to find
-                    known = max([self.last_asked, *(self.done[w] for w in awaited if w != NO_OP)])
+                    # If nothing fired, it takes a cycle to find that.
+                    self.fetching = deque(self.runs_of(op) or [Run(op, 0, [], [], nothing=True)])
+                    known = max((self.done[w] for w in awaited if w != NO_OP), default=0)
                     self.look_from = known + LOOKUP_CYCLES * (self.cache is not None)
                     if self.writes_back(op):
                         self.last_writer |= {int(t): op for t in tensors if t >= 0}
             if not self.fetching or now < self.look_from or self.outs < self.fetching[0].behind:
+                return
+            if self.fetching[0].nothing:
+                self.fetching.popleft()
                 return
             run, in_flight = self.fetching[0], sum(run.waits_for > 0 for run in self.arrived)
             full = self.used + run.bytes > self.buffer_bytes
@@ -503,16 +521,17 @@ class NaiveMachine:
                 run.without_room.add(now)
             elif run.from_cache:
                 self.used += run.bytes
-                run.asked = self.last_asked = now
+                run.asked = run.first_asked = now
                 self.arrived.append(self.fetching.popleft())
             else:
                 self.used += run.bytes
+                run.first_asked = now
                 words = [self.program.tensors[index].word_bytes for index in self.matrices(run.op)]
                 self.asking = [(*burst, word) for burst, word in zip(run.bursts, words, strict=True)]
         if self.asking:
             run = self.fetching[0]
             self.read(now, *self.asking.pop(0), run)
-            run.asked = self.last_asked = now
+            run.asked = now
             if not self.asking:
                 self.arrived.append(self.fetching.popleft())
 
@@ -524,53 +543,77 @@ class NaiveMachine:
                 self.starved["buffer"] += 1
             elif now < run.asked:
                 self.starved["list"] += 1
-            elif run.from_cache:
+            elif self.cache is not None and (run.from_cache or now >= max(come, run.could - run.length)):
                 self.starved["cache"] += 1
             else:
                 self.starved["memory" if now < come else "port"] += 1
 
     def lanes(self, now: int) -> None:
-        if not self.words_left or not self.arrived or now < self.blocked:
-            return
+        if self.arrived:
+            self.take_abreast(now) if self.cache is None else self.take_step(now)
+
+    def take_abreast(self, now: int) -> None:
+        """Take a word of each run that arrays take together."""
         first, unit = self.arrived[0], self.units["engine"]
         runs = [run for run in itertools.islice(self.arrived, first.abreast) if run.turn == first.turn]
-        if (first.from_cache and now < first.asked + HIT_CYCLES) or len(runs) < first.abreast:
-            # Words of a turn can be taken before all of its runs are asked for, were there no run without its first.
+        if not self.words_left or len(runs) < first.abreast:
             return
-        longest = max(run.length for run in runs)
-        if longest:
-            taking = [run for run in runs if run.words < run.length]
-            if not all(all(run.times) for run in taking):
-                return
-            for run in taking:
-                for times in run.times:
-                    run.passed.append([times.pop(0), longest - run.words])
-                run.words += 1
-            self.words_left -= 1
+        longest, taking = max(run.length for run in runs), [run for run in runs if run.words < run.length]
+        if not all(all(run.times) for run in taking):
+            return
+        for run in taking:
+            for times in run.times:
+                run.passed.append([times.pop(0), longest - run.words])
+            run.words += 1
+        self.words_left -= 1
         if all(run.words == run.length and not run.waits_for for run in runs):
             assert first.op == unit.op
+            # What lanes lacked is what they lacked of the run that held them up longest: by when it lets the last go.
+            held_up = [max((now + left for now, left in run.passed), default=0) for run in runs]
+            self.lacked(runs[held_up.index(max(held_up))], max(self.free, unit.started), now + 1 - longest)
+            self.free = now + 1
             for _ in runs:
-                self.arrived.popleft()
-            self.taken_whole(runs, longest, now + (longest > 0))
+                self.goes_back(self.arrived.popleft(), self.free)
         if not self.words_left:
             unit.ends = self.free
 
-    def taken_whole(self, runs: list[Run], words: int, end: int) -> None:
-        """Let runs be taken whose last word, if they have any, was taken in the cycle before `end`."""
-        # What lanes lacked is what they lacked of the run that held them up longest: by when it lets the last word go.
-        held_up = [max((now + left for now, left in run.passed), default=0) for run in runs]
-        self.lacked(runs[held_up.index(max(held_up))], max(self.free, self.units["engine"].started), end - words)
-        longer = max(0, runs[0].out[2] - runs[0].length) if runs[0].out else 0
-        self.starved["cache"] += longer
-        self.free = self.blocked = end + longer
-        for run in runs:
-            self.goes_back(run)
+    def take_step(self, now: int) -> None:
+        """Take a word of the run in front, let a word of its line go out of the cache, or both."""
+        run, unit = self.arrived[0], self.units["engine"]
+        if not run.steps and not self.may_step(run, now):
+            return
+        if run.out is None or run.steps >= run.out[2] - run.length:
+            if not self.words_left or not all(run.times):
+                return
+            for times in run.times:
+                times.pop(0)
+            self.words_left -= 1
+            run.words += 1
+            if run.fills:
+                run.slot.filled = now
+        run.steps += 1
+        if run.steps == max(run.length, run.out[2] if run.out else 0):
+            self.arrived.popleft()
+            if run.length:
+                assert run.op == unit.op
+                self.lacked(run, max(self.free, unit.started), now + 1 - run.length)
+                self.free = now + 1
+            self.goes_back(run, now + 1)
+        if run.words and not self.words_left:
+            unit.ends = self.free
 
-    def goes_back(self, run: Run) -> None:
-        handed_over = self.free + self.drain[run.op]
+    def may_step(self, run: Run, now: int) -> bool:
+        """Tell whether the first step of a run may be: its line was addressed after what it holds had been written."""
+        written = run.slot.filled + RETURN_CYCLES if run.reads else 0
+        return now >= run.first_asked + HIT_CYCLES and (not run.reads or now > written + 1)
+
+    def goes_back(self, run: Run, end: int) -> None:
+        """Let a run go back, or leave the buffer, whose last step was in the cycle before `end`."""
+        handed_over = end + self.drain[run.op]
         if run.out:
-            self.posts.append((handed_over, *run.out[:2], run.bytes, True))
+            self.posts.append((handed_over, *run.out[:2], run.out[1], True))
+            self.releases[end] += run.bytes - run.out[1]
         elif self.writes_back(run.op):
             self.posts += [(handed_over, *burst, burst[1], False) for burst in run.bursts]
         else:
-            self.releases[self.free] += run.bytes
+            self.releases[end] += run.bytes

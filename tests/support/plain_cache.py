@@ -17,6 +17,7 @@ class Slot:
     run: int
     dirty: bool
     used: tuple[int, ...]
+    filled: int = -1  # the cycle in which the last word was taken that it was to hold
 
 
 class PlainCache:
@@ -40,7 +41,9 @@ class PlainCache:
                     size = len(now) * tensor.word_bytes
                     self.places.append((tensor.address + now[0] * tensor.word_bytes, size, len(now)))
         self.uses = self.gone = 0
-        self.gone_as: dict[int, int] = {}
+        self.gone_of: dict[int, int] = {}
+        self.slot: Slot | None = None  # that of the last run that was looked up
+        self.touched = False
         self.fired: dict[tuple[int, int, int, int], list[int]] = {}
         for op in range(len(program.ops)):
             if MODE_NAMES[program.ops.mode[op]] == "matvec" and PHASES[program.ops.phase[op]] == "FP":
@@ -67,15 +70,17 @@ class PlainCache:
     def look_up(self, op: int, column: int, run: int, *, written: bool) -> tuple[bool, int | None, int]:
         """Return whether a run is there, the dirty one that goes out for it, and how many must have gone out before."""
         slots, used = self.sets[run % len(self.sets)], self.used(op, column)
+        self.touched = True
         for slot in slots:
             if slot.run == run:
-                slot.used, slot.dirty = used, slot.dirty or written
+                self.slot, slot.used, slot.dirty = slot, used, slot.dirty or written
                 return True, None, 0
-        behind, out = self.gone_as.get(run, 0), None
+        behind, out = self.gone_of.get(run % len(self.sets), 0), None
         if len(slots) < self.ways:
-            slots.append(Slot(run, written, used))
+            self.slot = Slot(run, written, used)
+            slots.append(self.slot)
         else:
-            oldest = min(slots, key=lambda slot: slot.used)
+            self.slot = oldest = min(slots, key=lambda slot: slot.used)
             if oldest.dirty:
                 out = oldest.run
                 self.goes(out)
@@ -84,13 +89,20 @@ class PlainCache:
 
     def flush(self) -> list[int]:
         """Return the dirty runs, which go out; nothing is left."""
-        found = [slot.run for slots in self.sets for slot in slots if slot.dirty]
-        for run in found:
-            self.goes(run)
+        return [slot.run for slot in self.scan() if slot is not None]
+
+    def scan(self) -> list[Slot | None]:
+        """Return what each cycle of a flush lets go: a dirty line, or nothing of a set without any."""
+        found: list[Slot | None] = []
         for slots in self.sets:
+            dirty = [slot for slot in slots if slot.dirty]
+            found += dirty or [None] * self.touched
+            for slot in dirty:
+                self.goes(slot.run)
             slots.clear()
+        self.touched = False
         return found
 
     def goes(self, run: int) -> None:
         self.gone += 1
-        self.gone_as[run] = self.gone
+        self.gone_of[run % len(self.sets)] = self.gone

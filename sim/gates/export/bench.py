@@ -124,7 +124,8 @@ def _local_memory(plan: BenchPlan, memory: LocalMemory) -> str:
 
 def _instance(plan: BenchPlan) -> str:
     """Return the tile; every stream out of it is always ready."""
-    ports, outputs = plan.ports, ("identity", "finished", "cycles", "spent") + ("load_is_tape",) * plan.has_tape
+    ports = plan.ports
+    outputs = ("identity", "finished", "cycles", *plan.counters) + ("load_is_tape",) * plan.has_tape
     pins = [".clk(clk)", ".rst(rst)", ".start(start)"] + [".stored(stored)"] * plan.has_tape
     pins += [f".{name}({constant(ports.inputs[name].width, value)})" for name, value in plan.inputs.items()]
     pins += [f".{name}({name if name in outputs else ''})" for name in ports.outputs]
@@ -178,6 +179,8 @@ def _read_files(plan: BenchPlan) -> str:
 def _run(plan: BenchPlan) -> str:
     """Return reset, the filling of the memory of W, tile after tile, and the step."""
     lines = ["repeat (2) begin settle; clock; end", "rst = 0;", _OWN_TILE.format(plan.identity)]
+    if plan.forget_cycles:
+        lines.append(f"repeat ({plan.forget_cycles}) begin settle; clock; end")
     for name in (filled.writes for filled in plan.filled):
         lines.append(f"{name}_asked = {plan.item_count(name)};")
         lines.append(f"while ({name}_next < {name}_asked) begin settle; clock; end")
@@ -203,9 +206,10 @@ def _compare(plan: BenchPlan) -> Iterator[str]:
         )
         yield _compared(str(count), f"{words}_items", f"{name}_after", f"{where}, word")
     checks = [_check("cycles", "cycles", plan.cycles)]
-    for field in plan.counters:
-        part = f"spent[{field.offset + field.width - 1}:{field.offset}]"
-        checks.append(_check(f"spent.{field.name}", part, field.of(plan.spent)))
+    for name, (fields, value) in plan.counters.items():
+        for field in fields:
+            part = f"{name}[{field.offset + field.width - 1}:{field.offset}]"
+            checks.append(_check(f"{name}.{field.name}", part, field.of(value)))
     yield "".join(checks)
 
 

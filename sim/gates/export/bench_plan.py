@@ -91,10 +91,12 @@ class BenchPlan:
         Where in it the tape lies, from the first byte to before the second; the golden model says nothing of it.
     stores
         How many steps of the tape are stored.
-    cycles, spent
-        The tile's outputs of these names when it has finished.
+    cycles
+        The tile's output of this name when it has finished.
     counters
-        The fields of ``spent``.
+        By name of an output that counts: its fields, and what it is then.
+    forget_cycles
+        Cycles from reset to start, if memories must be cleared in them.
     """
 
     ports: Ports
@@ -107,8 +109,8 @@ class BenchPlan:
     tape_bytes: tuple[int, int]
     stores: int
     cycles: int
-    spent: int
-    counters: tuple[Field, ...]
+    counters: Mapping[str, tuple[tuple[Field, ...], int]]
+    forget_cycles: int = 0
 
     def item_count(self, name: str) -> int:
         """Return the size of the array that keeps a stream's items, in or out; an array has at least one."""

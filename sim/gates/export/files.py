@@ -24,6 +24,9 @@ from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["exported"]
 
+COUNTING = ("spent", "looked_up")
+"""Outputs of a tile that count; those that it has."""
+
 README = """\
 The tile of a machine, or its tiles and the exchange between them, in Verilog-2001 (tile.v, module tile, one clock,
 synchronous reset), and one training step for it.
@@ -75,13 +78,14 @@ def exported(
     recording = Recording(engine(fresh.tile, stops=fresh.stops, halts="finished"))
     try:
         ran = fresh.run(recording, lambda share: tell("gates", share))
-        cycles, spent = recording.value("cycles"), recording.value("spent")
+        cycles = recording.value("cycles")
+        counted = {name: recording.value(name) for name in COUNTING if hasattr(fresh.tile, name)}
     finally:
         recording.close()
     for difference in wrong_values(step, ran):
         raise RuntimeError(f"the gates are wrong, please report it: {difference}")
     tell("files", 0.0)
-    return _Files(step, on_gates, recording, cycles, spent).all() | {
+    return _Files(step, on_gates, recording, cycles, counted).all() | {
         "tile.v": text.encode(),
         "parameters.json": (json_text(parameters(step, on_gates, ran, cycles), indent=1) + "\n").encode(),
         "README.txt": README.encode(),
@@ -91,7 +95,9 @@ def exported(
 class _Files:
     """Makes the files that the bench reads, and the bench that reads them."""
 
-    def __init__(self, step: NumberedStep, on_gates: StepOnGates, recording: Recording, cycles: int, spent: int):
+    def __init__(
+        self, step: NumberedStep, on_gates: StepOnGates, recording: Recording, cycles: int, counted: Mapping[str, int]
+    ) -> None:
         self._step, self._engine = step, step.architecture.engine
         self._images = Images(step, on_gates.layout, on_gates.commands)
         self._recording = recording
@@ -111,8 +117,8 @@ class _Files:
             tape_bytes=_place("tape", step.program.remote_bytes),
             stores=len(recording.pulses["stored"]),
             cycles=cycles,
-            spent=spent,
-            counters=tuple(fields_of(tile.spent.shape())),
+            counters={name: (tuple(fields_of(getattr(tile, name).shape())), value) for name, value in counted.items()},
+            forget_cycles=tile.sizes.forget_cycles if tile.sizes.cache else 0,
         )
 
     def all(self) -> dict[str, bytes]:

@@ -1,0 +1,210 @@
+"""The fetch with a column cache: asks off-chip memory for the runs of columns that are not in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import matvec
+from deltatrain.accel.number import NumberFormat
+from deltatrain.rtl.off_chip.cached_words import CachedWords
+from deltatrain.rtl.off_chip.fetch import FetchedMatrix
+from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
+from deltatrain.rtl.off_chip.posts import Posts
+from deltatrain.rtl.off_chip.request import FetchRequest, Matrix
+from deltatrain.rtl.off_chip.run_walk import Run
+from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
+from deltatrain.rtl.off_chip.tags import Tags
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.memory_queue import MemoryQueue
+
+__all__ = ["CachedFetch"]
+
+_MATRIX = {"weights": Matrix.WEIGHTS, "gradients": Matrix.WEIGHT_GRADIENTS}
+
+
+class CachedFetch(Component):
+    """Does what `rtl.off_chip.fetch.Fetch` does, and looks for the segments of all ops but updates in a cache first.
+
+    The life of a segment, as there, with the tags before it is asked for and the lines behind:
+
+    =============== ===================================================================== =============================
+    cycle           what happens                                                          where
+    =============== ===================================================================== =============================
+    s               its op is offered, at the earliest                                    `ops`
+    s + 1           its column is offered; it becomes a segment                           `columns`, `SegmentSplitter`
+    s + 2           its tags are looked up                                                `Tags`
+    s + 5 = t       its op may begin and there is room: it is asked for, or it is there   `_ask`
+    t + 2           its first word may be taken, if that is there                         `CachedWords`
+    x               its last word is taken, and so has gone the line that it replaces     `CachedWords`
+    x + 1           its room is free again, but for what goes out                         `_hold`
+    x + 1 + d       it, or that line, is posted                                           `Posts`
+    w               the memory has taken that, and the room of that is free again         `written`, `_hold`
+    =============== ===================================================================== =============================
+
+    A run of a set waits until the lines that went out of it before are posted; so do all lines before an update.
+
+    Parameters
+    ----------
+    engine, buffer_bytes, weights, gradients
+        As of `rtl.off_chip.fetch.Fetch`.
+    shape
+        Of the cache.
+
+    Attributes
+    ----------
+    ops, columns, may_begin, begins, requests, weights, gradients, matrices
+        As of `rtl.off_chip.fetch.Fetch`.
+    made : In(stream.Signature(word))
+        New words of dW from the lanes; there if dW is off-chip.
+    new_words : Out(stream.Signature(word))
+        Words of dW to be written by requests of ``gradients.posts``; likewise.
+    looked_up : Out(looked_up_layout())
+        Hits, misses and lines that went out so far.
+    """
+
+    def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool, shape: LineShape) -> None:
+        formats, lanes = engine.formats, engine.lanes
+        of_kind = {"weights": (weights, formats.weight), "gradients": (gradients, formats.weight_gradient)}
+        self._formats: dict[str, NumberFormat] = {
+            name: number for name, (fetched, number) in of_kind.items() if fetched
+        }
+        if not self._formats:
+            raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
+        sizes = {name: number.bytes for name, number in self._formats.items()}
+        check_at_least("buffer_bytes", buffer_bytes, 2 * lanes * sum(sizes.values()))
+        self._sizes, self._lanes, self._lane_bytes = sizes, lanes, buffer_bytes // lanes
+        self._depth = {name: self._lane_bytes // size for name, size in sizes.items()}
+        self._delay_cycles = 1 + matvec.drain_cycles(engine)
+        self._shape = shape
+        ports: dict[str, Any] = {
+            "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
+            "columns": In(stream.Signature(unsigned(INDEX_BITS))),
+            "may_begin": In(1),
+            "begins": Out(1),
+            "requests": Out(stream.Signature(FetchRequest())),
+            "looked_up": Out(looked_up_layout()),
+        }
+        for name, number in self._formats.items():
+            ports[name] = Out(FetchedMatrix(word(number.bits, lanes), self._depth[name]))
+        if gradients:
+            words = stream.Signature(word(formats.weight_gradient.bits, lanes))
+            ports |= {"made": In(words), "new_words": Out(words)}
+        super().__init__(ports)
+        self.matrices: dict[str, Any] = {name: getattr(self, name) for name in self._formats}
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect splitter, tags, what is in flight, the words, and the room that segments take."""
+        m = Module()
+        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits)
+        gradient_word_bytes = self._sizes.get("gradients", 0) * self._lanes
+        m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes)
+        connect(m, flipped(self.ops), splitter.ops)
+        connect(m, flipped(self.columns), splitter.columns)
+        connect(m, splitter.segments, tags.segments)
+        most = max(self._depth.values())
+        run = Run(self._shape, most, self._lane_bytes)
+        m.submodules.in_flight = in_flight = MemoryQueue(shape=run, depth=most)
+        m.submodules.words = words = CachedWords(lanes=self._lanes, formats=self._formats, shape=self._shape, run=run)
+        connect(m, in_flight.o, words.runs)
+        m.d.comb += self.looked_up.eq(tags.looked_up)
+        self._connect_words(m, words)
+        free, wanted, gone = (
+            Signal(range(self._lane_bytes + 1)),
+            Signal(range(self._lane_bytes + 1)),
+            Signal(COUNT_BITS),
+        )
+        self._ask(m, tags, in_flight, free, wanted, gone)
+        self._post(m, tags, in_flight, words, gone)
+        self._hold(m, in_flight, words, free, wanted)
+        return m
+
+    def _connect_words(self, m: Module, words: CachedWords) -> None:
+        """Buffer what comes; let the lanes have what they take, and the memory what is handed out."""
+        for name, matrix in self.matrices.items():
+            shape = word(self._formats[name].bits, self._lanes)
+            m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
+            connect(m, flipped(matrix.words), queue.i)
+            connect(m, queue.o, getattr(words, f"come_{name}"))
+            connect(m, getattr(words, f"lane_{name}"), flipped(matrix.lane_words))
+        if "gradients" in self._formats:
+            connect(m, flipped(self.made), words.made)
+            connect(m, words.new_words, flipped(self.new_words))
+
+    def _ask(self, m: Module, tags: Tags, in_flight: MemoryQueue, free: Signal, wanted: Signal, gone: Signal) -> None:
+        """Ask for W, then dW, of the next segment that is not there, once its op may begin and there is room."""
+        found, request = tags.found.payload, self.requests.payload
+        segment, run = found.segment, in_flight.i.payload
+        second, now, passes, may, asks = Signal(), Signal(), Signal(), Signal(), Signal()
+        weights, both = Signal(), segment.weights & segment.gradients & ~found.flushed
+        held, out = Signal.like(wanted), Signal.like(wanted)
+        addresses = {
+            name: segment[f"{name}_address"] + segment.first_word * (size * self._lanes)
+            for name, size in self._sizes.items()
+        }
+        m.d.comb += [
+            now.eq(tags.found.valid & ~second & (self.may_begin | ~segment.begins)),
+            passes.eq(now & (segment.empty | found.skips)),
+            held.eq(Mux(found.flushed, 0, segment.words * self._size(segment))),
+            out.eq(Mux(found.goes_out, found.out.words * self._sizes.get("gradients", 0), 0)),
+            wanted.eq(Mux(out > held, out, held)),
+            may.eq(now & ~passes & (wanted <= free) & (gone >= found.behind)),
+            asks.eq(~found.hit & ~found.flushed),
+            weights.eq(segment.weights & ~second),
+            self.requests.valid.eq(second | (may & asks)),
+            request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
+            request.request.words.eq(segment.words),
+            request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
+            in_flight.i.valid.eq(may & (~asks | self.requests.ready)),
+            self.begins.eq(segment.begins & (passes | in_flight.i.valid)),
+            tags.found.ready.eq(passes | (second & self.requests.ready) | (in_flight.i.valid & ~(asks & both))),
+            run.words.eq(Mux(found.flushed, 0, segment.words)),
+            run.out_words.eq(Mux(found.goes_out, found.out.words, 0)),
+            *(run[name].eq(segment[name]) for name in ("weights", "gradients", "cached")),
+            run.writes_back.eq(segment.writes_back & ~found.flushed),
+            run.hit.eq(found.hit),
+            run.slot.eq(found.slot),
+            run.returned.eq(Mux(run.writes_back, 0, wanted - out)),
+        ]
+        with m.If(second):
+            m.d.sync += second.eq(~self.requests.ready)
+        with m.Elif(in_flight.i.valid):
+            m.d.sync += second.eq(asks & both)
+
+    def _post(self, m: Module, tags: Tags, in_flight: MemoryQueue, words: CachedWords, gone: Signal) -> None:
+        """Post each segment that is written back, and each line that goes out; count those of dW as `gone`."""
+        found, asked = tags.found.payload, self.requests.valid & self.requests.ready
+        for name in self._formats:
+            posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
+            m.submodules[f"{name}_posts"] = posts
+            connect(m, posts.requests, flipped(self.matrices[name].posts))
+            back = asked & found.segment.writes_back & (self.requests.payload.matrix == _MATRIX[name])
+            goes_out = (name == "gradients") & in_flight.i.valid & found.goes_out
+            ends_out = (name == "gradients") & (words.ended.out_words != 0)
+            m.d.comb += [
+                posts.segments.valid.eq(back | goes_out),
+                posts.segments.payload.eq(Mux(goes_out, found.out, self.requests.payload.request)),
+                posts.taken.eq(words.ends & ((words.ended.writes_back & words.ended[name]) | ends_out)),
+            ]
+        if "gradients" in self._formats:
+            posted = self.matrices["gradients"].posts
+            m.d.sync += gone.eq(gone + (posted.valid & posted.ready))
+
+    def _hold(self, m: Module, in_flight: MemoryQueue, words: CachedWords, free: Signal, wanted: Signal) -> None:
+        """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
+        before = Signal.like(free, init=self._lane_bytes)
+        written = [self.matrices[name].written * size for name, size in self._sizes.items()]
+        returned = Mux(words.ends, words.ended.returned, 0)
+        m.d.comb += free.eq(sum(written, start=before))
+        m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
+
+    def _size(self, segment: data.View) -> Value:
+        """Return the bytes of each lane that one word of each matrix of `segment` takes."""
+        sizes = [Mux(segment[name], size, 0) for name, size in self._sizes.items()]
+        return sum(sizes[1:], start=sizes[0])

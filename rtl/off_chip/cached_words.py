@@ -1,0 +1,216 @@
+"""Words on their way to the lanes, from off-chip memory or from the column cache, and on their way into the cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from deltatrain.accel.column_cache import RETURN_CYCLES
+from deltatrain.accel.number import NumberFormat
+from deltatrain.rtl.off_chip.line_rows import LineRows
+from deltatrain.rtl.off_chip.run_walk import Run, RunWalk, Step
+from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.line_shape import LineShape
+
+__all__ = ["CachedWords"]
+
+_MOST_MADE = 15
+"""Words of dW that steps have been addressed for and the lanes have not handed out: two steps, and what the lanes
+reserve room for, are fewer."""
+
+
+class _Fill(data.StructLayout):
+    """A word on its way into the cache: whether there is one, of which kind, and its place."""
+
+    def __init__(self, run: Run, step: Step) -> None:
+        named = dict(step)
+        places = {"slot": dict(run)["slot"].shape, "row": named["row"].shape, "part": named["part"].shape}
+        super().__init__({"fills": 1, "gradients": 1, **places})
+
+
+class CachedWords(Component):
+    """Offers the lanes their words, one a cycle, and works on the memory of lines in the order of the lanes.
+
+    A step of a run (`rtl.off_chip.run_walk`) takes this way:
+
+        cycle  a                   b = a + 1              x                      x + `RETURN_CYCLES`
+               the memory is       its word is offered;   its word is taken;     the word is written, or the new one
+               addressed, if the   one from off-chip may  that of the line that  of dW that the lanes made of it
+               line is read        be waited for          goes out handed over
+
+    Two steps may wait between a and x. Every word is written as long after it is taken as the lanes need for a new word
+    of dW, so that never two are written at once. A run that reads a line waits in a until all that was taken for that
+    line is written. One of dW also waits for what the lanes make of ops that pass the cache by: that has gone out by
+    then, and what the lanes hand out is the cache's.
+
+    Parameters
+    ----------
+    lanes, formats
+        P, and the format of the values of each kind that is off-chip, by name.
+    shape
+        Of the cache.
+    run
+        Shape of a run.
+
+    Attributes
+    ----------
+    runs : In(stream.Signature(Run))
+        What is in flight, in order.
+    come_weights, come_gradients : In(stream.Signature(word))
+        Words of W, of dW from off-chip memory; there if such matrices are.
+    lane_weights, lane_gradients : Out(stream.Signature(word))
+        The words of all runs, for the lanes; likewise.
+    made : In(stream.Signature(word))
+        Words of dW that the lanes hand out; there if dW is off-chip.
+    new_words : Out(stream.Signature(word))
+        Those that are not cached, and the words of lines that go out; likewise.
+    ends : Out(1)
+        The last step of a run ends in this cycle.
+    ended : Out(Run)
+        That run.
+    """
+
+    def __init__(self, *, lanes: int, formats: dict[str, NumberFormat], shape: LineShape, run: Run) -> None:
+        self._formats, self._run = formats, run
+        self._rows = LineRows.of(lanes, formats, shape)
+        self._step = Step(run, self._rows)
+        self._writes = "gradients" in formats
+        words = {name: stream.Signature(word(number.bits, lanes)) for name, number in formats.items()}
+        ports: dict[str, Any] = {"runs": In(stream.Signature(run)), "ends": Out(1), "ended": Out(run)}
+        for name, port in words.items():
+            ports |= {f"come_{name}": In(port), f"lane_{name}": Out(port)}
+        if self._writes:
+            ports |= {"made": In(words["gradients"]), "new_words": Out(words["gradients"])}
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the walk through runs, the two steps that wait, and the memory."""
+        m = Module()
+        rows = self._rows
+        m.submodules.walk = walk = RunWalk(self._run, rows)
+        m.submodules.lines = lines = Memory(shape=unsigned(rows.row_bits), depth=max(rows.depth, 2), init=[])
+        read, write = lines.read_port(), lines.write_port(granularity=rows.part_bits)
+        connect(m, flipped(self.runs), walk.runs)
+        step, row, there, taken = Signal(self._step), Signal(rows.row_bits), Signal(), Signal()
+        has_room, slots = self._wait(m, walk, read, (step, row, there, taken))
+        fills = self._fill(m, step, taken)
+        words = self._offer(m, step, row, there, taken, fills[-1])
+        self._write(m, write, words, fills[-1])
+        slots += [(fill.fills, fill.slot) for fill in fills]
+        unwritten, owed = Signal(len(slots)), Signal()
+        m.d.comb += [
+            *(unwritten[n].eq(fills & (slot == walk.step.run.slot)) for n, (fills, slot) in enumerate(slots)),
+            walk.goes.eq(walk.valid & has_room & ~(walk.first & ((walk.reads_line & unwritten.any()) | owed))),
+        ]
+        if self._writes:
+            self._owe(m, walk, owed, fills[-1])
+        return m
+
+    def _wait(
+        self, m: Module, walk: RunWalk, read: ReadPort, offered: tuple[Any, Signal, Signal, Signal]
+    ) -> tuple[Value, list[tuple[Value, Value]]]:
+        """Let steps follow the answers of the memory, as in `rtl.parts.read_buffer`.
+
+        Return whether there is room, and of both places whether the step there fills a line, and which.
+        """
+        step, row, there, taken = offered
+        in_memory, beside = Signal(), Signal()
+        younger, older, older_row = Signal.like(step), Signal.like(step), Signal.like(row)
+        m.d.comb += [
+            read.addr.eq(walk.read_row),
+            read.en.eq(walk.goes & walk.reads),
+            there.eq(in_memory | beside),
+            step.eq(Mux(beside, older, younger)),
+            row.eq(Mux(beside, older_row, read.data)),
+        ]
+        m.d.sync += [
+            in_memory.eq(walk.goes | (in_memory & (beside | ~taken))),
+            beside.eq((beside | (in_memory & walk.goes)) & ~taken),
+        ]
+        with m.If(walk.goes):
+            m.d.sync += younger.eq(walk.step)
+        with m.If(~beside):
+            m.d.sync += [older.eq(younger), older_row.eq(read.data)]
+        places = [(in_memory & _fills(younger), younger.run.slot), (beside & _fills(older), older.run.slot)]
+        return ~(in_memory & beside), places
+
+    def _fill(self, m: Module, step: data.View, taken: Signal) -> list[data.View]:
+        """Return what was taken in each of the last cycles and is to be written in the cache, the oldest last."""
+        fill = Signal(_Fill(self._run, self._step))
+        m.d.comb += [
+            fill.fills.eq(taken & _fills(step)),
+            fill.gradients.eq(step.run.gradients),
+            fill.slot.eq(step.run.slot),
+            fill.row.eq(step.row),
+            fill.part.eq(step.part),
+        ]
+        found = []
+        for _ in range(RETURN_CYCLES):
+            fill = delayed(m, fill, 1)
+            found.append(fill)
+        return found
+
+    def _offer(
+        self, m: Module, step: data.View, row: Signal, there: Signal, taken: Signal, writes: data.View
+    ) -> dict[str, Signal]:
+        """Offer the lanes the words of a step, and hand out the word of a line; return the words."""
+        run, words, takes, may_hand_out = step.run, {}, {}, Signal(init=1)
+        for name, number in self._formats.items():
+            comes, lane = getattr(self, f"come_{name}"), getattr(self, f"lane_{name}")
+            words[name] = Signal(number.bits * self._rows.lanes, name=f"{name}_word")
+            wanted = there & step.takes & run[name] & may_hand_out
+            m.d.comb += [
+                words[name].eq(Mux(run.hit, self._rows.word(name, row, step.part), Value.cast(comes.payload))),
+                Value.cast(lane.payload).eq(words[name]),
+                lane.valid.eq(wanted & (run.hit | comes.valid)),
+                comes.ready.eq(wanted & ~run.hit & lane.ready),
+            ]
+            takes[name] = lane.valid & lane.ready
+        alone = there & ~step.takes & may_hand_out
+        m.d.comb += [
+            taken.eq(Mux(run.weights, takes.get("weights", 0), takes.get("gradients", 0)) | alone),
+            self.ends.eq(taken & step.last),
+            self.ended.eq(run),
+        ]
+        if self._writes:
+            made_goes = self.made.valid & ~(writes.fills & writes.gradients)
+            hands_out = there & step.hands_out
+            line_word = self._rows.word("gradients", row, Value.cast(0))
+            m.d.comb += [
+                may_hand_out.eq(~step.hands_out | (self.new_words.ready & ~made_goes)),
+                self.new_words.valid.eq(made_goes | (hands_out & taken)),
+                Value.cast(self.new_words.payload).eq(Mux(made_goes, Value.cast(self.made.payload), line_word)),
+                self.made.ready.eq(self.new_words.ready | (writes.fills & writes.gradients)),
+            ]
+        else:
+            m.d.comb += may_hand_out.eq(1)
+        return words
+
+    def _write(self, m: Module, write: WritePort, words: dict[str, Signal], fill: data.View) -> None:
+        """Write what was taken `RETURN_CYCLES` ago, or what the lanes have made of it."""
+        m.d.comb += write.addr.eq(fill.row)
+        for name, found in words.items():
+            kept = Value.cast(self.made.payload) if name == "gradients" else delayed(m, found, RETURN_CYCLES)
+            with m.If(fill.fills & (fill.gradients == (name == "gradients"))):
+                m.d.comb += [
+                    write.en.eq(self._rows.enables(name, fill.part)),
+                    write.data.eq(self._rows.row(name, kept)),
+                ]
+
+    def _owe(self, m: Module, walk: RunWalk, owed: Signal, writes: data.View) -> None:
+        """Say whether the lanes have not handed out all of ops that pass the cache by, and a run of dW must wait."""
+        made, run = Signal(range(_MOST_MADE + 1)), walk.step.run
+        begins = walk.goes & walk.step.takes & run.gradients & ~run.cached
+        ends = self.made.valid & self.made.ready & ~(writes.fills & writes.gradients)
+        m.d.sync += made.eq(made + begins - ends)
+        m.d.comb += owed.eq(run.cached & run.gradients & (made != 0))
+
+
+def _fills(step: data.View) -> Value:
+    """Return whether the word that is taken in a step is written to the cache: all but a word of W that was there."""
+    return step.takes & step.run.cached & (~step.run.hit | step.run.gradients)

@@ -1,0 +1,86 @@
+"""How the lines of the column cache lie in a memory: rows of a word, or of several where one kind's are narrower."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.utils import ceil_log2
+
+from deltatrain.accel.number import NumberFormat
+from deltatrain.rtl.parts.line_shape import LineShape
+
+__all__ = ["LineRows"]
+
+
+class LineRows(NamedTuple):
+    """The rows of the lines of a cache, of words of W, of dW, or of both.
+
+    Attributes
+    ----------
+    lanes
+        P.
+    formats
+        Of a value of each kind that is cached, by name.
+    line_rows
+        Rows of a line.
+    parts
+        Words of each kind in a row, a power of two.
+    part_bits
+        Bits of a part of a row; the words of the kind with more parts fit one.
+    depth
+        Rows in all.
+    """
+
+    lanes: int
+    formats: dict[str, NumberFormat]
+    line_rows: int
+    parts: dict[str, int]
+    part_bits: int
+    depth: int
+
+    @classmethod
+    def of(cls, lanes: int, formats: dict[str, NumberFormat], shape: LineShape) -> LineRows:
+        """Return the rows of a cache."""
+        bits = {name: number.bits * lanes for name, number in formats.items()}
+        narrow, wide = min(bits.values()), max(bits.values())
+        most = 1 << ((wide // narrow).bit_length() - 1)
+        parts = {name: most if size == narrow else 1 for name, size in bits.items()}
+        words = {name: shape.line_bytes // (number.bytes * lanes) for name, number in formats.items()}
+        line_rows = max(-(-words[name] // parts[name]) for name in formats)
+        return cls(lanes, formats, line_rows, parts, -(-wide // most), shape.slots * line_rows)
+
+    @property
+    def row_parts(self) -> int:
+        """Parts of a row."""
+        return max(self.parts.values())
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row."""
+        return self.row_parts * self.part_bits
+
+    def place(self, kind: str, slot: Value, number: Value) -> tuple[Value, Value]:
+        """Return row and part of a word of a line, given its number in that."""
+        shift = ceil_log2(self.parts[kind])
+        return slot * self.line_rows + (number >> shift), number[:shift] if shift else Const(0)
+
+    def word(self, kind: str, row: Value, part: Value) -> Value:
+        """Return a word of a row."""
+        bits, found = self.formats[kind].bits * self.lanes, Value.cast(0)
+        for number in range(self.parts[kind]):
+            kept = row[number * self.part_bits : number * self.part_bits + bits]
+            found = found | (Mux(part == number, kept, 0) if self.parts[kind] > 1 else kept)
+        return found
+
+    def row(self, kind: str, word: Value) -> Value:
+        """Return a row with a word in every part that it may take."""
+        bits = self.row_bits // self.parts[kind]
+        padded = Cat(word, Const(0, bits - len(word))) if bits > len(word) else word
+        return padded.replicate(self.parts[kind])
+
+    def enables(self, kind: str, part: Value) -> Value:
+        """Return which parts of a row a word takes, a bit for each."""
+        if self.parts[kind] == 1:
+            return Const(-1, self.row_parts)
+        return Cat(part == number for number in range(self.row_parts))

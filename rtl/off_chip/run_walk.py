@@ -1,0 +1,163 @@
+"""Segments in flight become steps: in each the lanes take a word, or a word of a line goes out, or both."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.rtl.off_chip.line_rows import LineRows
+from deltatrain.rtl.parts.line_shape import LineShape
+
+__all__ = ["Run", "RunWalk", "Step"]
+
+
+class Run(data.StructLayout):
+    """A segment in flight, or a line that goes out before an op.
+
+    Parameters
+    ----------
+    shape
+        Of the cache.
+    most_words, lane_bytes
+        The longest segment there may be; bytes of each lane that the buffer holds.
+
+    Members
+    -------
+    words : range
+        Words of each matrix; 0 for a line that goes out before an op.
+    out_words : range
+        Words of the line that goes out; 0 if none does.
+    weights, gradients, cached, writes_back : unsigned(1)
+        Of its op.
+    hit : unsigned(1)
+        Its words are in the cache.
+    slot : range
+        Its line.
+    returned : range
+        Bytes of each lane that are free when its last word is taken.
+    """
+
+    def __init__(self, shape: LineShape, most_words: int, lane_bytes: int) -> None:
+        super().__init__(
+            {
+                **dict.fromkeys(("words", "out_words"), range(most_words + 1)),
+                **dict.fromkeys(("weights", "gradients", "cached", "writes_back", "hit"), 1),
+                "slot": range(shape.slots),
+                "returned": range(lane_bytes + 1),
+            }
+        )
+
+
+class Step(data.StructLayout):
+    """A step of a run.
+
+    Members
+    -------
+    run : Run
+        Its run.
+    takes, hands_out, last : unsigned(1)
+        Whether a word of the run is taken; whether one of the line goes out; whether it is the last of its run.
+    row, part : range
+        Where the word that is taken has its place in the cache.
+    """
+
+    def __init__(self, run: Run, rows: LineRows) -> None:
+        super().__init__(
+            {
+                "run": run,
+                **dict.fromkeys(("takes", "hands_out", "last"), 1),
+                "row": range(max(rows.depth, 2)),
+                "part": range(max(rows.row_parts, 2)),
+            }
+        )
+
+
+class RunWalk(Component):
+    """Offers the steps of each run: as many as the longer of it and the line that goes out for it has words.
+
+    Words of the line go out in the first steps, words of the run are taken in the last: the lanes wait for what there
+    is more of the line, and a run ends with its last word. No word is so written before the one that it replaces is
+    read.
+
+    Parameters
+    ----------
+    run
+        Shape of a run.
+    rows
+        How lines lie in their memory.
+
+    Attributes
+    ----------
+    runs : In(stream.Signature(Run))
+        The runs.
+    valid : Out(1)
+        There is a step.
+    step : Out(Step)
+        The step.
+    reads, reads_line, first : Out(1)
+        Whether it reads its line; whether any step of its run does; whether it is the first of its run.
+    read_row : Out(range)
+        Which row.
+    goes : In(1)
+        The next step may follow.
+    """
+
+    def __init__(self, run: Run, rows: LineRows) -> None:
+        self._run, self._rows = run, rows
+        step = Step(run, rows)
+        super().__init__(
+            {
+                "runs": In(stream.Signature(run)),
+                "valid": Out(1),
+                "step": Out(step),
+                "reads": Out(1),
+                "reads_line": Out(1),
+                "first": Out(1),
+                "read_row": Out(dict(step)["row"].shape),
+                "goes": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Count the steps of the run in front."""
+        m = Module()
+        run, step = Signal(self._run), self.step
+        number, longest, begins, within = (
+            Signal.like(run.words, name=name) for name in ("number", "longest", "begins", "within")
+        )
+        m.d.comb += [
+            longest.eq(Mux(run.out_words > run.words, run.out_words, run.words)),
+            begins.eq(longest - run.words),
+            within.eq(number - begins),
+            step.run.eq(run),
+            step.takes.eq(number >= begins),
+            step.hands_out.eq(number < run.out_words),
+            step.last.eq(number + 1 == longest),
+            self.first.eq(number == 0),
+            self.reads.eq((run.hit & step.takes) | step.hands_out),
+            self.reads_line.eq(run.hit | (run.out_words != 0)),
+            self.runs.ready.eq(~self.valid | (self.goes & step.last)),
+        ]
+        places = {name: self._rows.place(name, run.slot, within) for name in self._rows.formats}
+        m.d.comb += [
+            step.row.eq(_of_kind(run, {name: row for name, (row, _) in places.items()})),
+            step.part.eq(_of_kind(run, {name: part for name, (_, part) in places.items()})),
+            self.read_row.eq(step.row),
+        ]
+        if "gradients" in self._rows.formats:  # a line that goes out is of dW
+            with m.If(step.hands_out):
+                m.d.comb += self.read_row.eq(self._rows.place("gradients", run.slot, number)[0])
+        with m.If(self.goes):
+            m.d.sync += number.eq(Mux(step.last, 0, number + 1))
+        with m.If(self.runs.ready):
+            m.d.sync += [run.eq(self.runs.payload), self.valid.eq(self.runs.valid)]
+        return m
+
+
+def _of_kind(run: data.View, values: dict[str, Value]) -> Value:
+    """Return the value of the kind of matrix that a run is of."""
+    found = Value.cast(0)
+    for name, value in values.items():
+        found = found | Mux(run[name], value, 0)
+    return found

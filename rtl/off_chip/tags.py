@@ -1,0 +1,284 @@
+"""The tags of the column cache: which runs of columns are in it, and which lines go out."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.wiring import Component, In, Out
+
+from deltatrain.accel.op_table import PHASES
+from deltatrain.rtl.off_chip.found import COUNT_BITS, Found, looked_up_layout
+from deltatrain.rtl.off_chip.request import Request
+from deltatrain.rtl.off_chip.segment_splitter import Segment
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.line_shape import LineShape
+
+__all__ = ["Tags", "divided"]
+
+
+class _Way(data.StructLayout):
+    """A line: whether there is a run, whether that was written, which of its set's it is, how long it was not used.
+
+    Lines with runs have the ages 0, 1, ... in their set; the oldest of a full one goes first.
+    """
+
+    def __init__(self, shape: LineShape) -> None:
+        super().__init__({"valid": 1, "dirty": 1, "tag": unsigned(shape.tag_bits), "age": range(max(shape.ways, 2))})
+
+
+class Tags(Component):
+    """Looks segments up in their order, one a cycle; lets dirty lines go out before an op that passes the cache by.
+
+        cycle  s                    s + 1            s + 2                   s + 3
+               segment offered; its its set is read  its set is there: hit   it is offered, with where the
+               number is divided                     or line is known, and   line goes that goes out for it
+               by that of the sets                   the set is written
+
+    What hits depends on the segments alone, and not on when they are taken. The oldest lines of a set go first (the
+    policy "lru"). Beside its lines a set has the number of the line that went out of it last: a run that comes back may
+    not be asked for before it was posted, so a run that is not there waits for all that went out of its set.
+    Segments of dW that are written back past the cache are counted as lines, as they are posted in their turn.
+
+    If anything was looked up since, an op that passes the cache by gives up all lines first, set after set: a cycle for
+    each that is dirty, and one for a set without any.
+
+    After a reset the sets are cleared, one a cycle; nothing may be looked up before that.
+
+    Parameters
+    ----------
+    shape
+        Of the cache.
+    gradient_word_bytes
+        Bytes of a word of dW. 0 if dW is not off-chip: nobody writes what is cached then, and no line goes out.
+
+    Attributes
+    ----------
+    segments : In(stream.Signature(Segment))
+        The segments.
+    found : Out(stream.Signature(Found))
+        The same, and what goes out before them.
+    looked_up : Out(looked_up_layout())
+        Hits, misses and lines that went out so far.
+    """
+
+    def __init__(self, *, shape: LineShape, gradient_word_bytes: int) -> None:
+        for name in ("sets", "ways", "runs"):
+            check_at_least(name, getattr(shape, name), 1)
+        self._shape, self._gradient_word_bytes = shape, gradient_word_bytes
+        self._row = data.StructLayout(
+            {"ways": data.ArrayLayout(_Way(shape), shape.ways), "last_out": unsigned(COUNT_BITS)}
+        )
+        super().__init__(
+            {
+                "segments": In(stream.Signature(Segment(shape.run_bits))),
+                "found": Out(stream.Signature(Found(shape))),
+                "looked_up": Out(looked_up_layout()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the stages, the memory of the sets and that of the places of lines."""
+        m = Module()
+        m.submodules.rows = rows = Memory(shape=self._row, depth=max(self._shape.sets, 2), init=[])
+        write = rows.write_port()
+        read = rows.read_port(transparent_for=(write,))
+        number = range(max(self._shape.sets, 2))
+        # What is known of the segment whose set is there.
+        now = SimpleNamespace(
+            valid=Signal(name="is_there"),
+            segment=Signal(Segment(self._shape.run_bits), name="segment"),
+            tag=Signal(self._shape.tag_bits, name="tag"),
+            set=Signal(number, name="set_number"),
+            row=read.data,
+            free=Signal(name="free"),  # what is offered next may go
+            scans=Signal(name="scans"),  # a set is given up
+            looks=Signal(name="looks"),  # the segment is looked up
+            out=Signal(self._shape.ways, name="out"),  # which line of the set goes out
+        )
+        cached = now.valid & now.segment.cached & ~now.segment.empty
+        m.d.comb += [
+            now.free.eq(~self.found.valid | self.found.ready),
+            now.looks.eq(cached & now.free),
+        ]
+        set_ends = self._scan(m, now)
+        self._come(m, read, now, set_ends)
+        hit, chosen, ways = self._choose(m, now)
+        goes_out, issued = Signal(), Signal(COUNT_BITS)
+        victims = chosen & _bits(now.row, "dirty")
+        m.d.comb += goes_out.eq(Mux(now.scans, now.out.any(), cached & ~hit & victims.any()))
+        slot = self._slot(m, now, Mux(now.scans, now.out, chosen))
+        self._offer(m, now, hit, goes_out, slot, issued)
+        self._place(m, now, hit, slot)
+        self._count(m, now, hit, goes_out, issued)
+        # A line that goes out now is the next to be issued.
+        m.d.comb += [
+            write.addr.eq(now.set),
+            write.en.eq(now.looks | set_ends),
+            write.data.last_out.eq(Mux(goes_out, issued + 1, now.row.last_out)),
+            *(write.data.ways[way].eq(line) for way, line in enumerate(ways)),
+        ]
+        with m.If(now.scans):
+            m.d.comb += Value.cast(write.data).eq(0)
+        cleared = Signal(range(self._shape.sets + 1))
+        with m.If(cleared != self._shape.sets):
+            m.d.comb += [write.addr.eq(cleared), write.en.eq(1), Value.cast(write.data).eq(0)]
+            m.d.sync += cleared.eq(cleared + 1)
+        return m
+
+    # --- the first two stages
+
+    def _come(self, m: Module, read: ReadPort, now: SimpleNamespace, set_ends: Signal) -> None:
+        """Divide the number of a segment's run, and read its set; of an op that passes the cache by the first."""
+        valid, segment, tag = Signal(), Signal.like(now.segment), Signal.like(now.tag)
+        goes, comes, number = Signal(), Signal(), Signal.like(now.set)
+        m.d.comb += [
+            goes.eq(~now.valid | (now.free & ~now.scans)),
+            comes.eq(~valid | goes),
+            self.segments.ready.eq(comes),
+            number.eq(Mux(segment.cached, segment.line - tag * self._shape.sets, 0)),
+            read.addr.eq(Mux(set_ends, now.set + 1, number)),
+            read.en.eq((goes & valid) | set_ends),
+        ]
+        with m.If(comes):
+            m.d.sync += [
+                valid.eq(self.segments.valid),
+                segment.eq(self.segments.payload),
+                tag.eq(divided(self.segments.payload.line, self._shape)),
+            ]
+        with m.If(goes):
+            m.d.sync += [now.valid.eq(valid), now.segment.eq(segment), now.tag.eq(tag), now.set.eq(number)]
+
+    # --- the third: an op that passes the cache by
+
+    def _scan(self, m: Module, now: SimpleNamespace) -> Signal:
+        """Give up sets before the op, if anything was looked up; return whether one is done in this cycle."""
+        touched, sent, left, set_ends = Signal(), Signal.like(now.out), Signal.like(now.out), Signal()
+        lowest = Signal.like(now.out)
+        m.d.comb += [
+            now.scans.eq(now.valid & ~now.segment.cached & ~now.segment.empty & touched),
+            left.eq(_bits(now.row, "valid") & _bits(now.row, "dirty") & ~sent),
+            lowest.eq(left & (~left + 1)),
+            now.out.eq(lowest),
+            set_ends.eq(now.scans & now.free & (left == lowest)),
+        ]
+        with m.If(now.looks):
+            m.d.sync += touched.eq(1)
+        with m.If(now.scans & now.free):
+            m.d.sync += [sent.eq(sent | lowest), now.segment.begins.eq(0)]
+        with m.If(set_ends):
+            m.d.sync += [sent.eq(0), now.set.eq(now.set + 1)]
+            with m.If(now.set == self._shape.sets - 1):
+                m.d.sync += touched.eq(0)
+        return set_ends
+
+    # --- the third: a segment
+
+    def _choose(self, m: Module, now: SimpleNamespace) -> tuple[Signal, Signal, list[data.View]]:
+        """Return whether the run is there, which line it has, a bit for each of the set, and what these become."""
+        ways, oldest = range(self._shape.ways), self._shape.ways - 1
+        match, valid, last = (Signal(self._shape.ways, name=name) for name in ("match", "has_run", "is_last"))
+        hit, chosen, age = Signal(), Signal(self._shape.ways), Signal(range(max(self._shape.ways, 2)))
+        m.d.comb += [
+            valid.eq(_bits(now.row, "valid")),
+            match.eq(Cat(now.row.ways[way].tag == now.tag for way in ways) & valid),
+            last.eq(Cat(now.row.ways[way].age == oldest for way in ways)),
+            hit.eq(match.any()),
+            chosen.eq(Mux(hit, match, Mux(valid.all(), last, ~valid & (valid + 1)))),
+            # Lines that were used since the run was grow older; if it was not there, all.
+            age.eq(Mux(hit, _one_of(match, [now.row.ways[way].age for way in ways]), oldest)),
+        ]
+        became = [Signal(_Way(self._shape), name=f"line_{way}") for way in ways]
+        for way, new in enumerate(became):
+            old = now.row.ways[way]
+            m.d.comb += [new.eq(old), new.age.eq(old.age + (old.age < age))]
+            with m.If(chosen[way]):
+                m.d.comb += [
+                    new.valid.eq(1),
+                    new.dirty.eq((old.dirty & hit) | now.segment.gradients),
+                    new.tag.eq(now.tag),
+                    new.age.eq(0),
+                ]
+        return hit, chosen, became
+
+    def _slot(self, m: Module, now: SimpleNamespace, line: Value) -> Signal:
+        """Return the number among all lines of one of the set, given as a bit for each."""
+        slot = Signal(range(self._shape.slots))
+        within = _one_of(line, list(range(self._shape.ways)))
+        m.d.comb += slot.eq(now.set * self._shape.ways + within)
+        return slot
+
+    def _offer(
+        self, m: Module, now: SimpleNamespace, hit: Signal, goes_out: Signal, slot: Signal, issued: Signal
+    ) -> None:
+        """Offer what was found, in the cycle after; what passes the cache by is behind all lines that went out."""
+        found, cached, newest = self.found.payload, now.segment.cached, Signal.like(issued)
+        with m.If(goes_out & now.free):
+            m.d.sync += newest.eq(issued + 1)
+        with m.If(now.free):
+            m.d.sync += [
+                self.found.valid.eq(now.valid),
+                found.segment.eq(now.segment),
+                found.hit.eq(cached & hit),
+                found.skips.eq(now.scans & ~goes_out),
+                found.flushed.eq(now.scans & goes_out),
+                found.goes_out.eq(goes_out),
+                found.slot.eq(slot),
+                found.behind.eq(Mux(cached, Mux(hit, 0, now.row.last_out), Mux(now.scans, 0, newest))),
+            ]
+
+    def _place(self, m: Module, now: SimpleNamespace, hit: Signal, slot: Signal) -> None:
+        """Keep where each line of dW goes, and read it for the one that goes out: its place is taken afterwards."""
+        if not self._gradient_word_bytes:
+            return
+        m.submodules.places = places = Memory(shape=Request(), depth=max(self._shape.slots, 2), init=[])
+        read, write, segment = places.read_port(), places.write_port(), now.segment
+        m.d.comb += [
+            read.addr.eq(slot),
+            read.en.eq(now.free),
+            write.addr.eq(slot),
+            write.en.eq(now.looks & ~hit & segment.gradients),
+            write.data.address.eq(segment.gradients_address + segment.first_word * self._gradient_word_bytes),
+            write.data.words.eq(segment.words),
+            self.found.payload.out.eq(read.data),
+        ]
+
+    def _count(self, m: Module, now: SimpleNamespace, hit: Signal, goes_out: Signal, issued: Signal) -> None:
+        """Count what will be posted of dW; and lines that go out, hits and misses by phase."""
+        goes, segment = goes_out & now.free, now.segment
+        back = ~now.scans & ~segment.cached & ~segment.empty & segment.writes_back & segment.gradients
+        m.d.sync += issued.eq(issued + (goes | (now.valid & now.free & back)))
+        counted = {"hits": now.looks & hit, "misses": now.looks & ~hit, "write_backs": goes}
+        for phase in range(len(PHASES)):
+            with m.If(now.segment.phase == phase):
+                counts = self.looked_up[phase]
+                m.d.sync += [counts[name].eq(counts[name] + one) for name, one in counted.items()]
+
+
+def _bits(row: data.View, name: str) -> Value:
+    """Return a bit of all lines of a set, the first lowest."""
+    return Cat(way[name] for way in row.ways)
+
+
+def _one_of(chosen: Value, values: list[Value] | list[int]) -> Value:
+    """Return the value whose bit of `chosen` is set; 0 if none is."""
+    found = Value.cast(0)
+    for bit, value in enumerate(values):
+        found = found | Mux(chosen[bit], value, 0)
+    return found
+
+
+def divided(number: Any, shape: LineShape) -> Any:
+    """Return the quotient of a run's number, a value or an integer, and the number of sets, without a division.
+
+    The number is multiplied by 2**s / sets, rounded up: too much by less than 1 / 2**s a unit, so that the quotient is
+    exact for all numbers of b bits if sets is at most 2**(s - b).
+    """
+    sets, bits = shape.sets, shape.run_bits
+    if not sets & (sets - 1):
+        return number >> (sets.bit_length() - 1)
+    shift = bits + sets.bit_length()
+    return (number * -(-(1 << shift) // sets)) >> shift

@@ -1,0 +1,112 @@
+"""A tile with a column cache against the golden model and the law: every number, every cycle, every hit and miss."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from components import unelaborated
+from gate_steps import check, compiled, large_tile, steps
+from hypothesis import given, settings
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+from deltatrain.sim.gates.export.files import exported
+from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.gates.run import StepOnGates
+
+REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
+AT_ONCE = {"remote__device": "zero_latency", "dma__request_cycles": 0}
+
+
+def cached(sets: int, ways: int, line_bytes: int, **changes: object) -> Architecture:
+    lines = {"cache.bytes": sets * ways * line_bytes, "cache.ways": ways, "cache.line_bytes": line_bytes}
+    return Architecture.named("tiny", REMOTE | lines | {name.replace("__", "."): to for name, to in changes.items()})
+
+
+@pytest.mark.parametrize(
+    ("machine", "thresholds"),
+    [
+        (cached(5, 2, 32), (8, 8)),  # sets that are no power of two
+        (cached(1, 1, 16, dma__buffer_bytes=128), (0, 0)),  # a line of one word, written and read again at once
+        (cached(2, 3, 16, placement__gradients="local"), (0, 0)),
+    ],
+)
+def test_a_step_in_amaranth(machine: Architecture, thresholds: tuple[int, int]) -> None:
+    check(random_step(machine, "rnn", seed=1, hidden=(5,), lengths=(3, 1), thresholds=thresholds), AmaranthSimulation)
+
+
+def test_lines_come_from_a_memory_that_answers_at_once() -> None:
+    step = random_step(cached(3, 2, 32, **AT_ONCE), "gru", seed=5, hidden=(3, 5), lengths=(3,), thresholds=(0, 0))
+    check(step, AmaranthSimulation)
+
+
+MOST = {"features": 6, "hidden": (7, 5), "classes": 4, "lengths": (4, 4)}
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("cell", "machine"),
+    [
+        ("gru", cached(7, 2, 32, dma__buffer_bytes=128)),
+        ("lstm", cached(4, 4, 24, engine__formats__weight__bits=8)),  # three words of dW, six of W
+        ("rnn", cached(1, 1, 16, **AT_ONCE)),
+        ("rnn", cached(16, 8, 64, dma__buffer_bytes=256)),
+    ],
+)
+def test_any_step_on_compiled_gates(cell: str, machine: Architecture) -> None:
+    tile = large_tile(machine, cell, "last", MOST)
+
+    @settings(max_examples=15)
+    @given(steps(machine, cell, "last", MOST, updates=True))
+    def run(step) -> None:
+        check(step, CompiledSimulation, tile)
+
+    run()
+
+
+def test_the_bench_passes_in_icarus_and_finds_a_wrong_count(tmp_path: Path) -> None:
+    if not shutil.which("iverilog"):
+        pytest.skip("iverilog is not installed: the Verilog is not run through it")
+    step = random_step(cached(5, 2, 32), "rnn", seed=2, hidden=(6,), lengths=(3, 2))
+    for name, content in exported(step, AmaranthSimulation).items():
+        (tmp_path / name).write_bytes(content)
+    assert _in_icarus(tmp_path).startswith("PASS: ")
+    bench = tmp_path / "tile_tb.v"
+    hits = re.search(r'check\("looked_up.\[0\].hits", looked_up\[31:0\], 32\'d(\d+)\);', bench.read_text())
+    assert hits is not None and int(hits[1]) > 0
+    bench.write_text(bench.read_text().replace(hits[0], hits[0].replace(hits[1], str(int(hits[1]) + 1))))
+    assert _in_icarus(tmp_path).startswith(f"FAIL: looked_up.[0].hits is {hits[1]}, not")
+
+
+def _in_icarus(folder: Path) -> str:
+    build = ["iverilog", "-g2001", "-o", "tile_tb.vvp", "tile_tb.v", "tile.v"]
+    subprocess.run(build, cwd=folder, check=True)
+    ran = subprocess.run(["vvp", "-N", "tile_tb.vvp"], cwd=folder, capture_output=True, text=True)
+    return ran.stdout.strip()
+
+
+def test_a_step_whose_gradients_would_stay_in_the_cache_is_refused() -> None:
+    step = random_step(cached(5, 2, 32), "rnn", seed=1, hidden=(2,), lengths=(1,), updates=False)
+    with pytest.raises(ConfigError, match="cache must be left out of a step without updates"):
+        StepOnGates(step)
+
+
+def test_a_tile_is_for_one_number_of_sets() -> None:
+    step = random_step(cached(5, 2, 32), "rnn", seed=1, hidden=(2,), lengths=(1,))
+    sizes = Layout(step.program, step.shape, "last").sizes
+    with unelaborated(), pytest.raises(ConfigError, match="the tile is drawn for a cache of 6 sets"):
+        Layout(step.program, step.shape, "last", sizes._replace(cache_sets=6))
+
+
+@pytest.mark.parametrize("policy", ["reverse", "belady"])
+def test_a_policy_without_gates_is_named(policy: str) -> None:
+    step = random_step(cached(5, 2, 32, cache__policy=policy), "rnn", seed=1, hidden=(2,), lengths=(1,))
+    with pytest.raises(ConfigError, match=f"cache.policy must be 'lru', not '{policy}'"):
+        StepOnGates(step)
