@@ -111,7 +111,7 @@ class UpdateMode(Mode, Protocol):
     PRODUCTS
         Products of each weight.
     OF_ALL
-        Whether what follows needs its result of all matrices, not of the same one alone.
+        Whether what follows waits until it has worked on all matrices, not on the same one alone.
     """
 
     TENSORS: tuple[TensorKind, ...]

@@ -33,7 +33,8 @@ RETURN_CYCLES = (4, 4)
 """Beside root and quotient; no local memory of one port has a law for it (`workloads.lowering.limits`)."""
 
 TENSORS: tuple[TensorKind, ...] = ("moments", "gradients")
-OF_ALL = False
+OF_ALL = True
+"""Its results take longer than those of an update, which would overtake them on the way to memory."""
 
 PRODUCTS = 3
 """Of each weight: two of the mean, and the square; root and quotient are not priced."""

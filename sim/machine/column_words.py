@@ -41,8 +41,8 @@ TICKETS_AT, ACCEPTED_AT = range(54, 56)
 # Where the requests of others and of the fetch are left.
 OTHERS, OWN = range(56, 58)
 # With a cache: when a fetch that waits for lines goes on; the cycle after the last step of what was taken; how many
-# segments of the cache were, and when the last of them had been.
-GO_ON, STEPPED, TAKEN, ENDED = range(58, 62)
+# segments of the cache were; cycles until a line that goes out is posted; when the last segments had been taken.
+GO_ON, STEPPED, TAKEN, OUT_DRAIN, ENDED = range(58, 63)
 SCALARS = ENDED + MOST_SINCE + 1
 
 IDLE, BEGINS, GOES_ON, WAITS_FOR_OUTS, WAITS_FOR_ROOM, ASKS = range(6)

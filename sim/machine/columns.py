@@ -14,7 +14,7 @@ from deltatrain.accel.counters import Starved
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program, Tensor
 from deltatrain.sim.machine import segments as of
-from deltatrain.sim.machine.segments import Segments
+from deltatrain.sim.machine.segments import Segments, out_drain_cycles
 from deltatrain.sim.memory.clock import FETCH, At, Clock, Turn
 from deltatrain.sim.memory.port import Arrival
 from deltatrain.sim.memory.remote_memory import RemoteMemory
@@ -166,7 +166,7 @@ class ColumnStream:
         self._asked = 0
         self._request_cycle = 0
         self._op, self._left, self._free = -1, 0, 0
-        self._drain = int(program.drain_cycles[program.remote_word_bytes > 0].max(initial=0))
+        self._drain, self._out_drain = 0, out_drain_cycles(program)
 
     def fetch(self, op: int, known: int) -> Waits:
         """Fetch the columns of `op`, whose list is known since a cycle, as fast as the buffer has room for them.
@@ -294,7 +294,7 @@ class ColumnStream:
 
     def _go_back(self, segment: Segment, end: int) -> None:
         """Post the line that goes out for a segment, or what the lanes made of it, or give its room back."""
-        post, handed_over = self._memory.post, end + self._drain
+        post, handed_over = self._memory.post, end + (self._out_drain if segment.out_words else self._drain)
         if segment.out_words:
             At(self._clock, handed_over + 1, self._has_gone_out)
             size_bytes = segment.out[1]

@@ -143,7 +143,7 @@ def _go_back(s: Integers, segment: int, end: int) -> None:
     for place in range(segment + w.OUT if is_out else segment + w.PLACES, segment + w.NO_BYTES, 2):
         if s[place + 1]:
             post = record(s, s[w.POSTS], s[w.NEXT_POST])
-            s[post + w.KIND], s[post + w.WHEN] = w.WRITE, end + s[w.DRAIN]
+            s[post + w.KIND], s[post + w.WHEN] = w.WRITE, end + s[w.OUT_DRAIN if is_out else w.DRAIN]
             s[post + w.WHERE], s[post + w.MUCH], s[post + w.FREED] = s[place], s[place + 1], s[place + 1]
             s[post + w.IS_OUT] = is_out
             s[w.NEXT_POST] += 1

@@ -16,7 +16,7 @@ from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.words import LAST_ACCEPTED, TICKETS
 from deltatrain.sim.machine import called_kernel, column_law
 from deltatrain.sim.machine import column_words as law
-from deltatrain.sim.machine.segments import Segments
+from deltatrain.sim.machine.segments import Segments, out_drain_cycles
 from deltatrain.sim.memory.banked import Banked, tick_cycles
 from deltatrain.sim.memory.clock import Clock
 from deltatrain.sim.memory.port import Arrival, Arrived, Passed
@@ -226,7 +226,7 @@ def _state(program: Program, segments: Segments, memory: Banked) -> Integers:
         law.BURST_BYTES: memory.channels.map.burst_bytes,
         law.CAPACITY: architecture.column_buffer_bytes,
         law.CACHED: program.cache is not None,
-        law.DRAIN: int(program.drain_cycles[program.remote_word_bytes > 0].max(initial=0)),
+        law.OUT_DRAIN: out_drain_cycles(program),
         law.MOST_ASKED: -1 if most_asked is None else most_asked,
         law.TICKETS_AT: TICKETS,
         law.ACCEPTED_AT: LAST_ACCEPTED,

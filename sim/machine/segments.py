@@ -21,6 +21,14 @@ from it on, the arrays take abreast, 0 if it is one of those before it."""
 PASSES_BY = -1
 
 
+def out_drain_cycles(program: Program) -> int:
+    """Return the cycles from the last step of a line that goes out to its post: those of the lanes without more to do.
+
+    An op whose results take longer, such as a root, does not hold lines up that go out beside it.
+    """
+    return int(program.drain_cycles[program.remote_word_bytes > 0].min(initial=1 << 30))
+
+
 class Segments:
     """The segments of each op of a program.
 

@@ -224,6 +224,8 @@ class NaiveMachine:
         self.depends = [[d for d in row if d != NO_OP] for row in self.ops.depends.tolist()]
         self.last_phase = next((self.phase[i] for i in reversed(self.units["engine"].ops)), PHASES[-1])
         self.issue, self.drain = program.issue_cycles.tolist(), program.drain_cycles.tolist()
+        off_chip = [self.drain[op] for op in range(len(self.drain)) if program.remote_word_bytes[op]]
+        self.out_drain = min(off_chip, default=0)
         self.done: dict[int, int] = {}
         self.start: dict[int, int] = {}
         self.due: dict[int, list[int]] = {}
@@ -609,7 +611,7 @@ class NaiveMachine:
 
     def goes_back(self, run: Run, end: int) -> None:
         """Let a run go back, or leave the buffer, whose last step was in the cycle before `end`."""
-        handed_over = end + self.drain[run.op]
+        handed_over = end + (self.out_drain if run.out else self.drain[run.op])
         if run.out:
             self.posts.append((handed_over, *run.out[:2], run.out[1], True))
             self.releases[end] += run.bytes - run.out[1]

@@ -31,7 +31,7 @@ class PlainCache:
         self.places: list[tuple[int, int, int]] = []  # address, bytes and words of each run
         self.numbers: dict[tuple[int, int], list[int]] = {}
         for index, tensor in enumerate(program.tensors):
-            words, most = tensor.column_words.tolist(), program.cache.line_bytes // tensor.word_bytes
+            words, most = tensor.column_words.tolist(), max(1, program.cache.line_bytes // tensor.word_bytes)
             for column, first in enumerate(tensor.first_words.tolist()):
                 runs = self.numbers[index, column] = []
                 left = list(range(first, first + words[column])) if tensor.remote else []
