@@ -9,9 +9,7 @@ called with, so most are handed on as words of `s`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
 
 from deltatrain.accel.column_cache import HIT_CYCLES, MOST_SINCE, RETURN_CYCLES
 from deltatrain.sim.dram.kernel import AWAIT, HAND_OVER
@@ -20,46 +18,23 @@ from deltatrain.sim.dram.words import KNOWN_FROM
 from deltatrain.sim.machine import column_words as w
 from deltatrain.sim.machine import segments as of
 from deltatrain.sim.machine.called_kernel import Dram, called_control
+from deltatrain.sim.machine.column_rings import inner, leave, next_cycle, record
 from deltatrain.sim.memory.passage import Passage, Stretch
 from deltatrain.sim.memory.passing import pass_on, scaled
 from deltatrain.workloads.compiling import compiled
 
 _NEVER_TICK, _MOST_BURSTS = 1 << 60, 1 << 16
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compiled(function: _Function) -> _Function:
-    """Compile a function at its first call from compiled code, without counting references: nothing is made here."""
-    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy", _nrt=False)
-
-
-@_compiled
-def _record(s: Integers, begin: int, number: int) -> int:
-    """Return the place of a record of the ring that begins at a place."""
-    place: int = begin + (number & s[w.MASK]) * w.RECORD_WORDS
-    return place
-
-
-@_compiled
-def _next(s: Integers, ring: int, word: int) -> int:
-    """Return the cycle that is a word of the first record of a ring."""
-    if s[ring + 1] == s[ring + 2]:
-        return w.NEVER
-    cycle: int = s[_record(s, s[ring], s[ring + 1]) + word]
-    return cycle
-
-
 # ------------------------------------------------------------------------------------------------ requests
 
 
-@_compiled
+@inner
 def _tick(s: Integers, cycle: int) -> int:
     """Return the tick in which the controller sees a request of a cycle."""
     return _NEVER_TICK if cycle >= w.NEVER else scaled(cycle + s[w.DELAY], s[w.TICKS], s[w.CYCLES])
 
 
-@_compiled
+@inner
 def _take(s: Integers, m: Dram, request: int) -> bool:
     """Hand a request to the controller; return whether the ring of tickets had room for it."""
     cycle, size_bytes, ticket = s[request + w.WHEN], s[request + w.MUCH], m.words[s[w.TICKETS_AT]]
@@ -67,7 +42,7 @@ def _take(s: Integers, m: Dram, request: int) -> bool:
     count = (s[request + w.WHERE] + size_bytes - 1) // s[w.BURST_BYTES] + 1 - burst
     s[w.FIRST_TICKET], s[w.LAST_TICKET] = ticket, ticket + count
     if s[w.FIRST_READ] < s[w.NEXT_READ]:
-        s[w.FIRST_TICKET] = s[_record(s, s[w.READS], s[w.FIRST_READ]) + w.TICKET]
+        s[w.FIRST_TICKET] = s[record(s, s[w.READS], s[w.FIRST_READ]) + w.TICKET]
     if s[w.LAST_TICKET] - s[w.FIRST_TICKET] > len(m.done):
         return False
     tick, kind = _tick(s, cycle), s[request + w.KIND]
@@ -79,7 +54,7 @@ def _take(s: Integers, m: Dram, request: int) -> bool:
     accepted = m.words[s[w.ACCEPTED_AT]]
     if kind == w.READ:
         s[w.READ_BYTES] += size_bytes
-        read = _record(s, s[w.READS], s[w.NEXT_READ])
+        read = record(s, s[w.READS], s[w.NEXT_READ])
         s[w.NEXT_READ] += 1
         for n in range(w.REQUEST_WORDS):
             s[read + n] = s[request + n]
@@ -95,13 +70,13 @@ def _take(s: Integers, m: Dram, request: int) -> bool:
     return True
 
 
-@_compiled
+@inner
 def _settle(s: Integers, m: Dram) -> bool:
     """Hand over the next posted write; return whether the ring of tickets had room for it."""
-    post = _record(s, s[w.POSTS], s[w.FIRST_POST])
+    post = record(s, s[w.POSTS], s[w.FIRST_POST])
     if not _take(s, m, post):
         return False
-    _leave(s, s[w.LAST_TAKEN], post + w.FREED)
+    leave(s, s[w.LAST_TAKEN], post + w.FREED)
     if s[post + w.IS_OUT]:
         s[w.OUTS] += 1
         s[w.WENT_OUT] = s[post + w.WHEN] + 1
@@ -114,22 +89,7 @@ def _settle(s: Integers, m: Dram) -> bool:
 # ------------------------------------------------------------------------------------------------ buffer and lanes
 
 
-@_compiled
-def _leave(s: Integers, cycle: int, size: int) -> None:
-    """Let as many bytes as stand at a place leave the buffer in a cycle."""
-    at = s[w.NEXT_LEAVE]
-    place = _record(s, s[w.LEAVES], at)
-    while at > s[w.FIRST_LEAVE]:
-        before = _record(s, s[w.LEAVES], at - 1)
-        if s[before + w.LEAVES_AT] <= cycle:
-            break
-        s[place + w.LEAVES_AT], s[place + w.LEFT_BYTES] = s[before + w.LEAVES_AT], s[before + w.LEFT_BYTES]
-        at, place = at - 1, before
-    s[place + w.LEAVES_AT], s[place + w.LEFT_BYTES] = cycle, s[size]
-    s[w.NEXT_LEAVE] += 1
-
-
-@_compiled
+@inner
 def _note_gaps(s: Integers, gaps: Integers, segment: int, start: int, end: int) -> None:
     """Note why lanes waited for a segment in the cycles from `start` to before `end`."""
     for why in range(w.OF_CACHE):
@@ -142,18 +102,18 @@ def _note_gaps(s: Integers, gaps: Integers, segment: int, start: int, end: int) 
         _note_gap(s, gaps, start, end, w.OF_CACHE)
 
 
-@_compiled
+@inner
 def _note_gap(s: Integers, gaps: Integers, start: int, end: int, why: int) -> None:
     at = s[w.GAPS] * w.GAP_WORDS
     gaps[at], gaps[at + 1], gaps[at + 2] = start, end, why
     s[w.GAPS] += 1
 
 
-@_compiled
+@inner
 def _consume(s: Integers, gaps: Integers) -> None:
     """Let the lanes' op take what has arrived for it, in its order; lines that go out before an op are not taken."""
     while s[w.FIRST_SEGMENT] < s[w.FIRST_MISSING]:
-        segment = _record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
+        segment = record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
         words = s[segment + w.WORDS]
         if words and not s[w.LEFT]:
             return
@@ -172,10 +132,10 @@ def _consume(s: Integers, gaps: Integers) -> None:
         if s[w.RETURNS] or s[segment + w.OUT_WORDS]:
             _go_back(s, segment, ready)
         else:
-            _leave(s, ready, segment + w.HELD)
+            leave(s, ready, segment + w.HELD)
 
 
-@_compiled
+@inner
 def _steps(s: Integers, segment: int) -> int:
     """Return the cycle after the last step of a segment, if nobody but the column cache lets it wait."""
     if not s[w.CACHED]:
@@ -187,13 +147,13 @@ def _steps(s: Integers, segment: int) -> int:
     return end
 
 
-@_compiled
+@inner
 def _go_back(s: Integers, segment: int, end: int) -> None:
     """Post what the lanes made of a segment that they had taken before cycle `end`, or the line that goes out."""
     is_out = s[segment + w.OUT_WORDS] > 0
     for place in range(segment + w.OUT if is_out else segment + w.PLACES, segment + w.NO_BYTES, 2):
         if s[place + 1]:
-            post = _record(s, s[w.POSTS], s[w.NEXT_POST])
+            post = record(s, s[w.POSTS], s[w.NEXT_POST])
             s[post + w.KIND], s[post + w.WHEN] = w.WRITE, end + s[w.DRAIN]
             s[post + w.WHERE], s[post + w.MUCH], s[post + w.FREED] = s[place], s[place + 1], s[place + 1]
             s[post + w.IS_OUT] = is_out
@@ -201,30 +161,30 @@ def _go_back(s: Integers, segment: int, end: int) -> None:
     if is_out:
         s[segment + w.HELD] -= s[segment + w.OUT + 1]
         if s[segment + w.HELD]:
-            _leave(s, end, segment + w.HELD)
+            leave(s, end, segment + w.HELD)
 
 
-@_compiled
+@inner
 def _arrive(s: Integers, gaps: Integers, number: int) -> None:
     """Note that what was told last is of a segment, and let the lanes go on if it was the last of it."""
-    segment = _record(s, s[w.SEGMENTS], number)
+    segment = record(s, s[w.SEGMENTS], number)
     s[segment + w.MISSING] -= 1
     s[segment + w.SEGMENT_READY] = max(s[segment + w.SEGMENT_READY], s[w.READY])
     s[segment + w.SEGMENT_COME] = max(s[segment + w.SEGMENT_COME], s[w.COME])
     s[segment + w.LAST_PASSED] = max(s[segment + w.LAST_PASSED], s[w.TOLD_PASSED])
     if s[segment + w.MISSING] == 0:
         ring = s[w.SEGMENTS]
-        while s[w.FIRST_MISSING] < s[w.NEXT_SEGMENT] and not s[_record(s, ring, s[w.FIRST_MISSING]) + w.MISSING]:
+        while s[w.FIRST_MISSING] < s[w.NEXT_SEGMENT] and not s[record(s, ring, s[w.FIRST_MISSING]) + w.MISSING]:
             s[w.FIRST_MISSING] += 1  # what comes from the cache may be there before what was asked for earlier
         _consume(s, gaps)
         if s[w.MOST_ASKED] >= 0 and s[segment + w.AFTER] == w.NEVER:
-            _leave(s, s[segment + w.LAST_PASSED] + 1, segment + w.NO_BYTES)
+            leave(s, s[segment + w.LAST_PASSED] + 1, segment + w.NO_BYTES)
 
 
 # ------------------------------------------------------------------------------------------------ the fetch
 
 
-@_compiled
+@inner
 def _look(s: Integers, segments: Integers, cycle: int) -> bool:
     """Let the fetch take room for its next segment if there is any in a cycle; False if there is no segment left."""
     n = s[w.SEGMENT]
@@ -237,8 +197,8 @@ def _look(s: Integers, segments: Integers, cycle: int) -> bool:
         s[w.FETCH], s[w.OUTS_WANTED] = w.WAITS_FOR_OUTS, behind
         s[w.GO_ON] = w.NEVER if s[w.OUTS] < behind else s[w.WENT_OUT]
         return True
-    while _next(s, w.LEAVES, w.LEAVES_AT) <= cycle:
-        left = _record(s, s[w.LEAVES], s[w.FIRST_LEAVE])
+    while next_cycle(s, w.LEAVES, w.LEAVES_AT) <= cycle:
+        left = record(s, s[w.LEAVES], s[w.FIRST_LEAVE])
         s[w.USED] -= s[left + w.LEFT_BYTES]
         s[w.ASKED] -= s[left + w.LEFT_BYTES] == 0
         s[w.FIRST_LEAVE] += 1
@@ -255,10 +215,10 @@ def _look(s: Integers, segments: Integers, cycle: int) -> bool:
     return True
 
 
-@_compiled
+@inner
 def _enter(s: Integers, segments: Integers, n: int, asks: bool) -> None:
     """Enter a segment of the op among those in flight."""
-    segment = _record(s, s[w.SEGMENTS], s[w.NEXT_SEGMENT])
+    segment = record(s, s[w.SEGMENTS], s[w.NEXT_SEGMENT])
     s[w.NEXT_SEGMENT] += 1
     first, words = segments[n, of.FIRST_WORD], segments[n, of.WORDS]
     s[segment + w.WORDS], s[segment + w.MISSING] = words, s[w.MATRICES] if asks else 1
@@ -275,13 +235,13 @@ def _enter(s: Integers, segments: Integers, n: int, asks: bool) -> None:
         s[segment + w.OUT], s[segment + w.OUT + 1] = segments[n, of.OUT_ADDRESS], segments[n, of.OUT_BYTES]
 
 
-@_compiled
+@inner
 def _next_act(s: Integers) -> int:
     """Return the next cycle in which the fetch can do anything."""
     if s[w.FETCH] == w.IDLE:
         return w.NEVER
     if s[w.FETCH] == w.WAITS_FOR_ROOM:
-        return _next(s, w.LEAVES, w.LEAVES_AT)
+        return next_cycle(s, w.LEAVES, w.LEAVES_AT)
     if s[w.FETCH] == w.WAITS_FOR_OUTS:
         go_on: int = s[w.GO_ON]
         return go_on
@@ -289,12 +249,12 @@ def _next_act(s: Integers) -> int:
     return cycle
 
 
-@_compiled
+@inner
 def _act(s: Integers, m: Dram, segments: Integers, gaps: Integers, cycle: int) -> int:
     """Let the fetch do what it can in a cycle."""
     if s[w.FETCH] >= w.ASKS:
         number, matrix = s[w.NEXT_SEGMENT] - 1, s[w.FETCH] - w.ASKS
-        segment = _record(s, s[w.SEGMENTS], number)
+        segment = record(s, s[w.SEGMENTS], number)
         if s[segment + w.AFTER] != w.NEVER:
             return _find(s, gaps, number, cycle)
         place, own = segment + w.PLACES + 2 * matrix, s[w.OWN]
@@ -312,17 +272,17 @@ def _act(s: Integers, m: Dram, segments: Integers, gaps: Integers, cycle: int) -
     return w.FETCHED
 
 
-@_compiled
+@inner
 def _find(s: Integers, gaps: Integers, number: int, cycle: int) -> int:
     """Let a segment come from the cache that is found there in a cycle."""
-    segment = _record(s, s[w.SEGMENTS], number)
+    segment = record(s, s[w.SEGMENTS], number)
     s[segment + w.LAST_ASKED], s[w.REQUEST] = cycle, cycle + 1
     s[w.READY], s[w.COME], s[w.TOLD_PASSED] = cycle + HIT_CYCLES + s[segment + w.WORDS], cycle, 0
     s[w.FETCH], s[w.LOOKED] = w.GOES_ON, cycle
     return _goes_on(s, gaps, number)
 
 
-@_compiled
+@inner
 def _goes_on(s: Integers, gaps: Integers, number: int) -> int:
     """Let a segment arrive; return whether its op has its last word now."""
     left = s[w.LEFT]
@@ -333,10 +293,10 @@ def _goes_on(s: Integers, gaps: Integers, number: int) -> int:
 # ------------------------------------------------------------------------------------------------ time passes
 
 
-@_compiled
+@inner
 def _tell(s: Integers, m: Dram, gaps: Integers, due: Integers, until: int) -> int:
     """Find out what is known of the oldest read in a cycle; let all of it pass the port if it is finished."""
-    read = _record(s, s[w.READS], s[w.FIRST_READ])
+    read = record(s, s[w.READS], s[w.FIRST_READ])
     awaited = (_tick(s, until), s[read + w.UNKNOWN], s[read + w.END])
     ticket, earliest = called_control(m.control, (m.address, AWAIT, *awaited, 0)), m.words[KNOWN_FROM]
     s[read + w.UNKNOWN] = ticket
@@ -358,11 +318,11 @@ def _tell(s: Integers, m: Dram, gaps: Integers, due: Integers, until: int) -> in
     return _goes_on(s, gaps, s[read + w.OWNER])
 
 
-@_compiled
+@inner
 def _serve_others(s: Integers, m: Dram) -> int:
     """Take a request of others, behind the writes that are posted for its cycle."""
     others = s[w.OTHERS]
-    while _next(s, w.POSTS, w.WHEN) <= s[others + w.WHEN]:
+    while next_cycle(s, w.POSTS, w.WHEN) <= s[others + w.WHEN]:
         if not _settle(s, m):
             return w.NO_ROOM
     if s[others + w.KIND] != w.NO_REQUEST and not _take(s, m, others):
@@ -413,7 +373,7 @@ def play(
             return w.FINISHED
     why = w.NOTHING
     while why == w.NOTHING:
-        act, post, tell = _next_act(s), _next(s, w.POSTS, w.WHEN), _next(s, w.READS, w.LOOK)
+        act, post, tell = _next_act(s), next_cycle(s, w.POSTS, w.WHEN), next_cycle(s, w.READS, w.LOOK)
         until = min(min(limit, post), act)
         if tell <= until and tell < w.NEVER:
             why = _tell(s, m, gaps, due, until)
