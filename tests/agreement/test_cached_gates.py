@@ -20,6 +20,7 @@ from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import StepOnGates
+from deltatrain.sim.verification import verify
 
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
 AT_ONCE = {"remote__device": "zero_latency", "dma__request_cycles": 0}
@@ -90,6 +91,12 @@ def _in_icarus(folder: Path) -> str:
     subprocess.run(build, cwd=folder, check=True)
     ran = subprocess.run(["vvp", "-N", "tile_tb.vvp"], cwd=folder, capture_output=True, text=True)
     return ran.stdout.strip()
+
+
+def test_random_steps_are_verified_with_a_cache_that_takes_what_is_left() -> None:
+    machine = Architecture.named("tiny", REMOTE | {"cache.bytes": "auto", "cache.ways": 2, "cache.line_bytes": 32})
+    (found,) = verify(machine, "rnn", cases=2, engine="amaranth")
+    assert (found.cases, found.mismatch) == (2, None)
 
 
 def test_a_step_whose_gradients_would_stay_in_the_cache_is_refused() -> None:
