@@ -116,7 +116,7 @@ class Tile(Component):
         tape = {"lookups": _LOOKUPS, "word_entries": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         self._engine = EngineUnit(engine=engine, sizes=sizes)
-        self._elementwise = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes)
+        self._elementwise = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes, gives_results=gives_results)
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         stored = loaded = None
         if sizes.tape_is_remote:

@@ -31,6 +31,8 @@ class ElementwiseUnit(Component):
         A member of `accel.cells`.
     sizes
         Of the tile's memories.
+    gives_results
+        Whether what the network puts out leaves.
 
     Attributes
     ----------
@@ -48,9 +50,9 @@ class ElementwiseUnit(Component):
         The logits; present in one tile of several, see `rtl.elementwise.core`.
     result, has_room : Out(Result), In(1)
         Each output of the network, as of the core; whether there is room for those of one more op. A loss begins only
-        with room.
+        with room. Present if `gives_results`.
     gives : Out(1)
-        High for a cycle when a loss begins.
+        High for a cycle when a loss begins; likewise.
     stored, loaded : Out(TapePorts)
         Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
@@ -61,8 +63,8 @@ class ElementwiseUnit(Component):
         Busy and stalled cycles.
     """
 
-    def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes) -> None:
-        self._sizes = sizes
+    def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes, gives_results: bool = False) -> None:
+        self._sizes, self._gives_results = sizes, gives_results
         self._core = ElementwiseCore(
             engine=engine,
             cell=cell,
@@ -92,9 +94,7 @@ class ElementwiseUnit(Component):
                 "shared": In(SharedMemories(engine, sizes)),
                 "new_h": ports["new_h"],
                 **({"logits": ports["logits"]} if sizes.is_part else {}),
-                "result": ports["result"],
-                "has_room": In(1, init=1),
-                "gives": Out(1),
+                **({"result": ports["result"], "has_room": In(1), "gives": Out(1)} if gives_results else {}),
                 **moved,
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
@@ -107,16 +107,13 @@ class ElementwiseUnit(Component):
         m.submodules.start = start = Wait(self._op, self._sizes.units)
         m.submodules.core = core = self._core
         connect(m, flipped(self.commands), start.i)
-        active, begun, is_loss = Signal(), Signal(), Signal()
-        m.d.sync += begun.eq(active & ~core.ops.ready)
+        active = Signal()
+        may_begin = self._give(m, core, active) if self._gives_results else self.running
         m.d.comb += [
-            is_loss.eq(start.o.payload.op.mode == ElementwiseMode.LOSS),
-            self.gives.eq(active & is_loss & ~begun),
-            self.result.eq(core.result),
             start.counts.eq(self.ready_counts),
-            active.eq(start.o.valid & self.running & (~is_loss | begun | self.has_room)),
+            active.eq(start.o.valid & may_begin),
             core.ops.valid.eq(active),
-            start.o.ready.eq(core.ops.ready & active),
+            start.o.ready.eq(core.ops.ready & self.running),
             core.ops.payload.eq(start.o.payload.op),
             core.ops.payload.banks.eq(self.shared.read_banks),
             core.ops.payload.blank.eq(self.shared.read_zeros),
@@ -135,6 +132,17 @@ class ElementwiseUnit(Component):
             unmet=start.unmet,
         )
         return m
+
+    def _give(self, m: Module, core: ElementwiseCore, active: Signal) -> Value:
+        """Give what the network puts out; return whether the op in front may begin, or go on."""
+        begun, is_loss = Signal(), Signal()
+        m.d.sync += begun.eq(active & ~core.ops.ready)
+        m.d.comb += [
+            is_loss.eq(core.ops.payload.mode == ElementwiseMode.LOSS),
+            self.gives.eq(active & is_loss & ~begun),
+            self.result.eq(core.result),
+        ]
+        return self.running & (~is_loss | begun | self.has_room)
 
     def _share(self, m: Module, core: ElementwiseCore) -> None:
         """Connect the core with the memories of other units."""
