@@ -114,7 +114,8 @@ def space_overrides(changes: Sequence[str] | None) -> dict[str, Any]:
         path, equals, text = change.partition("=")
         if not equals or not all(path.strip().split(".")):
             raise ConfigError(f"--set takes FIELD=VALUE, FIELD a dotted path in the space, not {change!r}")
-        if path.strip().startswith(tuple(f"{whose}." for whose in Overrides._fields)):
+        whose, dot, _ = path.strip().partition(".")
+        if dot and whose in Overrides._fields:
             raise ConfigError(
                 f"--set {change}: a space has `fixed.{path.strip()}={text.strip()}` for a value that all points have, "
                 f"`vary.{path.strip()}=[{text.strip()}, ...]` for values to try"

@@ -80,6 +80,10 @@ def test_a_field_that_a_space_must_fix_or_vary_is_told_how(change, capsys):
     assert change in line and f"`fixed.{change}`" in line and f"`vary.{field}=[{value}, ...]`" in line
 
 
+def test_a_space_may_have_another_machine():
+    assert space_overrides(["machine=tiny", "workload=tiny"]) == {"machine": "tiny", "workload": "tiny"}
+
+
 def test_a_space_may_be_changed(deltatrain, space, tmp_path):
     changes = ["--set", "search.kind=random", "-s", "search.points=4", "-s", "fixed.machine.engine.elementwise_lanes=2"]
     ran = deltatrain("sweep", space, "-o", tmp_path / "out", "--workers", 1, *changes)
