@@ -29,7 +29,6 @@ LISTS_RECEIVED = 2
 SUMS_WAITING = 2
 """Products with sums over the tiles that a tile holds: one is made while the other is added up."""
 
-
 GRADIENTS_OF_WORDS = 2
 """Gradients of looked up words that a tile holds: one is made while the other is added to the table's."""
 
@@ -225,10 +224,11 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     kinds: tuple[tuple[TensorKind, Home, int], ...] = (
         ("weights", placement.weights, architecture.weight_word_bytes),
         ("gradients", placement.gradients, architecture.gradient_word_bytes),
-        *([("moments", placement.gradients, 2 * architecture.gradient_word_bytes)] * ("moments" in shape.updates)),
+        ("moments", placement.gradients, 2 * architecture.gradient_word_bytes),  # mean and square
     )
     sizes = matrices(shape, architecture)
-    for kind, home, word_bytes in kinds if shape.learns else kinds[:1]:
+    used = (2 + ("moments" in shape.updates)) if shape.learns else 1
+    for kind, home, word_bytes in kinds[:used]:
         needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
         is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0
