@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.column import column_words
 from deltatrain.accel.program import CACHE, MODE_NAMES, PHASES, Ops, Phase, Program
-from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.accel.tensor import Tensor
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.workloads.lowering.placement import with_cache
 
 PHASE_OF_MODE: dict[str, Phase] = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}

@@ -16,7 +16,8 @@ from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import EncoderMode, encoder_mode
 from deltatrain.accel.op_table import Stream
 from deltatrain.accel.program import CACHE
-from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.accel.tensor import Tensor
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
