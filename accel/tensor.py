@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.op_table import Stream
-
-TensorKind = Literal["weights", "gradients", "moments"]
-"""A matrix W, or the matrix dW of its gradients."""
+from deltatrain.accel.tensor_kind import TensorKind
 
 
 class CompressedColumns(NamedTuple):

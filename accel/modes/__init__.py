@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.family import ModuleFamily
 from deltatrain.accel.number import Integers
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
 
 if TYPE_CHECKING:
     from deltatrain.accel.modes.encode import Fired
-    from deltatrain.accel.tensor import TensorKind
 
 BEGIN_CYCLES = 2
 """From the cycle in which the last op that an op waits for is counted to the one in which the op begins.
@@ -102,7 +102,7 @@ class EncoderMode(Mode, Protocol):
 
 
 class UpdateMode(Mode, Protocol):
-    """A mode of the engine that works on dW at the end of a step.
+    """A mode of the engine that works on dW at the end of a step, when what went before is done with all matrices.
 
     Attributes
     ----------
@@ -110,13 +110,10 @@ class UpdateMode(Mode, Protocol):
         The kinds of matrices that it reads (`accel.tensor.TensorKind`), one or two.
     PRODUCTS
         Products of each weight.
-    OF_ALL
-        Whether what follows waits until it has worked on all matrices, not on the same one alone.
     """
 
     TENSORS: tuple[TensorKind, ...]
     PRODUCTS: int
-    OF_ALL: bool
 
 
 MODES = ModuleFamily[Mode]("deltatrain.accel.modes", "mode", Mode)

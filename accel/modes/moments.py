@@ -14,18 +14,14 @@ is rounded toward zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import matvec
 from deltatrain.accel.number import Integers, fit, move_point, rescale, shift_right_nearest_even
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
-
-if TYPE_CHECKING:
-    from deltatrain.accel.tensor import TensorKind
 
 UNIT = "engine"
 WRITES_BACK = True
@@ -33,8 +29,6 @@ RETURN_CYCLES = (4, 4)
 """Beside root and quotient; no local memory of one port has a law for it (`workloads.lowering.limits`)."""
 
 TENSORS: tuple[TensorKind, ...] = ("moments", "gradients")
-OF_ALL = True
-"""Its results take longer than those of an update, which would overtake them on the way to memory."""
 
 PRODUCTS = 3
 """Of each weight: two of the mean, and the square; root and quotient are not priced."""

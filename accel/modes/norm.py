@@ -10,25 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import isqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
 from deltatrain.accel.number import Integers
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
-
-if TYPE_CHECKING:
-    from deltatrain.accel.tensor import TensorKind
 
 UNIT = "engine"
 WRITES_BACK = False
 RETURN_CYCLES: tuple[int, ...] = ()
 
 TENSORS: tuple[TensorKind, ...] = ("gradients",)
-OF_ALL = True
 
 PRODUCTS = 1
 """Of each weight: the square, priced as a product of the update."""

@@ -6,17 +6,13 @@ fitted to that format.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import matvec
 from deltatrain.accel.number import Integers, fit, move_point
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.work import Counts, Work
-
-if TYPE_CHECKING:
-    from deltatrain.accel.tensor import TensorKind
 
 UNIT = "engine"
 WRITES_BACK = True
@@ -24,7 +20,6 @@ RETURN_CYCLES = (6, 5)
 """Of W, whose stage is one later, and of dW; see `accel.modes.outer`."""
 
 TENSORS: tuple[TensorKind, ...] = ("weights", "gradients")
-OF_ALL = False
 
 PRODUCTS = 1
 """Of each weight: the step."""

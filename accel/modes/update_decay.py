@@ -20,7 +20,6 @@ RETURN_CYCLES = (6, 9)
 """Of W, and of dW, which waits until W is there and multiplied; see `accel.modes.outer`."""
 
 TENSORS = update.TENSORS
-OF_ALL = False
 
 PRODUCTS = 3
 """Of each weight: the step, and what is kept of velocity and weight."""

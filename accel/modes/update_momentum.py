@@ -18,7 +18,6 @@ WRITES_BACK = True
 RETURN_CYCLES = update.RETURN_CYCLES
 
 TENSORS = update.TENSORS
-OF_ALL = False
 
 PRODUCTS = 2
 """Of each weight: the step, and what the velocity keeps."""

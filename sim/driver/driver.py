@@ -10,7 +10,7 @@ import numpy as np
 from deltatrain.accel.bus.program_format import FORMAT_VERSION
 from deltatrain.accel.bus.registers import BASES, LAYOUT_VERSION, REGISTERS
 from deltatrain.accel.number import Integers
-from deltatrain.accel.tensor import TensorKind
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.sim.driver.accepted import accepted
 from deltatrain.sim.driver.bus import Bus
 from deltatrain.sim.driver.errors import (

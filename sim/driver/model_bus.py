@@ -10,7 +10,7 @@ import numpy as np
 from deltatrain.accel.bus.register import REGISTER_BITS, REGISTER_BYTES, Field
 from deltatrain.accel.bus.registers import ADDRESS_BITS, REGISTERS
 from deltatrain.accel.number import Integers
-from deltatrain.accel.tensor import TensorKind
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.bus.channels import burst_beats
 from deltatrain.rtl.bus.facts import facts
 from deltatrain.sim.driver.bus import Bus

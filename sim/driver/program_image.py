@@ -16,7 +16,8 @@ from deltatrain.accel.bus.registers import NO_THRESHOLD, THRESHOLDS
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import STREAMS, UNITS
-from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.accel.tensor import Tensor
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.bus.channels import MOST_BEAT_BYTES
 from deltatrain.rtl.bus.facts import identity
 from deltatrain.rtl.bus.results import item_bytes

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from deltatrain.accel.number import Integers, NumberFormat
-from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.accel.tensor import Tensor
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.sim.gates import shares
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.layout import Layout

@@ -23,7 +23,8 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.program import MODE_NAMES, Program
-from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.accel.tensor import Tensor
+from deltatrain.accel.tensor_kind import TensorKind
 
 _RING = 16
 """Cycles that are remembered: a power of two above every mode's `RETURN_CYCLES`."""

@@ -94,12 +94,15 @@ def test_what_a_mode_counts_is_not_negative(name: str) -> None:
 
 
 def test_a_unit_is_done_with_its_ops_in_their_order() -> None:
-    """Of two ops that follow each other the later one is done later, whatever their modes: all drain alike."""
+    """Of two ops that follow each other the later one is done later, whatever their modes: all drain alike.
+
+    Nothing follows `norm` and `moments` before the last of them is done (`workloads.lowering.ops.updates`).
+    """
 
     engine = Architecture.named("edge").engine
     tiles = Tiles(count=4, exchange_bytes_per_cycle=4, exchange_latency_cycles=7)
     drains: dict[str, set[int]] = {}
-    for mode in map(MODES.load, MODES.names()):
+    for mode in (MODES.load(name) for name in MODES.names() if name not in ("norm", "moments")):
         of_exchange = [tiles] * (mode.UNIT == "exchange")
         drains.setdefault(mode.UNIT, set()).add(mode.drain_cycles(engine, *of_exchange))
     assert set(drains) == set(UNITS)

@@ -40,7 +40,9 @@ def test_an_op_has_the_unit_of_its_mode_and_writes_back_if_the_mode_does() -> No
     program = _program()
     for op, name in enumerate(MODE_NAMES):
         assert UNITS[program.unit[op]] == MODES.load(name).UNIT
-    assert [MODE_NAMES[op] for op in np.flatnonzero(program.writes_back)] == ["outer", "update"]
+    assert [MODE_NAMES[op] for op in np.flatnonzero(program.writes_back)] == [
+        *("moments", "outer", "update", "update_decay", "update_momentum"),
+    ]
 
 
 def test_an_unknown_name_is_not_taken_for_none() -> None:

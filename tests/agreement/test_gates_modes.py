@@ -12,10 +12,12 @@ from lane_jobs import a_small_engine, integers
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC, accumulator_rows
 from deltatrain.accel.column import accumulator_words, gate_places
+from deltatrain.accel.machine_optimiser import MachineOptimiser
 from deltatrain.accel.modes import MODES, matvec, matvec_t
 from deltatrain.rtl.elementwise.cells import TIMETABLES
 from deltatrain.rtl.lanes.modes import LANE_MODES
 from deltatrain.rtl.lanes.op import Mode, upper_part
+from deltatrain.rtl.limits import update_limits
 
 RENETA_PERCENT = {  # measured from its RTL, zero-latency memory; N, sparsity
     (64, 0.90): {Mode.MATVEC: 66.0, Mode.MATVEC_T: 44.4, Mode.OUTER: 98.0},
@@ -29,7 +31,19 @@ LEAST_PERCENT = {
 
 def test_a_mode_of_the_engine_is_a_law_and_gates():
     engine_modes = {name for name in MODES.names() if MODES.load(name).UNIT == "engine"}
-    assert engine_modes == set(LANE_MODES.names()) == {mode.name.lower() for mode in Mode}
+    assert set(LANE_MODES.names()) == {mode.name.lower() for mode in Mode} < engine_modes
+    others = {
+        "moments",
+        "norm",
+        "update_decay",
+        "update_momentum",
+    }  # the last is an update of lanes that keep velocities
+    assert engine_modes - set(LANE_MODES.names()) == others
+    refused = [MachineOptimiser(**one) for one in ({"name": "adam"}, {"clip_norm": 1.0}, {"weight_decay": 0.1})]
+    assert {mode for one in refused for mode in one.modes if update_limits(one)} - {"update"} == others - {
+        "update_momentum"
+    }
+    assert not update_limits(MachineOptimiser(momentum=0.5))
 
 
 @pytest.mark.parametrize("mode", [Mode.MATVEC, Mode.MATVEC_T, Mode.OUTER])

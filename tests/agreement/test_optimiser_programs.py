@@ -90,7 +90,7 @@ def test_adam_keeps_two_numbers_of_each_weight_and_moves_dw_once_more(machine):
     architecture = Architecture.named("edge", MACHINES[machine])
     plain, adam = (cycle.program(architecture, trace, trace.recorded[-1]) for trace in (_trace({}), _trace(ADAM)))
     moments, updates = (np.flatnonzero(adam.ops.is_mode(mode)) for mode in ("moments", "update"))
-    assert (adam.ops.depends[updates, 1] == moments).all(), "each update needs the moments of its own matrix"
+    assert (adam.ops.depends[updates, 1] == moments[-1]).all(), "what drains longer is waited for"
     assert (adam.ops.second_tensor[moments] == adam.ops.second_tensor[updates]).all()
     of_kind = {
         kind: sum(tensor.bytes for tensor in adam.tensors if tensor.kind == kind)

@@ -9,7 +9,8 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.arrays import most_of_an_array
 from deltatrain.accel.column import column_words
 from deltatrain.accel.program import CACHE, MODE_NAMES, PHASES, Ops, Phase, Program
-from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.accel.tensor import Tensor
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.workloads.lowering.placement import with_cache
 
 PHASE_OF_MODE: dict[str, Phase] = {"matvec": "FP", "matvec_t": "BP", "outer": "WG"}

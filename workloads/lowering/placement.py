@@ -17,7 +17,8 @@ from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import EncoderMode, encoder_mode
 from deltatrain.accel.op_table import Stream
 from deltatrain.accel.program import CACHE
-from deltatrain.accel.tensor import Tensor, TensorKind
+from deltatrain.accel.tensor import Tensor
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
@@ -29,7 +30,6 @@ LISTS_RECEIVED = 2
 
 SUMS_WAITING = 2
 """Products with sums over the tiles that a tile holds: one is made while the other is added up."""
-
 
 GRADIENTS_OF_WORDS = 2
 """Gradients of looked up words that a tile holds: one is made while the other is added to the table's."""
@@ -229,10 +229,11 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
     kinds: tuple[tuple[TensorKind, Home, int], ...] = (
         ("weights", placement.weights, architecture.weight_word_bytes),
         ("gradients", placement.gradients, architecture.gradient_word_bytes),
-        *([("moments", placement.gradients, 2 * architecture.gradient_word_bytes)] * ("moments" in shape.updates)),
+        ("moments", placement.gradients, 2 * architecture.gradient_word_bytes),  # mean and square
     )
     sizes = matrices(shape, architecture)
-    for kind, home, word_bytes in kinds if shape.learns else kinds[:1]:
+    used = (2 + ("moments" in shape.updates)) if shape.learns else 1
+    for kind, home, word_bytes in kinds[:used]:
         needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
         is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.number import NumberFormat
-from deltatrain.accel.tensor import TensorKind
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.sim.gates.export.fields import Field
 from deltatrain.sim.gates.ports import Ports
 from deltatrain.sim.gates.tile_process import STOPS

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.op_table import NO_OP
-from deltatrain.accel.tensor import TensorKind
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.workloads.lowering.op_kinds import (
     BROADCAST,
     CELL_BACKWARD,

@@ -7,7 +7,7 @@ from typing import Any
 from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.op_table import MODE_NAMES
-from deltatrain.accel.tensor import TensorKind
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.workloads.lowering.op_kinds import CELL, LOSS, READ, READ_OUTER, READ_REDUCE, READ_T, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops.given import Columns, ColumnsOf, StepInputs

@@ -21,14 +21,16 @@ def update_count(given: StepInputs) -> int:
 
 
 def enter_updates(given: StepInputs, table: dict[str, NDArray[np.signedinteger]]) -> None:
-    """Enter them in the last rows: each mode of `Shape.updates` on every matrix, after the last op on its gradient."""
-    row, matrices = len(table["mode"]) - update_count(given), len(given.matrices)
-    before = NO_OP
+    """Enter them in the last rows: each mode of `Shape.updates` on every matrix, after the last op on its gradient.
+
+    A mode begins when the one before is done with all matrices. So the engine's ops are done in their order, though
+    these modes drain longer than others.
+    """
+    row, before = len(table["mode"]) - update_count(given), NO_OP
     for mode in given.shape.updates:
-        together = before != NO_OP and update_mode(MODE_NAMES[table["mode"][before]]).OF_ALL
         for of in given.matrices:
             _enter_update(given, table, row, mode, of, _of_matrix(given, *of))
-            table["depends"][row, 1] = NO_OP if before == NO_OP else before if together else row - matrices
+            table["depends"][row, 1] = before
             row += 1
         before = row - 1
     if given.lists.words is not None:
