@@ -147,7 +147,7 @@ class Loss(Component):
             look.place.eq(Cat(op.gradient_bank, (op.gradient + chunk)[: len(op.gradient)])),
             self.memory.en.eq(look.seeks | look.adds | look.divides),
             self.memory.addr.eq(Cat(op.banks[0], (op.memory + chunk)[: len(op.memory)])),
-            self.ends.eq(self.valid & (round_ == divide) & last_class & ~waits),
+            self.ends.eq(self.valid & (round_ == divide) & look.last & ~waits),
         ]
         with m.If(self.valid):
             with m.If(round_ == divide):
