@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from deltatrain.accel.machine_optimiser import PLAIN
 from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES, THIS_MACHINE
 from deltatrain.workloads.network.network import Sizes
 from deltatrain.workloads.tasks import TASKS
@@ -105,7 +106,8 @@ def summary(trace: Trace) -> dict[str, Any]:
     of the epoch that is kept. That is the last one, unless a validation part chose it: then also ``epoch_kept`` from 0,
     ``validation_loss`` and ``test_loss``. A training no better than guessing has ``doubt``, in words. One in a
     machine's numbers has ``numbers``, whose they are, the figure of the same weights in floating point, and ``stored``:
-    by tensor how many numbers were stored in the epoch that is kept, how many overflowed and how many vanished.
+    by tensor how many numbers were stored in the epoch that is kept, how many overflowed and how many vanished;
+    and ``optimiser``, in words, unless it is plain gradient descent.
     """
     rows = epoch_rows(trace)
     if not rows:
@@ -117,6 +119,8 @@ def summary(trace: Trace) -> dict[str, Any]:
     found: dict[str, Any] = {**counts, **last, "macs": macs, "dense_macs": dense, "saved": 1 - macs / dense}
     stored = trace.epochs[int(row["epoch"])].stored
     found |= {"numbers": THIS_MACHINE, "stored": {name: list(of) for name, of in stored.items()}} if stored else {}
+    optimiser = trace.workload.training.machine_optimiser
+    found |= {"optimiser": optimiser.words} if stored and optimiser != PLAIN else {}
     doubt = _doubt(trace, float(row["loss"]))
     return found if doubt is None else {**found, "doubt": doubt}
 

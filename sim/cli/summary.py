@@ -254,6 +254,8 @@ def training(found: Mapping[str, Any]) -> RenderableType:
         ),
         ("saved", f"{share(found['saved'])} of the {quantity(found['dense_macs'])} of the dense network"),
     ]
+    if "optimiser" in found:
+        values.append(("optimiser", f"{found['optimiser']}, on the machine"))
     if "stored" in found:
         values.append(("did not fit", _not_stored(found["stored"])))
     if (cut := spikes_cut.told(found)) is not None:

@@ -26,6 +26,7 @@ from deltatrain.workloads.training.integer_recorded import fired_in_integers
 from deltatrain.workloads.training.integer_updates import machine_of
 from deltatrain.workloads.training.stored_numbers import Tally
 from deltatrain.workloads.training.training import Progress, Trained, network_of, train
+from deltatrain.workloads.training_summary import summary
 from deltatrain.workloads.workload import Workload
 
 EDGE = Architecture.named("edge")
@@ -97,6 +98,14 @@ def test_an_interrupted_training_goes_on_with_the_same_bits(
     again = train(workload, drifts, state_path=state, resume=True)
     np.testing.assert_array_equal(again.parameters.flat(), whole.parameters.flat())
     assert again.epochs == whole.epochs and again.evaluation == whole.evaluation
+
+
+def test_a_training_says_by_which_optimiser_of_the_machine_it_was(
+    whole: Trained, drift_workload: Workload, drifts: Recordings
+) -> None:
+    momentum = _on_edge(drift_workload, training__epochs=1, training__machine_optimiser__momentum=0.5)
+    assert summary(train(momentum, drifts).trace(drifts))["optimiser"] == "gradient descent with momentum 0.5"
+    assert "optimiser" not in summary(whole.trace(drifts))
 
 
 def test_the_trace_of_it_is_read_as_it_was_written(whole: Trained, drifts: Recordings, tmp_path: Path) -> None:
