@@ -51,7 +51,7 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     if ports != 2:
         reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
     if engine.arrays > 1:
-        reasons.append(f"the gates have one array of lanes: engine.arrays must be 1, not {engine.arrays}")
+        reasons += _array_limits(architecture, off_chip)
     if architecture.cache is not None:
         reasons.append("the gates have no column cache: cache must be left out")
     word_bytes = engine.lanes * engine.formats.activation.bytes
@@ -88,6 +88,25 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
         )
     return reasons + [
         f"the gates of several tiles need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
+        f"not {home!r} with {architecture.local.bytes}"
+        for use, home in architecture.homes.items()
+        if use in off_chip
+    ]
+
+
+def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of several arrays."""
+    arrays, lanes, reasons = architecture.engine.arrays, architecture.engine.lanes, []
+    if arrays & (arrays - 1) or arrays > lanes:
+        reasons.append(
+            "the gates need engine.arrays to be a power of two and at most engine.lanes, so that a word has as many "
+            f"elements of each array, not {arrays} beside {lanes}"
+        )
+    if architecture.tiles.count > 1:
+        reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
+        return reasons
+    return reasons + [
+        f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
         f"not {home!r} with {architecture.local.bytes}"
         for use, home in architecture.homes.items()
         if use in off_chip

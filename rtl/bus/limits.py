@@ -15,6 +15,8 @@ def core_limits(architecture: Architecture) -> list[str]:
     """Return a line for each reason why the machine is no core on a bus."""
     count, found = architecture.tiles.count, forms(architecture.engine)
     reasons = [] if count == 1 else [f"a core has one tile: tiles.count must be 1, not {count}"]
+    if architecture.engine.arrays > 1:
+        reasons.append(f"a core has one array: engine.arrays must be 1, not {architecture.engine.arrays}")
     if (beat_bytes := found[Kind.INPUTS].bytes) > MOST_BEAT_BYTES:
         reasons.append(
             f"a beat on a bus has {MOST_BEAT_BYTES} bytes at most: engine.lanes times the bytes of "

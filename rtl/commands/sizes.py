@@ -48,6 +48,9 @@ class TileSizes(NamedTuple):
         begins with a word; nothing is then rotated.
     mixed_lanes
         P where a word of a column may be of both its parts (`rtl.lanes.op.Op`), else 0.
+    arrays, sum_words
+        Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
+        `weight_words` and `gradient_words` are then those of one array.
     uncounted
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     """
@@ -74,6 +77,8 @@ class TileSizes(NamedTuple):
     gate_lanes: int = 0
     mixed_lanes: int = 0
     uncounted: int = 0
+    arrays: int = 1
+    sum_words: int = 0
 
     def covering(self, other: TileSizes) -> TileSizes:
         """Return the sizes of a tile that has room for everything that fits one of the two."""

@@ -157,6 +157,8 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
+    ("several arrays with matrices or a tape off-chip", {"engine.arrays": 2, "placement.tape": "remote"}, {}),
+    ("arrays that are no power of two, or more than lanes", {"engine.arrays": 8, "dma.buffer_bytes": 4_096}, {}),
     ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
@@ -252,8 +254,15 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.dma.in_flight=2"
             ["dma.in_flight must be 1, not 3", "local.ports = 2, not 1"],
         ),
         (
-            "verify --on tiny --set machine.engine.arrays=2",
-            ["the gates have one array of lanes: engine.arrays must be 1, not 2"],
+            "verify --on tiny --set machine.engine.arrays=3 --set machine.placement.weights=remote",
+            [
+                "the gates need engine.arrays to be a power of two and at most engine.lanes",
+                "the gates of several arrays need placement.weights = 'local'",
+            ],
+        ),
+        (
+            "verilog --on tiny --set machine.engine.arrays=2",
+            ["the test bench is for one array: engine.arrays must be 1, not 2"],
         ),
         (
             "simulate -w tiny --on tiny --set machine.engine.arrays=4 --set machine.local.ports=1"

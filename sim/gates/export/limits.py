@@ -12,6 +12,8 @@ def limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     reasons = []
     if architecture.tiles.count > 1:
         reasons.append(f"the test bench is for one tile: tiles.count must be 1, not {architecture.tiles.count}")
+    if architecture.engine.arrays > 1:
+        reasons.append(f"the test bench is for one array: engine.arrays must be 1, not {architecture.engine.arrays}")
     if "tape" in off_chip:
         reasons.append(
             "the test bench has no memory for a tape: placement.tape must be 'local', or 'auto' with local.bytes large "
