@@ -11,7 +11,7 @@ from deltatrain.rtl.elementwise import activation, cells
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
-__all__ = ["limits", "machine_limits", "program_limits", "update_limits"]
+__all__ = ["array_update_limits", "limits", "machine_limits", "program_limits", "update_limits"]
 
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
@@ -35,11 +35,21 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
     return [*cells.limits(cell), *program_limits(architecture), *machine_limits(architecture, off_chip)]
 
 
-def update_limits(optimiser: MachineOptimiser) -> list[str]:
-    """Return why there are no gates of a machine that updates weights by this optimiser."""
+def update_limits(optimiser: MachineOptimiser, arrays: int = 1) -> list[str]:
+    """Return why there are no gates of a machine of so many arrays that updates weights by this optimiser."""
     if set(optimiser.modes) <= set(_UPDATES):
-        return []
+        return array_update_limits(arrays, optimiser.modes)
     return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
+
+
+def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
+    """Return why there are no gates of so many arrays that update weights by these members of `accel.modes`."""
+    if arrays == 1 or set(modes) <= {"update"}:
+        return []
+    return [
+        "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
+        f"must be 1, not {arrays}"
+    ]
 
 
 def program_limits(architecture: Architecture) -> list[str]:
@@ -60,7 +70,7 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     if ports != 2:
         reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
     if engine.arrays > 1:
-        reasons.append(f"the gates have one array of lanes: engine.arrays must be 1, not {engine.arrays}")
+        reasons += _array_limits(architecture, off_chip)
     if architecture.cache is not None and architecture.cache.policy != "lru":
         reasons.append(
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
@@ -114,6 +124,27 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
         )
     return reasons
+
+
+def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of several arrays."""
+    arrays, lanes, reasons = architecture.engine.arrays, architecture.engine.lanes, []
+    if arrays & (arrays - 1) or arrays > lanes:
+        reasons.append(
+            "the gates need engine.arrays to be a power of two and at most engine.lanes, so that a word has as many "
+            f"elements of each array, not {arrays} beside {lanes}"
+        )
+    if architecture.tiles.count > 1:
+        reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
+        return reasons
+    if architecture.cache is not None:
+        reasons.append(f"the gates of a column cache have one array: engine.arrays must be 1, not {arrays}")
+    return reasons + [
+        f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
+        f"not {home!r} with {architecture.local.bytes}"
+        for use, home in architecture.homes.items()
+        if use in off_chip
+    ]
 
 
 def _tape_limits(engine: Engine) -> list[str]:

@@ -16,6 +16,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import DoneCounts, counts_layout
 from deltatrain.rtl.elementwise.unit import ElementwiseUnit
 from deltatrain.rtl.encoder.unit import EncoderUnit
+from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
 from deltatrain.rtl.engine.unit import EngineUnit
 from deltatrain.rtl.lists.choice import ListChoice
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
@@ -115,7 +116,8 @@ class Tile(Component):
         remote = (self._weights_are_remote or self._gradients_are_remote) and not sizes.is_part  # tiles share the fetch
         tape = {"lookups": _LOOKUPS, "word_entries": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
-        self._engine = EngineUnit(engine=engine, sizes=sizes)
+        unit = EngineUnit if engine.arrays == 1 else ArrayEngineUnit
+        self._engine = unit(engine=engine, sizes=sizes)
         self._elementwise = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes, gives_results=gives_results)
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         stored = loaded = None
@@ -230,9 +232,9 @@ class Tile(Component):
                 unit.has_room.eq(self.results_have_room),
             ]
         if not self._weights_are_remote:
-            connect(m, flipped(self.local_weights), self._engine.weights)
+            _connect_each(m, self.local_weights, self._engine.weights)
         if not self._gradients_are_remote:
-            connect(m, flipped(self.local_gradients), self._engine.gradients)
+            _connect_each(m, self.local_gradients, self._engine.gradients)
         return m
 
     def _command(self, m: Module) -> None:
@@ -281,7 +283,8 @@ class Tile(Component):
         connect(m, x.read_port(), self._encoder.x)
         connect(m, h.write_port(), self._elementwise.new_h)
         connect(m, h.read_port(), self._encoder.h)
-        connect(m, h.read_port(), self._engine.vectors)
+        for vectors in of_arrays(self._engine.vectors):
+            connect(m, h.read_port(), vectors)
         connect(m, self._engine.shared, self._elementwise.shared)
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
@@ -290,7 +293,7 @@ class Tile(Component):
 
     def _connect_lists(self, m: Module) -> None:
         """Let engine and fetch read the lists that were made, and those that were loaded."""
-        readers = [self._engine.lists] + ([] if self._fetch is None else [self._fetch.lists])
+        readers = of_arrays(self._engine.lists) + ([] if self._fetch is None else [self._fetch.lists])
         if not self.sizes.tape_is_remote:
             for made, reader in zip(self._encoder.read, readers, strict=True):
                 connect(m, made, reader)
@@ -323,3 +326,13 @@ class Tile(Component):
             connect(m, table, looked_up)
         connect(m, elementwise.stored, store.memories)
         connect(m, elementwise.loaded, load.memories)
+
+
+def of_arrays(port: Any) -> list[Any]:
+    """Return the ports of all arrays, where there are several, or the one there is."""
+    return list(port) if isinstance(port, list) else [port]
+
+
+def _connect_each(m: Module, ports: Any, inside: Any) -> None:
+    for port, of_array in zip(of_arrays(ports), of_arrays(inside), strict=True):
+        connect(m, flipped(port), of_array)

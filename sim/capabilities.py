@@ -115,12 +115,16 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
 
     That a trace has no numbers is told alone: what gates cannot compute is recorded without, and another trace as well.
     """
-    return _against_gates(architecture, what, [])
+    from deltatrain.sim.gates.export.limits import limits
+
+    return _against_gates(architecture, what, limits(architecture))
 
 
 def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:
     """Return a line for each reason why a machine's gates for a workload cannot be drawn, for an FPGA, and not run."""
-    return _against_gates(architecture, what, [])
+    from deltatrain.sim.gates.export.limits import limits
+
+    return _against_gates(architecture, what, limits(architecture))
 
 
 def against_core(architecture: Architecture, what: Workload | Trace) -> list[str]:

@@ -15,6 +15,8 @@ def core_limits(architecture: Architecture, update: str = "update") -> list[str]
     """Return a line for each reason why the machine, with this mode of updates, is no core on a bus."""
     count, found = architecture.tiles.count, forms(architecture.engine)
     reasons = [] if count == 1 else [f"a core has one tile: tiles.count must be 1, not {count}"]
+    if architecture.engine.arrays > 1:
+        reasons.append(f"a core has one array: engine.arrays must be 1, not {architecture.engine.arrays}")
     if (in_flight := architecture.dma.in_flight) > 1:
         reasons.append(f"a core has one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}")
     if update != "update":

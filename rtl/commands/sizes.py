@@ -11,6 +11,9 @@ from deltatrain.rtl.parts.line_shape import LineShape
 
 __all__ = ["TileSizes"]
 
+_OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
+_OF_ARRAYS = ("arrays", "sum_words")
+
 
 class TileSizes(NamedTuple):
     """Sizes of one tile's memories; words are of P values.
@@ -55,6 +58,9 @@ class TileSizes(NamedTuple):
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
+    arrays, sum_words
+        Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
+        `weight_words` and `gradient_words` are then those of one array.
     """
 
     accumulator_words: int
@@ -84,11 +90,13 @@ class TileSizes(NamedTuple):
     cache_ways: int = 0
     line_bytes: int = 0
     cache_runs: int = 0
+    arrays: int = 1
+    sum_words: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache only if there is one."""
-        named = self._asdict()
-        shown = list(named.items())[: None if self.cache_sets else list(named).index("cache_sets")]
+        """Return all sizes as text; those of a cache, and of several arrays, only if there are any."""
+        absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
+        shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
     def covering(self, other: TileSizes) -> TileSizes:

@@ -69,6 +69,8 @@ class DeltaEncoder(wiring.Component):
         Words of the memory of held values.
     is_part
         Whether other encoders work on parts of the same vectors. An op then takes as long as in the slowest of them.
+    arrays
+        As of `rtl.lists.emitter`.
 
     Members
     -------
@@ -78,8 +80,8 @@ class DeltaEncoder(wiring.Component):
         The vectors, ceil(width / S) words each. Lanes behind the last element are not looked at.
     entries : Out(stream.Signature(Entry(value_bits)))
         The lists.
-    counts : Out(stream.Signature(unsigned(INDEX_BITS)))
-        The length of each list.
+    counts : Out(stream.Signature(rtl.lists.ports.list_counts(arrays)))
+        The length of each list, or of its parts for several arrays.
     emits : Out(1)
         Whether a group's entries are being handed over. This is the encoder's bottleneck, because words are taken ahead
         of it: it takes ``encode.scan_cycles`` of each op, and begins ``encode.PIPELINE_CYCLES`` after the op does.
@@ -102,19 +104,19 @@ class DeltaEncoder(wiring.Component):
     Only the queue waits: no stall reaches the registers of the stages.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, depth: int, is_part: bool = False) -> None:
+    def __init__(self, *, elements: int, value_bits: int, depth: int, is_part: bool = False, arrays: int = 1) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         check_at_least("depth", depth, 2)
         self._elements, self._value_bits, self._depth = elements, value_bits, depth
-        self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part)
+        self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part, arrays=arrays)
         self._is_part = is_part
         super().__init__(
             {
                 "ops": In(stream.Signature(ScanOp(value_bits, depth))),
                 "values": In(stream.Signature(word(value_bits, elements))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
-                "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
+                "counts": self._emitter.signature.members["counts"],
                 "emits": Out(1),
                 **({"barrier": Out(BARRIER)} if is_part else {}),
             }

@@ -16,6 +16,7 @@ from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder
 from deltatrain.rtl.encoder.op import EncoderOp
 from deltatrain.rtl.encoder.value_feed import ValueFeed
+from deltatrain.rtl.lists.array_store import ArrayListStore
 from deltatrain.rtl.lists.emitter import BARRIER
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.delay import delayed
@@ -36,7 +37,7 @@ class EncoderUnit(Component):
     sizes
         Of the tile's memories.
     readers
-        Readers of the lists.
+        Readers of the lists; with several arrays there is one for each instead, and nobody else.
     lookups
         Further readers, which only look up lengths and places.
     word_entries
@@ -68,14 +69,14 @@ class EncoderUnit(Component):
         bits, lanes = engine.formats.activation.bits, engine.lanes
         self._op, self._sizes = EncoderOp(engine, sizes), sizes
         self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
-        self._encoder = DeltaEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
-        self._store = ListStore(
-            value_bits=bits,
-            entries=sizes.list_entries,
-            lists=sizes.lists,
-            readers=readers,
-            lookups=lookups,
-            word_entries=word_entries,
+        self._encoder = DeltaEncoder(
+            elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part, arrays=engine.arrays
+        )
+        kept = {"value_bits": bits, "entries": sizes.list_entries, "lists": sizes.lists}
+        self._store: ListStore | ArrayListStore = (
+            ListStore(**kept, readers=readers, lookups=lookups, word_entries=word_entries)
+            if engine.arrays == 1
+            else ArrayListStore(**kept, arrays=engine.arrays)
         )
         self._reads_words = word_entries > 1
         feed, store = self._feed.signature.members, self._store.signature.members
@@ -88,7 +89,7 @@ class EncoderUnit(Component):
                 "x": feed["x"],
                 "h": feed["h"],
                 "read": store["read"],
-                "lookups": store["lookups"],
+                **({"lookups": store["lookups"]} if "lookups" in store else {}),
                 **({"read_word": store["read_word"]} if self._reads_words else {}),
                 **({"barrier": Out(BARRIER)} if sizes.is_part else {}),
                 "soon": Out(1),
@@ -140,8 +141,9 @@ class EncoderUnit(Component):
             numbers.r_en.eq(store.lists.ready),
             self.soon.eq(store.written),
         ]
-        for port, inside in zip((*self.read, *self.lookups), (*store.read, *store.lookups), strict=True):
-            connect(m, flipped(port), inside)
+        for kind in ("read", "lookups"):
+            for port, inside in zip(getattr(self, kind, ()), getattr(store, kind, ()), strict=True):
+                connect(m, flipped(port), inside)
         if self._reads_words:
             connect(m, flipped(self.read_word), store.read_word)
 

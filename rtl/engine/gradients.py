@@ -62,7 +62,7 @@ class Gradients(Component):
         depth = sizes.vector_words
         self._above = DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth)
         self._recurrent = DeltaAdjoint(lanes=lanes, gradient=gradient, depth=depth) if has_recurrent else None
-        port = ReadPort.Signature(addr_width=ceil_log2(depth), shape=word(gradient.bits, lanes))
+        port = self.ports(lanes, gradient, sizes)
         super().__init__(
             {
                 "op": In(ResultsOp(sizes)),
@@ -73,6 +73,11 @@ class Gradients(Component):
                 **({"g_recurrent": Out(port)} if has_recurrent else {}),
             }
         )
+
+    @staticmethod
+    def ports(lanes: int, gradient: NumberFormat, sizes: TileSizes) -> ReadPort.Signature:
+        """Return the port that reads gradients."""
+        return ReadPort.Signature(addr_width=ceil_log2(sizes.vector_words), shape=word(gradient.bits, lanes))
 
     def elaborate(self, platform: object) -> Module:
         """Queue the ops; connect ops and results with the adjoint of the op in front."""

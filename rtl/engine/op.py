@@ -69,11 +69,14 @@ class ReadyOp(data.StructLayout):
     op : LaneOp
         What to do.
     count : unsigned(INDEX_BITS + 1)
-        With how many columns.
+        With how many columns; in how many turns where there are several arrays.
+    counts : ArrayLayout
+        With how many columns of each array; present if there are several.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"op": LaneOp(sizes), "count": unsigned(INDEX_BITS + 1)})
+        counts = {"counts": data.ArrayLayout(INDEX_BITS + 1, sizes.arrays)} if sizes.arrays > 1 else {}
+        super().__init__({"op": LaneOp(sizes), "count": unsigned(INDEX_BITS + 1), **counts})
 
 
 class ResultsOp(data.StructLayout):

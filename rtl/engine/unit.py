@@ -29,7 +29,7 @@ from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["EngineUnit"]
+__all__ = ["EngineUnit", "entry_reader"]
 
 _AHEAD = 4
 """Ops whose lists, and words of local matrices, may be read before the lanes take them."""
@@ -99,15 +99,7 @@ class EngineUnit(Component):
             is_part=sizes.is_part,
             keeps_velocity=bool(sizes.velocity),
         )
-        activation = formats.activation
-        self._reader = EntryReader(
-            value_bits=activation.bits,
-            lanes=lanes,
-            ring_depth=sizes.entry_places,
-            lists=sizes.list_numbers,
-            vector_words=sizes.vector_words,
-            one=min(1 << activation.fraction_bits, activation.highest),
-        )
+        self._reader = entry_reader(engine, sizes)
         self._banks = AccumulatorBanks(regions=sizes.regions)
         self._gradients: Gradients | PartGradients = (
             PartGradients(lanes=lanes, formats=formats, sizes=sizes)
@@ -128,21 +120,26 @@ class EngineUnit(Component):
             for name, (words, bits) in of_kind.items()
         }
         reader = self._reader.signature.members
-        members: dict[str, object] = {
-            "commands": In(stream.Signature(command(EngineOp(self._sizes), self._sizes.units))),
-            "soon_counts": In(counts_layout(self._sizes.units)),
-            "ready_counts": In(counts_layout(self._sizes.units)),
-            "running": In(1),
-            **{name: self._lanes.signature.members[name] for name in sizes.update_factors},
-            "lists": reader["lists"],
-            "vectors": reader["vectors"],
-            **matrices,
-            "shared": Out(SharedMemories(engine, sizes)),
-            **({"between": Out(BetweenTiles(engine, sizes))} if sizes.is_part else {}),
-            "soon": Out(1),
-            "spent": Out(spent_layout(len(PHASES), self._sizes.units)),
-        }
-        super().__init__(members)
+        self._set_ports(engine, {"lists": reader["lists"], "vectors": reader["vectors"], **matrices})
+
+    def _set_ports(self, engine: Engine, of_columns: dict[str, Any]) -> None:
+        """Make the ports, of which `of_columns` bring lists and words."""
+        sizes = self._sizes
+        Component.__init__(
+            self,
+            {
+                "commands": In(stream.Signature(command(EngineOp(sizes), sizes.units))),
+                "soon_counts": In(counts_layout(sizes.units)),
+                "ready_counts": In(counts_layout(sizes.units)),
+                "running": In(1),
+                **{name: self._lanes.signature.members[name] for name in sizes.update_factors},
+                **of_columns,
+                "shared": Out(SharedMemories(engine, sizes)),
+                **({"between": Out(BetweenTiles(engine, sizes))} if sizes.is_part else {}),
+                "soon": Out(1),
+                "spent": Out(spent_layout(len(PHASES), sizes.units)),
+            },
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Connect the parts in the order of an op's way through them."""
@@ -226,28 +223,32 @@ class EngineUnit(Component):
             return []
         store, op, reads = self._stores[name], begin.op, Signal(name=f"reads_{name}")
         m.submodules[f"{name}_store"] = store
-        shape = store.ops.payload.shape()
-        queue = SyncFIFO(width=shape.size, depth=_AHEAD)
-        m.submodules[f"{name}_ops"] = queue
-        item = Signal(shape, name=f"{name}_op")
         connect(m, store.host, flipped(kind.outside))
         connect(m, store.read_words, kind.words)
         connect(m, kind.new_words, store.new_words)
         connect(m, kind.entries, store.entries)
+        m.d.comb += [reads.eq(_any(op.lanes.mode == mode for mode in kind.modes)), kind.is_wanted.eq(reads)]
+        return [self._queue_ops(m, begin, store, name, op[name], self._reader.count, reads & fires)]
+
+    def _queue_ops(
+        self, m: Module, begin: Begin, store: MatrixStore, called: str, base: Value, columns: Value, reads: Value
+    ) -> Signal:
+        """Let a store read for an op that begins, if it `reads` of it; return whether there is room for another."""
+        op, shape = begin.op, store.ops.payload.shape()
+        m.submodules[f"{called}_ops"] = queue = SyncFIFO(width=shape.size, depth=_AHEAD)
+        item = Signal(shape, name=f"{called}_op")
         m.d.comb += [
-            reads.eq(_any(op.lanes.mode == mode for mode in kind.modes)),
-            kind.is_wanted.eq(reads),
-            item.base.eq(op[name]),
-            item.columns.eq(self._reader.count),
+            item.base.eq(base),
+            item.columns.eq(columns),
             item.words.eq(op.lanes.words),
             item.writes_back.eq((op.lanes.mode == Mode.OUTER) | (op.lanes.mode == Mode.UPDATE)),
             queue.w_data.eq(item),
-            queue.w_en.eq(begin.begins & reads & fires),
+            queue.w_en.eq(begin.begins & reads),
             store.ops.payload.eq(data.View(shape, queue.r_data)),
             store.ops.valid.eq(queue.r_rdy),
             queue.r_en.eq(store.ops.ready),
         ]
-        return [queue.w_rdy]
+        return queue.w_rdy
 
     # --- when it may
 
@@ -290,12 +291,16 @@ class EngineUnit(Component):
     def _share(self, m: Module) -> None:
         """Let the element-wise unit reach M, g(M), and the gradient of h that the results of `matvec_t` become."""
         lanes, gradients, shared = self._lanes, self._gradients, self.shared
-        connect(m, lanes.results, gradients.results)
+        self._connect_results(m)
         connect(m, lanes.memory, flipped(shared.memory))
         connect(m, lanes.gradient, flipped(shared.gradient))
         connect(m, lanes.new_gradient, flipped(shared.new_gradient))
         connect(m, gradients.g_above, flipped(shared.g_above))
         connect(m, gradients.g_recurrent, flipped(shared.g_recurrent))
+
+    def _connect_results(self, m: Module) -> None:
+        """Give the adjoint the results of the lanes."""
+        connect(m, self._lanes.results, self._gradients.results)
 
     def _join(self, m: Module, begin: Begin) -> None:
         """Connect the parts that only one tile of several has with the exchange."""
@@ -306,6 +311,21 @@ class EngineUnit(Component):
         connect(m, gradients.sum_counts, flipped(between.sum_counts))
         with m.If(begin.advances):  # it comes with the place of the list, see `rtl.lists.look_up`
             m.d.sync += gradients.own.eq(between.own)
+
+
+def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReader:
+    """Return the reader of an array's lists."""
+    activation = engine.formats.activation
+    return EntryReader(
+        value_bits=activation.bits,
+        lanes=engine.lanes,
+        ring_depth=sizes.entry_places,
+        lists=sizes.list_numbers,
+        vector_words=sizes.vector_words,
+        one=min(1 << activation.fraction_bits, activation.highest),
+        array=array,
+        arrays=engine.arrays,
+    )
 
 
 def _all(bits: list[Signal]) -> Value:

@@ -30,6 +30,8 @@ class Issue(Component):
         Words of P accumulators in one bank.
     mixed_lanes
         As of `rtl.lanes.op.Op`.
+    tells_turn
+        Whether it tells in which column, or turn of several arrays, an op is.
 
     Attributes
     ----------
@@ -50,19 +52,23 @@ class Issue(Component):
     place, upper_place : Out(unsigned)
         Accumulator of the word of this cycle, for a memory that answers in the next; that of lanes from `upper_lane`
         of the op on, present if `mixed_lanes`.
+    turn, next_turn : Out(unsigned)
+        Which column, or turn, of its op the word of this cycle is of, and the one after it; present if `tells_turn`.
     o : Out(Underway)
         The word that was issued in the cycle before, `o.work` low if none.
     o_delta, o_weights, o_gradients : Out(signed, word, word)
         The delta of its column, and what was taken from the streams.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int, mixed_lanes: int = 0) -> None:
+    def __init__(
+        self, *, engine: Engine, accumulator_words: int, mixed_lanes: int = 0, tells_turn: bool = False
+    ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
         formats, lanes = engine.formats, engine.lanes
         weights = word(formats.weight.bits, lanes)
         gradients = word(formats.weight_gradient_bits, lanes)
-        under_way = Underway(accumulator_words, mixed_lanes)
-        self._is_mixed = mixed_lanes > 0
+        under_way, count = Underway(accumulator_words, mixed_lanes), Op(accumulator_words)["count"].shape
+        self._is_mixed, self._tells_turn = mixed_lanes > 0, tells_turn
         super().__init__(
             {
                 "ops": In(stream.Signature(Op(accumulator_words, mixed_lanes))),
@@ -80,6 +86,7 @@ class Issue(Component):
                 "issues": Out(1),
                 "place": Out(under_way["source"].shape),
                 **({"upper_place": Out(under_way["source"].shape)} if mixed_lanes else {}),
+                **(dict.fromkeys(("turn", "next_turn"), Out(count)) if tells_turn else {}),
                 "o": Out(under_way),
                 "o_delta": Out(signed(formats.activation.bits)),
                 "o_weights": Out(weights),
@@ -131,6 +138,8 @@ class Issue(Component):
             upper_address.eq(Mux(has_upper & ~upper, op.upper_address, address)),
             upper_follows.eq((after == op.split) & with_word),
         ]
+        if self._tells_turn:
+            m.d.comb += [self.turn.eq(column), self.next_turn.eq(next_column)]
         self._meet(m, now, "", column == 0, upper, address)
         if self._is_mixed:
             self._meet(m, now, "upper_", column == 0, has_upper, upper_address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
@@ -12,6 +13,7 @@ from amaranth.utils import ceil_log2
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import SOON_CYCLES
+from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.lanes.adder_tree import levels
 from deltatrain.rtl.lanes.completion import Completion
 from deltatrain.rtl.lanes.issue import Issue
@@ -118,35 +120,47 @@ class Lanes(Component):
         keeps_velocity: bool = False,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
-        formats, lanes = engine.formats, engine.lanes
         self._engine, self._is_part, self._keeps_velocity = engine, is_part, keeps_velocity
-        self._result = formats.backward_sum if is_part else formats.gradient
-        self._runs, self._mixed_lanes = lane_runs(gate_lanes, lanes), mixed_lanes
+        self._runs, self._mixed_lanes = lane_runs(gate_lanes, engine.lanes), mixed_lanes
         self._accumulator_words = accumulator_words
-        addr_width = ceil_log2(BANKS * accumulator_words)
+        super().__init__(self._members())
+
+    def _members(self) -> dict[str, Any]:
+        """Return the ports."""
+        formats, lanes = self._engine.formats, self._engine.lanes
+        addr_width = ceil_log2(BANKS * self._accumulator_words)
         partial = ReadPort.Signature(shape=word(formats.memory_bits, lanes), addr_width=addr_width)
-        self._weights = word(formats.weight.bits, lanes)
-        self._weight_gradients = word(formats.weight_gradient_bits, lanes)
-        super().__init__(
-            {
-                "ops": In(stream.Signature(Op(accumulator_words, self._mixed_lanes))),
-                "entries": In(stream.Signature(Entry(formats.activation.bits))),
-                "weights": In(stream.Signature(self._weights)),
-                "weight_gradients": In(stream.Signature(self._weight_gradients)),
-                "learning_rate": In(signed(formats.learning_rate.bits)),
-                **({"momentum": In(signed(formats.learning_rate.bits))} if keeps_velocity else {}),
-                "results": Out(stream.Signature(Entry(self._result.bits))),
-                "new_weights": Out(stream.Signature(self._weights)),
-                "new_weight_gradients": Out(stream.Signature(self._weight_gradients)),
-                "issues": Out(1),
-                "soon": Out(1),
-                "done": Out(1),
-                "memory": Out(read_signature(formats.memory_bits, self._runs, addr_width)),
-                **({"partial": Out(partial)} if is_part else {}),
-                "gradient": Out(read_signature(formats.gradient.bits, self._runs, addr_width)),
-                "new_gradient": Out(write_signature(formats.gradient.bits, self._runs, addr_width)),
-            }
-        )
+        return {
+            "ops": In(stream.Signature(Op(self._accumulator_words, self._mixed_lanes))),
+            "entries": In(stream.Signature(Entry(formats.activation.bits))),
+            "weights": In(stream.Signature(self._weights)),
+            "weight_gradients": In(stream.Signature(self._weight_gradients)),
+            "learning_rate": In(signed(formats.learning_rate.bits)),
+            **({"momentum": In(signed(formats.learning_rate.bits))} if self._keeps_velocity else {}),
+            "results": Out(stream.Signature(Entry(self._result.bits))),
+            "new_weights": Out(stream.Signature(self._weights)),
+            "new_weight_gradients": Out(stream.Signature(self._weight_gradients)),
+            "issues": Out(1),
+            "soon": Out(1),
+            "done": Out(1),
+            "memory": Out(read_signature(formats.memory_bits, self._runs, addr_width)),
+            **({"partial": Out(partial)} if self._is_part else {}),
+            "gradient": Out(read_signature(formats.gradient.bits, self._runs, addr_width)),
+            "new_gradient": Out(write_signature(formats.gradient.bits, self._runs, addr_width)),
+        }
+
+    @property
+    def _result(self) -> NumberFormat:
+        """What the results of `matvec_t` are rounded to."""
+        return self._engine.formats.backward_sum if self._is_part else self._engine.formats.gradient
+
+    @property
+    def _weights(self) -> data.ArrayLayout:
+        return word(self._engine.formats.weight.bits, self._engine.lanes)
+
+    @property
+    def _weight_gradients(self) -> data.ArrayLayout:
+        return word(self._engine.formats.weight_gradient_bits, self._engine.lanes)
 
     def elaborate(self, platform: object) -> Module:
         """Connect issue, multipliers, the modes behind them, and what they hand out."""
@@ -165,6 +179,9 @@ class Lanes(Component):
         makers = (self._reduce, self._write_weights, self._write_gradients)
         self._complete(m, issue, tuple(make(m, issue, word_3, products) for make in makers))
         return m
+
+    _term_bits: int | None = None
+    """Bits of what is added to M, if that is no product."""
 
     @property
     def _factor_bits(self) -> tuple[int, int]:
@@ -228,7 +245,8 @@ class Lanes(Component):
                 formats=self._engine.formats,
                 lanes=len(run),
                 accumulator_words=self._accumulator_words,
-                product_bits=sum(self._factor_bits),
+                product_bits=self._term_bits or sum(self._factor_bits),
+                term_bits=self._term_bits,
                 is_part=self._is_part,
             )
             m.submodules[_of_run("matvec", number)] = matvec
@@ -321,8 +339,6 @@ class Lanes(Component):
 
     def _complete(self, m: Module, issue: Issue, queues: tuple[ReservedQueue, ...]) -> None:
         """Let the end of an op follow its last word, and wait until its last s, W and dW are taken from `queues`."""
-        stage = 5 + levels(self._engine.lanes)
-        m.submodules.completion = completion = Completion(outlets=len(queues), depth=stage + 2)
         end = Signal(data.StructLayout({"op_ends": 1, "awaits": len(queues)}), name="end")
         m.d.comb += [
             end.op_ends.eq(issue.o.op_ends),
@@ -330,13 +346,19 @@ class Lanes(Component):
             end.awaits[1].eq(issue.o.work & (issue.o.mode == Mode.UPDATE)),
             end.awaits[2].eq(issue.o.work & ((issue.o.mode == Mode.OUTER) | (issue.o.mode == Mode.UPDATE))),
         ]
+        self._retire(m, issue, end, Cat(queue.last_taken for queue in queues))
+
+    def _retire(self, m: Module, issue: Issue, end: data.View, last_taken: Value) -> None:
+        """Let ops be done for whose `end` in stage 1 all was taken, in their order."""
+        stage = 5 + levels(max(self._engine.lanes, self._engine.arrays))
+        m.submodules.completion = completion = Completion(outlets=len(last_taken), depth=stage + 2)
         leaving, done = delayed(m, end, stage - 1), Signal()
         m.d.comb += [
             issue.completion_free.eq(completion.free),
             completion.reserve.eq(issue.reserve_completion),
             completion.push.eq(leaving.op_ends),
             completion.awaits.eq(leaving.awaits),
-            completion.last_taken.eq(Cat(queue.last_taken for queue in queues)),
+            completion.last_taken.eq(last_taken),
             done.eq(completion.done),
             self.soon.eq(done),
             self.done.eq(delayed(m, done, SOON_CYCLES)),

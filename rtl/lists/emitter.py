@@ -5,7 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, Signature
+from amaranth.utils import ceil_log2
 
+from deltatrain.rtl.lists.ports import list_counts
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
@@ -58,6 +60,8 @@ class EntryEmitter(wiring.Component):
         Width of a delta.
     is_part
         Whether other emitters work on parts of the same vectors. All then begin a vector in the same cycle.
+    arrays
+        Arrays that take the columns (`accel.arrays`), a power of two.
 
     Members
     -------
@@ -65,21 +69,22 @@ class EntryEmitter(wiring.Component):
         Groups in the order of their vectors.
     entries : Out(stream.Signature(Entry(value_bits)))
         What fired.
-    counts : Out(stream.Signature(unsigned(INDEX_BITS)))
-        How many entries the list of each vector has.
+    counts : Out(stream.Signature(list_counts(arrays)))
+        How many entries the list of each vector has, or has for each of several arrays.
     barrier : Out(BARRIER)
         Whether a vector's last group could leave, and whether it can in all parts; present if `is_part`.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, is_part: bool = False) -> None:
+    def __init__(self, *, elements: int, value_bits: int, is_part: bool = False, arrays: int = 1) -> None:
         check_power_of_two("elements", elements)
+        check_power_of_two("arrays", arrays)
         check_at_least("value_bits", value_bits, 2)
-        self._elements, self._is_part = elements, is_part
+        self._elements, self._is_part, self._arrays = elements, is_part, arrays
         super().__init__(
             {
                 "groups": In(stream.Signature(Compared(elements, value_bits))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
-                "counts": Out(stream.Signature(unsigned(INDEX_BITS))),
+                "counts": Out(stream.Signature(list_counts(arrays))),
                 **({"barrier": Out(BARRIER)} if is_part else {}),
             }
         )
@@ -111,14 +116,26 @@ class EntryEmitter(wiring.Component):
             count_free.eq(~counts.valid | counts.ready),
             self.groups.ready.eq(drained & ((count_free & may_end) | ~group.last)),
         ]
-        leaves, total, count = Signal(), Signal(INDEX_BITS), Signal(INDEX_BITS)
-        m.d.comb += [leaves.eq(self.groups.valid & self.groups.ready), total.eq(count + sends)]
-        m.d.sync += count.eq(Mux(leaves & group.last, 0, total))
+        leaves = Signal()
+        m.d.comb += leaves.eq(self.groups.valid & self.groups.ready)
         m.d.sync += sent.eq(Mux(leaves, 0, sent | Mux(sends, lowest, 0)))
-
         with m.If(count_free):
-            m.d.sync += [counts.valid.eq(leaves & group.last), counts.payload.eq(total)]
+            m.d.sync += counts.valid.eq(leaves & group.last)
+        if self._arrays == 1:
+            self._count(m, sends, leaves & group.last, count_free, counts.payload)
+            return m
+        array = entries.payload.index[: ceil_log2(self._arrays)]
+        for number in range(self._arrays):
+            self._count(m, sends & (array == number), leaves & group.last, count_free, counts.payload[number])
         return m
+
+    def _count(self, m: Module, sends: Value, ends: Value, count_free: Value, to: Value) -> None:
+        """Count the entries of a vector's list, or those for one array."""
+        total, count = Signal(INDEX_BITS), Signal(INDEX_BITS)
+        m.d.comb += total.eq(count + sends)
+        m.d.sync += count.eq(Mux(ends, 0, total))
+        with m.If(count_free):
+            m.d.sync += to.eq(total)
 
 
 def _number(one_hot: Value) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out
@@ -50,6 +50,8 @@ class EntryReader(Component):
         Words of the memory of vectors, at least 2.
     one
         The value of the bias: 1.0, or the nearest there is.
+    array, arrays
+        Of several arrays, a power of two, the one whose columns are read: those that are `array` modulo `arrays`.
 
     Attributes
     ----------
@@ -68,7 +70,16 @@ class EntryReader(Component):
     """
 
     def __init__(
-        self, *, value_bits: int, lanes: int, ring_depth: int, lists: int, vector_words: int, one: int
+        self,
+        *,
+        value_bits: int,
+        lanes: int,
+        ring_depth: int,
+        lists: int,
+        vector_words: int,
+        one: int,
+        array: int = 0,
+        arrays: int = 1,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
         check_power_of_two("lanes", lanes)
@@ -79,7 +90,9 @@ class EntryReader(Component):
         check_at_least("one", one, 1)
         if one >= 1 << (value_bits - 1):
             raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
+        check_power_of_two("arrays", arrays)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
+        self._array, self._arrays = array, arrays
         vectors = ReadPort.Signature(addr_width=ceil_log2(vector_words), shape=word(value_bits, lanes))
         super().__init__(
             {
@@ -114,30 +127,42 @@ class EntryReader(Component):
         # The number and the one after it are in registers, so that no comparison waits for an adder.
         column, after = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1, init=1)
         at_end, last, shares = Signal(), Signal(), source.kind == SourceKind.SHARE
-        empty, at_bias = self.empty, source.bias & at_end
+        own, bias, index = self._own(source, column)
+        empty, at_bias = self.empty, bias & at_end
         m.d.comb += [
             self.lists.table.list.eq(source.list),
             self.lists.reads.eq(source.list),
             listed.eq(source.kind == SourceKind.FIRED),
-            columns.eq(Mux(listed, place.count, source.count)),
-            self.count.eq(columns + source.bias),
-            empty.eq(~source.bias & (columns == 0)),
+            columns.eq(Mux(listed, place.count, own)),
+            self.count.eq(columns + bias),
+            empty.eq(~bias & (columns == 0)),
             at_end.eq(column == columns),
-            last.eq(Mux(source.bias, at_end, after == columns)),
+            last.eq(Mux(bias, at_end, after == columns)),
             asked.valid.eq(self.sources.valid & ~empty & queue.free),
             asked.from_ring.eq(listed & ~at_bias),
             asked.from_vector.eq(((source.kind == SourceKind.VECTOR) | shares) & ~at_bias),
             asked.one.eq(at_bias & (source.kind != SourceKind.ALL) & ~shares),
-            asked.index.eq(Mux(at_bias, source.width, column)),
+            asked.index.eq(Mux(at_bias, source.width, index)),
             queue.reserve.eq(asked.valid),
             self.sources.ready.eq(self.sources.valid & (empty | (asked.valid & last))),
             self.lists.ring.en.eq(asked.valid & asked.from_ring),
             self.lists.ring.addr.eq(place.base + column),
             self.vectors.en.eq(asked.valid & asked.from_vector),
-            self.vectors.addr.eq(source.base + column[self._lane_bits :]),
+            self.vectors.addr.eq(source.base + index[self._lane_bits :]),
         ]
         with m.If(asked.valid):
             m.d.sync += [column.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
+
+    def _own(self, source: data.View, column: Signal) -> tuple[Value, Value, Value]:
+        """Return the array's own columns of a whole vector, whether the bias is one more, and which is number `column`.
+
+        One array has all of them.
+        """
+        if self._arrays == 1:
+            return source.count, source.bias, column
+        bits = ceil_log2(self._arrays)
+        own = (source.count + (self._arrays - 1 - self._array))[bits:]
+        return own, source.bias & (source.width[:bits] == self._array), Cat(Const(self._array, bits), column)
 
     def _answer(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
         """Put together the entry that was asked for in the cycle before, for the cycle after."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import Shape, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import In, Out, Signature
@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
 
-__all__ = ["ListPlace", "list_port", "ring_port", "table_port", "word_port"]
+__all__ = ["ListPlace", "list_counts", "list_port", "ring_port", "table_port", "word_port"]
 
 
 class ListPlace(data.StructLayout):
@@ -55,3 +55,8 @@ def list_port(*, value_bits: int, entries: int, lists: int) -> Signature:
     """
     table, ring = table_port(entries=entries, lists=lists), ring_port(value_bits=value_bits, entries=entries)
     return Signature({"table": Out(table), "ring": Out(ring), "reads": In(ceil_log2(lists))})
+
+
+def list_counts(arrays: int) -> Shape | data.ArrayLayout:
+    """Return the shape of the length of a list, or of its parts for several arrays."""
+    return unsigned(INDEX_BITS) if arrays == 1 else data.ArrayLayout(INDEX_BITS, arrays)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.number import Integers, NumberFormat
 from deltatrain.accel.tensor import Tensor
 from deltatrain.accel.tensor_kind import TensorKind
@@ -57,7 +58,7 @@ class Images:
         return image
 
     def local(self, matrices: Mapping[str, Integers], kind: TensorKind, *, tile: int = 0) -> Integers:
-        """Return the words of a tile's memory of W or of dW, shape (words, P)."""
+        """Return the words of a tile's memory of W or of dW, or of an array's where there are several; (words, P)."""
         found = [
             self.words(matrices[tensor.name], tensor)[tile]
             for tensor in self._tensors
@@ -70,8 +71,12 @@ class Images:
         return self._formats.weight_gradient if tensor.kind == "gradients" else self._formats.weight
 
     def words(self, matrix: Integers, tensor: Tensor) -> Integers:
-        """Return a matrix as it lies in the memory of each tile, column after column; shape (n, words, P)."""
+        """Return a matrix as it lies in each tile's, or array's, memory, column after column; shape (n, words, P)."""
         lanes, tiles = self._step.architecture.engine.lanes, self._step.architecture.tiles.count
+        if (arrays := self._step.architecture.engine.arrays) > 1:
+            return np.concatenate(
+                [shares.of_rows(own, self.blocks(tensor), lanes, 1) for own in shares.of_arrays(matrix, arrays)]
+            )
         if tensor.stream == "readout":
             return shares.of_columns(matrix, lanes, tiles)
         return shares.of_rows(matrix, self.blocks(tensor), lanes, tiles)
@@ -79,6 +84,10 @@ class Images:
     def matrix(self, words: Integers, tensor: Tensor) -> Integers:
         """Return the matrix whose words these are, shape (n, words, P); undoes `words`."""
         rows = self.rows(tensor)
+        if (arrays := self._step.architecture.engine.arrays) > 1:
+            most = of_first_columns(tensor.columns, arrays)
+            own = [shares.whole_rows(words[[array]], rows, most, self.blocks(tensor)) for array in range(arrays)]
+            return shares.whole_arrays(own, tensor.columns)
         if tensor.stream == "readout":
             return shares.whole_columns(words, rows, self._step.shape.hidden[-1] + 1)
         return shares.whole_rows(words, rows, tensor.columns, self.blocks(tensor))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
 from deltatrain.accel.errors import ConfigError, refuse
@@ -15,7 +16,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.plan import FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Write
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import machine_limits
+from deltatrain.rtl.limits import array_update_limits, machine_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
@@ -55,8 +56,9 @@ class Layout:
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
         engine, ops = program.architecture.engine, program.ops
+        refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
-        self._tiles = program.architecture.tiles.count
+        self._tiles, self._arrays = program.architecture.tiles.count, engine.arrays
         self._steps = int(ops.step.max(initial=0)) + 1
         self._on_way = steps_on_way(program.architecture)
         self._loaded_steps = LOADED_STEPS + self._on_way - TAPE_STEPS
@@ -199,14 +201,19 @@ class Layout:
     # --- matrices
 
     def matrix(self, tensor: int) -> int:
-        """Return the first word of a local matrix; 0 for one that lives off-chip."""
+        """Return the first word of a local matrix, of several arrays in each; 0 for one that lives off-chip."""
         matrix = self._program.tensors[tensor]
-        return 0 if matrix.remote else matrix.first_word
+        return 0 if matrix.remote else self._matrix_words(matrix.kind, tensor)
 
-    def _matrix_words(self, kind: TensorKind) -> int:
-        """Return the words of all local matrices of a kind."""
-        tensors = self._program.tensors
-        return sum(one.columns * one.words for one in tensors if one.kind == kind and not one.remote)
+    def own_words(self, tensor: int) -> int:
+        """Return the words of a matrix, or of what the array has that has most of its columns."""
+        matrix = self._program.tensors[tensor]
+        return of_first_columns(matrix.columns, self._arrays) * matrix.words
+
+    def _matrix_words(self, kind: TensorKind, behind: int | None = None) -> int:
+        """Return the words of all local matrices of a kind, or of those before one."""
+        tensors = enumerate(self._program.tensors[:behind])
+        return sum(self.own_words(number) for number, one in tensors if one.kind == kind and not one.remote)
 
     # --- sizes
 
@@ -234,6 +241,7 @@ class Layout:
             gate_lanes=self._gate_lanes(),
             mixed_lanes=self._lanes * self._mixes_parts(),
             velocity=int("update_momentum" in self._shape.updates),
+            **({"arrays": self._arrays, "sum_words": self._most_words()} if self._arrays > 1 else {}),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
             **self._cache_sizes(),
         )
@@ -246,6 +254,10 @@ class Layout:
         shape = program.cache
         names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
         return dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+
+    def _most_words(self) -> int:
+        """Return the words of the longest column."""
+        return max(matrix.words for matrix in self._program.tensors)
 
     def _gate_lanes(self) -> int:
         """Return the lanes in which gates begin, as bits; 0 where all begin with a word."""

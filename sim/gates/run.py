@@ -115,14 +115,19 @@ class StepOnGates:
         simulation.run(simulation.cycle + len(words))
 
     def _local(self, kind: str) -> list[str]:
-        """Return for each tile the name of the host's port to its memory of weights or of gradients."""
-        tiles = self.layout.sizes.tiles
-        return [f"local_{kind}" if tiles == 1 else f"local_{kind}__{tile}" for tile in range(tiles)]
+        """Return for each tile, or array, the name of the host's port to its memory of weights or of gradients."""
+        homes = self._homes
+        return [f"local_{kind}" if homes == 1 else f"local_{kind}__{home}" for home in range(homes)]
 
-    def _inside(self, port: str, tile: int) -> Any:
-        """Return a port that each tile has."""
+    @property
+    def _homes(self) -> int:
+        """How many memories of W there are: one of several tiles, or of several arrays, has its own."""
+        return self.layout.sizes.tiles * self.layout.sizes.arrays
+
+    def _inside(self, port: str, home: int) -> Any:
+        """Return a port that each tile, or array, has."""
         found = getattr(self.tile, port)
-        return found if self.layout.sizes.tiles == 1 else found[tile]
+        return found if self._homes == 1 else found[home]
 
     def _start(self, simulation: Simulation) -> int:
         """Hand over commands and let the tile start; return the simulator's cycle that is the program's first."""
@@ -182,7 +187,7 @@ class StepOnGates:
         lanes, found = self._step.architecture.engine.lanes, {}
         for index, tensor in enumerate(self._program.tensors):
             number = self._images.number(tensor)
-            words = tensor.columns * tensor.words
+            words = tensor.columns * tensor.words if tensor.remote else self.layout.own_words(index)
             if tensor.remote:
                 data = image[tensor.address : tensor.address + tensor.bytes]
                 of_words = from_bytes(data, number).reshape(words, -1, lanes)

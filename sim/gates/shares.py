@@ -9,7 +9,7 @@ from deltatrain.accel.column import column_words
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tiles import own_elements, tile_of
 
-__all__ = ["of_columns", "of_rows", "whole_columns", "whole_rows"]
+__all__ = ["of_arrays", "of_columns", "of_rows", "whole_arrays", "whole_columns", "whole_rows"]
 
 
 def of_rows(matrix: Integers, blocks: int, lanes: int, tiles: int) -> Integers:
@@ -96,3 +96,17 @@ def whole_columns(words: Integers, rows: int, columns: int) -> Integers:
 def _owners(width: int, lanes: int, tiles: int) -> tuple[NDArray[np.int64], int]:
     """Return the tile of each of `width` neurons, and the most that one has."""
     return tile_of(np.arange(width), lanes, tiles), int(own_elements(width, lanes, tiles).max())
+
+
+def of_arrays(matrix: Integers, arrays: int) -> list[Integers]:
+    """Return the columns of each array, j mod A, with columns of zeros where others have one more."""
+    most = -(-matrix.shape[1] // arrays)
+    whole = np.zeros((len(matrix), most * arrays), dtype=np.int64)
+    whole[:, : matrix.shape[1]] = matrix
+    return [whole[:, array::arrays] for array in range(arrays)]
+
+
+def whole_arrays(shares: list[Integers], columns: int) -> Integers:
+    """Return the matrix of so many columns that was shared out; undoes `of_arrays`."""
+    matrix: Integers = np.stack(shares, axis=-1).reshape(len(shares[0]), -1)[:, :columns]
+    return matrix

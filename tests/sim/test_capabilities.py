@@ -162,6 +162,13 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
+    ("several arrays with matrices or a tape off-chip", {"engine.arrays": 2, "placement.tape": "remote"}, {}),
+    ("arrays that are no power of two, or more than lanes", {"engine.arrays": 8, "dma.buffer_bytes": 4_096}, {}),
+    (
+        "several arrays with momentum (`machine_optimiser`)",
+        {"engine.arrays": 2},
+        {"training.machine_optimiser.momentum": 0.5},
+    ),
     ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
@@ -260,8 +267,32 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["engine.in_turn must be false", "local.ports = 2, not 1"],
         ),
         (
-            "verify --on tiny --set machine.engine.arrays=2",
-            ["the gates have one array of lanes: engine.arrays must be 1, not 2"],
+            "verify --on tiny --set machine.engine.arrays=3 --set machine.placement.weights=remote",
+            [
+                "the gates need engine.arrays to be a power of two and at most engine.lanes",
+                "the gates of several arrays need placement.weights = 'local'",
+            ],
+        ),
+        (
+            "verilog --on tiny --set machine.engine.arrays=2",
+            ["Verilog for a test bench or an FPGA is of one array: engine.arrays must be 1, not 2"],
+        ),
+        (
+            "fpga tiny --set machine.engine.arrays=2",
+            ["Verilog for a test bench or an FPGA is of one array: engine.arrays must be 1, not 2"],
+        ),
+        (
+            "verilog --on tiny --top axi --set machine.engine.arrays=2",
+            ["a core has one array: engine.arrays must be 1, not 2"],
+        ),
+        (
+            "verify --on tiny --set machine.engine.arrays=2 --set machine.cache.bytes=auto",
+            ["the gates of a column cache have one array: engine.arrays must be 1, not 2"],
+        ),
+        (
+            "run -w {few} --on tiny --fidelity rtl --set machine.engine.arrays=2"
+            " --set workload.training.machine_optimiser.momentum=0.5",
+            ["the gates of several arrays keep no velocity: training.machine_optimiser must be left out"],
         ),
         (
             "simulate -w tiny --on tiny --set machine.engine.arrays=4 --set machine.local.ports=1"

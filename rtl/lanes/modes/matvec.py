@@ -46,8 +46,12 @@ class Matvec(Component):
         Words of accumulators in one bank.
     product_bits
         Width of a product.
+    term_bits
+        Bits of it that are added: those that a product of weight and activation has, unless something else is added.
     is_part
         Whether M is also read to be added to that of other tiles.
+    hands_on
+        Whether these are the sums of an array that are handed on in stage 4 and not kept after an op.
 
     Attributes
     ----------
@@ -59,13 +63,24 @@ class Matvec(Component):
         M, for the element-wise unit. Address: accumulator word times 2, plus bank.
     partial : Out(ReadPort.Signature)
         M, for the exchange, likewise; only if `is_part`.
+    sums : Out(signed(formats.memory_bits)).array(lanes)
+        What the word in stage 4 has become; only if `hands_on`.
     """
 
     def __init__(
-        self, *, formats: Formats, lanes: int, accumulator_words: int, product_bits: int, is_part: bool = False
+        self,
+        *,
+        formats: Formats,
+        lanes: int,
+        accumulator_words: int,
+        product_bits: int,
+        term_bits: int | None = None,
+        is_part: bool = False,
+        hands_on: bool = False,
     ) -> None:
         self._formats = formats
-        self._lanes, self._is_part = lanes, is_part
+        self._lanes, self._is_part, self._hands_on = lanes, is_part, hands_on
+        self._term_bits = term_bits or formats.weight.bits + formats.activation.bits
         self._depth = BANKS * accumulator_words
         shape = word(formats.memory_bits, lanes)
         port = ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)
@@ -75,6 +90,7 @@ class Matvec(Component):
                 "products": In(signed(product_bits)).array(lanes),
                 "memory": Out(port),
                 **({"partial": Out(port)} if is_part else {}),
+                **({"sums": Out(signed(formats.memory_bits)).array(lanes)} if hands_on else {}),
             }
         )
 
@@ -96,6 +112,8 @@ class Matvec(Component):
             write.data.eq(Cat(result)),
         ]
         self._add(m, under_way[2].active, self._newest(m, under_way, read.data, result), result)
+        if self._hands_on:
+            m.d.comb += [port.eq(value) for port, value in zip(self.sums, result, strict=True)]
         return m
 
     def _under_way(self, m: Module) -> list[data.View]:
@@ -129,9 +147,8 @@ class Matvec(Component):
     def _add(self, m: Module, active: Value, before: list[Value], result: list[Signal]) -> None:
         """Add the products to `before`, lane by lane, where there is a word."""
         formats = self._formats
-        bits = formats.weight.bits + formats.activation.bits
         for lane, value in enumerate(result):
             total = Signal(signed(formats.memory_bits + 1), name=f"total_{lane}")
-            m.d.comb += total.eq(before[lane] + self.products[lane][:bits].as_signed())
+            m.d.comb += total.eq(before[lane] + self.products[lane][: self._term_bits].as_signed())
             with m.If(active):
                 m.d.sync += value.eq(fit(total, formats.memory))

@@ -22,6 +22,7 @@ def test_what_is_a_core_is_not_refused():
     ("changes", "message"),
     [
         (TILES, r"tiles\.count must be 1, not 2"),
+        ({"engine.arrays": 2}, r"a core has one array: engine\.arrays must be 1, not 2"),
         ({"dma.in_flight": 2}, r"one load, and one store, on its way: dma\.in_flight must be 1, not 2"),
         ({"dma.bytes_per_cycle": 4}, r"a word of activations a cycle: dma\.bytes_per_cycle must be 8, not 4"),
         (
