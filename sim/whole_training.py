@@ -25,7 +25,7 @@ from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
 from deltatrain.accel.files import AnyPath
 from deltatrain.accel.pricing.run_energy import energy_j
-from deltatrain.sim.capabilities import against_simulating
+from deltatrain.sim.capabilities import against_optimiser, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training.operations import matrix_macs
@@ -121,6 +121,7 @@ def whole_training(
         raise ConfigError(f"a whole training is told by laws of costs alone: fidelity must not be {fidelity!r}")
     refuse(against_simulating(machine, trace.workload, fidelity))
     simulated = chosen_steps(trace, steps)
+    refuse(against_optimiser(machine, trace, simulated[-1]))
     for done, step in enumerate(simulated):
         on_progress(done / len(simulated))
         costs.append(cost_of(member.count(member.program(machine, trace, step), None), machine))

@@ -21,7 +21,7 @@ from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
 from deltatrain.accel.program import Program
 from deltatrain.accel.version import VERSION
-from deltatrain.sim.capabilities import against_simulating
+from deltatrain.sim.capabilities import against_optimiser, against_simulating
 from deltatrain.sim.dense_twin import DenseTwin
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.run import synthetic_trace
@@ -214,6 +214,7 @@ class Simulator:
         if self._base.clock_is_of_gates:
             machine = OnFpga.at_its_clock(machine, built)
         step = trace.recorded[-1]
+        refuse(against_optimiser(machine, trace, step))
         program = self._program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)

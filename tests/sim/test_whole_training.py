@@ -171,6 +171,18 @@ def test_a_point_that_records_too_few_steps_is_refused_before_it_is_trained(monk
     assert "not from 2, which training.epochs = 40 and training.record_every = 20 leave" in row["reason"]
 
 
+def test_an_optimiser_that_the_formats_do_not_hold_is_refused():
+    changes = {"training.machine_optimiser.momentum": 1e-9}
+    _, trace = stated_training(1, "delta_gru", epochs=3)
+    workload = Workload.named("synthetic", changes | {"synthetic.inputs": 9, "hidden": [24], "training.batch": 4})
+    with pytest.raises(ConfigError, match=r"machine_optimiser\.momentum must be 0, or above"):
+        whole_training(EDGE, replace(trace, workload=workload), fidelity="analytic")
+    fixed = {f"workload.{name}": value for name, value in changes.items()}
+    asked = space(workload="synthetic", fixed=fixed, fidelity="analytic", objectives={"seconds": "minimise"})
+    row = Simulator(checked_space(asked).base).row({})
+    assert "training.machine_optimiser.momentum must be 0, or above" in row["reason"]
+
+
 def space(**changes):
     return {
         "name": "mine",
