@@ -36,14 +36,14 @@ class Tiles(Description):
     hop_cycles
         Engine cycles from a tile to its neighbour, of a mesh.
     pitch_mm
-        From the middle of a tile to that of its neighbour. Without it the exchange's wires have no price.
+        From the middle of a tile to that of its neighbour, to a metre. Without it the exchange's wires have no price.
     """
 
     count: Width = 1
     exchange_bytes_per_cycle: PositiveInt
     exchange_latency_cycles: Delay | None = Field(None, exclude_if=not_there)
     hop_cycles: Delay | None = Field(None, exclude_if=not_there)
-    pitch_mm: PositiveFloat | None = Field(None, exclude_if=not_there)
+    pitch_mm: PositiveFloat | None = Field(None, le=1000, exclude_if=not_there)
 
     @model_validator(mode="after")
     def _one_latency(self) -> Self:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.machine_optimiser import is_plain
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.machine import dram_trace
 from deltatrain.sim.memory import banks
@@ -18,6 +19,7 @@ from deltatrain.workloads.dataset import SYNTHETIC
 from deltatrain.workloads.lowering.limits import array_limits, forward_limits, stream_limits, workload_limits
 from deltatrain.workloads.plain_learning import dense_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.training.integer_recorded import optimiser_of
 from deltatrain.workloads.workload import Workload
 
 
@@ -74,6 +76,18 @@ def against_recorded(trace: Trace, recorded: RecordedStep, fidelity: str) -> lis
         f"fidelity {fidelity!r} computes the step, and the trace has neither weights nor inputs of the one that was "
         f"recorded after update {recorded.update}: take the last step of a trace that this version trained, or 'cycle'"
     ]
+
+
+def against_optimiser(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> list[str]:
+    """Return why a machine's formats do not hold the factors of the optimiser that updates weights after a step."""
+    workload = trace.workload
+    if not workload.learns or is_plain(workload.training.machine_optimiser):
+        return []
+    try:
+        optimiser_of(workload, trace.sizes.classes, recorded.lengths, architecture.engine)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
 
 
 def against_drawing(workload: Workload) -> list[str]:

@@ -28,6 +28,7 @@ from deltatrain.accel.result import Result
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.capabilities import (
     against_drawing,
+    against_optimiser,
     against_recorded,
     against_running_untrained,
     against_simulating,
@@ -98,7 +99,7 @@ def simulate(
         check_described(architecture, what, dense=dense)
     member, trace = FIDELITIES.load(fidelity), what if isinstance(what, Trace) else untrained_trace(what)
     step = chosen(trace, recorded)
-    refuse(against_recorded(trace, step, fidelity))
+    refuse(against_recorded(trace, step, fidelity) + against_optimiser(architecture, trace, step))
     program = member.program(architecture, trace, step)
     twin = DenseTwin(member.TWIN, architecture, trace, step) if dense else None
     if twin is not None and twin.kept is None:

@@ -6,11 +6,13 @@ multiply-accumulate of the matrix products, one for each step of a sample (eleme
 its samples, and read at each epoch's own means, which training counted over all of its steps (`EpochCounts`). So a
 recorded mini-batch, whose samples are always the same, does not stand for its epoch, but for how cost follows from what
 is done. How far the sums may be off is the standard error of a least-squares prediction (Draper and Smith, Applied
-Regression Analysis, 3rd edition, 1998, section 8.1).
+Regression Analysis, 3rd edition, 1998, section 8.1). It does not know how other samples than the recorded ones deviate
+from the sum of parts, so it is too low where a mini-batch has few.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -20,11 +22,14 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.counters import Counters
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import ConfigError, refuse, wrong_kind
+from deltatrain.accel.files import AnyPath
 from deltatrain.accel.pricing.run_energy import energy_j
+from deltatrain.sim.capabilities import against_optimiser, against_simulating
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.training.operations import matrix_macs
+from deltatrain.workloads.workload import Workload
 
 LEAST_STEPS = 3
 """Fewer, whole and half, leave nothing by which to tell how far the fit is off."""
@@ -83,8 +88,8 @@ class TrainingCost(NamedTuple):
 
 
 def whole_training(
-    machine: Architecture,
-    trace: Trace,
+    machine: Architecture | AnyPath,
+    trace: Trace | AnyPath,
     *,
     fidelity: str = "cycle",
     steps: int = 5,
@@ -94,10 +99,12 @@ def whole_training(
 
     Parameters
     ----------
-    machine, fidelity
+    machine
         As of `sim.run.simulate`.
     trace
-        Of a training that recorded at least three steps (``training.record_every``).
+        Of a training that recorded at least three steps (``training.record_every``), or its file.
+    fidelity
+        One that needs no numbers of a step, whose half has none: "analytic" or "cycle".
     steps
         How many recorded steps are simulated, spread evenly over those that there are; all if there are fewer.
     on_progress
@@ -108,8 +115,13 @@ def whole_training(
     ConfigError
         If nothing was trained, fewer than three steps were recorded or asked for, or the machine cannot run them.
     """
-    simulated = chosen_steps(trace, steps)
+    machine, trace = Architecture.of(machine), _given(trace)
     member, costs = FIDELITIES.load(fidelity), []
+    if member.COMPUTES:
+        raise ConfigError(f"a whole training is told by laws of costs alone: fidelity must not be {fidelity!r}")
+    refuse(against_simulating(machine, trace.workload, fidelity))
+    simulated = chosen_steps(trace, steps)
+    refuse(against_optimiser(machine, trace, simulated[-1]))
     for done, step in enumerate(simulated):
         on_progress(done / len(simulated))
         costs.append(cost_of(member.count(member.program(machine, trace, step), None), machine))
@@ -117,17 +129,31 @@ def whole_training(
 
 
 def chosen_steps(trace: Trace, steps: int) -> tuple[RecordedStep, ...]:
-    """Return so many recorded steps of a training, spread evenly, and of each of them a half; errors as above."""
+    """Return so many recorded steps of a training, spread evenly, and of each of them a half; errors as above.
+
+    They are without numbers: a machine would decide by those of the last step alone what fires in it, beside counts of
+    the training and a half that know nothing of that.
+    """
     there = len(trace.recorded)
     if not trace.epochs:
         raise ConfigError(f"workload {trace.workload.name!r} was not trained: it has no training to add up")
-    if steps < LEAST_STEPS or there < LEAST_STEPS:
-        raise ConfigError(
-            f"a whole training is told from {LEAST_STEPS} recorded steps or more, not from {min(steps, there)}: "
-            f"the trace has {there} (training.record_every = {trace.workload.training.record_every})"
-        )
+    if type(steps) is not int or steps < LEAST_STEPS:
+        raise ConfigError(f"steps must be an integer of {LEAST_STEPS} or more, not {steps!r}")
+    refuse(recording_limits(there, trace.workload))
     places = np.linspace(0, there - 1, min(steps, there)).round().astype(int)
-    return tuple(step for place in places for step in (trace.recorded[place], half(trace.recorded[place])))
+    whole = (replace(trace.recorded[place], numbers=None) for place in places)
+    return tuple(part for step in whole for part in (step, half(step)))
+
+
+def recording_limits(recorded: int, workload: Workload) -> list[str]:
+    """Return why so many recorded steps tell nothing of a whole training."""
+    if recorded >= LEAST_STEPS:
+        return []
+    training = workload.training
+    return [
+        f"a whole training is told from {LEAST_STEPS} recorded steps or more, not from {recorded}, which "
+        f"training.epochs = {training.epochs} and training.record_every = {training.record_every} leave"
+    ]
 
 
 def cost_of(run: Counters, machine: Architecture) -> Cost:
@@ -154,6 +180,14 @@ def of_steps(trace: Trace, steps: Sequence[RecordedStep], costs: Sequence[Cost])
         Cost(*total),
         Cost(*(error / whole if whole else 0.0 for error, whole in zip(errors, total, strict=True))),
     )
+
+
+def _given(trace: Trace | AnyPath) -> Trace:
+    if isinstance(trace, str | os.PathLike):
+        return Trace.load(trace)
+    if not isinstance(trace, Trace):
+        raise wrong_kind("what was trained", "a Trace or its file", trace)
+    return trace
 
 
 class _Fit(NamedTuple):

@@ -12,6 +12,9 @@ from deltatrain.accel.described import JOIN, described, is_path
 from deltatrain.accel.energy import ENERGY_TABLES
 from deltatrain.accel.errors import ConfigError
 
+WIRE = ("wire", "pj_per_bit_mm")
+"""The row of the exchange's wires, and the only quantity that it has."""
+
 _SIZED = "local"  # the row of a memory, whose quantities stand in lists by its size
 
 NEEDED = (
@@ -122,7 +125,11 @@ def _faults(row: str, entry: dict[str, Any]) -> Iterator[str]:
     if row != _SIZED:
         for quantity, value in quantities.items():
             if value != 0 and not _are_positive([value]):
-                yield f"{row}.{quantity} must be a number from 0 on, not {value!r}"
+                yield f"{row}.{quantity} must be a number from 0 on, below 1e30, not {value!r}"
+            elif row == WIRE[0] and quantity != WIRE[1]:
+                yield f"{row}.{quantity} is not a quantity: a wire has {WIRE[1]}"
+        if row == WIRE[0] and WIRE[1] not in quantities:
+            yield f"{row}.{WIRE[1]} is missing"
         return
     sizes = entry.get("bytes")
     if not _are_positive(sizes) or sorted(set(sizes)) != sizes:

@@ -6,18 +6,16 @@ one's own has a row ``[wire]`` with ``pj_per_bit_mm``; the distance between tile
 
 from __future__ import annotations
 
-from deltatrain.accel.energy.prices import Prices
+from deltatrain.accel.energy.prices import WIRE, Prices
 from deltatrain.accel.tiles import Tiles
 
 WIRES = "exchange wires"
 """The component of a run's energy."""
 
-_ROW, _QUANTITY = "wire", "pj_per_bit_mm"
-
 
 def priced(tiles: Tiles, price: Prices) -> bool:
     """Tell whether there is an exchange whose wires have a length and a price."""
-    return tiles.count > 1 and tiles.pitch_mm is not None and price.has(_ROW, _QUANTITY)
+    return tiles.count > 1 and tiles.pitch_mm is not None and price.has(*WIRE)
 
 
 def wires_pj(tiles: Tiles, exchange_bytes: int, price: Prices) -> float:
@@ -26,7 +24,7 @@ def wires_pj(tiles: Tiles, exchange_bytes: int, price: Prices) -> float:
     Switches, buffers and the adders on the way are not in it.
     """
     assert tiles.pitch_mm is not None
-    return 8 * exchange_bytes * tiles.links * tiles.pitch_mm * price(_ROW, _QUANTITY)
+    return 8 * exchange_bytes * tiles.links * tiles.pitch_mm * price(*WIRE)
 
 
 def missing(tiles: Tiles, price: Prices) -> list[str]:

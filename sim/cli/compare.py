@@ -27,10 +27,16 @@ def command(
       deltatrain compare out/sweep-edge_memory out/sweep-nsga2
       deltatrain compare out/sweep-edge_memory out/sweep-nsga2 --json
     """
+    from deltatrain.accel.errors import ConfigError
     from deltatrain.sim.output_folder import OutputFolder
 
-    if all(OutputFolder(folder).result.is_file() for folder in (one, other)):
+    results = {folder: OutputFolder(folder).result for folder in (one, other)}
+    without = [folder for folder, result in results.items() if not result.is_file()]
+    if not without:
         _runs(one, other, output)
+    elif len(without) < len(results):
+        run = other if without == [one] else one
+        raise ConfigError(f"{without[0]} has no {results[run].name}: it is no run, as {run} is")
     else:
         _sweeps(one, other, output)
 

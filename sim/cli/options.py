@@ -61,7 +61,7 @@ NumbersOf = Annotated[
     Literal["float", "machine"] | None,
     Parameter(
         name="--numbers",
-        help="In which numbers it is trained: `float`, or the `machine`'s, by plain gradient descent. "
+        help="In which numbers it is trained: `float`, or the `machine`'s, by training.machine_optimiser. "
         "[default: as the workload says, mostly float]",
     ),
 ]

@@ -217,7 +217,9 @@ def _optimiser(result: Result) -> RenderableType:
 
     columns = ["run", "cycles", "of all", "off-chip", "local", *(["energy", "of all"] if result.energy_j else [])]
     shared_out = "Energy off-chip is shared out by bytes moved." if result.energy_j else ""
-    notes = [f"Updates (WU) by {machine_optimiser(result).words}.", remembered_words(result), shared_out]
+    bound = "Cycles are the updates' part of the step's bound: by themselves they may take longer."
+    bounded = bound if result.fidelity == "analytic" else ""
+    notes = [f"Updates (WU) by {machine_optimiser(result).words}.", remembered_words(result), bounded, shared_out]
     note = "\n".join(filter(None, notes))
     return table("Optimiser", columns, map(cells, optimiser_rows(result)), note)
 

@@ -36,7 +36,8 @@ def command(
 
     Writes trace.npz and training.json to the output folder, and after each
     epoch the state from which --resume goes on. With --on the training is in
-    the integers of that machine, as it would do it: by plain gradient descent.
+    the integers of that machine, as it would do it: by plain gradient descent,
+    or by workload.training.machine_optimiser.
 
     For example:
 

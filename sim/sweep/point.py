@@ -21,7 +21,7 @@ from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.accel.pricing.run_energy import energy_j, energy_model
 from deltatrain.accel.program import Program
 from deltatrain.accel.version import VERSION
-from deltatrain.sim.capabilities import against_simulating
+from deltatrain.sim.capabilities import against_optimiser, against_simulating
 from deltatrain.sim.dense_twin import DenseTwin
 from deltatrain.sim.fidelity import FIDELITIES
 from deltatrain.sim.run import synthetic_trace
@@ -30,7 +30,7 @@ from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.identity import Identity
 from deltatrain.sim.sweep.on_fpga import OnFpga
 from deltatrain.sim.sweep.trained import forget_recordings, trained_trace
-from deltatrain.sim.whole_training import whole_training
+from deltatrain.sim.whole_training import recording_limits, whole_training
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.machine_numbers import with_numbers_of
 from deltatrain.workloads.tables import MACHINE as NUMBERS_OF_MACHINE
@@ -206,6 +206,7 @@ class Simulator:
         text = json.dumps(workload_table, sort_keys=True, allow_nan=False)
         if workload_table is not None:  # before anything is trained
             refuse(against_simulating(machine, self._described(text), self._base.fidelity))
+            self._refuse_few_recorded(self._described(text))
         trace = self._recorded(trace_name, text)
         if workload_table is None:
             refuse(against_simulating(machine, trace.workload, self._base.fidelity))
@@ -213,6 +214,7 @@ class Simulator:
         if self._base.clock_is_of_gates:
             machine = OnFpga.at_its_clock(machine, built)
         step = trace.recorded[-1]
+        refuse(against_optimiser(machine, trace, step))
         program = self._program(machine, trace, step)
         run = self._count(program, None)
         found = _columns(program, run, machine)
@@ -221,6 +223,11 @@ class Simulator:
         if self._base.sampled_steps:
             found |= self._as_a_whole(machine, trace)
         return found | built | _learned(trace)
+
+    def _refuse_few_recorded(self, workload: Workload) -> None:
+        training = workload.training
+        if self._base.sampled_steps:
+            refuse(recording_limits(-(-training.epochs // training.record_every), workload))
 
     def _as_a_whole(self, machine: Architecture, trace: Trace) -> Row:
         """Return what the whole training costs."""

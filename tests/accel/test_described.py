@@ -77,7 +77,7 @@ def test_prices_come_from_a_described_table(folder: Path) -> None:
     )
     with pytest.raises(ConfigError) as error:
         Architecture.named(path)
-    assert "multiply.pj must be a number from 0 on, not -0.5" in str(error.value)
+    assert "multiply.pj must be a number from 0 on, below 1e30, not -0.5" in str(error.value)
     assert "local.read_pj must have a positive number for each of 3 sizes" in str(error.value)
 
 

@@ -13,6 +13,7 @@ from deltatrain.accel.modes import mean_products, most_products, norm
 from deltatrain.accel.pricing.run_energy import energy_j, lanes_pj
 from deltatrain.accel.pricing.update_energy import update_energy_j
 from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows
+from deltatrain.sim.cli import main
 from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.workloads.workload import Workload
@@ -184,6 +185,13 @@ def _nothing(phase):
             "clip_norm must be left out for a machine of several tiles, which add up no norm",
         ),
         ({}, "rtl", "the gates do no gradient descent with weight decay 0.01"),
+        (
+            {"training.machine_optimiser": {"momentum": 1e-9}},
+            "cycle",
+            "momentum must be 0, or above 1.53e-05 and at most",
+        ),
+        ({"training.machine_optimiser": {"weight_decay": 1e9}}, "analytic", r"weight_decay must be 0, .* not 1e\+09"),
+        ({"training.machine_optimiser": {"clip_norm": 1e-30}}, "analytic", "clip_norm must be above .* not 1e-30"),
     ],
 )
 def test_what_no_machine_does_is_refused_by_name(changes, fidelity, said):
@@ -192,6 +200,16 @@ def test_what_no_machine_does_is_refused_by_name(changes, fidelity, said):
     with pytest.raises(ConfigError, match=said):
         workload = Workload.named("tiny", {"training.machine_optimiser": {"weight_decay": 0.01}} | changes)
         simulate(machine, workload, fidelity=fidelity)
+
+
+@pytest.mark.parametrize(("fidelity", "is_said"), [("analytic", True), ("cycle", False)])
+def test_a_bound_says_that_its_updates_may_take_longer(fidelity, is_said, capsys):
+    """Phases of a bound have parts of it; here the port alone needs more cycles for the bytes that an update moves."""
+    assert main(["simulate", "-w", "tiny", "--on", "edge", "-f", fidelity, "--no-dense"]) == 0
+    assert ("by themselves they may take longer" in capsys.readouterr().out) == is_said
+    update = simulate("edge", "tiny", fidelity=fidelity, dense=False).counters.phases["WU"]
+    read_bytes = update.remote_bytes // 2
+    assert (update.cycles < read_bytes / Architecture.named("edge").dma.bytes_per_cycle) == is_said
 
 
 def test_a_step_says_by_what_it_is_updated():

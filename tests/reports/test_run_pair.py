@@ -68,3 +68,13 @@ def test_one_page_of_two_folders_shows_them_side_by_side(folders, tmp_path):
     assert main(["report", *map(str, folders), "--out", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
     assert "Quantity by quantity" in text and text.count("<article") == 2
+
+
+@pytest.mark.parametrize("run_is_first", [True, False])
+def test_what_is_no_run_beside_a_run_is_named(random_result, tmp_path, capsys, run_is_first):
+    run, other = tmp_path / "run", tmp_path / "other"
+    run.mkdir()
+    random_result(1).save(run / "result.json")
+    sides = [str(run), str(other)]
+    assert main(["compare", *(sides if run_is_first else sides[::-1])]) == 2
+    assert f"deltatrain: {other} has no result.json: it is no run, as {run} is" in capsys.readouterr().err

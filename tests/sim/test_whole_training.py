@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.fidelity import FIDELITIES
+from deltatrain.sim.sweep import point
 from deltatrain.sim.sweep.checks import checked_space
-from deltatrain.sim.whole_training import _counts, cost_of, half, of_steps, whole_training
+from deltatrain.sim.sweep.point import Simulator
+from deltatrain.sim.whole_training import _counts, chosen_steps, cost_of, half, of_steps, whole_training
 from deltatrain.workloads.synthetic import synthetic_step
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training.operations import matrix_macs
@@ -121,10 +125,62 @@ def test_what_is_spent_until_an_accuracy_is_a_part_of_the_whole():
 
 def test_too_few_steps_are_refused():
     _, trace = stated_training(1, "delta_gru", epochs=2)
-    with pytest.raises(ConfigError, match=r"from 3 recorded steps or more, not from 2: .*record_every = 1"):
-        whole_training(EDGE, trace, fidelity="analytic")
+    with pytest.raises(ConfigError, match=r"from 3 recorded steps or more, not from 2, .*record_every = 1"):
+        whole_training(EDGE, replace(trace, recorded=trace.recorded[-2:]), fidelity="analytic")
     with pytest.raises(ConfigError, match="was not trained"):
         whole_training(EDGE, replace(trace, epochs=()), fidelity="analytic")
+
+
+def test_numbers_of_the_last_step_do_not_decide_what_fires_in_it_alone():
+    _, trace = stated_training(2, "delta_gru")
+    numbers = SimpleNamespace(check=lambda *given: None)
+    with_numbers = replace(trace, recorded=(*trace.recorded[:-1], replace(trace.recorded[-1], numbers=numbers)))
+    assert all(step.numbers is None for step in chosen_steps(with_numbers, 3))
+    assert whole_training(EDGE, with_numbers, fidelity="analytic") == whole_training(EDGE, trace, fidelity="analytic")
+
+
+def test_machine_and_trace_may_be_named_and_what_is_neither_is_refused(tmp_path: Path):
+    _, trace = stated_training(2, "delta_gru")
+    assert whole_training("edge", trace, fidelity="analytic") == whole_training(EDGE, trace, fidelity="analytic")
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        whole_training("edge", tmp_path / "trace.npz")
+    with pytest.raises(ConfigError, match="what was trained must be a Trace or its file, not int 3"):
+        whole_training("edge", 3)
+    with pytest.raises(ConfigError, match=r"a machine must be an Architecture, .*, not int 3"):
+        whole_training(3, trace)
+    with pytest.raises(ConfigError, match="fidelity must not be 'rtl'"):
+        whole_training("edge", trace, fidelity="rtl")
+    with pytest.raises(ConfigError, match=r"engine\.arrays must be 1, not 2"):
+        whole_training(Architecture.named("edge", {"engine.arrays": 2, "local.ports": 1}), trace)
+
+
+@pytest.mark.parametrize("steps", [2, -1, 3.5, "3", None, True])
+def test_steps_are_an_integer_of_three_or_more(steps):
+    _, trace = stated_training(1, "delta_gru", epochs=3)
+    with pytest.raises(ConfigError, match=f"steps must be an integer of 3 or more, not {steps!r}"):
+        whole_training(EDGE, trace, steps=steps)
+
+
+def test_a_point_that_records_too_few_steps_is_refused_before_it_is_trained(monkeypatch):
+    def trained(workload):
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr(point, "trained_trace", trained)
+    changes = {"workload.training.record_every": 20}
+    row = Simulator(checked_space(space(sampled_steps=3, fixed=changes)).base).row({})
+    assert "not from 2, which training.epochs = 40 and training.record_every = 20 leave" in row["reason"]
+
+
+def test_an_optimiser_that_the_formats_do_not_hold_is_refused():
+    changes = {"training.machine_optimiser.momentum": 1e-9}
+    _, trace = stated_training(1, "delta_gru", epochs=3)
+    workload = Workload.named("synthetic", changes | {"synthetic.inputs": 9, "hidden": [24], "training.batch": 4})
+    with pytest.raises(ConfigError, match=r"machine_optimiser\.momentum must be 0, or above"):
+        whole_training(EDGE, replace(trace, workload=workload), fidelity="analytic")
+    fixed = {f"workload.{name}": value for name, value in changes.items()}
+    asked = space(workload="synthetic", fixed=fixed, fidelity="analytic", objectives={"seconds": "minimise"})
+    row = Simulator(checked_space(asked).base).row({})
+    assert "training.machine_optimiser.momentum must be 0, or above" in row["reason"]
 
 
 def space(**changes):

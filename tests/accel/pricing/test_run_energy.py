@@ -314,6 +314,27 @@ def test_every_tile_leaks() -> None:
     assert set(not_priced(many)) - set(not_priced(one)) == {"exchange between tiles"}
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("pj_per_bit = 0.2", "wire.pj_per_bit is not a quantity: a wire has pj_per_bit_mm"),
+        ('source = "mine"', "wire.pj_per_bit_mm is missing"),
+        ("pj_per_bit_mm = 1e300", r"wire.pj_per_bit_mm must be a number from 0 on, below 1e30, not 1e\+300"),
+    ],
+)
+def test_a_price_of_wires_that_is_none_is_refused(tmp_path: Path, row: str, said: str) -> None:
+    (tmp_path / "mine.toml").write_text(f'about = "mine"\nnode_nm = 45\n[wire]\n{row}\n')
+    with pytest.raises(ConfigError, match=said):
+        Architecture.named("tiny", {"energy": f"{Architecture.named('tiny').energy}+{tmp_path / 'mine.toml'}"})
+
+
+def test_tiles_a_metre_apart_are_the_farthest() -> None:
+    mesh = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 4, "tiles.hop_cycles": 1}
+    assert Architecture.named("tiny", mesh | {"tiles.pitch_mm": 1000}).tiles.pitch_mm == 1000
+    with pytest.raises(ConfigError, match=r"tiles\.pitch_mm must be at most 1000.*, not 1e\+300"):
+        Architecture.named("tiny", mesh | {"tiles.pitch_mm": 1e300})
+
+
 @pytest.mark.parametrize(("kind", "pitches"), [({"hop_cycles": 1}, 8), ({"exchange_latency_cycles": 4}, 4 * 1 + 4 * 2)])
 def test_wires_of_the_exchange_cost_by_their_length(tmp_path: Path, kind: dict[str, int], pitches: int) -> None:
     """Nine tiles in three rows: a tree of eight links, or from the middle four lines of one pitch and four of two."""
