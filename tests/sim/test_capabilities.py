@@ -161,6 +161,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
+    ("tiles with a column cache", {"cache.bytes": "auto", "tiles.count": 2, **TILES, **APART}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
     ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
