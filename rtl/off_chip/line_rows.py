@@ -1,4 +1,4 @@
-"""How the lines of the column cache lie in a memory: rows of a word, or of several where one kind's are narrower."""
+"""How the lines of the column cache lie in a memory: rows of a word, or of several of W where those are narrower."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class LineRows(NamedTuple):
     line_rows
         Rows of a line.
     parts
-        Words of each kind in a row, a power of two.
+        Words of each kind in a row, a power of two; one of dW, since its lines go out while others come.
     part_bits
-        Bits of a part of a row; the words of the kind with more parts fit one.
+        Bits of a part of a row; a word of W fits one.
     depth
         Rows in all.
     """
@@ -43,9 +43,9 @@ class LineRows(NamedTuple):
     def of(cls, lanes: int, formats: dict[str, NumberFormat], shape: LineShape) -> LineRows:
         """Return the rows of a cache."""
         bits = {name: number.bits * lanes for name, number in formats.items()}
-        narrow, wide = min(bits.values()), max(bits.values())
-        most = 1 << ((wide // narrow).bit_length() - 1)
-        parts = {name: most if size == narrow else 1 for name, size in bits.items()}
+        wide = max(bits.values())
+        most = 1 << ((wide // bits.get("weights", wide)).bit_length() - 1)
+        parts = {name: most if name == "weights" else 1 for name in formats}
         words = {name: shape.line_bytes // (number.bytes * lanes) for name, number in formats.items()}
         line_rows = max(-(-words[name] // parts[name]) for name in formats)
         return cls(lanes, formats, line_rows, parts, -(-wide // most), shape.slots * line_rows)

@@ -249,7 +249,7 @@ class Layout:
     def _cache_sizes(self) -> dict[str, int]:
         """Return the sizes of a column cache, if there is one and any matrix is off-chip."""
         program = self._program
-        if program.cache is None or program.cached_runs is None:
+        if program.cache is None or program.cached_runs is None or not any(one.remote for one in program.tensors):
             return {}
         shape = program.cache
         names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")

@@ -171,11 +171,15 @@ class StepOnGates:
         return found.model_copy(update={"cache": self._looked_up(simulation)})
 
     def _looked_up(self, simulation: Simulation) -> dict[str, CacheCounters]:
-        """Return what the tile looked up in its column cache, by phase; nothing without one."""
-        if self.layout.sizes.cache is None:
+        """Return what the tile looked up in its column cache, by phase; nothing without one.
+
+        A tile has none either if all matrices live in it: zeros then, as nothing is looked up.
+        """
+        if self._program.cached_runs is None:
             return {}
         names = list(CacheCounters.model_fields)
-        values = _fields(simulation.value("looked_up"), len(PHASES) * len(names), COUNT_BITS)
+        told = simulation.value("looked_up") if self.layout.sizes.cache else 0
+        values = _fields(told, len(PHASES) * len(names), COUNT_BITS)
         of_phase = [values[at : at + len(names)] for at in range(0, len(values), len(names))]
         return {
             phase: CacheCounters(**dict(zip(names, counted, strict=True)))

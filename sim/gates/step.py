@@ -85,10 +85,10 @@ class NumberedStep:
         Raises
         ------
         ConfigError
-            If the machine runs steps again or has several loads in flight, which its gates cannot do; or if it has a
-            column cache, and no update lets the gradients go out of that.
+            If the machine runs steps again, which its gates cannot do; or if it has a column cache, and no update lets
+            the gradients go out of that.
         """
-        kept = not self.updates and self.architecture.cache is not None
+        kept = not (self.updates or self.forward_alone) and self.architecture.cache is not None
         refuse(program_limits(self.architecture) + ["cache must be left out of a step without updates"] * kept)
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
         program = lower(self.architecture, self.shape, recorded, self.network.readout)

@@ -22,8 +22,19 @@ from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import StepOnGates
 from deltatrain.sim.verification import verify
 
+LOCAL = {"placement__weights": "local", "placement__gradients": "local"}
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
 AT_ONCE = {"remote__device": "zero_latency", "dma__request_cycles": 0}
+
+
+NARROW_GRADIENTS = {
+    "engine__formats__weight": {"bits": 16, "fraction_bits": 12},
+    "engine__formats__activation": {"bits": 4, "fraction_bits": 2},
+    "engine__formats__gradient": {"bits": 4, "fraction_bits": 3},
+    "engine__formats__weight_gradient_bits": 8,
+    "dma__bytes_per_cycle": 8,
+}
+"""Two words of dW are as wide as one of W."""
 
 
 def cached(sets: int, ways: int, line_bytes: int, **changes: object) -> Architecture:
@@ -37,6 +48,8 @@ def cached(sets: int, ways: int, line_bytes: int, **changes: object) -> Architec
         (cached(5, 2, 32), (8, 8)),  # sets that are no power of two
         (cached(1, 1, 16, dma__buffer_bytes=128), (0, 0)),  # a line of one word, written and read again at once
         (cached(2, 3, 16, placement__gradients="local"), (0, 0)),
+        (cached(5, 2, 32, **LOCAL), (0, 0)),  # nothing is looked up
+        (cached(5, 2, 32, **NARROW_GRADIENTS), (0, 0)),
     ],
 )
 def test_a_step_in_amaranth(machine: Architecture, thresholds: tuple[int, int]) -> None:

@@ -161,6 +161,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
+    ("tiles with a column cache", {"cache.bytes": "auto", "tiles.count": 2, **TILES, **APART}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
     ("several arrays with matrices or a tape off-chip", {"engine.arrays": 2, "placement.tape": "remote"}, {}),
     ("arrays that are no power of two, or more than lanes", {"engine.arrays": 8, "dma.buffer_bytes": 4_096}, {}),
