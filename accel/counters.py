@@ -14,6 +14,7 @@ Cause = Literal["encoder", "engine", "elementwise", "exchange", "load", "store",
 """What a unit waited for.
 
 The name of a unit stands for that unit's result. "stream" is the stream of matrix columns from or to off-chip memory,
+and for the element-wise unit of a core on a bus that of results, whose packets nobody takes,
 "sram" a bank of local SRAM that is written in the same cycle, and "bound" whatever bounds the run, where a fidelity
 does not tell. At the "end" there is nothing more to do.
 """

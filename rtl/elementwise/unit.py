@@ -60,7 +60,7 @@ class ElementwiseUnit(Component):
     soon : Out(1)
         High for one cycle for each op, in order: what it made is stored.
     spent : Out(spent_layout)
-        Busy and stalled cycles.
+        Busy and stalled cycles; a loss that waits for room of its results stalls for the stream.
     """
 
     def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes, gives_results: bool = False) -> None:
@@ -127,7 +127,7 @@ class ElementwiseUnit(Component):
             self._sizes,
             self.spent,
             running=self.running,
-            active=active,
+            active=start.o.valid,
             works=active,
             unmet=start.unmet,
         )

@@ -21,10 +21,8 @@ _ON_A_LINE = 16
 
 def c_driver_files() -> dict[str, str]:
     """Return the driver in C: the text of each of its files by name, all but the program."""
-    folder = files("deltatrain.sim.driver") / "c"
-    return {name: (folder / name).read_text() for name in ("deltatrain.h", "deltatrain.c")} | {
-        "deltatrain_registers.h": c_header()
-    }
+    own = sorted((files("deltatrain.sim.driver") / "c").iterdir(), key=lambda file: file.name)
+    return {file.name: file.read_text() for file in own} | {"deltatrain_registers.h": c_header()}
 
 
 def c_program(image: ProgramImage, name: str = "deltatrain_program") -> str:

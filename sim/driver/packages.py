@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deltatrain.accel.version import VERSION
+from deltatrain.sim.driver.c_program import c_driver_files
 
 __all__ = ["packages"]
 
@@ -17,9 +18,7 @@ filesets:
     file_type: verilogSource-2005
   driver:
     files:
-      - deltatrain.h: {{is_include_file: true}}
-      - deltatrain_registers.h: {{is_include_file: true}}
-      - deltatrain.c
+{driver}
     file_type: user
 
 targets:
@@ -74,5 +73,7 @@ ipx::save_core $core
 
 def packages(name: str) -> dict[str, str]:
     """Return the text of each file by name, for a core whose Verilog is module `name` in ``NAME.v``."""
+    included = {file: ": {is_include_file: true}" if file.endswith(".h") else "" for file in c_driver_files()}
+    driver = "\n".join(f"      - {file}{marks}" for file, marks in included.items())
     facts = {"name": name, "version": VERSION}
-    return {f"{name}.core": _FUSESOC.format(**facts), f"{name}.tcl": _VIVADO.format(**facts)}
+    return {f"{name}.core": _FUSESOC.format(**facts, driver=driver), f"{name}.tcl": _VIVADO.format(**facts)}

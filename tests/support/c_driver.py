@@ -67,7 +67,7 @@ def library(image, parent: Path) -> ctypes.CDLL:
     for name, text in sources.items():
         (folder / name).write_text(text)
     built = folder / "libdriver.so"
-    command = ["cc", *FLAGS, "-O1", "-fPIC", "-shared", "-o", built, folder / "deltatrain.c", folder / "shim.c"]
+    command = ["cc", *FLAGS, "-O1", "-fPIC", "-shared", "-o", built, *sorted(folder.glob("*.c"))]
     subprocess.run(command, check=True)
     return ctypes.CDLL(str(built))
 

@@ -97,6 +97,19 @@ def test_sequences_come_over_the_stream(machine):
     assert image.regions["inputs"].size_bytes == len(padded)
 
 
+def check_waits_are_counted(bus, driver):
+    """While a loss waits for room every cycle is one of the stream's; where nothing waits no cycle is."""
+    cycles, waited = driver.counters()["cycles"], driver.counters()["elementwise_stall_stream"]
+    for _ in range(100):
+        bus.tick()
+    more = driver.counters()["elementwise_stall_stream"] - waited
+    if driver.read("status", "running"):
+        assert 100 <= more <= driver.counters()["cycles"] - cycles
+        assert waited > 1000
+    else:
+        assert (waited, more) == (0, 0)
+
+
 @pytest.mark.parametrize("takes", [0.05, 0.5, 1.0])
 @pytest.mark.parametrize("readout", ["last", "every"])
 def test_results_leave_whenever_they_are_taken(machine, readout, takes):
@@ -116,6 +129,7 @@ def test_results_leave_whenever_they_are_taken(machine, readout, takes):
     driver.write("control", start=1)
     for _ in range(3000):
         bus.tick()
+    check_waits_are_counted(bus, driver)
     expected = [row for sample in step.golden.samples for row in sample.logits]
     assert driver.read("results", "waiting") == min(len(expected), PACKETS)
     assert driver.read("status", "running") == (len(expected) > PACKETS), "it waits until there is room"
