@@ -64,4 +64,5 @@ class UnitStretches:
 
     def _stretch(self, span: Span) -> Stretch:
         what = str(self._names[span.op]) if span.works else ""
-        return Stretch(span.end - span.start, span.stall_cycles, what, int(span.works))
+        stalls: dict[str, int] = dict(span.stall_cycles.items())
+        return Stretch(span.end - span.start, stalls, what, int(span.works))
