@@ -38,7 +38,10 @@ BESIDE = "float_"
 THIS_MACHINE, ANOTHER_MACHINE = "the machine", "another machine"
 """Whose numbers a network was trained in: `training.numbers` of a result."""
 
-WHOLE_TRAINING = ("training.seconds", "training.energy_j", "training.remote_bytes", "training.error")
+TRAINING_ENERGY = "training.energy_j"
+"""The column of a sweep that tells the energy of a whole training."""
+
+WHOLE_TRAINING = ("training.seconds", TRAINING_ENERGY, "training.remote_bytes", "training.error")
 """Columns of a sweep that tell what a whole training costs, from some of its steps, and the error of its energy."""
 
 STORED = {

@@ -48,6 +48,7 @@ _SHARES = frozenset(
 _RATIOS = frozenset({"speedup", "saving", "energy_times", "area_times"})
 
 
+_SAID = {"seconds": "time", "training.seconds": "training time", "training.error": "error of the training energy"}
 _FIELDS = ("machine.", "workload.")
 _SILENT = ("_j", "_hz", "_ps", "_mm2", "_um2", "_w")  # endings that are a symbol and not a word
 
@@ -82,7 +83,7 @@ def heading(column: str, columns: Collection[str] = ()) -> str:
         return column.partition(".")[2]
     if column.removeprefix(BESIDE) in FLOAT_FIGURES:
         return figure_title(column, columns)
-    words = {"seconds": "time"}.get(column, column)
+    words = _SAID.get(column, column)
     for end in _SILENT:
         words = words.removesuffix(end)
     return words.replace(".", " ").replace("_", " ")

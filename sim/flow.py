@@ -16,9 +16,9 @@ from deltatrain.accel.result import Result
 from deltatrain.sim import run as simulator
 from deltatrain.sim.capabilities import against_recorded, against_simulating
 from deltatrain.sim.compiled_beside import memory_model_compiled_beside
-from deltatrain.sim.fidelity import label
+from deltatrain.sim.fidelity import FIDELITIES, label
 from deltatrain.sim.fitting import check_described
-from deltatrain.sim.machine.timeline_files import Recorder
+from deltatrain.sim.machine.timeline_files import Recorder, ScheduleKept
 from deltatrain.sim.output_folder import OutputFolder, open_folder
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.workloads import occupancy, training_summary
@@ -115,7 +115,7 @@ def simulate_and_keep(
     dense: bool = True,
     command: str = "",
 ) -> Result:
-    """Simulate a trace. With a folder `out` leave result and figures there, with a `recorder` its timelines.
+    """Simulate a trace. With a folder `out` leave result, schedule, figures there, with a `recorder` its timelines.
 
     `engine`, `dense` and `command` are those of `sim.run.simulate`.
 
@@ -237,6 +237,7 @@ def _simulated(
     dense: bool,
     command: str,
 ) -> Result:
+    kept = ScheduleKept(recorder) if folder is not None and FIDELITIES.load(fidelity).OBSERVES else None
     progress("simulation", 0.0, "")
     result = simulator.simulate(
         architecture,
@@ -244,13 +245,14 @@ def _simulated(
         fidelity=fidelity,
         dense=dense,
         engine=engine,
-        observe=recorder,
+        observe=kept or recorder,
         command=command,
         on_progress=lambda share: progress("simulation", share, ""),
     )
     progress("simulation", 1.0, label(result))
     if folder is not None:
         result.save(folder.result)
+        folder.save_schedule(kept.found(result.counters) if kept is not None else {})
         _draw(result, trace, folder, progress)
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.result import Result
 from deltatrain.accel.version import VERSION
 from deltatrain.reports.page import Contents, Curves, Held, Run, Sweep
-from deltatrain.reports.timeline.schedule import Stretch, read_schedule
+from deltatrain.reports.timeline import schedule_file
+from deltatrain.reports.timeline.schedule import Schedule, adds_up, read_schedule
 from deltatrain.sim.fidelity import label
+from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.sweep.manifest import NAME as MANIFEST
 from deltatrain.sim.sweep.manifest import Manifest
@@ -68,23 +71,26 @@ def _run(place: Path, page: Path) -> Run:
         held=_held(result, trace) if trace else None,
         curves=_curves(result, trace) if trace else None,
         advice=_advice_of(result, place / ADVICE),
-        schedule=_schedule(result, [path for path in timelines if ".json" in path.suffixes]),
+        schedule=_schedule(result, place, [path for path in timelines if ".json" in path.suffixes]),
         timeline=Path(os.path.relpath(timelines[0], page.parent)).as_posix() if timelines else "",
     )
 
 
-def _schedule(result: Result, timelines: list[Path]) -> dict[str, list[Stretch]]:
-    """Return what the timeline in the folder says, or nothing if there is none, or it is another run's."""
-    for path in timelines:
+def _schedule(result: Result, place: Path, timelines: list[Path]) -> Schedule:
+    """Return what every unit did as the folder tells it, or nothing if it does not, or tells of another run."""
+    for path in (OutputFolder(place).schedule, *timelines):
         try:
-            with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-                found = read_schedule(lines, result.counters.cycles)
-        except (OSError, EOFError, ValueError, KeyError, IndexError):
-            continue  # the link to it stays: a viewer may know what it is
-        told = {name: unit.busy_cycles for name, unit in result.counters.units.items() if unit.busy_cycles}
-        if {name: sum(one.busy_cycles for one in stretches) for name, stretches in found.items()} == told:
+            found = schedule_file.load(path) if path not in timelines else _of_timeline(path, result)
+        except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error):
+            continue  # the link to a timeline stays: a viewer may know what it is
+        if adds_up(found, result.counters):
             return found
     return {}
+
+
+def _of_timeline(path: Path, result: Result) -> Schedule:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+        return read_schedule(lines, result.counters.cycles)
 
 
 def _advice_of(result: Result, path: Path) -> Advice | None:

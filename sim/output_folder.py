@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from deltatrain.accel.documents import json_text, json_value
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import make_folder, replace_file
+from deltatrain.reports.timeline import schedule_file
+from deltatrain.reports.timeline.schedule import Schedule
 from deltatrain.workloads.trace import Trace
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ class OutputFolder:
         return self.path / "training.json"
 
     @property
+    def schedule(self) -> Path:
+        """What every unit did when, for the page: compressed JSON; not there if the simulation did not tell it."""
+        return self.path / "schedule.json.gz"
+
+    @property
     def state(self) -> Path:
         """The state that a stopped training is resumed from, a NumPy archive."""
         return self.path / "training_state.npz"
@@ -56,13 +63,17 @@ class OutputFolder:
         """The folder of figures."""
         return self.path / "figures"
 
+    def written(self, *files: Path) -> str:
+        """Return the line that says which of `files` in the folder are there."""
+        return f"Written to {self.path}: {', '.join(file.name for file in files if file.exists())}"
+
     def make_way_for(self, trace: Trace) -> None:
         """Remove the result and the figures of another trace than this one, and say in a log entry that it was so.
 
         What stays is of `trace`: an equal one that lies there, or, without any, one of the same workload.
         """
         drawn = [self.figures / f"{name}.png" for name in FIGURES]
-        stale = [path for path in (self.result, *drawn) if path.exists()]
+        stale = [path for path in (self.result, self.schedule, *drawn) if path.exists()]
         if self._is_of(trace) or not (stale or self.trace.exists()):
             return
         for path in stale:
@@ -92,6 +103,13 @@ class OutputFolder:
         path = self.figures / f"{name}.png"
         replace_file(path, image.getvalue())
         return path
+
+    def save_schedule(self, schedule: Schedule) -> None:
+        """Write what every unit did when, or remove what is there if that is not known."""
+        if schedule:
+            schedule_file.save(schedule, self.schedule)
+        else:
+            self.schedule.unlink(missing_ok=True)
 
     def save_training(self, summary: dict[str, Any]) -> None:
         """Write what training showed."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from deltatrain.accel.advice import Advice
 from deltatrain.accel.result import Result
-from deltatrain.reports.timeline.schedule import Stretch
+from deltatrain.reports.timeline.schedule import Schedule
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,7 +76,7 @@ class Run:
     curves: Curves | None = None
     advice: Advice | None = None
     timeline: str = ""
-    schedule: Mapping[str, Sequence[Stretch]] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

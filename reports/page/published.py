@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from deltatrain.reports.page import frame
-from deltatrain.reports.page.table import Cell, Table
+from deltatrain.reports.page.table import NOTHING, Cell, Table
 
 _HEADINGS = {"what": "What", "unit": "Unit", "theirs": "Theirs", "ours": "Ours", "off": "Difference"}
 
@@ -65,7 +65,10 @@ def _footing(row: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _cell(words: str) -> Cell:
+    """Return a cell with its number, before ``%`` or ``points``, if it is one; what was not compared is none."""
+    if not words:
+        return Cell(NOTHING)
     try:
-        return Cell(words, float(words))
+        return Cell(words, float(words.removesuffix("points").removesuffix("%")))
     except ValueError:
         return Cell(words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -12,9 +11,7 @@ from deltatrain.accel.quantity import share
 from deltatrain.accel.result import Result
 from deltatrain.reports.page.markup import element
 from deltatrain.reports.palette import CAUSE_LABELS, UNIT_NAMES
-from deltatrain.reports.timeline.schedule import Stretch
-
-Schedule = Mapping[str, Sequence[Stretch]]
+from deltatrain.reports.timeline.schedule import Schedule
 
 
 def drawn(schedule: Schedule, result: Result) -> Markup:

@@ -141,7 +141,8 @@ def headline(view: View) -> list[Card]:
         known = {row: values[row] for row, feasible in enumerate(view.feasible) if feasible and values[row] is not None}
         if not known:
             continue
-        best = (min if way == "minimise" else max)(known, key=lambda row: known[row])
+        first = sorted(known, key=lambda row: not view.on_front[row])  # of several that are as good
+        best = (min if way == "minimise" else max)(first, key=lambda row: known[row])
         design = [(heading(field), plain(field, view.table[field][best]).text) for field in view.varied]
         median = f"median {said(float(np.median(list(known.values()))), unit_of(name))}"
         what = f"{_EXTREME[way]} {heading(name, view.table.columns)}"

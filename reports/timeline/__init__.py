@@ -4,6 +4,7 @@ A writer is an `accel.observer.Observer` that writes as it is told, so that its 
 """
 
 from deltatrain.reports.timeline.trace_events import TraceEvents
+from deltatrain.reports.timeline.unit_stretches import UnitStretches
 from deltatrain.reports.timeline.vcd import ValueChanges
 
-__all__ = ["TraceEvents", "ValueChanges"]
+__all__ = ["TraceEvents", "UnitStretches", "ValueChanges"]

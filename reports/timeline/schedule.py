@@ -1,4 +1,4 @@
-"""What every unit did when, read back from a timeline, short enough for a page.
+"""What every unit did when, also read back from a timeline, short enough for a page.
 
 A unit's stretches follow each other from cycle 0 on. Where it did more than a page can hold, neighbours are joined, so
 that busy and stalled cycles still add up to the unit's counters.
@@ -11,7 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.program import UNITS
+
+Schedule = Mapping[str, Sequence["Stretch"]]
+"""The stretches of each unit that did anything."""
 
 MOST_STRETCHES = 6_000
 """Of a unit; a page of six units then stays below two megabytes."""
@@ -46,6 +50,23 @@ class Stretch(NamedTuple):
     def busy_cycles(self) -> int:
         """Cycles in which the unit got on."""
         return self.cycles - sum(self.stalls.values())
+
+
+def adds_up(schedule: Schedule, counters: Counters) -> bool:
+    """Tell whether the stretches have the cycles of every unit, busy and lost by cause, that a run counted."""
+    told = {
+        name: (counters.cycles, unit.busy_cycles, {str(why): lost for why, lost in unit.stall_cycles.items() if lost})
+        for name, unit in counters.units.items()
+        if unit.busy_cycles
+    }
+    return told == {name: _sums(stretches) for name, stretches in schedule.items()}
+
+
+def _sums(stretches: Sequence[Stretch]) -> tuple[int, int, dict[str, int]]:
+    lost: Counter[str] = Counter()
+    for one in stretches:
+        lost.update({str(why): cycles for why, cycles in one.stalls.items() if cycles})
+    return sum(one.cycles for one in stretches), sum(one.busy_cycles for one in stretches), dict(lost)
 
 
 def read_schedule(lines: Iterable[str], cycles: int) -> dict[str, list[Stretch]]:

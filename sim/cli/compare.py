@@ -79,19 +79,25 @@ def _sweeps(one: Path, other: Path, output: Output) -> None:
     from deltatrain.accel.footing import warning
     from deltatrain.accel.quantity import share
     from deltatrain.reports.page.table import dotted
+    from deltatrain.reports.units import heading
     from deltatrain.sim.cli.fronts import cell
     from deltatrain.sim.cli.screen import table
-    from deltatrain.sim.sweep.results import compare
+    from deltatrain.sim.sweep.results import compare, load_results
 
     sides = compare(one, other)
     folders = zip("AB", (one, other), sides, strict=True)
     found = {letter: {"folder": str(folder)} | side._asdict() for letter, folder, side in folders}
-    names = dict.fromkeys(name for side in sides for name in side.best)
+    columns = [load_results(folder).columns for folder in (one, other)]
+    names = {
+        name: " / ".join(dict.fromkeys(heading(name, known) for known in columns))
+        for side in sides
+        for name in side.best
+    }
     rows = [
         ["points", *(f"{side.points:,}" for side in sides)],
         ["feasible", *(f"{side.feasible:,}" for side in sides)],
         ["on the front", *(f"{side.front:,}" for side in sides)],
-        *([f"best {name}", *(cell(name, side.best.get(name)) for side in sides)] for name in names),
+        *([f"best {title}", *(cell(name, side.best.get(name)) for side in sides)] for name, title in names.items()),
         ["hypervolume", *(f"{side.hypervolume:.4f}" for side in sides)],
         ["front beaten", *(share(side.beaten) for side in sides)],
     ]

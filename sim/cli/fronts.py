@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
-from deltatrain.accel.origin import BESIDE, FLOAT_FIGURES, figure_title
 from deltatrain.accel.quantity import quantity, share, times
-from deltatrain.reports.units import counts, takes_prefix, unit_of
+from deltatrain.reports.units import counts, heading, takes_prefix, unit_of
 from deltatrain.sim.cli.screen import table
 from deltatrain.sim.sweep import results
 from deltatrain.sim.sweep.energy_models import energies
@@ -42,7 +40,7 @@ def front_table(folder: Path, most_rows: int = _MOST_ROWS) -> RenderableType:
     """Return the front of a sweep. Fields are shortened to the last parts of their paths that are unique."""
     found, whole, manifest = results.front(folder), results.load_results(folder), Manifest.load(folder)
     rows = [[cell(name, value) for name, value in row.items()] for row in found.head(most_rows).iter_rows(named=True)]
-    objectives = ", ".join(f"{way} {name}" for name, way in manifest.objectives.items())
+    objectives = ", ".join(f"{way} {heading(name, whole.columns)}" for name, way in manifest.objectives.items())
     more = f" The first {most_rows} of {found.height} points; all of them: --json." if found.height > most_rows else ""
     note = f"{objectives}. No other point of the sweep is better in one and as good in all.{more}"
     note = "\n".join([note, *_how_found(manifest, results.models_of(whole))])
@@ -50,14 +48,10 @@ def front_table(folder: Path, most_rows: int = _MOST_ROWS) -> RenderableType:
     names = short(fields)
     return table(
         f"Front of {manifest.name}, {manifest.fidelity}",
-        [names.get(name, _title(name, whole.columns)).replace("_", " ") for name in found.columns],
+        [names.get(name, heading(name, whole.columns)).replace("_", " ") for name in found.columns],
         rows,
         note,
     )
-
-
-def _title(column: str, columns: Sequence[str]) -> str:
-    return figure_title(column, columns) if column.removeprefix(BESIDE) in FLOAT_FIGURES else column
 
 
 def _how_found(manifest: Manifest, models: list[str | None]) -> list[str]:

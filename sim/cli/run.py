@@ -26,8 +26,8 @@ def command(
     """Train a workload, simulate one training step of it on a machine, and draw what that cost.
 
     Beside it the same step is simulated with every column fired, as a dense
-    machine would work, unless --no-dense says otherwise. Writes result.json, trace.npz, training.json and
-    figures/*.png to the output folder.
+    machine would work, unless --no-dense says otherwise. Writes result.json, trace.npz, training.json,
+    schedule.json.gz and figures/*.png to the output folder.
 
     For example:
 
@@ -56,16 +56,17 @@ def command(
     if measure_torch:
         own_computer.refuse_measuring(described)
     folder = out or Path("out") / f"{described.name}-{machine.name}"
-    with interruptible(OutputFolder(folder).state), output.stages() as stages:
+    files = OutputFolder(folder)
+    with interruptible(files.state), output.stages() as stages:
         result, trace = flow.train_and_simulate(
             described, machine, fidelity, folder, resume=resume, progress=stages, dense=dense, command=command_line()
         )
         if measure_torch:
             stages("PyTorch", 0.0, "")
-            result = own_computer.measure_and_keep(result, trace, OutputFolder(folder).result)
+            result = own_computer.measure_and_keep(result, trace, files.result)
     output.give(
         *summary(result),
-        f"Written to {folder}: result.json, trace.npz, {'' if described.synthetic else 'training.json, '}figures",
+        files.written(files.result, files.trace, files.training, files.schedule, files.figures),
         f"What would help: deltatrain advise {shlex.quote(str(folder))}",
         json=lambda: result.model_dump_json(indent=1),
         rows=lambda: [flat(result)],

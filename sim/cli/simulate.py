@@ -38,7 +38,10 @@ def command(
     engine: options.Engine = None,
     out: Annotated[
         Path | None,
-        Parameter(name=["--out", "-o"], help="Folder for result.json and figures; without it none are written."),
+        Parameter(
+            name=["--out", "-o"],
+            help="Folder for result.json, schedule.json.gz and figures; without it none are written.",
+        ),
     ] = None,
     timeline: Annotated[
         Path | None, Parameter(help="Write what every unit did when, for Perfetto: a file .json or .json.gz.")
@@ -82,8 +85,7 @@ def command(
         result = _measured(result, step, out, output)
     output.give(
         *summary(result),
-        *([f"Written to {out}: result.json, figures"] if out else []),
-        *([_advice(out, trace)] if out else []),
+        *(_left_in(out, trace) if out else []),
         *map(_written, recorder.paths if recorder else []),
         json=lambda: result.model_dump_json(indent=1),
         rows=lambda: [flat(result)],
@@ -128,9 +130,12 @@ def _measured(result: Result, step: Trace, out: Path | None, output: Output) -> 
         return measure_and_keep(result, step, OutputFolder(out).result if out else None)
 
 
-def _advice(out: Path, trace: Path | None) -> str:
-    """Return the line with the command that says what would help."""
-    return f"What would help: {shlex.join(['deltatrain', 'advise', str(out), *([str(trace)] if trace else [])])}"
+def _left_in(out: Path, trace: Path | None) -> list[str]:
+    """Return the line that names the files in the folder, and the one with the command that says what would help."""
+    from deltatrain.sim.output_folder import OutputFolder
+
+    files, advise = OutputFolder(out), ["deltatrain", "advise", str(out), *([str(trace)] if trace else [])]
+    return [files.written(files.result, files.schedule, files.figures), f"What would help: {shlex.join(advise)}"]
 
 
 def _written(path: Path) -> str:

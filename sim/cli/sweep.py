@@ -95,6 +95,7 @@ _LIVE_SHARE = 0.02
 
 def _teller(stages: Stages, folder: Path) -> Callable[[Progress], None]:
     """Return what shows the progress of a sweep as one stage for each search, and on a terminal the front so far."""
+    from deltatrain.reports.units import heading
     from deltatrain.sim.cli.fronts import cell, front_table
 
     next_front = time.monotonic()
@@ -107,7 +108,7 @@ def _teller(stages: Stages, folder: Path) -> Callable[[Progress], None]:
             next_front = time.monotonic() + (time.monotonic() - began) / _LIVE_SHARE
 
     def tell(at: Progress) -> None:
-        best = ", ".join(f"{name} {cell(name, value)}" for name, value in at.best.items())
+        best = ", ".join(f"{heading(name)} {cell(name, value)}" for name, value in at.best.items())
         parts = [f"{at.done:,} of {at.points:,}", f"{at.points_per_second:.3g} a second"]
         parts += [] if at.workers else ["waiting for workers"]
         parts += [f"{at.failed:,} failed"] if at.failed else []

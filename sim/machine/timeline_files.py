@@ -1,20 +1,22 @@
-"""Timelines of a simulation: the files that whoever asks for them gets, written while it runs."""
+"""What is recorded of a simulation while it runs: timelines for whoever asks for them, and the schedule."""
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.files import replacing
 from deltatrain.accel.observer import Observer, Observers
 from deltatrain.accel.program import Program
-from deltatrain.reports.timeline import TraceEvents, ValueChanges
+from deltatrain.reports.timeline import TraceEvents, UnitStretches, ValueChanges
+from deltatrain.reports.timeline.schedule import Stretch, adds_up
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "ScheduleKept"]
 
 _GZ = ".gz"
 
@@ -61,6 +63,26 @@ class Recorder:
                 file = stack.enter_context(_opened(self._vcd))
                 observers.append(stack.enter_context(ValueChanges(file, program)))
             yield Observers(observers)
+
+
+class ScheduleKept:
+    """Keeps the schedule of a run, beside what a `recorder` does; what `sim.run.simulate` takes as `observe`."""
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
+        self._stretches: UnitStretches | None = None
+
+    @contextmanager
+    def __call__(self, program: Program) -> Iterator[Observer]:
+        """Return the observer of a run of `program`."""
+        self._stretches = UnitStretches(program)
+        with nullcontext() if self._recorder is None else self._recorder(program) as observer:
+            yield Observers([one for one in (self._stretches, observer) if one is not None])
+
+    def found(self, counters: Counters) -> dict[str, list[Stretch]]:
+        """Return the schedule of the run that counted `counters`; empty if not all of it was told."""
+        stretches = self._stretches.found() if self._stretches is not None else {}
+        return stretches if adds_up(stretches, counters) else {}
 
 
 @contextmanager

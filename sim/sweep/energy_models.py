@@ -13,6 +13,7 @@ from typing import Any
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.origin import TRAINING_ENERGY
 from deltatrain.accel.pricing.run_energy import energy_model
 from deltatrain.sim.sweep.axis import Axis
 
@@ -24,7 +25,7 @@ _TRIED = 256  # machines
 
 def energies(names: Iterable[str]) -> list[str]:
     """Return those of a table's columns that are energies."""
-    return [name for name in names if name == "energy_j" or name.startswith("energy.")]
+    return [name for name in names if name in ("energy_j", TRAINING_ENERGY) or name.startswith("energy.")]
 
 
 def varied_models(machine: dict[str, Any], vary: dict[str, Axis]) -> list[str]:

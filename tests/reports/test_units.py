@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deltatrain.accel.origin import WHOLE_TRAINING
 from deltatrain.reports.table import energy_rows, phase_rows, unit_rows
 from deltatrain.reports.units import counts, heading, takes_prefix, unit_of
 
@@ -46,3 +47,13 @@ def test_counts_stand_in_the_heading_and_quantities_take_a_prefix() -> None:
 def test_headings_are_words_without_the_symbol() -> None:
     names = ("machine.engine.lanes", "moved.local_bytes", "energy_j", "area_mm2", "seconds")
     assert [heading(name) for name in names] == ["engine.lanes", "moved local bytes", "energy", "area", "time"]
+
+
+def test_what_a_whole_training_costs_has_headings_and_units_of_its_own() -> None:
+    told = [(heading(name), unit_of(name)) for name in WHOLE_TRAINING]
+    assert told == [
+        ("training time", "s"),
+        ("training energy", "J"),
+        ("training remote bytes", "B"),
+        ("error of the training energy", "%"),
+    ]

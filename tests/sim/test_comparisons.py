@@ -76,6 +76,8 @@ def test_all_studies_leave_one_page_and_one_table(tmp_path: Path, monkeypatch, c
     assert all(row["what"] in page.replace("&#39;", "'") for row in rows)
     assert "Nothing that is published stands beside the tables of: cache." in page
     assert all((tmp_path / name / "table.csv").is_file() for name in names)
+    off = [one for one in rows if one["off"]]
+    assert off and page.count(f'data-value="{float(off[0]["off"].removesuffix("%"))}"') > 0  # sorted as numbers
 
 
 def test_all_studies_take_no_recordings() -> None:

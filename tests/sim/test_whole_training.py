@@ -192,6 +192,15 @@ def space(**changes):
     } | changes
 
 
+def test_energies_of_whole_trainings_are_of_one_model_too():
+    vary = {"machine.remote.device": {"values": ["lpddr4_3200", "lpddr4_4266"]}}
+    fixed = {"machine.remote.bus_bits": 16}
+    priced = r"objectives.training.energy_j would compare energies that are priced in different ways"
+    with pytest.raises(ConfigError, match=priced):
+        checked_space(space(sampled_steps=3, vary=vary, fixed=fixed))
+    checked_space(space(sampled_steps=3, vary=vary, fixed=fixed, objectives={"training.seconds": "minimise"}))
+
+
 def test_a_space_that_asks_for_whole_trainings_says_how_many_steps():
     assert checked_space(space(sampled_steps=3)).base.sampled_steps == 3
     with pytest.raises(

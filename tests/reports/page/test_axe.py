@@ -15,9 +15,11 @@ import browser as chromium
 import pytest
 
 from deltatrain.reports.page import Contents, render
+from deltatrain.reports.page.published import StudySection, render_published
 from deltatrain.reports.timeline.schedule import Stretch
 
 SERIOUS = ("serious", "critical")
+PAGES = [("run", 1280), ("run", 390), ("sweep", 1280), ("everything", 390), ("published", 390), ("published", 1280)]
 
 
 def _axe() -> Path | None:
@@ -54,6 +56,10 @@ def pages(tmp_path_factory, everything, make_run):
     }
     for name, contents in kinds.items():
         (folder / f"{name}.html").write_text(render(contents), encoding="utf-8")
+    told = {"what": "Speed-up", "unit": "times", "theirs": "2", "ours": "2.1", "off": "+5 %"}
+    told |= {"source": "A table", "found": "published", "conditions": "Half of all zeros"}
+    published = render_published("Published and ours", "Of all.", [StudySection("one", "What?", [told])], "0.1.0")
+    (folder / "published.html").write_text(published, encoding="utf-8")
     return folder
 
 
@@ -64,7 +70,7 @@ def browser(tmp_path_factory):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize(("name", "width"), [("run", 1280), ("run", 390), ("sweep", 1280), ("everything", 390)])
+@pytest.mark.parametrize(("name", "width"), PAGES)
 def test_nothing_serious(name, width, dark, browser, pages):
     tab = browser.tab()
     tab.screen(width, dark=dark)

@@ -17,6 +17,7 @@ from deltatrain.accel.counters import CacheCounters
 from deltatrain.accel.quantity import quantity, share, times
 from deltatrain.reports import palette
 from deltatrain.reports.page import Contents, render
+from deltatrain.reports.page.sweep import View, headline
 from deltatrain.reports.table import CAUSES, area_rows, energy_rows, memory_rows, phase_rows, roofline_rows, unit_rows
 
 # a smaller seed is no simpler a run, so there is nothing to shrink
@@ -367,6 +368,15 @@ def test_points_whose_energies_are_priced_in_different_ways_are_marked(make_swee
         assert ("energy_model" in {column["key"] for column in columns}) == marked
         text = page.one("section", id="sweep-0-points").all("p", class_="about")[0].text
         assert ("not comparable" in text) == marked and ("Energy by a." in text) != marked
+
+
+@pytest.mark.parametrize("on_front", [[False, True], [True, False]])
+def test_of_points_that_are_as_good_a_card_names_the_one_on_the_front(on_front, make_sweep):
+    sweep = make_sweep(3)
+    lanes, flags = polars.Series("machine.engine.lanes", [2, 4]), polars.Series("on_front", on_front)
+    two = sweep.table.filter("feasible").head(2).with_columns(lanes, flags, accuracy=polars.lit(0.5))
+    (card,) = [card for card in headline(View(replace(sweep, table=two))) if card.name.startswith("Most")]
+    assert dict(card.design)["engine.lanes"] == ("2" if on_front[0] else "4")
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])

@@ -60,7 +60,7 @@ def test_a_sweep_leaves_its_files_and_shows_its_front(deltatrain, space, tmp_pat
     names = {path.name for path in out.iterdir()}
     assert names == {"journal.jsonl", "sweep.json", "sweep.lock", "table.csv", "table.parquet"}
     (line,) = ran.stderr.splitlines()
-    assert line.startswith("grid: 6 of 6, ") and "3 failed" in line and "front " in line and "best seconds" in line
+    assert line.startswith("grid: 6 of 6, ") and "3 failed" in line and "front " in line and "best time" in line
     assert "Front of mine, analytic" in ran.stdout and "6 points, 3 of them not simulated" in ran.stdout
     rows = [line.split() for line in ran.stdout.splitlines() if line.split()[:1] and line.split()[0].isdigit()]
     assert [int(row[0]) for row in rows] == front(out)["point"].to_list()
@@ -113,7 +113,7 @@ def test_two_sweeps_are_compared(deltatrain, space, tmp_path):
     deltatrain("sweep", space, "--out", tmp_path / "a", "--workers", 1)
     deltatrain("sweep", space, "--out", tmp_path / "b", "--workers", 1, "-s", "fixed.machine.engine.clock_hz=200000000")
     shown = deltatrain("compare", tmp_path / "a", tmp_path / "b")
-    assert shown.status == 0 and "hypervolume" in shown.stdout and "best seconds" in shown.stdout
+    assert shown.status == 0 and "hypervolume" in shown.stdout and "best time" in shown.stdout
     found = json.loads(deltatrain("compare", tmp_path / "a", tmp_path / "b", "--json").stdout)
     assert found["A"]["beaten"] > found["B"]["beaten"] == 0
 
