@@ -118,7 +118,8 @@ def whole_training(
     machine, trace = Architecture.of(machine), _given(trace)
     member, costs = FIDELITIES.load(fidelity), []
     if member.COMPUTES:
-        raise ConfigError(f"a whole training is told by laws of costs alone: fidelity must not be {fidelity!r}")
+        laws = [name for name in FIDELITIES.names() if not FIDELITIES.load(name).COMPUTES]
+        raise ConfigError(f"fidelity must be one of {', '.join(laws)} for a whole training, not {fidelity!r}")
     refuse(against_simulating(machine, trace.workload, fidelity))
     simulated = chosen_steps(trace, steps)
     refuse(against_optimiser(machine, trace, simulated[-1]))

@@ -148,7 +148,7 @@ def test_machine_and_trace_may_be_named_and_what_is_neither_is_refused(tmp_path:
         whole_training("edge", 3)
     with pytest.raises(ConfigError, match=r"a machine must be an Architecture, .*, not int 3"):
         whole_training(3, trace)
-    with pytest.raises(ConfigError, match="fidelity must not be 'rtl'"):
+    with pytest.raises(ConfigError, match="fidelity must be one of analytic, cycle for a whole training, not 'rtl'"):
         whole_training("edge", trace, fidelity="rtl")
     with pytest.raises(ConfigError, match=r"engine\.arrays must be 1, not 2"):
         whole_training(Architecture.named("edge", {"engine.arrays": 2, "local.ports": 1}), trace)
