@@ -123,7 +123,7 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
             f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
         )
-    if architecture.cache is not None and not off_chip.isdisjoint(("weights", "gradients")):
+    if architecture.cache is not None and {"weights", "gradients"}.intersection(off_chip):
         reasons.append(
             "the gates of several tiles have one fetch for all, without a cache: cache must be left out, or weights "
             "and gradients be local (placement)"
