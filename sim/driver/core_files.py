@@ -7,6 +7,7 @@ from deltatrain.accel.errors import refuse
 from deltatrain.rtl.bus.limits import core_limits
 from deltatrain.rtl.bus.top import Top
 from deltatrain.sim.driver.files import bus_files
+from deltatrain.sim.driver.litex_module import litex_module
 from deltatrain.sim.driver.packages import packages
 from deltatrain.sim.driver.program_image import program_image
 from deltatrain.sim.driver.training_shape import TrainingShape
@@ -31,12 +32,13 @@ irq            high while an enabled end of a run is set
 
 registers.md             every register; deltatrain.svd: the same for debuggers
 deltatrain_registers.h   the same for C, deltatrain_registers.py for Python
-deltatrain.h, .c         the driver in C99
+deltatrain.h             the driver in C99, of all files deltatrain*.c
 deltatrain_program.h     a program for batches of one shape, and where its memory is
 deltatrain_inference.h   one that runs a sequence forward alone, as long as the longest of the batch
 
 {NAME}.core     FuseSoC: fusesoc --cores-root . run --target lint {NAME}
 {NAME}.tcl      Vivado: vivado -mode batch -source {NAME}.tcl packages an IP; written to UG1118, and not run
+{NAME}_litex.py LiteX: from {NAME}_litex import add_deltatrain; add_deltatrain(soc), before the system is built
 
 Tools infer the interfaces from the names. rtl/bus/README.md of the package tells the protocols and their timing.
 """
@@ -55,6 +57,8 @@ def core_files(step: NumberedStep) -> dict[str, bytes]:
     image = program_image(shape)
     top = Top(architecture=step.architecture, cell=name_of(step.shape.arithmetic), sizes=image.sizes)
     alone = program_image(shape.forward(max(shape.lengths)), top.core.machine.tile)
-    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(top.core.facts, image, alone), **packages(NAME)}
+    core = top.core
+    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(core.facts, image, alone), **packages(NAME)}
+    texts |= litex_module(NAME, beat_bytes=core.beat_bytes, result_bytes=core.result_bytes)
     texts["README.txt"] = README
     return {name: text.encode() for name, text in texts.items()}
