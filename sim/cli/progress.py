@@ -114,8 +114,9 @@ class Stages:
             self._finish()
             self._stage, self._began = stage, now
             if self._bars:
-                times = {"began": now, "first": share, "told": now}
-                self._task = self._bars.add_task(escape(self._within + stage), total=1.0, detail="", **times)
+                self._task = self._bars.add_task(
+                    escape(self._within + stage), total=1.0, detail="", began=now, first=share, told=now
+                )
         self._detail = detail
         if self._bars and self._task is not None:
             self._bars.update(self._task, completed=share, detail=escape(detail), told=now)
