@@ -126,6 +126,7 @@ def verify(
     runner = engine_named(engine)
     compared: list[Verified] = []
     for number, cell in enumerate(cells):
+        on_progress("comparing", number / len(cells), f"{cell}, its gates are built")
         steps = [_drawn(architecture, cell, [seed, number, case]) for case in range(cases)]
         for found in _compared(cell, steps, runner, None if waveform is None else Path(waveform)):
             on_progress("comparing", (number + found.cases / cases) / len(cells), cell)

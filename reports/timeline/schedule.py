@@ -54,12 +54,14 @@ class Stretch(NamedTuple):
 
 def adds_up(schedule: Schedule, counters: Counters) -> bool:
     """Tell whether the stretches have the cycles of every unit, busy and lost by cause, that a run counted."""
+    busy = {name for name, unit in counters.units.items() if unit.busy_cycles}
+    if not busy <= set(schedule) <= set(counters.units):
+        return False
     told = {
         name: (counters.cycles, unit.busy_cycles, {str(why): lost for why, lost in unit.stall_cycles.items() if lost})
         for name, unit in counters.units.items()
-        if unit.busy_cycles
     }
-    return told == {name: _sums(stretches) for name, stretches in schedule.items()}
+    return all(_sums(stretches) == told[name] for name, stretches in schedule.items())
 
 
 def _sums(stretches: Sequence[Stretch]) -> tuple[int, int, dict[str, int]]:

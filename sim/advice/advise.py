@@ -59,6 +59,7 @@ def advise(
     result = Result.load(_result_in(place))
     path = Path(trace) if trace is not None else place.trace
     base = _base(result, place, path)
+    on_progress("changes", 0.0, "none, the step as it is")
     machine, now = base.machine, base.cost(base.machine, base.trace)
     if differs := _difference(now, _cost(result)):
         raise ConfigError(

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from deltatrain.sim.studies._table import Row
 
 
-def measured(member: Study, settings: Any, folder: Path, output: Output) -> list[Row]:
-    """Return the table of a study, which is left in `folder` too; stopped, it says that it can go on from there."""
+def measured(member: Study, settings: Any, folder: Path, output: Output, within: str = "") -> list[Row]:
+    """Return the table of a study, which is left in `folder` too; stopped, it says that it can go on from there.
+
+    Its progress is told as a part of `within`.
+    """
     from deltatrain.accel.files import make_folder, replace_file
 
     make_folder(folder)
     try:
-        with output.stages() as stages:
+        with output.stages(within) as stages:
             rows = member.rows(settings, folder, stages)
     except KeyboardInterrupt:
         kept = f"what was finished is kept in {folder}, and the same command goes on from there"

@@ -35,8 +35,8 @@ class Output:
     markdown: Annotated[bool, Parameter(help="Print the tables as Markdown.", show_default=False)] = False
     quiet: Quiet = False
 
-    def stages(self) -> Stages:
-        """Return what shows progress, after a look at what cannot go together.
+    def stages(self, within: str = "") -> Stages:
+        """Return what shows progress, of what is part of `within`, after a look at what cannot go together.
 
         Raises
         ------
@@ -46,7 +46,7 @@ class Output:
         from deltatrain.sim.cli.progress import Stages
 
         self.check()
-        return Stages(silent=self.quiet)
+        return Stages(silent=self.quiet, within=within)
 
     def check(self) -> None:
         """Raise a `ConfigError` if two forms are asked for."""

@@ -115,6 +115,7 @@ def _simulated(
             machine, step, fidelity, out, stages, engine, recorder, dense=dense, command=command_line()
         )
         if dram_trace is not None:
+            stages("requests", 0.0, "")
             program = FIDELITIES.load(fidelity).program(machine, step, step.recorded[-1])
             write_trace(program, dram_trace)
     return result

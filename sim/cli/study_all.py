@@ -23,9 +23,10 @@ def command(root: Path, small: bool, output: Output) -> None:
     output.check()
     found: list[Comparison] = []
     sections: list[StudySection] = []
-    for name in STUDIES.names():
-        member = STUDIES.load(name)
-        rows = measured(member, member.SMALL_SETTINGS if small else member.SETTINGS, root / name, output)
+    names = STUDIES.names()
+    for number, name in enumerate(names, 1):
+        member, within = STUDIES.load(name), f"{name}, {number} of {len(names)}"
+        rows = measured(member, member.SMALL_SETTINGS if small else member.SETTINGS, root / name, output, within)
         mine = comparisons(name, rows)
         found += mine
         sections.append(StudySection(name, member.ABOUT, [one._asdict() for one in mine]))

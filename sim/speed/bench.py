@@ -57,6 +57,7 @@ def bench(on_progress: Progress = tell_nobody) -> Bench:
         Told the stage, the share of it that is done, and what is being done.
     """
     workload, baseline = Workload.named(_WORKLOAD), Baseline.load()
+    on_progress("measuring", 0.0, "")
     simulate(_MACHINE, "tiny", dense=False)  # what is compiled is compiled, or loaded
     trace = synthetic_trace(workload)
     began = time.monotonic()
@@ -67,8 +68,9 @@ def bench(on_progress: Progress = tell_nobody) -> Bench:
         on_progress("measuring", done / len(MEASURES), piece.what)
         figures.append(baseline.beside(measured(piece)))
     on_progress("measuring", 1.0, f"{len(figures)} pieces of work")
-    on_progress("a training step", 0.0, f"{_WORKLOAD} on {_MACHINE}")
-    step = simulate(_MACHINE, trace, dense=False)
+    what = f"{_WORKLOAD} on {_MACHINE}"
+    on_progress("a training step", 0.0, what)
+    step = simulate(_MACHINE, trace, dense=False, on_progress=lambda share: on_progress("a training step", share, what))
     step = measure(step, trace) if installed("torch") else step
     left_out = tuple(piece.what for piece in MEASURES[len(figures) :])
     return Bench(computer(), baseline.run_of(figures), tuple(figures), left_out, step)

@@ -35,7 +35,10 @@ def test_a_difference_is_told_with_its_waveform(deltatrain, monkeypatch, tmp_pat
     [
         (("--cell", "rn"), ("'rn'", "'rnn'")),
         (("--engine", "verilator"), ("'verilator'", "compiled")),
-        (("--set", "machine.dma.bytes_per_cycle=4"), ("dma.bytes_per_cycle = 8", "not 4")),
+        (
+            ("--set", "machine.placement.tape='remote'", "--set", "machine.dma.bytes_per_cycle=16"),
+            ("dma.bytes_per_cycle must be 8 at most", "not 16"),
+        ),
         (("--set", "machine.engine.lanes=3"), ("power of two", "3")),
         (
             ("--set", "machine.placement.tape='remote'", "--set", "machine.engine.formats.gate.bits=18"),
