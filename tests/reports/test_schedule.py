@@ -118,7 +118,11 @@ def test_a_run_whose_ops_go_ahead_leaves_none_if_it_is_long(tmp_path, monkeypatc
     assert main(words) == 0 and not schedule.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"[1]"), gzip.compress(b'{"engine":[[1,2]]}')])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"[1]"), gzip.compress(b'{"engine":[[1,2]]}')],
+    ids=["nothing", "no gzip", "a list", "a stretch without a state"],
+)
 def test_a_damaged_schedule_is_left_out(content, folder, tmp_path):
     (tmp_path / "result.json").write_bytes((folder / "result.json").read_bytes())
     (tmp_path / "schedule.json.gz").write_bytes(content)
