@@ -6,12 +6,12 @@ that busy and stalled cycles still add up to the unit's counters.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from deltatrain.accel.counters import Counters
+from deltatrain.accel.documents import json_value
 from deltatrain.accel.program import UNITS
 
 Schedule = Mapping[str, Sequence["Stretch"]]
@@ -91,10 +91,10 @@ def read_schedule(lines: Iterable[str], cycles: int) -> dict[str, list[Stretch]]
     clock_hz = 0
     for line in lines:
         if not clock_hz and '"clock_hz"' in line:
-            clock_hz = json.loads(f"{line.strip()}]}}")["otherData"]["clock_hz"]
+            clock_hz = json_value(f"{line.strip()}]}}".encode())["otherData"]["clock_hz"]
         if f'"ph":"X","pid":{_TILE},' not in line:
             continue
-        event = json.loads(line.strip().rstrip(","))
+        event = json_value(line.strip().rstrip(",").encode())
         unit = event["tid"] - 1
         if event["cat"] == "wait inside":
             cause = event["name"].removeprefix(_WAITS)

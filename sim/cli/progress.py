@@ -130,6 +130,7 @@ class Stages:
         """Show something below the bars, in place of what stood there; nothing where there are none."""
         if self._bars:
             self._bars.below = shown
+            self._bars.refresh()  # what ends at once is seen, too
 
     def _finish(self) -> None:
         if not self._stage:

@@ -140,7 +140,10 @@ SUBJECTS = {
         [
             ("self.groups.valid & left.any()", "left.any()"),
             ("(count_free & may_end) | ~group.last", "1"),
-            ("m.If(count_free)", "m.If(1)"),
+            (
+                "m.If(count_free):\n            m.d.sync += counts.valid",
+                "m.If(1):\n            m.d.sync += counts.valid",
+            ),
             ("left & -left", "left"),
             ("_number(lowest), group.group", "_number(lowest), 1"),
             ("(sends & (left == lowest))", "0"),

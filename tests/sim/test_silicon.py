@@ -47,4 +47,5 @@ def test_edgedrnn_keeps_the_law_of_its_rtl_where_columns_bound_it(
     row = {"inputs": inputs, "hidden": hidden, "layers": layers, "columns": round(share * total)}
     row |= {"latency_cycles": latency, "commands": 1 if latency else 4}
     law = silicon.edgedrnn_law(row, lanes=8)
-    assert silicon.edgedrnn_cycles(row, steps=3) == pytest.approx(law, rel=0.01, abs=6 * layers)
+    loads = 2 * -(-inputs // 8)  # ours loads the words of x before a step, which the law of the RTL does not know
+    assert silicon.edgedrnn_cycles(row, steps=3) == pytest.approx(law, rel=0.01, abs=6 * layers + loads)

@@ -16,7 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def test_training_into_the_folder_of_another_run_leaves_no_stale_result(deltatrain, tmp_path, few, caplog):
     said = f"{tmp_path} held another run of workload few, which this one replaces"
-    whole = {"result.json", "trace.npz", "training.json", "training_state.npz"}
+    whole = {"result.json", "schedule.json.gz", "trace.npz", "training.json", "training_state.npz"}
     drawn = {f"figures/{name}.png" for name in ("phase_breakdown", "memory_traffic", "occupancy")}
     assert deltatrain("run", "-w", few, "--on", "tiny", "--out", tmp_path).status == 0
     (tmp_path / "figures" / "mine.png").write_bytes(PNG)
@@ -24,7 +24,7 @@ def test_training_into_the_folder_of_another_run_leaves_no_stale_result(deltatra
     assert _files(tmp_path) == whole | drawn | {"figures/mine.png"} and not caplog.messages, "the same training again"
     other = ("train", "-w", few, "--set", "workload.training.seed=9", "--out", tmp_path)
     assert deltatrain(*other).status == 0
-    assert _files(tmp_path) == whole - {"result.json"} | {"figures/mine.png"}
+    assert _files(tmp_path) == whole - {"result.json", "schedule.json.gz"} | {"figures/mine.png"}
     assert [message.removeprefix("deltatrain: ") for message in caplog.messages] == [
         f"{said}; its result and figures are removed"
     ]

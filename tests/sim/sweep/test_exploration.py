@@ -192,7 +192,7 @@ def test_what_is_wrong_with_the_machine_is_no_row_and_tried_again(
 def test_whatever_goes_wrong_inside_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = checked_space(tiny())
     executor = InProcess(space.base)
-    monkeypatch.setattr("deltatrain.sim.sweep.point.energy_j", lambda run, machine: 1 / 0)
+    monkeypatch.setattr("deltatrain.sim.sweep.point.energy_j", lambda run, machine, modes: 1 / 0)
     rows = explore(space, tmp_path, executor)
     assert {row["failure"] for row in rows} == {"FitError", "ZeroDivisionError"}
     assert {row["reason"] for row in rows if row["failure"] != "FitError"} == {"internal error: division by zero"}

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import MODE_NAMES, Program
 from deltatrain.sim.checkpoint_runs import lengthened
 from deltatrain.sim.fidelity import cycle
-from deltatrain.sim.run import simulate, synthetic_trace
+from deltatrain.sim.run import synthetic_trace
 from deltatrain.workloads.lowering.costs.pace import Pace, latency_cycles, pace
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.lowering.placement import Shape
@@ -67,9 +66,3 @@ def test_moves_in_flight_pass_the_port_one_after_the_other() -> None:
     stores = (ops.mode == MODE_NAMES.index("store")) & (ops.step >= 30)
     beats = int(ops.count[stores].sum()) / 30
     assert _pace(program).forward_cycles >= 0.95 * beats > 100
-
-
-def test_gates_have_one_move_in_flight() -> None:
-    machine = Architecture.named("tiny", {"dma.in_flight": 2})
-    with pytest.raises(ConfigError, match=r"dma\.in_flight must be 1, not 2"):
-        simulate(machine, Workload.named("tiny"), fidelity="rtl", engine="amaranth")
