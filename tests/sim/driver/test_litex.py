@@ -65,7 +65,7 @@ def folder(tmp_path_factory):
 
 def system(folder, does, accesses, **places):
     (folder / "host.json").write_text(json.dumps({**PLACES, **places, "accesses": accesses}))
-    return subprocess.run([sys.executable, SYSTEM, folder, does], capture_output=True, text=True)
+    return subprocess.run([sys.executable, SYSTEM, folder, does], capture_output=True, text=True, cwd=folder)
 
 
 def said(ran):
