@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 
@@ -13,6 +13,9 @@ from deltatrain.sim.cli.screen import table
 from deltatrain.sim.sweep import results
 from deltatrain.sim.sweep.energy_models import energies
 from deltatrain.sim.sweep.manifest import Manifest
+
+if TYPE_CHECKING:
+    from polars import DataFrame
 
 _NONE = "–"
 _MOST_ROWS = 40
@@ -43,6 +46,8 @@ def front_table(folder: Path, most_rows: int = _MOST_ROWS) -> RenderableType:
     objectives = ", ".join(f"{way} {heading(name, whole.columns)}" for name, way in manifest.objectives.items())
     more = f" The first {most_rows} of {found.height} points; all of them: --json." if found.height > most_rows else ""
     note = f"{objectives}. No other point of the sweep is better in one and as good in all.{more}"
+    if not rows:
+        note = _why_nothing(whole)
     note = "\n".join([note, *_how_found(manifest, results.models_of(whole))])
     fields = [name for name in found.columns if name.startswith(("machine.", "workload."))]
     names = short(fields)
@@ -52,6 +57,13 @@ def front_table(folder: Path, most_rows: int = _MOST_ROWS) -> RenderableType:
         rows,
         note,
     )
+
+
+def _why_nothing(whole: DataFrame) -> str:
+    """Return why no point of a sweep is on its front."""
+    failed, reasons = len(whole["failure"].drop_nulls()), whole["reason"].drop_nulls().unique(maintain_order=True)
+    told = f" ({'; '.join(reasons[:3].to_list())})" if failed else ""
+    return f"Of {whole.height:,} points {failed:,} could not be simulated{told}; no other keeps all constraints."
 
 
 def _how_found(manifest: Manifest, models: list[str | None]) -> list[str]:

@@ -66,6 +66,15 @@ def test_a_sweep_leaves_its_files_and_shows_its_front(deltatrain, space, tmp_pat
     assert [int(row[0]) for row in rows] == front(out)["point"].to_list()
 
 
+def test_an_empty_front_says_why(deltatrain, space, tmp_path):
+    space.write_text(f"{space.read_text()}\n[constraints]\nlocal_bytes = {{ most = 1 }}\n")
+    out = tmp_path / "out"
+    assert deltatrain("sweep", space, "--out", out, "--workers", 1).status == 0
+    shown = " ".join(deltatrain("front", out).stdout.split())
+    assert "Of 6 points 3 could not be simulated (" in shown
+    assert shown.endswith("no other keeps all constraints.")
+
+
 def test_json_is_the_front_and_nothing_else(deltatrain, space, tmp_path):
     swept = deltatrain("sweep", space, "--out", tmp_path / "out", "--workers", 1, "--json")
     again = deltatrain("front", tmp_path / "out", "--json")
