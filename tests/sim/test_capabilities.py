@@ -234,9 +234,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
     [
         (FEW_RTL, ["local.ports = 2, not 1"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.overlap=false",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=reversible",
             [
-                "checkpoint.overlap true",
+                "checkpoint.policy must be",
                 "not 16, 8 and 8",
                 "local.ports = 2, not 1",
             ],
