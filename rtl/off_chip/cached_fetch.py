@@ -48,8 +48,8 @@ class CachedFetch(Component):
     w               the memory has taken that, and the room of that is free again         `written`, `_hold`
     =============== ===================================================================== =============================
 
-    A run of a set waits until the lines that went out of it before are posted; so do all lines before an update. One that
-    is there holds room for a word alone, as its words are read when they are taken.
+    A run of a set waits until the lines that went out of it before are posted; so do all lines before an update. One
+    that is there holds room for a word alone, as its words are read when they are taken.
 
     Parameters
     ----------

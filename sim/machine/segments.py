@@ -34,8 +34,8 @@ class Segments:
 
     Past the cache a segment is a whole column, or as much of it as lets two segments of each array fit the column
     buffer; several arrays take one each abreast (`accel.arrays`). Otherwise it is a run that has a line. One that is
-    there is read when it is taken, and holds a word of the buffer. A line that goes out takes the place that the segment
-    holds in the buffer. Lines that go out before an op are segments of it without words.
+    there is read when it is taken, and holds a word of the buffer. A line that goes out takes the place that the
+    segment holds in the buffer. Lines that go out before an op are segments of it without words.
 
     Parameters
     ----------
