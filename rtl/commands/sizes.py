@@ -61,6 +61,8 @@ class TileSizes(NamedTuple):
     arrays, sum_words
         Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
         `weight_words` and `gradient_words` are then those of one array.
+    code_bits
+        Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
     """
 
     accumulator_words: int
@@ -92,10 +94,12 @@ class TileSizes(NamedTuple):
     cache_runs: int = 0
     arrays: int = 1
     sum_words: int = 0
+    code_bits: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache, and of several arrays, only if there are any."""
+        """Return all sizes as text; those of a cache, of several arrays and of codes, only if there are any."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
+        absent += () if self.code_bits else ("code_bits",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 

@@ -76,6 +76,7 @@ class ElementwiseUnit(Component):
             wanted=sizes.wanted,
             is_part=sizes.is_part,
             gate_lanes=sizes.gate_lanes,
+            code_bits=sizes.code_bits,
         )
         self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes)
         ports = self._core.signature.members

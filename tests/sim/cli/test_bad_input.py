@@ -115,7 +115,6 @@ CASES = [
         "sparsity.rule 'dense' several tiles 'static'",
     ),
     ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
-    ("codes on a machine", TINY + " --set workload.few_bit.bits=3", "few_bit left out"),
     ("too many bits", TINY + " --set workload.few_bit.bits=5", "few_bit.bits at most 4 5"),
     ("statistics of a real set", TINY + " --set workload.dataset=digits", "synthetic 'digits'"),
     # what does not fit

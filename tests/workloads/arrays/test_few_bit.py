@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.errors import ConfigError
-from deltatrain.workloads.arrays.few_bit import approximated, keep, neuron_bits, pack, unpack, value_code, value_codes
+from deltatrain.accel.value_code import value_code
+from deltatrain.workloads.arrays.few_bit import approximated, keep, neuron_bits, pack, unpack, value_codes
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.network.network import training_step
