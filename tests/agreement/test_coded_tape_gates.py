@@ -25,7 +25,7 @@ FAR = {
 }
 
 
-@pytest.mark.parametrize(("cell", "bits", "home"), [("rnn", 2, {}), ("gru", 3, OFF_CHIP), ("lstm", 1, OFF_CHIP)])
+@pytest.mark.parametrize(("cell", "bits", "home"), [("rnn", 2, {}), ("gru", 3, OFF_CHIP), ("lstm", 7, OFF_CHIP)])
 def test_a_step_with_codes_on_its_tape(cell, bits, home):
     step = random_step(Architecture.named("tiny", home), cell, seed=4, hidden=(9,), lengths=(3, 1), code_bits=bits)
     check(step, AmaranthSimulation)
@@ -56,6 +56,7 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
         ("tiny", FAR, "rnn", 3),
         ("tiny", FAR, "gru", 2),
         ("edge", OFF_CHIP, "lstm", 3),
+        ("tiny", OFF_CHIP, "gru", 7),
     ],
 )
 def test_any_step_with_codes_on_compiled_gates(machine, home, cell, bits):

@@ -59,7 +59,7 @@ def shapes(draw: st.DrawFn, widest: int = 20, cells: tuple[str, ...] = DELTA_CEL
     arithmetic = CELL_ARITHMETIC.load(draw(st.sampled_from(cells)))
     inputs = (draw(st.integers(1, widest)), *hidden[:-1])
     return Shape(
-        arithmetic, inputs, hidden, draw(st.integers(1, 6)), code_bits=draw(st.sampled_from([None, None, 1, 3]))
+        arithmetic, inputs, hidden, draw(st.integers(1, 6)), code_bits=draw(st.sampled_from([None, None, 1, 3, 7]))
     )
 
 
