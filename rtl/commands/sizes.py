@@ -62,6 +62,8 @@ class TileSizes(NamedTuple):
     arrays, sum_words
         Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
         `weight_words` and `gradient_words` are then those of one array.
+    code_bits
+        Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
     kept_words, kept_values
         Words of M, and of all other vectors, of the states that are kept to run steps again from; 0 where none is run
         again. Lists are then at places that commands name, and not in a ring.
@@ -96,13 +98,14 @@ class TileSizes(NamedTuple):
     cache_runs: int = 0
     arrays: int = 1
     sum_words: int = 0
+    code_bits: int = 0
     kept_words: int = 0
     kept_values: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache, of several arrays, and of kept states, only if there are any."""
+        """Return all sizes as text; those of a cache, several arrays, codes and kept states, only if there are any."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
-        absent += () if self.keeps_states else _OF_STATES
+        absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 

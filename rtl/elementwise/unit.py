@@ -83,6 +83,7 @@ class ElementwiseUnit(Component):
             wanted=sizes.wanted,
             is_part=sizes.is_part,
             gate_lanes=sizes.gate_lanes,
+            code_bits=sizes.code_bits,
             copies=sizes.keeps_states,
         )
         self._copy = None

@@ -65,6 +65,7 @@ class NumberedStep:
             *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
             loss=self.network.loss,
             updates=(self.network.optimiser.mode,),
+            code_bits=self.network.code_bits,
         )
 
     @property

@@ -45,7 +45,7 @@ def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     above = np.maximum(given.rows(READ_T, points), given.rows(product.x, points, layer=1))
     after = given.rows_without_recurrence(CELL_BACKWARD, points, step=1)
     slots = cell_backward.neuron_slots(arithmetic)
-    moved = cell_backward.neuron_bytes(arithmetic, given.architecture.engine.formats)
+    moved = cell_backward.neuron_bytes(arithmetic, given.architecture.engine.formats, given.shape.code_bits)
     return _elementwise(given, kind, points, slots, arithmetic.BACKWARD_MULTIPLIES, moved) | {
         "depends": [
             # What comes from above follows the weight gradients of two steps later, so one place holds either.
@@ -69,8 +69,9 @@ def _tape_left(given: StepInputs, points: Points) -> NDArray[np.int64]:
 def _forward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     arithmetic = given.shape.arithmetic
     slots = given.architecture.engine.neuron_cycles or cell_forward.neuron_slots(arithmetic)
-    moved = cell_forward.neuron_bytes(arithmetic, given.architecture.engine.formats)
-    return _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, moved)
+    moved = cell_forward.neuron_bytes(arithmetic, given.architecture.engine.formats, given.shape.code_bits)
+    columns = _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, moved)
+    return columns | {"written_bytes": columns["written_bytes"] + given.tape.code_bytes[points[0]]}
 
 
 def _elementwise(
