@@ -16,7 +16,7 @@ __all__ = ["array_update_limits", "limits", "machine_limits", "program_limits", 
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_KEEPS_LOCALLY = ("segment", "revolve")
+_KEEPS_LOCALLY = ("segment", "revolve", "reversible")
 """Checkpoint policies that run steps again and move nothing off-chip."""
 
 _LEAST_LANES = 4

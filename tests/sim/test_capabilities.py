@@ -236,7 +236,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
     [
         (FEW_RTL, ["local.ports = 2, not 1"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=reversible",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
             [
                 "checkpoint.policy must be",
                 "not 16, 8 and 8",
