@@ -41,6 +41,8 @@ def test_a_tape_of_codes_moves_fewer_bytes_and_gives_other_gradients(cell):
     # 8 chunks of 4 neurons: 8 words become 2 of 5 codes each, 24 of sigmoids and tanhs 6 of 4 codes each, 40 become 10.
     fewer_words = {"rnn": 8 - 2, "gru": 24 - 6, "lstm": 40 - 10}[cell]
     assert values.asked_bytes - codes.asked_bytes == 2 * 4 * fewer_words * 8  # there and back, of four steps
+    written = [int(step.program.ops.written_bytes.sum()) for step in (of_values, of_codes)]
+    assert written[0] - written[1] == 4 * fewer_words * 8
     assert any(np.any(of_values.matrices[name] != of_codes.matrices[name]) for name in of_codes.matrices)
 
 
