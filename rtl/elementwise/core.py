@@ -77,11 +77,15 @@ class ElementwiseCore(Component):
         Whether logits come from all of several tiles.
     gate_lanes, code_bits
         As of `rtl.commands.sizes.TileSizes`.
+    copies
+        Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's.
 
     Members
     -------
     ops : In(stream.Signature(CoreOp))
         The ops.
+    copied : In(1)
+        The last cycle of a copy; present if `copies`.
     soon : Out(1)
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
@@ -125,9 +129,11 @@ class ElementwiseCore(Component):
         is_part: bool = False,
         gate_lanes: int = 0,
         code_bits: int = 0,
+        copies: bool = False,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
+        self._copies = copies
         self._engine, self._is_part, self._runs = engine, is_part, lane_runs(gate_lanes, engine.lanes)
         self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
         self._coded = CodedTape(self._plan, self._arithmetic, code_bits) if code_bits else None
@@ -141,6 +147,7 @@ class ElementwiseCore(Component):
             number_bits=engine.formats.memory.bits,
             later_blocks=self._arithmetic.ACCUMULATORS - 1 if gate_lanes else 0,
             lanes=engine.lanes,
+            copies=copies,
         )
         self._loss = (
             SquaredLoss(engine=engine, op=self._op)
@@ -155,7 +162,14 @@ class ElementwiseCore(Component):
         if is_part:
             ports["logits"] = self._loss.signature.members["memory"]
         super().__init__(
-            {"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports, "result": result}
+            {
+                "ops": In(stream.Signature(self._op)),
+                **({"copied": In(1)} if copies else {}),
+                "soon": Out(1),
+                "done": Out(1),
+                **ports,
+                "result": result,
+            }
         )
         # Which ports there are, the timetables of the cell say.
         self._port_of = {name: getattr(self, name) for name in ports}
@@ -167,7 +181,8 @@ class ElementwiseCore(Component):
             bits = self._coded.bits(bits)
         if name in BANK_OF:
             signature = read_signature if direction == "read" else write_signature
-            return signature(bits, self._runs, 1 + self._op[base].width)
+            third = self._copies and name == "memory"
+            return signature(bits, self._runs, 1 + self._op[base].width + third)
         return kind.Signature(addr_width=self._op[base].width, shape=word(bits, self._engine.elementwise_lanes))
 
     def elaborate(self, platform: object) -> Module:
@@ -213,7 +228,7 @@ class ElementwiseCore(Component):
         m.d.comb += [
             self._loss.valid.eq(valid & (op.mode == ElementwiseMode.LOSS)),
             self._loss.op.eq(op),
-            ended.eq(ends | self._loss.ends),
+            ended.eq(ends | self._loss.ends | (self.copied if self._copies else 0)),
             self.ops.ready.eq(ended),
             self.soon.eq(delayed(m, ended, 1 + cell_forward.drain_cycles(self._engine) - SOON_CYCLES)),
             self.done.eq(delayed(m, self.soon, SOON_CYCLES)),
@@ -246,7 +261,8 @@ class ElementwiseCore(Component):
     def _ports(self, m: Module, beats: list[list[Signal]], codes: Signal, lanes: list[NeuronLane]) -> None:
         """Connect the lanes' values, and address what they read and write."""
         lines = ChunkLines(m, self._chunk_places(), beats, self._plan.slots)
-        blocks = BlockPorts(m, self._plan, self._arithmetic, self._runs, beats, lines)
+        cells = self._plan, self._arithmetic
+        blocks = BlockPorts(m, *cells, self._runs, beats, lines, has_third_bank=self._copies)
         for name in self._plan.ports("read"):
             blank = self._blank(lines, beats, name)
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
@@ -282,7 +298,8 @@ class ElementwiseCore(Component):
                 places |= {f"word_{block}": word_of, f"lane_{block}": lane}
             places["neurons"] = Mux(self._chunk == op.count - 1, op.last_neurons, 0)
         places |= self._code_places
-        return places | {name: op[name] for name in ("count", *BANK_OF.values(), *_BLANK.values())}
+        third = ("restored",) if self._copies else ()
+        return places | {name: op[name] for name in ("count", *BANK_OF.values(), *_BLANK.values(), *third)}
 
     def _access(
         self, m: Module, lines: ChunkLines, beats: list[list[Signal]], part: tuple[str, str], member: str

@@ -17,6 +17,7 @@ from deltatrain.rtl.lanes.op import UpperPart, upper_part
 from deltatrain.rtl.limits import array_update_limits, machine_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
 from deltatrain.workloads.lowering.placement import Shape, memory_map
 from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS, steps_on_way
@@ -44,6 +45,8 @@ class Layout:
         Of the tile's memories.
     every
         Whether every step is classified.
+    placed
+        Where that is which is kept as the program says, if it may run steps again; else None.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class Layout:
         self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
         self._tape = tape_words(shape.arithmetic, shape.code_bits, engine.formats)
         self.tape_is_remote = bool(ops.is_mode("store").any())
+        self.placed = PlacedWords(self, program, shape) if program.architecture.checkpoint.runs_again else None
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         if self.sizes.cache_sets != needed.cache_sets:
@@ -84,6 +88,15 @@ class Layout:
     def memory(self, layer: int) -> int:
         """Return the first word of a layer's M, and of its g(M)."""
         return self._map.memory.word(layer)
+
+    def memory_words(self, layer: int) -> int:
+        """Return the words of a layer's M."""
+        return self._map.memory.chunks(layer)
+
+    @property
+    def gradient_words(self) -> int:
+        """Words of the gradient of h of all layers, in either of its two parts."""
+        return self._map.h.words
 
     def blocks(self, layer: int) -> list[GatePlace]:
         """Return where each block of a layer's M begins, counted from `memory`."""
@@ -241,7 +254,7 @@ class Layout:
             **({"arrays": self._arrays, "sum_words": self._most_words()} if self._arrays > 1 else {}),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
             **self._cache_sizes(),
-        )
+        )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _cache_sizes(self) -> dict[str, int]:
         """Return the sizes of a column cache, if there is one and any matrix is off-chip."""

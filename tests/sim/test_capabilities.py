@@ -159,6 +159,8 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a tape off-chip", {"placement.tape": "remote"}, {}),
     ("a tape off-chip of more than 16 bits", {"placement.tape": "remote", "engine.formats.state.bits": 24}, {}),
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
+    ("checkpoint policies that move states off-chip", {"checkpoint.policy": "segment_dram"}, {}),
+    ("policy `reversible`", {"checkpoint.policy": "reversible"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
     ("tiles with a column cache", {"cache.bytes": "auto", "tiles.count": 2, **TILES, **APART}, {}),
