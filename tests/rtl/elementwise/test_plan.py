@@ -136,3 +136,5 @@ def test_a_neuron_of_an_lstm_on_16_bits():
     lstm = CELL_ARITHMETIC.load("lstm")
     assert cell_forward.neuron_bytes(lstm, FORMATS) == (22, 14)
     assert cell_backward.neuron_bytes(lstm, FORMATS) == (26, 10)
+    assert cell_forward.neuron_bytes(lstm, FORMATS, 3) == (22, 4)  # c and h; codes are written by the word
+    assert cell_backward.neuron_bytes(lstm, FORMATS, 3) == (26, 10)  # a word for each code
