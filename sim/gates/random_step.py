@@ -31,6 +31,7 @@ def random_step(
     task: str = "classification",
     scale: float = 0.5,
     updates: bool = True,
+    code_bits: int | None = None,
 ) -> NumberedStep:
     """Return a step on random weights and inputs.
 
@@ -54,6 +55,8 @@ def random_step(
         Share of the range of their format that weights use; at 1 sums saturate.
     updates
         See `NumberedStep`.
+    code_bits
+        Of the codes on its tape, None where that keeps values.
     """
     rng, engine, arithmetic = np.random.default_rng(seed), architecture.engine, CELL_ARITHMETIC.load(cell)
     formats = engine.formats
@@ -75,6 +78,7 @@ def random_step(
     learned = TASKS.load(task)
     wanted = drawn_labels(learned.wanted(readout), max(lengths), len(lengths), classes, rng)
     labels = integer_labels(wanted, learned.wanted(readout), np.array(lengths), engine)
-    network = IntegerNetwork(arithmetic, engine, (thresholds,) * len(hidden), readout, learned.MODE)
+    least = (thresholds,) * len(hidden)
+    network = IntegerNetwork(arithmetic, engine, least, readout, learned.MODE, code_bits=code_bits)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
     return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)
