@@ -73,9 +73,7 @@ LEFT_OUT = (
 """All savings but one."""
 
 
-def _settings(
-    workload: str, changes: dict[str, Any], seeds: tuple[int, ...], local_kib: tuple[int, ...]
-) -> Settings:
+def _settings(workload: str, changes: dict[str, Any], seeds: tuple[int, ...], local_kib: tuple[int, ...]) -> Settings:
     dense = {"training.dense_epochs": changes["training.epochs"]}
     sparse = {"sparsity.rule": "balanced", "sparsity.density": 0.33}
     codes = {"few_bit.bits": 3}
