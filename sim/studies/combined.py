@@ -73,9 +73,7 @@ LEFT_OUT = (
 """All savings but one."""
 
 
-def _settings(
-    workload: str, changes: dict[str, Any], seeds: tuple[int, ...], local_kib: tuple[int, ...]
-) -> Settings:
+def _settings(workload: str, changes: dict[str, Any], seeds: tuple[int, ...], local_kib: tuple[int, ...]) -> Settings:
     dense = {"training.dense_epochs": changes["training.epochs"]}
     sparse = {"sparsity.rule": "balanced", "sparsity.density": 0.33}
     codes = {"few_bit.bits": 3}
@@ -90,7 +88,7 @@ def _settings(
     return Settings(_training.Settings(workload, changes, seeds, trials), local_kib)
 
 
-SETTINGS = _settings("digits", {"training.epochs": 15}, (1, 2), (64, 224))
+SETTINGS = _settings("digits", {"training.epochs": 15}, (1, 2), (48, 224))
 SMALL_SETTINGS = _settings("vowels", {"training.epochs": 8, "training.dense_epochs": 0}, (1,), (64,))
 
 
