@@ -58,6 +58,8 @@ class TileSizes(NamedTuple):
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
+    spikes
+        1 where lists are of spikes and of gradient-only neurons, by index alone (`rtl.lists.spike_store`), else 0.
     arrays, sum_words
         Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
         `weight_words` and `gradient_words` are then those of one array.
@@ -92,10 +94,12 @@ class TileSizes(NamedTuple):
     cache_runs: int = 0
     arrays: int = 1
     sum_words: int = 0
+    spikes: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache, and of several arrays, only if there are any."""
+        """Return all sizes as text; those of a cache, of several arrays and of spikes only if there are any."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
+        absent += () if self.spikes else ("spikes",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 

@@ -9,8 +9,10 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import SOON_CYCLES, cell_forward
 from deltatrain.rtl.elementwise.block_ports import BANK_OF, BlockPorts, part_of
+from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
@@ -73,6 +75,8 @@ class ElementwiseCore(Component):
         Whether logits come from all of several tiles.
     gate_lanes
         As of `rtl.commands.sizes.TileSizes`.
+    neuron
+        As of `rtl.elementwise.cells.neuron_of`.
 
     Members
     -------
@@ -120,11 +124,13 @@ class ElementwiseCore(Component):
         wanted: int = 0,
         is_part: bool = False,
         gate_lanes: int = 0,
+        neuron: LeakyNeuron | None = None,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
         self._engine, self._is_part, self._runs = engine, is_part, lane_runs(gate_lanes, engine.lanes)
         self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
+        self._neuron = neuron_of(cell, neuron)
         self._op = CoreOp(
             accumulator_words=accumulator_words,
             vector_words=vector_words,
@@ -169,7 +175,7 @@ class ElementwiseCore(Component):
         begins = self._sequence(m)
         beats = [self._beats(m, program, begins[program]) for program in (FORWARD, BACKWARD)]
         codes = self._codes(m, beats)
-        lanes = [NeuronLane(plan=self._plan) for _ in range(self._engine.elementwise_lanes)]
+        lanes = [NeuronLane(plan=self._plan, neuron=self._neuron) for _ in range(self._engine.elementwise_lanes)]
         for number, lane in enumerate(lanes):
             m.submodules[f"lane_{number}"] = lane
             m.d.comb += lane.code.eq(codes)

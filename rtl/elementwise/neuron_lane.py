@@ -8,10 +8,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, 
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.activation import Activation
+from deltatrain.rtl.elementwise.membrane import NEURON_PARTS, decay
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan, Register, plain
-from deltatrain.rtl.elementwise.timetable import ONE, Add, Difference, LookUp, Multiply, OneMinus, Write
+from deltatrain.rtl.elementwise.timetable import DECAY, ONE, Add, Difference, LookUp, Multiply, OneMinus, Write
 from deltatrain.rtl.parts.number import cut_off, fit, half, rescale
 
 Choice = tuple[Hashable, Value]
@@ -61,6 +63,8 @@ class NeuronLane(Component):
     ----------
     plan
         What the codes mean.
+    neuron
+        What a neuron of a spiking cell is; None of other cells.
 
     Members
     -------
@@ -72,8 +76,8 @@ class NeuronLane(Component):
         What goes to the memory ports, by port, in cycles in which the port's code is not 0.
     """
 
-    def __init__(self, *, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, *, plan: Plan, neuron: LeakyNeuron | None = None) -> None:
+        self._plan, self._neuron = plan, neuron
         read = {name: signed(port_bits(plan, "read", port)) for port in plan.ports("read") for name in _answers(port)}
         write = {port: signed(port_bits(plan, "write", port)) for port in plan.ports("write")}
         super().__init__(
@@ -93,6 +97,7 @@ class NeuronLane(Component):
             "table": self._table,
             "multiplier": self._multiplier,
             "adder": self._adder,
+            "neuron": self._of_neuron,
         }
         # Parts read each other's registers, so all registers are made before the first is filled.
         fill = [parts[kind](m, which) for kind, which in self._plan.parts if kind != "write"]
@@ -182,6 +187,23 @@ class NeuronLane(Component):
 
         return describe
 
+    def _of_neuron(self, m: Module, which: str) -> Callable[[], None]:
+        """Describe a part of a spiking neuron."""
+        assert self._neuron is not None, "only spiking cells have such parts"
+        ((_, program, step),) = self._steps(("neuron", which))
+        m.submodules[which] = part = NEURON_PARTS[which](neuron=self._neuron, formats=self._plan.formats)
+        self._registers[Register("neuron", which)] = part.y
+
+        def describe() -> None:
+            m.d.comb += [
+                part.start.eq(self.code[f"neuron_{which}"]),
+                part.i.eq(self._value(program, step.of, step.cycle)),
+            ]
+            if which == "current":
+                m.d.comb += part.spiked.eq(m.submodules.leak.spiked)
+
+        return describe
+
     def _multiplier(self, m: Module, which: int) -> Callable[[], None]:
         """Describe a multiplier and, behind its product, addend, rounding and result."""
         plan = self._plan
@@ -215,7 +237,7 @@ class NeuronLane(Component):
 
     def _right(self, m: Module, which: int, steps: list[tuple[int, int, Multiply]]) -> Value:
         code = self.code[f"multiply_{which}"]
-        chosen = {n: self._choice(program, plain(step.right), step.cycle) for n, program, step in steps}
+        chosen = {n: self._right_choice(program, step) for n, program, step in steps}
         value = _chosen(m, f"right_{which}", code, chosen)
         complemented = [n for n, _, step in steps if isinstance(step.right, OneMinus)]
         if not complemented:
@@ -224,6 +246,12 @@ class NeuronLane(Component):
         # 1 - v = ~v + 1 + one: an adder and no choice behind it
         minus = _is_one_of(code, complemented)
         return (value ^ minus.replicate(len(value)).as_signed()) + Mux(minus, one + 1, 0)
+
+    def _right_choice(self, program: int, step: Multiply) -> Choice:
+        if step.right == DECAY:
+            assert self._neuron is not None, "only spiking cells leak"
+            return DECAY, decay(self._neuron, self._plan.formats)
+        return self._choice(program, plain(step.right), step.cycle)
 
     def _round(
         self, m: Module, which: int, steps: list[tuple[int, int, Multiply]], product: Signal, result: Signal

@@ -14,12 +14,16 @@ from deltatrain.accel.modes import cell_backward, cell_forward
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.activation import LATENCY_CYCLES
 from deltatrain.rtl.elementwise.cells import timetables
+from deltatrain.rtl.elementwise.membrane import EXACT_FORMATS
 from deltatrain.rtl.elementwise.timetable import (
+    DECAY,
+    NEURON_CYCLES,
     ONE,
     Add,
     Difference,
     LookUp,
     Multiply,
+    Neuron,
     OneMinus,
     Read,
     Step,
@@ -99,12 +103,16 @@ class Plan:
 
     def number(self, name: str) -> NumberFormat:
         """Return the format that a step calls `name`."""
+        if name in EXACT_FORMATS:
+            return EXACT_FORMATS[name](self.formats)
         inputs = {"tanh_input": TANH_INPUT, "sigmoid_input": SIGMOID_INPUT}
         number: NumberFormat = inputs.get(name) or getattr(self.formats, name)
         return number
 
     def stored(self, program: int, value: str) -> str | None:
         """Return the name of the format of `value`; None for an exact product."""
+        if value == DECAY:
+            return "gate"
         step = self._made[program][value]
         return "gate" if isinstance(step, LookUp) else step.stored
 
@@ -224,7 +232,7 @@ def plain(operand: str | OneMinus | Difference) -> str:
 
 def operands(step: Step) -> list[tuple[str, int]]:
     """Return the values that `step` reads, each with the cycle in which."""
-    if isinstance(step, LookUp):
+    if isinstance(step, LookUp | Neuron):
         return [(step.of, step.cycle)]
     if isinstance(step, Write):
         return [(step.value, step.cycle)]
@@ -232,6 +240,7 @@ def operands(step: Step) -> list[tuple[str, int]]:
         return [(step.left, step.cycle), (step.right, step.cycle)]
     if isinstance(step, Multiply):
         names = [plain(step.left), plain(step.right)]
+        names = [name for name in names if name != DECAY]
         names += [step.left.less] if isinstance(step.left, Difference) else []
         addend = [(step.plus, step.cycle + 1)] if step.plus not in (None, ONE) else []
         return [(name, step.cycle) for name in names] + addend
@@ -245,10 +254,14 @@ def _part(step: Step) -> tuple[str, str | int]:
         return "write", step.port
     if isinstance(step, LookUp):
         return "table", step.table
+    if isinstance(step, Neuron):
+        return "neuron", step.part
     return ("multiplier", step.on) if isinstance(step, Multiply) else ("adder", 0)
 
 
 def _latency(step: Step) -> int:
+    if isinstance(step, Neuron):
+        return NEURON_CYCLES[step.part]
     return {Read: 2, LookUp: LATENCY_CYCLES, Add: 1, Multiply: 2}[type(step)]
 
 

@@ -10,6 +10,7 @@ neuron, forward and backward. `Plan` checks it.
     Add         c       c                   c + 1               yes
     Multiply    c       c, ``plus`` c + 1   c + 2 (exact c + 1) yes
     Write       c       c                   in memory c + 1     -
+    Neuron      c       c                   c + `NEURON_CYCLES` yes
 
 A value that is read after its part has made the next one is kept in a register of its own.
 """
@@ -19,10 +20,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["ONE", "Add", "Difference", "LookUp", "Multiply", "OneMinus", "Read", "Timetable", "Write"]
+__all__ = [
+    "DECAY",
+    "NEURON_CYCLES",
+    "ONE",
+    "Add",
+    "Difference",
+    "LookUp",
+    "Multiply",
+    "Neuron",
+    "OneMinus",
+    "Read",
+    "Timetable",
+    "Write",
+]
 
 ONE = "1"
 """1.0 as the addend of a product."""
+
+DECAY = "decay"
+"""The share of a potential that a step leaves (`accel.leaky_neuron`), in ``formats.gate``, as the right factor."""
+
+NEURON_CYCLES = {"leak": 1, "current": 1, "spike": 1, "membrane": 5, "hold": 4}
+"""Cycles of the parts of a spiking neuron (`rtl.elementwise.membrane`)."""
 
 
 class OneMinus(NamedTuple):
@@ -97,7 +117,20 @@ class Write(NamedTuple):
     word: int = 0
 
 
-Step = Read | LookUp | Add | Multiply | Write
+class Neuron(NamedTuple):
+    """`value` is what a spiking neuron's `part`, of `NEURON_CYCLES`, makes of `of`, in the format `stored`.
+
+    The formats "current" and "leaking" are those of exact sums and products (`rtl.elementwise.membrane.EXACT_FORMATS`).
+    """
+
+    cycle: int
+    value: str
+    of: str
+    part: str
+    stored: str
+
+
+Step = Read | LookUp | Add | Multiply | Write | Neuron
 
 
 @dataclass(frozen=True)
