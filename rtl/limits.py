@@ -25,6 +25,9 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
+_KEEPS_LOCALLY = ("segment", "revolve")
+"""Checkpoint policies that run steps again and move nothing off-chip."""
+
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
 
@@ -68,6 +71,10 @@ def spiking_limits(architecture: Architecture, cell: str, off_chip: Collection[s
         reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
     if (arrays := architecture.engine.arrays) > 1:
         reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
+    if architecture.checkpoint.runs_again:
+        reasons.append(
+            f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
+        )
     if "tape" in off_chip:
         reasons.append(
             f"{why}keep their tape: placement.tape must be 'local', or 'auto' with local.bytes large enough, "
@@ -94,13 +101,21 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
 
 
 def program_limits(architecture: Architecture) -> list[str]:
-    """Return why the gates cannot run the machine's programs. Gates run no step again."""
-    wanted, reasons = architecture.checkpoint, []
-    if wanted.runs_again or not wanted.overlap:
+    """Return why the gates cannot run the machine's programs, by what its checkpoint policy keeps and moves."""
+    policy, reasons = architecture.checkpoint.policy, []
+    if not architecture.checkpoint.runs_again:
+        return []
+    if policy not in _KEEPS_LOCALLY:
         reasons.append(
-            "the gates keep every tape, beside other work: checkpoint.policy must be 'store_all' or 'tape_to_dram' "
-            f"and checkpoint.overlap true, not {wanted.policy!r} and {str(wanted.overlap).lower()}"
+            "the gates run steps again from states in local memory: checkpoint.policy must be "
+            f"{', '.join(map(repr, (*_KEEPS_LOCALLY, 'store_all')))} or 'tape_to_dram', not {policy!r}"
         )
+    for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
+        if count > 1:
+            reasons.append(
+                f"the gates of one array, in one tile, run steps again: {name} must be 1, not {count}, or "
+                "checkpoint.policy 'store_all'"
+            )
     return reasons
 
 

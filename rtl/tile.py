@@ -300,6 +300,10 @@ class Tile(Component):
         for vectors in of_arrays(self._engine.vectors):
             connect(m, h.read_port(), vectors)
         connect(m, self._engine.shared, self._elementwise.shared)
+        if self.sizes.keeps_states:
+            connect(m, h.read_port(), self._elementwise.h)
+            connect(m, self._encoder.held, self._elementwise.held)
+            connect(m, self._encoder.new_held, self._elementwise.new_held)
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
         """Write what is loaded into the memory of x."""

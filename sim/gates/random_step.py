@@ -34,6 +34,7 @@ def random_step(
     task: str = "classification",
     scale: float = 0.5,
     updates: bool = True,
+    code_bits: int | None = None,
     neuron: LeakyNeuron | None = None,
 ) -> NumberedStep:
     """Return a step on random weights and inputs.
@@ -58,6 +59,8 @@ def random_step(
         Share of the range of their format that weights use; at 1 sums saturate.
     updates
         See `NumberedStep`.
+    code_bits
+        Of the codes on its tape, None where that keeps values.
     neuron
         What a neuron of a spiking cell is, the cell's own if left out.
     """
@@ -83,7 +86,7 @@ def random_step(
     learned = TASKS.load(task)
     wanted = drawn_labels(learned.wanted(readout), max(lengths), len(lengths), classes, rng)
     labels = integer_labels(wanted, learned.wanted(readout), np.array(lengths), engine)
-    least = (0, 0) if spikes else thresholds
-    network = IntegerNetwork(arithmetic, engine, (least,) * len(hidden), readout, learned.MODE)
+    least = ((0, 0) if spikes else thresholds,) * len(hidden)
+    network = IntegerNetwork(arithmetic, engine, least, readout, learned.MODE, code_bits=code_bits)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
     return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)

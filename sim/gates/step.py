@@ -12,6 +12,7 @@ from deltatrain.accel.program import Program
 from deltatrain.rtl.limits import program_limits
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
 from deltatrain.workloads.training.integer_training import (
     IntegerNetwork,
@@ -64,6 +65,7 @@ class NumberedStep:
             *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
             loss=self.network.loss,
             updates=(self.network.optimiser.mode,),
+            code_bits=self.network.code_bits,
         )
 
     @property
@@ -91,9 +93,9 @@ class NumberedStep:
         kept = not (self.updates or self.forward_alone) and self.architecture.cache is not None
         refuse(program_limits(self.architecture) + ["cache must be left out of a step without updates"] * kept)
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
-        program = lower(self.architecture, self.shape, recorded, self.network.readout)
         if self.forward_alone:
-            return program.until(self.network.loss)
+            return lower(self.architecture, self.shape, recorded, self.network.readout).until(self.network.loss)
+        program = program_of(self.architecture, self.shape, recorded, self.network.readout)
         return program if self.updates else program.without(self.network.optimiser.mode)
 
     @property

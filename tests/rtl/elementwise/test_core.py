@@ -18,7 +18,7 @@ from deltatrain.accel.surrogates import SURROGATES
 from deltatrain.rtl.elementwise.cells import TIMETABLES
 from deltatrain.rtl.elementwise.core import ElementwiseCore
 
-every_cell = pytest.mark.parametrize("cell", sorted({*TIMETABLES.names()} - {"lif_recurrent"}))  # that has the steps of lif
+every_cell = pytest.mark.parametrize("cell", sorted({*TIMETABLES.names()} - {"lif_recurrent"}))  # it has lif's steps
 seeds = st.integers(0, 2**32 - 1)
 SIZES = {"accumulator_words": 8, "vector_words": 4, "state_words": 4, "tape_words": 8, "most_classes": 4}
 
