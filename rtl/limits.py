@@ -25,7 +25,7 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_KEEPS_LOCALLY = ("segment", "revolve")
+_KEEPS_LOCALLY = ("segment", "revolve", "reversible")
 """Checkpoint policies that run steps again and move nothing off-chip."""
 
 _LEAST_LANES = 4
@@ -162,6 +162,10 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
+    if engine.outer_steps > 1:
+        reasons.append(
+            f"the gates add weight gradients step by step: engine.outer_steps must be 1, not {engine.outer_steps}"
+        )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]

@@ -114,6 +114,8 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     reasons += stream_limits(workload, what) + array_limits(architecture)
     if architecture.cache is not None:
         reasons.append(f"cache must be left out for {what}, which predicts no hits")
+    if architecture.engine.outer_steps > 1:
+        reasons.append(f"engine.outer_steps must be 1 for {what}, whose tapes are freed step by step")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 

@@ -22,29 +22,15 @@ from deltatrain.rtl.elementwise.timetable import NEURON_CYCLES
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.number import rescale
 
-__all__ = ["EXACT_FORMATS", "NEURON_PARTS", "decay"]
+__all__ = ["NEURON_PARTS", "current_format", "decay"]
 
 
-def _exact(bits: int, fraction_bits: int) -> NumberFormat:
-    """Return the format of a sum or a product of which nothing is lost; it may be wider than one that is described."""
-    return NumberFormat.model_construct(bits=bits, fraction_bits=fraction_bits)
-
-
-def _current(formats: Formats) -> NumberFormat:
-    """Return the format of a current less the threshold."""
+def current_format(formats: Formats) -> NumberFormat:
+    """Return the format of a current less the threshold, exactly; it may be wider than any described."""
     memory, state = formats.memory, formats.state
     finest = max(memory.fraction_bits, state.fraction_bits)
-    return _exact(1 + max(one.bits + finest - one.fraction_bits for one in (memory, state)), finest)
-
-
-def _leaking(formats: Formats) -> NumberFormat:
-    """Return the format of what leaks of g(M)."""
-    gate, gradient = formats.gate, formats.gradient
-    return _exact(gate.bits + gradient.bits, gate.fraction_bits + gradient.fraction_bits)
-
-
-EXACT_FORMATS: Mapping[str, Callable[[Formats], NumberFormat]] = {"current": _current, "leaking": _leaking}
-"""Formats of values of timetables that are in none of the engine's, by name."""
+    bits = 1 + max(one.bits + finest - one.fraction_bits for one in (memory, state))
+    return NumberFormat.model_construct(bits=bits, fraction_bits=finest)
 
 
 def decay(neuron: LeakyNeuron, formats: Formats) -> Value:
@@ -93,12 +79,12 @@ class Current(_Part):
     """
 
     def __init__(self, *, neuron: LeakyNeuron, formats: Formats) -> None:
-        super().__init__(neuron, formats, formats.memory.bits, _current(formats).bits, spiked=In(1))
+        super().__init__(neuron, formats, formats.memory.bits, current_format(formats).bits, spiked=In(1))
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
         m = Module()
-        finest = _current(self._formats).fraction_bits
+        finest = current_format(self._formats).fraction_bits
         current: Value = self.i.shift_left(finest - self._formats.memory.fraction_bits)
         if self._neuron.reset == "subtract":
             current = current - Mux(self.spiked, self._threshold << (finest - self._formats.state.fraction_bits), 0)
@@ -123,20 +109,6 @@ class Spike(_Part):
         return m
 
 
-class Hold(_Part):
-    """A value, some cycles later."""
-
-    def __init__(self, *, neuron: LeakyNeuron, formats: Formats) -> None:
-        bits = _leaking(formats).bits
-        super().__init__(neuron, formats, bits, bits)
-
-    def elaborate(self, platform: object) -> Module:
-        """Return the gates."""
-        m = Module()
-        m.d.comb += self.y.eq(delayed(m, self.i, NEURON_CYCLES["hold"]))
-        return m
-
-
 class Membrane(_Part):
     """The slope of the spike of a potential; zero where the neuron was not listed.
 
@@ -148,11 +120,12 @@ class Membrane(_Part):
     cycle  stage
     ====== ==========================================================================
     0      less the threshold; compared with the lower threshold
-    1      distance, rounded to the table's argument
-    2      its segment is looked up
-    3      the memory answers; along the line
-    4      rounded, fitted
-    5      the slope is there
+    1      distance
+    2      rounded to the table's argument
+    3      its segment is looked up
+    4      the memory answers; along the line
+    5      rounded, fitted
+    6      the slope is there
     ====== ==========================================================================
     """
 
@@ -172,20 +145,21 @@ class Membrane(_Part):
         distance, point = Signal(signed(formats.state.bits + 2)), Signal(DISTANCE.bits - 1)
         within, line = Signal(table.step_bits), Signal(signed(len(entry.data.base) + table.step_bits + 2))
         m.d.comb += [
-            distance.eq(Mux(less < 0, -less, less)),
-            entry.en.eq(starts[2]),
+            entry.en.eq(starts[3]),
             entry.addr.eq(point[table.step_bits :]),
         ]
         with m.If(starts[0]):
             m.d.sync += [less.eq(self.i - self._threshold), listed.eq(self.i > self._near)]
         with m.If(starts[1]):
-            m.d.sync += point.eq(rescale(distance, formats.state.fraction_bits, DISTANCE))
+            m.d.sync += distance.eq(Mux(less < 0, -less, less))
         with m.If(starts[2]):
-            m.d.sync += within.eq(point[: table.step_bits])
+            m.d.sync += point.eq(rescale(distance, formats.state.fraction_bits, DISTANCE))
         with m.If(starts[3]):
-            m.d.sync += line.eq((entry.data.base << table.step_bits) - entry.data.slope * within)
-        slope, learns = rescale(line, ENTRY_FRACTION_BITS + table.step_bits, formats.gate), delayed(m, listed, 3)
+            m.d.sync += within.eq(point[: table.step_bits])
         with m.If(starts[4]):
+            m.d.sync += line.eq((entry.data.base << table.step_bits) - entry.data.slope * within)
+        slope, learns = rescale(line, ENTRY_FRACTION_BITS + table.step_bits, formats.gate), delayed(m, listed, 4)
+        with m.If(starts[5]):
             m.d.sync += self.y.eq(Mux(learns, slope, 0))
         return m
 
@@ -194,7 +168,6 @@ NEURON_PARTS: Mapping[str, Callable[..., _Part]] = {
     "leak": Leak,
     "current": Current,
     "spike": Spike,
-    "hold": Hold,
     "membrane": Membrane,
 }
 """The parts by the name that timetables give them."""

@@ -67,6 +67,8 @@ class Op(data.StructLayout):
         Whether the first column of a `matvec` reads zeros in place of `source`.
     restored : unsigned(2)
         Whether it reads the bank of what was restored; present if `restores`.
+    undoes : unsigned(1)
+        Whether a `matvec` takes its products out of M; likewise.
     """
 
     def __init__(self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False) -> None:
@@ -83,7 +85,7 @@ class Op(data.StructLayout):
                 "source": unsigned(2),
                 "target": unsigned(2),
                 "from_zero": unsigned(2),
-                **({"restored": unsigned(2)} if restores else {}),
+                **({"restored": unsigned(2), "undoes": 1} if restores else {}),
             }
         )
 
@@ -116,6 +118,8 @@ class Underway(data.StructLayout):
         Whether the accumulator counts as zero.
     restored : unsigned(1)
         Whether it is read in the third bank, at the same word; present if `restores`.
+    undoes : unsigned(1)
+        Of its op; likewise.
     upper_lane, upper_source, upper_target, upper_from_zero, upper_restored
         Of the lanes from `upper_lane` on; the word is the same for all lanes unless both parts are in it. Present if
         `mixed_lanes`.
@@ -141,7 +145,7 @@ class Underway(data.StructLayout):
                 "source": place,
                 "target": place,
                 "from_zero": 1,
-                **({"restored": 1} if restores else {}),
+                **({"restored": 1, "undoes": 1} if restores else {}),
                 **(upper if mixed_lanes else {}),
             }
         )

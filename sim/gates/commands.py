@@ -301,8 +301,10 @@ class Commands:
             fields |= {"upper_lane": upper.lane} if layout.sizes.mixed_lanes else {}
         if mode == "matvec":
             # At step 0 nothing but a bias comes from h, and nothing ever where no matrix is for it.
+            undoes = layout.placed is not None and layout.placed.undoes(row)
+            fields |= {"undoes": 1} if undoes else {}
             fields |= {
-                "starts": name == "x" and (step == 0 or not arithmetic.KEPT),
+                "starts": name == "x" and (step == 0 or not arithmetic.KEPT) and not undoes,
                 "ends": name == "h" or not arithmetic.BLOCKS_H or (step == 0 and not arithmetic.BIAS_H),
             }
         return fields

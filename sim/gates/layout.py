@@ -305,7 +305,19 @@ class Layout:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    refuse(machine_limits(program.architecture, program.remote_bytes))
+    refuse(machine_limits(program.architecture, program.remote_bytes) + _moves_of_states(program))
+
+
+def _moves_of_states(program: Program) -> list[str]:
+    """Return why the gates do not move what a program that runs steps again keeps: they have no way off-chip for it."""
+    wanted = program.architecture.checkpoint
+    if not wanted.runs_again or not program.ops.is_mode("store").any():
+        return []
+    room = wanted.local_bytes or program.architecture.local.bytes
+    return [
+        f"the gates keep states in local memory: policy {wanted.policy!r} needs local.bytes and "
+        f"checkpoint.local_bytes large enough to move none off-chip, not {room}"
+    ]
 
 
 def _power_of_two(least: int) -> int:

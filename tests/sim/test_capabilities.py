@@ -33,6 +33,7 @@ WIDTHS = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
 SATURATES = {"engine.formats.memory_overflow": "saturate"}
 APART = {"placement.weights": "local", "placement.gradients": "remote"}
 TILES = {"tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
+GROUPED = {"engine.outer_steps": 4, "placement.tape": "local"}
 SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
 
 MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
@@ -44,6 +45,7 @@ MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
     ("local.ports", [1]),
     ("cache.bytes", ["auto", 1_024]),
     ("engine.arrays", [2, 4]),
+    ("engine.outer_steps", [3]),
     ("local.bytes", [2_000, 6_000]),
     ("tiles.count", [2, 3, 4]),
     ("placement.weights", ["local", "remote"]),
@@ -179,6 +181,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
+    ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
+    ("weight gradients in groups with a column cache", {**GROUPED, "cache.bytes": "auto"}, {}),
+    ("weight gradients in groups with a tape off-chip", {**GROUPED, "placement.tape": "remote"}, {}),
+    ("weight gradients in groups with sparse weights", GROUPED, SPARSE),
+    ("weight gradients in groups in several tiles", {**GROUPED, "tiles.count": 2, **TILES}, {}),
     ("`checkpoint.overlap = false`", {"checkpoint.overlap": False}, {}),
     ("tiles with policy `reversible`", {"tiles.count": 2, **TILES, "checkpoint.policy": "reversible"}, {}),
     ("policy `reversible` with M that saturates", {"checkpoint.policy": "reversible", **SATURATES}, {}),
@@ -240,7 +247,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
     [
         (FEW_RTL, ["local.ports = 2, not 1"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=reversible",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
             [
                 "checkpoint.policy must be",
                 "not 16, 8 and 8",

@@ -14,6 +14,7 @@ from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import encode
 from deltatrain.accel.tape_words import value_bytes
 from deltatrain.accel.tiles import by_tile, dealt, own_elements
+from deltatrain.workloads.lowering.groups import GroupLists, Groups
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import RecordedStep
 
@@ -70,6 +71,8 @@ class StreamLists:
         Bytes on the tape of a list of all elements, and those in the tile with the most elements.
     begins_silent
         Whether nothing fires at step 0: there is no h yet.
+    groups
+        The lists of groups of steps (`workloads.lowering.groups`); None where each step is a group.
     """
 
     width: int
@@ -87,6 +90,7 @@ class StreamLists:
     most_tape_bytes: int
     most_own_bytes: int
     begins_silent: bool = False
+    groups: GroupLists | None = None
 
     def columns(self) -> Grid:
         """Return the columns of each list, bias counted, shape (B, T)."""
@@ -185,7 +189,8 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
                 asked_start = spikes_first(mask, asked_mask)
             streams[-1].append(replace(one, start=start, asked_start=asked_start))
     placed = replace(sized, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
-    return _with_words(placed, step.words)
+    fired = [[mask.transpose(1, 0, 2) for mask, _ in masks] for masks in _masks(step)]
+    return _with_words(_with_groups(placed, fired, engine.outer_steps), step.words)
 
 
 def sized_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
@@ -262,7 +267,9 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1, beg
     words = begun.words
     if words is None and shape.words:
         words = np.zeros((steps, len(lengths)), dtype=np.int64)  # any will do where nothing but room is asked for
-    return _with_words(Lists(lengths, x, h, _all_columns(shape), entry, begun.carried), words)
+    dense = Lists(lengths, x, h, _all_columns(shape), entry, begun.carried)
+    every = [[np.broadcast_to(one.fired[..., None] > 0, (*valid.shape, one.width)) for one in side] for side in (x, h)]
+    return _with_words(_with_groups(dense, every, engine.outer_steps), words)
 
 
 def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
@@ -279,6 +286,26 @@ def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> L
     return replace(
         dense, x=tuple(map(idle, dense.x, shape.inputs)), h=tuple(map(idle, dense.h, shape.hidden)), entry_bytes=entry
     )
+
+
+def _with_groups(lists: Lists, fired: list[list[NDArray[np.bool_]]], size: int) -> Lists:
+    """Return the lists with those of groups of `size` steps; as they are where each step is a group.
+
+    `fired` has for x and for h the elements of each layer that are listed, shape (B, T, width).
+    """
+    if size == 1:
+        return lists
+    groups, parts, begin = Groups(lists.lengths, size), [lists.columns], len(lists.columns)
+    streams: list[list[StreamLists]] = []
+    for side, masks in zip((lists.x, lists.h), fired, strict=True):
+        streams.append([])
+        for one, mask in zip(side, masks, strict=True):
+            columns, start = groups.listed(np.concatenate([mask, one.biased[..., None]], axis=2))
+            found = GroupLists(groups.total(one.columns()), groups.total(one.dense_columns()), start + begin)
+            streams[-1].append(replace(one, groups=found))
+            parts.append(columns)
+            begin += len(columns)
+    return replace(lists, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
 
 
 def _with_words(lists: Lists, words: Grid | None) -> Lists:
