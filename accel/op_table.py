@@ -61,14 +61,15 @@ class Ops:
     tensor, second_tensor
         The matrices whose columns the op reads, or NO_TENSOR; `outer` and `update` write them too.
     list_start
-        Where the op's column indices begin in `Program.columns`.
+        Where the op's column indices begin in `Program.columns`. A column that stands there several times, one after
+        the other, is read once and held by the lanes (`accel.modes.outer`).
     address
         First remote byte of a `load` or `store`.
     depends
         Ops whose results the op needs, filled up with NO_OP; D is `MOST_DEPENDENCIES` or more.
     list_from
         The op after which this op's list of columns is known, so that it may be fetched; NO_OP if it is known from the
-        start.
+        start. Of a `copy` that restores a state the op that left it where it is kept.
     """
 
     mode: NDArray[np.int8]

@@ -8,6 +8,9 @@ Backward passes of gated cells also multiply with the value itself. That part is
 tells on which side of zero the input lay, and the value used is the one on that side whose derivative is exactly the
 level, as y and y (1 - y) of a sigmoid, and y and 1 - y^2 of a tanh, determine each other but for the side.
 
+So much for 1 to 4 bits. With more, pieces of |y - y(0)| are equal and stand for their middle: with the bit for the
+side, a code of 8 bits is the value itself, rounded.
+
 A machine finds the same codes: a value in ``formats.gate`` has the code of the number that it stands for, and what
 stands for a code is rounded to that format.
 """
@@ -28,6 +31,12 @@ Array = NDArray[Any]
 
 DOMAIN = 10.0
 """Codebooks are the best for |x| up to here; the authors' own dynamic programming takes -10 to 10 (skolai/fewbit)."""
+
+MOST_BITS = 7
+"""Most bits of a piece: with the one for the side a code is a byte."""
+
+_BEST_BITS = 4
+"""Up to so many bits, pieces are those of the best codebook; with more they are equal."""
 
 _GRID_STEPS = 800
 
@@ -89,12 +98,15 @@ class IntegerCode(NamedTuple):
         Largest distances from it of each piece but the outermost, rising, shape (2^k - 1,).
     decoded
         The value that stands for each code, shape (2^bits,).
+    step_bits
+        Of equal pieces, which are 2^step_bits wide, also where that is less than one; None where they differ.
     """
 
     bits: int
     centre: int
     borders: Integers
     decoded: Integers
+    step_bits: int | None
 
     def encode(self, values: Integers) -> Array:
         """Return the code of each value, uint8."""
@@ -115,10 +127,13 @@ def used_grid() -> Array:
 def value_code(function: str, bits: int, sided: bool) -> ValueCode:
     """Return the code of `function`, one of `FUNCTIONS`, with `bits` bits for the piece, and one for the side."""
     activation, centre, steepest = _SQUASHINGS[function]
-    best = codebook(activation, used_grid(), 2**bits)
-    distances = np.sqrt(steepest - best.levels)
+    if bits <= _BEST_BITS:
+        best = codebook(activation, used_grid(), 2**bits)
+        borders, distances = activation.value(best.borders[1:-1]) - centre, np.sqrt(steepest - best.levels)
+    else:
+        ends = np.linspace(0, np.sqrt(steepest), 2**bits + 1)
+        borders, distances = ends[1:-1], (ends[1:] + ends[:-1]) / 2
     below = [centre - distances] if sided else []
-    borders = activation.value(best.borders[1:-1]) - centre
     return ValueCode(bits + sided, centre, borders, np.concatenate([centre + distances, *below]))
 
 
@@ -136,7 +151,8 @@ def integer_code(function: str, bits: int, sided: bool, gate: NumberFormat) -> I
     code = value_code(function, bits, sided)
     borders = np.floor(np.ldexp(code.borders, gate.fraction_bits)).astype(np.int64)  # a distance is a whole number
     centre = int(np.ldexp(code.centre, gate.fraction_bits))
-    return IntegerCode(code.bits, centre, borders, quantise(code.decoded, gate))
+    step_bits = None if bits <= _BEST_BITS else int(np.log2(code.borders[0])) + gate.fraction_bits
+    return IntegerCode(code.bits, centre, borders, quantise(code.decoded, gate), step_bits)
 
 
 def _is_sided(code: ValueCode | IntegerCode) -> bool:

@@ -13,6 +13,7 @@ __all__ = ["TileSizes"]
 
 _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
 _OF_ARRAYS = ("arrays", "sum_words")
+_OF_STATES = ("kept_words", "kept_values")
 
 
 class TileSizes(NamedTuple):
@@ -58,11 +59,16 @@ class TileSizes(NamedTuple):
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
+    spikes
+        1 where lists are of spikes and of gradient-only neurons, by index alone (`rtl.lists.spike_store`), else 0.
     arrays, sum_words
         Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
         `weight_words` and `gradient_words` are then those of one array.
     code_bits
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
+    kept_words, kept_values
+        Words of M, and of all other vectors, of the states that are kept to run steps again from; 0 where none is run
+        again. Lists are then at places that commands name, and not in a ring.
     """
 
     accumulator_words: int
@@ -95,11 +101,15 @@ class TileSizes(NamedTuple):
     arrays: int = 1
     sum_words: int = 0
     code_bits: int = 0
+    kept_words: int = 0
+    kept_values: int = 0
+    spikes: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache, of several arrays and of codes, only if there are any."""
+        """Return all sizes as text; those that not every tile has only if it has them."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
-        absent += () if self.code_bits else ("code_bits",)
+        absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
+        absent += () if self.spikes else ("spikes",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
@@ -138,6 +148,11 @@ class TileSizes(NamedTuple):
     def all_input_words(self) -> int:
         """Words of all tiles' memories of x."""
         return self.input_words * self.tiles
+
+    @property
+    def keeps_states(self) -> bool:
+        """Whether steps may be run again, from states that are kept."""
+        return self.kept_words > 0
 
     @property
     def tape_is_remote(self) -> bool:

@@ -42,7 +42,7 @@ class CodeUnit(Component):
     cycle  stage
     ====== ====================================================================
     0      how far each value is from its function's centre, and on which side
-    1      the pieces whose borders that passes are counted
+    1      the pieces whose borders that passes are counted; of equal ones by a shift
     2      the code joins those of its word; a word that ends is written
     ====== ====================================================================
 
@@ -111,14 +111,24 @@ class CodeUnit(Component):
         distance, below = Signal(len(apart) - 1, name=f"distance_{lane}"), Signal(name=f"below_{lane}")
         with m.If(self.tag.valid & self.tag.is_code):
             m.d.sync += [distance.eq(Mux(apart[-1], -apart, apart)), below.eq(apart[-1])]
-        borders = zip(*(code.borders.tolist() for code in self._codes), strict=True)
-        passed = [distance > _of_each(measured.which, list(border)) for border in borders]
-        piece_bits = (len(passed) + 1).bit_length() - 1
+        piece_bits = len(self._codes[0].borders).bit_length()
         piece, code = Signal(piece_bits, name=f"piece_{lane}"), Signal(self._words.code_bits, name=f"code_{lane}")
-        m.d.comb += piece.eq(sum(passed, Const(0)))
+        m.d.comb += piece.eq(self._piece(distance, measured.which))
         with m.If(measured.valid & measured.is_code):
             m.d.sync += code.eq(Cat(piece, below) if self._words.code_bits > piece_bits else piece)
         return code
+
+    def _piece(self, distance: Value, which: Value) -> Value:
+        """Return the number of the piece in which a distance is."""
+        steps = [code.step_bits for code in self._codes if code.step_bits is not None]
+        if not steps:
+            borders = zip(*(code.borders.tolist() for code in self._codes), strict=True)
+            return sum((distance > _of_each(which, list(border)) for border in borders), Const(0))
+        last = len(self._codes[0].borders)
+        ahead = [distance.shift_left(max(0, -step)) - 1 for step in steps]  # a border belongs to the nearer piece
+        pieces = [one[max(0, step) : -1] for one, step in zip(ahead, steps, strict=True)]
+        within = [Mux(distance == 0, 0, Mux(piece > last, last, piece)) for piece in pieces]
+        return _chosen(which, within)
 
     def _joined(self, m: Module, lane: int, code: Value, coded: data.View) -> Value:
         """Return a lane's word with a code in its field, and keep it for the next."""
@@ -134,8 +144,11 @@ class CodeUnit(Component):
 def _of_each(which: Value, numbers: list[int]) -> Value:
     """Return the number of the code that is chosen."""
     bits = 1 + max(number.bit_length() for number in numbers)
-    constants = [Const(number, signed(bits)) for number in numbers]
-    chosen: Value = constants[0]
-    for number, constant in enumerate(constants[1:], 1):
-        chosen = Mux(which == number, constant, chosen)
+    return _chosen(which, [Const(number, signed(bits)) for number in numbers])
+
+
+def _chosen(which: Value, values: Sequence[Value]) -> Value:
+    chosen = values[0]
+    for number, value in enumerate(values[1:], 1):
+        chosen = Mux(which == number, value, chosen)
     return chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.tape_words import TapeWords
@@ -71,10 +71,23 @@ class DecodeUnit(Component):
 
     def _decoded(self, code: Value) -> Value:
         """Return the value that stands for a code."""
-        tables = [
-            Array(Const(value, signed(self._value_bits)) for value in one.decoded.tolist())[code] for one in self._codes
-        ]
-        chosen: Value = tables[0]
-        for number, value in enumerate(tables[1:], 1):
+        wide = [one.step_bits is not None and one.step_bits > 0 for one in self._codes]
+        ways = [self._middle if is_wide else self._entry for is_wide in wide]
+        values = [value_of(code, one) for value_of, one in zip(ways, self._codes, strict=True)]
+        chosen = values[0]
+        for number, value in enumerate(values[1:], 1):
             chosen = Mux(self.which == number, value, chosen)
         return chosen
+
+    def _entry(self, code: Value, one: IntegerCode) -> Value:
+        entries: Value = Array(Const(value, signed(self._value_bits)) for value in one.decoded.tolist())[code]
+        return entries
+
+    def _middle(self, code: Value, one: IntegerCode) -> Value:
+        """Return the middle of an equal piece: its number with a one behind it, on its side of the centre."""
+        assert one.step_bits is not None
+        piece_bits = len(one.borders).bit_length()
+        distance = Cat(Const(1 << (one.step_bits - 1), one.step_bits), code[:piece_bits])
+        if one.bits == piece_bits:
+            return one.centre + distance
+        return Mux(code[-1], one.centre - distance, one.centre + distance)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -13,9 +16,9 @@ from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
-__all__ = ["DeltaEncoder", "ScanOp", "least_field"]
+__all__ = ["IN_FLIGHT", "DeltaEncoder", "ScanOp", "Taken", "least_field", "take"]
 
-_IN_FLIGHT = 4
+IN_FLIGHT = 4
 """Groups in flight, from their taking to their last entry; a place is free again after as many cycles."""
 
 
@@ -28,6 +31,8 @@ class ScanOp(data.StructLayout):
         Width of an activation.
     depth
         Words of the memory of held values.
+    restores
+        Whether held values may be restored, to a second memory.
 
     Members
     -------
@@ -39,10 +44,13 @@ class ScanOp(data.StructLayout):
         Elements of the vector.
     first : unsigned(1)
         Whether this is step 0, before which the held values count as zero, whatever the memory holds.
+    restored : unsigned(1)
+        Whether the held values are where they were restored; present if `restores`.
     """
 
-    def __init__(self, value_bits: int, depth: int) -> None:
+    def __init__(self, value_bits: int, depth: int, *, restores: bool = False) -> None:
         fields = {"base": ceil_log2(depth), "least": value_bits + 1, "width": INDEX_BITS, "first": 1}
+        fields |= {"restored": 1} if restores else {}
         super().__init__({name: unsigned(bits) for name, bits in fields.items()})
 
 
@@ -71,6 +79,8 @@ class DeltaEncoder(wiring.Component):
         Whether other encoders work on parts of the same vectors. An op then takes as long as in the slowest of them.
     arrays
         As of `rtl.lists.emitter`.
+    restores
+        Whether held values are kept and restored: from a second memory, which only that writes.
 
     Members
     -------
@@ -87,6 +97,11 @@ class DeltaEncoder(wiring.Component):
         of it: it takes ``encode.scan_cycles`` of each op, and begins ``encode.PIPELINE_CYCLES`` after the op does.
     barrier : Out(BARRIER)
         Whether an op has handed over everything but its count, and whether all encoders have; present if `is_part`.
+    held, new_held : Out(ReadPort.Signature), Out(WritePort.Signature)
+        The held values, those of the second memory where the highest bit of the address is set; to the second memory.
+        No op that reads the word may be running. Present if `restores`.
+    list_ends : Out(1)
+        The last entry of a list is out, if it has one; present if `restores`.
 
     Notes
     -----
@@ -104,21 +119,37 @@ class DeltaEncoder(wiring.Component):
     Only the queue waits: no stall reaches the registers of the stages.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, depth: int, is_part: bool = False, arrays: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        elements: int,
+        value_bits: int,
+        depth: int,
+        is_part: bool = False,
+        arrays: int = 1,
+        restores: bool = False,
+    ) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         check_at_least("depth", depth, 2)
         self._elements, self._value_bits, self._depth = elements, value_bits, depth
         self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part, arrays=arrays)
-        self._is_part = is_part
+        self._is_part, self._restores = is_part, restores
+        shape = word(value_bits, elements)
+        kept = {
+            "held": Out(ReadPort.Signature(addr_width=ceil_log2(depth) + 1, shape=shape)),
+            "new_held": Out(WritePort.Signature(addr_width=ceil_log2(depth), shape=shape)),
+            "list_ends": Out(1),
+        }
         super().__init__(
             {
-                "ops": In(stream.Signature(ScanOp(value_bits, depth))),
+                "ops": In(stream.Signature(ScanOp(value_bits, depth, restores=restores))),
                 "values": In(stream.Signature(word(value_bits, elements))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": self._emitter.signature.members["counts"],
                 "emits": Out(1),
                 **({"barrier": Out(BARRIER)} if is_part else {}),
+                **(kept if restores else {}),
             }
         )
 
@@ -134,13 +165,14 @@ class DeltaEncoder(wiring.Component):
         wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
         wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
         compared = Compared(self._elements, self._value_bits)
-        m.submodules.queue = queue = ReservedQueue(shape=compared, depth=_IN_FLIGHT)
+        m.submodules.queue = queue = ReservedQueue(shape=compared, depth=IN_FLIGHT)
         wiring.connect(m, queue.o, emitter.groups)
         m.d.comb += self.emits.eq(queue.o.valid)
 
-        taken = Signal(_Taken(self._elements, self._value_bits, self._depth))
-        self._take(m, taken, queue.free)
+        taken = Signal(Taken(self._elements, self._value_bits, self._depth, restores=self._restores))
+        take(m, self.ops, self.values, taken, queue.free)
         m.d.comb += [queue.reserve.eq(taken.valid), read.en.eq(taken.valid), read.addr.eq(taken.address)]
+        answer = self._restore(m, memory, taken, read.data) if self._restores else read.data
 
         fetched, comparing, held = Signal.like(taken), Signal.like(taken), Signal(shape)
         bounds = data.StructLayout({"lower": signed(self._value_bits + 2), "upper": signed(self._value_bits + 2)})
@@ -161,7 +193,7 @@ class DeltaEncoder(wiring.Component):
         with m.Elif(wrote & (written_address == fetched.address)):
             m.d.sync += held.eq(written)
         with m.Else():
-            m.d.sync += held.eq(read.data)
+            m.d.sync += held.eq(answer)
 
         group = Signal(compared)
         m.d.comb += [group.group.eq(comparing.group), group.last.eq(comparing.last)]
@@ -179,38 +211,33 @@ class DeltaEncoder(wiring.Component):
         ]
         return m
 
-    def _take(self, m: Module, taken: data.View, free: Value) -> None:
-        """Describe the first stage: take the next word of the op in front, if the queue has a place for it."""
-        op, lane_bits = self.ops.payload, ceil_log2(self._elements)
-        whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
-        group, partial, last, may, empty = Signal.like(taken.group), Signal(), Signal(), Signal(), Signal()
-        valid = Signal()  # apart from `taken`, within which nothing may follow from another field
+    def _restore(self, m: Module, memory: UncheckedMemory, taken: data.View, answer: data.View) -> Value:
+        """Add the memory of what was restored; return the held word that was asked for, from there or from `answer`."""
+        m.submodules.restored = restored = UncheckedMemory(shape=answer.shape(), depth=self._depth)
+        asked, shown, shown_there = restored.read_port(), memory.read_port(), restored.read_port()
+        is_there, shows_there = Signal(), Signal()
+        wiring.connect(m, restored.write_port(), wiring.flipped(self.new_held))
+        m.d.sync += is_there.eq(taken.restored)
         m.d.comb += [
-            empty.eq(op.width == 0),
-            partial.eq(group == whole),
-            last.eq(partial | ((group + 1 == whole) & (rest == 0))),
-            may.eq(self.ops.valid & free),
-            self.values.ready.eq(may & ~empty),
-            self.ops.ready.eq(valid & last),
-            valid.eq(may & (self.values.valid | empty)),
-            taken.valid.eq(valid),
-            taken.writes.eq(valid & ~empty),
-            taken.address.eq(op.base + group),
-            taken.group.eq(group),
-            taken.last.eq(last),
-            taken.first.eq(op.first),
-            taken.least.eq(op.least | (op.least == 0)),  # 0 asks for no more than 1: what did not move never fires
-            taken.present.eq(Cat(*(~partial | (k < rest) for k in range(self._elements - 1)), ~partial)),
-            taken.value.eq(self.values.payload),
+            asked.en.eq(taken.valid),
+            asked.addr.eq(taken.address),
+            taken.restored.eq(self.ops.payload.restored),
+            *(port.en.eq(self.held.en) for port in (shown, shown_there)),
+            *(port.addr.eq(self.held.addr) for port in (shown, shown_there)),
+            self.held.data.eq(Mux(shows_there, shown_there.data, shown.data)),
+            self.list_ends.eq(
+                self._emitter.groups.valid & self._emitter.groups.ready & self._emitter.groups.payload.last
+            ),
         ]
-        with m.If(valid):
-            m.d.sync += group.eq(Mux(last, 0, group + 1))
+        with m.If(self.held.en):
+            m.d.sync += shows_there.eq(self.held.addr[-1])
+        return Mux(is_there, asked.data, answer)
 
 
-class _Taken(data.StructLayout):
+class Taken(data.StructLayout):
     """A word on its way to the comparison, with what the comparison needs to know of its op."""
 
-    def __init__(self, elements: int, value_bits: int, depth: int) -> None:
+    def __init__(self, elements: int, value_bits: int, depth: int, *, restores: bool = False) -> None:
         super().__init__(
             {
                 "valid": 1,
@@ -222,6 +249,7 @@ class _Taken(data.StructLayout):
                 "least": value_bits + 1,
                 "present": elements,
                 "value": word(value_bits, elements),
+                **({"restored": 1} if restores else {}),
             }
         )
 
@@ -239,3 +267,44 @@ def _compare(value: Value, held: Value, still: data.View) -> tuple[Value, Value,
     delta = Mux(above, highest, Mux(below, lowest, difference[: shape.width].as_signed()))
     moved = Mux(above, held + highest, Mux(below, held + lowest, value))
     return (held <= still.lower) | (held >= still.upper), delta, moved
+
+
+def take(m: Module, ops: Any, values: Any, taken: data.View, free: Value) -> None:
+    """Describe the first stage of an encoder: take the next word of the op in front, if its queue has a place for it.
+
+    Parameters
+    ----------
+    m
+        The module of the encoder.
+    ops, values
+        Its ports.
+    taken
+        What is taken in this cycle, a `Taken`, to be driven.
+    free
+        Whether there is a place.
+    """
+    op, elements = ops.payload, len(taken.present)
+    lane_bits = ceil_log2(elements)
+    whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
+    group, partial, last, may, empty = Signal.like(taken.group), Signal(), Signal(), Signal(), Signal()
+    valid = Signal()  # apart from `taken`, within which nothing may follow from another field
+    m.d.comb += [
+        empty.eq(op.width == 0),
+        partial.eq(group == whole),
+        last.eq(partial | ((group + 1 == whole) & (rest == 0))),
+        may.eq(ops.valid & free),
+        values.ready.eq(may & ~empty),
+        ops.ready.eq(valid & last),
+        valid.eq(may & (values.valid | empty)),
+        taken.valid.eq(valid),
+        taken.writes.eq(valid & ~empty),
+        taken.address.eq(op.base + group),
+        taken.group.eq(group),
+        taken.last.eq(last),
+        taken.first.eq(op.first),
+        taken.least.eq(op.least | (op.least == 0)),  # 0 asks for no more than 1: what did not move never fires
+        taken.present.eq(Cat(*(~partial | (k < rest) for k in range(elements - 1)), ~partial)),
+        taken.value.eq(values.payload),
+    ]
+    with m.If(valid):
+        m.d.sync += group.eq(Mux(last, 0, group + 1))

@@ -98,9 +98,10 @@ class EngineUnit(Component):
             mixed_lanes=sizes.mixed_lanes,
             is_part=sizes.is_part,
             keeps_velocity=bool(sizes.velocity),
+            restores=sizes.keeps_states,
         )
         self._reader = entry_reader(engine, sizes)
-        self._banks = AccumulatorBanks(regions=sizes.regions)
+        self._banks = AccumulatorBanks(regions=sizes.regions, restores=sizes.keeps_states)
         self._gradients: Gradients | PartGradients = (
             PartGradients(lanes=lanes, formats=formats, sizes=sizes)
             if sizes.is_part
@@ -275,6 +276,12 @@ class EngineUnit(Component):
             self.shared.read_banks.eq(banks.read_banks),
             self.shared.read_zeros.eq(banks.read_zeros),
         ]
+        if self._sizes.keeps_states:
+            m.d.comb += [
+                to.payload.restored.eq(Mux(adds, banks.source_restored, 0)),
+                banks.restore.eq(self.shared.restore),
+                self.shared.read_restored.eq(banks.read_restored),
+            ]
         count_cycles(
             m,
             self._sizes,
@@ -293,6 +300,8 @@ class EngineUnit(Component):
         lanes, gradients, shared = self._lanes, self._gradients, self.shared
         self._connect_results(m)
         connect(m, lanes.memory, flipped(shared.memory))
+        if self._sizes.keeps_states:
+            connect(m, lanes.restored, flipped(shared.restored))
         connect(m, lanes.gradient, flipped(shared.gradient))
         connect(m, lanes.new_gradient, flipped(shared.new_gradient))
         connect(m, gradients.g_above, flipped(shared.g_above))
@@ -325,6 +334,7 @@ def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReade
         one=min(1 << activation.fraction_bits, activation.highest),
         array=array,
         arrays=engine.arrays,
+        spikes=bool(sizes.spikes),
     )
 
 

@@ -32,6 +32,8 @@ class Issue(Component):
         As of `rtl.lanes.op.Op`.
     tells_turn
         Whether it tells in which column, or turn of several arrays, an op is.
+    restores
+        As of `rtl.lanes.op.Op`.
 
     Attributes
     ----------
@@ -61,17 +63,24 @@ class Issue(Component):
     """
 
     def __init__(
-        self, *, engine: Engine, accumulator_words: int, mixed_lanes: int = 0, tells_turn: bool = False
+        self,
+        *,
+        engine: Engine,
+        accumulator_words: int,
+        mixed_lanes: int = 0,
+        tells_turn: bool = False,
+        restores: bool = False,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
         formats, lanes = engine.formats, engine.lanes
         weights = word(formats.weight.bits, lanes)
         gradients = word(formats.weight_gradient_bits, lanes)
-        under_way, count = Underway(accumulator_words, mixed_lanes), Op(accumulator_words)["count"].shape
-        self._is_mixed, self._tells_turn = mixed_lanes > 0, tells_turn
+        under_way = Underway(accumulator_words, mixed_lanes, restores=restores)
+        count = Op(accumulator_words)["count"].shape
+        self._is_mixed, self._tells_turn, self._restores = mixed_lanes > 0, tells_turn, restores
         super().__init__(
             {
-                "ops": In(stream.Signature(Op(accumulator_words, mixed_lanes))),
+                "ops": In(stream.Signature(Op(accumulator_words, mixed_lanes, restores=restores))),
                 "entries": In(stream.Signature(Entry(formats.activation.bits))),
                 "weights": In(stream.Signature(weights)),
                 "gradients": In(stream.Signature(gradients)),
@@ -110,6 +119,8 @@ class Issue(Component):
             now.index.eq(self.entries.payload.index),
             self.place.eq(now.source),
         ]
+        if self._restores:
+            m.d.comb += now.undoes.eq(self.ops.payload.undoes)
         m.d.sync += [
             *(self.o[name].eq(value) for name, value in vars(now).items()),
             self.o.op_ends.eq(now.op_ends & fire),
@@ -168,6 +179,8 @@ class Issue(Component):
             "from_zero": first_column & op.from_zero.bit_select(upper, 1),
             "source": Cat(bank.bit_select(upper, 1), address),
         }
+        if self._restores:
+            places["restored"] = first_column & op.restored.bit_select(upper, 1)
         m.d.comb += [getattr(now, lanes + name).eq(value) for name, value in places.items()]
 
     def _handshake(self, m: Module, now: SimpleNamespace, work: Signal, fire: Signal) -> None:

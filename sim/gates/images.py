@@ -37,7 +37,7 @@ class Images:
     @property
     def before(self) -> dict[str, Integers]:
         """Every matrix by name before the step; dW are zero."""
-        weights = self._step.parameters.matrices()
+        weights = self._step.parameters.stored()
         of_kind = {"weights": iter(weights), "gradients": map(np.zeros_like, weights)}
         return {tensor.name: next(of_kind[tensor.kind]) for tensor in self._tensors}
 
@@ -50,7 +50,7 @@ class Images:
                 words = np.moveaxis(self.words(matrices[tensor.name], tensor), 0, 1)  # of the tiles side by side
                 data = to_bytes(words, self.number(tensor))
                 image[tensor.address : tensor.address + len(data)] = data
-        loads = (op["request"]["address"] for op in self._commands.loads_of_vectors)
+        loads = dict.fromkeys(op["request"]["address"] for op in self._commands.loads_of_vectors)  # some load again
         vectors = (vector for sample in self._step.samples for vector in sample)
         for address, vector in zip(loads, vectors, strict=True):
             data = to_bytes(vector, formats.activation)

@@ -12,6 +12,7 @@ from deltatrain.accel.program import Program
 from deltatrain.rtl.limits import program_limits
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
 from deltatrain.workloads.training.integer_training import (
     IntegerNetwork,
@@ -59,7 +60,7 @@ class NumberedStep:
     def shape(self) -> Shape:
         """The sizes of the network."""
         arithmetic, features = self.network.arithmetic, self.samples[0].shape[1]
-        hidden = tuple(len(layer.W_h) // len(arithmetic.BLOCKS_H) for layer in self.parameters.layers)
+        hidden = tuple(len(layer.W_x) // len(arithmetic.BLOCKS_X) for layer in self.parameters.layers)
         return Shape(
             *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
             loss=self.network.loss,
@@ -92,9 +93,9 @@ class NumberedStep:
         kept = not (self.updates or self.forward_alone) and self.architecture.cache is not None
         refuse(program_limits(self.architecture) + ["cache must be left out of a step without updates"] * kept)
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
-        program = lower(self.architecture, self.shape, recorded, self.network.readout)
         if self.forward_alone:
-            return program.until(self.network.loss)
+            return lower(self.architecture, self.shape, recorded, self.network.readout).until(self.network.loss)
+        program = program_of(self.architecture, self.shape, recorded, self.network.readout)
         return program if self.updates else program.without(self.network.optimiser.mode)
 
     @property
@@ -103,7 +104,7 @@ class NumberedStep:
         names = [tensor.name for tensor in self.program.tensors]
         golden = self.golden
         left = (golden.updated, golden.kept) if self.updates else (self.parameters, golden.gradients)
-        return dict(zip(names, (matrix for both in left for matrix in both.matrices()), strict=True))
+        return dict(zip(names, (matrix for both in left for matrix in both.stored()), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

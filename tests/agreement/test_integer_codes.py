@@ -12,7 +12,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.number import NumberFormat, to_float
 from deltatrain.accel.tape_words import given_back
-from deltatrain.accel.value_code import FUNCTIONS, integer_code, value_code
+from deltatrain.accel.value_code import FUNCTIONS, MOST_BITS, integer_code, value_code
 from deltatrain.workloads.arrays.few_bit import approximated
 from deltatrain.workloads.arrays.packing import Array, packing_of
 from deltatrain.workloads.cells import CELLS
@@ -32,7 +32,7 @@ WIDE = Formats(
 
 @pytest.mark.parametrize("sided", [False, True])
 @pytest.mark.parametrize("function", FUNCTIONS)
-@given(bits=st.integers(1, 4), fraction_bits=st.integers(2, 14), room=st.integers(1, 2))
+@given(bits=st.integers(1, MOST_BITS), fraction_bits=st.integers(2, 14), room=st.integers(1, 2))
 @settings(max_examples=20, deadline=None)  # codebooks are found once
 def test_every_value_of_a_format_has_the_code_of_the_number_that_it_is(
     function: str, sided: bool, bits: int, fraction_bits: int, room: int
@@ -47,7 +47,7 @@ def test_every_value_of_a_format_has_the_code_of_the_number_that_it_is(
     assert codes.max() < 1 << of_integers.bits == 1 << of_numbers.bits
 
 
-@pytest.mark.parametrize("code_bits", [1, 2, 3, 4])
+@pytest.mark.parametrize("code_bits", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("cell", CODED)
 def test_gradients_are_those_of_the_few_bit_derivative_in_floating_point(cell: str, code_bits: int) -> None:
     """A step backward of the machine from its codes, against the trainer's from its own codes of the same numbers."""
@@ -66,7 +66,8 @@ def test_gradients_are_those_of_the_few_bit_derivative_in_floating_point(cell: s
     if arithmetic.CARRIES:
         np.testing.assert_allclose(to_float(before, WIDE.gradient.fraction_bits), carried, atol=2.0**-13)
     exact, _ = arithmetic.backward(g_h, carry, tape, np.zeros_like(M), WIDE)
-    assert np.abs(exact - found).max() > 2.0**-5 * (1 << WIDE.gradient.fraction_bits)  # codes are no detail
+    furthest = to_float(np.abs(exact - found).max(), WIDE.gradient.fraction_bits)
+    assert furthest > 2.0 ** -(3 + code_bits)  # codes are no detail
 
 
 def _in_floats(

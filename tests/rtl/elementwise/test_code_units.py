@@ -17,16 +17,17 @@ from deltatrain.rtl.parts.layouts import word
 
 LANES = 8
 GATE = NumberFormat(bits=16, fraction_bits=14)
-FAR_APART = (GATE.lowest, -(1 << 14), -1, 0, 1, 1 << 13, 1 << 14, GATE.highest)
+NARROW = NumberFormat(bits=8, fraction_bits=6)
 
 
-def codes_of(bits, sided):
-    return [integer_code(function, bits, sided, GATE) for function in FUNCTIONS]
+def codes_of(bits, sided, gate):
+    return [integer_code(function, bits, sided, gate) for function in FUNCTIONS]
 
 
-def drawn(rng, codes, fields, cycles):
+def drawn(rng, codes, fields, cycles, gate):
     """Return what comes: of each cycle nothing, or a tag and a value of each lane; words of codes of any length."""
-    came, field, addr = [], 0, 0
+    came, field, addr, one = [], 0, 0, 1 << gate.fraction_bits
+    far_apart = (gate.lowest, -one, -1, 0, 1, one // 2, one, gate.highest)
     for _ in range(cycles):
         kind = rng.choice(["idle", "whole", "code"], p=[0.2, 0.2, 0.6])
         if kind == "idle":
@@ -35,7 +36,7 @@ def drawn(rng, codes, fields, cycles):
         which = int(rng.integers(0, len(codes)))
         distance = rng.choice(codes[which].borders, LANES) + rng.integers(0, 2, LANES)  # at a border, or one behind
         close = codes[which].centre + rng.choice([-1, 1], LANES) * distance
-        values = np.where(rng.random(LANES) < 0.5, close, rng.choice(FAR_APART, LANES)).clip(GATE.lowest, GATE.highest)
+        values = np.where(rng.random(LANES) < 0.5, close, rng.choice(far_apart, LANES)).clip(gate.lowest, gate.highest)
         tag = {"valid": 1, "is_code": int(kind == "code"), "which": which, "addr": addr, "field": field, "ends": 0}
         if kind == "whole":
             tag["addr"] = int(rng.integers(0, 256))
@@ -63,13 +64,15 @@ def wanted(came, codes, bits):
     return written
 
 
-@pytest.mark.parametrize(("bits", "sided"), [(1, False), (2, True), (4, True)])
-def test_words_of_codes_are_those_of_the_golden_model(bits, sided):
-    codes, rng = codes_of(bits, sided), np.random.default_rng(bits)
+@pytest.mark.parametrize(
+    ("bits", "sided", "gate"), [(1, False, GATE), (2, True, GATE), (4, True, GATE), (7, True, GATE), (7, True, NARROW)]
+)
+def test_words_of_codes_are_those_of_the_golden_model(bits, sided, gate):
+    codes, rng = codes_of(bits, sided, gate), np.random.default_rng(bits)
     width, fields = bits + sided, 16 // (bits + sided)
     signature = WritePort.Signature(addr_width=8, shape=word(16, LANES))
     unit = CodeUnit(words=TapeWords(1, 0, 1, width, fields), codes=codes, value_bits=16, signature=signature)
-    came, found = drawn(rng, codes, fields, 400), []
+    came, found = drawn(rng, codes, fields, 300, gate), []
 
     async def bench(ctx):
         for cycle, item in enumerate([*came, *[None] * CODE_CYCLES]):
@@ -85,9 +88,11 @@ def test_words_of_codes_are_those_of_the_golden_model(bits, sided):
     assert found == wanted(came, codes, width)
 
 
-@pytest.mark.parametrize(("bits", "sided"), [(3, False), (4, True)])
-def test_every_code_in_every_field_is_what_stands_for_it(bits, sided):
-    codes, width = codes_of(bits, sided), bits + sided
+@pytest.mark.parametrize(
+    ("bits", "sided", "gate"), [(3, False, GATE), (4, True, GATE), (5, False, GATE), (7, True, GATE), (7, True, NARROW)]
+)
+def test_every_code_in_every_field_is_what_stands_for_it(bits, sided, gate):
+    codes, width = codes_of(bits, sided, gate), bits + sided
     words = TapeWords(1, 0, 1, width, 16 // width)
     unit = DecodeUnit(words=words, codes=codes, word_bits=16, value_bits=16, lanes=LANES)
     rng = np.random.default_rng(0)
