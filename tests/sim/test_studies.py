@@ -147,7 +147,7 @@ def test_combined_savings_are_simulated_one_after_the_other_and_all_but_one(tmp_
     small = combined.SMALL_SETTINGS
     dense = {"training.dense_epochs": 2}
     trials = {
-        name: dense | fields if "training.dense_epochs" in fields else fields
+        name: fields | dense if "training.dense_epochs" in fields else fields
         for name, fields in small.training.trials.items()
     }
     training = small.training._replace(changes={"training.epochs": 2, "training.dense_epochs": 0}, trials=trials)
