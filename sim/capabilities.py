@@ -148,7 +148,9 @@ def against_core(architecture: Architecture, what: Workload | Trace) -> list[str
     from deltatrain.rtl.bus.limits import core_limits
 
     workload = what.workload if isinstance(what, Trace) else what
-    return _against_gates(architecture, what, core_limits(architecture, workload.training.machine_optimiser.mode))
+    spikes = workload.neuron is not None
+    limits = core_limits(architecture, workload.training.machine_optimiser.mode, spikes=spikes)
+    return _against_gates(architecture, what, limits)
 
 
 def _against_gates(architecture: Architecture, what: Workload | Trace, limits: list[str]) -> list[str]:

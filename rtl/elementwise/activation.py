@@ -24,7 +24,7 @@ _FRACTION_BITS = TANH_ENTRY_FRACTION_BITS + tanh_table().step_bits
 def rom(table: LineTable) -> Memory:
     """Return the read-only memory of `table`: ``base``, and ``slope``, the size of its rise."""
     slope = abs(table.rise)
-    widths = {name: unsigned(int(v.max()).bit_length()) for name, v in (("base", table.base), ("slope", slope))}
+    widths = {name: unsigned(max(int(v.max()).bit_length(), 1)) for name, v in (("base", table.base), ("slope", slope))}
     entries = [{"base": int(base), "slope": int(one)} for base, one in zip(table.base, slope, strict=True)]
     return Memory(shape=data.StructLayout(widths), depth=len(entries), init=entries)
 

@@ -36,7 +36,7 @@ BANK_OF = {"memory": "banks", "gradient": "later_gradient_bank", "new_gradient":
 def part_of(arithmetic: CellArithmetic, port: str, block: int) -> int:
     """Return the part of M, as `rtl.lanes.banks.PARTS` has them, that `block` belongs to; g(M) has only one."""
     in_x, in_h = block in arithmetic.BLOCKS_X, block in arithmetic.BLOCKS_H
-    if port != "memory" or (in_x and in_h):
+    if port != "memory" or (in_x and in_h) or not arithmetic.BLOCKS_H:
         return 0
     return 1 if in_x else 2
 

@@ -9,8 +9,10 @@ from amaranth.lib.wiring import Component, In, Out, Signature
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import SOON_CYCLES, cell_forward
 from deltatrain.rtl.elementwise.block_ports import BANK_OF, BlockPorts, part_of, registered_answer
+from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.coded_tape import CodedTape
 from deltatrain.rtl.elementwise.loss import Loss
@@ -80,6 +82,8 @@ class ElementwiseCore(Component):
         As of `rtl.commands.sizes.TileSizes`.
     copies
         Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's.
+    neuron
+        As of `rtl.elementwise.cells.neuron_of`.
 
     Members
     -------
@@ -131,12 +135,14 @@ class ElementwiseCore(Component):
         gate_lanes: int = 0,
         code_bits: int = 0,
         copies: bool = False,
+        neuron: LeakyNeuron | None = None,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
         self._copies = copies
         self._engine, self._is_part, self._runs = engine, is_part, lane_runs(gate_lanes, engine.lanes)
         self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
+        self._neuron = neuron_of(cell, neuron)
         self._coded = CodedTape(self._plan, self._arithmetic, code_bits) if code_bits else None
         self._op = CoreOp(
             accumulator_words=accumulator_words,
@@ -193,7 +199,7 @@ class ElementwiseCore(Component):
         begins = self._sequence(m)
         beats = [self._beats(m, program, begins[program]) for program in (FORWARD, BACKWARD)]
         select = self._select(m, beats)
-        lanes = [NeuronLane(plan=self._plan) for _ in range(self._engine.elementwise_lanes)]
+        lanes = [NeuronLane(plan=self._plan, neuron=self._neuron) for _ in range(self._engine.elementwise_lanes)]
         for number, lane in enumerate(lanes):
             m.submodules[f"lane_{number}"] = lane
             m.d.comb += lane.select.eq(select)

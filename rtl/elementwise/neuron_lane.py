@@ -10,11 +10,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.activation import Activation
+from deltatrain.rtl.elementwise.membrane import NEURON_PARTS, decay
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan, Register, plain
 from deltatrain.rtl.elementwise.selects import Addend, Point, Select, behind, selects, shift_of
-from deltatrain.rtl.elementwise.timetable import ONE, Difference, OneMinus
+from deltatrain.rtl.elementwise.timetable import DECAY, ONE, Difference, OneMinus
 from deltatrain.rtl.parts.number import cut_off, fit, half, rescale
 
 __all__ = ["GRADIENTS_OF_H", "NeuronLane", "port_bits", "select_layout"]
@@ -62,6 +64,8 @@ class NeuronLane(Component):
     ----------
     plan
         What is to be done.
+    neuron
+        What a neuron of a spiking cell is; None of other cells.
 
     Members
     -------
@@ -73,8 +77,8 @@ class NeuronLane(Component):
         What goes to the memory ports, by port, in cycles in which something is written there.
     """
 
-    def __init__(self, *, plan: Plan) -> None:
-        self._plan, self._selects = plan, selects(plan)
+    def __init__(self, *, plan: Plan, neuron: LeakyNeuron | None = None) -> None:
+        self._plan, self._selects, self._neuron = plan, selects(plan), neuron
         read = {name: signed(port_bits(plan, "read", port)) for port in plan.ports("read") for name in _answers(port)}
         write = {port: signed(port_bits(plan, "write", port)) for port in plan.ports("write")}
         super().__init__(
@@ -94,6 +98,7 @@ class NeuronLane(Component):
             "table": self._table,
             "multiplier": self._multiplier,
             "adder": self._adder,
+            "neuron": self._of_neuron,
         }
         # Parts read each other's registers, so all registers are made before the first is filled.
         fill = [parts[kind](m, which) for kind, which in self._plan.parts if kind != "write"]
@@ -200,6 +205,20 @@ class NeuronLane(Component):
 
         return describe
 
+    def _of_neuron(self, m: Module, which: str) -> Callable[[], None]:
+        """Describe a part of a spiking neuron."""
+        assert self._neuron is not None, "only spiking cells have such parts"
+        m.submodules[which] = part = NEURON_PARTS[which](neuron=self._neuron, formats=self._plan.formats)
+        self._registers[Register("neuron", which)] = part.y
+
+        def describe() -> None:
+            value = self._chosen(m, f"of_{which}", self._factor)
+            m.d.comb += [part.start.eq(self._on(f"start_{which}")), part.i.eq(value)]
+            if which == "current":
+                m.d.comb += part.spiked.eq(m.submodules.leak.spiked)
+
+        return describe
+
     def _multiplier(self, m: Module, which: int) -> Callable[[], None]:
         """Describe a multiplier: registers of its factors, product, addend, sum and result."""
         plan = self._plan
@@ -231,6 +250,9 @@ class NeuronLane(Component):
     def _factor(self, of: Hashable) -> Value:
         if isinstance(of, Register):
             return self._registers[of]
+        if of == DECAY:
+            assert self._neuron is not None, "only spiking cells leak"
+            return decay(self._neuron, self._plan.formats)
         first, less = of
         return self._registers[first] - self._registers[less]
 

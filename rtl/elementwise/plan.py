@@ -12,12 +12,15 @@ from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import cell_backward, cell_forward
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.cells import timetables
+from deltatrain.rtl.elementwise.membrane import current_format
 from deltatrain.rtl.elementwise.timetable import (
+    DECAY,
     ONE,
     Add,
     Difference,
     LookUp,
     Multiply,
+    Neuron,
     OneMinus,
     Read,
     Step,
@@ -29,7 +32,8 @@ from deltatrain.rtl.elementwise.timetable import (
 __all__ = ["BACKWARD", "FORWARD", "Part", "Plan", "Register", "operands", "part_of_step", "plain"]
 
 Part = tuple[str, str | int]
-"""A part of a lane: ``read`` or ``write`` with a port's name, ``table``, ``multiplier`` or ``adder`` with a number."""
+"""A part of a lane: ``read`` or ``write`` with a port's name, ``table``, ``multiplier`` or ``adder`` with a number,
+or ``neuron`` with the name of a spiking neuron's part."""
 
 FORWARD, BACKWARD = 0, 1
 """The two programs of a cell."""
@@ -96,12 +100,16 @@ class Plan:
 
     def number(self, name: str) -> NumberFormat:
         """Return the format that a step calls `name`."""
+        if name == "current":
+            return current_format(self.formats)
         inputs = {"tanh_input": TANH_INPUT, "sigmoid_input": SIGMOID_INPUT}
         number: NumberFormat = inputs.get(name) or getattr(self.formats, name)
         return number
 
     def stored(self, program: int, value: str) -> str | None:
         """Return the name of the format of `value`; None for an exact product."""
+        if value == DECAY:
+            return "gate"
         step = self._made[program][value]
         return "gate" if isinstance(step, LookUp) else step.stored
 
@@ -216,7 +224,7 @@ def plain(operand: str | OneMinus | Difference) -> str:
 
 def operands(step: Step) -> list[tuple[str, int]]:
     """Return the values that `step` reads, each with the cycle in which."""
-    if isinstance(step, LookUp):
+    if isinstance(step, LookUp | Neuron):
         return [(step.of, step.cycle)]
     if isinstance(step, Write):
         return [(step.value, step.cycle)]
@@ -224,6 +232,7 @@ def operands(step: Step) -> list[tuple[str, int]]:
         return [(step.left, step.cycle), (step.right, step.cycle)]
     if isinstance(step, Multiply):
         names = [plain(step.left), plain(step.right)]
+        names = [name for name in names if name != DECAY]
         names += [step.left.less] if isinstance(step.left, Difference) else []
         addend = [(step.plus, step.cycle + 1)] if step.plus not in (None, ONE) else []
         return [(name, step.cycle) for name in names] + addend
@@ -238,6 +247,8 @@ def part_of_step(step: Step) -> Part:
         return "write", step.port
     if isinstance(step, LookUp):
         return "table", step.table
+    if isinstance(step, Neuron):
+        return "neuron", step.part
     return ("multiplier", step.on) if isinstance(step, Multiply) else ("adder", 0)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, plain
 from deltatrain.rtl.elementwise.timetable import (
+    DECAY,
     EXACT_CYCLES,
     ONE,
     WORKED_ON,
@@ -18,6 +19,7 @@ from deltatrain.rtl.elementwise.timetable import (
     Difference,
     LookUp,
     Multiply,
+    Neuron,
     OneMinus,
     Read,
     Step,
@@ -76,7 +78,9 @@ def value_of(plan: Plan, program: int, value: str, cycle: int, wanted: str | Non
 
 
 def factor_of(plan: Plan, program: int, step: Multiply, operand: str | OneMinus | Difference) -> Hashable:
-    """Return what a factor is made of: a register, or two for a difference."""
+    """Return what a factor is made of: a register, two for a difference, or DECAY."""
+    if operand == DECAY:
+        return DECAY
     first = plan.register(program, plain(operand), step.cycle)
     return (first, plan.register(program, operand.less, step.cycle)) if isinstance(operand, Difference) else first
 
@@ -107,9 +111,16 @@ def addend_of(plan: Plan, program: int, step: Multiply) -> Addend:
 def selects(plan: Plan) -> dict[str, Select]:
     """Return all of a lane, by name; one for each part, or several: of a multiplier one for each of its stages."""
     found: dict[str, Select] = {}
+    of_kind = {
+        "read": _read,
+        "write": _write,
+        "table": _table,
+        "multiplier": _multiplier,
+        "adder": _adder,
+        "neuron": _neuron,
+    }
     for part in plan.parts:
-        of_kind = {"read": _read, "write": _write, "table": _table, "multiplier": _multiplier, "adder": _adder}[part[0]]
-        for name, cycle, program, choice in of_kind(plan, part):
+        for name, cycle, program, choice in of_kind[part[0]](plan, part):
             found.setdefault(name, {}).setdefault(choice, []).append((program, cycle))
     for name, cycle, program in _behind(plan):
         found.setdefault(name, {}).setdefault(YES, []).append((program, cycle))
@@ -170,6 +181,13 @@ def _adder(plan: Plan, part: Part) -> _Chosen:
         assert isinstance(step, Add)
         of = (plan.register(program, value, step.cycle) for value in (step.left, step.right))
         yield "add", step.cycle, program, (*of, step.stored)
+
+
+def _neuron(plan: Plan, part: Part) -> _Chosen:
+    for program, step in _steps(plan, part):
+        assert isinstance(step, Neuron)
+        yield f"start_{step.part}", step.cycle, program, YES
+        yield f"of_{step.part}", step.cycle, program, plan.register(program, step.of, step.cycle)
 
 
 def _multiplier(plan: Plan, part: Part) -> _Chosen:

@@ -10,6 +10,7 @@ neuron, forward and backward. `Plan` checks it.
     Add         c       c                   c + 1               yes
     Multiply    c       c, ``plus`` c + 1   c + 4 (exact c + 2) yes
     Write       c       c                   in memory c + 1     -
+    Neuron      c       c                   c + `NEURON_CYCLES` yes
 
 What ports of `WORKED_ON` answer is rounded, added or rotated on its way and takes a cycle more. A value that is read
 after its part has made the next one is in registers behind the part's (`rtl.elementwise.plan.Register`).
@@ -23,13 +24,16 @@ from typing import NamedTuple
 from deltatrain.rtl.elementwise.activation import LATENCY_CYCLES
 
 __all__ = [
+    "DECAY",
     "EXACT_CYCLES",
+    "NEURON_CYCLES",
     "ONE",
     "WORKED_ON",
     "Add",
     "Difference",
     "LookUp",
     "Multiply",
+    "Neuron",
     "OneMinus",
     "Read",
     "Step",
@@ -40,6 +44,12 @@ __all__ = [
 
 ONE = "1"
 """1.0 as the addend of a product."""
+
+DECAY = "decay"
+"""The share of a potential that a step leaves (`accel.leaky_neuron`), in ``formats.gate``, as the right factor."""
+
+NEURON_CYCLES = {"leak": 1, "current": 1, "spike": 1, "membrane": 6}
+"""Cycles of the parts of a spiking neuron (`rtl.elementwise.membrane`)."""
 
 WORKED_ON = ("memory", "gradient", "g_h")
 """Ports whose answers are registered before they become values: M is rounded, g(M) rotated, two parts of g(h) added."""
@@ -120,7 +130,20 @@ class Write(NamedTuple):
     word: int = 0
 
 
-Step = Read | LookUp | Add | Multiply | Write
+class Neuron(NamedTuple):
+    """`value` is what a spiking neuron's `part`, of `NEURON_CYCLES`, makes of `of`, in the format `stored`.
+
+    The format "current" is that of an exact sum (`rtl.elementwise.membrane.current_format`).
+    """
+
+    cycle: int
+    value: str
+    of: str
+    part: str
+    stored: str
+
+
+Step = Read | LookUp | Add | Multiply | Write | Neuron
 
 
 def made_after(step: Step) -> int:
@@ -129,6 +152,8 @@ def made_after(step: Step) -> int:
         return 3 if step.port in WORKED_ON else 2
     if isinstance(step, Multiply):
         return EXACT_CYCLES if step.stored is None else EXACT_CYCLES + 2
+    if isinstance(step, Neuron):
+        return NEURON_CYCLES[step.part]
     return LATENCY_CYCLES if isinstance(step, LookUp) else 1
 
 

@@ -334,6 +334,7 @@ def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReade
         one=min(1 << activation.fraction_bits, activation.highest),
         array=array,
         arrays=engine.arrays,
+        spikes=bool(sizes.spikes),
     )
 
 

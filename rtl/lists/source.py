@@ -33,6 +33,8 @@ class ListSource(data.StructLayout):
         Lists that the store of lists has room for.
     vector_words
         Words of the memory of vectors.
+    spikes
+        Whether lists are of spikes and of gradient-only neurons.
 
     Members
     -------
@@ -40,6 +42,8 @@ class ListSource(data.StructLayout):
         What the entries are.
     list : unsigned
         FIRED: number of the list.
+    learning : unsigned(1)
+        FIRED: whether gradient-only neurons follow the spikes; present if `spikes`.
     base : unsigned
         VECTOR and SHARE: the vector's first word.
     count : unsigned(INDEX_BITS + 1)
@@ -50,11 +54,12 @@ class ListSource(data.StructLayout):
         Elements of the whole vector, so the column of the bias.
     """
 
-    def __init__(self, lists: int, vector_words: int) -> None:
+    def __init__(self, lists: int, vector_words: int, spikes: bool = False) -> None:
         super().__init__(
             {
                 "kind": SourceKind,
                 "list": unsigned(ceil_log2(lists)),
+                **({"learning": unsigned(1)} if spikes else {}),
                 "base": unsigned(ceil_log2(vector_words)),
                 "count": unsigned(INDEX_BITS + 1),
                 "bias": unsigned(1),

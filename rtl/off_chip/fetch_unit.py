@@ -40,7 +40,9 @@ class FetchOp(data.StructLayout):
 
     def __init__(self, sizes: TileSizes) -> None:
         columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
-        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": columns})
+        super().__init__(
+            {"source": ListSource(sizes.list_numbers, sizes.vector_words, bool(sizes.spikes)), "columns": columns}
+        )
 
 
 class FetchUnit(Component):
@@ -79,6 +81,7 @@ class FetchUnit(Component):
             lists=sizes.list_numbers,
             vector_words=sizes.vector_words,
             one=min(1 << activation.fraction_bits, activation.highest),
+            spikes=bool(sizes.spikes),
         )
         homes = {"weights": not sizes.weight_words, "gradients": not sizes.gradient_words}
         self._fetch: Fetch | CachedFetch = (

@@ -21,18 +21,19 @@ class Entry(data.StructLayout):
     Parameters
     ----------
     value_bits
-        Width of the value.
+        Width of the value, 0 for an entry without.
 
     Members
     -------
     index : unsigned(INDEX_BITS)
         The column.
     value : signed(value_bits)
-        The value.
+        The value; present if it has bits.
     """
 
     def __init__(self, value_bits: int) -> None:
-        super().__init__({"index": unsigned(INDEX_BITS), "value": signed(value_bits)})
+        value = {"value": signed(value_bits)} if value_bits else {}
+        super().__init__({"index": unsigned(INDEX_BITS), **value})
 
 
 def word(value_bits: int, lanes: int) -> data.ArrayLayout:

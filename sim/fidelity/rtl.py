@@ -41,6 +41,7 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
         *learning_limits(workload, "fidelity 'rtl'"),
         *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
         *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),
+        *gates.neuron_limits(workload.neuron),
         *gates.update_limits(training.machine_optimiser, architecture.engine.arrays),
     ]
 

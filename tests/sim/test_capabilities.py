@@ -138,6 +138,10 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("delta cells, dense weights, one tile", {}, {}),
     ("a training without a delta epoch", {}, {"dataset": "digits", "training.epochs": 2, "training.dense_epochs": 2}),
     ("spiking cells", {}, {"cell": "lif", **SPIKING}),
+    ("spiking cells with a cap (`neuron.listed_share`)", {}, {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5}),
+    ("spiking cells, a tape off-chip", {"placement.tape": "remote"}, {"cell": "lif", **SPIKING}),
+    ("spiking cells in several tiles", {"tiles.count": 2, **TILES}, {"cell": "lif", **SPIKING}),
+    ("spiking cells on several arrays", {"engine.arrays": 2}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ("sparse weights", {}, SPARSE),
@@ -270,8 +274,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["not 16, 8 and 8", "dma.columns_in_flight must be left out, not 1"],
         ),
         (
-            "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0",
-            ["cell arithmetic 'lif' has a law but no gates"],
+            "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
+            " --set machine.placement.tape=remote --set workload.neuron.listed_share=0.5",
+            ["the gates of spiking cells keep their tape", "neuron.listed_share must be 1, or left out, not 0.5"],
         ),
         (
             "verify --on edge --set machine.local.ports=1 --set machine.engine.in_turn=true",

@@ -169,12 +169,24 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
         begin += len(columns)
         return start
 
+    def spikes_first(mask: NDArray[np.bool_], asked_mask: NDArray[np.bool_]) -> Grid:
+        """Put the lists of all that is listed behind all others, in each what fired before what only learns."""
+        nonlocal begin
+        order, width = by_tile(mask.shape[-1], engine.lanes, tiles), mask.shape[-1]
+        both = np.concatenate([mask[..., order], (asked_mask & ~mask)[..., order]], axis=-1).transpose(1, 0, 2)
+        columns, start = _with_bias(
+            np.ascontiguousarray(both), np.zeros(both.shape[:2], np.bool_), np.arange(2 * width)
+        )
+        parts.append(order[columns % max(width, 1)].astype(np.int32))
+        begin += len(columns)
+        return start + (begin - len(columns))
+
     for lists, masks in zip((sized.x, sized.h), _masks(step), strict=True):
         streams.append([])
         for one, (mask, asked_mask) in zip(lists, masks, strict=True):
             start = asked_start = listed(mask, one.biased)
             if asked_mask is not mask:
-                asked_start = listed(asked_mask, one.biased & False)
+                asked_start = spikes_first(mask, asked_mask)
             streams[-1].append(replace(one, start=start, asked_start=asked_start))
     placed = replace(sized, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
     fired = [[mask.transpose(1, 0, 2) for mask, _ in masks] for masks in _masks(step)]
