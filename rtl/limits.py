@@ -11,7 +11,7 @@ from deltatrain.rtl.elementwise import activation, cells
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
-__all__ = ["array_update_limits", "limits", "machine_limits", "program_limits", "update_limits"]
+__all__ = ["array_update_limits", "limits", "machine_limits", "program_limits", "sparse_limits", "update_limits"]
 
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
@@ -49,6 +49,22 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
     return [
         "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
         f"must be 1, not {arrays}"
+    ]
+
+
+def sparse_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why the gates of a machine have no compressed columns, of sparse weights; arguments as of `limits`."""
+    engine, why = architecture.engine, "the gates of sparse weights, whose columns are compressed, need "
+    reasons = []
+    if engine.arrays > 1:
+        reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
+    if architecture.tiles.count > 1:
+        reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
+    return reasons + [
+        f"{why}placement.{use} = 'local', or 'auto' with local.bytes large enough, "
+        f"not {architecture.homes[use]!r} with {architecture.local.bytes}"
+        for use in ("weights", "gradients")
+        if use in off_chip
     ]
 
 

@@ -131,14 +131,14 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
     """
     from deltatrain.sim.gates.export.limits import limits
 
-    return _against_gates(architecture, what, limits(architecture))
+    return _against_gates(architecture, what, limits(architecture) + _against_compressed(what, "a Verilog test bench"))
 
 
 def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:
     """Return a line for each reason why a machine's gates for a workload cannot be drawn, for an FPGA, and not run."""
     from deltatrain.sim.gates.export.limits import limits
 
-    return _against_gates(architecture, what, limits(architecture))
+    return _against_gates(architecture, what, limits(architecture) + _against_compressed(what, "an FPGA"))
 
 
 def against_core(architecture: Architecture, what: Workload | Trace) -> list[str]:
@@ -146,7 +146,14 @@ def against_core(architecture: Architecture, what: Workload | Trace) -> list[str
     from deltatrain.rtl.bus.limits import core_limits
 
     workload = what.workload if isinstance(what, Trace) else what
-    return _against_gates(architecture, what, core_limits(architecture, workload.training.machine_optimiser.mode))
+    limits = core_limits(architecture, workload.training.machine_optimiser.mode)
+    return _against_gates(architecture, what, limits + _against_compressed(what, "a core"))
+
+
+def _against_compressed(what: Workload | Trace, target: str) -> list[str]:
+    """Return why gates of compressed columns, which fidelity 'rtl' runs, are not written for a target."""
+    workload = what.workload if isinstance(what, Trace) else what
+    return dense_limits(workload, f"{target}, whose gates have whole columns")
 
 
 def _against_gates(architecture: Architecture, what: Workload | Trace, limits: list[str]) -> list[str]:

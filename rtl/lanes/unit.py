@@ -24,6 +24,7 @@ from deltatrain.rtl.lanes.modes.outer import Outer
 from deltatrain.rtl.lanes.modes.update import Update
 from deltatrain.rtl.lanes.op import BANKS, Mode, Op
 from deltatrain.rtl.lanes.velocity import Velocity
+from deltatrain.rtl.lists.column_table import ColumnRow
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
@@ -72,6 +73,8 @@ class Lanes(Component):
         only some of the rows, and M may also be read for the sum over the tiles.
     keeps_velocity
         Whether `update` is that of `accel.modes.update_momentum`; a momentum of 0 makes it the plain one.
+    row
+        What an entry tells of its column, where columns are compressed (`rtl.lanes.sparse`).
 
     Attributes
     ----------
@@ -118,9 +121,10 @@ class Lanes(Component):
         mixed_lanes: int = 0,
         is_part: bool = False,
         keeps_velocity: bool = False,
+        row: ColumnRow | None = None,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
-        self._engine, self._is_part, self._keeps_velocity = engine, is_part, keeps_velocity
+        self._engine, self._is_part, self._keeps_velocity, self._row = engine, is_part, keeps_velocity, row
         self._runs, self._mixed_lanes = lane_runs(gate_lanes, engine.lanes), mixed_lanes
         self._accumulator_words = accumulator_words
         super().__init__(self._members())
@@ -132,7 +136,7 @@ class Lanes(Component):
         partial = ReadPort.Signature(shape=word(formats.memory_bits, lanes), addr_width=addr_width)
         return {
             "ops": In(stream.Signature(Op(self._accumulator_words, self._mixed_lanes))),
-            "entries": In(stream.Signature(Entry(formats.activation.bits))),
+            "entries": In(stream.Signature(Entry(formats.activation.bits, self._row))),
             "weights": In(stream.Signature(self._weights)),
             "weight_gradients": In(stream.Signature(self._weight_gradients)),
             "learning_rate": In(signed(formats.learning_rate.bits)),
@@ -166,12 +170,14 @@ class Lanes(Component):
         """Connect issue, multipliers, the modes behind them, and what they hand out."""
         m = Module()
         m.submodules.issue = issue = Issue(
-            engine=self._engine, accumulator_words=self._accumulator_words, mixed_lanes=self._mixed_lanes
+            engine=self._engine,
+            accumulator_words=self._accumulator_words,
+            mixed_lanes=self._mixed_lanes,
+            row=self._row,
         )
         connect(m, flipped(self.ops), issue.ops)
         connect(m, flipped(self.entries), issue.entries)
-        connect(m, flipped(self.weights), issue.weights)
-        connect(m, flipped(self.weight_gradients), issue.gradients)
+        self._take(m, issue)
         m.d.comb += self.issues.eq(issue.issues)
         products = self._multiply(m, issue, self._held_gradients(m, issue))
         self._accumulate(m, issue, products)
@@ -179,6 +185,15 @@ class Lanes(Component):
         makers = (self._reduce, self._write_weights, self._write_gradients)
         self._complete(m, issue, tuple(make(m, issue, word_3, products) for make in makers))
         return m
+
+    def _take(self, m: Module, issue: Issue) -> None:
+        """Give the issue the words."""
+        connect(m, flipped(self.weights), issue.weights)
+        connect(m, flipped(self.weight_gradients), issue.gradients)
+
+    def _returned(self, m: Module, values: Any, kind: str, cycles: int) -> Any:
+        """Return what goes back for `values`, of "weights" or "gradients", made `cycles` after their word's issue."""
+        return values
 
     _term_bits: int | None = None
     """Bits of what is added to M, if that is no product."""
@@ -304,7 +319,7 @@ class Lanes(Component):
             issue.weights_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_weights),
             queue.push.eq(word_4.work & (word_4.mode == Mode.UPDATE)),
-            queue.item.eq(update.result),
+            queue.item.eq(self._returned(m, update.result, "weights", 4)),
             queue.last.eq(word_4.op_ends),
         ]
         return queue
@@ -315,7 +330,7 @@ class Lanes(Component):
         m.submodules.new_gradients = queue = ReservedQueue(shape=self._weight_gradients, depth=3 + 2)
         connect(m, queue.o, flipped(self.new_weight_gradients))
         _give(m, products, outer.products)
-        clears = Signal()
+        clears, made = Signal(), Signal.like(outer.result)
         m.d.comb += [
             clears.eq(word_3.mode == Mode.UPDATE),
             outer.active.eq(word_3.work & (word_3.mode == Mode.OUTER)),
@@ -323,7 +338,8 @@ class Lanes(Component):
             issue.gradients_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_gradients),
             queue.push.eq((word_3.work & clears) | outer.active),
-            queue.item.eq(outer.result),  # zeros in `update`
+            made.eq(outer.result),  # zeros in `update`
+            queue.item.eq(self._returned(m, made, "gradients", 3)),
             queue.last.eq(word_3.op_ends),
         ]
         if self._keeps_velocity:
@@ -334,7 +350,7 @@ class Lanes(Component):
                 velocity.active.eq(word_3.work & clears),
             ]
             with m.If(clears):
-                m.d.comb += queue.item.eq(velocity.result)
+                m.d.comb += made.eq(velocity.result)
         return queue
 
     def _complete(self, m: Module, issue: Issue, queues: tuple[ReservedQueue, ...]) -> None:

@@ -22,6 +22,8 @@ class Entry(data.StructLayout):
     ----------
     value_bits
         Width of the value.
+    row
+        Shape of what is known of a compressed column (`rtl.lists.column_table`); None where columns are whole.
 
     Members
     -------
@@ -29,10 +31,13 @@ class Entry(data.StructLayout):
         The column.
     value : signed(value_bits)
         The value.
+    row : row
+        What is known of the column; present with a `row`.
     """
 
-    def __init__(self, value_bits: int) -> None:
-        super().__init__({"index": unsigned(INDEX_BITS), "value": signed(value_bits)})
+    def __init__(self, value_bits: int, row: data.Layout | None = None) -> None:
+        more = {} if row is None else {"row": row}
+        super().__init__({"index": unsigned(INDEX_BITS), "value": signed(value_bits), **more})
 
 
 def word(value_bits: int, lanes: int) -> data.ArrayLayout:

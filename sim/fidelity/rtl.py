@@ -12,7 +12,7 @@ from deltatrain.sim import programs
 from deltatrain.sim.gates import engines
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering import limits as lowering
-from deltatrain.workloads.plain_learning import dense_limits, learning_limits
+from deltatrain.workloads.plain_learning import learning_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
@@ -37,7 +37,7 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
     return [
         *([f"fidelity 'rtl' needs thresholds: workload.training.dense_epochs must be below {training.epochs}"] * dense),
         *lowering.limits(architecture, workload),
-        *dense_limits(workload, "fidelity 'rtl', whose gates have whole columns"),
+        *(gates.sparse_limits(architecture, off_chip) if workload.sparsity.density < 1 else []),
         *learning_limits(workload, "fidelity 'rtl'"),
         *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
         *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),

@@ -16,11 +16,12 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.plan import FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Write
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits
+from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
 from deltatrain.workloads.lowering.placement import Shape, memory_map
+from deltatrain.workloads.lowering.sparse_columns import number_bits
 from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS, steps_on_way
 
 __all__ = ["Layout"]
@@ -208,7 +209,16 @@ class Layout:
     def own_words(self, tensor: int) -> int:
         """Return the words of a matrix, or of what the array has that has most of its columns."""
         matrix = self._program.tensors[tensor]
+        if matrix.compressed is not None:
+            return int(matrix.compressed.words.sum())
         return of_first_columns(matrix.columns, self._arrays) * matrix.words
+
+    def first_row(self, tensor: int) -> int:
+        """Return the row of a matrix's first column in the table of compressed columns, which its W and dW share."""
+        wanted = self._program.tensors[tensor]
+        weights = [one for one in self._program.tensors if one.kind == "weights"]
+        places = [(one.stream, one.layer) for one in weights]
+        return sum(one.columns for one in weights[: places.index((wanted.stream, wanted.layer))])
 
     def _matrix_words(self, kind: TensorKind, behind: int | None = None) -> int:
         """Return the words of all local matrices of a kind, or of those before one."""
@@ -244,7 +254,20 @@ class Layout:
             **({"arrays": self._arrays, "sum_words": self._most_words()} if self._arrays > 1 else {}),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
             **self._cache_sizes(),
+            **self._table_sizes(),
         )
+
+    def _table_sizes(self) -> dict[str, int]:
+        """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""
+        tensors = self._program.tensors
+        weights = [number for number, one in enumerate(tensors) if one.kind == "weights" and one.compressed]
+        if not weights:
+            return {}
+        return {
+            "number_bits": max(number_bits(tensors[number].words) for number in weights),
+            "table_rows": sum(tensors[number].columns for number in weights),
+            "table_words": max(self.own_words(number) for number in weights),
+        }
 
     def _cache_sizes(self) -> dict[str, int]:
         """Return the sizes of a column cache, if there is one and any matrix is off-chip."""
@@ -292,7 +315,9 @@ class Layout:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    refuse(machine_limits(program.architecture, program.remote_bytes))
+    is_sparse = any(tensor.compressed for tensor in program.tensors)
+    of_columns = sparse_limits(program.architecture, program.remote_bytes) if is_sparse else []
+    refuse(machine_limits(program.architecture, program.remote_bytes) + of_columns)
 
 
 def _power_of_two(least: int) -> int:

@@ -31,6 +31,7 @@ def random_step(
     task: str = "classification",
     scale: float = 0.5,
     updates: bool = True,
+    density: float = 1.0,
 ) -> NumberedStep:
     """Return a step on random weights and inputs.
 
@@ -54,6 +55,8 @@ def random_step(
         Share of the range of their format that weights use; at 1 sums saturate.
     updates
         See `NumberedStep`.
+    density
+        Share of the weights that exist; below 1 columns are compressed.
     """
     rng, engine, arithmetic = np.random.default_rng(seed), architecture.engine, CELL_ARITHMETIC.load(cell)
     formats = engine.formats
@@ -67,6 +70,13 @@ def random_step(
         W_h = values(formats.weight, len(arithmetic.BLOCKS_H) * width, width + arithmetic.BIAS_H)
         layers.append(IntegerLayer(W_x, W_h))
     parameters = IntegerParameters(tuple(layers), values(formats.weight, classes, hidden[-1] + 1))
+    exist = None
+    if density < 1:
+        widths = [width for inputs, own in zip((features, *hidden), hidden, strict=False) for width in (inputs, own)]
+        pairs = zip(parameters.matrices(), (*widths, hidden[-1]), strict=True)
+        exist = tuple(rng.random((len(matrix), width)) < density for matrix, width in pairs)
+        for matrix, mask in zip(parameters.matrices(), exist, strict=True):
+            matrix[:, : mask.shape[1]] *= mask
     one = 1 << formats.activation.fraction_bits
     samples = tuple(
         np.where(rng.random((steps, features)) < 0.7, rng.integers(-one, one, (steps, features)), 0)
@@ -77,4 +87,4 @@ def random_step(
     labels = integer_labels(wanted, learned.wanted(readout), np.array(lengths), engine)
     network = IntegerNetwork(arithmetic, engine, (thresholds,) * len(hidden), readout, learned.MODE)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
-    return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)
+    return NumberedStep(architecture, network, parameters, samples, labels, rate, updates, exist=exist)

@@ -105,9 +105,10 @@ CASES = [
     ("occupancy above one", TINY + " --set workload.synthetic.occupancy_x=1.5", "synthetic.occupancy_x at most 1.5"),
     ("unknown precision", TINY + " --set workload.training.precision=half", "precision 'float32' 'half'"),
     (
-        "sparse weights as gates",
-        TINY + " --fidelity rtl --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
-        "sparsity.rule 'dense' 'static'",
+        "sparse weights off-chip as gates",
+        TINY + " --fidelity rtl --set machine.placement.weights=remote"
+        " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
+        "compressed placement.weights = 'local' 'remote'",
     ),
     (
         "sparse weights on several tiles",
