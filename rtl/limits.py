@@ -60,12 +60,9 @@ def sparse_limits(architecture: Architecture, off_chip: Collection[str]) -> list
         reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
     if architecture.tiles.count > 1:
         reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
-    return reasons + [
-        f"{why}placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {architecture.homes[use]!r} with {architecture.local.bytes}"
-        for use in ("weights", "gradients")
-        if use in off_chip
-    ]
+    if architecture.cache is not None and {"weights", "gradients"}.intersection(off_chip):
+        reasons.append(f"{why}no column cache: cache must be left out, or weights and gradients be local (placement)")
+    return reasons
 
 
 def program_limits(architecture: Architecture) -> list[str]:

@@ -305,7 +305,9 @@ class Tile(Component):
             write.addr.eq(written.payload.address),
             write.data.eq(written.payload.row),
         ]
-        connect(m, table.read_port(), self._engine.table)
+        for unit in (self._engine, self._fetch):
+            if unit is not None:
+                connect(m, table.read_port(), unit.table)
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
         """Write what is loaded into the memory of x."""

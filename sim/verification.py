@@ -147,13 +147,13 @@ def verify(
 def _compared(cell: str, steps: Sequence[NumberedStep], engine: Engine, waveform: Path | None) -> Iterator[Verified]:
     """Run the steps on the same gates, and yield the counts so far after each. The first difference ends it.
 
-    Those of compressed columns are others than those of whole ones.
+    Those of compressed columns are others than those of whole ones, and so are those of other numbers off-chip.
     """
-    alike = [[step for step in steps if (step.exist is None) == whole] for whole in (True, False)]
-    tiles = [_tile(of_kind) if of_kind else None for of_kind in alike]
+    kinds = [_number_bits(step) for step in steps]
+    tiles = {kind: _tile([step for step, own in zip(steps, kinds, strict=True) if own == kind]) for kind in set(kinds)}
     found = Verified(cell, 0, 0, 0, 0, None)
-    for step in steps:
-        found = _with_case(found, step, _run(StepOnGates(step, tiles[step.exist is not None]), engine, None))
+    for step, kind in zip(steps, kinds, strict=True):
+        found = _with_case(found, step, _run(StepOnGates(step, tiles[kind]), engine, None))
         if found.mismatch is not None:
             if waveform is not None:
                 _run(StepOnGates(step), AmaranthSimulation, waveform)
@@ -161,6 +161,14 @@ def _compared(cell: str, steps: Sequence[NumberedStep], engine: Engine, waveform
             yield found
             return
         yield found
+
+
+def _number_bits(step: NumberedStep) -> int:
+    """Return the bits of the numbers of compressed columns, as far as the gates must have as many; 0 without."""
+    if step.exist is None:
+        return 0
+    is_remote = any(tensor.remote for tensor in step.program.tensors)
+    return Layout(step.program, step.shape, step.network.readout).sizes.number_bits if is_remote else 1
 
 
 def _tile(steps: Sequence[NumberedStep]) -> Tile | TileArray:

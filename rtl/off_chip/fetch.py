@@ -90,13 +90,16 @@ class Fetch(Component):
         Whether W, dW live off-chip. The port of one that does not is absent.
     tiles
         Tiles that have a part of each column: a word has P values of each.
+    number_bits, row
+        Where columns are compressed: bits of an entry's number (`rtl.lanes.sparse`), and what names a column
+        (`rtl.lists.column_table`). In memory numbers lie behind the values of their word.
 
     Attributes
     ----------
     ops : In(stream.Signature(ColumnsOp()))
         What to fetch, one op after the other.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
-        The columns of each.
+        The columns of each, or their rows where they are compressed.
     may_begin : In(1)
         Whether the first request of the next op may be made, because its list is done, and so are the ops that wrote
         the matrices that it reads. Stays high until `begins`.
@@ -111,7 +114,17 @@ class Fetch(Component):
         Those of the two ports that are there, by name.
     """
 
-    def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool, tiles: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        buffer_bytes: int,
+        weights: bool,
+        gradients: bool,
+        tiles: int = 1,
+        number_bits: int = 0,
+        row: data.Layout | None = None,
+    ) -> None:
         formats, lanes = engine.formats, engine.lanes * tiles
         kinds = {
             "weights": (Matrix.WEIGHTS, formats.weight),
@@ -120,21 +133,26 @@ class Fetch(Component):
         self._kinds = {name: kinds[name] for name, fetched in zip(kinds, (weights, gradients), strict=True) if fetched}
         if not self._kinds:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
-        self._value_bytes = {name: number.bytes for name, (_, number) in self._kinds.items()}
-        check_at_least("buffer_bytes", buffer_bytes, 2 * lanes * sum(self._value_bytes.values()))
-        # Room is counted in bytes of each lane, as all segments are whole words.
-        self._lanes, self._lane_bytes = lanes, buffer_bytes // lanes
-        self._depth = {name: self._lane_bytes // size for name, size in self._value_bytes.items()}
+        # Room is counted in bytes of each lane, as all segments are whole words, but for words that have numbers, too.
+        self._lanes, self._row, self._unit_bytes = lanes, row, lanes if row is None else 1
+        number_bytes = -(-lanes * number_bits // 8)
+        self._word_units = {
+            name: (number.bytes * lanes + number_bytes) // self._unit_bytes for name, (_, number) in self._kinds.items()
+        }
+        check_at_least("buffer_bytes", buffer_bytes, 2 * self._unit_bytes * sum(self._word_units.values()))
+        self._room = buffer_bytes // self._unit_bytes
+        self._depth = {name: self._room // size for name, size in self._word_units.items()}
+        self._words = {name: word(number.bits + number_bits, lanes) for name, (_, number) in self._kinds.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
         ports = {
             "ops": In(stream.Signature(ColumnsOp())),
-            "columns": In(stream.Signature(unsigned(INDEX_BITS))),
+            "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
         }
-        for name, (_, number) in self._kinds.items():
-            ports[name] = Out(FetchedMatrix(word(number.bits, lanes), self._depth[name]))
+        for name, shape in self._words.items():
+            ports[name] = Out(FetchedMatrix(shape, self._depth[name]))
         super().__init__(ports)
         self.matrices: dict[str, Any] = {"weights": self.weights} if weights else {}
         self.matrices |= {"gradients": self.gradients} if gradients else {}
@@ -142,14 +160,14 @@ class Fetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter()
+        m.submodules.splitter = splitter = SegmentSplitter(row=self._row)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         m.submodules.segments = segments = StallBuffer(shape=splitter.segments.payload.shape())
         connect(m, splitter.segments, segments.i)
         most = max(self._depth.values())
         m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most), depth=most)
-        free, wanted, returned = (Signal(range(self._lane_bytes + 1), name=n) for n in ("free", "wanted", "returned"))
+        free, wanted, returned = (Signal(range(self._room + 1), name=n) for n in ("free", "wanted", "returned"))
         self._ask(m, segments.o, in_flight, free, wanted)
         last_taken = self._follow(m, in_flight, self._buffer(m), returned)
         self._post(m, segments.o, in_flight, last_taken)
@@ -161,8 +179,8 @@ class Fetch(Component):
         segment, request = segments.payload, self.requests.payload
         second, now, passes = Signal(), Signal(), Signal()
         weights, addresses = Signal(), {}
-        for name, size in self._value_bytes.items():
-            addresses[name] = segment[f"{name}_address"] + segment.first_word * (size * self._lanes)
+        for name, size in self._word_units.items():
+            addresses[name] = segment[f"{name}_address"] + segment.first_word * (size * self._unit_bytes)
         m.d.comb += [
             now.eq(segments.valid & ~second & (self.may_begin | ~segment.begins)),
             passes.eq(now & segment.empty),
@@ -185,8 +203,7 @@ class Fetch(Component):
     def _buffer(self, m: Module) -> dict[str, Signal]:
         """Buffer the words of each kind; return for each whether the lanes take one."""
         taken = {}
-        for name, (_, number) in self._kinds.items():
-            shape = word(number.bits, self._lanes)
+        for name, shape in self._words.items():
             m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
             matrix = self.matrices[name]
             connect(m, flipped(matrix.words), queue.i)
@@ -225,15 +242,15 @@ class Fetch(Component):
             ]
 
     def _hold(self, m: Module, in_flight: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
-        """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
-        before = Signal.like(free, init=self._lane_bytes)
-        written = [self.matrices[name].written * size for name, size in self._value_bytes.items()]
+        """Drive `free`, the room that no segment holds, that which is given back in this cycle included."""
+        before = Signal.like(free, init=self._room)
+        written = [self.matrices[name].written * size for name, size in self._word_units.items()]
         m.d.comb += free.eq(sum(written, start=before))
         m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
 
     def _held_by(self, segment: data.View) -> Value:
-        """Return the bytes of each lane that `segment` holds."""
-        sizes = [Mux(segment[name], segment.words * size, 0) for name, size in self._value_bytes.items()]
+        """Return the room that `segment` holds."""
+        sizes = [Mux(segment[name], segment.words * size, 0) for name, size in self._word_units.items()]
         return sum(sizes[1:], start=sizes[0])
 
 

@@ -47,11 +47,13 @@ class Images:
     def remote(self, matrices: Mapping[str, Integers]) -> bytearray:
         """Return off-chip memory, as far as it is used, with `matrices` and the input vectors in it."""
         program, formats = self._step.program, self._formats
-        image = bytearray(sum(program.remote_bytes.values()))
+        image = bytearray(sum(program.remote_bytes.values()) + sum(map(_left_over, self._tensors)))
         for tensor in self._tensors:
             if tensor.remote:
                 words = np.moveaxis(self.words(matrices[tensor.name], tensor), 0, 1)  # of the tiles side by side
                 data = to_bytes(words, self.number(tensor))
+                if tensor.compressed is not None:
+                    data = self._with_numbers(data, tensor)
                 image[tensor.address : tensor.address + len(data)] = data
         loads = (op["request"]["address"] for op in self._commands.loads_of_vectors)
         vectors = (vector for sample in self._step.samples for vector in sample)
@@ -120,6 +122,14 @@ class Images:
         signed = np.where(numbers >> (width - 1), numbers - (1 << width), numbers)
         return signed << bits | values
 
+    def _with_numbers(self, data: bytes, tensor: Tensor) -> bytes:
+        """Return the bytes of the words of compressed columns, with the numbers of each word behind its values."""
+        width = self._layout.sizes.number_bits
+        numbers = self.places(tensor).numbers((1 << width) - 1)
+        bits = numbers[:, :, None] >> np.arange(width) & 1
+        packed = np.packbits(bits.reshape(len(numbers), -1).astype(np.uint8), axis=1, bitorder="little")
+        return np.hstack([np.frombuffer(data, np.uint8).reshape(len(numbers), -1), packed]).tobytes()
+
     def column_rows(self) -> list[dict[str, int]]:
         """Return the rows of the table of compressed columns, those of W one matrix after the other."""
         weights = (tensor for tensor in self._tensors if tensor.kind == "weights")
@@ -138,6 +148,13 @@ class Images:
         if tensor.stream == "readout":
             return self._step.shape.classes
         return self.blocks(tensor) * self._step.shape.hidden[tensor.layer]
+
+
+def _left_over(tensor: Tensor) -> int:
+    """Return the bytes off-chip that compressed columns leave of the place of whole ones, behind them."""
+    if not tensor.remote or tensor.compressed is None:
+        return 0
+    return tensor.columns * tensor.words * (tensor.word_bytes - tensor.compressed.number_bytes) - tensor.bytes
 
 
 def to_bytes(values: Integers, number: NumberFormat) -> bytes:

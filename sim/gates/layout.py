@@ -51,7 +51,7 @@ class Layout:
     Raises
     ------
     ConfigError
-        If the gates cannot be laid out for the machine, or have another column cache.
+        If the gates cannot be laid out for the machine, or have another column cache, or other words off-chip.
     """
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
@@ -74,6 +74,12 @@ class Layout:
         self.tape_is_remote = bool(ops.is_mode("store").any())
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
+        remote = any(one.remote and one.compressed for one in program.tensors)
+        if remote and self.sizes.number_bits != needed.number_bits:
+            raise ConfigError(
+                f"hidden must be such that numbers of compressed columns have {self.sizes.number_bits} bits, for which "
+                f"the tile is drawn, not {needed.number_bits}"
+            )
         if self.sizes.cache_sets != needed.cache_sets:
             raise ConfigError(
                 f"cache.bytes must be a number: the tile is drawn for a cache of {self.sizes.cache_sets} sets, and "

@@ -94,7 +94,7 @@ class StepOnGates:
         self._fill_local(simulation)
         origin = self._start(simulation)
         clock = Clock(simulation.cycle - origin)
-        host = RemoteHost(self._step.architecture, image, clock)
+        host = RemoteHost(self._step.architecture, image, clock, self.layout.sizes.number_bits)
         tile = TileProcess(clock, simulation, host, self.stops, origin, self.layout.tape_is_remote)
         clock.process(tile.run(self._progress(simulation, on_progress)))
         clock.run()
@@ -209,8 +209,10 @@ class StepOnGates:
             number = self._images.number(tensor)
             words = self.layout.own_words(index)
             if tensor.remote:
-                data = image[tensor.address : tensor.address + tensor.bytes]
-                of_words = from_bytes(data, number).reshape(words, -1, lanes)
+                data = np.frombuffer(image[tensor.address : tensor.address + tensor.bytes], np.uint8)
+                of_values = tensor.word_bytes - (tensor.compressed.number_bytes if tensor.compressed else 0)
+                values_alone = data.reshape(words, -1)[:, :of_values].tobytes()
+                of_words = from_bytes(values_alone, number).reshape(words, -1, lanes)
                 values = np.moveaxis(of_words, 1, 0)
             else:
                 ports = self._local(tensor.kind)

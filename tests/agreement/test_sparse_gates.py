@@ -24,6 +24,9 @@ TWO_LANES = {
     **{"engine.lanes": 2, "engine.encoder_elements": 2, "engine.elementwise_lanes": 2},
     "dma.bytes_per_cycle": 4,
 }
+OFF_CHIP = {"placement.weights": "remote", "placement.gradients": "remote", "dma.bytes_per_cycle": 5}
+NARROW = {"engine.formats.weight": {"bits": 7, "fraction_bits": 6}, "engine.formats.weight_gradient_bits": 35}
+APART = {"placement.weights": "local", "placement.gradients": "remote", "placement.tape": "remote"}
 SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
 
 
@@ -33,6 +36,7 @@ SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
         ("rnn", TWO_LANES, (7,), 0.2, True),
         ("gru", {"placement.tape": "remote"}, (5,), 0.3, False),  # both parts of a column are in one word
         ("lstm", {}, (5, 3), 0.4, False),
+        ("rnn", {**OFF_CHIP, **NARROW}, (9,), 0.2, True),
     ],
 )
 def test_gates_train_the_weights_that_exist(cell, machine, widths, density, has_empty):
@@ -46,10 +50,11 @@ def test_gates_train_the_weights_that_exist(cell, machine, widths, density, has_
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("machine", [{}, OFF_CHIP, APART], ids=["local", "off-chip", "apart"])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_gates_train_larger_matrices_and_keep_their_velocity(cell, seed):
+def test_gates_train_larger_matrices_and_keep_their_velocity(cell, machine, seed):
     step = random_step(
-        Architecture.named("tiny"),
+        Architecture.named("tiny", machine),
         cell,
         seed=seed,
         features=6,

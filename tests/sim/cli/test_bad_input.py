@@ -105,10 +105,10 @@ CASES = [
     ("occupancy above one", TINY + " --set workload.synthetic.occupancy_x=1.5", "synthetic.occupancy_x at most 1.5"),
     ("unknown precision", TINY + " --set workload.training.precision=half", "precision 'float32' 'half'"),
     (
-        "sparse weights off-chip as gates",
-        TINY + " --fidelity rtl --set machine.placement.weights=remote"
+        "sparse weights of several arrays as gates",
+        TINY + " --fidelity rtl --set machine.engine.arrays=2"
         " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
-        "compressed placement.weights = 'local' 'remote'",
+        "compressed engine.arrays = 1 2",
     ),
     (
         "sparse weights on several tiles",
