@@ -39,6 +39,10 @@ class CellArithmetic(Protocol):
         (``c_before`` of ``c``), is not written a second time: it stays where the state is kept.
     WIDE
         Those vectors of ``STATE`` and ``TAPE`` that are in ``formats.state``; the others are in ``formats.gate``.
+    SQUASHED
+        Those of ``TAPE`` that are a "sigmoid" or a "tanh", by name: a tape may keep codes of them (`accel.tape_words`).
+    SQUARED
+        Those of them of which the backward pass needs the square only.
     CARRIES
         Whether the backward pass carries a gradient to the step before beside g(M).
     LOOKUPS, FORWARD_MULTIPLIES, BACKWARD_MULTIPLIES
@@ -57,6 +61,8 @@ class CellArithmetic(Protocol):
     STATE: tuple[str, ...]
     TAPE: tuple[str, ...]
     WIDE: tuple[str, ...]
+    SQUASHED: dict[str, str]
+    SQUARED: tuple[str, ...]
     CARRIES: bool
     LOOKUPS: int
     FORWARD_MULTIPLIES: int

@@ -68,7 +68,7 @@ class Ops:
         Ops whose results the op needs, filled up with NO_OP; D is `MOST_DEPENDENCIES` or more.
     list_from
         The op after which this op's list of columns is known, so that it may be fetched; NO_OP if it is known from the
-        start.
+        start. Of a `copy` that restores a state the op that left it where it is kept.
     """
 
     mode: NDArray[np.int8]

@@ -16,6 +16,9 @@ __all__ = ["array_update_limits", "limits", "machine_limits", "program_limits", 
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
+_KEEPS_LOCALLY = ("segment", "revolve")
+"""Checkpoint policies that run steps again and move nothing off-chip."""
+
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
 
@@ -60,19 +63,29 @@ def sparse_limits(architecture: Architecture, off_chip: Collection[str]) -> list
         reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
     if architecture.tiles.count > 1:
         reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
+    if architecture.checkpoint.runs_again:
+        reasons.append(f"{why}a checkpoint.policy that runs no step again, not {architecture.checkpoint.policy!r}")
     if architecture.cache is not None and {"weights", "gradients"}.intersection(off_chip):
         reasons.append(f"{why}no column cache: cache must be left out, or weights and gradients be local (placement)")
     return reasons
 
 
 def program_limits(architecture: Architecture) -> list[str]:
-    """Return why the gates cannot run the machine's programs. Gates run no step again."""
-    wanted, reasons = architecture.checkpoint, []
-    if wanted.runs_again or not wanted.overlap:
+    """Return why the gates cannot run the machine's programs, by what its checkpoint policy keeps and moves."""
+    policy, reasons = architecture.checkpoint.policy, []
+    if not architecture.checkpoint.runs_again:
+        return []
+    if policy not in _KEEPS_LOCALLY:
         reasons.append(
-            "the gates keep every tape, beside other work: checkpoint.policy must be 'store_all' or 'tape_to_dram' "
-            f"and checkpoint.overlap true, not {wanted.policy!r} and {str(wanted.overlap).lower()}"
+            "the gates run steps again from states in local memory: checkpoint.policy must be "
+            f"{', '.join(map(repr, (*_KEEPS_LOCALLY, 'store_all')))} or 'tape_to_dram', not {policy!r}"
         )
+    for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
+        if count > 1:
+            reasons.append(
+                f"the gates of one array, in one tile, run steps again: {name} must be 1, not {count}, or "
+                "checkpoint.policy 'store_all'"
+            )
     return reasons
 
 

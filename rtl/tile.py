@@ -290,6 +290,10 @@ class Tile(Component):
         for vectors in of_arrays(self._engine.vectors):
             connect(m, h.read_port(), vectors)
         connect(m, self._engine.shared, self._elementwise.shared)
+        if self.sizes.keeps_states:
+            connect(m, h.read_port(), self._elementwise.h)
+            connect(m, self._encoder.held, self._elementwise.held)
+            connect(m, self._encoder.new_held, self._elementwise.new_held)
         if self.sizes.number_bits:
             self._keep_table(m)
 

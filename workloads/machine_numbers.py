@@ -50,6 +50,4 @@ def limits(workload: Workload) -> list[str]:
         reasons.append(f"training.rule must be {BPTT!r} for {_WHAT}, not {training.rule!r}")
     if training.dropout:
         reasons.append(f"training.dropout must be 0 for {_WHAT}, which hides nothing, not {training.dropout}")
-    if workload.few_bit is not None:
-        reasons.append(f"few_bit must be left out for {_WHAT}, whose tape holds values")
     return reasons

@@ -30,6 +30,7 @@ from deltatrain.accel.errors import HostError, unknown_name
 from deltatrain.accel.family import ModuleFamily
 from deltatrain.accel.files import read_bytes
 from deltatrain.accel.machine_optimiser import PLAIN, MachineOptimiser, is_plain
+from deltatrain.accel.value_code import MOST_BITS
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
@@ -356,10 +357,11 @@ class FewBit(Description):
     Attributes
     ----------
     bits
-        Of a code that tells the derivative; gated cells need one more for the side of zero.
+        Of a code that tells the derivative; gated cells need one more for the side of zero. Up to 4 the pieces are the
+        best ones, with more they are equal (`accel.value_code`).
     """
 
-    bits: Annotated[int, Field(ge=1, le=4, strict=True)]
+    bits: Annotated[int, Field(ge=1, le=MOST_BITS, strict=True)]
 
 
 def member(family: ModuleFamily[Any], what: str, name: str) -> str:

@@ -6,6 +6,7 @@ from deltatrain.accel.cell_arithmetic import CellArithmetic, bytes_of
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import cell_forward
 from deltatrain.accel.number import Integers
+from deltatrain.accel.tape_words import coded_values, value_bytes
 
 UNIT = "elementwise"
 WRITES_BACK = False
@@ -17,15 +18,19 @@ def neuron_slots(arithmetic: CellArithmetic) -> int:
     return -(-arithmetic.BACKWARD_MULTIPLIES // cell_forward.PORTS)
 
 
-def neuron_bytes(arithmetic: CellArithmetic, formats: Formats) -> cell_forward.NeuronBytes:
+def neuron_bytes(
+    arithmetic: CellArithmetic, formats: Formats, code_bits: int | None = None
+) -> cell_forward.NeuronBytes:
     """Return what a neuron reads, the tape, g(h) and g(M) of the step after, and what it writes: g(M).
 
     g(h) comes in two parts where there is a recurrent matrix: from above, and from the step after. A cell that carries
-    a gradient reads and writes that too.
+    a gradient reads and writes that too. For each code on the tape the value's part of a word is read that holds it.
     """
     gradients = arithmetic.ACCUMULATORS + arithmetic.CARRIES
     parts = 1 + bool(arithmetic.BLOCKS_H)
-    tape, gradient = bytes_of(arithmetic, arithmetic.TAPE, formats), formats.gradient.bytes
+    coded, gradient = coded_values(arithmetic, code_bits), formats.gradient.bytes
+    tape = bytes_of(arithmetic, (name for name in arithmetic.TAPE if name not in coded), formats)
+    tape += len(coded) * value_bytes(formats)
     return cell_forward.NeuronBytes(tape + (parts + gradients) * gradient, gradients * gradient)
 
 

@@ -11,6 +11,7 @@ from deltatrain.accel.cell_arithmetic import CellArithmetic, bytes_of, new_on_ta
 from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import Integers
+from deltatrain.accel.tape_words import coded_values
 from deltatrain.accel.tiles import ONE_TILE, Tiles
 from deltatrain.accel.work import Counts, Work
 
@@ -79,10 +80,13 @@ class NeuronBytes(NamedTuple):
     written: int
 
 
-def neuron_bytes(arithmetic: CellArithmetic, formats: Formats) -> NeuronBytes:
-    """Return what a neuron reads, M and its state, and what it writes: the tape, its new state and h."""
-    state = bytes_of(arithmetic, arithmetic.STATE, formats)
-    tape = bytes_of(arithmetic, new_on_tape(arithmetic), formats)
+def neuron_bytes(arithmetic: CellArithmetic, formats: Formats, code_bits: int | None = None) -> NeuronBytes:
+    """Return what a neuron reads, M and its state, and what it writes: the tape, its new state and h.
+
+    Codes on the tape are not among it, as several of them are written at once (`accel.tape_words`).
+    """
+    state, coded = bytes_of(arithmetic, arithmetic.STATE, formats), coded_values(arithmetic, code_bits)
+    tape = bytes_of(arithmetic, (name for name in new_on_tape(arithmetic) if name not in coded), formats)
     return NeuronBytes(arithmetic.ACCUMULATORS * formats.memory.bytes + state, tape + state + formats.activation.bytes)
 
 

@@ -19,6 +19,9 @@ def core_limits(architecture: Architecture, update: str = "update") -> list[str]
         reasons.append(f"a core has one array: engine.arrays must be 1, not {architecture.engine.arrays}")
     if (in_flight := architecture.dma.in_flight) > 1:
         reasons.append(f"a core has one load, and one store, on its way: dma.in_flight must be 1, not {in_flight}")
+    if architecture.checkpoint.runs_again:
+        policy = architecture.checkpoint.policy
+        reasons.append(f"a core runs each step once: checkpoint.policy must be 'store_all' or left out, not {policy!r}")
     if update != "update":
         reasons.append("a core has registers for plain gradient descent: training.machine_optimiser must be left out")
     width, word_bytes = architecture.dma.bytes_per_cycle, found[Kind.INPUTS].bytes

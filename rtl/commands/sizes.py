@@ -14,6 +14,7 @@ __all__ = ["TileSizes"]
 _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
 _OF_ARRAYS = ("arrays", "sum_words")
 _OF_SPARSE = ("number_bits", "table_rows", "table_words")
+_OF_STATES = ("kept_words", "kept_values")
 
 
 class TileSizes(NamedTuple):
@@ -65,6 +66,11 @@ class TileSizes(NamedTuple):
     number_bits, table_rows, table_words
         Where columns are compressed: bits that tell to which word an entry belongs, columns of all matrices, and words
         of the largest matrix (`rtl.lists.column_table`); 0 where columns are whole.
+    code_bits
+        Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
+    kept_words, kept_values
+        Words of M, and of all other vectors, of the states that are kept to run steps again from; 0 where none is run
+        again. Lists are then at places that commands name, and not in a ring.
     """
 
     accumulator_words: int
@@ -99,10 +105,14 @@ class TileSizes(NamedTuple):
     number_bits: int = 0
     table_rows: int = 0
     table_words: int = 0
+    code_bits: int = 0
+    kept_words: int = 0
+    kept_values: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache, of several arrays, of a table only if there are any."""
+        """Return all sizes as text; those of a cache, arrays, a table, codes and kept states only if there are any."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
+        absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += () if self.number_bits else _OF_SPARSE
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
@@ -146,6 +156,11 @@ class TileSizes(NamedTuple):
     def all_input_words(self) -> int:
         """Words of all tiles' memories of x."""
         return self.input_words * self.tiles
+
+    @property
+    def keeps_states(self) -> bool:
+        """Whether steps may be run again, from states that are kept."""
+        return self.kept_words > 0
 
     @property
     def tape_is_remote(self) -> bool:

@@ -52,6 +52,8 @@ class BlockPorts:
         Runs of lanes, see `rtl.parts.lane_runs`.
     beats, lines
         Which chunk is in which cycle, and what is known of it.
+    has_third_bank
+        Whether M may be in a third bank, which the highest bit of its address is for (`rtl.lanes.banks`).
     """
 
     def __init__(
@@ -62,7 +64,10 @@ class BlockPorts:
         runs: list[range],
         beats: Sequence[Sequence[Signal]],
         lines: ChunkLines,
+        *,
+        has_third_bank: bool = False,
     ) -> None:
+        self._has_third_bank = has_third_bank
         self._m, self._plan, self._arithmetic, self._runs = m, plan, arithmetic, runs
         self._beats, self._lines, self._lanes = beats, lines, runs[-1].stop
         self._turns = len(runs) > 1
@@ -93,7 +98,9 @@ class BlockPorts:
         """Address the runs; return whether they are used, the lane of the first row, the neurons of a last chunk."""
         m, at = self._m, addresses(port)
         asked: Value | int = 0
-        place, bank = Signal(len(at[0]) - 1, name=f"{name}_place"), Signal(name=f"{name}_bank")
+        third = name == "memory" and self._has_third_bank
+        place, bank = Signal(len(at[0]) - 1 - third, name=f"{name}_place"), Signal(name=f"{name}_bank")
+        restored = Signal(name=f"{name}_restored")
         lane, neurons = (Signal(range(self._lanes), name=f"{name}_{of}") for of in ("lane", "neurons"))
         for program in (FORWARD, BACKWARD):
             for step in self._plan.steps(program, part):
@@ -107,13 +114,17 @@ class BlockPorts:
                     bank.eq(banks[part_of(self._arithmetic, name, step.word)]),
                     lane.eq(begins),
                 ]
+                if third:
+                    of_parts = self._lines.at("restored", step.cycle, program)
+                    chosen.append(restored.eq(of_parts[part_of(self._arithmetic, name, step.word)]))
                 if self._turns:
                     chosen.append(neurons.eq(self._lines.at("neurons", step.cycle, program)))
                 with m.If(beat):
                     m.d.comb += chosen
+        highest = [restored] if third else []
         behind = (place + 1)[: len(place)]
         for run, address in zip(self._runs, at, strict=True):
-            m.d.comb += address.eq(Cat(bank, Mux(lane > run.start, behind, place) if self._turns else place))
+            m.d.comb += address.eq(Cat(bank, Mux(lane > run.start, behind, place) if self._turns else place, *highest))
         return Value.cast(asked), lane, neurons
 
     def _block(self, block: int, cycle: int, program: int) -> tuple[Value, Value]:

@@ -12,6 +12,7 @@ from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import SOON_CYCLES, cell_forward
 from deltatrain.rtl.elementwise.block_ports import BANK_OF, BlockPorts, part_of
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
+from deltatrain.rtl.elementwise.coded_tape import CodedTape
 from deltatrain.rtl.elementwise.loss import Loss
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
 from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
@@ -40,6 +41,9 @@ _BASES = {
     "new_gradient": "gradient",
 }
 """Member of the op that says where a vector begins, by the port to its memory."""
+
+_TAPE = ("tape", "new_tape")
+"""The ports to the tape, on which codes may lie."""
 
 _BLANK = {"memory": "blank", "state": "begins", "carry": "ends", "gradient": "ends"}
 """Member of the op that says whether what a port reads counts as zero; of M, for each of its parts."""
@@ -71,13 +75,17 @@ class ElementwiseCore(Component):
         Most numbers that a squared loss may be told, 0 where the loss is of classes.
     is_part
         Whether logits come from all of several tiles.
-    gate_lanes
+    gate_lanes, code_bits
         As of `rtl.commands.sizes.TileSizes`.
+    copies
+        Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's.
 
     Members
     -------
     ops : In(stream.Signature(CoreOp))
         The ops.
+    copied : In(1)
+        The last cycle of a copy; present if `copies`.
     soon : Out(1)
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
@@ -120,11 +128,15 @@ class ElementwiseCore(Component):
         wanted: int = 0,
         is_part: bool = False,
         gate_lanes: int = 0,
+        code_bits: int = 0,
+        copies: bool = False,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
+        self._copies = copies
         self._engine, self._is_part, self._runs = engine, is_part, lane_runs(gate_lanes, engine.lanes)
         self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
+        self._coded = CodedTape(self._plan, self._arithmetic, code_bits) if code_bits else None
         self._op = CoreOp(
             accumulator_words=accumulator_words,
             vector_words=vector_words,
@@ -135,6 +147,7 @@ class ElementwiseCore(Component):
             number_bits=engine.formats.memory.bits,
             later_blocks=self._arithmetic.ACCUMULATORS - 1 if gate_lanes else 0,
             lanes=engine.lanes,
+            copies=copies,
         )
         self._loss = (
             SquaredLoss(engine=engine, op=self._op)
@@ -149,7 +162,14 @@ class ElementwiseCore(Component):
         if is_part:
             ports["logits"] = self._loss.signature.members["memory"]
         super().__init__(
-            {"ops": In(stream.Signature(self._op)), "soon": Out(1), "done": Out(1), **ports, "result": result}
+            {
+                "ops": In(stream.Signature(self._op)),
+                **({"copied": In(1)} if copies else {}),
+                "soon": Out(1),
+                "done": Out(1),
+                **ports,
+                "result": result,
+            }
         )
         # Which ports there are, the timetables of the cell say.
         self._port_of = {name: getattr(self, name) for name in ports}
@@ -157,9 +177,12 @@ class ElementwiseCore(Component):
     def _signature(self, kind: type[ReadPort] | type[WritePort], direction: str, name: str) -> Signature:
         base = _BASES[GRADIENTS_OF_H[0] if name == "g_h" else name]
         bits = self._engine.formats.memory.bits if name == "memory" else port_bits(self._plan, direction, name)
+        if self._coded is not None and name in _TAPE:
+            bits = self._coded.bits(bits)
         if name in BANK_OF:
             signature = read_signature if direction == "read" else write_signature
-            return signature(bits, self._runs, 1 + self._op[base].width)
+            third = self._copies and name == "memory"
+            return signature(bits, self._runs, 1 + self._op[base].width + third)
         return kind.Signature(addr_width=self._op[base].width, shape=word(bits, self._engine.elementwise_lanes))
 
     def elaborate(self, platform: object) -> Module:
@@ -182,7 +205,8 @@ class ElementwiseCore(Component):
         """Describe the op in front; return for each program whether a chunk of it begins in this cycle."""
         op, valid = self.ops.payload, self.ops.valid
         slot, chunk = Signal(range(max(self._plan.slots))), Signal.like(op.count)
-        tape_words = len({step.word for step in self._plan.programs[FORWARD].of_kind(Write) if step.port == "new_tape"})
+        writes = self._plan.steps(FORWARD, ("write", "new_tape"))
+        tape_words = len(writes) if self._coded is None else self._coded.words.whole
         self._chunk, self._tape_offset = chunk, Signal.like(op.tape)
         last_slot = Signal()
         begins = []
@@ -194,6 +218,7 @@ class ElementwiseCore(Component):
                 m.d.sync += slot.eq(Mux(last_slot, 0, slot + 1))
             begins.append(begin)
         ends = last_slot & (chunk == op.count - 1)
+        self._code_places = self._coded.places(m, op, chunk, last_slot, ends) if self._coded is not None else {}
         with m.If(last_slot):
             m.d.sync += [
                 chunk.eq(Mux(ends, 0, chunk + 1)),
@@ -203,7 +228,7 @@ class ElementwiseCore(Component):
         m.d.comb += [
             self._loss.valid.eq(valid & (op.mode == ElementwiseMode.LOSS)),
             self._loss.op.eq(op),
-            ended.eq(ends | self._loss.ends),
+            ended.eq(ends | self._loss.ends | (self.copied if self._copies else 0)),
             self.ops.ready.eq(ended),
             self.soon.eq(delayed(m, ended, 1 + cell_forward.drain_cycles(self._engine) - SOON_CYCLES)),
             self.done.eq(delayed(m, self.soon, SOON_CYCLES)),
@@ -236,12 +261,15 @@ class ElementwiseCore(Component):
     def _ports(self, m: Module, beats: list[list[Signal]], codes: Signal, lanes: list[NeuronLane]) -> None:
         """Connect the lanes' values, and address what they read and write."""
         lines = ChunkLines(m, self._chunk_places(), beats, self._plan.slots)
-        blocks = BlockPorts(m, self._plan, self._arithmetic, self._runs, beats, lines)
+        cells = self._plan, self._arithmetic
+        blocks = BlockPorts(m, *cells, self._runs, beats, lines, has_third_bank=self._copies)
         for name in self._plan.ports("read"):
             blank = self._blank(lines, beats, name)
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
                 port = self._port_of[member]
-                if name in BANK_OF:
+                if self._coded is not None and name in _TAPE:
+                    answers = self._coded.read(m, port, port_bits(self._plan, "read", name), beats, lines)
+                elif name in BANK_OF:
                     answers = blocks.read(name, port, codes[f"take_{name}"], blank)
                 else:
                     self._access(m, lines, beats, ("read", name), member)
@@ -249,7 +277,9 @@ class ElementwiseCore(Component):
                 m.d.comb += [lane.read[member].eq(answer) for lane, answer in zip(lanes, answers, strict=True)]
         for name in self._plan.ports("write"):
             values = [lane.write[name] for lane in lanes]
-            if name in BANK_OF:
+            if self._coded is not None and name in _TAPE:
+                self._coded.write(m, self._port_of[name], values, beats, lines)
+            elif name in BANK_OF:
                 blocks.write(name, self._port_of[name], values)
             else:
                 self._access(m, lines, beats, ("write", name), name)
@@ -267,7 +297,9 @@ class ElementwiseCore(Component):
             for block, (word_of, lane) in enumerate(zip(op.block_words, op.block_lanes, strict=True), 1):
                 places |= {f"word_{block}": word_of, f"lane_{block}": lane}
             places["neurons"] = Mux(self._chunk == op.count - 1, op.last_neurons, 0)
-        return places | {name: op[name] for name in ("count", *BANK_OF.values(), *_BLANK.values())}
+        places |= self._code_places
+        third = ("restored",) if self._copies else ()
+        return places | {name: op[name] for name in ("count", *BANK_OF.values(), *_BLANK.values(), *third)}
 
     def _access(
         self, m: Module, lines: ChunkLines, beats: list[list[Signal]], part: tuple[str, str], member: str

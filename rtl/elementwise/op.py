@@ -19,6 +19,7 @@ class ElementwiseMode(enum.Enum, shape=unsigned(2)):
     CELL_FORWARD = 0
     CELL_BACKWARD = 1
     LOSS = 2
+    COPY = 3
 
 
 class CoreOp(data.StructLayout):
@@ -48,6 +49,8 @@ class CoreOp(data.StructLayout):
         Blocks of M behind the first, where gates begin in any lane; else 0.
     lanes
         P.
+    copies
+        Whether states are kept, so that M has a third bank (`rtl.lanes.banks`).
 
     Members
     -------
@@ -66,6 +69,8 @@ class CoreOp(data.StructLayout):
         First word of M, or of the logits.
     banks, blank : unsigned(PARTS)
         For each part of M its bank, and whether it counts as zero. The logits are all in the first part.
+    restored : unsigned(PARTS)
+        For each part of M whether it is in the third bank; present if `copies`.
     gradient, gradient_bank : unsigned, unsigned(1)
         First word of g(M), or of the gradient of the logits, to write, and its bank.
     later_gradient, later_gradient_bank : unsigned, unsigned(1)
@@ -102,6 +107,7 @@ class CoreOp(data.StructLayout):
         number_bits: int = 1,
         later_blocks: int = 0,
         lanes: int = 1,
+        copies: bool = False,
     ) -> None:
         sizes = {
             "accumulator_words": accumulator_words,
@@ -132,6 +138,7 @@ class CoreOp(data.StructLayout):
                 "memory": accumulator,
                 "banks": unsigned(PARTS),
                 "blank": unsigned(PARTS),
+                **({"restored": unsigned(PARTS)} if copies else {}),
                 "gradient": accumulator,
                 "gradient_bank": 1,
                 "later_gradient": accumulator,
@@ -157,7 +164,10 @@ class ElementwiseOp(data.StructLayout):
         What to do; its banks of M are filled in when it starts.
     region : unsigned
         Whose M it reads, see `rtl.lanes.banks`.
+    copy : CopyOp
+        What a copy does; present where states are kept.
     """
 
-    def __init__(self, core: CoreOp, sizes: TileSizes) -> None:
-        super().__init__({"op": core, "region": range(sizes.regions)})
+    def __init__(self, core: CoreOp, sizes: TileSizes, copy: data.Layout | None = None) -> None:
+        copies = {} if copy is None else {"copy": copy}
+        super().__init__({"op": core, "region": range(sizes.regions), **copies})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -13,11 +13,16 @@ from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.elementwise.core import ElementwiseCore
 from deltatrain.rtl.elementwise.op import ElementwiseMode, ElementwiseOp
+from deltatrain.rtl.elementwise.plan import Plan
+from deltatrain.rtl.elementwise.state_copy import StateCopy
 from deltatrain.rtl.engine.ports import SharedMemories
+from deltatrain.rtl.parts.lane_runs import addresses
 from deltatrain.rtl.parts.tape_ports import TapePorts
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["ElementwiseUnit"]
+
+_COPIED = ("h", "held", "new_held")
 
 
 class ElementwiseUnit(Component):
@@ -57,6 +62,8 @@ class ElementwiseUnit(Component):
         Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
         stored.
+    h, held, new_held : In(ReadPort.Signature), In(ReadPort.Signature), In(WritePort.Signature)
+        To the memories of h, x-hat and h-hat, for copies of states; present where states are kept.
     soon : Out(1)
         High for one cycle for each op, in order: what it made is stored.
     spent : Out(spent_layout)
@@ -76,8 +83,15 @@ class ElementwiseUnit(Component):
             wanted=sizes.wanted,
             is_part=sizes.is_part,
             gate_lanes=sizes.gate_lanes,
+            code_bits=sizes.code_bits,
+            copies=sizes.keeps_states,
         )
-        self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes)
+        self._copy = None
+        if sizes.keeps_states:
+            self._copy = StateCopy(engine=engine, plan=Plan.of_cell(cell, engine.formats), sizes=sizes)
+        copied = self._copy.signature.members if self._copy else {}
+        copy = self._copy.op.shape() if self._copy else None
+        self._op = ElementwiseOp(self._core.ops.payload.shape(), sizes, copy)
         ports = self._core.signature.members
         moved: dict[str, object] = {}
         if sizes.tape_is_remote:
@@ -96,6 +110,7 @@ class ElementwiseUnit(Component):
                 **({"logits": ports["logits"]} if sizes.is_part else {}),
                 **({"result": ports["result"], "has_room": In(1), "gives": Out(1)} if gives_results else {}),
                 **moved,
+                **{name: copied[name] for name in _COPIED if copied},
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             }
@@ -120,6 +135,8 @@ class ElementwiseUnit(Component):
             self.shared.read_region.eq(start.o.payload.region),
             self.soon.eq(core.soon),
         ]
+        if self._copy is not None:
+            self._copy_states(m, core, self._copy, start.o.payload, active)
         self._share(m, core)
         self._keep(m, core)
         count_cycles(
@@ -148,17 +165,40 @@ class ElementwiseUnit(Component):
         """Connect the core with the memories of other units."""
         shared = self.shared
         pairs = [
-            (shared.memory, core.memory),
             (shared.gradient, core.gradient),
             (shared.new_gradient, core.new_gradient),
             (shared.g_above, core.g_above),
             (shared.g_recurrent, core.g_recurrent),
-            (self.new_h, core.new_h),
         ]
+        if self._copy is None:
+            pairs += [(shared.memory, core.memory), (self.new_h, core.new_h)]
         if self._sizes.is_part:
             pairs.append((self.logits, core.logits))
         for port, inside in pairs:
             connect(m, flipped(port), inside)
+
+    def _copy_states(self, m: Module, core: ElementwiseCore, copy: StateCopy, op: data.View, active: Signal) -> None:
+        """Let copies work between the core's ops, at the same ports."""
+        m.submodules.copy = copy
+        shared, memory, new_h = self.shared, self.shared.memory, self.new_h
+        m.d.comb += [
+            copy.valid.eq(active & (op.op.mode == ElementwiseMode.COPY)),
+            copy.op.eq(op.copy),
+            copy.banks.eq(shared.read_banks),
+            copy.blank.eq(shared.read_zeros),
+            copy.restored.eq(shared.read_restored),
+            core.copied.eq(copy.ends),
+            core.ops.payload.restored.eq(shared.read_restored),
+            shared.restore.eq(copy.ends & op.copy.restores),
+            memory.en.eq(core.memory.en | copy.memory.en),
+            *(port.data.eq(memory.data) for port in (core.memory, copy.memory)),
+        ]
+        _share_write(m, new_h, core.new_h, copy.new_h)
+        for address, *asked in zip(*(addresses(port) for port in (memory, copy.memory, core.memory)), strict=True):
+            m.d.comb += address.eq(Mux(copy.memory.en, *asked))
+        connect(m, flipped(shared.restored), copy.new_memory)
+        for name in _COPIED:
+            connect(m, flipped(getattr(self, name)), getattr(copy, name))
 
     def _keep(self, m: Module, core: ElementwiseCore) -> None:
         """Give the core the memories that the cell needs."""
@@ -178,15 +218,33 @@ class ElementwiseUnit(Component):
         """Add a memory that the core reads and writes; `moved` are the ports of the store and of the load, if any."""
         memory = UncheckedMemory(shape=read.data.shape(), depth=words)
         m.submodules[f"{name}_memory"] = memory
-        connect(m, memory.read_port(), read)
-        write = memory.write_port()
+        shown, write = memory.read_port(), memory.write_port()
+        if name == "state" and self._copy is not None:
+            _share_read(m, shown, read, self._copy.state)
+            _share_write(m, write, new, self._copy.new_state)
+            return
+        connect(m, shown, read)
         if moved is None:
             connect(m, write, new)
             return
         stored, loaded = moved
         connect(m, memory.read_port(), flipped(stored))
-        m.d.comb += [
-            write.en.eq(new.en | loaded.en),
-            write.addr.eq(Mux(new.en, new.addr, loaded.addr)),
-            Value.cast(write.data).eq(Mux(new.en, new.data, loaded.data)),
-        ]
+        _share_write(m, write, new, loaded)
+
+
+def _share_read(m: Module, shown: ReadPort, first: ReadPort, second: ReadPort) -> None:
+    """Let two read at one port, never in the same cycle."""
+    m.d.comb += [
+        shown.en.eq(first.en | second.en),
+        shown.addr.eq(Mux(first.en, first.addr, second.addr)),
+        *(port.data.eq(shown.data) for port in (first, second)),
+    ]
+
+
+def _share_write(m: Module, write: WritePort, first: WritePort, second: WritePort) -> None:
+    """Let two write at one port, never in the same cycle."""
+    m.d.comb += [
+        write.en.eq(first.en | second.en),
+        write.addr.eq(Mux(first.en, first.addr, second.addr)),
+        Value.cast(write.data).eq(Mux(first.en, first.data, second.data)),
+    ]

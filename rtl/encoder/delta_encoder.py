@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -28,6 +29,8 @@ class ScanOp(data.StructLayout):
         Width of an activation.
     depth
         Words of the memory of held values.
+    restores
+        Whether held values may be restored, to a second memory.
 
     Members
     -------
@@ -39,10 +42,13 @@ class ScanOp(data.StructLayout):
         Elements of the vector.
     first : unsigned(1)
         Whether this is step 0, before which the held values count as zero, whatever the memory holds.
+    restored : unsigned(1)
+        Whether the held values are where they were restored; present if `restores`.
     """
 
-    def __init__(self, value_bits: int, depth: int) -> None:
+    def __init__(self, value_bits: int, depth: int, *, restores: bool = False) -> None:
         fields = {"base": ceil_log2(depth), "least": value_bits + 1, "width": INDEX_BITS, "first": 1}
+        fields |= {"restored": 1} if restores else {}
         super().__init__({name: unsigned(bits) for name, bits in fields.items()})
 
 
@@ -71,6 +77,8 @@ class DeltaEncoder(wiring.Component):
         Whether other encoders work on parts of the same vectors. An op then takes as long as in the slowest of them.
     arrays
         As of `rtl.lists.emitter`.
+    restores
+        Whether held values are kept and restored: from a second memory, which only that writes.
 
     Members
     -------
@@ -87,6 +95,11 @@ class DeltaEncoder(wiring.Component):
         of it: it takes ``encode.scan_cycles`` of each op, and begins ``encode.PIPELINE_CYCLES`` after the op does.
     barrier : Out(BARRIER)
         Whether an op has handed over everything but its count, and whether all encoders have; present if `is_part`.
+    held, new_held : Out(ReadPort.Signature), Out(WritePort.Signature)
+        The held values, those of the second memory where the highest bit of the address is set; to the second memory.
+        No op that reads the word may be running. Present if `restores`.
+    list_ends : Out(1)
+        The last entry of a list is out, if it has one; present if `restores`.
 
     Notes
     -----
@@ -104,21 +117,37 @@ class DeltaEncoder(wiring.Component):
     Only the queue waits: no stall reaches the registers of the stages.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, depth: int, is_part: bool = False, arrays: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        elements: int,
+        value_bits: int,
+        depth: int,
+        is_part: bool = False,
+        arrays: int = 1,
+        restores: bool = False,
+    ) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         check_at_least("depth", depth, 2)
         self._elements, self._value_bits, self._depth = elements, value_bits, depth
         self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part, arrays=arrays)
-        self._is_part = is_part
+        self._is_part, self._restores = is_part, restores
+        shape = word(value_bits, elements)
+        kept = {
+            "held": Out(ReadPort.Signature(addr_width=ceil_log2(depth) + 1, shape=shape)),
+            "new_held": Out(WritePort.Signature(addr_width=ceil_log2(depth), shape=shape)),
+            "list_ends": Out(1),
+        }
         super().__init__(
             {
-                "ops": In(stream.Signature(ScanOp(value_bits, depth))),
+                "ops": In(stream.Signature(ScanOp(value_bits, depth, restores=restores))),
                 "values": In(stream.Signature(word(value_bits, elements))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
                 "counts": self._emitter.signature.members["counts"],
                 "emits": Out(1),
                 **({"barrier": Out(BARRIER)} if is_part else {}),
+                **(kept if restores else {}),
             }
         )
 
@@ -138,9 +167,10 @@ class DeltaEncoder(wiring.Component):
         wiring.connect(m, queue.o, emitter.groups)
         m.d.comb += self.emits.eq(queue.o.valid)
 
-        taken = Signal(_Taken(self._elements, self._value_bits, self._depth))
+        taken = Signal(_Taken(self._elements, self._value_bits, self._depth, restores=self._restores))
         self._take(m, taken, queue.free)
         m.d.comb += [queue.reserve.eq(taken.valid), read.en.eq(taken.valid), read.addr.eq(taken.address)]
+        answer = self._restore(m, memory, taken, read.data) if self._restores else read.data
 
         fetched, comparing, held = Signal.like(taken), Signal.like(taken), Signal(shape)
         bounds = data.StructLayout({"lower": signed(self._value_bits + 2), "upper": signed(self._value_bits + 2)})
@@ -161,7 +191,7 @@ class DeltaEncoder(wiring.Component):
         with m.Elif(wrote & (written_address == fetched.address)):
             m.d.sync += held.eq(written)
         with m.Else():
-            m.d.sync += held.eq(read.data)
+            m.d.sync += held.eq(answer)
 
         group = Signal(compared)
         m.d.comb += [group.group.eq(comparing.group), group.last.eq(comparing.last)]
@@ -178,6 +208,28 @@ class DeltaEncoder(wiring.Component):
             queue.last.eq(group.last),
         ]
         return m
+
+    def _restore(self, m: Module, memory: UncheckedMemory, taken: data.View, answer: data.View) -> Value:
+        """Add the memory of what was restored; return the held word that was asked for, from there or from `answer`."""
+        m.submodules.restored = restored = UncheckedMemory(shape=answer.shape(), depth=self._depth)
+        asked, shown, shown_there = restored.read_port(), memory.read_port(), restored.read_port()
+        is_there, shows_there = Signal(), Signal()
+        wiring.connect(m, restored.write_port(), wiring.flipped(self.new_held))
+        m.d.sync += is_there.eq(taken.restored)
+        m.d.comb += [
+            asked.en.eq(taken.valid),
+            asked.addr.eq(taken.address),
+            taken.restored.eq(self.ops.payload.restored),
+            *(port.en.eq(self.held.en) for port in (shown, shown_there)),
+            *(port.addr.eq(self.held.addr) for port in (shown, shown_there)),
+            self.held.data.eq(Mux(shows_there, shown_there.data, shown.data)),
+            self.list_ends.eq(
+                self._emitter.groups.valid & self._emitter.groups.ready & self._emitter.groups.payload.last
+            ),
+        ]
+        with m.If(self.held.en):
+            m.d.sync += shows_there.eq(self.held.addr[-1])
+        return Mux(is_there, asked.data, answer)
 
     def _take(self, m: Module, taken: data.View, free: Value) -> None:
         """Describe the first stage: take the next word of the op in front, if the queue has a place for it."""
@@ -210,7 +262,7 @@ class DeltaEncoder(wiring.Component):
 class _Taken(data.StructLayout):
     """A word on its way to the comparison, with what the comparison needs to know of its op."""
 
-    def __init__(self, elements: int, value_bits: int, depth: int) -> None:
+    def __init__(self, elements: int, value_bits: int, depth: int, *, restores: bool = False) -> None:
         super().__init__(
             {
                 "valid": 1,
@@ -222,6 +274,7 @@ class _Taken(data.StructLayout):
                 "least": value_bits + 1,
                 "present": elements,
                 "value": word(value_bits, elements),
+                **({"restored": 1} if restores else {}),
             }
         )
 

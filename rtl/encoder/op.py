@@ -25,13 +25,16 @@ class EncoderOp(data.StructLayout):
         What the encoder does with it.
     list : unsigned
         Number of the list that it becomes.
+    place : unsigned
+        Where its entries begin; present where states are kept.
     """
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
         super().__init__(
             {
                 "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
-                "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words),
+                "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.keeps_states),
                 "list": unsigned(ceil_log2(sizes.lists)),
+                **({"place": unsigned(ceil_log2(sizes.list_entries))} if sizes.keeps_states else {}),
             }
         )

@@ -23,6 +23,8 @@ from deltatrain.rtl.parts.delay import delayed
 
 __all__ = ["EncoderUnit"]
 
+_HELD = ("held", "new_held")
+
 _AHEAD = 4
 """Ops whose vectors may be read before the encoder takes them."""
 
@@ -57,6 +59,8 @@ class EncoderUnit(Component):
         To read the lists, see `rtl.lists.store`.
     barrier : Out(BARRIER)
         For one tile of several, see `rtl.encoder.delta_encoder`; present if the tile is one.
+    held, new_held : Out(ReadPort.Signature), Out(WritePort.Signature)
+        The held values, see there; present where states are kept.
     soon : Out(1)
         High for one cycle for each op, in order: its list is written.
     spent : Out(spent_layout)
@@ -70,11 +74,16 @@ class EncoderUnit(Component):
         self._op, self._sizes = EncoderOp(engine, sizes), sizes
         self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
         self._encoder = DeltaEncoder(
-            elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part, arrays=engine.arrays
+            elements=lanes,
+            value_bits=bits,
+            depth=sizes.held_words,
+            is_part=sizes.is_part,
+            arrays=engine.arrays,
+            restores=sizes.keeps_states,
         )
         kept = {"value_bits": bits, "entries": sizes.list_entries, "lists": sizes.lists}
         self._store: ListStore | ArrayListStore = (
-            ListStore(**kept, readers=readers, lookups=lookups, word_entries=word_entries)
+            ListStore(**kept, readers=readers, lookups=lookups, word_entries=word_entries, is_placed=sizes.keeps_states)
             if engine.arrays == 1
             else ArrayListStore(**kept, arrays=engine.arrays)
         )
@@ -92,6 +101,7 @@ class EncoderUnit(Component):
                 **({"lookups": store["lookups"]} if "lookups" in store else {}),
                 **({"read_word": store["read_word"]} if self._reads_words else {}),
                 **({"barrier": Out(BARRIER)} if sizes.is_part else {}),
+                **{name: self._encoder.signature.members[name] for name in _HELD if sizes.keeps_states},
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             }
@@ -123,6 +133,10 @@ class EncoderUnit(Component):
         ]
         if self._sizes.is_part:
             connect(m, encoder.barrier, flipped(self.barrier))
+        if self._sizes.keeps_states:
+            for name in _HELD:
+                connect(m, getattr(encoder, name), flipped(getattr(self, name)))
+            self._place(m, start, encoder.ops.valid & encoder.ops.ready)
         self._list(m, start, Cat(encoder.ops.valid & encoder.ops.ready))
         self._count(m, start)
         return m
@@ -146,6 +160,18 @@ class EncoderUnit(Component):
                 connect(m, flipped(port), inside)
         if self._reads_words:
             connect(m, flipped(self.read_word), store.read_word)
+
+    def _place(self, m: Module, start: Wait, taken: Value) -> None:
+        """Say where the list begins whose entries are being written: that of the oldest op whose list has not ended."""
+        place, store = start.o.payload.place, self._store
+        m.submodules.places = places = SyncFIFO(width=len(place), depth=_AHEAD + 4)
+        m.d.comb += [
+            places.w_data.eq(place),
+            places.w_en.eq(taken),
+            places.r_en.eq(self._encoder.list_ends),
+            store.place.eq(places.r_data),
+            store.list_ends.eq(self._encoder.list_ends),
+        ]
 
     def _count(self, m: Module, start: Wait) -> None:
         """Count cycles as busy while entries are handed over, since that is what the next op waits for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import ShapeLike, unsigned
 from amaranth.lib import stream
-from amaranth.lib.memory import ReadPort
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out, Signature
 from amaranth.utils import ceil_log2
 
@@ -40,15 +40,22 @@ class SharedMemories(Signature):
         Whose M is read.
     read_banks, read_zeros : Out(PARTS)
         Where that M is, see `rtl.lanes.banks`.
+    read_restored, restore, restored : Out(PARTS), In(1), Out(WritePort.Signature)
+        The third bank of M, see `rtl.lanes.banks` and `rtl.lanes.unit`; present where states are kept. The highest bit
+        of an address in ``memory`` is then for it.
     """
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
         memory_bits, gradient_bits = engine.formats.memory_bits, engine.formats.gradient.bits
         runs, gradient = lane_runs(sizes.gate_lanes, engine.lanes), word(gradient_bits, engine.lanes)
         accumulator, vector = ceil_log2(BANKS * sizes.accumulator_words), ceil_log2(sizes.vector_words)
+        restored = WritePort.Signature(
+            addr_width=ceil_log2(sizes.accumulator_words), shape=word(memory_bits, engine.lanes)
+        )
+        third = {"read_restored": Out(PARTS), "restore": In(1), "restored": Out(restored)}
         super().__init__(
             {
-                "memory": Out(read_signature(memory_bits, runs, accumulator)),
+                "memory": Out(read_signature(memory_bits, runs, accumulator + sizes.keeps_states)),
                 "gradient": Out(read_signature(gradient_bits, runs, accumulator)),
                 "new_gradient": Out(write_signature(gradient_bits, runs, accumulator)),
                 "g_above": Out(ReadPort.Signature(addr_width=vector, shape=gradient)),
@@ -56,6 +63,7 @@ class SharedMemories(Signature):
                 "read_region": In(range(sizes.regions)),
                 "read_banks": Out(PARTS),
                 "read_zeros": Out(PARTS),
+                **(third if sizes.keeps_states else {}),
             }
         )
 

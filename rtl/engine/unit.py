@@ -102,12 +102,16 @@ class EngineUnit(Component):
             "keeps_velocity": bool(sizes.velocity),
         }
         self._lanes = (
-            Lanes(is_part=sizes.is_part, **of_lanes)
+            Lanes(is_part=sizes.is_part, restores=sizes.keeps_states, **of_lanes)
             if row is None
             else SparseLanes(number_bits=sizes.number_bits, row=row, **of_lanes)
         )
         self._reader = entry_reader(engine, sizes)
-        self._banks = (StepParity if sizes.number_bits else AccumulatorBanks)(regions=sizes.regions)
+        self._banks: AccumulatorBanks | StepParity = (
+            AccumulatorBanks(regions=sizes.regions, restores=sizes.keeps_states)
+            if row is None
+            else StepParity(regions=sizes.regions)
+        )
         self._gradients: Gradients | PartGradients = (
             PartGradients(lanes=lanes, formats=formats, sizes=sizes)
             if sizes.is_part
@@ -286,6 +290,12 @@ class EngineUnit(Component):
             self.shared.read_banks.eq(banks.read_banks),
             self.shared.read_zeros.eq(banks.read_zeros),
         ]
+        if self._sizes.keeps_states:
+            m.d.comb += [
+                to.payload.restored.eq(Mux(adds, banks.source_restored, 0)),
+                banks.restore.eq(self.shared.restore),
+                self.shared.read_restored.eq(banks.read_restored),
+            ]
         count_cycles(
             m,
             self._sizes,
@@ -304,6 +314,8 @@ class EngineUnit(Component):
         lanes, gradients, shared = self._lanes, self._gradients, self.shared
         self._connect_results(m)
         connect(m, lanes.memory, flipped(shared.memory))
+        if self._sizes.keeps_states:
+            connect(m, lanes.restored, flipped(shared.restored))
         connect(m, lanes.gradient, flipped(shared.gradient))
         connect(m, lanes.new_gradient, flipped(shared.new_gradient))
         connect(m, gradients.g_above, flipped(shared.g_above))

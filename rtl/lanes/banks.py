@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Signal, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -16,11 +16,18 @@ PARTS = 3
 """Parts of a layer's M that fill apart: the blocks that W_x and W_h both add to, those of W_x alone, of W_h alone."""
 
 
-class _Part(data.StructLayout):
-    """One part of one region: where its newest value is, and where the value of the step that may be read is."""
+_RESTORED = ("newest_restored", "settled_restored")
 
-    def __init__(self) -> None:
-        super().__init__({"newest": 1, "touched": 1, "empty": 1, "settled": 1, "settled_empty": 1})
+
+class _Part(data.StructLayout):
+    """One part of one region: where its newest value is, and where the value of the step that may be read is.
+
+    Either may also be in the bank of what was restored, if there is one.
+    """
+
+    def __init__(self, *, restores: bool) -> None:
+        where = {"newest": 1, "touched": 1, "empty": 1, "settled": 1, "settled_empty": 1}
+        super().__init__(where | (dict.fromkeys(_RESTORED, 1) if restores else {}))
 
 
 def bank_ports(regions: int) -> dict[str, Any]:
@@ -48,6 +55,8 @@ class AccumulatorBanks(Component):
     of step t. The first op of a step that adds to a part of M moves that part to its other bank. A part to which no op
     adds stays where it is. So the place of M depends on what fired, and this part keeps track of it.
 
+    Where states are kept, a third bank is for M that is restored: the next op that adds to a part reads it there.
+
     The element-wise unit reads M of step t after the last `matvec` of step t and before the last one of step t + 1,
     which waits for what the unit makes.
 
@@ -55,6 +64,8 @@ class AccumulatorBanks(Component):
     ----------
     regions
         Separate accumulators: the M of each layer, and the logits.
+    restores
+        Whether there is the third bank.
 
     Attributes
     ----------
@@ -78,17 +89,22 @@ class AccumulatorBanks(Component):
         For each part the bank in which it is.
     read_zeros : Out(3)
         For each part whether it counts as zero, because nothing has been added since the sample began.
+    restore : In(1)
+        M of `read_region` is restored: from the next cycle on all of it is in the third bank.
+    source_restored, read_restored : Out(2), Out(3)
+        Whether what `source`, what `read_banks` tells of is in the third bank. These three are present if `restores`.
     """
 
-    def __init__(self, *, regions: int) -> None:
+    def __init__(self, *, regions: int, restores: bool = False) -> None:
         check_at_least("regions", regions, 1)
-        self._regions = regions
-        super().__init__(bank_ports(regions))
+        self._regions, self._restores = regions, restores
+        third = {"restore": In(1), "source_restored": Out(2), "read_restored": Out(PARTS)}
+        super().__init__(bank_ports(regions) | (third if restores else {}))
 
     def elaborate(self, platform: object) -> Module:
         """Look up the parts that the op adds to; update them when the op is taken."""
         m = Module()
-        layout = data.ArrayLayout(_Part(), PARTS)
+        layout = data.ArrayLayout(_Part(restores=self._restores), PARTS)
         kept = [Signal(layout, name=f"region_{region}") for region in range(self._regions)]
         now, after = Signal(layout), Signal(layout)
         m.d.comb += now.eq(Array(kept)[self.region])
@@ -109,6 +125,11 @@ class AccumulatorBanks(Component):
             ]
             with m.If(self.ends):
                 m.d.comb += [then.settled.eq(then.newest), then.settled_empty.eq(then.empty)]
+            if self._restores:
+                m.d.comb += [
+                    then.newest_restored.eq(before.newest_restored & ~adds),
+                    then.settled_restored.eq(Mux(self.ends, then.newest_restored, before.settled_restored)),
+                ]
         for region in range(self._regions):
             with m.If(self.take & (self.region == region)):
                 m.d.sync += kept[region].eq(after)
@@ -125,4 +146,20 @@ class AccumulatorBanks(Component):
             self.read_banks.eq(Cat(read[part].settled for part in range(PARTS))),
             self.read_zeros.eq(Cat(read[part].settled_empty for part in range(PARTS))),
         ]
+        if self._restores:
+            m.d.comb += [
+                self.source_restored.eq(Cat(now[0].newest_restored, now[upper].newest_restored)),
+                self.read_restored.eq(Cat(read[part].settled_restored for part in range(PARTS))),
+            ]
+            self._restore(m, kept)
         return m
+
+    def _restore(self, m: Module, kept: list[Signal]) -> None:
+        """Let all parts of a region be in the third bank."""
+        for region, parts in enumerate(kept):
+            with m.If(self.restore & (self.read_region == region)):
+                for part in range(PARTS):
+                    m.d.sync += [
+                        *(parts[part][name].eq(0) for name, _ in _Part(restores=False)),
+                        *(parts[part][name].eq(1) for name in _RESTORED),
+                    ]

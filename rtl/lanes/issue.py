@@ -35,6 +35,8 @@ class Issue(Component):
         Whether it tells in which column, or turn of several arrays, an op is.
     row
         What an entry tells of its column, where columns are compressed; `update` takes entries, too, then.
+    restores
+        As of `rtl.lanes.op.Op`.
 
     Attributes
     ----------
@@ -71,16 +73,19 @@ class Issue(Component):
         mixed_lanes: int = 0,
         tells_turn: bool = False,
         row: ColumnRow | None = None,
+        restores: bool = False,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
         formats, lanes = engine.formats, engine.lanes
         weights = word(formats.weight.bits, lanes)
         gradients = word(formats.weight_gradient_bits, lanes)
-        under_way, count = Underway(accumulator_words, mixed_lanes), Op(accumulator_words)["count"].shape
-        self._is_mixed, self._tells_turn, self._is_sparse = mixed_lanes > 0, tells_turn, row is not None
+        under_way = Underway(accumulator_words, mixed_lanes, restores=restores)
+        count = Op(accumulator_words)["count"].shape
+        self._is_mixed, self._tells_turn, self._restores = mixed_lanes > 0, tells_turn, restores
+        self._is_sparse = row is not None
         super().__init__(
             {
-                "ops": In(stream.Signature(Op(accumulator_words, mixed_lanes))),
+                "ops": In(stream.Signature(Op(accumulator_words, mixed_lanes, restores=restores))),
                 "entries": In(stream.Signature(Entry(formats.activation.bits, row))),
                 "weights": In(stream.Signature(weights)),
                 "gradients": In(stream.Signature(gradients)),
@@ -178,6 +183,8 @@ class Issue(Component):
             "from_zero": first_column & op.from_zero.bit_select(upper, 1),
             "source": Cat(bank.bit_select(upper, 1), address),
         }
+        if self._restores:
+            places["restored"] = first_column & op.restored.bit_select(upper, 1)
         m.d.comb += [getattr(now, lanes + name).eq(value) for name, value in places.items()]
 
     def _handshake(self, m: Module, now: SimpleNamespace, work: Signal, fire: Signal) -> None:

@@ -40,6 +40,8 @@ class Op(data.StructLayout):
         Words of P accumulators in one bank.
     mixed_lanes
         P where the upper part may begin in the middle of a word, else 0.
+    restores
+        Whether M has a third bank (`rtl.lanes.banks`).
 
     Members
     -------
@@ -63,9 +65,11 @@ class Op(data.StructLayout):
         Bank that `matvec` writes.
     from_zero : unsigned(2)
         Whether the first column of a `matvec` reads zeros in place of `source`.
+    restored : unsigned(2)
+        Whether it reads the bank of what was restored; present if `restores`.
     """
 
-    def __init__(self, accumulator_words: int, mixed_lanes: int = 0) -> None:
+    def __init__(self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False) -> None:
         word, address = range(accumulator_words + 1), range(accumulator_words)
         super().__init__(
             {
@@ -79,6 +83,7 @@ class Op(data.StructLayout):
                 "source": unsigned(2),
                 "target": unsigned(2),
                 "from_zero": unsigned(2),
+                **({"restored": unsigned(2)} if restores else {}),
             }
         )
 
@@ -90,6 +95,8 @@ class Underway(data.StructLayout):
     ----------
     accumulator_words
         Words of P accumulators in one bank.
+    restores
+        As of `Op`.
 
     Members
     -------
@@ -107,18 +114,21 @@ class Underway(data.StructLayout):
         Accumulator that is read, written; the bank is the lowest bit.
     from_zero : unsigned(1)
         Whether the accumulator counts as zero.
-    upper_lane, upper_source, upper_target, upper_from_zero
+    restored : unsigned(1)
+        Whether it is read in the third bank, at the same word; present if `restores`.
+    upper_lane, upper_source, upper_target, upper_from_zero, upper_restored
         Of the lanes from `upper_lane` on; the word is the same for all lanes unless both parts are in it. Present if
         `mixed_lanes`.
     """
 
-    def __init__(self, accumulator_words: int, mixed_lanes: int = 0) -> None:
+    def __init__(self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False) -> None:
         place = range(BANKS * accumulator_words)
         upper = {
             "upper_lane": unsigned(ceil_log2(max(mixed_lanes, 2))),
             "upper_source": place,
             "upper_target": place,
             "upper_from_zero": 1,
+            **({"upper_restored": 1} if restores else {}),
         }
         super().__init__(
             {
@@ -131,6 +141,7 @@ class Underway(data.StructLayout):
                 "source": place,
                 "target": place,
                 "from_zero": 1,
+                **({"restored": 1} if restores else {}),
                 **(upper if mixed_lanes else {}),
             }
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
-from amaranth.lib.memory import ReadPort
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
@@ -71,6 +71,8 @@ class Lanes(Component):
     is_part
         Whether these are the lanes of one of several tiles. Results are then not rounded, because they are sums over
         only some of the rows, and M may also be read for the sum over the tiles.
+    restores
+        Whether M has a third bank, for what is restored (`rtl.lanes.banks`).
     keeps_velocity
         Whether `update` is that of `accel.modes.update_momentum`; a momentum of 0 makes it the plain one.
     row
@@ -104,6 +106,8 @@ class Lanes(Component):
         High for one cycle for each op: what it made may be read from now on.
     memory : Out(read_signature)
         M, for the element-wise unit. Address: accumulator word times 2, plus bank; data in the next cycle.
+    restored : Out(WritePort.Signature)
+        To the third bank of M; present if `restores`. The highest bit of an address in ``memory`` is then for it.
     partial : Out(ReadPort.Signature)
         M, for the exchange between tiles, likewise.
     gradient : Out(read_signature)
@@ -121,10 +125,12 @@ class Lanes(Component):
         mixed_lanes: int = 0,
         is_part: bool = False,
         keeps_velocity: bool = False,
+        restores: bool = False,
         row: ColumnRow | None = None,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
-        self._engine, self._is_part, self._keeps_velocity, self._row = engine, is_part, keeps_velocity, row
+        self._restores, self._row = restores, row
+        self._engine, self._is_part, self._keeps_velocity = engine, is_part, keeps_velocity
         self._runs, self._mixed_lanes = lane_runs(gate_lanes, engine.lanes), mixed_lanes
         self._accumulator_words = accumulator_words
         super().__init__(self._members())
@@ -134,8 +140,11 @@ class Lanes(Component):
         formats, lanes = self._engine.formats, self._engine.lanes
         addr_width = ceil_log2(BANKS * self._accumulator_words)
         partial = ReadPort.Signature(shape=word(formats.memory_bits, lanes), addr_width=addr_width)
+        restored = WritePort.Signature(
+            shape=word(formats.memory_bits, lanes), addr_width=ceil_log2(self._accumulator_words)
+        )
         return {
-            "ops": In(stream.Signature(Op(self._accumulator_words, self._mixed_lanes))),
+            "ops": In(stream.Signature(Op(self._accumulator_words, self._mixed_lanes, restores=self._restores))),
             "entries": In(stream.Signature(Entry(formats.activation.bits, self._row))),
             "weights": In(stream.Signature(self._weights)),
             "weight_gradients": In(stream.Signature(self._weight_gradients)),
@@ -147,7 +156,8 @@ class Lanes(Component):
             "issues": Out(1),
             "soon": Out(1),
             "done": Out(1),
-            "memory": Out(read_signature(formats.memory_bits, self._runs, addr_width)),
+            "memory": Out(read_signature(formats.memory_bits, self._runs, addr_width + self._restores)),
+            **({"restored": Out(restored)} if self._restores else {}),
             **({"partial": Out(partial)} if self._is_part else {}),
             "gradient": Out(read_signature(formats.gradient.bits, self._runs, addr_width)),
             "new_gradient": Out(write_signature(formats.gradient.bits, self._runs, addr_width)),
@@ -174,6 +184,7 @@ class Lanes(Component):
             accumulator_words=self._accumulator_words,
             mixed_lanes=self._mixed_lanes,
             row=self._row,
+            restores=self._restores,
         )
         connect(m, flipped(self.ops), issue.ops)
         connect(m, flipped(self.entries), issue.entries)
@@ -255,6 +266,7 @@ class Lanes(Component):
 
     def _accumulate(self, m: Module, issue: Issue, products: list[Signal]) -> None:
         """Let `matvec` add to M."""
+        of_parts = ("source", "target", "from_zero", *(["restored"] if self._restores else []))
         for number, (run, address) in enumerate(zip(self._runs, addresses(self.memory), strict=True)):
             matvec = Matvec(
                 formats=self._engine.formats,
@@ -263,6 +275,7 @@ class Lanes(Component):
                 product_bits=self._term_bits or sum(self._factor_bits),
                 term_bits=self._term_bits,
                 is_part=self._is_part,
+                restores=self._restores,
             )
             m.submodules[_of_run("matvec", number)] = matvec
             _give(m, products[run.start : run.stop], matvec.products)
@@ -274,9 +287,13 @@ class Lanes(Component):
             ]
             if self._mixed_lanes:
                 with m.If(self._is_upper(run, issue.o.upper_lane)):
-                    m.d.comb += [
-                        matvec.word[name].eq(issue.o[f"upper_{name}"]) for name in ("source", "target", "from_zero")
-                    ]
+                    m.d.comb += [matvec.word[name].eq(issue.o[f"upper_{name}"]) for name in of_parts]
+            if self._restores:
+                m.d.comb += [
+                    matvec.restored.en.eq(self.restored.en),
+                    matvec.restored.addr.eq(self.restored.addr),
+                    Value.cast(matvec.restored.data).eq(Cat(self.restored.data[run.start : run.stop])),
+                ]
             if self._is_part:
                 m.d.comb += [
                     matvec.partial.en.eq(self.partial.en),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -40,6 +40,9 @@ class ListStore(Component):
         Further read ports of the table.
     word_entries
         Entries that are read at once by one further port of the ring, see `rtl.lists.entry_ring`; 1 if there is none.
+    is_placed
+        Whether each list begins at a place of its own, instead of behind the one before: for lists that are kept while
+        others come and go.
 
     Attributes
     ----------
@@ -58,14 +61,27 @@ class ListStore(Component):
         Each looks up a list in the same cycle.
     read_word : Out(word_port)
         Reads `word_entries` entries in the next cycle; present if `word_entries` is more than 1.
+    place, list_ends : In(unsigned), In(1)
+        Where the list begins whose entries come; the last of them comes in this cycle, or there is none. The list's
+        length is offered in the next cycle and taken then. Present if `is_placed`.
     """
 
     def __init__(
-        self, *, value_bits: int, entries: int, lists: int, readers: int, lookups: int = 0, word_entries: int = 1
+        self,
+        *,
+        value_bits: int,
+        entries: int,
+        lists: int,
+        readers: int,
+        lookups: int = 0,
+        word_entries: int = 1,
+        is_placed: bool = False,
     ) -> None:
         check_at_least("lists", lists, 2)
         check_at_least("lookups", lookups, 0)
         self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
+        self._is_placed = is_placed
+        placed = {"place": In(ceil_log2(entries)), "list_ends": In(1)}
         self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, word_entries=word_entries)
         words = (
             {"read_word": Out(word_port(value_bits=value_bits, entries=entries, word_entries=word_entries))}
@@ -81,6 +97,7 @@ class ListStore(Component):
                 "read": Out(list_port(value_bits=value_bits, entries=entries, lists=lists)).array(readers),
                 "lookups": Out(table_port(entries=entries, lists=lists)).array(lookups),
                 **words,
+                **(placed if is_placed else {}),
             }
         )
 
@@ -103,10 +120,13 @@ class ListStore(Component):
         m.d.comb += [
             self.entries.ready.eq(1),
             write.en.eq(self.entries.valid),
-            write.addr.eq(pointer),
+            write.addr.eq(self.place + pointer if self._is_placed else pointer),
             write.data.eq(self.entries.payload),
         ]
-        m.d.sync += pointer.eq(pointer + self.entries.valid)
+        if self._is_placed:
+            m.d.sync += pointer.eq(Mux(self.list_ends, 0, pointer + self.entries.valid))
+        else:
+            m.d.sync += pointer.eq(pointer + self.entries.valid)
 
     def _note(self, m: Module) -> None:
         """Write the table when the length of a list comes."""
@@ -127,5 +147,9 @@ class ListStore(Component):
             write.data.count.eq(self.counts.payload),
         ]
         m.d.sync += self.written.eq(ends)
+        if self._is_placed:
+            with m.If(self.list_ends):
+                m.d.sync += base.eq(self.place)
+            return
         with m.If(ends):
             m.d.sync += base.eq(base + self.counts.payload)

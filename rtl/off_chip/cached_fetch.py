@@ -48,7 +48,8 @@ class CachedFetch(Component):
     w               the memory has taken that, and the room of that is free again         `written`, `_hold`
     =============== ===================================================================== =============================
 
-    A run of a set waits until the lines that went out of it before are posted; so do all lines before an update.
+    A run of a set waits until the lines that went out of it before are posted; so do all lines before an update. One
+    that is there holds room for a word alone, as its words are read when they are taken.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ class CachedFetch(Component):
         m.d.comb += [
             now.eq(tags.found.valid & ~second & (self.may_begin | ~segment.begins)),
             passes.eq(now & (segment.empty | found.skips)),
-            held.eq(Mux(found.flushed, 0, segment.words * self._size(segment))),
+            held.eq(Mux(found.flushed, 0, Mux(found.hit, 1, segment.words) * self._size(segment))),
             out.eq(Mux(found.goes_out, found.out.words * self._sizes.get("gradients", 0), 0)),
             wanted.eq(Mux(out > held, out, held)),
             may.eq(now & ~passes & (wanted <= free) & (gone >= found.behind)),

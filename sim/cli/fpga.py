@@ -101,7 +101,9 @@ def _routed(found: Fpga, routed: Routed) -> RenderableType:
 
     path = routed.critical_path
     whole = path.logic_s + path.routing_s
-    seeds = ", ".join(f"{seed}: {quantity(hz, 'Hz')}" for seed, hz in routed.fmax_hz_of_seeds.items())
+    reached = {seed: quantity(hz, "Hz") for seed, hz in routed.fmax_hz_of_seeds.items()}
+    reached |= dict.fromkeys(routed.unrouted_seeds, "not routed")
+    seeds = ", ".join(f"{seed}: {reached[seed]}" for seed in sorted(reached))
     cells = ", ".join(f"{used:,} of {there:,} {kind}" for kind, (used, there) in routed.used.items())
     lines = [
         (

@@ -26,6 +26,8 @@ class Routed:
         The highest clock of the best seed.
     best_seed, fmax_hz_of_seeds
         Which that is, and what each one reached.
+    unrouted_seeds
+        Those that led to no placement or no route, each with nextpnr's words.
     target_hz
         The clock that nextpnr was asked for.
     used
@@ -37,6 +39,7 @@ class Routed:
     fmax_hz: float
     best_seed: int
     fmax_hz_of_seeds: dict[int, float]
+    unrouted_seeds: dict[int, str]
     target_hz: float
     used: dict[str, tuple[int, int]]
     critical_path: CriticalPath

@@ -10,12 +10,14 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import HostError, refuse
 from deltatrain.accel.files import AnyPath, make_folder, read_bytes, replace_file
+from deltatrain.accel.own_computer import cores
 from deltatrain.sim.capabilities import against_fpga
 from deltatrain.sim.fpga.flow import bitstream, place, synthesise
 from deltatrain.sim.fpga.netlist import area_of_units
 from deltatrain.sim.fpga.parts import Part, part_named
 from deltatrain.sim.fpga.result import Fpga, Routed
 from deltatrain.sim.fpga.routed import critical_path, fmax_hz, used
+from deltatrain.sim.fpga.slots import Slots
 from deltatrain.sim.fpga.tools import Tool, tools_for
 from deltatrain.sim.fpga.wrapper import PINS, TOP, PortBits, port_bits, wrapper
 from deltatrain.sim.gates.export.verilog import verilog
@@ -81,9 +83,10 @@ def fpga(
         make_folder(folder)
     on_progress("Verilog", 0.0, "")
     source, bits = tile_in_wrapper(machine, workload)
-    netlist = synthesise(source, target, tools[0], cache(), on_progress)
+    slots = Slots(cache(), cores())
+    netlist = synthesise(source, target, tools[0], cache(), slots, on_progress)
     goal = float(clock_hz or machine.engine.clock_hz)
-    routed = _Routing(netlist, target, goal, seeds, tools, on_progress) if target.placing else None
+    routed = _Routing(netlist, target, goal, seeds, tools, slots, on_progress) if target.placing else None
     found = _result(machine, workload, target, bits, netlist, tools, routed)
     if folder is not None:
         _write(folder, source, found, routed)
@@ -109,24 +112,32 @@ class _Routing:
     """All seeds placed and routed; the best one, and its bitstream."""
 
     def __init__(
-        self, netlist: Path, part: Part, clock_hz: float, seeds: int, tools: list[Tool], on_progress: Progress
+        self,
+        netlist: Path,
+        part: Part,
+        clock_hz: float,
+        seeds: int,
+        tools: list[Tool],
+        slots: Slots,
+        on_progress: Progress,
     ) -> None:
         _, nextpnr, ecppack = tools
         wanted = range(1, seeds + 1)
-        placed = place(netlist, part, clock_hz, wanted, nextpnr, on_progress)
+        placed = place(netlist, part, clock_hz, wanted, nextpnr, slots, on_progress)
         reports = {seed: report for seed in wanted if (report := placed.report(seed))}
+        failures = {seed: failure for seed in wanted if (failure := placed.failure(seed))}
         clocks = {seed: fmax_hz(report) for seed, report in reports.items()}
-        if len(clocks) < seeds:
+        if reports.keys() | failures.keys() != set(wanted):
             raise HostError(f"a report of place and route is missing in {placed.folder}")
         best = max(clocks, key=lambda seed: clocks[seed])
         report = reports[best]
-        self.result = Routed(clocks[best], best, clocks, clock_hz, used(report), critical_path(report))
+        self.result = Routed(clocks[best], best, clocks, failures, clock_hz, used(report), critical_path(report))
         self.file = placed.configuration(best)
-        self._placed, self._ecppack = placed, ecppack
+        self._placed, self._ecppack, self._slots = placed, ecppack, slots
 
     def bitstream(self) -> bytes:
         """Return the best seed's."""
-        return bitstream(self._placed, self.result.best_seed, self._ecppack)
+        return bitstream(self._placed, self.result.best_seed, self._ecppack, self._slots)
 
 
 def _result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,17 +11,36 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple, NoReturn
+
+from filelock import FileLock
 
 from deltatrain.accel.errors import ConfigError, FitError, HostError
 from deltatrain.accel.extras import require
 from deltatrain.sim.fpga.parts import Part
+from deltatrain.sim.fpga.slots import Slots
 
-__all__ = ["ECPPACK", "NEXTPNR", "YOSYS", "Job", "Program", "Tool", "run_jobs", "tools_for"]
+__all__ = ["ECPPACK", "NEXTPNR", "YOSYS", "Job", "Program", "Tool", "UnroutedError", "run_jobs", "tools_for"]
 
 _POLL_SECONDS = 0.05
-_DOES_NOT_FIT = ("Unable to place", "failed to place")
-"""What nextpnr says of a design that is too large for its part."""
+_TOO_LARGE = ("no BELs remaining", "failed to place chain")
+"""What nextpnr says of a design that is too large for its part, whatever the seed."""
+
+_UNROUTED = (
+    "Unable to find legal placement",
+    "Unable to find a placement location",
+    "Failed to expand region",
+    "after relative constraint legalisation",
+    "Failed to find a route",
+    "Failed to route arc",
+    "Routing design failed",
+    "Placing design failed",
+)
+"""What it says where this seed led to no placement or no route, and another may."""
+
+
+class UnroutedError(FitError):
+    """A seed leads to no placement or no route."""
 
 
 @dataclass(frozen=True)
@@ -117,51 +137,76 @@ class Job:
         return self.folder / f"{self.name}.log"
 
 
-def run_jobs(jobs: Iterable[Job], at_once: int, done: Callable[[Job], None]) -> None:
-    """Run `jobs`, some of them at once, and call `done` after each. Whatever raises ends those that run.
+class _Running(NamedTuple):
+    job: Job
+    process: subprocess.Popen[bytes]
+    slot: FileLock
+
+
+def _raise(_: Job, failure: ConfigError) -> NoReturn:
+    raise failure
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    slots: Slots,
+    done: Callable[[Job], None] = lambda job: None,
+    failed: Callable[[Job, ConfigError], None] = _raise,
+) -> None:
+    """Run `jobs`, as many at once as there are free slots, and call `done`, or `failed`, after each.
+
+    Whatever raises ends those that run.
 
     Raises
     ------
     FitError
-        If a tool says that the design does not fit the part.
+        Unless `failed` takes it: if a tool says that the design does not fit the part; an `UnroutedError` where that is
+        so of this seed.
     HostError
-        If it fails otherwise, with the line in which it says why.
+        Likewise: if it fails otherwise, with the line in which it says why.
     """
-    waiting, running = deque(jobs), list[tuple[Job, "subprocess.Popen[bytes]"]]()
+    waiting, running = deque(jobs), list[_Running]()
     try:
         while waiting or running:
-            while waiting and len(running) < at_once:
-                running.append(_started(waiting.popleft()))
-            for job, process in [pair for pair in running if pair[1].poll() is not None]:
-                running.remove((job, process))
-                if process.returncode:
-                    raise _failure(job, process.returncode)
-                done(job)
+            while waiting and (slot := slots.take()):
+                job = waiting.popleft()
+                running.append(_Running(job, _started(job), slot))
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                one.slot.release()
+                if one.process.returncode:
+                    failed(one.job, _failure(one.job, one.process.returncode))
+                else:
+                    done(one.job)
             time.sleep(_POLL_SECONDS)
     finally:
-        for _, process in running:
-            process.kill()
-            process.wait()
+        for one in running:
+            one.process.kill()
+            one.process.wait()
+            one.slot.release()
 
 
-def _started(job: Job) -> tuple[Job, subprocess.Popen[bytes]]:
+def _started(job: Job) -> subprocess.Popen[bytes]:
     log: IO[bytes]
     with job.log.open("wb") as log:
         command = [*job.tool.command, *job.arguments]
-        process = subprocess.Popen(
-            command, cwd=job.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-        )
-    return job, process
+        return subprocess.Popen(command, cwd=job.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _failure(job: Job, status: int) -> ConfigError:
     said = _fault(job, status)
-    kind = FitError if any(words in said for words in _DOES_NOT_FIT) else HostError
+    kind: type[ConfigError] = HostError
+    if any(words in said for words in _TOO_LARGE):
+        kind = FitError
+    elif any(words in said for words in _UNROUTED):
+        kind = UnroutedError
     return kind(f"{job.tool.name} failed: {said}")
 
 
 def _fault(job: Job, status: int) -> str:
     """Return the first line of a log that begins as an error does, or else its last one."""
+    if status < 0:
+        return f"{signal.Signals(-status).name} ended it, which the system sends too where memory runs out"
     lines = [line.strip() for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR", "error"))]
     return next(iter([*errors, *lines[-1:]]), f"exit status {status}, and no output")

@@ -73,7 +73,7 @@ class Commands:
         self._lists: dict[tuple[int, int, int, int], int] = {}
         self._between = ExchangeCommands(step.shape, layout.logits)
         self._received: dict[tuple[int, int, int, int], int] = {}
-        self._loads = 0
+        self._loads = self._encoded = 0
         self._last_writer: dict[int, int] = {}
         for row in range(len(ops)):
             self._enter(row)
@@ -179,7 +179,7 @@ class Commands:
         from_x = name == "x" and layer == 0
         least = self._step.network.thresholds[layer][name == "h"]
         activation = self._step.architecture.engine.formats.activation
-        return {
+        told: Fields = {
             "feed": {
                 "memory": VectorMemory.X if from_x else VectorMemory.H,
                 "base": base,
@@ -193,6 +193,11 @@ class Commands:
             },
             "list": number,
         }
+        if layout.placed:
+            placed = layout.placed.encode(row, layer, name, self._encoded)
+            self._encoded += from_x
+            told |= placed | {part: told[part] | placed[part] for part in ("feed", "encoder")}
+        return told
 
     def _exchange(self, row: int, mode: str) -> Fields:
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
@@ -212,9 +217,13 @@ class Commands:
                 "count": self._shape.classes,
                 **({"wanted": wanted.tolist()} if layout.sizes.wanted else {"label": wanted}),
                 "memory": 0 if layout.sizes.is_part else layout.logits,  # of several tiles they have their own memory
-                "gradient": layout.g_logits(step),
+                "gradient": layout.placed.loss(row) if layout.placed else layout.g_logits(step),
             }
             return {"op": op, "region": layout.region_of_logits}
+        if mode == "copy":
+            assert layout.placed is not None, "only programs that run steps again copy states"
+            copy = layout.placed.copy(row, layer, self._columns["words"][row])
+            return {"op": {"mode": ElementwiseMode.COPY}, "region": layer, "copy": copy}
         op = {
             "mode": ElementwiseMode.CELL_FORWARD if mode == "cell_forward" else ElementwiseMode.CELL_BACKWARD,
             "count": layout.chunks[layer],
@@ -236,6 +245,8 @@ class Commands:
         if layout.sizes.gate_lanes:
             words, lanes = zip(*layout.blocks(layer)[1:], strict=True)
             op |= {"block_words": words, "block_lanes": lanes, "last_neurons": layout.last_neurons(layer)}
+        if layout.placed:
+            op |= layout.placed.cells(row, layer, forward=mode == "cell_forward")
         return {"op": op, "region": layer}
 
     def _engine(self, row: int, mode: str) -> Fields:
@@ -270,7 +281,7 @@ class Commands:
         if name == "readout":
             if mode == "matvec":
                 return {"address": layout.logits, "region": layout.region_of_logits, "starts": 1, "ends": 1}
-            return {"address": layout.g_logits(step), "bank": 0}
+            return {"address": layout.placed.gradient(row) if layout.placed else layout.g_logits(step), "bank": 0}
         upper, base = layout.upper_part(layer, name), layout.memory(layer)
         fields: Fields = {"address": base, "bank": step % 2, "region": layer, "recurrent": name == "h"}
         if upper is not None:
@@ -295,7 +306,7 @@ class Commands:
             if mode == "matvec_t":
                 return {"kind": SourceKind.ALL, "count": width}
             kind = SourceKind.SHARE if self._layout.sizes.is_part else SourceKind.VECTOR
-            base = self._layout.h(top, step)
+            base = self._layout.placed.read_vector(row, top) if self._layout.placed else self._layout.h(top, step)
             return {"kind": kind, "base": base, "count": width, "bias": 1, "width": width}
         arithmetic, name = self._shape.arithmetic, STREAMS[stream]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
@@ -305,6 +316,8 @@ class Commands:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
         if self._layout.sizes.is_part:
             listed = self._received[sample, layer, stream, step]
+        elif self._layout.placed:
+            listed = self._layout.placed.read_list(row, layer, name)
         elif mode != "matvec" and self._layout.tape_is_remote:
             listed = self._layout.loaded_list(layer, step, name)
         return {"kind": SourceKind.FIRED, "list": listed, "bias": int(biased), "width": width}
@@ -325,6 +338,8 @@ class Commands:
     def _clearing(self, row: int) -> Fields:
         """Return which g(x-hat) is cleared for the sample: forward, in steps that every sample that needs it has."""
         layer, step = self._at(row, "layer", "step")
+        if PHASES[self._columns["phase"][row]] == "RF":
+            return {}  # the backward pass has begun
         if step == 0 and layer:
             stream, to = Stream.ABOVE, layer - 1
         elif step == 1:

@@ -55,7 +55,7 @@ class Images:
                 if tensor.compressed is not None:
                     data = self._with_numbers(data, tensor)
                 image[tensor.address : tensor.address + len(data)] = data
-        loads = (op["request"]["address"] for op in self._commands.loads_of_vectors)
+        loads = dict.fromkeys(op["request"]["address"] for op in self._commands.loads_of_vectors)  # some load again
         vectors = (vector for sample in self._step.samples for vector in sample)
         for address, vector in zip(loads, vectors, strict=True):
             data = to_bytes(vector, formats.activation)

@@ -7,18 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from deltatrain.accel.arrays import of_first_columns
-from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
+from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.elementwise.plan import FORWARD, Plan
-from deltatrain.rtl.elementwise.timetable import Write
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
 from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
 from deltatrain.workloads.lowering.placement import Shape, memory_map
 from deltatrain.workloads.lowering.sparse_columns import number_bits
@@ -47,6 +46,8 @@ class Layout:
         Of the tile's memories.
     every
         Whether every step is classified.
+    placed
+        Where that is which is kept as the program says, if it may run steps again; else None.
 
     Raises
     ------
@@ -68,10 +69,9 @@ class Layout:
         self.input_chunks = self._map.inputs.chunks(0)
         self.chunks = [self._map.h.chunks(layer) for layer in range(len(shape.hidden))]
         self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
-        plan = Plan.of_cell(name_of(shape.arithmetic), engine.formats)
-        writes = plan.programs[FORWARD].of_kind(Write)
-        self._tape_words = len({step.word for step in writes if step.port == "new_tape"})
+        self._tape = tape_words(shape.arithmetic, shape.code_bits, engine.formats)
         self.tape_is_remote = bool(ops.is_mode("store").any())
+        self.placed = PlacedWords(self, program, shape) if program.architecture.checkpoint.runs_again else None
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         remote = any(one.remote and one.compressed for one in program.tensors)
@@ -95,6 +95,15 @@ class Layout:
     def memory(self, layer: int) -> int:
         """Return the first word of a layer's M, and of its g(M)."""
         return self._map.memory.word(layer)
+
+    def memory_words(self, layer: int) -> int:
+        """Return the words of a layer's M."""
+        return self._map.memory.chunks(layer)
+
+    @property
+    def gradient_words(self) -> int:
+        """Words of the gradient of h of all layers, in either of its two parts."""
+        return self._map.h.words
 
     def blocks(self, layer: int) -> list[GatePlace]:
         """Return where each block of a layer's M begins, counted from `memory`."""
@@ -170,11 +179,11 @@ class Layout:
     def tape(self, layer: int, step: int) -> int:
         """Return the first word of a step's tape."""
         kept = self._on_way if self.tape_is_remote else self._steps
-        return self._tape_words * self._map.h.with_places(kept).word(layer, step)
+        return kept * sum(map(self.tape_words, range(layer))) + step % kept * self.tape_words(layer)
 
     def tape_words(self, layer: int) -> int:
         """Return the words of a step's tape without the state of the step before."""
-        return self._tape_words * self.chunks[layer]
+        return self._tape.written(self.chunks[layer])
 
     def state_words(self, layer: int) -> int:
         """Return the words of a step's state."""
@@ -244,7 +253,7 @@ class Layout:
             vector_words=max(self._h.words, self._map.h.words),
             held_words=max(self._map.held.words, 2),
             state_words=max(states * total, 2),
-            tape_words=max(tapes * total * self._tape_words, 2),
+            tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),
             list_entries=max(_power_of_two(self._most_entries()), self._lanes if remote else 2),
             weight_words=self._matrix_words("weights"),
@@ -257,11 +266,12 @@ class Layout:
             gate_lanes=self._gate_lanes(),
             mixed_lanes=self._lanes * self._mixes_parts(),
             velocity=int("update_momentum" in self._shape.updates),
+            code_bits=(self._shape.code_bits or 0) if self._tape.codes else 0,
             **({"arrays": self._arrays, "sum_words": self._most_words()} if self._arrays > 1 else {}),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
             **self._cache_sizes(),
             **self._table_sizes(),
-        )
+        )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _table_sizes(self) -> dict[str, int]:
         """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""

@@ -32,6 +32,7 @@ def random_step(
     scale: float = 0.5,
     updates: bool = True,
     density: float = 1.0,
+    code_bits: int | None = None,
 ) -> NumberedStep:
     """Return a step on random weights and inputs.
 
@@ -57,6 +58,8 @@ def random_step(
         See `NumberedStep`.
     density
         Share of the weights that exist; below 1 columns are compressed.
+    code_bits
+        Of the codes on its tape, None where that keeps values.
     """
     rng, engine, arithmetic = np.random.default_rng(seed), architecture.engine, CELL_ARITHMETIC.load(cell)
     formats = engine.formats
@@ -85,6 +88,7 @@ def random_step(
     learned = TASKS.load(task)
     wanted = drawn_labels(learned.wanted(readout), max(lengths), len(lengths), classes, rng)
     labels = integer_labels(wanted, learned.wanted(readout), np.array(lengths), engine)
-    network = IntegerNetwork(arithmetic, engine, (thresholds,) * len(hidden), readout, learned.MODE)
+    least = (thresholds,) * len(hidden)
+    network = IntegerNetwork(arithmetic, engine, least, readout, learned.MODE, code_bits=code_bits)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
     return NumberedStep(architecture, network, parameters, samples, labels, rate, updates, exist=exist)

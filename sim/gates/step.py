@@ -16,6 +16,7 @@ from deltatrain.rtl.limits import program_limits
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
+from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
 from deltatrain.workloads.training.integer_training import (
     IntegerNetwork,
@@ -72,6 +73,7 @@ class NumberedStep:
             *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
             loss=self.network.loss,
             updates=(self.network.optimiser.mode,),
+            code_bits=self.network.code_bits,
         )
 
     @property
@@ -102,7 +104,8 @@ class NumberedStep:
         kept = not (self.updates or self.forward_alone) and self.architecture.cache is not None
         refuse(program_limits(self.architecture) + ["cache must be left out of a step without updates"] * kept)
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
-        program = lower(self.architecture, self.shape, recorded, self.network.readout)
+        make = lower if self.forward_alone else program_of
+        program = make(self.architecture, self.shape, recorded, self.network.readout)
         if self.exist is not None:
             program = compressed(program, self.shape, self.exist)
         if self.forward_alone:

@@ -33,9 +33,9 @@ class Segments:
     """The segments of each op of a program.
 
     Past the cache a segment is a whole column, or as much of it as lets two segments of each array fit the column
-    buffer; several arrays take one each abreast (`accel.arrays`). Otherwise it is a run that has a line. A line that
-    goes out takes the place that the segment holds in the buffer. Lines that go out before an op are segments of it
-    without words.
+    buffer; several arrays take one each abreast (`accel.arrays`). Otherwise it is a run that has a line. One that is
+    there is read when it is taken, and holds a word of the buffer. A line that goes out takes the place that the
+    segment holds in the buffer. Lines that go out before an op are segments of it without words.
 
     Parameters
     ----------
@@ -70,8 +70,9 @@ class Segments:
     @property
     def least_bytes(self) -> int:
         """The fewest bytes that a segment holds."""
-        of_lines = [] if self._cached is None else [int(self._cached.lines.size_bytes.min(initial=1 << 30))]
-        return min([*of_lines, *(table.least_bytes for table in self._tables.values())], default=1)
+        lines = None if self._cached is None else self._cached.lines
+        of_hits = [] if lines is None else [int((lines.size_bytes // lines.words).min(initial=1 << 30))]
+        return min([*of_hits, *(table.least_bytes for table in self._tables.values())], default=1)
 
     @property
     def most_of_an_op(self) -> int:
@@ -92,8 +93,10 @@ class Segments:
         line = cached.line[chosen]
         found = self._out(cached.out[chosen])
         found[:, FIRST_WORD], found[:, WORDS] = lines.first_word[line], lines.words[line]
-        found[:, HELD_BYTES] = np.maximum(found[:, HELD_BYTES], lines.size_bytes[line])
-        found[:, FROM_CACHE], found[:, BEHIND] = cached.hit[chosen], cached.behind[chosen]
+        hit, size_bytes = cached.hit[chosen], lines.size_bytes[line]
+        held = np.where(hit, size_bytes // lines.words[line], size_bytes)
+        found[:, HELD_BYTES] = np.maximum(found[:, HELD_BYTES], held)
+        found[:, FROM_CACHE], found[:, BEHIND] = hit, cached.behind[chosen]
         found[:, SINCE] = cached.since[chosen]
         return found
 

@@ -1,103 +1,196 @@
-"""Deltas, sparse weights, few-bit codes and checkpointing together against the dense network."""
+"""Deltas, sparse weights, few-bit codes, checkpoints and a column cache together, simulated on one machine."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
-from deltatrain.sim.studies import _training, few_bit
+from deltatrain.accel.pricing.run_energy import energy_j
+from deltatrain.accel.program import CACHE, Program
+from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.output_folder import OutputFolder
+from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
-from deltatrain.sim.studies._training import Outcomes, Settings
-from deltatrain.workloads.dataset import recordings_of
-from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs, Demand
-from deltatrain.workloads.lowering.checkpoint.sizes import state_bytes
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.sim.studies._training import Outcomes
+from deltatrain.workloads.lowering.sparse_columns import compressed
+from deltatrain.workloads.lowering.step_programs import dense_program, recorded_program, shape_of
+from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.training.training import train
 
 ABOUT = (
-    "What do delta networks, sparse weights, few-bit codes and checkpointing save together, and at what loss of "
-    "accuracy? Published one by one: about 80 % fewer matrix operations (Chen et al., AAAI 2024), 67 % fewer weights "
-    "(Liu et al., ICML 2021), 13.8 % less memory with 3-bit codes (Novikov et al., ICML 2023), sqrt(T) memory (Chen "
-    "et al. 2016, arXiv 1604.06174); nothing for all of them. Ours: operations are FP + BP + WG of the whole "
-    "training, memory that of a sequence of 1,000 steps on the machine edge. Checkpointing leaves gradients as they "
-    "are and runs steps again."
+    "What do delta networks, sparse weights, few-bit codes, checkpoints and a column cache save together, what is each "
+    "worth once the others are there, and at what loss of accuracy? Published one by one: about 80 % fewer matrix "
+    "operations (Chen et al., AAAI 2024), 67 % fewer weights (Liu et al., ICML 2021), 13.8 % less memory with 3-bit "
+    "codes (Novikov et al., ICML 2023), sqrt(T) memory (Chen et al. 2016, arXiv 1604.06174); nothing for all of them, "
+    "and nothing for a column cache in training. Ours: a training step of networks trained with each, on edge with "
+    "several sizes of SRAM, cycle fidelity. A tape that has no room goes off-chip. The cache has the room that is "
+    "left; checkpoints make room for it, as much as makes the step fastest."
 )
 
-STEPS = 1_000
-"""Of the sequence whose tape is counted: spoken digits are too short to need checkpoints."""
-
-_DENSE, _ALL = "dense", "delta, sparse, 3 bits"
+_DENSE, _DELTA = "dense", "delta"
+_ALL = "delta, sparse, 3 bits"
 _POLICY = "segment"
-_UNTIMED = Costs(1, 1, 0, 0, 0, 0)
+_SHARES_GIVEN = (0.25, 0.5, 0.75)
+"""Of the tape's room, what checkpoints give to the cache: the fastest step counts."""
 
 
-def _settings(workload: str, changes: dict[str, Any], seeds: tuple[int, ...]) -> Settings:
-    epochs = changes["training.epochs"]
+class Settings(NamedTuple):
+    """What is trained, and the KiB of local SRAM of the machines that it is simulated on."""
+
+    training: _training.Settings
+    local_kib: tuple[int, ...]
+
+
+class Stage(NamedTuple):
+    """A bar: its name, the network that was trained for it, and whether there are a cache and checkpoints."""
+
+    name: str
+    network: str
+    cached: bool = False
+    checkpointed: bool = False
+
+
+WATERFALL = (
+    Stage("dense", _DENSE),
+    Stage("+ deltas", _DELTA),
+    Stage("+ sparse weights", "delta, sparse"),
+    Stage("+ 3-bit codes", _ALL),
+    Stage("+ column cache", _ALL, cached=True),
+    Stage("+ checkpoints", _ALL, cached=True, checkpointed=True),
+)
+"""One saving after the other."""
+
+LEFT_OUT = (
+    Stage("without deltas", "sparse, 3 bits", cached=True, checkpointed=True),
+    Stage("without sparse weights", "delta, 3 bits", cached=True, checkpointed=True),
+    Stage("without codes", "delta, sparse", cached=True, checkpointed=True),
+    Stage("without column cache", _ALL, checkpointed=True),
+    Stage("without checkpoints", _ALL, cached=True),
+)
+"""All savings but one."""
+
+
+def _settings(workload: str, changes: dict[str, Any], seeds: tuple[int, ...], local_kib: tuple[int, ...]) -> Settings:
+    dense = {"training.dense_epochs": changes["training.epochs"]}
     sparse = {"sparsity.rule": "balanced", "sparsity.density": 0.33}
     codes = {"few_bit.bits": 3}
     trials = {
-        _DENSE: {"training.dense_epochs": epochs},
-        "delta": {},
+        _DENSE: dense,
+        _DELTA: {},
         "delta, sparse": sparse,
         "delta, 3 bits": codes,
+        "sparse, 3 bits": dense | sparse | codes,
         _ALL: sparse | codes,
     }
-    return Settings(workload, changes, seeds, trials)
+    return Settings(_training.Settings(workload, changes, seeds, trials), local_kib)
 
 
-SETTINGS = _settings("digits", {"training.epochs": 15}, (1, 2))
-SMALL_SETTINGS = _settings("vowels", {"training.epochs": 8, "training.dense_epochs": 0}, (1,))
+SETTINGS = _settings("digits", {"training.epochs": 15}, (1, 2), (64, 224))
+SMALL_SETTINGS = _settings("vowels", {"training.epochs": 8, "training.dense_epochs": 0}, (1,), (64,))
+
+
+class Run(NamedTuple):
+    """A training step on a machine: cycles, bytes moved off-chip, joules, and the bytes of its tape and its cache."""
+
+    cycles: int
+    moved_bytes: int
+    joules: float
+    tape_bytes: int
+    cache_bytes: int
 
 
 def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
-    """Train everything and return a row for each trial, and one for all together with checkpoints.
+    """Train everything, simulate the last step of the first seed, and return a row for each machine and stage.
 
-    Columns: ``trial``; ``accuracy_%``, ``accuracy_sd_%``, ``lost_points`` against dense; ``saved_%`` of the matrix
-    operations and ``fewer_times``, re-run steps counted; ``tape_B`` of a step; ``kept_kB`` of states and tapes of a
-    sequence of 1,000 steps, and ``smaller_times`` against the dense network; ``forward_steps`` that are run; ``seeds``.
+    Columns: ``local_KiB``; ``stage``, one saving after the other and then all but one; ``accuracy_%``,
+    ``accuracy_sd_%``, ``lost_points`` against dense, over the seeds; ``kilocycles``, ``moved_MB`` off-chip and
+    ``energy_mJ`` of the step; ``tape_kB`` and ``cache_kB``; ``faster_times``, ``fewer_bytes_times``,
+    ``less_energy_times`` than dense. The waterfall is left in `folder` as a figure.
     """
-    outcomes = _training.trained(settings, folder, progress)
-    table = [_row(name, settings, outcomes, None) for name in settings.trials]
-    table.append(_row(_ALL, settings, outcomes, least_memory(settings, _ALL, outcomes)))
-    dense = float(table[0]["kept_kB"])
-    return [row | {"smaller_times": round(dense / float(row["kept_kB"]), 1)} for row in table]
+    from deltatrain.reports.figures import waterfall
+
+    training = settings.training
+    outcomes = _training.trained(training, folder, progress)
+    traces = cache(lambda network: _trace(training, network, folder))
+    stages, table = WATERFALL + LEFT_OUT, list[Row]()
+    for number, local_kib in enumerate(settings.local_kib):
+        runs = dict[str, Run]()
+        for done, stage in enumerate(stages):
+            share = (number + done / len(stages)) / len(settings.local_kib)
+            progress("simulated", share, f"{local_kib} KiB, {stage.name}")
+            runs[stage.name] = run(stage, traces(stage.network), 1024 * local_kib)
+        table += [_row(settings, outcomes, local_kib, stage, runs) for stage in stages]
+    names = [stage.name for stage in WATERFALL]
+    setting = f"{training.workload} on edge, a training step, {cycle.LABEL}"
+    OutputFolder(folder).save_figure("waterfall", waterfall.draw(table, names, setting=setting))
+    return table
 
 
-def least_memory(settings: Settings, name: str, outcomes: Outcomes) -> Demand:
-    """Return what the policy takes with the least local memory that it can work with, found by bisection."""
-    engine, workload = Architecture.named("edge").engine, settings.trained(settings.trials[name])
-    recordings = recordings_of(workload.dataset)
-    shape = Shape.of_workload(workload, recordings.train.features, recordings.classes)
-    tape = -(-few_bit.tape_bytes(settings, name, outcomes) // 1)
-    policy, state = POLICIES.load(_POLICY), state_bytes(shape, engine)
-    too_small, enough = 0, STEPS * int(tape)
-    while enough - too_small > 1:
-        middle = (too_small + enough) // 2
+def run(stage: Stage, trace: Trace, local_bytes: int) -> Run:
+    """Return what the trace's last step takes on `edge` with so much SRAM; the fastest of what checkpoints can do."""
+    base = {"local.bytes": local_bytes} | ({"cache.bytes": "auto"} if stage.cached else {})
+    found = [_of(base, stage, trace)]
+    if stage.checkpointed:
+        found += _checkpointed(base, stage, trace, found[0])
+    return min(found, key=lambda one: one.cycles)
+
+
+def _checkpointed(base: dict[str, Any], stage: Stage, trace: Trace, whole: Run) -> list[Run]:
+    """Return what the step takes with checkpoints, for each share of the tape's room that they give to the cache.
+
+    A tape off-chip has no room to give; then checkpoints have all that there is.
+    """
+    changes = base | {"checkpoint.policy": _POLICY}
+    given = [round(share * whole.tape_bytes) for share in _SHARES_GIVEN] if stage.cached and whole.tape_bytes else [0]
+    found = list[Run]()
+    for more in given:
+        room = {"cache.bytes": max(1, whole.cache_bytes + more)} if stage.cached else {}
         try:
-            policy.demand(STEPS, Budget(state, int(tape), middle, 0), _UNTIMED)
-            enough = middle
-        except FitError:
-            too_small = middle
-    found: Demand = policy.demand(STEPS, Budget(state, int(tape), enough, 0), _UNTIMED)
+            found.append(_of(changes | room, stage, trace))
+        except FitError:  # not even a segment has room beside so large a cache
+            continue
     return found
 
 
-def _row(name: str, settings: Settings, outcomes: Outcomes, checkpoints: Demand | None) -> Row:
-    of_trial = [outcomes[name, seed] for seed in settings.seeds]
-    tape = few_bit.tape_bytes(settings, name, outcomes)
-    kept, steps = (checkpoints.local_bytes, checkpoints.forward_steps) if checkpoints else (STEPS * tape, STEPS)
-    again = steps / STEPS - 1
-    done = _training.mean(1 - one.saved + again * one.forward for one in of_trial)
+def _of(changes: dict[str, Any], stage: Stage, trace: Trace) -> Run:
+    program = _program(Architecture.named("edge", changes), stage, trace)
+    counters = cycle.count(program)
+    joules = sum(energy_j(counters, program.architecture, program.own.update_modes).values())
+    local = program.local_bytes
+    return Run(counters.cycles, counters.remote.asked_bytes, joules, local.get("tape", 0), local.get(CACHE, 0))
+
+
+def _program(machine: Architecture, stage: Stage, trace: Trace) -> Program:
+    """Return the program of the trace's last step; a network without deltas has no lists, and may be sparse."""
+    recorded = trace.recorded[-1]
+    if stage.network != _DENSE and not stage.network.startswith("sparse"):
+        return recorded_program(machine, trace, recorded)
+    program = dense_program(machine, trace, recorded)
+    return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
+
+
+def _trace(training: _training.Settings, network: str, folder: Path) -> Trace:
+    workload = training.trial(network, training.seeds[0])
+    recordings = training.load(None)
+    state = _training.state_path(workload, folder)
+    return train(workload, recordings, state_path=state, resume=True).trace(recordings)
+
+
+def _row(settings: Settings, outcomes: Outcomes, local_kib: int, stage: Stage, runs: dict[str, Run]) -> Row:
+    one, dense = runs[stage.name], runs[WATERFALL[0].name]
     return {
-        "trial": f"{name}, checkpoints" if checkpoints else name,
-        **_training.accuracy_columns(name, _DENSE, settings, outcomes),
-        "saved_%": round(100 * (1 - done), 1),
-        "fewer_times": round(1 / done, 1),
-        "tape_B": round(tape, 1),
-        "kept_kB": round(kept / 1000, 1),
-        "smaller_times": 1.0,
-        "forward_steps": steps,
-        "seeds": len(of_trial),
+        "local_KiB": local_kib,
+        "stage": stage.name,
+        **_training.accuracy_columns(stage.network, _DENSE, settings.training, outcomes),
+        "kilocycles": round(one.cycles / 1e3, 1),
+        "moved_MB": round(one.moved_bytes / 1e6, 3),
+        "energy_mJ": round(1e3 * one.joules, 3),
+        "tape_kB": round(one.tape_bytes / 1e3, 1),
+        "cache_kB": round(one.cache_bytes / 1e3, 1),
+        "faster_times": round(dense.cycles / one.cycles, 1),
+        "fewer_bytes_times": round(dense.moved_bytes / one.moved_bytes, 1),
+        "less_energy_times": round(dense.joules / one.joules, 1),
     }

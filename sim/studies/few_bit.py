@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.codebook import SIGMOID, TANH, codebook
 from deltatrain.accel.modes import encode
+from deltatrain.accel.value_code import used_grid
 from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.sim.studies._training import Outcomes, Settings
-from deltatrain.workloads.arrays.codebook import SIGMOID, TANH, codebook
-from deltatrain.workloads.arrays.few_bit import neuron_bits, used_grid
+from deltatrain.workloads.arrays.few_bit import neuron_bits
 from deltatrain.workloads.cells import CELLS
 
 ABOUT = (

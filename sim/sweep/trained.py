@@ -7,17 +7,15 @@ machines then trains once, and a sweep that was killed in a training goes on aft
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
+from deltatrain.accel.locks import alone
 from deltatrain.sim.flow import recordings_of
 from deltatrain.sim.progress import tell_nobody
 from deltatrain.workloads.data.cache import cache_folder
@@ -40,7 +38,7 @@ def trained_trace(workload: Workload) -> Trace:
     recordings = _recordings(workload.dataset)
     name = hashlib.sha256(f"{workload.digest()} {recordings.digest} {_code_digest()}".encode()).hexdigest()[:24]
     path = folder / f"{name}.npz"
-    with _alone(folder / f"{name}.lock"):
+    with alone(folder / f"{name}.lock"):
         kept = _kept(path)
         if kept is None:
             kept = _train(workload, recordings, folder / f"{name}.state.npz")
@@ -76,17 +74,6 @@ def _recordings(dataset: Dataset) -> Recordings:
 def forget_recordings() -> None:
     """Read recordings anew from now on: those of the user's own may have changed since an earlier sweep."""
     _recordings.cache_clear()
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process has the lock, and hold it in the block. The system frees it when the process ends."""
-    try:
-        held = FileLock(lock).acquire()
-    except OSError as error:
-        raise HostError(f"{lock} cannot be locked: {error.strerror}") from None
-    with held:
-        yield
 
 
 @cache

@@ -39,7 +39,7 @@ def _formats(memory: str, weight_gradient: str, bits: int) -> Formats:
 
 
 def _case(
-    cell: str, readout: str, formats: Formats, lengths: list[int], least: int, seed: int
+    cell: str, readout: str, formats: Formats, lengths: list[int], least: int, seed: int, code_bits: int | None = None
 ) -> tuple[IntegerNetwork, IntegerParameters, list[Integers], list[int], int]:
     rng = np.random.default_rng(seed)
     floating = CELLS.load(cell)
@@ -47,7 +47,7 @@ def _case(
     drawn = initial_parameters(Sizes(floating, FEATURES, HIDDEN, CLASSES), rng, np.dtype(np.float64))
     parameters = from_flat(6 * drawn.flat(), Sizes(floating, FEATURES, HIDDEN, CLASSES))
     engine = Engine(clock_hz=10**8, lanes=3, encoder_elements=4, elementwise_lanes=3, formats=formats)
-    network = IntegerNetwork(arithmetic, engine, ((least, least),) * len(HIDDEN), readout)
+    network = IntegerNetwork(arithmetic, engine, ((least, least),) * len(HIDDEN), readout, code_bits=code_bits)
     samples = [_input(cell, rng, steps, formats) for steps in lengths]
     labels: list[int] = rng.integers(0, CLASSES, len(lengths)).tolist()
     return network, quantised(parameters, arithmetic, formats), samples, labels, 2000
@@ -69,13 +69,21 @@ def _input(cell: str, rng: np.random.Generator, steps: int, formats: Formats) ->
     bits=st.sampled_from([16, 32]),
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5),
     least=st.sampled_from([0, 20, 200]),
+    code_bits=st.sampled_from([None, 1, 3]),
     seed=st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=25, deadline=None)  # the first example compiles
 def test_all_samples_side_by_side_give_the_integers_of_one_after_another(
-    cell: str, readout: str, overflow: tuple[str, str], bits: int, lengths: list[int], least: int, seed: int
+    cell: str,
+    readout: str,
+    overflow: tuple[str, str],
+    bits: int,
+    lengths: list[int],
+    least: int,
+    code_bits: int | None,
+    seed: int,
 ) -> None:
-    case = _case(cell, readout, _formats(*overflow, bits), lengths, least, seed)
+    case = _case(cell, readout, _formats(*overflow, bits), lengths, least, seed, code_bits)
     step = training_step(*case)
     for found, expected in zip(integer_batch.gradients(*case[:4]).matrices(), step.gradients.matrices(), strict=True):
         np.testing.assert_array_equal(found, expected)

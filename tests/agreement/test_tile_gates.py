@@ -75,6 +75,15 @@ def test_a_tape_to_dram_and_back(cell):
     check(step, AmaranthSimulation)
 
 
+def test_a_tape_whose_moves_block_all_units():
+    def moved(overlap):
+        machine = Architecture.named("tiny", HOMES["tape_remote"] | {"checkpoint.overlap": overlap})
+        return random_step(machine, "lstm", seed=4, hidden=(3,), lengths=(3, 1))
+
+    assert cycle.count(moved(False).program).cycles > cycle.count(moved(True).program).cycles
+    check(moved(False), AmaranthSimulation)
+
+
 def test_a_tape_to_a_memory_that_answers_at_once():
     home = HOMES["all_remote"] | {"remote.device": "zero_latency", "dma.request_cycles": 0}
     step = random_step(Architecture.named("tiny", home), "gru", seed=5, hidden=(3, 5), lengths=(3,), thresholds=(0, 0))

@@ -22,6 +22,7 @@ from deltatrain.reports.figures import (
     phase_breakdown,
     recordings,
     trade,
+    waterfall,
     word_lengths,
 )
 from deltatrain.reports.figures._style import CAUSE_COLOURS, CAUSE_LABELS
@@ -171,6 +172,28 @@ def test_lines_of_homes_are_the_rows(times):
     assert any("a layer" in text for text in _texts(figure))
 
 
+def _waterfall_rows(values):
+    names = ("kilocycles", "moved_MB", "energy_mJ"), ("faster_times", "fewer_bytes_times", "less_energy_times")
+    return [
+        {"local_KiB": size, "stage": stage}
+        | {name: (1 + place) * value for place, name in enumerate(names[0])}
+        | dict.fromkeys(names[1], round(values[0] / value, 1))
+        for size in (64, 224)
+        for stage, value in zip(("dense", "+ one saving", "without column cache"), values, strict=True)
+    ]
+
+
+@settings(max_examples=10)
+@given(st.lists(st.floats(0.01, 2e4), min_size=3, max_size=3))
+def test_bars_of_a_waterfall_are_the_rows_and_what_a_saving_took_away_stands_behind(values):
+    figure = waterfall.draw(_waterfall_rows(values), ("dense", "+ one saving"), setting="a layer")
+    for axes, factor in zip(figure.axes, (1, 2, 3) * 2, strict=True):
+        bars = [patch for container in axes.containers for patch in container.patches]
+        dense, taken, saving, without = ((bar.get_x(), bar.get_width()) for bar in bars)
+        assert [dense, saving, without] == [(0, pytest.approx(factor * value)) for value in values]
+        assert taken == (pytest.approx(factor * values[1]), pytest.approx(factor * (values[0] - values[1])))
+
+
 @settings(max_examples=10)
 @given(st.lists(st.floats(1, 20), min_size=4, max_size=4))
 def test_lines_of_a_cache_are_the_rows(times):
@@ -281,7 +304,8 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
     drawn = phase_breakdown.draw(result), memory_traffic.draw(result), _occupancy_figure(40, 12)
     tables = {**result.architecture, "energy": "cacti7_45nm_lop+horowitz_45nm"}
     spent = energy_breakdown.draw(result.model_copy(update={"architecture": tables}), "cycle: simulated cycle by cycle")
-    figures = (*drawn, homes, traded, like, cached, spent)
+    saved = waterfall.draw(_waterfall_rows([12_345.0, 678.9, 77.7]), ("dense", "+ one saving"), setting=setting)
+    figures = (*drawn, homes, traded, like, cached, saved, spent)
     for figure in figures:
         figure.canvas.draw()
         page = figure.bbox

@@ -159,6 +159,8 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a tape off-chip", {"placement.tape": "remote"}, {}),
     ("a tape off-chip of more than 16 bits", {"placement.tape": "remote", "engine.formats.state.bits": 24}, {}),
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
+    ("checkpoint policies that move states off-chip", {"checkpoint.policy": "segment_dram"}, {}),
+    ("policy `reversible`", {"checkpoint.policy": "reversible"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
     ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
     ("tiles with a column cache", {"cache.bytes": "auto", "tiles.count": 2, **TILES, **APART}, {}),
@@ -234,16 +236,17 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
     [
         (FEW_RTL, ["local.ports = 2, not 1"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.overlap=false",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=reversible",
             [
-                "checkpoint.overlap true",
+                "checkpoint.policy must be",
                 "not 16, 8 and 8",
                 "local.ports = 2, not 1",
             ],
         ),
         (
-            "run -w {few} --on edge --set workload.few_bit.bits=3 --set machine.checkpoint.policy=segmen",
-            ["few_bit must be left out", "did you mean 'segment'?"],
+            "run -w {few} --on edge --set machine.engine.arrays=2 --set machine.local.ports=1"
+            " --set machine.checkpoint.policy=segmen",
+            ["engine.arrays must be 1, not 2, or local.ports = 2", "did you mean 'segment'?"],
         ),
         (
             "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.placement.tape=remote"
@@ -251,9 +254,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["the gates of several tiles need placement.tape = 'local'"],
         ),
         (
-            "verilog --set workload.few_bit.bits=3 --set workload.sparsity.rule=static"
+            "verilog --set machine.dma.columns_in_flight=1 --set workload.sparsity.rule=static"
             " --set workload.sparsity.density=0.3",
-            ["few_bit must be left out", "sparsity.rule must be 'dense'"],
+            ["dma.columns_in_flight must be left out", "sparsity.rule must be 'dense'"],
         ),
         (
             "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1",
@@ -312,9 +315,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["engine.arrays must be 1, not 2, on a machine of several tiles"],
         ),
         (
-            "plan -w {few} --set workload.few_bit.bits=3 --set workload.sparsity.rule=static"
+            "plan -w {few} --set machine.cache.bytes=auto --set workload.sparsity.rule=static"
             " --set workload.sparsity.density=0.3",
-            ["few_bit must be left out", "'dense' for a plan"],
+            ["'dense' for a plan", "cache must be left out"],
         ),
         (
             "simulate -w tiny --on tiny --fidelity rtl --set machine.remote.device=zero_latency"
@@ -347,9 +350,10 @@ def test_a_point_of_a_sweep_has_its_reasons_in_its_row_and_trains_nothing(
 ) -> None:
     monkeypatch.setattr("deltatrain.sim.sweep.point.trained_trace", lambda workload: pytest.fail("it was trained"))
     base = Base(TINY, Workload.named(few).model_dump(mode="json", exclude_none=True), (), "cycle", dense=False)
-    row = Simulator(base).row({"machine.checkpoint.policy": "segmen", "workload.few_bit.bits": 2})
+    changes = {"machine.engine.arrays": 2, "machine.local.ports": 1}
+    row = Simulator(base).row({"machine.checkpoint.policy": "segmen"} | changes)
     assert row["failure"] == "ConfigError"
-    assert "few_bit must be left out" in row["reason"] and "; checkpoint.policy: " in row["reason"]
+    assert "engine.arrays must be 1, not 2" in row["reason"] and "; checkpoint.policy: " in row["reason"]
 
 
 def test_a_point_of_a_sweep_over_traces_has_them_too(tmp_path: Path) -> None:

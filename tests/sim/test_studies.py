@@ -142,23 +142,29 @@ def test_word_lengths_together_are_the_smallest_that_lose_half_a_point_alone(tmp
     assert (tmp_path / "figures" / "word_lengths.png").exists()
 
 
-def test_combined_savings_are_those_of_the_parts(tmp_path: Path) -> None:
+def test_combined_savings_are_simulated_one_after_the_other_and_all_but_one(tmp_path: Path) -> None:
     _fetched("vowels")
-    settings = combined.SMALL_SETTINGS._replace(
-        changes={"training.epochs": 2, "training.dense_epochs": 0},
-        trials=combined.SMALL_SETTINGS.trials | {"dense": {"training.dense_epochs": 2}},
-    )
-    rows = {str(row["trial"]): row for row in combined.rows(settings, tmp_path, _silent)}
-    dense, delta, thin, coded, everything, checkpoints = rows.values()
-    assert (dense["saved_%"], dense["smaller_times"], dense["lost_points"]) == (0.0, 1.0, 0.0)
-    values_and_x, h = (48 * 5 + 12) * 2, 48 * 2
-    assert values_and_x + 0.9 * h < float(dense["tape_B"]) < values_and_x + h  # no h comes into the first step
-    assert float(thin["saved_%"]) > float(delta["saved_%"]) > 0
-    assert float(coded["tape_B"]) < float(delta["tape_B"])
-    assert checkpoints["accuracy_%"] == everything["accuracy_%"]
-    assert float(checkpoints["kept_kB"]) < float(everything["kept_kB"]) / 5
-    assert 1000 < int(checkpoints["forward_steps"]) < 2000
-    assert float(checkpoints["saved_%"]) < float(everything["saved_%"])
+    small = combined.SMALL_SETTINGS
+    dense = {"training.dense_epochs": 2}
+    trials = {
+        name: dense | fields if "training.dense_epochs" in fields else fields
+        for name, fields in small.training.trials.items()
+    }
+    training = small.training._replace(changes={"training.epochs": 2, "training.dense_epochs": 0}, trials=trials)
+    rows = {str(row["stage"]): row for row in combined.rows(small._replace(training=training), tmp_path, _silent)}
+    assert len(rows) == len(combined.WATERFALL) + len(combined.LEFT_OUT)
+    dense_row, delta, sparse, codes, cached, everything = (rows[stage.name] for stage in combined.WATERFALL)
+    moved = [float(row["moved_MB"]) for row in (dense_row, delta, sparse)]
+    assert moved == sorted(moved, reverse=True) and moved[0] > moved[1] > moved[2]
+    assert float(codes["tape_kB"]) < 0.75 * float(sparse["tape_kB"])
+    assert float(cached["cache_kB"]) > 0 == float(codes["cache_kB"])
+    assert float(everything["cache_kB"]) >= float(cached["cache_kB"])
+    assert float(everything["kilocycles"]) <= float(cached["kilocycles"])  # checkpoints are not taken where they cost
+    assert rows["without checkpoints"]["kilocycles"] == cached["kilocycles"]
+    for column in ("faster_times", "fewer_bytes_times", "less_energy_times"):
+        assert dense_row[column] == 1.0
+    assert dense_row["lost_points"] == 0.0 and everything["accuracy_%"] == codes["accuracy_%"]
+    assert (tmp_path / "figures" / "waterfall.png").stat().st_size > 5_000
 
 
 def test_a_larger_cache_moves_less_and_never_less_than_who_knows_the_future(tmp_path: Path) -> None:

@@ -461,7 +461,8 @@ class NaiveMachine:
             for number in self.cache.numbers[index, column]:
                 hit, out, behind = self.cache.look_up(op, column, number, written=self.mode[op] in self.writing_modes)
                 address, size, words = self.cache.places[number]
-                run = Run(op, size, [[0] * words * hit], [(address, size)], not hit, length=words)
+                held = size // words if hit else size
+                run = Run(op, held, [[0] * words * hit], [(address, size)], not hit, length=words)
                 run.from_cache, run.behind, run.slot = hit, behind, self.cache.slot
                 run.reads, run.fills = hit or out is not None, not hit or self.mode[op] in self.writing_modes
                 if out is not None:

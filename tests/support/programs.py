@@ -57,7 +57,10 @@ def shapes(draw: st.DrawFn, widest: int = 20, cells: tuple[str, ...] = DELTA_CEL
     """Return the sizes of a small network of one of `cells`, members of `accel.cells`."""
     hidden = tuple(draw(st.lists(st.integers(1, widest), min_size=1, max_size=3)))
     arithmetic = CELL_ARITHMETIC.load(draw(st.sampled_from(cells)))
-    return Shape(arithmetic, (draw(st.integers(1, widest)), *hidden[:-1]), hidden, draw(st.integers(1, 6)))
+    inputs = (draw(st.integers(1, widest)), *hidden[:-1])
+    return Shape(
+        arithmetic, inputs, hidden, draw(st.integers(1, 6)), code_bits=draw(st.sampled_from([None, None, 1, 3, 7]))
+    )
 
 
 ARRAYS = (2, 2, 4, 4, 3, 8)

@@ -69,6 +69,9 @@ def test_a_cell_and_its_integer_twin_lay_out_the_same_matrices(name: str) -> Non
     assert tuple(map(cell.ACCUMULATORS.index, cell.TARGETS_X)) == twin.BLOCKS_X
     assert tuple(map(cell.ACCUMULATORS.index, cell.TARGETS_H)) == twin.BLOCKS_H
     assert len(cell.TAPE) == len(twin.TAPE)
+    names = dict(zip(cell.TAPE, twin.TAPE, strict=True))
+    assert {names[value]: function for value, function in cell.SQUASHED.items()} == twin.SQUASHED
+    assert tuple(names[value] for value in cell.SQUARED) == twin.SQUARED
     assert cell.STREAMS.HELD == MODES.load(twin.ENCODER).HELD == twin.KEPT
 
 

@@ -1,78 +1,13 @@
-"""Few-bit backward: of a sigmoid or tanh the tape keeps which of 2^k pieces its input lay in, not its value.
-
-Novikov et al., Few-Bit Backward, ICML 2023, arXiv 2202.00441: the forward pass is exact, the backward pass multiplies
-with the mean of the derivative over the piece (`workloads.arrays.codebook`). Derivatives of sigmoid and tanh are even,
-so all 2^k pieces are spent on |x|, as the paper suggests.
-
-Backward passes of gated cells also multiply with the value itself. That part is ours, not the paper's: one more bit
-tells on which side of zero the input lay, and the value used is the one on that side whose derivative is exactly the
-level, as y and y (1 - y) of a sigmoid, and y and 1 - y^2 of a tanh, determine each other but for the side.
-"""
+"""Few-bit backward: of sigmoids and tanhs a tape keeps codes (`accel.value_code`), packed to bits."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from deltatrain.workloads.arrays.codebook import SIGMOID, TANH, Activation, codebook
+from deltatrain.accel.value_code import ValueCode, value_code
 from deltatrain.workloads.arrays.packing import Array
-
-DOMAIN = 10.0
-"""Codebooks are the best for |x| up to here; the authors' own dynamic programming takes -10 to 10 (skolai/fewbit)."""
-
-_GRID_STEPS = 800
-
-
-class _Squashing(NamedTuple):
-    """A function with f' = steepest - (f - centre)^2, centre being its value at zero."""
-
-    activation: Activation
-    centre: float
-    steepest: float
-
-
-_SQUASHINGS = {"sigmoid": _Squashing(SIGMOID, 0.5, 0.25), "tanh": _Squashing(TANH, 0.0, 1.0)}
-
-
-class ValueCode(NamedTuple):
-    """How values of one function become codes and back.
-
-    Attributes
-    ----------
-    bits
-        Of a code: those of the piece, and one for the side if it is kept.
-    centre
-        The value at zero, from which distances are measured.
-    borders
-        Of the distance, rising, shape (2^k - 1,).
-    decoded
-        The value that stands for each code, shape (2^bits,).
-    """
-
-    bits: int
-    centre: float
-    borders: Array
-    decoded: Array
-
-    def encode(self, values: Array) -> Array:
-        """Return the code of each value, uint8; a value at a border has the code of the piece nearer to zero."""
-        pieces = np.searchsorted(self.borders, np.abs(values - self.centre), side="left").astype(np.uint8)
-        sided = len(self.decoded) > len(self.borders) + 1
-        codes: Array = pieces + np.uint8(len(self.borders) + 1) * (values < self.centre) if sided else pieces
-        return codes
-
-    def decode(self, codes: Array, dtype: np.dtype[np.floating]) -> Array:
-        """Return the value that stands for each code."""
-        values: Array = self.decoded.astype(dtype)[codes]
-        return values
-
-
-def used_grid() -> Array:
-    """Return the grid of |x| on which the codes' borders are sought."""
-    grid: Array = np.linspace(0, DOMAIN, _GRID_STEPS + 1)
-    return grid
 
 
 class Coded(Protocol):
@@ -94,17 +29,6 @@ class Coded(Protocol):
     TAPE: tuple[str, ...]
     SQUASHED: dict[str, str]
     SQUARED: tuple[str, ...]
-
-
-@cache
-def value_code(function: str, bits: int, sided: bool) -> ValueCode:
-    """Return the code of `function`, "sigmoid" or "tanh", with `bits` bits for the piece, and one for the side."""
-    activation, centre, steepest = _SQUASHINGS[function]
-    best = codebook(activation, used_grid(), 2**bits)
-    distances = np.sqrt(steepest - best.levels)
-    below = [centre - distances] if sided else []
-    borders = activation.value(best.borders[1:-1]) - centre
-    return ValueCode(bits + sided, centre, borders, np.concatenate([centre + distances, *below]))
 
 
 def value_codes(cell: Coded, bits: int | None) -> dict[str, ValueCode]:

@@ -56,10 +56,6 @@ def array_limits(architecture: Architecture) -> list[str]:
 def workload_limits(workload: Workload) -> list[str]:
     """Return a line for each reason why there is no program for such a workload, whatever the machine."""
     reasons = []
-    if workload.few_bit is not None:
-        reasons.append(
-            "few_bit must be left out for a machine, whose tape holds values: only `train` and the studies take codes"
-        )
     if workload.embedding is not None and workload.embedding.tied:
         reasons.append(
             "embedding.tied must be false for a machine, whose read-out lies by columns: a word would be a row of it"

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import most_of_an_array, of_first_columns
 from deltatrain.accel.cells import bias_steps
-from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import encode
+from deltatrain.accel.tape_words import value_bytes
 from deltatrain.accel.tiles import by_tile, dealt, own_elements
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import RecordedStep
@@ -146,11 +147,6 @@ class Lists:
     entry_bytes: int
     carried: bool = False
     words: WordLists | None = None
-
-
-def value_bytes(formats: Formats) -> int:
-    """Return the bytes of one value in a word of the tape, the same for all, so that each stays in its lane."""
-    return max(formats.activation.bytes, formats.gate.bytes, formats.state.bytes)
 
 
 def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:

@@ -57,6 +57,8 @@ class Shape:
         Of an embedding, the words of its table: layer 0 reads a column of it. 0 without one.
     updates
         The modes of `accel.modes` that work on dW of each matrix at the end; the last one updates the weights.
+    code_bits
+        Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
     """
 
     arithmetic: CellArithmetic
@@ -67,6 +69,7 @@ class Shape:
     loss: str = "loss"
     words: int = 0
     updates: tuple[str, ...] = ("update",)
+    code_bits: int | None = None
 
     @property
     def encoder(self) -> EncoderMode:
@@ -85,7 +88,8 @@ class Shape:
     def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
-        return replace(plain, loss=TASKS.load(workload.task).MODE, updates=workload.training.machine_optimiser.modes)
+        updates = workload.training.machine_optimiser.modes
+        return replace(plain, loss=TASKS.load(workload.task).MODE, updates=updates, code_bits=workload.code_bits)
 
 
 @dataclass(frozen=True)

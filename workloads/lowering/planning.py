@@ -254,7 +254,8 @@ def _reach(
 
     def wide(parts: int) -> bool:
         hidden = tuple(max(1, width * parts // _WIDTH_PARTS) for width in shape.hidden)
-        wider = Shape(shape.arithmetic, (shape.inputs[0], *hidden[:-1]), hidden, shape.classes)
+        inputs = shape.inputs[0], *hidden[:-1]
+        wider = Shape(shape.arithmetic, inputs, hidden, shape.classes, code_bits=shape.code_bits)
         return _fits(lambda: policy.demand(steps, budget(architecture, wider, occupancy), costs))
 
     return _largest(long, MOST_STEPS), _largest(wide, _WIDTH_PARTS * 1024) / _WIDTH_PARTS

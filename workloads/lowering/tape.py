@@ -1,7 +1,8 @@
 """The tape: what the backward pass needs of a step, how many bytes that is, and where it lies off-chip.
 
 A step of a layer is moved in whole words of P values, each as wide as an activation or wider: the values of the cell's
-``TAPE``, then the list of what fired in x, then that of h, each padded to whole words. With several tiles, each keeps
+``TAPE`` or codes of them (`accel.tape_words`), then the list of what fired in x, then that of h, each padded to whole
+words. With several tiles, each keeps
 and moves the values of its own neurons and its own part of the lists.
 
 Off-chip each step of each layer has a slot that holds it even if everything fires, so where a step lies is known before
@@ -24,10 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.workloads.lowering.lists import Lists, value_bytes
+from deltatrain.accel.tape_words import tape_words, value_bytes
+from deltatrain.accel.tiles import own_elements
+from deltatrain.workloads.lowering.lists import Lists
 from deltatrain.workloads.lowering.placement import Shape
 
-__all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "steps_on_way", "value_bytes"]
+__all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "steps_on_way"]
 
 TAPE_STEPS = 2
 """Steps of each layer whose values are in local SRAM when the tape lives off-chip."""
@@ -60,16 +63,22 @@ class Tape:
     ----------
     slot_bytes
         Bytes of each layer's slots, shape (L,).
+    code_bytes
+        What a step of each layer writes of codes, shape (L,).
     """
 
     def __init__(self, architecture: Architecture, shape: Shape, lists: Lists) -> None:
         engine = architecture.engine
         self._on_way = steps_on_way(architecture)
-        self._values, self._states = len(shape.arithmetic.TAPE), len(shape.arithmetic.STATE)
-        word_bytes = self._values * engine.lanes * value_bytes(engine.formats)
-        width = np.array(shape.hidden, dtype=np.int64)
-        self._value_bytes = -(-width // engine.lanes) * word_bytes
-        self._own_value_bytes = -(-width // architecture.row_lanes) * word_bytes  # of the tile with the most
+        words = tape_words(shape.arithmetic, shape.code_bits, engine.formats)
+        word_bytes = engine.lanes * value_bytes(engine.formats)
+        own = np.stack([own_elements(width, engine.lanes, architecture.tiles.count) for width in shape.hidden])
+        chunks = -(-own // engine.lanes)  # of each layer and tile
+        moved = words.moved(chunks) * word_bytes
+        self._value_bytes = moved.sum(axis=1)
+        self._own_value_bytes = moved.max(axis=1)
+        self.code_bytes: NDArray[np.int64] = words.of_codes(chunks).sum(axis=1) * word_bytes
+        self._own_written_bytes = words.written(chunks).max(axis=1) * word_bytes
         self._lists = list(zip(lists.x, lists.h, strict=True))
         self._list_bytes = np.array([x.most_tape_bytes + h.most_tape_bytes for x, h in self._lists], dtype=np.int64)
         self._own_list_bytes = np.array([x.most_own_bytes + h.most_own_bytes for x, h in self._lists], dtype=np.int64)
@@ -112,8 +121,8 @@ class Tape:
     @property
     def residue(self) -> NDArray[np.int64]:
         """The part of `own_bytes` that cannot be undone, the cell's own state and the lists, shape (L, B, T)."""
-        share = self._own_value_bytes * (self._values - self._states) // self._values
-        residue: NDArray[np.int64] = self.own_bytes - np.where(self.own_bytes > 0, share[:, None, None], 0)
+        undone = self._own_written_bytes[:, None, None]
+        residue: NDArray[np.int64] = self.own_bytes - np.where(self.own_bytes > 0, undone, 0)
         return residue
 
     @property

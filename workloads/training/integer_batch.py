@@ -228,7 +228,7 @@ def _forward(
             _blocks(memory[:n], arithmetic.ACCUMULATORS), state[:, :n], formats
         )
         hs.append(h[:n].copy())
-        tapes.append(tape)
+        tapes.append(network.cell.given_back(tape))
     ran = LayerRan(listed, np.concatenate(hs), np.concatenate(tapes, axis=1))
     tally.at_ends("h", ran.h, formats.activation)
     wide = [name in arithmetic.WIDE for name in arithmetic.TAPE]

@@ -16,6 +16,7 @@ from deltatrain.accel.engine import Engine, MachineNumbers
 from deltatrain.accel.modes import EncoderMode, cell_backward, cell_forward, encoder_mode, matvec, matvec_t, outer
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers, fit
+from deltatrain.accel.tape_words import given_back
 from deltatrain.workloads.training.integer_parameters import IntegerLayer
 
 
@@ -28,15 +29,22 @@ class Cell(NamedTuple):
         A member of `accel.cells`.
     engine
         Its formats and its lanes, which give the order of sums.
+    code_bits
+        Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
     """
 
     arithmetic: CellArithmetic
     engine: Engine | MachineNumbers
+    code_bits: int | None = None
 
     @property
     def encoder(self) -> EncoderMode:
         """The mode that lists its streams."""
         return encoder_mode(self.arithmetic.ENCODER)
+
+    def given_back(self, tape: Integers) -> Integers:
+        """Return ``TAPE``, first axis, as the tape gives it back."""
+        return given_back(self.arithmetic, tape, self.code_bits, self.engine.formats)
 
 
 class LayerState(NamedTuple):
@@ -145,7 +153,7 @@ def forward(
     memory[rows_x] = matvec.result(memory[rows_x], layer.W_x[:, fired_x.columns], fired_x.delta, formats)
     memory[rows_h] = matvec.result(memory[rows_h], layer.W_h[:, fired_h.columns], fired_h.delta, formats)
     carried, h, tape = cell_forward.result(arithmetic, memory, state.cell_state, formats)
-    return LayerState(memory, carried, h, x_hat, h_hat), LayerStep(fired_x, fired_h, tape)
+    return LayerState(memory, carried, h, x_hat, h_hat), LayerStep(fired_x, fired_h, cell.given_back(tape))
 
 
 def undo(
@@ -186,7 +194,7 @@ def undo(
     memory[rows_x] = matvec.undo(memory[rows_x], layer.W_x[:, fired_x.columns], fired_x.delta, formats)
     x_hat, h_hat = _held_before(state.x_hat, fired_x, inputs), _held_before(state.h_hat, fired_h, width)
     before = LayerState(memory, cell_state_before, np.zeros_like(h), x_hat, h_hat)
-    return before, LayerStep(fired_x, fired_h, tape), h
+    return before, LayerStep(fired_x, fired_h, cell.given_back(tape)), h
 
 
 def backward(

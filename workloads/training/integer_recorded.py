@@ -70,7 +70,8 @@ def integer_network(workload: Workload, engine: Engine | MachineNumbers) -> Inte
     """Return what an engine computes for a workload."""
     thresholds = tuple((threshold(x, engine.formats), threshold(h, engine.formats)) for x, h in workload.thresholds)
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
-    return IntegerNetwork(arithmetic, engine, thresholds, workload.readout, TASKS.load(workload.task).MODE)
+    mode, bits = TASKS.load(workload.task).MODE, workload.code_bits
+    return IntegerNetwork(arithmetic, engine, thresholds, workload.readout, mode, code_bits=bits)
 
 
 def integer_labels(

@@ -48,6 +48,8 @@ class IntegerNetwork(NamedTuple):
         The mode of `accel.modes` that computes the gradient of the logits.
     optimiser
         What the update does.
+    code_bits
+        Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
     """
 
     arithmetic: CellArithmetic
@@ -56,11 +58,12 @@ class IntegerNetwork(NamedTuple):
     readout: str
     loss: str = "loss"
     optimiser: IntegerOptimiser = PLAIN
+    code_bits: int | None = None
 
     @property
     def cell(self) -> Cell:
         """What each layer computes with."""
-        return Cell(self.arithmetic, self.engine)
+        return Cell(self.arithmetic, self.engine, self.code_bits)
 
 
 class LayerForward(NamedTuple):

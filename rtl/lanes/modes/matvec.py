@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
-from amaranth.lib.memory import ReadPort
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
@@ -52,6 +52,8 @@ class Matvec(Component):
         Whether M is also read to be added to that of other tiles.
     hands_on
         Whether these are the sums of an array that are handed on in stage 4 and not kept after an op.
+    restores
+        Whether there is a third bank, which only the element-wise unit writes (`rtl.lanes.banks`).
 
     Attributes
     ----------
@@ -60,7 +62,10 @@ class Matvec(Component):
     products : In(signed(product_bits)).array(lanes)
         Those of the word in stage 3.
     memory : Out(ReadPort.Signature)
-        M, for the element-wise unit. Address: accumulator word times 2, plus bank.
+        M, for the element-wise unit. Address: accumulator word times 2, plus bank; the highest bit is for the third
+        bank, if there is one.
+    restored : Out(WritePort.Signature)
+        To the third bank, by accumulator word; only if `restores`.
     partial : Out(ReadPort.Signature)
         M, for the exchange, likewise; only if `is_part`.
     sums : Out(signed(formats.memory_bits)).array(lanes)
@@ -77,18 +82,22 @@ class Matvec(Component):
         term_bits: int | None = None,
         is_part: bool = False,
         hands_on: bool = False,
+        restores: bool = False,
     ) -> None:
-        self._formats = formats
+        self._formats, self._restores = formats, restores
         self._lanes, self._is_part, self._hands_on = lanes, is_part, hands_on
         self._term_bits = term_bits or formats.weight.bits + formats.activation.bits
         self._depth = BANKS * accumulator_words
         shape = word(formats.memory_bits, lanes)
         port = ReadPort.Signature(addr_width=ceil_log2(self._depth), shape=shape)
+        shown = ReadPort.Signature(addr_width=ceil_log2(self._depth) + restores, shape=shape)
+        new = WritePort.Signature(addr_width=ceil_log2(accumulator_words), shape=shape)
         super().__init__(
             {
-                "word": In(Underway(accumulator_words)),
+                "word": In(Underway(accumulator_words, restores=restores)),
                 "products": In(signed(product_bits)).array(lanes),
-                "memory": Out(port),
+                "memory": Out(shown),
+                **({"restored": Out(new)} if restores else {}),
                 **({"partial": Out(port)} if is_part else {}),
                 **({"sums": Out(signed(formats.memory_bits)).array(lanes)} if hands_on else {}),
             }
@@ -100,7 +109,9 @@ class Matvec(Component):
         shape = word(self._formats.memory_bits, self._lanes)
         m.submodules.accumulators = accumulators = UncheckedMemory(shape=shape, depth=self._depth)
         shown, read, write = accumulators.read_port(), accumulators.read_port(), accumulators.write_port()
-        connect(m, shown, flipped(self.memory))
+        read_data = self._restore(m, shown, read.data) if self._restores else read.data
+        if not self._restores:
+            connect(m, shown, flipped(self.memory))
         if self._is_part:
             connect(m, accumulators.read_port(), flipped(self.partial))
         under_way = self._under_way(m)
@@ -111,10 +122,31 @@ class Matvec(Component):
             write.en.eq(under_way[-1].active),
             write.data.eq(Cat(result)),
         ]
-        self._add(m, under_way[2].active, self._newest(m, under_way, read.data, result), result)
+        self._add(m, under_way[2].active, self._newest(m, under_way, read_data, result), result)
         if self._hands_on:
             m.d.comb += [port.eq(value) for port, value in zip(self.sums, result, strict=True)]
         return m
+
+    def _restore(self, m: Module, shown: ReadPort, answer: data.View) -> data.View:
+        """Add the third bank; return what the word in stage 2 reads, from there or from either of the others."""
+        shape, memory = answer.shape(), self.memory
+        m.submodules.third = third = UncheckedMemory(shape=shape, depth=self._depth // BANKS)
+        write, read, shown_there = third.write_port(), third.read_port(), third.read_port()
+        is_third, shows_third, chosen = Signal(), Signal(), Signal(shape)
+        connect(m, write, flipped(self.restored))
+        m.d.comb += [
+            read.addr.eq(self.word.source[1:]),
+            chosen.eq(Mux(is_third, read.data, answer)),
+            shown.en.eq(memory.en),
+            shown.addr.eq(memory.addr[:-1]),
+            shown_there.en.eq(memory.en),
+            shown_there.addr.eq(memory.addr[1:-1]),
+            memory.data.eq(Mux(shows_third, shown_there.data, shown.data)),
+        ]
+        m.d.sync += is_third.eq(self.word.restored)
+        with m.If(memory.en):
+            m.d.sync += shows_third.eq(memory.addr[-1])
+        return chosen
 
     def _under_way(self, m: Module) -> list[data.View]:
         """Return whether there is a word, and where it goes, in stages 1 to 4."""
@@ -133,6 +165,8 @@ class Matvec(Component):
         near_2, near, from_result, from_older, from_zero = Signal(), Signal(), Signal(), Signal(), Signal()
         for flag, before in zip((near_2, from_result, from_older), under_way[1:], strict=True):
             same = before.active & (before.target == self.word.source) & ~self.word.from_zero
+            if self._restores:
+                same = same & ~self.word.restored
             m.d.sync += flag.eq(same)
         m.d.sync += [from_zero.eq(self.word.from_zero), near.eq(near_2)]
         newest: list[Value] = []

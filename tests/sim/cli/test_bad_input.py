@@ -116,8 +116,7 @@ CASES = [
         "sparsity.rule 'dense' several tiles 'static'",
     ),
     ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
-    ("codes on a machine", TINY + " --set workload.few_bit.bits=3", "few_bit left out"),
-    ("too many bits", TINY + " --set workload.few_bit.bits=5", "few_bit.bits at most 4 5"),
+    ("too many bits", TINY + " --set workload.few_bit.bits=8", "few_bit.bits at most 7 8"),
     ("statistics of a real set", TINY + " --set workload.dataset=digits", "synthetic 'digits'"),
     # what does not fit
     (

@@ -33,6 +33,12 @@ with open({log!r}, "a") as log:
 if os.environ.get("STUB_FAILS") == tool:
     print("Info: something")
     sys.exit("ERROR: Unable to place cell 'x', no BELs remaining")
+if os.environ.get("STUB_KILLED") == tool:
+    os.kill(os.getpid(), signal.SIGKILL)
+if seed in json.loads(os.environ.get("STUB_UNROUTED", "[]")):
+    print("ERROR: Failed to route arc 0 of net 'n'.")
+    sys.exit("ERROR: Routing design failed.")
+time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
 if seed in json.loads(os.environ.get("STUB_HANGS", "[]")):
     if seed == int(os.environ["STUB_INTERRUPTS"]):
         os.kill(os.getppid(), signal.SIGINT)
@@ -69,7 +75,7 @@ def stubs(counter: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cal
         stub.write_text(STUB.format(python=sys.executable, log=str(log), recorded=str(RECORDED)))
         stub.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    monkeypatch.setattr("deltatrain.sim.fpga.flow.cores", lambda: 2)
+    monkeypatch.setattr("deltatrain.sim.fpga.run.cores", lambda: 2)
 
     def ran() -> list[tuple[str, int, int]]:
         lines = log.read_text().splitlines() if log.exists() else []

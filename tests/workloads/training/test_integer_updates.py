@@ -203,7 +203,6 @@ def replace_format(formats: Any, name: str, fraction_bits: int) -> Any:
             "training.machine_optimiser.momentum must be less than 1",
         ),
         ({"training__machine_optimiser": {"name": "lamb"}}, "training.machine_optimiser.name"),
-        ({"few_bit": {"bits": 3}}, "few_bit must be left out for training in a machine's numbers"),
         ({"sparsity": {"rule": "static", "density": 0.5}}, "sparsity.rule must be 'dense' for training in a machine's"),
         ({"cell": "lif", "theta_x": 0, "theta_h": 0, "training__dense_epochs": 0}, "cell must be one of deltas"),
     ],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.number import Integers
+from deltatrain.accel.tape_words import tape_words, value_bytes
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget
-from deltatrain.workloads.lowering.lists import value_bytes
 from deltatrain.workloads.lowering.placement import Demand, Shape, own_most, place
 from deltatrain.workloads.lowering.state import State
 
@@ -35,8 +38,10 @@ def list_bytes(shape: Shape, engine: Engine, fired: float) -> int:
 
 def tape_bytes(shape: Shape, engine: Engine, fired: float) -> int:
     """Return the bytes of a step's tape: the cell's values of each layer, dense, and the lists of what fired."""
-    dense = sum(shape.hidden) * len(shape.arithmetic.TAPE) * engine.formats.gate.bytes
-    return dense + list_bytes(shape, engine, fired)
+    words = tape_words(shape.arithmetic, shape.code_bits, engine.formats)
+    whole = sum(shape.hidden) * (words.whole + words.before) * engine.formats.gate.bytes
+    codes = sum(-(-words.codes * width // words.fields) for width in shape.hidden) * value_bytes(engine.formats)
+    return whole + codes + list_bytes(shape, engine, fired)
 
 
 def runs_backwards(arithmetic: CellArithmetic, formats: Formats) -> bool:
@@ -108,23 +113,26 @@ def budget(architecture: Architecture, shape: Shape, occupancy: Occupancy) -> Bu
         return Budget(state_bytes(shape, engine), tape, local, remote, residue_bytes(shape, engine, entries))
     state = State(architecture, shape)
     own_state, moved = int(state.own_bytes.sum()), int(state.bytes.sum())
-    values, states = (len(kept) for kept in (shape.arithmetic.TAPE, shape.arithmetic.STATE))
-    own_tape = _own_bytes(architecture, shape, occupancy, values)
+    words, states = tape_words(shape.arithmetic, shape.code_bits, engine.formats), len(shape.arithmetic.STATE)
+    own_tape = _own_bytes(architecture, shape, occupancy, words.moved)
     undone = runs_backwards(shape.arithmetic, engine.formats)
-    residue = _own_bytes(architecture, shape, occupancy, states) if undone else None
+    residue = _own_bytes(architecture, shape, occupancy, lambda chunks: states * chunks) if undone else None
     share = min(1.0, own_tape / tape, own_state / moved)
     return Budget(own_state, own_tape, local, int(remote * share), residue, moved, tape)
 
 
-def _own_bytes(architecture: Architecture, shape: Shape, occupancy: Occupancy, values: int) -> int:
-    """Return the bytes of a step's lists and of so many values a neuron in the tile with the most, in whole words.
+def _own_bytes(
+    architecture: Architecture, shape: Shape, occupancy: Occupancy, words_of: Callable[[Integers], Integers]
+) -> int:
+    """Return the bytes of a step's lists and of the words of its neurons in the tile with the most.
 
-    They lie as in `workloads.lowering.tape`.
+    They lie as in `workloads.lowering.tape`; `words_of` tells how many words so many chunks of neurons have.
     """
     engine = architecture.engine
     word_bytes = engine.lanes * value_bytes(engine.formats)
     entry_bytes = shape.encoder.list_entry_bytes(engine)
-    total: int = values * sum(-(-width // architecture.row_lanes) for width in shape.hidden) * word_bytes
+    chunks = -(-np.array(shape.hidden, dtype=np.int64) // architecture.row_lanes)
+    total = int(words_of(chunks).sum()) * word_bytes
     for shares, widths in ((occupancy.most_x, shape.inputs), (occupancy.most_h, shape.hidden)):
         entries = [share * own_most(architecture, width) for share, width in zip(shares, widths, strict=True)]
         total += sum(-int(-count * entry_bytes // word_bytes) * word_bytes for count in entries)

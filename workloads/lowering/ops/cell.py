@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.modes import cell_backward, cell_forward
 from deltatrain.accel.op_table import NO_OP
@@ -44,22 +45,33 @@ def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     above = np.maximum(given.rows(READ_T, points), given.rows(product.x, points, layer=1))
     after = given.rows_without_recurrence(CELL_BACKWARD, points, step=1)
     slots = cell_backward.neuron_slots(arithmetic)
-    moved = cell_backward.neuron_bytes(arithmetic, given.architecture.engine.formats)
+    moved = cell_backward.neuron_bytes(arithmetic, given.architecture.engine.formats, given.shape.code_bits)
     return _elementwise(given, kind, points, slots, arithmetic.BACKWARD_MULTIPLIES, moved) | {
         "depends": [
             # What comes from above follows the weight gradients of two steps later, so one place holds either.
             np.maximum(above, given.rows_without_recurrence(OUTER.x, points, step=2)),
             np.maximum(given.rows(product.h, points, step=1), after),
-            np.maximum(given.rows(LOAD_TAPE, points), given.rows(UNDO_CELL, points)),
+            _tape_left(given, points),
         ]
     }
+
+
+def _tape_left(given: StepInputs, points: Points) -> NDArray[np.int64]:
+    """Return what left the tape of each step last: its load, what undid the step, or its cells if it was run again.
+
+    The cells of a step that is run once are done, because what its gradients come from waited for them.
+    """
+    brought, made = np.maximum(given.rows(LOAD_TAPE, points), given.rows(UNDO_CELL, points)), given.grid.made_by(points)
+    again = at(given.grid.timeline.forward.again, made) > 0
+    return np.where(brought == NO_OP, np.where(again, given.rows(CELL, made), NO_OP), brought)
 
 
 def _forward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     arithmetic = given.shape.arithmetic
     slots = given.architecture.engine.neuron_cycles or cell_forward.neuron_slots(arithmetic)
-    moved = cell_forward.neuron_bytes(arithmetic, given.architecture.engine.formats)
-    return _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, moved)
+    moved = cell_forward.neuron_bytes(arithmetic, given.architecture.engine.formats, given.shape.code_bits)
+    columns = _elementwise(given, kind, points, slots, arithmetic.FORWARD_MULTIPLIES, moved)
+    return columns | {"written_bytes": columns["written_bytes"] + given.tape.code_bytes[points[0]]}
 
 
 def _elementwise(

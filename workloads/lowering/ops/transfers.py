@@ -60,7 +60,8 @@ def _restore_state(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     kept = given.rows(COPY_STATE, numbered(points, at(forward.from_copy, points)))
     loaded = given.rows(LOAD_STATE, numbered(points, at(forward.from_load, points)))
     undone = given.grid.undone(numbered(points, at(forward.undone, points)))
-    return _copy(given, kind, points) | {"depends": [np.maximum(kept, loaded), undone]}
+    left = np.maximum(kept, loaded)
+    return _copy(given, kind, points) | {"depends": [left, undone], "list_from": left}
 
 
 def _copy(given: StepInputs, kind: OpKind, points: Points) -> Columns:

@@ -38,6 +38,23 @@ def test_layers_of_6_and_7_neurons_behind_5_inputs(
         assert residue_bytes(shape, ENGINE, fired) == (None if residue is None else residue + lists)
 
 
+@pytest.mark.parametrize(
+    ("cell", "bits", "whole", "codes"),
+    [
+        # h_gate without its side: 5 codes of 3 bits in 2 bytes
+        ("rnn", 3, 0, 2 * (2 + 2)),
+        # nh and h_gate_before | r, z, n with their sides: 5 codes of 3 bits in 2 bytes
+        ("gru", 2, 2 * 2 * 13, 2 * (4 + 5)),
+        # c_before | i, f, g, o, tanh_c with their sides: 4 codes of 4 bits in 2 bytes
+        ("lstm", 3, 2 * 13, 2 * (8 + 9)),
+        ("lif", 3, 2 * 13, 0),
+    ],
+)
+def test_a_tape_of_codes(cell: str, bits: int, whole: int, codes: int) -> None:
+    shape = Shape(CELL_ARITHMETIC.load(cell), (5, 6), (6, 7), 3, code_bits=bits)
+    assert tape_bytes(shape, ENGINE, 3.0) == whole + codes + math.ceil(3.0 * (2 if cell == "lif" else 4))
+
+
 def test_a_memory_that_saturates_leaves_no_residue() -> None:
     engine = Architecture.named("tiny", {"engine.formats.memory_overflow": "saturate"}).engine
     assert residue_bytes(Shape(CELL_ARITHMETIC.load("lstm"), (5,), (6,), 3), engine, 1.0) is None

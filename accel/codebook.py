@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deltatrain.workloads.arrays.packing import Array
+Array = NDArray[Any]
 
 _ZOOM_POINTS = 17  # candidates around each border in a round of refinement
 _ZOOM_ROUNDS = 28  # each brings the candidates twice as close together

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltatrain.workloads.arrays.codebook import SIGMOID, TANH, Activation, best_borders, codebook
+from deltatrain.accel.codebook import SIGMOID, TANH, Activation, best_borders, codebook
 
 PUBLISHED = tomllib.loads(
     resources.files("deltatrain.sim.studies").joinpath("few_bit_published.toml").read_text("utf-8")

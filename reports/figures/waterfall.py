@@ -1,0 +1,70 @@
+"""What savings are worth one after the other: cycles, bytes and joules of a step, each bar a saving more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from deltatrain.reports.figures import _style as style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "All savings on one machine"
+
+_CAPTION = "one saving after the other; below the rule all but one"
+_PANELS = (
+    ("kilocycles", "faster_times", "kilocycles"),
+    ("moved_MB", "fewer_bytes_times", "off-chip MB"),
+    ("energy_mJ", "less_energy_times", "energy, mJ"),
+)
+
+
+def draw(rows: Sequence[Mapping[str, int | float | str]], steps: Sequence[str], *, setting: str = "") -> Figure:
+    """Return a figure with three panels for each size of local memory: cycles, off-chip bytes and energy of a step.
+
+    A bar is labelled with its value and how many times less that is than the first bar's. What the saving took away
+    from the bar above is drawn pale.
+
+    Parameters
+    ----------
+    rows
+        With the columns ``local_KiB``, ``stage``, ``kilocycles``, ``moved_MB``, ``energy_mJ``, ``faster_times``,
+        ``fewer_bytes_times`` and ``less_energy_times``.
+    steps
+        The stages that follow one another; all others are below the rule.
+    setting
+        What was simulated, behind the line under the title.
+    """
+    sizes = list(dict.fromkeys(int(row["local_KiB"]) for row in rows))
+    bars = len(rows) // len(sizes)
+    caption = f"{_CAPTION}  ·  {setting}" if setting else _CAPTION
+    figure = style.blank(1.0 + (0.9 + 0.24 * bars) * len(sizes), TITLE, caption)
+    margins = style.inches(figure, left=1.7, right=0.3, top=1.0, bottom=0.3)
+    grid = figure.add_gridspec(len(sizes), len(_PANELS), wspace=0.12, hspace=0.3, **margins)
+    for number, size in enumerate(sizes):
+        of_size = [row for row in rows if row["local_KiB"] == size]
+        for place, (column, fewer, words) in enumerate(_PANELS):
+            axes = figure.add_subplot(grid[number, place])
+            _panel(axes, of_size, column, fewer, len(steps))
+            style.heading(axes, f"{words}, {size} KiB" if place == 0 else words)
+            axes.set_yticks(range(len(of_size)), [str(row["stage"]) for row in of_size] if place == 0 else [])
+    return figure
+
+
+def _panel(axes: Axes, rows: Sequence[Mapping[str, int | float | str]], column: str, fewer: str, steps: int) -> None:
+    values = [float(row[column]) for row in rows]
+    colours = [style.DENSE] + [style.DELTA] * (steps - 1) + [style.QUIET] * (len(rows) - steps)
+    for place, (value, row, colour) in enumerate(zip(values, rows, colours, strict=True)):
+        if 0 < place < steps:
+            axes.barh(place, values[place - 1] - value, left=value, color=style.RULE, height=0.7)
+        axes.barh(place, value, color=colour, height=0.7)
+        end = max(value, values[place - 1]) if 0 < place < steps else value
+        text = f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+        style.bar_label(axes, f"{text}  ÷{float(row[fewer]):g}" if place else text, (end, place), place == steps - 1)
+    axes.axhline(steps - 0.5, color=style.RULE, linewidth=0.8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.6 * max(values))
+    style.frame(axes, grid="x")
+    axes.set_xticklabels([])

@@ -1,0 +1,187 @@
+"""Word addresses of what is kept at places (`sim.gates.places`), and the sizes of the memories that hold it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deltatrain.accel.modes import encoder_mode
+from deltatrain.accel.program import NO_OP, Program
+from deltatrain.rtl.elementwise.block_ports import part_of
+from deltatrain.rtl.lanes.banks import PARTS
+from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.sim.gates.places import Places
+from deltatrain.workloads.lowering.placement import Shape
+
+if TYPE_CHECKING:
+    from deltatrain.sim.gates.layout import Layout
+
+__all__ = ["PlacedWords"]
+
+Fields = dict[str, Any]
+
+_NEVER = (1 << INDEX_BITS) - 1
+"""A word of M that no layer has."""
+
+
+class PlacedWords:
+    """Where each op finds what it reads, and leaves what it writes.
+
+    Parameters
+    ----------
+    layout
+        Where everything else is.
+    program
+        A program that may run steps again, on one tile.
+    shape
+        The network's sizes.
+    """
+
+    def __init__(self, layout: Layout, program: Program, shape: Shape) -> None:
+        self._layout, self._shape, self._places = layout, shape, Places(program)
+        self._list_from, self._lanes = program.ops.list_from, program.architecture.engine.lanes
+        self._restored: set[tuple[int, str]] = (
+            set()
+        )  # layers and streams whose held values are where they were restored
+        layers = range(len(shape.hidden))
+        held, states = encoder_mode(shape.arithmetic.ENCODER).HELD, len(shape.arithmetic.STATE)
+        self._held = [(held * layout.words(shape.inputs[layer]), held * layout.chunks[layer]) for layer in layers]
+        words = {
+            "state": [layout.state_words(layer) for layer in layers],
+            "tape": [layout.tape_words(layer) for layer in layers],
+            "vector": layout.chunks,
+            "logits": [layout.class_chunks] * len(layers),
+            "memory": [shape.arithmetic.KEPT * layout.memory_words(layer) for layer in layers],
+            "values": [sum(self._held[layer]) + (1 + states) * layout.chunks[layer] for layer in layers],
+            "x": [self._whole(width) for width in shape.inputs],
+            "h": [self._whole(width) for width in shape.hidden],
+        }
+        self._words = words
+        self._counts = {
+            kind: [self._places.counts.get(_KEPT_BY.get(kind, kind), {}).get(layer, 0) for layer in layers]
+            for kind in words
+        }
+
+    # --- commands
+
+    def encode(self, row: int, layer: int, stream: str, number: int) -> Fields:
+        """Return what is said of a list and of the values that are held; `number` is that of the input vector."""
+        feed = {} if stream == "x" and layer == 0 else {"base": self._read("vector", row, layer - (stream == "x"))}
+        restored = (layer, stream) in self._restored
+        self._restored.discard((layer, stream))
+        place = self._written(stream, row, layer) + (sum(self._all("x")) if stream == "h" else 0)
+        return {
+            "feed": {"base": self._layout.x(number)} | feed,
+            "encoder": {"restored": restored},
+            "list": self.list_number(row, layer, stream),
+            "place": place,
+        }
+
+    def list_number(self, row: int, layer: int, stream: str) -> int:
+        """Return the number of the list that the op in `row` makes."""
+        before = sum(self._counts["x"]) if stream == "h" else 0
+        return before + sum(self._counts[stream][:layer]) + self._places.written(stream, row)
+
+    def read_list(self, row: int, layer: int, stream: str) -> int:
+        """Return the number of the list that the op in `row` reads."""
+        return self.list_number(int(self._list_from[row]), layer, stream)
+
+    def read_vector(self, row: int, layer: int) -> int:
+        """Return the first word of h that the op in `row` reads."""
+        return self._read("vector", row, layer)
+
+    def cells(self, row: int, layer: int, *, forward: bool) -> Fields:
+        """Return where cells find and leave what they keep."""
+        fields = {"state": self._read("state", row, layer)}
+        if not forward:
+            return fields | {"tape": self._read("tape", row, layer), "new_state": 0, "h": 0}
+        new = {"new_state": "state", "tape": "tape", "h": "vector"}
+        return fields | {name: self._written(kind, row, layer) for name, kind in new.items()}
+
+    def loss(self, row: int) -> int:
+        """Return the first word of the gradient of the logits that a loss makes."""
+        return self._layout.logits + self._layout.class_chunks * self._places.written("logits", row)
+
+    def gradient(self, row: int) -> int:
+        """Return the first word of the gradient of the logits that the op in `row` reads."""
+        return self._layout.logits + self._layout.class_chunks * self._places.read("logits", row)
+
+    def copy(self, row: int, layer: int, cycles: int) -> Fields:
+        """Return a copy of a state of a layer, which takes so many cycles."""
+        layout, restores = self._layout, int(self._list_from[row]) != NO_OP
+        of, kept = (self._written, self._places.read) if restores else (self._read, self._places.written)
+        place, (x_words, h_words) = kept("kept", row), self._held[layer]
+        fields = {
+            "restores": restores,
+            "words": cycles,
+            "memory": layout.memory(layer),
+            "memory_words": self._words["memory"][layer],
+            **self._parts(layer),
+            "first": self._shape.arithmetic.KEPT * self._shape.arithmetic.ACCUMULATORS * layout.chunks[layer],
+            "x_words": x_words,
+            "h_words": h_words,
+            "state_words": layout.state_words(layer),
+            "held_x": layout.held(layer, "x"),
+            "held_h": layout.held(layer, "h"),
+            "held_restored": (layer, "x") in self._restored,
+            "h": of("vector", row, layer),
+            "state": of("state", row, layer),
+            "kept_memory": self._at("memory", layer, place),
+            "kept_values": self._at("values", layer, place),
+        }
+        if restores:
+            self._restored |= {(layer, "x"), (layer, "h")}
+        return fields
+
+    def _parts(self, layer: int) -> Fields:
+        """Return where the second and the third part of a layer's M begin."""
+        arithmetic, places = self._shape.arithmetic, self._layout.blocks(layer)
+        of_block = [part_of(arithmetic, "memory", block) for block in range(len(places))]
+        begins = [places[of_block.index(part)] if part in of_block else None for part in range(1, PARTS)]
+        return {
+            "part_words": [_NEVER if one is None else one.word for one in begins],
+            "part_lanes": [0 if one is None else one.lane for one in begins],
+        }
+
+    # --- addresses
+
+    def _whole(self, entries: int) -> int:
+        """Return the entries of a list of so many elements, in whole words."""
+        return -(-entries // self._lanes) * self._lanes
+
+    def _at(self, kind: str, layer: int, place: int) -> int:
+        return sum(self._all(kind)[:layer]) + place * self._words[kind][layer]
+
+    def _all(self, kind: str) -> list[int]:
+        """Return the words of all places of a kind, by layer."""
+        return [places * words for places, words in zip(self._counts[kind], self._words[kind], strict=True)]
+
+    def _read(self, kind: str, row: int, layer: int) -> int:
+        return self._at(kind, layer, self._places.read(kind, row))
+
+    def _written(self, kind: str, row: int, layer: int) -> int:
+        return self._at(kind, layer, self._places.written(kind, row))
+
+    # --- sizes
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of the memories that hold it, by name of `rtl.commands.sizes.TileSizes`."""
+        words = {name: sum(self._all(name)) for name in self._words}
+        return {
+            "accumulator_words": self._layout.logits + max(self._counts["logits"][-1], 1) * self._layout.class_chunks,
+            "vector_words": max(words["vector"], self._layout.gradient_words),
+            "state_words": max(words["state"], 2),
+            "tape_words": max(words["tape"], 2),
+            "lists": max(sum(self._counts["x"]) + sum(self._counts["h"]), 2),
+            "list_entries": _power_of_two(max(words["x"] + words["h"], 2)),
+            "kept_words": max(words["memory"], 2),
+            "kept_values": max(words["values"], 2),
+        }
+
+
+_KEPT_BY = {"memory": "kept", "values": "kept"}
+
+
+def _power_of_two(least: int) -> int:
+    """Return the next power of two."""
+    return 1 << (least - 1).bit_length()

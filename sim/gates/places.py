@@ -1,0 +1,207 @@
+"""Places of what a program keeps for as long as the program says, where steps are run again.
+
+Elsewhere every step has a place of its own, or steps take turns (`sim.gates.layout`). Where steps are run again, what a
+step leaves may be needed soon, late or never. So each thing that an op writes gets the lowest place whose last readers
+are certainly done when the op begins: by what it waits for, and by the order in which units take and finish their ops.
+Gates that take any time for an op therefore never overwrite what is still read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.program import MODE_NAMES, NO_OP, STREAMS, UNITS, Program
+
+__all__ = ["Kept", "Places"]
+
+_IN_TURN = "elementwise"
+"""The unit that has read, for an op, before it writes for the next."""
+
+
+@dataclass
+class Kept:
+    """Something that is kept.
+
+    Attributes
+    ----------
+    writer, readers
+        Rows of the ops that write and read it.
+    place
+        Where it is, among those of its kind and layer.
+    """
+
+    writer: int
+    readers: list[int] = field(default_factory=list)
+    place: int = 0
+
+
+class Places:
+    """The places of lists, tapes, states, h and gradients of logits, layer by layer from 0 on.
+
+    Parameters
+    ----------
+    program
+        A program of one tile.
+
+    Attributes
+    ----------
+    counts
+        How many places there are of each kind, by kind and layer: "x" and "h" of lists, "tape", "state" of the cell,
+        "vector" of h, "logits" of gradients, "kept" of states.
+    kept
+        What is kept at them, likewise, in the order of their writers.
+    """
+
+    def __init__(self, program: Program) -> None:
+        ops = program.ops
+        self._program, self._depends, self._list_from = program, ops.depends, ops.list_from
+        self._mode = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
+        self._at = list(zip(ops.sample.tolist(), ops.layer.tolist(), ops.step.tolist(), strict=True))
+        self._stream = [STREAMS[stream] for stream in ops.stream.tolist()]
+        self._written: dict[tuple[str, int], Kept] = {}  # by kind and row
+        self._read: dict[tuple[str, int], Kept] = {}
+        self._latest: dict[tuple[str, int, int, int], Kept] = {}
+        self.kept: dict[str, dict[int, list[Kept]]] = defaultdict(lambda: defaultdict(list))
+        self._makers = self._find_makers()
+        for row in range(len(ops)):
+            getattr(self, f"_{self._mode[row]}", self._no_places)(row)
+        self._order = _Order(program)
+        self.counts: dict[str, dict[int, int]] = {
+            kind: {layer: self._place(kept) for layer, kept in of_layer.items()} for kind, of_layer in self.kept.items()
+        }
+
+    def written(self, kind: str, row: int) -> int:
+        """Return the place of what the op in `row` writes of a kind."""
+        return self._written[kind, row].place
+
+    def read(self, kind: str, row: int) -> int:
+        """Return the place of what the op in `row` reads of a kind; 0 if it reads none, as before step 0."""
+        found = self._read.get((kind, row))
+        return 0 if found is None else found.place
+
+    # --- who writes and who reads
+
+    def _find_makers(self) -> dict[tuple[int, int, int], int]:
+        """Return for each sample, layer and step the row of the cells whose tape its backward pass reads."""
+        lists, cells = {}, defaultdict(list)
+        for row, mode in enumerate(self._mode):
+            if mode == "outer" and self._stream[row] == "x":
+                lists[self._at[row]] = int(self._list_from[row])
+            elif mode == "cell_forward":
+                cells[self._at[row]].append(row)
+        return {at: min(cell for cell in cells[at] if cell > made) for at, made in lists.items()}
+
+    def _write(self, kind: str, row: int, sample: int, layer: int, step: int) -> None:
+        one = Kept(row)
+        self._written[kind, row] = self._latest[kind, sample, layer, step] = one
+        self.kept[kind][layer].append(one)
+
+    def _reads(self, kind: str, row: int, one: Kept | None) -> None:
+        if one is not None:
+            self._read[kind, row] = one
+            one.readers.append(row)
+
+    def _no_places(self, row: int) -> None:
+        """Do nothing: the op has places of its own, or none."""
+
+    def _encode(self, row: int) -> None:
+        (sample, layer, step), stream = self._at[row], self._stream[row]
+        if stream == "h":
+            self._reads("vector", row, self._latest["vector", sample, layer, step - 1])
+        elif layer:
+            self._reads("vector", row, self._latest["vector", sample, layer - 1, step])
+        self._write(stream, row, sample, layer, step)
+
+    def _matvec(self, row: int) -> None:
+        sample, layer, step = self._at[row]
+        if self._stream[row] == "readout":
+            self._reads("vector", row, self._latest["vector", sample, layer, step])
+            return
+        self._reads_list(row)
+
+    def _outer(self, row: int) -> None:
+        if self._stream[row] != "readout":
+            self._reads_list(row)
+            return
+        loss = int(self._depends[row, 0])
+        self._reads("logits", row, self._written["logits", loss])
+        if self._mode[row] == "outer":
+            self._reads("vector", row, self._read["vector", int(self._depends[loss, 0])])
+
+    _matvec_t = _outer
+
+    def _reads_list(self, row: int) -> None:
+        if (made := int(self._list_from[row])) != NO_OP:
+            self._reads(self._stream[row], row, self._written[self._stream[row], made])
+
+    def _cell_forward(self, row: int) -> None:
+        sample, layer, step = self._at[row]
+        if step:
+            self._reads("state", row, self._latest["state", sample, layer, step - 1])
+        for kind in ("state", "vector", "tape"):
+            self._write(kind, row, sample, layer, step)
+
+    def _cell_backward(self, row: int) -> None:
+        maker = self._makers[self._at[row]]
+        self._reads("tape", row, self._written["tape", maker])
+        self._reads("state", row, self._read.get(("state", maker)))
+
+    def _loss(self, row: int) -> None:
+        self._write("logits", row, *self._at[row])
+
+    _squared_loss = _loss
+
+    def _copy(self, row: int) -> None:
+        sample, layer, step = self._at[row]
+        if (kept := int(self._list_from[row])) != NO_OP:
+            self._reads("kept", row, self._written["kept", kept])
+            for kind in ("state", "vector"):
+                self._write(kind, row, sample, layer, step - 1)
+            return
+        for kind in ("state", "vector"):
+            self._reads(kind, row, self._latest[kind, sample, layer, step - 1])
+        self._write("kept", row, sample, layer, step)
+
+    # --- where
+
+    def _place(self, kept: list[Kept]) -> int:
+        """Give each thing of a kind and layer the lowest place that is free; return how many places there are."""
+        last: list[Kept] = []
+        for one in kept:  # in the order of their writers
+            over = (self._order.is_over(before.writer, before.readers, one.writer) for before in last)
+            one.place = next((place for place, is_over in enumerate(over) if is_over), len(last))
+            last[one.place : one.place + 1] = [one]
+        return len(last)
+
+
+class _Order:
+    """Which ops are certainly done when an op begins."""
+
+    def __init__(self, program: Program) -> None:
+        ops, units = program.ops, len(UNITS)
+        self._unit: NDArray[np.int8] = program.unit
+        self._number = np.zeros(len(ops), dtype=np.int64)
+        self._done = np.zeros((len(ops), units), dtype=np.int64)  # how many ops of each unit, when the row begins
+        counts, before = np.zeros(units, dtype=np.int64), np.zeros((units, units), dtype=np.int64)
+        for row in range(len(ops)):
+            unit, done = self._unit[row], before[self._unit[row]]
+            for other in ops.depends[row]:
+                if other != NO_OP:
+                    np.maximum(done, self._done[other], out=done)
+                    done[self._unit[other]] = max(done[self._unit[other]], self._number[other] + 1)
+            self._done[row], self._number[row] = done, counts[unit]
+            counts[unit] += 1
+
+    def is_over(self, writer: int, readers: list[int], row: int) -> bool:
+        """Tell whether what `writer` wrote is read by all readers when the op in `row` writes."""
+        return all(self._is_done(one, row) for one in (writer, *readers))
+
+    def _is_done(self, one: int, row: int) -> bool:
+        unit = self._unit[one]
+        if unit == self._unit[row] and UNITS[unit] == _IN_TURN:
+            return one < row
+        return bool(self._done[row, unit] > self._number[one])

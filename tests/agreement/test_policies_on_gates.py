@@ -1,0 +1,106 @@
+"""Checkpoint policies on gates against the golden model and the law: every number and every cycle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from components import unelaborated
+from gate_steps import CELLS, check
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.errors import ConfigError, FitError
+from deltatrain.accel.program import PHASES, UNITS
+from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+from deltatrain.sim.gates.places import Places
+from deltatrain.sim.gates.random_step import random_step
+
+LOCAL = {"placement.weights": "local", "placement.gradients": "local"}
+REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
+
+
+def under(policy, room, cell, changes=LOCAL, **sizes):
+    """Return a random step under a checkpoint policy that may keep `room` bytes."""
+    wanted = {"checkpoint.policy": policy, "checkpoint.local_bytes": room}
+    return random_step(Architecture.named("tiny", changes | wanted), cell, **{"seed": 4, "features": 3} | sizes)
+
+
+def ops(program, mode, phase):
+    return int((program.ops.is_mode(mode) & (program.ops.phase == PHASES.index(phase))).sum())
+
+
+@pytest.mark.parametrize(
+    ("policy", "room", "cell", "sizes"),
+    [
+        ("revolve", 150, "rnn", {"hidden": (3,), "lengths": (5, 2)}),
+        ("revolve", 260, "gru", {"hidden": (3,), "lengths": (4,), "readout": "every"}),
+        ("revolve", 380, "lstm", {"hidden": (2, 3), "lengths": (4,)}),
+    ],
+)
+def test_steps_that_run_again_from_kept_states(policy, room, cell, sizes):
+    step = under(policy, room, cell, **sizes)
+    assert ops(step.program, "cell_forward", "RF") and ops(step.program, "copy", "RF")
+    check(step, AmaranthSimulation)
+
+
+@given(st.data())
+@settings(max_examples=15)
+def test_nothing_is_overwritten_that_may_still_be_read(data):
+    """Whatever order ops run in, as long as each waits for what it depends on and units take theirs in order."""
+    cell, policy = data.draw(st.sampled_from(CELLS)), data.draw(st.sampled_from(["segment", "revolve"]))
+    sizes = {
+        "lengths": (data.draw(st.integers(2, 9)), 3),
+        "hidden": (3, 2),
+        "readout": data.draw(st.sampled_from(["last", "every"])),
+    }
+    try:
+        program = under(policy, data.draw(st.integers(150, 900)), cell, **sizes).program
+    except FitError:
+        return
+    begins, ends = drawn_times(program, np.random.default_rng(data.draw(st.integers(0, 99))))
+    places = Places(program)
+    for kind, of_layer in places.kept.items():
+        for layer, kept in of_layer.items():
+            last = {}
+            for one in sorted(kept, key=lambda one: begins[one.writer]):
+                assert begins[one.writer] >= last.get(one.place, 0), (kind, layer)
+                last[one.place] = max(ends[row] for row in (one.writer, *one.readers))
+            assert len(last) == places.counts[kind][layer]
+
+
+def drawn_times(program, rng):
+    """Return when each op begins and ends, if units take random times and nothing but the program holds them back."""
+    begins, ends = (np.zeros(len(program.ops), dtype=np.int64) for _ in range(2))
+    free, done = np.zeros((2, len(UNITS)), dtype=np.int64)
+    slow = rng.integers(1, 60, len(UNITS))
+    for row, unit in enumerate(program.unit):
+        waits = [ends[one] for one in program.ops.depends[row] if one >= 0]
+        begins[row] = max([free[unit], *waits])
+        free[unit] = begins[row] + rng.integers(1, slow[unit] + 1)
+        drain = (
+            0 if UNITS[unit] == "elementwise" else rng.integers(0, slow[unit] + 1)
+        )  # its reads and writes keep order
+        ends[row] = done[unit] = max(done[unit], free[unit] + drain)
+    return begins, ends
+
+
+def test_a_policy_keeps_no_more_states_and_tapes_than_the_program_counts():
+    step = under("revolve", 330, "rnn", hidden=(3,), lengths=(9,))
+    counts, kept = Places(step.program).counts, step.program.local_bytes
+    state_bytes, tape_bytes = 44, 40  # of one layer of three neurons and three inputs, four lanes
+    assert counts["kept"][0] == kept["checkpoints"] // state_bytes > 1
+    assert counts["tape"][0] == kept["tape"] // tape_bytes == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"checkpoint.policy": "optimal"}, "checkpoint.policy must be 'segment', 'revolve', .* not 'optimal'"),
+        ({"engine.arrays": 2}, "engine.arrays must be 1, not 2"),
+    ],
+)
+def test_what_gates_cannot_run_again_is_refused_by_name(changes, message):
+    step = random_step(Architecture.named("tiny", LOCAL | {"checkpoint.policy": "segment"} | changes), "rnn", seed=1)
+    with unelaborated(), pytest.raises(ConfigError, match=message):
+        assert step.program
