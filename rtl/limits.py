@@ -65,8 +65,6 @@ def sparse_limits(architecture: Architecture, off_chip: Collection[str]) -> list
         reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
     if architecture.checkpoint.runs_again:
         reasons.append(f"{why}a checkpoint.policy that runs no step again, not {architecture.checkpoint.policy!r}")
-    if architecture.cache is not None and {"weights", "gradients"}.intersection(off_chip):
-        reasons.append(f"{why}no column cache: cache must be left out, or weights and gradients be local (placement)")
     return reasons
 
 

@@ -28,6 +28,8 @@ class ColumnRow(data.StructLayout):
         Words of the largest matrix.
     column_words
         Most words of a column.
+    line_bits
+        Width of the number of a run of the column cache; 0 without one.
 
     Members
     -------
@@ -35,15 +37,22 @@ class ColumnRow(data.StructLayout):
         Its first word, counted from the matrix's own.
     words : unsigned
         Its words, at least 1.
+    weights_line, gradients_line : unsigned(line_bits)
+        Its first run in W and in dW (`accel.column_cache.Lines`), whose words differ in size; with a cache.
     """
 
-    def __init__(self, matrix_words: int, column_words: int) -> None:
-        super().__init__({"first": unsigned(max(ceil_log2(matrix_words), 1)), "words": range(column_words + 1)})
+    def __init__(self, matrix_words: int, column_words: int, line_bits: int = 0) -> None:
+        lines = dict.fromkeys(("weights_line", "gradients_line"), unsigned(line_bits)) if line_bits else {}
+        super().__init__(
+            {"first": unsigned(max(ceil_log2(matrix_words), 1)), "words": range(column_words + 1), **lines}
+        )
 
 
 def row_of(sizes: TileSizes) -> ColumnRow | None:
     """Return a row of a tile's table; None where columns are whole."""
-    return ColumnRow(sizes.table_words, sizes.accumulator_words) if sizes.number_bits else None
+    if not sizes.number_bits:
+        return None
+    return ColumnRow(sizes.table_words, sizes.accumulator_words, sizes.cache.run_bits if sizes.cache else 0)
 
 
 def table_port(sizes: TileSizes) -> ReadPort.Signature | None:

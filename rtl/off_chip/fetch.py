@@ -11,10 +11,11 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
 from deltatrain.rtl.off_chip.posts import Posts
-from deltatrain.rtl.off_chip.request import FetchRequest, Matrix, Request
+from deltatrain.rtl.off_chip.request import MATRIX_OF, FetchRequest, Matrix, Request
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
+from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 from deltatrain.rtl.parts.stall_buffer import StallBuffer
 
@@ -125,24 +126,16 @@ class Fetch(Component):
         number_bits: int = 0,
         row: data.Layout | None = None,
     ) -> None:
-        formats, lanes = engine.formats, engine.lanes * tiles
-        kinds = {
-            "weights": (Matrix.WEIGHTS, formats.weight),
-            "gradients": (Matrix.WEIGHT_GRADIENTS, formats.weight_gradient),
-        }
-        self._kinds = {name: kinds[name] for name, fetched in zip(kinds, (weights, gradients), strict=True) if fetched}
-        if not self._kinds:
+        homes = {"weights": weights, "gradients": gradients}
+        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
+        if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
         # Room is counted in bytes of each lane, as all segments are whole words, but for words that have numbers, too.
-        self._lanes, self._row, self._unit_bytes = lanes, row, lanes if row is None else 1
-        number_bytes = -(-lanes * number_bits // 8)
-        self._word_units = {
-            name: (number.bytes * lanes + number_bytes) // self._unit_bytes for name, (_, number) in self._kinds.items()
-        }
+        self._row, self._unit_bytes = row, engine.lanes * tiles if row is None else 1
+        self._word_units = {name: size.bytes // self._unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * self._unit_bytes * sum(self._word_units.values()))
         self._room = buffer_bytes // self._unit_bytes
         self._depth = {name: self._room // size for name, size in self._word_units.items()}
-        self._words = {name: word(number.bits + number_bits, lanes) for name, (_, number) in self._kinds.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
         ports = {
             "ops": In(stream.Signature(ColumnsOp())),
@@ -151,8 +144,8 @@ class Fetch(Component):
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
         }
-        for name, shape in self._words.items():
-            ports[name] = Out(FetchedMatrix(shape, self._depth[name]))
+        for name, size in self._words.items():
+            ports[name] = Out(FetchedMatrix(size.shape, self._depth[name]))
         super().__init__(ports)
         self.matrices: dict[str, Any] = {"weights": self.weights} if weights else {}
         self.matrices |= {"gradients": self.gradients} if gradients else {}
@@ -179,8 +172,8 @@ class Fetch(Component):
         segment, request = segments.payload, self.requests.payload
         second, now, passes = Signal(), Signal(), Signal()
         weights, addresses = Signal(), {}
-        for name, size in self._word_units.items():
-            addresses[name] = segment[f"{name}_address"] + segment.first_word * (size * self._unit_bytes)
+        for name, size in self._words.items():
+            addresses[name] = segment[f"{name}_address"] + segment.first_word * size.bytes
         m.d.comb += [
             now.eq(segments.valid & ~second & (self.may_begin | ~segment.begins)),
             passes.eq(now & segment.empty),
@@ -203,8 +196,8 @@ class Fetch(Component):
     def _buffer(self, m: Module) -> dict[str, Signal]:
         """Buffer the words of each kind; return for each whether the lanes take one."""
         taken = {}
-        for name, shape in self._words.items():
-            m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
+        for name, size in self._words.items():
+            m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=size.shape, depth=self._depth[name])
             matrix = self.matrices[name]
             connect(m, flipped(matrix.words), queue.i)
             connect(m, queue.o, flipped(matrix.lane_words))
@@ -231,12 +224,12 @@ class Fetch(Component):
         """Keep the requests of segments that are written back; post each when it is due."""
         asked = self.requests.valid & self.requests.ready & segments.payload.writes_back
         segment = in_flight.o.payload
-        for name, (matrix, _) in self._kinds.items():
+        for name in self._words:
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
             connect(m, posts.requests, flipped(self.matrices[name].posts))
             m.d.comb += [
-                posts.segments.valid.eq(asked & (self.requests.payload.matrix == matrix)),
+                posts.segments.valid.eq(asked & (self.requests.payload.matrix == MATRIX_OF[name])),
                 posts.segments.payload.eq(self.requests.payload.request),
                 posts.taken.eq(last_taken & segment.writes_back & segment[name]),
             ]

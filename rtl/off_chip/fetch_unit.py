@@ -85,18 +85,17 @@ class FetchUnit(Component):
             table=table_port(sizes),
         )
         self._named = "row" if sizes.number_bits else "index"
-        homes = {"weights": not sizes.weight_words, "gradients": not sizes.gradient_words}
+        of_columns: dict[str, Any] = {
+            "engine": engine,
+            "weights": not sizes.weight_words,
+            "gradients": not sizes.gradient_words,
+            "number_bits": sizes.number_bits,
+            "row": row_of(sizes),
+        }
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(engine=engine, buffer_bytes=dma.buffer_bytes, **homes, shape=sizes.cache)
+            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
             if sizes.cache
-            else Fetch(
-                engine=engine,
-                buffer_bytes=dma.buffer_bytes * sizes.tiles,
-                **homes,
-                tiles=sizes.tiles,
-                number_bits=sizes.number_bits,
-                row=row_of(sizes),
-            )
+            else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
         )
         fetched = self._fetch.signature.members
         self._of_cache = [name for name in ("made", "new_words", "looked_up") if name in fetched]

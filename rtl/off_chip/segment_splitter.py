@@ -51,7 +51,8 @@ class ColumnsOp(data.StructLayout):
     cached, phase : unsigned(1), range
         Whether it looks its segments up in the cache, and the phase of training that counts them; with a cache.
     first_line, column_lines : unsigned(line_bits)
-        Number of the matrix's first run (`accel.column_cache.Lines`), and runs a column; with a cache.
+        Number of the matrix's first run (`accel.column_cache.Lines`), and runs a column; with a cache, and not used
+        where columns are compressed.
     """
 
     def __init__(self, line_bits: int = 0) -> None:
@@ -176,8 +177,13 @@ class SegmentSplitter(Component):
                 m.d.sync += [column.eq(next_column), next_column.eq(next_column + 1)]
             if self._line_bits:
                 number = Signal(self._line_bits)  # of the run in its column
+                of_column = (
+                    op.first_line + named * op.column_lines
+                    if not self._is_sparse
+                    else Mux(op.weights, named.weights_line, named.gradients_line)
+                )
                 m.d.sync += [
                     number.eq(Mux(empty | column_ends, 0, number + 1)),
-                    segment.line.eq(op.first_line + self.columns.payload * op.column_lines + number),
+                    segment.line.eq(of_column + number),
                 ]
         return m

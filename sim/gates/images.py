@@ -132,9 +132,24 @@ class Images:
 
     def column_rows(self) -> list[dict[str, int]]:
         """Return the rows of the table of compressed columns, those of W one matrix after the other."""
-        weights = (tensor for tensor in self._tensors if tensor.kind == "weights")
-        pairs = ((tensor.first_words.tolist(), tensor.column_words.tolist()) for tensor in weights)
-        return [{"first": at, "words": n} for firsts, words in pairs for at, n in zip(firsts, words, strict=True)]
+        weights = [tensor for tensor in self._tensors if tensor.kind == "weights"]
+        columns = [np.concatenate([getattr(one, name) for one in weights]) for name in ("first_words", "column_words")]
+        named = dict(zip(("first", "words"), columns, strict=True)) | self._first_lines()
+        return [dict(zip(named, row, strict=True)) for row in zip(*(of.tolist() for of in named.values()), strict=True)]
+
+    def _first_lines(self) -> dict[str, NDArray[np.int64]]:
+        """Return the first run of each column in W, and in dW, if there is a column cache."""
+        runs = self._step.program.cached_runs
+        if runs is None or not self._layout.sizes.cache:
+            return {}
+        lines = runs.lines
+        of_tensor = np.split(lines.first, lines.first_column[1:])
+        return {
+            f"{kind}_line": np.concatenate(
+                [first for first, tensor in zip(of_tensor, self._tensors, strict=True) if tensor.kind == kind]
+            )
+            for kind in ("weights", "gradients")
+        }
 
     def blocks(self, tensor: Tensor) -> int:
         """Return how many blocks of rows (gates) a matrix has."""

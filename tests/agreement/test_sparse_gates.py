@@ -25,6 +25,7 @@ TWO_LANES = {
     "dma.bytes_per_cycle": 4,
 }
 OFF_CHIP = {"placement.weights": "remote", "placement.gradients": "remote", "dma.bytes_per_cycle": 5}
+CACHED = {**OFF_CHIP, "cache.bytes": 256, "cache.line_bytes": 32, "cache.ways": 2}
 NARROW = {"engine.formats.weight": {"bits": 7, "fraction_bits": 6}, "engine.formats.weight_gradient_bits": 35}
 APART = {"placement.weights": "local", "placement.gradients": "remote", "placement.tape": "remote"}
 SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
@@ -35,7 +36,7 @@ SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
     [
         ("rnn", TWO_LANES, (7,), 0.2, True),
         ("gru", {"placement.tape": "remote"}, (5,), 0.3, False),  # both parts of a column are in one word
-        ("lstm", {}, (5, 3), 0.4, False),
+        ("lstm", CACHED, (5,), 0.4, False),
         ("rnn", {**OFF_CHIP, **NARROW}, (9,), 0.2, True),
     ],
 )
@@ -50,7 +51,9 @@ def test_gates_train_the_weights_that_exist(cell, machine, widths, density, has_
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("machine", [{}, OFF_CHIP, APART], ids=["local", "off-chip", "apart"])
+@pytest.mark.parametrize(
+    "machine", [{}, OFF_CHIP, APART, CACHED], ids=["local", "off-chip", "apart", "with a column cache"]
+)
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_gates_train_larger_matrices_and_keep_their_velocity(cell, machine, seed):
     step = random_step(
