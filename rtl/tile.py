@@ -11,9 +11,11 @@ from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import DoneCounts, counts_layout
+from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.unit import ElementwiseUnit
 from deltatrain.rtl.encoder.unit import EncoderUnit
 from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
@@ -63,6 +65,8 @@ class Tile(Component):
         Of the memories.
     gives_results
         Whether what the network puts out leaves the tile.
+    neuron
+        What a neuron of a spiking cell is, the cell's own if left out.
 
     Attributes
     ----------
@@ -110,9 +114,17 @@ class Tile(Component):
         What was looked up in the column cache, by phase; present if there is one.
     """
 
-    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes, gives_results: bool = False) -> None:
-        engine = architecture.engine
-        self.made_from = f"{architecture.digest()} {cell} {sizes}"
+    def __init__(
+        self,
+        *,
+        architecture: Architecture,
+        cell: str,
+        sizes: TileSizes,
+        gives_results: bool = False,
+        neuron: LeakyNeuron | None = None,
+    ) -> None:
+        engine, neuron = architecture.engine, neuron_of(cell, neuron)
+        self.made_from = f"{architecture.digest()} {cell} {sizes}" + (f" {neuron.digest()}" if neuron else "")
         self._engine_description = engine
         self.sizes, self._gives_results = sizes, gives_results
         self._weights_are_remote, self._gradients_are_remote = not sizes.weight_words, not sizes.gradient_words
@@ -121,7 +133,9 @@ class Tile(Component):
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         unit = EngineUnit if engine.arrays == 1 else ArrayEngineUnit
         self._engine = unit(engine=engine, sizes=sizes)
-        self._elementwise = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes, gives_results=gives_results)
+        self._elementwise = ElementwiseUnit(
+            engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
+        )
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         stored = loaded = None
         if sizes.tape_is_remote:

@@ -114,6 +114,8 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     reasons += stream_limits(workload, what) + array_limits(architecture)
     if architecture.cache is not None:
         reasons.append(f"cache must be left out for {what}, which predicts no hits")
+    if architecture.engine.outer_steps > 1:
+        reasons.append(f"engine.outer_steps must be 1 for {what}, whose tapes are freed step by step")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 
@@ -146,7 +148,8 @@ def against_core(architecture: Architecture, what: Workload | Trace) -> list[str
     from deltatrain.rtl.bus.limits import core_limits
 
     workload = what.workload if isinstance(what, Trace) else what
-    limits = core_limits(architecture, workload.training.machine_optimiser.mode)
+    spikes = workload.neuron is not None
+    limits = core_limits(architecture, workload.training.machine_optimiser.mode, spikes=spikes)
     return _against_gates(architecture, what, limits + _against_compressed(what, "a core"))
 
 

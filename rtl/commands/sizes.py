@@ -60,6 +60,8 @@ class TileSizes(NamedTuple):
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
+    spikes
+        1 where lists are of spikes and of gradient-only neurons, by index alone (`rtl.lists.spike_store`), else 0.
     arrays, sum_words
         Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
         `weight_words` and `gradient_words` are then those of one array.
@@ -108,12 +110,13 @@ class TileSizes(NamedTuple):
     code_bits: int = 0
     kept_words: int = 0
     kept_values: int = 0
+    spikes: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache, arrays, a table, codes and kept states only if there are any."""
+        """Return all sizes as text; those that not every tile has only if it has them."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
-        absent += () if self.number_bits else _OF_SPARSE
+        absent += (() if self.spikes else ("spikes",)) + (() if self.number_bits else _OF_SPARSE)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 

@@ -254,7 +254,7 @@ class StateCopy(Component):
             write.en.eq(keeps.keeps),
             write.addr.eq(keeps.kept),
         ]
-        answers: dict[_Vector, Any] = {_Vector.H: self.h.data}
+        answers: dict[Any, Any] = {_Vector.H: self.h.data}
         if self._has_state:
             answers[_Vector.STATE] = self.state.data
             m.d.comb += [
@@ -283,7 +283,7 @@ class StateCopy(Component):
             m.d.comb += [port.data[lane].eq(read.data[lane]) for lane in range(self._lanes)]
 
 
-def _is_of(item: Any, vectors: tuple[_Vector, ...]) -> Value:
+def _is_of(item: Any, vectors: tuple[Any, ...]) -> Value:
     """Return whether a word is restored that is of one of these vectors."""
     found: Value = item.vector == vectors[0]
     for vector in vectors[1:]:

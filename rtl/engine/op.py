@@ -42,6 +42,8 @@ class LaneOp(data.StructLayout):
         What `matvec` adds to.
     recurrent, starts, ends : unsigned(1)
         As in `rtl.lanes.banks.AccumulatorBanks`.
+    undoes : unsigned(1)
+        As in `rtl.lanes.op.Op`; present where states are kept.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
@@ -57,6 +59,7 @@ class LaneOp(data.StructLayout):
                 "recurrent": 1,
                 "starts": 1,
                 "ends": 1,
+                **({"undoes": 1} if sizes.keeps_states else {}),
             }
         )
 
@@ -113,7 +116,9 @@ class EngineOp(data.StructLayout):
         super().__init__(
             {
                 "lanes": LaneOp(sizes),
-                "source": ListSource(sizes.list_numbers, sizes.vector_words, sizes.table_rows),
+                "source": ListSource(
+                    sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
+                ),
                 "weights": unsigned(ceil_log2(max(sizes.weight_words, 2))),
                 "gradients": unsigned(ceil_log2(max(sizes.gradient_words, 2))),
                 "results": ResultsOp(sizes),

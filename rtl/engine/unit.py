@@ -349,6 +349,7 @@ def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReade
         array=array,
         arrays=engine.arrays,
         table=table_port(sizes),
+        spikes=bool(sizes.spikes),
     )
 
 

@@ -124,6 +124,8 @@ class Issue(Component):
             now.index.eq(self.entries.payload.index),
             self.place.eq(now.source),
         ]
+        if self._restores:
+            m.d.comb += now.undoes.eq(self.ops.payload.undoes)
         m.d.sync += [
             *(self.o[name].eq(value) for name, value in vars(now).items()),
             self.o.op_ends.eq(now.op_ends & fire),

@@ -67,6 +67,8 @@ class Op(data.StructLayout):
         Whether the first column of a `matvec` reads zeros in place of `source`.
     restored : unsigned(2)
         Whether it reads the bank of what was restored; present if `restores`.
+    undoes : unsigned(1)
+        Whether a `matvec` takes its products out of M; likewise.
     """
 
     def __init__(self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False) -> None:
@@ -83,7 +85,7 @@ class Op(data.StructLayout):
                 "source": unsigned(2),
                 "target": unsigned(2),
                 "from_zero": unsigned(2),
-                **({"restored": unsigned(2)} if restores else {}),
+                **({"restored": unsigned(2), "undoes": 1} if restores else {}),
             }
         )
 
@@ -116,6 +118,8 @@ class Underway(data.StructLayout):
         Whether the accumulator counts as zero.
     restored : unsigned(1)
         Whether it is read in the third bank, at the same word; present if `restores`.
+    undoes : unsigned(1)
+        Of its op; likewise.
     upper_lane, upper_source, upper_target, upper_from_zero, upper_restored
         Of the lanes from `upper_lane` on; the word is the same for all lanes unless both parts are in it. Present if
         `mixed_lanes`.
@@ -141,7 +145,7 @@ class Underway(data.StructLayout):
                 "source": place,
                 "target": place,
                 "from_zero": 1,
-                **({"restored": 1} if restores else {}),
+                **({"restored": 1, "undoes": 1} if restores else {}),
                 **(upper if mixed_lanes else {}),
             }
         )
@@ -158,8 +162,8 @@ class UpperPart(NamedTuple):
 def upper_part(arithmetic: CellArithmetic, blocks: tuple[int, ...], width: int, lanes: int) -> UpperPart | None:
     """Return the upper part of a column of a matrix whose blocks add to `blocks` of M; None if it has only one part.
 
-    It has one part if both matrices of the cell add to the same blocks. Otherwise the last block is a part of its own,
-    even where it follows the others, because it fills separately (`rtl.lanes.banks`).
+    It has one part if both matrices of the cell add to the same blocks, or there is only one matrix. Otherwise the last
+    block is a part of its own, even where it follows the others, because it fills separately (`rtl.lanes.banks`).
 
     Parameters
     ----------
@@ -177,6 +181,8 @@ def upper_part(arithmetic: CellArithmetic, blocks: tuple[int, ...], width: int, 
     ValueError
         If the blocks do not lie so that an op can name them.
     """
+    if not arithmetic.BLOCKS_H:
+        return None
     shared = len(blocks) if arithmetic.BLOCKS_X == arithmetic.BLOCKS_H else len(blocks) - 1
     both = {arithmetic.BLOCKS_X[:shared], arithmetic.BLOCKS_H[:shared], tuple(range(shared))}
     if len(both) > 1 or shared == 0 or len(arithmetic.BLOCKS_X) != len(arithmetic.BLOCKS_H):

@@ -51,14 +51,13 @@ class SparseLanes(Lanes):
         mixed_lanes: int = 0,
         keeps_velocity: bool = False,
     ) -> None:
-        self._number_bits = number_bits
+        self._number_bits, self._row = number_bits, row
         super().__init__(
             engine=engine,
             accumulator_words=accumulator_words,
             gate_lanes=gate_lanes,
             mixed_lanes=mixed_lanes,
             keeps_velocity=keeps_velocity,
-            row=row,
         )
 
     @property

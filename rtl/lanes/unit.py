@@ -27,7 +27,7 @@ from deltatrain.rtl.lanes.velocity import Velocity
 from deltatrain.rtl.lists.column_table import ColumnRow
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
+from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, of_run, read_signature, write_signature
 from deltatrain.rtl.parts.layouts import Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
@@ -75,8 +75,6 @@ class Lanes(Component):
         Whether M has a third bank, for what is restored (`rtl.lanes.banks`).
     keeps_velocity
         Whether `update` is that of `accel.modes.update_momentum`; a momentum of 0 makes it the plain one.
-    row
-        What an entry tells of its column, where columns are compressed (`rtl.lanes.sparse`).
 
     Attributes
     ----------
@@ -126,11 +124,9 @@ class Lanes(Component):
         is_part: bool = False,
         keeps_velocity: bool = False,
         restores: bool = False,
-        row: ColumnRow | None = None,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
-        self._restores, self._row = restores, row
-        self._engine, self._is_part, self._keeps_velocity = engine, is_part, keeps_velocity
+        self._engine, self._is_part, self._keeps_velocity, self._restores = engine, is_part, keeps_velocity, restores
         self._runs, self._mixed_lanes = lane_runs(gate_lanes, engine.lanes), mixed_lanes
         self._accumulator_words = accumulator_words
         super().__init__(self._members())
@@ -206,6 +202,7 @@ class Lanes(Component):
         """Return what goes back for `values`, of "weights" or "gradients", made `cycles` after their word's issue."""
         return values
 
+    _row: ColumnRow | None = None  # what an entry tells of its column, where columns are compressed
     _term_bits: int | None = None
     """Bits of what is added to M, if that is no product."""
 
@@ -226,7 +223,7 @@ class Lanes(Component):
         shown_at, new = addresses(self.gradient), self.new_gradient
         for number, run in enumerate(self._runs):
             memory = UncheckedMemory(shape=word(bits, len(run)), depth=depth)
-            m.submodules[_of_run("gradients", number)] = memory
+            m.submodules[of_run("gradients", number)] = memory
             shown, read, write = memory.read_port(), memory.read_port(), memory.write_port()
             place: Value = issue.place
             if self._mixed_lanes:
@@ -277,7 +274,7 @@ class Lanes(Component):
                 is_part=self._is_part,
                 restores=self._restores,
             )
-            m.submodules[_of_run("matvec", number)] = matvec
+            m.submodules[of_run("matvec", number)] = matvec
             _give(m, products[run.start : run.stop], matvec.products)
             m.d.comb += [
                 *(matvec.word[name].eq(issue.o[name]) for name, _ in matvec.word.shape()),
@@ -396,11 +393,6 @@ class Lanes(Component):
             self.soon.eq(done),
             self.done.eq(delayed(m, done, SOON_CYCLES)),
         ]
-
-
-def _of_run(part: str, number: int) -> str:
-    """Return the name of a part that each run of lanes has; the first run's has no number."""
-    return f"{part}_{number}" if number else part
 
 
 def _give(m: Module, products: list[Signal], ports: Sequence[Signal]) -> None:

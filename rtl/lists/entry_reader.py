@@ -54,6 +54,9 @@ class EntryReader(Component):
         Of several arrays, a power of two, the one whose columns are read: those that are `array` modulo `arrays`.
     table
         The port to a table of compressed columns (`rtl.lists.column_table`); None where columns are whole.
+    spikes
+        Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0. Of a vector
+        their mark, which is negative, is then read as 0, too.
 
     Attributes
     ----------
@@ -85,6 +88,7 @@ class EntryReader(Component):
         array: int = 0,
         arrays: int = 1,
         table: ReadPort.Signature | None = None,
+        spikes: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
         check_power_of_two("lanes", lanes)
@@ -97,16 +101,17 @@ class EntryReader(Component):
             raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
         check_power_of_two("arrays", arrays)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
-        self._array, self._arrays, self._has_table = array, arrays, table is not None
+        self._array, self._arrays, self._spikes, self._has_table = array, arrays, spikes, table is not None
         rows = 1 << table.addr_width if table is not None else 0
-        self._source, self._entry = ListSource(lists, vector_words, rows), Entry(value_bits, table and table.shape)
+        self._source = ListSource(lists, vector_words, spikes=spikes, table_rows=rows)
+        self._entry = Entry(value_bits, table and table.shape)
         vectors = ReadPort.Signature(addr_width=ceil_log2(vector_words), shape=word(value_bits, lanes))
         super().__init__(
             {
                 "sources": In(stream.Signature(self._source)),
                 "count": Out(unsigned(INDEX_BITS + 1)),
                 "empty": Out(1),
-                "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists)),
+                "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists, spikes=spikes)),
                 "vectors": In(vectors),
                 **({} if table is None else {"table": In(table)}),
                 "entries": Out(stream.Signature(self._entry)),
@@ -117,7 +122,7 @@ class EntryReader(Component):
         """Ask for entries while there is room for them; queue the answers."""
         m = Module()
         m.submodules.queue = queue = FallThroughQueue(shape=self._entry, depth=READ_CYCLES + 1)
-        asked, answered = Signal(_Asked()), Signal(_Asked())
+        asked, answered = (Signal(_Asked(self._spikes), name=name) for name in ("asked", "answered"))
         self._ask(m, asked, queue)
         m.d.sync += answered.eq(asked)
         self._answer(m, answered, queue)
@@ -137,11 +142,12 @@ class EntryReader(Component):
         at_end, last, shares = Signal(), Signal(), source.kind == SourceKind.SHARE
         own, bias, index = self._own(source, column)
         empty, at_bias = self.empty, bias & at_end
+        learns = (column >= place.count) if self._spikes else Const(0)
         m.d.comb += [
             self.lists.table.list.eq(source.list),
             self.lists.reads.eq(source.list),
             listed.eq(source.kind == SourceKind.FIRED),
-            columns.eq(Mux(listed, place.count, own)),
+            columns.eq(Mux(listed, self._listed(source, place), own)),
             self.count.eq(columns + bias),
             empty.eq(~bias & (columns == 0)),
             at_end.eq(column == columns),
@@ -154,12 +160,25 @@ class EntryReader(Component):
             queue.reserve.eq(asked.valid),
             self.sources.ready.eq(self.sources.valid & (empty | (asked.valid & last))),
             self.lists.ring.en.eq(asked.valid & asked.from_ring),
-            self.lists.ring.addr.eq(place.base + column),
+            self.lists.ring.addr.eq(self._address(place, column, learns)),
             self.vectors.en.eq(asked.valid & asked.from_vector),
             self.vectors.addr.eq(source.base + index[self._lane_bits :]),
         ]
+        if self._spikes:
+            m.d.comb += asked.spike.eq(~learns)
         with m.If(asked.valid):
             m.d.sync += [column.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
+
+    def _listed(self, source: data.View, place: data.View) -> Value:
+        """Return the entries of the list at `place` that are read."""
+        return place.count + Mux(source.learning, place.learning, 0) if self._spikes else place.count
+
+    def _address(self, place: data.View, column: Value, learns: Value) -> Value:
+        """Return where entry `column` of the list at `place` is, which is of a gradient-only neuron if `learns`."""
+        if not self._spikes:
+            return place.base + column
+        first = Mux(learns, place.learning_base - place.count, place.base)
+        return Cat((first + column)[: len(place.base)], learns)
 
     def _own(self, source: data.View, column: Signal) -> tuple[Value, Value, Value]:
         """Return the array's own columns of a whole vector, whether the bias is one more, and which is number `column`.
@@ -178,9 +197,12 @@ class EntryReader(Component):
         with m.If(answered.valid):
             m.d.sync += [queue.item.index.eq(answered.index), queue.item.value.eq(Mux(answered.one, self._one, 0))]
             with m.If(answered.from_ring):
-                m.d.sync += [queue.item[name].eq(self.lists.ring.data[name]) for name in ("index", "value")]
+                ring = self.lists.ring.data
+                value = Mux(answered.spike, self._one, 0) if self._spikes else ring.value
+                m.d.sync += [queue.item.index.eq(ring.index), queue.item.value.eq(value)]
             with m.Elif(answered.from_vector):
-                m.d.sync += queue.item.value.eq(self.vectors.data[answered.index[: self._lane_bits]])
+                value = self.vectors.data[answered.index[: self._lane_bits]]
+                m.d.sync += queue.item.value.eq(Mux(value < 0, 0, value) if self._spikes else value)
         if self._has_table:
             self._look_up(m, answered, queue)
 
@@ -199,8 +221,10 @@ class EntryReader(Component):
 class _Asked(data.StructLayout):
     """An entry on its way: where it comes from, and its column where it does not come from the ring.
 
-    If it comes neither from the ring nor from a vector its value is 1.0 (`one`) or 0.
+    If it comes neither from the ring nor from a vector its value is 1.0 (`one`) or 0. So it is of an entry of a list of
+    spikes (`spike`).
     """
 
-    def __init__(self) -> None:
-        super().__init__({"valid": 1, "from_ring": 1, "from_vector": 1, "one": 1, "index": INDEX_BITS})
+    def __init__(self, spikes: bool) -> None:
+        fields = dict.fromkeys(("valid", "from_ring", "from_vector", "one", *(("spike",) if spikes else ())), 1)
+        super().__init__({**fields, "index": INDEX_BITS})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, unsigned
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
@@ -161,16 +161,17 @@ class Fetch(Component):
         most = max(self._depth.values())
         m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most), depth=most)
         free, wanted, returned = (Signal(range(self._room + 1), name=n) for n in ("free", "wanted", "returned"))
-        self._ask(m, segments.o, in_flight, free, wanted)
+        asks = self._ask(m, segments.o, in_flight, free, wanted)
         last_taken = self._follow(m, in_flight, self._buffer(m), returned)
         self._post(m, segments.o, in_flight, last_taken)
-        self._hold(m, in_flight, free, wanted, returned)
+        self._hold(m, asks, free, wanted, returned)
         return m
 
-    def _ask(self, m: Module, segments: Any, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> None:
-        """Request W, then dW, of the next segment, if its op may begin and there is room for both."""
+    def _ask(self, m: Module, segments: Any, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> Signal:
+        """Request W, then dW, of a segment, once its op may begin and there is room; return whether this begins."""
         segment, request = segments.payload, self.requests.payload
-        second, now, passes = Signal(), Signal(), Signal()
+        second, now, passes, asks = Signal(), Signal(), Signal(), Signal()
+        left = Signal(signed(len(free) + 1))
         weights, addresses = Signal(), {}
         for name, size in self._words.items():
             addresses[name] = segment[f"{name}_address"] + segment.first_word * size.bytes
@@ -179,19 +180,22 @@ class Fetch(Component):
             passes.eq(now & segment.empty),
             wanted.eq(self._held_by(segment)),
             weights.eq(segment.weights & ~second),
-            self.requests.valid.eq(second | (now & ~segment.empty & (wanted <= free))),
+            left.eq(free - wanted),
+            self.requests.valid.eq(second | (now & ~segment.empty & ~left[-1])),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
             request.request.words.eq(segment.words),
             request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
-            in_flight.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
+            asks.eq(self.requests.valid & self.requests.ready & ~second),
+            in_flight.i.valid.eq(asks),
             in_flight.i.payload.words.eq(segment.words),
             *(in_flight.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
-            self.begins.eq(segment.begins & (passes | in_flight.i.valid)),
+            self.begins.eq(segment.begins & (passes | asks)),
         ]
         both = segment.weights & segment.gradients
         m.d.comb += segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
         with m.If(self.requests.valid & self.requests.ready):
             m.d.sync += second.eq(both & ~second)
+        return asks
 
     def _buffer(self, m: Module) -> dict[str, Signal]:
         """Buffer the words of each kind; return for each whether the lanes take one."""
@@ -228,18 +232,21 @@ class Fetch(Component):
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
             connect(m, posts.requests, flipped(self.matrices[name].posts))
-            m.d.comb += [
+            m.d.sync += [
                 posts.segments.valid.eq(asked & (self.requests.payload.matrix == MATRIX_OF[name])),
                 posts.segments.payload.eq(self.requests.payload.request),
+            ]
+            m.d.comb += [
                 posts.taken.eq(last_taken & segment.writes_back & segment[name]),
             ]
 
-    def _hold(self, m: Module, in_flight: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
+    def _hold(self, m: Module, asks: Signal, free: Signal, wanted: Signal, returned: Signal) -> None:
         """Drive `free`, the room that no segment holds, that which is given back in this cycle included."""
         before = Signal.like(free, init=self._room)
         written = [self.matrices[name].written * size for name, size in self._word_units.items()]
         m.d.comb += free.eq(sum(written, start=before))
-        m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
+        kept = free + returned
+        m.d.sync += before.eq(Mux(asks, kept - wanted, kept))  # whether it asks is known late
 
     def _held_by(self, segment: data.View) -> Value:
         """Return the room that `segment` holds."""

@@ -42,7 +42,9 @@ class FetchOp(data.StructLayout):
 
     def __init__(self, sizes: TileSizes) -> None:
         columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
-        source = ListSource(sizes.list_numbers, sizes.vector_words, sizes.table_rows)
+        source = ListSource(
+            sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
+        )
         super().__init__({"source": source, "columns": columns})
 
 
@@ -83,6 +85,7 @@ class FetchUnit(Component):
             vector_words=sizes.vector_words,
             one=min(1 << activation.fraction_bits, activation.highest),
             table=table_port(sizes),
+            spikes=bool(sizes.spikes),
         )
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {

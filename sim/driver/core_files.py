@@ -52,7 +52,7 @@ def core_files(step: NumberedStep) -> dict[str, bytes]:
     ConfigError
         If the gates cannot be built for the machine, it is no core on a bus, or a tool is missing.
     """
-    refuse(core_limits(step.architecture, step.network.optimiser.mode))
+    refuse(core_limits(step.architecture, step.network.optimiser.mode, spikes=not step.shape.encoder.HELD))
     shape = TrainingShape.of(step)
     image = program_image(shape)
     top = Top(architecture=step.architecture, cell=name_of(step.shape.arithmetic), sizes=image.sizes)

@@ -32,15 +32,16 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
     """Return why there is no program, or why no gates can run it."""
     from deltatrain.rtl import limits as gates
 
-    training = workload.training
+    training, cell = workload.training, CELLS.load(workload.cell).ARITHMETIC
     dense = workload.synthetic is None and training.dense_epochs == training.epochs
     return [
         *([f"fidelity 'rtl' needs thresholds: workload.training.dense_epochs must be below {training.epochs}"] * dense),
         *lowering.limits(architecture, workload),
-        *(gates.sparse_limits(architecture, off_chip) if workload.sparsity.density < 1 else []),
         *learning_limits(workload, "fidelity 'rtl'"),
         *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
-        *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),
+        *gates.limits(architecture, cell, off_chip),
+        *(gates.sparse_limits(architecture, cell) if workload.sparsity.density < 1 else []),
+        *gates.neuron_limits(workload.neuron),
         *gates.update_limits(training.machine_optimiser, architecture.engine.arrays),
     ]
 

@@ -14,6 +14,7 @@ from deltatrain.sim.gates.step import NumberedStep
 from deltatrain.workloads.network.network import initial_parameters
 from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.training.integer_layer import one
 from deltatrain.workloads.training.integer_parameters import quantised
 from deltatrain.workloads.training.integer_recorded import (
     integer_labels,
@@ -62,7 +63,10 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
             f"{np.ldexp(formats.activation.highest, -formats.activation.fraction_bits)}, for an input to fire, "
             f"not {workload.thresholds[0][0]}"
         )
-    x = firing_inputs(fired, least, formats.activation, np.random.default_rng([seed, _INPUTS]))
+    if network.cell.encoder.HELD:
+        x = firing_inputs(fired, least, formats.activation, np.random.default_rng([seed, _INPUTS]))
+    else:
+        x = fired * np.int64(one(architecture.engine))
     wants, steps = workload.wants, int(recorded.lengths.max())
     labels = drawn_labels(wants, steps, len(recorded.lengths), trace.classes, np.random.default_rng([seed, _LABELS]))
     parameters, exist = quantised(initial, network.arithmetic, formats), recorded.weights or None

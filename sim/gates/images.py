@@ -40,7 +40,7 @@ class Images:
     @property
     def before(self) -> dict[str, Integers]:
         """Every matrix by name before the step; dW are zero."""
-        weights = self._step.parameters.matrices()
+        weights = self._step.parameters.stored()
         of_kind = {"weights": iter(weights), "gradients": map(np.zeros_like, weights)}
         return {tensor.name: next(of_kind[tensor.kind]) for tensor in self._tensors}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltatrain.accel.arrays import of_first_columns
+from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
@@ -14,7 +15,7 @@ from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits
+from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
@@ -57,6 +58,9 @@ class Layout:
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
+        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), program.remote_bytes))
+        if any(tensor.compressed for tensor in program.tensors):
+            refuse(sparse_limits(program.architecture, name_of(shape.arithmetic)))
         engine, ops = program.architecture.engine, program.ops
         refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
@@ -271,6 +275,7 @@ class Layout:
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
             **self._cache_sizes(),
             **self._table_sizes(),
+            spikes=int(not self._shape.encoder.HELD),
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _table_sizes(self) -> dict[str, int]:
@@ -309,7 +314,7 @@ class Layout:
 
     def _most_lists(self) -> int:
         """Return how many lists may be in use at once."""
-        encodes = self._program.ops.is_mode("encode")
+        encodes = self._program.ops.is_mode(self._shape.arithmetic.ENCODER)
         by_sample = np.bincount(self._program.ops.sample[encodes], minlength=1)
         return int(by_sample.max()) + LISTS_AHEAD
 
@@ -322,7 +327,7 @@ class Layout:
         ops, shape = self._program.ops, self._shape
         if self.tape_is_remote:
             return (MADE_STEPS + self._on_way - TAPE_STEPS) * (sum(shape.inputs) + sum(shape.hidden))
-        encodes = ops.is_mode("encode")
+        encodes = ops.is_mode(shape.arithmetic.ENCODER)
         widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
         elements = widths[ops.stream[encodes], ops.layer[encodes]]
         by_sample = np.bincount(ops.sample[encodes], elements, minlength=1)
@@ -331,9 +336,19 @@ class Layout:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    is_sparse = any(tensor.compressed for tensor in program.tensors)
-    of_columns = sparse_limits(program.architecture, program.remote_bytes) if is_sparse else []
-    refuse(machine_limits(program.architecture, program.remote_bytes) + of_columns)
+    refuse(machine_limits(program.architecture, program.remote_bytes) + _moves_of_states(program))
+
+
+def _moves_of_states(program: Program) -> list[str]:
+    """Return why the gates do not move what a program that runs steps again keeps: they have no way off-chip for it."""
+    wanted = program.architecture.checkpoint
+    if not wanted.runs_again or not program.ops.is_mode("store").any():
+        return []
+    room = wanted.local_bytes or program.architecture.local.bytes
+    return [
+        f"the gates keep states in local memory: policy {wanted.policy!r} needs local.bytes and "
+        f"checkpoint.local_bytes large enough to move none off-chip, not {room}"
+    ]
 
 
 def _power_of_two(least: int) -> int:

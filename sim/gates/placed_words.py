@@ -38,7 +38,8 @@ class PlacedWords:
 
     def __init__(self, layout: Layout, program: Program, shape: Shape) -> None:
         self._layout, self._shape, self._places = layout, shape, Places(program)
-        self._list_from, self._lanes = program.ops.list_from, program.architecture.engine.lanes
+        self._depends, self._list_from = program.ops.depends, program.ops.list_from
+        self._lanes = program.architecture.engine.lanes
         self._restored: set[tuple[int, str]] = (
             set()
         )  # layers and streams whose held values are where they were restored
@@ -84,6 +85,10 @@ class PlacedWords:
     def read_list(self, row: int, layer: int, stream: str) -> int:
         """Return the number of the list that the op in `row` reads."""
         return self.list_number(int(self._list_from[row]), layer, stream)
+
+    def undoes(self, row: int) -> bool:
+        """Tell whether the `matvec` in `row` takes a step out of M: it waits for cells first, not for its list."""
+        return bool(self._depends[row, 0] != self._list_from[row])
 
     def read_vector(self, row: int, layer: int) -> int:
         """Return the first word of h that the op in `row` reads."""

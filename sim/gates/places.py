@@ -86,7 +86,7 @@ class Places:
     # --- who writes and who reads
 
     def _find_makers(self) -> dict[tuple[int, int, int], int]:
-        """Return for each sample, layer and step the row of the cells whose tape its backward pass reads."""
+        """Return for each sample, layer and step the row of the cells that left its tape when it was run first."""
         lists, cells = {}, defaultdict(list)
         for row, mode in enumerate(self._mode):
             if mode == "outer" and self._stream[row] == "x":
@@ -146,7 +146,8 @@ class Places:
             self._write(kind, row, sample, layer, step)
 
     def _cell_backward(self, row: int) -> None:
-        maker = self._makers[self._at[row]]
+        left = int(self._depends[row, 2])  # by cells that ran again, or that undid the step
+        maker = self._makers[self._at[row]] if left == NO_OP else left
         self._reads("tape", row, self._written["tape", maker])
         self._reads("state", row, self._read.get(("state", maker)))
 

@@ -68,7 +68,7 @@ class NumberedStep:
     def shape(self) -> Shape:
         """The sizes of the network."""
         arithmetic, features = self.network.arithmetic, self.samples[0].shape[1]
-        hidden = tuple(len(layer.W_h) // len(arithmetic.BLOCKS_H) for layer in self.parameters.layers)
+        hidden = tuple(len(layer.W_x) // len(arithmetic.BLOCKS_X) for layer in self.parameters.layers)
         return Shape(
             *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
             loss=self.network.loss,
@@ -118,7 +118,7 @@ class NumberedStep:
         names = [tensor.name for tensor in self.program.tensors]
         golden = self.golden
         left = (golden.updated, golden.kept) if self.updates else (self.parameters, golden.gradients)
-        return dict(zip(names, (matrix for both in left for matrix in both.matrices()), strict=True))
+        return dict(zip(names, (matrix for both in left for matrix in both.stored()), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from deltatrain.accel.program import PHASES, UNITS
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.places import Places
 from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.gates.run import StepOnGates
 
 LOCAL = {"placement.weights": "local", "placement.gradients": "local"}
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
@@ -41,6 +42,12 @@ def ops(program, mode, phase):
 def test_steps_that_run_again_from_kept_states(policy, room, cell, sizes):
     step = under(policy, room, cell, **sizes)
     assert ops(step.program, "cell_forward", "RF") and ops(step.program, "copy", "RF")
+    check(step, AmaranthSimulation)
+
+
+def test_steps_that_are_undone():
+    step = under("reversible", 330, "lstm", hidden=(2,), lengths=(3,))
+    assert ops(step.program, "cell_forward", "RF") == 3 and not ops(step.program, "encode", "RF")
     check(step, AmaranthSimulation)
 
 
@@ -96,11 +103,19 @@ def test_a_policy_keeps_no_more_states_and_tapes_than_the_program_counts():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"checkpoint.policy": "optimal"}, "checkpoint.policy must be 'segment', 'revolve', .* not 'optimal'"),
+        (
+            {"checkpoint.policy": "optimal"},
+            "checkpoint.policy must be 'segment', 'revolve', 'reversible', .* not 'optimal'",
+        ),
         ({"engine.arrays": 2}, "engine.arrays must be 1, not 2"),
+        (
+            {"checkpoint.policy": "reversible", "checkpoint.local_bytes": 80},
+            "checkpoint.local_bytes large enough .* not 80",
+        ),
     ],
 )
 def test_what_gates_cannot_run_again_is_refused_by_name(changes, message):
-    step = random_step(Architecture.named("tiny", LOCAL | {"checkpoint.policy": "segment"} | changes), "rnn", seed=1)
+    machine = Architecture.named("tiny", LOCAL | {"checkpoint.policy": "segment"} | changes)
+    step = random_step(machine, "rnn", seed=1, hidden=(3,), lengths=(6,))
     with unelaborated(), pytest.raises(ConfigError, match=message):
-        assert step.program
+        StepOnGates(step)

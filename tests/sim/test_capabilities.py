@@ -33,6 +33,7 @@ WIDTHS = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
 SATURATES = {"engine.formats.memory_overflow": "saturate"}
 APART = {"placement.weights": "local", "placement.gradients": "remote"}
 TILES = {"tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
+GROUPED = {"engine.outer_steps": 4, "placement.tape": "local"}
 SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
 
 MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
@@ -44,6 +45,7 @@ MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
     ("local.ports", [1]),
     ("cache.bytes", ["auto", 1_024]),
     ("engine.arrays", [2, 4]),
+    ("engine.outer_steps", [3]),
     ("local.bytes", [2_000, 6_000]),
     ("tiles.count", [2, 3, 4]),
     ("placement.weights", ["local", "remote"]),
@@ -136,6 +138,10 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("delta cells, dense weights, one tile", {}, {}),
     ("a training without a delta epoch", {}, {"dataset": "digits", "training.epochs": 2, "training.dense_epochs": 2}),
     ("spiking cells", {}, {"cell": "lif", **SPIKING}),
+    ("spiking cells with a cap (`neuron.listed_share`)", {}, {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5}),
+    ("spiking cells, a tape off-chip", {"placement.tape": "remote"}, {"cell": "lif", **SPIKING}),
+    ("spiking cells in several tiles", {"tiles.count": 2, **TILES}, {"cell": "lif", **SPIKING}),
+    ("spiking cells on several arrays", {"engine.arrays": 2}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ("sparse weights", {}, SPARSE),
@@ -175,6 +181,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
+    ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
+    ("weight gradients in groups with a column cache", {**GROUPED, "cache.bytes": "auto"}, {}),
+    ("weight gradients in groups with a tape off-chip", {**GROUPED, "placement.tape": "remote"}, {}),
+    ("weight gradients in groups with sparse weights", GROUPED, SPARSE),
+    ("weight gradients in groups in several tiles", {**GROUPED, "tiles.count": 2, **TILES}, {}),
     ("`checkpoint.overlap = false`", {"checkpoint.overlap": False}, {}),
     ("tiles with policy `reversible`", {"tiles.count": 2, **TILES, "checkpoint.policy": "reversible"}, {}),
     ("policy `reversible` with M that saturates", {"checkpoint.policy": "reversible", **SATURATES}, {}),
@@ -236,7 +247,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
     [
         (FEW_RTL, ["local.ports = 2, not 1"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=reversible",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
             [
                 "checkpoint.policy must be",
                 "not 16, 8 and 8",
@@ -263,8 +274,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["not 16, 8 and 8", "dma.columns_in_flight must be left out, not 1"],
         ),
         (
-            "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0",
-            ["cell arithmetic 'lif' has a law but no gates"],
+            "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
+            " --set machine.placement.tape=remote --set workload.neuron.listed_share=0.5",
+            ["the gates of spiking cells keep their tape", "neuron.listed_share must be 1, or left out, not 0.5"],
         ),
         (
             "verify --on edge --set machine.local.ports=1 --set machine.engine.in_turn=true",

@@ -53,7 +53,8 @@ class Matvec(Component):
     hands_on
         Whether these are the sums of an array that are handed on in stage 4 and not kept after an op.
     restores
-        Whether there is a third bank, which only the element-wise unit writes (`rtl.lanes.banks`).
+        Whether there is a third bank, which only the element-wise unit writes (`rtl.lanes.banks`), and products may be
+        taken out of M.
 
     Attributes
     ----------
@@ -122,7 +123,7 @@ class Matvec(Component):
             write.en.eq(under_way[-1].active),
             write.data.eq(Cat(result)),
         ]
-        self._add(m, under_way[2].active, self._newest(m, under_way, read_data, result), result)
+        self._add(m, under_way[2], self._newest(m, under_way, read_data, result), result)
         if self._hands_on:
             m.d.comb += [port.eq(value) for port, value in zip(self.sums, result, strict=True)]
         return m
@@ -149,12 +150,15 @@ class Matvec(Component):
         return chosen
 
     def _under_way(self, m: Module) -> list[data.View]:
-        """Return whether there is a word, and where it goes, in stages 1 to 4."""
-        first = Signal(data.StructLayout({"active": 1, "target": self.word.target.shape()}), name="word")
+        """Return whether there is a word, and where it goes, in stages 1 to 4; also whether it is undone, if any is."""
+        undoes = {"undoes": 1} if self._restores else {}
+        first = Signal(data.StructLayout({"active": 1, "target": self.word.target.shape(), **undoes}), name="word")
         m.d.comb += [
             first.active.eq(self.word.work & (self.word.mode == Mode.MATVEC)),
             first.target.eq(self.word.target),
         ]
+        if self._restores:
+            m.d.comb += first.undoes.eq(self.word.undoes)
         stages = [first]
         for _ in range(3):
             stages.append(delayed(m, stages[-1], 1))
@@ -178,11 +182,14 @@ class Matvec(Component):
             newest.append(Mux(near, value, held))
         return newest
 
-    def _add(self, m: Module, active: Value, before: list[Value], result: list[Signal]) -> None:
-        """Add the products to `before`, lane by lane, where there is a word."""
+    def _add(self, m: Module, word_3: data.View, before: list[Value], result: list[Signal]) -> None:
+        """Add the products to `before`, or take them out of it, lane by lane, where there is a word."""
         formats = self._formats
         for lane, value in enumerate(result):
             total = Signal(signed(formats.memory_bits + 1), name=f"total_{lane}")
-            m.d.comb += total.eq(before[lane] + self.products[lane][: self._term_bits].as_signed())
-            with m.If(active):
+            term = self.products[lane][: self._term_bits].as_signed()
+            if self._restores:
+                term = Mux(word_3.undoes, -term, term)
+            m.d.comb += total.eq(before[lane] + term)
+            with m.If(word_3.active):
                 m.d.sync += value.eq(fit(total, formats.memory))
