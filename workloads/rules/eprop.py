@@ -5,9 +5,10 @@ eligibility of a weight is sg(u_j[t]) a_i[t], with a the filtered spikes of its 
 
     dW_ji += L_j[t] sg(u_j[t]) a_i[t],   L_j[t] = sum over k of B_jk * (gradient of logit k at step t).
 
-B of the last layer is W_out transposed (the paper's symmetric e-prop), where the rule is that of `ottt`. The layers below
-it have random weights that stay as they are (its random e-prop), here normal with the deviation 1 / sqrt(H) of the last
-layer, which is ours. So no gradient passes from layer to layer: no layer waits for another, and no W_x is read backward.
+B of the last layer is W_out transposed (the paper's symmetric e-prop), where the rule is that of `ottt`. The layers
+below it have random weights that stay as they are (its random e-prop), here normal with the deviation 1 / sqrt(H) of
+the last layer, which is ours. So no gradient passes from layer to layer: no layer waits for another, and no W_x is read
+backward.
 """
 
 from __future__ import annotations
