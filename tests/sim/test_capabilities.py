@@ -267,7 +267,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
         (
             "verilog --set machine.dma.columns_in_flight=1 --set workload.sparsity.rule=static"
             " --set workload.sparsity.density=0.3",
-            ["sparsity.rule must be 'dense'", "dma.columns_in_flight must be left out"],
+            ["dma.columns_in_flight must be left out", "sparsity.rule must be 'dense'"],
         ),
         (
             "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1",
