@@ -290,12 +290,8 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ],
         ),
         (
-            "verilog --on tiny --set machine.engine.arrays=2",
-            ["Verilog for a test bench or an FPGA is of one array: engine.arrays must be 1, not 2"],
-        ),
-        (
             "fpga tiny --set machine.engine.arrays=2",
-            ["Verilog for a test bench or an FPGA is of one array: engine.arrays must be 1, not 2"],
+            ["Verilog for an FPGA is of one array: engine.arrays must be 1, not 2"],
         ),
         (
             "verilog --on tiny --top axi --set machine.engine.arrays=2",
