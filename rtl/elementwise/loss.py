@@ -167,17 +167,19 @@ class Loss(Component):
 
     def _exponential(self, m: Module, stage: list[Signal]) -> Signal:
         """Describe the way from the memory's answer to exp(logit - largest), with `POWER_FRACTION_BITS`."""
-        logit, rounded, largest = Signal(signed(self._formats.memory.bits)), Signal(signed(16)), Signal(signed(16))
+        number = signed(self._formats.memory.bits)
+        chosen, logit, rounded, largest = Signal(number), Signal(number), Signal(signed(16)), Signal(signed(16))
         distance = Signal(LOGIT.bits)
         m.d.sync += [
-            logit.eq(lane_of(self.memory.data, stage[2].lane)),
+            logit.eq(chosen),
             rounded.eq(rescale(logit, self._formats.memory.fraction_bits, LOGIT)),
             distance.eq(largest - rounded),
         ]
         m.d.comb += [
-            self.result.valid.eq(stage[3].seeks),
-            self.result.value.eq(logit),
-            self.result.last.eq(stage[3].last),
+            chosen.eq(lane_of(self.memory.data, stage[2].lane)),
+            self.result.valid.eq(stage[2].seeks),
+            self.result.value.eq(chosen),
+            self.result.last.eq(stage[2].last),
         ]
         with m.If(stage[4].seeks & (stage[4].first | (rounded > largest))):
             m.d.sync += largest.eq(rounded)

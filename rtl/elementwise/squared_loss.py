@@ -75,17 +75,19 @@ class SquaredLoss(Component):
         for _ in range(_COLLECT_STAGE):
             stage.append(delayed(m, stage[-1], 1))
         formats = self._engine.formats
-        output, difference = Signal(signed(formats.memory.bits)), Signal(signed(formats.memory.bits + 1))
+        number = signed(formats.memory.bits)
+        chosen, output, difference = Signal(number), Signal(number), Signal(signed(formats.memory.bits + 1))
         gradient = Signal(signed(formats.gradient.bits))
         m.d.sync += [
-            output.eq(lane_of(self.memory.data, stage[2].lane)),
+            output.eq(chosen),
             difference.eq(output - stage[3].wanted),
             gradient.eq(rescale(difference, formats.memory.fraction_bits, formats.gradient)),
         ]
         m.d.comb += [
-            self.result.valid.eq(stage[3].reads),
-            self.result.value.eq(output),
-            self.result.last.eq(stage[3].last),
+            chosen.eq(lane_of(self.memory.data, stage[2].lane)),
+            self.result.valid.eq(stage[2].reads),
+            self.result.value.eq(chosen),
+            self.result.last.eq(stage[2].last),
         ]
         late, last = delayed(m, gradient, _COLLECT_STAGE - _GRADIENT_STAGE), stage[_COLLECT_STAGE]
         collect(m, self.new_gradient, late, last.reads, last)

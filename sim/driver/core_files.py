@@ -58,7 +58,8 @@ def core_files(step: NumberedStep) -> dict[str, bytes]:
     top = Top(architecture=step.architecture, cell=name_of(step.shape.arithmetic), sizes=image.sizes)
     alone = program_image(shape.forward(max(shape.lengths)), top.core.machine.tile)
     core = top.core
-    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(core.facts, image, alone), **packages(NAME)}
+    beside = bus_files(core.facts, image, alone)
+    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **beside, **packages(NAME, beside)}
     texts |= litex_module(NAME, beat_bytes=core.beat_bytes, result_bytes=core.result_bytes)
     texts["README.txt"] = README
     return {name: text.encode() for name, text in texts.items()}

@@ -9,16 +9,16 @@ from gate_steps import CELLS, check, compiled, large_tile, steps
 from hypothesis import given, settings
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.program import PHASES
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.random_step import random_step
 
-OFF_CHIP = {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "remote"}
+HOMES = ("placement.weights", "placement.gradients")
+OFF_CHIP = {**dict.fromkeys(HOMES, "local"), "placement.tape": "remote"}
 FAR = {
-    "placement.weights": "remote",
-    "placement.gradients": "remote",
-    "placement.tape": "remote",
+    **dict.fromkeys((*HOMES, "placement.tape"), "remote"),
     **dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 4),
     "dma.bytes_per_cycle": 5,
     "dma.in_flight": 3,
@@ -52,6 +52,16 @@ def test_a_step_of_two_tiles_with_codes_on_their_tapes():
     tiles = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
     machine = Architecture.named("tiny", tiles)
     step = random_step(machine, "lstm", seed=4, hidden=(18, 7), lengths=(3, 1), code_bits=3)
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.long
+def test_steps_that_run_again_write_their_codes_again():
+    kept = {"checkpoint.policy": "revolve", "checkpoint.local_bytes": 230, **dict.fromkeys(HOMES, "local")}
+    machine = Architecture.named("tiny", kept)
+    step = random_step(machine, "gru", seed=4, features=3, hidden=(3,), lengths=(4,), code_bits=3)
+    ops = step.program.ops
+    assert (ops.is_mode("cell_forward") & (ops.phase == PHASES.index("RF"))).any()
     check(step, AmaranthSimulation)
 
 
