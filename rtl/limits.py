@@ -18,6 +18,7 @@ __all__ = [
     "machine_limits",
     "neuron_limits",
     "program_limits",
+    "sparse_limits",
     "spiking_limits",
     "update_limits",
 ]
@@ -98,6 +99,21 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
         "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
         f"must be 1, not {arrays}"
     ]
+
+
+def sparse_limits(architecture: Architecture, cell: str) -> list[str]:
+    """Return why the gates of a machine have no compressed columns, of sparse weights, for a cell."""
+    engine, why = architecture.engine, "the gates of sparse weights, whose columns are compressed, need "
+    reasons = []
+    if cells.neuron_of(cell) is not None:
+        reasons.append(f"{why}a cell that does not spike, not {cell!r}")
+    if engine.arrays > 1:
+        reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
+    if architecture.tiles.count > 1:
+        reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
+    if architecture.checkpoint.runs_again:
+        reasons.append(f"{why}a checkpoint.policy that runs no step again, not {architecture.checkpoint.policy!r}")
+    return reasons
 
 
 def program_limits(architecture: Architecture) -> list[str]:

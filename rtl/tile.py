@@ -6,7 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import data
+from amaranth.lib import data, stream
 from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -21,6 +21,7 @@ from deltatrain.rtl.encoder.unit import EncoderUnit
 from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
 from deltatrain.rtl.engine.unit import EngineUnit
 from deltatrain.rtl.lists.choice import ListChoice
+from deltatrain.rtl.lists.column_table import row_of, table_writes
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
@@ -95,6 +96,8 @@ class Tile(Component):
         the cycle from which on it has.
     weight_gradients, new_weight_gradients, posts_gradients, gradients_written
         dW in off-chip memory, likewise.
+    column_table : In(stream.Signature(table_writes))
+        Rows of the table of compressed columns, see `rtl.lists.column_table`; present where columns are compressed.
     local_weights, local_gradients : Out(HostPort)
         The host's access to matrices that live here, see `rtl.engine.matrix_store`.
     finishes : In(counts_layout)
@@ -151,6 +154,7 @@ class Tile(Component):
                 "load_requests": self._load.signature.members["requests"],
                 "load_words": self._load.signature.members["words"],
                 **self._matrix_members(),
+                **({"column_table": In(stream.Signature(table_writes(sizes)))} if sizes.number_bits else {}),
                 **self._tape_members(),
                 **self._result_members(),
                 "finishes": In(counts_layout(sizes.units)),
@@ -304,6 +308,24 @@ class Tile(Component):
             connect(m, h.read_port(), self._elementwise.h)
             connect(m, self._encoder.held, self._elementwise.held)
             connect(m, self._encoder.new_held, self._elementwise.new_held)
+        if self.sizes.number_bits:
+            self._keep_table(m)
+
+    def _keep_table(self, m: Module) -> None:
+        """Keep the table of compressed columns, which the host writes."""
+        row = row_of(self.sizes)
+        assert row is not None
+        m.submodules.column_table = table = UncheckedMemory(shape=row, depth=self.sizes.table_rows)
+        write, written = table.write_port(), self.column_table
+        m.d.comb += [
+            written.ready.eq(1),
+            write.en.eq(written.valid),
+            write.addr.eq(written.payload.address),
+            write.data.eq(written.payload.row),
+        ]
+        for unit in (self._engine, self._fetch):
+            if unit is not None:
+                connect(m, table.read_port(), unit.table)
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
         """Write what is loaded into the memory of x."""

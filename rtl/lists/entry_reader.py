@@ -52,6 +52,8 @@ class EntryReader(Component):
         The value of the bias: 1.0, or the nearest there is.
     array, arrays
         Of several arrays, a power of two, the one whose columns are read: those that are `array` modulo `arrays`.
+    table
+        The port to a table of compressed columns (`rtl.lists.column_table`); None where columns are whole.
     spikes
         Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0. Of a vector
         their mark, which is negative, is then read as 0, too.
@@ -68,8 +70,10 @@ class EntryReader(Component):
         To the table of lists, which answers in the same cycle, and to the ring of entries, which does in the next.
     vectors : In(ReadPort.Signature)
         To the memory of vectors, which answers in the next cycle with a whole word.
-    entries : Out(stream.Signature(Entry(value_bits)))
-        The entries.
+    table : In(ReadPort.Signature)
+        To the table, which answers in the next cycle; present with a `table`.
+    entries : Out(stream.Signature(Entry(value_bits, row)))
+        The entries, with the table's row of each column.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class EntryReader(Component):
         one: int,
         array: int = 0,
         arrays: int = 1,
+        table: ReadPort.Signature | None = None,
         spikes: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
@@ -96,23 +101,27 @@ class EntryReader(Component):
             raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
         check_power_of_two("arrays", arrays)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
-        self._array, self._arrays, self._spikes = array, arrays, spikes
+        self._array, self._arrays, self._spikes, self._has_table = array, arrays, spikes, table is not None
+        rows = 1 << table.addr_width if table is not None else 0
+        self._source = ListSource(lists, vector_words, spikes=spikes, table_rows=rows)
+        self._entry = Entry(value_bits, table and table.shape)
         vectors = ReadPort.Signature(addr_width=ceil_log2(vector_words), shape=word(value_bits, lanes))
         super().__init__(
             {
-                "sources": In(stream.Signature(ListSource(lists, vector_words, spikes))),
+                "sources": In(stream.Signature(self._source)),
                 "count": Out(unsigned(INDEX_BITS + 1)),
                 "empty": Out(1),
                 "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists, spikes=spikes)),
                 "vectors": In(vectors),
-                "entries": Out(stream.Signature(Entry(value_bits))),
+                **({} if table is None else {"table": In(table)}),
+                "entries": Out(stream.Signature(self._entry)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Ask for entries while there is room for them; queue the answers."""
         m = Module()
-        m.submodules.queue = queue = FallThroughQueue(shape=Entry(self._value_bits), depth=READ_CYCLES + 1)
+        m.submodules.queue = queue = FallThroughQueue(shape=self._entry, depth=READ_CYCLES + 1)
         asked, answered = (Signal(_Asked(self._spikes), name=name) for name in ("asked", "answered"))
         self._ask(m, asked, queue)
         m.d.sync += answered.eq(asked)
@@ -188,14 +197,25 @@ class EntryReader(Component):
         with m.If(answered.valid):
             m.d.sync += [queue.item.index.eq(answered.index), queue.item.value.eq(Mux(answered.one, self._one, 0))]
             with m.If(answered.from_ring):
-                if self._spikes:
-                    value = Mux(answered.spike, self._one, 0)
-                    m.d.sync += [queue.item.index.eq(self.lists.ring.data.index), queue.item.value.eq(value)]
-                else:
-                    m.d.sync += queue.item.eq(self.lists.ring.data)
+                ring = self.lists.ring.data
+                value = Mux(answered.spike, self._one, 0) if self._spikes else ring.value
+                m.d.sync += [queue.item.index.eq(ring.index), queue.item.value.eq(value)]
             with m.Elif(answered.from_vector):
                 value = self.vectors.data[answered.index[: self._lane_bits]]
                 m.d.sync += queue.item.value.eq(Mux(value < 0, 0, value) if self._spikes else value)
+        if self._has_table:
+            self._look_up(m, answered, queue)
+
+    def _look_up(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
+        """Look the column of the entry up in the table, whose row comes with the entry in the next cycle."""
+        begins = Signal.like(self.table.addr)  # where the matrix's rows begin, of the entry that was asked for
+        m.d.sync += begins.eq(self.sources.payload.table)
+        index = Mux(answered.from_ring, self.lists.ring.data.index, answered.index)
+        m.d.comb += [
+            self.table.en.eq(answered.valid),
+            self.table.addr.eq(begins + index),
+            queue.item.row.eq(self.table.data),
+        ]
 
 
 class _Asked(data.StructLayout):

@@ -35,6 +35,8 @@ class ListSource(data.StructLayout):
         Words of the memory of vectors.
     spikes
         Whether lists are of spikes and of gradient-only neurons.
+    table_rows
+        Rows of the table of compressed columns; 0 where columns are whole.
 
     Members
     -------
@@ -52,9 +54,12 @@ class ListSource(data.StructLayout):
         Whether one more entry follows: column `width`, whose value is 1.0.
     width : unsigned(INDEX_BITS)
         Elements of the whole vector, so the column of the bias.
+    table : unsigned
+        Row of the matrix's first column in the table; present if that has rows.
     """
 
-    def __init__(self, lists: int, vector_words: int, spikes: bool = False) -> None:
+    def __init__(self, lists: int, vector_words: int, *, spikes: bool = False, table_rows: int = 0) -> None:
+        table = {"table": unsigned(ceil_log2(table_rows))} if table_rows else {}
         super().__init__(
             {
                 "kind": SourceKind,
@@ -64,5 +69,6 @@ class ListSource(data.StructLayout):
                 "count": unsigned(INDEX_BITS + 1),
                 "bias": unsigned(1),
                 "width": unsigned(INDEX_BITS),
+                **table,
             }
         )

@@ -278,6 +278,9 @@ class Commands:
         for index in (tensor, second):
             if index != NO_TENSOR:
                 fields[self._tensors[index].kind] = self._layout.matrix(index)
+        if self._layout.sizes.number_bits:
+            # The fetch reads the same list.
+            fields["source"]["table"] = self._layout.first_row(tensor)
         if mode == "matvec_t":
             fields["results"] = self._results(row)
         elif mode == "matvec" and STREAMS[self._columns["stream"][row]] == "x":

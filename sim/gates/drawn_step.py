@@ -69,13 +69,17 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
         x = fired * np.int64(one(architecture.engine))
     wants, steps = workload.wants, int(recorded.lengths.max())
     labels = drawn_labels(wants, steps, len(recorded.lengths), trace.classes, np.random.default_rng([seed, _LABELS]))
+    parameters, exist = quantised(initial, network.arithmetic, formats), recorded.weights or None
+    for matrix, mask in zip(parameters.matrices(), exist or (), strict=exist is not None):
+        matrix[:, : mask.shape[1]] *= mask
     return NumberedStep(
         architecture,
         network,
-        quantised(initial, network.arithmetic, formats),
+        parameters,
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         integer_labels(labels, wants, recorded.lengths, architecture.engine),
         integer_learning_rate(workload.training.highest_rate, *of_step),
+        exist=exist,
     )
 
 
@@ -83,7 +87,7 @@ def drawn_trace(architecture: Architecture, trace: Trace, recorded: RecordedStep
     """Return a trace of the masks that a drawn step has, which every fidelity simulates; errors as of `drawn_step`."""
     widths = trace.inputs, *trace.workload.hidden
     masks = recorded_step(drawn_step(architecture, trace, recorded, seed).golden, widths)
-    return replace(trace, recorded=(masks,))
+    return replace(trace, recorded=(replace(masks, weights=recorded.weights),))
 
 
 def drawn_labels(

@@ -34,6 +34,7 @@ def random_step(
     task: str = "classification",
     scale: float = 0.5,
     updates: bool = True,
+    density: float = 1.0,
     code_bits: int | None = None,
     neuron: LeakyNeuron | None = None,
 ) -> NumberedStep:
@@ -59,6 +60,8 @@ def random_step(
         Share of the range of their format that weights use; at 1 sums saturate.
     updates
         See `NumberedStep`.
+    density
+        Share of the weights that exist; below 1 columns are compressed.
     code_bits
         Of the codes on its tape, None where that keeps values.
     neuron
@@ -77,6 +80,13 @@ def random_step(
         W_h = values(formats.weight, len(arithmetic.BLOCKS_H) * width, width + arithmetic.BIAS_H)
         layers.append(IntegerLayer(W_x, W_h))
     parameters = IntegerParameters(tuple(layers), values(formats.weight, classes, hidden[-1] + 1))
+    exist = None
+    if density < 1:
+        widths = [width for inputs, own in zip((features, *hidden), hidden, strict=False) for width in (inputs, own)]
+        pairs = zip(parameters.matrices(), (*widths, hidden[-1]), strict=True)
+        exist = tuple(rng.random((len(matrix), width)) < density for matrix, width in pairs)
+        for matrix, mask in zip(parameters.matrices(), exist, strict=True):
+            matrix[:, : mask.shape[1]] *= mask
     one = 1 << formats.activation.fraction_bits
     spikes = not encoder_mode(arithmetic.ENCODER).HELD
     samples = tuple(
@@ -89,4 +99,4 @@ def random_step(
     least = ((0, 0) if spikes else thresholds,) * len(hidden)
     network = IntegerNetwork(arithmetic, engine, least, readout, learned.MODE, code_bits=code_bits)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
-    return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)
+    return NumberedStep(architecture, network, parameters, samples, labels, rate, updates, exist=exist)
