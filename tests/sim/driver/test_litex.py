@@ -209,6 +209,13 @@ def test_sequences_and_results_over_streams_and_an_interrupt_at_each_end(drawn, 
     assert run(program, build) == ["FAIL", "at", "access", str(len(does["accesses"]))]
 
 
+@needs_icarus
+def test_a_step_on_a_bus_of_128_bits_is_the_golden_step(tmp_path):
+    step = eight_lanes()
+    does = {"accesses": trained(step), "bus_bits": 128}
+    assert run(*in_icarus(written(tmp_path, step), **does)) == ["PASS", str(len(does["accesses"])), "accesses"]
+
+
 def words(file):
     """Return what a memory of LiteX begins with."""
     return [int(word, 16) for word in file.read_text().split()]
