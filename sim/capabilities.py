@@ -136,7 +136,7 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
 
 def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:
     """Return a line for each reason why a machine's gates for a workload cannot be drawn, for an FPGA, and not run."""
-    from deltatrain.sim.fpga.limits import limits
+    from deltatrain.sim.gates.export.limits import limits
 
     return _against_gates(architecture, what, limits(architecture))
 
