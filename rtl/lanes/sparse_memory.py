@@ -21,8 +21,8 @@ class SparseMemory(Component):
     """M of one lane, and the adder that accumulates into it.
 
     M of step t may be read while words of step t + 1 are added to it, as in `rtl.lanes.banks`; but a compressed column
-    does not reach every accumulator, so that each moves when it is first reached in a step. Two memories of a bit for
-    even and one for odd steps tell who has: `touched`, which the adder writes, and `given`, which the reader writes.
+    does not reach every accumulator, so that each moves when it is first reached in a step. Two memories tell which
+    has moved, with a bit for even steps and one for odd: `touched`, which the adder writes, and `given`, the reader's.
     The two bits of a step differ while an accumulator was reached in it and its M has not been read. The adder makes
     its bit differ; the reader, which reads every accumulator once a step, makes its own equal. Each step that reaches
     an accumulator turns one bit of `touched` over, so that their sum says in which bank the newest value is.
