@@ -51,7 +51,7 @@ class Places:
     ----------
     counts
         How many places there are of each kind, by kind and layer: "x" and "h" of lists, "tape", "state" of the cell,
-        "vector" of h, "logits" of gradients, "kept" of states.
+        "vector" of h, "logits" of gradients, "kept" of states, "loaded" of those that come back from off-chip.
     kept
         What is kept at them, likewise, in the order of their writers.
     """
@@ -82,6 +82,10 @@ class Places:
         """Return the place of what the op in `row` reads of a kind; 0 if it reads none, as before step 0."""
         found = self._read.get((kind, row))
         return 0 if found is None else found.place
+
+    def reads(self, kind: str, row: int) -> bool:
+        """Tell whether the op in `row` reads something of a kind."""
+        return (kind, row) in self._read
 
     # --- who writes and who reads
 
@@ -159,13 +163,26 @@ class Places:
     def _copy(self, row: int) -> None:
         sample, layer, step = self._at[row]
         if (kept := int(self._list_from[row])) != NO_OP:
-            self._reads("kept", row, self._written["kept", kept])
+            kind = "loaded" if self._mode[kept] == "load" else "kept"
+            self._reads(kind, row, self._written[kind, kept])
             for kind in ("state", "vector"):
                 self._write(kind, row, sample, layer, step - 1)
             return
         for kind in ("state", "vector"):
             self._reads(kind, row, self._latest[kind, sample, layer, step - 1])
         self._write("kept", row, sample, layer, step)
+
+    def _store(self, row: int) -> None:
+        self._reads("kept", row, self._written["kept", int(self._depends[row, 0])])
+
+    def _load(self, row: int) -> None:
+        if self.is_state(row):
+            self._write("loaded", row, *self._at[row])
+
+    def is_state(self, row: int) -> bool:
+        """Tell whether the load in `row` is of a state: it waits for its store."""
+        own = int(self._depends[row, 0])
+        return own != NO_OP and self._mode[own] == "store"
 
     # --- where
 

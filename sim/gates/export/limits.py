@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.commands.sizes import TileSizes
 
-__all__ = ["limits"]
+__all__ = ["limits", "program_limits"]
 
 
 def limits(architecture: Architecture) -> list[str]:
@@ -13,3 +14,13 @@ def limits(architecture: Architecture) -> list[str]:
     if arrays == 1:
         return []
     return [f"Verilog for a test bench or an FPGA is of one array: engine.arrays must be 1, not {arrays}"]
+
+
+def program_limits(sizes: TileSizes) -> list[str]:
+    """Return why gates of these sizes are not written with a test bench: it knows no states in its memory."""
+    if not sizes.moves_states:
+        return []
+    return [
+        "Verilog with a test bench moves no states off-chip: checkpoint.local_bytes and local.bytes must be large enough "
+        "to keep them, or checkpoint.policy be 'segment', 'revolve' or 'store_all'"
+    ]
